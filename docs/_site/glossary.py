@@ -32,7 +32,7 @@ TERMS = [
     Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
     Term("budget", "What the jobs of a project may use: jobs, shots, seconds or credits, in a period.", "howto/budgets.md"),
     Term("calibration", "Measured figures of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
-    Term("cassette", "A file with a vendor's answers, which a replay gives again.", "howto/cassettes.md"),
+    Term("cassette", "A file with requests to a vendor and the vendor's answers, which a replay gives again.", "howto/cassettes.md"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease. In OpenID Connect, a field of an ID token.", "states.md"),
     Term("delayed read", "The first read of a young job's status, which the server answers when the job ends, by default at most 250 ms later. Many clients read once and then sleep for seconds.", "queue.md#the-first-poll"),
@@ -46,6 +46,7 @@ TERMS = [
     Term("express slot", "A process that runs short jobs while all workers are busy.", "queue.md#short-jobs"),
     Term("extra", "A set of optional dependencies: `pip install './qwicket[server]'`.", "cli.md#what-is-installed"),
     Term("fair share", "The rule that the project that has used a device least, relative to its share, goes next. Use decays, so recent use counts most.", "queue.md"),
+    Term("family", "The kind of programs that a device runs: `qubit`, `photonic` or `atoms`.", "agents.md#the-devices-description"),
     Term("fencing token", "A number in each lease that only rises. Results with an old number are refused.", "states.md"),
     Term("format", "The language of a program, such as OpenQASM 3 or Blackbird.", "formats.md"),
     Term("gateway", "The services between dialects and database: they check rights and limits, and know nothing of HTTP."),
@@ -78,7 +79,7 @@ TERMS = [
     Term("slot", "A place for one running task: a worker process, and a thread in the server.", "decisions/0004-own-worker-pool.md"),
     Term("target", "A path of a server that records, and the vendor's address to which it forwards. In Qiskit, a description of a device.", "howto/cassettes.md#in-tests"),
     Term("task", "What a worker process gets at once: one job, or up to 16 tiny jobs (estimate of 5 ms or less). Amazon Braket calls each job a task.", "decisions/0012-fair-share.md"),
-    Term("test bed", "A server for tests, which on request fails in every way.", "howto/testing.md"),
+    Term("test bed", "A server for tests. Tests can inject faults, choose the end of each job, and read what their code has sent.", "howto/testing.md"),
     Term("token", "A secret with which programs sign in. The server stores only its hash.", "../SECURITY.md#how-secrets-are-stored"),
     Term("twin", "A simulated device whose noise follows from a calibration.", "devices.md#twins"),
     Term("webhook", "An address that the server sends a request to when a job changes.", "howto/webhooks.md"),
@@ -87,6 +88,7 @@ TERMS = [
 
 GONE = {
     "GatewaySession": "JobsSession",
+    "product_bytes": "mps_bytes",
     "unsigned_bodies_bytes": "bodies_before_sign_in_bytes",
     "unsigned_bodies_bytes_each": "bodies_before_sign_in_bytes_each",
     "read_memory_bytes": "parse_memory_bytes",

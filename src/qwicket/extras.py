@@ -40,12 +40,12 @@ class NotInstalled(ImportError):
     """An extra that a call needs is not installed; the message says how to install it.
 
     Args:
-        what: The command or feature that needs it.
+        feature: The command or feature that needs it.
         extra: Key of `EXTRAS`.
     """
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs the extra "{extra}": pip install "qwicket[{extra}]"')
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs the extra "{extra}": pip install "qwicket[{extra}]"')
 
 
 def missing(extra: str) -> list[str]:
@@ -53,11 +53,11 @@ def missing(extra: str) -> list[str]:
     return [module for module in EXTRAS[extra] if util.find_spec(module) is None]
 
 
-def require(what: str, extra: str) -> None:
+def require(feature: str, extra: str) -> None:
     """Check that an extra is installed.
 
     Raises:
         NotInstalled: At least one of its modules is missing.
     """
     if missing(extra):
-        raise NotInstalled(what, extra)
+        raise NotInstalled(feature, extra)

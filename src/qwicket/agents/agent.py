@@ -93,16 +93,16 @@ class Agent:
 
     def _claim(self) -> tuple[Lease, Program] | None:
         """Wait for a job. Retry while the server is unavailable."""
-        tried = 0
+        attempts = 0
         while self._leave_by is None:
             try:
                 return self._interruptible(lambda: self._api.claim((), _WAIT_S))
             except ClientError as error:
                 if not is_transient(error):
                     raise
-                tried += 1
+                attempts += 1
                 _log.warning("no job could be claimed: %s", error)
-                wait_s = pause_s(tried, error)
+                wait_s = pause_s(attempts, error)
             self._interruptible(partial(time.sleep, wait_s))
         return None
 
@@ -243,25 +243,25 @@ class _Work:
         return _LEAVING_REASON if self._leave_by() is not None else "stopped"
 
     def _finish(self, parts: Sequence[Part | Failed], seconds: float) -> None:
-        what = f"the outcome of job {self._lease.job}"
+        request_name = f"the outcome of job {self._lease.job}"
         send = partial(self._api.finish, self._lease, parts, seconds)
         # Sending a large result may take longer than the lease time.
         with renewing(self._api, self._held):
-            is_accepted = deliver(send, self._pause, what)
+            is_accepted = deliver(send, self._pause, request_name)
         if is_accepted:
             _log.info("job %s is done", self._lease.job)
 
     def _fail(self, failed: Failed, seconds: float) -> None:
-        what = f"the failure of job {self._lease.job}"
-        deliver(lambda: self._api.fail(self._lease, failed, seconds), self._pause, what)
+        request_name = f"the failure of job {self._lease.job}"
+        deliver(lambda: self._api.fail(self._lease, failed, seconds), self._pause, request_name)
 
     def _release(self, reason: str, *, counts_as_attempt: bool = False) -> None:
-        what = f"the release of job {self._lease.job}"
+        request_name = f"the release of job {self._lease.job}"
         send = self._api.release
         deliver(
             lambda: send(self._lease, reason, counts_as_attempt=counts_as_attempt),
             self._pause,
-            what,
+            request_name,
         )
 
     def _pause(self, seconds: float) -> bool:

@@ -247,40 +247,40 @@ def is_stale(error: ClientError) -> bool:
     return isinstance(error, ApiError) and error.status in {404, 409}
 
 
-def pause_s(tried: int, error: ClientError) -> float:
-    """Return the pause in seconds after failed tries, with jitter to spread the agents."""
-    asked_s = error.retry_after_s if isinstance(error, ServerBusy) else 0.0
-    return _PAUSES.pause_s(tried, asked_s, _RANDOM.random())
+def pause_s(attempts: int, error: ClientError) -> float:
+    """Return the pause in seconds after failed attempts, with jitter to spread the agents."""
+    requested_s = error.retry_after_s if isinstance(error, ServerBusy) else 0.0
+    return _PAUSES.pause_s(attempts, requested_s, _RANDOM.random())
 
 
-def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str) -> bool:
+def deliver(send: Callable[[], None], pause: Callable[[float], bool], request_name: str) -> bool:
     """Send a request until the server accepts it; return False if it is stale, or `pause` ends it.
 
     Args:
         send: Sends the request once.
         pause: Waits for some seconds; returns False to stop retrying.
-        what: Name of the request for the log.
+        request_name: Name of the request for the log.
 
     Raises:
         ApiError: The server refused the request for another reason.
     """
-    tried = 0
+    attempts = 0
     while True:
-        tried += 1
+        attempts += 1
         try:
             send()
         except ClientError as error:
             if is_stale(error):
-                _log.warning("%s came too late: %s", what, error)
+                _log.warning("%s came too late: %s", request_name, error)
                 return False
             if not is_transient(error):
                 raise
-            _log.warning("%s is not delivered yet: %s", what, error)
-            wait_s = pause_s(tried, error)
+            _log.warning("%s is not delivered yet: %s", request_name, error)
+            wait_s = pause_s(attempts, error)
         else:
             return True
         if not pause(wait_s):
-            _log.error("%s was not delivered", what)
+            _log.error("%s was not delivered", request_name)
             return False
 
 

@@ -26,15 +26,24 @@ Params = tuple[float, ...]
 
 FULL_GATES: Final = frozenset({"multiqudit_full", "rydberg_full"})
 _ROW_NS: Final = 4
+"""For each amplitude, and each row of the gate's largest matrix."""
 _BLOCK_NS: Final = 10_000
+"""For each block of a gate that conserves a number of excitations."""
 _SOLVED_BLOCK_NS: Final = 250_000
+"""The first diagonalisation of a block, beside the time for its size."""
 _CUBE_NS: Final = 0.6
+"""The diagonalisation of a matrix, for the cube of its dimension."""
 _CHEBYSHEV_NS: Final = 33
+"""One term of a Chebyshev expansion, for each amplitude."""
 _DIAGONAL_NS: Final = 20
+"""A gate's phases, for each amplitude."""
 _FERMION_NS: Final = 200_000
+"""One gate on fermions."""
 _GATE_NS: Final = 50_000
+"""One other gate, beside the time for its amplitudes."""
 _FLOAT_BYTES: Final = 8
 _DENSE_COPIES: Final = 4
+"""Matrices that are in memory while one is diagonalised."""
 
 
 class Spectrum(NamedTuple):
@@ -56,17 +65,23 @@ def spectrum(gate: AtomGate, atoms: tuple[int, ...]) -> Spectrum:
     is at most √(‖Σ A_i²‖ ‖Σ B_i²‖).
     """
     omega, delta, chi, exchange, ising = gate.params
-    twist, turn, swap, pull = _norms(atoms)
-    radius = chi * twist / 2 + hypot(omega, delta) * turn + exchange * swap + ising * pull
-    return Spectrum(chi * twist / 2, radius)
+    squares, lengths, exchanges, products = _norms(atoms)
+    radius = chi * squares / 2 + hypot(omega, delta) * lengths
+    radius += exchange * exchanges + ising * products
+    return Spectrum(chi * squares / 2, radius)
 
 
 @lru_cache(maxsize=8)
 def _norms(atoms: tuple[int, ...]) -> tuple[float, float, float, float]:
     """Return bounds of Σ Lz², Σ L, Σ (L+ L- + L- L+) and Σ Lz Lz; cached for thousands of gates."""
     pairs = list(pairwise(atoms))
-    swap = sum(2 * sqrt(a * (a + 2) * b * (b + 2)) / 4 for a, b in pairs)
-    return sum(n * n / 4 for n in atoms), sum(atoms) / 2, swap, sum(a * b / 4 for a, b in pairs)
+    exchanges = sum(2 * sqrt(a * (a + 2) * b * (b + 2)) / 4 for a, b in pairs)
+    return (
+        sum(n * n / 4 for n in atoms),
+        sum(atoms) / 2,
+        exchanges,
+        sum(a * b / 4 for a, b in pairs),
+    )
 
 
 def is_dense(gate: AtomGate, atoms: tuple[int, ...]) -> bool:

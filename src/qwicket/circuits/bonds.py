@@ -80,8 +80,8 @@ def _has_rank_two(gate: Gate, n_operands: int) -> bool:
 class _Count:
     """Adds up gates; `_change` has the difference of bits from one cut to the next.
 
-    Gates with the same control and nothing else on it in between are together a sum of two
-    products, one for each value of the control, and so count once for each cut.
+    Gates with the same control, and no other gate on that qubit in between, count once for each
+    cut. Together they are a sum of two products, one for each value of the control.
     """
 
     def __init__(self) -> None:

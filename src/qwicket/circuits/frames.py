@@ -95,7 +95,7 @@ def frames(family: str, circuits: bytes) -> tuple[Frame, ...]:
 
 
 def _qubit(head: _QubitHead) -> Frame:
-    asked = head.estimation
+    estimation = head.estimation
     if head.readouts is not None:
         return Frame(
             shots=head.readouts.shots,
@@ -105,7 +105,7 @@ def _qubit(head: _QubitHead) -> Frame:
     return Frame(
         registers=head.registers,
         shots=head.shots or None,
-        n_observables=None if asked is None else len(asked.observables),
+        n_observables=None if estimation is None else len(estimation.observables),
     )
 
 

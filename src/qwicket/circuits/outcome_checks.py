@@ -194,10 +194,10 @@ def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     arrays, width, shots = outcome.arrays, key_width(outcome.n_bits), frame.shots or options.shots
     # A machine has no exact probabilities: as in a noisy simulation, counts replace them, with a
     # note.
-    asked = {COUNTS if each == PROBABILITIES else each for each in options.outputs}
+    computed = {COUNTS if each == PROBABILITIES else each for each in options.outputs}
     if PROBABILITIES in options.outputs:
         _need(SAMPLED_ONLY in outcome.notes, f"it needs the note {SAMPLED_ONLY}")
-    wanted = asked | ({_KEYS} if COUNTS in asked else set())
+    wanted = computed | ({_KEYS} if COUNTS in computed else set())
     _need(set(arrays) == wanted, f"it has {_list(arrays)}, not {_list(wanted)}")
     for name in wanted & {_KEYS, MEMORY}:
         _check_keys(name, arrays[name], width, outcome.n_bits)

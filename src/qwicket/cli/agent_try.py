@@ -69,7 +69,7 @@ def try_program(
     announced = _device(device, limits)
     try:
         name, source, checked = _read(file, announced, format_name, limits)
-        asked = _options(announced, checked, shots, limits)
+        options = _options(announced, checked, shots, limits)
     except QwicketError as error:
         raise click.ClickException(f"{file}: {error.detail}") from None
     from qwicket.agents import Program
@@ -80,14 +80,14 @@ def try_program(
         family=checked.summary.family,
         format=name,
         source=source.decode("utf-8", "replace"),
-        shots=asked.shots,
-        seed=asked.seed,
-        outputs=asked.outputs,
+        shots=options.shots,
+        seed=options.seed,
+        outputs=options.outputs,
         packed=checked.circuits,
     )
     found = _run(run, program)
     try:
-        parts = _checked(found, program, asked, limits)
+        parts = _checked(found, program, options, limits)
     except QwicketError as error:
         raise click.ClickException(f"A server would refuse the outcome: {error.detail}") from None
     return _print(file, parts)
@@ -216,7 +216,7 @@ def _failure(message: Sequence[Any]) -> Failed:
 
 
 def _checked(
-    outcomes: Sequence[Part | Failed], program: Program, asked: RunOptions, limits: Limits
+    outcomes: Sequence[Part | Failed], program: Program, options: RunOptions, limits: Limits
 ) -> list[Encoded | Failure]:
     """Validate outcomes like a server.
 
@@ -237,7 +237,7 @@ def _checked(
     ]
     encoded = [(k, each) for k, each in enumerate(parts) if isinstance(each, Encoded)]
     if encoded:
-        outcome_checks.check(encoded, frames(program.family, program.packed), asked, limits)
+        outcome_checks.check(encoded, frames(program.family, program.packed), options, limits)
     return parts
 
 
@@ -246,10 +246,10 @@ def _print(file: Path, parts: Sequence[Encoded | Failure]) -> int:
     from qwicket.clients.native import Result
 
     is_whole = all(isinstance(each, Encoded) for each in parts)
-    tried = _TrialJob(file.name, "completed" if is_whole else "failed")
+    job = _TrialJob(file.name, "completed" if is_whole else "failed")
     result = Result(file.name, tuple(_shown(each) for each in parts))
-    click.echo("\n".join(results.lines(tried, result)))
-    return results.exit_status(tried.state)
+    click.echo("\n".join(results.lines(job, result)))
+    return results.exit_status(job.state)
 
 
 def _shown(part: Encoded | Failure) -> ShownPart:

@@ -52,9 +52,9 @@ def findings(
         text = f"{n_jobs} jobs ran when the last server ended; the next one queues them again"
         yield Finding("rows", "ok", text)
     elif n_jobs:
-        for each in _silent(location, holders, began + lease_s):
+        for holder in _silent(location, holders, began + lease_s):
             n_found += 1
-            text = f"{each.kind} {each.id} holds {each.jobs} jobs, without a heartbeat"
+            text = f"{holder.kind} {holder.id} holds {holder.jobs} jobs, without a heartbeat"
             remedy = "A running server queues them again after the lease time (--lease-s)."
             yield Finding("rows", "wrong", f"{text} for {lease_s:g} s", remedy)
     if not n_found:

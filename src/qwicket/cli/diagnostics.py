@@ -171,11 +171,13 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
     settings = structs.replace(
         settings, data_dir=location.data_dir, database_url=location.database_url
     )
-    for each in problems(settings):
-        is_ours = each.setting == "--port" and _is_ours(settings)
-        if each.setting != "--data-dir" and not is_ours:  # the folder has a finding of its own
-            status: Status = "warning" if each.severity == "warning" else "wrong"
-            found.append(Finding("settings", status, f"{each.setting}: {each.detail}", each.remedy))
+    for problem in problems(settings):
+        is_ours = problem.setting == "--port" and _is_ours(settings)
+        if problem.setting != "--data-dir" and not is_ours:  # the folder has a finding of its own
+            status: Status = "warning" if problem.severity == "warning" else "wrong"
+            found.append(
+                Finding("settings", status, f"{problem.setting}: {problem.detail}", problem.remedy)
+            )
     yield from found
     if not found:
         file = context.meta.get(FILE)

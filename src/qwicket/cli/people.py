@@ -104,12 +104,12 @@ def _person(place: str, row: Any) -> schema.PersonBody:
 
 
 def _write(folder: Path, made: Sequence[schema.SecretBody]) -> None:
-    for each in made:
-        path = folder / each.name  # names have no slash and do not begin with a dot
+    for token in made:
+        path = folder / token.name  # names have no slash and do not begin with a dot
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(each.secret)
+                file.write(token.secret)
         except OSError as error:
             raise click.ClickException(
                 f"{path}: {error.strerror}. The accounts were added; for those without a file use"

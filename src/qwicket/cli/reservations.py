@@ -112,19 +112,19 @@ def _record(of: schema.ReservationBody) -> dict[str, Any]:
 
 
 def _cells(of: schema.ReservationBody) -> tuple[str, ...]:
-    what = [] if of.slots is None else [f"{of.slots:,} {'slot' if of.slots == 1 else 'slots'}"]
-    what += ["exclusive"] * of.exclusive
+    details = [] if of.slots is None else [f"{of.slots:,} {'slot' if of.slots == 1 else 'slots'}"]
+    details += ["exclusive"] * of.exclusive
     if of.exam_waiting is not None:
-        what.append(f"exam, {of.exam_waiting:,} waiting")
-    what += ["results withheld"] * of.withhold_results
+        details.append(f"exam, {of.exam_waiting:,} waiting")
+    details += ["results withheld"] * of.withhold_results
     if of.series is not None:
-        what.append("weekly")
+        details.append("weekly")
     return (
         of.id,
         of.device,
         minute_of(of.begin or ""),
         minute_of(of.until or ""),
         ",".join(of.projects) or of.kind,
-        ", ".join(what),
+        ", ".join(details),
         of.reason,
     )

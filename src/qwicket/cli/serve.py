@@ -137,16 +137,16 @@ def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, .
     from qwicket.model.limits import SHARED, Limits
 
     variable = os.environ.get(str(option.envvar), "")
-    asked = [*context.meta.get(LIMITS, []), *variable.split(), *texts]
+    limits = [*context.meta.get(LIMITS, []), *variable.split(), *texts]
     # Formats and dialects declare limits, too, and without the extra they cannot be imported.
-    if not asked or missing("server"):
+    if not limits or missing("server"):
         return Limits()
     from qwicket.server.settings import own_limits
 
     own = own_limits()
     types = {each.name: each.type for of in (*SHARED.values(), *own) for each in fields(of)}
     given, wrong = {}, []
-    for text in asked:
+    for text in limits:
         name, _, value = text.partition("=")
         try:
             given[name] = _limit(name, value, types)

@@ -117,28 +117,33 @@ def submit(
         raise click.ClickException("The program is not UTF-8 text.") from None
     extension = Path(str(getattr(file, "name", ""))).suffix.lower()
     with connect() as client:
-        asked: Options = {"engine": engine, "inputs": dict(inputs), "noise": noise, "seed": seed}
-        asked |= {"name": name, "tags": tags, "key": key}
+        job_options: Options = {
+            "engine": engine,
+            "inputs": dict(inputs),
+            "noise": noise,
+            "seed": seed,
+        }
+        job_options |= {"name": name, "tags": tags, "key": key}
         if chosen := format_name or _BY_EXTENSION.get(extension):
-            asked["format"] = chosen
+            job_options["format"] = chosen
         if outputs:
-            asked["outputs"] = outputs
+            job_options["outputs"] = outputs
         if dry_run:
             from qwicket.cli.estimates import print_estimate
 
-            sys.exit(print_estimate(client, program, device, shots, asked, as_json=as_json))
-        job = _submitted(client, program, device, shots, asked)
+            sys.exit(print_estimate(client, program, device, shots, job_options, as_json=as_json))
+        job = _submitted(client, program, device, shots, job_options)
         if wait:
             sys.exit(_follow(job, as_json))
         click.echo(json_line({"id": job.id, "state": job.state}) if as_json else job.id)
 
 
-def _submitted(client: Client, program: str, device: str, shots: int, asked: Options) -> Job:
+def _submitted(client: Client, program: str, device: str, shots: int, job_options: Options) -> Job:
     """Submit with the device's defaults for absent options, if the token may read devices."""
     from qwicket.clients.native import ApiError
 
-    if "outputs" in asked and "format" in asked:
-        return client.submit(program, device, shots=shots, **asked)
+    if "outputs" in job_options and "format" in job_options:
+        return client.submit(program, device, shots=shots, **job_options)
     try:
         found = client.device(device)
     except ApiError as error:
@@ -146,8 +151,8 @@ def _submitted(client: Client, program: str, device: str, shots: int, asked: Opt
             raise click.ClickException(f"{error} See: qwicket devices.") from None
         if error.status != 403:
             raise
-        return client.submit(program, device, shots=shots, **asked)
-    return found.run(program, shots, **asked)
+        return client.submit(program, device, shots=shots, **job_options)
+    return found.run(program, shots, **job_options)
 
 
 def _follow(job: Job, as_json: bool) -> int:

@@ -60,7 +60,7 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
         try:
             read.append(msgspec.json.decode(text, type=dict[str, Any]))
         except msgspec.DecodeError as error:
-            raise Unreadable(f"The file is no JSON object: {error}") from None
+            raise Unreadable(f"The file is not a JSON object: {error}") from None
     try:
         found = _snapshot(read)
         msgspec.convert(msgspec.to_builtins(found.calibration), Calibration)  # checks the ranges

@@ -62,7 +62,7 @@ def virtual_device(
     topology: Topology | Sequence[Pair] = "all",
     noise: Noise | None = None,
 ) -> DeviceFile:
-    """Return a device that is no copy of a machine.
+    """Return a device that does not imitate a machine.
 
     It has a calibration if it has noise or a topology other than `all`.
 

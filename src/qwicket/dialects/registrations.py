@@ -48,12 +48,12 @@ def mounts(
         "/v1": dialect(gateway, needs_of_dialects, settings.public_url),
         "/v1/admin": DialectOnDemand(ADMIN, gateway, settings),
     }
-    for each in REGISTRATIONS:
-        for at, made_by in each.mounts.items():
+    for registration in REGISTRATIONS:
+        for at, made_by in registration.mounts.items():
             found[at] = DialectOnDemand(
-                made_by, gateway, settings, supports_websocket=each.supports_websocket
+                made_by, gateway, settings, supports_websocket=registration.supports_websocket
             )
-        found |= {alias: found[at] for alias, at in each.aliases.items()}
+        found |= {alias: found[at] for alias, at in registration.aliases.items()}
     return found
 
 

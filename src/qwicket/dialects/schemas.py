@@ -71,17 +71,17 @@ class Schemas:
         """Return a struct whose fields are required where a response always has them."""
         found = msgspec.structs.fields(struct)
         fields: list[Any] = []
-        for each in found:
-            name, default = f"{struct.__name__}.{each.name}", each.default
-            kind = self._described.get(name) or self.described(each.type)
-            if each.required or _is_always_sent(struct, each):
-                fields.append((each.name, kind))
+        for field in found:
+            name, default = f"{struct.__name__}.{field.name}", field.default
+            kind = self._described.get(name) or self.described(field.type)
+            if field.required or _is_always_sent(struct, field):
+                fields.append((field.name, kind))
                 continue
             if isinstance(default, msgspec.Raw):
                 default = None if kind is Any else msgspec.json.decode(default, type=kind)
             if default is msgspec.NODEFAULT:
-                default = msgspec.field(default_factory=each.default_factory)
-            fields.append((each.name, kind, default))
+                default = msgspec.field(default_factory=field.default_factory)
+            fields.append((field.name, kind, default))
         forbids = struct.__struct_config__.forbid_unknown_fields or issubclass(struct, ResponseBody)
         made = msgspec.defstruct(
             struct.__name__.removeprefix("_"),

@@ -115,7 +115,7 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     return _family(summary.family).unsupported_reason(summary, options)
 
 
-def _nothing(options: RunOptions) -> Outcome:
+def _empty_outcome(options: RunOptions) -> Outcome:
     return Outcome(
         registers=(), arrays={}, engine="none", engine_version="1", seed=options.seed, seconds=0.0
     )
@@ -141,7 +141,7 @@ def _family(family: str) -> _EngineFamily:
 
 def _run_part(engines: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:
     if options.dry_run:
-        return encode(_nothing(options))
+        return encode(_empty_outcome(options))
     try:
         return encode(engines.run(circuit, options, part))
     except CannotRun as reason:

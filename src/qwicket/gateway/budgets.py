@@ -173,12 +173,12 @@ class Budgets:
         since = 0 if first is None else _beginning(first)
         until = INT64_MAX if last is None else _beginning(last) + DAY_MS
         sums: dict[tuple[str, str], Use] = {}
-        for each in await self._store.budgets.use_of(since, until):
+        for project_use in await self._store.budgets.use_of(since, until):
             key = (
-                each.project if "project" in by else "",
-                each.device if "device" in by else "",
+                project_use.project if "project" in by else "",
+                project_use.device if "device" in by else "",
             )
-            sums[key] = sums.get(key, NO_USE) + each.use
+            sums[key] = sums.get(key, NO_USE) + project_use.use
         return [ProjectUse(*key, use) for key, use in sorted(sums.items())]
 
     async def daily(self, project: Project, n_days: int) -> list[tuple[int, Use]]:

@@ -83,7 +83,7 @@ class Estimates:
 
         Raises:
             QwicketError: The submission is invalid, as in `Jobs.submit`; a budget that would refuse
-                it is no error.
+                it is not an error.
         """
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, JobAction, JobQuery
     from qwicket.store import Store
 
-_BATCH: Final = 200
+_JOBS_AT_ONCE: Final = 200
 """Jobs that one write changes. Other writes come in between."""
 _ACTOR: Final = "admin"
 """Who changed a job, in its events."""
@@ -199,7 +199,7 @@ class JobAdmin:
         number, ids = 0, list[str]()
         if not states:
             return ChangedJobs(number, ids)
-        async for page in self._pages(replace(query, states=states, limit=_BATCH)):
+        async for page in self._pages(replace(query, states=states, limit=_JOBS_AT_ONCE)):
             changed = [job.id for job in page if _is_to_change(job, action, priority)]
             if changed and not is_dry_run:
                 changed = await self._store.queue_control.change_all(

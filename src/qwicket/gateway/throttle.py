@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 _ATTEMPT_WINDOW_S: Final = 60.0
+"""Time for which a wrong attempt counts."""
 _REFILL_PER_S: Final = 1.0
+"""Attempts that an address regains in a second, after it has used its bucket."""
 _MAX_TRACKED: Final = 10_000
+"""Limit on addresses (with names) whose counts are in memory."""
 _MAX_ADDRESS_CHARS: Final = 64
 _MAX_CACHED: Final = 1_024
+"""Limit on addresses whose network is in memory."""
 _MINUTE_MS: Final = 60_000
 _MAX_REFUSED: Final = 20
 """Limit on addresses with a count of their own, for one server and minute."""

@@ -64,7 +64,7 @@ class Webhooks:
         self._client = client
         self._limits = limits
         self._now_ms = now_ms
-        self._tested: set[str] = set()
+        self._being_tested: set[str] = set()
 
     async def add(
         self, actor: Actor, url: str, events: Sequence[str], device: str | None
@@ -105,11 +105,11 @@ class Webhooks:
         )
         secret = secrets.token_bytes(SECRET_BYTES)
         webhooks = self._store.webhooks
-        made = await retry_until_known(
+        webhook = await retry_until_known(
             partial(webhooks.add, new, secret, maximum=self._limits.quotas.webhooks),
             partial(webhooks.get, new.id, actor.account),
         )
-        return NewWebhook(made, _secret_text(secret))
+        return NewWebhook(webhook, _secret_text(secret))
 
     async def of(self, actor: Actor) -> list[Webhook]:
         """Return the webhooks of the actor's account, oldest first."""
@@ -139,7 +139,7 @@ class Webhooks:
         return NewWebhook(rotated, _secret_text(secret))
 
     async def test(self, actor: Actor, webhook: str) -> WebhookResponse:
-        """Send an event now, and return what the receiver answered.
+        """Send an event now, and return the response of its receiver.
 
         A successful test enables a webhook that was disabled.
 
@@ -161,14 +161,14 @@ class Webhooks:
 
     @contextmanager
     def _testing(self, webhook: str) -> Iterator[None]:
-        if webhook in self._tested or len(self._tested) >= _MAX_TESTS:
+        if webhook in self._being_tested or len(self._being_tested) >= _MAX_TESTS:
             detail = "This webhook is being tested, or too many others are."
             raise TooManyRequests(detail, retry_after_s=1.0)
-        self._tested.add(webhook)
+        self._being_tested.add(webhook)
         try:
             yield
         finally:
-            self._tested.discard(webhook)
+            self._being_tested.discard(webhook)
 
     async def _own(self, actor: Actor, webhook: str) -> Webhook:
         actor.require(Scope.JOBS_WRITE)

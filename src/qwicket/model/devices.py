@@ -271,8 +271,8 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_on and not self.is_draining
 
     @property
-    def word(self) -> Literal["on", "draining", "off"]:
-        """The status in one word."""
+    def state(self) -> Literal["on", "draining", "off"]:
+        """Name of the status."""
         if not self.is_on:
             return "off"
         return "draining" if self.is_draining else "on"

@@ -200,7 +200,7 @@ def _place_of_path(source: bytes, path: str) -> str:
 
 
 def _name(source: bytes, part: int | None, index: int) -> str:
-    """Return the name of one gate in a text that is no `_Input`, or "" if it has none."""
+    """Return the name of one gate in a text that is not a valid `_Input`; "" if it has none."""
     try:
         names = _names_decoder.decode(source)
         return (names if part is None else names.circuits[part]).circuit[index].gate

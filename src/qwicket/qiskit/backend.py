@@ -98,7 +98,7 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
         circuits: list[QuantumCircuit] = [run_input] if is_one else list(run_input)
         for circuit in circuits:
             if not isinstance(circuit, QuantumCircuit):
-                raise TypeError(f"run_input: {type(circuit).__name__} is no QuantumCircuit.")
+                raise TypeError(f"run_input: {type(circuit).__name__} is not a QuantumCircuit.")
         options = self.options
         keeps_memory = options.memory if memory is None else memory
         job = self.device.run(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S: Final = 10.0
 _NO_RETRY: Final = RetryPolicy(max_attempts=1)
 _STEP_S: Final = 1.0
+"""Pause between two requests for the demand."""
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
 _MAX_PER_STEP: Final = 16

@@ -131,10 +131,10 @@ class AgentScheduler:
         return taken[0] if taken else None
 
     async def _give_back(self, claimed: Sequence[Assignment]) -> None:
-        for each in claimed:
+        for assignment in claimed:
             try:
                 await self._store.leases.release(
-                    each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
+                    assignment.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
                 )
             except QwicketError as error:  # the next renewal releases it
                 _log.warning("an undelivered claim was not released: %s", error)

@@ -290,10 +290,10 @@ class PilotScheduler:
         return ordered
 
     async def _give_back(self, tasks: Iterable[Sequence[Assignment]]) -> None:
-        for each in (job for task in tasks for job in task):
+        for assignment in (job for task in tasks for job in task):
             try:
                 await self._store.leases.release(
-                    each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
+                    assignment.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
                 )
             except QwicketError as error:  # the next pull releases it
                 _log.warning("an undelivered claim was not released: %s", error)

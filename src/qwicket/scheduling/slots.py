@@ -30,13 +30,13 @@ class Slots:
 
     async def acquire(self) -> None:
         """Wait for a slot and take it."""
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
         self.resize()
         try:
-            await place
+            await waiter
         except asyncio.CancelledError:
-            if not place.cancelled():  # it was given a slot at the same time
+            if not waiter.cancelled():  # it was given a slot at the same time
                 self.release()
             raise
 
@@ -52,46 +52,46 @@ class Slots:
         """Lend a taken slot to others for `seconds`, then wait until one is free again.
 
         At most as many slots as there are can be lent at a time; a further caller keeps its slot.
-        The slot is taken back at once, also if none is free, when `stop` is set, the caller is
-        cancelled, or there are no slots at all once the time is over.
+        The slot is taken back at once, even if none is free, in three cases: `stop` is set, the
+        caller is cancelled, or the time is over and there are no slots at all.
         """
         if self._n_lent >= self._count():
             await _wait(stop, seconds)
             return
         self._n_lent += 1
         try:
-            await self._do_without(seconds, stop, self._lenders)
+            await self._release_and_wait(seconds, stop, self._lenders)
         finally:
             self._n_lent -= 1
 
     async def wait_turn(self, stop: asyncio.Event) -> None:
-        """If more slots are taken than there are, give back one, and wait until one is free.
+        """Give back a slot if more are taken than there are, and wait until one is free.
 
         Once `stop` is set, or if the caller is cancelled, the slot is taken back at once.
         """
         if self._n_taken > self._count():
-            await self._do_without(0.0, stop, set())
+            await self._release_and_wait(0.0, stop, set())
 
-    async def _do_without(
+    async def _release_and_wait(
         self, seconds: float, stop: asyncio.Event, group: set[asyncio.Future[Any]]
     ) -> None:
-        """Give back a slot for `seconds`, then wait for one. While waiting, be in `group`."""
+        """Give back a slot for `seconds`, then wait for one; `group` holds the waiter meanwhile."""
         self.release()
-        place: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             await _wait(stop, seconds)
             stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
             try:
-                self._waiting.append(place)
-                group.add(place)
+                self._waiting.append(waiter)
+                group.add(waiter)
                 self.resize()
-                await asyncio.wait([place, stopping], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([waiter, stopping], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 stopping.cancel()
         finally:
-            group.discard(place)
-            if not place.done():
-                place.cancel()
+            group.discard(waiter)
+            if not waiter.done():
+                waiter.cancel()
                 self.take()
 
     def resize(self) -> None:
@@ -99,13 +99,13 @@ class Slots:
         while self._waiting and self._n_taken < self._count():
             self._give(self._waiting.popleft())
         if not self._count():
-            for place in self._lenders:
-                self._give(place)  # its job can be given back, which is better than to wait
+            for waiter in self._lenders:
+                self._give(waiter)  # its job can be given back, which is better than to wait
 
-    def _give(self, place: asyncio.Future[None]) -> None:
-        if not place.done():  # else it was cancelled while it waited, or has its slot
+    def _give(self, waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():  # else it was cancelled while it waited, or has its slot
             self._n_taken += 1
-            place.set_result(None)
+            waiter.set_result(None)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

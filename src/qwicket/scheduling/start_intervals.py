@@ -361,10 +361,10 @@ class StartIntervals:
             )
         load = sum(each.rate for each in sources if each.rate * wait_s < each.max_work_s) / slots
         variance /= (1 - min(load, _MAX_LOAD)) ** 2
-        for each in sources:
-            if each.rate * wait_s < each.max_work_s:
+        for arrivals in sources:
+            if arrivals.rate * wait_s < arrivals.max_work_s:
                 # In the observed seconds, the variance of the rate is square_rate / seconds.
-                added = each.square_rate * (wait_s + wait_s**2 / each.seconds) / slots**2
+                added = arrivals.square_rate * (wait_s + wait_s**2 / arrivals.seconds) / slots**2
                 variance += added / (1 - min(load, _MAX_LOAD)) ** 2
         return wait_s, variance
 

@@ -85,7 +85,7 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
         exclusive: Whether it includes the other devices that use the same workers.
         drain_s: Seconds before the beginning in which no job of another project starts, however
             short.
-        exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is no exam.
+        exam_waiting: Limit on the waiting jobs of each account in an exam; null outside of exams.
         withhold_results: Whether results of an exam's jobs are shown only after its end.
         reason: Text for all users.
         series: Id of the weekly series; null for a single window.

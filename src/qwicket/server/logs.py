@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
 """Id of the current request."""
 _MAX_ENTRIES: Final = 10_000
+"""Limit on lines that wait to be written."""
 _PAUSE_S: Final = 0.1
+"""Pause between writes, so that lines are written together."""
 _PATH_CHARS: Final = 200
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _HIDDEN: Final = "[secret]"
@@ -34,6 +36,7 @@ _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++\.[\w.-]*+")
 _BASE64_JSON: Final = "eyJ"  # `{"`, with which every JSON Web Token begins
 _INDENT: Final = "\n    "
 _SHORTEST_CHARS: Final = 4
+"""Shorter secrets are not replaced, because they would also be parts of other words."""
 _known_secrets: Final[list[str]] = []
 
 _log = logging.getLogger("qwicket")

@@ -193,8 +193,8 @@ class _Server(uvicorn.Server):
 
     def _announce(self, address: Address, has_tls: bool, listener: asyncio.Server) -> None:
         who = f"{address.dialect} alone" if address.dialect else "Qwicket"
-        for each in listener.sockets:
-            host, port = each.getsockname()[:2]
+        for sock in listener.sockets:
+            host, port = sock.getsockname()[:2]
             host = f"[{host}]" if ":" in host else host
             url = f"{'https' if has_tls else 'http'}://{host}:{port}"
             announce(f"{who} listens on {url}", self._settings.log_format)

@@ -91,15 +91,18 @@ class Accounts(Operations):
             NotFound: There is no such project.
         """
         tokens = []
-        for each in people:
+        for member in people:
             made = Accounts.add(
-                *(tx, each.name, "member"), email=each.email, password_hash=None, now=now
+                *(tx, member.name, "member"), email=member.email, password_hash=None, now=now
             )
-            if each.project is not None:
-                Accounts.add_member(tx, each.project, made.name)
+            if member.project is not None:
+                Accounts.add_member(tx, member.project, made.name)
             tokens.append(
                 Accounts.add_token(
-                    *(tx, each.token), account=made.name, project=each.project, digest=each.digest
+                    *(tx, member.token),
+                    account=made.name,
+                    project=member.project,
+                    digest=member.digest,
                 )
             )
         return tokens

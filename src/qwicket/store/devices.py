@@ -241,7 +241,7 @@ def _record_change(tx: Tx, device: str, status: DeviceStatus, now: int) -> None:
         "device_change_note",
         device=device,
         now=now,
-        status=status.word,
+        status=status.state,
         is_on=int(status.is_on),
         is_draining=int(status.is_draining),
         reason=status.reason,

@@ -314,8 +314,8 @@ class Jobs(Operations):
         tx: Tx, account: str, change: int, limit: int, devices: Collection[str] = ()
     ) -> list[Job]:
         """Return an account's jobs (on these devices) that changed after a `change`, in order."""
-        asked = {"account": account, "change": change, "limit": limit}
-        found = tx.all("job_changed_list", **asked, devices=rows.filter_text(devices))
+        parameters = {"account": account, "change": change, "limit": limit}
+        found = tx.all("job_changed_list", **parameters, devices=rows.filter_text(devices))
         return [rows.job(row) for row in found]
 
     async def last_change(self, account: str, devices: Collection[str] = ()) -> int:
@@ -346,8 +346,8 @@ class Jobs(Operations):
         """Return how many of an account's newest jobs (on these devices) have a name, and a tag."""
         names: Counter[str] = Counter()
         tags: Counter[str] = Counter()
-        asked = {"account": account, "limit": limit, "devices": rows.filter_text(devices)}
-        for name, text, number in tx.all("job_recent_labels", **asked):
+        parameters = {"account": account, "limit": limit, "devices": rows.filter_text(devices)}
+        for name, text, number in tx.all("job_recent_labels", **parameters):
             if name:
                 names[name] += number
             for tag in rows.texts(text):
@@ -368,8 +368,13 @@ class Jobs(Operations):
 
         Return None if there is no such job, or more than one.
         """
-        asked = {"account": account, "low": low, "high": high, "devices": rows.filter_text(devices)}
-        found = tx.all("job_by_prefix", **asked)
+        parameters = {
+            "account": account,
+            "low": low,
+            "high": high,
+            "devices": rows.filter_text(devices),
+        }
+        found = tx.all("job_by_prefix", **parameters)
         return rows.job(found[0]) if len(found) == 1 else None
 
     @read
@@ -497,21 +502,23 @@ class Jobs(Operations):
         self, group: str, *, actor: str, now: int, devices: Collection[str] = ()
     ) -> list[str]:
         """Cancel a group's unfinished jobs (on these devices) in batches; return the ids."""
-        asked = {"id": group, "devices": rows.filter_text(devices)}
-        return await self._cancel_found("group_unfinished", asked, actor=actor, now=now)
+        parameters = {"id": group, "devices": rows.filter_text(devices)}
+        return await self._cancel_found("group_unfinished", parameters, actor=actor, now=now)
 
     async def cancel_account(self, account: str, *, actor: str, now: int) -> list[str]:
         """Cancel all unfinished jobs of an account in batches; return the ids."""
-        asked = {"account": account}
-        return await self._cancel_found("job_of_account_unfinished", asked, actor=actor, now=now)
+        parameters = {"account": account}
+        return await self._cancel_found(
+            "job_of_account_unfinished", parameters, actor=actor, now=now
+        )
 
     async def _cancel_found(
-        self, statement: str, asked: Mapping[str, str | None], *, actor: str, now: int
+        self, statement: str, parameters: Mapping[str, str | None], *, actor: str, now: int
     ) -> list[str]:
         cancelled: list[str] = []
         after = 0
         while True:
-            some = await self._cancel_some(statement, asked, after, actor=actor, now=now)
+            some = await self._cancel_some(statement, parameters, after, actor=actor, now=now)
             cancelled += [job for job, _ in some]
             if len(some) < _CANCELLED_AT_ONCE:
                 return cancelled
@@ -519,10 +526,16 @@ class Jobs(Operations):
 
     @write
     def _cancel_some(
-        tx: Tx, statement: str, asked: Mapping[str, str | None], after: int, *, actor: str, now: int
+        tx: Tx,
+        statement: str,
+        parameters: Mapping[str, str | None],
+        after: int,
+        *,
+        actor: str,
+        now: int,
     ) -> list[Row]:
         """Cancel a batch of the jobs that a statement finds after a `seq`; return id and `seq`."""
-        jobs = tx.all(statement, **asked, after=after, limit=_CANCELLED_AT_ONCE)
+        jobs = tx.all(statement, **parameters, after=after, limit=_CANCELLED_AT_ONCE)
         for job, _ in jobs:
             Jobs.cancel(tx, job, actor=actor, now=now)
         return jobs

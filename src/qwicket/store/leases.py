@@ -241,13 +241,13 @@ class Leases(Operations):
             _add_runner(tx, agent, now)
         tx.run("device_seen", name=agent.device, now=now)
         held = []
-        for each in Leases.held(tx, agent.id):
-            lease = each.lease
+        for held_lease in Leases.held(tx, agent.id):
+            lease = held_lease.lease
             if lease not in known:
                 reason = "its claim was made, but its agent did not receive it"
                 Leases.release(tx, lease, reason, now, counts_as_attempt=False)
                 continue
-            held.append(each)
+            held.append(held_lease)
             if lease.job in progress:
                 text = msgspec.json.encode(progress[lease.job]).decode()
                 tx.run("lease_progress", **lease_key(lease), progress=text)
@@ -293,12 +293,16 @@ class Leases(Operations):
                 )
             _add_runner(tx, pilot, now)
         held = []
-        for each in Leases.held(tx, pilot.id):
-            if each.lease in known or each.request is None or each.request > requests:
-                held.append(each)
+        for held_lease in Leases.held(tx, pilot.id):
+            if (
+                held_lease.lease in known
+                or held_lease.request is None
+                or held_lease.request > requests
+            ):
+                held.append(held_lease)
             else:
                 reason = "its claim was made, but its worker did not receive it"
-                Leases.release(tx, each.lease, reason, now, counts_as_attempt=False)
+                Leases.release(tx, held_lease.lease, reason, now, counts_as_attempt=False)
         return held
 
     @read
@@ -486,7 +490,7 @@ def _claim(
 ) -> Claim | Deferred[Claim]:
     taken: list[Callable[[], Assignment]] = []
     seconds, operations = 0.0, 0
-    asked = {
+    filters = {
         "device": device,
         "runner": runner,
         "now": now,
@@ -496,7 +500,7 @@ def _claim(
     }
     fair_share.prefetch(tx)
     while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
-        row = tx.one("job_claim", **asked, longest=_TINY_S if taken or is_tiny else None)
+        row = tx.one("job_claim", **filters, longest=_TINY_S if taken or is_tiny else None)
         if row is None:
             break
         *columns, n_leases = row

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from qwicket.store.database import Tx
 
-_BATCH: Final = 200
+_JOBS_AT_ONCE: Final = 200
 """Jobs per operation, so that others write in between."""
 
 
@@ -40,13 +40,13 @@ class Maintenance(Operations):
         return Maintenance._duty_holder(tx, name)
 
     async def expire_drafts(self, now: int) -> int:
-        """Fail drafts whose program did not arrive; return their number, at most `_BATCH`."""
+        """Fail drafts whose program did not arrive; return how many, at most `_JOBS_AT_ONCE`."""
         is_due = await self._is_due("draft_expired", now=now, limit=1)
         return await self._expire_drafts(now) if is_due else 0
 
     @write
     def _expire_drafts(tx: Tx, now: int) -> int:
-        expired = tx.all("draft_expired", now=now, limit=_BATCH)
+        expired = tx.all("draft_expired", now=now, limit=_JOBS_AT_ONCE)
         for (job,) in expired:
             failure = Failure("draft_expired", "The program was not sent in time.")
             Jobs.refuse(tx, job, failure, now)
@@ -63,25 +63,25 @@ class Maintenance(Operations):
         return await self._run_if_due("token_due", "token_expire", now=now)
 
     async def delete_ended(self, before: int) -> int:
-        """Delete jobs that ended before a time; return their number, at most `_BATCH`."""
+        """Delete jobs that ended before a time; return their number, at most `_JOBS_AT_ONCE`."""
         is_due = await self._is_due("job_old", before=before, limit=1)
         return await self._delete_ended(before) if is_due else 0
 
     @write
     def _delete_ended(tx: Tx, before: int) -> int:
-        old = tx.all("job_old", before=before, limit=_BATCH)
+        old = tx.all("job_old", before=before, limit=_JOBS_AT_ONCE)
         for (job,) in old:
             Jobs.delete(tx, job)
         return len(old)
 
     async def release_results(self, now: int) -> int:
-        """Show results that were withheld until now; return how many, at most `_BATCH`."""
+        """Show results that were withheld until now; return how many, at most `_JOBS_AT_ONCE`."""
         is_due = await self._is_due("job_withheld_due", now=now, limit=1)
         return await self._release_results(now) if is_due else 0
 
     @write
     def _release_results(tx: Tx, now: int) -> int:
-        due = tx.all("job_withheld_due", now=now, limit=_BATCH)
+        due = tx.all("job_withheld_due", now=now, limit=_JOBS_AT_ONCE)
         for (job,) in due:
             record(tx, tx.all("job_release_results", job=job, now_us=1000 * now)[0])
         return len(due)
@@ -103,7 +103,7 @@ class Maintenance(Operations):
 
     @write
     def _delete_ended_of(tx: Tx, project: str, after: int, before: int) -> int:
-        given = {"after": after, "before": before, "limit": _BATCH}
+        given = {"after": after, "before": before, "limit": _JOBS_AT_ONCE}
         old = tx.all("job_old_of_project", project=project, **given)
         for (job,) in old:
             Jobs.delete(tx, job)
@@ -124,7 +124,7 @@ class Maintenance(Operations):
         if row is None:
             return 0
         account, name, deletion = row
-        jobs = tx.all("job_of_account_ended", account=account, limit=_BATCH)
+        jobs = tx.all("job_of_account_ended", account=account, limit=_JOBS_AT_ONCE)
         if deletion == "remove" and jobs:
             for (job,) in jobs:
                 Jobs.delete(tx, job)

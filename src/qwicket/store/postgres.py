@@ -59,34 +59,39 @@ SQL_FRAGMENTS: Final = {
 LISTS: Final = ("job_list", "job_search", "job_tally", "job_run_ms")
 """Beginnings of the names of statements with optional filters. One plan for all filters would read
 the jobs of all accounts (`Statement.is_planned_each_time`)."""
-_BATCH: Final = 48
-"""Operations of one batch, each with a savepoint. PostgreSQL caches 64 subtransactions of a
-transaction; with more of them every snapshot takes longer."""
+_MAX_OPERATIONS: Final = 48
+"""Limit on the operations of one batch, each with a savepoint. PostgreSQL caches 64 subtransactions
+of a transaction; with more of them every snapshot takes longer."""
 _ROWS_AT_ONCE: Final = (32, 8, 1)
 _WRITE_LOCK: Final = 0x71776B74
 """Number of the advisory lock: "qwkt" in ASCII."""
 _TAKE_WRITE_LOCK: Final = b"select qwicket_begin_write(%d)" % _WRITE_LOCK
-_READERS: Final = 8
+_READ_CONNECTIONS: Final = 8
 _POOL_WAIT_S: Final = 2.0
+"""Time for which a read waits for one of these connections."""
 _POOL_RETRY_S: Final = 1.0
 """Time for which the pool retries a connection; the next read after it begins a new series. The
 pauses within a series double, so a longer one would delay the recovery from a long outage."""
 _POOL_REST_S: Final = 0.5
 """Time after a timeout of the pool in which reads fail at once."""
-_CONNECT_S: Final = 5
+_CONNECT_TIMEOUT_S: Final = 5
 _SILENCE_S: Final = 10
 """TCP user timeout: a database that acknowledges nothing for this time counts as lost."""
-_STATEMENT_MS: Final = 5_000
-_LOCK_MS: Final = 10_000
-_IDLE_MS: Final = 3_000
+_STATEMENT_TIMEOUT_MS: Final = 5_000
+"""Limit on one statement of a read."""
+_LOCK_TIMEOUT_MS: Final = 10_000
+"""Limit on the wait of a write for a lock, such as that of another server's writer."""
+_IDLE_TIMEOUT_MS: Final = 3_000
 """A server that is paused within a batch loses the write lock after this time."""
 
-_WRITING: Final = (
-    f"-c synchronous_commit=on -c lock_timeout={_LOCK_MS}"
-    f" -c idle_in_transaction_session_timeout={_IDLE_MS}"
+_WRITER_OPTIONS: Final = (
+    f"-c synchronous_commit=on -c lock_timeout={_LOCK_TIMEOUT_MS}"
+    f" -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}"
 )
-_READING: Final = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
-_NOTIFYING: Final = "-c synchronous_commit=off"  # a notification stores nothing
+_READER_OPTIONS: Final = (
+    f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on"
+)
+_NOTIFIER_OPTIONS: Final = "-c synchronous_commit=off"  # a notification stores nothing
 
 _CONNECTION_LOST: Final = (
     psycopg.OperationalError,
@@ -248,7 +253,7 @@ class Postgres(Writer):
         self._is_reachable = True
         self._no_reads_before = 0.0
         try:
-            with self._address.connect(_WRITING) as first:
+            with self._address.connect(_WRITER_OPTIONS) as first:
                 if why := too_old(first, self._address.settings()):
                     raise Unavailable(why)
                 _check_durability(first)
@@ -256,18 +261,18 @@ class Postgres(Writer):
         except (*_CONNECTION_LOST, errors.InsufficientPrivilege) as error:
             _log.debug("no connection", exc_info=error)
             raise Unavailable(explained(error, self._address.settings())) from None
-        self._readers = ThreadPoolExecutor(_READERS, "postgres-read")
+        self._readers = ThreadPoolExecutor(_READ_CONNECTIONS, "postgres-read")
         self._pool = ConnectionPool(
             connection_class=_Connection,
-            kwargs=self._address.settings(_READING),
+            kwargs=self._address.settings(_READER_OPTIONS),
             min_size=1,
-            max_size=_READERS,
+            max_size=_READ_CONNECTIONS,
             timeout=_POOL_WAIT_S,
             reconnect_timeout=_POOL_RETRY_S,
             open=True,
         )
-        self._notifier = Notifier(lambda: self._address.connect(_NOTIFYING), changes)
-        super().__init__(changes.publish, max_operations=_BATCH)
+        self._notifier = Notifier(lambda: self._address.connect(_NOTIFIER_OPTIONS), changes)
+        super().__init__(changes.publish, max_operations=_MAX_OPERATIONS)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -340,7 +345,7 @@ class Postgres(Writer):
 
     def _begin(self, batch: Batch) -> PostgresTx:
         if self._writing is None:
-            self._writing = self._address.connect(_WRITING)
+            self._writing = self._address.connect(_WRITER_OPTIONS)
         session = PostgresTx(self._writing, self._sql, batch.mode)
         session.command("begin")
         if not batch.is_durable:
@@ -405,8 +410,8 @@ class _Address:
         """Return parameters for `psycopg.connect`, with session options added to the user's own."""
         given = self.given
         return {
-            "connect_timeout": _CONNECT_S,
-            "keepalives_idle": _CONNECT_S,
+            "connect_timeout": _CONNECT_TIMEOUT_S,
+            "keepalives_idle": _CONNECT_TIMEOUT_S,
             "tcp_user_timeout": 1000 * _SILENCE_S,
             "application_name": "qwicket",
             **given,

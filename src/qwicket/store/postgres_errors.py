@@ -41,9 +41,11 @@ def explained(error: Exception, settings: Mapping[str, Any]) -> str:
         command = shlex.join(["createdb", *_options(settings), name])
         return f"PostgreSQL at {where} has no database {name}. Create it: {command}"
     if "password" in text and ("authentication failed" in text or "no password supplied" in text):
-        wrong = "asks for a password of" if "no password supplied" in text else "does not accept"
-        what = f"user {user}" if "no password supplied" in text else f"the password of user {user}"
-        return f"PostgreSQL at {where} {wrong} {what}. Set the right one in {_SETTING}."
+        if "no password supplied" in text:
+            problem = f"asks for a password of user {user}"
+        else:
+            problem = f"does not accept the password of user {user}"
+        return f"PostgreSQL at {where} {problem}. Set the right one in {_SETTING}."
     if "role" in text and "does not exist" in text:
         command = shlex.join(["createuser", *_options(settings, with_user=False), user])
         return f"PostgreSQL at {where} has no user {user}. Create it: {command} --pwprompt"

@@ -164,7 +164,9 @@ def _free_name(tx: Tx, name: str) -> str:
     """Return a name that no account and no project has: this one, or with a number."""
     for number in count(1):
         end = "" if number == 1 else f"-{number}"
-        tried = name[: MAX_NAME_CHARS - len(end)] + end
-        if not tx.one("account_is_taken", name=tried) and not tx.one("project_by_name", name=tried):
-            return tried
+        candidate = name[: MAX_NAME_CHARS - len(end)] + end
+        if tx.one("account_is_taken", name=candidate) is None and (
+            tx.one("project_by_name", name=candidate) is None
+        ):
+            return candidate
     raise AssertionError

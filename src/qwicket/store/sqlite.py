@@ -43,7 +43,8 @@ SQL_FRAGMENTS: Final = {
     "serial": "integer",
 }
 
-_BATCH: Final = 256
+_MAX_OPERATIONS: Final = 256
+"""Limit on the operations of one batch, which share a flush to disk."""
 _BUSY_TIMEOUT_S: Final = 5.0
 _SCAN_DEADLINE_S: Final = 5.0
 _STEPS_PER_CHECK: Final = 10_000
@@ -110,7 +111,7 @@ class SQLite(Writer):
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
-        super().__init__(publish, max_operations=_BATCH)
+        super().__init__(publish, max_operations=_MAX_OPERATIONS)
         self.has_webhooks = self._writing.has_webhooks
 
     async def read(self, operation: Callable[[Tx], T]) -> T:

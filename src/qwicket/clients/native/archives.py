@@ -307,8 +307,8 @@ def directory(
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the entries of a ZIP file by name.
 
-    A file that passes is no ZIP bomb: no member is compressed, and all together are not larger than
-    the file, so none overlap.
+    A file that passes is not a ZIP bomb: no member is compressed, and all together are not larger
+    than the file, so none overlap.
 
     Args:
         archive: The ZIP file.

@@ -88,7 +88,7 @@ class Export:
         """Yield each job, newest first, without opening its archive.
 
         Raises:
-            InvalidArchive: A line is no job.
+            InvalidArchive: A line is not a job.
         """
         path = self._folder / _JOBS
         with path.open("rb") as file:

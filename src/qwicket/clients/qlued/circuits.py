@@ -2,9 +2,9 @@
 
     SingleQudit(shots=500).load(10).rlx(pi / 2).measure()
 
-Each gate is exp(-iH). Its parameters are energies times time, in radians; the server refuses too
-large values. A measurement returns the level of a wire, from 0 to its number of atoms; for
-fermions, the number of atoms on it.
+Each gate is exp(-iH). Its parameters are energies times time, in radians. The server refuses
+values that are too large. A measurement returns the level of a wire, from 0 to its number of atoms;
+for fermions, the number of atoms on it.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def estimate_parameters(query: Mapping[str, str], shots_limit: int) -> dict[str,
 
 def estimate(
     actor: Actor,
-    asked: dict[str, Any],
+    params: dict[str, Any],
     run_s: float,
     queue_s: float,
     now: int,
@@ -142,8 +142,8 @@ def estimate(
     A cost is in credits. Without a cost it is 0 `usd`, because the body needs a number and a unit.
     """
     unit = "usd" if cost is None else "credits"
-    inputs = {key: value for key, value in asked.items() if key != "type"}
-    context = {key: value for key, value in asked.items() if key != "session"}
+    inputs = {key: value for key, value in params.items() if key != "type"}
+    context = {key: value for key, value in params.items() if key != "session"}
     return {
         "input_values": inputs,
         "estimate_context": {**context, "organization": ORGANIZATION, "project": actor.project},

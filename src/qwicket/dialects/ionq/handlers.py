@@ -199,7 +199,7 @@ class Handlers:
         query = request.query_params
         word = query.get("status")
         targets = [wire.device_name(word) for word in query.get("target", "").split(",") if word]
-        asked = JobQuery(
+        job_query = JobQuery(
             dialect=wire.DIALECT,
             device=targets[0] if len(targets) == 1 else None,
             group=session,
@@ -207,7 +207,7 @@ class Handlers:
             before=cursor(query),
             limit=self._page_limit(query, _PAGE),
         )
-        found = await self._gateway.jobs.page(actor, asked)
+        found = await self._gateway.jobs.page(actor, job_query)
         page, last = _Page(request.response_memory), None
         for job in found:
             last = job
@@ -220,7 +220,7 @@ class Handlers:
                 if page.is_full:
                     break
                 await page.pause()
-        is_last = len(found) < asked.limit and last is (found[-1] if found else None)
+        is_last = len(found) < job_query.limit and last is (found[-1] if found else None)
         following = None if is_last or last is None else str(last.seq)
         return _page_response(request, page.rows, following)
 
@@ -297,16 +297,16 @@ class Handlers:
 
     async def estimate_job(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the time and the cost of a job."""
-        asked = catalogue.estimate_parameters(request.query_params, self.limits.jobs.shots)
-        name = wire.device_name(asked["backend"])
+        params = catalogue.estimate_parameters(request.query_params, self.limits.jobs.shots)
+        name = wire.device_name(params["backend"])
         view = await self._gateway.devices.get(name, wire.DIALECT)
         run_s = self._gateway.queue.run_time(
-            view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
+            view, params["qubits"], (params["1q_gates"], params["2q_gates"]), params["shots"]
         )
         queue_s = await self._queue_s(view.device)
         price = view.device.spec.cost
-        cost = price.of(1, asked["shots"], run_s) if price is not None else None
-        return json(catalogue.estimate(actor, asked, run_s, queue_s, _now(), cost))
+        cost = price.of(1, params["shots"], run_s) if price is not None else None
+        return json(catalogue.estimate(actor, params, run_s, queue_s, _now(), cost))
 
     async def read_cost(self, actor: Actor, request: Request[None]) -> Response:
         """Read the cost of a job."""
@@ -389,7 +389,7 @@ class Handlers:
     async def _results(
         self, request: Request[Any], part: JobPart, vendor_fields: wire.VendorFields
     ) -> JobResults:
-        if vendor_fields.is_dry:
+        if vendor_fields.dry_run:
             raise NotFound("A dry run has no results.")
         return await self._gateway.results.of(part.job, request.response_memory, part.number)
 

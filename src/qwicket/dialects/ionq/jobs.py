@@ -89,7 +89,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
         "status": V04.status(job, part.state),
         "type": CIRCUIT if is_child else vendor_fields.type,
         "backend": job.device,
-        "dry_run": vendor_fields.is_dry,
+        "dry_run": vendor_fields.dry_run,
         "name": _member(part, vendor_fields).name if is_child else job.name,
         "shots": job.shots,
         "settings": vendor_fields.settings,
@@ -110,7 +110,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
         "output": _output(part, vendor_fields),
         "results": None,
     }
-    if is_completed and not vendor_fields.is_dry:
+    if is_completed and not vendor_fields.dry_run:
         shown["results"] = _results(id_of(part), CIRCUIT if is_child else vendor_fields.type)
     if not job.calibration:  # the noise of a twin is its calibration's, not a named model
         shown["noise"] = vendor_fields.noise
@@ -141,7 +141,7 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
         "request": job.created_at // 1000,
         "predicted_execution_time": round(1000 * job.est_seconds),
         "session_id": job.group,
-        "dry_run": vendor_fields.is_dry,
+        "dry_run": vendor_fields.dry_run,
     }
     if not job.calibration:
         shown["noise"] = vendor_fields.noise
@@ -159,7 +159,7 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
         shown["failure"] = _failure(part.failure)
     if is_completed:
         shown["execution_time"] = _duration_ms(job)
-        if not vendor_fields.is_dry:
+        if not vendor_fields.dry_run:
             shown["results_url"] = f"/v0.3/jobs/{id_of(part)}/results"
     if messages := warnings(job, vendor_fields):
         shown["warning"] = {"messages": messages}
@@ -171,7 +171,7 @@ def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
     value: dict[str, Any] = {"value": 0.0, "unit": "usd"}
     if job.credits is not None:
         value = {"value": job.credits, "unit": "credits"}
-    body: dict[str, Any] = {"dry_run": vendor_fields.is_dry, "estimated_cost": value}
+    body: dict[str, Any] = {"dry_run": vendor_fields.dry_run, "estimated_cost": value}
     return {**body, "cost": value} if job.state.is_final else body
 
 

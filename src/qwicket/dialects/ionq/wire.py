@@ -129,7 +129,8 @@ class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     registers: msgspec.Raw = _EMPTY
     members: tuple[Member, ...] = ()
     is_debiased: bool = False
-    is_dry: bool = False
+    # Stored under its former name, so that jobs of older servers are read.
+    dry_run: bool = msgspec.field(default=False, name="is_dry")
 
     @property
     def is_multi(self) -> bool:
@@ -189,7 +190,7 @@ class _CommonSubmission(NamedTuple):
             name=self.name or "",
             group=self.session,
             debias=self.vendor_fields.is_debiased,
-            dry_run=self.vendor_fields.is_dry,
+            dry_run=self.vendor_fields.dry_run,
             vendor_fields=msgspec.json.encode(self.vendor_fields),
         )
 
@@ -226,7 +227,7 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
         settings=settings,
         members=_members(outline, limits),
         is_debiased=_is_debiased(settings),
-        is_dry=bool(body.dry_run),
+        dry_run=bool(body.dry_run),
     )
     source = _text(outline) if body.type == QASM3 else bytes(body.input)
     return _CommonSubmission(
@@ -256,7 +257,7 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
         registers=_document(body.registers, "registers", limits),
         members=_members(outline, limits),
         is_debiased=bool(mitigation.debias),
-        is_dry=bool(body.dry_run),
+        dry_run=bool(body.dry_run),
     )
     return _CommonSubmission(
         vendor_fields, body.target, bytes(program), body.shots, body.name, body.session_id
@@ -281,7 +282,7 @@ def clone(
     if body.noise is not None:
         changes["noise"] = body.noise
     if body.dry_run is not None:
-        changes["is_dry"] = body.dry_run
+        changes["dry_run"] = body.dry_run
     return _CommonSubmission(
         msgspec.structs.replace(vendor_fields, **changes),
         job.device if body.backend is None else body.backend,
@@ -328,8 +329,8 @@ def _outline(raw: msgspec.Raw) -> _Outline:
         return _Outline()  # the reader of programs reports what is wrong
 
 
-def _type(asked: str, outline: _Outline) -> str:
-    return MULTI if asked != QASM3 and outline.circuits is not None else asked
+def _type(requested: str, outline: _Outline) -> str:
+    return MULTI if requested != QASM3 and outline.circuits is not None else requested
 
 
 def _members(outline: _Outline, limits: Limits) -> tuple[Member, ...]:

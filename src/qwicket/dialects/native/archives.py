@@ -113,16 +113,16 @@ async def _page(
     sink = _Sink()
     outer = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
     shown = []
-    for each in jobs:
+    for row in jobs:
         try:
-            contents = await archives.contents(each.job, memory)
+            contents = await archives.contents(row.job, memory)
         except NotFound:
             continue
-        with _Member(outer, f"{each.job.id}.zip", []) as member:
+        with _Member(outer, f"{row.job.id}.zip", []) as member:
             async for _ in _write_in_steps(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
                     yield sink.take()
-        shown.append(job_with_names(each))
+        shown.append(job_with_names(row))
     last = jobs[-1].job.seq if len(jobs) == limit else None
     with _Member(outer, shapes.PAGE, []) as member:
         member.write(_encoder.encode(AdminJobList(jobs=tuple(shown), next=last)))

@@ -119,10 +119,10 @@ def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
         InvalidRequest: The text is not a number.
     """
     text = params.get(name, "0")
-    asked = float(text) if _SECONDS.fullmatch(text) else inf
-    if asked == inf:
+    value = float(text) if _SECONDS.fullmatch(text) else inf
+    if value == inf:
         raise invalid(f"{name} must be a number of seconds", text, name)
-    return min(asked, maximum)
+    return min(value, maximum)
 
 
 def wait_s(request: Request[Any], maximum: float) -> tuple[float, bool]:

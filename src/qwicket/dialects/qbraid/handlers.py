@@ -150,7 +150,7 @@ class CommonHandlers:
             raise LimitExceeded(detail, field="tags")
         if any("\0" in each for each in (*tags, text, device or "")):
             raise InvalidRequest("A search contains a NUL character.")
-        asked = JobQuery(
+        query = JobQuery(
             dialect=DIALECT,
             device=device,
             group=group,
@@ -160,8 +160,8 @@ class CommonHandlers:
             limit=limit,
             offset=(page - 1) * limit,
         )
-        found = await self._gateway.jobs.page(actor, asked)
-        tally = await self._gateway.jobs.tally(actor, asked)
+        found = await self._gateway.jobs.page(actor, query)
+        tally = await self._gateway.jobs.tally(actor, query)
         shown, size = [], 0
         for number, job in enumerate(found):
             try:

@@ -48,7 +48,7 @@ class Query(NamedTuple):
 
     conditions: tuple[Condition, ...]
 
-    def finds(self, document: Mapping[str, Any]) -> bool:
+    def matches(self, document: Mapping[str, Any]) -> bool:
         return all(condition.holds(document) for condition in self.conditions)
 
 
@@ -76,7 +76,7 @@ def parse(fields: Mapping[str, Any]) -> Query:
             raise InvalidRequest(f"{name[:64]} is not supported in a query.", field=name)
         path = tuple(name.split("."))
         if isinstance(value, dict) and any(key.startswith("$") for key in value):
-            found += [Condition(path, _test(name, key, asked)) for key, asked in value.items()]
+            found += [Condition(path, _test(name, key, operand)) for key, operand in value.items()]
         else:
             found.append(Condition(path, _equals(value)))
     if len(found) > MAX_CONDITIONS:
@@ -85,20 +85,20 @@ def parse(fields: Mapping[str, Any]) -> Query:
     return Query(tuple(found))
 
 
-def _test(name: str, key: str, asked: Any) -> Test:
+def _test(name: str, key: str, operand: Any) -> Test:
     if key in _ORDER:
-        return _compares(_ORDER[key], asked)
+        return _compares(_ORDER[key], operand)
     if key in ("$in", "$nin"):
-        return _is_one_of(name, asked, is_in=key == "$in")
+        return _is_one_of(name, operand, is_in=key == "$in")
     if key == "$eq":
-        return _equals(asked)
+        return _equals(operand)
     if key == "$ne":
-        equals = _equals(asked)
+        equals = _equals(operand)
         return lambda value: not equals(value)
     if key == "$exists":
-        return lambda value: (value is not _ABSENT) is bool(asked)
+        return lambda value: (value is not _ABSENT) is bool(operand)
     if key == "$regex":
-        return _matches(name, asked)
+        return _matches(name, operand)
     raise InvalidRequest(f"{name}: {key[:64]} is not supported in a query.", field=name)
 
 
@@ -110,18 +110,18 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def _equals(asked: Any) -> Test:
-    if asked is None:
+def _equals(operand: Any) -> Test:
+    if operand is None:
         return lambda value: value is None or value is _ABSENT
-    return lambda value: isinstance(value, bool) is isinstance(asked, bool) and value == asked
+    return lambda value: isinstance(value, bool) is isinstance(operand, bool) and value == operand
 
 
-def _is_one_of(name: str, asked: Any, *, is_in: bool) -> Test:
+def _is_one_of(name: str, operand: Any, *, is_in: bool) -> Test:
     """Return the test of `$in` or `$nin`. It uses a set, because lists may be long."""
-    if not isinstance(asked, list) or any(isinstance(each, list | dict) for each in asked):
+    if not isinstance(operand, list) or any(isinstance(each, list | dict) for each in operand):
         detail = f"{name}: $in and $nin take a list of texts, numbers, true and false."
         raise InvalidRequest(detail, field=name)
-    known = {(isinstance(each, bool), each) for each in asked}
+    known = {(isinstance(each, bool), each) for each in operand}
 
     def test(value: Any) -> bool:
         value = None if value is _ABSENT else value
@@ -131,11 +131,11 @@ def _is_one_of(name: str, asked: Any, *, is_in: bool) -> Test:
     return test
 
 
-def _compares(compare: Callable[[Any, Any], bool], asked: Any) -> Test:
+def _compares(compare: Callable[[Any, Any], bool], operand: Any) -> Test:
     """Return a test that compares numbers with numbers or texts with texts; others do not hold."""
-    kinds = (int, float) if isinstance(asked, int | float) else (str,)
+    kinds = (int, float) if isinstance(operand, int | float) else (str,)
     return lambda value: (
-        isinstance(value, kinds) and isinstance(asked, kinds) and compare(value, asked)
+        isinstance(value, kinds) and isinstance(operand, kinds) and compare(value, operand)
     )
 
 

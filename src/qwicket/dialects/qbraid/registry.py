@@ -167,7 +167,7 @@ def _found(
     size = 0
     for stored in page:
         document = _shown(stored, actor, email)
-        if _sees(actor, document) and query.finds(document):
+        if _sees(actor, document) and query.matches(document):
             found.append(document)
             size += len(stored.body)
             if len(found) == maximum or size >= max_bytes:

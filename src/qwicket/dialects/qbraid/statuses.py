@@ -51,11 +51,11 @@ def states(query: Mapping[str, str]) -> tuple[JobState, ...]:
     Raises:
         InvalidRequest: `status` or `statusGroup` is not one of qBraid's values.
     """
-    asked, group = query.get("status"), query.get("statusGroup", "all")
-    if asked is not None:
-        if asked not in STATUSES:
-            raise invalid(f"status must be one of {', '.join(STATUSES)}", asked, "status")
-        return tuple([state for state, name in _STATUS.items() if name == asked])
+    status, group = query.get("status"), query.get("statusGroup", "all")
+    if status is not None:
+        if status not in STATUSES:
+            raise invalid(f"status must be one of {', '.join(STATUSES)}", status, "status")
+        return tuple([state for state, name in _STATUS.items() if name == status])
     if group not in _GROUPS:
         known = ", ".join(_GROUPS)
         raise invalid(f"statusGroup must be one of {known}", group, "statusGroup")

@@ -195,10 +195,10 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
         tags=_tags(body.tags, limits),
         options=options,
     )
-    asked = decode_field(options, _options_decoder, "runtimeOptions")
+    run_options = decode_field(options, _options_decoder, "runtimeOptions")
     group = body.group_job_qrn or None
     return ParsedJob(
-        body.device_qrn, programs, vendor_fields, body.shots, asked, body.name or "", group
+        body.device_qrn, programs, vendor_fields, body.shots, run_options, body.name or "", group
     )
 
 
@@ -227,12 +227,12 @@ def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
         n_qubits=body.circuit_num_qubits,
         depth=body.circuit_depth,
     )
-    asked = _Options(
+    run_options = _Options(
         body.noise_model or further.noise_model,
         further.seed if body.seed is None else body.seed,
         further.memory if body.memory is None else body.memory,
     )
-    return ParsedJob(body.qbraid_device_id, (program,), vendor_fields, body.shots, asked)
+    return ParsedJob(body.qbraid_device_id, (program,), vendor_fields, body.shots, run_options)
 
 
 def flat_tags(raw: msgspec.Raw) -> tuple[str, ...]:

@@ -49,17 +49,17 @@ class Handlers:
 
     async def issue_access_token(self, request: Request[wire.Grant]) -> Response:
         """Exchange a token for an access token."""
-        asked = request.payload
-        if not asked.type or not asked.token:
+        body = request.payload
+        if not body.type or not body.token:
             return _refused("invalid_request", "grant_type and refresh_token are required.")
-        if asked.type != "refresh_token":
+        if body.type != "refresh_token":
             return _refused("unsupported_grant_type", "The grant_type must be refresh_token.")
         try:
-            actor = await self._gateway.auth.by_token(asked.token, request.client_address)
+            actor = await self._gateway.auth.by_token(body.token, request.client_address)
         except Unauthenticated:
             return _refused("invalid_grant", "Invalid refresh token")
         text = await self._gateway.access_tokens.issue(actor, wire.DIALECT, self._access_token_s)
-        response = json(wire.access(text, asked.token, self._access_token_s))
+        response = json(wire.access(text, body.token, self._access_token_s))
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -106,8 +106,8 @@ class Handlers:
         query, maximum = request.query_params, self.limits.requests.list_page
         size, states = _size(query.get("size"), maximum), wire.states(query.get("status"))
         if "id" not in query:
-            asked = JobQuery(dialect=wire.DIALECT, states=states, limit=size)
-            found = await self._gateway.jobs.page(actor, asked)
+            job_query = JobQuery(dialect=wire.DIALECT, states=states, limit=size)
+            found = await self._gateway.jobs.page(actor, job_query)
         else:
             named = await self._named(actor, query.getlist("id"))
             found = [job for job in named if not states or job.state in states][:size]

@@ -117,9 +117,9 @@ def submission(text: bytes, limits: Limits) -> Submission:
     )
 
 
-def _target(asked: str | None, written: str) -> str:
+def _target(requested: str | None, written: str) -> str:
     """Return the requested device, from the field `target`, the circuit, or both if they agree."""
-    target = written if asked is None else asked
+    target = written if requested is None else requested
     if not target:
         raise InvalidRequest("target must name a device.", field="target")
     if written and written != target:

@@ -45,8 +45,8 @@ def _applied(gate: AtomGate, psi: State) -> State:
             return _loaded(psi, gate.wires[0])
         case "fhop":
             energies, vectors = np.linalg.eigh(_hops(sites, gate.params))
-            turn: State = (vectors * np.exp(-1j * energies)) @ vectors.T
-            return turn @ psi @ turn.T
+            evolution: State = (vectors * np.exp(-1j * energies)) @ vectors.T
+            return evolution @ psi @ evolution.T
         case "fint":
             return psi * np.exp(-1j * gate.params[0] * (_FILLED @ _FILLED.T))
     assert gate.name == "fphase"
@@ -74,18 +74,20 @@ def _hop(site: int) -> Floats:
 def _loaded(psi: State, wire: int) -> State:
     """Return the state with one atom more; its sign is the parity of the atoms in modes before."""
     site, is_down = divmod(wire, 2)
-    mine = psi.T if is_down else psi
+    own_spin_first = psi.T if is_down else psi
     filled = _FILLED[:, site].astype(bool)
-    occupied = float(np.sum(np.abs(mine[filled]) ** 2))
+    occupied = float(np.sum(np.abs(own_spin_first[filled]) ** 2))
     if occupied > _ROUNDING:
         text = f"load: wire {wire} holds an atom already, with probability {occupied:.3g}"
         raise CannotRun("invalid_circuit", text)
     signs = (-1.0) ** _FILLED[~filled, :site].sum(axis=1)
-    made = np.zeros_like(mine)
-    made[filled] = signs[:, None] * mine[~filled]  # both in ascending order: pairs of one bit
+    loaded = np.zeros_like(own_spin_first)
+    loaded[filled] = (
+        signs[:, None] * own_spin_first[~filled]
+    )  # both in ascending order: pairs of one bit
     if is_down:
-        made *= (-1.0) ** _FILLED.sum(axis=1)
-    return made.T if is_down else made
+        loaded *= (-1.0) ** _FILLED.sum(axis=1)
+    return loaded.T if is_down else loaded
 
 
 def _by_wire(psi: State) -> State:

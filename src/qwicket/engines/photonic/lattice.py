@@ -1,10 +1,10 @@
 """Photon counts of any Gaussian state, mode by mode, without a cutoff.
 
-By Williamson's theorem the state is a pure one, displaced at random. Of the pure one all modes are
-first measured by heterodyne; then, one mode after the other, the outcome is replaced by a count.
-That needs only the conditional distribution of one count given the counts before and the
-heterodyne outcomes after (the chain rule of Quesada et al., PRX Quantum 3, 010306, 2022), whose
-amplitudes follow from a recurrence over the lattice of patterns below the counts drawn so far:
+By Williamson's theorem the state is a pure one, displaced at random. All modes of the pure state
+are first measured by heterodyne. Then, mode by mode, the outcome is replaced by a count.
+This needs only the distribution of one count, given the counts before and the heterodyne outcomes
+after (the chain rule of Quesada et al., PRX Quantum 3, 010306, 2022). Its amplitudes follow from a
+recurrence over the lattice of patterns below the counts drawn so far:
 √(n_i+1) ψ(n+e_i) = γ_i ψ(n) + Σ_j B_ij √n_j ψ(n-e_j).
 
 The amplitudes of all counts of one mode have the generating function Σ_m ψ_m z^m/√m! =

@@ -14,7 +14,7 @@ from qwicket.engines.qubit.noise import EXACT, NO_ERRORS, GateErrors, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.steps import RELATIONS
 
-Words = Sequence[tuple[str, tuple[int, ...]]]
+StimGates = Sequence[tuple[str, tuple[int, ...]]]
 """Names of Stim's gates, each with its qubits, in time order."""
 
 
@@ -96,7 +96,7 @@ class _Writer:
         elif len(targets) == len(controls) == 1 and (name := _CONTROLLED.get(gate.name)):
             self._lines.append(f"{name} {controls[0]} {targets[0]}")
         else:
-            for name, qubits in words(gate):
+            for name, qubits in stim_gates(gate):
                 self._lines.append(f"{name} {' '.join(map(str, qubits))}")
         if self._noise is not None:
             self._add_noise(self._noise.after(gate))
@@ -123,7 +123,7 @@ class _Writer:
         if_zero, if_one = relation(0, value), relation(1, value)
         self._check_noise(bit, gates)
         for gate in gates:
-            for name, qubits in words(gate):
+            for name, qubits in stim_gates(gate):
                 if if_zero:
                     self._lines.append(f"{name} {qubits[0]}")
                 if if_zero != if_one and bit in self._record_of:
@@ -142,28 +142,28 @@ class _Writer:
                 raise NotClifford("a condition is on a bit that may be recorded wrong")
 
 
-def words(gate: Gate) -> Words:
-    """Return a gate as gates of Stim.
+def stim_gates(gate: Gate) -> StimGates:
+    """Translate a gate into gates of Stim.
 
     Raises:
         NotClifford: The gate is not Clifford.
     """
     operands = gate.controls + gate.targets
-    name = _NAMES.get((gate.name, len(gate.controls)))
+    name = _STIM_NAMES.get((gate.name, len(gate.controls)))
     if name is not None:
         return ((name, operands),)
     steps = clifford_steps(gate)
     if steps is None:
-        raise NotClifford(f"{_shown(gate)} is not a Clifford gate")
-    return _MADE[gate.name, len(gate.controls)](operands, *steps)
+        raise NotClifford(f"{_described(gate)} is not a Clifford gate")
+    return _BUILDERS[gate.name, len(gate.controls)](operands, *steps)
 
 
-def _shown(gate: Gate) -> str:
+def _described(gate: Gate) -> str:
     params = ", ".join(f"{parameter:.6g}" for parameter in gate.params[:3])
     return f"{'c' * len(gate.controls)}{gate.name}" + (f"({params})" if params else "")
 
 
-_NAMES: Final[Mapping[tuple[str, int], str]] = {
+_STIM_NAMES: Final[Mapping[tuple[str, int], str]] = {
     **{(name, 0): name.upper() for name in ("x", "y", "z", "h", "s", "swap")},
     ("sdg", 0): "S_DAG",
     ("sx", 0): "SQRT_X",
@@ -173,20 +173,20 @@ _NAMES: Final[Mapping[tuple[str, int], str]] = {
     ("z", 1): "CZ",
 }
 
-_ALONE: Final = {name: named for (name, n_controls), named in _NAMES.items() if not n_controls}
-_CONTROLLED: Final = {name: named for (name, n_controls), named in _NAMES.items() if n_controls}
+_ALONE: Final = {name: named for (name, n_controls), named in _STIM_NAMES.items() if not n_controls}
+_CONTROLLED: Final = {name: named for (name, n_controls), named in _STIM_NAMES.items() if n_controls}
 
-_Build = Callable[..., Words]
+_Builder = Callable[..., StimGates]
 
 
-def _nothing(_qubits: tuple[int, ...], *_steps: int) -> Words:
+def _no_gates(_qubits: tuple[int, ...], *_steps: int) -> StimGates:
     return ()
 
 
-def _cycle(*names: str) -> _Build:
+def _cycle(*names: str) -> _Builder:
     """Return a function that names a gate by its number of steps."""
 
-    def build(qubits: tuple[int, ...], step: int) -> Words:
+    def build(qubits: tuple[int, ...], step: int) -> StimGates:
         name = names[step % len(names)]
         return ((name, qubits),) if name else ()
 
@@ -198,34 +198,34 @@ _ry = _cycle("", "SQRT_Y", "Y", "SQRT_Y_DAG")
 _rz = _cycle("", "S", "Z", "S_DAG")
 
 
-def _u(qubits: tuple[int, ...], theta: int, phi: int, lam: int) -> Words:
+def _u(qubits: tuple[int, ...], theta: int, phi: int, lam: int) -> StimGates:
     return (*_rz(qubits, lam), *_ry(qubits, theta), *_rz(qubits, phi))
 
 
-def _pair(letter: str) -> _Build:
-    """Return exp(-iθ/2 P⊗P) for a Pauli P."""
+def _pauli_rotation(letter: str) -> _Builder:
+    """Return a function that builds exp(-iθ/2 P⊗P) for a Pauli P, θ in steps of π/2."""
 
-    def build(qubits: tuple[int, ...], step: int) -> Words:
+    def build(qubits: tuple[int, ...], step: int) -> StimGates:
         root = f"SQRT_{letter}{letter}"
         return ((), ((root, qubits),), ((letter, qubits),), ((f"{root}_DAG", qubits),))[step % 4]
 
     return build
 
 
-_rxx = _pair("X")
+_rxx = _pauli_rotation("X")
 
 
-def _ms(qubits: tuple[int, ...], phi0: int, phi1: int, theta: int) -> Words:
+def _ms(qubits: tuple[int, ...], phi0: int, phi1: int, theta: int) -> StimGates:
     """Turn both qubits' axes to X, a quarter turn about Z at a time, and back after an RXX."""
     first, second = (qubits[0],), (qubits[1],)
     back = (*_rz(first, -phi0), *_rz(second, -phi1))
     return (*back, *_rxx(qubits, theta), *_rz(first, phi0), *_rz(second, phi1))
 
 
-_MADE: Final[Mapping[tuple[str, int], _Build]] = {
-    ("id", 0): _nothing,
-    ("id", 1): _nothing,
-    ("gphase", 0): _nothing,
+_BUILDERS: Final[Mapping[tuple[str, int], _Builder]] = {
+    ("id", 0): _no_gates,
+    ("id", 1): _no_gates,
+    ("gphase", 0): _no_gates,
     ("gphase", 1): _rz,
     ("rx", 0): _rx,
     ("ry", 0): _ry,
@@ -234,9 +234,9 @@ _MADE: Final[Mapping[tuple[str, int], _Build]] = {
     ("p", 1): _cycle("", "CZ"),
     ("u", 0): _u,
     ("rxx", 0): _rxx,
-    ("ryy", 0): _pair("Y"),
-    ("rzz", 0): _pair("Z"),
-    ("zz", 0): _pair("Z"),
+    ("ryy", 0): _pauli_rotation("Y"),
+    ("rzz", 0): _pauli_rotation("Z"),
+    ("zz", 0): _pauli_rotation("Z"),
     ("gpi", 0): _cycle("X", "H_XY", "Y", "H_NXY"),
     ("gpi2", 0): _cycle("SQRT_X", "SQRT_Y", "SQRT_X_DAG", "SQRT_Y_DAG"),
     ("ms", 0): _ms,

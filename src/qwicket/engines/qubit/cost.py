@@ -33,8 +33,11 @@ _BASE_BYTES: Final = 64 << 20
 _OP_BYTES: Final = 400
 """One operation: unpacked, renumbered, and as text for Stim."""
 _STATE_BYTES: Final = 16
+"""One amplitude of a saved state."""
 _SAMPLED_BYTES: Final = 24
+"""One amplitude of a state from which the simulator draws the shots."""
 _VECTOR_BYTES: Final = 48
+"""One amplitude of a state whose probabilities are all computed."""
 _ROW_BYTES: Final = 72
 """One distinct outcome: index, count, probability, and temporary arrays."""
 _KEY_BYTES: Final = 200
@@ -42,29 +45,45 @@ _KEY_BYTES: Final = 200
 _SHOT_BYTES: Final = 64
 """One shot in order: a Python integer at first, then two indices and a key."""
 _ERROR_BYTES: Final = 64
+"""One drawn error of one shot."""
 _PATTERN_BYTES: Final = 160
+"""One distinct pattern of errors."""
 _TABLEAU_BYTES: Final = 1
 _SUPPORT_BYTES: Final = 8
 """For the square of the number of qubits: Stim's tableau, and the arrays for probabilities."""
 _CHUNK_BYTES: Final = 1 << 26
+"""Bits of the shots that Stim draws at once, one byte each."""
 _LISTED_BYTES: Final = 1 << 26
+"""Keys of the outcomes that are listed for exact probabilities."""
 
+# Measured in the same way: seconds, with one thread.
 _AMPLITUDES_PER_S: Final = 7e8
+"""Amplitudes to which Qulacs applies a gate in one second."""
 _CIRCUIT_S: Final = 60e-6
+"""A circuit without gates."""
 _GATE_S: Final = 1e-6
+"""One gate, beside the time for the amplitudes."""
 _SAMPLED_S: Final = 8e-9
 _VECTOR_S: Final = 40e-9
+"""One amplitude of the final state: where shots are drawn, where all probabilities are read."""
 _ROW_S: Final = 600e-9
+"""One distinct outcome."""
 _SHOT_S: Final = 500e-9
+"""One drawn shot."""
 _LEAF_S: Final = 40e-6
+"""The end of one branch, beside the time for the amplitudes."""
 _CHOICE_GATES: Final = 4
 """A mid-circuit measurement reads and scales the state, which takes as long as this many gates."""
 _TEXT_S: Final = 2e-6
+"""One operation as text for Stim."""
 _RECORD_S: Final = 2.5e-11
+"""One measurement of a tableau, for the square of the number of qubits."""
 _SUPPORT_S: Final = 2e-11
-"""For each cube of the number of qubits."""
+"""Exact probabilities of a stabilizer state, for the cube of the number of qubits."""
 _FRAME_S: Final = 3e-11
+"""One operation on one shot of Stim."""
 _BIT_S: Final = 4e-9
+"""One measured bit of one shot of Stim."""
 _TERM_S: Final = 2e-8
 """One term of an expectation value in one outcome: its letters are read one by one."""
 
@@ -73,37 +92,49 @@ _AER_BYTES: Final = 1_500 << 20
 _AER_S: Final = 2.0
 """Import of Qiskit and Aer by the first such job of a worker."""
 _AER_GATE_S: Final = 200e-6
+"""One gate of Aer, whatever its bonds."""
 _STEP_S: Final = 50e-6
 _BOND_CUBED_S: Final = 4e-8
+"""One update of a bond: a constant part, and one for the cube of the bond's dimension."""
 _BOND_BYTES: Final = 96
 """For each qubit times the bond squared: two matrices, and copies while shots are drawn."""
 _MAX_BOND_BITS: Final = 20
+"""Larger bonds are estimated as this large. No machine holds either, and numbers stay in range."""
 _DRAWN_S: Final = 1e-6
 _DRAWN_BOND_S: Final = 3e-9
 """For each shot and qubit, and that times the bond squared."""
 
 _EXACT_LEAVES: Final = 1 << 12
 _EXACT_S: Final = 5.0
+"""Limits on the branches, and on the seconds, that are spent on exact probabilities."""
 
 _MAX_ERRORS: Final = 30
+"""Shots with this many errors or more are assumed to have patterns of their own."""
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
 """Gates on two qubits or more without a control."""
 
 _DENSITY_OPERANDS: Final = 3
 """Most qubits of a gate whose action on a density matrix is computed as a matrix."""
 _DENSITY_QUBITS: Final = 10
-_MEAN_BYTES: Final = 24
-_MEAN_S: Final = 1.5e-9
+"""Most qubits of a density matrix."""
+_DENSITY_ENTRY_BYTES: Final = 24
+"""One of the 4^n numbers of a density matrix."""
+_DENSITY_ENTRY_S: Final = 1.5e-9
 """For each of 4^n numbers and each gate on two qubits."""
 _CHANNEL_S: Final = 10e-6
+"""A gate and its noise, written out for one qubit of a density matrix."""
 _SITE_S: Final = 5e-6
-"""A gate and its noise: written out for one qubit of a density matrix, or looked up."""
+"""The look-up of the noise of one gate, where errors are drawn."""
 _PATTERN_S: Final = 15e-6
+"""One pattern of errors, beside its gates."""
 
 _SMALL_QUBITS: Final = 12
-_QSIM_QUBITS: Final = 10
-_QSIM_SHOT_S: Final = 1.3e-7
+"""Up to this many qubits state vectors beat stabilizers, unless there are `_MANY_OPS`."""
 _MANY_OPS: Final = 1_000
+_QSIM_QUBITS: Final = 10
+"""Fewest qubits for which qsim can be faster than Qulacs."""
+_QSIM_SHOT_S: Final = 1.3e-7
+"""One shot of qsim."""
 
 
 class Job(NamedTuple):
@@ -160,7 +191,7 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
         case names.CLIFFORD:
             n_bytes, seconds = _stabilizer_cost(job)
         case names.MPS:
-            n_bytes, seconds = _product_cost(job)
+            n_bytes, seconds = _mps_cost(job)
         case _ if job.is_straight and job.noise is None:
             n_bytes, seconds = _straight_cost(job)
         case _ if _runs_on_density(job):
@@ -225,7 +256,7 @@ def _density_s(n_qubits: int, n_gates: float, n_joint: float, n_operands: int) -
     """Return the time of a density matrix, as if all gates on several qubits had `n_operands`."""
     wider = 1 << 2 * max(0, n_operands - 2)
     states = n_joint * wider * (1 << 2 * n_qubits)
-    return (n_gates + n_joint * wider**2) * _CHANNEL_S + states * _MEAN_S
+    return (n_gates + n_joint * wider**2) * _CHANNEL_S + states * _DENSITY_ENTRY_S
 
 
 def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
@@ -237,7 +268,7 @@ def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
     return n_qubits >= _QSIM_QUBITS and gates_s > shots * _QSIM_SHOT_S
 
 
-def product_bytes(n_qubits: int, bond_bits: int) -> int:
+def mps_bytes(n_qubits: int, bond_bits: int) -> int:
     """Return the memory of a matrix product state and of its copies."""
     return n_qubits * _BOND_BYTES << 2 * min(bond_bits, _MAX_BOND_BITS)
 
@@ -298,13 +329,13 @@ def _runs_on_density(job: Job) -> bool:
 def _straight_cost(job: Job) -> tuple[float, float]:
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
-    whole = job.is_exact or n_qubits <= SAMPLER_QUBITS
+    reads_vector = job.is_exact or n_qubits <= SAMPLER_QUBITS
     rows = min(size, job.max_outcomes if job.is_exact else job.shots)
     drawn = job.shots if MEMORY in job.outputs or size > 4 * job.shots else 0
-    n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
+    n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if reads_vector else _SAMPLED_BYTES)
     in_order = drawn if n_qubits < _QSIM_QUBITS else job.shots  # qsim draws one by one
     n_bytes += rows * _ROW_BYTES + in_order * _SHOT_BYTES
-    seconds = _CIRCUIT_S + size * (_VECTOR_S if whole else _SAMPLED_S)
+    seconds = _CIRCUIT_S + size * (_VECTOR_S if reads_vector else _SAMPLED_S)
     seconds += _gates(job) * _gate_s(size) + rows * _ROW_S + drawn * _SHOT_S
     return n_bytes, seconds
 
@@ -316,7 +347,7 @@ def _gates(job: Job) -> float:
 def _density_cost(job: Job) -> tuple[float, float]:
     size = 1 << job.n_qubits
     key_bytes, key_s = _keys_cost(job, size)
-    n_bytes = _BASE_BYTES + _MEAN_BYTES * size**2
+    n_bytes = _BASE_BYTES + _DENSITY_ENTRY_BYTES * size**2
     seconds = _CIRCUIT_S
     seconds += _density_s(job.n_qubits, job.n_ops, job.n_joint, job.summary.n_operands)
     return n_bytes + key_bytes, seconds + key_s + (_gates(job) - job.n_ops) * _gate_s(size)
@@ -330,34 +361,34 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     patterns = 1 + _patterns(job, errors)
     n_gates = _gates(job) + _CHOICE_GATES * choices
     walk_s = _walk_s(size, n_gates)
-    ways, mean_ways = _ways(job, decays)
-    leaves, walks = min(job.shots, patterns * ways), min(job.shots, patterns * mean_ways)
+    branches, mean_branches = _n_branches(job, decays)
+    leaves, walks = min(job.shots, patterns * branches), min(job.shots, patterns * mean_branches)
     shared = exp(-errors) / 2 if job.is_straight else 0
     seconds = _CIRCUIT_S + leaves * _walk_s(size, 0)
     seconds += walks * (1 - shared) * n_gates * _gate_s(size)
     if job.is_exact:
-        seconds += min(ways, exact_leaves(n_qubits, n_gates)) * walk_s
+        seconds += min(branches, exact_leaves(n_qubits, n_gates)) * walk_s
     waiting = min(choices, job.shots.bit_length(), max_saved_states(n_qubits))
-    whole = job.is_exact or n_qubits <= SAMPLER_QUBITS
+    reads_vector = job.is_exact or n_qubits <= SAMPLER_QUBITS
     n_states = waiting + (errors > 0)
-    n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
+    n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if reads_vector else _SAMPLED_BYTES)
     n_bytes += int(n_states * size * _STATE_BYTES)
     drawn = job.shots * errors * _ERROR_BYTES + patterns * _PATTERN_BYTES
-    key_bytes, key_s = _keys_cost(job, int(min(size * ways, 1 << 60)))
+    key_bytes, key_s = _keys_cost(job, int(min(size * branches, 1 << 60)))
     return n_bytes + drawn + key_bytes, seconds + key_s
 
 
-def _ways(job: Job, decays: float) -> tuple[float, float]:
-    """Return the number of branches of a circuit, at its end and on average over its gates.
+def _n_branches(job: Job, decays: float) -> tuple[float, float]:
+    """Return the number of branches of a circuit: at its end, and on average over its gates.
 
     Measurements are assumed to be spread evenly, and both outcomes of each to be likely.
     """
     n_splits, shots = job.summary.n_splits, job.shots
     decayed = 1 + shots * (1 - exp(-decays))
     doublings = min(n_splits, shots.bit_length())
-    ways = min(shots, 2**doublings)
-    mean = (2**doublings - 1 + ways * (n_splits - doublings + 1)) / (n_splits + 1)
-    return ways * decayed, min(ways, mean) * decayed
+    branches = min(shots, 2**doublings)
+    mean = (2**doublings - 1 + branches * (n_splits - doublings + 1)) / (n_splits + 1)
+    return branches * decayed, min(branches, mean) * decayed
 
 
 def _patterns(job: Job, errors: float) -> float:
@@ -392,12 +423,12 @@ def _events(job: Job) -> tuple[float, float, float]:
     if job.noise is None:
         return 0, 0, n_splits
     n_circuits = max(1, job.summary.n_circuits)
-    once, twice = job.summary.n_ops_1q / n_circuits, job.summary.n_ops_2q / n_circuits
+    n_1q, n_2q = job.summary.n_ops_1q / n_circuits, job.summary.n_ops_2q / n_circuits
     (errors_1, gamma_1), (errors_2, gamma_2) = _worst(job.noise, 1), _worst(job.noise, 2)
-    errors = once * errors_1 + twice * errors_2
-    decays = once * gamma_1 + 2 * twice * gamma_2
-    looks = once * (gamma_1 > 0) + 2 * twice * (gamma_2 > 0)
-    return errors, decays, n_splits + looks
+    errors = n_1q * errors_1 + n_2q * errors_2
+    decays = n_1q * gamma_1 + 2 * n_2q * gamma_2
+    damping_choices = n_1q * (gamma_1 > 0) + 2 * n_2q * (gamma_2 > 0)
+    return errors, decays, n_splits + damping_choices
 
 
 def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
@@ -451,13 +482,13 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
     return n_bytes + key_bytes, seconds + key_s + shots * _SHOT_S
 
 
-def _product_cost(job: Job) -> tuple[float, float]:
+def _mps_cost(job: Job) -> tuple[float, float]:
     """Return the cost of matrix product states, with all bonds as large as the largest may be."""
     n_qubits, n_circuits = job.n_qubits, max(1, job.summary.n_circuits)
     bond = 1 << min(job.summary.n_bond_bits, _MAX_BOND_BITS)
     drawn = job._replace(outputs=set(job.outputs) - {PROBABILITIES})
     key_bytes, key_s = _keys_cost(drawn, 1 << 60)
-    n_bytes = _AER_BYTES + product_bytes(n_qubits, job.summary.n_bond_bits)
+    n_bytes = _AER_BYTES + mps_bytes(n_qubits, job.summary.n_bond_bits)
     steps = job.summary.n_bond_steps / n_circuits
     seconds = _AER_S / n_circuits + job.n_ops * _AER_GATE_S
     seconds += steps * (_STEP_S + bond**3 * _BOND_CUBED_S)

@@ -82,8 +82,8 @@ def _read_out(circuit: QubitCircuit, options: RunOptions, part: int) -> tuple[En
 
     def run_once(measured: QubitCircuit) -> EngineResult:
         nonlocal engine
-        asked = structs.replace(options, outputs=(MEMORY,), shots=measured.shots)
-        engine, found = _run(measured, asked, (part,))
+        shot_options = structs.replace(options, outputs=(MEMORY,), shots=measured.shots)
+        engine, found = _run(measured, shot_options, (part,))
         return found
 
     seed = SeedSequence(options.seed, spawn_key=(part,))

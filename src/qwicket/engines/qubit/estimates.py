@@ -45,19 +45,19 @@ def run(
     Raises:
         CannotRun: A run fails, or the circuit has no exact values.
     """
-    asked = circuit.estimation
-    assert asked is not None
-    means = _constants(asked)
+    estimation = circuit.estimation
+    assert estimation is not None
+    means = _constants(estimation)
     variances = np.zeros_like(means)
-    outputs = (PROBABILITIES,) if asked.is_exact else (COUNTS,)
-    for number, group in enumerate(asked.groups):
+    outputs = (PROBABILITIES,) if estimation.is_exact else (COUNTS,)
+    for number, group in enumerate(estimation.groups):
         found = run_once(estimations.measured(circuit, group), outputs, number)
-        if asked.is_exact and PROBABILITIES not in found.arrays:
+        if estimation.is_exact and PROBABILITIES not in found.arrays:
             text = "this circuit has no exact expectation values: ask for a precision"
             raise CannotRun("unsupported", text)
-        mean, square = _moments(asked, group, found.arrays, circuit.n_clbits, max_values)
+        mean, square = _moments(estimation, group, found.arrays, circuit.n_clbits, max_values)
         means += mean
-        if not asked.is_exact:
+        if not estimation.is_exact:
             variances += np.maximum(square - mean**2, 0) / shots
     return EngineResult({EVS: _array(means), STDS: _array(np.sqrt(variances))})
 
@@ -66,19 +66,19 @@ def _array(values: Floats) -> Array:
     return float64_array(values.astype("<f8", copy=False).tobytes())
 
 
-def _constants(asked: Estimation) -> Floats:
+def _constants(estimation: Estimation) -> Floats:
     """Return the identity's contribution to each observable."""
     return np.array(
         [
-            sum(factor for index, factor in terms if not asked.paulis[index].qubits)
-            for terms in asked.observables
+            sum(factor for index, factor in terms if not estimation.paulis[index].qubits)
+            for terms in estimation.observables
         ],
         dtype=np.float64,
     )
 
 
 def _moments(
-    asked: Estimation,
+    estimation: Estimation,
     group: Sequence[int],
     arrays: dict[str, Array],
     first: int,
@@ -88,10 +88,12 @@ def _moments(
     keys = arrays["keys"]
     rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)
     weights, whole = _weights(arrays)
-    terms = _terms(asked, group)
-    bit_of = {qubit: first + bit for bit, qubit in enumerate(estimations.qubits_read(asked, group))}
-    paulis = [asked.paulis[index] for index in group]
-    mean, square = np.zeros((2, len(asked.observables)))
+    terms = _terms(estimation, group)
+    bit_of = {
+        qubit: first + bit for bit, qubit in enumerate(estimations.qubits_read(estimation, group))
+    }
+    paulis = [estimation.paulis[index] for index in group]
+    mean, square = np.zeros((2, len(estimation.observables)))
     step = max(1, max_values // (len(terms.factors) + len(paulis) + 1))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
@@ -118,13 +120,13 @@ class _Terms(NamedTuple):
     factors: Floats
 
 
-def _terms(asked: Estimation, group: Sequence[int]) -> _Terms:
+def _terms(estimation: Estimation, group: Sequence[int]) -> _Terms:
     column = {index: number for number, index in enumerate(group)}
     rows: list[int] = []
     starts: list[int] = []
     columns: list[int] = []
     factors: list[float] = []
-    for row, observable in enumerate(asked.observables):
+    for row, observable in enumerate(estimation.observables):
         own = [(column[index], factor) for index, factor in observable if index in column]
         if own:
             rows.append(row)

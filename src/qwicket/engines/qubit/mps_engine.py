@@ -21,7 +21,7 @@ from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLED_ONL
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import tally
-from qwicket.engines.qubit.cost import product_bytes
+from qwicket.engines.qubit.cost import mps_bytes
 from qwicket.engines.qubit.gates import dense
 from qwicket.engines.qubit.names import MAX_BOND_BITS, MPS
 from qwicket.engines.qubit.program import Program
@@ -64,7 +64,7 @@ class ProductStateEngine:
             text = f"the circuit may entangle more than a bond of {1 << MAX_BOND_BITS} holds"
             raise CannotRun("unsupported", f"{MPS}: {text}")
         # Aer crashes if it cannot allocate memory, so this raises MemoryError first.
-        np.empty(_SPARE_BYTES + product_bytes(program.n_qubits, bits), dtype=np.uint8)
+        np.empty(_SPARE_BYTES + mps_bytes(program.n_qubits, bits), dtype=np.uint8)
         reads, outputs = program.reads(), set(task.outputs)
         notes: tuple[str, ...] = ()
         if PROBABILITIES in outputs:

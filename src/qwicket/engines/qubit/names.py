@@ -65,7 +65,7 @@ def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
 
 
 def _is_damped(noise: NoiseModel) -> bool:
-    """Return whether some gate has amplitude damping, which is no mixture of Paulis."""
+    """Return whether some gate has amplitude damping, which is not a mixture of Paulis."""
     gates = [noise.one_qubit, noise.two_qubit, noise.multi_qubit, *noise.gates.values()]
     for site in noise.sites:
         gates += [site.default, site.multi_qubit, *site.gates.values()]

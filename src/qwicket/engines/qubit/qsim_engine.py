@@ -50,11 +50,14 @@ _STATE_BYTES: Final = 9
 """Bytes for each amplitude: 8, and a reserve."""
 
 _DENSE_QUBITS: Final = 2
+"""Up to this many qubits a controlled gate is given as one matrix."""
 _MAX_TARGETS: Final = 5
 _MAX_CONTROLLED: Final = 4
 """Targets of a gate that is given as a matrix. Under controls qsim silently skips wider ones."""
 _WIDE_QUBITS: Final = 16
+"""From this many qubits on, qsim merges gates into gates on three qubits, below on two."""
 _TEST_SHOTS: Final = 4_000
+"""Shots of `test`."""
 
 
 def load() -> QsimEngine | None:

@@ -79,28 +79,28 @@ def run(
     Raises:
         CannotRun: A channel is in a circuit that branches.
     """
-    asked = circuit.readouts
-    assert asked is not None
+    readouts = circuit.readouts
+    assert readouts is not None
     values: list[Complexes | Floats]
-    if asked.shots:
-        bits = _measured(circuit, asked, seed, run_once)
-        values = [_sampled(each, bits) for each in asked.values]
+    if readouts.shots:
+        bits = _measured(circuit, readouts, seed, run_once)
+        values = [_sampled(each, bits) for each in readouts.values]
         arrays = {
             MEASUREMENTS: Array("|u1", bits.shape, bits.tobytes()),
-            LABELS: Array("<i8", (bits.shape[1],), _labels(asked).tobytes()),
+            LABELS: Array("<i8", (bits.shape[1],), _labels(readouts).tobytes()),
         }
     else:
         gates = _gates(circuit)
         n = circuit.n_qubits
         if is_noisy(gates):
             rho = _density(n, gates)
-            values = [_of_density(each, rho, n) for each in asked.values]
+            values = [_of_density(each, rho, n) for each in readouts.values]
         else:
             # Axis q of the tensor is qubit q, so that the first is the most significant.
             psi = final_amplitudes(n, gates).reshape((2,) * n).transpose()
-            values = [_of_vector(each, psi) for each in asked.values]
+            values = [_of_vector(each, psi) for each in readouts.values]
         arrays = {}
-    text = msgspec.json.encode([_labelled(each, asked.labels) for each in asked.values])
+    text = msgspec.json.encode([_labelled(each, readouts.labels) for each in readouts.values])
     arrays[READOUTS] = Array("|u1", (len(text),), text)
     arrays |= {value_name(index): _array(value) for index, value in enumerate(values)}
     return EngineResult(arrays)
@@ -122,8 +122,8 @@ def _labelled(value: Readout, labels: Sequence[int]) -> Readout:
     )
 
 
-def _labels(asked: Readouts) -> NDArray[np.int64]:
-    return np.array([asked.labels[qubit] for _, qubit in asked.measured], dtype="<i8")
+def _labels(readouts: Readouts) -> NDArray[np.int64]:
+    return np.array([readouts.labels[qubit] for _, qubit in readouts.measured], dtype="<i8")
 
 
 def _array(value: NDArray[np.complex128] | Floats) -> Array:
@@ -144,32 +144,32 @@ def _gates(circuit: QubitCircuit) -> list[Gate]:
 
 
 def _measured(
-    circuit: QubitCircuit, asked: Readouts, seed: SeedSequence, run_once: RunOnce
+    circuit: QubitCircuit, readouts: Readouts, seed: SeedSequence, run_once: RunOnce
 ) -> Bits:
     """Return the measured bits, shots × qubits, after observables were turned to the Z basis."""
     turned = QubitCircuit(
         circuit.n_qubits,
-        (*circuit.ops, *_turns(asked.values)),
+        (*circuit.ops, *_turns(readouts.values)),
         circuit.registers,
-        asked.shots,
+        readouts.shots,
     )
     if is_noisy(circuit.ops):
         rho = _density(circuit.n_qubits, _gates(turned))
-        qubits = [qubit for _, qubit in asked.measured]
+        qubits = [qubit for _, qubit in readouts.measured]
         p = np.clip(_probabilities_of(_diagonal(rho, circuit.n_qubits), qubits), 0, None).ravel()
-        drawn = default_rng(seed).choice(len(p), asked.shots, p=p / p.sum())
+        drawn = default_rng(seed).choice(len(p), readouts.shots, p=p / p.sum())
         return _bits_of(drawn, len(qubits))
-    if asked.values:
-        measured = [Measure(qubit, bit) for bit, qubit in asked.measured]
+    if readouts.values:
+        measured = [Measure(qubit, bit) for bit, qubit in readouts.measured]
         turned = QubitCircuit(
             circuit.n_qubits,
             (*turned.ops, *measured),
             (Register("b", len(measured)),),
-            asked.shots,
+            readouts.shots,
         )
     memory = run_once(turned).arrays[MEMORY]
     rows = np.frombuffer(memory.data, np.uint8).reshape(-1, key_width(turned.n_clbits))
-    columns = [rows[:, bit >> 3] >> (bit & 7) & 1 for bit, _ in asked.measured]
+    columns = [rows[:, bit >> 3] >> (bit & 7) & 1 for bit, _ in readouts.measured]
     return np.stack(columns, axis=1).astype(np.uint8)
 
 

@@ -67,8 +67,8 @@ def run(
     for each, seed, shots in zip(models, seeds, _split(task.shots, options.variants), strict=True):
         if shots:
             noise = Noise(each, task.program)
-            one = task._replace(noise=noise, seed=seed, shots=shots, outputs=_DRAWN)
-            votes.append(_counts(choose(one).run(one), key_width(task.program.n_bits)))
+            variant = task._replace(noise=noise, seed=seed, shots=shots, outputs=_DRAWN)
+            votes.append(_counts(choose(variant).run(variant), key_width(task.program.n_bits)))
     return _aggregated(votes, task, rng)
 
 

@@ -69,7 +69,7 @@ class Reader:
         self._shots = 1
         self._is_tdm = False
         self._bins = 0
-        self._n_elements = self._n_turns = self._n_steps = self._n_numbers = 0
+        self._n_elements = self._n_repeated = self._n_steps = self._n_numbers = 0
         self._ops: list[tuple[Line, Op]] = []
 
     def program(self) -> Program:
@@ -254,12 +254,12 @@ class Reader:
         if not body:
             raise line.error("a loop needs indented statements")
         reader = Expressions(line, self._names, 4)
-        turns: Sequence[Number]
-        turns = self._list(reader).elements if reader.here == "[" else self._range(reader)
+        values: Sequence[Number]
+        values = self._list(reader).elements if reader.here == "[" else self._range(reader)
         reader.end()
         # Counted before the loop is unrolled, so that a short text cannot take long.
-        self._count_turns(line, len(turns), body)
-        for value in turns:
+        self._count_iterations(line, len(values), body)
+        for value in values:
             self._bind(line, tokens[2], _converted(line, tokens[1], value))
             for each in body:
                 self._operate(each)
@@ -273,14 +273,14 @@ class Reader:
             raise reader.line.error("a step must not be 0")
         return range(start, stop, step)
 
-    def _count_turns(self, line: Line, n_turns: int, body: list[Line]) -> None:
-        self._n_turns += n_turns * len(body)
-        self._n_steps += n_turns * sum(len(word) + 1 for each in body for word in each.tokens)
+    def _count_iterations(self, line: Line, n_iterations: int, body: list[Line]) -> None:
+        self._n_repeated += n_iterations * len(body)
+        self._n_steps += n_iterations * sum(len(word) + 1 for each in body for word in each.tokens)
         maximum = self._own.blackbird_operations
-        if self._n_turns > maximum:
-            text = f"{n_turns:,} repetitions are too many"
+        if self._n_repeated > maximum:
+            text = f"{n_iterations:,} repetitions are too many"
             raise line.limit_error(text, maximum, "blackbird_operations")
-        # Turns alone do not bound the time: a repeated line may have `MAX_LINE_CHARS` characters.
+        # This alone does not bound the time: a repeated line may have `MAX_LINE_CHARS` characters.
         if self._n_steps > bounds.MAX_STEPS:
             raise line.limit_error("repeated statements are too long", bounds.MAX_STEPS)
 
@@ -327,7 +327,7 @@ class Reader:
         if self._bins > maximum:
             raise where.limit_error(f"{self._bins:,} time bins are too many", maximum, "time_bins")
         # Counted before the time bins are unrolled, so that a short text cannot take long.
-        self._count_turns(where, self._bins, body)
+        self._count_iterations(where, self._bins, body)
         for time in range(self._bins):
             self._names |= {name: array.elements[time] for name, array in columns.items()}
             for line in body:

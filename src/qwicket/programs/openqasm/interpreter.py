@@ -63,9 +63,9 @@ class Extension(NamedTuple):
 class _Loop:
     """A loop that is being unrolled.
 
-    `guard` is the number of run-time branches around the loop, and `n_raised` the number of its
-    `break` and `continue` that may be taken at run time: what follows such a jump is conditional,
-    so each raises the guard until the loop ends.
+    `guard` is the number of run-time branches around the loop. `n_raised` is the number of its
+    `break` and `continue` that may be taken at run time. Statements after such a jump are
+    conditional, so each jump raises the guard until the loop ends.
     """
 
     def __init__(self, guard: int) -> None:

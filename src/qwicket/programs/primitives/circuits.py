@@ -387,14 +387,16 @@ class _Reader:
     def _loop(
         self, operation: Any, qubits: tuple[int, ...], clbits: tuple[int, ...], depth: int
     ) -> Iterator[Item]:
-        turns, variable, body = operation.params
-        for turn in turns:
-            self._n_ops += 1  # A turn counts even if its body is empty, because it takes time.
+        values, variable, body = operation.params
+        for value in values:
+            self._n_ops += (
+                1  # An iteration counts even if its body is empty, because it takes time.
+            )
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             block = body
             # Not strict below, because a body need not use the variable of its loop.
             if variable is not None:
-                block = body.assign_parameters({variable: turn}, strict=False)
+                block = body.assign_parameters({variable: value}, strict=False)
             yield from self._block(block, qubits, clbits, depth)
 
     def _switch(

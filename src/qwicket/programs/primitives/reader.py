@@ -104,17 +104,17 @@ class _Reader:
         for observable in pub.observables:
             if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
-        asked: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]
+        observables: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]
         for part, index in zip(order.parts, order.observables, strict=True):
-            asked[part].append(pub.observables[index])
+            observables[part].append(pub.observables[index])
         known: dict[tuple[int, ...], Estimation] = {}
         found = []
-        for each in asked:
+        for group in observables:
             # Grouping takes quadratic time, and many sets of values share their observables. Object
             # identities are valid keys while the pub holds the observables.
-            key = tuple(map(id, each))
+            key = tuple(map(id, group))
             if key not in known:
-                known[key] = self._estimation(each, is_exact=pub.shape.shots == 0)
+                known[key] = self._estimation(group, is_exact=pub.shape.shots == 0)
             found.append(known[key])
         return found
 

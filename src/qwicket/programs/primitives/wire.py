@@ -266,28 +266,28 @@ def _pub(program: str, place: str, text: msgspec.Raw, options: _Options, unpacke
 
 
 def _shots(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> int:
-    asked = _of(_integers, text, f"{place}.shots", "must be an integer")
-    asked = options.default_shots if asked is None else asked
-    asked = DEFAULT_SHOTS if asked is None else asked
-    if asked < 1:
+    shots = _of(_integers, text, f"{place}.shots", "must be an integer")
+    shots = options.default_shots if shots is None else shots
+    shots = DEFAULT_SHOTS if shots is None else shots
+    if shots < 1:
         raise InvalidProgram(f"{place}.shots: must be at least 1", field="shots")
-    check_limit("shots", asked, limits.jobs.shots)
-    return asked
+    check_limit("shots", shots, limits.jobs.shots)
+    return shots
 
 
 def _precision(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> float:
-    asked = _of(_numbers, text, f"{place}.precision", "must be a number")
+    precision = _of(_numbers, text, f"{place}.precision", "must be a number")
     shots = options.default_shots
-    if asked is None and shots is not None:  # as IBM has it, before `default_precision`
+    if precision is None and shots is not None:  # as IBM has it, before `default_precision`
         if shots < 1:
             raise InvalidProgram("options.default_shots: must be at least 1", field="shots")
         check_limit("shots", shots, limits.jobs.shots)
         return 1 / math.sqrt(shots)
-    asked = options.default_precision if asked is None else asked
-    asked = DEFAULT_PRECISION if asked is None else asked
-    if not 0 <= asked < math.inf:
+    precision = options.default_precision if precision is None else precision
+    precision = DEFAULT_PRECISION if precision is None else precision
+    if not 0 <= precision < math.inf:
         raise InvalidProgram(f"{place}.precision: must be 0 or more", field="precision")
-    return asked
+    return precision
 
 
 def _shots_for(precision: float, limits: Limits) -> int:

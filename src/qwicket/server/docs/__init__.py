@@ -91,13 +91,13 @@ def files(
 def _beside_dialects(dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, File]:
     """Return the files below the vendors' own addresses by path."""
     found = {}
-    for each in REGISTRATIONS:
-        for path in each.described_at:
+    for registration in REGISTRATIONS:
+        for path in registration.described_at:
             if path.endswith("/docs"):
                 up = "../" * (path.count("/") - 1) + "docs/"
-                found[path] = _dialect_page(each.name, dialects[each.name], up)
+                found[path] = _dialect_page(registration.name, dialects[registration.name], up)
             else:
-                found[path] = _document(dialects[each.name])
+                found[path] = _document(dialects[registration.name])
     return found
 
 

@@ -29,7 +29,7 @@ from qwicket.circuits.qubit import (
     Reset,
 )
 from qwicket.engines.qubit import program
-from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, words
+from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, stim_gates
 from qwicket.engines.qubit.noise import noise_of
 from support import qubit_math
 
@@ -55,7 +55,7 @@ def in_stim(gates: list[Gate]) -> np.ndarray:
     """The matrix of gates on three qubits as Stim makes it; qubit 0 is the lowest bit."""
     lines = [f"I {qubit}" for qubit in range(3)]
     for gate in gates:
-        lines += [f"{name} {' '.join(map(str, qubits))}" for name, qubits in words(gate)]
+        lines += [f"{name} {' '.join(map(str, qubits))}" for name, qubits in stim_gates(gate)]
     tableau = stim.Tableau.from_circuit(stim.Circuit("\n".join(lines)))
     matrix: np.ndarray = tableau.to_unitary_matrix(endian="little")
     return matrix
@@ -67,7 +67,7 @@ def agree(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted({*CLIFFORD_GRID, *CONTROLLED_CLIFFORD_GRID}))
-def test_words_have_the_matrix_of_the_gate(name: str) -> None:
+def test_stim_gates_have_the_matrix_of_the_gate(name: str) -> None:
     """Stim's matrices are single precision."""
     for gate in every_clifford():
         if gate.name == name:
@@ -91,7 +91,7 @@ def test_words_have_the_matrix_of_the_gate(name: str) -> None:
     ],
 )
 def test_names_are_those_of_the_table(gate: Gate, found: str) -> None:
-    assert [name for name, _ in words(gate)] == [found]
+    assert [name for name, _ in stim_gates(gate)] == [found]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_names_are_those_of_the_table(gate: Gate, found: str) -> None:
 def test_other_gates_are_no_clifford_gates(gate: Gate) -> None:
     assert clifford_steps(gate) is None
     with pytest.raises(NotClifford, match="is not a Clifford gate"):
-        words(gate)
+        stim_gates(gate)
 
 
 def test_angles_may_be_off_by_a_thousand_millionth() -> None:

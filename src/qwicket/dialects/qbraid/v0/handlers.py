@@ -102,7 +102,7 @@ class Handlers(CommonHandlers):
     async def search_devices(self, request: Request[dict[str, Any]]) -> Response:
         """Search the devices."""
         sought = await asyncio.to_thread(query.parse, request.payload)
-        return json([device for device in await self._devices() if sought.finds(device)])
+        return json([device for device in await self._devices() if sought.matches(device)])
 
     async def list_own_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices whose fields have the values in the query."""
@@ -121,11 +121,11 @@ class Handlers(CommonHandlers):
         self, devices: list[dict[str, Any]], filters: Mapping[str, str]
     ) -> list[dict[str, Any]]:
         """Return the devices whose fields equal the filters, both as text in any case."""
-        asked = [(name, text.lower()) for name, text in filters.items()]
+        wanted = [(name, text.lower()) for name, text in filters.items()]
         return [
             device
             for device in devices
-            if all(str(device.get(name, "")).lower() == text for name, text in asked)
+            if all(str(device.get(name, "")).lower() == text for name, text in wanted)
         ]
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -138,27 +138,32 @@ class Handlers(CommonHandlers):
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of jobs, newest first, or the one job whose id is in the query."""
-        asked = request.query_params
+        query_params = request.query_params
         for name in ("qbraidJobId", "vendorJobId", "_id"):
-            if name in asked:
-                return json(await self._named(actor, request, asked[name]))
-        if not filter_accepts(asked, "provider", "qbraid") or not filter_accepts(
-            asked, "vendor", "qbraid"
+            if name in query_params:
+                return json(await self._named(actor, request, query_params[name]))
+        if not filter_accepts(query_params, "provider", "qbraid") or not filter_accepts(
+            query_params, "vendor", "qbraid"
         ):
             return json([])
-        states = statuses.states({"status": asked["status"]} if "status" in asked else {})
+        states = statuses.states(
+            {"status": query_params["status"]} if "status" in query_params else {}
+        )
         if not states:
             return json([])
         found, _ = await self._search(
             actor,
             request.response_memory,
             states=states,
-            page=params.integer(asked, "page", default=1, maximum=_MAX_PAGES),
+            page=params.integer(query_params, "page", default=1, maximum=_MAX_PAGES),
             limit=params.integer(
-                asked, "resultsPerPage", default=_PAGE, maximum=self.limits.requests.list_page
+                query_params,
+                "resultsPerPage",
+                default=_PAGE,
+                maximum=self.limits.requests.list_page,
             ),
-            tags=_tags(asked),
-            device=_bare(asked.get("qbraidDeviceId")),
+            tags=_tags(query_params),
+            device=_bare(query_params.get("qbraidDeviceId")),
         )
         email = await self._email(actor)
         name = actor.account_name
@@ -224,20 +229,22 @@ class Handlers(CommonHandlers):
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the cost of a job in credits; 0 if the device has no cost."""
-        asked = request.query_params
-        view = await self._device(asked.get("qbraidDeviceId", ""))
+        query_params = request.query_params
+        view = await self._device(query_params.get("qbraidDeviceId", ""))
         shots = params.integer(
-            asked, "shots", default=submissions.DEFAULT_SHOTS, maximum=self.limits.jobs.shots
+            query_params, "shots", default=submissions.DEFAULT_SHOTS, maximum=self.limits.jobs.shots
         )
-        minutes = params.integer(asked, "minutes", default=0, maximum=_MAX_MINUTES, minimum=0)
+        minutes = params.integer(
+            query_params, "minutes", default=0, maximum=_MAX_MINUTES, minimum=0
+        )
         price = view.device.spec.cost
         credits_ = 0 if price is None else price.of(1, shots, 60.0 * minutes)
         return json({"estimatedCredits": credits_})
 
 
-def _tags(asked: Mapping[str, str]) -> tuple[str, ...]:
+def _tags(query_params: Mapping[str, str]) -> tuple[str, ...]:
     """Return the tags of a query `tags.<name>=<value>`; Python's clients write `True`."""
-    found = [(name, text) for name, text in asked.items() if name.startswith("tags.")]
+    found = [(name, text) for name, text in query_params.items() if name.startswith("tags.")]
     return tuple(
         [
             submissions.flat_tag(

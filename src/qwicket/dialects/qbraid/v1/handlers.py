@@ -122,17 +122,17 @@ class Handlers(CommonHandlers):
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of jobs, newest first."""
-        asked = request.query_params
+        query = request.query_params
         page, limit = self._page(request)
-        states = statuses.states(asked)
-        is_ours = filter_accepts(asked, "vendor", "all", "qbraid") and filter_accepts(
-            asked, "provider", "all", "qbraid"
+        states = statuses.states(query)
+        is_ours = filter_accepts(query, "vendor", "all", "qbraid") and filter_accepts(
+            query, "provider", "all", "qbraid"
         )
-        text = asked.get("search", "")
+        text = query.get("search", "")
         if len(text) > _MAX_SEARCH_CHARS:
             detail = f"search has at most {_MAX_SEARCH_CHARS} characters."
             raise LimitExceeded(detail, field="search")
-        tags = submissions.read_tags(asked["tags"]) if "tags" in asked else ()
+        tags = submissions.read_tags(query["tags"]) if "tags" in query else ()
         if not states or not is_ours:
             return json(_page_of([], page, limit, 0))
         found, total = await self._search(
@@ -161,10 +161,10 @@ class Handlers(CommonHandlers):
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the cost of a job in credits, without the cost of its run time."""
-        asked = request.query_params
-        view = await self._device(asked.get("deviceQrn", ""))
+        query = request.query_params
+        view = await self._device(query.get("deviceQrn", ""))
         shots = params.integer(
-            asked, "shots", default=submissions.DEFAULT_SHOTS, maximum=self.limits.jobs.shots
+            query, "shots", default=submissions.DEFAULT_SHOTS, maximum=self.limits.jobs.shots
         )
         price = view.device.spec.cost
         return _success(
@@ -267,9 +267,9 @@ class Handlers(CommonHandlers):
 
     async def open_group(self, actor: Actor, request: Request[groups.Opening]) -> Response:
         """Open a group."""
-        asked = request.payload
+        body = request.payload
         group = await self._gateway.job_groups.open(
-            actor, wire.DIALECT, name=asked.name, life_s=asked.life_s, body=asked.body
+            actor, wire.DIALECT, name=body.name, life_s=body.life_s, body=body.body
         )
         return _success(groups.shown(group, {}, UNUSED, _now()), 201)
 
@@ -349,10 +349,10 @@ class Handlers(CommonHandlers):
 
     def _page(self, request: Request[None]) -> tuple[int, int]:
         """Return the number and the length of the requested page."""
-        asked = request.query_params
+        query = request.query_params
         return (
-            params.integer(asked, "page", default=1, maximum=_MAX_PAGES),
-            params.integer(asked, "limit", default=_PAGE, maximum=_LONGEST_PAGE),
+            params.integer(query, "page", default=1, maximum=_MAX_PAGES),
+            params.integer(query, "limit", default=_PAGE, maximum=_LONGEST_PAGE),
         )
 
 
