@@ -517,9 +517,11 @@ def test_every_client_has_a_program_with_the_servers_address(
 
 def fields(page: str) -> dict[str, str]:
     """Return the fields of the editor."""
-    found = dict(re.findall(r'name="(format|output|shots|seed)"[^>]*value="(.*?)"', page))
+    found = dict(re.findall(r'name="(shots|seed)"[^>]*value="(.*?)"', page))
     (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
-    (found["device"],) = re.findall(r"<option selected>(.*?)</option>", page)
+    for name in ("device", "format", "output"):
+        choice = page.partition(f'<select name="{name}">')[2].partition("</select>")[0]
+        found[name] = "".join(re.findall(r"<option selected>(.*?)</option>", choice))
     return {name: unescape(value) for name, value in found.items()}
 
 
@@ -535,6 +537,39 @@ def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: 
     job = ada.client.job(run.headers["location"].rpartition("/")[2])
     job.result(timeout=60)
     assert job.refresh().state == "completed"
+
+
+ON_DEVICES = {
+    "simulon_gaussian": PHOTONS,
+    "singlequdit": json.dumps(ATOMS),
+    "multiqudit": json.dumps(ATOMS),
+    "simulator": BELL_QASM,
+    "qwicket_line5": BELL_QASM,
+    "statevector": json.dumps(BELL),
+}
+
+
+@pytest.mark.parametrize("device", ON_DEVICES)
+def test_a_program_runs_on_a_device_that_is_chosen_alone(ada: Person, device: str) -> None:
+    given = {"program": ON_DEVICES[device], "device": device, "shots": "3"}
+    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    assert run.status_code == 303, run.text
+    job = ada.client.job(run.headers["location"].rpartition("/")[2])
+    job.result(timeout=60)
+    assert job.refresh().state == "completed"
+
+
+def test_format_and_output_are_chosen(ada: Person) -> None:
+    for device, program, chosen in (
+        ("rydberg", json.dumps(ATOMS), {"format": "qlued.rydberg"}),
+        ("simulator", BELL_QASM, {"output": "probabilities"}),
+    ):
+        page = ada.browser.get("/ui/try").text
+        assert all(f"<option>{each}</option>" in page for each in chosen.values())
+        given = {"program": program, "device": device, "shots": "3", **chosen}
+        run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+        assert run.status_code == 303, run.text
+        ada.client.job(run.headers["location"].rpartition("/")[2]).result(timeout=60)
 
 
 def test_an_error_of_a_program_has_its_line_and_column(ada: Person) -> None:
