@@ -174,8 +174,12 @@ def test_the_form_that_changes_jobs_begins_with_the_filters_of_the_list(
         given = dict(re.findall(r'<input name="(\w+)" value="(.*?)"', form))
         shown = {name: value for name, value in given.items() if value}
         assert shown == {
-            **{"account": ivy.name, "tags": "t", "states": "queued", "dialect": "native"},
-            **{"created_from": f"{day}T00:00:00.000", "created_to": f"{day}T23:59:59.999"},
+            "account": ivy.name,
+            "tags": "t",
+            "states": "queued",
+            "dialect": "native",
+            "created_from": f"{day}T00:00:00.000",
+            "created_to": f"{day}T23:59:59.999",
         }
         asked = do(root, "jobs", "Change all that match", action="cancel", **shown)
         assert "<h1>Cancel: 1 job?</h1>" in asked.text

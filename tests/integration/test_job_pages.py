@@ -29,7 +29,7 @@ from support.axe import violations
 from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Browser, Person, use_session
 from support.programs import BELL
-from support.server import LiveServer
+from support.server import LiveServer, running_server
 from support.waiting import until
 
 MOST_BYTES = 60_000
@@ -718,18 +718,79 @@ def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> 
         assert eve.browser.get(f"/ui/scripts/{name}").status_code == 404
 
 
+def page_size(person: Person, path: str) -> int:
+    """Return the bytes of a page without a cache, as a browser receives them."""
+    response = person.browser.get(path)
+    assert response.status_code == 200, path
+    size = len(response.content)
+    for each in re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', response.text):
+        with person.browser.stream("GET", each) as file:
+            size += sum(map(len, file.iter_raw()))
+    return size
+
+
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
-    """Bytes without a cache, as a browser receives them."""
     paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27", "/ui/projects"]
     paths += [f"/ui/projects/{eve.name}", "/ui/try?example=atoms", "/ui/clients/qiskit-ibm-runtime"]
     for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
-        text = eve.browser.get(path).text
-        files = re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', text)
-        sizes = []
-        for each in files:
-            with eve.browser.stream("GET", each) as response:
-                sizes.append(sum(map(len, response.iter_raw())))
-        assert len(text.encode()) + sum(sizes) <= MOST_BYTES, (path, len(text), sizes)
+        assert page_size(eve, path) <= MOST_BYTES, path
+
+
+@pytest.mark.parametrize("mark", ["x", '"', "\U0001f600"])
+def test_a_job_with_long_texts_has_a_small_page(
+    server: LiveServer, ada: Person, idle: LiveServer, mark: str
+) -> None:
+    with Person(idle, "hal") as hal:
+        for length, (person, live) in product((1_900, 5_900), ((ada, server), (hal, idle))):
+            program = BELL_QASM.format(mark * length).replace("h q[0];\n", "h q[0];\n" * 160)
+            long = {"name": mark * 250, "tags": [f"{mark * 250}{k}" for k in range(8)]}
+            job = person.client.submit(program, "simulator", shots=1_000, **long)
+            if live is server:
+                job.result(timeout=60)
+            assert page_size(person, f"/ui/jobs/{job.id}") <= MOST_BYTES, (length, live is idle)
+            job.cancel()
+
+
+def large_machine() -> str:
+    """Return the file of a device with a lattice of 12 times 13 qubits, each with own figures."""
+    width, n_qubits = 13, 156
+    pairs = [[k, k + 1] for k in range(n_qubits) if k % width < width - 1]
+    pairs += [[k, k + width] for k in range(n_qubits - width)]
+    lines = [
+        'name = "large"\nfamily = "qubit"\nprovider = "qwicket"\ndriver = "simulated"',
+        "position = 900\n[spec]",
+        'description = "A large machine"',
+        f"qubits = {n_qubits}",
+        'formats = ["openqasm3", "openqasm2"]',
+        'gates = ["id", "rz", "sx", "x", "cx"]\nnative_gates = ["rz", "sx", "x", "cx"]',
+        "[calibration]\nvalid_from = 2026-01-31T12:00:00Z",
+        'source = "A test"\nrelaxes_to = "mixed"\nreadout_s = 1.2e-6',
+        f"connectivity = {pairs}",
+        "qubit = { t1_s = 85e-6, t2_s = 75e-6, one_for_zero = 0.012, zero_for_one = 0.026 }",
+        "one_qubit = { error = 0.0003, duration_s = 35.5e-9 }",
+        "two_qubit = { error = 0.009, duration_s = 320e-9 }",
+    ]
+    for k in range(n_qubits):
+        lines += [
+            f"[calibration.qubits.{k}]\nt1_s = {71.3 + k / 7}e-6\nt2_s = {51.7 + k / 7}e-6",
+            f"one_for_zero = 0.0{155 + k}\nzero_for_one = 0.0{286 + k}",
+            f"gate = {{ error = 0.000{420 + k}, duration_s = 35.5e-9 }}",
+        ]
+    for k, pair in enumerate(pairs):
+        lines.append(f"[[calibration.pairs]]\nqubits = {pair}\nerror = 0.0{100 + k}")
+        lines.append("duration_s = 320e-9")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_map_of_a_large_machine_is_a_small_page(tmp_path: Path) -> None:
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "large.toml").write_text(large_machine())
+    options = ("--device-dir", str(tmp_path / "devices"))
+    with running_server(tmp_path, *options) as live, Person(live, "ada") as ada:
+        page = ada.browser.get("/ui/devices/large").text
+        assert (page.count("<circle"), page.count("<line")) == (156, 400 - 156)
+        assert "Table of the pairs: the first 160 of 287" in page
+        assert page_size(ada, "/ui/devices/large") <= MOST_BYTES
 
 
 def test_a_list_and_a_job_change_while_they_are_open(

@@ -324,9 +324,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ),
             Action("abandon_job", "Abandon", _ID, if_column="is_uncertain"),
         ),
-        of_page=(
-            Action("change_jobs", "Change all that match", fields=_BULK, is_counted=True),
-        ),
+        of_page=(Action("change_jobs", "Change all that match", fields=_BULK, is_counted=True),),
         filters=_JOB_FILTERS,
     ),
     "projects": Section(

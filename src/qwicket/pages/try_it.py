@@ -141,7 +141,7 @@ async def _page(
         200 if error is None or is_typing else error.status,
         is_live=True,
         title="Try it",
-        fields=dict.fromkeys(_FIELDS, "") | fields,
+        fields=dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {}),
         examples=EXAMPLES,
         devices=views,
         formats=dict.fromkeys(each for spec in specs for each in spec.formats),
