@@ -686,11 +686,12 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         "/ui/jobs/none",
         "/ui/projects",
         f"/ui/projects/{eve.name}",
+        f"/ui/projects/{eve.name}?show=jobs",
         "/ui/try",
         "/ui/clients/curl",
     )
     wrong = []
-    for path, (width, scheme) in product(paths, [(390, "light"), (390, "dark"), (1440, "light")]):
+    for path, (width, scheme) in product(paths, product((390, 1440), ("light", "dark"))):
         page.open(server.url + path, width=width, scheme=scheme)
         where = (path, width, scheme)
         wrong += [(where, each) for each in violations(page)]
