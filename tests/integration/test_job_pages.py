@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from msgspec import structs
@@ -24,7 +25,7 @@ import qwicket
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
 from qwicket.snippets import SNIPPETS
-from support import pubs
+from support import braket, pubs
 from support.axe import violations
 from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Browser, Person, use_session
@@ -513,6 +514,24 @@ def test_every_client_has_a_program_with_the_servers_address(
     assert f"export QWICKET_TOKEN={secret}" in re.sub(r"</?output.*?>", "", made.text)
     assert f"export QWICKET_URL={server.url}" in made.text
     assert "htmx" not in made.text
+
+
+def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: Person) -> None:
+    made = ada.browser.submit("/ui", "/ui/tokens", project=ada.name, aws="yes").text
+    text = unescape(re.sub(r"</?output.*?>", "", made))
+    exported = dict(re.findall(r"export (QWICKET_AWS_\w+)=(\S+)", text))
+    assert set(exported) == {"QWICKET_AWS_KEY_ID", "QWICKET_AWS_SECRET"}
+    (program,) = re.findall(r"id=\"program-text-\d+\">(.*?)</pre>", text, re.DOTALL)
+    for name, value in exported.items():
+        assert f'os.environ["{name}"] = "{value}"' in program
+    assert f'"{server.url}/braket"' in program
+    secret = exported["QWICKET_AWS_SECRET"]
+    assert secret not in ada.browser.get("/ui").text
+    pair = f"{exported['QWICKET_AWS_KEY_ID']} {secret}"
+    with httpx.Client(base_url=f"{server.url}/sts") as http:
+        form = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
+        found = http.post("/", data=form, auth=braket.Signature(pair, "sts"))
+    assert found.status_code == 200, found.text
 
 
 def fields(page: str) -> dict[str, str]:
