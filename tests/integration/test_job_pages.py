@@ -763,7 +763,10 @@ def test_a_job_with_long_texts_has_a_small_page(
     with Person(idle, "hal") as hal:
         for length, (person, live) in product((1_900, 5_900), ((ada, server), (hal, idle))):
             program = BELL_QASM.format(mark * length).replace("h q[0];\n", "h q[0];\n" * 160)
-            long = {"name": mark * 250, "tags": [f"{mark * 250}{k}" for k in range(8)]}
+            long: dict[str, Any] = {
+                "name": mark * 250,
+                "tags": [f"{mark * 250}{k}" for k in range(8)],
+            }
             job = person.client.submit(program, "simulator", shots=1_000, **long)
             if live is server:
                 job.result(timeout=60)
