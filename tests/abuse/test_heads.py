@@ -85,11 +85,13 @@ def test_an_access_token_is_not_kept(server: LiveServer) -> None:
 def test_pages_keep_their_own_headers(server: LiveServer) -> None:
     page = httpx.get(f"{server.url}/docs")
     assert page.headers.get_list("cache-control") == ["public, no-cache"]
-    for name in ("x-content-type-options", "referrer-policy"):
+    for name in ("content-security-policy", "x-content-type-options", "referrer-policy"):
         assert len(page.headers.get_list(name)) == 1
 
 
 def check(answer: httpx.Response) -> None:
     assert answer.headers.get_list("cache-control") == ["no-store"]
+    policy = ["default-src 'none'; frame-ancestors 'none'; sandbox"]
+    assert answer.headers.get_list("content-security-policy") == policy
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
     assert answer.headers.get_list("referrer-policy") == ["no-referrer"]

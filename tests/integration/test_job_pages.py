@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from msgspec import structs
@@ -24,12 +25,12 @@ import qwicket
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
 from qwicket.snippets import SNIPPETS
-from support import pubs
+from support import braket, pubs
 from support.axe import violations
 from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Browser, Person, use_session
 from support.programs import BELL
-from support.server import LiveServer
+from support.server import LiveServer, running_server
 from support.waiting import until
 
 MOST_BYTES = 60_000
@@ -515,11 +516,31 @@ def test_every_client_has_a_program_with_the_servers_address(
     assert "htmx" not in made.text
 
 
+def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: Person) -> None:
+    made = ada.browser.submit("/ui", "/ui/tokens", project=ada.name, aws="yes").text
+    text = unescape(re.sub(r"</?output.*?>", "", made))
+    exported = dict(re.findall(r"export (QWICKET_AWS_\w+)=(\S+)", text))
+    assert set(exported) == {"QWICKET_AWS_KEY_ID", "QWICKET_AWS_SECRET"}
+    (program,) = re.findall(r"id=\"program-text-\d+\">(.*?)</pre>", text, re.DOTALL)
+    for name, value in exported.items():
+        assert f'os.environ["{name}"] = "{value}"' in program
+    assert f'"{server.url}/braket"' in program
+    secret = exported["QWICKET_AWS_SECRET"]
+    assert secret not in ada.browser.get("/ui").text
+    pair = f"{exported['QWICKET_AWS_KEY_ID']} {secret}"
+    with httpx.Client(base_url=f"{server.url}/sts") as http:
+        form = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
+        found = http.post("/", data=form, auth=braket.Signature(pair, "sts"))
+    assert found.status_code == 200, found.text
+
+
 def fields(page: str) -> dict[str, str]:
     """Return the fields of the editor."""
-    found = dict(re.findall(r'name="(format|output|shots|seed)"[^>]*value="(.*?)"', page))
+    found = dict(re.findall(r'name="(shots|seed)"[^>]*value="(.*?)"', page))
     (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
-    (found["device"],) = re.findall(r"<option selected>(.*?)</option>", page)
+    for name in ("device", "format", "output"):
+        choice = page.partition(f'<select name="{name}">')[2].partition("</select>")[0]
+        found[name] = "".join(re.findall(r"<option selected>(.*?)</option>", choice))
     return {name: unescape(value) for name, value in found.items()}
 
 
@@ -535,6 +556,39 @@ def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: 
     job = ada.client.job(run.headers["location"].rpartition("/")[2])
     job.result(timeout=60)
     assert job.refresh().state == "completed"
+
+
+ON_DEVICES = {
+    "simulon_gaussian": PHOTONS,
+    "singlequdit": json.dumps(ATOMS),
+    "multiqudit": json.dumps(ATOMS),
+    "simulator": BELL_QASM,
+    "qwicket_line5": BELL_QASM,
+    "statevector": json.dumps(BELL),
+}
+
+
+@pytest.mark.parametrize("device", ON_DEVICES)
+def test_a_program_runs_on_a_device_that_is_chosen_alone(ada: Person, device: str) -> None:
+    given = {"program": ON_DEVICES[device], "device": device, "shots": "3"}
+    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    assert run.status_code == 303, run.text
+    job = ada.client.job(run.headers["location"].rpartition("/")[2])
+    job.result(timeout=60)
+    assert job.refresh().state == "completed"
+
+
+def test_format_and_output_are_chosen(ada: Person) -> None:
+    for device, program, chosen in (
+        ("rydberg", json.dumps(ATOMS), {"format": "qlued.rydberg"}),
+        ("simulator", BELL_QASM, {"output": "probabilities"}),
+    ):
+        page = ada.browser.get("/ui/try").text
+        assert all(f"<option>{each}</option>" in page for each in chosen.values())
+        given = {"program": program, "device": device, "shots": "3", **chosen}
+        run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+        assert run.status_code == 303, run.text
+        ada.client.job(run.headers["location"].rpartition("/")[2]).result(timeout=60)
 
 
 def test_an_error_of_a_program_has_its_line_and_column(ada: Person) -> None:
@@ -651,11 +705,12 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         "/ui/jobs/none",
         "/ui/projects",
         f"/ui/projects/{eve.name}",
+        f"/ui/projects/{eve.name}?show=jobs",
         "/ui/try",
         "/ui/clients/curl",
     )
     wrong = []
-    for path, (width, scheme) in product(paths, [(390, "light"), (390, "dark"), (1440, "light")]):
+    for path, (width, scheme) in product(paths, product((390, 1440), ("light", "dark"))):
         page.open(server.url + path, width=width, scheme=scheme)
         where = (path, width, scheme)
         wrong += [(where, each) for each in violations(page)]
@@ -683,18 +738,82 @@ def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> 
         assert eve.browser.get(f"/ui/scripts/{name}").status_code == 404
 
 
+def page_size(person: Person, path: str) -> int:
+    """Return the bytes of a page without a cache, as a browser receives them."""
+    response = person.browser.get(path)
+    assert response.status_code == 200, path
+    size = len(response.content)
+    for each in re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', response.text):
+        with person.browser.stream("GET", each) as file:
+            size += sum(map(len, file.iter_raw()))
+    return size
+
+
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
-    """Bytes without a cache, as a browser receives them."""
     paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27", "/ui/projects"]
     paths += [f"/ui/projects/{eve.name}", "/ui/try?example=atoms", "/ui/clients/qiskit-ibm-runtime"]
     for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
-        text = eve.browser.get(path).text
-        files = re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', text)
-        sizes = []
-        for each in files:
-            with eve.browser.stream("GET", each) as response:
-                sizes.append(sum(map(len, response.iter_raw())))
-        assert len(text.encode()) + sum(sizes) <= MOST_BYTES, (path, len(text), sizes)
+        assert page_size(eve, path) <= MOST_BYTES, path
+
+
+@pytest.mark.parametrize("mark", ["x", '"', "\U0001f600"])
+def test_a_job_with_long_texts_has_a_small_page(
+    server: LiveServer, ada: Person, idle: LiveServer, mark: str
+) -> None:
+    with Person(idle, "hal") as hal:
+        for length, (person, live) in product((1_900, 5_900), ((ada, server), (hal, idle))):
+            program = BELL_QASM.format(mark * length).replace("h q[0];\n", "h q[0];\n" * 160)
+            long: dict[str, Any] = {
+                "name": mark * 250,
+                "tags": [f"{mark * 250}{k}" for k in range(8)],
+            }
+            job = person.client.submit(program, "simulator", shots=1_000, **long)
+            if live is server:
+                job.result(timeout=60)
+            assert page_size(person, f"/ui/jobs/{job.id}") <= MOST_BYTES, (length, live is idle)
+            job.cancel()
+
+
+def large_machine() -> str:
+    """Return the file of a device with a lattice of 12 times 13 qubits, each with own figures."""
+    width, n_qubits = 13, 156
+    pairs = [[k, k + 1] for k in range(n_qubits) if k % width < width - 1]
+    pairs += [[k, k + width] for k in range(n_qubits - width)]
+    lines = [
+        'name = "large"\nfamily = "qubit"\nprovider = "qwicket"\ndriver = "simulated"',
+        "position = 900\n[spec]",
+        'description = "A large machine"',
+        f"qubits = {n_qubits}",
+        'formats = ["openqasm3", "openqasm2"]',
+        'gates = ["id", "rz", "sx", "x", "cx"]\nnative_gates = ["rz", "sx", "x", "cx"]',
+        "[calibration]\nvalid_from = 2026-01-31T12:00:00Z",
+        'source = "A test"\nrelaxes_to = "mixed"\nreadout_s = 1.2e-6',
+        f"connectivity = {pairs}",
+        "qubit = { t1_s = 85e-6, t2_s = 75e-6, one_for_zero = 0.012, zero_for_one = 0.026 }",
+        "one_qubit = { error = 0.0003, duration_s = 35.5e-9 }",
+        "two_qubit = { error = 0.009, duration_s = 320e-9 }",
+    ]
+    for k in range(n_qubits):
+        lines += [
+            f"[calibration.qubits.{k}]\nt1_s = {71.3 + k / 7}e-6\nt2_s = {51.7 + k / 7}e-6",
+            f"one_for_zero = 0.0{155 + k}\nzero_for_one = 0.0{286 + k}",
+            f"gate = {{ error = 0.000{420 + k}, duration_s = 35.5e-9 }}",
+        ]
+    for k, pair in enumerate(pairs):
+        lines.append(f"[[calibration.pairs]]\nqubits = {pair}\nerror = 0.0{100 + k}")
+        lines.append("duration_s = 320e-9")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_map_of_a_large_machine_is_a_small_page(tmp_path: Path) -> None:
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "large.toml").write_text(large_machine())
+    options = ("--device-dir", str(tmp_path / "devices"))
+    with running_server(tmp_path, *options) as live, Person(live, "ada") as ada:
+        page = ada.browser.get("/ui/devices/large").text
+        assert (page.count("<circle"), page.count("<line")) == (156, 400 - 156)
+        assert "Table of the pairs: the first 160 of 287" in page
+        assert page_size(ada, "/ui/devices/large") <= MOST_BYTES
 
 
 def test_a_list_and_a_job_change_while_they_are_open(

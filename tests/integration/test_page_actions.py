@@ -73,7 +73,7 @@ class Hands:
 
     def download(self, label: str, folder: Path) -> bytes:
         """Press a link that gives a file; return the file."""
-        page, before = self.page, set(folder.iterdir())
+        page, before, part = self.page, set(folder.iterdir()), ".crdownload"
         page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
         page.run(
             "[...document.querySelectorAll('main a')].find(each =>"
@@ -84,7 +84,8 @@ class Hands:
 
         def whole() -> Path | None:
             new = [each for each in folder.iterdir() if each not in before]
-            return next((each for each in new if each.suffix != ".crdownload"), None)
+            # Chromium makes an empty file of the name first, and writes into another one.
+            return next((each for each in new if each.stat().st_size and each.suffix != part), None)
 
         return until(whole, f"{label} is downloaded", timeout_s=30).read_bytes()
 

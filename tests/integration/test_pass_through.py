@@ -494,11 +494,13 @@ def test_a_bad_server_harms_nobody(tmp_path: Path) -> None:
                 (answer(200, {"a": 1}), 503),
                 (answer(500, lambda request: str(request.headers).encode()), 500),
                 (answer(418, {"message": "tea"}), 418),
+                (answer(404, b"<script>fetch('/ui')</script>", {"Content-Type": "text/html"}), 404),
             ):
                 steps[0] = step
                 found = client.get("/backends")
                 assert found.status_code == status, (found.status_code, found.text)
                 assert key not in found.text
+                assert "sandbox" in found.headers["content-security-policy"], "it runs no script"
                 assert client.get("/jobs").status_code == 200
         assert live.stop() == 0
         live.assert_calm()

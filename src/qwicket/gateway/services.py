@@ -203,7 +203,10 @@ class Gateway:
         """Return the service for people who are signed in at the pages."""
         from qwicket.gateway.sessions import Sessions
 
-        return Sessions(self._store, self.auth, self.limits, self.sign_in, self._now_ms)
+        return Sessions(
+            *(self._store, self.auth, self.limits, self.sign_in, self._now_ms),
+            key_pairs=lambda: self.key_pairs,
+        )
 
     @cached_property
     def invitations(self) -> Invitations:

@@ -20,6 +20,7 @@ from qwicket.model.ids import new_id, parse_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.signin import SignIn
     from qwicket.model.accounts import Actor, Role, SignInSettings
     from qwicket.model.limits import Limits
@@ -41,11 +42,13 @@ class Sessions:
         limits: Limits,
         settings: SignInSettings,
         now_ms: Callable[[], int],
+        key_pairs: Callable[[], KeyPairs],
     ) -> None:
         self._store = store
         self._sign_in = sign_in
         self._limits = limits
         self._now_ms = now_ms
+        self._key_pairs = key_pairs
         self.session_s = settings.session_s
 
     async def start(self, actor: Actor, replaced: str | None) -> str:
@@ -97,6 +100,7 @@ class Sessions:
         scopes: Sequence[str] = (),
         project: str | None = None,
         life_s: int | None = None,
+        aws: bool = False,
     ) -> NewToken:
         """Create a token of the actor's account.
 
@@ -105,10 +109,11 @@ class Sessions:
             scopes: At most `own_scopes`; by default the three that reading and submitting need.
             project: Name of one of the account's projects; by default its own.
             life_s: Seconds until it expires; by default never.
+            aws: Whether it is a key pair, with which AWS's clients sign requests.
 
         Raises:
-            InvalidRequest: There is no such scope, the project's name is invalid, or the life is
-                out of its range.
+            InvalidRequest: There is no such scope, the project's name is invalid, the life is out
+                of its range, or there is no master key for key pairs.
             Forbidden: The account may not have a token with such a scope.
             NotFound: The account has no such project.
             LimitExceeded: The account has its maximum of tokens.
@@ -129,15 +134,16 @@ class Sessions:
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
         )
-        secret = new_secret()
+        pair = await self._key_pairs().create() if aws else None
+        secret = pair.secret if pair else new_secret()
         stored = await self._store.accounts.add_token(
             token,
             account=actor.account_name,
             project=project,
-            digest=digest(secret),
+            digest=digest(pair.key_id if pair else secret),
             maximum=self._limits.quotas.tokens,
         )
-        return NewToken(stored, secret)
+        return NewToken(stored, secret, pair.key_id if pair else None)
 
     async def revoke_token(self, actor: Actor, token: str) -> None:
         """Revoke a token of the actor's account and all tokens made from it.

@@ -6,6 +6,7 @@ with the signed-in person as the actor. The overview reads the runners from the 
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from math import isfinite, nan
@@ -81,6 +82,7 @@ async def read_section(pages: Handlers, actor: Actor, request: Request[None]) ->
         section=section,
         rows=[(row, _cells(section, row), *_actions(section, row)) for row in rows],
         filters=filters,
+        starts=_starts(section, filters),
         older=urlencode(filters | {"before": following}) if following else "",
         **frame(actor, request),
     )
@@ -95,7 +97,7 @@ async def _rows(
     before: str,
 ) -> tuple[list[dict[str, Any]], Any]:
     """Return a page of a section's rows, and where the next one begins; None at the end."""
-    path, query = {}, dict(filters)
+    path, query = {}, dict(section.query) | _with_times(filters)
     if section.of:
         if section.of not in filters:
             return [], None
@@ -134,6 +136,21 @@ def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
     return before, {key: value.strip() for key, value in given.items() if value.strip()}
 
 
+async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read a job of any account."""
+    path = {"id": request.path_params["id"]}
+    job = await _call(pages, actor, request, "read_any_job", path=path)
+    return pages.renderer.page(
+        "admin-job",
+        title=f"Job {job['id']}",
+        sections=SECTIONS,
+        name="jobs",
+        account=job["account"],
+        rows=[(name.replace("_", " ").capitalize(), _cell(value)) for name, value in job.items()],
+        **frame(actor, request),
+    )
+
+
 async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
     """Execute an action of a section, and show what it returns."""
     check_form(request, SESSION)
@@ -149,11 +166,6 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
         **frame(actor, request),
     }
     path = {parameter: form.get(f"path.{parameter}", "") for parameter, _ in action.path}
-    if action.warning and form.get("confirmed") != "yes":
-        title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
-        return pages.renderer.page(
-            "admin-confirm", title=title, action=action, fields=form.items(), **shown
-        )
     body = dict(action.fixed)
     for field in action.fields:
         value: Any = form.get(field.name, "").strip()
@@ -165,6 +177,16 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
             body[field.name] = None
         elif value or field.column:  # an emptied field that had a value is sent, too
             body[field.name] = _value(field.kind, value)
+    if (action.warning or action.is_counted) and form.get("confirmed") != "yes":
+        title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
+        if action.is_counted:
+            tried = body | {"dry_run": True}
+            number = (await _call(pages, actor, request, action.handler, body=tried))["number"]
+            noun = "job" if number == 1 else "jobs"
+            title = f"{body.get('action', action.label)}: {number:,} {noun}?".capitalize()
+        return pages.renderer.page(
+            "admin-confirm", title=title, action=action, fields=form.items(), **shown
+        )
     response = await _call(
         pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
     )
@@ -220,10 +242,10 @@ def _value(kind: str, text: str) -> Any:
     if kind == "list":
         return [item.strip() for item in text.split(",") if item.strip()]
     if kind == "people":
-        return [{"name": item.strip()} for item in text.split(",") if item.strip()]
+        return _people(text)
     if kind == "time":
-        # Browsers leave the seconds out where they are 0.
-        return {16: f"{text}:00Z", 19: f"{text}Z"}.get(len(text), text)
+        # Browsers send no zone, and leave the seconds out where they are 0.
+        return text + {16: ":00Z", 19: "Z", 23: "Z"}.get(len(text), "")
     if kind not in ("number", "days"):
         return text
     try:
@@ -233,6 +255,37 @@ def _value(kind: str, text: str) -> Any:
     if not isfinite(number):  # encoded as null, which may mean "no limit"
         raise InvalidRequest(f"{text[:100]!r} is not a number.")
     return int(number) if number.is_integer() else number
+
+
+def _people(text: str) -> list[dict[str, str]]:
+    """Return the people of lines of CSV, which may begin with the heading `name,email`."""
+    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
+    people = [dict(zip(("name", "email"), row, strict=False)) for row in rows if any(row)]
+    if people and people[0] == {"name": "name", "email": "email"}:
+        people = people[1:]
+    return [{name: value for name, value in person.items() if value} for person in people]
+
+
+def _with_times(filters: dict[str, str]) -> dict[str, str]:
+    """Return the filters of a list as its handler takes them: days become times."""
+    days = (("created_from", "00:00:00.000"), ("created_to", "23:59:59.999"))
+    times = {
+        name: f"{filters[name]}T{clock}Z"
+        for name, clock in days
+        if len(filters.get(name, "")) == len("2026-01-31")
+    }
+    return filters | times
+
+
+def _starts(section: Section, filters: dict[str, str]) -> dict[str, str]:
+    """Return what the fields of the forms below a list show at first: its filters."""
+    # A searched list has the filter `name` alone, and its forms are not about what was found.
+    found = {} if section.searched else _with_times(filters)
+    return {
+        field.name: found.get(field.column or field.name.removeprefix("/"), "").removesuffix("Z")
+        for action in section.of_page
+        for field in action.fields
+    }
 
 
 def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]:

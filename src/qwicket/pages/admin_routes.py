@@ -29,6 +29,9 @@ _FILTERS: Final = (
     "to",
     "by",
     "before",
+    "dialect",
+    "created_from",
+    "created_to",
 )
 
 
@@ -37,6 +40,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
     admin, back = Scope.ADMIN, made.to_sign_in
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
+        Route("GET", "/admin/jobs/{id}", read_any_job, admin, on_error=back),
         Route("GET", "/admin/{section}", read_section, admin, query=_FILTERS, on_error=back),
         Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, query=_FILTERS),
     )
@@ -50,6 +54,11 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
 async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the rows of a section."""
     return await _call("read_section", pages, actor, request)
+
+
+async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read a job of any account."""
+    return await _call("read_any_job", pages, actor, request)
 
 
 async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:

@@ -13,10 +13,12 @@ class Field(NamedTuple):
     Attributes:
         name: Its name in the body of the request; with a `/` before it, a parameter of the path.
         label: Its label.
-        kind: How it is written: the items of a `list` and the names of `people` are separated by
-            commas, a `time` is in UTC, and `days` are sent as seconds.
+        kind: How it is written: the items of a `list` are separated by commas, of `people` each
+            line is a name and perhaps an e-mail address after a comma, a `time` is in UTC, and
+            `days` are sent as seconds.
         choices: Values of a choice.
-        column: Column of the row with the value that the field shows at first.
+        column: Column of the row with the value that the field shows at first; of a field that
+            belongs to no row, the filter with that value, where its name is another.
         is_nullable: Whether an empty field is sent as null.
     """
 
@@ -41,6 +43,8 @@ class Action(NamedTuple):
         if_column: Column that must have a value, or with a `!` before it must have none, so that
             the row shows the action. A row with a state also has a column `is_STATE`.
         warning: Text to confirm first; empty if the action needs no confirmation.
+        is_counted: Whether the number of what it would change is confirmed first: its handler has a
+            dry run.
     """
 
     handler: str
@@ -51,6 +55,7 @@ class Action(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     if_column: str = ""
     warning: str = ""
+    is_counted: bool = False
 
 
 class Section(NamedTuple):
@@ -66,6 +71,7 @@ class Section(NamedTuple):
         filters: Parameters of the query by which rows are chosen.
         of: Filter that is a parameter of the handler's path; without it there are no rows.
         searched: Column that a filter `name` searches, where the handler has no such filter.
+        query: Parameters of the handler's query, which are always the same.
     """
 
     title: str
@@ -77,12 +83,16 @@ class Section(NamedTuple):
     filters: tuple[str, ...] = ()
     of: str = ""
     searched: str = ""
+    query: tuple[tuple[str, str], ...] = ()
 
 
 _ACCOUNT: Final = (("account", "name"),)
 YES: Final = ("no", "yes")
 _ROLES: Final = ("member", "admin")
-_JOB_FILTERS: Final = ("account", "project", "device", "state", "tag", "name")
+_JOB_FILTERS: Final = (
+    *("account", "project", "device", "state", "tag", "name", "dialect"),
+    *("created_from", "created_to"),
+)
 _ID: Final = (("id", "id"),)
 _BULK: Final = (
     Field(
@@ -96,6 +106,11 @@ _BULK: Final = (
     Field("project", "Project"),
     Field("device", "Device"),
     Field("name", "Name"),
+    Field("dialect", "Dialect"),
+    Field("states", "States; empty for all that have not ended", "list", column="state"),
+    Field("tags", "Tags, of which a job has all", "list", column="tag"),
+    Field("created_from", "Created from (UTC)", "time"),
+    Field("created_to", "Created until (UTC)", "time"),
 )
 _INVITE: Final = Action(
     "create_invitation",
@@ -160,6 +175,14 @@ SECTIONS: Final[dict[str, Section]] = {
                 warning="It is signed out everywhere, and its tokens are refused. Its jobs"
                 " are kept. The account can be restored for some time.",
             ),
+            Action(
+                "delete_account",
+                "Delete with its jobs",
+                _ACCOUNT,
+                query=(("jobs", "remove"),),
+                warning="It is signed out everywhere, and its tokens are refused. The account can"
+                " be restored for some time; then its jobs are deleted as well.",
+            ),
         ),
         of_page=(
             Action(
@@ -176,18 +199,29 @@ SECTIONS: Final[dict[str, Section]] = {
                 "create_accounts",
                 "Add several accounts with a token each",
                 fields=(
-                    Field("accounts", "Names", "people"),
+                    Field(
+                        "accounts",
+                        "People, one on each line: a name, or a name, a comma and an e-mail",
+                        "people",
+                    ),
                     Field("project", "Project that they join; may be empty"),
                     Field("life_s", "Days until the tokens end; may be empty", "days"),
                 ),
             ),
             _INVITE,
-            Action(
-                "restore_account", "Restore a deleted account", fields=(Field("/account", "Name"),)
-            ),
         ),
         filters=("name",),
         searched="name",
+    ),
+    "deleted": Section(
+        "Deleted accounts",
+        "list_accounts",
+        "accounts",
+        (("name", "Name"), ("email", "E-mail"), ("deleted_at", "Deleted")),
+        of_row=(Action("restore_account", "Restore", _ACCOUNT),),
+        filters=("name",),
+        searched="name",
+        query=(("deleted", "true"),),
     ),
     "tokens": Section(
         "Tokens of an account",
@@ -290,15 +324,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ),
             Action("abandon_job", "Abandon", _ID, if_column="is_uncertain"),
         ),
-        of_page=(
-            Action(
-                "change_jobs",
-                "Count what would be changed",
-                fields=_BULK,
-                fixed=(("dry_run", True),),
-            ),
-            Action("change_jobs", "Change all that match", fields=_BULK),
-        ),
+        of_page=(Action("change_jobs", "Change all that match", fields=_BULK, is_counted=True),),
         filters=_JOB_FILTERS,
     ),
     "projects": Section(
@@ -393,7 +419,10 @@ SECTIONS: Final[dict[str, Section]] = {
                 "change_device",
                 "Turn off",
                 (("name", "name"),),
-                fields=(Field("reason", "Reason"),),
+                fields=(
+                    Field("reason", "Reason"),
+                    Field("until", "Until (UTC); empty: until it is turned on", "time"),
+                ),
                 fixed=(("is_on", False),),
             ),
             Action(
@@ -499,7 +528,16 @@ SECTIONS: Final[dict[str, Section]] = {
             ("withhold_results", "Withholds results"),
             ("reason", "Reason"),
         ),
-        of_row=(Action("remove_reservation", "Remove", (("reservation", "id"),)),),
+        of_row=(
+            Action("remove_reservation", "Remove", (("reservation", "id"),)),
+            Action(
+                "remove_reservation",
+                "Remove all weeks",
+                (("reservation", "id"),),
+                query=(("series", "true"),),
+                if_column="series",
+            ),
+        ),
         of_page=(
             Action(
                 "create_reservation",
@@ -510,6 +548,10 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("from", "Begin (UTC)", "time"),
                     Field("until", "End (UTC)", "time"),
                     Field("slots", "Slots; empty for all", "number"),
+                    Field(
+                        "exclusive", "With all devices of the same workers", "choice", choices=YES
+                    ),
+                    Field("drain_s", "Seconds before, in which no other job starts", "number"),
                     Field("exam_waiting", "An exam: waiting jobs of each account", "number"),
                     Field(
                         "withhold_results",
@@ -528,6 +570,7 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("from", "Begin (UTC)", "time"),
                     Field("until", "End (UTC)", "time"),
                     Field("weeks", "Weeks", "number"),
+                    Field("timezone", "Time zone of the weeks, such as Europe/Vienna"),
                     Field("reason", "Reason"),
                 ),
             ),

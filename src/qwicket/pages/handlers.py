@@ -28,6 +28,7 @@ from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
+    from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Actor
     from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
@@ -166,8 +167,9 @@ class Handlers:
             scopes=form.all("scope"),
             project=form.get("project") or None,
             life_s=_life_s(form.get("days", "")),
+            aws=form.get("aws") == "yes",
         )
-        return await self._account_page(actor, request, created.secret)
+        return await self._account_page(actor, request, created)
 
     async def revoke_token(self, actor: Actor, request: Request[Form]) -> Response:
         """Revoke a token."""
@@ -184,7 +186,7 @@ class Handlers:
         return response
 
     async def _account_page(
-        self, actor: Actor, request: Request[Any], new: str | None = None
+        self, actor: Actor, request: Request[Any], new: NewToken | None = None
     ) -> Response:
         gateway = self._gateway
         projects = await gateway.accounts.projects(actor)
@@ -197,6 +199,7 @@ class Handlers:
             scopes=own_scopes(actor.role),
             usual=DEFAULT_SCOPES,
             new=new,
+            variables=_variables(new) if new else {},
             programs=_programs(request.server_url, new) if new else (),
             url=request.server_url,
             scripts=OWN_SCRIPT if new else (),
@@ -219,14 +222,21 @@ class Handlers:
         return RedirectResponse(self._base + path, 303, headers=HEADERS)
 
 
-def _programs(url: str, token: str) -> list[tuple[str, str]]:
-    """Return a program for each client that uses a token, with the token in it."""
+def _variables(new: NewToken) -> dict[str, str]:
     from qwicket import snippets  # late: few requests need them
 
+    return snippets.variables(new.secret, new.aws_key_id or "")
+
+
+def _programs(url: str, new: NewToken) -> list[tuple[str, str]]:
+    """Return a program for each client that uses a token, or a key pair, with it in it."""
+    from qwicket import snippets  # late: few requests need them
+
+    key_id = new.aws_key_id or ""
     return [
-        (snippet.client, snippets.text(name, url, token))
+        (snippet.client, snippets.text(name, url, new.secret, key_id))
         for name, snippet in snippets.SNIPPETS.items()
-        if not snippet.needs_pair
+        if snippet.needs_pair is bool(key_id)
     ]
 
 

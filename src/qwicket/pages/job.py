@@ -7,6 +7,7 @@ import csv
 import io
 import secrets
 from heapq import nlargest
+from html import escape
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.pages.handlers import Handlers
 
-_MAX_PROGRAM_CHARS: Final = 6_000
+_MAX_PROGRAM_BYTES: Final = 4_000
+"""Size in a page, where a quotation mark needs five bytes."""
 _MAX_MARKS: Final = 150
 """Marks of the drawing of a circuit."""
 _MAX_BARS: Final = 32
@@ -254,6 +256,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     device = await _device(pages, job)
     contents = await _none_if_absent(gateway.archives.submitted(job, request.response_memory))
     program = _text(contents) if contents else ""
+    shown_program = _begin(program)
     result, reason = await _result(pages, actor, request, job, view)
     shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
     ahead = await gateway.queue.ahead(actor, job)
@@ -272,8 +275,8 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         timeline=await _timeline(pages, actor, job),
         view=view,
         contents=contents,
-        program=program[:_MAX_PROGRAM_CHARS],
-        is_clipped=len(program) > _MAX_PROGRAM_CHARS,
+        program=shown_program,
+        is_clipped=len(program) > len(shown_program),
         drawing=await _drawing(pages, device, job, view.part),
         codes=job_code.codes(contents, device, request.server_url) if contents else {},
         no_vendor_code=job_code.why_none(contents, device) if contents else "",
@@ -348,6 +351,14 @@ async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[Moment]:
 
 def _text(contents: Contents) -> str:
     return "" if contents.source is None else contents.source.decode(errors="replace")
+
+
+def _begin(program: str) -> str:
+    """Return as much of a program as a page shows."""
+    found = program[:_MAX_PROGRAM_BYTES]
+    while len(escape(found).encode()) > _MAX_PROGRAM_BYTES:
+        found = found[: len(found) * 7 // 8]
+    return found
 
 
 async def _drawing(

@@ -20,7 +20,8 @@ _LEFT: Final = 56
 _CHAR: Final = 8
 _MAX_LABEL_CHARS: Final = 18
 MAX_MAP_QUBITS: Final = 160
-_MAX_PAIRS: Final = 600
+_MAX_MARKS: Final = 400
+"""Qubits and pairs of a map together, so that its page stays small."""
 _ROUNDS: Final = 60
 
 
@@ -58,7 +59,11 @@ NOTHING: Final = Plot(0, 0, 0, ())
 
 
 def histogram(
-    rows: Sequence[tuple[str, float]], others: Mapping[str, float] | None, *, is_log: bool
+    rows: Sequence[tuple[str, float]],
+    others: Mapping[str, float] | None,
+    *,
+    is_log: bool,
+    step: int = _STEP,
 ) -> Plot:
     """Return a histogram.
 
@@ -66,6 +71,7 @@ def histogram(
         rows: Labels and values.
         others: Values of another job by label, if there is one.
         is_log: Whether heights are logarithms.
+        step: Distance of the bars.
     """
     values = [value for _, value in rows] + list((others or {}).values())
     top = max(values, default=0.0)
@@ -82,12 +88,12 @@ def histogram(
     found = []
     for number, (label, value) in enumerate(rows):
         other = others.get(label, 0.0) if others is not None else None
-        at, heights = _LEFT + number * _STEP, (height(value), height(other or 0.0))
-        found.append(Bar(short(label), value, other, at, _STEP, *heights))
+        at, heights = _LEFT + number * step, (height(value), height(other or 0.0))
+        found.append(Bar(short(label), value, other, at, step, *heights))
     below = _CHAR * max((len(bar.label) for bar in found), default=0) + 12
     marks = _decades(least, top) if is_log else _steps(top)
     ticks = tuple(Tick(value, round(_HEIGHT - height(value), 1)) for value in marks)
-    return Plot(_LEFT + _STEP * len(rows), _HEIGHT, below, tuple(found), _LEFT, ticks)
+    return Plot(_LEFT + step * len(rows), _HEIGHT, below, tuple(found), _LEFT, ticks)
 
 
 def _steps(top: float) -> list[float]:
@@ -141,11 +147,12 @@ class MapPair(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A map of qubits and pairs. `size` is its width and height."""
+    """A map of qubits and pairs. `size` is its width and height; `n_pairs` counts all pairs."""
 
     size: float
     qubits: tuple[MapQubit, ...]
     pairs: tuple[MapPair, ...]
+    n_pairs: int
 
 
 def calibration_map(of: Calibrated, n_qubits: int, shown: str) -> Map:
@@ -170,7 +177,7 @@ def calibration_map(of: Calibrated, n_qubits: int, shown: str) -> Map:
     drawn = connected if connected is not None else tuple(own)
     pairs = [
         (a, b, own.get(tuple(sorted((a, b))), body.two_qubit.error))
-        for a, b in drawn[:_MAX_PAIRS]
+        for a, b in drawn[: _MAX_MARKS - n_qubits]
         if max(a, b) < n_qubits
     ]
     pair_shades = _shades([error for _, _, error in pairs])
@@ -190,6 +197,7 @@ def calibration_map(of: Calibrated, n_qubits: int, shown: str) -> Map:
             MapPair(a, b, *places[a], *places[b], error, shade)
             for (a, b, error), shade in zip(pairs, pair_shades, strict=True)
         ),
+        len(drawn),
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _DAYS: Final = 30
+_STEP: Final = 28
+"""Distance of the bars, so that all days fit into a page."""
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
 
@@ -67,6 +69,8 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         units=_UNITS,
         unit=unit,
         rows=rows,
-        plot=plots.histogram([(day, row[column]) for day, row in rows], None, is_log=False),
+        plot=plots.histogram(
+            [(day, row[column]) for day, row in rows], None, is_log=False, step=_STEP
+        ),
         **frame(actor, request),
     )

@@ -12,9 +12,12 @@ from qwicket.model.jobs import Submission
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView
     from qwicket.gateway.estimates import JobEstimate
     from qwicket.model.accounts import Actor
     from qwicket.pages.handlers import Handlers
@@ -65,17 +68,11 @@ EXAMPLES: Final = {
     ),
     "photons": Example(
         "photons: two squeezed modes",
-        {"device": "simulon_gaussian", "program": _PHOTONS, "shots": "100", "output": "samples"},
+        {"device": "simulon_gaussian", "program": _PHOTONS, "shots": "100"},
     ),
     "atoms": Example(
         "atoms: a rotated spin",
-        {
-            "device": "singlequdit",
-            "program": _ATOMS,
-            "shots": "100",
-            "format": "qlued.singlequdit",
-            "output": "samples",
-        },
+        {"device": "singlequdit", "program": _ATOMS, "shots": "100"},
     ),
 }
 
@@ -116,7 +113,7 @@ async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> 
                     f"program: a link has at most {_MAX_LINK_CHARS} characters.", field="program"
                 )
             return pages.redirect(f"/try?{link}")
-        submission = _submission(fields)
+        submission = _submission(fields, await pages.gateway.devices.of("native"))
         if action == "run":
             job = await pages.gateway.jobs.submit(actor, submission)
             return pages.redirect(f"/jobs/{job.id}")
@@ -137,14 +134,18 @@ async def _page(
 ) -> Response:
     # htmx does not show responses with an error's status, and an unfinished program is no error.
     is_typing = request.headers.get("hx-request") == "true"
+    views = await pages.gateway.devices.of("native")
+    specs = [view.device.spec for view in views]
     return pages.renderer.page(
         "try",
         200 if error is None or is_typing else error.status,
         is_live=True,
         title="Try it",
-        fields=dict.fromkeys(_FIELDS, "") | fields,
+        fields=dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {}),
         examples=EXAMPLES,
-        devices=await pages.gateway.devices.of("native"),
+        devices=views,
+        formats=dict.fromkeys(each for spec in specs for each in spec.formats),
+        outputs=dict.fromkeys(each for spec in specs for each in spec.outputs),
         error=error,
         estimate=estimate,
         max_chars=_MAX_CHARS,
@@ -152,8 +153,11 @@ async def _page(
     )
 
 
-def _submission(fields: dict[str, str]) -> Submission:
+def _submission(fields: dict[str, str], views: Sequence[DeviceView]) -> Submission:
     """Return what the fields of the editor submit.
+
+    Without an output it is the first of the device. Without a format it is the only one of the
+    device, or the program's own.
 
     Raises:
         InvalidRequest: A number is malformed, or the program is empty.
@@ -165,14 +169,16 @@ def _submission(fields: dict[str, str]) -> Submission:
     if len(program) > _MAX_CHARS:
         raise LimitExceeded(f"program: at most {_MAX_CHARS} characters.", field="program")
     seed = _number(fields["seed"], "seed") if fields["seed"] else None
+    specs = [each.device.spec for each in views if each.device.name == fields["device"]]
+    formats, outputs = (specs[0].formats, specs[0].outputs) if specs else ((), ())
     return Submission(
         dialect="native",
         device=fields["device"],
-        format=fields["format"],
+        format=fields["format"] or (formats[0] if len(formats) == 1 else ""),
         source=program.encode(),
         shots=_number(fields["shots"] or "1000", "shots"),
         seed=seed,
-        outputs=(fields["output"] or "counts",),
+        outputs=(fields["output"] or next(iter(outputs), "counts"),),
     )
 
 

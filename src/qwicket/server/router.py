@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 _USUAL_HEADERS: Final = (
     (b"cache-control", b"no-store"),  # responses hold an account's data, and some an access token
+    # A browser runs nothing in a response, even if the server behind a dialect says that it is a
+    # page: it would be a page of this host, where the cookies of `/ui` are.
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
     (b"referrer-policy", b"no-referrer"),  # some dialects have a token in the URL
     (b"x-content-type-options", b"nosniff"),
 )

@@ -51,19 +51,30 @@ CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "
 """Names of clouds, which stand for one of their clients."""
 
 
-def text(name: str, url: str, token: str = "") -> str:
+def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
     """Return a snippet for the server at an address. In Python it begins with a file name to use.
 
     Args:
         name: A key of `SNIPPETS`.
         url: Valid address of the server.
-        token: Token that it uses; empty to use the environment variable QWICKET_TOKEN.
+        token: Token that it uses; empty to use the environment variable QWICKET_TOKEN. With a key
+            id, the secret of its pair.
+        key_id: Id of the key pair that it uses, if it uses one.
     """
     program = filled("texts", name, url)
     if SNIPPETS[name].runs_in == "sh":
         return f"export QWICKET_TOKEN={token}\n{program}" if token else program
-    head = f'import os\n\nos.environ["QWICKET_TOKEN"] = "{token}"\n' if token else ""
+    given = variables(token, key_id).items() if token else ()
+    lines = "".join(f'os.environ["{key}"] = "{value}"\n' for key, value in given)
+    head = f"import os\n\n{lines}" if lines else ""
     return f"{FILE_NAME}\n{head}{program}"
+
+
+def variables(token: str, key_id: str = "") -> dict[str, str]:
+    """Return the environment variables from which snippets read a token or a key pair."""
+    if key_id:
+        return {"QWICKET_AWS_KEY_ID": key_id, "QWICKET_AWS_SECRET": token}
+    return {"QWICKET_TOKEN": token}
 
 
 def filled(folder: str, name: str, url: str) -> str:

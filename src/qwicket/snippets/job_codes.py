@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Final, NamedTuple
 
 from qwicket.snippets import FILE_NAME, SNIPPETS, filled
 
 _MAX_INLINE_CHARS: Final = 2_000
-"""Longer programs are read from a file, because a page contains the code for several clients."""
+_MAX_INLINE_BYTES: Final = 4_000
+"""Programs that are longer, or in a page are longer, are read from a file: a page contains the code
+for several clients."""
 
 
 class JobCode(NamedTuple):
@@ -90,7 +93,7 @@ def of_job(
     """
     text = filled("jobs", name, url)
     kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
-    is_long = len(program) > _MAX_INLINE_CHARS
+    is_long = _is_long(program)
     source = f"open({file!r}, encoding='utf-8').read()" if is_long else literal(program)
     marks = {
         "{DEVICE}": repr(device),
@@ -118,7 +121,7 @@ def for_own_client(
         shots: Shots of each circuit.
         options: Further options of `Client.submit`.
     """
-    is_long = len(program) > _MAX_INLINE_CHARS
+    is_long = _is_long(program)
     listed = "".join(f"    {name}={value!r},\n" for name, value in options.items())
     return (
         (f"{_to_download(file)}\nfrom pathlib import Path\n\n" if is_long else "")
@@ -128,6 +131,11 @@ def for_own_client(
         f"job = client.submit(\n    program,\n    {device!r},\n    shots={shots},\n{listed})\n"
         "print(job.result())\n"
     )
+
+
+def _is_long(program: str) -> bool:
+    size = len(escape(repr(program)).encode())
+    return len(program) > _MAX_INLINE_CHARS or size > _MAX_INLINE_BYTES
 
 
 def literal(text: str) -> str:
