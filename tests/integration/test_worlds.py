@@ -217,6 +217,15 @@ def test_a_world_is_loaded(name: str, cloud: Cloud) -> None:
         assert made == sorted(made, reverse=True)
 
 
+def test_many_jobs_are_a_hundred_thousand(cloud: Cloud, http: httpx.Client, tmp_path: Path) -> None:
+    cloud.save(tmp_path / "state")
+    cloud.load("many-jobs")
+    found = cloud.diff(tmp_path / "state")
+    assert sum(each.kind == "job" for each in found) == 100_000
+    page = http.get("/v1/jobs", params={"state": "failed"}).json()
+    assert {each["state"] for each in page["jobs"]} == {"failed"}
+
+
 def depth(http: httpx.Client, device: str) -> int:
     shown = {each["vrn"]: each for each in http.get("/qbraid/api/v1/devices").json()["data"]}
     return int(shown[device]["queueDepth"])
