@@ -140,7 +140,7 @@ class Bed(App):
     def _open_store(self) -> Store:
         store = super()._open_store()
         self._bed_store = BedStore.over(
-            store, self.scenarios, self.journal, now_ms, self.clock.sleep
+            store, self._folder / FILE, self.scenarios, self.journal, now_ms, self.clock.sleep
         )
         return self._bed_store
 
