@@ -86,7 +86,7 @@ def test_a_fault_strikes_one_request_of_a_client(
     kind: FaultKind, client: BedClient, bed: Cloud
 ) -> None:
     bed.fault(kind, method="GET", path="*jobs/*", times=1, seconds=0.1 if kind == "delay" else 0.0)
-    bed.fault("throttle", bytes_per_s=10**9, dialect="none")  # is for nobody
+    bed.fault("throttle", bytes_per_s=10**9, dialect="qlued")  # is for nobody
     client.answer()
     struck = bed.assert_one(fault=kind)
     assert struck.method == "GET"
@@ -109,7 +109,7 @@ def test_a_job_whose_answer_is_lost_is_stored(client: BedClient, bed: Cloud) -> 
     assert len(lost.created) == 1
 
 
-@pytest.mark.parametrize("retry_after", ["1", "Thu, 01 Jan 2026 12:00:00 GMT"])
+@pytest.mark.parametrize("retry_after", ["1", "Thu, 01 Jan 2026 12:00:00 GMT", "soon", "-31536000"])
 def test_a_client_is_asked_to_wait(retry_after: str, client: BedClient, bed: Cloud) -> None:
     bed.fault("status", status=429, retry_after=retry_after, method="GET", path="*jobs/*", times=1)
     client.answer()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -215,6 +218,45 @@ def test_a_world_is_loaded(name: str, cloud: Cloud) -> None:
         assert jobs
         made = [job.info["created_at"] for job in jobs]
         assert made == sorted(made, reverse=True)
+
+
+def test_many_jobs_are_a_hundred_thousand(cloud: Cloud, http: httpx.Client, tmp_path: Path) -> None:
+    cloud.save(tmp_path / "state")
+    cloud.load("many-jobs")
+    found = cloud.diff(tmp_path / "state")
+    assert sum(each.kind == "job" for each in found) == 100_000
+    page = http.get("/v1/jobs", params={"state": "failed"}).json()
+    assert {each["state"] for each in page["jobs"]} == {"failed"}
+
+
+def test_a_reset_leaves_no_row_of_a_job_and_keeps_the_triggers(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    def rows(name: str) -> tuple[list[Any], dict[str, int]]:
+        cloud.save(tmp_path / name)
+        with zipfile.ZipFile(tmp_path / name) as saved:
+            saved.extract("qwicket.db", tmp_path)
+        with contextlib.closing(sqlite3.connect(tmp_path / "qwicket.db")) as database:
+            assert database.execute("pragma foreign_key_check").fetchall() == []
+            schema = "select type, name, sql from sqlite_master where type != 'index' order by name"
+            found = database.execute(schema).fetchall()
+            tables = [name for kind, name, _ in found if kind == "table"]
+            counts = {
+                each: database.execute(f'select count(*) from "{each}"').fetchone()[0]
+                for each in tables
+            }
+        return [each[1:] for each in found if each[0] == "trigger"], counts
+
+    triggers, empty = rows("before")
+    assert len(triggers) >= 3
+    cloud.load("busy-monday")
+    with cloud.client() as client:
+        client.submit(BELL, "simulator", shots=10, name="mine", tags=["a", "b"]).result(timeout=30)
+    cloud.reset()
+    after = rows("after")
+    assert after[0] == triggers
+    grown = {name for name, number in after[1].items() if number > empty.get(name, 0)}
+    assert not {name for name in grown if "job" in name or name in ("program", "outcome")}
 
 
 def depth(http: httpx.Client, device: str) -> int:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from qwicket.testing.errors import JournalError, TestBedError
+from qwicket.testing.options import Filter
 from qwicket.testing.states import Diff, diff
 from qwicket.testing.values import (
     AwsKeys,
@@ -29,14 +30,14 @@ from qwicket.testing.values import (
 from qwicket.testing.worlds import device_table, read_world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import pytest
 
     from qwicket.testing.cassettes.drift import Drift
     from qwicket.testing.guard import Guard
-    from qwicket.testing.options import DeviceOptions, FaultOptions, Filter, ScenarioOptions
+    from qwicket.testing.options import DeviceOptions, FaultOptions, ScenarioOptions
 
 T = TypeVar("T")
 V = TypeVar("V", Fault, Scenario)
@@ -310,7 +311,7 @@ class Cloud:
         Args:
             which: `method`, `path` (a pattern with `*` and `?`), `dialect`, `status`, `fault`.
         """
-        return [each for each in self.journal().exchanges if _matches(each, which)]
+        return self._matching(self.journal(), which)
 
     def unknown_calls(self) -> dict[str, int]:
         """Return the number of requests by method and path, of those that no route serves."""
@@ -330,12 +331,29 @@ class Cloud:
         )
         return [*dict.fromkeys(found)]
 
+    @staticmethod
+    def _matching(journal: Journal, which: Filter) -> list[Exchange]:
+        _check_names("requests", which, Filter.__annotations__)
+        return [each for each in journal.exchanges if _matches(each, which)]
+
+    def _whole_journal(self) -> Journal:
+        """Return the journal; refuse to judge one that lacks the oldest entries."""
+        journal = self.journal()
+        if journal.dropped:
+            raise JournalError(
+                f"The journal has dropped its {journal.dropped:,} oldest requests, so it proves"
+                " nothing about them: reset the test bed more often.",
+                self.dump(),
+            )
+        return journal
+
     def assert_no_warnings(self) -> None:
         """Check that no request had a parameter or a field that no route declares.
 
         Raises:
             JournalError: A request had one, which is often mistyped.
         """
+        self._whole_journal()
         if found := self.warnings():
             raise JournalError("\n".join(found), self.dump())
 
@@ -345,7 +363,7 @@ class Cloud:
         Raises:
             JournalError: There are more or fewer.
         """
-        found = self.requests(**which)
+        found = self._matching(self._whole_journal(), which)
         if len(found) != count:
             asked = ", ".join(f"{name}={value!r}" for name, value in which.items())
             raise JournalError(
@@ -369,7 +387,7 @@ class Cloud:
             JournalError: A client submitted a job twice.
         """
         seen: dict[tuple[str, str], Exchange] = {}
-        for each in self.journal().exchanges:
+        for each in self._whole_journal().exchanges:
             if not each.created:
                 continue
             key = each.path, each.body
@@ -385,7 +403,7 @@ class Cloud:
             JournalError: A client polled faster.
         """
         last: dict[tuple[str, str], Exchange] = {}
-        for each in self.journal().exchanges:
+        for each in self._whole_journal().exchanges:
             if each.method != "GET":
                 continue
             for job in each.jobs:
@@ -404,7 +422,7 @@ class Cloud:
         Raises:
             JournalError: A client continued to poll.
         """
-        journal = self.journal()
+        journal = self._whole_journal()
         read: dict[tuple[str, str], Exchange] = {}
         for each in journal.exchanges:
             for job in each.jobs:
@@ -462,12 +480,16 @@ def _check_kind(method: str, kind: str, known: tuple[str, ...]) -> None:
         raise TestBedError(f"{method}: there is no {kind!r}; there are {', '.join(known)}.")
 
 
+def _check_names(method: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    if unknown := given.keys() - {*known}:
+        raise TestBedError(
+            f"{method}: there is no option {min(unknown)!r}; there are {', '.join(known)}."
+        )
+
+
 def _checked(kind: type[V], options: Mapping[str, Any]) -> V:
     names: list[str] = [each.name for each in msgspec.structs.fields(kind)]
-    unknown = options.keys() - {*names}
-    if unknown:
-        known = ", ".join(names)
-        raise TestBedError(f"{min(unknown)}: there is no such option; there are {known}.")
+    _check_names(kind.__name__.lower(), options, names)
     try:
         return msgspec.convert(options, kind)
     except msgspec.ValidationError as error:

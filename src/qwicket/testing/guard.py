@@ -46,7 +46,8 @@ VENDORS: Final[Mapping[str, Vendor]] = {
 """Clients by pattern of the host; the first pattern that matches counts."""
 _LOCAL: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "")
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
-_NO_PROXY: Final = "localhost,127.0.0.1,::1"
+_NO_PROXIES: Final = ("NO_PROXY", "no_proxy")
+_LOCAL_HOSTS: Final = "localhost,127.0.0.1,::1"
 _active: Final[list[Guard]] = []
 _EVENTS: Final = {
     "socket.getaddrinfo": 0,
@@ -75,6 +76,7 @@ class Guard:
 
     Clients often swallow the error, so leaving the block raises it again. Not refused are sockets
     that C code opens by itself, such as uvloop's, and child processes that ignore `HTTPS_PROXY`.
+    Forked ones have this guard.
 
     Attributes:
         leaks: Refused attempts, in their order.
@@ -91,7 +93,9 @@ class Guard:
     def __enter__(self) -> Self:
         _install_hook()
         self._proxy = _Proxy(self)
+        self._pid = os.getpid()
         _active.append(self)
+        self._set_environment(self.environment)
         self._popen = subprocess.Popen.__init__
         subprocess.Popen.__init__ = self._with_proxy(self._popen)  # type: ignore[method-assign]  # undone at the end
         return self
@@ -99,6 +103,7 @@ class Guard:
     def __exit__(self, kind: object, *_: object) -> None:
         subprocess.Popen.__init__ = self._popen  # type: ignore[method-assign]  # as it was
         _active.remove(self)
+        self._set_environment(_active[-1].environment if _active else {})
         if self._proxy is not None:
             self._proxy.close()
         if self.leaks and kind is None:
@@ -110,15 +115,29 @@ class Guard:
         assert self._proxy is not None
         return {
             **dict.fromkeys(_PROXIES, self._proxy.url),
-            "NO_PROXY": _NO_PROXY,
-            "no_proxy": _NO_PROXY,
+            **dict.fromkeys(_NO_PROXIES, _LOCAL_HOSTS),
         }
 
     def record_leak(self, host: str, by: str = "this process") -> LeakError:
         """Add an attempt to `leaks`; return its error."""
         leak = Leak(host, by)
         self.leaks.append(leak)
+        if os.getpid() != self._pid and self._proxy is not None:  # a forked child
+            self._proxy.report(host)
         return LeakError(text(leak))
+
+    def _set_environment(self, proxies: Mapping[str, str]) -> None:
+        """Set variables of children that inherit the environment, as `multiprocessing`'s do.
+
+        `os.environ` stays as it is: with these proxies in it, this process would connect to the
+        proxy instead of the host that it names.
+        """
+        for name in (*_PROXIES, *_NO_PROXIES):
+            value = proxies.get(name, os.environ.get(name))
+            if value is None:
+                os.unsetenv(name)
+            else:
+                os.putenv(name, value)
 
     def _with_proxy(self, original: Any) -> Any:
         def start(process: Any, *args: Any, **kwargs: Any) -> None:
@@ -185,9 +204,16 @@ class _Proxy:
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._address: tuple[str, int] = self._listener.getsockname()
+        self.url = f"http://127.0.0.1:{self._address[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def report(self, host: str) -> None:
+        """Record an attempt of a forked child, whose own list of leaks ends with it."""
+        with contextlib.suppress(OSError), socket.create_connection(self._address, 5) as sent:
+            sent.sendall(f"CONNECT {host}:0 HTTP/1.1\r\n\r\n".encode("latin-1", "replace"))
+            sent.recv(1)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

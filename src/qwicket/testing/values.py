@@ -36,7 +36,16 @@ EVENTS: Final = frozenset(get_args(Event))
 ScenarioKind = Literal[
     "fail", "refuse", "cancel", "stay_queued", "slow", "counts", "partial", Event
 ]
+_NEEDED: Final = {
+    "counts": ("counts",),
+    "partial": ("parts",),
+    "slow": ("seconds",),
+    "change_limits": ("max_shots", "qubits"),
+}
+"""Options without which a scenario would have no effect; one of them must be set."""
 BudgetUnit = Literal["jobs", "shots", "seconds", "cost"]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Fault(
@@ -75,17 +84,21 @@ class Fault(
     method: str = ""
     path: str = ""
     account: str = ""
-    skip: int = 0
-    times: int | None = None
+    skip: _Count = 0
+    times: _Count | None = None
     lasts_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    probability: float = 1.0
+    probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     seed: int = 0
-    seconds: float = 0.0
-    status: int = 503
+    seconds: _Seconds = 0.0
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] = 503
     message: str = ""
     retry_after: str | int | None = None
     header: str = "content-type"
-    bytes_per_s: int = 1000
+    bytes_per_s: Annotated[int, msgspec.Meta(ge=1)] = 1000
+
+    def __post_init__(self) -> None:
+        if self.kind == "delay" and not self.seconds:
+            raise ValueError("delay: needs the option seconds.")
 
 
 class Scenario(
@@ -130,16 +143,24 @@ class Scenario(
     tag: str = ""
     client: str = ""
     text: str = ""
-    times: int | None = 1
+    times: _Count | None = 1
     code: str = ""
     message: str = ""
-    polls: int | None = None
-    seconds: float | None = None
-    counts: dict[str, int] = {}
-    parts: tuple[int, ...] = ()
+    polls: _Count | None = None
+    seconds: _Seconds | None = None
+    counts: dict[str, _Count] = {}
+    parts: tuple[_Count, ...] = ()
     max_shots: Annotated[int, msgspec.Meta(ge=1)] | None = None
     qubits: Annotated[int, msgspec.Meta(ge=1)] | None = None
     factor: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)] = 10.0
+
+    def __post_init__(self) -> None:
+        needed = _NEEDED.get(self.kind, ())
+        if needed and not any(getattr(self, name) for name in needed):
+            raise ValueError(f"{self.kind}: needs the option {' or '.join(needed)}.")
+        for outcome in self.counts:
+            if not {*outcome.replace(" ", "")} <= {"0", "1"} or not outcome.strip():
+                raise ValueError(f"counts: {outcome[:100]!r} is not an outcome such as '011'.")
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.requests import REFUSAL
 from qwicket.folders import AWS_MASTER_FILE
 from qwicket.model.accounts import DEFAULT_SCOPES
-from qwicket.model.errors import Conflict, NotOffered
+from qwicket.model.errors import Conflict, InvalidRequest, NotOffered, codes
+from qwicket.model.suggestions import did_you_mean
 from qwicket.server.app import App, now_ms
 from qwicket.store.backup import FILE, back_up
 from qwicket.testing.bed.clock import Clock
@@ -32,6 +33,8 @@ from qwicket.testing.bed.waiting import BedWaiter
 from qwicket.testing.values import Credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qwicket.dialects.routing import Route
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from qwicket.testing.bed.draws import Draws
     from qwicket.testing.bed.journal import Record
     from qwicket.testing.bed.world import World, WorldDevice
-    from qwicket.testing.values import BudgetUnit, Journal
+    from qwicket.testing.values import BudgetUnit, Fault, Journal, Scenario
 
 ACCOUNT: Final = "tester"
 """Account of tests that name none."""
@@ -137,7 +140,7 @@ class Bed(App):
     def _open_store(self) -> Store:
         store = super()._open_store()
         self._bed_store = BedStore.over(
-            store, self.scenarios, self.journal, now_ms, self.clock.sleep
+            store, self._folder / FILE, self.scenarios, self.journal, now_ms, self.clock.sleep
         )
         return self._bed_store
 
@@ -150,6 +153,29 @@ class Bed(App):
         return [] if found is None else [found.token, found.aws_key_id]
 
     # --- commands of the control interface --------------------------------------------------------
+
+    def add_fault(self, fault: Fault) -> None:
+        """Add a fault.
+
+        Raises:
+            InvalidRequest: No dialect has its name.
+        """
+        _check_name("dialect", fault.dialect, _DIALECTS.values())
+        self.faults.add(fault)
+
+    async def add_scenario(self, scenario: Scenario) -> None:
+        """Add a scenario.
+
+        Raises:
+            InvalidRequest: It names a dialect, a device or an error code that does not exist, so
+                it would apply to no job.
+        """
+        _check_name("dialect", scenario.dialect, _DIALECTS.values())
+        devices = await self._bed_store.devices.all()
+        _check_name("device", scenario.device, (each.name for each in devices))
+        if scenario.kind == "refuse":
+            _check_name("code", scenario.code, codes())
+        self.scenarios.add(scenario)
 
     async def credentials(self, name: str, *, life_s: int | None = None) -> Credentials:
         """Return the credentials of an account; create the account if it does not exist.
@@ -321,6 +347,13 @@ class Bed(App):
             return None, True
         route: Route | None = find(scope["method"], scope["path"].removeprefix(mount.prefix))
         return route, route is not None
+
+
+def _check_name(option: str, name: str, known: Iterable[str]) -> None:
+    names = [*dict.fromkeys(known)]
+    if name and name not in names:
+        hint = did_you_mean(name, names) or f" There are {', '.join(names)}."
+        raise InvalidRequest(f"{option}: there is no {name[:100]!r}.{hint}", field=option)
 
 
 def _save(folder: Path, path: Path) -> None:

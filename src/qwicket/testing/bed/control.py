@@ -144,7 +144,7 @@ class Control:
         self._bed.scenarios.clear()
 
     async def _fault(self, body: bytes) -> None:
-        self._bed.faults.add(msgspec.json.decode(body, type=Fault))
+        self._bed.add_fault(msgspec.json.decode(body, type=Fault))
 
     async def _device(self, body: bytes) -> None:
         await self._bed.set_device(msgspec.json.decode(body, type=WorldDevice))
@@ -153,7 +153,7 @@ class Control:
         await self._bed.load(msgspec.json.decode(body, type=World))
 
     async def _scenario(self, body: bytes) -> None:
-        self._bed.scenarios.add(msgspec.json.decode(body, type=Scenario))
+        await self._bed.add_scenario(msgspec.json.decode(body, type=Scenario))
 
     async def _journal(self, body: bytes) -> Any:
         return self._bed.read(msgspec.json.decode(body, type=JournalBody).after)

@@ -122,11 +122,13 @@ class Past:
                 program=_ONE_QUBIT,
             )
             await self.add_jobs([jobs])
-        if not device.is_on or device.is_draining:
+        status = await self._store.devices.status(name, now)
+        is_off = not device.is_on or device.is_draining
+        if is_off or not status.takes_jobs:
             status = DeviceStatus(
                 is_on=device.is_on,
                 is_draining=device.is_on and device.is_draining,
-                reason=device.reason or "off in this test",
+                reason=(device.reason or "off in this test") if is_off else "",
             )
             await self._store.devices.set_status(name, status, now)
         if device.message:
@@ -166,12 +168,15 @@ class Past:
         if entry.state == "queued":
             new = structs.replace(new, est_bytes=_TOO_LARGE)
         elif entry.state != "completed" or entry.counts:
-            scenario = Scenario(
-                kind=_ENDED[entry.state],
-                counts=entry.counts,
-                code=entry.code,
-                message=entry.message,
-            )
+            try:
+                scenario = Scenario(
+                    kind=_ENDED[entry.state],
+                    counts=entry.counts,
+                    code=entry.code,
+                    message=entry.message,
+                )
+            except ValueError as error:
+                raise InvalidRequest(f"jobs: {error}", field="jobs") from None
             self._scenarios.give(new.id, scenario)
         job: Job | None = await self._store.jobs.add(new, waiting_limit=INT64_MAX)
         async with asyncio.timeout(_END_S):

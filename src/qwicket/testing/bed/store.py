@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from qwicket.model.errors import QwicketError
@@ -14,6 +16,7 @@ from qwicket.testing.bed.journal import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.batch import Session
@@ -26,7 +29,12 @@ if TYPE_CHECKING:
 _JOB_TABLES: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
     *("job_share", "blob", "idempotency", "share", "record", "deleted_use", "webhook_event"),
+    *("job_vendor_fields", "job", "job_label", '"group"'),
 )
+_JOB_TRIGGERS: Final = (
+    "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'job'"
+)
+_BUSY_S: Final = 10.0
 _DEVICE_TABLES: Final = ("calibration", "share", "reservation_device")
 _IS_OF_NEW_DEVICE: Final = "device not in (select name from bed_device)"
 
@@ -37,6 +45,7 @@ class BedStore(Store):
     Args:
         database: The database.
         changes: Publisher of changes.
+        file: File of the database.
         scenarios: Scenarios of jobs.
         journal: Journal, which gets the times at which jobs end.
         now_ms: Clock; returns Unix milliseconds.
@@ -47,12 +56,14 @@ class BedStore(Store):
         self,
         database: Database,
         changes: Changes,
+        file: Path,
         scenarios: Scenarios,
         journal: JournalKeeper,
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         super().__init__(database, changes)
+        self._file = file
         self.database = database
         self.jobs: BedJobs = BedJobs(database, scenarios, now_ms, sleep)
         self.cleaning = Cleaning(database)
@@ -63,13 +74,14 @@ class BedStore(Store):
     def over(
         cls,
         store: Store,
+        file: Path,
         scenarios: Scenarios,
         journal: JournalKeeper,
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
     ) -> BedStore:
         """Return a test bed's store on the database of a server's store."""
-        return cls(store._database, store.changes, scenarios, journal, now_ms, sleep)
+        return cls(store._database, store.changes, file, scenarios, journal, now_ms, sleep)
 
     def _on_change(self, change: JobChange) -> None:
         if change.state.is_final:
@@ -78,12 +90,13 @@ class BedStore(Store):
     async def clear(self) -> None:
         """Delete all jobs at once, and notify waiters and runners."""
         self.jobs.forget()
-        await self.cleaning.delete_jobs()
+        await asyncio.to_thread(_delete_jobs, self._file)
+        await self.cleaning.restore_devices()
         self.changes.resync()
 
 
 class Cleaning(Operations):
-    """Deletes all rows of jobs, in a time that hardly depends on their number."""
+    """Restores the devices that the server had at its start."""
 
     @write
     def remember_devices(tx: Tx) -> None:
@@ -96,12 +109,9 @@ class Cleaning(Operations):
         )
 
     @write
-    def delete_jobs(tx: Tx) -> None:
-        """Delete all jobs and the devices that tests added; restore the states of the others."""
+    def restore_devices(tx: Tx) -> None:
+        """Delete the devices that tests added; restore the states of the others."""
         session = cast("Session", tx)  # statements without a name, which no production server runs
-        # Tables that refer to others first: SQLite empties a table at once if no row refers to it.
-        tables = [*_JOB_TABLES, "job_vendor_fields", "job", '"group"']
-        session.command(*(f"delete from {table}" for table in tables))  # noqa: S608 - constants
         session.command("update project set stored_bytes = 0")
         session.command(
             "delete from device_state", "insert into device_state select * from bed_device_state"
@@ -110,6 +120,28 @@ class Cleaning(Operations):
             *(f"delete from {table} where {_IS_OF_NEW_DEVICE}" for table in _DEVICE_TABLES)  # noqa: S608 - constants
         )
         session.command("delete from device where name not in (select name from bed_device)")
+
+
+def _delete_jobs(file: Path) -> None:
+    """Delete all rows of jobs, in a time that hardly depends on their number.
+
+    SQLite empties a table at once only if it has no triggers and foreign keys are not checked, as
+    the server's own connections do. So every table that a job's rows are in must be listed above.
+    """
+    with contextlib.closing(
+        sqlite3.connect(file, timeout=_BUSY_S, isolation_level=None)
+    ) as database:
+        database.execute("pragma foreign_keys = off")
+        database.execute("pragma synchronous = off")  # the folder is removed at the end
+        database.execute("begin immediate")
+        triggers = database.execute(_JOB_TRIGGERS).fetchall()
+        for name, _ in triggers:
+            database.execute(f"drop trigger {name}")
+        for table in _JOB_TABLES:
+            database.execute(f"delete from {table}")  # noqa: S608 - constants
+        for _, text in triggers:
+            database.execute(text)
+        database.execute("commit")
 
 
 class BedJobs(Jobs):
