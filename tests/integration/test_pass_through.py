@@ -377,7 +377,7 @@ def slow(tmp_path: Path) -> Iterator[tuple[Machine, LiveServer]]:
     machine = Machine()
     with BadServer(machine) as server:
         place = (tmp_path / "devices", server, "a-key-of-the-machine")
-        folder = write_device(*place, kind="ionq", name="lab", settle_s=0.5)
+        folder = write_device(*place, kind="ionq", name="lab", settle_s=4.0)
         with (folder / "lab.toml").open("a") as file:
             file.write("pass_through = true\n")
         live = LiveServer(

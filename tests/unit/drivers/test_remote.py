@@ -188,6 +188,7 @@ class Case:
             device="there",
             key_env="K",
             poll_s=0.05,
+            timeout_s=0.2,
             settle_s=settle_s,
         )
         self.driver = RemoteDriver(FAR, remote, KEY, Limits(), retry_for_s=retry_for_s)
