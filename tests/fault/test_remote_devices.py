@@ -95,8 +95,8 @@ def decide(front: LiveServer, jobs: dict[str, int], there: Client) -> None:
             left = own.get("/v1/jobs", params=query).raise_for_status().json()["jobs"]
             for each in left:
                 id = each["id"]
-                event = own.get(f"/v1/jobs/{id}/events").json()["events"][-1]
-                if "qwicket job resolve" not in event["reason"]:
+                events = own.get(f"/v1/jobs/{id}/events").json()["events"]
+                if not events or "qwicket job resolve" not in events[-1]["reason"]:
                     continue
                 found = [job.id for job in there.jobs(limit=100_000) if job.body.shots == jobs[id]]
                 answer = {"sent_as": found[0] if found else None}
