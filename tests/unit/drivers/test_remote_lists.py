@@ -13,12 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from qwicket.circuits import qubit
 from qwicket.circuits.options import RunOptions
 from qwicket.devices.remotes import Remote, RemoteKind
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import (
     Cloud,
     CloudError,
+    InvalidResult,
     KeyRefused,
     NoProof,
     NoSuchJob,
@@ -460,3 +462,30 @@ def test_the_lease_is_checked_after_a_sign_in(
         with pytest.raises(NothingSent, match="another server"):
             cloud.submit(program, MARKER, require_lease)
         assert len(server.requests) == len(steps)
+
+
+OTHER: dict[RemoteKind, Any] = {
+    "qwicket": {"id": "other", "state": "completed", "shots": 4, "parts": []},
+    "ionq": {"id": "other", "status": "completed", "metadata": {"qwicket_job": MARKER}},
+    "ibm_qx": {"id": "theirs", "qObjectResult": {"job_id": "other", "results": []}},
+    "qlued": {
+        "job_id": "other",
+        "status": "DONE",
+        "results": [{"header": {}, "data": {"memory": ["0"]}}],
+    },
+}
+"""Results of another job, where results name theirs."""
+
+
+@pytest.mark.parametrize("kind", OTHER)
+def test_a_result_of_another_job_does_not_count(kind: RemoteKind) -> None:
+    def body(request: Request) -> Any:
+        return {"id": "access-token"} if "login" in request.path else OTHER[kind]
+
+    options = RunOptions(shots=4, seed=1, outputs=("counts",))
+    program = RemoteProgram("qobj", b"{}", {}, qubit.pack(()), "qubit", (), options)
+    with (
+        at(kind, answer(200, body, CLOSE)) as (cloud, _),
+        pytest.raises(InvalidResult, match="belongs to another job"),
+    ):
+        cloud.outcomes("theirs", program)
