@@ -48,13 +48,24 @@ def sent(there: Client) -> Counter[str]:
 
 def add_device(folder: Path, behind: LiveServer, key: str, kind: str, url: str) -> str:
     """Write the file of a device of a kind; return its name here."""
-    settings = {"settle_s": 5.0, "timeout_s": 2.0}
     if kind in COPIES:
         url += "/qlued/api/v2" if kind == "qlued" else ""
-        place = {"kind": kind, "device": COPIES[kind], "url": url}
-        return write_copy(folder, behind, key, **place, **settings)
-    device = DEVICES.get(kind, "simulator")
-    write_device(folder, behind, key, kind=kind, device=device, url=url, **settings)
+        return write_copy(
+            *(folder, behind, key),
+            kind=kind,
+            device=COPIES[kind],
+            url=url,
+            settle_s=5.0,
+            timeout_s=2.0,
+        )
+    write_device(
+        *(folder, behind, key),
+        kind=kind,
+        device=DEVICES.get(kind, "simulator"),
+        url=url,
+        settle_s=5.0,
+        timeout_s=2.0,
+    )
     return "far"
 
 
@@ -74,7 +85,7 @@ def submit(client: Client, device: str, kind: str, shots: int) -> str:
 def n_shots(job: Job) -> int:
     """Return the number of shots in a job's result."""
     (part,) = job.result(10).parts
-    return sum(part.counts.values()) if part.samples is None else len(part.samples)
+    return sum(part.counts.values()) or len(part.samples)
 
 
 def decide(front: LiveServer, jobs: dict[str, int], there: Client) -> None:
