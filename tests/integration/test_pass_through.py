@@ -320,6 +320,34 @@ def test_a_reservation_of_others_holds(
         root.delete(f"/v1/admin/reservations/{window.json()['id']}").raise_for_status()
 
 
+def test_a_list_shows_no_result_of_an_exam_before_its_end(
+    front: LiveServer, root: httpx.Client
+) -> None:
+    """Documents in a machine's list may have results, which are withheld where a job is read."""
+    until_at = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+    exam = {"device": "lab", "projects": ["zoe"], "until": until_at, "exam_waiting": 3}
+    token = front.token("zoe")
+    window = root.post("/v1/admin/reservations", json={**exam, "withhold_results": True})
+    assert window.status_code == 201, window.text
+    try:
+        with at(front, token) as client:
+            job = submit(client)
+            assert client.get(f"/jobs/{job}").status_code == 400
+            assert job not in client.get("/jobs").text
+            assert client.get("/jobs", params={"ids": job}).status_code == 400
+    finally:
+        root.delete(f"/v1/admin/reservations/{window.json()['id']}").raise_for_status()
+
+
+def test_a_submission_names_no_session(ada: httpx.Client, direct: httpx.Client) -> None:
+    """Sessions of the machine's one account may be anybody's."""
+    session = direct.post("/sessions", json={"backend": "simulator"}).json()["id"]
+    refused = ada.post("/jobs", json={**JOB, "session_id": session})
+    assert refused.status_code == 400
+    assert "session_id" in refused.text
+    assert submit(ada, session_id=None)
+
+
 def test_a_device_that_takes_no_job_now_gets_none(
     front: LiveServer, behind: LiveServer, ada: httpx.Client, direct: httpx.Client
 ) -> None:
@@ -377,7 +405,7 @@ def slow(tmp_path: Path) -> Iterator[tuple[Machine, LiveServer]]:
     machine = Machine()
     with BadServer(machine) as server:
         place = (tmp_path / "devices", server, "a-key-of-the-machine")
-        folder = write_device(*place, kind="ionq", name="lab", settle_s=0.5)
+        folder = write_device(*place, kind="ionq", name="lab", settle_s=4.0)
         with (folder / "lab.toml").open("a") as file:
             file.write("pass_through = true\n")
         live = LiveServer(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from msgspec import structs
 
 import qwicket
 from qwicket import devices
+from qwicket.clients.ibm_qx import IBMQXClient
 from qwicket.clients.native import ApiError, Client, JobFailed
+from qwicket.clients.qlued import QluedClient
+from qwicket.clients.xanadu.connection import Connection as XanaduConnection
+from qwicket.clients.xanadu.device import Device as XanaduDevice
 from qwicket.devices.files import load_folder
 from support.bad_server import BadServer, Connection, Request
 from support.remotes import (
@@ -156,6 +162,87 @@ def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveSer
     key = behind.token("gate").encode()
     for path in (front.log, *(front.folder / "data").iterdir()):
         assert key not in path.read_bytes(), path
+
+
+def states(front: LiveServer, token: str) -> dict[str, tuple[Any, int | None]]:
+    """Return the state and the queue length of remote devices, as each dialect shows them."""
+    found: dict[str, tuple[Any, int | None]] = {}
+    ionq = httpx.get(
+        f"{front.url}/ionq/v0.4/backends/far", headers={"Authorization": f"apiKey {token}"}
+    ).json()
+    found["ionq"] = ionq["status"], None
+    with closing(IBMQXClient(token, url=f"{front.url}/ibm/api")) as ibm:
+        queue = ibm.queue_status("far")
+        found["ibm"] = queue.is_on, queue.length
+        access = ibm.login_with_token()["id"]
+    runtime = httpx.get(
+        f"{front.url}/ibm/runtime/classic/backends/far/status", headers={"X-Access-Token": access}
+    ).json()
+    found["runtime"] = runtime["state"], runtime["length_queue"]
+    listed = httpx.get(f"{front.url}/qbraid/api/v1/devices", headers={"X-API-KEY": token}).json()
+    (qbraid,) = (each for each in listed["data"] if each["vrn"] == "far")
+    found["qbraid"] = qbraid["status"], qbraid["queueDepth"]
+    with closing(QluedClient(f"{front.url}/qlued/api/v2", token)) as qlued:
+        (name,) = (each["backend_name"] for each in qlued.backends() if "far-" in str(each))
+        status = qlued.backend_status(name)
+        found["qlued"] = status["operational"], status["pending_jobs"]
+    host, port = front.url.removeprefix("http://").split(":")
+    xanadu = XanaduDevice(
+        "far-simulon-gaussian",
+        XanaduConnection(refresh_token=token, host=host, port=int(port), tls=False),
+    )
+    found["xanadu"] = xanadu.status, None
+    return found
+
+
+def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_path: Path) -> None:
+    key, folder = idle_behind.token("gate"), tmp_path / "devices"
+    write_device(folder, idle_behind, key)
+    file = folder / "far.toml"
+    file.write_text(file.read_text().replace('"batch"', '"batch", "qobj", "qiskit.primitives"'))
+    qlued = f"{idle_behind.url}/qlued/api/v2"
+    there = {
+        "simulator": "far",
+        "singlequdit": write_copy(
+            folder, idle_behind, key, kind="qlued", device="singlequdit", url=qlued
+        ),
+        "simulon_gaussian": write_copy(
+            *(folder, idle_behind, key),
+            kind="xanadu",
+            device="simulon_gaussian",
+            url=idle_behind.url,
+        ),
+    }
+    with qwicket.connect(idle_behind.url, idle_behind.token("other")) as other:
+        for _ in range(3):
+            other.submit(BELL, "simulator", shots=5)
+            other.submit(
+                *(ATOMS, "singlequdit"), format="qlued.singlequdit", shots=3, outputs=["samples"]
+            )
+    with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
+        token = front.token()
+        with qwicket.connect(front.url, token) as client:
+            until(lambda: all(client.device(each).status == "on" for each in there.values()), "on")
+            shown = {
+                "ionq": ("available", None),
+                "ibm": (True, 3),
+                "runtime": (True, 3),
+                "qbraid": ("ONLINE", 3),
+                "qlued": (True, 3),
+                "xanadu": ("online", None),
+            }
+            until(lambda: states(front, token) == shown, "each dialect shows them")
+            for name in there:
+                idle_behind.as_admin(lambda admin, name=name: admin.turn_off(name, "new helium"))  # type: ignore[misc]
+            shown = {
+                "ionq": ("offline", None),
+                "ibm": (False, 3),
+                "runtime": (False, 3),
+                "qbraid": ("UNAVAILABLE", 3),
+                "qlued": (False, 3),
+                "xanadu": ("offline", None),
+            }
+            until(lambda: states(front, token) == shown, "each dialect shows that they are off")
 
 
 OFFERED = {

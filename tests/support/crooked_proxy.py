@@ -31,7 +31,7 @@ class CrookedProxy(CuttingProxy):
         rule: Returns the fault of a request from its first line; replaces chance.
     """
 
-    def __init__(self, url: str, seed: int, *, share: float = 0.4, hang_s: float = 3.0) -> None:
+    def __init__(self, url: str, seed: int, *, share: float = 0.4, hang_s: float = 120.0) -> None:
         super().__init__(url)
         self._random = random.Random(seed)
         self.share = share
@@ -54,7 +54,7 @@ class CrookedProxy(CuttingProxy):
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
         request = message(client)
         line = request.partition(b"\r\n")[0]
-        is_submission = line.startswith(b"POST") and b"/jobs " in line
+        is_submission = line.startswith(b"POST") and (b"/jobs " in line or b"/post_job" in line)
         with self._lock:
             is_wrong = self._random.random() < self.share
             # Only submissions get another submission's answer. Answers to reads name their job, but

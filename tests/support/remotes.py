@@ -60,7 +60,8 @@ def write_device(
     key.write_text(token)
     key.chmod(0o600)
     paths = {"ionq": "/ionq/v0.4", "ibm_qx": "/ibm/api", "qbraid": "/qbraid/api/v1"}
-    settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 1.0, "timeout_s": 10.0, **remote}
+    settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 3.0, **remote}
+    settings.setdefault("timeout_s", settings["settle_s"])
     formats = '["openqasm3", "openqasm2", "ionq.circuit.v1", "batch"]'
     lines = [
         f'name = "{name}"',
@@ -87,7 +88,14 @@ def write_device(
 
 
 def write_copy(
-    folder: Path, behind: LiveServer, token: str, *, kind: str, device: str, url: str
+    folder: Path,
+    behind: LiveServer | BadServer,
+    token: str,
+    *,
+    kind: str,
+    device: str,
+    url: str,
+    **remote: float,
 ) -> str:
     """Write the file of a device that is a built-in one at another server; return its name."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +106,7 @@ def write_copy(
     text = (resources.files(devices) / f"{device}.toml").read_text("utf-8")
     for field, value in (("name", name), ("driver", "remote"), ("provider", "elsewhere")):
         text = re.sub(rf"^{field} = .*$", f'{field} = "{value}"', text, count=1, flags=re.MULTILINE)
+    settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 10.0, "timeout_s": 10.0, **remote}
     lines = [
         text,
         "[remote]",
@@ -105,9 +114,7 @@ def write_copy(
         f'url = "{url}"',
         f'device = "{device}"',
         f'key_file = "{key}"',
-        "poll_s = 0.1",
-        "mirror_s = 0.5",
-        "settle_s = 1.0",
+        *(f"{field} = {value}" for field, value in settings.items()),
     ]
     (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
     return name

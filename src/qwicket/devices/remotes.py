@@ -60,6 +60,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             as they are; `--listen` gives the address at which it takes them.
         settle_s: Seconds after which a request whose response was lost has certainly been
             processed. A job that is not in the cloud's list then is sent again, or counts as lost.
+            At least `timeout_s`: so long may a server that lost the job's lease still send it.
     """
 
     kind: RemoteKind
@@ -79,6 +80,11 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("set key_env or key_file, one of them")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError("url must begin with https:// or http://")
+        if self.settle_s < self.timeout_s:
+            raise ValueError(
+                f"settle_s must be at least timeout_s, which is {self.timeout_s:g}: so long may a"
+                " server that has lost a job still be waiting for the response to its submission"
+            )
         if self.pass_through and self.kind not in PASS_THROUGH_KINDS:
             raise ValueError(
                 f"pass_through is possible for the kinds {', '.join(PASS_THROUGH_KINDS)}"

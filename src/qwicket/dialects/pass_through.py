@@ -39,6 +39,7 @@ _texts: Final = msgspec.json.Decoder(str)
 _numbers: Final = msgspec.json.Decoder(int)
 _KEY: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:\s*')
 _NEXT: Final = re.compile(rb"\s*[,}]\s*")
+_NULL: Final = msgspec.Raw(b"null")
 _THREADS: Final = 16
 _MAX_WAITING: Final = 256
 """Requests to one device's server that may wait for a response or for a thread."""
@@ -59,6 +60,8 @@ class Submits:
         shots: Field of the body with the number of shots.
         default_shots: Number of shots without that field.
         circuits: Path in the body to the list of circuits, each of which is run with these shots.
+        foreign: Fields of the body that name something of the machine's one account, such as a
+            session, which may be another user's. They must be absent or null.
         id: Field of the response with the job's id.
     """
 
@@ -66,6 +69,7 @@ class Submits:
     shots: str
     default_shots: int
     circuits: tuple[str, ...]
+    foreign: tuple[str, ...] = ()
     id: str = "id"
 
 
@@ -235,6 +239,13 @@ class PassThrough:
                 raise InvalidRequest(
                     f"{field}: this address has only the device {self._remote_name!r}, not"
                     f" {quoted(value)}.",
+                    field=field,
+                )
+        for field in rule.foreign:
+            if fields.get(field, _NULL) != _NULL:
+                raise InvalidRequest(
+                    f"{field}: is not passed on, because all users share the machine's account:"
+                    " leave it out.",
                     field=field,
                 )
         shots = rule.default_shots

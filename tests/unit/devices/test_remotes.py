@@ -88,6 +88,8 @@ def test_a_folder_gives_its_devices(tmp_path: Path) -> None:
         (HEAD + REMOTE.replace("qwicket", "azure"), r"Invalid enum value 'azure'"),
         (HEAD + REMOTE.replace("http:", "ftp:"), r"url must begin with https"),
         (HEAD + REMOTE + "poll_s = 0\n", r"`float` >= 0.05"),
+        (HEAD + REMOTE + "timeout_s = 61\n", r"settle_s must be at least timeout_s"),
+        (HEAD + REMOTE + "settle_s = 29\n", r"settle_s must be at least timeout_s"),
         (HEAD + REMOTE + "colour = 1\n", r"unknown field `colour`"),
         ((HEAD + REMOTE).replace('"far"', '"simulator"', 1), r"another device simulator"),
         ("name = [", r"far.toml"),

@@ -21,6 +21,7 @@ from qwicket.drivers.remote import RemoteDriver
 from qwicket.drivers.remote.clouds import (
     CloudError,
     Forbidden,
+    InvalidResult,
     KeyRefused,
     Mirror,
     NoProof,
@@ -188,6 +189,7 @@ class Case:
             device="there",
             key_env="K",
             poll_s=0.05,
+            timeout_s=0.2,
             settle_s=settle_s,
         )
         self.driver = RemoteDriver(FAR, remote, KEY, Limits(), retry_for_s=retry_for_s)
@@ -549,6 +551,22 @@ async def test_a_result_that_is_not_shown_yet_is_not_lost(cloud: Cloud) -> None:
     cloud.result = result
     found = await Case(settle_s=1.0).run()
     assert not isinstance(found.result, Failure)
+
+
+async def test_the_first_valid_result_counts_also_if_it_changes(cloud: Cloud) -> None:
+    engines = iter(["", "first", "second"])
+
+    def result() -> tuple[list[Outcome | Failure], float]:
+        engine = next(engines)
+        if not engine:
+            raise InvalidResult("it belongs to another job")
+        return [outcome(engine)], 1
+
+    cloud.result = result
+    (part,) = (await Case().run()).result  # type: ignore[misc]
+    assert isinstance(part, Encoded)
+    assert decode(part).engine == "first"
+    assert next(engines) == "second", "it is not read again"
 
 
 async def test_a_result_that_never_comes_ends_the_job(cloud: Cloud) -> None:

@@ -13,12 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from qwicket.circuits import qubit
 from qwicket.circuits.options import RunOptions
 from qwicket.devices.remotes import Remote, RemoteKind
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import (
     Cloud,
     CloudError,
+    InvalidResult,
     KeyRefused,
     NoProof,
     NoSuchJob,
@@ -429,3 +431,61 @@ def test_an_answer_about_no_job_of_atoms_is_that_it_is_gone() -> None:
         with pytest.raises(NoProof):
             cloud.find(MARKER, SINCE_MS)
         cloud.close()
+
+
+SIGNED_IN = answer(200, {"id": "access-token", "access_token": "access-token"}, CLOSE)
+WHO = answer(401, {"error": {"message": "who?"}}, CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "n_checks"),
+    [
+        ("ibm_qx", [SIGNED_IN], 0),
+        ("ibm_qx", [SIGNED_IN, WHO, SIGNED_IN], 1),
+        ("xanadu", [WHO, SIGNED_IN], 1),
+    ],
+)
+def test_the_lease_is_checked_after_a_sign_in(
+    kind: RemoteKind, steps: list[Step], n_checks: int
+) -> None:
+    """A sign-in takes time, in which another server may adopt the job."""
+    checks = iter(range(n_checks))
+
+    def require_lease() -> None:
+        if next(checks, None) is None:
+            raise NothingSent("another server has the job")
+
+    options = RunOptions(shots=4, seed=1, outputs=("counts",))
+    program = RemoteProgram("qobj", b"{}", {}, b"", "qubit", (), options)
+    taken = answer(200, {"id": "theirs", "status": "open"}, CLOSE)
+    with at(kind, *steps, taken) as (cloud, server):
+        with pytest.raises(NothingSent, match="another server"):
+            cloud.submit(program, MARKER, require_lease)
+        assert len(server.requests) == len(steps)
+
+
+OTHER: dict[RemoteKind, Any] = {
+    "qwicket": {"id": "other", "state": "completed", "shots": 4, "parts": []},
+    "ionq": {"id": "other", "status": "completed", "metadata": {"qwicket_job": MARKER}},
+    "ibm_qx": {"id": "theirs", "qObjectResult": {"job_id": "other", "results": []}},
+    "qlued": {
+        "job_id": "other",
+        "status": "DONE",
+        "results": [{"header": {}, "data": {"memory": ["0"]}}],
+    },
+}
+"""Results of another job, where results name theirs."""
+
+
+@pytest.mark.parametrize("kind", OTHER)
+def test_a_result_of_another_job_does_not_count(kind: RemoteKind) -> None:
+    def body(request: Request) -> Any:
+        return {"id": "access-token"} if "login" in request.path else OTHER[kind]
+
+    options = RunOptions(shots=4, seed=1, outputs=("counts",))
+    program = RemoteProgram("qobj", b"{}", {}, qubit.pack(()), "qubit", (), options)
+    with (
+        at(kind, answer(200, body, CLOSE)) as (cloud, _),
+        pytest.raises(InvalidResult, match="belongs to another job"),
+    ):
+        cloud.outcomes("theirs", program)

@@ -44,7 +44,11 @@ _ESTIMATE: Final = (
 _SHARPEN: Final = ("sharpen", "aggregation")
 _DO: Final = Handlers
 _SUBMITS: Final = Submits(
-    ("backend", "target"), "shots", default_shots=100, circuits=("input", "circuits")
+    ("backend", "target"),
+    "shots",
+    default_shots=100,
+    circuits=("input", "circuits"),
+    foreign=("session_id", "parent_job_id"),
 )
 _LISTS: Final = ListsJobs(items="jobs", ids="ids", limit="limit", max_jobs=100, next="next")
 _JOB: Final = OfJob("/jobs/{id}", "parent_job_id")

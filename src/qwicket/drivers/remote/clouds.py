@@ -186,8 +186,8 @@ class Cloud(Protocol):
         Args:
             program: The job.
             marker: Its marker.
-            require_lease: Was called just before. A submission of several requests calls it again
-                before each request that changes something there.
+            require_lease: Was called just before. A submission of several requests, of which one
+                may be a sign-in, calls it again before each that changes something there.
 
         Raises:
             Refused: No job exists, and none will for this program.

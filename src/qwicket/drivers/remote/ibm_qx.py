@@ -9,7 +9,7 @@ twice, so the lease is checked before each of these requests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -41,17 +41,23 @@ from qwicket.drivers.remote.failures import (
     read_one_by_one,
     submission_error,
 )
+from qwicket.drivers.remote.lease_checks import LeaseCheck
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from qwicket.circuits.outcomes import Outcome
+    from qwicket.clients.http import Request, Response
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.programs.rewriting import Language
 
+T = TypeVar("T")
+
 _ONCE: Final = RetryPolicy(max_attempts=1)
+_SIGN_IN: Final = "/users/login"
+"""Beginning of the paths of sign-ins."""
 _WAITING: Final = ("CREATING", "CREATED", "TRANSPILING", "VALIDATING", "VALIDATED", "QUEUED")
 _MAX_LISTED: Final = 10
 """Jobs of one name that are read. There is one, and perhaps drafts of former attempts."""
@@ -61,6 +67,24 @@ _DRAFT: Final = "CREATING"
 """Status of a draft. IBM showed new jobs of other kinds as `CREATING`, too, for a moment."""
 _EXPIRED: Final = "ERROR_CREATING_JOB"
 """Status of a draft that was not submitted in time; a refused program has another one."""
+
+
+class _Client(IBMQXClient):
+    """Client that checks the lease before each request of a submission, also after a sign-in."""
+
+    def __init__(self, key: str, url: str, lease_check: LeaseCheck) -> None:
+        super().__init__(key, url=url)
+        self._lease_check = lease_check
+
+    def _exchange(
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        retry_policy: RetryPolicy | None = None,
+    ) -> T:
+        if request.method == "POST" and not request.path.startswith(_SIGN_IN):
+            self._lease_check()
+        return super()._exchange(request, read, retry_policy)
 
 
 class IBMQXCloud:
@@ -77,7 +101,8 @@ class IBMQXCloud:
 
     def __init__(self, remote: Remote, key: str) -> None:
         self._device = remote.device
-        self._client = IBMQXClient(key, url=remote.url)
+        self._lease_check = LeaseCheck()
+        self._client = _Client(key, remote.url, self._lease_check)
         self._client.retry_policy = _ONCE
         self._client.timeout_s = remote.timeout_s
 
@@ -91,9 +116,10 @@ class IBMQXCloud:
         }
         qobj = {**qobj, "config": config}
         try:
-            if self._client.is_large(qobj):
-                return self._upload(qobj, marker, require_lease)
-            return self._client.run_qobj(qobj, self._device, name=marker).id
+            with self._lease_check.during(require_lease):
+                if self._client.is_large(qobj):
+                    return self._upload(qobj, marker, require_lease)
+                return self._client.run_qobj(qobj, self._device, name=marker).id
         except IBMQXJobError as error:
             raise Refused(error.message) from None
         except IBMQXJobLimitError as error:  # temporary: other jobs will end
@@ -117,12 +143,10 @@ class IBMQXCloud:
         # Each request may take long, and this process may be paused before the next one. Another
         # server then adopts the job: with a second draft, the job would run twice.
         if draft is None:
-            require_lease()
             draft = self._client.create_job(self._device, name=marker).id
         try:
             require_lease()
             self._client.upload_program(draft, qobj)
-            require_lease()
             self._client.run_uploaded(draft)
         except IBMQXAPIError as error:
             meaning = submission_error(error)

@@ -28,9 +28,12 @@ from qwicket.drivers.remote.failures import (
     read_one_by_one,
     submission_error_of_status,
 )
+from qwicket.drivers.remote.lease_checks import LeaseCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from requests import Response
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
@@ -56,6 +59,23 @@ _STATES: Final = {
 }
 
 
+class _Connection(Connection):
+    """Connection that checks the lease before each request of a submission, also after a sign-in.
+
+    Attributes:
+        lease_check: Does this.
+    """
+
+    lease_check: LeaseCheck
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], kwargs: Mapping[str, Any]
+    ) -> Response:
+        if urlsplit(url).path != SIGN_IN_PATH:
+            self.lease_check()
+        return super()._send(method, url, headers, kwargs)
+
+
 class XanaduCloud:
     """One device of one account.
 
@@ -77,17 +97,20 @@ class XanaduCloud:
         if not parts.hostname:
             raise ValueError("remote: url has no host")
         self._device = remote.device
-        self._connection = Connection(
+        self._connection = _Connection(
             refresh_token=key,
             host=parts.hostname,
             port=parts.port or (443 if is_secure else 80),
             tls=is_secure,
             timeout_s=remote.timeout_s,
         )
+        self._connection.lease_check = LeaseCheck()
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
+        source = program.source.decode()
         try:
-            return Job.submit(self._connection, marker, self._device, program.source.decode()).id
+            with self._connection.lease_check.during(require_lease):
+                return Job.submit(self._connection, marker, self._device, source).id
         except HTTPError as error:
             raise submission_error_of_status(_status_of(error), str(error)) from None
         except RequestException as error:

@@ -190,10 +190,11 @@ where forward.vendor_job_id = :vendor_job_id and job.device = :device
 and job.account = :account limit 1;
 
 -- name: vendor_job_list
--- Jobs of an account at the server of a device, newest first, with their ids there.
+-- Jobs of an account at the server of a device, newest first, with their ids there. Those of an exam
+-- are left out until its end, because lists there may contain results.
 select job.seq, forward.vendor_job_id from job join forward on forward.job = job.id
 where job.account = :account and job.device = :device and forward.vendor_job_id is not null
-and job.seq < :before order by job.seq desc limit :limit;
+and job.withheld_until is null and job.seq < :before order by job.seq desc limit :limit;
 
 -- name: job_remark
 -- A new version, for an event that changes nothing else.
