@@ -57,11 +57,12 @@ LANES: Final[dict[str, Lane]] = {
         (0.3, 3.0),
     ),
     "network": Lane({"break_connections": 3, "cut_answer": 4, "cut_off": 1}, (0.5, 5.0)),
-    "database": Lane({"kill_database": 3, "end_sessions": 1}, (5.0, 40.0)),
+    "database": Lane({"kill_database": 1}, (5.0, 40.0)),
+    "sessions": Lane({"end_sessions": 1}, (10.0, 40.0)),
     "disk": Lane({"fill_disk": 1}, (12.0, 40.0)),
     "clock": Lane({"move_clock": 1}, (6.0, 30.0)),
 }
-ONLY_POSTGRES: Final = frozenset({"database"})
+ONLY_POSTGRES: Final = frozenset({"database", "sessions"})
 
 _LASTS_S: Final[dict[str, tuple[float, float]]] = {
     "cut_off": (0.2, 3.0),
