@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from chaos import report, run
+from chaos.callers import CLIENTS
 from chaos.plan import plan
 from chaos.world import LEASE_S
 from support import leftovers
@@ -19,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the disturbances; default 1")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--minutes", type=float, default=24 * 60, help="longest time to submit")
+    parser.add_argument("--clients", help="names of clients, comma-separated; default all")
     parser.add_argument("--pace", type=float, default=1.0, help="times as many disturbances")
     parser.add_argument("--folder", type=Path, help="where to keep everything; it must not exist")
     parser.add_argument("--report", type=Path, help="file for a line with the result")
@@ -30,8 +33,6 @@ def main() -> int:
             print(step)
         return 0
     leftovers.start_watchdog()
-    from chaos import report, run  # after the mark, which processes inherit
-
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="qwicket-chaos-"))
     folder.chmod(0o755) if folder.exists() else folder.mkdir(0o755)
     print(f"seed {asked.seed}, {asked.database}, in {folder}", flush=True)
@@ -42,6 +43,7 @@ def main() -> int:
         database=asked.database,
         longest_s=60 * asked.minutes,
         pace=asked.pace,
+        clients=tuple(asked.clients.split(",")) if asked.clients else tuple(CLIENTS),
         say=lambda text: print(text, flush=True),
     )
     print(report.text(outcome))

@@ -82,6 +82,12 @@ select job.id, account.name, job.name, job.state, job.attempts, coalesce(job.err
 from job inner join account on account.id = job.account
 """
 
+_UNFINISHED: Final = """
+select job.id, job.device, job.state, lease.runner
+from job left join lease on lease.job = job.id
+where job.state not in ('completed', 'failed', 'cancelled')
+"""
+
 
 class Books:
     """The database, read beside the servers that write it."""
@@ -96,9 +102,12 @@ class Books:
         ((number,),) = self.rows("select coalesce(max(seq), 0) from job")
         return int(number)
 
-    def unfinished(self) -> list[str]:
-        sql = "select id from job where state not in ('completed', 'failed', 'cancelled')"
-        return [job for (job,) in self.rows(sql)]
+    def unfinished(self) -> dict[str, str]:
+        """Return the jobs that have not ended, with what they do."""
+        found = {}
+        for job, device, state, runner in self.rows(_UNFINISHED):
+            found[job] = f"{state} on {device}" + (f", under a lease of {runner}" if runner else "")
+        return found
 
     def held(self) -> set[tuple[str, int, str]]:
         """Return the leases: job, fence and runner of each."""

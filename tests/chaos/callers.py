@@ -41,11 +41,11 @@ CLIENTS: Final[dict[str, Kind]] = {
     "native": Kind("native", _OWN, "Qwicket", 24, has_keys=True),
     "lab": Kind("lab", _OWN, "Qwicket, for a lab's machine", 4, has_keys=True),
     "ionq": Kind("ionq", "ionq-core", "IonQ", 4),
-    "cirq-ionq": Kind("cirq_ionq", "cirq-ionq", "IonQ", 2),
+    "cirq-ionq": Kind("cirq", "cirq-ionq", "IonQ", 2),
     "ibm": Kind("ibm", "qiskit-ibm-runtime", "IBM Quantum Platform", 1),
     "ibmq": Kind("ibmq", "qiskit-ibmq-provider", "IBM Q Experience", 1),
-    "qbraid": Kind("qbraid_jobs", "qbraid", "qBraid", 2),
-    "braket": Kind("braket_tasks", "amazon-braket-sdk", "Amazon Braket", 2),
+    "qbraid": Kind("qbraid", "qbraid", "qBraid", 2),
+    "braket": Kind("braket", "amazon-braket-sdk", "Amazon Braket", 2),
     "xanadu": Kind("xanadu", "xanadu-cloud-client", "Xanadu", 4),
     "qlued": Kind("qlued", "qiskit-cold-atom", "qlued", 1),
 }
@@ -84,7 +84,7 @@ class Caller:
         self.log = folder / "client.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [reported.python, TESTS / "chaos" / "clients" / f"{kind.program}.py"],
+                [reported.python, TESTS / "chaos" / "clients" / f"use_{kind.program}.py"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -42,7 +42,7 @@ class Proxy:
         pair = (writer, opened[1])
         self._pairs.add(pair)
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a closed one
                 await asyncio.gather(
                     self._forward(reader, opened[1]), self._forward(opened[0], writer, is_answer=True)
                 )

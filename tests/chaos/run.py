@@ -24,6 +24,7 @@ _BYTES_PER_JOB: Final = 8_000
 _SPARE_BYTES: Final = 1 << 30
 _SPARE_BYTES_POSTGRES: Final = 4 << 30
 """Its log alone takes up to a GB."""
+_WHOLE_S: Final = 60.0
 _CLIENT_END_S: Final = 120.0
 
 
@@ -33,7 +34,7 @@ class Outcome(NamedTuple):
     Attributes:
         disturbances: How often each kind was done.
         seconds: From the first job until the last one was submitted.
-        last_end_s: After this time of calm, no job was unfinished; infinite if some stayed so.
+        last_end_s: After this time of calm, no job was unfinished, or the wait for that ended.
         late_clients: Clients that did not end.
         longest_lease_s: Longest time that a lease was seen while all servers ran without a break.
         disk: What was filled.
@@ -123,7 +124,7 @@ def run(
         made.calm()
         for each in callers:
             each.stop_submitting()
-        last_end_s = _await_calm(made)
+        last_end_s, left = _await_calm(made)
         say(f"the last job ended {last_end_s:.1f} s after the last disturbance")
         late = [each.name for each in callers if not each.await_end(_CLIENT_END_S)]
         with audit.books(made.place) as books:
@@ -132,7 +133,7 @@ def run(
                 books.stored(),
                 books.changes(),
                 with_keys=[name for name in clients if CLIENTS[name].has_keys],
-                stuck=watch.found,
+                stuck=watch.found | left,
             )
         return Outcome(
             report, disturber.done, seconds, last_end_s, late, watch.longest_s, made.disk.what
@@ -160,17 +161,21 @@ def _submit(
         time.sleep(_LOOK_S)
 
 
-def _await_calm(world: World) -> float:
-    """Return the seconds of calm until every job has ended; what has not is stuck by now.
+def _await_calm(world: World) -> tuple[float, dict[str, str]]:
+    """Wait until every job has ended; return after how many seconds, and those that have not.
 
     The calm begins when all parts run. Clients that still submit have a job in hand each.
     """
-    while not all(part.pid for part in world.parts):
+    deadline = time.monotonic() + _WHOLE_S
+    while not world.is_whole():
+        assert time.monotonic() < deadline, f"not all parts run after {_WHOLE_S} s of calm"
         time.sleep(_LOOK_S)
     began = time.monotonic()
+    left: dict[str, str] = {}
     while (waited_s := time.monotonic() - began) < STUCK_S:
-        with suppress(psycopg.Error, sqlite3.Error), audit.books(world.place) as books:
-            if not books.unfinished():
-                return waited_s
+        with audit.books(world.place) as books:
+            left = books.unfinished()
+        if not left:
+            break
         time.sleep(_LOOK_S)
-    return float("inf")
+    return waited_s, {job: f"{text} after {STUCK_S} s of calm" for job, text in left.items()}

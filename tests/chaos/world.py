@@ -15,12 +15,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import httpx
 from psycopg import OperationalError
 
 from chaos import audit
 from chaos.disk import Disk, disk
 from support.agents import Lab, LiveAgent
-from support.pilots import LivePilot
+from support.pilots import LivePilot, compute_token
 from support.postgres import PostgresServer, postgres_server
 from support.processes import below
 from support.server import LiveServer
@@ -139,7 +140,8 @@ class World:
         stack.callback(self.proxy.close)
         self.lab = Lab(self.servers[0], folder / "lab", device=DEVICE, url=self.proxy.url)
         stack.enter_context(self.lab)
-        self._pilots = itertools.count()
+        self._compute_token = compute_token(self.servers[0])
+        self._agents = itertools.count()
         self.parts = [Part("server", self._restart(each)) for each in self.servers]
         self.parts += [Part("agent", self._agent) for _ in range(2)]
         self.parts.append(Part("pilot", self._pilot))
@@ -174,11 +176,12 @@ class World:
         return start
 
     def _agent(self) -> subprocess.Popen[bytes]:
-        return LiveAgent(self.lab, next(self._pilots), "run").process
+        return LiveAgent(self.lab, next(self._agents), "run").process
 
     def _pilot(self) -> subprocess.Popen[bytes]:
-        folder = self.folder / f"pilot{next(self._pilots)}"
-        return LivePilot(self.servers[0], folder, url=self.proxy.url).process
+        folder = self.folder / "pilots"
+        url, token = self.proxy.url, self._compute_token
+        return LivePilot(self.servers[0], folder, url=url, token=token).process
 
     def upset(self) -> None:
         """Note that servers or database are disturbed now: until then none served without break."""
@@ -234,6 +237,10 @@ class World:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    def is_whole(self) -> bool:
+        """Return whether every part runs, and every server says that it is ready."""
+        return all(part.pid for part in self.parts) and all(map(_is_ready, self.servers))
+
     def _stop_keepers(self) -> None:
         self._closing.set()
         for each in self._keepers:
@@ -246,6 +253,13 @@ class World:
         for each in self.servers:
             if each.process.poll() is None:
                 each.stop()
+
+
+def _is_ready(server: LiveServer) -> bool:
+    try:
+        return httpx.get(f"{server.url}/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @contextmanager

@@ -14,7 +14,6 @@ CHAOS_HISTORY names the file, to which each line is appended when it happens. A 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import json
@@ -85,22 +84,17 @@ class Loop:
         self._history = History()
         self._rng = random.Random(next(numbers))
         self._read: list[tuple[int, str]] = []
+        self.is_ready = threading.Event()
 
     def run(self) -> None:
-        client = self._client()
-        while client is not None and not self._stop.is_set():
+        client = self._make()
+        self.is_ready.set()
+        while not self._stop.is_set():
             self._one(client, next(self._numbers))
             if self._read and self._rng.random() < 1 / AGAIN:
                 self._again(client, *self._rng.choice(self._read))
         for number, job in self._rng.sample(self._read, min(AGAIN, len(self._read))):
             self._again(client, number, job)
-
-    def _client(self) -> Any:
-        while not self._stop.is_set():
-            with contextlib.suppress(Exception):  # the server may be away when a client starts
-                return self._make()
-            self._stop.wait(PAUSE_S)
-        return None
 
     def _one(self, client: Any, number: int) -> None:
         self._history.write("submit", number, client.expected(number))
@@ -142,16 +136,16 @@ def serve(make: Callable[[], Any]) -> None:
     """Run as many loops as CHAOS_THREADS says, until standard input ends."""
     answers, sys.stdout = sys.stdout, sys.stderr  # some clients print
     stop = threading.Event()
-    threads = int(os.environ.get("CHAOS_THREADS", "1"))
-    loops = [
-        threading.Thread(target=Loop(make, itertools.count(each, threads), stop).run, daemon=True)
-        for each in range(threads)
-    ]
-    for each in loops:
-        each.start()
+    count = int(os.environ.get("CHAOS_THREADS", "1"))
+    loops = [Loop(make, itertools.count(each, count), stop) for each in range(count)]
+    threads = [threading.Thread(target=each.run, daemon=True) for each in loops]
+    for thread in threads:
+        thread.start()
+    for loop in loops:
+        loop.is_ready.wait()
     answers.write("ready\n")
     answers.flush()
     sys.stdin.read()
     stop.set()
-    for each in loops:
-        each.join()
+    for thread in threads:
+        thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import os
 import random
@@ -105,5 +104,4 @@ def _stop_at_end(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
 
 
-with contextlib.suppress(KeyboardInterrupt):
-    asyncio.run(main())
+asyncio.run(main())
