@@ -166,9 +166,7 @@ def _check_answers(
     return accepted
 
 
-def _check_ends(
-    jobs: Mapping[str, Stored], figures: Counter[str], findings: list[Finding]
-) -> None:
+def _check_ends(jobs: Mapping[str, Stored], figures: Counter[str], findings: list[Finding]) -> None:
     for job in jobs.values():
         figures[job.state] += 1
         if job.state not in _FINAL:
@@ -180,9 +178,7 @@ def _check_ends(
             findings.append(Finding(BAD_END, job.id, text))
 
 
-def _check_names(
-    jobs: Mapping[str, Stored], with_keys: set[str], findings: list[Finding]
-) -> None:
+def _check_names(jobs: Mapping[str, Stored], with_keys: set[str], findings: list[Finding]) -> None:
     """Check that a submission with a key is one job: its name has the submission's number."""
     first: dict[tuple[str, str], str] = {}
     for job in jobs.values():
@@ -211,8 +207,7 @@ def _check_changes(
         if job and not (is_stored_once and (len(results) == wanted or job.state == "failed")):
             texts = [each.after or "deleted" for each in results]
             findings.append(Finding(TWICE, id, f"{job.state}, and its results were {texts}"))
-    for id in jobs.keys() - seen:
-        findings.append(Finding(BAD_STEP, id, "stored, and never added"))
+    findings += [Finding(BAD_STEP, id, "stored, and never added") for id in jobs.keys() - seen]
 
 
 def _check_steps(

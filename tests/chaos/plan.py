@@ -89,9 +89,7 @@ def plan(seed: int, database: str, *, lease_s: float, pace: float = 1.0) -> Iter
     return heapq.merge(*lanes)
 
 
-def _lane(
-    seed: int, name: str, lane: Lane, lease_s: float, pace: float
-) -> Iterator[Disturbance]:
+def _lane(seed: int, name: str, lane: Lane, lease_s: float, pace: float) -> Iterator[Disturbance]:
     rng = random.Random(f"{seed} {name}")
     at_s = 1.0
     while True:

@@ -32,9 +32,7 @@ class Proxy:
         self._is_down = False
         self._cut_after: int | None = None
 
-    async def serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         opened = None if self._is_down else await self._open()
         if opened is None:
             reset(writer)
@@ -44,7 +42,8 @@ class Proxy:
         try:
             with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a closed one
                 await asyncio.gather(
-                    self._forward(reader, opened[1]), self._forward(opened[0], writer, is_answer=True)
+                    self._forward(reader, opened[1]),
+                    self._forward(opened[0], writer, is_answer=True),
                 )
         finally:
             self._pairs.discard(pair)
@@ -96,7 +95,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 async def main(ports: list[int]) -> None:
     proxy = Proxy(ports)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # the output
+    print(server.sockets[0].getsockname()[1], flush=True)
     commands = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(commands), sys.stdin

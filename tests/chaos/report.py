@@ -31,7 +31,9 @@ def text(outcome: Outcome) -> str:
     ]
     for name in CLIENTS:
         seen = [figures[f"{name}: {word}"] for word in ("submit", "accepted", "answer", "error")]
-        lines.append("  {:<10} {} submitted, {} accepted, {} answers, {} errors".format(name, *seen))
+        lines.append(
+            "  {:<10} {} submitted, {} accepted, {} answers, {} errors".format(name, *seen)
+        )
     lines += [f"{kind}: {outcome.report.count(kind)}" for kind in checker.KINDS]
     lines.append(f"clients that did not end: {', '.join(outcome.late_clients) or 'none'}")
     found = outcome.report.findings

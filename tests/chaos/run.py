@@ -87,7 +87,7 @@ def run(
     longest_s: float,
     pace: float = 1.0,
     clients: tuple[str, ...] = tuple(CLIENTS),
-    say: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], object] = len,
 ) -> Outcome:
     """Run until so many jobs are stored or the time is over, then check.
 
@@ -145,7 +145,7 @@ def _submit(
     watch: checker.StuckWatch,
     jobs: int,
     longest_s: float,
-    say: Callable[[str], None],
+    say: Callable[[str], object],
 ) -> None:
     """Look at the database until enough jobs are stored."""
     began = said = time.monotonic()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from chaos.callers import CLIENTS
 from chaos.checker import (
     BAD_END,
     BAD_STEP,
@@ -23,7 +25,10 @@ from chaos.checker import (
     job_id,
 )
 from chaos.plan import plan
+from chaos.report import text
+from chaos.run import run
 from qwicket.dialects.qbraid.ids import tail
+from support.repetitions import runs
 
 JOBS = [f"019aa000-0000-7000-8000-{number:08d}0000" for number in range(3)]
 CLIENT = "native"
@@ -56,9 +61,7 @@ class Story:
         for job, states in self.states.items():
             changes += [Change(job, "state", *step) for step in itertools.pairwise(states)]
             changes += [Change(job, "result", *step) for step in self.results[job]]
-        report = check(
-            self.history, self.stored.values(), changes, with_keys=[CLIENT], stuck=stuck
-        )
+        report = check(self.history, self.stored.values(), changes, with_keys=[CLIENT], stuck=stuck)
         return [(each.kind, each.job) for each in report.findings]
 
 
@@ -95,7 +98,9 @@ def test_a_job_that_ends_again_is_found(story: Story) -> None:
 
 
 @pytest.mark.parametrize(
-    "further", [("", "stored"), ("stored", "changed"), ("stored", "")], ids=["second", "new", "none"]
+    "further",
+    [("", "stored"), ("stored", "changed"), ("stored", "")],
+    ids=["second", "new", "none"],
 )
 def test_a_result_that_changes_after_the_end_is_found(
     story: Story, further: tuple[str, str]
@@ -198,3 +203,22 @@ def test_postgresql_is_killed_every_5_to_40_s() -> None:
     pauses = [after - before for before, after in itertools.pairwise(kills)]
     assert 5 <= min(pauses) < 8
     assert 37 < max(pauses) <= 40
+
+
+@pytest.mark.timeout(runs(300, long=1800))
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_all_promises_hold_while_everything_breaks(database: str, tmp_path: Path) -> None:
+    outcome = run(
+        tmp_path / "world",
+        jobs=10_000_000,
+        seed=19,
+        database=database,
+        longest_s=runs(20, long=600),
+        pace=runs(2, long=1),
+    )
+    figures = outcome.report.figures
+    assert outcome.is_good, text(outcome)
+    assert all(figures[f"{name}: answer"] for name in CLIENTS), "a client has read nothing"
+    assert outcome.kills >= 5
+    disturbed = {kind.partition("_")[0] for kind, n in outcome.disturbances.items() if n}
+    assert disturbed >= {"kill", "pause", "break", "cut", "fill", "move"}

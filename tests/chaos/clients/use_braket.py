@@ -33,9 +33,7 @@ class Client:
         return coded(dict(found.measurement_counts), lambda key: key[2::-1])
 
     def again(self, task: str) -> Any:
-        return self.result(
-            AwsQuantumTask(task, poll_timeout_seconds=20, poll_interval_seconds=0.1)
-        )
+        return self.result(AwsQuantumTask(task, poll_timeout_seconds=20, poll_interval_seconds=0.1))
 
 
 serve(Client)

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import qwicket
-
 from chaos.clients.loop import CODES, SHOTS, serve
 
 PROGRAM = (

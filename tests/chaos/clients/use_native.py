@@ -94,7 +94,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end, stop)
     async with qwicket.aconnect() as client:
         running = [User(client, itertools.count(each, users), stop) for each in range(users)]
-        print("ready", flush=True)  # noqa: T201  # the output
+        print("ready", flush=True)
         await asyncio.gather(*(each.run() for each in running))
 
 

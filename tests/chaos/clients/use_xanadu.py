@@ -33,9 +33,7 @@ class Client:
     def submit(self, number: int) -> tuple[str, Any]:
         name = f"{os.environ['CHAOS_NAME']}-{number}".replace("-", "_")
         program = PROGRAM.format(name=name, shots=SHOTS + number % CODES)
-        job = xcc.Job.submit(
-            self._connection, name, "simulon_gaussian", program, "blackbird:1.0"
-        )
+        job = xcc.Job.submit(self._connection, name, "simulon_gaussian", program, "blackbird:1.0")
         return job.id, job
 
     def result(self, job: Any) -> Any:
