@@ -8,8 +8,8 @@ READY := $(VENV)/.ready
 # which takes half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 UV := 0.9
-# At full length it keeps every core busy for minutes, and its jobs have to end in time.
-ALONE := tests/fault/test_database_outages.py
+# At full length they keep every core busy for minutes, and their jobs have to end in time.
+ALONE := tests/fault/test_database_outages.py tests/fault/test_chaos.py
 
 .PHONY: demo test check coverage lint abuse abuse-long fault fault-long chaos bench scale docs image clients-report plugin plugin-long pictures changelog release release-trial format clean
 
@@ -25,7 +25,7 @@ ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SE
 TEST_PROCESSES := $(shell expr 3 '*' $$(nproc) / 2)
 test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
-	$(BIN)/pytest $(ORDER) -m alone tests/abuse
+	$(BIN)/pytest $(ORDER) -m alone tests/abuse tests/fault/test_chaos.py
 
 check: $(READY)  ## Unit tests
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) tests/unit
@@ -54,7 +54,8 @@ abuse-long: $(READY)  ## All abuse tests at full length
 	QWICKET_ABUSE=long $(BIN)/pytest -s -m alone tests/abuse
 
 fault: $(READY)  ## Kills, crashes and other trouble
-	$(BIN)/pytest -n $$((2 * $$(nproc))) --dist worksteal tests/fault
+	$(BIN)/pytest -n $$((2 * $$(nproc))) --dist worksteal -m "not alone" tests/fault
+	$(BIN)/pytest -m alone tests/fault
 
 fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)

@@ -124,7 +124,7 @@ def run(
         made.calm()
         for each in callers:
             each.stop_submitting()
-        last_end_s, left = _await_calm(made)
+        last_end_s, left = _await_calm(made, watch)
         say(f"the last job ended {last_end_s:.1f} s after the last disturbance")
         late = [each.name for each in callers if not each.await_end(_CLIENT_END_S)]
         with audit.books(made.place) as books:
@@ -161,21 +161,26 @@ def _submit(
         time.sleep(_LOOK_S)
 
 
-def _await_calm(world: World) -> tuple[float, dict[str, str]]:
-    """Wait until every job has ended; return after how many seconds, and those that have not.
+def _await_calm(world: World, watch: checker.StuckWatch) -> tuple[float, dict[str, str]]:
+    """Wait until every job has ended; return after how many seconds, and those that are stuck.
 
-    The calm begins when all parts run. Clients that still submit have a job in hand each.
+    The calm begins when all parts run. Jobs that wait for others are not stuck: as long as some
+    end, the wait goes on.
     """
     deadline = time.monotonic() + _WHOLE_S
     while not world.is_whole():
         assert time.monotonic() < deadline, f"not all parts run after {_WHOLE_S} s of calm"
         time.sleep(_LOOK_S)
-    began = time.monotonic()
+    began = ended_at_s = time.monotonic()
     left: dict[str, str] = {}
-    while (waited_s := time.monotonic() - began) < STUCK_S:
+    while (now := time.monotonic()) < ended_at_s + STUCK_S:
         with audit.books(world.place) as books:
-            left = books.unfinished()
+            watch.observe(now, books.held(), world.served_since_s)
+            before, left = left, books.unfinished()
         if not left:
             break
+        if before.keys() - left.keys():
+            ended_at_s = now
         time.sleep(_LOOK_S)
-    return waited_s, {job: f"{text} after {STUCK_S} s of calm" for job, text in left.items()}
+    stuck = {job: f"{text}, {STUCK_S} s after another job ended" for job, text in left.items()}
+    return now - began, stuck

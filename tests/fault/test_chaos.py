@@ -205,6 +205,7 @@ def test_postgresql_is_killed_every_5_to_40_s() -> None:
     assert 37 < max(pauses) <= 40
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(runs(300, long=1800))
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_all_promises_hold_while_everything_breaks(database: str, tmp_path: Path) -> None:
