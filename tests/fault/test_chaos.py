@@ -212,7 +212,7 @@ def test_all_promises_hold_while_everything_breaks(database: str, tmp_path: Path
     outcome = run(
         tmp_path / "world",
         jobs=10_000_000,
-        seed=19,
+        seed=24,
         database=database,
         longest_s=runs(20, long=600),
         pace=runs(2, long=1),
