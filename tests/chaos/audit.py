@@ -85,7 +85,7 @@ from job inner join account on account.id = job.account
 _UNFINISHED: Final = """
 select job.id, job.device, job.state, lease.runner
 from job left join lease on lease.job = job.id
-where job.state not in ('completed', 'failed', 'cancelled')
+where job.state not in ('completed', 'failed', 'cancelled', 'draft')
 """
 
 
@@ -103,7 +103,7 @@ class Books:
         return int(number)
 
     def unfinished(self) -> dict[str, str]:
-        """Return the jobs that have not ended, with what they do."""
+        """Return the jobs that wait or run, with what they do. Drafts wait for their clients."""
         found = {}
         for job, device, state, runner in self.rows(_UNFINISHED):
             found[job] = f"{state} on {device}" + (f", under a lease of {runner}" if runner else "")

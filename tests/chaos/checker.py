@@ -29,6 +29,8 @@ KINDS: Final = (LOST, TWICE, STUCK, DIFFERENT, WRONG, DOUBLED, BAD_STEP, BAD_END
 MAX_ATTEMPTS: Final = 3
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FINAL: Final = frozenset(state.value for state in FINAL)
+_GIVEN_UP: Final = frozenset({JobState.DRAFT.value, JobState.CANCELLED.value})
+"""A draft that nobody uploads expires; some clients cancel it themselves."""
 
 
 class Line(NamedTuple):
@@ -128,7 +130,7 @@ def check(
             findings.append(Finding(LOST, job, f"{client} has its id, and it is not stored"))
     figures["accepted"] = len(accepted)
     figures["unacknowledged"] = sum(job not in accepted for job in jobs)
-    _check_ends(jobs, figures, findings)
+    _check_ends(jobs, accepted, figures, findings)
     _check_names(jobs, {*with_keys}, findings)
     _check_changes(jobs, changes, figures, findings)
     return Report(figures, findings)
@@ -166,10 +168,18 @@ def _check_answers(
     return accepted
 
 
-def _check_ends(jobs: Mapping[str, Stored], figures: Counter[str], findings: list[Finding]) -> None:
+def _check_ends(
+    jobs: Mapping[str, Stored],
+    accepted: Mapping[str, str],
+    figures: Counter[str],
+    findings: list[Finding],
+) -> None:
+    """Check the last states. A client may give up a job whose program it could not upload."""
     for job in jobs.values():
         figures[job.state] += 1
-        if job.state not in _FINAL:
+        if job.state in _GIVEN_UP and job.id not in accepted:
+            figures["given up before its upload"] += 1
+        elif job.state not in _FINAL:
             findings.append(Finding(STUCK, job.id, f"{job.state} after the end ({job.account})"))
         elif job.state == JobState.CANCELLED:
             findings.append(Finding(BAD_END, job.id, "cancelled, and nobody asked for it"))
@@ -197,7 +207,8 @@ def _check_changes(
     seen = set()
     for id, made in itertools.groupby(changes, attrgetter("job")):
         seen.add(id)
-        steps, results = [], []
+        steps: list[Change] = []
+        results: list[Change] = []
         for each in made:
             (steps if each.what == "state" else results).append(each)
         _check_steps(id, steps, figures, findings)

@@ -67,6 +67,12 @@ class Part:
             os.kill(pid, signal.SIGKILL)
         return pid is not None
 
+    def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def pause(self, seconds: float) -> bool:
         """Pause it for some time; return whether it ran and was not paused."""
         pid = self.pid
@@ -206,12 +212,16 @@ class World:
 
     def _keep(self, part: Part | None) -> None:
         while not self._closing.wait(_CHECK_S):
-            if part is not None:
-                part.look_after()
-                if part.kind == "server" and (part.pid is None or part.is_paused):
-                    self.upset()
-            elif self.postgres is not None:
-                self._keep_database(self.postgres)
+            with suppress(Exception):  # in a disturbed world anything fails; it is tried again
+                self._keep_once(part)
+
+    def _keep_once(self, part: Part | None) -> None:
+        if part is not None:
+            part.look_after()
+            if part.kind == "server" and (part.pid is None or part.is_paused):
+                self.upset()
+        elif self.postgres is not None:
+            self._keep_database(self.postgres)
 
     def _keep_database(self, postgres: PostgresServer) -> None:
         if postgres.first_pid is None:
@@ -247,7 +257,7 @@ class World:
             each.join()
         for part in self.parts:
             if part.kind != "server":
-                part.kill()
+                part.end()
 
     def _end_servers(self) -> None:
         for each in self.servers:

@@ -165,6 +165,20 @@ def test_a_cancelled_job_is_found_because_nobody_cancels(story: Story) -> None:
     assert story.findings() == [(BAD_END, JOBS[1])]
 
 
+@pytest.mark.parametrize("state", ["draft", "cancelled"])
+def test_a_client_may_give_up_a_job_whose_program_it_could_not_upload(
+    story: Story, state: str
+) -> None:
+    given_up = "019aa000-0000-7000-8000-000000070000"
+    story.stored[given_up] = Stored(given_up, "ibmq", "", state, 0, "", 1)
+    story.states[given_up] = ["", "draft"] + ["cancelled"] * (state == "cancelled")
+    story.results[given_up] = []
+    assert story.findings() == []
+    story.say("submit", 9, {"000": 20})
+    story.say("accepted", 9, given_up)
+    assert story.findings() == [(STUCK if state == "draft" else BAD_END, given_up)]
+
+
 def test_ids_of_all_dialects_lead_to_the_job() -> None:
     assert job_id(JOBS[2]) == JOBS[2]
     assert job_id(f"arn:aws:braket:us-east-1:1:quantum-task/{JOBS[2]}") == JOBS[2]
