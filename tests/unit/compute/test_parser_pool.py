@@ -163,19 +163,28 @@ async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read
     await parsers.close()
 
 
-async def test_a_reader_that_dies_costs_its_one_request_a_refusal(parsers: ParserPool) -> None:
+async def test_a_program_whose_reader_is_killed_is_read_by_another(parsers: ParserPool) -> None:
     await are_ready(parsers._pool)
     reading = asyncio.create_task(begin_reading(parsers, ADA))
     pid = await busy_reader(parsers)
     waiting = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
     os.kill(pid, signal.SIGKILL)
+    assert await reading is None
+    assert isinstance(await waiting, Checked)
+    await asyncio.to_thread(until, lambda: len(parsers._pool.pids()) == 2, "it is replaced")
+    assert pid not in parsers._pool.pids()
+
+
+async def test_a_program_over_which_two_readers_die_is_refused(parsers: ParserPool) -> None:
+    await are_ready(parsers._pool)
+    reading = asyncio.create_task(begin_reading(parsers, ADA))
+    for _ in range(2):
+        os.kill(await busy_reader(parsers), signal.SIGKILL)
     error = await reading
     assert isinstance(error, InvalidProgram)
     assert error.status == 400
     assert "could not be read" in error.detail
-    assert isinstance(await waiting, Checked)
-    await asyncio.to_thread(until, lambda: len(parsers._pool.pids()) == 2, "it is replaced")
-    assert pid not in parsers._pool.pids()
+    assert isinstance(await parsers.read(FORMAT, SOURCE, account=ADA), Checked)
 
 
 async def begin_reading(parsers: ParserPool, account: str) -> Exception | None:

@@ -1,0 +1,1 @@
+"""Unmodified clients of all dialects against a world in which everything breaks: `make chaos`."""
