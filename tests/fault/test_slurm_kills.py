@@ -31,12 +31,6 @@ def slurm() -> Iterator[Slurm]:
     made.stop()
 
 
-def processes_of(slurm: Slurm, job: str) -> list[int]:
-    """Return the processes of a job of Slurm."""
-    lines = slurm.run("scontrol", "listpids", job).splitlines()[1:]
-    return [int(line.split()[0]) for line in lines]
-
-
 @pytest.mark.timeout(runs(300, long=7200))
 def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
     serve: Serve, slurm: Slurm, tmp_path: Path
@@ -63,7 +57,7 @@ def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
                 slurm.start_node()
                 continue
             victim = rng.choice(until(slurm.jobs, "a worker runs", timeout_s=60))
-            processes = processes_of(slurm, victim)
+            processes = slurm.processes(victim)
             assert processes
             slurm.run("scancel", victim)
             cancelled.await_end(processes)

@@ -124,6 +124,11 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         """Return the ids of the jobs that run."""
         return self.run("squeue", "-h", "-t", "RUNNING", "-o", "%i").split()
 
+    def processes(self, job: str) -> list[int]:
+        """Return the processes of a job."""
+        lines = self.run("scontrol", "listpids", job).splitlines()[1:]
+        return [int(line.split()[0]) for line in lines]
+
     def kill_node(self) -> int:
         """Kill the daemon of the node with SIGKILL, while its jobs go on; return its process."""
         pid_file = self.folder / "slurmd.pid"
