@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from support.kills import Kills
+from support.kills import GONE_S, Kills
 from support.ledger import ledger
 from support.programs import BELL, slow
-from support.repetitions import kills, runs
+from support.repetitions import IS_LONG, kills, runs
 from support.scalers import scaler
 from support.server import Serve
 from support.slurm import Slurm
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 KILLS = kills(3)
 """Of each kind."""
+CANCELLED_S = GONE_S if IS_LONG else PROMPT_S
+"""Bound for a cancelled worker: it says goodbye before it ends, which takes processor time."""
 LEASE = ("--workers", "0", "--lease-s", "2")
 RUNNING = "select count(*) from job where state = 'running'"
 
@@ -60,7 +62,7 @@ def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
             processes = slurm.processes(victim)
             assert processes
             slurm.run("scancel", victim)
-            cancelled.await_end(processes)
+            cancelled.await_end(processes, timeout_s=CANCELLED_S)
         books.await_end(timeout_s=120)
         cancelled.record(books, jobs)
         killed.record(books, jobs)

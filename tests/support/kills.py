@@ -51,14 +51,14 @@ class Kills:
         self._kills = 0
         self._longest_s = 0.0
 
-    def await_end(self, processes: Collection[int]) -> None:
+    def await_end(self, processes: Collection[int], *, timeout_s: float = GONE_S) -> None:
         """Count a kill that was just made, and wait until these processes have ended."""
         began = time.monotonic()
         self._kills += 1
         until(
             lambda: not any(map(is_alive, processes)),
             f"processes end after a kill ({self._kind})",
-            timeout_s=GONE_S,
+            timeout_s=timeout_s,
         )
         self._longest_s = max(self._longest_s, time.monotonic() - began)
 
