@@ -76,12 +76,11 @@ bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchma
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
 	$(BIN)/python -m benchmarks --keep --peers $$PEERS --photonic-peers $$PHOTONIC
 
-# Slurm's daemons need root. The kills are those of `make fault`, at full length.
-SCALED := tests/fault/test_pilots.py tests/fault/test_dask_kills.py tests/fault/test_slurm_kills.py \
-  tests/fault/test_rolling_restart.py
-scale: $(READY)  ## Pilots, Dask and Slurm on this machine: rates, times, and 100 kills of each kind
-	$(BIN)/python -m benchmarks pilots dask scale
-	QWICKET_FAULT=long $(BIN)/pytest -n 2 --dist worksteal --durations=0 --durations-min=1 $(SCALED)
+# Slurm's daemons need root. The kills are those of `make fault`, at full length, for some hours.
+# A part at a time, and fewer kills: make scale SCALE="kills --kills 20"
+SCALE ?= --fresh
+scale: $(READY)  ## Pilots, Dask and Slurm on this machine, into docs/reports/scale.md: rates, times, 100 kills of each kind
+	PYTHONPATH=tests:. $(BIN)/python tools/scale_report.py $(SCALE)
 
 docs: $(READY)  ## The site, into build/site
 	$(BIN)/python docs/_site/build.py build/site

@@ -7,24 +7,23 @@ import random
 import signal
 import subprocess
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from support.dask import DaskProcesses, launcher
+from support.kills import Kills
 from support.ledger import Ledger, ledger
-from support.processes import below, children_of, is_alive
+from support.processes import below, children_of
 from support.programs import BELL, slow
-from support.repetitions import runs
+from support.repetitions import kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
-KILLS = runs(3, long=100)
+KILLS = kills(3)
 RUNNING = "select count(*) from job where state = 'running'"
-GONE_S = 1.0
-"""Within this time no process of a killed worker may be left."""
 
 
 @pytest.fixture
@@ -48,6 +47,7 @@ def test_killed_dask_workers_lose_no_job_and_double_no_result(
     rng = random.Random(5)
     server = serve("server", None, *cluster.options, "--express-slots", "0")
     jobs: set[str] = set()
+    killed = Kills("Dask worker: `kill -9`")
     with server.client() as client, ledger(server) as books:
         for _ in range(KILLS):
             jobs |= {submit(client, rng) for _ in range(40)}
@@ -57,10 +57,10 @@ def test_killed_dask_workers_lose_no_job_and_double_no_result(
             engines = below(victim.pid)
             cluster.workers.remove(victim)
             victim.kill()
-            assert_gone(engines)
+            killed.await_end(engines)
             victim.wait()
             cluster.add_worker()
-        assert_ended(books, jobs)
+        assert_ended(books, jobs, killed)
 
 
 @pytest.mark.timeout(runs(300, long=7200))
@@ -70,6 +70,7 @@ def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
     rng = random.Random(7)
     server = serve("server", None, *cluster.options, "--express-slots", "0")
     jobs: set[str] = set()
+    killed = Kills("Dask scheduler: `kill -9`")
     with server.client() as client, ledger(server) as books:
         for kills in range(KILLS):
             jobs |= {submit(client, rng) for _ in range(40)}
@@ -80,10 +81,10 @@ def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
             until(lambda: with_engines(cluster), "a worker has engines", timeout_s=60)
             engines = [pid for each in cluster.workers for pid in below(each.pid)]
             cluster.scheduler.kill()
-            assert_gone(engines)
+            killed.await_end(engines)
             cluster.kill_scheduler()
             cluster.start(2)
-        assert_ended(books, jobs)
+        assert_ended(books, jobs, killed)
         # The scheduler is not a job's fault.
         assert books.rows("select distinct attempts from job") == [(0,)]
     assert losses(server) == returns(server) == KILLS
@@ -110,15 +111,16 @@ def test_schedulers_of_our_own_are_replaced_and_lose_no_job(
     options = ("--compute", "support.dask:local_cluster", "--compute-max", "2")
     server = serve("server", None, *options, "--express-slots", "0")
     jobs: set[str] = set()
+    killed = Kills("started Dask scheduler: `kill -9`")
     with server.client() as client, ledger(server) as books:
-        for _ in range(runs(1, long=30)):
+        for _ in range(kills(1)):
             jobs |= {submit(client, rng) for _ in range(40)}
             until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
             victim = launcher(server.process.pid)
             processes = below(victim)
             os.kill(victim, signal.SIGKILL)
-            assert_gone(processes)
-        assert_ended(books, jobs)
+            killed.await_end(processes)
+        assert_ended(books, jobs, killed)
 
 
 def with_engines(cluster: DaskProcesses) -> subprocess.Popen[bytes] | None:
@@ -126,12 +128,9 @@ def with_engines(cluster: DaskProcesses) -> subprocess.Popen[bytes] | None:
     return next((each for each in cluster.workers if children_of(each.pid)), None)
 
 
-def assert_gone(processes: Collection[int]) -> None:
-    until(lambda: not any(map(is_alive, processes)), "all are gone", timeout_s=GONE_S)
-
-
-def assert_ended(books: Ledger, jobs: set[str]) -> None:
+def assert_ended(books: Ledger, jobs: set[str], killed: Kills) -> None:
     books.await_end(timeout_s=300)
+    killed.record(books, jobs)
     books.assert_each_ended_once(jobs)
     # A job that met two kills or more may have been blamed; it needs four to fail.
     assert books.rows("select error_code from job where state = 'failed' and attempts < 3") == []

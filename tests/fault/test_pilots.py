@@ -14,17 +14,17 @@ import httpx
 import pytest
 
 from support.cutting_proxy import PHASES, Cut, CuttingProxy
+from support.kills import Kills
 from support.ledger import ledger
 from support.pilots import LivePilot
-from support.processes import is_alive
+from support.processes import below, is_alive
 from support.programs import BELL, slow
-from support.repetitions import databases, runs
+from support.repetitions import databases, kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import PROMPT_S, until
 
 PILOTS = 2
-PILOT_KILLS = runs(3, long=100)
-SERVER_KILLS = runs(3, long=100)
+KILLS = kills(3)
 LEASE = ("--workers", "0", "--lease-s", "2")
 RUNNING = "select count(*) from job where state = 'running'"
 
@@ -52,10 +52,6 @@ def load(client: httpx.Client) -> set[str]:
     return {submit(client) for _ in range(20)} | {submit(client, slow(21, 40))}
 
 
-def await_end(processes: list[int]) -> None:
-    until(lambda: not any(map(is_alive, processes)), "the processes end")
-
-
 @pytest.mark.timeout(runs(300, long=3600))
 @pytest.mark.parametrize("database_url", databases("postgres"), indirect=True)
 def test_jobs_of_killed_pilots_run_elsewhere_and_end_exactly_once(
@@ -68,17 +64,18 @@ def test_jobs_of_killed_pilots_run_elsewhere_and_end_exactly_once(
         server.client() as client,
         ledger(server) as books,
     ):
-        jobs = set()
-        for _ in range(PILOT_KILLS):
+        jobs, killed = set(), Kills("pilot: `kill -9`")
+        for _ in range(KILLS):
             jobs |= load(client)
             until(lambda: books.number(RUNNING) > 0, "jobs run")
             threading.Event().wait(rng.uniform(0, 0.3))
             victim = rng.choice(live)
             processes = victim.children()
             victim.kill()
-            await_end(processes)
+            killed.await_end(processes)
             live[live.index(victim)] = LivePilot(server, tmp_path / "pilots")
         books.await_end(timeout_s=120)
+        killed.record(books, jobs)
         books.assert_all_completed_uncounted(jobs)
 
 
@@ -90,14 +87,17 @@ def test_pilots_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
     rng = random.Random(8)
     server = serve("server", database_url, *LEASE)
     with pilots(server, tmp_path / "pilots") as live, ledger(server) as books:
-        jobs = set()
-        for _ in range(SERVER_KILLS):
+        jobs, killed = set(), Kills("server below pilots: `kill -9`, started again")
+        for _ in range(KILLS):
             with server.client() as client:
                 jobs |= load(client)
             threading.Event().wait(rng.uniform(0, 0.5))
+            processes = below(server.process.pid)
             server.kill()
+            killed.await_end(processes)
             server.start()
         books.await_end(timeout_s=120)
+        killed.record(books, jobs)
         books.assert_all_completed_uncounted(jobs)
         assert [each.stop() for each in live] == [0, 0]
 

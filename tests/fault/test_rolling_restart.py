@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,13 +10,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from support.kills import Kills
 from support.ledger import ledger
 from support.pilots import pilot
-from support.repetitions import runs
+from support.processes import below
+from support.repetitions import kills, runs
 from support.server import Serve
 from support.submitters import Submitter, crowd
 
-ROUNDS = runs(1, long=30)
+SERVERS = 3
+ROUNDS = math.ceil(kills(1) / SERVERS)
 JOBS = 40
 """Jobs between two restarts, at least."""
 GATEWAY_ONLY = ("--workers", "0", "--no-dispatch")
@@ -31,6 +35,7 @@ def test_a_rolling_restart_loses_no_job_and_doubles_none(
         serve("second", shared_url, "--workers", "0"),
     )
     token = servers[0].token()
+    stopped = Kills("three servers on one database: stopped and started in turn")
     with ExitStack() as stack:
         books = stack.enter_context(ledger(servers[0]))
         stack.enter_context(pilot(servers[2], tmp_path / "pilot"))
@@ -39,13 +44,16 @@ def test_a_rolling_restart_loses_no_job_and_doubles_none(
         for _ in range(ROUNDS):
             for server in servers:
                 submitters.await_more(JOBS)
+                processes = below(server.process.pid)
                 assert server.stop() == 0
+                stopped.await_end(processes)
                 server.start()
         submitters.stop()
         books.await_end(timeout_s=runs(60, long=600))
         assert all(len(jobs) == 1 for jobs in submitters.keys.values())
         acknowledged = set(submitters.acknowledged)
-        assert len(acknowledged) >= JOBS * len(servers) * ROUNDS
+        stopped.record(books, acknowledged)
+        assert len(acknowledged) >= JOBS * SERVERS * ROUNDS
         books.assert_all_completed_uncounted(acknowledged)
         runners = [str(runner) for (runner,) in books.rows("select distinct runner from job")]
         accounts = [str(account) for (account,) in books.rows("select id from account")]

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from support.kills import GONE_S, Kills
 from support.ledger import ledger
-from support.processes import is_alive
 from support.programs import BELL, slow
-from support.repetitions import runs
+from support.repetitions import IS_LONG, kills, runs
 from support.scalers import scaler
 from support.server import Serve
 from support.slurm import Slurm
 from support.waiting import PROMPT_S, until
 
-KILLS = runs(2, long=100)
+KILLS = kills(3)
 """Of each kind."""
+CANCELLED_S = GONE_S if IS_LONG else PROMPT_S
+"""Bound for a cancelled worker: it says goodbye before it ends, which takes processor time."""
 LEASE = ("--workers", "0", "--lease-s", "2")
 RUNNING = "select count(*) from job where state = 'running'"
-GONE_S = runs(PROMPT_S, long=1)
-"""Within this time no process of a cancelled worker may be left: it says goodbye before."""
 
 
 @pytest.fixture
@@ -31,16 +31,6 @@ def slurm() -> Iterator[Slurm]:
     made = Slurm()
     yield made
     made.stop()
-
-
-def processes_of(slurm: Slurm, job: str) -> list[int]:
-    """Return the processes of a job of Slurm."""
-    lines = slurm.run("scontrol", "listpids", job).splitlines()[1:]
-    return [int(line.split()[0]) for line in lines]
-
-
-def assert_gone(processes: list[int]) -> None:
-    until(lambda: not any(map(is_alive, processes)), "its processes end", timeout_s=GONE_S)
 
 
 @pytest.mark.timeout(runs(300, long=7200))
@@ -51,6 +41,7 @@ def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
     server = serve("server", None, *LEASE)
     options = ("--slurm", "partition=main", "--max", "2", "--idle-s", "30")
     jobs: set[str] = set()
+    cancelled, killed = Kills("worker in Slurm: `scancel`"), Kills("slurmd: `kill -9`")
     with (
         scaler(server, tmp_path, *options, **slurm.env),
         server.client() as client,
@@ -64,12 +55,15 @@ def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
             until(lambda: books.number(RUNNING) > 0, "jobs run", timeout_s=60)
             threading.Event().wait(rng.uniform(0, 0.3))
             if kind == "slurmd":
-                slurm.restart_node()
+                killed.await_end([slurm.kill_node()])
+                slurm.start_node()
                 continue
             victim = rng.choice(until(slurm.jobs, "a worker runs", timeout_s=60))
-            processes = processes_of(slurm, victim)
+            processes = slurm.processes(victim)
             assert processes
             slurm.run("scancel", victim)
-            assert_gone(processes)
+            cancelled.await_end(processes, timeout_s=CANCELLED_S)
         books.await_end(timeout_s=120)
+        cancelled.record(books, jobs)
+        killed.record(books, jobs)
         books.assert_all_completed_uncounted(jobs)

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from support.processes import user_ticks
 from support.programs import BELL, slow
 from support.server import LiveServer, running_server
 from support.slurm import Slurm
 from support.snippets import ROOT
 from support.waiting import until
 
+BEGUN_TICKS = 5
 SCRIPT = ROOT / "deploy" / "slurm" / "worker.sbatch"
 
 
@@ -55,26 +58,55 @@ def started(slurm: Slurm, server: LiveServer, folder: Path) -> str:
     return done.stdout.strip()
 
 
+class Queue:
+    """Submits jobs and reads their states."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def submit(self, program: dict[str, object]) -> str:
+        body = {"program": program, "device": "simulator"}
+        return str(self._http.post("/v1/jobs", json=body).raise_for_status().json()["id"])
+
+    def state(self, job: str, wait_s: float = 0) -> str:
+        return str(self._http.get(f"/v1/jobs/{job}", params={"wait": wait_s}).json()["state"])
+
+
 def test_workers_of_slurm_run_jobs_and_return_them_when_they_are_told_to_end(
     slurm: Slurm, server: LiveServer, tmp_path: Path
 ) -> None:
     batch = started(slurm, server, tmp_path)
     with server.client() as client:
-
-        def submitted(program: dict[str, object]) -> str:
-            body = {"program": program, "device": "simulator"}
-            return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
-
-        def state(job: str, wait_s: float = 0) -> str:
-            return str(client.get(f"/v1/jobs/{job}", params={"wait": wait_s}).json()["state"])
-
-        assert state(submitted(BELL), wait_s=60) == "completed"
-        long = submitted(slow(22, 8000))
-        until(lambda: state(long) == "running", "a worker of Slurm runs it")
-        # Slurm sends this 60 s before the end of the job's time; a second one does not wait.
-        slurm.run("scancel", "--signal=TERM", batch)
-        slurm.run("scancel", "--signal=TERM", batch)
+        queue = Queue(client)
+        assert queue.state(queue.submit(BELL), wait_s=60) == "completed"
+        long = queue.submit(slow(22, 8000))
+        until(lambda: queue.state(long) == "running", "a worker of Slurm runs it")
+        slurm.run("scancel", "--signal=TERM", batch)  # as `scancel` does before it kills
         until(lambda: batch not in slurm.jobs(), "the job of Slurm has ended", timeout_s=30)
-        assert state(long) == "queued"
+        assert queue.state(long) == "queued"
         client.post(f"/v1/jobs/{long}/cancel").raise_for_status()
+    assert "JobState=COMPLETED" in slurm.run("scontrol", "show", "job", batch)
+
+
+def test_before_the_end_of_its_time_a_worker_of_slurm_ends_its_jobs(
+    slurm: Slurm, server: LiveServer, tmp_path: Path
+) -> None:
+    batch = started(slurm, server, tmp_path)
+    with server.client() as client:
+        queue = Queue(client)
+        assert queue.state(queue.submit(BELL), wait_s=60) == "completed"
+        job = queue.submit(slow(22, 60))
+        until(lambda: queue.state(job) == "running", "it was sent to a worker of Slurm")
+        processes = slurm.processes(batch)
+        before = {pid: user_ticks(pid) for pid in processes}
+        until(
+            lambda: any(user_ticks(pid) > before[pid] + BEGUN_TICKS for pid in processes),
+            "a process computes",
+            timeout_s=60,
+        )
+        # Slurm sends this to every process of a step 60 s before the end of the job's time.
+        slurm.run("scancel", "--signal=USR1", batch)
+        until(lambda: batch not in slurm.jobs(), "the job of Slurm has ended", timeout_s=60)
+        assert queue.state(job) == "completed"
+        assert client.get(f"/v1/jobs/{job}").json()["attempts"] == 0
     assert "JobState=COMPLETED" in slurm.run("scontrol", "show", "job", batch)

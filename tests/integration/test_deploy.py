@@ -179,7 +179,7 @@ def test_the_batch_script_is_shell_with_a_command_of_ours() -> None:
     (line,) = re.findall(r"^srun .* qwicket (worker .*)$", text, re.MULTILINE)
     assert_known(shlex.split(line))
     # The signal goes to job steps: the worker must be one.
-    assert re.search(r"^#SBATCH --signal=TERM@60$", text, re.MULTILINE)
+    assert re.search(r"^#SBATCH --signal=USR1@60$", text, re.MULTILINE)
 
 
 def test_the_batch_script_names_what_is_missing() -> None:

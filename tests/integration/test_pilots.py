@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,6 +179,31 @@ def test_a_second_signal_gives_running_jobs_back_at_once(
         assert live.process.poll() is None, (events(http, job), live.log_text())
         assert live.stop() == 0
         assert read(http, job)["state"] == "queued"
+
+
+def test_before_the_walltime_ends_running_jobs_may_end(
+    lone: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    with pilot(lone, tmp_path, "--grace", "0", "--walltime-s", "3600") as live:
+        job = submit(http, slow(22, 60))
+        until(lambda: read(http, job)["state"] == "running", "it was sent", timeout_s=60)
+        computes(live)
+        live.process.send_signal(signal.SIGUSR1)
+        assert live.process.wait(60) == 0, live.log_text()
+        assert read(http, job)["state"] == "completed", (events(http, job), live.log_text())
+
+
+def test_without_a_grace_time_a_pilot_gives_its_jobs_back_at_once(
+    lone: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    with pilot(lone, tmp_path, "--grace", "0") as live:
+        job = submit(http, slow(25, 4000))
+        until(lambda: read(http, job)["state"] == "running", "it was sent", timeout_s=60)
+        computes(live)
+        began = time.monotonic()
+        assert live.stop() == 0
+        assert time.monotonic() - began < PROMPT_S
+        assert (read(http, job)["state"], read(http, job)["attempts"]) == ("queued", 0)
 
 
 def test_a_pilot_of_the_same_name_does_not_take_over_the_jobs_of_a_killed_one(

@@ -19,8 +19,9 @@ UNFINISHED = "state not in ('completed', 'failed', 'cancelled')"
 class Ledger:
     """Reads what is stored; nothing here goes through a server."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, database: str) -> None:
         self._connection = connection
+        self.database = database
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return list(self._connection.execute(sql).fetchall())
@@ -34,23 +35,34 @@ class Ledger:
         count = f"select count(*) from job where {UNFINISHED}"
         until(lambda: self.number(count) == 0, "every job has ended", timeout_s=timeout_s)
 
-    def assert_each_ended_once(self, acknowledged: set[str]) -> None:
-        """Check that no acknowledged job is lost, and each job ended once and is under no lease.
+    def lost(self, acknowledged: set[str]) -> set[str]:
+        """Return the acknowledged jobs that are not stored or have not ended."""
+        ended = self.rows(f"select id from job where not ({UNFINISHED})")
+        return acknowledged - {job for (job,) in ended}
+
+    def ended_twice(self) -> set[str]:
+        """Return the completed jobs that did not end exactly once.
 
         A completed job has one outcome. Every change of state raises `version` by one: from 1, a
         claim and an end make 3, and each release adds itself and one more claim.
         """
-        jobs = self.rows("select id, state, version from job")
-        states = {job: state for job, state, _ in jobs}
-        assert acknowledged <= set(states), "an acknowledged job is lost"
         outcomes = Counter(job for (job,) in self.rows("select job from outcome"))
-        completed = [job for job, state in states.items() if state == "completed"]
-        assert outcomes == Counter(dict.fromkeys(completed, 1))
         releases = Counter(
             job for (job,) in self.rows("""select job from job_event where "to" = 'queued'""")
         )
-        steps = {job: version for job, state, version in jobs if state == "completed"}
-        assert steps == {job: 3 + 2 * releases[job] for job in completed}
+        completed = self.rows("select id, version from job where state = 'completed'")
+        return {
+            job
+            for job, version in completed
+            if outcomes[job] != 1 or version != 3 + 2 * releases[job]
+        }
+
+    def assert_each_ended_once(self, acknowledged: set[str]) -> None:
+        """Check that no acknowledged job is lost, and each job ended once and is under no lease."""
+        assert self.lost(acknowledged) == set()
+        assert self.ended_twice() == set()
+        completed = self.rows("select id from job where state = 'completed' order by 1")
+        assert self.rows("select distinct job from outcome order by 1") == completed
         assert self.rows("select job from lease") == []
 
     def assert_all_completed_uncounted(self, acknowledged: set[str]) -> None:
@@ -65,8 +77,8 @@ def ledger(server: LiveServer) -> Iterator[Ledger]:
     if server.database_url is None:
         path = server.folder / "data" / "qwicket.db"
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
-            yield Ledger(file)
+            yield Ledger(file, "SQLite")
             assert file.execute("pragma integrity_check").fetchone() == ("ok",)
     else:
         with psycopg.connect(server.database_url, autocommit=True) as connection:
-            yield Ledger(connection)
+            yield Ledger(connection, "PostgreSQL")

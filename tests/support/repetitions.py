@@ -17,6 +17,11 @@ def runs(short: int, *, long: int) -> int:
     return long if IS_LONG else short
 
 
+def kills(short: int) -> int:
+    """Return the kills of one kind; in the long form 100, or what `QWICKET_KILLS` says."""
+    return runs(short, long=int(os.environ.get("QWICKET_KILLS", "100")))
+
+
 def databases(short: str) -> list[str]:
     """Return the databases of a test: this one in the short form, both in the long form."""
     return ["sqlite", "postgres"] if IS_LONG else [short]

@@ -104,10 +104,11 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         )
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
         self._daemon(folder / "slurmctld.pid", "slurmctld", "-f", str(self.config))
-        self._start_node()
+        self.start_node()
         until(lambda: self.run("sinfo", "-h", "-o", "%T") == "idle", "the node is idle")
 
-    def _start_node(self) -> None:
+    def start_node(self) -> None:
+        """Start the daemon of the node."""
         host = socket.gethostname().partition(".")[0]
         file = self.folder / "slurmd.pid"
         self._daemon(file, "slurmd", "-f", str(self.config), "-N", host)
@@ -123,15 +124,19 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         """Return the ids of the jobs that run."""
         return self.run("squeue", "-h", "-t", "RUNNING", "-o", "%i").split()
 
-    def restart_node(self) -> None:
-        """Kill the daemon of the node with SIGKILL, and start it again; its jobs go on."""
+    def processes(self, job: str) -> list[int]:
+        """Return the processes of a job."""
+        lines = self.run("scontrol", "listpids", job).splitlines()[1:]
+        return [int(line.split()[0]) for line in lines]
+
+    def kill_node(self) -> int:
+        """Kill the daemon of the node with SIGKILL, while its jobs go on; return its process."""
         pid_file = self.folder / "slurmd.pid"
         pid = int(pid_file.read_text())
         os.kill(pid, signal.SIGKILL)
-        _await_end(pid)
         pid_file.unlink()
         self._pid_files.remove(pid_file)
-        self._start_node()
+        return pid
 
     def stop(self) -> None:
         """End its jobs and its daemons."""

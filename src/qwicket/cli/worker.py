@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from qwicket.pilots import Node, Pilot
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_NOTICE_S: Final = 60.0
+"""Time from SIGUSR1 to the end of the walltime, if that is unknown: as our batch scripts ask for
+it. Slurm 22.05 does not say when a job ends."""
+_LAST_S: Final = 15.0
+"""Time before the end of the walltime at which jobs that still run are given back."""
 
 
 @click.command()
@@ -89,7 +94,8 @@ def worker(
     `qwicket token create --user admin --scope compute:serve`.
 
     SIGTERM or Ctrl-C stops it after its running jobs have ended, or were given back after the
-    grace time. A second signal gives them back at once.
+    grace time. A second signal gives them back at once. SIGUSR1, which Slurm can send before
+    the walltime ends, lets them run until shortly before that end.
     """
     check_address(url, is_insecure=insecure)
     import asyncio
@@ -114,7 +120,7 @@ def worker(
         api = PilotAPI(url, secret, new_name(name), machine, names)
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
         pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
-        _leave_on_signals(pilot, asyncio.get_running_loop())
+        _leave_on_signals(pilot, machine, asyncio.get_running_loop())
         click.echo(_summary(api.name, machine, api.url), err=True)
         try:
             await pilot.serve()
@@ -149,10 +155,17 @@ def check_address(url: str, *, is_insecure: bool) -> None:
         )
 
 
-def _leave_on_signals(pilot: Pilot, loop: AbstractEventLoop) -> None:
+def _leave_on_signals(pilot: Pilot, machine: Node, loop: AbstractEventLoop) -> None:
+    def leave(number: int, _frame: object) -> None:
+        grace_s = None
+        if number == signal.SIGUSR1:
+            left_s = machine.seconds_left()
+            grace_s = max(0.0, (_NOTICE_S if left_s is None else left_s) - _LAST_S)
+        loop.call_soon_threadsafe(pilot.leave, grace_s)
+
     for each in _SIGNALS:
         # Not `add_signal_handler`: a loop that closes restores the action that kills.
-        signal.signal(each, lambda *_: loop.call_soon_threadsafe(pilot.leave))
+        signal.signal(each, leave)
 
 
 def _summary(name: str, machine: Node, url: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -119,6 +120,7 @@ class StartedCluster:
             text = f"the cluster's process cannot be started: {error.strerror}"
             raise ClusterUnavailable(text) from None
         self._process = process
+        _kill_group_at_end(process.pid)
         self._write(msgspec.json.encode(self._launch))
         try:
             launched = await asyncio.wait_for(asyncio.to_thread(_read_report, report), _START_S)
@@ -178,6 +180,27 @@ class StartedCluster:
     def _write(self, line: bytes) -> None:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(line + b"\n")
+
+
+def _kill_group_at_end(leader: int) -> None:
+    """Kill a launcher's process group when the launcher has ended.
+
+    If it was killed, the workers of a local cluster may take seconds to notice, and run jobs
+    meanwhile. They also hold its standard input open, for which `Process.wait` waits.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        process = os.pidfd_open(leader)
+    except ProcessLookupError:  # it has ended already, before it started anything
+        return
+
+    def kill() -> None:
+        loop.remove_reader(process)
+        os.close(process)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+
+    loop.add_reader(process, kill)
 
 
 def security(ca: Path | str, cert: Path | str | None, key: Path | str | None) -> Security:

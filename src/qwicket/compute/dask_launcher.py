@@ -73,12 +73,20 @@ def _start(launch: Launch) -> Any:
     if launch.kind == "slurm":
         return _slurm(launch.options)
     if launch.kind == "kubernetes":
-        from dask_kubernetes.operator import KubeCluster
-
-        return KubeCluster(**launch.options)
+        return _kubernetes(launch)
     module, _, function = launch.place.partition(":")
     sys.path.insert(0, "")
     return getattr(importlib.import_module(module), function)()
+
+
+def _kubernetes(launch: Launch) -> Any:
+    try:
+        from dask_kubernetes.operator import KubeCluster
+    except ImportError:
+        text = "dask+kubernetes: needs another package: pip install dask-kubernetes"
+        raise ValueError(text) from None
+    # By default it begins with three workers.
+    return KubeCluster(**{"n_workers": launch.min_workers, "quiet": True, **launch.options})
 
 
 def _slurm(options: Mapping[str, str | int]) -> Any:
@@ -104,7 +112,8 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
 
 
 def _launched(cluster: Any, launch: Launch) -> Launched:
-    address, security = cluster.scheduler_address, cluster.security
+    # Clusters of dask-kubernetes have no certificates, and no such attribute.
+    address, security = cluster.scheduler_address, getattr(cluster, "security", None)
     if not address.startswith("tls://") and not launch.allows_plain_tcp:
         raise ValueError(
             f"the cluster's scheduler is at {address}, without TLS: create the cluster with"

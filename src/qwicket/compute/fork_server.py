@@ -277,7 +277,7 @@ class ForkServerProcess:
 def _block_signals() -> None:
     # An interrupt of the terminal reaches new processes until they have their own group. They
     # inherit this mask and discard what has arrived (worker.py).
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1})
 
 
 def _environment() -> dict[str, str]:

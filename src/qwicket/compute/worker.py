@@ -316,13 +316,15 @@ def _ignore_signals() -> None:
     """Ignore signals for the owner's group, those that are pending too, and unblock all.
 
     Batch systems send SIGTERM to every process. It must end the workers only, so that the owner
-    learns from their exit status that no work was the cause.
+    learns from their exit status that no work was the cause. SIGUSR1 says that the time of a batch
+    job ends soon, which is for the owner alone: workers ignore it, too.
 
     The owner may have blocked or ignored signals, and exec keeps both. With SIGCHLD ignored, the
     kernel would forget the exit status of a worker.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

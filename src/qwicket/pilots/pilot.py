@@ -128,11 +128,16 @@ class Pilot:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
-    def leave(self) -> None:
+    def leave(self, grace_s: float | None = None) -> None:
         """Stop pulling, let running jobs continue for the grace time, and return from `serve`.
 
         A second call releases running jobs at once.
+
+        Args:
+            grace_s: Another grace time in seconds.
         """
+        if grace_s is not None and not self._leaving.is_set():
+            self._grace_s = grace_s
         (self._stop_now if self._leaving.is_set() else self._leaving).set()
 
     async def serve(self) -> None:

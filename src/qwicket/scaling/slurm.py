@@ -61,6 +61,8 @@ class SlurmSite:
         self._options = {**_DEFAULTS, **options}
         self.slots = int(self._options["cpus-per-task"] or 1)
         self._command = [*command, "--name", group, "--slots", str(self.slots)]
+        # SIGTERM is `scancel`, which should take no time. The end of the walltime is SIGUSR1.
+        self._command += ["--grace", "0"]
         self._idle_s = idle_s
         self._kept = f"qwicket-kept-{group}"
         self._spare = f"qwicket-{group}"
@@ -87,12 +89,12 @@ class SlurmSite:
         ]
         script = f"#!/bin/sh\nexec {shlex.join([*self._command, *idle])}\n"
         for _ in range(n):
-            # Slurm sends SIGTERM a minute before the time limit, and the worker releases its jobs.
+            # A minute before the time limit; the worker then takes no more jobs.
             _run(
                 "sbatch",
                 "--parsable",
                 f"--job-name={name}",
-                "--signal=B:TERM@60",
+                "--signal=B:USR1@60",
                 *options,
                 stdin=script,
             )
