@@ -229,7 +229,7 @@ def _openqasm(device: NamedDevice) -> dict[str, Any]:
             {"name": "inv"},
         ],
         "supportedPragmas": pragmas,
-        "forbiddenPragmas": ["braket_result_type_adjoint_gradient"],
+        "forbiddenPragmas": [],
         "supportPhysicalQubits": True,
         "requiresAllQubitsMeasurement": False,
         "requiresContiguousQubitIndices": False,
@@ -256,5 +256,7 @@ def _result_types(device: NamedDevice) -> list[dict[str, Any]]:
         names = ["DensityMatrix"]
         if not device.takes_noise:
             names += ["StateVector", "Amplitude"]
+            gradient = {"name": "AdjointGradient", "observables": _OBSERVABLES}
+            found.append({**gradient, "minShots": 0, "maxShots": 0})
         found += [{"name": name, "minShots": 0, "maxShots": 0} for name in names]
     return found

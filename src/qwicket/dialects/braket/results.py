@@ -92,7 +92,14 @@ def _type(readout: Readout) -> dict[str, Any]:
         found["states"] = readout.keys
     if readout.targets:
         found["targets"] = readout.targets
-    if readout.products:
+    if readout.kind == "adjoint_gradient":
+        found["parameters"] = [each.name for each in readout.parameters]
+        found["targets"] = [
+            [target for factor in product for target in factor.targets]
+            for product in readout.products
+        ]
+        found["observable"] = _sum(readout)
+    elif readout.products:
         # An observable without targets is measured on each qubit: one product each, all alike.
         product = readout.products[0]
         found["observable"] = [_observable(factor) for factor in product]
@@ -109,8 +116,22 @@ def _observable(factor: Factor) -> Any:
     return [pairs[at : at + size] for at in range(0, len(pairs), size)]
 
 
+def _sum(readout: Readout) -> Any:
+    """Return the observable of a gradient: a product as in other results, or a sum as a text."""
+    if readout.coefficients == (1.0,):
+        return [_observable(factor) for factor in readout.products[0]]
+    return " + ".join(
+        f"{coefficient!r} * {' @ '.join(factor.name for factor in product)}"
+        for coefficient, product in zip(readout.coefficients, readout.products, strict=True)
+    )
+
+
 def _value(readout: Readout, array: Array) -> Any:
     numbers = memoryview(array.data).cast("d").tolist()
+    if readout.kind == "adjoint_gradient":
+        names = [each.name for each in readout.parameters]
+        gradient = dict(zip(names, numbers[1:], strict=True))
+        return {"expectation": numbers[0], "gradient": gradient}
     if array.dtype == "<c16":
         pairs = [list(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
         if readout.kind == "amplitude":

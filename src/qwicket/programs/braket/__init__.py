@@ -7,7 +7,7 @@ ask for exact quantities of the final state and so decide which circuit runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +25,7 @@ from qwicket.circuits.qubit import (
 )
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs.braket import slopes
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.braket.pragmas import Pragmas
 from qwicket.programs.openqasm.bounds import BraketLimits
@@ -76,10 +77,18 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     # would refuse.
     declared = set(_INPUT.findall(program.source))
     inputs = {name: value for name, value in program.inputs.items() if name in declared}
-    pragmas = Pragmas(program.shots)
-    extension = Extension(GATES, pragmas.run)
+
+    def read_with(inputs: Mapping[str, Any]) -> tuple[QubitCircuit, Pragmas, int]:
+        pragmas = Pragmas(program.shots)
+        reader = Reader(program.source, limits, inputs, 3, Extension(GATES, pragmas.run))
+        return reader.circuit(), pragmas, reader.steps
+
     try:
-        circuit = Reader(program.source, limits, inputs, 3, extension).circuit()
+        circuit, pragmas, steps = read_with(inputs)
+        if any(readout.kind == "adjoint_gradient" for readout, _ in pragmas.results):
+            pragmas.results = slopes.completed(
+                pragmas.results, circuit, inputs, steps, lambda inputs: read_with(inputs)[0]
+            )
     except RecursionError:
         raise InvalidProgram("the program is nested too deeply") from None
     except MemoryError:
@@ -182,13 +191,15 @@ def _size(value: Readout, n: int) -> int:
             return 1 << len(value.targets)
         case "amplitude":
             return 2 * len(value.keys)
+        case "adjoint_gradient":
+            return 1 + len(value.parameters)
         case _:
             return len(value.products)
 
 
 def _check_states(values: Sequence[Readout], n: int, *, noisy: bool) -> None:
     for value in values:
-        if noisy and value.kind in ("state_vector", "amplitude"):
+        if noisy and value.kind in ("state_vector", "amplitude", "adjoint_gradient"):
             raise InvalidProgram(f"the result type '{value.kind}' needs a program without noise")
         wrong = next((key for key in value.keys if len(key) != n), None)
         if wrong is not None:
