@@ -209,7 +209,17 @@ def _machine(device: NamedDevice) -> dict[str, Any]:
 def _actions(device: NamedDevice) -> dict[str, Any]:
     if device.is_analog:
         return {analog.ACTION: {"actionType": analog.ACTION, "version": ["1"]}}
-    return {"braket.ir.openqasm.program": _openqasm(device)}
+    program_set = "braket.ir.openqasm.program_set"
+    n_executables = device.view.max_circuits
+    return {
+        "braket.ir.openqasm.program": _openqasm(device),
+        program_set: {
+            "actionType": program_set,
+            "version": ["1"],
+            "maximumExecutables": n_executables,
+            "maximumTotalShots": n_executables * device.view.max_shots,
+        },
+    }
 
 
 def _openqasm(device: NamedDevice) -> dict[str, Any]:

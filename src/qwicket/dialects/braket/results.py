@@ -12,9 +12,12 @@ from qwicket.dialects.braket import analog, tasks, wire
 from qwicket.dialects.times import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.circuits.outcomes import Array
     from qwicket.circuits.qubit import Factor
     from qwicket.dialects.braket.wire import VendorFields
+    from qwicket.model.failures import Failure
     from qwicket.model.jobs import Job
 
 _NAMES: Final = {"state_vector": "statevector", "density_matrix": "densitymatrix"}
@@ -22,15 +25,21 @@ _NAMES: Final = {"state_vector": "statevector", "density_matrix": "densitymatrix
 _readouts = msgspec.json.Decoder(list[Readout])
 
 
-def document(job: Job, fields: VendorFields, source: bytes, outcome: Outcome) -> bytes:
-    """Return `results.json` of a completed task.
+def document(
+    job: Job, fields: VendorFields, source: bytes, outcomes: Sequence[Outcome | Failure]
+) -> bytes:
+    """Return `results.json` of a completed task, or of a program set that failed.
 
     Args:
         job: The task.
         fields: Its vendor fields.
         source: Its program, as it is stored.
-        outcome: Its result.
+        outcomes: Its results: one, or one for each run of a program set.
     """
+    if fields.is_set:
+        return msgspec.json.encode(_program_set(job, fields, source, outcomes))
+    (outcome,) = outcomes
+    assert isinstance(outcome, Outcome)
     parts = _analog(source, outcome) if fields.is_analog else _gate_model(source, outcome)
     metadata = {
         "braketSchemaHeader": _header("braket.task_result.task_metadata"),
@@ -46,6 +55,77 @@ def document(job: Job, fields: VendorFields, source: bytes, outcome: Outcome) ->
 
 def _header(name: str) -> dict[str, str]:
     return {"name": name, "version": "1"}
+
+
+def _program_set(
+    job: Job, fields: VendorFields, source: bytes, outcomes: Sequence[Outcome | Failure]
+) -> dict[str, Any]:
+    stored = wire.source_of(source)
+    remaining = iter(outcomes)
+    programs: list[dict[str, Any]] = []
+    metadata: list[dict[str, Any]] = []
+    for program in stored.programs:
+        runs = [next(remaining) for _ in range(program.n_executables)]
+        action = {
+            "braketSchemaHeader": _header(wire.PROGRAM),
+            "source": program.source,
+            "inputs": program.inputs or {},
+        }
+        programs.append(
+            {
+                "braketSchemaHeader": _header("braket.task_result.program_result"),
+                "executableResults": [_executable(place, run) for place, run in enumerate(runs)],
+                "source": action,
+                "additionalMetadata": {"action": action},
+            }
+        )
+        metadata.append({"executables": [_failure(run) for run in runs]})
+    n_failed = sum(not isinstance(outcome, Outcome) for outcome in outcomes)
+    return {
+        "braketSchemaHeader": _header("braket.task_result.program_set_task_result"),
+        "programResults": programs,
+        "taskMetadata": {
+            "braketSchemaHeader": _header("braket.task_result.program_set_task_metadata"),
+            "id": tasks.arn(job, fields),
+            "deviceId": fields.device_arn,
+            "requestedShots": fields.shots,
+            "successfulShots": stored.shots * (len(outcomes) - n_failed),
+            "programMetadata": metadata,
+            "createdAt": format_time(job.created_at),
+            "endedAt": format_time(job.ended_at),
+            "status": tasks.status(job),
+            "totalFailedExecutables": n_failed,
+        },
+    }
+
+
+def _executable(place: int, outcome: Outcome | Failure) -> dict[str, Any]:
+    if isinstance(outcome, Outcome):
+        return {
+            "braketSchemaHeader": _header("braket.task_result.program_set_executable_result"),
+            "inputsIndex": place,
+            **_measured(outcome.arrays),
+        }
+    return {
+        "braketSchemaHeader": _header("braket.task_result.program_set_executable_failure"),
+        "inputsIndex": place,
+        "failureMetadata": _failure(outcome),
+    }
+
+
+def _failure(outcome: Outcome | Failure) -> dict[str, Any]:
+    """Return why a run failed; empty if it did not."""
+    if isinstance(outcome, Outcome):
+        return {}
+    return {"failureReason": outcome.message, "retryable": False, "category": "DEVICE"}
+
+
+def _measured(arrays: dict[str, Array]) -> dict[str, Any]:
+    bits, (_, width) = arrays[MEASUREMENTS].data, arrays[MEASUREMENTS].shape
+    return {
+        "measurements": [list(bits[at : at + width]) for at in range(0, len(bits), width)],
+        "measuredQubits": memoryview(arrays[LABELS].data).cast("q").tolist(),
+    }
 
 
 def _analog(source: bytes, outcome: Outcome) -> dict[str, Any]:
@@ -72,9 +152,7 @@ def _gate_model(source: bytes, outcome: Outcome) -> dict[str, Any]:
         },
     }
     if MEASUREMENTS in arrays:
-        bits, (_, width) = arrays[MEASUREMENTS].data, arrays[MEASUREMENTS].shape
-        body["measurements"] = [list(bits[at : at + width]) for at in range(0, len(bits), width)]
-        body["measuredQubits"] = memoryview(arrays[LABELS].data).cast("q").tolist()
+        body |= _measured(arrays)
     return body
 
 

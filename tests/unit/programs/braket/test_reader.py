@@ -15,7 +15,7 @@ from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcome_checks import check
 from qwicket.circuits.outcomes import Array, Outcome, encode, value_name
-from qwicket.circuits.qubit import QubitCircuit, pack
+from qwicket.circuits.qubit import Gate, QubitCircuit, pack
 from qwicket.engines import qubit as engines
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
@@ -258,3 +258,49 @@ def test_an_outcome_of_another_machine_is_checked(shots: int) -> None:
     ):
         with pytest.raises(InvalidRequest):
             check_it(msgspec.structs.replace(found, arrays=arrays))
+
+
+# --- program sets ---------------------------------------------------------------------------------
+
+
+def program_set(*programs: tuple[str, dict[str, list[float]]], shots: int = 5) -> bytes:
+    members = [{"source": source, "inputs": inputs} for source, inputs in programs]
+    return json.dumps({"source": "", "shots": shots, "programs": members}).encode()
+
+
+TURN = "input float a; qubit q; rx(a) q;"
+
+
+def test_a_program_set_is_a_circuit_for_each_place_of_its_inputs() -> None:
+    found = read(program_set((TURN, {"a": [0.5, 1.5]}), (BELL, {})), LIMITS)
+    assert [each.n_qubits for each in found] == [1, 1, 2]
+    assert [each.ops[0].params for each in found if isinstance(each.ops[0], Gate)] == [
+        (0.5,),
+        (1.5,),
+        (),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("programs", "field", "said"),
+    [
+        ([(TURN, {"a": [0.1, 1e200]})], "programs[0].inputs[1]", "line 1"),
+        ([(BELL, {}), ("qubit q;\nfoo q;", {})], "programs[1].inputs[0]", "line 2, column 1"),
+        ([(BELL + result("probability"), {})], "programs[0].inputs[0]", "no result types"),
+    ],
+)
+def test_an_error_in_a_program_set_names_the_program(
+    programs: list[Any], field: str, said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said) as refused:
+        read(program_set(*programs), LIMITS)
+    assert refused.value.field == field
+
+
+def test_a_program_set_has_at_most_as_many_runs_as_a_job_has_circuits() -> None:
+    few = Limits.from_names(circuits=3)
+    with pytest.raises(LimitExceeded, match="limit circuits"):
+        read(program_set((TURN, {"a": [0.1] * 4})), few)
+    few = Limits.from_names(operations=5)
+    with pytest.raises(LimitExceeded, match="limit operations"):
+        read(program_set((TURN, {"a": [0.1] * 4})), few)
