@@ -147,7 +147,21 @@ ReadoutKind = Literal[
     "expectation",
     "variance",
     "sample",
+    "adjoint_gradient",
 ]
+
+
+class Parameter(msgspec.Struct, frozen=True, array_like=True):
+    """A parameter of a gradient.
+
+    Attributes:
+        name: Name of the input.
+        slopes: Derivatives of angles by it, those that are not 0: number of a gate among the
+            circuit's gates without global phases, number of the angle, derivative.
+    """
+
+    name: str
+    slopes: tuple[tuple[int, int, float], ...] = ()
 
 
 class Readout(msgspec.Struct, frozen=True, array_like=True):
@@ -158,12 +172,16 @@ class Readout(msgspec.Struct, frozen=True, array_like=True):
         targets: Qubits of a density matrix or probabilities, the most significant first.
         products: Observables, one value each: products of factors on different qubits.
         keys: Basis states of amplitudes: bits, that of qubit 0 first.
+        coefficients: Of a gradient: one for each product. The observable is their sum.
+        parameters: Of a gradient: the value is the expectation, then a derivative by each.
     """
 
     kind: ReadoutKind
     targets: tuple[int, ...] = ()
     products: tuple[tuple[Factor, ...], ...] = ()
     keys: tuple[str, ...] = ()
+    coefficients: tuple[float, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
 
 class Readouts(msgspec.Struct, frozen=True, array_like=True):

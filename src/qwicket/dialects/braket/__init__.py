@@ -19,12 +19,21 @@ class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of one search, and values of each filter."""
 
 
-class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ProgramFailure(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An error of one program of a program set, or of its run with one place of its inputs."""
+
+    program_index: int
+    errors: tuple[str, ...]
+    inputs_index: int | None = None
+
+
+class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """An error of Braket. Errors of S3 and STS are XML."""
 
     type: str = msgspec.field(name="__type")
     message: str
     reason: str | None = None
+    program_set_validation_failures: tuple[ProgramFailure, ...] = ()
 
 
 REGISTRATION: Final = Registration(

@@ -209,7 +209,17 @@ def _machine(device: NamedDevice) -> dict[str, Any]:
 def _actions(device: NamedDevice) -> dict[str, Any]:
     if device.is_analog:
         return {analog.ACTION: {"actionType": analog.ACTION, "version": ["1"]}}
-    return {"braket.ir.openqasm.program": _openqasm(device)}
+    program_set = "braket.ir.openqasm.program_set"
+    n_executables = device.view.max_circuits
+    return {
+        "braket.ir.openqasm.program": _openqasm(device),
+        program_set: {
+            "actionType": program_set,
+            "version": ["1"],
+            "maximumExecutables": n_executables,
+            "maximumTotalShots": n_executables * device.view.max_shots,
+        },
+    }
 
 
 def _openqasm(device: NamedDevice) -> dict[str, Any]:
@@ -229,7 +239,7 @@ def _openqasm(device: NamedDevice) -> dict[str, Any]:
             {"name": "inv"},
         ],
         "supportedPragmas": pragmas,
-        "forbiddenPragmas": ["braket_result_type_adjoint_gradient"],
+        "forbiddenPragmas": [],
         "supportPhysicalQubits": True,
         "requiresAllQubitsMeasurement": False,
         "requiresContiguousQubitIndices": False,
@@ -256,5 +266,7 @@ def _result_types(device: NamedDevice) -> list[dict[str, Any]]:
         names = ["DensityMatrix"]
         if not device.takes_noise:
             names += ["StateVector", "Amplitude"]
+            gradient = {"name": "AdjointGradient", "observables": _OBSERVABLES}
+            found.append({**gradient, "minShots": 0, "maxShots": 0})
         found += [{"name": name, "minShots": 0, "maxShots": 0} for name in names]
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -59,6 +59,8 @@ _SIGNATURE_CODES: Final[Mapping[Service, Mapping[Refusal, str]]] = {
         "skewed": "RequestTimeTooSkewed",
     },
 }
+_MEMBER: Final = re.compile(r"programs\[([0-9]+)\](?:\.inputs\[([0-9]+)\])?")
+"""Field of an error that is in one program of a program set."""
 _Codes = tuple[tuple[type[QwicketError], str], ...]
 """Codes of a service. The first class that fits an error counts, so subclasses stand first."""
 _BRAKET_CODES: Final[_Codes] = (
@@ -185,10 +187,15 @@ def recast(error: QwicketError) -> QwicketError:
 def braket_body(error: QwicketError) -> bytes:
     """Return the body of an error of Braket."""
     code = _code("braket", error, _BRAKET_CODES, "ValidationException")
-    body = {"__type": code, "message": error.detail}
+    body: dict[str, Any] = {"__type": code, "message": error.detail}
     if code == "ValidationException":
-        # AWS gives one of a few reasons with this code; the others are about its own checks.
-        body["reason"] = "Other"
+        failed = _MEMBER.fullmatch(error.field or "")
+        if failed is not None:
+            body["reason"] = "ProgramSetValidationFailed"
+            body["message"] = f"{failed[0]}: {error.detail}"
+            places = {"programIndex": failed[1], "inputsIndex": failed[2]}
+            numbers = {name: int(place) for name, place in places.items() if place}
+            body["programSetValidationFailures"] = [{**numbers, "errors": [error.detail]}]
     return msgspec.json.encode(body)
 
 

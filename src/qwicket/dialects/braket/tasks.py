@@ -58,12 +58,17 @@ def summary(job: Job, fields: VendorFields) -> dict[str, Any]:
 
 def details(job: Job, fields: VendorFields, position: QueuePosition | None) -> dict[str, Any]:
     """Return a task with all of its fields."""
-    found = {
+    found: dict[str, Any] = {
         **summary(job, fields),
         "deviceParameters": fields.parameters,
         "queueInfo": _queue_info(job, position),
         "actionMetadata": {"actionType": fields.action},
     }
+    if fields.is_set:
+        found["actionMetadata"] |= {
+            "programCount": fields.n_programs,
+            "executableCount": fields.n_executables,
+        }
     if job.state is JobState.FAILED:
         found["failureReason"] = (job.error_text or "The task failed.")[:1024]
     if job.state is JobState.COMPLETED and fields.shots:

@@ -12,9 +12,9 @@ from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.catalogue import device_named, takes_noise
 from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
 from qwicket.dialects.validation import invalid_field, malformed
-from qwicket.model.errors import InvalidRequest
+from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.jobs import Submission
-from qwicket.programs.braket import BraketSource
+from qwicket.programs.braket import BraketProgram, BraketSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "braket.openqasm3"
 PROGRAM: Final = "braket.ir.openqasm.program"
+PROGRAM_SET: Final = "braket.ir.openqasm.program_set"
 _NOISE: Final = re.compile(r"^[ \t]*+#?pragma[ \t]++braket[ \t]++noise\b", re.MULTILINE)
 _REFUSED_ACTIONS: Final = {
-    "braket.ir.openqasm.program_set": "program sets",
     "braket.ir.jaqcd.program": "JAQCD",
     "braket.ir.blackbird.program": "Blackbird",
     "braket.ir.annealing.problem": "annealing",
@@ -97,10 +97,24 @@ class _Action(msgspec.Struct, frozen=True):
     inputs: dict[str, Any] | None = None
     setup: analog.Setup | None = None
     hamiltonian: msgspec.Raw = msgspec.Raw()
+    programs: tuple[BraketProgram, ...] = ()
 
     @property
     def is_analog(self) -> bool:
         return self.header.name == analog.ACTION
+
+    @property
+    def is_set(self) -> bool:
+        return self.header.name == PROGRAM_SET
+
+    @property
+    def n_executables(self) -> int:
+        return sum(program.n_executables for program in self.programs) if self.is_set else 1
+
+    @property
+    def has_noise(self) -> bool:
+        sources = [program.source for program in self.programs] if self.is_set else [self.source]
+        return any(_NOISE.search(source) for source in sources)
 
 
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,10 +128,16 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
     parameters: str = "{}"
     associations: tuple[dict[str, str], ...] = ()
     action: str = PROGRAM
+    n_programs: int = 0
+    n_executables: int = 0
 
     @property
     def is_analog(self) -> bool:
         return self.action == analog.ACTION
+
+    @property
+    def is_set(self) -> bool:
+        return self.action == PROGRAM_SET
 
     def directory(self, job: str) -> str:
         """Return the folder of the results, without a slash at its end."""
@@ -156,7 +176,7 @@ def submission(body: CreateBody, region: str) -> Submission:
     if body.shots == 0 and ":device/qpu/" in body.device_arn:
         raise InvalidRequest("shots: this device needs at least 1 shot.", field="shots")
     action = _read_action(body.action)
-    if not takes_noise(name) and _NOISE.search(action.source):
+    if not takes_noise(name) and action.has_noise:
         raise InvalidRequest(
             f"action: the device {name} takes no noise; the device dm1 does.", field="action"
         )
@@ -169,14 +189,17 @@ def submission(body: CreateBody, region: str) -> Submission:
         parameters=body.device_parameters,
         associations=body.associations,
         action=action.header.name,
+        n_programs=len(action.programs) if action.is_set else 0,
+        n_executables=action.n_executables if action.is_set else 0,
     )
+    shots = _shots_of_each(action, body.shots)
     return Submission(
         dialect=DIALECT,
         device=device_named(name),
         format=analog.FORMAT if action.is_analog else FORMAT,
-        source=_source(action, body.shots),
+        source=_source(action, shots),
         # A task of 0 shots is exact. The gateway needs at least 1; the source has the true number.
-        shots=max(1, body.shots),
+        shots=max(1, shots),
         outputs=("samples" if action.is_analog else "memory",),
         tags=tuple(tag_texts(body.tags)),
         idempotency_key=f"braket {body.client_token}",
@@ -194,16 +217,42 @@ def _read_action(text: str) -> _Action:
     except RecursionError:
         raise InvalidRequest("action is nested too deeply.", field="action") from None
     name = action.header.name
-    if name not in (PROGRAM, analog.ACTION):
+    if name not in (PROGRAM, PROGRAM_SET, analog.ACTION):
         kind = _REFUSED_ACTIONS.get(name, "another kind of action")
         raise InvalidRequest(
-            f"action: must be {PROGRAM} or {analog.ACTION}; {kind} is not supported here.",
+            f"action: must be {PROGRAM}, {PROGRAM_SET} or {analog.ACTION}; {kind} is not supported"
+            " here.",
             field="action",
         )
+    if action.is_set and not action.programs:
+        raise InvalidRequest("action: programs is missing or empty.", field="action")
+    for number, program in enumerate(action.programs):
+        if len({len(values) for values in (program.inputs or {}).values()}) > 1:
+            raise InvalidProgram(
+                "all lists of inputs of a program must have the same length",
+                field=f"programs[{number}]",
+            )
+        if not program.n_executables:
+            raise InvalidProgram("a list of inputs is empty", field=f"programs[{number}]")
     return action
 
 
+def _shots_of_each(action: _Action, shots: int) -> int:
+    """Return the shots of one run: those of a program set are of all runs together."""
+    if not action.is_set:
+        return shots
+    n_executables = action.n_executables
+    if not shots or shots % n_executables:
+        raise InvalidRequest(
+            f"shots: must be a multiple of {n_executables}, the number of executables.",
+            field="shots",
+        )
+    return shots // n_executables
+
+
 def _source(action: _Action, shots: int) -> bytes:
+    if action.is_set:
+        return _encode(BraketSource("", shots, programs=action.programs))
     if not action.is_analog:
         if not action.source:
             raise InvalidRequest("action: source is missing.", field="action")

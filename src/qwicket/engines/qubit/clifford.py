@@ -174,7 +174,9 @@ _STIM_NAMES: Final[Mapping[tuple[str, int], str]] = {
 }
 
 _ALONE: Final = {name: named for (name, n_controls), named in _STIM_NAMES.items() if not n_controls}
-_CONTROLLED: Final = {name: named for (name, n_controls), named in _STIM_NAMES.items() if n_controls}
+_CONTROLLED: Final = {
+    name: named for (name, n_controls), named in _STIM_NAMES.items() if n_controls
+}
 
 _Builder = Callable[..., StimGates]
 

@@ -32,28 +32,22 @@ from qwicket.circuits.qubit import (
     Gate,
     Measure,
     Op,
+    Parameter,
     QubitCircuit,
     Readout,
     Readouts,
     Register,
 )
 from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit import gradients
 from qwicket.engines.qubit.gates import dense
+from qwicket.engines.qubit.observables import Complexes, Floats, applied, factor_matrix, times
 from qwicket.engines.qubit.tasks import EngineResult
 
-Complexes = NDArray[np.complex128]
-Floats = NDArray[np.float64]
 Bits = NDArray[np.uint8]
 RunOnce = Callable[[QubitCircuit], EngineResult]
 FinalAmplitudes = Callable[[int, Sequence[Gate]], Complexes]
 
-_PAULIS: Final[dict[str, NDArray[np.complex128]]] = {
-    "i": np.eye(2, dtype=np.complex128),
-    "x": np.array([[0, 1], [1, 0]], dtype=np.complex128),
-    "y": np.array([[0, -1j], [1j, 0]], dtype=np.complex128),
-    "z": np.diag([1, -1]).astype(np.complex128),
-    "h": np.array([[1, 1], [1, -1]], dtype=np.complex128) / np.sqrt(2),
-}
 _TURNS: Final[dict[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
     "i": (),
     "z": (),
@@ -98,7 +92,12 @@ def run(
         else:
             # Axis q of the tensor is qubit q, so that the first is the most significant.
             psi = final_amplitudes(n, gates).reshape((2,) * n).transpose()
-            values = [_of_vector(each, psi) for each in readouts.values]
+            values = [
+                gradients.gradient(each, psi, gates)
+                if each.kind == "adjoint_gradient"
+                else _of_vector(each, psi)
+                for each in readouts.values
+            ]
         arrays = {}
     text = msgspec.json.encode([_labelled(each, readouts.labels) for each in readouts.values])
     arrays[READOUTS] = Array("|u1", (len(text),), text)
@@ -108,17 +107,17 @@ def run(
 
 def _labelled(value: Readout, labels: Sequence[int]) -> Readout:
     """Return a readout with the qubits as the source numbers them."""
-    return Readout(
-        value.kind,
-        tuple([labels[qubit] for qubit in value.targets]),
-        tuple(
+    return msgspec.structs.replace(
+        value,
+        targets=tuple([labels[qubit] for qubit in value.targets]),
+        products=tuple(
             tuple(
                 Factor(each.name, tuple([labels[q] for q in each.targets]), each.matrix)
                 for each in product
             )
             for product in value.products
         ),
-        value.keys,
+        parameters=tuple([Parameter(each.name) for each in value.parameters]),
     )
 
 
@@ -188,7 +187,7 @@ def _turns(values: Sequence[Readout]) -> list[Op]:
                 continue  # a qubit has one basis, which the parser has checked
             turned.update(factor.targets)
             if factor.name == "hermitian":
-                _, vectors = np.linalg.eigh(_matrix(factor))
+                _, vectors = np.linalg.eigh(factor_matrix(factor))
                 flat = np.ascontiguousarray(vectors.conj().T).view(np.float64).ravel()
                 gates.append(Gate("unitary", factor.targets, tuple(flat.tolist())))
             else:
@@ -223,16 +222,8 @@ def _index(bits: Bits, targets: Sequence[int]) -> NDArray[np.int64]:
 
 def _eigenvalues(factor: Factor) -> Floats:
     if factor.name == "hermitian":
-        return np.asarray(np.linalg.eigvalsh(_matrix(factor)), dtype=np.float64)
+        return np.asarray(np.linalg.eigvalsh(factor_matrix(factor)), dtype=np.float64)
     return np.array([1.0, 1.0 if factor.name == "i" else -1.0])
-
-
-def _matrix(factor: Factor) -> Complexes:
-    if factor.name != "hermitian":
-        return _PAULIS[factor.name]
-    size = 1 << len(factor.targets)
-    flat: Complexes = np.array(factor.matrix).view(np.complex128)
-    return flat.reshape(size, size)
 
 
 # --- exact values ---------------------------------------------------------------------------------
@@ -253,11 +244,9 @@ def _of_vector(value: Readout, psi: Complexes) -> Complexes | Floats:
         return reduced
     numbers: list[float] = []
     for product in value.products:
-        applied = psi
-        for factor in product:
-            applied = _applied(applied, _matrix(factor), factor.targets)
-        mean = float(np.vdot(psi, applied).real)
-        square = float(np.vdot(applied, applied).real)
+        turned = times(product, psi)
+        mean = float(np.vdot(psi, turned).real)
+        square = float(np.vdot(turned, turned).real)
         numbers.append(mean if value.kind == "expectation" else max(0.0, square - mean**2))
     return np.array(numbers, dtype=np.float64)
 
@@ -276,16 +265,13 @@ def _of_density(value: Readout, rho: Complexes, n: int) -> Complexes | Floats:
         return reduced
     numbers = []
     for product in value.products:
-        applied = rho
-        for factor in product:
-            applied = _applied(applied, _matrix(factor), factor.targets)
-        mean = np.trace(applied.reshape(size, size)).real
+        turned = times(product, rho)
+        mean = np.trace(turned.reshape(size, size)).real
         if value.kind == "expectation":
             numbers.append(mean)
             continue
-        for factor in product:
-            applied = _applied(applied, _matrix(factor), factor.targets)
-        numbers.append(max(0.0, np.trace(applied.reshape(size, size)).real - mean**2))
+        turned = times(product, turned)
+        numbers.append(max(0.0, np.trace(turned.reshape(size, size)).real - mean**2))
     return np.array(numbers, dtype=np.float64)
 
 
@@ -317,15 +303,7 @@ def _density(n: int, gates: Sequence[Gate]) -> Complexes:
             matrices = matrix[np.newaxis]
         columns = [n + qubit for qubit in qubits]
         rho = sum(
-            (_applied(_applied(rho, each, qubits), each.conj(), columns) for each in matrices),
+            (applied(applied(rho, each, qubits), each.conj(), columns) for each in matrices),
             start=np.zeros((), dtype=np.complex128),
         )
     return rho
-
-
-def _applied(tensor: Complexes, matrix: Complexes, axes: Sequence[int]) -> Complexes:
-    """Return a tensor with a matrix applied to some axes, the first the most significant."""
-    k = len(axes)
-    shaped = matrix.reshape((2,) * (2 * k))
-    moved = np.tensordot(shaped, tensor, axes=(range(k, 2 * k), axes))
-    return np.moveaxis(moved, range(k), axes)

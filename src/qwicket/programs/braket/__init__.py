@@ -7,7 +7,7 @@ ask for exact quantities of the final state and so decide which circuit runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,24 +25,46 @@ from qwicket.circuits.qubit import (
 )
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs.braket import slopes
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.braket.pragmas import Pragmas
 from qwicket.programs.openqasm.bounds import BraketLimits
 from qwicket.programs.openqasm.interpreter import Extension
 from qwicket.programs.openqasm.reader import Reader
 
-__all__ = ["BraketSource", "read"]
+__all__ = ["BraketProgram", "BraketSource", "read"]
 
 _INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
 """Declaration of an input; the group is its name."""
 
 
-class BraketSource(msgspec.Struct, frozen=True):
-    """A program's text, shots and inputs, as the dialect stores them."""
+class BraketProgram(msgspec.Struct, frozen=True):
+    """A member of a program set: a text that runs once for each place in its lists of inputs."""
+
+    source: str
+    inputs: dict[str, list[float]] | None = None
+
+    @property
+    def n_executables(self) -> int:
+        return len(next(iter(self.inputs.values()))) if self.inputs else 1
+
+    def executables(self) -> Iterator[dict[str, Any]]:
+        """Yield the inputs of each run."""
+        lists = self.inputs or {}
+        for place in range(self.n_executables):
+            yield {name: values[place] for name, values in lists.items()}
+
+
+class BraketSource(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program's text, shots and inputs, as the dialect stores them.
+
+    A program set has `programs` instead of a text; its shots are those of each run.
+    """
 
     source: str
     shots: int
     inputs: dict[str, Any] = {}
+    programs: tuple[BraketProgram, ...] = ()
 
 
 _decoder: Final = msgspec.json.Decoder(BraketSource)
@@ -56,7 +78,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         limits: Bounds on bytes, operations and results.
 
     Returns:
-        One circuit with readouts, on the qubits that it uses.
+        A circuit with readouts, on the qubits that it uses; of a program set one for each run.
 
     Raises:
         InvalidProgram: The text is refused; the detail says where and why.
@@ -66,6 +88,41 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         program = _decoder.decode(source)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise InvalidProgram("the program is not JSON with source, shots and inputs") from None
+    if program.programs:
+        return _read_set(program, limits)
+    return (_read_one(program, limits),)
+
+
+def _read_set(program: BraketSource, limits: Limits) -> tuple[QubitCircuit, ...]:
+    """Read a program set; an error names the program and the place in its inputs."""
+    n_executables = sum(each.n_executables for each in program.programs)
+    if n_executables > limits.programs.circuits:
+        raise LimitExceeded(
+            f"The program set has {n_executables:,} executables, {limits.programs.circuits:,} are"
+            " allowed (limit circuits)."
+        )
+    circuits: list[QubitCircuit] = []
+    n_ops = 0
+    for number, member in enumerate(program.programs):
+        for place, inputs in enumerate(member.executables()):
+            try:
+                circuit = _read_one(BraketSource(member.source, program.shots, inputs), limits)
+                n_ops += len(circuit.ops)
+                if n_ops > limits.programs.operations:
+                    raise LimitExceeded(
+                        f"The program set has more than {limits.programs.operations:,} operations"
+                        " (limit operations)."
+                    )
+                if circuit.readouts is not None and circuit.readouts.values:
+                    raise InvalidProgram("a program of a program set has no result types")
+            except (InvalidProgram, LimitExceeded) as error:
+                field = f"programs[{number}].inputs[{place}]"
+                raise type(error)(error.detail, field=field) from None
+            circuits.append(circuit)
+    return tuple(circuits)
+
+
+def _read_one(program: BraketSource, limits: Limits) -> QubitCircuit:
     n_bytes = len(program.source.encode())
     if n_bytes > limits.programs.program_text_bytes:
         raise LimitExceeded(
@@ -76,15 +133,23 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     # would refuse.
     declared = set(_INPUT.findall(program.source))
     inputs = {name: value for name, value in program.inputs.items() if name in declared}
-    pragmas = Pragmas(program.shots)
-    extension = Extension(GATES, pragmas.run)
+
+    def read_with(inputs: Mapping[str, Any]) -> tuple[QubitCircuit, Pragmas, int]:
+        pragmas = Pragmas(program.shots)
+        reader = Reader(program.source, limits, inputs, 3, Extension(GATES, pragmas.run))
+        return reader.circuit(), pragmas, reader.steps
+
     try:
-        circuit = Reader(program.source, limits, inputs, 3, extension).circuit()
+        circuit, pragmas, steps = read_with(inputs)
+        if any(readout.kind == "adjoint_gradient" for readout, _ in pragmas.results):
+            pragmas.results = slopes.completed(
+                pragmas.results, circuit, inputs, steps, lambda inputs: read_with(inputs)[0]
+            )
     except RecursionError:
         raise InvalidProgram("the program is nested too deeply") from None
     except MemoryError:
         raise LimitExceeded("the program needs too much memory to be read") from None
-    return (_with_readouts(circuit, pragmas, program.shots, limits.of(BraketLimits)),)
+    return _with_readouts(circuit, pragmas, program.shots, limits.of(BraketLimits))
 
 
 def _with_readouts(
@@ -182,13 +247,15 @@ def _size(value: Readout, n: int) -> int:
             return 1 << len(value.targets)
         case "amplitude":
             return 2 * len(value.keys)
+        case "adjoint_gradient":
+            return 1 + len(value.parameters)
         case _:
             return len(value.products)
 
 
 def _check_states(values: Sequence[Readout], n: int, *, noisy: bool) -> None:
     for value in values:
-        if noisy and value.kind in ("state_vector", "amplitude"):
+        if noisy and value.kind in ("state_vector", "amplitude", "adjoint_gradient"):
             raise InvalidProgram(f"the result type '{value.kind}' needs a program without noise")
         wrong = next((key for key in value.keys if len(key) != n), None)
         if wrong is not None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
-from qwicket.circuits.qubit import Factor, Gate, Readout, ReadoutKind
+from msgspec.structs import replace
+
+from qwicket.circuits.qubit import Factor, Gate, Parameter, Readout, ReadoutKind
 from qwicket.programs.braket.channels import CHANNELS, Matrix, deviation, flat
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ _MAX_KRAUS_QUBITS: Final = 2
 _TOLERANCE: Final = 1e-5
 _OBSERVABLES: Final = frozenset("ixyzh")
 _OF_OBSERVABLES: Final = frozenset({"expectation", "variance", "sample"})
-_NOT_FROM_SHOTS: Final = frozenset({"state_vector", "density_matrix", "amplitude"})
+_NOT_FROM_SHOTS: Final = frozenset(
+    {"state_vector", "density_matrix", "amplitude", "adjoint_gradient"}
+)
 
 
 class Pragmas:
@@ -139,8 +143,6 @@ class Pragmas:
 
     def _result(self, line: _Line) -> None:
         kind = line.take()
-        if kind == "adjoint_gradient":
-            raise line.error("the result type 'adjoint_gradient' is not supported here")
         # Shots give outcomes, from which no state and no amplitude can be read.
         if kind in _NOT_FROM_SHOTS and self._shots:
             raise line.error(f"the result type '{kind}' needs shots=0")
@@ -159,41 +161,79 @@ class Pragmas:
             readout = Readout(cast(ReadoutKind, kind), targets)
         elif kind in _OF_OBSERVABLES:
             readout = self._observable(line, cast(ReadoutKind, kind))
+        elif kind == "adjoint_gradient":
+            readout = self._gradient(line)
         else:
             raise line.error(f"the result type {kind!r} is not known")
         self.results.append((readout, line.at))
 
     def _observable(self, line: _Line, kind: ReadoutKind) -> Readout:
-        factors: list[Factor] = []
+        name = line.take()
+        if name in _OBSERVABLES and line.next in ("", "all"):
+            if line.next:
+                line.take()
+            # Completed when the number of qubits is known.
+            self._everywhere[len(self.results)] = name
+            return Readout(kind)
+        return Readout(kind, products=(self._product(line, name),))
+
+    def _gradient(self, line: _Line) -> Readout:
+        """Read `expectation(2 * x(q[0]) @ z(q[1]) - y(q[0])) a, b`, or `all` for all inputs."""
+        if line.take() != "expectation":
+            raise line.error("'adjoint_gradient' is that of an 'expectation(…)'")
+        line.need("(")
+        products: list[tuple[Factor, ...]] = []
+        coefficients: list[float] = []
         while True:
-            name = line.take()
-            if name == "hermitian":
-                line.need("(")
-                matrix = line.matrix()
-                line.need(")")
-                width = _width(matrix, line, _MAX_MATRIX_QUBITS)
-                if not _is_hermitian(matrix):
-                    raise line.error("the matrix is not Hermitian")
-                targets = self._targets_of_hermitian(line, width)
-                factors.append(Factor(name, targets, flat([matrix])))
-            elif name in _OBSERVABLES:
-                if line.next in ("", "all"):
-                    if factors or (line.next and line.take() and line.next):
-                        raise line.error("each factor of a product must name its qubit")
-                    # Completed when the number of qubits is known.
-                    self._everywhere[len(self.results)] = name
-                    return Readout(kind)
-                factors.append(Factor(name, self._in_brackets(line)))
-            else:
-                raise line.error(f"the observable {name!r} is not known")
-            if line.next != "@":
+            coefficient, name = line.coefficient()
+            coefficients.append(coefficient)
+            products.append(self._product(line, name))
+            if line.next not in ("+", "-"):
                 break
+        line.need(")")
+        names = [line.take()]
+        while line.next == ",":
             line.take()
+            names.append(line.take())
+        if not all(each.isidentifier() for each in names):
+            raise line.error("'adjoint_gradient' names inputs of the program, or 'all'")
+        if len(set(names)) < len(names):
+            raise line.error("'adjoint_gradient' names an input twice")
+        # `all` is replaced where the inputs of the program are known.
+        parameters = () if names == ["all"] else tuple(map(Parameter, names))
+        return Readout(
+            "adjoint_gradient",
+            products=tuple(products),
+            coefficients=tuple(coefficients),
+            parameters=parameters,
+        )
+
+    def _product(self, line: _Line, name: str) -> tuple[Factor, ...]:
+        """Read an observable whose first name was read."""
+        factors = [self._factor(line, name)]
+        while line.next == "@":
+            line.take()
+            factors.append(self._factor(line, line.take()))
         # The factors of a product are measured together, so each needs qubits of its own.
         named = [target for factor in factors for target in factor.targets]
         if len(set(named)) < len(named):
             raise line.error("a qubit is in two factors of an observable")
-        return Readout(kind, products=(tuple(factors),))
+        return tuple(factors)
+
+    def _factor(self, line: _Line, name: str) -> Factor:
+        if name == "hermitian":
+            line.need("(")
+            matrix = line.matrix()
+            line.need(")")
+            width = _width(matrix, line, _MAX_MATRIX_QUBITS)
+            if not _is_hermitian(matrix):
+                raise line.error("the matrix is not Hermitian")
+            return Factor(name, self._targets_of_hermitian(line, width), flat([matrix]))
+        if name not in _OBSERVABLES:
+            raise line.error(f"the observable {name!r} is not known")
+        if line.next in ("", "all", ")"):
+            raise line.error("each factor of a product must name its qubit")
+        return Factor(name, self._in_brackets(line))
 
     def _in_brackets(self, line: _Line) -> tuple[int, ...]:
         """Read the qubit of `z(q[0])`, or of `z q[0]`."""
@@ -251,7 +291,7 @@ class Pragmas:
         targets = tuple(place_of[qubit] for qubit in readout.targets)
         if readout.kind in ("density_matrix", "probability"):
             targets = targets or tuple(range(n))
-        return Readout(readout.kind, targets, products, readout.keys)
+        return replace(readout, targets=targets, products=products)
 
 
 class _Line:
@@ -301,6 +341,19 @@ class _Line:
             if self.next != ",":
                 return tuple(found)
             self.take()
+
+    def coefficient(self) -> tuple[float, str]:
+        """Read the number before a product, 1 if there is none, and the product's first name."""
+        sign = 1.0
+        while self.next in ("+", "-"):
+            sign = -sign if self.take() == "-" else sign
+        if not _NUMBER.fullmatch(self.next):
+            return sign, self.take()
+        value = self._term()
+        if value.imag:
+            raise self.error("a coefficient must be real")
+        self.need("*")
+        return sign * value.real, self.take()
 
     def numbers(self) -> list[float]:
         found = []

@@ -147,6 +147,11 @@ class Interpreter:
             syntax.Pragma: self._pragma,
         }
 
+    @property
+    def steps(self) -> int:
+        """Tokens of the program, those in loops and gates as often as they were read."""
+        return self._evaluator.steps
+
     def circuit(self, at: int) -> QubitCircuit:
         """Return the circuit after the last statement; `at` is the position of the end."""
         self._declarations.check_complete(at)

@@ -53,6 +53,11 @@ class Reader:
         self._interpreter = Interpreter(self._tokens, version, limits, inputs, extension)
         self._values: dict[tuple[str, ...], float] = {}
 
+    @property
+    def steps(self) -> int:
+        """Tokens that were read so far, those in loops and gates each time."""
+        return self._interpreter.steps
+
     def circuit(self) -> QubitCircuit:
         """Read to the end of the text."""
         parser, interpreter = self._parser, self._interpreter

@@ -165,6 +165,11 @@ class Evaluator:
             PhysicalQubit: self._physical_qubit,
         }
 
+    @property
+    def steps(self) -> int:
+        """Tokens of the program, and the work that was counted so far."""
+        return MAX_STEPS - self._steps_left
+
     def count_steps(self, steps: int, at: int) -> None:
         """Count work before it is done, so that a short text cannot take long to read."""
         self._steps_left -= steps

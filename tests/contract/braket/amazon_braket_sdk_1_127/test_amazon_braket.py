@@ -17,6 +17,7 @@ from braket.ahs import AnalogHamiltonianSimulation, AtomArrangement, DrivingFiel
 from braket.aws import AwsDevice, AwsQuantumTask, AwsSession
 from braket.circuits import Circuit, FreeParameter, Observable
 from braket.ir.openqasm import Program
+from braket.program_sets import CircuitBinding, ProgramSet
 from braket.tasks import GateModelQuantumTaskResult
 from braket.timings import TimeSeries
 
@@ -195,6 +196,59 @@ def test_results_from_shots_agree_with_exact_ones():
 def test_parameters_are_filled_at_the_run():
     circuit = Circuit().rx(0, FreeParameter("theta")).expectation(Observable.Z(), 0)
     assert run(circuit, 0, inputs={"theta": 1.1}).values[0] == pytest.approx(cos(1.1))
+
+
+def test_a_gradient_is_exact():
+    """⟨Z₀Z₁⟩ = cos b after ry(a) and rx(b) on an entangled pair; ⟨Z₀⟩ = cos a."""
+    a, b = FreeParameter("a"), FreeParameter("b")
+    circuit = Circuit().ry(0, a).cnot(0, 1).rx(1, b)
+    observable = 2 * Observable.Z(0) @ Observable.Z(1) - 3 * Observable.Z(0)
+    circuit.adjoint_gradient(observable, parameters=["a", "b"])
+    (value,) = run(circuit, 0, inputs={"a": 0.4, "b": 1.1}).values
+    assert value["expectation"] == pytest.approx(2 * cos(1.1) - 3 * cos(0.4), abs=1e-12)
+    assert value["gradient"]["a"] == pytest.approx(3 * sin(0.4), abs=1e-12)
+    assert value["gradient"]["b"] == pytest.approx(-2 * sin(1.1), abs=1e-12)
+    product = Circuit().rx(0, 2 * a).adjoint_gradient(Observable.Z(0))
+    (value,) = run(product, 0, inputs={"a": 0.4}).values
+    assert value["gradient"] == {"a": pytest.approx(-2 * sin(0.8), abs=1e-12)}
+
+
+def test_a_program_set_comes_back_with_its_observables():
+    theta = FreeParameter("theta")
+    angles = [0.3, 1.2]
+    turned = CircuitBinding(
+        Circuit().ry(0, theta),
+        input_sets={"theta": angles},
+        observables=[Observable.Z(0), Observable.X(0)],
+    )
+    shots = 4000
+    programs = ProgramSet([bell(), turned], shots_per_executable=shots)
+    task = AwsDevice(SV1).run(programs, poll_interval_seconds=0.05)
+    result = task.result()
+    assert task.metadata()["actionMetadata"] == {
+        "actionType": "braket.ir.openqasm.program_set",
+        "programCount": 2,
+        "executableCount": 5,
+    }
+    assert result.task_metadata.requestedShots == 5 * shots
+    assert result.task_metadata.successfulShots == 5 * shots
+    ((pair,), found) = (entry.entries for entry in result.entries)
+    assert set(pair.counts) == {"00", "11"}
+    assert sum(pair.counts.values()) == shots
+    expected = [value for angle in angles for value in (cos(angle), sin(angle))]
+    assert [each.expectation for each in found] == pytest.approx(expected, abs=5 / sqrt(shots))
+
+
+def test_a_program_set_names_its_wrong_program():
+    wrong = Program(source="OPENQASM 3.0;\nqubit[1] q;\nfoo q[0];")
+    with pytest.raises(ClientError, match="First failure") as refused:
+        AwsDevice(SV1).run(ProgramSet([bell(), wrong], shots_per_executable=5))
+    (failure,) = refused.value.response["programSetValidationFailures"]
+    assert (failure["programIndex"], failure["inputsIndex"]) == (1, 0)
+    assert "line 3" in failure["errors"][0]
+    uneven = ProgramSet([bell(), bell()])
+    with pytest.raises(ClientError, match="multiple of 2"):
+        AwsDevice(SV1).run(uneven, shots=7)
 
 
 def test_noise_gives_the_kraus_sum():

@@ -15,7 +15,7 @@ from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcome_checks import check
 from qwicket.circuits.outcomes import Array, Outcome, encode, value_name
-from qwicket.circuits.qubit import QubitCircuit, pack
+from qwicket.circuits.qubit import Gate, QubitCircuit, pack
 from qwicket.engines import qubit as engines
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
@@ -82,6 +82,74 @@ def test_a_channel_preserves_the_trace(name: str) -> None:
     assert deviation(channel.kraus(*[0.2] * channel.n_parameters)) < 1e-12
 
 
+def gradient(source: str, observable: str, names: str = "all", **inputs: float) -> list[float]:
+    """Return an expectation value and its derivatives."""
+    source += result(f"adjoint_gradient expectation({observable}) {names}")
+    options = RunOptions(shots=1, seed=1, outputs=("memory",))
+    found = engines.run(circuit(source, 0, **inputs), options, 0).arrays[value_name(0)]
+    return np.frombuffer(found.data, found.dtype).tolist()
+
+
+def test_a_gradient_has_its_closed_form() -> None:
+    """⟨Z⟩ = cos a after rx(a); ⟨X⟩ = sin a cos b after ry(a) and rz(b)."""
+    source = "input float a; input float b; qubit[1] q; ry(a) q[0]; rz(b) q[0];\n"
+    a, b = 0.7, 1.9
+    expected = [np.sin(a) * np.cos(b), np.cos(a) * np.cos(b), -np.sin(a) * np.sin(b)]
+    assert gradient(source, "x(q[0])", a=a, b=b) == pytest.approx(expected, abs=1e-12)
+    (value, by_b) = gradient(source, "2.5 * x(q[0]) - z(q[0])", "b", a=a, b=b)
+    assert value == pytest.approx(2.5 * expected[0] - np.cos(a), abs=1e-12)
+    assert by_b == pytest.approx(2.5 * expected[2], abs=1e-12)
+
+
+ANGLES = "input float a; input float b; input float c; qubit[3] q; h q; ry(0.4) q[1];\n"
+GATES_OF_ANGLES = {
+    **{name: f"{name}(a * 2 - b) q[0];" for name in ("rx", "ry", "rz", "phaseshift", "gpi")},
+    **{name: f"{name}(sin(a) + c) q[0], q[1];" for name in ("xx", "yy", "zz", "xy", "pswap")},
+    **{f"cphaseshift{s}": f"cphaseshift{s}(a * b) q[1], q[2];" for s in ("", "00", "01", "10")},
+    "U": "U(a, b, c) q[1];",
+    "prx": "prx(a, b) q[0];",
+    "ms": "ms(a, b, c) q[0], q[2];",
+    "gphase": "gphase(a); ctrl @ gphase(b) q[0]; ctrl @ rx(c) q[0], q[1];",
+    "modifiers": "inv @ pow(3) @ rx(a) q[0]; pow(0.5) @ U(b, 0.3, c) q[1];",
+    "gate": "gate g(t) x0 { rx(t) x0; ry(t * t) x0; } g(a) q[0]; g(b) q[1]; g(c) q[0];",
+    "loop": "for int k in [1:3] { rx(k * a) q[0]; cnot q[0], q[1]; rz(b / k) q[1]; ry(c) q[0]; }",
+    "branch": "if (a > 0) { rx(a) q[0]; } else { ry(a) q[1]; }",
+}
+
+
+@pytest.mark.parametrize("name", GATES_OF_ANGLES)
+def test_a_gradient_is_the_difference_of_expectation_values(name: str) -> None:
+    """Central differences of the sixth order, of the values of the gate itself."""
+    source = f"{ANGLES}{GATES_OF_ANGLES[name]}\nrx(0.3) q[0]; cnot q[0], q[1]; ry(0.2) q[2];\n"
+    observable = "x(q[0]) @ y(q[1]) + 0.5 * z(q[0]) - 2 * hermitian([[1, 1im], [-1im, 3]]) q[2]"
+    at = {"a": 0.31, "b": 1.27, "c": -0.83}
+    value, *found = gradient(source, observable, **at)
+
+    def shifted(key: str, by: float) -> float:
+        return gradient(source, observable, "a", **{**at, key: at[key] + by})[0]
+
+    weights = {1: 3 / 4, 2: -3 / 20, 3: 1 / 60}
+    for key, derivative in zip("abc", found, strict=True):
+        differences = {k: shifted(key, k * 0.01) - shifted(key, -k * 0.01) for k in weights}
+        expected = sum(weights[k] * differences[k] for k in weights) / 0.01
+        assert derivative == pytest.approx(expected, abs=1e-9)
+    assert value == shifted("a", 0)
+
+
+def test_an_input_that_decides_which_gates_run_has_no_derivative() -> None:
+    source = "input float a; qubit q; if (a >= 0) { x q; } rx(a) q;\n"
+    with pytest.raises(InvalidProgram, match="'a' decides which gates run"):
+        gradient(source, "z(q)", a=0.0)
+
+
+def test_a_gradient_by_many_inputs_of_a_long_program_is_refused() -> None:
+    names = [f"a{k}" for k in range(100)]
+    source = "".join(f"input float {name};" for name in names) + "qubit q;\n"
+    source += "for int k in [1:1000] { h q; }\n"
+    with pytest.raises(LimitExceeded, match="read 400 times"):
+        gradient(source, "z(q)", **dict.fromkeys(names, 0.1))
+
+
 def test_shots_of_noise_follow_its_density_matrix() -> None:
     text = "qubit q; x q;\n#pragma braket noise amplitude_damping(0.25) q\n"
     bits = outcome(text, 4000).arrays["measurements"].data
@@ -95,7 +163,15 @@ def test_shots_of_noise_follow_its_density_matrix() -> None:
         (BELL, 0, "needs shots above 0"),
         (BELL + result("sample z(q[0])"), 0, "line 4, column 1: the result type 'sample'"),
         (BELL + result("state_vector"), 5, "needs shots=0"),
-        (BELL + result("adjoint_gradient expectation(z(q[0])) a"), 0, "adjoint_gradient"),
+        (BELL + result("adjoint_gradient expectation(z(q[0])) a"), 0, "'a' is not an input"),
+        (BELL + result("adjoint_gradient expectation(z(q[0])) all"), 9, "needs shots=0"),
+        (BELL + result("adjoint_gradient variance(z(q[0])) all"), 0, "line 4, column 1"),
+        (BELL + result("adjoint_gradient expectation(z all) all"), 0, "must name its qubit"),
+        (BELL + result("adjoint_gradient expectation(2im * z(q[0])) all"), 0, "must be real"),
+        (BELL + result("adjoint_gradient expectation(2 z(q[0])) all"), 0, "expected '*'"),
+        (BELL + result("adjoint_gradient expectation(z(q[0]) + ) all"), 0, "is not known"),
+        (BELL + result("adjoint_gradient expectation(z(q[0])) a, a"), 0, "an input twice"),
+        (BELL + result("adjoint_gradient expectation(z(q[0]))"), 0, "names inputs"),
         (BELL + result("nothing"), 0, "'nothing' is not known"),
         (BELL + result("probability q[2]"), 0, "no qubits 'q[2]'"),
         (BELL + result("expectation z(q[0]) @ x(q[0])"), 0, "two factors"),
@@ -182,3 +258,49 @@ def test_an_outcome_of_another_machine_is_checked(shots: int) -> None:
     ):
         with pytest.raises(InvalidRequest):
             check_it(msgspec.structs.replace(found, arrays=arrays))
+
+
+# --- program sets ---------------------------------------------------------------------------------
+
+
+def program_set(*programs: tuple[str, dict[str, list[float]]], shots: int = 5) -> bytes:
+    members = [{"source": source, "inputs": inputs} for source, inputs in programs]
+    return json.dumps({"source": "", "shots": shots, "programs": members}).encode()
+
+
+TURN = "input float a; qubit q; rx(a) q;"
+
+
+def test_a_program_set_is_a_circuit_for_each_place_of_its_inputs() -> None:
+    found = read(program_set((TURN, {"a": [0.5, 1.5]}), (BELL, {})), LIMITS)
+    assert [each.n_qubits for each in found] == [1, 1, 2]
+    assert [each.ops[0].params for each in found if isinstance(each.ops[0], Gate)] == [
+        (0.5,),
+        (1.5,),
+        (),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("programs", "field", "said"),
+    [
+        ([(TURN, {"a": [0.1, 1e200]})], "programs[0].inputs[1]", "line 1"),
+        ([(BELL, {}), ("qubit q;\nfoo q;", {})], "programs[1].inputs[0]", "line 2, column 1"),
+        ([(BELL + result("probability"), {})], "programs[0].inputs[0]", "no result types"),
+    ],
+)
+def test_an_error_in_a_program_set_names_the_program(
+    programs: list[Any], field: str, said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said) as refused:
+        read(program_set(*programs), LIMITS)
+    assert refused.value.field == field
+
+
+def test_a_program_set_has_at_most_as_many_runs_as_a_job_has_circuits() -> None:
+    few = Limits.from_names(circuits=3)
+    with pytest.raises(LimitExceeded, match="limit circuits"):
+        read(program_set((TURN, {"a": [0.1] * 4})), few)
+    few = Limits.from_names(operations=5)
+    with pytest.raises(LimitExceeded, match="limit operations"):
+        read(program_set((TURN, {"a": [0.1] * 4})), few)
