@@ -34,8 +34,8 @@ def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
     """
     weights: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
     for place, parameter in enumerate(value.parameters, start=1):
-        for gate, angle, slope in parameter.slopes:
-            weights[gate].append((angle, place, slope))
+        for index, angle, slope in parameter.slopes:
+            weights[index].append((angle, place, slope))
     found = np.zeros(1 + len(value.parameters))
     bra = np.zeros_like(psi)
     for coefficient, product in zip(value.coefficients, value.products, strict=True):

@@ -87,7 +87,8 @@ def gradient(source: str, observable: str, names: str = "all", **inputs: float) 
     source += result(f"adjoint_gradient expectation({observable}) {names}")
     options = RunOptions(shots=1, seed=1, outputs=("memory",))
     found = engines.run(circuit(source, 0, **inputs), options, 0).arrays[value_name(0)]
-    return np.frombuffer(found.data, found.dtype).tolist()
+    values: list[float] = np.frombuffer(found.data, found.dtype).tolist()
+    return values
 
 
 def test_a_gradient_has_its_closed_form() -> None:
@@ -123,7 +124,7 @@ def test_a_gradient_is_the_difference_of_expectation_values(name: str) -> None:
     source = f"{ANGLES}{GATES_OF_ANGLES[name]}\nrx(0.3) q[0]; cnot q[0], q[1]; ry(0.2) q[2];\n"
     observable = "x(q[0]) @ y(q[1]) + 0.5 * z(q[0]) - 2 * hermitian([[1, 1im], [-1im, 3]]) q[2]"
     at = {"a": 0.31, "b": 1.27, "c": -0.83}
-    value, *found = gradient(source, observable, **at)
+    value, *found = gradient(source, observable, "all", **at)
 
     def shifted(key: str, by: float) -> float:
         return gradient(source, observable, "a", **{**at, key: at[key] + by})[0]
@@ -147,7 +148,7 @@ def test_a_gradient_by_many_inputs_of_a_long_program_is_refused() -> None:
     source = "".join(f"input float {name};" for name in names) + "qubit q;\n"
     source += "for int k in [1:1000] { h q; }\n"
     with pytest.raises(LimitExceeded, match="read 400 times"):
-        gradient(source, "z(q)", **dict.fromkeys(names, 0.1))
+        gradient(source, "z(q)", "all", **dict.fromkeys(names, 0.1))
 
 
 def test_shots_of_noise_follow_its_density_matrix() -> None:
