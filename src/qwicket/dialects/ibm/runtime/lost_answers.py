@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, Submission
 
+_KEY_S: Final = 60.0
+"""Time for which a key is stored, if it is not deleted."""
 _SETTLING_S: Final = 1.0
 """Time within which another server deletes the key of an answer that it has delivered."""
 
@@ -44,6 +46,7 @@ class LostAnswers:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
+        self._undeleted: dict[_Content, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(
@@ -69,6 +72,7 @@ class LostAnswers:
             self._leave(content)
             raise
         try:
+            await self._delete_key(content)
             job = await self._job(submit)
             response = render(job)
         except BaseException:
@@ -95,11 +99,19 @@ class LostAnswers:
     async def _forget(self, content: _Content, job: Job, delivered: Awaitable[bool]) -> None:
         try:
             if await delivered:
-                await self._gateway.jobs.forget_key(job, content.key)
-        except QwicketError:  # the key expires after a minute
-            pass
+                self._undeleted[content] = job
+                await self._delete_key(content)
+        except QwicketError:  # such as a full disk; the next submission of this content tries again
+            loop = asyncio.get_running_loop()
+            loop.call_later(_KEY_S, self._undeleted.pop, content, None)
         finally:
             self._end(content)
+
+    async def _delete_key(self, content: _Content) -> None:
+        """Delete the key of an answer that has been delivered."""
+        if job := self._undeleted.get(content):
+            await self._gateway.jobs.forget_key(job, content.key)
+            del self._undeleted[content]
 
     def _end(self, content: _Content) -> None:
         self._turns[content].lock.release()

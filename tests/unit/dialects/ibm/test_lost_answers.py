@@ -1,0 +1,90 @@
+"""Keys of submissions whose answers were delivered, when they cannot be deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from starlette.responses import Response
+
+from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers
+from qwicket.model.errors import Unavailable
+
+if TYPE_CHECKING:
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, Submission
+
+ACTOR = cast("Actor", SimpleNamespace(account="ada"))
+SUBMISSION = cast("Submission", SimpleNamespace(idempotency_key="content"))
+
+
+class Jobs:
+    """Stores jobs by key. While the disk is full, nothing can be stored or deleted."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+        self.by_key: dict[str, Job] = {}
+        self.n_jobs = 0
+
+    async def submit(self) -> Job:
+        self._check()
+        if "content" not in self.by_key:
+            self.n_jobs += 1
+            stored = SimpleNamespace(id=f"job-{self.n_jobs}", created_at=1 << 60)
+            self.by_key["content"] = cast("Job", stored)
+        return self.by_key["content"]
+
+    async def forget_key(self, job: Job, key: str) -> None:
+        self._check()
+        if self.by_key.get(key) is job:
+            del self.by_key[key]
+
+    def _check(self) -> None:
+        if self.is_full:
+            raise Unavailable("The disk is full.", retry_after_s=1.0)
+
+
+async def respond(answers: LostAnswers, jobs: Jobs) -> str:
+    """Submit, deliver the response, and return the id of the job."""
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    async def send(_message: Any) -> None:
+        pass
+
+    ids = []
+
+    def render(job: Job) -> Response:
+        ids.append(job.id)
+        return Response()
+
+    response = await answers.submit(ACTOR, SUBMISSION, jobs.submit, render)
+    await response({"type": "http", "method": "POST"}, receive, send)
+    await asyncio.gather(*answers._tasks)
+    return str(ids[0])
+
+
+def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_once() -> None:
+    jobs = Jobs()
+    answers = LostAnswers(cast(Any, SimpleNamespace(jobs=jobs)))
+
+    async def run() -> list[str]:
+        original = jobs.forget_key
+
+        async def fill_first(job: Job, key: str) -> None:
+            jobs.is_full = True
+            await original(job, key)
+
+        jobs.forget_key = fill_first  # type: ignore[method-assign]  # full just after the commit
+        first = await respond(answers, jobs)
+        with pytest.raises(Unavailable):
+            await respond(answers, jobs)
+        jobs.is_full, jobs.forget_key = False, original  # type: ignore[method-assign]  # as above
+        return [first, await respond(answers, jobs), await respond(answers, jobs)]
+
+    assert asyncio.run(run()) == ["job-1", "job-2", "job-3"]
+    assert not answers._undeleted
+    assert not answers._turns
