@@ -1,0 +1,104 @@
+"""Twins of IBM's wide machines: its own client finds, transpiles for and runs on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from contract.environments import ROOT, interpreter
+from support.server import LiveServer, cli
+
+pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600)]
+RUNTIME: Final = "ibm/qiskit_ibm_runtime_0_51"
+MACHINES: Final = {"brisbane": 127, "fez": 156}
+PROGRAM: Final = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from support.platform_client import connect, fitted
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from qiskit_ibm_runtime import EstimatorV2, SamplerV2
+from qiskit_ibm_runtime.exceptions import IBMRuntimeError
+
+backend = connect().backend(sys.argv[1])
+ghz = QuantumCircuit(5)
+ghz.h(0)
+for qubit in range(4):
+    ghz.cx(qubit, qubit + 1)
+isa, parity = fitted(ghz, backend, SparsePauliOp("ZZIII"))
+ghz.measure_all()
+(measured,) = fitted(ghz, backend)
+counts = SamplerV2(backend).run([measured], shots=2_000).result()[0].data.meas.get_counts()
+value = EstimatorV2(backend).run([(isa, parity)]).result()[0].data.evs
+wide = QuantumCircuit(backend.num_qubits)
+wide.h(range(backend.num_qubits))
+wide.measure_all()
+try:
+    SamplerV2(backend).run(fitted(wide, backend), shots=10)
+    refusal = ""
+except IBMRuntimeError as error:
+    refusal = str(error)
+target = backend.target
+gate = next(name for name in ("ecr", "cz", "cx") if name in target)
+figures = next(each for each in target[gate].values() if each is not None and each.error < 1)
+print(json.dumps({
+    "qubits": backend.num_qubits, "wires": measured.num_qubits, "counts": counts,
+    "value": float(value), "refusal": refusal, "error": figures.error,
+    "duration": figures.duration, "operations": list(target.operation_names),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("wide")
+    devices = folder / "devices"
+    devices.mkdir()
+    backends = next(interpreter(RUNTIME).parents[1].glob("lib/python*/site-packages"))
+    backends = backends / "qiskit_ibm_runtime" / "fake_provider" / "backends"
+    for name in MACHINES:
+        command = ("device", "import", "--ibm-properties", str(backends / name), "--as", name)
+        cli(*command, "--write", str(devices / f"{name}.toml"))
+    live = LiveServer(folder / "server", "--device-dir", str(devices))
+    yield live
+    assert live.stop() == 0
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_circuit_is_transpiled_for_and_run_on_a_wide_twin(
+    name: str, server: LiveServer, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [str(interpreter(RUNTIME)), "-c", PROGRAM, name],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+            "QWICKET_URL": server.url,
+            "QWICKET_TOKEN": server.token("ada"),
+        },
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["qubits"] == found["wires"] == MACHINES[name]
+    counts = found["counts"]
+    # Five qubits of such a machine lose some tenths of the state, readout errors included.
+    assert 0.5 < (counts["00000"] + counts["11111"]) / 2_000 < 1
+    assert 0.6 < found["value"] < 1
+    assert {"if_else", "switch_case", "for_loop", "measure", "reset", "delay"} <= {
+        *found["operations"]
+    }
+    assert found["error"] > 0
+    assert found["duration"] > 0
+    # All qubits in use on a noisy twin are too many, and the refusal says how many there may be.
+    assert f"{MACHINES[name]} " in found["refusal"]
+    assert "limit" in found["refusal"]
