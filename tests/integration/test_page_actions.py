@@ -85,7 +85,7 @@ class Hands:
         def whole() -> Path | None:
             new = [each for each in folder.iterdir() if each not in before]
             # Chromium makes an empty file of the name first, and writes into another one.
-            return next((each for each in new if each.stat().st_size and each.suffix != part), None)
+            return next((each for each in new if each.suffix != part and each.stat().st_size), None)
 
         return until(whole, f"{label} is downloaded", timeout_s=30).read_bytes()
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Increase it with each change of these structs that an older program reads wrongly or not at all.
 `tests/unit/circuits/test_packing.py` fails after a change."""

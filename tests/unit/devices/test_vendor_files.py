@@ -235,7 +235,7 @@ def test_a_folder_has_one_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "text"),
     [
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         ({}, "neither IonQ's characterization"),
         ({**IONQ, "timing": {}}, "no 't1'"),
         ({**IONQ, "qubits": 1}, "outside"),
@@ -246,7 +246,7 @@ def test_a_folder_has_one_machine(tmp_path: Path) -> None:
         ({**QBRAID, "qubits": {}}, "no 'qubits'"),
         ({**BRAKET, "standardized": None}, "no calibration: neither standardized"),
         ({**BRAKET, "paradigm": {"qubitCount": 2}}, "no 'connectivity'"),
-        ({"deviceCapabilities": "x"}, "no JSON object|wrong figure"),
+        ({"deviceCapabilities": "x"}, "not a JSON object|wrong figure"),
         ({"deviceCapabilities": "{}"}, "neither IonQ's characterization"),
     ],
 )
