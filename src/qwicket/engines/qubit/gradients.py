@@ -65,7 +65,5 @@ def _derivative(gate: Gate, angle: int) -> Complexes:
         params[angle] += by
         return dense(msgspec.structs.replace(gate, params=tuple(params)))[0]
 
-    first, *others = [
-        weight * (shifted(shift) - shifted(-shift)) for shift, weight in _SHIFTS
-    ]
+    first, *others = [weight * (shifted(shift) - shifted(-shift)) for shift, weight in _SHIFTS]
     return sum(others, start=first)

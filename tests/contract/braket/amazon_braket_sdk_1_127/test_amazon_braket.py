@@ -199,15 +199,15 @@ def test_parameters_are_filled_at_the_run():
 
 
 def test_a_gradient_is_exact():
-    """⟨Z₀Z₁⟩ = cos b after ry(a) and rx(b) on an entangled pair; ⟨Z₀⟩ = cos a."""
-    a, b = FreeParameter("a"), FreeParameter("b")
-    circuit = Circuit().ry(0, a).cnot(0, 1).rx(1, b)
+    """⟨Z₀Z₁⟩ = cos c after ry(a) and rx(c) on an entangled pair; ⟨Z₀⟩ = cos a."""
+    a, c = FreeParameter("a"), FreeParameter("c")
+    circuit = Circuit().ry(0, a).cnot(0, 1).rx(1, c)
     observable = 2 * Observable.Z(0) @ Observable.Z(1) - 3 * Observable.Z(0)
-    circuit.adjoint_gradient(observable, parameters=["a", "b"])
-    (value,) = run(circuit, 0, inputs={"a": 0.4, "b": 1.1}).values
+    circuit.adjoint_gradient(observable, parameters=["a", "c"])
+    (value,) = run(circuit, 0, inputs={"a": 0.4, "c": 1.1}).values
     assert value["expectation"] == pytest.approx(2 * cos(1.1) - 3 * cos(0.4), abs=1e-12)
     assert value["gradient"]["a"] == pytest.approx(3 * sin(0.4), abs=1e-12)
-    assert value["gradient"]["b"] == pytest.approx(-2 * sin(1.1), abs=1e-12)
+    assert value["gradient"]["c"] == pytest.approx(-2 * sin(1.1), abs=1e-12)
     product = Circuit().rx(0, 2 * a).adjoint_gradient(Observable.Z(0))
     (value,) = run(product, 0, inputs={"a": 0.4}).values
     assert value["gradient"] == {"a": pytest.approx(-2 * sin(0.8), abs=1e-12)}
