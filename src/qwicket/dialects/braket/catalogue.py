@@ -209,17 +209,9 @@ def _machine(device: NamedDevice) -> dict[str, Any]:
 def _actions(device: NamedDevice) -> dict[str, Any]:
     if device.is_analog:
         return {analog.ACTION: {"actionType": analog.ACTION, "version": ["1"]}}
-    program_set = "braket.ir.openqasm.program_set"
-    n_executables = device.view.max_circuits
-    return {
-        "braket.ir.openqasm.program": _openqasm(device),
-        program_set: {
-            "actionType": program_set,
-            "version": ["1"],
-            "maximumExecutables": n_executables,
-            "maximumTotalShots": n_executables * device.view.max_shots,
-        },
-    }
+    # Program sets are taken, but not in this list: with them, PennyLane's plugin 1.36.1 sends every
+    # circuit as a program set, and fails on one without parameters.
+    return {"braket.ir.openqasm.program": _openqasm(device)}
 
 
 def _openqasm(device: NamedDevice) -> dict[str, Any]:
