@@ -1,4 +1,4 @@
-"""Schedulers for `DaskCompute`: one that runs already, and one that is started."""
+"""Schedulers for `DaskCompute`: one that runs, and one that is started."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _START_S: Final = 60.0
 """Longest time until the report of a started cluster."""
 _END_S: Final = 10.0
-"""Longest time for an orderly end, before the process is killed."""
+"""Longest time for an orderly end before the process is killed."""
 _LAUNCHER: Final = "qwicket.compute.dask_launcher"
 _ENVIRONMENT: Final = {
     # Qwicket reports what is lost, once.
@@ -185,7 +185,7 @@ class StartedCluster:
 def _kill_group_at_end(leader: int) -> None:
     """Kill a launcher's process group when the launcher has ended.
 
-    If it was killed, the workers of a local cluster may take seconds to notice, and run jobs
+    If it was killed, workers of a local cluster may take seconds to notice, and run jobs
     meanwhile. They also hold its standard input open, for which `Process.wait` waits.
     """
     loop = asyncio.get_running_loop()

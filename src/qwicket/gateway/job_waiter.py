@@ -1,4 +1,4 @@
-"""Waits for a job's change or end, without reading rows that the notification contained."""
+"""Waits for a job's change or end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LongPolls:
-    """Requests that wait for the end of a job, counted by account.
+    """Requests that wait for a job, by account.
 
     Args:
         maximum: Limit per account.

@@ -1,8 +1,8 @@
 """An account's own tokens.
 
 A token creates and revokes only tokens within its own rights. With the scope `admin` it may also
-create tokens for the account's other projects, and revoke every token of the account. Each token
-created here has a parent, the token that created it, and is revoked with it.
+create tokens for the account's other projects, and revoke all its tokens. Each token created here
+has a parent, the token that created it, and is revoked with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NOT_SIGNED_IN: Final = "You are not signed in with a valid token."
 
 
 class NewToken(NamedTuple):
-    """A token and its secret, which is shown once and never stored.
+    """A token and its secret, which is never stored.
 
     Attributes:
         token: The token.

@@ -1,4 +1,4 @@
-"""Example programs that submit a job to this server with each vendor's own client."""
+"""Programs that submit a job with each vendor's client."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ class Snippet(NamedTuple):
         client: Package of the client, in the version that is tested.
         runs_in: `sh` or `python`.
         suite: Folder of `tests/contract` in whose environment a test runs it; None for any.
-        needs_pair: Whether it signs with a key pair (`qwicket token create --aws`) instead of a
-            token.
+        needs_pair: Whether it signs with a key pair instead of a token.
     """
 
     client: str

@@ -1,4 +1,4 @@
-"""Operations on accounts, projects and tokens. They see digests and hashes, never secrets."""
+"""Operations on accounts, projects and tokens, without secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class TokenOwner(NamedTuple):
-    """A token and the columns of its account that sign-in needs."""
+    """A token and what sign-in needs of its account."""
 
     token: Token
     account_name: str

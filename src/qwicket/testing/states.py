@@ -1,4 +1,4 @@
-"""Differences between two saved states, as text and as values."""
+"""Differences between two saved states."""
 
 from __future__ import annotations
 

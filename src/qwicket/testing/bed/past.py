@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 OTHERS: Final = "others"
 """Account of the jobs in the option `queue` of a device."""
 _ORIGIN: Final = "file"
-"""Origin of new devices in the database: as if they came from files of the operator."""
+"""Origin of new devices: as if they came from files of the operator."""
 _ENDED: Final[Mapping[str, ScenarioKind]] = {
     "completed": "counts",
     "failed": "fail",
     "cancelled": "cancel",
 }
 _TOO_LARGE: Final = 1 << 60
-"""Estimated bytes of jobs that wait for ever: no slot has so much memory."""
+"""Estimated bytes of jobs that wait for ever."""
 _POLL_S: Final = 0.005
 _END_S: Final = 60.0
 """Longest time in seconds in which a job of the past must end."""
