@@ -482,6 +482,7 @@ def test_a_repeat_is_told_the_id_if_only_the_response_was_lost(
 def test_a_bad_server_harms_nobody(tmp_path: Path) -> None:
     key = "a-key-of-the-machine"
     steps: list[Step] = [drop()]
+    close = {"Connection": "close"}  # no request meets a connection that is just being closed
     with BadServer(lambda connection: steps[0](connection)) as machine:
         folder = tmp_path / "devices"
         folder.mkdir()
@@ -516,13 +517,20 @@ def test_a_bad_server_harms_nobody(tmp_path: Path) -> None:
                 (silent(), 503),
                 (cut(40, [{"backend": "simulator"}]), 503),
                 (raw(b"nonsense\r\n\r\n"), 503),
-                (answer(302, b"", {"Location": "http://127.0.0.1:1/"}), 503),
-                (answer(401, {"message": "who?"}), 503),
-                (answer(200, b"<html>"), 503),
-                (answer(200, {"a": 1}), 503),
-                (answer(500, lambda request: str(request.headers).encode()), 500),
-                (answer(418, {"message": "tea"}), 418),
-                (answer(404, b"<script>fetch('/ui')</script>", {"Content-Type": "text/html"}), 404),
+                (answer(302, b"", {"Location": "http://127.0.0.1:1/", **close}), 503),
+                (answer(401, {"message": "who?"}, close), 503),
+                (answer(200, b"<html>", close), 503),
+                (answer(200, {"a": 1}, close), 503),
+                (answer(500, lambda request: str(request.headers).encode(), close), 500),
+                (answer(418, {"message": "tea"}, close), 418),
+                (
+                    answer(
+                        404,
+                        b"<script>fetch('/ui')</script>",
+                        {"Content-Type": "text/html", **close},
+                    ),
+                    404,
+                ),
             ):
                 steps[0] = step
                 found = client.get("/backends")

@@ -116,7 +116,10 @@ class ForkServer:
 
     def _running(self) -> ForkServerProcess:
         if self._process is not None and not self._process.is_alive:
-            _log.warning("the fork server of workers ended with status %d", self._discard())
+            status = self._discard()
+            if self._closing.is_set():  # `close` has killed it
+                raise Stopped
+            _log.warning("the fork server of workers ended with status %d", status)
         if self._process is not None:
             return self._process
         try:

@@ -46,6 +46,7 @@ from support.pools import (
     parent_of,
     result,
 )
+from support.waiting import until
 
 MIB = 1 << 20
 LIMIT_S = 30.0
@@ -544,6 +545,20 @@ def test_without_descriptors_or_threads_tasks_fail_and_the_pool_recovers(
         assert isinstance(fault(pool, operator.neg, 2), NotStarted)
     assert call(pool, operator.neg, 3) == -3
     assert holdings() == before
+
+
+def test_a_fork_server_killed_by_close_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """A thread may ask for a worker between the kill and the end of `close`."""
+    fork_server = ForkServer()
+    fork_server.open()
+    process = fork_server._running()
+    fork_server._closing.set()
+    process.kill()
+    until(lambda: not process.is_alive, "it has ended")
+    with pytest.raises(Stopped):
+        fork_server._running()
+    fork_server.close()
+    assert not caplog.records
 
 
 def test_a_fork_server_without_a_thread_is_not_started_and_starts_one_process_later(
