@@ -21,6 +21,8 @@ Results = list[tuple[Readout, int]]
 _STEP: Final = 2.0**-10
 """A power of two, so that sums with most inputs are exact. The error of the difference is below
 `_STEP`⁴/30 = 3e-14 for a sine, and that of rounding is about 1e-13."""
+_MAX_INPUT: Final = 1 << 20
+"""Floats above are so far apart that a step would be lost, and with it the derivative."""
 _WEIGHTS: Final = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 """Places and weights of the central difference of the fourth order."""
 _DIFFERENTIABLE: Final = frozenset({"p", "rx", "ry", "rz", "rxx", "ryy", "rzz", "u", "gphase"})
@@ -60,6 +62,11 @@ def completed(
             raise InvalidProgram(
                 f"adjoint_gradient: {name[:64]!r} is not an input of the program with a real value"
             )
+        if abs(numbers[name]) > _MAX_INPUT:
+            raise InvalidProgram(
+                f"adjoint_gradient: the value of the input {name[:64]!r} is {numbers[name]:g};"
+                f" for derivatives it must be at most {_MAX_INPUT:,}"
+            )
     n_reads = len(_WEIGHTS) * len(names)
     if steps * n_reads > MAX_STEPS:
         raise LimitExceeded(
@@ -92,7 +99,12 @@ def _parameter(
 ) -> Parameter:
     sums: dict[tuple[int, int], float] = {}
     for place, weight in _WEIGHTS:
-        shifted = _counted(read({**inputs, name: value + place * _STEP}))
+        try:
+            shifted = _counted(read({**inputs, name: value + place * _STEP}))
+        except InvalidProgram as error:  # such as an input of an integer type
+            raise InvalidProgram(
+                f"adjoint_gradient: there is no derivative by the input {name!r}: {error.detail}"
+            ) from None
         if [_without_angles(gate) for gate in shifted] != [_without_angles(gate) for gate in gates]:
             raise InvalidProgram(
                 f"adjoint_gradient: the input {name!r} decides which gates run, so there is no"

@@ -143,6 +143,22 @@ def test_an_input_that_decides_which_gates_run_has_no_derivative() -> None:
         gradient(source, "z(q)", a=0.0)
 
 
+def test_an_integer_input_has_no_derivative() -> None:
+    source = "input int n; qubit q; rx(n) q;\n"
+    with pytest.raises(InvalidProgram, match=r"no derivative by the input 'n'.*converted to int"):
+        gradient(source, "z(q)", n=1)
+
+
+@pytest.mark.parametrize("value", [2.0**20 + 1, -(2.0**63), 1e15])
+def test_a_derivative_by_an_input_too_large_for_a_step_is_refused(value: float) -> None:
+    """Floats near 2⁶³ are 1,024 apart, so the input and its neighbours would be equal."""
+    source = "input float a; qubit q; rx(a) q;\n"
+    with pytest.raises(InvalidProgram, match=r"'a' is .* at most 1,048,576"):
+        gradient(source, "z(q)", a=value)
+    at = 2.0**20 - 0.25
+    assert gradient(source, "z(q)", a=at) == pytest.approx([np.cos(at), -np.sin(at)], abs=1e-9)
+
+
 def test_a_gradient_by_many_inputs_of_a_long_program_is_refused() -> None:
     names = [f"a{k}" for k in range(100)]
     source = "".join(f"input float {name};" for name in names) + "qubit q;\n"
