@@ -237,7 +237,7 @@ def _value(kind: str, text: str) -> Any:
     """Convert the text of a form field to its JSON value.
 
     Raises:
-        InvalidRequest: It is not a number.
+        InvalidRequest: It is not a number, or a list of people cannot be read.
     """
     if kind == "list":
         return [item.strip() for item in text.split(",") if item.strip()]
@@ -258,8 +258,16 @@ def _value(kind: str, text: str) -> Any:
 
 
 def _people(text: str) -> list[dict[str, str]]:
-    """Return the people of lines of CSV, which may begin with the heading `name,email`."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
+    """Return the people of lines of CSV, which may begin with the heading `name,email`.
+
+    Raises:
+        InvalidRequest: A cell is longer than the reader takes.
+    """
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
+    except csv.Error:
+        detail = f"A cell has more than {csv.field_size_limit():,} characters."
+        raise InvalidRequest(detail) from None
     people = [dict(zip(("name", "email"), row, strict=False)) for row in rows if any(row)]
     if people and people[0] == {"name": "name", "email": "email"}:
         people = people[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
@@ -83,7 +84,8 @@ class Handlers:
 
     async def create_task(self, actor: Actor, request: Request[wire.CreateBody]) -> Response:
         """Create a quantum task."""
-        submission = wire.submission(request.payload, region(request))
+        # In a thread, because a program set may list hundreds of thousands of programs.
+        submission = await asyncio.to_thread(wire.submission, request.payload, region(request))
         job = await self._gateway.jobs.submit(actor, submission, is_once=True)
         fields = wire.vendor_fields(submission.vendor_fields)
         return json({"quantumTaskArn": tasks.arn(job, fields)}, 201)
