@@ -6,7 +6,6 @@ with the signed-in person as the actor. The overview reads the runners from the 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from math import isfinite, nan
@@ -263,6 +262,8 @@ def _people(text: str) -> list[dict[str, str]]:
     Raises:
         InvalidRequest: A cell is longer than the reader takes.
     """
+    import csv  # late: few requests need it, and the pages need little memory
+
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
     except csv.Error:

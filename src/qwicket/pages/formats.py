@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _NONE: Final = "–"
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
@@ -61,6 +62,15 @@ def number(value: float | None) -> str:
 def clipped(text: str, chars: int) -> str:
     """Return a text with at most this many characters."""
     return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows as a file of comma-separated values (RFC 4180)."""
+    import csv  # late: few requests need it, and the pages need little memory
+
+    file = io.StringIO()
+    csv.writer(file).writerows(rows)
+    return file.getvalue()
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {

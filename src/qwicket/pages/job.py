@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import secrets
 from heapq import nlargest
 from html import escape
@@ -215,9 +213,7 @@ async def _outcome(
 
 
 def _csv(part: Outcome) -> bytes:
-    file = io.StringIO()
-    csv.writer(file).writerows(_table(part))
-    return file.getvalue().encode()
+    return formats.csv_text(_table(part)).encode()
 
 
 def _table(part: Outcome) -> Iterator[tuple[Any, ...]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import time
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -439,7 +437,6 @@ def _row(job: Job) -> tuple[str, ...]:
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
     """Return lines of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
-    file = io.StringIO()
-    safe = [[f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in row] for row in rows]
-    csv.writer(file).writerows(safe)
-    return file.getvalue()
+    return formats.csv_text(
+        [f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in row] for row in rows
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +37,8 @@ LIVE_HEADERS: Final = {
 """Headers of pages with scripts, which must be this server's own."""
 OWN_SCRIPT: Final = ("pages.js",)
 SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", *OWN_SCRIPT)
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""Makes zlib write the header of a gzip file."""
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -49,7 +51,7 @@ class File:
 
     def __init__(self, name: str, media_type: str) -> None:
         self._content = (_FOLDER / name).read_bytes()
-        self._compressed = gzip.compress(self._content, mtime=0)
+        self._compressed = zlib.compress(self._content, wbits=_GZIP)
         self._media_type = media_type
 
     def response(self, accept_encoding: str) -> Response:

@@ -60,7 +60,7 @@ def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
             id, the secret of its pair.
         key_id: Id of the key pair that it uses, if it uses one.
     """
-    program = filled("texts", name, url)
+    program = filled("texts.txt", name, url)
     if SNIPPETS[name].runs_in == "sh":
         return f"export QWICKET_TOKEN={token}\n{program}" if token else program
     given = variables(token, key_id).items() if token else ()
@@ -76,8 +76,17 @@ def variables(token: str, key_id: str = "") -> dict[str, str]:
     return {"QWICKET_TOKEN": token}
 
 
-def filled(folder: str, name: str, url: str) -> str:
-    """Return the text of a file with the server's address."""
+def filled(file: str, name: str, url: str) -> str:
+    """Return a program of a file, with the server's address.
+
+    A line `==> NAME <==` begins each program. They share a file because a small one takes as much
+    of a disk as one of 4 KiB.
+
+    Args:
+        file: Name of the file.
+        name: Name of the program.
+        url: Valid address of the server.
+    """
     parts = urlsplit(url)
     is_secure = parts.scheme == "https"
     marks = {
@@ -86,7 +95,8 @@ def filled(folder: str, name: str, url: str) -> str:
         "{PORT}": str(parts.port or (443 if is_secure else 80)),
         "{TLS}": str(is_secure),
     }
-    program = (resources.files(__name__) / folder / f"{name}.txt").read_text("utf-8")
+    programs = (resources.files(__name__) / file).read_text("utf-8")
+    program = programs.partition(f"==> {name} <==\n")[2].partition("==> ")[0]
     for mark, value in marks.items():
         program = program.replace(mark, value)
     return program

@@ -63,7 +63,7 @@ JOB_CODES: Final[dict[str, JobCode]] = {
     "runtime-primitives": _code("qiskit-ibm-runtime", "runtime", "qiskit.primitives"),
     "xcc": _code("xcc", "xanadu", "blackbird"),
 }
-"""By the name of their file."""
+"""By name in `job_codes.txt`."""
 
 
 def of_job(
@@ -91,7 +91,7 @@ def of_job(
         shots: Shots of each circuit.
         arn: Amazon Resource Name of the device, for Braket's clients.
     """
-    text = filled("jobs", name, url)
+    text = filled("job_codes.txt", name, url)
     kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
     is_long = _is_long(program)
     source = f"open({file!r}, encoding='utf-8').read()" if is_long else literal(program)
