@@ -104,10 +104,12 @@ def _read_set(program: BraketSource, limits: Limits) -> tuple[QubitCircuit, ...]
     circuits: list[QubitCircuit] = []
     n_ops = 0
     for number, member in enumerate(program.programs):
+        # The text is read for each place again: values of inputs may decide which gates run.
         for place, inputs in enumerate(member.executables()):
             try:
                 circuit = _read_one(BraketSource(member.source, program.shots, inputs), limits)
                 n_ops += len(circuit.ops)
+                # Counted together, because one job holds the circuits of all of them.
                 if n_ops > limits.programs.operations:
                     raise LimitExceeded(
                         f"The program set has more than {limits.programs.operations:,} operations"
@@ -173,6 +175,7 @@ def _with_readouts(
     if not shots:
         if not pragmas.results:
             raise InvalidProgram("shots: a program without result types needs shots above 0")
+        # Either one would need an average over its outcomes, which are those of shots.
         if not all(type(op) is Gate for op in ops):
             raise InvalidProgram("shots: a program that measures or resets needs shots above 0")
     noisy = is_noisy(ops)
@@ -228,6 +231,7 @@ def _check_width(
             f"The program has exact results of {n} qubits, {bounds.exact_qubits} are allowed"
             " (limit exact_qubits)."
         )
+    # Results are sent as JSON, where a number takes about 20 bytes.
     numbers = sum(_size(value, n) for value in values)
     if numbers > bounds.result_numbers:
         raise LimitExceeded(
@@ -255,6 +259,7 @@ def _size(value: Readout, n: int) -> int:
 
 def _check_states(values: Sequence[Readout], n: int, *, noisy: bool) -> None:
     for value in values:
+        # Noise leaves a mixture of states, which has no amplitudes.
         if noisy and value.kind in ("state_vector", "amplitude", "adjoint_gradient"):
             raise InvalidProgram(f"the result type '{value.kind}' needs a program without noise")
         wrong = next((key for key in value.keys if len(key) != n), None)

@@ -68,6 +68,7 @@ def completed(
                 f" for derivatives it must be at most {_MAX_INPUT:,}"
             )
     n_reads = len(_WEIGHTS) * len(names)
+    # The reader bounds the steps of one reading only; here the program is read again for each input.
     if steps * n_reads > MAX_STEPS:
         raise LimitExceeded(
             f"adjoint_gradient: the program has {steps:,} tokens, which are read {n_reads} times"
@@ -105,6 +106,7 @@ def _parameter(
             raise InvalidProgram(
                 f"adjoint_gradient: there is no derivative by the input {name!r}: {error.detail}"
             ) from None
+        # With other gates, the angles before and after could not be compared.
         if [_without_angles(gate) for gate in shifted] != [_without_angles(gate) for gate in gates]:
             raise InvalidProgram(
                 f"adjoint_gradient: the input {name!r} decides which gates run, so there is no"

@@ -163,6 +163,7 @@ def _check(params: _Params) -> None:
             f"{_PLACE}.circuits: must be QPY in b64_data; OpenQASM is not read here",
             field="circuits",
         )
+    # Each item runs the circuit at its own place in the file.
     if program.circuits.num_programs != len(program.items):
         raise InvalidProgram(
             f"{_PLACE}.circuits: has {program.circuits.num_programs} circuits for"
@@ -245,6 +246,7 @@ def _values(item: _Item, shape: tuple[int, ...], place: str, unpacker: Unpacker)
     if tensor.dtype != "f64":
         raise InvalidProgram(f"{place}: dtype must be f64, not {quoted(tensor.dtype)}")
     data = unpacker.inflated(tensor.data, place)
+    # NumPy's own error would name neither the item nor its field.
     if math.prod(tensor.shape) * 8 != len(data):
         raise InvalidProgram(f"{place}: must have as many numbers as its shape")
     found = np.frombuffer(data, "<f8").reshape(tensor.shape)
