@@ -10,6 +10,7 @@ import msgspec
 from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.names import QPU_REGION, device_arn
 from qwicket.model.devices import DeviceCost
+from qwicket.model.errors import NotFound
 from qwicket.programs.braket.channels import CHANNELS
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.openqasm.bounds import BraketLimits
@@ -25,6 +26,11 @@ _SIMULATOR: Final = "statevector"
 _NAMES: Final[Mapping[str, str]] = {"sv1": _SIMULATOR, "dm1": _SIMULATOR}
 """This server's device by AWS's names: `sv1` has no noise, `dm1` is for programs with noise."""
 _NOISY: Final = "dm1"
+_MISSING: Final = {
+    "tn1": "There is no device tn1: this server does not simulate tensor networks. Use sv1, or dm1"
+    " for programs with noise."
+}
+"""Simulators that AWS has and this server has not."""
 _NOISE: Final = re.compile(r"pragma[ \t]+braket[ \t]+noise\b")
 """Anywhere in a text, because in JSON that contains a program no line begins."""
 _PROVIDER: Final = "Qwicket"
@@ -76,7 +82,13 @@ class NamedDevice(NamedTuple):
 
 
 def device_named(name: str) -> str:
-    """Return this server's name of a device."""
+    """Return this server's name of a device.
+
+    Raises:
+        NotFound: It is a simulator that only AWS has.
+    """
+    if name in _MISSING:
+        raise NotFound(_MISSING[name])
     return _NAMES.get(name, name)
 
 

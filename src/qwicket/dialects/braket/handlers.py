@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.braket import BraketDialectLimits, catalogue, tasks, wire
-from qwicket.dialects.braket.names import DIALECT, job_of
+from qwicket.dialects.braket.names import DIALECT, device_of, job_of
 from qwicket.dialects.braket.signin import SignatureSignIn, region
 from qwicket.dialects.responses import json
 from qwicket.model.errors import (
@@ -69,7 +69,11 @@ class Handlers:
             if device.arn == arn:
                 forecast = await self._gateway.queue.forecast(device.view.device.name)
                 return json(catalogue.details(device, forecast.n_waiting))
-        raise NotFound("There is no such device.")
+        name = device_of(arn)
+        if name is None:
+            raise NotFound(f"There is no such device: {arn[:100]!r} is no ARN of a device here.")
+        catalogue.device_named(name)
+        raise NotFound(f"There is no device {name} in {region(request)}.")
 
     async def _devices(self, region_name: str) -> list[NamedDevice]:
         views = await self._gateway.devices.of(DIALECT)
