@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from abuse.attacks import Attack, access, load, members, payloads, text
+from abuse.attacks import Attack, access, load, members, payloads, text, webhooks
 
 
 class Entry(NamedTuple):
@@ -13,17 +13,13 @@ class Entry(NamedTuple):
     Attributes:
         number: Its name, such as `A14`.
         title: What it tries.
-        attack: The attack, or None where the product has nothing to attack.
-        reason: Why there is no attack.
+        attack: The attack.
     """
 
     number: str
     title: str
-    attack: Attack | None
-    reason: str = ""
+    attack: Attack
 
-
-_NO_REQUESTS: Final = "the server makes no HTTP requests of its own"
 
 LIST: Final = (
     Entry("A1", "wrong tokens", access.wrong_tokens),
@@ -42,7 +38,7 @@ LIST: Final = (
     Entry("A14", "one byte a second", load.slow_senders),
     Entry("A14", "every connection of one address", load.all_connections),
     Entry("A14", "streams and uploads of a member", members.streams_and_uploads),
-    Entry("A15", "requests to inner addresses", None, _NO_REQUESTS),
+    Entry("A15", "requests to inner addresses", webhooks.inner_addresses),
     Entry("A16", "SQL in every text", payloads.sql_injection),
     Entry("A17", "markup in names", text.markup),
     Entry("A18", "log injection", text.log_injection),
@@ -51,7 +47,7 @@ LIST: Final = (
     Entry("A20", "forged access tokens", access.forged_access_tokens),
     Entry("A21", "malformed and forged headers", text.odd_headers),
     Entry("A22", "a flood of jobs", load.many_jobs),
-    Entry("A23", "hostile webhook receivers", None, _NO_REQUESTS),
+    Entry("A23", "hostile webhook receivers", webhooks.hostile_receivers),
     Entry("A24", "false results of an agent", access.false_agent),
     Entry("A26", "random requests", payloads.fuzz),
     Entry("A25", "leaks in errors", text.leaks),  # last: it searches what all others saw
