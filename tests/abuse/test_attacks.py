@@ -1,6 +1,6 @@
 """The abuse list against one live server, twice; `make abuse` shows the table.
 
-The long form (`QWICKET_ABUSE=long`) tries more, on both databases; its report is committed.
+The long form (`QWICKET_ABUSE=long`) tries more, on both databases.
 """
 
 from __future__ import annotations
