@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.testing.bed.journal import JournalKeeper, Record
+from qwicket.testing.bed.journal import JournalKeeper, Record, Redactor
 
 KEPT_BYTES = 64 << 10
 
@@ -37,3 +37,15 @@ def test_the_first_64_kib_of_each_body_are_kept() -> None:
         record.received({"type": "http.request", "body": chunk})
         record.sent({"type": "http.response.body", "body": chunk})
     assert record.body == record.answer == bytes(KEPT_BYTES - 1) + b"a"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"clientToken": "a1"}', '{"clientToken": "a1"}'),
+        ('{"token": "a1", "x": 1}', '{"token": "***", "x": 1}'),
+        ('{"clientTokenSecret": "a1"}', '{"clientTokenSecret": "***"}'),
+    ],
+)
+def test_an_idempotency_key_is_no_secret(text: str, shown: str) -> None:
+    assert Redactor(None)(text) == shown
