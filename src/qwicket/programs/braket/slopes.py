@@ -68,7 +68,7 @@ def completed(
                 f" for derivatives it must be at most {_MAX_INPUT:,}"
             )
     n_reads = len(_WEIGHTS) * len(names)
-    # The reader bounds the steps of one reading only; here the program is read again for each input.
+    # The reader bounds the steps of one reading only; here it is read again for each input.
     if steps * n_reads > MAX_STEPS:
         raise LimitExceeded(
             f"adjoint_gradient: the program has {steps:,} tokens, which are read {n_reads} times"
