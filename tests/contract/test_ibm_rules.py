@@ -422,6 +422,15 @@ def test_a_page_is_bounded_and_the_next_one_follows(bounded: Client) -> None:
     assert [job["id"] for job in rest] == made[1::-1]
 
 
+@pytest.mark.parametrize("order", ["creationDate DESC", "creationDate ASC"])
+def test_a_filter_finds_jobs_beyond_the_first_page(bounded: Client, order: str) -> None:
+    name = f"beyond {order}"
+    made = [bounded.done(qobj(shots=shots), name=name)["id"] for shots in (7, *[10] * 4, 7)]
+    found = bounded.listed(where={"name": name, "shots": 7}, limit=2, order=order)
+    expected = [made[0], made[-1]]
+    assert [job["id"] for job in found] == (expected if "ASC" in order else expected[::-1])
+
+
 def test_a_draft_that_nothing_comes_of_fails(bounded: Client) -> None:
     job = bounded.draft(device=TWIN)["id"]
     found = until(

@@ -293,7 +293,8 @@ def test_results_are_compared_and_sorted(ada: Person) -> None:
         [shares["00"] / 100, shares["11"] / 100]
     )
     missing = ada.browser.get(f"/ui/jobs/{job.id}?with=x").text
-    assert "There is no such job." in missing
+    assert "No comparison: There is no such job." in missing
+    assert '<td class="code">00</td>' in missing, "its own result is shown"
 
 
 def test_a_twins_job_shows_the_calibration_that_was_frozen_with_it(ada: Person) -> None:

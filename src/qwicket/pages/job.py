@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _MAX_PROGRAM_BYTES: Final = 4_000
-"""Size in a page, where a quotation mark needs five bytes."""
+"""Size after `html.escape`."""
 _MAX_MARKS: Final = 150
 """Marks of the drawing of a circuit."""
 _MAX_BARS: Final = 32
@@ -389,20 +389,23 @@ async def _calibrations(
 async def _result(
     pages: Handlers, actor: Actor, request: Request[None], job: Job, view: View
 ) -> tuple[Drawn | None, str]:
-    """Return the result of a circuit, or why there is none to show."""
+    """Return the result of a circuit, and why there is none, or none of the other job, to show."""
     if not job.state.is_final:
         return None, ""
     try:
         part = await _part(pages, request, job, view.part)
-        others = None
-        if view.other:
-            other = await pages.gateway.jobs.get(actor, view.other)
-            others = _weights(await _part(pages, request, other, 0))
     except QwicketError as error:
         return None, error.detail
     if isinstance(part, Failure):
         return Drawn(plots.NOTHING, failure=part.message), ""
-    return await asyncio.to_thread(_drawn, part, others, view), ""
+    others, reason = None, ""
+    if view.other:
+        try:
+            other = await pages.gateway.jobs.get(actor, view.other)
+            others = _weights(await _part(pages, request, other, 0))
+        except QwicketError as error:
+            reason = error.detail
+    return await asyncio.to_thread(_drawn, part, others, view), reason
 
 
 async def _part(

@@ -159,7 +159,8 @@ class Forecaster:
                 start_in_s = max(0.0, start_in_s - (now - made_at))
         if start_in_s is None:
             return None
-        return start_in_s + forecast.run_times.expected_s(job.est_seconds)
+        # A running job may take longer than expected.
+        return max(0.0, start_in_s + forecast.run_times.expected_s(job.est_seconds))
 
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwicket.testing.cassettes.scrubbing import KEY_MARK, MARKED, Scrubber
+from qwicket.testing.cassettes.scrubbing import KEY_MARK, MARKED, OTHER, Scrubber
 
 KEY = "k3y/With+odd=Chars&more"
 
@@ -120,6 +120,31 @@ def test_what_is_called_a_secret_is_replaced_wherever_it_is(text: str, secret: s
     assert secret not in scrubber.text(text)
     assert MARKED.search(scrubber.text(text))
     assert secret not in scrubber.text(f"again: {secret}, and {in_base64(secret.encode())}")
+
+
+@pytest.mark.parametrize(
+    ("document", "scrubbed"),
+    [
+        ({"credentials": {"pin": "1234"}}, {"credentials": {"pin": OTHER}}),
+        ({"secret": {"value": "hunter"}}, {"secret": {"value": OTHER}}),
+        ({"session_key": {"k": ["abc", "def1"]}}, {"session_key": {"k": [OTHER, OTHER]}}),
+        ({"auth": {"type": "basic", "pin": 4711}}, {"auth": {"type": "basic", "pin": 0}}),
+        ({"password": 12345678}, {"password": 0}),
+        ({"token": True, "shots": 10}, {"token": True, "shots": 10}),
+    ],
+)
+def test_short_texts_and_numbers_below_the_name_of_a_secret_are_replaced(
+    document: object, scrubbed: object
+) -> None:
+    scrubber = Scrubber()
+    scrubber.learn_json(document)
+    assert scrubber.json(document) == scrubbed
+
+
+def test_a_password_that_is_a_word_is_replaced_wherever_it_is() -> None:
+    scrubber = Scrubber()
+    scrubber.learn_headers({"authorization": f"Basic {in_base64(b'ada:swordfish')}"})
+    assert scrubber.json({"note": "it is swordfish"}) == {"note": "it is SCRUBBED-1"}
 
 
 def test_headers_and_cookies_are_learned() -> None:

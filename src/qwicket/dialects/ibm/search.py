@@ -61,7 +61,8 @@ async def find_jobs(
         n_to_skip = max(0, n_to_skip - len(matching))
         if len(page) < size:
             break
-        query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
+        position = {"after" if query.oldest_first else "before": page[-1].seq}
+        query = structs.replace(query, **position)
     return found if asked.needs_vendor_fields else await _with_vendor_fields(gateway, found)
 
 

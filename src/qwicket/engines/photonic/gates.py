@@ -90,8 +90,8 @@ def symplectic(name: str, params: Sequence[float], n_modes: int, maximum: float)
     """Return the symplectic matrix of a gate; None for any other operation.
 
     Raises:
-        CannotRun: The gate squeezes by more than `maximum`, or its matrix is neither unitary nor
-            symplectic.
+        CannotRun: The gate squeezes by more than `maximum`, the matrix of an `Interferometer` is
+            not unitary, or that of a `GaussianTransform` not symplectic.
     """
     if name == "Interferometer":
         return _interferometer(params, n_modes)

@@ -18,7 +18,7 @@ from qwicket.engines.qubit.sampling import Floats, Integers, search
 from qwicket.engines.qubit.states import PreparedGates
 
 Tensor = NDArray[np.complex128]
-"""A state of n qubits, shape (2,) * n; qubit q is axis n - 1 - q."""
+"""Amplitudes of n qubits: in `NumpyState` of shape (2,) * n, where qubit q is axis n - 1 - q."""
 
 
 class NumpySimulator:
@@ -65,7 +65,7 @@ class NumpyState:
             half *= factor
 
     def amplitudes(self) -> Tensor:
-        """Return 2^n amplitudes; bit q of the index is qubit q."""
+        """Return a view of the amplitudes, shape (2^n,); bit q of the index is qubit q."""
         return self._tensor.reshape(-1)
 
     def probabilities(self) -> Floats:

@@ -144,7 +144,7 @@ def _read_one(program: BraketSource, limits: Limits) -> QubitCircuit:
     try:
         circuit, pragmas, steps = read_with(inputs)
         if any(readout.kind == "adjoint_gradient" for readout, _ in pragmas.results):
-            pragmas.results = slopes.completed(
+            pragmas.results = slopes.with_slopes(
                 pragmas.results, circuit, inputs, steps, lambda inputs: read_with(inputs)[0]
             )
     except RecursionError:

@@ -35,7 +35,7 @@ MARKED: Final = re.compile(
 )
 """Any replacement. That of a JWT is a JWT, with `SCRUBBED-` in base64 as its signature."""
 SHORTEST: Final = 8
-"""Shorter texts are only replaced where their name is that of a secret."""
+"""Shorter texts are only replaced below a field with the name of a secret."""
 _NAMES: Final = re.compile(
     r"[\w.-]*(?:token|secret|passw|pwd|api[-_]?key|access[-_]?key|auth|credential|signature|cookie"
     r"|session[-_]?key|private[-_]?key|x-amz-security)[\w.-]*|jwt|bearer",
@@ -106,7 +106,7 @@ class Scrubber:
     # --- collecting -------------------------------------------------------------------------------
 
     def learn_headers(self, headers: Mapping[str, str]) -> None:
-        """Collect credentials in headers of a request or answer."""
+        """Collect credentials in headers of a request or response."""
         for name, value in headers.items():
             if "cookie" in name.lower():
                 for pair in value.split(";"):
@@ -147,8 +147,7 @@ class Scrubber:
         """Collect secrets in decoded JSON: by the names of values, and by the form of texts."""
         if isinstance(value, dict):
             for name, each in value.items():
-                below = _is_secret(name) or (is_secret and not _HARMLESS.fullmatch(name))
-                self.learn_json(each, is_secret=below)
+                self.learn_json(each, is_secret=_is_secret_below(name, is_secret))
         elif isinstance(value, list):
             for each in value:
                 self.learn_json(each, is_secret=is_secret)
@@ -161,18 +160,24 @@ class Scrubber:
         scheme, _, rest = value.strip().partition(" ")
         if scheme.lower() == "basic":
             with contextlib.suppress(ValueError):
-                for part in base64.b64decode(rest).decode().split(":", 1):
-                    self._learn(part)
+                user, _, password = base64.b64decode(rest).decode().partition(":")
+                self._learn(user)
+                self._learn(password, is_certain=True)
         words = value.split()
         for word in words[1:] if scheme.lower() in _SCHEMES else words:
             self._learn(word.strip(",").partition("=")[2] if "=" in word.rstrip("=,") else word)
             if word.startswith("Credential="):
                 self._learn(word.removeprefix("Credential=").partition("/")[0])
 
-    def _learn(self, secret: str) -> None:
+    def _learn(self, secret: str, *, is_certain: bool = False) -> None:
+        """Collect a secret, to be replaced wherever it occurs.
+
+        Short texts are not collected, because they occur in many others, nor plain words, which are
+        often kinds of tokens; but a word that is certain to be a password is.
+        """
         secret = secret.strip().strip(",")
-        is_short = len(secret) < SHORTEST
-        if is_short or secret in self._marks or MARKED.fullmatch(secret) or _is_word(secret):
+        is_word = _is_word(secret) and not is_certain
+        if len(secret) < SHORTEST or secret in self._marks or MARKED.fullmatch(secret) or is_word:
             return
         numbers = {each for each in self._marks.values() if each != KEY_MARK}
         self._marks[secret] = _mark(secret, len(numbers) + 1)
@@ -195,10 +200,10 @@ class Scrubber:
         }
 
     def json(self, value: Any, *, is_secret: bool = False) -> Any:
-        """Return decoded JSON without secrets."""
+        """Return decoded JSON without secrets; below a name of a secret numbers become 0."""
         if isinstance(value, dict):
             return {
-                self.text(name): self.json(each, is_secret=_is_secret(name))
+                self.text(name): self.json(each, is_secret=_is_secret_below(name, is_secret))
                 for name, each in value.items()
             }
         if isinstance(value, list):
@@ -206,7 +211,7 @@ class Scrubber:
         if isinstance(value, str):
             text = self.text(value)
             return OTHER if is_secret and text == value and value else text
-        return value
+        return 0 if is_secret and type(value) in (int, float) else value
 
     def query(self, query: str) -> str:
         """Return a query or a form without secrets."""
@@ -226,7 +231,7 @@ class Scrubber:
         return text
 
     def content(self, content: bytes) -> bytes:
-        """Return bytes that are no text, or `OTHER` if a secret is in them."""
+        """Return bytes that are not a text, or `OTHER` if a secret is in them."""
         return OTHER.encode() if self.holds(content) else content
 
     def holds(self, content: bytes, depth: int = _DEPTH) -> bool:
@@ -277,6 +282,11 @@ class Scrubber:
 
 def _is_secret(name: str) -> bool:
     return _NAMES.fullmatch(name) is not None and _HARMLESS.fullmatch(name) is None
+
+
+def _is_secret_below(name: str, is_secret: bool) -> bool:
+    """Return whether a field's value is secret, in an object that is secret itself or not."""
+    return _is_secret(name) or (is_secret and not _HARMLESS.fullmatch(name))
 
 
 def _is_word(text: str) -> bool:
