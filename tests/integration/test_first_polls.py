@@ -123,7 +123,7 @@ def delayed(server: LiveServer) -> dict[str, float]:
     """Return the number of delayed reads, by what ended the delay."""
     text = httpx.get(f"{server.url}/metrics").text
     found = re.findall(
-        r'^qwicket_first_polls_delayed_total{end="(\w+)"} (\S+)$', text, re.MULTILINE
+        r'^qwicket_first_polls_delayed_total{reason="(\w+)"} (\S+)$', text, re.MULTILINE
     )
     return {end: float(count) for end, count in found}
 
@@ -131,16 +131,16 @@ def delayed(server: LiveServer) -> dict[str, float]:
 def test_metrics_count_delayed_reads(server: LiveServer, http: httpx.Client) -> None:
     http.headers["Authorization"] = f"apiKey {server.token()}"
     before = delayed(server)
-    assert set(before) == {"ended", "late", "left"}
+    assert set(before) == {"job_ended", "timeout", "disconnected"}
 
     def counted() -> bool:
         """A job may be faster than its read; some soon is not."""
         job = answered(http.post("/v0.4/jobs", json=IONQ))["id"]
         answered(http.get(f"/v0.4/jobs/{job}"))
-        return delayed(server)["ended"] > before["ended"]
+        return delayed(server)["job_ended"] > before["job_ended"]
 
     until(counted, "a read was delayed", timeout_s=60)
-    assert delayed(server)["left"] == before["left"]
+    assert delayed(server)["disconnected"] == before["disconnected"]
 
 
 def test_lists_of_jobs_are_never_delayed(server: LiveServer, http: httpx.Client) -> None:

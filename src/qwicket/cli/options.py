@@ -367,10 +367,10 @@ class Window(NamedTuple):
     """A time window of a device, as options give it.
 
     Attributes:
-        begin: Its begin; None is now.
+        begin: Its start; None is now.
         until: Its end.
         timezone: IANA name of the zone of times that name none.
-        drain_s: Seconds before the begin in which no job of others starts; None is the default.
+        drain_s: Seconds before the start in which no job of others starts; None is the default.
     """
 
     begin: datetime | None
@@ -397,7 +397,7 @@ def window(command: F) -> F:
             "--drain",
             callback=life_s,
             metavar="DURATION",
-            help="Time before the begin in which no job of others starts, however short;"
+            help="Time before the start in which no job of others starts, however short;"
             " by default 10s, on devices of labs 60s.",
         ),
         click.option(
@@ -414,7 +414,7 @@ def window(command: F) -> F:
             metavar="TIME",
             help="End: 90m, 12h or 3d from now, or 2026-11-30T14:00.",
         ),
-        click.option("--from", "begin", metavar="TIME", help="Begin, like --to; by default now."),
+        click.option("--from", "begin", metavar="TIME", help="Start, like --to; by default now."),
     ):
         with_window = option(with_window)
     return cast(F, with_window)

@@ -40,8 +40,8 @@ class FirstPolls:
         max_delay_ms: Longest delay in milliseconds; 0 delays nothing.
 
     Attributes:
-        delayed: Number of delayed reads, by what ended the delay: `ended` (the job ended), `late`
-            (it did not), `left` (the client disconnected).
+        delayed: Number of delayed reads, by what ended the delay: `job_ended`, `timeout`
+            (the job did not end), `disconnected` (the client did not wait).
         over_limit: Number of reads answered at once because of the limit per job or account.
     """
 
@@ -60,7 +60,7 @@ class FirstPolls:
         self._max_delay_s = max_delay_ms / 1000
         self._jobs: set[str] = set()
         self._accounts: Counter[str] = Counter()
-        self.delayed: Counter[str] = Counter(ended=0, late=0, left=0)
+        self.delayed: Counter[str] = Counter(job_ended=0, timeout=0, disconnected=0)
         self.over_limit = 0
 
     async def settled(
@@ -118,12 +118,12 @@ class FirstPolls:
         try:
             await asyncio.wait({end, left}, return_when=asyncio.FIRST_COMPLETED)
             if not end.done():
-                self.delayed["left"] += 1
+                self.delayed["disconnected"] += 1
                 return job
             found = end.result().job
         finally:
             for task in (end, left):
                 task.cancel()
             await asyncio.gather(end, left, return_exceptions=True)
-        self.delayed["ended" if found.state.is_final else "late"] += 1
+        self.delayed["job_ended" if found.state.is_final else "timeout"] += 1
         return found

@@ -185,7 +185,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     yield _counters(
         "qwicket_first_polls_delayed",
         "First status reads of young jobs that were delayed, by what ended the delay",
-        "end",
+        "reason",
         gateway.first_polls.delayed,
     )
     yield _counter(

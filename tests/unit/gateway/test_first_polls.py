@@ -87,7 +87,7 @@ async def test_a_read_is_delayed_until_the_job_ends(gateway: Gateway, ada: Actor
     await gateway.jobs.cancel(ada, job.id)
     found, _ = await read
     assert found.state is JobState.CANCELLED
-    assert gateway.first_polls.delayed == {"ended": 1, "late": 0, "left": 0}
+    assert gateway.first_polls.delayed == {"job_ended": 1, "timeout": 0, "disconnected": 0}
 
 
 async def test_a_read_is_delayed_for_the_set_time_at_most(gateway: Gateway, ada: Actor) -> None:
@@ -95,7 +95,7 @@ async def test_a_read_is_delayed_for_the_set_time_at_most(gateway: Gateway, ada:
     found, took_s = await polled(gateway, ada, job)
     assert found.state is JobState.QUEUED
     assert 0.95 < took_s < 10
-    assert gateway.first_polls.delayed["late"] == 1
+    assert gateway.first_polls.delayed["timeout"] == 1
 
 
 async def test_a_job_of_a_second_ago_is_not_delayed(
@@ -158,7 +158,7 @@ async def test_32_reads_of_an_account_are_delayed_and_those_of_others_beside_the
     await gateway.bulk.cancel(ada, [job.id for job in jobs], dialect="ionq")
     await gateway.jobs.cancel(bob, others.id)
     await asyncio.gather(*reads)
-    assert gateway.first_polls.delayed["ended"] == 33
+    assert gateway.first_polls.delayed["job_ended"] == 33
 
 
 async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor) -> None:
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
         pass
 
     assert await gateway.first_polls.settled(ada, job, leaves) is job
-    assert gateway.first_polls.delayed == {"ended": 0, "late": 0, "left": 1}
+    assert gateway.first_polls.delayed == {"job_ended": 0, "timeout": 0, "disconnected": 1}
     assert gateway.jobs._changes.watches == 0
     again = await delayed_read(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)

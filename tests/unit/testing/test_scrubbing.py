@@ -70,10 +70,10 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 def test_a_known_key_is_found_in_every_encoding(encoding: str) -> None:
     scrubber = Scrubber([KEY])
     text = ENCODINGS[encoding](KEY)
-    assert scrubber.holds(text.encode())
-    cleaned = scrubber.text(text)
+    assert scrubber.contains_secret(text.encode())
+    cleaned = scrubber.scrub_text(text)
     assert "SCRUBBED" in cleaned
-    assert not scrubber.holds(cleaned.encode())
+    assert not scrubber.contains_secret(cleaned.encode())
 
 
 @given(
@@ -83,17 +83,17 @@ def test_a_known_key_is_found_in_every_encoding(encoding: str) -> None:
 )
 def test_any_key_is_found_after_any_text(key: str, before: str, encoding: str) -> None:
     scrubber = Scrubber([key])
-    cleaned = scrubber.text(before + " " + ENCODINGS[encoding](key))
-    assert not scrubber.holds(cleaned.encode())
+    cleaned = scrubber.scrub_text(before + " " + ENCODINGS[encoding](key))
+    assert not scrubber.contains_secret(cleaned.encode())
 
 
 @pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, bz2.compress, archive])
 def test_bytes_that_hide_a_key_are_not_kept(pack: Callable[[bytes], bytes]) -> None:
     scrubber = Scrubber([KEY])
-    assert KEY.encode() not in scrubber.content(pack(b"x" + KEY.encode()))
-    assert scrubber.content(pack(b"x" + KEY.encode())) == b"SCRUBBED-0"
+    assert KEY.encode() not in scrubber.scrub_content(pack(b"x" + KEY.encode()))
+    assert scrubber.scrub_content(pack(b"x" + KEY.encode())) == b"SCRUBBED-0"
     harmless = pack(b"no key")
-    assert scrubber.content(harmless) == harmless
+    assert scrubber.scrub_content(harmless) == harmless
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_bytes_that_hide_a_key_are_not_kept(pack: Callable[[bytes], bytes]) -> N
 def test_what_is_called_a_secret_is_replaced_wherever_it_is(text: str, secret: str) -> None:
     scrubber = Scrubber()
     scrubber.learn_text(text)
-    assert secret not in scrubber.text(text)
-    assert MARKED.search(scrubber.text(text))
-    assert secret not in scrubber.text(f"again: {secret}, and {in_base64(secret.encode())}")
+    assert secret not in scrubber.scrub_text(text)
+    assert MARKED.search(scrubber.scrub_text(text))
+    assert secret not in scrubber.scrub_text(f"again: {secret}, and {in_base64(secret.encode())}")
 
 
 @pytest.mark.parametrize(
@@ -138,13 +138,13 @@ def test_short_texts_and_numbers_below_the_name_of_a_secret_are_replaced(
 ) -> None:
     scrubber = Scrubber()
     scrubber.learn_json(document)
-    assert scrubber.json(document) == scrubbed
+    assert scrubber.scrub_json(document) == scrubbed
 
 
 def test_a_password_that_is_a_word_is_replaced_wherever_it_is() -> None:
     scrubber = Scrubber()
     scrubber.learn_headers({"authorization": f"Basic {in_base64(b'ada:swordfish')}"})
-    assert scrubber.json({"note": "it is swordfish"}) == {"note": "it is SCRUBBED-1"}
+    assert scrubber.scrub_json({"note": "it is swordfish"}) == {"note": "it is SCRUBBED-1"}
 
 
 def test_headers_and_cookies_are_learned() -> None:
@@ -158,9 +158,9 @@ def test_headers_and_cookies_are_learned() -> None:
         }
     )
     for secret in ("engine-nr-1", "key-of-a-header", "cookie-of-a-session", "another-cookie-1"):
-        assert secret not in scrubber.text(f"has {secret} in it")
-    assert scrubber.text("api.x.test/jobs/of/mine") == "api.x.test/jobs/of/mine"
-    assert scrubber.headers({"x-api-key": "short"}) == {"x-api-key": "SCRUBBED-0"}
+        assert secret not in scrubber.scrub_text(f"has {secret} in it")
+    assert scrubber.scrub_text("api.x.test/jobs/of/mine") == "api.x.test/jobs/of/mine"
+    assert scrubber.scrub_headers({"x-api-key": "short"}) == {"x-api-key": "SCRUBBED-0"}
 
 
 def test_equal_secrets_have_equal_marks_and_people_are_numbered() -> None:
@@ -177,7 +177,7 @@ def test_equal_secrets_have_equal_marks_and_people_are_numbered() -> None:
         "pin_secret": "1234",
     }
     scrubber.learn_json(document)
-    cleaned = scrubber.json(document)
+    cleaned = scrubber.scrub_json(document)
     assert cleaned["again"] == f"Bearer {cleaned['token']}"
     assert cleaned["token"] != cleaned["refresh_token"]
     assert cleaned["mine"] == KEY_MARK
@@ -191,7 +191,7 @@ def test_a_scrubbed_jwt_is_one_whose_middle_clients_can_decode() -> None:
     scrubber = Scrubber()
     text = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
     scrubber.learn_json({"access_token": text})
-    _, middle, _ = scrubber.text(text).split(".")
+    _, middle, _ = scrubber.scrub_text(text).split(".")
     claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
     assert claims.keys() == {"iat", "exp"}
     assert claims["exp"] > claims["iat"]
@@ -210,4 +210,4 @@ def test_ordinary_texts_stay() -> None:
         "author": "lab",
     }
     scrubber.learn_json(document)
-    assert scrubber.json(document) == document
+    assert scrubber.scrub_json(document) == document

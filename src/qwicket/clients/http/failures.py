@@ -85,7 +85,7 @@ def described(
     for kind, why in kinds.never_sent:
         if isinstance(error, kind):
             if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
-                why = "the name is not known"
+                why = "the host name cannot be resolved"
             return NoResponse(f"{url} cannot be reached: {why}.", was_sent=False)
     is_late = isinstance(error, kinds.timeouts)
     why = "no response came in time" if is_late else "the connection broke"

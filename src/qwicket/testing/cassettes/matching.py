@@ -117,5 +117,5 @@ def _shown(where: str, value: Any) -> str:
     name = where.rpartition("/")[2]
     scrubber = Scrubber()
     scrubber.learn_json({name: value})
-    text = msgspec.json.encode(scrubber.json({name: value})[name]).decode()
+    text = msgspec.json.encode(scrubber.scrub_json({name: value})[name]).decode()
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

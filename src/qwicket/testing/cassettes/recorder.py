@@ -137,7 +137,7 @@ class Recorder:
             self._learn(scrubber, each)
         return Cassette(
             recorded_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            targets={at: scrubber.text(url) for at, url in self._targets.items()},
+            targets={at: scrubber.scrub_text(url) for at, url in self._targets.items()},
             exchanges=tuple(self._recorded(each, scrubber) for each in raw),
         )
 
@@ -151,7 +151,7 @@ class Recorder:
         cassette = self.cassette()
         text = text_of(cassette)
         scrubber = Scrubber(self._secrets())
-        if scrubber.holds(text.encode()):
+        if scrubber.contains_secret(text.encode()):
             raise CassetteError(f"{path}: not written, because the key is still in the recording.")
         try:
             path.write_text(text)
@@ -345,9 +345,9 @@ class Recorder:
         is_form = "form" in raw.headers.get("content-type", "")
         request = Sent(
             method=raw.method,
-            path=scrubber.text(raw.path),
-            query=scrubber.query(raw.query),
-            headers=scrubber.headers(self._kept(raw.headers)),
+            path=scrubber.scrub_text(raw.path),
+            query=scrubber.scrub_query(raw.query),
+            headers=scrubber.scrub_headers(self._kept(raw.headers)),
             body=_body(raw.body, scrubber, is_form=is_form),
         )
         answer = raw.answer
@@ -359,7 +359,7 @@ class Recorder:
             request,
             Received(
                 status=answer.status,
-                headers=scrubber.headers(_shortened(headers)),
+                headers=scrubber.scrub_headers(_shortened(headers)),
                 body=_body(localised, scrubber),
                 is_cut=answer.is_cut,
             ),
@@ -369,10 +369,12 @@ class Recorder:
 def _body(content: bytes, scrubber: Scrubber, *, is_form: bool = False) -> Body:
     body = Body.of(content)
     if body.json is not msgspec.UNSET:
-        return Body(json=scrubber.json(body.json))
+        return Body(json=scrubber.scrub_json(body.json))
     if body.text is not None:
-        return Body(text=scrubber.query(body.text) if is_form else scrubber.text(body.text))
-    return Body.of(scrubber.content(content))
+        return Body(
+            text=scrubber.scrub_query(body.text) if is_form else scrubber.scrub_text(body.text)
+        )
+    return Body.of(scrubber.scrub_content(content))
 
 
 def _plain(content: bytes, headers: Mapping[str, str]) -> bytes:

@@ -191,56 +191,58 @@ class Scrubber:
 
     # --- replacing --------------------------------------------------------------------------------
 
-    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+    def scrub_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return headers without secrets."""
-        cleaned = {name: self.text(value) for name, value in headers.items()}
+        cleaned = {name: self.scrub_text(value) for name, value in headers.items()}
         return {
             name: OTHER if _is_secret(name) and not MARKED.search(value) else value
             for name, value in cleaned.items()
         }
 
-    def json(self, value: Any, *, is_secret: bool = False) -> Any:
+    def scrub_json(self, value: Any, *, is_secret: bool = False) -> Any:
         """Return decoded JSON without secrets; below a name of a secret numbers become 0."""
         if isinstance(value, dict):
             return {
-                self.text(name): self.json(each, is_secret=_is_secret_below(name, is_secret))
+                self.scrub_text(name): self.scrub_json(
+                    each, is_secret=_is_secret_below(name, is_secret)
+                )
                 for name, each in value.items()
             }
         if isinstance(value, list):
-            return [self.json(each, is_secret=is_secret) for each in value]
+            return [self.scrub_json(each, is_secret=is_secret) for each in value]
         if isinstance(value, str):
-            text = self.text(value)
+            text = self.scrub_text(value)
             return OTHER if is_secret and text == value and value else text
         return 0 if is_secret and type(value) in (int, float) else value
 
-    def query(self, query: str) -> str:
+    def scrub_query(self, query: str) -> str:
         """Return a query or a form without secrets."""
         parts = []
-        for part in self.text(query).split("&"):
+        for part in self.scrub_text(query).split("&"):
             name, is_pair, value = part.partition("=")
             if value and _is_secret(unquote(name)) and not MARKED.search(value):
                 value = OTHER
             parts.append(f"{name}{is_pair}{value}")
         return "&".join(parts)
 
-    def text(self, text: str) -> str:
+    def scrub_text(self, text: str) -> str:
         """Return a text without secrets, in any encoding."""
         text = self._replaced(text)
         for pattern in _ENCODED:
             text = pattern.sub(lambda run: OTHER if self._is_hidden_in(run[0]) else run[0], text)
         return text
 
-    def content(self, content: bytes) -> bytes:
+    def scrub_content(self, content: bytes) -> bytes:
         """Return bytes that are not a text, or `OTHER` if a secret is in them."""
-        return OTHER.encode() if self.holds(content) else content
+        return OTHER.encode() if self.contains_secret(content) else content
 
-    def holds(self, content: bytes, depth: int = _DEPTH) -> bool:
+    def contains_secret(self, content: bytes, depth: int = _DEPTH) -> bool:
         """Return whether bytes contain a secret: plain, compressed, or encoded."""
         if self._has_known(content):
             return True
         if depth == 0:
             return False
-        if any(self.holds(each, depth - 1) for each in _unpacked(content)):
+        if any(self.contains_secret(each, depth - 1) for each in _unpacked(content)):
             return True
         text = content.decode("latin-1")
         return any(
@@ -250,7 +252,7 @@ class Scrubber:
         )
 
     def _is_hidden_in(self, run: str, depth: int = _DEPTH - 1) -> bool:
-        return any(self.holds(each, depth) for each in _decoded(run))
+        return any(self.contains_secret(each, depth) for each in _decoded(run))
 
     def _replaced(self, text: str) -> str:
         marks = sorted(self._marks.items(), key=lambda item: -len(item[0]))

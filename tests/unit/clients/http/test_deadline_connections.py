@@ -100,7 +100,7 @@ def test_hosts_that_no_proxy_names_are_reached_without_one(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", ".invalid")
-    with pytest.raises(NoResponse, match="the name is not known"):
+    with pytest.raises(NoResponse, match="the host name cannot be resolved"):
         get("http://lab.invalid", 5.0)
 
 

@@ -193,7 +193,7 @@ def test_no_connection_at_all_is_unreachable() -> None:
 
 
 def test_a_name_that_does_not_exist_is_unreachable() -> None:
-    with pytest.raises(Unreachable, match="the name is not known"):
+    with pytest.raises(Unreachable, match="the host name cannot be resolved"):
         Transport("http://nowhere.invalid", "secret", 5.0, RetryPolicy(max_attempts=1)).get(
             "/x", OBJECT
         )
