@@ -29,8 +29,8 @@ from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
-from qwicket.store.jobs import _RECENT
 from qwicket.store.leases import _BATCH_S, _TINY_S
+from qwicket.store.queue_state import RECENT
 
 JOBS: Final = 100_000
 QUICK: Final = 10_000
@@ -142,7 +142,7 @@ class Simulation:
         self.shares: dict[str, _Share] = {}
         self.waiting: dict[str, list[_Job]] = {name: [] for name in self.shares_of}
         self.running: dict[str, tuple[_Job, bool]] = {}
-        self.recent: deque[EndedJob] = deque(maxlen=_RECENT)
+        self.recent: deque[EndedJob] = deque(maxlen=RECENT)
         self.busy = self.busy_express = 0
         self.slot_ended_at = self.now
         self.turns = dict.fromkeys(self.shares_of, 0)
@@ -347,7 +347,7 @@ class Simulation:
         return simulate_queue(self.state(), slots, self.now, kind.express_slots, off_s)
 
     def state(self) -> QueueState:
-        """Return what `store.jobs.queue_state` would."""
+        """Return what `store.queues.state` would."""
         waiting = [
             WaitingJob(
                 job.id,

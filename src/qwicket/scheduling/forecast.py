@@ -163,7 +163,7 @@ class Forecaster:
 
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
-        state = await self._store.jobs.queue_state(device, now, limit=_MAX_JOBS)
+        state = await self._store.queues.state(device, now, limit=_MAX_JOBS)
         slots, express_slots, n_elsewhere = await self._serving(device)
         status = await self._store.devices.status(device, now)
         off_s = 0.0

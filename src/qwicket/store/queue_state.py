@@ -1,13 +1,22 @@
-"""State of a device's queue, for forecasts and operators."""
+"""Queues of devices, for forecasts, scalers and operators."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.limits import INT64_MAX
+from qwicket.store.operations import Operations, read, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from qwicket.model.reservations import Reservation
+    from qwicket.store.database import Tx
+
+RECENT: Final = 100
+"""Last completed jobs of a device that a forecast considers."""
+_AHEAD_MS: Final = 7 * 24 * 3600 * 1000
+"""Time ahead for which a forecast considers reservations and maintenance windows."""
 
 
 class WaitingJob(NamedTuple):
@@ -109,3 +118,56 @@ class QueueState(NamedTuple):
     epoch: int
     idle_shares: Sequence[ProjectShare] = ()
     windows: Sequence[Reservation] = ()
+
+
+class Queues(Operations):
+    """Reads the queues of devices."""
+
+    @scan
+    def state(tx: Tx, device: str, now: int, *, limit: int) -> QueueState:
+        """Return up to `limit` waiting jobs of a device, and its running jobs."""
+        waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
+        return QueueState(
+            [WaitingJob(*row) for row in waiting],
+            [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
+            [ProjectShare(*row) for row in tx.all("share_list", device=device)],
+            [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=RECENT)],
+            (tx.one("epoch_get") or (0,))[0],
+            [ProjectShare(*row) for row in tx.all("share_list_idle", device=device, limit=RECENT)],
+            _windows(tx, device, now),
+        )
+
+    @scan
+    def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
+        """Return the number of unfinished jobs of a project on a device, at most `limit`."""
+        row = tx.one("job_unfinished", project=project, device=device, limit=limit)
+        return int(row[0]) if row else 0
+
+    @scan
+    def depths(tx: Tx, devices: Sequence[str]) -> dict[str, QueueDepth]:
+        """Return the numbers of waiting and running jobs of each of these devices."""
+        found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
+        return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
+
+    @read
+    def waiting_work(
+        tx: Tx, devices: Collection[str], *, maximum: int, memory_bytes: int = INT64_MAX
+    ) -> WaitingWork:
+        """Return the work that waits for some devices, counting at most `maximum` jobs of each.
+
+        Jobs that need more memory than `memory_bytes` are left out.
+        """
+        given = {"maximum": maximum, "memory_bytes": memory_bytes}
+        found = [tx.one("job_waiting_work", device=name, **given) or (0, 0.0) for name in devices]
+        return WaitingWork(
+            sum(int(jobs) for jobs, _ in found), sum(float(seconds) for _, seconds in found)
+        )
+
+
+def _windows(tx: Tx, device: str, now: int) -> Sequence[Reservation]:
+    found = tx.all("reservation_of_device", device=device, now=now, before=now + _AHEAD_MS)
+    if not found:
+        return ()
+    from qwicket.store.reservations import complete  # late: few servers have reservations
+
+    return complete(tx, found)
