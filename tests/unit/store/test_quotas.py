@@ -1,4 +1,4 @@
-"""Quotas of a project: its unfinished jobs, and its stored bytes, a sum that each operation keeps."""
+"""Quotas of a project: unfinished jobs, and stored bytes, a sum that every operation keeps."""
 
 from __future__ import annotations
 
