@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -124,8 +125,7 @@ def test_groups_give_projects_and_a_role_and_take_them_back(
         sign_in(browser, provider, "sub-group")
         account = site.as_admin(lambda admin: admin.account("groucho"))
         members = [
-            "groucho" in site.as_admin(lambda admin, name=name: admin.members(name))  # type: ignore[misc]
-            for name in ("class", "lab")
+            "groucho" in site.as_admin(methodcaller("members", name)) for name in ("class", "lab")
         ]
         return account.role, members[0], members[1]
 

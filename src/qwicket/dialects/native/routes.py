@@ -51,7 +51,7 @@ _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
 
 
-async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: ARG001  # as all handlers
+async def describe(_: Handlers, _request: Request[None]) -> Response:
     """Read this description."""
     return Response(await asyncio.to_thread(_encoded_description), media_type="application/json")
 
