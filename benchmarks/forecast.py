@@ -104,7 +104,7 @@ class _Job:
     queued_at: int
     is_short: bool
     started_at: int | None = None
-    asked: tuple[int, float, Interval] | None = None
+    predicted: tuple[int, float, Interval] | None = None
     is_waiting: bool = True
 
     def __lt__(self, other: _Job) -> bool:
@@ -287,11 +287,11 @@ class Simulation:
         self.running[job.id] = (job, is_express)
         job.is_waiting = False
         job.started_at = self.now
-        if job.asked:
-            asked_at, expected_s, interval = job.asked
-            true_s = (self.now - asked_at) / 1000
+        if job.predicted:
+            predicted_at, expected_s, interval = job.predicted
+            true_s = (self.now - predicted_at) / 1000
             self.scores.append(Score(self.kind.name, expected_s, *interval, true_s))
-            job.asked = None
+            job.predicted = None
 
     def _charge(self, job: _Job, seconds: float) -> None:
         share = self.shares[job.project]
@@ -333,10 +333,10 @@ class Simulation:
     def _ask(self, job: _Job) -> None:
         if not job.is_waiting or job.started_at is not None:
             return
-        place = self.forecast().position(job.id)
-        if place is None or place.start_in_s is None or place.interval is None:
+        position = self.forecast().position(job.id)
+        if position is None or position.start_in_s is None or position.interval is None:
             return
-        job.asked = (self.now, place.start_in_s, place.interval)
+        job.predicted = (self.now, position.start_in_s, position.interval)
 
     def forecast(self) -> Forecast:
         """Return the server's forecast."""

@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, ms, p50
 from benchmarks.live import server
-from benchmarks.places import Place
 from contract.environments import interpreter
 from qwicket.snippets import SNIPPETS, text
 
@@ -72,21 +72,22 @@ CLIENTS: Final = {
 def measure(repeats: int = REPEATS) -> list[Figure]:
     """Return a figure for each client, from one idle server."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        (token,) = place.add_accounts(1)
-        with server(place) as live:
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        (token,) = bench_db.add_accounts(1)
+        with server(bench_db) as live:
             return [
-                _figure(name, place, _seconds(name, live.url, token, repeats)) for name in CLIENTS
+                _figure(name, bench_db, _seconds(name, live.url, token, repeats))
+                for name in CLIENTS
             ]
 
 
-def _figure(name: str, place: Place, took: list[float]) -> Figure:
+def _figure(name: str, bench_db: BenchDatabase, took: list[float]) -> Figure:
     client = CLIENTS[name]
     bar = f"p50 ≤ {ms(BAR_S)}" if client.has_bar else ""
     is_within = p50(took) <= BAR_S if client.has_bar else None
     measured = f"{ms(p50(took))} / {ms(max(took))}"
     title = f"Bell through {SNIPPETS[name].client}, submit to counts, p50 / worst"
-    return Figure(title, place.database, measured, "", bar, is_within)
+    return Figure(title, bench_db.database, measured, "", bar, is_within)
 
 
 def _seconds(name: str, url: str, token: str, repeats: int) -> list[float]:
