@@ -743,6 +743,16 @@ def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
     assert not [name for name in loaded if name.startswith("qwicket.testing")]
 
 
+def test_no_token_of_a_test_bed_serves_an_agent_or_a_worker(cloud: Cloud) -> None:
+    """So no lease can end on the test bed's clock: its own worker's is the only one."""
+    headers = {"Authorization": f"Bearer {cloud.token}"}
+    with httpx.Client(base_url=cloud.url, headers=headers) as http:
+        announced = http.put("/v1/agent/devices/lab", json={})
+        assert (announced.status_code, announced.json()["code"]) == (403, "forbidden")
+        for scope in ("devices:serve", "compute:serve"):
+            assert http.post("/v1/tokens", json={"scopes": [scope]}).status_code == 403
+
+
 @pytest.mark.parametrize("command", [*Control(None, "")._commands])  # type: ignore[arg-type]  # only names are read
 def test_a_production_server_has_no_control_interface(
     command: str, server: LiveServer, cloud: Cloud
