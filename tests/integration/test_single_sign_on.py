@@ -432,7 +432,7 @@ def forged(provider: Provider, kind: str) -> str:
         key = RSAKey.generate_key(2048)
         return jwt.encode({"alg": "RS256", "jwk": key.as_dict(private=False)}, claims, key)
     if kind == "HS256 with the public key":
-        pem = RSAKey.import_key(public).as_pem(private=False)  # type: ignore[arg-type]
+        pem = RSAKey.import_key(public).as_pem(private=False)  # type: ignore[arg-type]  # a JWK as JSON
         return hs256(claims, pem, kid)
     if kind == "changed claims":
         head, _, signature = provider.signed(**claims).split(".")
