@@ -29,7 +29,7 @@ _NOTHING: Final = wire.VendorFields(kind="")
 
 
 async def find_jobs(
-    gateway: Gateway, actor: Actor, job_filter: Filter, project: str | None
+    gateway: Gateway, actor: Actor, asked: Filter, project: str | None
 ) -> list[JobRow]:
     """Return the jobs of a list with their vendor fields.
 
@@ -38,10 +38,10 @@ async def find_jobs(
     """
     limits = gateway.limits
     names = await projects.names(gateway, actor)
-    query = job_filter.narrow(JobQuery(dialect=DIALECT, project=project))
-    wanted = min(job_filter.limit or limits.requests.list_page, limits.requests.list_page)
+    query = asked.narrow(JobQuery(dialect=DIALECT, project=project))
+    wanted = min(asked.limit or limits.requests.list_page, limits.requests.list_page)
     found: list[JobRow] = []
-    n_to_skip, size, n_read = job_filter.skip, max(_SCAN, wanted + job_filter.skip), 0
+    n_to_skip, size, n_read = asked.skip, max(_SCAN, wanted + asked.skip), 0
     while len(found) < wanted:
         if n_read >= limits.of(IBMLimits).filter_jobs:
             raise LimitExceeded(
@@ -54,15 +54,15 @@ async def find_jobs(
         page = await gateway.jobs.page(actor, structs.replace(query, limit=size))
         n_read += len(page)
         rows = [JobRow(job, _NOTHING, names.get(job.project, job.project)) for job in page]
-        if job_filter.needs_vendor_fields:
+        if asked.needs_vendor_fields:
             rows = await _with_vendor_fields(gateway, rows)
-        matching = await _matching(job_filter, rows)
+        matching = await _matching(asked, rows)
         found += matching[n_to_skip : n_to_skip + wanted - len(found)]
         n_to_skip = max(0, n_to_skip - len(matching))
         if len(page) < size:
             break
         query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
-    return found if job_filter.needs_vendor_fields else await _with_vendor_fields(gateway, found)
+    return found if asked.needs_vendor_fields else await _with_vendor_fields(gateway, found)
 
 
 async def in_turns(rows: list[JobRow]) -> AsyncIterator[JobRow]:
@@ -83,10 +83,10 @@ async def _with_vendor_fields(gateway: Gateway, rows: list[JobRow]) -> list[JobR
     return found
 
 
-async def _matching(job_filter: Filter, rows: list[JobRow]) -> list[JobRow]:
+async def _matching(asked: Filter, rows: list[JobRow]) -> list[JobRow]:
     """Return the rows that match the filter; many are matched in a thread."""
 
     def matching() -> list[JobRow]:
-        return [row for row in rows if job_filter.where.holds(row)]
+        return [row for row in rows if asked.where.holds(row)]
 
     return matching() if len(rows) <= _SCAN else await asyncio.to_thread(matching)
