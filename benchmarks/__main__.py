@@ -35,9 +35,9 @@ from benchmarks import (
     streams,
     vendors,
 )
+from benchmarks.bench_databases import DATABASES, BenchDatabases, bench_databases
 from benchmarks.figures import VERDICTS, Figure, Table, markdown
 from benchmarks.history import Run, write
-from benchmarks.places import DATABASES, Places, places
 
 Verdicts = list[bool | None]
 Size = TypeVar("Size")
@@ -67,21 +67,23 @@ class Settings(NamedTuple):
 
 PARTS: Final[dict[str, Callable[[Settings], Verdicts]]] = {
     "queue": lambda run: _show_figures(
-        _with_places(queue.measure, run.size(queue.QUICK, queue.FULL))
+        _with_databases(queue.measure, run.size(queue.QUICK, queue.FULL))
     ),
     "steps": lambda _run: _show_steps(),
     "batches": lambda run: _show_figures(
-        _with_places(batches.measure, run.size(5, batches.ROUNDS))
+        _with_databases(batches.measure, run.size(5, batches.ROUNDS))
     ),
-    "agents": lambda run: _show_figures(_with_places(agents.measure, run.size(40, agents.ROUNDS))),
+    "agents": lambda run: _show_figures(
+        _with_databases(agents.measure, run.size(40, agents.ROUNDS))
+    ),
     "pilots": lambda run: _show_figures(
-        _with_places(pilots.measure, run.size(pilots.QUICK, pilots.ROUNDS))
+        _with_databases(pilots.measure, run.size(pilots.QUICK, pilots.ROUNDS))
     ),
     "dask": lambda run: _show_figures(
-        _with_places(dask.measure, run.size(dask.QUICK, dask.ROUNDS))
+        _with_databases(dask.measure, run.size(dask.QUICK, dask.ROUNDS))
     ),
     "scale": lambda run: _show_figures(
-        _with_places(scale.measure, run.size(scale.QUICK, scale.ROUNDS))
+        _with_databases(scale.measure, run.size(scale.QUICK, scale.ROUNDS))
     ),
     "express": lambda run: _show_figures(express.measure(run.size(30, express.ROUNDS))),
     "forecast": lambda run: _show_figures(
@@ -120,18 +122,18 @@ def main(
     parser.add_argument(
         "--keep", action="store_true", help="write the tables to benchmarks/history, too"
     )
-    asked = parser.parse_args(arguments)
-    if unknown := set(asked.parts) - set(parts):
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(parts):
         parser.error(f"there is no part {', '.join(unknown)}")
-    settings = Settings(asked.quick, asked.peers, asked.photonic_peers)
+    settings = Settings(options.quick, options.peers, options.photonic_peers)
     began, machine = datetime.now(UTC), _where()
-    commit = _commit() if asked.keep else ""
+    commit = _commit() if options.keep else ""
     print(machine, flush=True)
     _tables.clear()
     verdicts: Verdicts = []
     failed: list[str] = []
     for name, measure in parts.items():
-        if asked.parts and name not in asked.parts:
+        if options.parts and name not in options.parts:
             continue
         try:
             verdicts += measure(settings)
@@ -139,7 +141,7 @@ def main(
             traceback.print_exc()
             failed.append(name)
     print(_where())
-    if asked.keep:
+    if options.keep:
         at = began.isoformat(timespec="seconds")
         print(f"kept as {write(Run(at, commit, machine, list(_tables), failed))}")
     if failed:
@@ -147,18 +149,18 @@ def main(
     return int(False in verdicts or bool(failed))
 
 
-def _with_places(
-    measure: Callable[[Places, Size], Iterable[Figure]], size: Size
+def _with_databases(
+    measure: Callable[[BenchDatabases, Size], Iterable[Figure]], size: Size
 ) -> Iterator[Figure]:
-    with places() as made:
+    with bench_databases() as made:
         yield from measure(made, size)
 
 
 def _show_steps() -> Verdicts:
-    with places() as made:
+    with bench_databases() as made:
         for database in DATABASES:
-            with made.fresh(database) as place:
-                cpu, timeline = steps.measure(place)
+            with made.fresh(database) as bench_db:
+                cpu, timeline = steps.measure(bench_db)
             rows = [(step.name, _ms(step.alone_ms), _ms(step.together_ms)) for step in cpu]
             many = f"{steps.CONNECTIONS} connections"
             _print((f"{database}: CPU of one job, by step", "1 connection", many), rows)

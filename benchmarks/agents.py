@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from benchmarks.bench_databases import DATABASES, BenchDatabase, BenchDatabases, now_ms
 from benchmarks.figures import Figure, both, ms, p95
 from benchmarks.live import server
-from benchmarks.places import DATABASES, Place, Places, now_ms
 from benchmarks.wire import BELL, HTTPConnection, request
 from qwicket.gateway.admin import Admin
 
@@ -30,13 +30,13 @@ _SPEC: Final = {
 }
 
 
-def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+def measure(bench_databases: BenchDatabases, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield the figure of each database."""
     for database in DATABASES:
-        with places.fresh(database) as place:
-            secret, *_ = place.add_accounts()
-            lab = asyncio.run(_lab_token(place))
-            with server(place) as live:
+        with bench_databases.fresh(database) as bench_db:
+            secret, *_ = bench_db.add_accounts()
+            lab = asyncio.run(_lab_token(bench_db))
+            with server(bench_db) as live:
                 user, agent = HTTPConnection(live.url, secret), HTTPConnection(live.url, lab)
                 agent.ask(_json("PUT", f"/v1/agent/devices/{_DEVICE}", lab, _SPEC))
                 times = [_wake_up(user, secret, agent, lab) for _ in range(_WARM_UP + rounds)]
@@ -51,8 +51,8 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
         )
 
 
-async def _lab_token(place: Place) -> str:
-    store = place.open()
+async def _lab_token(bench_db: BenchDatabase) -> str:
+    store = bench_db.open()
     made = await Admin(store, now_ms).create_token(
         "bench-0", scopes=["devices:serve"], devices=[_DEVICE]
     )

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
+from benchmarks.bench_databases import DATABASES, BenchDatabases, timed
 from benchmarks.circuits import ansatz
 from benchmarks.figures import Figure, both, ms, p50
 from benchmarks.live import Live, server
-from benchmarks.places import DATABASES, Places, timed
 from benchmarks.wire import SHOTS, HTTPConnection, request
 from qwicket import engines, programs
 from qwicket.circuits.options import RunOptions
@@ -36,7 +36,7 @@ _PAUSE_S: Final = 0.002
 _V04: Final = "/ionq/v0.4"
 
 
-def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+def measure(bench_databases: BenchDatabases, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield the figures of each database."""
     source = msgspec.json.encode(_batch())
     options = msgspec.msgpack.encode(
@@ -44,9 +44,9 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
     )
     bare = ("qubit", programs.read("ionq.circuit.v1", source, Limits()).circuits, options)
     for database in DATABASES:
-        with places.fresh(database) as place:
-            secret, *_ = place.add_accounts()
-            with server(place) as live:
+        with bench_databases.fresh(database) as bench_db:
+            secret, *_ = bench_db.add_accounts()
+            with server(bench_db) as live:
                 dialect = _Dialect(live, secret, source)
                 yield from _beside(database, dialect, bare, rounds)
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks import external_workers
+from benchmarks.bench_databases import BenchDatabases
 from benchmarks.external_workers import ExternalWorkers
 from benchmarks.figures import Figure
 from benchmarks.live import server
-from benchmarks.places import Places
 from benchmarks.wire import HTTPConnection
 from support.dask import DaskProcesses
 from support.processes import below
@@ -23,14 +23,14 @@ QUICK: Final = 40
 _DASK: Final = ExternalWorkers("Dask", max_s=0.015, min_jobs_per_s=1_000)
 
 
-def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+def measure(bench_databases: BenchDatabases, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
-    with places.fresh(external_workers.DATABASE) as place:
-        secret, *_ = place.add_accounts()
-        cluster = DaskProcesses(place.folder / "dask")
+    with bench_databases.fresh(external_workers.DATABASE) as bench_db:
+        secret, *_ = bench_db.add_accounts()
+        cluster = DaskProcesses(bench_db.folder / "dask")
         try:
             options = (*cluster.options, "--workers", "0")
-            with server(place, options=options) as live:
+            with server(bench_db, options=options) as live:
                 connection = HTTPConnection(live.url, secret)
                 yield external_workers.idle(_DASK, connection, rounds)
                 yield external_workers.cancelled(
@@ -38,6 +38,6 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
                     connection,
                     lambda: [pid for each in cluster.workers for pid in below(each.pid)],
                 )
-                yield external_workers.drained(_DASK, connection, place)
+                yield external_workers.drained(_DASK, connection, bench_db)
         finally:
             cluster.stop()

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, both, p95
 from benchmarks.live import WORKERS, server
-from benchmarks.places import Place
 from benchmarks.wire import HTTPConnection
 
 ROUNDS: Final = 100
@@ -26,9 +26,9 @@ _LONG: Final[dict[str, Any]] = {
 def measure(rounds: int = ROUNDS) -> list[Figure]:
     """Return the figures of one run: a Bell pair on an idle server, then on a busy one."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        quick, *others = place.add_accounts()[: WORKERS + 2]
-        with server(place) as live:
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        quick, *others = bench_db.add_accounts()[: WORKERS + 2]
+        with server(bench_db) as live:
             bob = HTTPConnection(live.url, quick)
             _bells(bob, 10)
             idle = _bells(bob, rounds)
@@ -42,7 +42,7 @@ def measure(rounds: int = ROUNDS) -> list[Figure]:
     return [
         Figure(
             f"Bell pair beside {len(others)} accounts' jobs of {_LONG_QUBITS} qubits, p50 / p95",
-            place.database,
+            bench_db.database,
             f"{both(busy)}, {found / floor:.1f} × idle",
             f"{both(idle)} (idle)",
             f"p95 {MAX_TIMES:g} × idle",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Final, NamedTuple, TypeVar
 
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, both, ms, p50
-from benchmarks.places import Place
 from benchmarks.wire import SHOTS, WITH_RESULT, HTTPConnection, request, submission
 from support.processes import is_alive, user_ticks
 from support.programs import slow
@@ -38,11 +38,11 @@ class ExternalWorkers(NamedTuple):
 
 def idle(of: ExternalWorkers, connection: HTTPConnection, rounds: int) -> Figure:
     """Return the time of one job at a time."""
-    asked, times = submission(connection.token, query=WITH_RESULT), []
+    request, times = submission(connection.token, query=WITH_RESULT), []
     for number in range(_WARM_UP + rounds):
         time.sleep(_PAUSE_S)
         began = time.perf_counter()
-        result = json.loads(connection.ask(asked))["result"]
+        result = json.loads(connection.ask(request))["result"]
         took_s = time.perf_counter() - began
         assert sum(result["parts"][0]["counts"].values()) == SHOTS
         if number >= _WARM_UP:
@@ -52,12 +52,12 @@ def idle(of: ExternalWorkers, connection: HTTPConnection, rounds: int) -> Figure
     return Figure(name, DATABASE, both(times), "", bar, is_within)
 
 
-def drained(of: ExternalWorkers, connection: HTTPConnection, place: Place) -> Figure:
+def drained(of: ExternalWorkers, connection: HTTPConnection, bench_db: BenchDatabase) -> Figure:
     """Return the rate at which a backlog of tiny jobs is completed."""
-    place.fill("queued", BACKLOG)
+    bench_db.fill("queued", BACKLOG)
     began = time.perf_counter()
     connection.ask(submission(connection.token))  # wakes the runners
-    with closing(sqlite3.connect(place.folder / "qwicket.db")) as database:
+    with closing(sqlite3.connect(bench_db.folder / "qwicket.db")) as database:
         until(lambda: _unfinished(database) == 0)
     per_s = BACKLOG / (time.perf_counter() - began)
     bar, is_within = f"≥ {of.min_jobs_per_s:,} jobs/s", per_s >= of.min_jobs_per_s

@@ -29,8 +29,8 @@ from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
-from qwicket.store.jobs import _RECENT
 from qwicket.store.leases import _BATCH_S, _TINY_S
+from qwicket.store.queue_state import RECENT
 
 JOBS: Final = 100_000
 QUICK: Final = 10_000
@@ -104,7 +104,7 @@ class _Job:
     queued_at: int
     is_short: bool
     started_at: int | None = None
-    asked: tuple[int, float, Interval] | None = None
+    predicted: tuple[int, float, Interval] | None = None
     is_waiting: bool = True
 
     def __lt__(self, other: _Job) -> bool:
@@ -142,7 +142,7 @@ class Simulation:
         self.shares: dict[str, _Share] = {}
         self.waiting: dict[str, list[_Job]] = {name: [] for name in self.shares_of}
         self.running: dict[str, tuple[_Job, bool]] = {}
-        self.recent: deque[EndedJob] = deque(maxlen=_RECENT)
+        self.recent: deque[EndedJob] = deque(maxlen=RECENT)
         self.busy = self.busy_express = 0
         self.slot_ended_at = self.now
         self.turns = dict.fromkeys(self.shares_of, 0)
@@ -287,11 +287,11 @@ class Simulation:
         self.running[job.id] = (job, is_express)
         job.is_waiting = False
         job.started_at = self.now
-        if job.asked:
-            asked_at, expected_s, interval = job.asked
-            true_s = (self.now - asked_at) / 1000
+        if job.predicted:
+            predicted_at, expected_s, interval = job.predicted
+            true_s = (self.now - predicted_at) / 1000
             self.scores.append(Score(self.kind.name, expected_s, *interval, true_s))
-            job.asked = None
+            job.predicted = None
 
     def _charge(self, job: _Job, seconds: float) -> None:
         share = self.shares[job.project]
@@ -333,10 +333,10 @@ class Simulation:
     def _ask(self, job: _Job) -> None:
         if not job.is_waiting or job.started_at is not None:
             return
-        place = self.forecast().position(job.id)
-        if place is None or place.start_in_s is None or place.interval is None:
+        position = self.forecast().position(job.id)
+        if position is None or position.start_in_s is None or position.interval is None:
             return
-        job.asked = (self.now, place.start_in_s, place.interval)
+        job.predicted = (self.now, position.start_in_s, position.interval)
 
     def forecast(self) -> Forecast:
         """Return the server's forecast."""
@@ -347,7 +347,7 @@ class Simulation:
         return simulate_queue(self.state(), slots, self.now, kind.express_slots, off_s)
 
     def state(self) -> QueueState:
-        """Return what `store.jobs.queue_state` would."""
+        """Return what `store.queues.state` would."""
         waiting = [
             WaitingJob(
                 job.id,

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, p95
 from benchmarks.live import Live, server
-from benchmarks.places import Place
 from benchmarks.wire import HTTPConnection, Refused
 from support.hostile import HOSTILE
 
@@ -30,9 +30,9 @@ MAX_TIMES: Final = 3.0
 def measure() -> list[Figure]:
     """Return the figures of one run."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        good, *evil = place.add_accounts()[: ACCOUNTS + 1]
-        with server(place) as live:
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        good, *evil = bench_db.add_accounts()[: ACCOUNTS + 1]
+        with server(bench_db) as live:
             connection = HTTPConnection(live.url, good)
             job = connection.submit()
             connection.result(job)
@@ -48,7 +48,7 @@ def measure() -> list[Figure]:
     return [
         Figure(
             f"poll while {len(HOSTILE)} hostile texts arrive, p95",
-            place.database,
+            bench_db.database,
             f"{1000 * found:.2f} ms, {found / floor:.1f} × idle",
             f"{1000 * floor:.2f} ms (idle)",
             f"{MAX_TIMES:g} × idle",
@@ -56,7 +56,7 @@ def measure() -> list[Figure]:
         ),
         Figure(
             f"{len(HOSTILE)} hostile texts, of {ACCOUNTS} accounts, until the last answer",
-            place.database,
+            bench_db.database,
             f"{statistics.median(spans):.1f} s",
         ),
     ]

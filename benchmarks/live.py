@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks.places import Place
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.wire import HTTPConnection
 from support.processes import below
 
@@ -50,14 +50,14 @@ class Memory(NamedTuple):
 
 
 @contextmanager
-def server(place: Place, *program: str, options: Sequence[str] = ()) -> Iterator[Live]:
+def server(bench_db: BenchDatabase, *program: str, options: Sequence[str] = ()) -> Iterator[Live]:
     """Run `qwicket serve` until the block ends; `program` is the command before `serve`."""
     program = program or ("-m", "qwicket")
     options = options or ("--workers", str(WORKERS))
     command = [sys.executable, *program, "serve", "--port", "0", *options]
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*command, *place.options],
+        [*command, *bench_db.options],
         stderr=subprocess.PIPE,
         text=True,
     )

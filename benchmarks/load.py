@@ -56,10 +56,10 @@ async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
 async def _submit_on(
     connection: AsyncHTTPConnection, token: str, load: Load, left: Iterator[int]
 ) -> None:
-    asked = submission(token, query=WITH_RESULT)
+    request = submission(token, query=WITH_RESULT)
     for _ in left:
         began = time.perf_counter()
-        result = json.loads(await connection.ask(asked))["result"]
+        result = json.loads(await connection.ask(request))["result"]
         load.wholes.append(time.perf_counter() - began)
         assert sum(result["parts"][0]["counts"].values()) == SHOTS
 

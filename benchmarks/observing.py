@@ -17,7 +17,7 @@ from typing import Final
 
 from starlette.types import Message, Scope
 
-from benchmarks.places import Place
+from benchmarks.bench_databases import BenchDatabase
 from qwicket.cli.demo import BELL
 from qwicket.server.app import App
 from qwicket.server.logs import AccessLog
@@ -92,8 +92,8 @@ def main() -> None:
     """Measure and print."""
     logging.basicConfig(filename="/dev/null", level=logging.INFO)
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        secret, *_ = place.add_accounts()
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        secret, *_ = bench_db.add_accounts()
         took = asyncio.run(measure(Path(folder), secret))
     for name, seconds in took.items():
         ratio = took["nothing"] / seconds

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import httpx
 
 import qwicket
-from benchmarks.places import DATABASES, Place, places
+from benchmarks.bench_databases import DATABASES, BenchDatabase, bench_databases
 from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
@@ -73,19 +73,19 @@ class Row(NamedTuple):
     paint_ms: float | None
 
 
-def measure(place: Place, count: int) -> list[Row]:
+def measure(bench_db: BenchDatabase, count: int) -> list[Row]:
     """Return a row for each page of a server with `count` jobs of ten accounts."""
-    place.add_accounts()
-    place.fill("completed", count)
-    place.run(
+    bench_db.add_accounts()
+    bench_db.fill("completed", count)
+    bench_db.run(
         "update job set name = 'rare', tags = '[\"rare\"]' where seq = (select min(seq) from job)",
         "update job set state = 'failed' where seq = (select min(seq) + 10 from job)",
     )
-    at = DataLocation(place.folder, place.url)
+    at = DataLocation(bench_db.folder, bench_db.url)
     as_admin(at, lambda admin: admin.reset_account(_NAME, password=_PASSWORD))
     as_admin(at, lambda admin: admin.set_role(_NAME, "admin"))
     token = as_admin(at, lambda admin: admin.create_token(_NAME))
-    live = LiveServer(place.folder / "log", *place.options)
+    live = LiveServer(bench_db.folder / "log", *bench_db.options)
     try:
         with (
             httpx.Client(base_url=live.url, timeout=120) as client,
@@ -146,15 +146,15 @@ def number_row(client: httpx.Client, count: int) -> Row:
     return Row("/jobs/confirm", statistics.median(times[1:]), max(times[1:]), size, None)
 
 
-def live_updates(place: Place) -> dict[str, list[float]]:
+def live_updates(bench_db: BenchDatabase) -> dict[str, list[float]]:
     """Return the seconds from a change to each of many browser sessions that show its list.
 
     Each session is one of its own account, in a tab with its own cookies. Times are from the
     server's time of the submission, which is before its commit, to the changed list in the page.
     """
-    at = DataLocation(place.folder, place.url)
+    at = DataLocation(bench_db.folder, bench_db.url)
     pairs = as_admin(at, _make_accounts)
-    live = LiveServer(place.folder / "log", *place.options, "--workers", "0")
+    live = LiveServer(bench_db.folder / "log", *bench_db.options, "--workers", "0")
     found = {}
     try:
         with (
@@ -224,19 +224,19 @@ def _submit(client: httpx.Client, token: str) -> tuple[str, float]:
 def main() -> None:
     """Print the times of live updates, and a table of pages for each database."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
-    with places() as found:
+    with bench_databases() as made:
         print(f"\n## Live updates in {SESSIONS} sessions\n")
         print("| database | changes | median s | longest s |")
         print("|---|---|--:|--:|")
         for database in DATABASES:
-            with found.fresh(database) as place:
-                for name, times in live_updates(place).items():
+            with made.fresh(database) as bench_db:
+                for name, times in live_updates(bench_db).items():
                     middle, longest = statistics.median(times), times[-1]
                     print(f"| {database} | {name} | {middle:.2f} | {longest:.2f} |")
-    with places() as found:
+    with bench_databases() as made:
         for database in DATABASES:
-            with found.fresh(database) as place:
-                rows = measure(place, count)
+            with made.fresh(database) as bench_db:
+                rows = measure(bench_db, count)
             print(f"\n## {database}, {count:,} jobs\n")
             print("| page | server, median ms | longest ms | kB | first paint ms |")
             print("|---|--:|--:|--:|--:|")

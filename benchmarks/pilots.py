@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import external_workers
+from benchmarks.bench_databases import BenchDatabase, BenchDatabases, bell, now_ms
 from benchmarks.external_workers import DATABASE, ExternalWorkers
 from benchmarks.figures import Figure
 from benchmarks.live import server
-from benchmarks.places import Place, Places, bell, now_ms
 from benchmarks.wire import HTTPConnection
 from qwicket import engines, schema
 from qwicket.circuits.outcomes import Encoded
@@ -41,30 +41,30 @@ _JOB_S: Final = 1.0
 _SETTLE_S: Final = 3.0
 
 
-def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+def measure(bench_databases: BenchDatabases, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
-    with places.fresh(DATABASE) as place:
-        secret, *_ = place.add_accounts()
-        token = asyncio.run(token_of(place))
-        with server(place, options=("--workers", "0")) as live:
+    with bench_databases.fresh(DATABASE) as bench_db:
+        secret, *_ = bench_db.add_accounts()
+        token = asyncio.run(token_of(bench_db))
+        with server(bench_db, options=("--workers", "0")) as live:
             connection = HTTPConnection(live.url, secret)
             with pilot(live.url, token) as pid:
                 yield external_workers.idle(_PILOT, connection, rounds)
                 yield external_workers.cancelled(_PILOT, connection, lambda: sorted(below(pid)))
-                yield external_workers.drained(_PILOT, connection, place)
-    with places.fresh(DATABASE) as place:
-        place.add_accounts()
-        token = asyncio.run(token_of(place))
-        place.fill("queued", int(2 * SITE * SITE_S))
+                yield external_workers.drained(_PILOT, connection, bench_db)
+    with bench_databases.fresh(DATABASE) as bench_db:
+        bench_db.add_accounts()
+        token = asyncio.run(token_of(bench_db))
+        bench_db.fill("queued", int(2 * SITE * SITE_S))
         # No job is tiny, so that each is a task of its own.
-        place.run("update job set est_seconds = 1.0")
-        with server(place, options=("--workers", "0")) as live:
+        bench_db.run("update job set est_seconds = 1.0")
+        with server(bench_db, options=("--workers", "0")) as live:
             yield from asyncio.run(_site(live.url, token, live.pid))
 
 
-async def token_of(place: Place) -> str:
+async def token_of(bench_db: BenchDatabase) -> str:
     """Make an admin's account; return a token of it for pilots."""
-    admin = Admin(store := place.open(), now_ms)
+    admin = Admin(store := bench_db.open(), now_ms)
     await admin.add_account("root", "admin", email=None, password=None)
     made = await admin.create_token("root", scopes=["compute:serve"])
     await store.close()

@@ -18,9 +18,17 @@ from typing import Final, NamedTuple
 
 import qwicket
 from benchmarks import load
+from benchmarks.bench_databases import (
+    ACCOUNTS,
+    DATABASES,
+    BenchDatabase,
+    BenchDatabases,
+    bell,
+    now_ms,
+    timed,
+)
 from benchmarks.figures import Figure, both, ms, p50, p95
 from benchmarks.live import WORKERS, Live, cpu, memory, server
-from benchmarks.places import ACCOUNTS, DATABASES, Place, Places, bell, now_ms, timed
 from benchmarks.wire import BELL, SHOTS, HTTPConnection
 from qwicket import engines
 from qwicket.model.ids import new_id
@@ -50,43 +58,45 @@ FULL: Final = Size(300, 5_000, 200, 1_000_000, (0, 10_000, 100_000), 100_000)
 QUICK: Final = Size(40, 300, 40, 20_000, (0, 10_000), 1_000)
 
 
-def measure(places: Places, size: Size) -> Iterator[Figure]:
+def measure(bench_databases: BenchDatabases, size: Size) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
     for database in DATABASES:
-        with places.fresh(database) as place:
-            yield from _live(place, size)
-        with places.fresh(database) as place:
-            yield from _backlog(place, size)
-        with places.fresh(database) as place:
-            yield from _history(place, size)
-        with places.fresh(database) as place:
-            yield from _crash(place)
+        with bench_databases.fresh(database) as bench_db:
+            yield from _live(bench_db, size)
+        with bench_databases.fresh(database) as bench_db:
+            yield from _backlog(bench_db, size)
+        with bench_databases.fresh(database) as bench_db:
+            yield from _history(bench_db, size)
+        with bench_databases.fresh(database) as bench_db:
+            yield from _crash(bench_db)
 
 
-def _live(place: Place, size: Size) -> Iterator[Figure]:
-    database = place.database
-    secret, *_ = place.add_accounts()
+def _live(bench_db: BenchDatabase, size: Size) -> Iterator[Figure]:
+    database = bench_db.database
+    secret, *_ = bench_db.add_accounts()
     starts = []
     for _ in range(_STARTS):
-        with server(place) as live:
+        with server(bench_db) as live:
             starts.append(live.ready_s)
     yield _ready("empty store", database, p50(starts), 0.4)
-    with server(place) as live:
+    with server(bench_db) as live:
         time.sleep(_SETTLE_S)
         yield from _idle_memory(database, live)
         connection = HTTPConnection(live.url, secret)
-        yield from _one_by_one(connection, place, size)
-        yield from _polls(connection, place, size)
+        yield from _one_by_one(connection, bench_db, size)
+        yield from _polls(connection, bench_db, size)
         yield from _many(live, secret, database, size)
         yield from _beside_long_jobs(HTTPConnection(live.url, secret), database, size)
         yield _growth(live, secret, database, size)
 
 
-def _one_by_one(connection: HTTPConnection, place: Place, size: Size) -> Iterator[Figure]:
+def _one_by_one(
+    connection: HTTPConnection, bench_db: BenchDatabase, size: Size
+) -> Iterator[Figure]:
     """Alternate a flush of 4 KiB and a job, so that other work of the disk affects both."""
     flushes, submits, wholes, runs = [], [], [], []
     device = qwicket.connect(connection.url, connection.token).device("simulator")
-    probe = os.open(place.folder / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
+    probe = os.open(bench_db.folder / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
     for number in range(_WARM_UP + size.rounds):
         flush_s = _flush(probe)
         began = time.perf_counter()
@@ -105,18 +115,18 @@ def _one_by_one(connection: HTTPConnection, place: Place, size: Size) -> Iterato
             runs.append(ran - ended)
     os.close(probe)
     floor = 2 * p50(flushes)
-    margin = {"SQLite": 0.0015, "PostgreSQL": 0.0025}[place.database]
-    yield Figure("flush of 4 KiB, p50 / p95", place.database, both(flushes))
-    yield Figure("submit, idle, p50 / p95", place.database, both(submits), both(flushes))
+    margin = {"SQLite": 0.0015, "PostgreSQL": 0.0025}[bench_db.database]
+    yield Figure("flush of 4 KiB, p50 / p95", bench_db.database, both(flushes))
+    yield Figure("submit, idle, p50 / p95", bench_db.database, both(submits), both(flushes))
     yield Figure(
         "submit, then result, Bell, 1,000 shots, p50 / p95",
-        place.database,
+        bench_db.database,
         both(wholes),
         f"{ms(floor)} (2 flushes)",
     )
     yield Figure(
         "run and result, one request, own client, p50 / p95",
-        place.database,
+        bench_db.database,
         both(runs),
         f"{ms(floor)} (2 flushes)",
         f"p50 ≤ 2 flushes + {ms(margin)} = {ms(floor + margin)}",
@@ -131,27 +141,27 @@ def _flush(probe: int) -> float:
     return time.perf_counter() - began
 
 
-def _polls(connection: HTTPConnection, place: Place, size: Size) -> Iterator[Figure]:
+def _polls(connection: HTTPConnection, bench_db: BenchDatabase, size: Size) -> Iterator[Figure]:
     job = connection.submit()
     connection.result(job)
     path = f"/v1/jobs/{job}"
     body = connection.get(path)
     count = 5 * size.rounds
     polls = timed(lambda: connection.get(path), count)
-    selects = f"{ms(p50(place.bare_selects(count)))} (select 1)"
+    selects = f"{ms(p50(bench_db.bare_selects(count)))} (select 1)"
     yield Figure(
         "status poll, p50 / p95",
-        place.database,
+        bench_db.database,
         both(polls),
         selects,
         "p50 ≤ 2 ms",
         p50(polls) <= 0.002,
     )
     yield Figure(
-        "status poll, body", place.database, f"{len(body)} bytes", "", "< 1 kB", len(body) < 1000
+        "status poll, body", bench_db.database, f"{len(body)} bytes", "", "< 1 kB", len(body) < 1000
     )
     alive = timed(lambda: connection.get("/livez"), count)
-    yield Figure("/livez, p50 / p95", place.database, both(alive))
+    yield Figure("/livez, p50 / p95", bench_db.database, both(alive))
 
 
 def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure]:
@@ -254,29 +264,29 @@ def _growth(live: Live, secret: str, database: str, size: Size) -> Figure:
     )
 
 
-def _backlog(place: Place, size: Size) -> Iterator[Figure]:
-    place.add_accounts()
+def _backlog(bench_db: BenchDatabase, size: Size) -> Iterator[Figure]:
+    bench_db.add_accounts()
     p50s: dict[int, float] = {}
     for number, waiting in enumerate(size.waiting):
         if waiting:
-            place.run("delete from program", "delete from job")
-            place.fill("queued", waiting)
-        times = asyncio.run(_claims(place, f"runner-{number}", size.claims))
+            bench_db.run("delete from program", "delete from job")
+            bench_db.fill("queued", waiting)
+        times = asyncio.run(_claims(bench_db, f"runner-{number}", size.claims))
         p50s[waiting] = p50(times)
         is_most = waiting == size.waiting[-1]
         yield Figure(
             f"claim with {waiting:,} waiting, p50 / p95",
-            place.database,
+            bench_db.database,
             both(times),
-            f"{ms(p50(place.bare_selects(200)))} (select 1)",
+            f"{ms(p50(bench_db.bare_selects(200)))} (select 1)",
             "p50 ≤ 2 × with none" if is_most else "",
             p50s[waiting] <= 2 * p50s[0] if is_most else None,
         )
 
 
-async def _claims(place: Place, runner: str, count: int) -> list[float]:
+async def _claims(bench_db: BenchDatabase, runner: str, count: int) -> list[float]:
     """Add and claim one job in turn, so that always equally many wait; time the claims."""
-    store = place.open()
+    store = bench_db.open()
     await store.leases.add_runner(runner, "server", now_ms(), slots=1)
     times = []
     for _ in range(count):
@@ -320,33 +330,35 @@ async def _add(store: Store) -> None:
     await store.jobs.add(new, waiting_limit=_MIB)
 
 
-def _history(place: Place, size: Size) -> Iterator[Figure]:
-    secret, *_ = place.add_accounts()
-    place.fill("completed", size.list_jobs)
+def _history(bench_db: BenchDatabase, size: Size) -> Iterator[Figure]:
+    secret, *_ = bench_db.add_accounts()
+    bench_db.fill("completed", size.list_jobs)
     rng = random.Random(1)
     starts = [rng.randrange(size.list_jobs // 2, size.list_jobs) for _ in range(size.rounds)]
-    selects = f"{ms(p50(place.bare_selects(size.rounds)))} (select 1)"
-    with server(place) as live:
+    selects = f"{ms(p50(bench_db.bare_selects(size.rounds)))} (select 1)"
+    with server(bench_db) as live:
         name = f"{size.list_jobs:,} jobs"
-        yield _ready(f"{size.list_jobs:,} ended jobs", place.database, live.ready_s)
+        yield _ready(f"{size.list_jobs:,} ended jobs", bench_db.database, live.ready_s)
         connection = HTTPConnection(live.url, secret)
         paths = iter([f"/v1/jobs?limit=50&before={seq}" for seq in starts])
         pages = timed(lambda: connection.get(next(paths)), len(starts))
         yield Figure(
             f"page of 50 in {name}, HTTP, p50 / p95",
-            place.database,
+            bench_db.database,
             both(pages),
             selects,
             "p95 ≤ 5 ms",
             p95(pages) <= 0.005,
         )
-    in_store = asyncio.run(_pages(place, starts))
-    yield Figure(f"page of 50 in {name}, store, p50 / p95", place.database, both(in_store), selects)
-    place.run("update job set state = 'failed' where seq = (select min(seq) from job)")
-    found = asyncio.run(_only_failed(place, size.rounds))
+    in_store = asyncio.run(_pages(bench_db, starts))
+    yield Figure(
+        f"page of 50 in {name}, store, p50 / p95", bench_db.database, both(in_store), selects
+    )
+    bench_db.run("update job set state = 'failed' where seq = (select min(seq) from job)")
+    found = asyncio.run(_only_failed(bench_db, size.rounds))
     yield Figure(
         f"one job by account and state in {name}, store, p50 / p95",
-        place.database,
+        bench_db.database,
         both(found),
         selects,
         "p95 ≤ 50 ms",
@@ -354,8 +366,8 @@ def _history(place: Place, size: Size) -> Iterator[Figure]:
     )
 
 
-async def _pages(place: Place, starts: list[int]) -> list[float]:
-    store = place.open()
+async def _pages(bench_db: BenchDatabase, starts: list[int]) -> list[float]:
+    store = bench_db.open()
     account = await store.accounts.by_name("bench-0")
     times = []
     for seq in starts:
@@ -367,9 +379,9 @@ async def _pages(place: Place, starts: list[int]) -> list[float]:
     return times
 
 
-async def _only_failed(place: Place, rounds: int) -> list[float]:
+async def _only_failed(bench_db: BenchDatabase, rounds: int) -> list[float]:
     """Time the search for the oldest job, the only one that failed."""
-    store = place.open()
+    store = bench_db.open()
     accounts = [await store.accounts.by_name(f"bench-{number}") for number in range(ACCOUNTS)]
     times = []
     found = 0
@@ -383,22 +395,22 @@ async def _only_failed(place: Place, rounds: int) -> list[float]:
     return times
 
 
-def _crash(place: Place) -> Iterator[Figure]:
+def _crash(bench_db: BenchDatabase) -> Iterator[Figure]:
     """Kill a server that holds 16 jobs while 10,000 wait, and start the next one."""
-    place.add_accounts()
-    with server(place) as live:
-        place.fill("running", 16)
-        place.fill("queued", 10_000)
+    bench_db.add_accounts()
+    with server(bench_db) as live:
+        bench_db.fill("running", 16)
+        bench_db.fill("queued", 10_000)
         live.kill()
-    with server(place) as live:
-        what = "10,000 waiting and 16 running after kill -9"
-        yield _ready(what, place.database, live.ready_s, 3.0)
+    with server(bench_db) as live:
+        data = "10,000 waiting and 16 running after kill -9"
+        yield _ready(data, bench_db.database, live.ready_s, 3.0)
 
 
-def _ready(what: str, database: str, ready_s: float, max_s: float | None = None) -> Figure:
+def _ready(data: str, database: str, ready_s: float, max_s: float | None = None) -> Figure:
     bare = p50(timed(_bare_start, 5))
     return Figure(
-        f"start to /readyz, {what}",
+        f"start to /readyz, {data}",
         database,
         f"{ready_s:.2f} s",
         f"{bare:.2f} s (import starlette, uvicorn, msgspec)",

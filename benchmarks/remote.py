@@ -63,9 +63,9 @@ def rows(front: LiveServer, behind: LiveServer) -> list[Row]:
             assert time.perf_counter() - began < _END_S
             time.sleep(0.01)
         took.setdefault(("job", side), []).append(time.perf_counter() - began)
-        asked = time.perf_counter()
+        read_at = time.perf_counter()
         client.get(f"/jobs/{job}/results/probabilities").raise_for_status()
-        took.setdefault(("read", side), []).append(time.perf_counter() - asked)
+        took.setdefault(("read", side), []).append(time.perf_counter() - read_at)
         listed = time.perf_counter()
         client.get("/backends").raise_for_status()
         took.setdefault(("backends", side), []).append(time.perf_counter() - listed)

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import external_workers
+from benchmarks.bench_databases import BenchDatabase, BenchDatabases
 from benchmarks.external_workers import DATABASE, ExternalWorkers, until
 from benchmarks.figures import Figure, both, ms, p50
 from benchmarks.live import Live, server
 from benchmarks.pilots import bell_result, cpu_s, pilot, result_of, token_of
-from benchmarks.places import Place, Places
 from benchmarks.wire import WITH_RESULT, HTTPConnection, submission
 from qwicket.pilots import Node, PilotAPI
 from support.programs import slow
@@ -40,31 +40,35 @@ _MAX_SCALE_S: Final = 10.0
 _IDLE_S: Final = 1
 
 
-def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+def measure(bench_databases: BenchDatabases, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
     for number in PILOTS:
-        with _served(places) as (place, live, secret, token), ExitStack() as stack:
+        with _served(bench_databases) as (bench_db, live, secret, token), ExitStack() as stack:
             for _ in range(number):
                 stack.enter_context(pilot(live.url, token, slots=1))
             connection = HTTPConnection(live.url, secret)
             json.loads(connection.ask(submission(secret, query=WITH_RESULT)))  # one is connected
             of = ExternalWorkers(f"{number} pilots of one slot", max_s=0, min_jobs_per_s=0)
-            yield external_workers.drained(of, connection, place)._replace(bar="", is_within=None)
+            yield external_workers.drained(of, connection, bench_db)._replace(
+                bar="", is_within=None
+            )
     for number in SIMULATED:
-        with _served(places) as (place, live, _, token):
-            place.fill("queued", _SIMULATED_BACKLOG)
+        with _served(bench_databases) as (bench_db, live, _, token):
+            bench_db.fill("queued", _SIMULATED_BACKLOG)
             yield asyncio.run(_simulated_rate(number, live, token))
-    yield from _slurm(places, rounds)
+    yield from _slurm(bench_databases, rounds)
 
 
 @contextmanager
-def _served(places: Places, *options: str) -> Iterator[tuple[Place, Live, str, str]]:
+def _served(
+    bench_databases: BenchDatabases, *options: str
+) -> Iterator[tuple[BenchDatabase, Live, str, str]]:
     """Yield a server without workers, a user's token and one for pilots."""
-    with places.fresh(DATABASE) as place:
-        secret, *_ = place.add_accounts()
-        token = asyncio.run(token_of(place))
-        with server(place, options=("--workers", "0", *options)) as live:
-            yield place, live, secret, token
+    with bench_databases.fresh(DATABASE) as bench_db:
+        secret, *_ = bench_db.add_accounts()
+        token = asyncio.run(token_of(bench_db))
+        with server(bench_db, options=("--workers", "0", *options)) as live:
+            yield bench_db, live, secret, token
 
 
 async def _simulated_rate(number: int, live: Live, token: str) -> Figure:
@@ -104,11 +108,11 @@ async def _simulated(url: str, token: str, number: int, ended: list[int]) -> Non
         await api.close()
 
 
-def _slurm(places: Places, rounds: int) -> Iterator[Figure]:
+def _slurm(bench_databases: BenchDatabases, rounds: int) -> Iterator[Figure]:
     slurm = Slurm()
     try:
-        with _served(places) as (place, live, secret, token):
-            file = place.folder / "worker.token"
+        with _served(bench_databases) as (bench_db, live, secret, token):
+            file = bench_db.folder / "worker.token"
             file.touch(0o600)
             file.write_text(token)
             connection = HTTPConnection(live.url, secret)

@@ -16,9 +16,9 @@ from typing import Final
 
 from websockets.asyncio.client import connect
 
+from benchmarks.bench_databases import BenchDatabase, timed
 from benchmarks.figures import Figure, both, p95
 from benchmarks.live import cpu, server
-from benchmarks.places import Place, timed
 from benchmarks.wire import HTTPConnection
 from qwicket.clients.http.sending import object_of
 from qwicket.clients.ibm_qx import IBMQXClient
@@ -33,9 +33,9 @@ _WATCHED_S: Final = 6.0
 def measure() -> list[Figure]:
     """Return the figures of one run."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        secret, *_ = place.add_accounts()
-        with server(place) as live:
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        secret, *_ = bench_db.add_accounts()
+        with server(bench_db) as live:
             connection = HTTPConnection(live.url, secret)
             job = connection.submit()
             connection.result(job)
@@ -62,16 +62,18 @@ def measure() -> list[Figure]:
 
             found, idle = asyncio.run(beside())
     return [
-        Figure("status poll alone, p50 / p95", place.database, both(alone)),
+        Figure("status poll alone, p50 / p95", bench_db.database, both(alone)),
         Figure(
             f"status poll beside {STREAMS} open streams, p50 / p95",
-            place.database,
+            bench_db.database,
             both(found),
             both(alone),
             f"p95 ≤ {1000 * BAR_S:.0f} ms",
             p95(found) <= BAR_S,
         ),
-        Figure(f"CPU of {STREAMS} open streams", place.database, f"{100 * idle:.0f} % of a core"),
+        Figure(
+            f"CPU of {STREAMS} open streams", bench_db.database, f"{100 * idle:.0f} % of a core"
+        ),
     ]
 
 

@@ -24,8 +24,8 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from benchmarks import load
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.live import Live, cpu, server
-from benchmarks.places import Place
 
 _JOBS: Final = 200
 CONNECTIONS: Final = 64
@@ -92,11 +92,11 @@ class Gap(NamedTuple):
     wall_ms: float
 
 
-def measure(place: Place) -> tuple[list[Step], list[Gap]]:
+def measure(bench_db: BenchDatabase) -> tuple[list[Step], list[Gap]]:
     """Return the CPU of each step, and the timeline of one job."""
-    secret, *_ = place.add_accounts()
-    file = place.folder / "steps.json"
-    with server(place, "-m", "benchmarks.steps", str(file)) as live:
+    secret, *_ = bench_db.add_accounts()
+    file = bench_db.folder / "steps.json"
+    with server(bench_db, "-m", "benchmarks.steps", str(file)) as live:
         load.run(live.url, secret, 8, _JOBS)
         _collect(live, file)
         alone, events = _load(live, file, secret, 1, _JOBS)

@@ -21,9 +21,9 @@ from typing import Any, Final, NamedTuple, cast
 
 import uvloop
 
+from benchmarks.bench_databases import BenchDatabase, timed
 from benchmarks.figures import Figure, both, ms, p95
 from benchmarks.live import cpu, memory, server
-from benchmarks.places import Place, timed
 from benchmarks.wire import AsyncHTTPConnection, HTTPConnection, address, request, submission
 
 ACCOUNTS: Final = 100
@@ -124,8 +124,8 @@ async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float)
     await asyncio.gather(*(submit(number) for number in range(len(tokens))))
     ended_s = time.monotonic() + _ENDED_S
     for token, connection in zip(tokens, connections, strict=True):
-        asked = request("GET", "/v1/jobs?state=queued,running&limit=1", token)
-        while json.loads(await connection.ask(asked))["jobs"]:
+        unfinished = request("GET", "/v1/jobs?state=queued,running&limit=1", token)
+        while json.loads(await connection.ask(unfinished))["jobs"]:
             if time.monotonic() > ended_s:
                 raise TimeoutError("The jobs do not end.")
             await asyncio.sleep(0.1)
@@ -163,7 +163,7 @@ class Watchers:
     def go(self) -> None:
         self._send("go")
 
-    def found(self) -> Watched:
+    def result(self) -> Watched:
         """Wait for the end."""
         words = json.loads(self._receive())
         self._process.communicate(timeout=60)
@@ -185,9 +185,9 @@ class Watchers:
 def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
     """Return the figures of one run."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        tokens = place.add_accounts(accounts)
-        with server(place) as live:
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        tokens = bench_db.add_accounts(accounts)
+        with server(bench_db) as live:
             connection = HTTPConnection(live.url, tokens[0])
             job = connection.submit()
             connection.result(job)
@@ -207,7 +207,7 @@ def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
             beside.go()
             time.sleep(1)
             timed(poll, POLLS)
-            beside.found()
+            beside.result()
             with_jobs, times = times, []
 
             before = memory(live.pid).server
@@ -222,15 +222,17 @@ def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
             used, began = cpu(live.pid)[0], time.perf_counter()
             timed(poll, POLLS)
             busy = (cpu(live.pid)[0] - used) / (time.perf_counter() - began)
-            seen = watchers.found()
+            seen = watchers.result()
             with_streams = times
     n = accounts * STREAMS_EACH
     return [
-        Figure("status poll alone, p50 / p95", place.database, both(alone)),
-        Figure(f"status poll beside {accounts} jobs/s, p50 / p95", place.database, both(with_jobs)),
+        Figure("status poll alone, p50 / p95", bench_db.database, both(alone)),
+        Figure(
+            f"status poll beside {accounts} jobs/s, p50 / p95", bench_db.database, both(with_jobs)
+        ),
         Figure(
             f"status poll beside {accounts} jobs/s and {n} streams of {accounts} accounts",
-            place.database,
+            bench_db.database,
             both(with_streams),
             both(alone),
             f"p95 < {FACTOR:g} × alone",
@@ -238,7 +240,7 @@ def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
         ),
         Figure(
             f"end of a job to its {STREAMS_EACH} streams, p50 / p95 / worst",
-            place.database,
+            bench_db.database,
             f"{both(seen.lags)} / {ms(seen.worst_lag)}",
             "",
             f"worst < {STARVED_S:g} s",
@@ -246,16 +248,16 @@ def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
         ),
         Figure(
             f"ends never told, of {seen.jobs} jobs to {STREAMS_EACH} streams each",
-            place.database,
+            bench_db.database,
             str(seen.missed),
             f"{seen.events:,} events",
             "0",
             seen.missed == 0,
         ),
-        Figure("memory of one stream", place.database, f"{each / 1024:.1f} KiB"),
+        Figure("memory of one stream", bench_db.database, f"{each / 1024:.1f} KiB"),
         Figure(
             f"CPU of {n} streams: silent / with the jobs",
-            place.database,
+            bench_db.database,
             f"{100 * idle:.0f} % / {100 * busy:.0f} % of a core",
         ),
     ]

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, ms, p50
 from benchmarks.live import server
-from benchmarks.places import Place
 from contract.environments import interpreter
 from qwicket.snippets import SNIPPETS, text, variables
 from support.server import cli
@@ -93,19 +93,19 @@ CLIENTS: Final = {
 def measure(repeats: int = REPEATS) -> list[Figure]:
     """Return a figure for each client, from one idle server."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        (token,) = place.add_accounts(1)
-        with server(place) as live:
-            pair = cli("token", "create", "--user", "bench-0", "--aws", *place.options)
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        (token,) = bench_db.add_accounts(1)
+        with server(bench_db) as live:
+            pair = cli("token", "create", "--user", "bench-0", "--aws", *bench_db.options)
             key_id, secret = pair.split()
             credentials = variables(token) | variables(secret, key_id)
             return [
-                _figure(name, place, *_seconds(name, live.url, credentials, repeats))
+                _figure(name, bench_db, *_seconds(name, live.url, credentials, repeats))
                 for name in CLIENTS
             ]
 
 
-def _figure(name: str, place: Place, took: list[float], pauses: list[float]) -> Figure:
+def _figure(name: str, bench_db: BenchDatabase, took: list[float], pauses: list[float]) -> Figure:
     client = CLIENTS[name]
     measured = f"{ms(p50(took))} / {ms(max(took))}"
     title = f"Bell through {SNIPPETS[name].client}, submit to counts, p50 / worst"
@@ -114,7 +114,7 @@ def _figure(name: str, place: Place, took: list[float], pauses: list[float]) -> 
         took = [each - pause for each, pause in zip(took, pauses, strict=True)]
     bar = "" if client.bar_s is None else f"p50 ≤ {ms(client.bar_s)}"
     is_within = None if client.bar_s is None else p50(took) <= client.bar_s
-    return Figure(title, place.database, measured, "", bar, is_within)
+    return Figure(title, bench_db.database, measured, "", bar, is_within)
 
 
 def _seconds(

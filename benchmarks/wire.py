@@ -67,8 +67,8 @@ class HTTPConnection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url, self.token = url, token
 
-    def ask(self, asked: bytes) -> bytes:
-        self._socket.sendall(asked)
+    def ask(self, request: bytes) -> bytes:
+        self._socket.sendall(request)
         received = bytearray()
         while (body := answer(received)) is None:
             piece = self._socket.recv(1 << 16)
@@ -117,7 +117,7 @@ class AsyncHTTPConnection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(ConnectionError("the server closed the connection"))
 
-    async def ask(self, asked: bytes) -> bytes:
+    async def ask(self, request: bytes) -> bytes:
         self._waiter = asyncio.get_running_loop().create_future()
-        self._transport.write(asked)
+        self._transport.write(request)
         return await self._waiter

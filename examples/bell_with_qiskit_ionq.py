@@ -15,7 +15,7 @@ bell.measure([0, 1], [0, 1])
 
 provider = IonQProvider(os.environ["QWICKET_TOKEN"], url)
 job = provider.get_backend("ionq_simulator").run(bell, shots=1000)
-print("The same through qiskit-ionq:\n")  # noqa: T201
-print(f"  job {job.job_id()}")  # noqa: T201
-print(f"  counts        {dict(job.get_counts())}")  # noqa: T201
-print(f"  probabilities {dict(job.get_probabilities())}")  # noqa: T201
+print("The same through qiskit-ionq:\n")
+print(f"  job {job.job_id()}")
+print(f"  counts        {dict(job.get_counts())}")
+print(f"  probabilities {dict(job.get_probabilities())}")

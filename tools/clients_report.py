@@ -26,6 +26,7 @@ import msgspec
 
 from qwicket import testing
 from qwicket.testing import Cloud, Exchange, LeakError
+from qwicket.testing.values import FaultKind
 from support import leftovers
 from support.bed_client import Answer, BedClient, Kind
 from support.reported_clients import LEFT_OUT, REPORTED
@@ -70,10 +71,10 @@ def _status(status: int, *, times: int | None = 1) -> Callable[[Cloud, Calls], N
     return inject
 
 
-def _at_a_poll(kind: str, status: int = 503) -> Callable[[Cloud, Calls], None]:
+def _at_a_poll(kind: FaultKind, status: int = 503) -> Callable[[Cloud, Calls], None]:
     def inject(cloud: Cloud, calls: Calls) -> None:
         cloud.fault(
-            kind,  # type: ignore[arg-type]  # one of them
+            kind,
             status=status,
             times=1,
             method=calls.poll_method,

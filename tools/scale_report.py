@@ -24,8 +24,8 @@ from typing import Final, TypeVar
 
 import msgspec
 from benchmarks import dask, pilots, scale
+from benchmarks.bench_databases import bench_databases
 from benchmarks.figures import Figure
-from benchmarks.places import places
 
 from support.kills import FILE, GONE_S, KillRecord
 
@@ -56,7 +56,7 @@ def measure_rates(*, is_quick: bool) -> bool:
     RATES.unlink(missing_ok=True)
     commit, are_within = _commit(), True
     for part in PARTS.values():
-        with places() as made:
+        with bench_databases() as made:
             for figure in part.measure(made, part.QUICK if is_quick else part.ROUNDS):
                 load = os.getloadavg()[0]
                 print(*figure[:3], figure.verdict, f"load {load:.1f}", sep="  ", flush=True)

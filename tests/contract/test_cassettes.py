@@ -49,7 +49,7 @@ def test_an_unmodified_client_is_recorded_replayed_and_checked(
     assert not isinstance(recorded[1], str)
     assert recorded[1].keys() == {"00", "11"}
     text = tape.read_text()
-    assert not Scrubber([vendor.token, session.token]).holds(text.encode())
+    assert not Scrubber([vendor.token, session.token]).contains_secret(text.encode())
     count = len(vendor.requests())
 
     with testing.replay(tape) as replayed:
@@ -73,7 +73,7 @@ def test_requests_that_are_signed_are_signed_anew(vendor: Cloud, tmp_path: Path)
     vendor.assert_count(2, path="/braket/quantum-task", status=201)
     text = tape.read_text()
     secrets = [keys.key_id, keys.secret, session.token]
-    assert not Scrubber(secrets).holds(text.encode())
+    assert not Scrubber(secrets).contains_secret(text.encode())
     number = _account_number(vendor)
     assert number not in text
     assert "arn:aws:braket:us-east-1:000000000001:quantum-task/" in text

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,7 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
             }
             until(lambda: states(front, token) == shown, "each dialect shows them")
             for name in there:
-                idle_behind.as_admin(lambda admin, name=name: admin.turn_off(name, "new helium"))  # type: ignore[misc]
+                idle_behind.as_admin(methodcaller("turn_off", name, "new helium"))
             shown = {
                 "ionq": ("offline", None),
                 "ibm": (False, 3),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -124,8 +125,7 @@ def test_groups_give_projects_and_a_role_and_take_them_back(
         sign_in(browser, provider, "sub-group")
         account = site.as_admin(lambda admin: admin.account("groucho"))
         members = [
-            "groucho" in site.as_admin(lambda admin, name=name: admin.members(name))  # type: ignore[misc]
-            for name in ("class", "lab")
+            "groucho" in site.as_admin(methodcaller("members", name)) for name in ("class", "lab")
         ]
         return account.role, members[0], members[1]
 
@@ -432,7 +432,7 @@ def forged(provider: Provider, kind: str) -> str:
         key = RSAKey.generate_key(2048)
         return jwt.encode({"alg": "RS256", "jwk": key.as_dict(private=False)}, claims, key)
     if kind == "HS256 with the public key":
-        pem = RSAKey.import_key(public).as_pem(private=False)  # type: ignore[arg-type]
+        pem = RSAKey.import_key(public).as_pem(private=False)  # type: ignore[arg-type]  # a JWK as JSON
         return hs256(claims, pem, kid)
     if kind == "changed claims":
         head, _, signature = provider.signed(**claims).split(".")

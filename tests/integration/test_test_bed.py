@@ -21,20 +21,16 @@ import pytest
 from qwicket import testing
 from qwicket.testing import Cloud, JournalError, TestBedError
 from qwicket.testing.bed.control import Control
-from qwicket.testing.values import FaultKind
+from qwicket.testing.values import FaultKind, ScenarioKind
 from support.server import LiveServer
 from support.waiting import until
 
-BELL = {
-    "type": "ionq.circuit.v1",
-    "backend": "simulator",
-    "shots": 100,
-    "input": {
-        "qubits": 2,
-        "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
-    },
+CIRCUIT = {
+    "qubits": 2,
+    "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
 }
-PROGRAM = {"gateset": "qis", **BELL["input"]}  # type: ignore[dict-item]
+BELL = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 100, "input": CIRCUIT}
+PROGRAM = {"gateset": "qis", **CIRCUIT}
 JOBS = "/ionq/v0.4/jobs"
 
 
@@ -240,17 +236,17 @@ def test_what_would_strike_nothing_is_refused(
         (cloud.fault if is_fault else cloud.scenario)(kind, **options)
 
 
-def test_a_wrong_fault_or_scenario_names_what_there_is(cloud: Cloud) -> None:
+def test_a_wrong_fault_or_scenario_names_what_there_is(cloud: Any) -> None:
     with pytest.raises(TestBedError, match="there is no 'nap'; there are status, delay"):
-        cloud.fault("nap")  # type: ignore[arg-type]
+        cloud.fault("nap")
     with pytest.raises(
         TestBedError, match="fault: there is no option 'shots'; there are kind, dialect"
     ):
-        cloud.fault("drop", shots=1)  # type: ignore[call-arg]
+        cloud.fault("drop", shots=1)
     with pytest.raises(TestBedError, match="times"):
-        cloud.fault("drop", times="often")  # type: ignore[arg-type]
+        cloud.fault("drop", times="often")
     with pytest.raises(TestBedError, match="there is no 'explode'"):
-        cloud.scenario("explode")  # type: ignore[arg-type]
+        cloud.scenario("explode")
 
 
 # --- scenarios ------------------------------------------------------------------------------------
@@ -342,8 +338,9 @@ def test_a_device_that_is_off_refuses_until_the_reset(cloud: Cloud, http: httpx.
 
 
 def test_an_event_happens_at_the_poll_that_was_asked_for(cloud: Cloud) -> None:
-    for kind, text in (("revoke_token", "revoked"), ("expire_token", "expired")):
-        cloud.scenario(kind, account="ben", polls=2)  # type: ignore[arg-type]
+    events: dict[ScenarioKind, str] = {"revoke_token": "revoked", "expire_token": "expired"}
+    for kind, text in events.items():
+        cloud.scenario(kind, account="ben", polls=2)
         before = cloud.account("ben").token
         headers = {"Authorization": f"apiKey {before}"}
         with httpx.Client(base_url=cloud.url, headers=headers) as http:
@@ -443,7 +440,7 @@ def test_the_assertions_of_the_journal_fail_when_they_should(
     cloud: Cloud, http: httpx.Client
 ) -> None:
     with pytest.raises(TestBedError, match="requests: there is no option 'pth'; there are method"):
-        cloud.assert_count(0, pth="*")  # type: ignore[call-arg]
+        cloud.assert_count(0, pth="*")  # type: ignore[call-arg]  # on purpose
     with pytest.raises(JournalError, match="has 0 requests with method='POST', not 1"):
         cloud.assert_one(method="POST")
     job = submit(http)
@@ -495,8 +492,8 @@ def test_a_call_that_no_route_serves_is_answered_501_and_listed(
 
 def mistyped(http: httpx.Client) -> list[httpx.Response]:
     """Send a body and a query with names that no route declares, and what signs in."""
-    body = {**BELL, "shoots": 7, "noise": {"model": "ideal", "sed": 1}}
-    body["input"] = {**BELL["input"], "extra": 1}  # type: ignore[dict-item]
+    noise, circuit = {"model": "ideal", "sed": 1}, {**CIRCUIT, "extra": 1}
+    body = {**BELL, "shoots": 7, "noise": noise, "input": circuit}
     return [http.post(JOBS, json=body), http.get(f"{JOBS}?limt=3&limit=3")]
 
 
@@ -585,9 +582,11 @@ def test_a_decorated_function_and_coroutine_get_a_test_bed_of_their_own() -> Non
         def runTest(self, cloud: Cloud) -> None:
             assert cloud.requests() == []
 
-    assert sync("at").startswith("at http://127.0.0.1:")  # type: ignore[call-arg]
-    assert asyncio.run(coroutine()).startswith("http://")  # type: ignore[call-arg]
-    assert Case().run().wasSuccessful()  # type: ignore[union-attr]
+    assert sync("at").startswith("at http://127.0.0.1:")  # type: ignore[call-arg]  # `cloud` is hidden
+    assert asyncio.run(coroutine()).startswith("http://")  # type: ignore[call-arg]  # as above
+    result = Case().run()
+    assert result is not None
+    assert result.wasSuccessful()
 
 
 def test_a_port_can_be_chosen_and_a_taken_one_is_named() -> None:
@@ -742,6 +741,16 @@ def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
     loaded = done.stdout.split()
     assert "qwicket.dialects.ionq.routes" in loaded
     assert not [name for name in loaded if name.startswith("qwicket.testing")]
+
+
+def test_no_token_of_a_test_bed_serves_an_agent_or_a_worker(cloud: Cloud) -> None:
+    """So no lease can end on the test bed's clock: its own worker's is the only one."""
+    headers = {"Authorization": f"Bearer {cloud.token}"}
+    with httpx.Client(base_url=cloud.url, headers=headers) as http:
+        announced = http.put("/v1/agent/devices/lab", json={})
+        assert (announced.status_code, announced.json()["code"]) == (403, "forbidden")
+        for scope in ("devices:serve", "compute:serve"):
+            assert http.post("/v1/tokens", json={"scopes": [scope]}).status_code == 403
 
 
 @pytest.mark.parametrize("command", [*Control(None, "")._commands])  # type: ignore[arg-type]  # only names are read

@@ -13,12 +13,13 @@ import socket
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from support.dask import QUIET
+from support.json_handler import JSONHandler
 
 Object = dict[str, Any]
 
@@ -210,59 +211,47 @@ def _is_selected(found: Object, query: dict[str, list[str]]) -> bool:
     )
 
 
-def _handler(operator: DaskOperator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(operator: DaskOperator) -> type[JSONHandler]:
+    class Handler(JSONHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            kind, name, query = self._asked()
+            kind, name, query = self._target()
             known = _discovered(urlsplit(self.path).path.rstrip("/"))
             if known is not None or name:
-                self._answer(known or operator.objects.get((kind, name)))
+                self._answer_found(known or operator.objects.get((kind, name)))
                 return
             items = [
                 each
                 for (other, _), each in [*operator.objects.items()]
                 if other == kind and _is_selected(each, query)
             ]
-            self._answer({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
+            self.answer(200, {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
 
         def do_POST(self) -> None:
-            self._answer(operator.create(self._asked()[0], self._body()), 201)
+            self.answer(201, operator.create(self._target()[0], self.body()))
 
         def do_PATCH(self) -> None:
-            kind, name, _ = self._asked()
-            changes, found = self._body(), operator.objects.get((kind, name))
+            kind, name, _ = self._target()
+            changes, found = self.body(), operator.objects.get((kind, name))
             if found is not None:
                 _merge(found, changes)
-            self._answer(found)
+            self._answer_found(found)
 
         def do_DELETE(self) -> None:
-            self._body()
-            kind, name, _ = self._asked()
-            self._answer(operator.delete(kind, name))
+            self.body()
+            kind, name, _ = self._target()
+            self._answer_found(operator.delete(kind, name))
 
-        def _asked(self) -> tuple[str, str, dict[str, list[str]]]:
+        def _target(self) -> tuple[str, str, dict[str, list[str]]]:
             """Return the kind and the name in the path, and the query."""
             parts = urlsplit(self.path)
             _, _, rest = parts.path.partition("/namespaces/lab/")
             kind, _, name = rest.partition("/")
             return kind, name, parse_qs(parts.query)
 
-        def _body(self) -> Any:
-            return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-
-        def _answer(self, body: Object | None, status: int = 200) -> None:
-            if body is None:
-                status, body = 404, {"kind": "Status", "code": 404, "message": "not found"}
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
+        def _answer_found(self, found: Object | None) -> None:
+            missing = {"kind": "Status", "code": 404, "message": "not found"}
+            self.answer(404 if found is None else 200, missing if found is None else found)
 
     return Handler

@@ -139,7 +139,7 @@ async def _again(
 async def _read_all(made: World) -> None:
     """Read everything, while nothing else runs."""
     await made.take(Call("maintenance.repair_fair_share", (made.clock,)), made.stores[0])
-    asked = [("jobs.queue_state", DEVICES), ("leases.held", RUNNERS)]
+    asked = [("queues.state", DEVICES), ("leases.held", RUNNERS)]
     asked += [("jobs.get", tuple(made.jobs)), ("jobs.results", tuple(made.jobs))]
     for name, things in asked:
         for each in dict.fromkeys(things):

@@ -272,7 +272,7 @@ class Caller:
         return Call("leases.held", (self._rng.choice(RUNNERS),))
 
     def read_queue(self, now: int) -> Call:
-        return Call("jobs.queue_state", (self._device(),))
+        return Call("queues.state", (self._device(),))
 
     def _device(self) -> str:
         return self._rng.choice(DEVICES)

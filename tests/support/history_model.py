@@ -467,7 +467,7 @@ class Model:
             "jobs.get": self._shows_job,
             "jobs.results": self._shows_results,
             "leases.held": self._shows_held,
-            "jobs.queue_state": self._shows_queue,
+            "queues.state": self._shows_queue,
             "maintenance.expire_drafts": lambda done, now: self._none_due(
                 done, self._late_drafts(now)
             ),

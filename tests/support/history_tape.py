@@ -21,7 +21,7 @@ from qwicket.store.database import Database, Deferred, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
-_READS = {"jobs.get", "jobs.results", "jobs.queue_state", "leases.held"}
+_READS = {"jobs.get", "jobs.results", "queues.state", "leases.held"}
 _READ_FIRST = {
     f"maintenance.{verb}"
     for verb in ("expire_drafts", "delete_ended", "delete_expired_keys", "repair_fair_share")
@@ -57,7 +57,7 @@ class Call:
             "jobs.cancel_group": lambda: store.jobs.cancel_group(
                 self.args[0], actor="somebody", now=self.args[1]
             ),
-            "jobs.queue_state": lambda: store.jobs.queue_state(self.args[0], 0, limit=1_000),
+            "queues.state": lambda: store.queues.state(self.args[0], 0, limit=1_000),
             "leases.claim": lambda: store.leases.claim(*self.args[:3], maximum=self.args[3]),
             "leases.release": lambda: store.leases.release(
                 *self.args[:3], counts_as_attempt=self.args[3]

@@ -220,7 +220,7 @@ def main() -> None:
     }.items():
         app.add_url_rule(path, view_func=view, methods=["POST"])
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)  # noqa: T201
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)  # noqa: T201 - the tests read it
     server.serve_forever()
 
 

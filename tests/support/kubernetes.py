@@ -6,14 +6,15 @@ tests run a scaler together with its workers.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from support.json_handler import JSONHandler
 
 JOBS = "/apis/batch/v1/namespaces/lab/jobs"
 
@@ -73,36 +74,27 @@ class Kubernetes:
         return {"conditions": [{"type": kind, "status": "True"}]}
 
 
-def _handler(cluster: Kubernetes) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(cluster: Kubernetes) -> type[JSONHandler]:
+    class Handler(JSONHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             assert parts.path == JOBS
-            self._answer(200, cluster.listed(parse_qs(parts.query)["labelSelector"][0]))
+            self.answer(200, cluster.listed(parse_qs(parts.query)["labelSelector"][0]))
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             assert self.path == JOBS
-            self._answer(201, cluster.create(body))
+            self.answer(201, cluster.create(self.body()))
 
         def do_DELETE(self) -> None:
             parts = urlsplit(self.path)
             assert parse_qs(parts.query) == {"propagationPolicy": ["Background"]}
             cluster.jobs.pop(parts.path.removeprefix(f"{JOBS}/"))
-            self._answer(200, {"kind": "Status", "status": "Success"})
+            self.answer(200, {"kind": "Status", "status": "Success"})
 
-        def _answer(self, status: int, body: dict[str, Any]) -> None:
+        def answer(self, status: int, body: dict[str, Any]) -> None:
             if cluster.refusal is not None:
                 status, message = cluster.refusal
                 body = {"kind": "Status", "status": "Failure", "message": message}
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
+            super().answer(status, body)
 
     return Handler

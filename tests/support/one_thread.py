@@ -13,8 +13,8 @@ _NAME = "OPENBLAS_NUM_THREADS"
 _before = os.environ.get(_NAME)
 os.environ[_NAME] = "1"  # OpenBLAS reads it once, when it is loaded
 with suppress(ImportError):
-    import numpy  # noqa: F401
-    import scipy.linalg  # noqa: F401
+    import numpy  # noqa: F401 - only loaded
+    import scipy.linalg  # noqa: F401 - as numpy
 if _before is None:
     del os.environ[_NAME]
 else:

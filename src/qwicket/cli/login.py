@@ -228,8 +228,9 @@ def _refusal(document: Mapping[str, Any]) -> str:
 
 
 def _seconds(value: object, default: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 < value <= _MAX_WAIT_S else default  # type: ignore[arg-type, operator]  # is_number
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    return float(value) if 0 < value <= _MAX_WAIT_S else default
 
 
 # --- the profile ----------------------------------------------------------------------------------

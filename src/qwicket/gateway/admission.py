@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +12,13 @@ from msgspec import structs
 from qwicket import devices, engines, programs
 from qwicket.circuits import twins
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
+from qwicket.circuits.outcomes import OUTPUTS, PROBABILITIES
 from qwicket.circuits.summary import Checked, Summary
+from qwicket.gateway.device_limits import MPS_ENGINE
 from qwicket.gateway.program_checks import check_format, check_program, with_detected_format
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Actor
-from qwicket.model.devices import MAX_EXPERIMENTS
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
@@ -35,20 +34,10 @@ if TYPE_CHECKING:
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.circuits.noise import NoiseModel
     from qwicket.compute import ParserPool
+    from qwicket.gateway.device_limits import DeviceLimits
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
     from qwicket.store import DeviceSnapshot, Store
-
-_MPS_ENGINE: Final = "aer-mps"
-"""The engine whose memory depends on a circuit's entanglement, not on its number of qubits."""
-
-_ROW_BYTES: Final = 24
-"""Bytes of a row of a result in JSON, without its bits."""
-
-_QUADRATURE_BYTES: Final = 44
-"""Bytes of two measured quadratures of a mode in JSON."""
-_COUNT_BYTES: Final = 8
-"""Bytes of the photon count of a mode in JSON."""
 
 _VARIANTS: Final = 20
 """Variants of a symmetrised run, an even number. At the limit `debias_shots`, each has 25 shots."""
@@ -56,8 +45,6 @@ _VARIANTS: Final = 20
 _NO_PROGRAM: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 """Stored in place of a refused program."""
 _NO_ESTIMATE: Final = engines.Estimate(0, 0.0, 0)
-_PILOT_MEMORY_TTL_S: Final = 1.0
-"""Time for which the memory of the pilots is not read again."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -68,9 +55,9 @@ class Admission:
     Args:
         store: Stores devices and their status.
         parsers: Parse programs that are too large for this process.
-        limits: Bounds; `memory_bytes` must be set.
+        limits: Bounds on requests and programs.
+        device_limits: Limits on the jobs of each device.
         now_ms: Clock; returns Unix milliseconds.
-        memory_grows: Whether pilots with more memory raise `memory_bytes`.
     """
 
     def __init__(
@@ -78,18 +65,13 @@ class Admission:
         store: Store,
         parsers: ParserPool,
         limits: Limits,
+        device_limits: DeviceLimits,
         now_ms: Callable[[], int],
-        *,
-        memory_grows: bool = False,
     ) -> None:
-        if limits.jobs.memory_bytes is None:
-            raise ValueError("memory_bytes must be set before jobs are validated")
         self._store = store
         self._parsers = parsers
         self._limits = limits
-        self._memory_bytes = self._own_memory_bytes = limits.jobs.memory_bytes
-        self._memory_grows = memory_grows
-        self._memory_read_again_at = 0.0
+        self._device_limits = device_limits
         self._now_ms = now_ms
         self._snapshots: TTLCache[str, DeviceSnapshot] = TTLCache(
             lambda name: store.devices.snapshot(name, now_ms())
@@ -115,7 +97,7 @@ class Admission:
                 new = await self._checked(actor, submission, device, calibration)
             except LimitExceeded:
                 # A pilot with more memory may have connected since the memory was read.
-                if not await self.update_memory():
+                if not await self._device_limits.update_memory():
                     raise
                 new = await self._checked(actor, submission, device, calibration)
             return structs.replace(new, **exam_fields) if exam_fields else new
@@ -123,17 +105,6 @@ class Admission:
             if not keep_refused:
                 raise
             return _refused(actor, submission, refusal, self._now_ms())
-
-    async def update_memory(self) -> bool:
-        """Read the memory of the pilots that are present; return whether more is allowed now."""
-        if not self._memory_grows or time.monotonic() < self._memory_read_again_at:
-            return False
-        self._memory_read_again_at = time.monotonic() + _PILOT_MEMORY_TTL_S
-        before = self._memory_bytes
-        runners = await self._store.leases.runners()
-        of_pilots = [each.memory_bytes or 0 for each in runners if each.kind == "pilot"]
-        self._memory_bytes = max([self._own_memory_bytes, *of_pilots])
-        return self._memory_bytes > before
 
     async def _checked(
         self,
@@ -146,7 +117,7 @@ class Admission:
         noise = self._noise(submission, device, calibration)
         completed = self._apply_program_settings(submission, device, checked.summary, noise)
         options, estimate = self._plan(completed, device, checked.summary, noise, calibration)
-        self._check_result(completed, checked.summary, is_exact=noise is None)
+        self._device_limits.check_result(completed, checked.summary, is_exact=noise is None)
         # Only now, because parsing may have taken a second in which the job was not queued.
         new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
         return structs.replace(
@@ -225,42 +196,6 @@ class Admission:
             life_ms=submission.key_life_ms,
         )
 
-    def qubits_limit(self, device: Device, is_twin: bool = False) -> int:
-        """Return the limit on qubits of a device on this machine.
-
-        A twin has as many as its original. Clifford circuits may use all of them, others only as
-        many as memory allows.
-        """
-        if is_twin or not device.is_simulated:
-            return self._max_qubits(device)
-        for n_qubits in range(self._max_qubits(device), 0, -1):
-            summary = Summary(
-                device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
-            )
-            needed = engines.estimate(summary, RunOptions(shots=1, seed=0, outputs=(COUNTS,)))
-            maximum = self._limits.jobs.qubits
-            if needed.bytes <= self._memory_bytes and needed.state_qubits <= maximum:
-                return n_qubits
-        return 0
-
-    def shots_limit(self, device: Device) -> int:
-        """Return the limit on shots of one job on a device."""
-        return min(device.spec.max_shots, self._limits.jobs.shots)
-
-    def circuits_limit(self, device: Device) -> int:
-        """Return the limit on circuits (on atoms: experiments) of one job on a device."""
-        if device.family != "atoms":
-            return self._limits.programs.circuits
-        own = device.spec.atoms.max_experiments if device.spec.atoms else MAX_EXPERIMENTS
-        return min(own, self._limits.programs.circuits)
-
-    def installed_engines(self, device: Device) -> tuple[str, ...]:
-        """Return the engines of a device that are installed on this machine."""
-        if not device.spec.engines:
-            return ()
-        here = engines.installed(device.family)
-        return tuple([name for name in device.spec.engines if name in here])
-
     def run_time(
         self,
         device: Device,
@@ -310,7 +245,7 @@ class Admission:
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
         spec, limits = device.spec, self._limits
-        shots_limit = self.shots_limit(device)
+        shots_limit = self._device_limits.shots(device)
         if not 1 <= submission.shots <= shots_limit:
             raise LimitExceeded(
                 f"shots must be 1 to {shots_limit} (limit shots), not {submission.shots}.",
@@ -330,11 +265,15 @@ class Admission:
             raise InvalidRequest(f"{device.name} is not a simulator, so it takes no dry runs.")
         if submission.noise is not None and submission.noise not in spec.noise_models:
             raise InvalidRequest(no_noise_model(device, submission.noise), field="noise")
-        if submission.engine and submission.engine not in self.installed_engines(device):
-            known = ", ".join(self.installed_engines(device)) or "none"
+        if submission.engine:
+            self._check_engine(submission.engine, device)
+
+    def _check_engine(self, engine: str, device: Device) -> None:
+        installed = self._device_limits.installed_engines(device)
+        if engine not in installed:
             raise InvalidRequest(
-                f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}."
-                f"{did_you_mean(submission.engine, self.installed_engines(device))}",
+                f"engine: {device.name} has no engine {engine!r} here; it has"
+                f" {', '.join(installed) or 'none'}.{did_you_mean(engine, installed)}",
                 field="engine",
             )
 
@@ -409,7 +348,7 @@ class Admission:
                 checked = await self._read_apart(actor, submission, device)
             except InvalidProgram as error:
                 raise with_detected_format(error, submission, device) from None
-        check_program(checked.summary, submission, device, self.circuits_limit(device))
+        check_program(checked.summary, submission, device, self._device_limits.circuits(device))
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 
         return await in_gates_of(device, submission.format, checked, self._parsers, actor.account)
@@ -435,16 +374,16 @@ class Admission:
         noise: NoiseModel | None,
         calibration: Calibrated | None,
     ) -> tuple[RunOptions, engines.Estimate]:
-        """Return options and estimate of a job; with `_MPS_ENGINE` if no other engine fits."""
+        """Return options and estimate of a job; with `MPS_ENGINE` if no other engine fits."""
         options = _options(submission, device, noise, calibration, self._limits)
         if not device.is_simulated:
-            self._check_width(summary, device, options.engine)
+            self._device_limits.check_width(summary, device, options.engine)
             return options, _lab_estimate(summary, options, device)
         try:
             return options, self._checked_estimate(summary, options, device)
         except LimitExceeded:
-            with_mps = structs.replace(options, engine=_MPS_ENGINE)
-            if not options.engine and _MPS_ENGINE in self.installed_engines(device):
+            with_mps = structs.replace(options, engine=MPS_ENGINE)
+            if not options.engine and MPS_ENGINE in self._device_limits.installed_engines(device):
                 with suppress(LimitExceeded, InvalidRequest):
                     return with_mps, self._checked_estimate(summary, with_mps, device)
             raise
@@ -452,102 +391,15 @@ class Admission:
     def _checked_estimate(
         self, summary: Summary, options: RunOptions, device: Device
     ) -> engines.Estimate:
-        self._check_width(summary, device, options.engine)
+        self._device_limits.check_width(summary, device, options.engine)
         objection = engines.unsupported_reason(summary, options) if options.engine else None
         if objection is not None:
             raise InvalidRequest(
                 f"engine: {options.engine} does not run this: {objection}.", field="engine"
             )
         estimate = _estimate(summary, options)
-        self._check_cost(estimate, device)
+        self._device_limits.check_cost(estimate, device)
         return estimate
-
-    def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        """Refuse more qubits than the device or the engine takes.
-
-        `_check_cost` bounds the memory and time of narrower circuits.
-        """
-        unit = "modes" if device.family == "photonic" else "qubits"
-        is_mps = engine == _MPS_ENGINE
-        maximum = self._limits.jobs.mps_qubits if is_mps else self._max_qubits(device)
-        if summary.n_qubits > maximum:
-            takes = (
-                f"{engine} takes {maximum} (limit mps_qubits)"
-                if is_mps
-                else self._qubits_text(device)
-            )
-            raise LimitExceeded(
-                f"The program has {summary.n_qubits} {unit}, {takes}.", field="qubits"
-            )
-
-    def _qubits_text(self, device: Device) -> str:
-        """Return a text with a device's limit on qubits and its reasons."""
-        is_twin = bool(device.spec.native_gates) and device.is_simulated
-        maximum, fitting = self._max_qubits(device), self.qubits_limit(device, is_twin)
-        if device.family == "photonic":
-            return f"{device.name} takes {maximum} (its modes, and limit modes)"
-        if fitting < maximum:
-            return (
-                f"{device.name} takes {fitting} (limits qubits and memory_bytes), or {maximum}"
-                " where all gates are Clifford gates"
-            )
-        return f"{device.name} takes {maximum} (its qubits, and limit clifford_qubits)"
-
-    def _max_qubits(self, device: Device) -> int:
-        if device.family == "photonic":
-            return min(device.spec.qubits, self._limits.photonic.modes)
-        maximum = self._limits.programs.clifford_qubits
-        if _is_state_vector(device):
-            return min(max(device.spec.qubits, self._limits.jobs.qubits), maximum)
-        return min(device.spec.qubits, maximum)
-
-    def _check_cost(self, estimate: engines.Estimate, device: Device) -> None:
-        if estimate.state_qubits > self._limits.jobs.qubits:
-            raise LimitExceeded(
-                f"The program uses {estimate.state_qubits} qubits; as a state vector,"
-                f" {self._limits.jobs.qubits} are simulated (limit qubits).",
-                field="qubits",
-            )
-        if estimate.bytes > self._memory_bytes:
-            takes = f" {self._qubits_text(device)}." if estimate.state_qubits else ""
-            raise LimitExceeded(
-                f"The program needs about {estimate.bytes >> 20} MiB,"
-                f" {self._memory_bytes >> 20} MiB are allowed (limit memory_bytes).{takes}",
-                field="program",
-            )
-        if estimate.seconds > self._limits.jobs.run_time_s:
-            raise LimitExceeded(
-                f"The program needs about {estimate.seconds:.0f} s,"
-                f" {self._limits.jobs.run_time_s:g} s are allowed (limit run_time_s).",
-                field="program",
-            )
-
-    def _check_result(self, submission: Submission, summary: Summary, *, is_exact: bool) -> None:
-        """Refuse a job whose result would be too large to store, send and hold in memory.
-
-        A noisy job has at most as many probabilities as shots.
-        """
-        if summary.n_terms:
-            return  # two numbers for each expectation value, which `pauli_terms` bounds
-        # Shifts of thousands of bits would make large integers; `outcomes` is far below 2^62.
-        maximum = min(self._limits.jobs.outcomes, 1 << min(summary.n_clbits, 62))
-        drawn = min(submission.shots, maximum)
-        rows = submission.shots if MEMORY in submission.outputs else 0
-        rows += drawn if COUNTS in submission.outputs else 0
-        if PROBABILITIES in submission.outputs:
-            rows += maximum if is_exact else drawn
-        size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
-        if summary.family == "photonic":  # `n_splits` modes are measured, `n_clbits` by counting
-            n_quadratures = summary.n_splits - summary.n_clbits
-            shot_bytes = _COUNT_BYTES * summary.n_clbits + _QUADRATURE_BYTES * n_quadratures
-            size = summary.n_circuits * submission.shots * shot_bytes
-        max_bytes = self._limits.jobs.result_bytes
-        if size > max_bytes:
-            raise LimitExceeded(
-                f"The result may have {size >> 20} MiB, {max_bytes >> 20} MiB are"
-                " allowed (limit result_bytes).",
-                field="outputs",
-            )
 
     def _noise(
         self, submission: Submission, device: Device, calibration: Calibrated | None
@@ -649,13 +501,6 @@ def _passed_on(actor: Actor, submission: Submission, device: Device, now: int) -
     estimate = _lab_estimate(checked.summary, options, device)
     new = _new_job(actor, submission, checked, options, estimate, now)
     return structs.replace(new, cost=device.spec.cost)
-
-
-def _is_state_vector(device: Device) -> bool:
-    """Return whether a device is an ideal simulator, bounded only by this server's limits."""
-    spec = device.spec
-    is_simulator = device.family == "qubit" and device.is_simulated
-    return is_simulator and spec.exact and not spec.clifford_only
 
 
 def _refused(

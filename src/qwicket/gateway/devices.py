@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.circuits.calibrations import Calibrated
-    from qwicket.gateway.admission import Admission
+    from qwicket.gateway.device_limits import DeviceLimits
     from qwicket.model.devices import Device, DeviceChanges
     from qwicket.store import Store
 
@@ -24,18 +24,18 @@ class Devices:
 
     Args:
         store: Stores devices.
-        admission: Computes limits on this machine.
+        limits: Limits on the jobs of each device.
         now_ms: Clock; returns Unix milliseconds.
     """
 
-    def __init__(self, store: Store, admission: Admission, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Store, limits: DeviceLimits, now_ms: Callable[[], int]) -> None:
         self._store = store
-        self._admission = admission
+        self._limits = limits
         self._now_ms = now_ms
 
     async def of(self, dialect: str) -> list[DeviceView]:
         """Return the devices of active providers that this dialect shows, in listing order."""
-        await self._admission.update_memory()
+        await self._limits.update_memory()
         shown = [
             device for device in await self._store.devices.offered() if dialect in device.dialects
         ]
@@ -47,7 +47,7 @@ class Devices:
         Raises:
             NotFound: The dialect does not show such a device.
         """
-        await self._admission.update_memory()
+        await self._limits.update_memory()
         return await self._view(await self._shown(name, dialect))
 
     async def calibration(self, name: str, dialect: str, at: int | None = None) -> Calibrated:
@@ -106,7 +106,6 @@ class Devices:
 
     async def _view(self, device: Device) -> DeviceView:
         now = self._now_ms()
-        admission = self._admission
         status = await self._store.devices.status(device.name, now)
         calibration = await self._store.calibrations.at(device.name, now)
         is_twin = calibration is not None and device.is_simulated
@@ -117,10 +116,10 @@ class Devices:
         return DeviceView(
             device=device,
             status=status,
-            qubits=admission.qubits_limit(device, is_twin),
-            max_shots=admission.shots_limit(device),
-            max_circuits=admission.circuits_limit(device),
+            qubits=self._limits.qubits(device, is_twin),
+            max_shots=self._limits.shots(device),
+            max_circuits=self._limits.circuits(device),
             calibration=calibration,
-            engines=admission.installed_engines(device),
+            engines=self._limits.installed_engines(device),
             presence=presence,
         )

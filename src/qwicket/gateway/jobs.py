@@ -58,6 +58,7 @@ class Jobs:
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store.jobs
+        self._queues = store.queues
         self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
         self._changes = store.changes
         self.admission = admission
@@ -278,7 +279,7 @@ class Jobs:
 
     async def unfinished(self, actor: Actor, project: str, device: str) -> int:
         """Return the number of unfinished jobs of a project on a device that the actor sees."""
-        return await self._store.count_unfinished(project, device) if actor.sees(device) else 0
+        return await self._queues.count_unfinished(project, device) if actor.sees(device) else 0
 
     async def cancel(
         self, actor: Actor, id_text: str, *, dialect: str | None = None, wait_s: float = 0.0

@@ -79,7 +79,7 @@ class Scalers:
             if each.is_simulated and actor.sees(each.name)
         ]
         with_work = (await leases.claimable(now)).devices
-        waiting = await self._store.jobs.waiting_work(
+        waiting = await self._store.queues.waiting_work(
             [each for each in devices if each in with_work],
             maximum=_MAX_JOBS,
             memory_bytes=memory_bytes or INT64_MAX,

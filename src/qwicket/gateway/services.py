@@ -11,6 +11,7 @@ from qwicket.gateway.accounts import Accounts
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.client_documents import ClientDocuments
+from qwicket.gateway.device_limits import DeviceLimits
 from qwicket.gateway.devices import Devices
 from qwicket.gateway.first_polls import MAX_DELAY_MS, FirstPolls
 from qwicket.gateway.job_groups import JobGroups
@@ -96,7 +97,8 @@ class Gateway:
         sign_in: SignInSettings | None = None,
         aws_master_file: Path | None = None,
     ) -> None:
-        admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
+        device_limits = DeviceLimits(store, limits, memory_grows=memory_grows)
+        admission = Admission(store, parsers, limits, device_limits, now_ms)
         self._store = store
         self._parsers = parsers
         self._admission = admission
@@ -111,7 +113,7 @@ class Gateway:
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
         self.accounts = Accounts(store)
         self.tokens = Tokens(store, self.auth, limits, now_ms)
-        self.devices = Devices(store, admission, now_ms)
+        self.devices = Devices(store, device_limits, now_ms)
         self.job_groups = JobGroups(store, limits, now_ms)
         self.client_documents = ClientDocuments(store, limits, now_ms)
         self.jobs = Jobs(store, admission, self.job_groups, limits, now_ms)

@@ -38,7 +38,7 @@ async def follow_queue(store: Store, devices: Collection[str], cluster: Scalable
     """Set the size of a cluster by the work that waits for its devices, every second for ever."""
     while True:
         try:
-            waiting = await store.jobs.waiting_work(devices, maximum=_MAX_JOBS)
+            waiting = await store.queues.waiting_work(devices, maximum=_MAX_JOBS)
         except QwicketError as error:
             _log.warning("the waiting work could not be read: %s", error)
         else:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.circuits.outcomes import RunResult
 from qwicket.drivers import (
@@ -23,10 +22,11 @@ from qwicket.drivers import (
     StoppedRemotely,
     Unresolved,
 )
-from qwicket.model.errors import Conflict, NotFound, QwicketError
+from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Capacity
 from qwicket.model.states import JobState
+from qwicket.scheduling.forward_log import RETRY_PAUSES_S, StoredForwardLog, log_failure
 from qwicket.scheduling.slots import Slots
 from qwicket.store import Claim, Claimable, StaleLease
 
@@ -35,17 +35,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from qwicket.drivers import Driver
-    from qwicket.model.jobs import Assignment, Forward, Job, Lease
-    from qwicket.store import FullProgram, JobChange, Store
-
-T = TypeVar("T")
+    from qwicket.model.jobs import Assignment, Job, Lease
+    from qwicket.store import JobChange, Store
 
 _STOPPING_REASON: Final = "the server stops"
 _NO_LIMIT: Final = Capacity()
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
-_RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
-"""Pauses between attempts to write; the last one repeats."""
 EXPRESS_DELAY_S: Final = 0.02
 """Seconds without a free worker slot after which a short job goes to an express slot.
 
@@ -56,71 +52,6 @@ _log = logging.getLogger(__name__)
 
 Key = tuple[str, int]
 """A job's id and its lease's fencing token."""
-
-
-class _ForwardLog:
-    """Records, under a lease, how far the forwarding of a job to another cloud has progressed.
-
-    Args:
-        store: Where it is recorded.
-        lease: The lease.
-        now_ms: Clock; returns Unix milliseconds.
-        slots: Slots, of which the job has one.
-    """
-
-    def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int], slots: Slots) -> None:
-        self._slots = slots
-        self._store = store
-        self._lease = lease
-        self._now_ms = now_ms
-        self.cancel_asked = asyncio.Event()
-
-    async def full_program(self) -> FullProgram:
-        return await self._retried(lambda: self._store.agents.full_program(self._lease.job))
-
-    async def record_intent(self, marker: str, sent_to: str) -> Forward:
-        forwards, lease = self._store.forwards, self._lease
-        return await self._retried(
-            lambda: forwards.record_intent(lease, marker, self._now_ms(), sent_to)
-        )
-
-    async def record_sent(self, vendor_job_id: str, response: bytes | None = None) -> None:
-        forwards, lease = self._store.forwards, self._lease
-        await self._retried(
-            lambda: forwards.record_sent(lease, vendor_job_id, self._now_ms(), response)
-        )
-
-    async def forget_sent(self) -> Forward:
-        forwards, lease = self._store.forwards, self._lease
-        return await self._retried(lambda: forwards.forget_sent(lease))
-
-    async def record_response(self, response: bytes) -> None:
-        forwards, lease = self._store.forwards, self._lease
-        await self._retried(lambda: forwards.record_response(lease, response, self._now_ms()))
-
-    async def withdraw(self) -> None:
-        await self._retried(lambda: self._store.forwards.withdraw(self._lease))
-
-    async def is_held(self) -> bool:
-        return await self._retried(lambda: self._store.leases.holds(self._lease))
-
-    async def pause_without_slot(self, seconds: float) -> None:
-        await self._slots.lend(seconds, self.cancel_asked)
-
-    async def wait_turn(self) -> None:
-        await self._slots.wait_turn(self.cancel_asked)
-
-    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until the database responds: a failure here must not end a job that may be sent."""
-        for pause_s in chain(_RETRY_S, repeat(_RETRY_S[-1])):
-            try:
-                return await call()
-            except (StaleLease, Conflict, NotFound):
-                raise  # the database works, and would refuse the same call again
-            except QwicketError as error:
-                _log_failure("a write about a forwarded job failed and is retried", error)
-                await asyncio.sleep(pause_s)
-        raise AssertionError
 
 
 class Express(NamedTuple):
@@ -148,7 +79,7 @@ class _Run(NamedTuple):
     """
 
     task: asyncio.Task[list[RunResult]]
-    forward_log: _ForwardLog
+    forward_log: StoredForwardLog
     forwards: bool
     is_express: bool = False
 
@@ -326,7 +257,7 @@ class Dispatcher:
                     await self._adopt_unattended()
                 claimable = await self._store.leases.claimable(self._now_ms())
             except QwicketError as error:
-                _log_failure("the queue could not be read", error)
+                log_failure("the queue could not be read", error)
                 claimable = Claimable(set(), None)
             for device in claimable.devices & self._wakes.keys():
                 self._wakes[device].set()
@@ -408,7 +339,7 @@ class Dispatcher:
         except Exception as error:
             # This task must survive any error, because without it nothing claims for the device. If
             # the claim was committed despite the error, the next comparison finds and releases it.
-            _log_failure(f"a claim for {claimant} failed", error)
+            log_failure(f"a claim for {claimant} failed", error)
             self._compare_wake.set()
             await asyncio.sleep(_CLAIM_PAUSE_S)
             wake.set()  # else waiting jobs would wait for the slow poll
@@ -430,7 +361,7 @@ class Dispatcher:
     def _begin(
         self, assignments: list[Assignment], driver: Driver, *, is_express: bool = False
     ) -> None:
-        forward_log = _ForwardLog(self._store, assignments[0].lease, self._now_ms, self._slots)
+        forward_log = StoredForwardLog(self._store, assignments[0].lease, self._now_ms, self._slots)
         task = asyncio.ensure_future(driver.run(assignments, forward_log))
         run = _Run(task, forward_log, driver.forwards, is_express)
         self._runs.update((_key(each), run) for each in assignments)
@@ -545,10 +476,10 @@ class Dispatcher:
                 _log.info("a result under a stale lease was refused")
                 return
             except QwicketError as error:
-                _log_failure("a write about a job failed and is retried", error)
-                if self._is_stopping and tries >= len(_RETRY_S):
+                log_failure("a write about a job failed and is retried", error)
+                if self._is_stopping and tries >= len(RETRY_PAUSES_S):
                     return
-                await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
+                await asyncio.sleep(RETRY_PAUSES_S[min(tries, len(RETRY_PAUSES_S) - 1)])
                 tries += 1
             else:
                 return
@@ -560,9 +491,9 @@ class Dispatcher:
             try:
                 await self._compare_leases()
             except Exception as error:
-                _log_failure("the leases held here could not be compared with the store", error)
+                log_failure("the leases held here could not be compared with the store", error)
                 self._compare_wake.set()
-                await asyncio.sleep(_RETRY_S[-1])
+                await asyncio.sleep(RETRY_PAUSES_S[-1])
 
     async def _compare_leases(self) -> None:
         """Stop cancelled and lost runs; release leases in the store that are unknown here."""
@@ -611,12 +542,6 @@ class _Claims:
     @property
     def is_quiet(self) -> bool:
         return not self._n_pending
-
-
-def _log_failure(failure: str, error: Exception) -> None:
-    """Log a failure, with a traceback only if it is unexpected: an outage causes very many."""
-    is_expected = isinstance(error, QwicketError)
-    _log.error("%s: %s", failure, error, exc_info=None if is_expected else error)
 
 
 def _key(assignment: Assignment) -> Key:

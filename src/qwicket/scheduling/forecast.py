@@ -33,7 +33,7 @@ _FRESH_S: Final = 1.0
 _FRESHER_S: Final = 0.05
 """The same for a job that is newer than the forecast."""
 _MAX_JOBS: Final = 5_000
-"""Jobs beyond this position have no forecast."""
+"""Waiting jobs for which a forecast is made; of more, the first ones of each project."""
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -56,7 +56,8 @@ class Forecast(NamedTuple):
     """Forecast of one device's queue.
 
     Attributes:
-        positions: Positions of the first `_MAX_JOBS` waiting jobs, by id.
+        positions: Positions of waiting jobs, by id. If more than `_MAX_JOBS` wait, they are the
+            first ones of each project, equally many.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no agent serves the device, or while it is off without a known end.
         run_times: Expected run times, by recent jobs.
@@ -66,6 +67,7 @@ class Forecast(NamedTuple):
         own_start_in_s: By the id of a reservation: expected seconds until a job submitted now for
             one of its projects starts.
         projects: Projects of the waiting jobs, by the jobs' ids.
+        n_more: Waiting jobs without a position.
         n_elsewhere: Jobs that wait at the other cloud that runs the device's jobs.
     """
 
@@ -76,12 +78,13 @@ class Forecast(NamedTuple):
     windows: Sequence[Reservation] = ()
     own_start_in_s: Mapping[str, float] = _NONE
     projects: Mapping[str, str] = _NO_PROJECTS
+    n_more: int = 0
     n_elsewhere: int = 0
 
     @property
     def n_waiting(self) -> int:
         """Number of jobs that wait for the device, here and elsewhere."""
-        return len(self.positions) + self.n_elsewhere
+        return len(self.positions) + self.n_more + self.n_elsewhere
 
     def position(self, job: str) -> QueuePosition | None:
         """Return the position of a waiting job with the interval of its start."""
@@ -164,7 +167,7 @@ class Forecaster:
 
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
-        state = await self._store.jobs.queue_state(device, now, limit=_MAX_JOBS)
+        state = await self._store.queues.state(device, now, limit=_MAX_JOBS)
         slots, express_slots, n_elsewhere = await self._serving(device)
         status = await self._store.devices.status(device, now)
         off_s = 0.0
@@ -173,7 +176,7 @@ class Forecaster:
             slots = slots if status.until_at else 0
         forecast = await asyncio.to_thread(simulate_queue, state, slots, now, express_slots, off_s)
         projects = {job.id: job.project for job in state.waiting}
-        return forecast._replace(projects=projects, n_elsewhere=n_elsewhere)
+        return forecast._replace(projects=projects, n_more=state.n_more, n_elsewhere=n_elsewhere)
 
     async def _serving(self, name: str) -> tuple[int, int, int]:
         """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.
@@ -262,7 +265,10 @@ def simulate_queue(
         (job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express_jobs
     ]
     intervals = StartIntervals(state, slots, now_ms, second_weight, express_starts, off_s)
-    forecast = Forecast(positions, free_in[0], run_times, intervals, state.windows)
+    # A job that is submitted now starts after those without a position, too.
+    mean_s = sum(job.est_seconds for job in state.waiting) / max(1, len(state.waiting))
+    start_in_s = free_in[0] + state.n_more * mean_s / slots
+    forecast = Forecast(positions, start_in_s, run_times, intervals, state.windows)
     if not _is_delayed(forecast, estimated, now_ms):
         return forecast
     from qwicket.scheduling import reserved_queue  # not at start: few servers have reservations

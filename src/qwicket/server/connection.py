@@ -152,7 +152,7 @@ class Connection(HttpToolsProtocol):
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
         # Not a method: the scope outlives its request, and would keep the connection in memory.
-        cycle.scope[DELIVERED] = partial(_is_delivered, self.transport)  # type: ignore[typeddict-unknown-key]
+        cycle.scope[DELIVERED] = partial(_is_delivered, self.transport)  # type: ignore[typeddict-unknown-key]  # an extension of ours
         super()._start_asgi_task(cycle, self._bound(app))
 
     def _bound(self, app: ASGI3Application) -> ASGI3Application:
@@ -285,7 +285,7 @@ class Connection(HttpToolsProtocol):
         )
         self.handle_websocket_upgrade()
         # Both refer to this object, which is freed with the websocket if nothing else does.
-        self.ws_protocol_class = self.parser = None  # type: ignore[assignment]
+        self.ws_protocol_class = self.parser = None  # type: ignore[assignment]  # never read again
 
     def _should_upgrade(self) -> bool:
         """Return whether to accept the upgrade to a websocket that the current head asks for.

@@ -123,7 +123,7 @@ class Metrics:
         from qwicket.server import exposition
 
         devices = [each.name for each in await sources.store.devices.all()]
-        depths = await sources.store.jobs.depths(devices)
+        depths = await sources.store.queues.depths(devices)
         waits = {name: (await sources.gateway.queue.forecast(name)).start_in_s for name in devices}
         outbox = await sources.store.webhooks.outbox_size() if sources.store.webhooks.exist else 0
         now = [

@@ -26,6 +26,7 @@ from qwicket.store.queue_state import (
     EndedJob,
     ProjectShare,
     QueueDepth,
+    Queues,
     QueueState,
     RunningJob,
     WaitingJob,
@@ -96,6 +97,7 @@ class Store:
         self.leases = Leases(database)
         self.client_documents = ClientDocuments(database)
         self.maintenance = Maintenance(database)
+        self.queues = Queues(database)
         self.uploads = Uploads(database)
         self.webhooks = Webhooks(database)
 

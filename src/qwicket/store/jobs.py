@@ -8,24 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec import structs
 
-from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, TooManyRequests
+from qwicket.model.errors import Conflict, KeyReused, TooManyRequests
 from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
-from qwicket.store import fair_share, job_groups, outcomes, rows, search
-from qwicket.store.batch import NeedsSavepoints
+from qwicket.store import fair_share, job_groups, outcomes, quotas, rows, search
 from qwicket.store.changes import JobChange
 from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
-from qwicket.store.queue_state import (
-    EndedJob,
-    ProjectShare,
-    QueueDepth,
-    QueueState,
-    RunningJob,
-    WaitingJob,
-    WaitingWork,
-)
 from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
@@ -33,13 +23,8 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.failures import Failure
-    from qwicket.model.reservations import Reservation
     from qwicket.store.database import Row, Tx
 
-_RECENT: Final = 100
-"""Last completed jobs of a device that a forecast considers."""
-_AHEAD_MS: Final = 7 * 24 * 3600 * 1000
-"""Time ahead for which a forecast considers reservations and maintenance windows."""
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs of a group per operation, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
@@ -126,18 +111,16 @@ class Jobs(Operations):
             )
             if earlier is not None:
                 return earlier
-        if unfinished_limit is not None and new.error is None:
-            _check_unfinished(tx, new, unfinished_limit)
-        if new.exam_waiting is not None and new.error is None:
-            _check_exam(tx, new, new.exam_waiting)
+        quotas.check_unfinished(tx, new, unfinished_limit)
+        quotas.check_exam(tx, new)
         if new.group is not None:
             job_groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state}
         added = _insert(tx, columns, waiting_limit)
         if state is JobState.QUEUED:
-            added = _reserved(tx, new, added)
-            _store_bytes(tx, new.project, new, stored_limit)
+            added = quotas.reserve_if_needed(tx, new, added)
+            quotas.store_bytes(tx, new.project, new, stored_limit)
             tx.run("program_add", **columns)
             fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
@@ -166,8 +149,7 @@ class Jobs(Operations):
             BudgetSpent: A budget of the project has no room for the job; the draft stays.
             TooManyRequests: The account has too many jobs waiting in an exam; the draft stays.
         """
-        if ready.exam_waiting is not None:
-            _check_exam(tx, ready, ready.exam_waiting)
+        quotas.check_exam(tx, ready)
         columns = _columns(ready, draft)
         row = tx.one("job_admit", **columns)
         if row is None:
@@ -175,9 +157,9 @@ class Jobs(Operations):
         *admitted, has_budget = row
         job = record(tx, tuple(admitted))
         if has_budget:
-            _reserve(tx, ready, draft, job.project)
+            quotas.reserve(tx, ready, draft, job.project)
         tx.run("program_add", **columns)
-        _store_bytes(tx, job.project, ready, stored_limit)
+        quotas.store_bytes(tx, job.project, ready, stored_limit)
         tx.run("upload_forget", job=draft)
         if ready.vendor_fields != _NO_VENDOR_FIELDS:
             tx.run("vendor_fields_put", **columns)
@@ -227,20 +209,6 @@ class Jobs(Operations):
         """
         for job in jobs:
             Jobs.delete(tx, job)
-
-    @scan
-    def queue_state(tx: Tx, device: str, now: int, *, limit: int) -> QueueState:
-        """Return up to `limit` waiting jobs of a device, and its running jobs."""
-        waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
-        return QueueState(
-            [WaitingJob(*row) for row in waiting],
-            [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
-            [ProjectShare(*row) for row in tx.all("share_list", device=device)],
-            [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],
-            (tx.one("epoch_get") or (0,))[0],
-            [ProjectShare(*row) for row in tx.all("share_list_idle", device=device, limit=_RECENT)],
-            _windows(tx, device, now),
-        )
 
     @read
     def by_idempotency_key(
@@ -449,32 +417,6 @@ class Jobs(Operations):
         row = tx.one("job_sizes", id=job)
         return JobSizes(*map(int, row)) if row else JobSizes(0, 0)
 
-    @scan
-    def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
-        """Return the number of unfinished jobs of a project on a device, at most `limit`."""
-        row = tx.one("job_unfinished", project=project, device=device, limit=limit)
-        return int(row[0]) if row else 0
-
-    @scan
-    def depths(tx: Tx, devices: Sequence[str]) -> dict[str, QueueDepth]:
-        """Return the numbers of waiting and running jobs of each of these devices."""
-        found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
-        return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
-
-    @read
-    def waiting_work(
-        tx: Tx, devices: Collection[str], *, maximum: int, memory_bytes: int = INT64_MAX
-    ) -> WaitingWork:
-        """Return the work that waits for some devices, counting at most `maximum` jobs of each.
-
-        Jobs that need more memory than `memory_bytes` are left out.
-        """
-        given = {"maximum": maximum, "memory_bytes": memory_bytes}
-        found = [tx.one("job_waiting_work", device=name, **given) or (0, 0.0) for name in devices]
-        return WaitingWork(
-            sum(int(jobs) for jobs, _ in found), sum(float(seconds) for _, seconds in found)
-        )
-
     @write
     def cancel(tx: Tx, job: str, *, actor: str, now: int) -> Job | None:
         """Cancel a waiting job at once, stop a running one, leave an ended one unchanged."""
@@ -488,7 +430,7 @@ class Jobs(Operations):
                 )
                 if before.state is JobState.QUEUED:
                     fair_share.leave(tx, after, now)
-                    settle(tx, after, 0, 0, 0.0)
+                    quotas.settle(tx, after, 0, 0, 0.0)
                 return after
         return before
 
@@ -571,96 +513,6 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
-def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
-    """Replace what an ended job has reserved of budgets by what it has used.
-
-    Args:
-        tx: The transaction.
-        job: The job; without a bill it has reserved nothing.
-        jobs: 1, or 0 if it did not run.
-        shots: Shots of all circuits that were run.
-        seconds: Its run time.
-    """
-    if job.bill is not None:
-        from qwicket.store import budgets  # late: few servers have budgets
-
-        budgets.settle(tx, job, job.bill, jobs, shots, seconds)
-
-
-def _reserved(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable[[], Row]:
-    """Reserve what a new job needs of budgets; return what returns its row.
-
-    The row says whether the project has a budget; without one, no further statement is run. If
-    there is one and the database reads rows late, the batch is run again with savepoints, because
-    in that mode rows are read at once.
-    """
-    if new.is_dry_run:
-        return added
-    if not tx.reads_late:
-        if added()[_JOB_FIELDS]:
-            _reserve(tx, new, new.id, new.project)
-        return added
-
-    def checked() -> Row:
-        row = added()
-        if row[_JOB_FIELDS]:
-            raise NeedsSavepoints
-        return row
-
-    return checked
-
-
-def _reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
-    from qwicket.store import budgets  # late: few servers have budgets
-
-    budgets.reserve(tx, new, job, project)
-
-
-def _bill_columns(new: NewJob) -> dict[str, str | int | None]:
-    """Return the columns of a job's bill and cost, before it has reserved anything."""
-    columns: dict[str, str | int | None] = {"bill": None, "cost": None, "used_shots": None}
-    if new.is_dry_run:
-        columns["used_shots"] = 0
-    elif new.cost is not None:
-        from qwicket.store import budgets  # late: few devices have a cost
-
-        columns["bill"], columns["cost"] = budgets.bill_without_reservation(new)
-    return columns
-
-
-def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
-    if Jobs.count_unfinished(tx, new.project, new.device, limit) >= limit:
-        raise TooManyRequests(
-            f"The project has {limit} jobs on {new.device} that have not ended.",
-            field="jobs",
-            retry_after_s=10.0,
-            limit="ibm_jobs",
-            quota=limit,
-        )
-
-
-def _check_exam(tx: Tx, new: NewJob, limit: int) -> None:
-    given = {"account": new.account, "project": new.project, "device": new.device}
-    row = tx.one("job_waiting_of_account", **given, limit=limit)
-    if row is not None and int(row[0]) >= limit:
-        raise TooManyRequests(
-            f"You have {limit} jobs waiting on {new.device}, as many as the exam allows.",
-            field="jobs",
-            retry_after_s=1.0,
-            limit="exam_waiting",
-            quota=limit,
-        )
-
-
-def _windows(tx: Tx, device: str, now: int) -> Sequence[Reservation]:
-    found = tx.all("reservation_of_device", device=device, now=now, before=now + _AHEAD_MS)
-    if not found:
-        return ()
-    from qwicket.store.reservations import complete  # late: few servers have reservations
-
-    return complete(tx, found)
-
-
 def _columns(new: NewJob, job: str) -> dict[str, Any]:
     """Return the parameters of the statements that store a submission as the job `job`."""
     return {
@@ -673,7 +525,7 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
         "key": new.idempotency_key,
         "now_us": new.now * 1000,
         **rows.failure_columns(new.error),
-        **_bill_columns(new),
+        **quotas.bill_columns(new),
     }
 
 
@@ -687,21 +539,3 @@ def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[],
         )
 
     return tx.require("job_add", full, **columns, waiting_limit=waiting_limit)
-
-
-def _store_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
-    """Count a program's bytes for its project.
-
-    Beyond the maximum it raises `LimitExceeded`, which clients treat as final. They would retry a
-    429 or 507 in vain, because a project stays full until somebody deletes jobs.
-    """
-
-    def full() -> LimitExceeded:
-        return LimitExceeded(
-            f"The project would have over {maximum} bytes of programs and results (limit"
-            " stored_bytes): delete some jobs.",
-            field="program",
-        )
-
-    size = len(new.source) + len(new.circuits)
-    tx.require("project_store_bytes", full, project=project, bytes=size, maximum=maximum)

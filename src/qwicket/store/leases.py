@@ -17,9 +17,10 @@ from qwicket.model.states import JobState
 from qwicket.store import fair_share, outcomes, rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
-from qwicket.store.jobs import note, record, settle
+from qwicket.store.jobs import note, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
+from qwicket.store.quotas import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,13 +1,22 @@
-"""State of a device's queue, for forecasts and operators."""
+"""Queues of devices, for forecasts, scalers and operators."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.limits import INT64_MAX
+from qwicket.store.operations import Operations, read, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from qwicket.model.reservations import Reservation
+    from qwicket.store.database import Row, Tx
+
+RECENT: Final = 100
+"""Last completed jobs of a device that a forecast considers."""
+_AHEAD_MS: Final = 7 * 24 * 3600 * 1000
+"""Time ahead for which a forecast considers reservations and maintenance windows."""
 
 
 class WaitingJob(NamedTuple):
@@ -99,7 +108,7 @@ class QueueState(NamedTuple):
     `recent` are the last completed jobs. `shares` are those of projects with waiting jobs,
     `idle_shares` those of other projects with jobs in `recent`. `epoch` is the origin of fair
     share's decay, in Unix ms. `windows` are the reservations and maintenance windows of the next
-    days, by their begin.
+    days, by their start. `n_more` is the number of waiting jobs that are not in `waiting`.
     """
 
     waiting: list[WaitingJob]
@@ -109,3 +118,77 @@ class QueueState(NamedTuple):
     epoch: int
     idle_shares: Sequence[ProjectShare] = ()
     windows: Sequence[Reservation] = ()
+    n_more: int = 0
+
+
+class Queues(Operations):
+    """Reads the queues of devices."""
+
+    @scan
+    def state(tx: Tx, device: str, now: int, *, limit: int) -> QueueState:
+        """Return up to `limit` waiting jobs of a device, and its running jobs.
+
+        If more jobs wait, they are the first ones of each project, equally many.
+        """
+        shares = [ProjectShare(*row) for row in tx.all("share_list", device=device)]
+        waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
+        n_waiting = len(waiting)
+        if n_waiting == limit:  # it may have been cut, and then lacks whole projects
+            waiting = _first_of_each_project(tx, device, now, shares, limit)
+            n_waiting = int((tx.one("job_depth", device=device) or (0,))[0])
+        return QueueState(
+            [WaitingJob(*row) for row in waiting],
+            [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
+            shares,
+            [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=RECENT)],
+            (tx.one("epoch_get") or (0,))[0],
+            [ProjectShare(*row) for row in tx.all("share_list_idle", device=device, limit=RECENT)],
+            _windows(tx, device, now),
+            n_waiting - len(waiting),
+        )
+
+    @scan
+    def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
+        """Return the number of unfinished jobs of a project on a device, at most `limit`."""
+        row = tx.one("job_unfinished", project=project, device=device, limit=limit)
+        return int(row[0]) if row else 0
+
+    @scan
+    def depths(tx: Tx, devices: Sequence[str]) -> dict[str, QueueDepth]:
+        """Return the numbers of waiting and running jobs of each of these devices."""
+        found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
+        return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
+
+    @read
+    def waiting_work(
+        tx: Tx, devices: Collection[str], *, maximum: int, memory_bytes: int = INT64_MAX
+    ) -> WaitingWork:
+        """Return the work that waits for some devices, counting at most `maximum` jobs of each.
+
+        Jobs that need more memory than `memory_bytes` are left out.
+        """
+        given = {"maximum": maximum, "memory_bytes": memory_bytes}
+        found = [tx.one("job_waiting_work", device=name, **given) or (0, 0.0) for name in devices]
+        return WaitingWork(
+            sum(int(jobs) for jobs, _ in found), sum(float(seconds) for _, seconds in found)
+        )
+
+
+def _first_of_each_project(
+    tx: Tx, device: str, now: int, shares: Sequence[ProjectShare], limit: int
+) -> list[Row]:
+    given = {"device": device, "now": now, "limit": max(1, limit // max(1, len(shares)))}
+    return [
+        row
+        for share in shares[:limit]
+        for row in tx.all("job_waiting_list_of_project", project=share.project, **given)
+    ]
+
+
+def _windows(tx: Tx, device: str, now: int) -> Sequence[Reservation]:
+    found = tx.all("reservation_of_device", device=device, now=now, before=now + _AHEAD_MS)
+    if not found:
+        return ()
+    from qwicket.store.reservations import complete  # late: few servers have reservations
+
+    return complete(tx, found)

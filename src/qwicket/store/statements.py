@@ -92,6 +92,12 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         "budget.id, budget.project, budget.device, budget.unit, budget.period, budget.maximum,"
         " budget.used, budget.begun_at, budget.created_at"
     )
+    fills["waiting_job"] = (
+        "job.id, job.project, job.est_seconds, job.account, case when job.express is not null"
+        " and account.express_from <= :now then account.express_turn end,"
+        " job.priority, job.queued_at, case when job.express is not null"
+        " and account.express_from > :now then account.express_from end"
+    )
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", ClientDocument)
     fills["webhook"] = columns("webhook", Webhook)

@@ -106,8 +106,8 @@ class Cloud:
                 expire; by default never.
         """
         if name not in self._accounts:
-            asked = {"name": name, "life_s": life_s}
-            self._accounts[name] = self._control("account", asked, Credentials)
+            body = {"name": name, "life_s": life_s}
+            self._accounts[name] = self._control("account", body, Credentials)
         return self._accounts[name]
 
     def env(
@@ -129,8 +129,8 @@ class Cloud:
         """
         from qwicket.testing.environment import set_variables, variables_of
 
-        found = variables_of(client, self.url, self.account(account))
-        return set_variables(found, monkeypatch)
+        variables = variables_of(client, self.url, self.account(account))
+        return set_variables(variables, monkeypatch)
 
     def client(self, name: str = _NATIVE, *, account: str = "tester") -> Any:
         """Return Qwicket's own client of a cloud, with the token of an account.
@@ -302,8 +302,8 @@ class Cloud:
 
     def journal(self) -> Journal:
         """Return the whole journal."""
-        found: Journal = self._control("journal", {}, Journal)
-        return found
+        journal: Journal = self._control("journal", {}, Journal)
+        return journal
 
     def requests(self, **which: Unpack[Filter]) -> list[Exchange]:
         """Return the entries of the journal that match, in the order of their beginning.
@@ -315,12 +315,12 @@ class Cloud:
 
     def unknown_calls(self) -> dict[str, int]:
         """Return the number of requests by method and path, of those that no route serves."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for each in self.journal().exchanges:
             if each.unknown:
                 call = f"{each.method} {each.path}"
-                found[call] = found.get(call, 0) + 1
-        return found
+                counts[call] = counts.get(call, 0) + 1
+        return counts
 
     def warnings(self) -> list[str]:
         """Return a text for each parameter or field that no route declares, once for a call."""
@@ -354,8 +354,8 @@ class Cloud:
             JournalError: A request had one, which is often mistyped.
         """
         self._whole_journal()
-        if found := self.warnings():
-            raise JournalError("\n".join(found), self.dump())
+        if warnings := self.warnings():
+            raise JournalError("\n".join(warnings), self.dump())
 
     def assert_count(self, count: int, **which: Unpack[Filter]) -> list[Exchange]:
         """Return the matching entries, which must be `count`.
@@ -365,9 +365,9 @@ class Cloud:
         """
         found = self._matching(self._whole_journal(), which)
         if len(found) != count:
-            asked = ", ".join(f"{name}={value!r}" for name, value in which.items())
+            wanted = ", ".join(f"{name}={value!r}" for name, value in which.items())
             raise JournalError(
-                f"The journal has {len(found)} requests with {asked or 'anything'}, not {count}.",
+                f"The journal has {len(found)} requests with {wanted or 'anything'}, not {count}.",
                 self.dump(),
             )
         return found

@@ -35,11 +35,11 @@ def data_folder(parent: Path | None = None) -> Iterator[Path]:
     remove_abandoned(parent)
     with tempfile.TemporaryDirectory(
         prefix=PREFIX, dir=parent, ignore_cleanup_errors=True
-    ) as found:
-        lock = os.open(found, os.O_RDONLY)  # the lock ends with this process, also after a kill
+    ) as folder:
+        lock = os.open(folder, os.O_RDONLY)  # the lock ends with this process, also after a kill
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield Path(found)
+            yield Path(folder)
         finally:
             os.close(lock)
 
@@ -48,9 +48,9 @@ def remove_abandoned(parent: Path, *, young_s: float = _YOUNG_S) -> None:
     """Remove folders of this user that no test bed holds."""
     for path in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
-            found = path.stat()
-            is_ours = path.is_dir() and not path.is_symlink() and found.st_uid == os.getuid()
-            if is_ours and time.time() - found.st_ctime >= young_s and _is_free(path):
+            status = path.stat()
+            is_ours = path.is_dir() and not path.is_symlink() and status.st_uid == os.getuid()
+            if is_ours and time.time() - status.st_ctime >= young_s and _is_free(path):
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -68,8 +68,8 @@ def _is_free(path: Path) -> bool:
 
 def _is_memory_usable() -> bool:
     try:
-        found = os.statvfs(_SHARED_MEMORY)
+        space = os.statvfs(_SHARED_MEMORY)
     except OSError:
         return False
-    is_enough = found.f_bavail * found.f_frsize >= _NEEDED_BYTES
+    is_enough = space.f_bavail * space.f_frsize >= _NEEDED_BYTES
     return is_enough and os.access(_SHARED_MEMORY, os.W_OK)

@@ -79,9 +79,9 @@ def pytest_runtest_makereport(
     """Add the journal to the report of a test that failed."""
     report = yield
     fixtures = getattr(item, "funcargs", {})
-    found = [fixtures[name] for name in _FIXTURES if name in fixtures]
-    if report.when == "call" and report.failed and found:
-        report.sections.append(("requests to the test bed", _dump(found[0])))
+    clouds = [fixtures[name] for name in _FIXTURES if name in fixtures]
+    if report.when == "call" and report.failed and clouds:
+        report.sections.append(("requests to the test bed", _dump(clouds[0])))
     return report
 
 

@@ -103,9 +103,9 @@ def _opened(state: str | Path) -> Iterator[sqlite3.Connection]:
 
 def _rows(database: sqlite3.Connection, query: str) -> dict[str, dict[str, Any]]:
     """Return the rows of a query by their first column."""
-    found = database.execute(query)
-    names = [each[0] for each in found.description[1:]]
-    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in found}
+    cursor = database.execute(query)
+    names = [each[0] for each in cursor.description[1:]]
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in cursor}
 
 
 def _fields(row: Mapping[str, Any]) -> str:

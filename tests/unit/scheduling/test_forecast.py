@@ -51,6 +51,13 @@ def test_slots_run_side_by_side() -> None:
     assert forecast.start_in_s == 6.0
 
 
+def test_a_new_job_waits_for_those_without_a_position_too() -> None:
+    state = line(jobs("ada", 4, 3.0))._replace(n_more=10)
+    forecast = simulate_queue(state, 2, NOW)
+    assert forecast.start_in_s == 6.0 + 10 * 3.0 / 2
+    assert [position.start_in_s for position in forecast.positions.values()] == [0.0, 0.0, 3.0, 3.0]
+
+
 def test_projects_take_turns_in_any_order_of_arrival() -> None:
     positions = simulate_queue(line(jobs("ada", 3) + jobs("bob", 3)), 1, NOW).positions
     assert order(positions) == ["ada0", "bob0", "ada1", "bob1", "ada2", "bob2"]

@@ -67,7 +67,7 @@ async def is_empty(store: Store, now: int = NOW) -> bool:
 
 async def vtime(store: Store, project: str) -> float:
     """Return what a project was charged; a job that waits shows it."""
-    shares = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
+    shares = (await store.queues.state("simulator", NOW, limit=100)).shares
     return next(share.vtime for share in shares if share.project == project)
 
 

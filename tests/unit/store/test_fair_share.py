@@ -103,7 +103,7 @@ async def test_what_was_given_back_is_not_paid_for(
         (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         if await project_of(store, assignment.lease.job) == ada.project:
             await store.leases.release(assignment.lease, "test", NOW, counts_as_attempt=False)
-    line = await store.jobs.queue_state("simulator", NOW, limit=100)
+    line = await store.queues.state("simulator", NOW, limit=100)
     vtimes = {share.project: share.vtime for share in line.shares}
     assert vtimes[ada.project] == pytest.approx(0.0)
 
@@ -139,9 +139,9 @@ async def test_numbers_are_made_small_again_and_the_order_stays(
     await take(store)
     later = NOW + int(1.5 * REBASE_AFTER * HALF_LIFE_MS)
     await take(store, later)
-    before = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
+    before = (await store.queues.state("simulator", NOW, limit=100)).shares
     assert await store.maintenance.repair_fair_share(later) == 0
-    after = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
+    after = (await store.queues.state("simulator", NOW, limit=100)).shares
     assert [share.project for share in after] == [share.project for share in before]
     assert max(share.vtime for share in after) < 1.0 < max(share.vtime for share in before)
     await take(store, later + 1)
@@ -166,7 +166,7 @@ async def test_cancelled_jobs_leave_no_place_in_the_line(
 ) -> None:
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    assert (await store.jobs.queue_state("simulator", NOW, limit=10)).shares == []
+    assert (await store.queues.state("simulator", NOW, limit=10)).shares == []
     await add_job(store, bob)
     assert await take(store) == bob.project
 
@@ -195,10 +195,30 @@ async def test_the_queue_shows_the_use_of_projects_that_have_just_run(
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
     await add_job(store, bob, priority=-4)
-    found = await store.jobs.queue_state("simulator", NOW, limit=10)
+    found = await store.queues.state("simulator", NOW, limit=10)
     assert [share.project for share in found.shares] == [bob.project]
     assert [share.project for share in found.idle_shares] == [ada.project]
     (ended,) = found.recent
     assert (ended.project, ended.priority, ended.queued_at) == (ada.project, 3, job.queued_at)
     (waiting,) = found.waiting
     assert (waiting.priority, waiting.queued_at) == (-4, NOW)
+
+
+async def test_of_too_many_jobs_a_queue_has_the_first_of_each_project(
+    store: Store, ada: Token, bob: Token
+) -> None:
+    zoe = await make_token(store, "zoe")
+    await many(store, ada, 9)
+    await many(store, zoe, 9)
+    low = await many(store, bob, 3)
+    urgent = await add_job(store, bob, priority=5)
+    line = await store.queues.state("simulator", NOW, limit=6)
+    assert Counter(job.project for job in line.waiting) == {
+        ada.project: 2, bob.project: 2, zoe.project: 2
+    }  # fmt: skip
+    assert line.n_more == 16
+    bobs = [job.id for job in line.waiting if job.project == bob.project]
+    assert bobs == [urgent.id, low[0].id]
+    whole = await store.queues.state("simulator", NOW, limit=23)
+    assert (len(whole.waiting), whole.n_more) == (22, 0)
+    assert (await store.queues.state("simulator", NOW, limit=1)).n_more == 21

@@ -509,23 +509,6 @@ async def test_changes_are_listed_in_order_with_the_present_state(store: Store, 
     assert await store.jobs.changed(ada.account, changed[-1].change, 10) == []
 
 
-async def test_jobs_that_wait_and_run_are_counted_by_device(store: Store, ada: Token) -> None:
-    jobs = [await add_job(store, ada) for _ in range(3)]
-    await store.leases.add_runner("runner", "server", NOW, slots=1)
-    await store.leases.claim("simulator", "runner", NOW)
-    await store.jobs.cancel(jobs[2].id, actor="ada", now=NOW)
-    found = await store.jobs.depths(["simulator", "idle"])
-    assert found == {"simulator": (1, 1), "idle": (0, 0)}
-
-
-async def test_waiting_work_is_added_up_to_a_number_of_jobs(store: Store, ada: Token) -> None:
-    jobs = [await add_job(store, ada) for _ in range(3)]
-    await store.jobs.cancel(jobs[2].id, actor="ada", now=NOW)
-    devices = ["simulator", "idle"]
-    assert await store.jobs.waiting_work(devices, maximum=9) == (2, 2 * jobs[0].est_seconds)
-    assert await store.jobs.waiting_work(devices, maximum=1) == (1, jobs[0].est_seconds)
-
-
 async def test_only_a_new_name_is_published_as_a_rename(store: Store, ada: Token) -> None:
     heard: list[JobChange] = []
     store.changes.listen(heard.append)

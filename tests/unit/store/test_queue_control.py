@@ -43,10 +43,10 @@ async def test_a_held_job_starts_once_it_is_released(store: Store, ada: Token, r
     assert (held.is_held, held.state, held.version) == (True, JobState.QUEUED, 2)
     assert not (await store.leases.claimable(NOW)).devices
     assert await started(store) == []
-    state = await store.jobs.queue_state("simulator", NOW, limit=10)
+    state = await store.queues.state("simulator", NOW, limit=10)
     assert (state.waiting, state.shares) == ([], [])
-    assert (await store.jobs.depths(["simulator"]))["simulator"].waiting == 0
-    assert (await store.jobs.waiting_work(["simulator"], maximum=9)).jobs == 0
+    assert (await store.queues.depths(["simulator"]))["simulator"].waiting == 0
+    assert (await store.queues.waiting_work(["simulator"], maximum=9)).jobs == 0
     assert not (await resume(store, job)).is_held
     assert await started(store) == [job.id]
     reasons = [(each.version, each.reason) for each in await store.jobs.events(job.id)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import structs
 
@@ -14,8 +16,8 @@ from support.stores import NOW, add_job, execute, make_token
 pytestmark = pytest.mark.anyio
 
 
-async def listed(store: Store, **query: object) -> list[str]:
-    return [job.id for job in await store.jobs.page_of_all(JobQuery(**query))]  # type: ignore[arg-type]
+async def listed(store: Store, **query: Any) -> list[str]:
+    return [job.id for job in await store.jobs.page_of_all(JobQuery(**query))]
 
 
 async def test_a_tag_is_found_in_the_order_of_a_list_and_with_other_filters(

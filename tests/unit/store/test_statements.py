@@ -125,6 +125,7 @@ def test_a_look_up_sorts_nothing_that_grows_with_the_queue(schema: sqlite3.Conne
     [
         ("job_claim", "job_to_claim"),
         ("job_waiting_list", "job_to_claim"),
+        ("job_waiting_list_of_project", "job_to_claim"),
         ("job_waiting_work", "job_to_claim"),
         ("job_depth", "job_to_claim"),
         ("share_charge", "job_to_claim"),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from msgspec.structs import replace
 
@@ -132,21 +130,6 @@ async def test_maintenance_forgets_what_no_draft_waits_for(store: Store, ada: To
     assert await store.maintenance.delete_orphaned_uploads() == 1
     assert await store.uploads.read(kept.id) == b"x"
     assert await store.uploads.read(gone.id) is None
-
-
-async def test_unfinished_jobs_are_bounded_for_project_and_device(store: Store, ada: Token) -> None:
-    async def add(device: str = "simulator") -> Job:
-        new = new_job(ada, device=device)
-        return await store.jobs.add(new, waiting_limit=100, unfinished_limit=2)
-
-    first = await add()
-    await add()
-    assert await store.jobs.count_unfinished(ada.project, "simulator") == 2
-    refused = await asyncio.gather(add(), add(), return_exceptions=True)
-    assert all("not ended" in str(each) for each in refused)
-    await add("clifford")
-    await store.jobs.cancel(first.id, actor=ada.account, now=NOW)
-    await add()
 
 
 async def test_a_list_is_bounded_by_project_and_time_and_may_rise(store: Store, ada: Token) -> None:

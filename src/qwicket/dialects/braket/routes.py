@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.braket import errors, handlers, identity, listings, storage, wire
+from qwicket.dialects.braket import errors, identity, listings, storage, wire
+from qwicket.dialects.braket.handlers import Handlers
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
 
@@ -13,36 +14,35 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
-_DO: Final = handlers.Handlers
 _S3: Final = storage.Handlers
 _XML: Final = "application/xml"
 _CREATE: Final = Body(wire.create_body, wire.CreateBody)
 _SEARCH: Final = json_body(wire.SearchBody)
 
 BRAKET: Final[tuple[Route, ...]] = (
-    Route("POST", "/devices", _DO.search_devices, _D, _SEARCH),
-    Route("GET", "/device/{arn:path}", _DO.read_device, _D),
-    Route("POST", "/quantum-task", _DO.create_task, _W, _CREATE, status=201),
+    Route("POST", "/devices", Handlers.search_devices, _D, _SEARCH),
+    Route("GET", "/device/{arn:path}", Handlers.read_device, _D),
+    Route("POST", "/quantum-task", Handlers.create_task, _W, _CREATE, status=201),
     Route(
         "PUT",
         "/quantum-task/{arn:path}/cancel",
-        _DO.cancel_task,
+        Handlers.cancel_task,
         _W,
         json_body(wire.CancelBody),
     ),
     Route(
         "GET",
         "/quantum-task/{arn:path}",
-        _DO.read_task,
+        Handlers.read_task,
         _R,
         query=("additionalAttributeNames",),
     ),
-    Route("POST", "/quantum-tasks", _DO.search_tasks, _R, _SEARCH),
-    Route("GET", "/tags/{arn:path}", _DO.list_tags, _R),
-    Route("POST", "/tags/{arn:path}", _DO.add_tags, _W, json_body(wire.TagsBody)),
-    Route("DELETE", "/tags/{arn:path}", _DO.remove_tags, _W, query=("tagKeys!",)),
+    Route("POST", "/quantum-tasks", Handlers.search_tasks, _R, _SEARCH),
+    Route("GET", "/tags/{arn:path}", Handlers.list_tags, _R),
+    Route("POST", "/tags/{arn:path}", Handlers.add_tags, _W, json_body(wire.TagsBody)),
+    Route("DELETE", "/tags/{arn:path}", Handlers.remove_tags, _W, query=("tagKeys!",)),
     *(
-        Route(method, path, _DO.refuse, _R if method == "GET" else _W, is_listed=False)
+        Route(method, path, Handlers.refuse, _R if method == "GET" else _W, is_listed=False)
         for path in (
             "/job",
             "/jobs",
@@ -83,7 +83,7 @@ STS: Final = (
 
 def braket(gateway: Gateway, _settings: DialectSettings) -> Dialect:
     """Return the application of Braket."""
-    return Dialect(handlers.Handlers(gateway), BRAKET, errors.braket_body, recast=errors.recast)
+    return Dialect(Handlers(gateway), BRAKET, errors.braket_body, recast=errors.recast)
 
 
 def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:

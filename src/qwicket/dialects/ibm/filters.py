@@ -244,22 +244,22 @@ def parse(text: str | None, limits: Limits) -> Filter:
     if len(text) > _MAX_CHARS:
         raise LimitExceeded(f"filter: is over {_MAX_CHARS} characters.", field="filter")
     try:
-        asked = msgspec.json.decode(text)
+        document = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _wrong(f"filter: is not JSON: {quoted(text)}.") from None
-    if not isinstance(asked, dict) or not asked.keys() <= _KEYS:
+    if not isinstance(document, dict) or not document.keys() <= _KEYS:
         raise _wrong(
-            f"filter: must be an object with {', '.join(sorted(_KEYS))}, not {quoted(asked)}."
+            f"filter: must be an object with {', '.join(sorted(_KEYS))}, not {quoted(document)}."
         )
     reader = _Reader(limits)
-    where = reader.where(_or(asked.get("where"), {}), 0)
-    limit = _count(asked, "limit")
+    where = reader.where(_or(document.get("where"), {}), 0)
+    limit = _count(document, "limit")
     return Filter(
         where=where,
-        oldest_first=_is_rising(_or(asked.get("order"), f"{_CREATED} DESC")),
+        oldest_first=_is_rising(_or(document.get("order"), f"{_CREATED} DESC")),
         limit=limit or None,
-        skip=_count(asked, "skip"),
-        shown=_fields(_or(asked.get("fields"), {})),
+        skip=_count(document, "skip"),
+        shown=_fields(_or(document.get("fields"), {})),
         needs_vendor_fields=reader.needs_vendor_fields,
     )
 
@@ -273,10 +273,10 @@ def parse_before(text: str | None) -> int | None:
     if not text:
         return None
     try:
-        asked = _properties_decoder.decode(text[:_MAX_CHARS])
+        document = _properties_decoder.decode(text[:_MAX_CHARS])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _wrong("filter: must name where.last_update_date.lt.") from None
-    at = parse_time(asked.where.last_update_date.lt)
+    at = parse_time(document.where.last_update_date.lt)
     if at is None:
         raise _wrong("filter: where.last_update_date.lt must be a date.")
     return at - 1  # `lt` leaves out the time itself
@@ -305,20 +305,20 @@ class _Reader:
         self._count = 0
         self.needs_vendor_fields = False
 
-    def where(self, asked: Any, depth: int) -> All:
-        if not isinstance(asked, dict):
+    def where(self, conditions: Any, depth: int) -> All:
+        if not isinstance(conditions, dict):
             raise _wrong("filter: where must be an object.")
         if depth > _MAX_DEPTH:
             raise _wrong(f"filter: is nested deeper than {_MAX_DEPTH}.")
         clauses: list[Clause] = []
-        for key, value in asked.items():
+        for key, value in conditions.items():
             if key in ("and", "or"):
                 clauses.append(self._several(key, value, depth))
             elif key in _OPERATORS:
                 continue
             else:
                 clauses += self._comparisons(key, value)
-        if bare := {key: asked[key] for key in asked if key in _OPERATORS}:
+        if bare := {key: conditions[key] for key in conditions if key in _OPERATORS}:
             # A client that requests the next page omits the field's name.
             clauses += self._comparisons(_CREATED, bare)
         return All(tuple(clauses))
@@ -339,10 +339,10 @@ class _Reader:
                 f"filter: there is no field {quoted(name)}. The fields are {', '.join(FIELDS)}."
             )
         self.needs_vendor_fields |= field.is_vendor_field
-        asked = value if isinstance(value, dict) else {"eq": value}
-        if not asked or not asked.keys() <= {"eq", *_OPERATORS}:
+        operands = value if isinstance(value, dict) else {"eq": value}
+        if not operands or not operands.keys() <= {"eq", *_OPERATORS}:
             raise _wrong(f"filter: {name} takes {', '.join(sorted(_OPERATORS))}.")
-        return [self._comparison(name, field, key, operand) for key, operand in asked.items()]
+        return [self._comparison(name, field, key, operand) for key, operand in operands.items()]
 
     def _comparison(self, name: str, field: Field, key: str, operand: Any) -> Comparison:
         self._add(1)
@@ -435,8 +435,8 @@ def _states(comparison: Comparison) -> frozenset[JobState]:
     return frozenset(state for word in allowed for state in statuses.states(word))
 
 
-def _count(asked: Mapping[str, Any], name: str) -> int:
-    value = _or(asked.get(name), 0)
+def _count(document: Mapping[str, Any], name: str) -> int:
+    value = _or(document.get(name), 0)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= INT64_MAX:
         raise _wrong(f"filter: {name} must be a number that is not below 0.")
     return value
@@ -451,12 +451,12 @@ def _is_rising(order: Any) -> bool:
     return way.upper() != "DESC"
 
 
-def _fields(asked: Any) -> dict[str, bool]:
-    if isinstance(asked, list):
-        asked = {name: True for name in asked if isinstance(name, str)}
-    if not isinstance(asked, dict) or not all(isinstance(on, bool) for on in asked.values()):
+def _fields(fields: Any) -> dict[str, bool]:
+    if isinstance(fields, list):
+        fields = {name: True for name in fields if isinstance(name, str)}
+    if not isinstance(fields, dict) or not all(isinstance(on, bool) for on in fields.values()):
         raise _wrong("filter: fields must be an object of true and false.")
-    return asked
+    return fields
 
 
 def _or(value: Any, default: Any) -> Any:

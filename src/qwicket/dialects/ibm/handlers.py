@@ -250,13 +250,13 @@ class Handlers:
         self, actor: Actor, request: Request[Any]
     ) -> tuple[filters.Filter, list[JobRow]]:
         """Return the filter of a list, and the jobs that it selects."""
-        asked = filters.parse(request.query_params.get("filter"), self.limits)
+        job_filter = filters.parse(request.query_params.get("filter"), self.limits)
         project = await self._project(actor, request)
-        return asked, await search.find_jobs(self._gateway, actor, asked, project)
+        return job_filter, await search.find_jobs(self._gateway, actor, job_filter, project)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first, with programs and counts up to 4 MiB in all."""
-        asked, found = await self._found(actor, request)
+        job_filter, found = await self._found(actor, request)
         bodies, left = [], _LIST_BYTES
         async for each in search.in_turns(found):
             body = await self._long_body(request, each)
@@ -274,16 +274,16 @@ class Handlers:
             left -= _ROW_BYTES * each.job.n_circuits
             if left <= 0:
                 del body["qasms"]
-            bodies.append(asked.select(body))
+            bodies.append(job_filter.select(body))
             if _LIST_BYTES - left > SMALL_RESPONSE_BYTES:
                 await request.response_memory.begin()
         return await json_in_thread(lambda: raw_list(bodies))
 
     async def list_statuses(self, actor: Actor, request: Request[None]) -> Response:
         """List the statuses of jobs, newest first."""
-        asked, found = await self._found(actor, request)
+        job_filter, found = await self._found(actor, request)
         bodies = [
-            asked.select(await self._long_body(request, each, has_summary=False))
+            job_filter.select(await self._long_body(request, each, has_summary=False))
             async for each in search.in_turns(found)
         ]
         return await json_in_thread(lambda: raw_list(bodies))

@@ -42,7 +42,6 @@ _ESTIMATE: Final = (
     "session",
 )
 _SHARPEN: Final = ("sharpen", "aggregation")
-_DO: Final = Handlers
 _SUBMITS: Final = Submits(
     ("backend", "target"),
     "shots",
@@ -64,12 +63,14 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
         status: Status of the response to it.
     """
     return (
-        Route("GET", "/backends", _DO.list_backends, _OPEN, pass_through=ListsDevices("backend")),
-        Route("GET", "/backends/{backend}", _DO.read_backend, _OPEN, pass_through=_DEVICE),
+        Route(
+            "GET", "/backends", Handlers.list_backends, _OPEN, pass_through=ListsDevices("backend")
+        ),
+        Route("GET", "/backends/{backend}", Handlers.read_backend, _OPEN, pass_through=_DEVICE),
         Route(
             "GET",
             "/backends/{backend}/characterizations",
-            _DO.list_characterizations,
+            Handlers.list_characterizations,
             _OPEN,
             query=("page", "limit", *_PERIOD),
             pass_through=_DEVICE,
@@ -77,63 +78,71 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
         Route(
             "GET",
             "/backends/{backend}/characterizations/{uuid}",
-            _DO.read_characterization,
+            Handlers.read_characterization,
             _D,
             pass_through=_DEVICE,
         ),
         Route(
             "GET",
             "/characterizations/backends/{backend}/current",
-            _DO.current_characterization,
+            Handlers.current_characterization,
             _D,
             pass_through=_DEVICE,
         ),
         Route(
             "GET",
             "/calibrations",
-            _DO.list_calibrations,
+            Handlers.list_calibrations,
             _D,
             query=("next", *_PERIOD),
         ),
-        Route("GET", "/calibrations/current", _DO.current_calibration, _D),
+        Route("GET", "/calibrations/current", Handlers.current_calibration, _D),
         Route(
-            "POST", "/jobs", _DO.submit_job, _W, submission, status=status, pass_through=_SUBMITS
+            "POST",
+            "/jobs",
+            Handlers.submit_job,
+            _W,
+            submission,
+            status=status,
+            pass_through=_SUBMITS,
         ),
-        Route("GET", "/jobs", _DO.list_jobs, _R, query=_SEARCH, pass_through=_LISTS),
-        Route("DELETE", "/jobs", _DO.delete_jobs, _W, _IDS),
-        Route("GET", "/jobs/estimate", _DO.estimate_job, _R, query=_ESTIMATE),
-        Route("PUT", "/jobs/status/cancel", _DO.cancel_jobs, _W, _IDS),
-        Route("GET", "/jobs/{id}", _DO.read_job, _R, pass_through=_JOB),
-        Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, pass_through=_JOB),
+        Route("GET", "/jobs", Handlers.list_jobs, _R, query=_SEARCH, pass_through=_LISTS),
+        Route("DELETE", "/jobs", Handlers.delete_jobs, _W, _IDS),
+        Route("GET", "/jobs/estimate", Handlers.estimate_job, _R, query=_ESTIMATE),
+        Route("PUT", "/jobs/status/cancel", Handlers.cancel_jobs, _W, _IDS),
+        Route("GET", "/jobs/{id}", Handlers.read_job, _R, pass_through=_JOB),
+        Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W, pass_through=_JOB),
         Route(
             "PUT",
             "/jobs/{id}/status/cancel",
-            _DO.cancel_job,
+            Handlers.cancel_job,
             _W,
             pass_through=_CANCELS,
         ),
-        Route("POST", "/jobs/{id}/clone", _DO.clone_job, _W, _CLONE, status=status),
-        Route("GET", "/jobs/{id}/cost", _DO.read_cost, _R, pass_through=_JOB),
+        Route("POST", "/jobs/{id}/clone", Handlers.clone_job, _W, _CLONE, status=status),
+        Route("GET", "/jobs/{id}/cost", Handlers.read_cost, _R, pass_through=_JOB),
         *(
             Route(
                 "GET",
                 f"/jobs/{{id}}/results{path}",
-                _DO.read_probabilities,
+                Handlers.read_probabilities,
                 _R,
                 query=_SHARPEN,
                 pass_through=_JOB,
             )
             for path in ("", "/probabilities", "/probabilities/aggregated")
         ),
-        Route("GET", "/jobs/{id}/results/histogram", _DO.read_histogram, _R, pass_through=_JOB),
-        Route("GET", "/jobs/{id}/results/shots", _DO.read_shots, _R, pass_through=_JOB),
-        Route("GET", "/jobs/{id}/artifacts/{uuid}", _DO.read_artifact, _R, pass_through=_JOB),
-        Route("POST", "/sessions", _DO.open_session, _W, _SESSION, status=201),
-        Route("GET", "/sessions", _DO.list_sessions, _R, query=_PAGE),
-        Route("GET", "/sessions/{id}", _DO.read_session, _R),
-        Route("POST", "/sessions/{id}/end", _DO.end_session, _W),
-        Route("GET", "/sessions/{id}/jobs", _DO.list_session_jobs, _R, query=_LIST),
-        Route("GET", "/whoami", _DO.whoami, _R, pass_through=HANDLED_HERE),
+        Route(
+            "GET", "/jobs/{id}/results/histogram", Handlers.read_histogram, _R, pass_through=_JOB
+        ),
+        Route("GET", "/jobs/{id}/results/shots", Handlers.read_shots, _R, pass_through=_JOB),
+        Route("GET", "/jobs/{id}/artifacts/{uuid}", Handlers.read_artifact, _R, pass_through=_JOB),
+        Route("POST", "/sessions", Handlers.open_session, _W, _SESSION, status=201),
+        Route("GET", "/sessions", Handlers.list_sessions, _R, query=_PAGE),
+        Route("GET", "/sessions/{id}", Handlers.read_session, _R),
+        Route("POST", "/sessions/{id}/end", Handlers.end_session, _W),
+        Route("GET", "/sessions/{id}/jobs", Handlers.list_session_jobs, _R, query=_LIST),
+        Route("GET", "/whoami", Handlers.whoami, _R, pass_through=HANDLED_HERE),
     )
 
 

@@ -48,10 +48,9 @@ _WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
 _SHARE: Final = json_body(schema.jobs.NewShareBody)
 _SCALER: Final = json_body(schema.pilots.ScalerBody)
 _STREAM: Final = "text/event-stream"
-_DO: Final = Handlers
 
 
-async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: ARG001  # as all handlers
+async def describe(_: Handlers, _request: Request[None]) -> Response:
     """Read this description."""
     return Response(await asyncio.to_thread(_encoded_description), media_type="application/json")
 
@@ -64,47 +63,63 @@ ROUTES: Final[tuple[Route, ...]] = (
         Open("It is the same on every server."),
         responses=(dict[str, Any],),
     ),
-    Route("GET", "/sign-in", _DO.read_sign_in, _SIGN_IN, responses=(schema.accounts.SignInBody,)),
+    Route(
+        "GET", "/sign-in", Handlers.read_sign_in, _SIGN_IN, responses=(schema.accounts.SignInBody,)
+    ),
     Route(
         "POST",
         "/sign-in",
-        _DO.sign_in_with_id_token,
+        Handlers.sign_in_with_id_token,
         _SIGN_IN,
         _ID_TOKEN,
         responses=(schema.accounts.NewTokenBody,),
         status=201,
     ),
-    Route("GET", "/account", _DO.read_account, ANY_TOKEN, responses=(schema.accounts.AccountBody,)),
     Route(
-        "GET", "/projects", _DO.list_projects, ANY_TOKEN, responses=(schema.accounts.ProjectList,)
+        "GET",
+        "/account",
+        Handlers.read_account,
+        ANY_TOKEN,
+        responses=(schema.accounts.AccountBody,),
     ),
-    Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, responses=(schema.accounts.TokenList,)),
+    Route(
+        "GET",
+        "/projects",
+        Handlers.list_projects,
+        ANY_TOKEN,
+        responses=(schema.accounts.ProjectList,),
+    ),
+    Route(
+        "GET", "/tokens", Handlers.list_tokens, ANY_TOKEN, responses=(schema.accounts.TokenList,)
+    ),
     Route(
         "POST",
         "/tokens",
-        _DO.make_token,
+        Handlers.make_token,
         _T,
         _TOKEN,
         responses=(schema.accounts.NewTokenBody,),
         status=201,
     ),
     # A token may always revoke itself.
-    Route("DELETE", "/tokens/{id}", _DO.revoke_token, ANY_TOKEN, status=204),
+    Route("DELETE", "/tokens/{id}", Handlers.revoke_token, ANY_TOKEN, status=204),
     Route(
         "POST",
         "/accounts",
-        _DO.accept_invitation,
+        Handlers.accept_invitation,
         _INVITED,
         _ACCEPTANCE,
         responses=(schema.accounts.AcceptedInvitationBody,),
         status=201,
     ),
-    Route("GET", "/devices", _DO.list_devices, _D, responses=(schema.devices.DeviceList,)),
-    Route("GET", "/devices/{name}", _DO.read_device, _D, responses=(schema.devices.DeviceBody,)),
+    Route("GET", "/devices", Handlers.list_devices, _D, responses=(schema.devices.DeviceList,)),
+    Route(
+        "GET", "/devices/{name}", Handlers.read_device, _D, responses=(schema.devices.DeviceBody,)
+    ),
     Route(
         "GET",
         "/devices/{name}/calibration",
-        _DO.read_calibration,
+        Handlers.read_calibration,
         _D,
         query=("at",),
         responses=(agent_wire.CalibrationBody,),
@@ -112,7 +127,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET",
         "/jobs",
-        _DO.list_jobs,
+        Handlers.list_jobs,
         _R,
         query=(*_PAGE, *SEARCH),
         responses=(schema.jobs.JobList,),
@@ -120,7 +135,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         "/jobs",
-        _DO.submit_job,
+        Handlers.submit_job,
         _W,
         _SUBMISSION,
         query=("wait", "include", "Prefer", "Idempotency-Key"),
@@ -130,7 +145,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET",
         "/jobs/{id}",
-        _DO.read_job,
+        Handlers.read_job,
         _R,
         query=("wait", "If-None-Match"),
         responses=(schema.jobs.JobBody,),
@@ -138,27 +153,29 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "PATCH",
         "/jobs/{id}",
-        _DO.change_job,
+        Handlers.change_job,
         _W,
         _CHANGE,
         responses=(schema.jobs.JobBody,),
     ),
-    Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),
-    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, responses=(schema.jobs.JobBody,)),
-    Route("GET", "/jobs/{id}/events", _DO.list_events, _R, responses=(schema.jobs.EventList,)),
+    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W, status=204),
+    Route("POST", "/jobs/{id}/cancel", Handlers.cancel_job, _W, responses=(schema.jobs.JobBody,)),
+    Route("GET", "/jobs/{id}/events", Handlers.list_events, _R, responses=(schema.jobs.EventList,)),
     Route(
         "GET",
         "/jobs/{id}/stream",
-        _DO.stream_job,
+        Handlers.stream_job,
         _R,
         query=("Last-Event-ID",),
         media_type=_STREAM,
     ),
-    Route("GET", "/events", _DO.stream_account, _R, query=("Last-Event-ID",), media_type=_STREAM),
+    Route(
+        "GET", "/events", Handlers.stream_account, _R, query=("Last-Event-ID",), media_type=_STREAM
+    ),
     Route(
         "GET",
         "/jobs/{id}/result",
-        _DO.read_result,
+        Handlers.read_result,
         _R,
         query=("wait",),
         responses=(schema.results.ResultBody,),
@@ -166,7 +183,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET",
         "/jobs/{id}/parts/{part}",
-        _DO.read_part,
+        Handlers.read_part,
         _R,
         query=("wait", "format"),
         responses=(schema.results.PartResultBody,),
@@ -175,86 +192,97 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET",
         "/jobs/{id}/parts/{part}/compiled",
-        _DO.read_compiled,
+        Handlers.read_compiled,
         _R,
         media_type="text/plain",
     ),
-    Route("GET", "/jobs/{id}/archive", _DO.read_archive, _R, media_type="application/zip"),
-    Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, responses=(schema.groups.GroupList,)),
+    Route("GET", "/jobs/{id}/archive", Handlers.read_archive, _R, media_type="application/zip"),
+    Route(
+        "GET",
+        "/groups",
+        Handlers.list_groups,
+        _R,
+        query=_PAGE,
+        responses=(schema.groups.GroupList,),
+    ),
     Route(
         "POST",
         "/groups",
-        _DO.open_group,
+        Handlers.open_group,
         _W,
         _GROUP,
         responses=(schema.groups.GroupBody,),
         status=201,
     ),
-    Route("GET", "/groups/{id}", _DO.read_group, _R, responses=(schema.groups.GroupBody,)),
-    Route("POST", "/groups/{id}/close", _DO.close_group, _W, responses=(schema.groups.GroupBody,)),
+    Route("GET", "/groups/{id}", Handlers.read_group, _R, responses=(schema.groups.GroupBody,)),
+    Route(
+        "POST", "/groups/{id}/close", Handlers.close_group, _W, responses=(schema.groups.GroupBody,)
+    ),
     Route(
         "POST",
         "/groups/{id}/cancel",
-        _DO.cancel_group,
+        Handlers.cancel_group,
         _W,
         responses=(schema.groups.CancelledBody,),
     ),
     Route(
         "POST",
         "/estimates",
-        _DO.estimate_job,
+        Handlers.estimate_job,
         _W,
         _SUBMISSION,
         responses=(schema.jobs.EstimateBody,),
     ),
-    Route("GET", "/jobs/{id}/shares", _DO.list_shares_of, _R, responses=(schema.jobs.ShareList,)),
+    Route(
+        "GET", "/jobs/{id}/shares", Handlers.list_shares_of, _R, responses=(schema.jobs.ShareList,)
+    ),
     Route(
         "POST",
         "/jobs/{id}/shares",
-        _DO.share_job,
+        Handlers.share_job,
         _W,
         _SHARE,
         responses=(schema.jobs.CreatedShareBody,),
         status=201,
     ),
-    Route("GET", "/shares", _DO.list_shares, _R, responses=(schema.jobs.ShareList,)),
-    Route("DELETE", "/shares/{share}", _DO.remove_share, _W, status=204),
+    Route("GET", "/shares", Handlers.list_shares, _R, responses=(schema.jobs.ShareList,)),
+    Route("DELETE", "/shares/{share}", Handlers.remove_share, _W, status=204),
     Route(
         "GET",
         "/shared/{secret}",
-        _DO.read_shared,
+        Handlers.read_shared,
         Open("The path holds the secret of a link."),
         responses=(schema.results.SharedBody,),
     ),
-    Route("GET", "/webhooks", _DO.list_webhooks, _R, responses=(schema.webhooks.WebhookList,)),
+    Route("GET", "/webhooks", Handlers.list_webhooks, _R, responses=(schema.webhooks.WebhookList,)),
     Route(
         "POST",
         "/webhooks",
-        _DO.add_webhook,
+        Handlers.add_webhook,
         _W,
         _WEBHOOK,
         responses=(schema.webhooks.NewWebhookBody,),
         status=201,
     ),
-    Route("DELETE", "/webhooks/{id}", _DO.remove_webhook, _W, status=204),
+    Route("DELETE", "/webhooks/{id}", Handlers.remove_webhook, _W, status=204),
     Route(
         "POST",
         "/webhooks/{id}/rotate",
-        _DO.rotate_webhook,
+        Handlers.rotate_webhook,
         _W,
         responses=(schema.webhooks.NewWebhookBody,),
     ),
     Route(
         "POST",
         "/webhooks/{id}/test",
-        _DO.test_webhook,
+        Handlers.test_webhook,
         _W,
         responses=(schema.webhooks.WebhookTestBody,),
     ),
     Route(
         "PUT",
         "/agent/devices/{name}",
-        _DO.announce_device,
+        Handlers.announce_device,
         _S,
         _ANNOUNCEMENT,
         responses=(agent_wire.AnnouncedBody,),
@@ -262,7 +290,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "PUT",
         "/agent/devices/{name}/calibration",
-        _DO.put_calibration,
+        Handlers.put_calibration,
         _S,
         _CALIBRATION,
         responses=(agent_wire.CalibratedBody,),
@@ -270,14 +298,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "DELETE",
         "/agent/devices/{name}/agents/{agent}",
-        _DO.leave_device,
+        Handlers.leave_device,
         _S,
         responses=(schema.base.ResponseBody,),
     ),
     Route(
         "POST",
         "/devices/{name}/leases",
-        _DO.claim_job,
+        Handlers.claim_job,
         _S,
         _CLAIM,
         query=("wait",),
@@ -286,7 +314,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         "/leases/{id}/renew",
-        _DO.renew_lease,
+        Handlers.renew_lease,
         _S,
         _RENEWAL,
         responses=(schema.agents.DirectivesBody,),
@@ -294,7 +322,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         "/leases/{id}/finish",
-        _DO.finish_job,
+        Handlers.finish_job,
         _S,
         _FINISH,
         responses=(schema.agents.JobStateBody,),
@@ -302,7 +330,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         "/leases/{id}/release",
-        _DO.release_job,
+        Handlers.release_job,
         _S,
         _RELEASE,
         responses=(schema.agents.JobStateBody,),
@@ -310,7 +338,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         "/pilots/{name}/pull",
-        _DO.pull_tasks,
+        Handlers.pull_tasks,
         _C,
         _PULL,
         query=("wait",),
@@ -319,7 +347,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST",
         "/pilots/{name}/results",
-        _DO.report_results,
+        Handlers.report_results,
         _C,
         _PILOT_REPORT,
         responses=(schema.pilots.PilotReportedBody,),
@@ -327,14 +355,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "DELETE",
         "/pilots/{name}",
-        _DO.leave_pilots,
+        Handlers.leave_pilots,
         _C,
         responses=(schema.base.ResponseBody,),
     ),
     Route(
         "POST",
         "/scalers/{name}/demand",
-        _DO.read_demand,
+        Handlers.read_demand,
         _C,
         _SCALER,
         responses=(schema.pilots.DemandBody,),
@@ -342,7 +370,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "DELETE",
         "/scalers/{name}",
-        _DO.leave_scalers,
+        Handlers.leave_scalers,
         _C,
         responses=(schema.base.ResponseBody,),
     ),

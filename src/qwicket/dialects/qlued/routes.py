@@ -17,7 +17,6 @@ _V2: Final = "/api/v2"
 _V3: Final = "/api/v3"
 _OPEN: Final = Open("In qlued's API devices are public.")
 _STATUS: Final = (description.StatusMsgDict,)
-_DO: Final = Handlers
 
 
 def _routes(
@@ -34,19 +33,19 @@ def _routes(
     shown = (description.BackendConfigSchemaOut,)
     listed = (list[description.BackendConfigSchemaOut],)
     return (
-        Route("GET", f"{prefix}/backends", _DO.list_backends, _OPEN, responses=listed),
-        Route("GET", f"{device}/get_config", _DO.get_config, _OPEN, responses=shown),
+        Route("GET", f"{prefix}/backends", Handlers.list_backends, _OPEN, responses=listed),
+        Route("GET", f"{device}/get_config", Handlers.get_config, _OPEN, responses=shown),
         Route(
             "GET",
             f"{device}/get_backend_status",
-            _DO.get_backend_status,
+            Handlers.get_backend_status,
             _OPEN,
             responses=(description.BackendStatusSchemaOut,),
         ),
         Route(
             "POST",
             f"{device}/post_job",
-            _DO.post_job,
+            Handlers.post_job,
             Scope.JOBS_WRITE,
             submission,
             responses=_STATUS,
@@ -54,7 +53,7 @@ def _routes(
         Route(
             "GET",
             f"{device}/get_job_status",
-            _DO.get_job_status,
+            Handlers.get_job_status,
             Scope.JOBS_READ,
             query=query,
             responses=_STATUS,
@@ -62,7 +61,7 @@ def _routes(
         Route(
             "GET",
             f"{device}/get_job_result",
-            _DO.get_job_result,
+            Handlers.get_job_result,
             Scope.JOBS_READ,
             query=query,
             responses=(*_STATUS, description.ResultDict),

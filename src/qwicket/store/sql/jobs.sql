@@ -104,17 +104,19 @@ where id = :id
 -- name: job_waiting_list
 -- Waiting jobs of a device, ordered within each project, with their account's turn in the express
 -- slot; index job_to_claim.
-select
-    job.id, job.project, job.est_seconds, job.account,
-    case
-        when job.express is not null and account.express_from <= :now then account.express_turn
-    end,
-    job.priority, job.queued_at,
-    case when job.express is not null and account.express_from > :now then account.express_from end
-from job
+select {waiting_job} from job
 inner join account on account.id = job.account
 where job.device = :device and job.state = 'queued' and job.held_by is null
 order by job.project, job.priority desc, job.seq
+limit :limit;
+
+-- name: job_waiting_list_of_project
+-- Like job_waiting_list, of one project; index job_to_claim.
+select {waiting_job} from job
+inner join account on account.id = job.account
+where job.device = :device and job.project = :project and job.state = 'queued'
+    and job.held_by is null
+order by job.priority desc, job.seq
 limit :limit;
 
 -- name: job_running_list

@@ -341,9 +341,8 @@ class Bed(App):
         """Return the route of a request, and False if its dialect has none for it."""
         assert self._router is not None
         mount = self._router.find(scope["path"])
-        try:
-            find = mount.app.route  # type: ignore[attr-defined]  # dialects have it
-        except AttributeError:
+        find = getattr(mount.app, "route", None)  # dialects have it
+        if find is None:
             return None, True
         route: Route | None = find(scope["method"], scope["path"].removeprefix(mount.prefix))
         return route, route is not None

@@ -115,16 +115,16 @@ class Control:
             known = ", ".join(self._commands)
             return _refused(404, f"Send POST {PREFIX}COMMAND. Commands: {known}.")
         try:
-            found = await command(await Request(scope, receive).body())
+            result = await command(await Request(scope, receive).body())
         except msgspec.DecodeError as error:  # also a `ValidationError`
             return _refused(400, f"{error}")
         except QwicketError as error:
             return _refused(error.status, error.detail)
-        return Response(msgspec.json.encode(found), media_type="application/json")
+        return Response(msgspec.json.encode(result), media_type="application/json")
 
     async def _budget(self, body: bytes) -> None:
-        asked = msgspec.json.decode(body, type=BudgetBody)
-        await self._bed.budget(asked.name, asked.maximum, asked.unit, asked.device)
+        fields = msgspec.json.decode(body, type=BudgetBody)
+        await self._bed.budget(fields.name, fields.maximum, fields.unit, fields.device)
 
     async def _reset(self, _body: bytes) -> None:
         await self._bed.reset()
@@ -159,8 +159,8 @@ class Control:
         return self._bed.read(msgspec.json.decode(body, type=JournalBody).after)
 
     async def _account(self, body: bytes) -> Any:
-        asked = msgspec.json.decode(body, type=AccountBody)
-        return await self._bed.credentials(asked.name, life_s=asked.life_s)
+        fields = msgspec.json.decode(body, type=AccountBody)
+        return await self._bed.credentials(fields.name, life_s=fields.life_s)
 
 
 def _refused(status: int, detail: str) -> Response:

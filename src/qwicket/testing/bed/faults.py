@@ -151,7 +151,7 @@ class Injection:
         self._journal = journal
         # Some faults act on the connection, which ASGI does not expose. But uvicorn's `send` is a
         # method of the request's cycle, which has the connection's write buffer.
-        self._cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]
+        self._cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]  # see above
         self._buffer = cast("WriteBuffer", self._cycle.transport)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -197,7 +197,7 @@ class Copies(Operations):
     @write
     def forget_calibrations(tx: Tx, device: str) -> None:
         """Delete the calibrations of a device; its name must be valid, as it becomes SQL."""
-        cast("Session", tx).command(f"delete from calibration where device = '{device}'")  # noqa: S608 - a valid name
+        cast("Session", tx).command(f"delete from calibration where device = '{device}'")
 
     @write
     def multiply(tx: Tx, jobs: Mapping[str, PastJobs], now: int, load: int) -> None:
@@ -226,7 +226,7 @@ def _times(job: str, entry: PastJobs, now: int) -> str:
     last = min(now, first + round(over_hours * _HOUR_MS))
     step = (last - first) / max(1, entry.number - 1)
     return (
-        "insert into temp.bed_time with recursive copy (n) as ("  # noqa: S608 - numbers and an id
+        "insert into temp.bed_time with recursive copy (n) as ("
         f"select 0 union all select n + 1 from copy where n + 1 < {entry.number}"
         f") select '{job}', {first} + cast(n * {step!r} as integer) from copy"
     )
@@ -258,13 +258,13 @@ _CHILDREN: Final = {
 _ORIGINALS: Final = "(select distinct was from temp.bed_of)"
 _SEQ: Final = "(select seq from sqlite_sequence where name = 'job') + rowid"
 _INSERT_COPIES: Final = (
-    f"insert into temp.bed_of select {_ID}, id from temp.bed_job",  # noqa: S608 - constants and numbers
-    f"update temp.bed_job set seq = {_SEQ}, id = {_ID}, change = 1000 * {_TIME}",  # noqa: S608 - constants and numbers
-    *(f"update temp.bed_job set {each} = {each} + later" for each in _TIME_COLUMNS),  # noqa: S608 - constants and numbers
+    f"insert into temp.bed_of select {_ID}, id from temp.bed_job",
+    f"update temp.bed_job set seq = {_SEQ}, id = {_ID}, change = 1000 * {_TIME}",
+    *(f"update temp.bed_job set {each} = {each} + later" for each in _TIME_COLUMNS),
     "alter table temp.bed_job drop column later",
     "insert into job select * from temp.bed_job",
     *(
-        f"insert into {table} (job, {columns}) select bed_of.job, {columns}"  # noqa: S608 - constants
+        f"insert into {table} (job, {columns}) select bed_of.job, {columns}"
         f" from temp.bed_of join {table} on {table}.job = bed_of.was"
         for table, columns in _CHILDREN.items()
     ),
@@ -272,7 +272,7 @@ _INSERT_COPIES: Final = (
     " sum(length(program.source) + length(program.circuits)) from job join temp.bed_of"
     " on bed_of.job = job.id join program on program.job = job.id"
     " where job.project = project.id), 0)",
-    *(f"delete from {table} where job in {_ORIGINALS}" for table in (*_CHILDREN, "lease")),  # noqa: S608 - constants and numbers
-    f"delete from job where id in {_ORIGINALS}",  # noqa: S608 - constants and numbers
+    *(f"delete from {table} where job in {_ORIGINALS}" for table in (*_CHILDREN, "lease")),
+    f"delete from job where id in {_ORIGINALS}",
     *(f"drop table temp.bed_{each}" for each in ("time", "rank", "job", "of")),
 )

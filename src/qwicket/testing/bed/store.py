@@ -117,7 +117,7 @@ class Cleaning(Operations):
             "delete from device_state", "insert into device_state select * from bed_device_state"
         )
         session.command(
-            *(f"delete from {table} where {_IS_OF_NEW_DEVICE}" for table in _DEVICE_TABLES)  # noqa: S608 - constants
+            *(f"delete from {table} where {_IS_OF_NEW_DEVICE}" for table in _DEVICE_TABLES)
         )
         session.command("delete from device where name not in (select name from bed_device)")
 
@@ -138,7 +138,7 @@ def _delete_jobs(file: Path) -> None:
         for name, _ in triggers:
             database.execute(f"drop trigger {name}")
         for table in _JOB_TABLES:
-            database.execute(f"delete from {table}")  # noqa: S608 - constants
+            database.execute(f"delete from {table}")
         for _, text in triggers:
             database.execute(text)
         database.execute("commit")

@@ -49,10 +49,10 @@ class Credential(NamedTuple):
 
 def credential_of(headers: Mapping[str, str]) -> Credential | None:
     """Return the credential scope of a signed request; None if its header has none."""
-    found = _SCOPE.fullmatch(headers.get("authorization", "").strip())
-    if found is None:
+    match = _SCOPE.fullmatch(headers.get("authorization", "").strip())
+    if match is None:
         return None
-    return Credential(found[1], found[2], found[3], tuple((found[4] or "host").split(";")))
+    return Credential(match[1], match[2], match[3], tuple((match[4] or "host").split(";")))
 
 
 def signed(
@@ -82,18 +82,18 @@ def signed(
         signing[_SESSION] = keys.session_token
     payload = hashlib.sha256(body).hexdigest()
     if credential.service == "s3":
-        asked = headers.get(_HASH, payload)
-        if asked not in (payload, UNSIGNED):
-            raise CassetteError(f"{_HASH}: {asked!r} is not the body's hash; it is not recorded.")
-        payload = signing[_HASH] = asked
+        sent = headers.get(_HASH, payload)
+        if sent not in (payload, UNSIGNED):
+            raise CassetteError(f"{_HASH}: {sent!r} is not the body's hash; it is not recorded.")
+        payload = signing[_HASH] = sent
     names = tuple(sorted({*credential.names, _DATE, _HASH, _SESSION} & signing.keys()))
     service = cast("Service", credential.service)
-    found = Signature(keys.key_id, now[:8], credential.region, service, now, names, "")
+    signature = Signature(keys.key_id, now[:8], credential.region, service, now, names, "")
     path, _, query = target.partition("?")
     values = {name: [value] for name, value in signing.items()}
-    value = sign(found, keys.secret, method, path, query, values, payload)
+    value = sign(signature, keys.secret, method, path, query, values, payload)
     signing["authorization"] = (
-        f"{ALGORITHM} Credential={keys.key_id}/{found.credential_scope},"
+        f"{ALGORITHM} Credential={keys.key_id}/{signature.credential_scope},"
         f" SignedHeaders={';'.join(names)}, Signature={value}"
     )
     return signing

@@ -189,7 +189,7 @@ def _run(
     dropped = {*hidden, *variables}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     try:
-        return subprocess.run(command, env={**kept, **found}, check=False).returncode  # noqa: S603
+        return subprocess.run(command, env={**kept, **found}, check=False).returncode  # noqa: S603 - the user's
     except FileNotFoundError:
         raise click.ClickException(f"There is no command {command[0]!r}.") from None
 

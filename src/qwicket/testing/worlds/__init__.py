@@ -43,13 +43,13 @@ def read_world(world: str | Path) -> dict[str, Any]:
                 f"world: there is no file {str(path)!r}; with Qwicket come {known}."
             ) from None
     try:
-        found = tomllib.loads(text)
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TestBedError(f"{path}: {error}") from None
-    devices = found.get("devices")
+    devices = content.get("devices")
     if isinstance(devices, list):
-        found["devices"] = [device_table(each, path.parent) for each in devices]
-    return found
+        content["devices"] = [device_table(each, path.parent) for each in devices]
+    return content
 
 
 def device_table(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -62,16 +62,16 @@ def device_table(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     Raises:
         TestBedError: A calibration file cannot be read.
     """
-    found = {**table}
-    noise = found.get("noise")
+    device = {**table}
+    noise = device.get("noise")
     if isinstance(noise, int | float) and not isinstance(noise, bool):
-        found["noise"] = {"two_qubit": noise, "one_qubit": _ONE_QUBIT_FACTOR * noise}
-    calibration = found.pop("calibration", None)
+        device["noise"] = {"two_qubit": noise, "one_qubit": _ONE_QUBIT_FACTOR * noise}
+    calibration = device.pop("calibration", None)
     if calibration is None:
-        return found
+        return device
     given = calibration if isinstance(calibration, list | tuple) else [calibration]
-    found["calibration"] = [text for each in given for text in _texts(each, folder)]
-    return found
+    device["calibration"] = [text for each in given for text in _texts(each, folder)]
+    return device
 
 
 def _texts(calibration: Any, folder: Path) -> list[str]:

@@ -20,29 +20,28 @@ _FORM: Final = Body(registry.form)
 _QUERY: Final = Body(query.fields)
 _SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
 _DEVICE_FIELDS: Final = ("qbraid_id", "provider", "vendor", "status", "type", "paradigm")
-_DO: Final = Handlers
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/identity", _DO.identity, _R),
-    Route("POST", "/init-job", _DO.register_job, _W, _FORM),
-    Route("PUT", "/update-job", _DO.update_record, _R, _FORM),
-    Route("POST", "/get-user-jobs", _DO.search_records, _R, _QUERY),
+    Route("GET", "/identity", Handlers.identity, _R),
+    Route("POST", "/init-job", Handlers.register_job, _W, _FORM),
+    Route("PUT", "/update-job", Handlers.update_record, _R, _FORM),
+    Route("POST", "/get-user-jobs", Handlers.search_records, _R, _QUERY),
     Route(
         "GET",
         "/public/lab/get-devices",
-        _DO.list_devices,
+        Handlers.list_devices,
         _PUBLIC,
         query=_DEVICE_FIELDS,
     ),
-    Route("POST", "/public/lab/get-devices", _DO.search_devices, _PUBLIC, _QUERY),
-    Route("GET", "/public/lab/get-sdk-version", _DO.sdk_version, _PUBLIC),
-    Route("PUT", "/lab/update-device", _DO.update_device, _D),
-    Route("GET", "/billing/credits/get-user-credits", _DO.credits, _R),
-    Route("GET", "/quantum-devices", _DO.list_own_devices, _D, query=_DEVICE_FIELDS),
+    Route("POST", "/public/lab/get-devices", Handlers.search_devices, _PUBLIC, _QUERY),
+    Route("GET", "/public/lab/get-sdk-version", Handlers.sdk_version, _PUBLIC),
+    Route("PUT", "/lab/update-device", Handlers.update_device, _D),
+    Route("GET", "/billing/credits/get-user-credits", Handlers.credits, _R),
+    Route("GET", "/quantum-devices", Handlers.list_own_devices, _D, query=_DEVICE_FIELDS),
     Route(
         "GET",
         "/quantum-jobs",
-        _DO.list_jobs,
+        Handlers.list_jobs,
         _R,
         query=(
             "qbraidJobId",
@@ -57,17 +56,17 @@ ROUTES: Final[tuple[Route, ...]] = (
             "tags.NAME",
         ),
     ),
-    Route("POST", "/quantum-jobs", _DO.submit_job, _W, _SUBMISSION, status=201),
+    Route("POST", "/quantum-jobs", Handlers.submit_job, _W, _SUBMISSION, status=201),
     Route(
         "GET",
         "/quantum-jobs/cost-estimate",
-        _DO.estimate_cost,
+        Handlers.estimate_cost,
         _R,
         query=("qbraidDeviceId!", "shots", "minutes"),
     ),
-    Route("PUT", "/quantum-jobs/cancel/{id}", _DO.cancel_job, _W),
-    Route("GET", "/quantum-jobs/result/{id}", _DO.read_result, _R),
-    Route("DELETE", "/quantum-jobs/{id}", _DO.delete_job, _W),
+    Route("PUT", "/quantum-jobs/cancel/{id}", Handlers.cancel_job, _W),
+    Route("GET", "/quantum-jobs/result/{id}", Handlers.read_result, _R),
+    Route("DELETE", "/quantum-jobs/{id}", Handlers.delete_job, _W),
     *not_offered("lab", "environments", "chat", "billing", "storage", "user"),
 )
 

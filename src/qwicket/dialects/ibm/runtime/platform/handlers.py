@@ -48,15 +48,15 @@ class AccountHandlers:
 
     async def issue_access_token(self, request: Request[wire.Grant]) -> Response:
         """Exchange a token, or a refresh token, for an access token."""
-        asked, tokens = request.payload, self._gateway.access_tokens
-        if asked.type == wire.KEY_GRANT:
-            actor = await self._gateway.auth.by_token(asked.key, request.client_address)
-        elif asked.type == wire.REFRESH_GRANT:
-            actor = await tokens.actor(asked.refresh_token, sign_in.REFRESH, request.client_address)
+        grant, tokens = request.payload, self._gateway.access_tokens
+        if grant.type == wire.KEY_GRANT:
+            actor = await self._gateway.auth.by_token(grant.key, request.client_address)
+        elif grant.type == wire.REFRESH_GRANT:
+            actor = await tokens.actor(grant.refresh_token, sign_in.REFRESH, request.client_address)
         else:
             raise InvalidRequest(
                 f"grant_type must be {wire.KEY_GRANT} or {wire.REFRESH_GRANT}, not"
-                f" {asked.type[:100]!r}.",
+                f" {grant.type[:100]!r}.",
                 field="grant_type",
             )
         response = json(

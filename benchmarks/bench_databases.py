@@ -70,7 +70,7 @@ class Work(NamedTuple):
     options: bytes
 
 
-class Place(NamedTuple):
+class BenchDatabase(NamedTuple):
     """A folder, or a database on a server beside it."""
 
     database: str
@@ -165,23 +165,23 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Places:
-    """Makes fresh places; one PostgreSQL server serves all."""
+class BenchDatabases:
+    """Makes fresh databases; one PostgreSQL server serves all."""
 
     def __init__(self, postgres: PostgresServer) -> None:
         self._postgres = postgres
 
     @contextmanager
-    def fresh(self, database: str) -> Iterator[Place]:
+    def fresh(self, database: str) -> Iterator[BenchDatabase]:
         with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
             if database == "SQLite":
-                yield Place(database, Path(folder), None)
+                yield BenchDatabase(database, Path(folder), None)
                 return
             with self._postgres.database() as url:
-                yield Place(database, Path(folder), url)
+                yield BenchDatabase(database, Path(folder), url)
 
 
 @contextmanager
-def places() -> Iterator[Places]:
+def bench_databases() -> Iterator[BenchDatabases]:
     with postgres_server() as postgres:
-        yield Places(postgres)
+        yield BenchDatabases(postgres)

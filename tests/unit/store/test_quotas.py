@@ -1,4 +1,4 @@
-"""What is stored for a project: a sum that every operation keeps, and that bounds submissions."""
+"""Quotas of a project: unfinished jobs, and stored bytes, a sum that every operation keeps."""
 
 from __future__ import annotations
 
@@ -81,3 +81,18 @@ async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     assert await store.maintenance.repair_stored_bytes() == 1
     assert await stored(store) == PROGRAM
     assert await store.maintenance.repair_stored_bytes() == 0
+
+
+async def test_unfinished_jobs_are_bounded_for_project_and_device(store: Store, ada: Token) -> None:
+    async def add(device: str = "simulator") -> Job:
+        new = new_job(ada, device=device)
+        return await store.jobs.add(new, waiting_limit=100, unfinished_limit=2)
+
+    first = await add()
+    await add()
+    assert await store.queues.count_unfinished(ada.project, "simulator") == 2
+    refused = await asyncio.gather(add(), add(), return_exceptions=True)
+    assert all("not ended" in str(each) for each in refused)
+    await add("clifford")
+    await store.jobs.cancel(first.id, actor=ada.account, now=NOW)
+    await add()

@@ -1,0 +1,125 @@
+"""Quotas of submissions: unfinished jobs, jobs in an exam, stored bytes, and budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.errors import LimitExceeded, TooManyRequests
+from qwicket.model.jobs import Job
+from qwicket.store.batch import NeedsSavepoints
+from qwicket.store.queue_state import Queues
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.jobs import NewJob
+    from qwicket.store.database import Row, Tx
+
+_JOB_FIELDS: Final = len(Job.__struct_fields__)
+
+
+def check_unfinished(tx: Tx, new: NewJob, limit: int | None) -> None:
+    """Refuse a job of a project that has `limit` unfinished ones on the device."""
+    if limit is None or new.error is not None:
+        return
+    if Queues.count_unfinished(tx, new.project, new.device, limit) >= limit:
+        raise TooManyRequests(
+            f"The project has {limit} jobs on {new.device} that have not ended.",
+            field="jobs",
+            retry_after_s=10.0,
+            limit="ibm_jobs",
+            quota=limit,
+        )
+
+
+def check_exam(tx: Tx, new: NewJob) -> None:
+    """Refuse a job of an account that has as many waiting as its exam allows, if it is in one."""
+    limit = new.exam_waiting
+    if limit is None or new.error is not None:
+        return
+    given = {"account": new.account, "project": new.project, "device": new.device}
+    row = tx.one("job_waiting_of_account", **given, limit=limit)
+    if row is not None and int(row[0]) >= limit:
+        raise TooManyRequests(
+            f"You have {limit} jobs waiting on {new.device}, as many as the exam allows.",
+            field="jobs",
+            retry_after_s=1.0,
+            limit="exam_waiting",
+            quota=limit,
+        )
+
+
+def store_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
+    """Count a program's bytes for its project.
+
+    Beyond the maximum it raises `LimitExceeded`, which clients treat as final. They would retry a
+    429 or 507 in vain, because a project stays full until somebody deletes jobs.
+    """
+
+    def full() -> LimitExceeded:
+        return LimitExceeded(
+            f"The project would have over {maximum} bytes of programs and results (limit"
+            " stored_bytes): delete some jobs.",
+            field="program",
+        )
+
+    size = len(new.source) + len(new.circuits)
+    tx.require("project_store_bytes", full, project=project, bytes=size, maximum=maximum)
+
+
+def bill_columns(new: NewJob) -> dict[str, str | int | None]:
+    """Return the columns of a job's bill and cost, before it has reserved anything."""
+    columns: dict[str, str | int | None] = {"bill": None, "cost": None, "used_shots": None}
+    if new.is_dry_run:
+        columns["used_shots"] = 0
+    elif new.cost is not None:
+        from qwicket.store import budgets  # late: few devices have a cost
+
+        columns["bill"], columns["cost"] = budgets.bill_without_reservation(new)
+    return columns
+
+
+def reserve_if_needed(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable[[], Row]:
+    """Reserve what a new job needs of budgets; return what returns its row.
+
+    The row says whether the project has a budget; without one, no further statement is run. If
+    there is one and the database reads rows late, the batch is run again with savepoints, because
+    in that mode rows are read at once.
+    """
+    if new.is_dry_run:
+        return added
+    if not tx.reads_late:
+        if added()[_JOB_FIELDS]:
+            reserve(tx, new, new.id, new.project)
+        return added
+
+    def checked() -> Row:
+        row = added()
+        if row[_JOB_FIELDS]:
+            raise NeedsSavepoints
+        return row
+
+    return checked
+
+
+def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
+    """Reserve what the job `job` needs of its project's budgets."""
+    from qwicket.store import budgets  # late: few servers have budgets
+
+    budgets.reserve(tx, new, job, project)
+
+
+def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
+    """Replace what an ended job has reserved of budgets by what it has used.
+
+    Args:
+        tx: The transaction.
+        job: The job; without a bill it has reserved nothing.
+        jobs: 1, or 0 if it did not run.
+        shots: Shots of all circuits that were run.
+        seconds: Its run time.
+    """
+    if job.bill is not None:
+        from qwicket.store import budgets  # late: few servers have budgets
+
+        budgets.settle(tx, job, job.bill, jobs, shots, seconds)
