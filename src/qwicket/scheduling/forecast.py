@@ -1,8 +1,8 @@
 """Forecasts of start times, from waiting and running jobs and measured run times.
 
-A forecast simulates fair share and the express slots from one snapshot of the queue. It is used for
-a second; for a job that is newer, for 50 ms. The expected start ignores future submissions; its
-interval includes them. Both ignore the load of other devices on the same workers.
+A forecast simulates fair share and the express slots from one snapshot of the queue. It is kept for
+1 s, or for 50 ms if a job was queued after it was made. The expected start ignores future
+submissions; its interval includes them. Both ignore the load of other devices on the same workers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _FRESH_S: Final = 1.0
 """Age up to which a forecast is used again."""
 _FRESHER_S: Final = 0.05
-"""The same for a job that is newer than the forecast."""
+"""The same for a job that was queued after the forecast was made."""
 _MAX_JOBS: Final = 5_000
 """Waiting jobs for which a forecast is made; of more, the first ones of each project."""
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
@@ -210,21 +210,21 @@ def simulate_queue(
         off_s: Seconds until the device is on again.
     """
     run_times = fit(state.recent)
-    # The store lets a job start before a window by its estimate, so that is kept as well.
+    # The store compares the estimate itself with a window, so both are kept.
     estimated, state = state, run_times.correct(state)
-    second_weight = weight(now_ms, state.epoch)
+    weight_per_s = weight(now_ms, state.epoch)
     remaining_s = [
         # max: after the clock was set back, a job must not seem longer than expected.
         max(0.0, job.est_seconds - max(0, now_ms - job.started_at) / 1000)
         for job in state.running
     ]
-    jobs_in_turn = _in_turn(state, second_weight)
+    jobs_in_turn = _in_turn(state, weight_per_s)
     if not slots:
         positions = {job.id: QueuePosition(k, None) for k, job in enumerate(jobs_in_turn)}
         return Forecast(positions, None, run_times, windows=state.windows)
     remaining_s.sort()
     free_in = _free_in(remaining_s[-slots:], slots, off_s)
-    # Express slots run the shortest jobs, so what does not fit into worker slots is in them.
+    # Express slots run the shortest jobs, so running jobs beyond the worker slots are in them.
     express_free_in = _free_in(
         remaining_s[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
     )
@@ -264,7 +264,7 @@ def simulate_queue(
     express_starts = [
         (job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express_jobs
     ]
-    intervals = StartIntervals(state, slots, now_ms, second_weight, express_starts, off_s)
+    intervals = StartIntervals(state, slots, now_ms, weight_per_s, express_starts, off_s)
     # A job that is submitted now starts after those without a position, too.
     mean_s = sum(job.est_seconds for job in state.waiting) / max(1, len(state.waiting))
     start_in_s = free_in[0] + state.n_more * mean_s / slots
@@ -278,7 +278,7 @@ def simulate_queue(
         {job.id: job.est_seconds for job in estimated.waiting},
         _free_in(remaining_s[-slots:], slots, off_s),
         now_ms,
-        second_weight,
+        weight_per_s,
     )
     return forecast._replace(
         positions={job: QueuePosition(k, starts.jobs[job]) for k, job in enumerate(starts.jobs)},
@@ -333,12 +333,12 @@ def _in_express(state: QueueState) -> Iterator[WaitingJob]:
             accounts.append(account)
 
 
-def _in_turn(state: QueueState, second_weight: float) -> Iterator[WaitingJob]:
+def _in_turn(state: QueueState, weight_per_s: float) -> Iterator[WaitingJob]:
     """Yield waiting jobs in the order in which fair share claims them.
 
     Args:
         state: Waiting jobs, with their expected run times.
-        second_weight: Present weight of one second of use.
+        weight_per_s: Present weight of one second of use.
     """
     waiting: dict[str, deque[WaitingJob]] = {}
     for job in state.waiting:
@@ -351,7 +351,7 @@ def _in_turn(state: QueueState, second_weight: float) -> Iterator[WaitingJob]:
         job = waiting[project].popleft()
         yield job
         if waiting[project]:
-            used = charge_s(job.est_seconds) * second_weight / shares[project]
+            used = charge_s(job.est_seconds) * weight_per_s / shares[project]
             heapq.heapreplace(turns, (vtime + used, project))
         else:
             heapq.heappop(turns)

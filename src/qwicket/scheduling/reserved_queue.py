@@ -37,7 +37,7 @@ def simulate(
     estimates: Mapping[str, float],
     free_in: Sequence[float],
     now_ms: int,
-    second_weight: float,
+    weight_per_s: float,
 ) -> ReservedStarts:
     """Simulate fair share until every waiting job has started.
 
@@ -47,9 +47,9 @@ def simulate(
             decides whether a job would run into a window.
         free_in: Seconds until each worker slot is free; at least one slot.
         now_ms: Unix time in milliseconds.
-        second_weight: Present weight of one second of use.
+        weight_per_s: Present weight of one second of use.
     """
-    return _Simulation(state, estimates, free_in, now_ms, second_weight).run()
+    return _Simulation(state, estimates, free_in, now_ms, weight_per_s).run()
 
 
 class _Simulation:
@@ -64,7 +64,7 @@ class _Simulation:
         estimates: Mapping[str, float],
         free_in: Sequence[float],
         now_ms: int,
-        second_weight: float,
+        weight_per_s: float,
     ) -> None:
         self._state = state
         self._estimates = estimates
@@ -72,7 +72,7 @@ class _Simulation:
         heapq.heapify(self._free_in)
         self._n_slots = len(free_in)
         self._now_ms = now_ms
-        self._second_weight = second_weight
+        self._weight_per_s = weight_per_s
         self._shares = {share.project: share.shares for share in state.shares}
         self._vtimes = {share.project: share.vtime for share in state.shares}
         self._waiting: dict[str, deque[WaitingJob]] = {}
@@ -130,9 +130,7 @@ class _Simulation:
                 if until_s is not None:
                     self._set_aside(until_s, project, job)
                     continue
-                used = (
-                    charge_s(job.est_seconds) * self._second_weight / self._shares.get(project, 1)
-                )
+                used = charge_s(job.est_seconds) * self._weight_per_s / self._shares.get(project, 1)
                 self._vtimes[project] = vtime + used
                 if jobs:
                     heapq.heappush(self._turns, (vtime + used, project))

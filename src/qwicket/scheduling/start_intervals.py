@@ -113,7 +113,7 @@ class StartIntervals:
         state: The queue, with expected run times in place of estimates.
         slots: Number of worker slots, at least 1.
         now_ms: Unix time in milliseconds.
-        second_weight: Present weight of one second of use.
+        weight_per_s: Present weight of one second of use.
         express: Jobs that start in express slots, in their order: id, number of jobs ahead, and
             seconds until a worker slot would start it if its account were barred again, else 0.
         off_s: Seconds until the device is on again.
@@ -124,14 +124,14 @@ class StartIntervals:
         state: QueueState,
         slots: int,
         now_ms: int,
-        second_weight: float,
+        weight_per_s: float,
         express: Sequence[tuple[str, int, float]] = (),
         off_s: float = 0.0,
     ) -> None:
         self._state = state
         self._slots = slots
         self._now_ms = now_ms
-        self._second_weight = second_weight
+        self._weight_per_s = weight_per_s
         self._off_s = off_s
         self._express = {job: turn for turn, (job, _, _) in enumerate(express)}
         self._express_ahead = [ahead for _, ahead, _ in express]
@@ -226,7 +226,7 @@ class StartIntervals:
     def _all_starts(self, project: str) -> dict[str, _Start]:
         """Return the starts of a project's jobs in worker slots, by id."""
         share = self._shares[project]
-        per_share = self._second_weight / share.shares
+        per_share = self._weight_per_s / share.shares
         vtime, seconds, squares = share.vtime, 0.0, 0.0
         starts = {}
         for job in self._queues[project]:
@@ -248,7 +248,7 @@ class StartIntervals:
         """Return the use of a project once all its waiting jobs have started."""
         share = self._shares[project]
         seconds = sum([charge_s(job.est_seconds) for job in jobs])
-        return share.vtime + seconds * self._second_weight / share.shares
+        return share.vtime + seconds * self._weight_per_s / share.shares
 
     @cached_property
     def _work_of_express(self) -> Work:
@@ -370,7 +370,7 @@ class StartIntervals:
 
     def _overtaking(self, start: _Start) -> Iterator[_Overtaking]:
         """Yield the arrivals that overtake a job."""
-        credit = MAX_ADVANTAGE_S * self._second_weight
+        credit = MAX_ADVANTAGE_S * self._weight_per_s
         for project, arrivals in self._arrivals.items():
             if project == start.project:
                 higher = sum(part for priority, part in arrivals.jobs if priority > start.priority)
@@ -387,7 +387,7 @@ class StartIntervals:
             if vtime is None:
                 vtime = max(share.vtime if share else 0.0, self._min_vtime - credit)
             if vtime < start.vtime:
-                per_share = (start.vtime - vtime) / self._second_weight
+                per_share = (start.vtime - vtime) / self._weight_per_s
                 yield _Overtaking(
                     rate=arrivals.rate,
                     max_work_s=per_share * (share.shares if share else 1),
