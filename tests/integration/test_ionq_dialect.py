@@ -147,6 +147,23 @@ def test_an_odd_query_of_a_list_is_refused_by_name(
     assert query.partition("=")[0] in refused(http.get(f"{NEW}{path}?{query}"))
 
 
+def test_sessions_are_listed_to_the_last(server: LiveServer) -> None:
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        http.headers["Authorization"] = f"apiKey {server.token(server.unused('opener'))}"
+        made = [
+            http.post(f"{NEW}/sessions", json={"backend": "simulator"}).json()["id"]
+            for _ in range(5)
+        ]
+        found, query = [], {"limit": "2"}
+        while True:
+            page = http.get(f"{NEW}/sessions", params=query).json()
+            found += [each["id"] for each in page["sessions"]]
+            if "next" not in page:
+                break
+            query["next"] = page["next"]
+        assert found == made[::-1]
+
+
 @pytest.mark.parametrize(
     "query", ["", "backend=simulator&shots=x", "backend=simulator&1q_gates=-1"]
 )

@@ -174,11 +174,16 @@ class ReservationAdmin:
                 first,
                 id=new_id(self._now_ms()),
                 kind="maintenance",
-                from_at=_weeks_later(first.from_at, week, zone),
-                until_at=_weeks_later(first.until_at, week, zone),
+                from_at=from_at,
+                # Both ends keep their local times, unless clocks that change leave no time between.
+                until_at=until_at
+                if until_at > from_at
+                else from_at + first.until_at - first.from_at,
                 series=series,
             )
             for week in range(weeks)
+            for from_at in [_weeks_later(first.from_at, week, zone)]
+            for until_at in [_weeks_later(first.until_at, week, zone)]
         ]
         return [Window(each, ()) for each in await self._store.reservations.add(new, ())]
 
@@ -287,8 +292,12 @@ async def check_exam(
 
 def _weeks_later(at_ms: int, weeks: int, zone: ZoneInfo) -> int:
     """Return a time some weeks later, at the same local time of a zone."""
-    local = datetime.fromtimestamp(at_ms / 1000, zone) + timedelta(weeks=weeks)
-    return round(1000 * local.timestamp())
+    if not weeks:
+        return at_ms
+    local = datetime.fromtimestamp(at_ms / 1000, zone)
+    # `fold` tells the two hours of one name apart when clocks are set back; a sum loses it.
+    later = (local + timedelta(weeks=weeks)).replace(fold=local.fold)
+    return round(1000 * later.timestamp())
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -40,6 +40,7 @@ SQL_FRAGMENTS: Final = {
     "only_postgres": "-- ",
     "only_sqlite": "",
     "position": "instr",
+    "lower": "lower_unicode",
     "serial": "integer",
 }
 
@@ -154,6 +155,8 @@ class SQLite(Writer):
             check_same_thread=False,
             cached_statements=256,
         )
+        # SQLite's own `lower` knows the letters of ASCII alone.
+        connection.create_function("lower_unicode", 1, str.lower, deterministic=True)
         try:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma foreign_keys = on")

@@ -140,7 +140,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " and created_at >= :since and created_at <= :until"
         f" and {_list_filter(fills['shown_state'])}"
         " and (cast(:text as text) = '' or {position}("
-        "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
+        "{lower}(name || ' ' || device || ' ' || tags), {lower}(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
     ).format(**fragments)
     # Bytes of a job in its project's sum. `length` does not read the bytes themselves.

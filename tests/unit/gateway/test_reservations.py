@@ -168,6 +168,20 @@ async def test_weekly_windows_keep_their_local_time_when_clocks_change(gateway: 
     assert await gateway.admin.reservations.all() == []
 
 
+@pytest.mark.parametrize("half_hours", range(-1, 5))
+async def test_a_window_in_the_repeated_hour_is_where_it_was_set(
+    gateway: Gateway, half_hours: int
+) -> None:
+    # In Berlin 02:00 to 03:00 come twice on 26 October 2025, from 00:00 and from 01:00 UTC.
+    begin = 1_761_436_800_000 + half_hours * HOUR // 2
+    windows = await gateway.admin.reservations.add_maintenance(
+        "simulator", begin, begin + HOUR, "", weeks=2, timezone="Europe/Berlin"
+    )
+    first, second = [each.reservation for each in windows]
+    assert (first.from_at, first.until_at) == (begin, begin + HOUR)
+    assert second.until_at >= second.from_at + HOUR
+
+
 async def test_a_draining_device_takes_no_new_jobs_and_runs_those_that_wait(
     gateway: Gateway, store: Store, ada: Actor
 ) -> None:

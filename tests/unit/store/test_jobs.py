@@ -344,6 +344,9 @@ async def test_a_search_finds_jobs_by_all_their_tags_and_text(store: Store, ada:
     assert await found(text="%") == [two.id]
     assert await found(tags=('x"]', "'; drop table job; --")) == []
     assert await found(offset=1, limit=1) == [one.id]
+    three = await add_job(store, ada, dialect=dialect, name="Ärger ΣΑ")
+    for text in ("ärger", "ÄRGER", "σα"):
+        assert await found(text=text) == [three.id]
     assert await found(device="nothing") == []
     assert await found(states=(JobState.RUNNING,)) == []
 

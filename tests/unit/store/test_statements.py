@@ -45,6 +45,7 @@ def test_no_brace_is_left_unfilled() -> None:
 @pytest.fixture(scope="module")
 def schema() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
+    connection.create_function("lower_unicode", 1, str.lower, deterministic=True)
     for _, text in statements.migrations(SQL_FRAGMENTS):
         connection.executescript(text)
     yield connection

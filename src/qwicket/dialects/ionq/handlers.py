@@ -413,17 +413,16 @@ class Handlers:
     async def list_sessions(self, actor: Actor, request: Request[None]) -> Response:
         """List sessions, newest first."""
         query = request.query_params
+        limit = self._page_limit(query, _PAGE)
         found = await self._gateway.job_groups.page(
-            actor,
-            wire.DIALECT,
-            before=cursor(query),
-            limit=self._page_limit(query, _PAGE),
+            actor, wire.DIALECT, before=cursor(query), limit=limit
         )
         shown = [
             sessions.session(group, await self._gateway.job_groups.use(actor, group), _now())
             for group in found
         ]
-        return json({"organization_id": sessions.ORGANIZATION, "sessions": shown})
+        following = {"next": str(found[-1].seq)} if len(found) == limit else {}
+        return json({"organization_id": sessions.ORGANIZATION, "sessions": shown, **following})
 
     async def read_session(self, actor: Actor, request: Request[None]) -> Response:
         """Read a session."""

@@ -169,8 +169,12 @@ class CommonHandlers:
             except NotFound:  # it was deleted meanwhile
                 continue
             size += row.vendor_fields.size_bytes
-            if size > _PAGE_BYTES:
-                break
+            if size > _PAGE_BYTES:  # pages have numbers, so what is left out would be on none
+                raise LimitExceeded(
+                    f"The tags and options of these jobs exceed {_PAGE_BYTES >> 20} MiB: list fewer"
+                    " jobs in a page.",
+                    field="limit",
+                )
             if size > SMALL_RESPONSE_BYTES:
                 await memory.begin()
             if number % _ROWS_PER_TURN == 0:
