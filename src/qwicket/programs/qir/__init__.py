@@ -1,6 +1,7 @@
-"""Format `qir`: QIR of the base profile, one circuit, as LLVM's text.
+"""Format `qir`: QIR of the base profile, one circuit, as LLVM's text or bitcode.
 
-Also takes the text in base64, as clients send it. Nothing of LLVM is used.
+Takes both also in base64, as clients send them. Nothing of LLVM is used: its readers were not made
+for hostile input.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from qwicket.circuits.qubit import QubitCircuit
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import check_limit
+from qwicket.programs.qir.bitcode import BitcodeReader
 from qwicket.programs.qir.text import TextReader
 
 __all__ = ["VERSION", "is_qir", "read"]
@@ -34,7 +36,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     """Read a program of QIR's base profile.
 
     Args:
-        source: LLVM's text, UTF-8, or base64 of it.
+        source: LLVM's text in UTF-8, or bitcode, either of them also in base64.
         limits: Bounds on bytes, qubits, classical bits and operations.
 
     Returns:
@@ -48,10 +50,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     check_limit("program_text_bytes", len(source), limits.programs.program_text_bytes)
     decoded = _decoded(source)
     if decoded.startswith(_MAGIC):
-        raise InvalidProgram(
-            "QIR as bitcode is not read: send LLVM's text, which `llvm-dis` and PyQIR"
-            " (`str(Module.from_bitcode(…))`) make of it"
-        )
+        return (BitcodeReader(decoded, limits).circuit(),)
     try:
         text = decoded.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
