@@ -160,7 +160,9 @@ def v1_result(job_results: JobResults, vendor_fields: VendorFields) -> dict[str,
     if not vendor_fields.is_batch and job.n_circuits == 1:
         return {"status": statuses.status(job), **frame, "resultData": _data(parts[0], order)}
     share = {**frame, "cost": _cost(job) / len(parts)}
-    results = [{"status": _status(part), **share, "resultData": _data(part, order)} for part in parts]
+    results = [
+        {"status": _status(part), **share, "resultData": _data(part, order)} for part in parts
+    ]
     return {"status": statuses.status(job), **frame, "results": results}
 
 

@@ -8,7 +8,6 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
-from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, VendorFields
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered

@@ -33,8 +33,17 @@ _EXPLICIT_TYPE, _FAST_MATH = 1 << 15, 1 << 17
 _OF_FUNCTION: Final = 0xFFFFFFFF
 """Place of attributes that are those of the function itself."""
 _INSTRUCTIONS: Final = {
-    **{2: "binary operation", 3: "cast", 5: "select", 12: "switch", 15: "unreachable"},
-    **{16: "phi", 19: "alloca", 20: "load", 28: "compare", 43: "getelementptr", 44: "store"},
+    2: "binary operation",
+    3: "cast",
+    5: "select",
+    12: "switch",
+    15: "unreachable",
+    16: "phi",
+    19: "alloca",
+    20: "load",
+    28: "compare",
+    43: "getelementptr",
+    44: "store",
 }
 _STRAIGHT: Final = "only straight calls of the base profile are read"
 

@@ -102,19 +102,19 @@ class TextReader:
     def _module(self) -> int:
         """Read all but the body of the entry point; return where that is."""
         tokens, body = self._tokens, 0
-        while (token := tokens[self._at]) != "":
-            if token == "define":
+        while (word := tokens[self._at]) != "":
+            if word == "define":
                 if body:
                     raise InvalidProgram("a second function: programs of one function are read")
                 body = self._header()
-            elif token == "attributes":
+            elif word == "attributes":
                 self._group()
             elif self._begins_section():
                 self._at += 1
                 while tokens[self._at] != "" and not self._begins_section():
                     self._at += 1
             else:
-                raise InvalidProgram(f"expected a section of LLVM's text, found {shown(token)}")
+                raise InvalidProgram(f"expected a section of LLVM's text, found {shown(word)}")
         if not body:
             raise InvalidProgram("the program defines no function")
         return body
@@ -165,21 +165,20 @@ class TextReader:
     # --- the body ---------------------------------------------------------------------------------
 
     def _body(self, builder: CircuitBuilder) -> None:
-        tokens, has_ended = self._tokens, False
-        is_first = True
-        while (token := tokens[self._at]) != "}":
+        tokens, is_first, has_ended = self._tokens, True, False
+        while (word := tokens[self._at]) != "}":
             if tokens[self._at + 1] == ":":
-                name = token.strip('"')
+                name = word.strip('"')
                 if not is_first and name != self._next_block:
                     raise InvalidProgram(f"block {shown(name)} is not the next one: {_STRAIGHT}")
                 self._next_block = None
                 self._at += 2
             elif has_ended or self._next_block is not None:
-                raise InvalidProgram(f"expected '}}' or a block, found {shown(token)}")
-            elif token == "ret":
+                raise InvalidProgram(f"expected '}}' or a block, found {shown(word)}")
+            elif word == "ret":
                 self._return()
                 has_ended = True
-            elif token == "br":
+            elif word == "br":
                 self._branch()
             else:
                 self._call(builder)
