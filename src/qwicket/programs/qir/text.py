@@ -147,7 +147,8 @@ class TextReader:
 
     def _group(self) -> None:
         """Read `attributes #0 = { … }`."""
-        name, found = self._tokens[self._at + 1], {}
+        name = self._tokens[self._at + 1]
+        found: dict[str, str] = {}
         while self._tokens[self._at] != "}":
             self._attribute(found)
             self._expect_more("'}'")
@@ -224,7 +225,8 @@ class TextReader:
         self._at = end
 
     def _operands(self) -> list[Value]:
-        tokens, values = self._tokens, []
+        tokens = self._tokens
+        values: list[Value] = []
         self._take("(")
         if tokens[self._at] == ")":
             self._at += 1

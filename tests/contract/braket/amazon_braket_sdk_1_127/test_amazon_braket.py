@@ -456,11 +456,14 @@ def test_a_client_token_makes_one_task():
     assert code(refused) == "ValidationException"
 
 
+SEEN = {}
+"""How often each client token was sent."""
+
+
 class LosesFirstAnswers(BaseHTTPRequestHandler):
     """Passes requests on, and closes the connection instead of the first answer to each token."""
 
     protocol_version = "HTTP/1.1"
-    seen = {}
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -470,8 +473,8 @@ class LosesFirstAnswers(BaseHTTPRequestHandler):
         content = answer.read()
         onward.close()
         token = json.loads(body)["clientToken"]
-        self.seen[token] = self.seen.get(token, 0) + 1
-        if self.seen[token] == 1:
+        SEEN[token] = SEEN.get(token, 0) + 1
+        if SEEN[token] == 1:
             self.close_connection = True
             return
         self.send_response(answer.status)
@@ -510,8 +513,8 @@ def test_two_hundred_lost_answers_make_one_task_each():
     finally:
         proxy.shutdown()
         proxy.server_close()
-    assert len(LosesFirstAnswers.seen) == 200
-    assert set(LosesFirstAnswers.seen.values()) == {2}
+    assert len(SEEN) == 200
+    assert set(SEEN.values()) == {2}
     assert len({each["quantumTaskArn"] for each in made}) == 200
     assert number_of_tasks() == before + 200
 
