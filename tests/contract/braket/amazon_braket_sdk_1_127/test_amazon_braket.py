@@ -487,35 +487,47 @@ class LosesFirstAnswers(BaseHTTPRequestHandler):
         pass
 
 
+class Proxy(ThreadingHTTPServer):
+    request_queue_size = 256  # all clients connect at once
+
+
 def number_of_tasks():
     pages = client("braket").get_paginator("search_quantum_tasks").paginate(filters=[])
     return sum(len(page["quantumTasks"]) for page in pages)
 
 
 def test_two_hundred_lost_answers_make_one_task_each():
-    """botocore makes the token and repeats the request by itself."""
+    """botocore makes the token and repeats the request by itself.
+
+    Each client may repeat some requests at a time and then gives up, so there are twenty clients.
+    """
     before = number_of_tasks()
     key_id, secret = os.environ["QWICKET_AWS_KEYS"].split()
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), LosesFirstAnswers)
-    proxy.request_queue_size = 128
+    proxy = Proxy(("127.0.0.1", 0), LosesFirstAnswers)
     Thread(target=proxy.serve_forever, daemon=True).start()
-    try:
-        braket = boto3.client(
+    clients = [
+        boto3.client(
             "braket",
             region_name=REGION,
             endpoint_url=f"http://127.0.0.1:{proxy.server_port}/braket",
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
-            config=Config(max_pool_connections=50),
         )
-        with ThreadPoolExecutor(50) as pool:
-            made = list(pool.map(lambda _: braket.create_quantum_task(**CREATE), range(200)))
+        for _ in range(20)
+    ]
+
+    def ten_tasks(braket):
+        return [braket.create_quantum_task(**CREATE)["quantumTaskArn"] for _ in range(10)]
+
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            made = [arn for arns in pool.map(ten_tasks, clients) for arn in arns]
     finally:
         proxy.shutdown()
         proxy.server_close()
     assert len(SEEN) == 200
     assert set(SEEN.values()) == {2}
-    assert len({each["quantumTaskArn"] for each in made}) == 200
+    assert len(set(made)) == 200
     assert number_of_tasks() == before + 200
 
 
