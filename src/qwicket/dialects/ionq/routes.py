@@ -29,7 +29,7 @@ _IDS: Final = Body(wire.parse_ids, wire.IdsBody)
 _SESSION: Final = Body(sessions.opening, sessions.OpenBody)
 _PAGE: Final = ("limit", "next")
 _LIST: Final = (*_PAGE, "status", "target")
-_SEARCH: Final = (*_LIST, "ids", "parent_job_id", "session_id", "submitter_id")
+_SEARCH: Final = (*_LIST, "id", "ids", "parent_job_id", "session_id", "submitter_id")
 _PERIOD: Final = ("start", "end")
 _ESTIMATE: Final = (
     "backend!",
@@ -56,15 +56,12 @@ _CANCELS: Final = OfJob("/jobs/{id}", "parent_job_id", cancels=True)
 _DEVICE: Final = OfDevice("backend")
 
 
-def _routes(
-    submission: Body[Submission], status: int, search: tuple[str, ...] = _SEARCH
-) -> tuple[Route, ...]:
+def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
     """Return the routes of a version.
 
     Args:
         submission: Body of a request that submits a job.
         status: Status of the response to it.
-        search: Query of the list of jobs.
     """
     return (
         Route("GET", "/backends", _DO.list_backends, _OPEN, pass_through=ListsDevices("backend")),
@@ -102,7 +99,7 @@ def _routes(
         Route(
             "POST", "/jobs", _DO.submit_job, _W, submission, status=status, pass_through=_SUBMITS
         ),
-        Route("GET", "/jobs", _DO.list_jobs, _R, query=search, pass_through=_LISTS),
+        Route("GET", "/jobs", _DO.list_jobs, _R, query=_SEARCH, pass_through=_LISTS),
         Route("DELETE", "/jobs", _DO.delete_jobs, _W, _IDS),
         Route("GET", "/jobs/estimate", _DO.estimate_job, _R, query=_ESTIMATE),
         Route("PUT", "/jobs/status/cancel", _DO.cancel_jobs, _W, _IDS),
@@ -141,7 +138,7 @@ def _routes(
 
 
 V03_ROUTES: Final = (
-    *_routes(Body(wire.parse_v03, wire.V03Body), 200, (*_SEARCH, "id")),
+    *_routes(Body(wire.parse_v03, wire.V03Body), 200),
     Route("GET", "/report/organizations/{organization}", V03Handlers.read_report, _R),
 )
 V04_ROUTES: Final = _routes(Body(wire.parse_v04, wire.V04Body), 201)
