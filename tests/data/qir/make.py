@@ -1,6 +1,6 @@
 """Make the programs of this folder, as text and bitcode: `python make.py NAME` with PyQIR.
 
-`typed` is from PyQIR 0.8.2 (LLVM 14, pointers with types), `opaque` from PyQIR 0.12.7 (LLVM 21).
+`typed` is from PyQIR 0.8.2 (LLVM 14, pointers with types), `opaque` from PyQIR 0.12.7 (LLVM 20).
 """
 
 from __future__ import annotations
