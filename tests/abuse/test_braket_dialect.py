@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Generator
 from typing import Any
 
@@ -149,6 +150,65 @@ def test_odd_bodies_are_refused_in_awss_words(
         harmless(answer)
         if not answer.is_success:
             braket_json(answer)
+
+
+TASK = f"/braket/quantum-task/{braket.SV1.replace('/', '%2F')}"
+ROUTES: dict[str, tuple[str, Any]] = {
+    "/braket/devices": ("POST", {"filters": [{"name": "deviceName", "values": ["sv1"]}]}),
+    "/braket/quantum-task": ("POST", braket.body()),
+    f"{TASK}/cancel": ("PUT", {"clientToken": "t"}),
+    "/braket/quantum-tasks": (
+        "POST",
+        {"filters": [{"name": "status", "operator": "EQUAL", "values": ["QUEUED"]}]},
+    ),
+    f"/braket/tags/{braket.SV1}": ("POST", {"tags": {"a": "b"}}),
+    "/braket/job": ("POST", {"jobName": "j"}),
+    "/s3/some-bucket": ("PUT", "<CreateBucketConfiguration/>"),
+    "/s3/some-bucket/key": ("PUT", "content"),
+    "/sts/": ("POST", "Action=GetCallerIdentity&Version=2011-06-15"),
+}
+"""Routes that take a body: the method, and a body that fits."""
+
+
+def hostile(fitting: Any, rng: random.Random) -> bytes:
+    """Return a body that fits with something wrong: a value, a key, some bytes, or its length."""
+    if isinstance(fitting, dict) and rng.random() < 0.5:
+        key = rng.choice([*fitting, "\0", "x" * 5_000])
+        fitting = {**fitting, key: rng.choice([*VALUES, {key: list(VALUES)}])}
+    text = fitting if isinstance(fitting, str) else json.dumps(fitting)
+    content = bytearray(text.encode("utf-8", "surrogatepass"))
+    match rng.randrange(5):
+        case 0:
+            del content[rng.randrange(len(content)) :]
+        case 1:
+            for _ in range(rng.choice([1, 3, 30])):
+                content[rng.randrange(len(content))] = rng.randrange(256)
+        case 2:
+            at = rng.randrange(len(content))
+            content[at:at] = rng.choice([b"[", b"{", b'"', b"\0", b"&", b"<!DOCTYPE a>"]) * 2_000
+        case 3:
+            content *= rng.choice([2, 20])
+        case _:
+            pass
+    return bytes(content)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_two_hundred_hostile_bodies_are_refused_in_awss_words(
+    client: httpx.Client, who: SignedIn, path: str
+) -> None:
+    method, fitting = ROUTES[path]
+    prefix = f"/{path.split('/')[1]}"
+    rng = random.Random(path)
+    n_refused = 0
+    for _ in range(200):
+        content = hostile(fitting, rng)
+        answer = client.request(method, path, content=content, auth=auth(who, prefix))
+        harmless(answer)  # no 5xx, unless it says that this is not offered
+        if not answer.is_success:
+            SHAPES[prefix](answer)
+            n_refused += 1
+    assert n_refused > 0 or path == "/s3/some-bucket"  # which ignores its body
 
 
 def test_odd_programs_are_refused_with_their_place(client: httpx.Client, who: SignedIn) -> None:

@@ -74,7 +74,7 @@ REPORTED: Final[dict[str, Kind]] = {
 """Clients by their name in the report."""
 
 LEFT_OUT: Final[dict[str, str]] = {
-    "cuda-quantum 0.16, target `ionq`": "submits QIR, which no dialect reads",
+    "cuda-quantum 0.16, target `ionq`": "works, but was not run against these faults",
     "pytket-braket 0.48": (
         "stops at a gate of the device's list, `gphase`, that its table of gates does not have"
     ),

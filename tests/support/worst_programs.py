@@ -84,6 +84,7 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
         "for int i in 0:99999\n    Rgate(" + "(" * 40 + "1" + ")" * 40 + ") | 0\nMeasureX | 0\n",
         "float x = " + "-" * 200_000 + "1",
     ),
+    "qir": ("=" * 600_000, " \n" * 300_000, "QkPA3g" + "A" * 600_000),
     "openqasm3": (
         'include "stdgates.inc"; qubit q; for int i in [1:900000] { x q; }',
         'include "stdgates.inc"; qubit q; rx(' + "-" * 4_000 + "1) q;",

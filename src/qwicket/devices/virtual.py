@@ -23,6 +23,7 @@ _FORMATS: Final = (
     "openqasm3",
     "openqasm2",
     "ionq.circuit.v1",
+    "qir",
     "qobj",
     "qiskit.primitives",
     "batch",

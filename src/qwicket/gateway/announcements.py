@@ -22,7 +22,7 @@ _OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
     "photonic": frozenset({SAMPLES}),
 }
 _FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
-    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1", "qiskit.primitives"),
+    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1", "qir", "qiskit.primitives"),
     "atoms": tuple(name for name in programs.FORMATS if name.startswith("qlued.")),
     "photonic": ("blackbird",),
 }

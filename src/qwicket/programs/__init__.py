@@ -34,6 +34,7 @@ from qwicket.programs import (
     lab_atoms,
     openqasm,
     primitives,
+    qir,
     qobj,
 )
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
@@ -125,11 +126,13 @@ _INLINE_BYTES: Final = 4 << 10
 """Under the limits of `_SMALL`, texts up to this size are read within milliseconds."""
 
 _read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
+_read_qir: Final = _without_inputs("qir", qir.read)
 _BATCH_READERS: Final[Mapping[str, batch.Reader]] = MappingProxyType(
     {
         "openqasm3": openqasm.read_openqasm3,
         "openqasm2": openqasm.read_openqasm2,
         "ionq.circuit.v1": _read_ionq,
+        "qir": _read_qir,
     }
 )
 
@@ -192,6 +195,14 @@ _FORMATS: Final = (
         description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
     ),
     Format(
+        name="qir",
+        version=qir.VERSION,
+        read=_read_qir,
+        inline_bytes=0,
+        to_checked=_qubits_to_checked,
+        description="QIR of the base profile, as LLVM's text.",
+    ),
+    Format(
         name="braket.openqasm3",
         version=openqasm.VERSION,
         read=_without_inputs("braket.openqasm3", _read_braket),
@@ -208,7 +219,8 @@ _FORMATS: Final = (
         inline_bytes=0,
         to_checked=_qubits_to_checked,
         description=(
-            "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`."
+            "Several programs in one job, each in `openqasm3`, `openqasm2`, `ionq.circuit.v1` or"
+            " `qir`."
         ),
     ),
     *map(_cold_atoms, MACHINES),
@@ -298,8 +310,9 @@ def guess_format(source: bytes) -> str:
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] == b"{":
         return "qobj" if any(key in head for key in _QOBJ_KEYS) else "ionq.circuit.v1"
-    if recognise_format(source) == "blackbird":
-        return "blackbird"
+    recognised = recognise_format(source)
+    if recognised in ("blackbird", "qir"):
+        return recognised
     return f"openqasm{openqasm.guess_version(head)}"
 
 

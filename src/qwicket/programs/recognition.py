@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from qwicket.programs import openqasm
+from qwicket.programs import openqasm, qir
 from qwicket.programs.blackbird import is_blackbird
 
 _HEAD_BYTES: Final = 64 << 10
@@ -38,6 +38,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "openqasm2": "OpenQASM 2",
         "openqasm3": "OpenQASM 3",
         "qiskit.primitives": "a document of Qiskit's primitives",
+        "qir": "QIR",
         "qlued": "experiments in qlued's JSON",
         "qobj": "a Qobj",
     }
@@ -50,6 +51,8 @@ def recognise_format(source: bytes) -> str:
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] in (b"{", b"["):
         return next((name for name, key in _JSON if key in head), "")
+    if qir.is_qir(head):
+        return "qir"
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
     if _OPENQASM.search(text):
         return f"openqasm{openqasm.guess_version(head)}"

@@ -46,11 +46,11 @@ def test_unknown_format_is_refused_with_the_known_ones() -> None:
 
 def test_the_page_says_which_formats_are_never_parsed_in_the_server() -> None:
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
-    assert "- OpenQASM, QPY, batches and Blackbird are parsed by [parser processes]" in page
+    assert "- OpenQASM, QPY, QIR, batches and Blackbird are parsed by [parser processes]" in page
     assert "So are other programs over 4 kB" in page
     sizes = {name: known.inline_bytes for name, known in programs.FORMATS.items()}
     never = {"openqasm2", "openqasm3", "qiskit.primitives", "batch", "blackbird"}
-    never |= {"braket.openqasm3"}
+    never |= {"braket.openqasm3", "qir"}
     assert {name for name, size in sizes.items() if size == 0} == never
     assert {size for name, size in sizes.items() if name not in never} == {4096}
 
@@ -71,6 +71,10 @@ def test_every_format_is_listed_under_its_name() -> None:
         (b'{"experiments": [{"instructions": []}], "type": "QASM"}', "qobj"),
         (b"OPENQASM 2.0; qreg q[1];", "openqasm2"),
         (b"OPENQASM 3; qubit q;", "openqasm3"),
+        (b"; ModuleID = 'a'\nsource_filename = \"a\"\n", "qir"),
+        (b"define void @f() {\n  call void @__quantum__qis__h__body(ptr null)\n", "qir"),
+        (b"BC\xc0\xde5\x14\0\0", "qir"),
+        (b"QkPA3jUUAAAFAAAA", "qir"),
     ],
 )
 def test_format_is_guessed_from_the_beginning(source: bytes, name: str) -> None:

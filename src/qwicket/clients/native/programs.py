@@ -19,6 +19,7 @@ _SUFFIXES: Final = {
     ".qasm2": "openqasm2",
     ".qasm3": "openqasm3",
     ".json": None,
+    ".ll": "qir",
     ".xbb": "blackbird",
 }
 _MAX_PATH_CHARS: Final = 4096

@@ -177,8 +177,9 @@ class Handlers:
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
         query = request.query_params
-        if "ids" in query:
-            ids = [one for each in query.getlist("ids") for one in each.split(",")]
+        listed = [*query.getlist("ids"), *query.getlist("id")]
+        if listed:
+            ids = [one for each in listed for one in each.split(",")]
             return await self._numbered(request, len(ids), lambda n: self._named(actor, ids[n]))
         if "parent_job_id" in query:
             return await self._children(request, actor, query["parent_job_id"])

@@ -176,7 +176,7 @@ def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def is_compiled(part: JobPart, vendor_fields: VendorFields) -> bool:
-    """Return whether a job has a compiled circuit. Jobs in OpenQASM 3 have none."""
+    """Return whether a job has a compiled circuit. Jobs in OpenQASM 3 and QIR have none."""
     is_one = vendor_fields.type == CIRCUIT or part.number is not None
     return is_one and part.state is JobState.COMPLETED
 

@@ -29,7 +29,7 @@ _IDS: Final = Body(wire.parse_ids, wire.IdsBody)
 _SESSION: Final = Body(sessions.opening, sessions.OpenBody)
 _PAGE: Final = ("limit", "next")
 _LIST: Final = (*_PAGE, "status", "target")
-_SEARCH: Final = (*_LIST, "ids", "parent_job_id", "session_id", "submitter_id")
+_SEARCH: Final = (*_LIST, "id", "ids", "parent_job_id", "session_id", "submitter_id")
 _PERIOD: Final = ("start", "end")
 _ESTIMATE: Final = (
     "backend!",

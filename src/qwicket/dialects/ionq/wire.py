@@ -33,6 +33,10 @@ DIALECT: Final = "ionq"
 CIRCUIT: Final = "ionq.circuit.v1"
 MULTI: Final = "ionq.multi-circuit.v1"
 QASM3: Final = "ionq.qasm3.v1"
+QIR: Final = "qir"
+"""Type of a job whose `input.format` in version 0.3 was this word."""
+_FORMATS: Final = {QASM3: "openqasm3", QIR: "qir"}
+"""Formats of programs by the type of the job; other types are IonQ's JSON."""
 IDEAL: Final = "ideal"
 DEFAULT_QPU: Final = "qpu.aria-1"
 """The device that `qpu` stands for; cirq-ionq sends this name."""
@@ -155,6 +159,7 @@ class _Outline(msgspec.Struct, frozen=True):
     """Fields of an `input` that this dialect needs; the reader of its format checks all of it."""
 
     circuits: tuple[_Named, ...] | None = None
+    format: Any = None
     data: Any = None
 
 
@@ -181,7 +186,7 @@ class _CommonSubmission(NamedTuple):
         return Submission(
             dialect=DIALECT,
             device=device_name(self.device),
-            format="openqasm3" if self.vendor_fields.type == QASM3 else CIRCUIT,
+            format=_FORMATS.get(self.vendor_fields.type, CIRCUIT),
             source=self.source,
             shots=_shots(self.shots),
             outputs=(COUNTS, PROBABILITIES),
@@ -229,7 +234,7 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
         is_debiased=_is_debiased(settings),
         dry_run=bool(body.dry_run),
     )
-    source = _text(outline) if body.type == QASM3 else bytes(body.input)
+    source = _text(outline, "OpenQASM 3") if body.type == QASM3 else bytes(body.input)
     return _CommonSubmission(
         vendor_fields, body.backend, source, body.shots, body.name, body.session_id
     ).to_submission()
@@ -238,7 +243,8 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
 def v03_submission(body: V03Body, limits: Limits) -> Submission:
     """Return the submission of a body of version 0.3.
 
-    The job has several circuits if `input.circuits` is present.
+    The job has several circuits if `input.circuits` is present. `input.format` may be `qir`, with
+    the program in base64 in `input.data`, as CUDA-Q sends it.
 
     Raises:
         InvalidRequest: As for `v04_submission`.
@@ -248,9 +254,10 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
     if not bytes(program):
         raise InvalidRequest("input is missing.", field="input")
     outline = _outline(program)
+    is_qir = outline.format == QIR
     mitigation = body.error_mitigation or V03Mitigation()
     vendor_fields = VendorFields(
-        type=_type(CIRCUIT, outline),
+        type=QIR if is_qir else _type(CIRCUIT, outline),
         metadata=_document(body.metadata, "metadata", limits),
         noise=body.noise or Noise(),
         settings=_document(body.settings, "settings", limits),
@@ -259,8 +266,9 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
         is_debiased=bool(mitigation.debias),
         dry_run=bool(body.dry_run),
     )
+    source = _text(outline, "QIR") if is_qir else bytes(program)
     return _CommonSubmission(
-        vendor_fields, body.target, bytes(program), body.shots, body.name, body.session_id
+        vendor_fields, body.target, source, body.shots, body.name, body.session_id
     ).to_submission()
 
 
@@ -351,9 +359,9 @@ def _members(outline: _Outline, limits: Limits) -> tuple[Member, ...]:
     return found if any(each != Member() for each in found) else ()
 
 
-def _text(outline: _Outline) -> bytes:
+def _text(outline: _Outline, language: str) -> bytes:
     if not isinstance(outline.data, str):
-        raise InvalidRequest("input.data must be text in OpenQASM 3.", field="input.data")
+        raise InvalidRequest(f"input.data must be text in {language}.", field="input.data")
     return outline.data.encode()
 
 

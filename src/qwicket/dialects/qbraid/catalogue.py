@@ -21,6 +21,7 @@ _INPUTS: Final = {
     "openqasm2": "qasm2",
     "openqasm3": "qasm3",
     "ionq.circuit.v1": "ionq",
+    "qir": "pyqir",
     "ahs": "braket_ahs",
 }
 """Program types of qBraid's clients by this server's formats, in the order of listing."""

@@ -99,7 +99,8 @@ class CommonHandlers:
             Conflict: It is unknown whether the job was stored. Clients do not repeat a 409.
         """
         view = await self._device(request.payload.device)
-        parsed = request.payload.for_device(view.device)
+        name = request.payload.device
+        parsed = request.payload.for_device(view.device, ids.shown_qrn(name, view.device))
         group = await self._group(actor, parsed.group)
         key = request.idempotency_key
         if parsed.vendor_fields.is_batch:  # encoding a long batch would block the event loop

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
 
+ALIASES: Final = {"qbraid:qbraid:sim:qir-sv": "statevector"}
+"""Devices by further names in v1, which lists leave out. The only one is the default of CUDA-Q,
+which reads the leftmost bit of a result as that of qubit 0."""
+
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TAIL: Final = re.compile(r"[0-9a-z]{20}")
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{24}")
@@ -79,6 +83,11 @@ def qrn(device: Device) -> str:
     """Return a device's QRN, its name in v1. It has four parts, which clients unpack."""
     kind = "sim" if device.is_simulated else "qpu"
     return f"qbraid:qbraid:{kind}:{device.name}"
+
+
+def shown_qrn(name: str, device: Device) -> str:
+    """Return the name under which v1 shows a device that a client called `name`."""
+    return name if name in ALIASES else qrn(device)
 
 
 def group_qrn(group: str) -> str:

@@ -155,11 +155,14 @@ def v1_result(job_results: JobResults, vendor_fields: VendorFields) -> dict[str,
     Each entry has an equal share of the cost, so that the costs of all add up to that of the job.
     """
     job, parts = job_results.job, job_results.parts
+    order = -1 if vendor_fields.device in ids.ALIASES else 1
     frame = {"cost": _cost(job), "timeStamps": time_stamps(job)}
     if not vendor_fields.is_batch and job.n_circuits == 1:
-        return {"status": statuses.status(job), **frame, "resultData": _data(parts[0])}
+        return {"status": statuses.status(job), **frame, "resultData": _data(parts[0], order)}
     share = {**frame, "cost": _cost(job) / len(parts)}
-    results = [{"status": _status(part), **share, "resultData": _data(part)} for part in parts]
+    results = [
+        {"status": _status(part), **share, "resultData": _data(part, order)} for part in parts
+    ]
     return {"status": statuses.status(job), **frame, "results": results}
 
 
@@ -175,16 +178,17 @@ def _status(part: Outcome | Failure) -> str:
     return statuses.of_state(JobState.COMPLETED if isinstance(part, Outcome) else JobState.FAILED)
 
 
-def _data(part: Outcome | Failure) -> dict[str, Any]:
+def _data(part: Outcome | Failure, order: int = 1) -> dict[str, Any]:
+    """Return a result; with the order -1, classical bit 0 is the leftmost character of a key."""
     if isinstance(part, Failure):
         return {"statusMsg": part.message}
     if SAMPLES in part.arrays:
         return {"measurementCounts": _letters(part), "measurements": raw_list(_atoms(part))}
     return {
         "measurementCounts": raw_object(
-            sorted((_bits(key, part.n_bits), n) for key, n in part.each_count())
+            sorted((_bits(key, part.n_bits)[::order], n) for key, n in part.each_count())
         ),
-        "measurements": raw_list(_rows(part)) if MEMORY in part.arrays else None,
+        "measurements": raw_list(_rows(part, order)) if MEMORY in part.arrays else None,
     }
 
 
@@ -193,9 +197,9 @@ def _bits(key: int, n_bits: int) -> str:
     return f"{key:0{n_bits}b}" if n_bits else ""
 
 
-def _rows(part: Outcome) -> Iterator[list[int]]:
+def _rows(part: Outcome, order: int) -> Iterator[list[int]]:
     """Yield the bits of each shot, in the order of the characters of a key."""
-    return ([int(bit) for bit in _bits(key, part.n_bits)] for key in part.each_shot())
+    return ([int(bit) for bit in _bits(key, part.n_bits)[::order]] for key in part.each_shot())
 
 
 def _atoms(part: Outcome) -> Iterator[dict[str, Any]]:

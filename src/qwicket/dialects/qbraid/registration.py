@@ -36,7 +36,7 @@ REGISTRATION: Final = Registration(
     described_at=("/qbraid/api/v1/openapi.json", "/qbraid/api/openapi.json"),
     root="/qbraid",
     requests=("counts",),
-    shows={"qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1"), "atoms": ("ahs",)},
+    shows={"qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1", "qir"), "atoms": ("ahs",)},
     title="qBraid's API, three generations",
     lead=(
         "Clients of qBraid work against this server when their address is changed. A token goes"

@@ -8,7 +8,6 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
-from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, VendorFields
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
@@ -26,10 +25,12 @@ _FORMATS: Final = {
     "qasm2": "openqasm2",
     "qasm3": "openqasm3",
     "ionq.circuit.v0": "ionq.circuit.v1",
+    "qir.ll": "qir",
+    "qir.bc": "qir",
     "analog": "ahs",
 }
 """This server's formats by their names in v1."""
-_NOT_OFFERED: Final = ("qir.bc", "qir.ll", "pulser.sequence", "quil", "problem", "gst")
+_NOT_OFFERED: Final = ("pulser.sequence", "quil", "problem", "gst")
 """Formats of v1 that no device here runs."""
 _NULL: Final = msgspec.Raw(b"null")
 _NOTHING: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
@@ -120,8 +121,12 @@ class ParsedJob(NamedTuple):
     name: str = ""
     group: str | None = None
 
-    def for_device(self, device: Device) -> ParsedJob:
+    def for_device(self, device: Device, qrn: str) -> ParsedJob:
         """Return the submission with the device's name on this server.
+
+        Args:
+            device: The device.
+            qrn: Its name in v1, under which the job is shown.
 
         Raises:
             InvalidRequest: The device does not take such a program, or a batch.
@@ -134,7 +139,7 @@ class ParsedJob(NamedTuple):
         if self.vendor_fields.is_batch and "batch" not in device.spec.formats:
             detail = f"The device {device.name} takes no batches: send one program a job."
             raise InvalidRequest(detail, field="program")
-        vendor_fields = msgspec.structs.replace(self.vendor_fields, device=ids.qrn(device))
+        vendor_fields = msgspec.structs.replace(self.vendor_fields, device=qrn)
         return self._replace(device=device.name, vendor_fields=vendor_fields)
 
     def to_submission(self, group: str | None, key: str | None) -> Submission:
@@ -271,7 +276,7 @@ def _v0_program_text(body: V0Body) -> ProgramText:
     """Return the program of a body, which may have OpenQASM beside another program.
 
     The OpenQASM then only describes the other program. So an IonQ circuit or an analog program is
-    run itself. For other kinds, such as QIR, which no device here runs, the OpenQASM is run.
+    run itself. Beside QIR the OpenQASM is run, and of other kinds, which no device here runs.
     """
     for name, format_, given in (
         ("ionqCircuit", "ionq.circuit.v0", body.ionq_circuit),
@@ -282,15 +287,17 @@ def _v0_program_text(body: V0Body) -> ProgramText:
     if body.open_qasm:
         is_2 = guess_format(body.open_qasm.encode()) == "openqasm2"
         return ProgramText("qasm2" if is_2 else "qasm3", body.open_qasm)
+    for name, format_, given in (("qir", "qir.ll", body.qir), ("bitcode", "qir.bc", body.bitcode)):
+        if bytes(given) not in _NOTHING:
+            return _text(format_, given, name)
     others = {
-        "bitcode": body.bitcode,
-        "qir": body.qir,
         "problem": body.problem,
         "sequenceBuilder": body.sequence_builder,
     }
     for name, given in others.items():
         if bytes(given) not in _NOTHING:
-            detail = f"Programs in {name} are not run here; openQasm, ionqCircuit and ahs are."
+            known = "openQasm, ionqCircuit, qir and ahs"
+            detail = f"Programs in {name} are not run here; {known} are."
             raise NotOffered(detail, field=name)
     raise InvalidRequest("openQasm is missing, or another program.", field="openQasm")
 
@@ -298,7 +305,7 @@ def _v0_program_text(body: V0Body) -> ProgramText:
 def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
     """Return a program that was sent as text, or as the JSON object in place of its text."""
     raw = bytes(data)
-    if raw[:1] == b"{" and not format_.startswith("qasm"):
+    if raw[:1] == b"{" and not format_.startswith(("qasm", "qir")):
         return ProgramText(format_, raw.decode(), is_object=True)
     source = decode_field(data, _text_decoder, field)
     if not source.strip():

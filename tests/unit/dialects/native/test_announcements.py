@@ -89,8 +89,8 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
         (
             of(dialects=["ionq"], formats=["openqasm2"]),
             "dialects",
-            "dialects: clients of 'ionq' send openqasm3 or ionq.circuit.v1, which the device does"
-            " not read: add it to formats, or leave 'ionq' out.",
+            "dialects: clients of 'ionq' send openqasm3 or ionq.circuit.v1 or qir, which the device"
+            " does not read: add it to formats, or leave 'ionq' out.",
         ),
         (
             of(dialects=["runtime"]),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView
     from qwicket.model.accounts import Actor
     from qwicket.model.groups import Group
     from qwicket.model.jobs import Job
@@ -94,8 +95,19 @@ class Handlers(CommonHandlers):
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
-        view = await self._device(request.path_params["device"])
-        return _success(catalogue.v1_device(view, *await self._queue(view)))
+        name = request.path_params["device"]
+        view = await self._device(name)
+        shown = catalogue.v1_device(view, *await self._queue(view))
+        return _success({**shown, "qrn": ids.shown_qrn(name, view.device)})
+
+    async def _device(self, name: str) -> DeviceView:
+        """Return a device by its QRN or an alias; a device that has the name itself comes first."""
+        try:
+            return await super()._device(name)
+        except NotFound:
+            if name not in ids.ALIASES:
+                raise
+            return await self._gateway.devices.get(ids.ALIASES[name], wire.DIALECT)
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the current calibration of a device, or null if it has none."""
