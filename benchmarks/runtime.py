@@ -116,13 +116,12 @@ def _figures(jobs: dict[str, list[Job]], n_jobs: int) -> list[Figure]:
     sweep = p50([job.wall_s for job in jobs["sweep"]])
     own = f"client {ms(p50([job.client_s for job in bell]))}"
     own_h2 = f"client {ms(sum(job.client_s for job in h2))}"
+    wall = ms(p50([job.wall_s for job in bell]))
     n_requests = f"{p50([job.requests for job in bell]):.0f}"
     bar = f"≤ {ms(H2_BAR_S)}" if n_jobs == JOBS else ""  # the bar is for 100 iterations
     return [
         Figure(f"Bell by SamplerV2 in a loop, requests per job, {client}", "SQLite", n_requests),
-        Figure(
-            "the same, wall time of one job, p50", "SQLite", ms(p50([job.wall_s for job in bell]))
-        ),
+        Figure("the same, wall time of one job, p50", "SQLite", wall),
         Figure(
             "the same, beyond the client's own time, p50",
             *("SQLite", ms(beyond), own, f"≤ {ms(BELL_BAR_S)}", beyond <= BELL_BAR_S),
