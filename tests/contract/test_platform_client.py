@@ -139,7 +139,8 @@ def test_the_clients_of_both_channels_read_each_others_jobs_with_one_token(
         started(server, user, PLATFORM_JOB, tmp_path) as new,
         started(server, user, CLASSIC_JOB, tmp_path, classic) as old,
     ):
-        ids, counts = [], []
+        ids: list[str] = []
+        counts: list[str] = []
         for client in (new, old):
             assert client.stdout is not None
             job, _, found = client.stdout.readline().strip().partition(" ")
