@@ -8,9 +8,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contract.environments import ROOT, interpreter
+from support.runtime import PLATFORM, access_token
 from support.server import LiveServer, running_server
 
 WAITS = """
@@ -29,10 +31,52 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
+PLATFORM_JOB = """
+from support.platform_client import connect, sample
+service = connect()
+job = sample(service.backend("qwicket_simulator"), shots=30)
+print(job.job_id(), job.result()[0].data.c.get_counts(), flush=True)
+retrieved = service.job(input())
+print(retrieved.status(), retrieved.result()[0].data.meas.get_counts())
+print(sorted(each.job_id() for each in service.jobs(limit=None)))
+"""
+CLASSIC_JOB = """
+import os
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
+service = QiskitRuntimeService(
+    channel="ibm_quantum",
+    token=os.environ["QWICKET_TOKEN"],
+    url=os.environ["QWICKET_URL"] + "/ibm/api",
+)
+circuit = QuantumCircuit(1)
+circuit.x(0)
+circuit.measure_all()
+job = SamplerV2(service.backend("qwicket_simulator")).run([circuit], shots=20)
+print(job.job_id(), job.result()[0].data.meas.get_counts(), flush=True)
+wanted = input()
+found = {each.job_id(): each for each in service.jobs(limit=None)}
+print(found[wanted].status(), found[wanted].result()[0].data.c.get_counts())
+print(sorted(found))
+try:
+    service.job(wanted)
+except Exception as error:  # Qiskit 2.0 does not read the circuits of Qiskit 2.6
+    print(error)
+"""
 
 
 def waiting(server: LiveServer, user: str, circuit: str, home: Path) -> subprocess.Popen[str]:
     """Start a client that prints a job's id and, after a line of input, waits for its result."""
+    return started(server, user, WAITS.format(circuit=circuit), home)
+
+
+def started(
+    server: LiveServer,
+    user: str,
+    program: str,
+    home: Path,
+    suite: str = "ibm/qiskit_ibm_runtime_0_51",
+) -> subprocess.Popen[str]:
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -41,7 +85,7 @@ def waiting(server: LiveServer, user: str, circuit: str, home: Path) -> subproce
         "QWICKET_TOKEN": server.token(user),
     }
     return subprocess.Popen(
-        [str(interpreter("ibm/qiskit_ibm_runtime_0_51")), "-c", WAITS.format(circuit=circuit)],
+        [str(interpreter(suite)), "-W", "ignore", "-c", program],
         env=env,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -63,6 +107,52 @@ def test_a_token_that_is_revoked_during_a_wait_ends_it_with_the_clients_own_erro
         said, _ = client.communicate("\n", timeout=60)
     assert said.startswith("IBMNotAuthorizedError")
     assert "The token was revoked., Error code:" in said
+
+
+@pytest.mark.vendor
+@pytest.mark.timeout(300)
+def test_an_access_token_that_is_refused_during_a_wait_ends_it_and_doubles_no_job(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    user = "platform-refused"
+    with waiting(server, user, "slow", tmp_path) as client:
+        assert client.stdout is not None
+        job = client.stdout.readline().strip()
+        server.admin("keys", "rotate")
+        said, _ = client.communicate("\n", timeout=60)
+    assert said.startswith("IBMNotAuthorizedError")
+    assert "Error code:" in said
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as http:
+        signed = {"Authorization": f"Bearer {access_token(http, server.token(user))}"}
+        listed = http.get(f"{PLATFORM}/jobs", headers=signed).json()
+        assert [each["id"] for each in listed["jobs"]] == [job]
+        assert http.post(f"{PLATFORM}/jobs/{job}/cancel", headers=signed).status_code == 204
+
+
+@pytest.mark.vendor
+@pytest.mark.timeout(300)
+def test_the_clients_of_both_channels_read_each_others_jobs_with_one_token(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    user, classic = "platform-both", "ibm/qiskit_ibm_runtime_0_40"
+    with (
+        started(server, user, PLATFORM_JOB, tmp_path) as new,
+        started(server, user, CLASSIC_JOB, tmp_path, classic) as old,
+    ):
+        ids: list[str] = []
+        counts: list[str] = []
+        for client in (new, old):
+            assert client.stdout is not None
+            job, _, found = client.stdout.readline().strip().partition(" ")
+            ids.append(job)
+            counts.append(found)
+        by_new, _ = new.communicate(f"{ids[1]}\n", timeout=60)
+        by_old, _ = old.communicate(f"{ids[0]}\n", timeout=60)
+    assert counts[1] == "{'1': 20}"
+    assert by_new.splitlines() == [f"DONE {counts[1]}", str(sorted(ids))]
+    *lines, refused = by_old.splitlines()
+    assert lines == [f"DONE {counts[0]}", str(sorted(ids))]
+    assert "QPY format version being read, 17, isn't supported" in refused
 
 
 @pytest.mark.vendor

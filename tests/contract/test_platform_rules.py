@@ -247,3 +247,34 @@ def test_usage_has_no_limit_and_names_the_instance(
     assert found["instance_id"] == own_crn(http, headers)
     assert found["usage_limit_reached"] is False
     assert "usage_limit_seconds" not in found
+
+
+@pytest.mark.parametrize("path", ["/jobs/{id}/interim_results", "/jobs/{id}/transpiled_circuits"])
+def test_what_no_client_asks_for_is_not_there(
+    path: str, http: httpx.Client, headers: dict[str, str]
+) -> None:
+    job = http.post(f"{PLATFORM}/jobs", json=body(), headers=headers).json()["id"]
+    answer = http.get(PLATFORM + path.format(id=job), headers=headers)
+    assert answer.status_code == 404
+    assert platform_json(answer)
+    assert http.get(f"{PLATFORM}/workloads", headers=headers).status_code == 404
+
+
+def test_results_are_text_as_at_ibm(http: httpx.Client, headers: dict[str, str]) -> None:
+    job = http.post(f"{PLATFORM}/jobs", json=body(), headers=headers).json()["id"]
+    until(
+        lambda: http.get(f"{PLATFORM}/jobs/{job}", headers=headers).json()["status"] == "Completed",
+        "the job ends",
+    )
+    answer = http.get(f"{PLATFORM}/jobs/{job}/results", headers=headers)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.json()["__type__"] == "PrimitiveResult"
+
+
+def test_a_session_reserves_no_device_so_it_has_no_interactive_time(
+    http: httpx.Client, headers: dict[str, str]
+) -> None:
+    sent = {"backend": SIMULATOR, "mode": "dedicated", "max_ttl": 300, "interactive_ttl": 60}
+    opened = http.post(f"{PLATFORM}/sessions", json=sent, headers=headers).json()
+    shown = http.get(f"{PLATFORM}/sessions/{opened['id']}", headers=headers).json()
+    assert (shown["max_ttl"], shown["active_ttl"], shown["interactive_ttl"]) == (300, 300, None)

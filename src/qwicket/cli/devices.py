@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from msgspec import structs
 
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
@@ -218,6 +219,12 @@ _SNAPSHOT = click.Path(path_type=Path)
 @click.option("--braket", type=_SNAPSHOT, metavar="FILE", help="Amazon Braket's device properties.")
 @click.option("--qbraid", type=_SNAPSHOT, metavar="FILE", help="qBraid's calibration.")
 @click.option(
+    "--relaxes-to",
+    type=click.Choice(["zero", "mixed"]),
+    help="State to which qubits relax. With `mixed`, Clifford circuits may use all qubits of a"
+    " wide machine; by default it depends on the machine.",
+)
+@click.option(
     "--as",
     "own_name",
     default="",
@@ -237,6 +244,7 @@ def import_device(
     ionq: Path | None,
     braket: Path | None,
     qbraid: Path | None,
+    relaxes_to: Literal["zero", "mixed"] | None,
     own_name: str,
     path: Path | None,
 ) -> None:
@@ -269,6 +277,9 @@ def import_device(
         if ibm_configuration is not None:
             files = [files[0], ibm_configuration]
         found = device_of_vendor_file(own_name, *(each.read_bytes() for each in files))
+        if relaxes_to is not None and found.calibration is not None:
+            calibration = structs.replace(found.calibration, relaxes_to=relaxes_to)
+            found = structs.replace(found, calibration=calibration)
     except OSError as error:
         raise click.ClickException(f"{option}: {error.filename}: {error.strerror}.") from None
     except (Unreadable, InvalidRequest) as error:

@@ -103,7 +103,7 @@ CONTRACT: Final = {
     "device probe": {"--kind", "--url", "--key-file", "--key-env", "--as", "--write"},
     "device import": {
         *("--ibm-properties", "--ibm-configuration", "--ionq", "--braket", "--qbraid"),
-        *("--as", "--write"),
+        *("--relaxes-to", "--as", "--write"),
     },
     "device maintenance": ADMIN | WINDOW | {"--reason", "--weeks"},
     "invite": ADMIN | {"--project", "--uses", "--expires", "--json"},

@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwicket.circuits.qubit import Gate, Measure, Op, Register, Reset
 from qwicket.model.errors import InvalidProgram
@@ -21,12 +21,16 @@ from qwicket.programs.openqasm.conditions import Condition, Flow, Label
 from qwicket.programs.qobj.gates import add_gate
 from qwicket.programs.qobj.wire import Instruction
 
+if TYPE_CHECKING:
+    from qwicket.programs.primitives.text_circuits import TextTemplate
+
 VERSIONS: Final = range(13, 18)
 EXECUTOR_VERSIONS: Final = range(13, 19)
 """Accepted versions of QPY, in pubs and in programs of the executor. Files of earlier versions can
 run code when they are loaded."""
 
 _MAGIC: Final = b"QISKIT"
+_TEXT: Final = re.compile(rb"\s*OPENQASM\s+3")
 _N_PROGRAMS: Final = slice(10, 18)
 _HEAD_BYTES: Final = 18
 _DEPTH: Final = 64
@@ -164,13 +168,17 @@ class _Binder:
         self._flow.place(end)
 
 
-def read(data: bytes, limits: Limits) -> Template:
-    """Read a file with one circuit.
+def read(data: bytes, limits: Limits) -> Template | TextTemplate:
+    """Read a file with one circuit, or a text in OpenQASM 3.
 
     Raises:
         InvalidProgram: The file is malformed, or its circuit cannot be run.
         LimitExceeded: The circuit has too many qubits, bits or operations.
     """
+    if _TEXT.match(data):
+        from qwicket.programs.primitives.text_circuits import TextTemplate  # late: few are texts
+
+        return TextTemplate(data, limits)
     (template,) = read_all(data, 1, limits, VERSIONS)
     return template
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.circuits.estimation import grouped
 from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
@@ -19,6 +19,9 @@ from qwicket.programs.primitives import circuits, wire
 from qwicket.programs.primitives.broadcasting import broadcast
 from qwicket.programs.primitives.circuits import Template
 from qwicket.programs.primitives.wire import Observable, PrimitiveLimits, Pub, Shape
+
+if TYPE_CHECKING:
+    from qwicket.programs.primitives.text_circuits import TextTemplate
 
 VERSION: Final = 1
 """Increased when the reader returns other circuits for the same text."""
@@ -83,7 +86,11 @@ class _Reader:
         yield from self._bound(template, pub.values.reshape(n_parts, -1), pub.shape, estimations)
 
     def _bound(
-        self, template: Template, rows: Any, shape: Shape, estimations: list[Estimation | None]
+        self,
+        template: Template | TextTemplate,
+        rows: Any,
+        shape: Shape,
+        estimations: list[Estimation | None],
     ) -> Iterator[QubitCircuit]:
         _check_number(template, rows)
         for row, estimation in zip(rows, estimations, strict=True):
@@ -147,12 +154,12 @@ def _placed(place: str) -> Iterator[None]:
         raise InvalidProgram(f"{place}: {fault}", field=place) from None
 
 
-def _check_registers(template: Template) -> None:
+def _check_registers(template: Template | TextTemplate) -> None:
     if not template.registers:
         raise InvalidProgram("the circuit has no classical register: nothing is measured")
 
 
-def _check_number(template: Template, values: Any) -> None:
+def _check_number(template: Template | TextTemplate, values: Any) -> None:
     n_given, n_wanted = values.shape[-1], len(template.parameters)
     if n_given != n_wanted:
         raise InvalidProgram(f"the circuit has {n_wanted} parameters, not {n_given}")

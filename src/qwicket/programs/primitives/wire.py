@@ -140,7 +140,7 @@ class Pub(NamedTuple):
 
     Attributes:
         place: Path in the document.
-        circuit: Bytes of a QPY file.
+        circuit: Bytes of a QPY file, or a text in OpenQASM 3.
         values: Parameter values, `(*shape, n_parameters)`, float64.
         shape: Shape of its results.
         observables: Observables in C order; empty for a sampler.
@@ -323,9 +323,14 @@ class Unpacker:
         self._n_terms = 0
 
     def circuit(self, text: msgspec.Raw, place: str) -> bytes:
-        """Return QPY, unchecked."""
+        """Return QPY, or a text in OpenQASM 3; unchecked."""
         if not self._wants_circuits:
             return b""
+        if bytes(memoryview(text)[:1]) == b'"':
+            program = str(_of(_texts, text, place, "must be text")).encode()
+            self._n_bytes += len(program)
+            check_limit("unpacked_bytes", self._n_bytes, self._own.unpacked_bytes)
+            return program
         return self.inflated(_value(text, "QuantumCircuit", place), place)
 
     def array(self, text: msgspec.Raw | None, place: str) -> Any:
@@ -334,10 +339,31 @@ class Unpacker:
 
         if text is None or bytes(text) == b"null":
             return np.zeros((0,))
-        found = _npy(self.inflated(_value(text, "ndarray", place), place), place, self.limits)
+        if bytes(memoryview(text)[:1]) == b"[":
+            found = self._listed(text, place)
+        else:
+            data = self.inflated(_value(text, "ndarray", place), place)
+            found = _npy(data, place, self.limits)
         self._n_values += found.size
         check_limit("parameters", self._n_values, self._own.parameters)
         return found
+
+    def _listed(self, text: msgspec.Raw, place: str) -> Any:
+        """Return parameter values that are nested lists of numbers."""
+        import numpy as np
+
+        # Before they are decoded, because lists take 30 times the memory of their text.
+        check_limit("parameters", bytes(text).count(b","), self._own.parameters)
+        try:
+            found = np.asarray(_of(_any, text, place, "must be numbers"))
+        except ValueError:
+            raise InvalidProgram(f"{place}: lists differ in length", field=place) from None
+        if found.dtype.kind not in "fiu":
+            raise InvalidProgram(f"{place}: must hold real numbers", field=place)
+        if not math.prod(found.shape[:-1]):
+            raise InvalidProgram(f"{place}: has no shape of values", field=place)
+        check_limit("parameter_sets", math.prod(found.shape[:-1]), self._own.parameter_sets)
+        return found.astype("<f8")
 
     def inflated(self, text: str, place: str) -> bytes:
         """Return the bytes of base64 of zlib."""

@@ -13,7 +13,8 @@ import pytest
 from ibm_cloud_sdk_core.token_managers.token_manager import TokenManager
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.circuit.library import efficient_su2
+from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
 from qiskit_ibm_runtime.accounts import InvalidAccountError
 from qiskit_ibm_runtime.exceptions import (
@@ -21,6 +22,7 @@ from qiskit_ibm_runtime.exceptions import (
     IBMNotAuthorizedError,
     IBMRuntimeError,
     RuntimeInvalidStateError,
+    RuntimeJobFailureError,
     RuntimeJobNotFound,
     RuntimeProgramNotFound,
 )
@@ -259,6 +261,25 @@ def test_a_turned_qubit_has_the_cosine_of_its_angle(simulator):
     assert (abs(data.evs - exact) <= 5 * expected + 1e-12).all()
 
 
+def test_an_observable_of_a_thousand_terms_is_estimated(simulator):
+    rng = np.random.default_rng(7)
+    labels: set[str] = set()
+    while len(labels) < 1_000:
+        labels.add("".join(rng.choice([*"IXYZ"], 8)))
+    observable = SparsePauliOp(sorted(labels), rng.normal(size=1_000))
+    circuit = efficient_su2(8, reps=2)
+    circuit = circuit.assign_parameters(rng.uniform(-np.pi, np.pi, circuit.num_parameters))
+    exact = Statevector(circuit).expectation_value(observable).real
+    isa, laid = fitted(circuit, simulator, observable)
+    estimator = EstimatorV2(simulator, options={"seed_estimator": 1})
+    (found,) = estimator.run([(isa, laid)], precision=0.0005).result()  # finer than shots: exact
+    assert (found.data.evs, found.data.stds) == (pytest.approx(exact, abs=1e-9), 0)
+    (found,) = estimator.run([(isa, laid)], precision=0.02).result()
+    assert abs(found.data.evs - exact) < 5 * found.data.stds
+    # Terms of one group share their shots: 1,000 terms with coefficients of the variance 1.
+    assert 0 < found.data.stds < 2 * 0.02 * np.sqrt(1_000)
+
+
 def test_a_program_that_is_not_there_is_refused_by_name(service, simulator):
     with (
         within(),
@@ -428,6 +449,19 @@ def test_a_queued_job_is_cancelled_and_one_that_is_done_is_not(simulator):
     finally:
         for job in busy:
             job.cancel()
+
+
+def test_a_failed_job_says_why_and_is_not_cancelled(simulator):
+    circuit = QuantumCircuit(25)
+    circuit.h(range(25))
+    isa, wide = fitted(circuit, simulator, SparsePauliOp("Y" * 25))
+    job = EstimatorV2(simulator).run([(isa, wide, None, 0.0005)])
+    with pytest.raises(RuntimeJobFailureError, match="ask for a precision"):
+        job.result()
+    assert job.status() == "ERROR"
+    with pytest.raises(RuntimeInvalidStateError, match="Failed: it cannot be cancelled"):
+        job.cancel()
+    assert "ask for a precision" in job.error_message()
 
 
 def test_a_private_job_is_refused_by_name(simulator):

@@ -99,7 +99,7 @@ class LargeResult:
         if memory is not None:
             await memory.hold(_HELD_BYTES)
         headers = [
-            (b"content-type", b"application/json; charset=utf-8"),
+            (b"content-type", b"text/plain; charset=utf-8"),
             (b"vary", b"Accept-Encoding"),
         ]
         if self._accepts_gzip:

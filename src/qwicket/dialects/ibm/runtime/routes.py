@@ -47,7 +47,7 @@ SHARED_ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/jobs", Shared.submit_job, _W, _RUN),
     Route("GET", "/jobs/{id}", Shared.read_job, _R, query=("exclude_params",)),
     Route("DELETE", "/jobs/{id}", Shared.delete_job, _W, status=204),
-    Route("GET", "/jobs/{id}/results", Shared.read_results, _R),
+    Route("GET", "/jobs/{id}/results", Shared.read_results, _R, media_type="text/plain"),
     Route("POST", "/jobs/{id}/cancel", Shared.cancel_job, _W, status=204),
     Route("GET", "/jobs/{id}/logs", Shared.read_logs, _R, media_type="text/plain"),
     Route("GET", "/jobs/{id}/metrics", Shared.read_metrics, _R),

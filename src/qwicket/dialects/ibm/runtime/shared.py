@@ -180,7 +180,12 @@ class RuntimeHandlers:
         found = await self._gateway.results.of(job, request.response_memory)
         program = await self._gateway.results.program(job, request.response_memory)
         limits = self.limits
-        return await json_in_thread(lambda: results.result(found, program.source, limits, fields))
+        response = await json_in_thread(
+            lambda: results.result(found, program.source, limits, fields)
+        )
+        # qrmi takes the body for a JSON string if it is called JSON; other clients do not ask.
+        response.headers["content-type"] = "text/plain; charset=utf-8"
+        return response
 
     async def _large_result(
         self, job: Job, fields: wire.VendorFields, request: Request[None]

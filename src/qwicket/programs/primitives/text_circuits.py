@@ -1,0 +1,46 @@
+"""Circuits in OpenQASM 3, which clients other than Qiskit's own send in place of QPY."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from qwicket.circuits.qubit import Op, QubitCircuit, Register
+from qwicket.model.limits import Limits
+from qwicket.programs.openqasm import read_openqasm3
+
+_INPUT: Final = re.compile(
+    r"^[ \t]*input\s+(?:float|angle)(?:\[\d+\])?\s+([^\s;]+)\s*;", re.MULTILINE
+)
+
+
+class TextTemplate:
+    """A circuit in OpenQASM 3; its parameters are its inputs, in the order of their declarations.
+
+    Raises:
+        InvalidProgram: The text is malformed, or its circuit cannot be run.
+        LimitExceeded: The circuit has too many qubits, bits or operations.
+    """
+
+    def __init__(self, text: bytes, limits: Limits) -> None:
+        self._text, self._limits = text, limits
+        self.parameters: Final = tuple(_INPUT.findall(text.decode("utf-8", "replace")))
+        self._circuit = self._read([0.0] * len(self.parameters))
+
+    @property
+    def n_qubits(self) -> int:
+        return self._circuit.n_qubits
+
+    @property
+    def registers(self) -> tuple[Register, ...]:
+        return self._circuit.registers
+
+    def bound(self, values: Sequence[float]) -> tuple[Op, ...]:
+        """Return the operations with values in place of the parameters."""
+        return (self._read(values) if self.parameters else self._circuit).ops
+
+    def _read(self, values: Sequence[float]) -> QubitCircuit:
+        inputs = dict(zip(self.parameters, values, strict=True))
+        (circuit,) = read_openqasm3(self._text, self._limits, inputs)
+        return circuit
