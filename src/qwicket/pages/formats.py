@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _NONE: Final = "–"
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
@@ -63,7 +64,35 @@ def clipped(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
+def beginning(text: str, n_bytes: int) -> str:
+    """Return as much of a text as takes at most this many bytes on a page."""
+    found = text[:n_bytes]
+    while n_escaped(found) > n_bytes:
+        found = found[: len(found) * 7 // 8]
+    return found
+
+
+def n_escaped(text: str) -> int:
+    """Return how many bytes a text takes on a page, where a quotation mark needs up to six."""
+    return len(escape(text).encode())
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return a line of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
+    return ",".join(map(_csv_cell, cells)) + "\r\n"
+
+
+def _csv_cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if isinstance(value, str) and text[:1] in tuple("=+-@\t\r"):
+        text = f"'{text}"
+    if any(mark in text for mark in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "beginning": beginning,
     "clipped": clipped,
     "day": day,
     "duration": duration,

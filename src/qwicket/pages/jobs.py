@@ -54,6 +54,8 @@ _RECENT_JOBS: Final = 2_000
 """Number of the newest jobs whose names and tags the filters suggest."""
 _MAX_CHOICES: Final = 50
 _MAX_CHOICE_CHARS: Final = 60
+_MAX_CHOICES_BYTES: Final = 5_000
+"""Size of the names, and of the tags, that a page suggests."""
 MAX_COUNTED: Final = 10_000
 """Limit of the count that a person confirms before a change; the change itself has no limit."""
 _COLUMNS: Final = (
@@ -160,9 +162,15 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 
 
 def _choices(labels: Counter[str]) -> list[str]:
-    """Return the most frequent labels in alphabetical order."""
+    """Return the most frequent labels in alphabetical order, as many as a page has room for."""
     short = {text: number for text, number in labels.items() if len(text) <= _MAX_CHOICE_CHARS}
-    return sorted(nlargest(_MAX_CHOICES, short, key=short.__getitem__))
+    found, left = [], _MAX_CHOICES_BYTES
+    for text in nlargest(_MAX_CHOICES, short, key=short.__getitem__):
+        left -= formats.n_escaped(text)
+        if left < 0:
+            break
+        found.append(text)
+    return sorted(found)
 
 
 async def stream_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
