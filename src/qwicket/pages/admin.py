@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.dialects.requests import Request
+from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.jobs import runner_name
@@ -441,7 +442,10 @@ async def _call(
 ) -> Any:
     """Call a handler as `_respond` does; return its decoded response, or None without a body."""
     response = await _respond(pages, actor, request, handler, path=path, query=query, body=body)
-    content = bytes(response.body) if isinstance(response, Response) else b""
+    if isinstance(response, ChunkedResponse):
+        content = response.content
+    else:
+        content = bytes(response.body) if isinstance(response, Response) else b""
     return msgspec.json.decode(content) if content else None
 
 
