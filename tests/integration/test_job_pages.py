@@ -28,7 +28,7 @@ from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import violations
 from support.browser import Page, browser
-from support.pages import PASSWORD, TOKEN, Browser, Person, use_session
+from support.pages import PASSWORD, TOKEN, Browser, Person, editor_fields, page_size, use_session
 from support.programs import BELL
 from support.server import LiveServer, running_server
 from support.waiting import until
@@ -534,24 +534,14 @@ def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: P
     assert found.status_code == 200, found.text
 
 
-def fields(page: str) -> dict[str, str]:
-    """Return the fields of the editor."""
-    found = dict(re.findall(r'name="(shots|seed)"[^>]*value="(.*?)"', page))
-    (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
-    for name in ("device", "format", "output"):
-        choice = page.partition(f'<select name="{name}">')[2].partition("</select>")[0]
-        found[name] = "".join(re.findall(r"<option selected>(.*?)</option>", choice))
-    return {name: unescape(value) for name, value in found.items()}
-
-
 @pytest.mark.parametrize("name", ["qubits", "photons", "atoms"])
 def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: str) -> None:
-    given = fields(ada.browser.get(f"/ui/try?example={name}").text)
+    given = editor_fields(ada.browser.get(f"/ui/try?example={name}").text)
     checked = ada.browser.submit("/ui/try", "/ui/try", action="check", **given)
     assert "The program is valid: 1 circuit" in checked.text
     link = ada.browser.submit("/ui/try", "/ui/try", action="link", **given).headers["location"]
     assert "csrf" not in link
-    assert fields(ada.browser.get(link).text) == given
+    assert editor_fields(ada.browser.get(link).text) == given
     run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
     job = ada.client.job(run.headers["location"].rpartition("/")[2])
     job.result(timeout=60)
@@ -736,17 +726,6 @@ def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> 
         assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=", response.text), path
     for name in ("none", "%2e%2e%2fstyle.css", "LICENSE-htmx"):
         assert eve.browser.get(f"/ui/scripts/{name}").status_code == 404
-
-
-def page_size(person: Person, path: str) -> int:
-    """Return the bytes of a page without a cache, as a browser receives them."""
-    response = person.browser.get(path)
-    assert response.status_code == 200, path
-    size = len(response.content)
-    for each in re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', response.text):
-        with person.browser.stream("GET", each) as file:
-            size += sum(map(len, file.iter_raw()))
-    return size
 
 
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:

@@ -199,6 +199,8 @@ def _unpacked(text: str) -> str:
         raise InvalidRequest("packed: this is not a packed program.", field="packed") from None
     if unpacking.unconsumed_tail or len(program) > _MAX_CHARS:
         raise _too_long()
+    if not unpacking.eof:
+        raise InvalidRequest("packed: this is not a packed program.", field="packed")
     return program
 
 
