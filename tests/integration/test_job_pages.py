@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import numpy as np
@@ -43,6 +44,8 @@ h q[0];
 cx q[0], q[1];
 measure q -> c;
 """
+LONG_PROGRAM = "// " + "<" * 7_000
+"""Longer than what the editor shows again."""
 MARKS = (
     "<b>{}</b>",
     '"><script>alert({})</script>',
@@ -696,6 +699,9 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         "/ui/projects",
         f"/ui/projects/{eve.name}",
         f"/ui/projects/{eve.name}?show=jobs",
+        f"/ui/projects/{eve.name}/webhooks",
+        f"/ui/jobs/{plain}/tags",
+        f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
         "/ui/try",
         "/ui/clients/curl",
     )
@@ -715,6 +721,10 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
 
 def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> None:
     paths = ["/ui/jobs", "/ui/devices", "/ui/devices/qwicket_line5", "/ui/projects", "/ui/try"]
+    paths += [
+        f"/ui/projects/{eve.name}/webhooks",
+        f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
+    ]
     for path in [*paths, "/ui/clients", *(f"/ui/jobs/{job}" for job in eve.rows())]:
         response = eve.browser.get(path)
         policy = dict(
@@ -730,7 +740,12 @@ def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> 
 
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
     paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27", "/ui/projects"]
-    paths += [f"/ui/projects/{eve.name}", "/ui/try?example=atoms", "/ui/clients/qiskit-ibm-runtime"]
+    paths += [
+        f"/ui/projects/{eve.name}",
+        f"/ui/projects/{eve.name}/webhooks",
+        "/ui/try?example=atoms",
+        "/ui/clients/qiskit-ibm-runtime",
+    ]
     for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
         assert page_size(eve, path) <= MOST_BYTES, path
 

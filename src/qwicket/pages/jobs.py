@@ -57,7 +57,7 @@ _RECENT_JOBS: Final = 2_000
 """Number of the newest jobs whose names and tags the filters suggest."""
 _MAX_CHOICES: Final = 50
 _MAX_CHOICE_CHARS: Final = 60
-_MAX_CHOICES_BYTES: Final = 3_500
+_MAX_CHOICES_BYTES: Final = 2_500
 """Size of the names, and of the tags, that a page suggests."""
 MAX_COUNTED: Final = 10_000
 """Limit of the count that a person confirms before a change; the change itself has no limit."""
