@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from support.pages import Person, editor_fields, page_size, size_with_files
+from support.pages import TOKEN, Person, editor_fields, page_size, size_with_files
 from support.server import LiveServer
 
 MOST_BYTES = 60_000
@@ -182,3 +182,29 @@ def test_a_packed_program_that_no_page_wrote_is_refused(ada: Person) -> None:
             page = ada.browser.submit("/ui/try", "/ui/try", packed=packed, action=action)
             assert page.status_code in (400, 413), (packed[:9], action)
             assert error_of_editor(page.text)
+
+
+def test_devices_with_long_messages_are_on_small_pages_of_administrators(idle: LiveServer) -> None:
+    with Person(idle, "root", "admin") as chief:
+        made = chief.browser.submit("/ui", "/ui/tokens", project=chief.name, scope=["admin"])
+        auth = {"Authorization": f"Bearer {TOKEN.findall(made.text)[0]}"}
+        listed = chief.browser.get("/v1/admin/devices", headers=auth).json()["devices"]
+        names = [each["name"] for each in listed]
+        for name in names:
+            body = {"is_on": True, "reason": '"' * 200, "message": '"' * 200}
+            done = chief.browser.patch(f"/v1/admin/devices/{name}", json=body, headers=auth)
+            assert done.status_code == 204, done.text
+        found: list[str] = []
+        query: str | None = ""
+        while query is not None:
+            path = f"/ui/admin/devices{query}"
+            assert page_size(chief, path) <= MOST_BYTES, path
+            page = chief.browser.get(path).text
+            found += re.findall(r"<tr><td>(.*?)</td>", page)
+            older = re.search(r'<a href="(\?[^"]*)">Older</a>', page)
+            query = unescape(older[1]) if older else None
+        assert found == names
+        text = chief.browser.get("/ui/admin/devices.csv").text
+        assert [line.split(",")[0] for line in text.splitlines()[1:]] == names
+        for path in ("/ui/devices", f"/ui/devices/{names[0]}"):
+            assert page_size(chief, path) <= MOST_BYTES, path

@@ -49,6 +49,8 @@ _ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
 _PAGE_ROWS: Final = 25
+_MAX_TEXT_BYTES: Final = 16_000
+"""Size of the values of all rows of a page."""
 _CSV_ROWS: Final = 200
 _EXPORT_JOBS: Final = 200
 """Jobs of a part of an export, as of a request of `qwicket project export`."""
@@ -210,8 +212,22 @@ async def _rows(
     if wanted:
         rows = [row for row in rows if wanted in str(row.get(section.searched)).lower()]
     first = int(before) if before.isdecimal() and len(before) <= _MAX_DIGITS else 0
-    end = first + limit
+    end = first + _n_fitting(section, rows[first : first + limit], limit)
     return rows[first:end], end if len(rows) > end else None
+
+
+def _n_fitting(section: Section, rows: list[dict[str, Any]], limit: int) -> int:
+    """Return how many of these rows a page has room for."""
+    if limit > _PAGE_ROWS:  # a file
+        return limit
+    edited = [field.column for action in section.of_row for field in action.fields if field.column]
+    left = _MAX_TEXT_BYTES
+    for number, row in enumerate(rows):
+        texts = [*_cells(section, row), *(str(row.get(column) or "") for column in edited)]
+        left -= sum(map(formats.n_escaped, texts))
+        if left < 0:
+            return max(1, number)
+    return limit
 
 
 def _is_paged(section: Section) -> bool:
