@@ -310,7 +310,7 @@ def test_what_a_request_says_is_text(idle: LiveServer, root: Person) -> None:
                     data={**form, "url": payload, "event": "job.failed", "device": payload},
                 ),
                 "long": post(
-                    "/ui/try", data={**form, **program, "program": (4_000 * payload)[:90_000]}
+                    "/ui/try", data={**form, **program, "program": (60_000 * payload)[:60_000]}
                 ),
                 "export": get(f"/ui/admin/export?{urlencode({'project': payload})}"),
                 "nothing": get(f"/ui/{quote(payload, safe='')}"),
