@@ -47,23 +47,6 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 1440} days {minutes % 1440 // 60} h"
 
 
-def share(value: float | None) -> str:
-    """Return a probability as a percentage."""
-    return _NONE if value is None else f"{100 * value:.3g} %"
-
-
-def number(value: float | None) -> str:
-    """Return an integer with commas, or a float with six significant digits."""
-    if value is None:
-        return _NONE
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
-
-
-def clipped(text: str, chars: int) -> str:
-    """Return a text with at most this many characters."""
-    return text if len(text) <= chars else text[: chars - 1] + "…"
-
-
 def beginning(text: str, n_bytes: int) -> str:
     """Return as much of a text as takes at most this many bytes on a page."""
     found = text[:n_bytes]
@@ -89,6 +72,23 @@ def _csv_cell(value: Any) -> str:
     if any(mark in text for mark in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def share(value: float | None) -> str:
+    """Return a probability as a percentage."""
+    return _NONE if value is None else f"{100 * value:.3g} %"
+
+
+def number(value: float | None) -> str:
+    """Return an integer with commas, or a float with six significant digits."""
+    if value is None:
+        return _NONE
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def clipped(text: str, chars: int) -> str:
+    """Return a text with at most this many characters."""
+    return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {

@@ -39,14 +39,15 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _MAX_PROGRAM_BYTES: Final = 4_000
-_MAX_TAGS_BYTES: Final = 4_000
-"""Sizes in a page, where a quotation mark needs five bytes. Longer tags have their own page."""
+"""Size in a page, where a quotation mark needs five bytes."""
 _MAX_MARKS: Final = 150
 """Marks of the drawing of a circuit."""
 _MAX_BARS: Final = 32
 _MAX_ROWS: Final = 20
 _MAX_SAMPLE_CHARS: Final = 200
 _MAX_TITLE_CHARS: Final = 120
+_MAX_TAGS_BYTES: Final = 4_000
+"""Size in a page of the tags that it shows for editing; longer ones have a page of their own."""
 _MAX_RESULT_BYTES: Final = 4 << 20
 """Stored results of more bytes are not drawn."""
 _SORTS: Final = ("value", "label")
