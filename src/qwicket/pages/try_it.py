@@ -180,7 +180,10 @@ def _packed(program: str) -> str:
     """Return a program as a hidden field of a page; empty if it is too long for that."""
     if len(program) > _MAX_CHARS:
         return ""
-    text = base64.b64encode(zlib.compress(program.encode(), 9)).decode()
+    # A small window and table: 64 kB in place of 268 kB, for a text that is 5 % longer.
+    packing = zlib.compressobj(9, zlib.DEFLATED, 13, 6)
+    content = packing.compress(program.encode()) + packing.flush()
+    text = base64.b64encode(content).decode()
     return text if len(text) <= _MAX_PACKED_CHARS else ""
 
 
