@@ -152,10 +152,9 @@ async def _page(
     status = 200 if error is None or is_typing else error.status
     if not is_whole and formats.n_escaped(fields["program"]) > _MAX_EDITED_BYTES:
         return pages.renderer.page(
-            "try",
+            "try-long",
             status,
             title="Try it: a long program",
-            is_long=True,
             packed=_packed(fields["program"]),
             **shown,
             **frame(actor, request),
@@ -167,7 +166,6 @@ async def _page(
         status,
         is_live=True,
         title="Try it",
-        is_long=False,
         examples=EXAMPLES,
         devices=views,
         formats=dict.fromkeys(each for spec in specs for each in spec.formats),
