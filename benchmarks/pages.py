@@ -48,6 +48,7 @@ _PAGES: Final = (
     "/devices/qwicket_heavyhex27",
     "/projects",
     "/projects/bench-0",
+    "/projects/bench-0/webhooks",
     "/try",
     "/clients",
     "/admin",
@@ -57,6 +58,8 @@ _PAGES: Final = (
     "/admin/jobs?state=failed",
     "/admin/devices",
     "/admin/projects",
+    "/admin/usage",
+    "/admin/export?project=bench-0",
     "/admin/audit",
 )
 _FILES: Final = re.compile(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"')

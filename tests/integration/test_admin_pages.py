@@ -282,7 +282,8 @@ def test_what_the_api_refuses_is_refused(
 
 def test_members_reach_no_page_of_administrators(live: LiveServer, root: Person) -> None:
     with Person(live, "bob") as bob:
-        paths = ["/ui/admin", *(f"/ui/admin/{section}" for section in SECTIONS)]
+        paths = ["/ui/admin", "/ui/admin/export", "/ui/admin/export.zip"]
+        paths += [f"/ui/admin/{section}{kind}" for section in SECTIONS for kind in ("", ".csv")]
         field = bob.browser.csrf("/ui")
         for path in paths:
             assert bob.browser.get(path).status_code == 403, path
@@ -306,7 +307,8 @@ def test_pages_of_administrators_are_accessible(live: LiveServer, root: Person) 
     ):
         use_session(page, live, root)
         job = root.client.submit(BELL, "simulator")
-        sections = ("", *(f"/{each}" for each in SECTIONS), f"/jobs/{job.id}")
+        sections = ["", *(f"/{each}" for each in SECTIONS), f"/jobs/{job.id}", "/export"]
+        sections += [f"/export?project={root.name}"]
         screens = [(390, "light"), (390, "dark"), (1440, "dark")]
         for section, (width, scheme) in product(sections, screens):
             page.open(f"{live.url}/ui/admin{section}", width=width, scheme=scheme)

@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import numpy as np
@@ -28,7 +29,7 @@ from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import violations
 from support.browser import Page, browser
-from support.pages import PASSWORD, TOKEN, Browser, Person, use_session
+from support.pages import PASSWORD, TOKEN, Browser, Person, editor_fields, page_size, use_session
 from support.programs import BELL
 from support.server import LiveServer, running_server
 from support.waiting import until
@@ -43,6 +44,8 @@ h q[0];
 cx q[0], q[1];
 measure q -> c;
 """
+LONG_PROGRAM = "// " + "<" * 7_000
+"""Longer than what the editor shows again."""
 MARKS = (
     "<b>{}</b>",
     '"><script>alert({})</script>',
@@ -535,24 +538,14 @@ def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: P
     assert found.status_code == 200, found.text
 
 
-def fields(page: str) -> dict[str, str]:
-    """Return the fields of the editor."""
-    found = dict(re.findall(r'name="(shots|seed)"[^>]*value="(.*?)"', page))
-    (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
-    for name in ("device", "format", "output"):
-        choice = page.partition(f'<select name="{name}">')[2].partition("</select>")[0]
-        found[name] = "".join(re.findall(r"<option selected>(.*?)</option>", choice))
-    return {name: unescape(value) for name, value in found.items()}
-
-
 @pytest.mark.parametrize("name", ["qubits", "photons", "atoms"])
 def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: str) -> None:
-    given = fields(ada.browser.get(f"/ui/try?example={name}").text)
+    given = editor_fields(ada.browser.get(f"/ui/try?example={name}").text)
     checked = ada.browser.submit("/ui/try", "/ui/try", action="check", **given)
     assert "The program is valid: 1 circuit" in checked.text
     link = ada.browser.submit("/ui/try", "/ui/try", action="link", **given).headers["location"]
     assert "csrf" not in link
-    assert fields(ada.browser.get(link).text) == given
+    assert editor_fields(ada.browser.get(link).text) == given
     run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
     job = ada.client.job(run.headers["location"].rpartition("/")[2])
     job.result(timeout=60)
@@ -707,6 +700,9 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         "/ui/projects",
         f"/ui/projects/{eve.name}",
         f"/ui/projects/{eve.name}?show=jobs",
+        f"/ui/projects/{eve.name}/webhooks",
+        f"/ui/jobs/{plain}/tags",
+        f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
         "/ui/try",
         "/ui/clients/curl",
     )
@@ -726,6 +722,10 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
 
 def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> None:
     paths = ["/ui/jobs", "/ui/devices", "/ui/devices/qwicket_line5", "/ui/projects", "/ui/try"]
+    paths += [
+        f"/ui/projects/{eve.name}/webhooks",
+        f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
+    ]
     for path in [*paths, "/ui/clients", *(f"/ui/jobs/{job}" for job in eve.rows())]:
         response = eve.browser.get(path)
         policy = dict(
@@ -739,20 +739,14 @@ def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> 
         assert eve.browser.get(f"/ui/scripts/{name}").status_code == 404
 
 
-def page_size(person: Person, path: str) -> int:
-    """Return the bytes of a page without a cache, as a browser receives them."""
-    response = person.browser.get(path)
-    assert response.status_code == 200, path
-    size = len(response.content)
-    for each in re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', response.text):
-        with person.browser.stream("GET", each) as file:
-            size += sum(map(len, file.iter_raw()))
-    return size
-
-
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
     paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27", "/ui/projects"]
-    paths += [f"/ui/projects/{eve.name}", "/ui/try?example=atoms", "/ui/clients/qiskit-ibm-runtime"]
+    paths += [
+        f"/ui/projects/{eve.name}",
+        f"/ui/projects/{eve.name}/webhooks",
+        "/ui/try?example=atoms",
+        "/ui/clients/qiskit-ibm-runtime",
+    ]
     for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
         assert page_size(eve, path) <= MOST_BYTES, path
 

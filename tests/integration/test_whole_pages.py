@@ -74,6 +74,8 @@ def test_the_pages_need_little_memory(
         assert opened.sign_in("zoe", PASSWORD).status_code == 303
         paths = ["", "/jobs", "/devices", "/devices/qwicket_heavyhex27", "/projects", "/clients"]
         paths += [f"/admin{section}" for section in ("", *(f"/{each}" for each in SECTIONS))]
+        paths += ["/admin/export?project=zoe", "/admin/usage.csv", "/projects/zoe/use.csv"]
+        paths += ["/projects/zoe/webhooks", f"/try?{urlencode({'program': 5_000 * '&'})}"]
         for path in (*paths, "/try", "/projects/zoe"):
             assert opened.get(f"/ui{path}").status_code == 200
 
@@ -88,7 +90,7 @@ def test_the_pages_need_little_memory(
 
 def test_every_page_of_administrators_is_small(root: Person) -> None:
     found = {}
-    for section in ("", *(f"/{each}" for each in SECTIONS)):
+    for section in ("", "/export?project=root", *(f"/{each}" for each in SECTIONS)):
         text = root.browser.get(f"/ui/admin{section}").text
         files = re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', text)
         size = len(text.encode())
@@ -209,6 +211,10 @@ def test_without_scripts_each_page_works_and_says_what_needs_them(server: LiveSe
         page.open(f"{server.url}/ui", width=1000)
         click("button.main")
         assert "Your new token" in text()
+        long = urlencode({"program": "// " + 7_000 * "<"})
+        page.open(f"{server.url}/ui/try?{long}", width=1000)
+        click("button[value=edit]")
+        assert page.run("document.querySelector('textarea').value.length") == 7_003
         for path in ("devices", "devices/qwicket_heavyhex27", "projects", "clients"):
             page.open(f"{server.url}/ui/{path}", width=1000)
             assert page.run("document.querySelector('h1') !== null"), path
@@ -299,6 +305,14 @@ def test_what_a_request_says_is_text(idle: LiveServer, root: Person) -> None:
                 "admin jobs": get(f"/ui/admin/jobs?{search}"),
                 "admin budgets": post("/ui/admin/budgets", data=budget),
                 "admin confirm": post("/ui/admin/jobs", data={**change_all, "name": payload}),
+                "webhooks": post(
+                    f"/ui/projects/{root.name}/webhooks",
+                    data={**form, "url": payload, "event": "job.failed", "device": payload},
+                ),
+                "long": post(
+                    "/ui/try", data={**form, **program, "program": (60_000 * payload)[:60_000]}
+                ),
+                "export": get(f"/ui/admin/export?{urlencode({'project': payload})}"),
                 "nothing": get(f"/ui/{quote(payload, safe='')}"),
             }.items():
                 assert response.status_code < 500, (name, payload)

@@ -110,3 +110,29 @@ def use_session(page: Page, server: LiveServer, person: Person) -> None:
         httpOnly=True,
         sameSite="Lax",
     )
+
+
+def page_size(person: Person, path: str) -> int:
+    """Return the bytes of a page without a cache, as a browser receives them."""
+    response = person.browser.get(path)
+    assert response.status_code == 200, path
+    return size_with_files(person, response)
+
+
+def size_with_files(person: Person, response: httpx.Response) -> int:
+    """Return the bytes of a page with its style sheet and scripts, as a browser receives them."""
+    size = len(response.content)
+    for each in re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', response.text):
+        with person.browser.stream("GET", each) as file:
+            size += sum(map(len, file.iter_raw()))
+    return size
+
+
+def editor_fields(page: str) -> dict[str, str]:
+    """Return the fields of the editor."""
+    found = dict(re.findall(r'name="(shots|seed)"[^>]*value="(.*?)"', page))
+    (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
+    for name in ("device", "format", "output"):
+        choice = page.partition(f'<select name="{name}">')[2].partition("</select>")[0]
+        found[name] = "".join(re.findall(r"<option selected>(.*?)</option>", choice))
+    return {name: unescape(value) for name, value in found.items()}

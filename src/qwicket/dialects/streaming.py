@@ -186,6 +186,11 @@ class ChunkedResponse(Response):
         made.raw_headers = whole.raw_headers
         return made
 
+    @property
+    def content(self) -> bytes:
+        """Return the whole body, for a caller in the same process."""
+        return self._body if isinstance(self._body, bytes) else b"".join(self._body)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         memory: ResponseMemory | None = scope.get(RESPONSE_MEMORY)
         if memory is not None:

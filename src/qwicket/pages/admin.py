@@ -7,6 +7,8 @@ with the signed-in person as the actor. The overview reads the runners from the 
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections import Counter
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Final
@@ -19,16 +21,25 @@ from starlette.responses import Response
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.dialects.requests import Request
+from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.jobs import runner_name
+from qwicket.model.states import JobState
+from qwicket.pages import formats
 from qwicket.pages.admin_sections import SECTIONS, YES
 from qwicket.pages.forms import SESSION, Form, check_form, frame
+from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as ASGIScope
+
     from qwicket.dialects.routing import Route
     from qwicket.model.accounts import Actor
-    from qwicket.pages.admin_sections import Action, Section
+    from qwicket.pages.admin_types import Action, Section
     from qwicket.pages.handlers import Handlers
 
     _Actions = list[tuple[int, Action]]
@@ -37,6 +48,11 @@ _ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
 _PAGE_ROWS: Final = 25
+_MAX_TEXT_BYTES: Final = 16_000
+"""Size of the values of all rows of a page."""
+_CSV_ROWS: Final = 200
+_EXPORT_JOBS: Final = 200
+"""Jobs of a part of an export, as of a request of `qwicket project export`."""
 _MAX_DIGITS: Final = 9
 """A longer `before` is not the position of a row, and the first page is shown."""
 _DAY_S: Final = 86_400
@@ -52,6 +68,7 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
     query = {"state": _ACTIVE, "limit": "100"}
     running = await _call(pages, actor, request, "list_all_jobs", query=query)
     devices = await _call(pages, actor, request, "list_all_devices")
+    settings = pages.renderer.settings()
     busy = Counter(job["runner"] for job in running["jobs"])
     return pages.renderer.page(
         "admin",
@@ -62,7 +79,8 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
         ],
         labs=[each for each in devices["devices"] if each["agents"] is not None],
         jobs=running["jobs"],
-        settings=pages.renderer.settings(),
+        settings=settings,
+        backup=_backup_command(dict(settings)),
         limits=_limit_rows(pages.gateway.limits),
         **frame(actor, request),
     )
@@ -83,8 +101,91 @@ async def read_section(pages: Handlers, actor: Actor, request: Request[None]) ->
         filters=filters,
         starts=_starts(section, filters),
         older=urlencode(filters | {"before": following}) if following else "",
+        search=urlencode(filters),
         **frame(actor, request),
     )
+
+
+async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read all rows of a section as CSV."""
+    name, section = _section(request)
+    filters = _filters(request)[1]
+    limit = _CSV_ROWS if _is_paged(section) else sys.maxsize
+    first = await _rows(pages, actor, request, section, filters, "", limit)
+
+    async def lines() -> AsyncGenerator[str, None]:
+        yield formats.csv_line(column for column, _ in section.columns)
+        rows, following = first
+        while True:
+            yield "".join(
+                formats.csv_line(_csv_value(row.get(column)) for column, _ in section.columns)
+                for row in rows
+            )
+            if not following:
+                return
+            rows, following = await _rows(
+                pages, actor, request, section, filters, str(following), limit
+            )
+
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
+    media_type = "text/csv; charset=utf-8"
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=media_type)
+
+    async def stream(_scope: ASGIScope, _receive: Receive, send: Send) -> None:
+        # Starlette's StreamingResponse would load 0.5 MB.
+        head = Response(headers=headers, media_type=media_type).raw_headers
+        head = [each for each in head if each[0] != b"content-length"]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        async for text in lines():
+            await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return stream
+
+
+def _csv_value(value: Any) -> Any:
+    """Return a value as a whole, unlike `_cell`; numbers stay numbers."""
+    if isinstance(value, bool | list):
+        return _cell(value)
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
+
+
+async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read which ended jobs of a project the next part of its export has."""
+    before, filters = _filters(request)
+    project = filters.get("project", "")
+    jobs, following = [], None
+    if project:
+        states = ",".join(state for state in JobState if state.is_final)
+        query = {"project": project, "state": states, **_part(before)}
+        found = await _call(pages, actor, request, "list_all_jobs", query=query)
+        jobs, following = found["jobs"], found["next"]
+    return pages.renderer.page(
+        "admin-export",
+        title="Export of a project",
+        sections=SECTIONS,
+        name="projects",
+        project=project,
+        is_first=not before,
+        n_jobs=len(jobs),
+        newest=_cell(jobs[0]["created_at"]) if jobs else "",
+        oldest=_cell(jobs[-1]["created_at"]) if jobs else "",
+        part=urlencode({"project": project} | ({"before": before} if before else {})),
+        older=urlencode({"project": project, "before": following}) if following else "",
+        **frame(actor, request),
+    )
+
+
+async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read a part of a project's ended jobs, with their archives, in one ZIP file."""
+    before, filters = _filters(request)
+    path = {"project": filters.get("project", "")}
+    return await _respond(pages, actor, request, "export_jobs", path=path, query=_part(before))
+
+
+def _part(before: str) -> dict[str, str]:
+    return {"limit": str(_EXPORT_JOBS)} | ({"before": before} if before else {})
 
 
 async def _rows(
@@ -94,6 +195,7 @@ async def _rows(
     section: Section,
     filters: dict[str, str],
     before: str,
+    limit: int = _PAGE_ROWS,
 ) -> tuple[list[dict[str, Any]], Any]:
     """Return a page of a section's rows, and where the next one begins; None at the end."""
     path, query = {}, dict(section.query) | _with_times(filters)
@@ -103,7 +205,7 @@ async def _rows(
         path[section.of] = query.pop(section.of)
     wanted = query.pop("name", "").lower() if section.searched else ""
     if _is_paged(section):
-        query |= {"limit": str(_PAGE_ROWS)} | ({"before": before} if before else {})
+        query |= {"limit": str(limit)} | ({"before": before} if before else {})
     found = await _call(pages, actor, request, section.handler, path=path, query=query)
     rows = [path | (row if isinstance(row, dict) else {"name": row}) for row in found[section.key]]
     for row in rows:  # `Action.if_column` refers to a state by such a column
@@ -113,8 +215,22 @@ async def _rows(
     if wanted:
         rows = [row for row in rows if wanted in str(row.get(section.searched)).lower()]
     first = int(before) if before.isdecimal() and len(before) <= _MAX_DIGITS else 0
-    end = first + _PAGE_ROWS
+    end = first + _n_fitting(section, rows[first : first + limit], limit)
     return rows[first:end], end if len(rows) > end else None
+
+
+def _n_fitting(section: Section, rows: list[dict[str, Any]], limit: int) -> int:
+    """Return how many of these rows a page has room for."""
+    if limit > _PAGE_ROWS:  # a file
+        return limit
+    edited = [field.column for action in section.of_row for field in action.fields if field.column]
+    left = _MAX_TEXT_BYTES
+    for number, row in enumerate(rows):
+        texts = [*_cells(section, row), *(str(row.get(column) or "") for column in edited)]
+        left -= sum(map(formats.n_escaped, texts))
+        if left < 0:
+            return max(1, number)
+    return limit
 
 
 def _is_paged(section: Section) -> bool:
@@ -193,6 +309,15 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
         return pages.redirect(section_path)
     text = msgspec.json.format(msgspec.json.encode(response), indent=2).decode()
     return pages.renderer.page("admin-done", title=f"Done: {action.label}", response=text, **shown)
+
+
+def _backup_command(settings: dict[str, str]) -> str:
+    """Return the command that copies this server's data into one file."""
+    url = settings.get("database_url", "none")
+    place = ["--database-url", url]
+    if url == "none":
+        place = ["--data-dir", settings.get("data_dir", "")]
+    return shlex.join(["qwicket", "backup", "qwicket.backup", *place])
 
 
 def _limit_rows(group: msgspec.Struct, prefix: str = "") -> list[tuple[str, Any]]:
@@ -336,9 +461,26 @@ async def _call(
     query: dict[str, str] | None = None,
     body: dict[str, Any] | None = None,
 ) -> Any:
-    """Call a handler of `/v1/admin` as its route would.
+    """Call a handler as `_respond` does; return its decoded response, or None without a body."""
+    response = await _respond(pages, actor, request, handler, path=path, query=query, body=body)
+    if isinstance(response, ChunkedResponse):
+        content = response.content
+    else:
+        content = bytes(response.body) if isinstance(response, Response) else b""
+    return msgspec.json.decode(content) if content else None
 
-    Return its decoded response, or None if that has no body.
+
+async def _respond(
+    pages: Handlers,
+    actor: Actor,
+    request: Request[Any],
+    handler: str,
+    *,
+    path: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+) -> ASGIApp:
+    """Call a handler of `/v1/admin` as its route would; return its response.
 
     Raises:
         Forbidden: The sign-in lacks the scope `admin`.
@@ -354,6 +496,4 @@ async def _call(
     inner: Request[Any] = Request(scope, request.receive)
     if route.body is not None:
         inner.payload = route.body.parse(msgspec.json.encode(body or {}), gateway.limits)
-    response = await route.handler(TokenAccess(gateway), actor, inner)
-    content = bytes(response.body) if isinstance(response, Response) else b""
-    return msgspec.json.decode(content) if content else None
+    return await route.handler(TokenAccess(gateway), actor, inner)

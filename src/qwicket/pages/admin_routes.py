@@ -11,13 +11,14 @@ from qwicket.model.accounts import Scope
 from qwicket.pages.forms import FORM_BODY, Form
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
     from qwicket.pages.handlers import Handlers
 
 _PAGES: Final = "qwicket.pages.admin"
+_PART: Final = ("project", "before")
 _FILTERS: Final = (
     "account",
     "project",
@@ -41,32 +42,50 @@ def routes(made: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/jobs/{id}", read_any_job, admin, on_error=back),
+        Route("GET", "/admin/export", read_export, admin, query=_PART, on_error=back),
+        Route("GET", "/admin/export.zip", read_archives, admin, query=_PART, on_error=back),
+        Route("GET", "/admin/{section}.csv", read_csv, admin, query=_FILTERS, on_error=back),
         Route("GET", "/admin/{section}", read_section, admin, query=_FILTERS, on_error=back),
         Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, query=_FILTERS),
     )
 
 
-async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read the live runners and agents, the running jobs, and the settings and limits in force."""
     return await _call("read_overview", pages, actor, request)
 
 
-async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read the rows of a section."""
     return await _call("read_section", pages, actor, request)
 
 
-async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read all rows of a section as CSV."""
+    return await _call("read_csv", pages, actor, request)
+
+
+async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read the page from which the ended jobs of a project are downloaded in parts."""
+    return await _call("read_export", pages, actor, request)
+
+
+async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read a part of a project's ended jobs, with their archives, in one ZIP file."""
+    return await _call("read_archives", pages, actor, request)
+
+
+async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read a job of any account."""
     return await _call("read_any_job", pages, actor, request)
 
 
-async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> ASGIApp:
     """Execute an action of a section."""
     return await _call("execute_action", pages, actor, request)
 
 
-async def _call(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> Response:
+async def _call(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> ASGIApp:
     module = await asyncio.to_thread(import_module, _PAGES)
-    response: Response = await getattr(module, name)(pages, actor, request)
+    response: ASGIApp = await getattr(module, name)(pages, actor, request)
     return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -47,6 +48,33 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 1440} days {minutes % 1440 // 60} h"
 
 
+def beginning(text: str, n_bytes: int) -> str:
+    """Return as much of a text as takes at most this many bytes on a page."""
+    found = text[:n_bytes]
+    while n_escaped(found) > n_bytes:
+        found = found[: len(found) * 7 // 8]
+    return found
+
+
+def n_escaped(text: str) -> int:
+    """Return how many bytes a text takes on a page, where a quotation mark needs up to six."""
+    return len(escape(text).encode())
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return a line of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
+    return ",".join(map(_csv_cell, cells)) + "\r\n"
+
+
+def _csv_cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if isinstance(value, str) and text[:1] in tuple("=+-@\t\r"):
+        text = f"'{text}"
+    if any(mark in text for mark in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
 def share(value: float | None) -> str:
     """Return a probability as a percentage."""
     return _NONE if value is None else f"{100 * value:.3g} %"
@@ -74,6 +102,7 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "beginning": beginning,
     "clipped": clipped,
     "day": day,
     "duration": duration,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from heapq import nlargest
-from html import escape
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import Response
@@ -45,6 +44,8 @@ _MAX_BARS: Final = 32
 _MAX_ROWS: Final = 20
 _MAX_SAMPLE_CHARS: Final = 200
 _MAX_TITLE_CHARS: Final = 120
+_MAX_TAGS_BYTES: Final = 4_000
+"""Size in a page of the tags that it shows for editing; longer ones have a page of their own."""
 _MAX_RESULT_BYTES: Final = 4 << 20
 """Stored results of more bytes are not drawn."""
 _SORTS: Final = ("value", "label")
@@ -101,6 +102,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
         Route("GET", "/jobs/{id}", read_job, read, query=query, on_error=back),
         Route("GET", "/jobs/{id}/stream", stream_job, read),
         Route("POST", "/jobs/{id}", change_job, Scope.JOBS_WRITE, FORM_BODY),
+        Route("GET", "/jobs/{id}/tags", read_tags, read, on_error=back),
         Route("GET", "/jobs/{id}/program", read_program, read, on_error=back),
         Route("GET", "/jobs/{id}/result.json", read_json, read, on_error=back),
         Route("GET", "/jobs/{id}/result.csv", read_csv, read, query=("part",), on_error=back),
@@ -113,6 +115,18 @@ async def read_job(pages: Handlers, actor: Actor, request: Request[None]) -> Res
     """Read one job."""
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     return await _page(pages, actor, request, job)
+
+
+async def read_tags(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the name and all tags of a job in a form: the page of the job has no room for long ones.
+
+    Raises:
+        NotFound: The job is of another account, which alone can change them.
+    """
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    if job.account != actor.account:
+        raise NotFound("Only the account that submitted the job can change its name and tags.")
+    return pages.renderer.page("job-tags", title="Name and tags", job=job, **frame(actor, request))
 
 
 async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -252,7 +266,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     device = await _device(pages, job)
     contents = await _none_if_absent(gateway.archives.submitted(job, request.response_memory))
     program = _text(contents) if contents else ""
-    shown_program = _begin(program)
+    shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
     shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
     ahead = await gateway.queue.ahead(actor, job)
@@ -280,6 +294,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         result=result,
         reason=reason,
         is_own=job.account == actor.account,
+        are_tags_long=formats.n_escaped("\n".join(job.tags)) > _MAX_TAGS_BYTES,
         key=secrets.token_hex(16),
         **frame(actor, request),
     )
@@ -347,14 +362,6 @@ async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[Moment]:
 
 def _text(contents: Contents) -> str:
     return "" if contents.source is None else contents.source.decode(errors="replace")
-
-
-def _begin(program: str) -> str:
-    """Return as much of a program as a page shows."""
-    found = program[:_MAX_PROGRAM_BYTES]
-    while len(escape(found).encode()) > _MAX_PROGRAM_BYTES:
-        found = found[: len(found) * 7 // 8]
-    return found
 
 
 async def _drawing(

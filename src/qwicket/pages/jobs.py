@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 PAGE_JOBS: Final = 50
+_LONG_SEARCH_CHARS: Final = 1_000
+_FEW_JOBS: Final = 12
+"""Jobs of a page whose address is long: the page has the address four times."""
 _CSV_JOBS: Final = 500
 _FILTERS: Final = ("device", "state", "project", "name", "tag", "created_from", "created_to")
 _UNFINISHED: Final = ",".join(each for each in JobState if each not in FINAL)
@@ -52,6 +55,8 @@ _RECENT_JOBS: Final = 2_000
 """Number of the newest jobs whose names and tags the filters suggest."""
 _MAX_CHOICES: Final = 50
 _MAX_CHOICE_CHARS: Final = 60
+_MAX_CHOICES_BYTES: Final = 2_500
+"""Size of the names, and of the tags, that a page suggests."""
 MAX_COUNTED: Final = 10_000
 """Limit of the count that a person confirms before a change; the change itself has no limit."""
 _COLUMNS: Final = (
@@ -137,14 +142,15 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     listed: dict[str, Any] = {"jobs": jobs, "search": search, "is_first": not before}
     if request.headers.get("hx-request") == "true":  # an open page reads its list again
         return pages.renderer.page("jobs-list", **listed)
-    names, tags = await pages.gateway.jobs.recent_labels(actor, _RECENT_JOBS)
+    n_recent = _RECENT_JOBS if search.query.limit == PAGE_JOBS else 0
+    names, tags = await pages.gateway.jobs.recent_labels(actor, n_recent)
     views = await pages.gateway.devices.of("native")
     return pages.renderer.page(
         "jobs",
         is_live=not before,
         change=change,
         title="My jobs",
-        following=jobs[-1].seq if len(jobs) == PAGE_JOBS else None,
+        following=jobs[-1].seq if len(jobs) == search.query.limit else None,
         projects=projects,
         devices=[view.device.name for view in views],
         names=_choices(names),
@@ -158,9 +164,15 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 
 
 def _choices(labels: Counter[str]) -> list[str]:
-    """Return the most frequent labels in alphabetical order."""
+    """Return the most frequent labels in alphabetical order, as many as a page has room for."""
     short = {text: number for text, number in labels.items() if len(text) <= _MAX_CHOICE_CHARS}
-    return sorted(nlargest(_MAX_CHOICES, short, key=short.__getitem__))
+    found, left = [], _MAX_CHOICES_BYTES
+    for text in nlargest(_MAX_CHOICES, short, key=short.__getitem__):
+        left -= formats.n_escaped(text)
+        if left < 0:
+            break
+        found.append(text)
+    return sorted(found)
 
 
 async def stream_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -403,8 +415,9 @@ def _search(
         if not found:
             raise InvalidRequest("project: you have no such project.", field="project")
         project = found[0]
-    query = structs.replace(query, project=project, limit=PAGE_JOBS)
-    return Search(fields, query)
+    is_long = len(urlencode(fields)) > _LONG_SEARCH_CHARS
+    limit = _FEW_JOBS if is_long else PAGE_JOBS
+    return Search(fields, structs.replace(query, project=project, limit=limit))
 
 
 async def _csv(

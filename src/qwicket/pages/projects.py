@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from starlette.responses import Response
+
 from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.model.budgets import from_stored_amount
 from qwicket.pages import formats, plots
 from qwicket.pages.forms import frame
+from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from qwicket.dialects.requests import Request
-    from qwicket.model.accounts import Actor
+    from qwicket.model.accounts import Actor, Project
     from qwicket.pages.handlers import Handlers
 
 _DAYS: Final = 30
+_CSV_DAYS: Final = 366
 _STEP: Final = 28
 """Distance of the bars, so that all days fit into a page."""
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
@@ -28,6 +30,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/projects", read_projects, ANY_TOKEN, on_error=back),
         Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=("show",), on_error=back),
+        Route("GET", "/projects/{name}/use.csv", read_use, ANY_TOKEN, on_error=back),
     )
 
 
@@ -52,11 +55,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
     project, members = await gateway.accounts.members(actor, request.path_params["name"])
     unit = request.query_params.get("show", _UNITS[0])
     unit = unit if unit in _UNITS else _UNITS[0]
-    days = await gateway.budgets.daily(project, _DAYS)
-    rows = [
-        (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
-        for day, use in days
-    ]
+    rows = await _use(pages, project, _DAYS)
     column = _UNITS.index(unit)
     return pages.renderer.page(
         "project",
@@ -74,3 +73,22 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         ),
         **frame(actor, request),
     )
+
+
+async def read_use(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read what the jobs of a project have used on each day of the last year, as CSV."""
+    project, _ = await pages.gateway.accounts.members(actor, request.path_params["name"])
+    lines = [formats.csv_line(("day (UTC)", *_UNITS))]
+    for day, values in await _use(pages, project, _CSV_DAYS):
+        lines.append(formats.csv_line((day, *values)))
+    name = f'attachment; filename="{project.name}-use.csv"'
+    headers = {**HEADERS, "Content-Disposition": name}
+    return Response("".join(lines), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str, list[float]]]:
+    """Return what a project has used on each of the last days, by unit, oldest first."""
+    return [
+        (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
+        for day, use in await pages.gateway.budgets.daily(project, n_days)
+    ]

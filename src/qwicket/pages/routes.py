@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import admin_routes, clients, devices, job, jobs, projects, try_it
+from qwicket.pages import admin_routes, clients, devices, job, jobs, projects, try_it, webhooks
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.invitations import InvitationHandlers as Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -54,6 +54,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
         *job.routes(handlers),
         *devices.routes(handlers),
         *projects.routes(handlers),
+        *webhooks.routes(handlers),
         *try_it.routes(handlers),
         *clients.routes(handlers),
         *admin_routes.routes(handlers),

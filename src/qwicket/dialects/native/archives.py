@@ -71,6 +71,7 @@ async def page(
     limit: int,
     memory: ResponseMemory,
     *,
+    name: str,
     is_head: bool,
 ) -> ASGIApp:
     """Return a ZIP file with the archives of several jobs, and the jobs as JSON.
@@ -80,10 +81,11 @@ async def page(
         jobs: Ended jobs.
         limit: Number of jobs of a full page.
         memory: Memory for the response.
+        name: Name of the file.
         is_head: Whether the request asks for headers alone.
     """
-    stream = _page(archives, jobs, limit, memory)
-    return await _response(stream, {}, is_head=is_head)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return await _response(_page(archives, jobs, limit, memory), headers, is_head=is_head)
 
 
 async def _response(

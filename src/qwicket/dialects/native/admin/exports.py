@@ -24,11 +24,13 @@ async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> A
 
     before, limit = page(request.query_params, access.limits.requests.list_page)
     query = JobQuery(states=_FINAL, before=before, limit=limit)
-    found = await access.admin.export_page(query, request.path_params["project"])
+    project = request.path_params["project"]
+    found = await access.admin.export_page(query, project)
     return await archives.page(
         access.admin.archives,
         found,
         limit,
         request.response_memory,
+        name=f"{project}.zip" if before is None else f"{project}-before-{before}.zip",
         is_head=request.method == "HEAD",
     )

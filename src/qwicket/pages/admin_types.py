@@ -1,0 +1,104 @@
+"""What a page of administrators is made of: sections, their actions, and the fields of forms."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["text", "number", "days", "password", "time", "choice", "list", "people"]
+
+
+class Field(NamedTuple):
+    """A field of a form.
+
+    Attributes:
+        name: Its name in the body of the request; with a `/` before it, a parameter of the path.
+        label: Its label.
+        kind: How it is written: the items of a `list` are separated by commas, of `people` each
+            line is a name and perhaps an e-mail address after a comma, a `time` is in UTC, and
+            `days` are sent as seconds.
+        choices: Values of a choice.
+        column: Column of the row with the value that the field shows at first; of a field that
+            belongs to no row, the filter with that value, where its name is another.
+        is_nullable: Whether an empty field is sent as null.
+    """
+
+    name: str
+    label: str
+    kind: Kind = "text"
+    choices: tuple[str, ...] = ()
+    column: str = ""
+    is_nullable: bool = False
+
+
+class Action(NamedTuple):
+    """A request that a button of the page sends.
+
+    Attributes:
+        handler: Name of the handler.
+        label: Text of its button.
+        path: Each parameter of the path, with the column of the row that has its value.
+        fields: Fields that a person fills in.
+        fixed: Fields of the body that are the same for each row.
+        query: Parameters of the query, which are the same for each row.
+        if_column: Column that must have a value, or with a `!` before it must have none, so that
+            the row shows the action. A row with a state also has a column `is_STATE`.
+        warning: Text to confirm first; empty if the action needs no confirmation.
+        is_counted: Whether the number of what it would change is confirmed first: its handler has a
+            dry run.
+    """
+
+    handler: str
+    label: str
+    path: tuple[tuple[str, str], ...] = ()
+    fields: tuple[Field, ...] = ()
+    fixed: tuple[tuple[str, Any], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    if_column: str = ""
+    warning: str = ""
+    is_counted: bool = False
+
+
+class Link(NamedTuple):
+    """A link of a row to another page of administrators.
+
+    Attributes:
+        label: Its text.
+        page: Last part of the page's address.
+        parameter: Parameter of the query.
+        column: Column of the row with its value.
+    """
+
+    label: str
+    page: str
+    parameter: str
+    column: str
+
+
+class Section(NamedTuple):
+    """A page of administrators.
+
+    Attributes:
+        title: Its title.
+        handler: Name of the handler that reads its rows.
+        key: Field of the response with the rows.
+        columns: Columns of the table, with their headings.
+        of_row: Actions on a row.
+        of_page: Actions that need no row.
+        filters: Parameters of the query by which rows are chosen.
+        of: Filter that is a parameter of the handler's path; without it there are no rows.
+        searched: Column that a filter `name` searches, where the handler has no such filter.
+        query: Parameters of the handler's query, which are always the same.
+        links: Links of each row.
+    """
+
+    title: str
+    handler: str
+    key: str
+    columns: tuple[tuple[str, str], ...]
+    of_row: tuple[Action, ...] = ()
+    of_page: tuple[Action, ...] = ()
+    filters: tuple[str, ...] = ()
+    of: str = ""
+    searched: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    links: tuple[Link, ...] = ()

@@ -1,0 +1,214 @@
+"""Pages with the longest texts that people may write are small, and lose nothing."""
+
+from __future__ import annotations
+
+import base64
+import math
+import random
+import re
+import zlib
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from support.pages import TOKEN, Person, editor_fields, page_size, size_with_files
+from support.server import LiveServer
+
+MOST_BYTES = 60_000
+BELL_QASM = """OPENQASM 2.0;
+include "qelib1.inc";
+qreg q[2];
+creg c[2];
+h q[0];
+cx q[0], q[1];
+measure q -> c;
+"""
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that runs nothing, so that jobs wait."""
+    live = LiveServer(tmp_path_factory.mktemp("sizes"), "--workers", "0")
+    yield live
+    assert live.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def ada(idle: LiveServer) -> Iterator[Person]:
+    with Person(idle, "ada") as person:
+        yield person
+
+
+@pytest.mark.parametrize("mark", ['"', "&", "\U0001f600"])
+def test_a_job_with_many_long_tags_has_small_pages_and_loses_none(
+    idle: LiveServer, mark: str
+) -> None:
+    tags = [f"{mark * 253}{k:02}" for k in range(32)]
+    with Person(idle, "hal") as hal:
+        jobs = [
+            hal.client.submit(BELL_QASM, "simulator", tags=tags, name=mark * 255) for _ in range(25)
+        ]
+        short = [f"{mark * 58}{k:02}" for k in range(60)]
+        jobs += [hal.client.submit(BELL_QASM, "simulator", tags=[t], name=t) for t in short]
+        at = f"/ui/jobs/{jobs[0].id}"
+        searches = ({}, {"tag": tags[0]}, {"tag": tags[0], "name": mark * 255}, {"tag": short[0]})
+        lists = [f"/ui/jobs?{urlencode(each)}" for each in searches]
+        for path in (at, f"{at}/tags", *lists):
+            assert page_size(hal, path) <= MOST_BYTES, path
+        found, older = [], f"?{urlencode(searches[2])}"
+        while older:
+            page = hal.browser.get(f"/ui/jobs{older}").text
+            found += re.findall(r'name="job" id="s(.*?)"', page)
+            next_page = re.search(r'href="/ui/jobs(\?[^"]*before=\d+)">Older', page)
+            older = unescape(next_page[1]) if next_page else ""
+        assert found == [job.id for job in reversed(jobs[:25])]
+        link = f'<a href="{at}/tags">Read or change all 32 tags</a>'
+        assert link in hal.browser.get(at).text
+        form = hal.browser.get(f"{at}/tags").text
+        shown = re.findall(r'<textarea name="tags"[^>]*>\n(.*?)</textarea>', form, re.DOTALL)
+        assert unescape(shown[0]).split("\n") == tags
+        saved = hal.browser.submit(
+            f"{at}/tags", at, action="tag", name="n", tags=unescape(shown[0])
+        )
+        assert saved.headers["location"] == at
+        assert jobs[0].refresh().body.tags == tuple(tags)
+        assert jobs[0].body.name == "n"
+        hal.browser.submit(at, at, action="tag", name="n", tags="one\ntwo")
+        assert 'name="tags"' in hal.browser.get(at).text
+        with Person(idle, "eva") as eva:
+            assert eva.browser.get(f"{at}/tags").status_code == 404
+        for job in jobs:
+            job.cancel()
+
+
+def test_jobs_with_many_long_tags_are_on_the_pages_of_administrators(idle: LiveServer) -> None:
+    with Person(idle, "root", "admin") as chief:
+        tags = [f"{'<' * 253}{k:02}" for k in range(32)]
+        name = '"' * 255
+        jobs = [
+            chief.client.submit(BELL_QASM, "simulator", tags=tags, name=name) for _ in range(25)
+        ]
+        for path in (f"/ui/admin/jobs?account={chief.name}", f"/ui/admin/jobs/{jobs[0].id}"):
+            assert page_size(chief, path) <= MOST_BYTES, path
+        for job in jobs:
+            job.cancel()
+
+
+# Programs that are about as long as the editor takes, and that pages can pack more or less.
+LONG = {
+    "comments": BELL_QASM + "// a comment\n" * 7_000,
+    "quotes": BELL_QASM + '//"""""""""\n' * 8_000,
+    "angles": BELL_QASM.replace(
+        "h q[0];\n",
+        "".join(f"rx({math.sin(k):.15f}) q[0];\n" for k in range(3_300)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_very_long_program_is_checked_edited_and_run_on_small_pages(
+    ada: Person, kind: str
+) -> None:
+    program = LONG[kind]
+    assert 80_000 < len(program) <= 100_000
+    form = {"csrf": ada.browser.csrf("/ui/try"), "device": "simulator", "shots": "10"}
+
+    def send(**fields: str) -> httpx.Response:
+        page = ada.browser.post("/ui/try", data={**form, **fields})
+        if fields["action"] != "edit":
+            assert size_with_files(ada, page) <= MOST_BYTES, fields["action"]
+        return page
+
+    def packed(page: str) -> dict[str, str]:
+        return {
+            name: unescape(value)
+            for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)"', page)
+            if name != "csrf"
+        }
+
+    refused = send(program=f"{program}h q[9];\n", action="run")
+    assert refused.status_code == 400
+    assert "line " in error_of_editor(refused.text)
+    sent_back = packed(refused.text)
+    assert sent_back.keys() == {"packed", "device", "shots"}
+    whole = send(**sent_back, action="edit")
+    assert editor_fields(whole.text)["program"] == f"{program}h q[9];\n"
+    assert editor_fields(whole.text)["device"] == "simulator"
+    checked = send(program=program, action="check")
+    assert "The program is valid" in checked.text
+    run = send(**packed(checked.text), action="run")
+    assert run.status_code == 303, run.text
+    job = ada.client.job(run.headers["location"].rpartition("/")[2])
+    assert ada.browser.get(f"/ui/jobs/{job.id}/program").text == program
+    assert page_size(ada, f"/ui/jobs/{job.id}") <= MOST_BYTES
+    job.cancel()
+
+
+def error_of_editor(page: str) -> str:
+    found = re.search(r'<p class="error">(.*?)</p>', page, re.DOTALL)
+    assert found
+    return unescape(found[1])
+
+
+def test_a_page_of_a_program_that_cannot_be_packed_is_small_and_says_so(ada: Person) -> None:
+    mixed = random.Random(7)
+    noise = "".join(chr(mixed.randrange(33, 127)) for _ in range(90_000))
+    for program in (f"// {noise}", "\U0001f600\u4e2d" * 45_000, '"' * 2_000_000):
+        page = ada.browser.submit("/ui/try", "/ui/try", program=program, action="check")
+        assert size_with_files(ada, page) <= MOST_BYTES, program[:9]
+        if program.startswith("//") or len(program) > 100_000:
+            assert "go back in your browser" in page.text, program[:9]
+    address = f"/ui/try?{urlencode({'program': '// ' + '<' * 20_000})}"
+    assert page_size(ada, address) <= MOST_BYTES
+
+
+@pytest.mark.parametrize("length", [0, 4_000, 4_900, 24_100, 30_000])
+def test_the_page_of_the_editor_is_small_at_any_length(ada: Person, length: int) -> None:
+    form = {"csrf": ada.browser.csrf("/ui/try"), "device": "simulator"}
+    for mark in ("x", '"'):
+        given = {"program": f"// {mark * length}", "shots": mark * 9_000, "seed": mark * 9_000}
+        page = ada.browser.post("/ui/try", data={**form, **given, "action": "check"})
+        assert size_with_files(ada, page) <= MOST_BYTES, mark
+
+
+def test_a_packed_program_that_no_page_wrote_is_refused(ada: Person) -> None:
+    bomb = base64.b64encode(zlib.compress(b"x" * 50_000_000)).decode()
+    not_text = base64.b64encode(zlib.compress(b"\xff\xfe")).decode()
+    for packed in ("", "é", "####", "aGVsbG8=", bomb, not_text, "A" * 1_000_000):
+        for action in ("edit", "run", "check"):
+            page = ada.browser.submit("/ui/try", "/ui/try", packed=packed, action=action)
+            assert page.status_code in (400, 413), (packed[:9], action)
+            assert error_of_editor(page.text)
+
+
+def test_devices_with_long_messages_are_on_small_pages_of_administrators(idle: LiveServer) -> None:
+    with Person(idle, "root", "admin") as chief:
+        made = chief.browser.submit("/ui", "/ui/tokens", project=chief.name, scope=["admin"])
+        auth = {"Authorization": f"Bearer {TOKEN.findall(made.text)[0]}"}
+        listed = chief.browser.get("/v1/admin/devices", headers=auth).json()["devices"]
+        names = [each["name"] for each in listed]
+
+        def change(**body: object) -> None:
+            for name in names:
+                done = chief.browser.patch(f"/v1/admin/devices/{name}", json=body, headers=auth)
+                assert done.status_code == 204, done.text
+
+        change(is_on=True, is_draining=True, reason='"' * 200, message='"' * 200)
+        found: list[str] = []
+        query: str | None = ""
+        while query is not None:
+            path = f"/ui/admin/devices{query}"
+            assert page_size(chief, path) <= MOST_BYTES, path
+            page = chief.browser.get(path).text
+            found += re.findall(r"<tr><td>(.*?)</td>", page)
+            older = re.search(r'<a href="(\?[^"]*)">Older</a>', page)
+            query = unescape(older[1]) if older else None
+        assert found == names
+        text = chief.browser.get("/ui/admin/devices.csv").text
+        assert [line.split(",")[0] for line in text.splitlines()[1:]] == names
+        for path in ("/ui/devices", f"/ui/devices/{names[0]}"):
+            assert page_size(chief, path) <= MOST_BYTES, path
+        change(is_on=True, message="")  # for other tests
