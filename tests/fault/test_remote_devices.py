@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -51,8 +52,11 @@ def sent(there: Client) -> Counter[str]:
     return Counter(job.body.name for job in there.jobs(limit=100_000))
 
 
-def add_device(folder: Path, behind: LiveServer, key: str, kind: str, url: str) -> str:
+def add_device(
+    folder: Path, behind: LiveServer, key: str, kind: str, url: str, **remote: float
+) -> str:
     """Write the file of a device of a kind; return its name here."""
+    remote = {"settle_s": SETTLE_S, "timeout_s": 1.0, **remote}
     if kind in COPIES:
         url += "/qlued/api/v2" if kind == "qlued" else ""
         return write_copy(
@@ -60,16 +64,14 @@ def add_device(folder: Path, behind: LiveServer, key: str, kind: str, url: str) 
             kind=kind,
             device=COPIES[kind],
             url=url,
-            settle_s=SETTLE_S,
-            timeout_s=1.0,
+            **remote,
         )
     write_device(
         *(folder, behind, key),
         kind=kind,
         device=DEVICES.get(kind, "simulator"),
         url=url,
-        settle_s=SETTLE_S,
-        timeout_s=1.0,
+        **remote,
     )
     return "far"
 
@@ -177,7 +179,8 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(Counter(proxy.faults).items()))
     decisions = f"{said['sent']} + {said['absent']}"
     took_s = time.monotonic() - began
-    print(f"| `{kind}` | {KILLS} | {len(jobs)} | {kinds} | {decisions} | {took_s:.0f} |")
+    row = f"| `{kind}` | {KILLS} | {len(jobs)} | {kinds} | {decisions} | {took_s:.0f} |"
+    sys.stdout.write(f"{row}\n")
 
 
 class MixUp:
@@ -240,6 +243,52 @@ def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
         assert sent(there) == {f"qwicket-{first.id}": 1, f"qwicket-{second.id}": 1}
         (done,) = there.jobs(name=f"qwicket-{first.id}")
         assert done.state == "completed", "the cancellation was for the second"
+
+
+@pytest.mark.parametrize("kind", ["qwicket", "ionq", "ibm_qx", "qbraid", "xanadu"])
+def test_a_job_that_the_cloud_may_have_deleted_is_not_sent_again(
+    behind: LiveServer, tmp_path: Path, kind: str
+) -> None:
+    """The server is down for longer than the cloud keeps jobs that have ended."""
+    key, kept_s = behind.token(f"gate-deleted-{kind}"), 4.0
+    with CrookedProxy(behind.url, 1) as proxy, qwicket.connect(behind.url, key) as there:
+        proxy.rule = rule = MixUp()
+        rule.shows_jobs = True
+        folder = tmp_path / "devices"
+        times = {"settle_s": 1.0, "keeps_jobs_s": kept_s, "mirror_s": 3600.0}
+        device = add_device(folder, behind, key, kind, proxy.url, **times)
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        try:
+            with qwicket.connect(front.url, front.token()) as client:
+                until(lambda: client.device(device).status == "on", "the other cloud is seen")
+                rule.shows_jobs = False
+                id = submit(client, device, kind, 10)
+                until(lambda: rule.submissions == 1, "it is sent, and the answer is lost")
+            front.kill()
+            killed_at = time.monotonic()
+            (sent_job,) = until(lambda: list(there.jobs(state="completed")), "it ends there")
+            sent_job.delete()
+            proxy.rule = lambda _: ""
+            until(lambda: time.monotonic() - killed_at > kept_s, "jobs are deleted there")
+            front.start()
+            with front.client() as http:
+
+                def last_reason() -> str:
+                    events = http.get(f"/v1/jobs/{id}/events").json()["events"]
+                    return str(events[-1]["reason"])
+
+                until(lambda: "may have deleted it" in last_reason(), "a person is asked")
+                assert f"qwicket-{id}" in last_reason()
+                assert "`qwicket job resolve`" in last_reason()
+                assert http.get(f"/v1/jobs/{id}").json()["state"] == "uncertain"
+            assert len(proxy.submissions) == 1
+            front.admin("job", "resolve", id, "--not-sent")
+            with qwicket.connect(front.url, front.token()) as client:
+                assert n_shots(client.job(id).wait(60)) == 10
+        finally:
+            front.stop()
+        assert len(proxy.submissions) == 2, "again only when a person says so"
+        assert [job.state for job in there.jobs()] == ["completed"]
 
 
 class FirstFault:

@@ -61,7 +61,10 @@ async def test_an_uncertain_job_is_looked_after_by_one_runner(
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
-    assert (found.state, found.forward) == (JobState.UNCERTAIN, Forward("mark", None, intent_at=NOW))
+    assert (found.state, found.forward) == (
+        JobState.UNCERTAIN,
+        Forward("mark", None, intent_at=NOW),
+    )
     assert found.lease.fence == claimed.lease.fence + 1
     assert await unattended(store) is None
 
@@ -80,7 +83,10 @@ async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
     assert await state(store, claimed) is JobState.RUNNING
     adopted = await unattended(store)
     assert adopted is not None
-    assert (adopted.state, adopted.forward) == (JobState.RUNNING, Forward("mark", "vendor-1", intent_at=NOW))
+    assert (adopted.state, adopted.forward) == (
+        JobState.RUNNING,
+        Forward("mark", "vendor-1", intent_at=NOW),
+    )
     assert (await store.leases.finish(adopted.lease, DONE, NOW)).state is JobState.COMPLETED
 
 
@@ -146,13 +152,18 @@ async def test_a_job_that_is_to_stop_at_its_vendor_is_not_cancelled_by_a_crash(
     assert await state(store, claimed) is JobState.CANCELLING
     found = await unattended(store)
     assert found is not None
-    assert (found.state, found.forward) == (JobState.CANCELLING, Forward("mark", "vendor-1", intent_at=NOW))
+    assert (found.state, found.forward) == (
+        JobState.CANCELLING,
+        Forward("mark", "vendor-1", intent_at=NOW),
+    )
     assert (await store.leases.cancel_stopped(found.lease, NOW)).state is JobState.CANCELLED
 
 
 async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> None:
     await store.forwards.record_intent(claimed.lease, "mark", NOW)
-    assert await store.forwards.record_intent(claimed.lease, "other mark", NOW) == Forward("mark", None, intent_at=NOW)
+    assert await store.forwards.record_intent(claimed.lease, "other mark", NOW) == Forward(
+        "mark", None, intent_at=NOW
+    )
 
 
 async def test_the_first_intent_counts_until_a_person_calls_the_job_absent(
@@ -172,8 +183,9 @@ async def test_the_account_there_is_that_of_the_last_submission(
 ) -> None:
     lease, forwards = claimed.lease, store.forwards
     await forwards.record_intent(lease, "mark", NOW, "first")
-    assert await forwards.record_intent(lease, "mark", NOW, "second") == Forward("mark", None, sent_to="second"
-    , intent_at=NOW)
+    assert await forwards.record_intent(lease, "mark", NOW, "second") == Forward(
+        "mark", None, sent_to="second", intent_at=NOW
+    )
     await store.leases.void_runner(lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -182,7 +194,9 @@ async def test_the_account_there_is_that_of_the_last_submission(
     await forwards.resolve_sent(lease.job, "vendor-7", actor="eve", now=NOW)
     found = await unattended(store)
     assert found is not None
-    assert found.forward == Forward("mark", "vendor-7", intent_at=NOW), "a person knows of no account"
+    assert found.forward == Forward("mark", "vendor-7", intent_at=NOW), (
+        "a person knows of no account"
+    )
 
 
 async def test_a_job_that_is_found_is_not_absent(store: Store, left: str) -> None:

@@ -361,8 +361,8 @@ class Submitter:
         if age_s >= self._remote.keeps_jobs_s:
             raise unresolved(
                 f"{self._remote.url} does not list the job, but may have deleted it after its end:"
-                f" it may have been sent {age_s / 3600:.1f} hours ago, and ended jobs are only known"
-                f" to be listed for {self._remote.keeps_jobs_s / 3600:.1f} hours (keeps_jobs_s)",
+                f" it may have been sent {age_s / 3600:.1f} hours ago, and ended jobs are certainly"
+                f" listed for only {self._remote.keeps_jobs_s / 3600:.1f} hours (keeps_jobs_s)",
                 f"{forward.marker}, also in bills and archives",
             )
 
