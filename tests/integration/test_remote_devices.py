@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +245,63 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
                 "xanadu": ("offline", None),
             }
             until(lambda: states(front, token) == shown, "each dialect shows that they are off")
+
+
+def calibrations(live: LiveServer, token: str, name: str) -> dict[str, Any]:
+    """Return a device's calibration in each dialect that has one, without names and ids."""
+    found: dict[str, Any] = {}
+    with live.client(token) as http:
+        found["qwicket"] = http.get(f"/v1/devices/{name}/calibration").json()
+    with closing(IBMQXClient(token, url=f"{live.url}/ibm/api")) as ibm:
+        found["ibm_qx"] = ibm.properties(name)
+    ionq = f"{live.url}/ionq/v0.4/backends/{name}/characterizations"
+    found["ionq"] = httpx.get(ionq).json()["characterizations"][0]
+    listed = httpx.get(f"{live.url}/qbraid/api/v1/devices", headers={"X-API-KEY": token}).json()
+    (qrn,) = (each["qrn"] for each in listed["data"] if each["vrn"] == name)
+    qbraid = f"{live.url}/qbraid/api/v1/devices/{qrn}/calibrations"
+    found["qbraid"] = httpx.get(qbraid, headers={"X-API-KEY": token}).json()["data"]
+    own = ("id", "device", "source", "backend", "backend_name", "target", "deviceQRNs", "fetchedAt")
+    return {
+        dialect: {field: value for field, value in body.items() if field not in own}
+        for dialect, body in found.items()
+    }
+
+
+def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
+    """Each API gives all that it has; a Qwicket gives all figures, also to other dialects."""
+    folder, text = tmp_path / "devices", (resources.files(devices) / "qwicket-heavyhex27.toml")
+    twins = tmp_path / "twins"
+    twins.mkdir()
+    own = text.read_text("utf-8").replace('name = "qwicket_heavyhex27"', 'name = "hex"')
+    own = own.replace('dialects = ["ibm", "runtime"]\n', "")
+    own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')
+    (twins / "hex.toml").write_text(own)
+    kinds = {"qwicket": "hex", "ionq": "hex", "ibm_qx": "hex", "qbraid": "qbraid:qbraid:sim:hex"}
+    with running_server(tmp_path / "behind", "--device-dir", str(twins)) as behind:
+        key = behind.token("gate")
+        listed = httpx.get(f"{behind.url}/qbraid/api/v1/devices", headers={"X-API-KEY": key}).json()
+        (kinds["qbraid"],) = (each["qrn"] for each in listed["data"] if each["vrn"] == "hex")
+        for kind, device in kinds.items():
+            name = f"far-{kind}".replace("_", "-")
+            write_device(folder, behind, key, kind=kind, name=name, device=device, qubits=27)
+            file = folder / f"{name}.toml"
+            text = file.read_text().replace('"batch"', '"batch", "qobj"')
+            gates = 'gates = ["id", "rz", "sx", "x", "cx", "u1", "u2", "u3"]'
+            text = re.sub(r"^gates = .*\n", "", text, flags=re.MULTILINE)
+            file.write_text(text.replace("[remote]", f"{gates}\n[remote]"))
+        there = calibrations(behind, key, "hex")
+        with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
+            token = front.token()
+            with qwicket.connect(front.url, token) as client:
+                names = {kind: f"far-{kind}".replace("_", "-") for kind in kinds}
+                until(
+                    lambda: all(client.device(each).body.calibration for each in names.values()),
+                    "all are calibrated",
+                )
+            for kind, name in names.items():
+                here = calibrations(front, token, name)
+                for dialect in there if kind == "qwicket" else (kind,):
+                    assert here[dialect] == there[dialect], (kind, dialect)
 
 
 OFFERED = {
