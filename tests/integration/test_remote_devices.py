@@ -10,6 +10,7 @@ from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from qwicket.clients.qlued import QluedClient
 from qwicket.clients.xanadu.connection import Connection as XanaduConnection
 from qwicket.clients.xanadu.device import Device as XanaduDevice
 from qwicket.devices.files import load_folder
+from support import braket
 from support.bad_server import BadServer, Connection, Request
 from support.remotes import (
     ATOMS,
@@ -166,8 +168,14 @@ def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveSer
         assert key not in path.read_bytes(), path
 
 
-def states(front: LiveServer, token: str) -> dict[str, tuple[Any, int | None]]:
-    """Return the state and the queue length of remote devices, as each dialect shows them."""
+def states(front: LiveServer, token: str, pair: str) -> dict[str, tuple[Any, int | None]]:
+    """Return the state and the queue length of remote devices, as each dialect shows them.
+
+    Args:
+        front: The server.
+        token: Token of an account.
+        pair: Key pair of an account, for Braket's API.
+    """
     found: dict[str, tuple[Any, int | None]] = {}
     ionq = httpx.get(
         f"{front.url}/ionq/v0.4/backends/far", headers={"Authorization": f"apiKey {token}"}
@@ -184,6 +192,11 @@ def states(front: LiveServer, token: str) -> dict[str, tuple[Any, int | None]]:
     listed = httpx.get(f"{front.url}/qbraid/api/v1/devices", headers={"X-API-KEY": token}).json()
     (qbraid,) = (each for each in listed["data"] if each["vrn"] == "far")
     found["qbraid"] = qbraid["status"], qbraid["queueDepth"]
+    arn = quote("arn:aws:braket:us-east-1::device/qpu/qwicket/far", safe="")
+    sign = braket.Signature(pair, "braket")
+    device = httpx.get(f"{front.url}/braket/device/{arn}", auth=sign).json()
+    (normal, *_) = device["deviceQueueInfo"]
+    found["braket"] = device["deviceStatus"], int(normal["queueSize"])
     with closing(QluedClient(f"{front.url}/qlued/api/v2", token)) as qlued:
         (name,) = (each["backend_name"] for each in qlued.backends() if "far-" in str(each))
         status = qlued.backend_status(name)
@@ -201,7 +214,11 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
     key, folder = idle_behind.token("gate"), tmp_path / "devices"
     write_device(folder, idle_behind, key)
     file = folder / "far.toml"
-    file.write_text(file.read_text().replace('"batch"', '"batch", "qobj", "qiskit.primitives"'))
+    file.write_text(
+        file.read_text().replace(
+            '"batch"', '"batch", "qobj", "qiskit.primitives", "braket.openqasm3"'
+        )
+    )
     qlued = f"{idle_behind.url}/qlued/api/v2"
     there = {
         "simulator": "far",
@@ -223,6 +240,7 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
             )
     with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
         token = front.token()
+        pair = front.admin("token", "create", "--user", "ada", "--aws")
         with qwicket.connect(front.url, token) as client:
             until(lambda: all(client.device(each).status == "on" for each in there.values()), "on")
             shown = {
@@ -230,10 +248,11 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
                 "ibm": (True, 3),
                 "runtime": (True, 3),
                 "qbraid": ("ONLINE", 3),
+                "braket": ("ONLINE", 3),
                 "qlued": (True, 3),
                 "xanadu": ("online", None),
             }
-            until(lambda: states(front, token) == shown, "each dialect shows them")
+            until(lambda: states(front, token, pair) == shown, "each dialect shows them")
             for name in there:
                 idle_behind.as_admin(lambda admin, name=name: admin.turn_off(name, "new helium"))  # type: ignore[misc]
             shown = {
@@ -241,10 +260,13 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
                 "ibm": (False, 3),
                 "runtime": (False, 3),
                 "qbraid": ("UNAVAILABLE", 3),
+                "braket": ("OFFLINE", 3),
                 "qlued": (False, 3),
                 "xanadu": ("offline", None),
             }
-            until(lambda: states(front, token) == shown, "each dialect shows that they are off")
+            until(
+                lambda: states(front, token, pair) == shown, "each dialect shows that they are off"
+            )
 
 
 def calibrations(live: LiveServer, token: str, name: str) -> dict[str, Any]:
