@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from math import inf, nan
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from qwicket import programs
+from qwicket.circuits.calibrations import Calibration, GateFigures, QubitFigures
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, Outcome, RunResult, decode
 from qwicket.devices.remotes import Remote
@@ -85,6 +87,7 @@ class Cloud:
         self.cancelled: list[str] = []
         self.is_online = True
         self.n_waiting: int | None = None
+        self.calibration: Calibration | None = None
         self.before_request: Callable[[RequireLease], None] = lambda _: None
         self.submit_id: Callable[[], str] = lambda: "theirs"
         self.found: Callable[[], str | None] = lambda: None
@@ -110,7 +113,7 @@ class Cloud:
         self.cancelled.append(id)
 
     def mirror(self) -> Mirror:
-        return Mirror(is_online=self.is_online, n_waiting=self.n_waiting)
+        return Mirror(self.is_online, "", self.n_waiting, self.calibration)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -684,3 +687,25 @@ async def test_an_impossible_number_of_waiting_jobs_is_unknown(
     case = Case()
     assert (await case.driver.mirror()).n_waiting == understood
     await case.driver.close()
+
+
+@pytest.mark.parametrize(("last_qubit", "is_kept"), [(4, True), (5, False)])
+async def test_a_calibration_of_more_qubits_than_the_device_has_is_not_stored(
+    cloud: Cloud, last_qubit: int, is_kept: bool
+) -> None:
+    gate = GateFigures(error=0.01, duration_s=1e-6)
+    cloud.calibration = Calibration(
+        valid_from=datetime(2026, 1, 31, tzinfo=UTC),
+        source="there",
+        qubit=QubitFigures(t1_s=1.0, t2_s=1.0, one_for_zero=0.0, zero_for_one=0.0),
+        one_qubit=gate,
+        two_qubit=gate,
+        connectivity=((0, last_qubit),),
+    )
+    case = Case()
+    try:
+        found = await case.driver.mirror()
+    finally:
+        await case.driver.close()
+    assert found.is_online
+    assert (found.calibration is not None) == is_kept
