@@ -24,7 +24,7 @@ def calibration(errors: ErrorTranslator, read: Callable[[], Any]) -> Calibration
         read: Requests the vendor's document; empty for a device without calibration.
 
     Returns:
-        The calibration; None if there is none, or none that can be read.
+        The calibration; None if the device has no readable one.
     """
     from qwicket.devices.vendor_files import (
         Unreadable,
