@@ -61,24 +61,13 @@ def add_device(
 ) -> str:
     """Write the file of a device of a kind; return its name here."""
     # Jobs in doubt must not occupy all slots: then the next ones would not be sent.
-    remote = {"settle_s": SETTLE_S, "timeout_s": 1.0, "jobs_at_once": 50, **remote}
-    if kind in COPIES:
-        url += "/qlued/api/v2" if kind == "qlued" else ""
-        return write_copy(
-            *(folder, behind, key),
-            kind=kind,
-            device=COPIES[kind],
-            url=url,
-            **remote,
-        )
-    write_device(
-        *(folder, behind, key),
-        kind=kind,
-        device=DEVICES.get(kind, "simulator"),
-        url=url,
-        **remote,
-    )
-    return "far"
+    times: dict[str, Any] = {"settle_s": SETTLE_S, "timeout_s": 1.0, "jobs_at_once": 50, **remote}
+    if kind not in COPIES:
+        own = DEVICES.get(kind, "simulator")
+        write_device(folder, behind, key, kind=kind, device=own, url=url, **times)
+        return "far"
+    url += "/qlued/api/v2" if kind == "qlued" else ""
+    return write_copy(folder, behind, key, kind=kind, device=COPIES[kind], url=url, **times)
 
 
 def submit(client: Client, device: str, kind: str, shots: int) -> str:
@@ -260,7 +249,7 @@ def test_a_job_that_the_cloud_may_have_deleted_is_not_sent_again(
         proxy.rule = rule = MixUp()
         rule.shows_jobs = True
         folder = tmp_path / "devices"
-        times = {"settle_s": 1.0, "keeps_jobs_s": kept_s, "mirror_s": 3600.0}
+        times: dict[str, Any] = {"settle_s": 1.0, "keeps_jobs_s": kept_s, "mirror_s": 3600.0}
         device = add_device(folder, behind, key, kind, proxy.url, **times)
         front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
         try:

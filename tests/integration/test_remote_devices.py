@@ -291,10 +291,10 @@ def calibrations(live: LiveServer, token: str, name: str) -> dict[str, Any]:
 
 def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
     """Each API gives all that it has; a Qwicket gives all figures, also to other dialects."""
-    folder, text = tmp_path / "devices", (resources.files(devices) / "qwicket-heavyhex27.toml")
-    twins = tmp_path / "twins"
+    folder, twins = tmp_path / "devices", tmp_path / "twins"
     twins.mkdir()
-    own = text.read_text("utf-8").replace('name = "qwicket_heavyhex27"', 'name = "hex"')
+    own = (resources.files(devices) / "qwicket-heavyhex27.toml").read_text("utf-8")
+    own = own.replace('name = "qwicket_heavyhex27"', 'name = "hex"')
     own = own.replace('dialects = ["ibm", "runtime"]\n', "")
     own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')
     (twins / "hex.toml").write_text(own)

@@ -155,7 +155,7 @@ def test_no_key_leaves_the_server(
 
 def dump(postgres: PostgresServer, url: str) -> bytes:
     """Return all of a database as text."""
-    command = [postgres.programs / "pg_dump", f"--dbname={url}"]
+    command = [str(postgres.programs / "pg_dump"), f"--dbname={url}"]
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 

@@ -52,6 +52,6 @@ def test_what_is_no_calibration_leaves_the_device_without_one(document: Any) -> 
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_a_failed_request_leaves_the_device_without_one(status: int) -> None:
     def read() -> Any:
-        raise IonQAPIError("no", status, None, None, {})
+        raise IonQAPIError("no", status, {}, "", "no")
 
     assert calibration(SERVICE_ERRORS, read) is None
