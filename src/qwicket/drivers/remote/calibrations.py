@@ -26,10 +26,8 @@ def calibration(errors: ErrorTranslator, read: Callable[[], Any]) -> Calibration
     Returns:
         The calibration; None if the device has no readable one.
     """
-    from qwicket.devices.vendor_files import (
-        Unreadable,
-        calibration_of_document,
-    )  # late: few have one
+    from qwicket.devices.figures import Unreadable  # late, as the next: few clouds need them
+    from qwicket.devices.vendor_files import calibration_of_document
 
     try:
         with errors.reading(CloudError):
