@@ -18,12 +18,13 @@ OWN = {
     "braket": ("braket", "/braket"),
     "qiskit-ibm-runtime": ("ibm-platform", "/ibm/runtime"),
     "xcc": ("xanadu", ""),
+    "strawberryfields": ("xanadu", ""),
 }
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    live = live_with_own(tmp_path_factory.mktemp("own"), [name for name, _ in OWN.values()])
+    live = live_with_own(tmp_path_factory.mktemp("own"), {name for name, _ in OWN.values()})
     yield live
     assert live.stop() == 0
     live.assert_calm()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib import resources
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -22,6 +25,7 @@ from qwicket.clients.qlued import QluedClient
 from qwicket.clients.xanadu.connection import Connection as XanaduConnection
 from qwicket.clients.xanadu.device import Device as XanaduDevice
 from qwicket.devices.files import load_folder
+from support import braket
 from support.bad_server import BadServer, Connection, Request
 from support.remotes import (
     ATOMS,
@@ -165,8 +169,14 @@ def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveSer
         assert key not in path.read_bytes(), path
 
 
-def states(front: LiveServer, token: str) -> dict[str, tuple[Any, int | None]]:
-    """Return the state and the queue length of remote devices, as each dialect shows them."""
+def states(front: LiveServer, token: str, pair: str) -> dict[str, tuple[Any, int | None]]:
+    """Return the state and the queue length of remote devices, as each dialect shows them.
+
+    Args:
+        front: The server.
+        token: Token of an account.
+        pair: Key pair of an account, for Braket's API.
+    """
     found: dict[str, tuple[Any, int | None]] = {}
     ionq = httpx.get(
         f"{front.url}/ionq/v0.4/backends/far", headers={"Authorization": f"apiKey {token}"}
@@ -183,6 +193,11 @@ def states(front: LiveServer, token: str) -> dict[str, tuple[Any, int | None]]:
     listed = httpx.get(f"{front.url}/qbraid/api/v1/devices", headers={"X-API-KEY": token}).json()
     (qbraid,) = (each for each in listed["data"] if each["vrn"] == "far")
     found["qbraid"] = qbraid["status"], qbraid["queueDepth"]
+    arn = quote("arn:aws:braket:us-east-1::device/qpu/qwicket/far", safe="")
+    sign = braket.Signature(pair, "braket")
+    device = httpx.get(f"{front.url}/braket/device/{arn}", auth=sign).json()
+    (normal, *_) = device["deviceQueueInfo"]
+    found["braket"] = device["deviceStatus"], int(normal["queueSize"])
     with closing(QluedClient(f"{front.url}/qlued/api/v2", token)) as qlued:
         (name,) = (each["backend_name"] for each in qlued.backends() if "far-" in str(each))
         status = qlued.backend_status(name)
@@ -200,7 +215,11 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
     key, folder = idle_behind.token("gate"), tmp_path / "devices"
     write_device(folder, idle_behind, key)
     file = folder / "far.toml"
-    file.write_text(file.read_text().replace('"batch"', '"batch", "qobj", "qiskit.primitives"'))
+    file.write_text(
+        file.read_text().replace(
+            '"batch"', '"batch", "qobj", "qiskit.primitives", "braket.openqasm3"'
+        )
+    )
     qlued = f"{idle_behind.url}/qlued/api/v2"
     there = {
         "simulator": "far",
@@ -222,6 +241,7 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
             )
     with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
         token = front.token()
+        pair = front.admin("token", "create", "--user", "ada", "--aws")
         with qwicket.connect(front.url, token) as client:
             until(lambda: all(client.device(each).status == "on" for each in there.values()), "on")
             shown = {
@@ -229,10 +249,11 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
                 "ibm": (True, 3),
                 "runtime": (True, 3),
                 "qbraid": ("ONLINE", 3),
+                "braket": ("ONLINE", 3),
                 "qlued": (True, 3),
                 "xanadu": ("online", None),
             }
-            until(lambda: states(front, token) == shown, "each dialect shows them")
+            until(lambda: states(front, token, pair) == shown, "each dialect shows them")
             for name in there:
                 idle_behind.as_admin(methodcaller("turn_off", name, "new helium"))
             shown = {
@@ -240,10 +261,70 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
                 "ibm": (False, 3),
                 "runtime": (False, 3),
                 "qbraid": ("UNAVAILABLE", 3),
+                "braket": ("OFFLINE", 3),
                 "qlued": (False, 3),
                 "xanadu": ("offline", None),
             }
-            until(lambda: states(front, token) == shown, "each dialect shows that they are off")
+            until(
+                lambda: states(front, token, pair) == shown, "each dialect shows that they are off"
+            )
+
+
+def calibrations(live: LiveServer, token: str, name: str) -> dict[str, Any]:
+    """Return a device's calibration in each dialect that has one, without names and ids."""
+    found: dict[str, Any] = {}
+    with live.client(token) as http:
+        found["qwicket"] = http.get(f"/v1/devices/{name}/calibration").json()
+    with closing(IBMQXClient(token, url=f"{live.url}/ibm/api")) as ibm:
+        found["ibm_qx"] = ibm.properties(name)
+    ionq = f"{live.url}/ionq/v0.4/backends/{name}/characterizations"
+    found["ionq"] = httpx.get(ionq).json()["characterizations"][0]
+    listed = httpx.get(f"{live.url}/qbraid/api/v1/devices", headers={"X-API-KEY": token}).json()
+    (qrn,) = (each["qrn"] for each in listed["data"] if each["vrn"] == name)
+    qbraid = f"{live.url}/qbraid/api/v1/devices/{qrn}/calibrations"
+    found["qbraid"] = httpx.get(qbraid, headers={"X-API-KEY": token}).json()["data"]
+    own = ("id", "device", "source", "backend", "backend_name", "target", "deviceQRNs", "fetchedAt")
+    return {
+        dialect: {field: value for field, value in body.items() if field not in own}
+        for dialect, body in found.items()
+    }
+
+
+def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
+    """Each API gives all that it has; a Qwicket gives all figures, also to other dialects."""
+    folder, twins = tmp_path / "devices", tmp_path / "twins"
+    twins.mkdir()
+    own = (resources.files(devices) / "qwicket-heavyhex27.toml").read_text("utf-8")
+    own = own.replace('name = "qwicket_heavyhex27"', 'name = "hex"')
+    own = own.replace('dialects = ["ibm", "runtime"]\n', "")
+    own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')
+    (twins / "hex.toml").write_text(own)
+    kinds = {"qwicket": "hex", "ionq": "hex", "ibm_qx": "hex", "qbraid": "qbraid:qbraid:sim:hex"}
+    with running_server(tmp_path / "behind", "--device-dir", str(twins)) as behind:
+        key = behind.token("gate")
+        listed = httpx.get(f"{behind.url}/qbraid/api/v1/devices", headers={"X-API-KEY": key}).json()
+        (kinds["qbraid"],) = (each["qrn"] for each in listed["data"] if each["vrn"] == "hex")
+        for kind, device in kinds.items():
+            name = f"far-{kind}".replace("_", "-")
+            write_device(folder, behind, key, kind=kind, name=name, device=device, qubits=27)
+            file = folder / f"{name}.toml"
+            text = file.read_text().replace('"batch"', '"batch", "qobj"')
+            gates = 'gates = ["id", "rz", "sx", "x", "cx", "u1", "u2", "u3"]'
+            text = re.sub(r"^gates = .*\n", "", text, flags=re.MULTILINE)
+            file.write_text(text.replace("[remote]", f"{gates}\n[remote]"))
+        there = calibrations(behind, key, "hex")
+        with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
+            token = front.token()
+            with qwicket.connect(front.url, token) as client:
+                names = {kind: f"far-{kind}".replace("_", "-") for kind in kinds}
+                until(
+                    lambda: all(client.device(each).body.calibration for each in names.values()),
+                    "all are calibrated",
+                )
+            for kind, name in names.items():
+                here = calibrations(front, token, name)
+                for dialect in there if kind == "qwicket" else (kind,):
+                    assert here[dialect] == there[dialect], (kind, dialect)
 
 
 OFFERED = {

@@ -6,7 +6,9 @@ import base64
 import json
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +17,7 @@ import pytest
 
 from support.cutting_proxy import CuttingProxy, message
 from support.pages import Person
+from support.postgres import PostgresServer
 from support.processes import below
 from support.remotes import ATOMS, BELL, PHOTONS, write_copy, write_device
 from support.server import LiveServer
@@ -86,12 +89,23 @@ def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
     ]
 
 
-def test_no_key_leaves_the_server(behind: LiveServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_no_key_leaves_the_server(
+    behind: LiveServer, tmp_path: Path, request: pytest.FixtureRequest, database: str
+) -> None:
     folder, key = tmp_path / "devices", behind.token("gate")
     shown: dict[str, bytes] = {}
-    with Repeater(behind.url) as repeater:
+    postgres: PostgresServer | None = None
+    if database == "postgres":
+        postgres = request.getfixturevalue("postgres")
+    with (
+        Repeater(behind.url) as repeater,
+        postgres.database() if postgres else nullcontext() as url,
+    ):
         names = write_devices(folder, behind, repeater.url)
-        live = LiveServer(tmp_path / "front", "--device-dir", str(folder), FAR_KEY=key)
+        live = LiveServer(
+            *(tmp_path / "front", "--device-dir", str(folder)), database_url=url, FAR_KEY=key
+        )
         with Person(live, "root", "admin") as root:
             client = root.client
             until(lambda: all(client.device(each).status == "on" for each in names), "all are on")
@@ -125,6 +139,10 @@ def test_no_key_leaves_the_server(behind: LiveServer, tmp_path: Path) -> None:
             shown[f"memory of {pid}"] = memory(pid)
         assert key.encode() in memory(live.process.pid)  # or the search would find nothing
         assert live.stop() == 0
+        if postgres is not None and url is not None:
+            shown["dump"] = dump(postgres, url)
+            assert jobs[0].id.encode() in shown["dump"]
+            assert BELL.encode().hex().encode() in shown["dump"]  # bytes are in hexadecimal digits
     for path in (live.log, *(path for path in live.folder.rglob("*") if path.is_file())):
         shown[str(path)] = path.read_bytes()
     secrets = {key.encode(), *repeater.secrets}
@@ -132,6 +150,13 @@ def test_no_key_leaves_the_server(behind: LiveServer, tmp_path: Path) -> None:
     for name, content in shown.items():
         for secret in secrets:
             assert secret not in content, name
+            assert secret.hex().encode() not in content, name
+
+
+def dump(postgres: PostgresServer, url: str) -> bytes:
+    """Return all of a database as text."""
+    command = [str(postgres.programs / "pg_dump"), f"--dbname={url}"]
+    return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 
 def memory(pid: int) -> bytes:

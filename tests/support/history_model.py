@@ -405,7 +405,7 @@ class Model:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
-        job.forward = job.forward or Forward(marker, None)
+        job.forward = job.forward or Forward(marker, None, intent_at=now)
         return expect(answer, job.forward, f"the intent of {lease.job}")
 
     def forwards_forget_sent(self, answer: Any, lease: Lease) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from support.server import LiveServer
 from support.waiting import until
 
 
-def live_with_own(folder: Path, dialects: Sequence[str], *options: str) -> LiveServer:
+def live_with_own(folder: Path, dialects: Collection[str], *options: str) -> LiveServer:
     """Return a server with an address for each of these dialects."""
     asked = [part for name in dialects for part in ("--listen", f"port=0,dialect={name}")]
     return LiveServer(folder, *asked, *options)

@@ -61,6 +61,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         settle_s: Seconds after which a request whose response was lost has certainly been
             processed. A job that is not in the cloud's list then is sent again, or counts as lost.
             At least `timeout_s`: so long may a server that lost the job's lease still send it.
+        keeps_jobs_s: Seconds for which the cloud certainly lists a job after its end. A list that
+            is read later after the intent to send a job does not prove that the job is absent. No
+            vendor states this time, so it is a day unless the file says otherwise.
     """
 
     kind: RemoteKind
@@ -73,6 +76,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     mirror_s: Annotated[float, msgspec.Meta(ge=0.2, le=86400)] = 60.0
     timeout_s: Annotated[float, msgspec.Meta(ge=0.2, le=600)] = 30.0
     settle_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 60.0
+    keeps_jobs_s: Annotated[float, msgspec.Meta(ge=0.2, le=1e9)] = 86_400.0
     pass_through: bool = False
 
     def __post_init__(self) -> None:
@@ -84,6 +88,11 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(
                 f"settle_s must be at least timeout_s, which is {self.timeout_s:g}: so long may a"
                 " server that has lost a job still be waiting for the response to its submission"
+            )
+        if self.keeps_jobs_s <= self.settle_s:
+            raise ValueError(
+                f"keeps_jobs_s must be above settle_s, which is {self.settle_s:g}: before, no list"
+                " proves that a job is absent"
             )
         if self.pass_through and self.kind not in PASS_THROUGH_KINDS:
             raise ValueError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -61,23 +62,51 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
             read.append(msgspec.json.decode(text, type=dict[str, Any]))
         except msgspec.DecodeError as error:
             raise Unreadable(f"The file is not a JSON object: {error}") from None
-    try:
-        found = _snapshot(read)
-        msgspec.convert(msgspec.to_builtins(found.calibration), Calibration)  # checks the ranges
+    with _errors():
+        found = _checked(read)
         name = name or f"twin_{_NOT_IN_NAMES.sub('_', found.machine)}"[:_MAX_NAME_CHARS]
         native = () if found.native_gates is None else (found.native_gates,)
-        device = device_file(
+        return device_file(
             name, found.qubits, f"Twin of {found.machine}", found.calibration, *native
         )
+
+
+def calibration_of_document(document: dict[str, Any]) -> Calibration:
+    """Return the calibration in a vendor's JSON.
+
+    Args:
+        document: As for `device_of_vendor_file`, decoded.
+
+    Raises:
+        Unreadable: The JSON has none of these forms, or a figure is missing.
+    """
+    with _errors():
+        return _checked([document]).calibration
+
+
+def _checked(read: Sequence[dict[str, Any]]) -> Snapshot:
+    found = _snapshot(read)
+    msgspec.convert(msgspec.to_builtins(found.calibration), Calibration)  # checks the ranges
+    return found
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Translate what wrong fields raise.
+
+    Raises:
+        Unreadable: A field is missing or wrong.
+    """
+    try:
+        yield
     except (KeyError, IndexError) as error:
         raise Unreadable(f"The file has no {error.args[0]!r}.") from None
     except (TypeError, AttributeError) as error:
         raise Unreadable(f"A field of the file has another type: {error}.") from None
     except Unreadable:
         raise
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, ArithmeticError, msgspec.ValidationError) as error:
         raise Unreadable(f"The file has a wrong figure: {error}.") from None
-    return device
 
 
 def snapshot_files(path: Path) -> list[Path]:

@@ -219,12 +219,14 @@ class Forward(NamedTuple):
         vendor_job_id: Its id there, once known.
         is_absent: Whether a person has stated that the other cloud does not have it.
         sent_to: Short hash of the address and key with which it was sent; empty if any will do.
+        intent_at: Time of the intent in Unix milliseconds: it was not sent before.
     """
 
     marker: str
     vendor_job_id: str | None
     is_absent: bool = False
     sent_to: str = ""
+    intent_at: int = 0
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):

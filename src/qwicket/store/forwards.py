@@ -17,7 +17,7 @@ from qwicket.store import rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
 from qwicket.store.jobs import Jobs, note, record
-from qwicket.store.leases import assign, fail, held_job, step
+from qwicket.store.leases import assign, fail, forward_of, held_job, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ def release(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:
 
 def _forward(tx: Tx, job: str) -> Forward | None:
     row = tx.one("forward_get", job=job)
-    return Forward(row[0], row[1], bool(row[2]), row[3]) if row else None
+    return forward_of(row) if row else None
 
 
 def _store_response(tx: Tx, lease: Lease, job: Job, response: bytes, now: int) -> Job:

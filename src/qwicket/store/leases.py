@@ -527,7 +527,7 @@ def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callabl
 
 def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignment:
     assert taken is not None
-    fence, circuits, options, marker, vendor_job_id, is_absent, sent_to = taken
+    fence, circuits, options, *forward = taken
     return Assignment(
         lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
         device=job.device,
@@ -537,8 +537,13 @@ def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignm
         est_seconds=job.est_seconds,
         circuits=circuits,
         options=options,
-        forward=Forward(marker, vendor_job_id, bool(is_absent), sent_to) if marker else None,
+        forward=forward_of(forward) if forward[0] else None,
     )
+
+
+def forward_of(row: Sequence[Any]) -> Forward:
+    marker, vendor_job_id, is_absent, sent_to, intent_at = row
+    return Forward(marker, vendor_job_id, bool(is_absent), sent_to, intent_at)
 
 
 def lease_key(lease: Lease) -> dict[str, Any]:

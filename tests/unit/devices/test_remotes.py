@@ -90,6 +90,7 @@ def test_a_folder_gives_its_devices(tmp_path: Path) -> None:
         (HEAD + REMOTE + "poll_s = 0\n", r"`float` >= 0.05"),
         (HEAD + REMOTE + "timeout_s = 61\n", r"settle_s must be at least timeout_s"),
         (HEAD + REMOTE + "settle_s = 29\n", r"settle_s must be at least timeout_s"),
+        (HEAD + REMOTE + "keeps_jobs_s = 60\n", r"keeps_jobs_s must be above settle_s"),
         (HEAD + REMOTE + "colour = 1\n", r"unknown field `colour`"),
         ((HEAD + REMOTE).replace('"far"', '"simulator"', 1), r"another device simulator"),
         ("name = [", r"far.toml"),

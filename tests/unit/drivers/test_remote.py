@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from math import inf, nan
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from qwicket import programs
+from qwicket.circuits.calibrations import Calibration, GateFigures, QubitFigures
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, Outcome, RunResult, decode
 from qwicket.devices.remotes import Remote
@@ -63,6 +65,10 @@ FAR = Device(
 )
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def outcome(engine: str = "there") -> Outcome:
     return Outcome(
         registers=(), arrays={}, engine=engine, engine_version=engine, seed=1, seconds=0.0
@@ -81,6 +87,7 @@ class Cloud:
         self.cancelled: list[str] = []
         self.is_online = True
         self.n_waiting: int | None = None
+        self.calibration: Calibration | None = None
         self.before_request: Callable[[RequireLease], None] = lambda _: None
         self.submit_id: Callable[[], str] = lambda: "theirs"
         self.found: Callable[[], str | None] = lambda: None
@@ -106,7 +113,7 @@ class Cloud:
         self.cancelled.append(id)
 
     def mirror(self) -> Mirror:
-        return Mirror(is_online=self.is_online, n_waiting=self.n_waiting)
+        return Mirror(self.is_online, "", self.n_waiting, self.calibration)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -130,7 +137,7 @@ class Log:
         return self._full_program
 
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
-        found = self.forward or Forward(marker, None)
+        found = self.forward or Forward(marker, None, intent_at=now_ms())
         self.forward = found._replace(is_absent=False, sent_to=sent_to)
         return self.forward
 
@@ -174,6 +181,7 @@ class Case:
     Args:
         forward: How far it is forwarded.
         settle_s: Seconds after which a cloud shows what it has.
+        age_s: Seconds since the intent.
         retry_for_s: Seconds for which a job keeps its slot.
     """
 
@@ -181,6 +189,7 @@ class Case:
         self,
         forward: Forward | None = None,
         settle_s: float = 0.2,
+        age_s: float = 0.0,
         retry_for_s: float = 600.0,
     ) -> None:
         remote = Remote(
@@ -191,11 +200,12 @@ class Case:
             poll_s=0.05,
             timeout_s=0.2,
             settle_s=settle_s,
+            keeps_jobs_s=3600.0,
         )
         self.driver = RemoteDriver(FAR, remote, KEY, Limits(), retry_for_s=retry_for_s)
         packed = msgspec.msgpack.encode(RunOptions(shots=4, seed=1, outputs=("counts",)))
         self.full_program = FullProgram(HTTP_REQUEST, b"{}\n", "{}", packed, b"")
-        self.forward = forward
+        self.forward = forward and forward._replace(intent_at=now_ms() - int(age_s * 1000))
         self.circuits = b""
         self.state = JobState.RUNNING if forward is None else JobState.UNCERTAIN
         if forward is not None and forward.vendor_job_id is not None:
@@ -287,6 +297,30 @@ async def test_a_list_without_proof_leaves_the_job_to_a_person(cloud: Cloud) -> 
     assert cloud.n_sent == 0
 
 
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_a_job_that_the_cloud_may_have_deleted_is_left_to_a_person(
+    cloud: Cloud, is_sent: bool
+) -> None:
+    """Its list proves nothing once it is read later than ended jobs are kept there."""
+    old, new = (Case(Forward(MARKER, None), age_s=each) for each in (3601.0, 3000.0))
+    if is_sent:  # by an administrator's word, which the new intent makes void
+        old = Case(Forward(MARKER, None, is_absent=True), age_s=3601.0)
+        await old.run()
+    else:
+        with pytest.raises(Unresolved, match=r"may have deleted it.* 1\.0 hours.*job resolve"):
+            await old.run()
+        assert cloud.n_sent == 0
+        await new.run()
+    assert cloud.n_sent == 1
+
+
+async def test_an_old_job_that_is_still_listed_is_followed(cloud: Cloud) -> None:
+    cloud.found = lambda: "theirs"
+    result = await Case(Forward(MARKER, None), age_s=1e6).run()
+    assert not isinstance(result.result, Failure)
+    assert cloud.n_sent == 0
+
+
 async def test_a_job_that_another_account_may_have_is_not_sent_to_this_one(cloud: Cloud) -> None:
     with pytest.raises(Unresolved, match="another address or key"):
         await Case(ELSEWHERE).run()
@@ -330,7 +364,9 @@ async def test_a_job_that_a_person_wrongly_calls_absent_is_not_sent_again(cloud:
     await case.run()
     assert cloud.n_sent == 0
     assert case.log is not None
-    assert case.log.forward == Forward(MARKER, "theirs")
+    assert case.log.forward is not None
+    assert case.log.forward.vendor_job_id == "theirs"
+    assert not case.log.forward.is_absent
 
 
 @pytest.mark.parametrize("error", [CloudError, NoProof])
@@ -654,3 +690,25 @@ async def test_an_impossible_number_of_waiting_jobs_is_unknown(
     case = Case()
     assert (await case.driver.mirror()).n_waiting == understood
     await case.driver.close()
+
+
+@pytest.mark.parametrize(("last_qubit", "is_kept"), [(4, True), (5, False)])
+async def test_a_calibration_of_more_qubits_than_the_device_has_is_not_stored(
+    cloud: Cloud, last_qubit: int, is_kept: bool
+) -> None:
+    gate = GateFigures(error=0.01, duration_s=1e-6)
+    cloud.calibration = Calibration(
+        valid_from=datetime(2026, 1, 31, tzinfo=UTC),
+        source="there",
+        qubit=QubitFigures(t1_s=1.0, t2_s=1.0, one_for_zero=0.0, zero_for_one=0.0),
+        one_qubit=gate,
+        two_qubit=gate,
+        connectivity=((0, last_qubit),),
+    )
+    case = Case()
+    try:
+        found = await case.driver.mirror()
+    finally:
+        await case.driver.close()
+    assert found.is_online
+    assert (found.calibration is not None) == is_kept

@@ -61,7 +61,10 @@ async def test_an_uncertain_job_is_looked_after_by_one_runner(
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
-    assert (found.state, found.forward) == (JobState.UNCERTAIN, Forward("mark", None))
+    assert (found.state, found.forward) == (
+        JobState.UNCERTAIN,
+        Forward("mark", None, intent_at=NOW),
+    )
     assert found.lease.fence == claimed.lease.fence + 1
     assert await unattended(store) is None
 
@@ -80,7 +83,10 @@ async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
     assert await state(store, claimed) is JobState.RUNNING
     adopted = await unattended(store)
     assert adopted is not None
-    assert (adopted.state, adopted.forward) == (JobState.RUNNING, Forward("mark", "vendor-1"))
+    assert (adopted.state, adopted.forward) == (
+        JobState.RUNNING,
+        Forward("mark", "vendor-1", intent_at=NOW),
+    )
     assert (await store.leases.finish(adopted.lease, DONE, NOW)).state is JobState.COMPLETED
 
 
@@ -146,15 +152,30 @@ async def test_a_job_that_is_to_stop_at_its_vendor_is_not_cancelled_by_a_crash(
     assert await state(store, claimed) is JobState.CANCELLING
     found = await unattended(store)
     assert found is not None
-    assert (found.state, found.forward) == (JobState.CANCELLING, Forward("mark", "vendor-1"))
+    assert (found.state, found.forward) == (
+        JobState.CANCELLING,
+        Forward("mark", "vendor-1", intent_at=NOW),
+    )
     assert (await store.leases.cancel_stopped(found.lease, NOW)).state is JobState.CANCELLED
 
 
 async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> None:
     await store.forwards.record_intent(claimed.lease, "mark", NOW)
     assert await store.forwards.record_intent(claimed.lease, "other mark", NOW) == Forward(
-        "mark", None
+        "mark", None, intent_at=NOW
     )
+
+
+async def test_the_first_intent_counts_until_a_person_calls_the_job_absent(
+    store: Store, left: str
+) -> None:
+    """A later time would hide that the cloud may have deleted the job of the first one."""
+    await store.forwards.resolve_absent(left, actor="eve", now=NOW)
+    found = await unattended(store)
+    assert found is not None
+    for now, intent_at in ((NOW + 5, NOW + 5), (NOW + 9, NOW + 5)):
+        forward = await store.forwards.record_intent(found.lease, "mark", now)
+        assert forward == Forward("mark", None, intent_at=intent_at)
 
 
 async def test_the_account_there_is_that_of_the_last_submission(
@@ -163,17 +184,19 @@ async def test_the_account_there_is_that_of_the_last_submission(
     lease, forwards = claimed.lease, store.forwards
     await forwards.record_intent(lease, "mark", NOW, "first")
     assert await forwards.record_intent(lease, "mark", NOW, "second") == Forward(
-        "mark", None, sent_to="second"
+        "mark", None, sent_to="second", intent_at=NOW
     )
     await store.leases.void_runner(lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
-    assert found.forward == Forward("mark", None, sent_to="second")
+    assert found.forward == Forward("mark", None, sent_to="second", intent_at=NOW)
     await forwards.leave_to_person(found.lease, "another account", NOW)
     await forwards.resolve_sent(lease.job, "vendor-7", actor="eve", now=NOW)
     found = await unattended(store)
     assert found is not None
-    assert found.forward == Forward("mark", "vendor-7"), "a person knows of no account"
+    assert found.forward == Forward("mark", "vendor-7", intent_at=NOW), (
+        "a person knows of no account"
+    )
 
 
 async def test_a_job_that_is_found_is_not_absent(store: Store, left: str) -> None:
@@ -182,7 +205,7 @@ async def test_a_job_that_is_found_is_not_absent(store: Store, left: str) -> Non
     found = await unattended(store)
     assert found is not None
     await store.forwards.record_sent(found.lease, "vendor-7", NOW)
-    assert await store.forwards.forget_sent(found.lease) == Forward("mark", None)
+    assert await store.forwards.forget_sent(found.lease) == Forward("mark", None, intent_at=NOW)
 
 
 async def test_a_stale_lease_can_send_nothing(store: Store, claimed: Assignment) -> None:
@@ -218,7 +241,7 @@ async def test_an_id_that_is_another_jobs_is_given_up(
     await add_job(store, ada)
     (other,) = (await store.leases.claim("simulator", runner, NOW)).taken
     await store.forwards.record_intent(other.lease, "other mark", NOW)
-    assert await store.forwards.forget_sent(claimed.lease) == Forward("mark", None)
+    assert await store.forwards.forget_sent(claimed.lease) == Forward("mark", None, intent_at=NOW)
     await store.forwards.record_sent(other.lease, "vendor-1", NOW)
     with pytest.raises(Conflict, match=other.lease.job):
         await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
@@ -311,14 +334,14 @@ async def test_a_person_knows_the_id_at_the_vendor(store: Store, left: str) -> N
     await store.forwards.resolve_sent(left, "vendor-7", actor="eve", now=NOW)
     found = await unattended(store)
     assert found is not None
-    assert found.forward == Forward("mark", "vendor-7")
+    assert found.forward == Forward("mark", "vendor-7", intent_at=NOW)
 
 
 async def test_a_person_knows_that_the_vendor_does_not_have_it(store: Store, left: str) -> None:
     await store.forwards.resolve_absent(left, actor="eve", now=NOW)
     found = await unattended(store)
     assert found is not None
-    assert found.forward == Forward("mark", None, is_absent=True)
+    assert found.forward == Forward("mark", None, is_absent=True, intent_at=NOW)
 
 
 async def test_what_a_person_said_ends_with_the_next_send(store: Store, left: str) -> None:
@@ -330,7 +353,7 @@ async def test_what_a_person_said_ends_with_the_next_send(store: Store, left: st
     await store.leases.void_runner("other", NOW)
     again = await unattended(store)
     assert again is not None
-    assert again.forward == Forward("mark", None, is_absent=False)
+    assert again.forward == Forward("mark", None, is_absent=False, intent_at=NOW)
 
 
 async def test_a_job_that_needs_no_decision_gets_none(store: Store, claimed: Assignment) -> None:

@@ -26,6 +26,7 @@ from qwicket.clients.http import sanitized
 from qwicket.clients.native.errors import InvalidArchive
 from qwicket.clients.native.results import Part, Result
 from qwicket.clients.native.views import JobView
+from qwicket.clients.native.wire import decoder
 from qwicket.schema import archives as shapes
 from qwicket.schema.results import OutcomeBody, ResultBody
 
@@ -243,7 +244,7 @@ class _Members:
         with self.refusing():
             content = self.read(shapes.MANIFEST, _MANIFEST_BYTES)
             self._check_version(content)
-            manifest = msgspec.json.decode(content, type=shapes.ManifestBody)
+            manifest = decoder(shapes.ManifestBody).decode(content)
             names = [member.name for member in manifest.members]
             if sorted([*names, shapes.MANIFEST]) != sorted(self._entries):
                 raise ValueError("its members are not those that its manifest lists")
@@ -285,7 +286,7 @@ class _Members:
     def json(self, name: str, of: type[T]) -> T:
         """Return a member of JSON as the type `of`."""
         with self.refusing():
-            return msgspec.json.decode(self.read(name, _JSON_BYTES), type=of)
+            return decoder(of).decode(self.read(name, _JSON_BYTES))
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of a member, checked before any memory is taken for them."""

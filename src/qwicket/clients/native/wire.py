@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -10,6 +11,9 @@ from qwicket import schema
 from qwicket.clients.native.errors import UnexpectedResponse
 
 T = TypeVar("T")
+
+_preparing: Final = Lock()
+_decoders: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
 
 
 class JobsBody(msgspec.Struct, frozen=True):
@@ -29,6 +33,19 @@ class SharesBody(msgspec.Struct, frozen=True):
     shares: list[dict[str, Any]]
 
 
+def decoder(of: type[T]) -> msgspec.json.Decoder[T]:
+    """Return the decoder of a type.
+
+    msgspec 0.22 completes a struct type at its first use. If another thread uses the type at this
+    moment, the process dies of a segmentation fault. So the first use is here, under a lock.
+    """
+    found = _decoders.get(of)
+    if found is None:
+        with _preparing:
+            found = _decoders.setdefault(of, msgspec.json.Decoder(of))
+    return found
+
+
 def decode(content: bytes, of: type[T]) -> T:
     """Decode the body of a response.
 
@@ -36,7 +53,7 @@ def decode(content: bytes, of: type[T]) -> T:
         UnexpectedResponse: The body does not have the type `of`.
     """
     try:
-        return msgspec.json.decode(content, type=of)
+        return decoder(of).decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         reason = str(error)
     except RecursionError:
@@ -59,6 +76,7 @@ def convert(body: dict[str, Any], of: type[T]) -> T:
     Raises:
         UnexpectedResponse: The document does not have the type `of`.
     """
+    decoder(of)  # completes the type
     try:
         return msgspec.convert(body, of)
     except msgspec.ValidationError as error:

@@ -147,6 +147,7 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
 _create = msgspec.json.Decoder(CreateBody)
 _action = msgspec.json.Decoder(_Action)
 _fields = msgspec.json.Decoder(VendorFields)
+_sources = msgspec.json.Decoder(BraketSource)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -270,7 +271,7 @@ def vendor_fields(document: bytes) -> VendorFields:
 
 def source_of(program: bytes) -> BraketSource:
     """Return a program as it was submitted."""
-    return msgspec.json.decode(program, type=BraketSource)
+    return _sources.decode(program)
 
 
 def tag_texts(tags: Mapping[str, str]) -> list[str]:

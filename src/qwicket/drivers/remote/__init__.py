@@ -187,7 +187,14 @@ class RemoteDriver:
         n_waiting = found.n_waiting
         if n_waiting is not None and not 0 <= n_waiting <= _MAX_WAITING:
             n_waiting = None  # such a number is an error there
-        return found._replace(reason=self._calls.scrubbed(found.reason), n_waiting=n_waiting)
+        calibration = found.calibration
+        try:
+            if calibration is not None:
+                calibration.check(self._device.spec.qubits)
+        except ValueError:  # the device's file has fewer qubits
+            calibration = None
+        reason = self._calls.scrubbed(found.reason)
+        return found._replace(reason=reason, n_waiting=n_waiting, calibration=calibration)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -23,6 +23,7 @@ from qwicket.clients.ibm_qx.errors import (
     IBMQXJobLimitError,
 )
 from qwicket.drivers.remote import results
+from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
@@ -245,7 +246,8 @@ class IBMQXCloud:
             queue = self._client.queue_status(self._device)
             self._client.me()  # checks the token, which the state of the queue does not need
         reason = "" if queue.is_on else str(queue.get("status") or "it takes no jobs there")
-        return Mirror(bool(queue.is_on), reason, queue.length)
+        found = calibration(SERVICE_ERRORS, lambda: self._client.properties(self._device))
+        return Mirror(bool(queue.is_on), reason, queue.length, found)
 
     def offers(self) -> list[Offer]:
         with SERVICE_ERRORS.reading(CloudError):

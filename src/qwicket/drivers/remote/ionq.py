@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from qwicket.clients.http.retries import RetryPolicy
 from qwicket.clients.ionq.client import IonQClient
 from qwicket.clients.ionq.errors import IonQError
 from qwicket.drivers.remote import results
+from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
@@ -221,10 +223,14 @@ class IonQCloud:
                 status = str(each.get("status") or "unknown")
                 is_online = status in ("available", "running", "online")
                 waiting = each.get("queue_depth")
+                found = calibration(
+                    SERVICE_ERRORS, partial(self._client.get_calibration_data, self._device)
+                )
                 return Mirror(
                     is_online,
                     "" if is_online else f"it is {status} there",
                     waiting if isinstance(waiting, int) else None,
+                    found,
                 )
         raise Refused(f"there is no backend {self._device}; there are {', '.join(names)[:300]}")
 

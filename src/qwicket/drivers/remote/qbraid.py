@@ -12,6 +12,7 @@ from requests import RequestException, Response
 from qwicket.clients.qbraid.errors import RequestsApiError
 from qwicket.clients.qbraid.session import QbraidSession
 from qwicket.drivers.remote import results
+from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
@@ -152,12 +153,14 @@ class QbraidCloud:
             self._data("POST", f"{_path(id)}/cancel")
 
     def mirror(self) -> Mirror:
+        path = f"/devices/{quote(self._device, safe=':')}"
         with _ERRORS.reading(Refused):
-            device = self._data("GET", f"/devices/{quote(self._device, safe=':')}")
+            device = self._data("GET", path)
         status, waiting = str(device.get("status")), device.get("queueDepth")
         is_online = status == "ONLINE"
         reason = "" if is_online else str(device.get("statusMsg") or f"it is {status} there")
-        return Mirror(is_online, reason, waiting if isinstance(waiting, int) else None)
+        found = calibration(_ERRORS, lambda: self._data("GET", f"{path}/calibrations"))
+        return Mirror(is_online, reason, waiting if isinstance(waiting, int) else None, found)
 
     def offers(self) -> list[Offer]:
         with _ERRORS.reading(CloudError):

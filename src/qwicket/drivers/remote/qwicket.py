@@ -174,7 +174,7 @@ class QwicketCloud:
         body = self._transport.get(f"/v1/devices/{name}/calibration", dict[str, Any])
         figures = {key: value for key, value in body.items() if key not in ("id", "device")}
         try:
-            return msgspec.convert(figures, Calibration)
+            return msgspec.convert(figures, Calibration, str_keys=True)  # qubits are keys
         except msgspec.ValidationError:  # of a newer version
             return None
 

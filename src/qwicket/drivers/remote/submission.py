@@ -15,7 +15,8 @@ The states of a job here, and what follows each of them:
 
 A job is found by its marker, which is stored with the intent and travels with the request. It is
 absent if the cloud's list does not have it `settle_s` after the doubt arose, and the list is
-complete and that of the account to which the job was sent.
+complete, that of the account to which the job was sent, and read within `keeps_jobs_s` of the
+intent: later, the job may have ended there and been deleted.
 """
 
 from __future__ import annotations
@@ -310,7 +311,8 @@ class Submitter:
         """Look for a job until it is found or, after `settle_s`, certainly absent (None).
 
         Raises:
-            Unresolved: No list proves the absence, or the job was sent to another account.
+            Unresolved: No list proves the absence, the cloud may have deleted the job, or the job
+                was sent to another account.
         """
         since_ms = created_ms(job)
         certain_at = time.monotonic() + self._remote.settle_s
@@ -343,10 +345,26 @@ class Submitter:
             if began >= certain_at and not n_unproven:
                 if self.was_sent_elsewhere(forward):
                     raise self.unresolved_elsewhere(forward.marker)
+                self._require_kept(forward)
                 return None
             left_s = certain_at - time.monotonic()
             await asyncio.sleep(min(pause_s, left_s) if left_s > 0 else self._remote.poll_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+    def _require_kept(self, forward: Forward) -> None:
+        """Check that the cloud, if it ever had the job, would still list it now.
+
+        Raises:
+            Unresolved: It may have deleted the job after its end.
+        """
+        age_s = time.time() - forward.intent_at / 1000  # after the list was read
+        if age_s >= self._remote.keeps_jobs_s:
+            raise unresolved(
+                f"{self._remote.url} does not list the job, but may have deleted it after its end:"
+                f" it may have been sent {age_s / 3600:.1f} hours ago, and ended jobs are certainly"
+                f" listed for only {self._remote.keeps_jobs_s / 3600:.1f} hours (keeps_jobs_s)",
+                f"{forward.marker}, also in bills and archives",
+            )
 
     def was_sent_elsewhere(self, forward: Forward | None) -> bool:
         """Return whether a job was sent with another address or key than those of today."""

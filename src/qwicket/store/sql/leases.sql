@@ -152,12 +152,14 @@ where id = :job and {before:adopt} and {holds_lease}
 returning {job};
 
 -- name: forward_get
-select marker, vendor_job_id, absent, sent_to from forward where job = :job;
+select marker, vendor_job_id, absent, sent_to, intent_at from forward where job = :job;
 
 -- name: forward_intend
--- From now on the other cloud may have the job, so a person's former statement becomes void.
+-- From now on the other cloud may have the job, so a person's former statement becomes void. The
+-- first intent counts until a person has stated that nothing came of it.
 insert into forward (job, intent_at, marker, sent_to) values (:job, :now, :marker, :sent_to)
-on conflict (job) do update set absent = 0, sent_to = excluded.sent_to;
+on conflict (job) do update set absent = 0, sent_to = excluded.sent_to,
+    intent_at = case forward.absent when 1 then excluded.intent_at else forward.intent_at end;
 
 -- name: forward_sent
 update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null, absent = 0
@@ -227,7 +229,8 @@ returning
     (select forward.marker from forward where forward.job = :job),
     (select forward.vendor_job_id from forward where forward.job = :job),
     (select forward.absent from forward where forward.job = :job),
-    (select forward.sent_to from forward where forward.job = :job);
+    (select forward.sent_to from forward where forward.job = :job),
+    (select forward.intent_at from forward where forward.job = :job);
 
 -- name: job_complete
 update job set

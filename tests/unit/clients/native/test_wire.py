@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +105,10 @@ def test_any_bytes_are_a_problem_or_none(content: bytes) -> None:
 def test_any_bytes_are_an_answer_or_refused(content: bytes) -> None:
     with contextlib.suppress(UnexpectedResponse):
         wire.decode(content, schema.results.ResultBody)
+
+
+def test_threads_may_decode_a_type_for_the_first_time_at_once() -> None:
+    """Without a lock, msgspec 0.22 ends the process with a segmentation fault."""
+    program = Path(__file__).parent / "first_decoding.py"
+    done = subprocess.run([sys.executable, program], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done
