@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, ms, p50
 from benchmarks.live import server
-from benchmarks.places import Place
 from contract.environments import ROOT, interpreter
 
 QUICK: Final = 20
@@ -102,9 +102,9 @@ class Job(NamedTuple):
 def measure(n_jobs: int = JOBS) -> list[Figure]:
     """Return the figures from one idle server."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
-        place = Place("SQLite", Path(folder), None)
-        (token,) = place.add_accounts(1)
-        with server(place) as live:
+        bench_db = BenchDatabase("SQLite", Path(folder), None)
+        (token,) = bench_db.add_accounts(1)
+        with server(bench_db) as live:
             return _figures(_jobs(live.url, token, n_jobs), n_jobs)
 
 

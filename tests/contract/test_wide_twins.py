@@ -95,9 +95,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     for name in MACHINES:
         command = ("device", "import", "--ibm-properties", str(backends / name), "--as", name)
         cli(*command, "--write", str(devices / f"{name}.toml"))
-    command = ("device", "import", "--ibm-properties", str(backends / "brisbane"))
-    options = ("--relaxes-to", "mixed", "--as", TWIRLED, "--write")
-    cli(*command, *options, str(devices / f"{TWIRLED}.toml"))
+    twirled = (
+        "--relaxes-to",
+        "mixed",
+        "--as",
+        TWIRLED,
+        "--write",
+        str(devices / f"{TWIRLED}.toml"),
+    )
+    cli("device", "import", "--ibm-properties", str(backends / "brisbane"), *twirled)
     live = LiveServer(folder / "server", "--device-dir", str(devices))
     yield live
     assert live.stop() == 0

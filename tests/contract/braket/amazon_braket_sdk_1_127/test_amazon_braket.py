@@ -4,15 +4,9 @@ Expected values follow from the programs: Bell pairs, rotations, channels as sum
 (Nielsen and Chuang, section 8.3), and atoms by Rabi's formula.
 """
 
-import http.client
-import json
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import cos, pi, sin, sqrt
-from threading import Thread
-from urllib.parse import urlsplit
 
 import boto3
 import numpy as np
@@ -454,81 +448,6 @@ def test_a_client_token_makes_one_task():
     with pytest.raises(ClientError) as refused:
         braket.create_quantum_task(clientToken="t-1", **{**CREATE, "shots": 6})
     assert code(refused) == "ValidationException"
-
-
-SEEN = {}
-"""How often each client token was sent."""
-
-
-class LosesFirstAnswers(BaseHTTPRequestHandler):
-    """Passes requests on, and closes the connection instead of the first answer to each token."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        onward = http.client.HTTPConnection(urlsplit(URL).netloc, timeout=60)
-        onward.request("POST", self.path, body, dict(self.headers))
-        answer = onward.getresponse()
-        content = answer.read()
-        onward.close()
-        token = json.loads(body)["clientToken"]
-        SEEN[token] = SEEN.get(token, 0) + 1
-        if SEEN[token] == 1:
-            self.close_connection = True
-            return
-        self.send_response(answer.status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-class Proxy(ThreadingHTTPServer):
-    request_queue_size = 256  # all clients connect at once
-
-
-def number_of_tasks():
-    pages = client("braket").get_paginator("search_quantum_tasks").paginate(filters=[])
-    return sum(len(page["quantumTasks"]) for page in pages)
-
-
-def test_two_hundred_lost_answers_make_one_task_each():
-    """botocore makes the token and repeats the request by itself.
-
-    Each client may repeat some requests at a time and then gives up, so there are twenty clients.
-    """
-    before = number_of_tasks()
-    key_id, secret = os.environ["QWICKET_AWS_KEYS"].split()
-    proxy = Proxy(("127.0.0.1", 0), LosesFirstAnswers)
-    Thread(target=proxy.serve_forever, daemon=True).start()
-    clients = [
-        boto3.client(
-            "braket",
-            region_name=REGION,
-            endpoint_url=f"http://127.0.0.1:{proxy.server_port}/braket",
-            aws_access_key_id=key_id,
-            aws_secret_access_key=secret,
-        )
-        for _ in range(20)
-    ]
-
-    def ten_tasks(braket):
-        return [braket.create_quantum_task(**CREATE)["quantumTaskArn"] for _ in range(10)]
-
-    try:
-        with ThreadPoolExecutor(20) as pool:
-            made = [arn for arns in pool.map(ten_tasks, clients) for arn in arns]
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
-    assert len(SEEN) == 200
-    assert set(SEEN.values()) == {2}
-    assert len(set(made)) == 200
-    assert number_of_tasks() == before + 200
 
 
 def test_tasks_are_searched_with_pages():
