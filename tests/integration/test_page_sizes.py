@@ -54,11 +54,16 @@ def test_a_job_with_many_long_tags_has_small_pages_and_loses_none(
         short = [f"{mark * 58}{k:02}" for k in range(60)]
         jobs += [hal.client.submit(BELL_QASM, "simulator", tags=[t], name=t) for t in short]
         at = f"/ui/jobs/{jobs[0].id}"
-        searches = ({}, {"tag": tags[0]}, {"tag": tags[0], "name": mark * 255}, {"tag": short[0]})
+        searches: tuple[dict[str, str], ...] = (
+            {},
+            {"tag": tags[0]},
+            {"tag": tags[0], "name": mark * 255},
+            {"tag": short[0]},
+        )
         lists = [f"/ui/jobs?{urlencode(each)}" for each in searches]
         for path in (at, f"{at}/tags", *lists):
             assert page_size(hal, path) <= MOST_BYTES, path
-        found, older = [], f"?{urlencode(searches[2])}"
+        found, older = list[str](), f"?{urlencode(searches[2])}"
         while older:
             page = hal.browser.get(f"/ui/jobs{older}").text
             found += re.findall(r'name="job" id="s(.*?)"', page)
