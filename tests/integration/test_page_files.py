@@ -110,7 +110,7 @@ def test_a_project_is_exported_in_parts(server: LiveServer, root: Person, tmp_pa
         link = f'<a href="/ui/admin/export?project={pia.name}">Export</a>'
         assert link in root.browser.get(f"/ui/admin/projects?name={pia.name}").text
         before = root.browser.get("/ui/admin/audit").text.count("export_jobs")
-        address, found = f"/ui/admin/export?project={pia.name}", []
+        address, found = f"/ui/admin/export?project={pia.name}", list[str]()
         while address:
             page = root.browser.get(address).text
             assert f"qwicket project export {pia.name} FOLDER" in page

@@ -63,7 +63,7 @@ def test_a_job_with_many_long_tags_has_small_pages_and_loses_none(
         lists = [f"/ui/jobs?{urlencode(each)}" for each in searches]
         for path in (at, f"{at}/tags", *lists):
             assert page_size(hal, path) <= MOST_BYTES, path
-        found, older = [], f"?{urlencode(searches[2])}"
+        found, older = list[str](), f"?{urlencode(searches[2])}"
         while older:
             page = hal.browser.get(f"/ui/jobs{older}").text
             found += re.findall(r'name="job" id="s(.*?)"', page)

@@ -155,7 +155,8 @@ async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> 
     """Read which ended jobs of a project the next part of its export has."""
     before, filters = _filters(request)
     project = filters.get("project", "")
-    jobs, following = [], None
+    jobs: list[dict[str, Any]] = []
+    following = None
     if project:
         states = ",".join(state for state in JobState if state.is_final)
         query = {"project": project, "state": states, **_part(before)}

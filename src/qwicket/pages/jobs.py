@@ -166,7 +166,8 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 def _choices(labels: Counter[str]) -> list[str]:
     """Return the most frequent labels in alphabetical order, as many as a page has room for."""
     short = {text: number for text, number in labels.items() if len(text) <= _MAX_CHOICE_CHARS}
-    found, left = [], _MAX_CHOICES_BYTES
+    found: list[str] = []
+    left = _MAX_CHOICES_BYTES
     for text in nlargest(_MAX_CHOICES, short, key=short.__getitem__):
         left -= formats.n_escaped(text)
         if left < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import structs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
     from qwicket.scheduling import WebhookResponse
 
-_NOTHING = Form([("event", each) for each in DEFAULT_EVENTS])
+_NOTHING: Final = Form([("event", each) for each in DEFAULT_EVENTS])
 
 
 def routes(made: Handlers) -> tuple[Route, ...]:
@@ -47,7 +47,7 @@ async def add_webhook(pages: Handlers, actor: Actor, request: Request[Form]) -> 
     check_form(request, SESSION)
     form = request.payload
     project, _ = await pages.gateway.accounts.members(actor, request.path_params["name"])
-    body = {"url": form.get("url", "").strip(), "events": form.all("event")}
+    body: dict[str, Any] = {"url": form.get("url", "").strip(), "events": form.all("event")}
     if device := form.get("device", ""):
         body["device"] = device
     try:
