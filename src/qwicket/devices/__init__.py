@@ -89,8 +89,8 @@ def off_reasons() -> dict[str, str]:
 @cache
 def noise_models() -> Mapping[str, NoiseModel]:
     """Return the noise models by name. Jobs may use those that their device lists."""
-    files = (resources.files(__name__) / "noise").iterdir()
-    models = [msgspec.toml.decode(file.read_bytes(), type=NoiseModel) for file in files]
+    text = (resources.files(__name__) / "noise" / "models.toml").read_bytes()
+    models = msgspec.toml.decode(text, type=dict[str, list[NoiseModel]])["models"]
     return MappingProxyType({model.name: model for model in models})
 
 

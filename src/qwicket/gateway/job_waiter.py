@@ -1,4 +1,4 @@
-"""Waits for a job's change or end."""
+"""Waits for a change or the end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LongPolls:
 
 
 class JobWaiter:
-    """Waits for changes of jobs.
+    """Waits until jobs change.
 
     Args:
         changes: Notifies of changes.

@@ -1,4 +1,4 @@
-"""Run the client's operations in the calling thread."""
+"""Runs operations in the calling thread."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Transport(OperationRunner):
     Args:
         url: Address of the server.
         token: The secret.
-        timeout_s: Seconds for one response; each 16 KiB received extend them by a second.
+        timeout_s: Seconds for a response; each 16 KiB extend them by a second.
         retry_policy: When requests are repeated.
-        outage: When requests are repeated within a wait.
-        max_bytes: Size of the largest response in bytes; by default 512 MiB.
-        stream_policy: When streams of events are reopened.
-        url_source: Where the address comes from, for the error where no server runs.
+        outage: The same within a wait.
+        max_bytes: Largest response in bytes; by default 512 MiB.
+        stream_policy: When streams are reopened.
+        url_source: Setting that the error names where no server runs.
 
     Raises:
         ClientError: The address or the token is invalid.

@@ -34,11 +34,7 @@ _MAX_TAGS: Final = 50
 
 
 class Handlers:
-    """Handlers of the Braket service.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of the Braket service."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

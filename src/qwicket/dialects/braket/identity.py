@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 class Handlers:
-    """Handlers of the STS service, which has one action here.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of the STS service, which has one action here."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

@@ -61,11 +61,7 @@ class _Object(NamedTuple):
 
 
 class Handlers:
-    """Handlers of the S3 service.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of the S3 service."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

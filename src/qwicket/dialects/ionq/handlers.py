@@ -45,11 +45,7 @@ _ROWS_PER_TURN: Final = 20
 
 
 class Handlers:
-    """Handlers of version 0.4, most of which version 0.3 has too.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of version 0.4, most of which version 0.3 has too."""
 
     _version: Version = V04
 

@@ -46,11 +46,7 @@ class JobRow(NamedTuple):
 
 
 class CommonHandlers:
-    """Handlers of all generations, and methods that their own handlers call.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of all generations, and methods that their own handlers call."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

@@ -1,4 +1,4 @@
-"""The handlers of qlued's API, versions 2 and 3, which differ in where the token is."""
+"""Handlers of qlued's API: versions 2 and 3 differ in where the token is."""
 
 from __future__ import annotations
 
@@ -30,11 +30,7 @@ _SMALL_BYTES: Final = 16 << 10
 
 
 class Handlers:
-    """Handlers of version 3, whose token is in a header; version 2 has most of them too.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of version 3, whose token is in a header; version 2 has most of them too."""
 
     _version = "v3"
 
@@ -61,7 +57,7 @@ class Handlers:
         return Response(listed, media_type="application/json")
 
     async def _list_once(self, base_url: str) -> bytes:
-        """Return the list of devices, rendered once for all concurrent requests."""
+        """Return the list of devices, made once for concurrent requests."""
         if base_url not in self._listing:
             task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
             task.add_done_callback(lambda _: self._listing.pop(base_url))

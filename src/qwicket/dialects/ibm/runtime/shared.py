@@ -53,11 +53,7 @@ class Month(NamedTuple):
 
 
 class RuntimeHandlers:
-    """Handlers of jobs, sessions and devices. Each channel adds sign-in and what differs.
-
-    Args:
-        gateway: Does the work.
-    """
+    """Handlers of jobs, sessions and devices. Each channel adds sign-in and what differs."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
