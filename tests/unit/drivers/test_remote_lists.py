@@ -16,6 +16,7 @@ import pytest
 from qwicket.circuits import qubit
 from qwicket.circuits.options import RunOptions
 from qwicket.devices.remotes import Remote, RemoteKind
+from qwicket.dialects.qlued.wire import unknown_job
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import (
     Cloud,
@@ -368,6 +369,14 @@ def test_photons_that_a_list_leaves_out_are_asked_for_alone() -> None:
     assert len(server.requests) == 4
 
 
+def test_a_list_that_refuses_so_many_photonic_jobs_is_asked_for_fewer() -> None:
+    refusal = answer(400, {"detail": "size must be 1 to 100"})
+    with at("xanadu", refusal, answer(200, {"data": []})) as (cloud, server):
+        assert cloud.find(MARKER, SINCE_MS) is None
+        sizes = [parse_qs(urlsplit(each.path).query)["size"] for each in server.requests]
+        assert sizes == [["1000"], ["100"]]
+
+
 def test_photons_that_are_gone_are_gone() -> None:
     with at("xanadu", answer(200, {"data": []}), answer(404, {"detail": "?"})) as (cloud, _):
         assert isinstance(cloud.statuses(["a"])["a"], NoSuchJob)
@@ -422,8 +431,14 @@ def test_a_key_that_is_known_there_may_be_of_this_job(status: int, code: str) ->
         submit("qwicket", answer(status, {"code": code, "detail": "another body"}))
 
 
-def test_an_answer_about_no_job_of_atoms_is_that_it_is_gone() -> None:
-    body = {"job_id": "None", "status": "ERROR", "detail": "?", "error_message": "None"}
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"job_id": "None", "status": "ERROR", "detail": "?", "error_message": "None"},
+        unknown_job("a"),  # as qlued's own software has it
+    ],
+)
+def test_an_answer_about_no_job_of_atoms_is_that_it_is_gone(body: dict[str, str]) -> None:
     remote = {"kind": "qlued", "device": "there", "key_env": "K"}
     with BadServer(answer(406, body)) as server:
         cloud = connect(Remote(url=server.url, **cast("Any", remote)), "the-secret-key", ())

@@ -1,4 +1,4 @@
-"""Runs operations in the calling thread."""
+"""Runs calls in the calling thread."""
 
 from __future__ import annotations
 

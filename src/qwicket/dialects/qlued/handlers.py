@@ -57,7 +57,7 @@ class Handlers:
         return Response(listed, media_type="application/json")
 
     async def _list_once(self, base_url: str) -> bytes:
-        """Return the list of devices, made once for concurrent requests."""
+        """Return the list of devices, made once for many requests."""
         if base_url not in self._listing:
             task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
             task.add_done_callback(lambda _: self._listing.pop(base_url))

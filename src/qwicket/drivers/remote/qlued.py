@@ -42,6 +42,8 @@ _DONE: Final = "DONE"
 _ERROR: Final = "ERROR"
 _NOTHING: Final = "None"
 """Id in the response of a server that does not know the job."""
+_UNKNOWN: Final = "Could not find the status file."
+"""Detail in that of qlued's own software, which repeats the id."""
 
 
 class QluedCloud:
@@ -85,6 +87,8 @@ class QluedCloud:
         if found.get("job_id") != id:
             raise CloudError(f"the response is about another job than {id}")
         if found.get("status") == _ERROR:
+            if found.get("detail") == _UNKNOWN:
+                raise NoSuchJob(id)
             return RemoteStatus("failed", str(found.get("error_message") or found.get("detail")))
         return RemoteStatus("completed" if found.get("status") == _DONE else "running")
 

@@ -98,11 +98,13 @@ def of_bits(
     )
 
 
-def sampled(probabilities: Mapping[int, float], shots: int, seed: int) -> dict[int, int]:
+def sampled(
+    probabilities: Mapping[int, float], shots: int, seed: int, *, is_exact: bool
+) -> dict[int, int]:
     """Return counts for probabilities that a cloud returns instead of counts.
 
-    If they are the frequencies of these shots, their counts are returned; otherwise they are exact,
-    and the shots are drawn from them.
+    If they are the frequencies of these shots, their counts are returned. Shots are drawn from exact
+    ones, and from those that are not frequencies, as after the cloud's error mitigation.
 
     Raises:
         InvalidResult: They are negative, not finite, or do not add up to 1.
@@ -112,7 +114,7 @@ def sampled(probabilities: Mapping[int, float], shots: int, seed: int) -> dict[i
     if not is_valid or not isclose(total, 1.0, abs_tol=1e-3):
         raise InvalidResult(f"its probabilities add up to {total:.6g}, not 1")
     counts = {key: round(each * shots) for key, each in probabilities.items()}
-    is_frequency = all(
+    is_frequency = not is_exact and all(
         abs(each * shots - counts[key]) <= max(_ROUNDING, _ROUNDING * shots)
         for key, each in probabilities.items()
     )

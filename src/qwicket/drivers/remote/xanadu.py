@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
 
-_LIST: Final = 1000
-"""Jobs that a list asks for when a job is looked for."""
+_LISTS: Final = (1000, 100, 10)
+"""Jobs that a list asks for when a job is looked for: fewer where the server refuses so many."""
 _SKEW_S: Final = 3600.0
 """Seconds by which the clocks may differ."""
 _FEW: Final = 5
@@ -118,7 +119,7 @@ class XanaduCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         with _ERRORS.reading(CloudError):
-            found = Job.list(self._connection, limit=_LIST)
+            found = self._newest()
             for job in found:
                 if job.name == marker:
                     return job.id
@@ -128,6 +129,16 @@ class XanaduCloud:
         if len(times) < _FEW or (is_newest_first and times[-1] <= since_ms / 1000 - _SKEW_S):
             return None
         raise NoProof(f"its list of {len(times)} jobs does not reach back far enough")
+
+    def _newest(self) -> Sequence[Job]:
+        """Return the newest jobs, as many as the server lists at once."""
+        for size in _LISTS[:-1]:
+            try:
+                return Job.list(self._connection, limit=size)
+            except HTTPError as error:
+                if _status_of(error) != HTTPStatus.BAD_REQUEST:
+                    raise
+        return Job.list(self._connection, limit=_LISTS[-1])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, Job] = {}
