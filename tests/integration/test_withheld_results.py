@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -154,6 +156,40 @@ def test_vendors_clients_wait_for_the_end(live: LiveServer, exam: Callable[[], N
         assert ions.get_results(ionq) == pytest.approx({"0": 0.5, "3": 0.5})
         assert qx.wait(ibmq, timeout=30).status == "COMPLETED"
         assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "COMPLETED"
+
+
+def test_a_job_that_fails_in_part_has_no_results_until_the_end(
+    live: LiveServer, exam: Callable[[], None]
+) -> None:
+    fails = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX", "ZI"], "time": 1}
+    bell = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
+    circuits = [{"circuit": bell}, {"circuit": [fails | {"coefficients": [1e6, 1e6]}]}]
+    body = {"type": "ionq.multi-circuit.v1", "backend": "simulator", "shots": 100}
+    body["input"] = {"gateset": "qis", "qubits": 2, "circuits": circuits}
+    ionq = {"Authorization": f"apiKey {live.token()}"}
+    with live.client() as http, httpx.Client(base_url=live.url, headers=ionq) as ions:
+        job = ions.post("/ionq/v0.4/jobs", json=body).json()["id"]
+        path = f"/v1/jobs/{job}"
+        shown = http.get(path, params={"wait": 30}).json()
+        assert shown["state"] == "failed", shown
+        children = ions.get(f"/ionq/v0.4/jobs/{job}").json()["child_job_ids"]
+        link = http.post(f"{path}/shares", json={"life_s": 600}).json()["url"]
+        for part in ("/result", "/parts/0", "/parts/0?format=npz"):
+            answer = http.get(path + part)
+            assert answer.status_code == 409, (part, answer.text)
+            assert "shown after the end of the exam" in answer.text
+        with zipfile.ZipFile(io.BytesIO(http.get(f"{path}/archive").content)) as archive:
+            assert not [name for name in archive.namelist() if "counts" in name or "npz" in name]
+        assert "counts" not in http.get(path, params={"wait": 1}).text
+        assert "counts" not in httpx.get(link).text
+        for child in children:
+            assert ions.get(f"/ionq/v0.4/jobs/{child}").json()["status"] == "failed"
+            answer = ions.get(f"/ionq/v0.4/jobs/{child}/results/probabilities")
+            assert answer.status_code >= 400, answer.text
+        exam()
+        until(lambda: http.get(f"{path}/result").status_code == 200, "it is shown", timeout_s=60)
+        probabilities = ions.get(f"/ionq/v0.4/jobs/{children[0]}/results/probabilities").json()
+        assert probabilities == pytest.approx({"0": 0.5, "3": 0.5})
 
 
 def native(job: str) -> str:

@@ -379,7 +379,9 @@ class Jobs(Operations):
     async def results(
         self, job: str, part: int | None = None, *, count: int = 1, is_quick: bool = False
     ) -> list[PartResult]:
-        """Return the results of the parts (or of some), in order; empty before the job has ended.
+        """Return the results of the parts (or of some), in order.
+
+        There are none before the job has ended, and while they are withheld.
 
         Args:
             job: The job.

@@ -10,6 +10,7 @@ import pytest
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, NotFound, TooManyRequests
+from qwicket.model.failures import Failure
 from qwicket.model.jobs import Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.store import JobChange, Store
@@ -311,6 +312,24 @@ async def test_a_withheld_job_runs_for_its_readers_until_maintenance_releases_it
         (JobState.RUNNING, None, None),
         (JobState.COMPLETED, shown, None),
     ]
+
+
+async def test_a_job_that_failed_in_part_has_no_results_until_maintenance_releases_it(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, n_circuits=2, withheld_until=END)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    parts = [Encoded(b"body", b"sha"), Failure("out_of_memory", "too big")]
+    await store.leases.finish(assignment.lease, RunResult(tuple(parts), 0.1), NOW + 5)
+    assert (await stored(store, job)).state is JobState.FAILED
+    for number, count in ((None, 1), (0, 1), (1, 1), (0, 2)):
+        assert await store.jobs.results(job.id, number, count=count) == []
+    assert (await store.jobs.sizes(job.id)).results == 0
+    assert await store.maintenance.release_results(END) == 1
+    assert await store.jobs.results(job.id) == parts
+    assert await store.jobs.results(job.id, 0) == parts[:1]
+    assert await store.jobs.results(job.id, 0, count=2) == parts
+    assert (await store.jobs.sizes(job.id)).results == len(b"body")
 
 
 async def test_an_exam_that_is_removed_withholds_nothing_longer(store: Store, ada: Token) -> None:

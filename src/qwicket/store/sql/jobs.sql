@@ -274,7 +274,7 @@ select
         select sum(coalesce(length(outcome.body), (
             select sum(length(blob.bytes)) from blob where blob.sha256 = outcome.sha256
         ), 0))
-        from outcome where outcome.job = :id
+        from outcome where outcome.job = :id and {are_shown}
     ), 0) as bigint);
 
 -- name: job_unfinished
@@ -361,15 +361,17 @@ limit 2;
 select body from job_vendor_fields where job = :id;
 
 -- name: outcome_list
-select part, body, sha256, error_code, error_text from outcome where job = :id order by part;
+select part, body, sha256, error_code, error_text from outcome
+where job = :id and {are_shown} order by part;
 
 -- name: outcome_get
-select part, body, sha256, error_code, error_text from outcome where job = :id and part = :part;
+select part, body, sha256, error_code, error_text from outcome
+where job = :id and part = :part and {are_shown};
 
 -- name: outcome_range
 -- Primary key.
 select part, body, sha256, error_code, error_text from outcome
-where job = :id and part >= :part and part < :before order by part;
+where job = :id and part >= :part and part < :before and {are_shown} order by part;
 
 -- name: outcome_add
 insert into outcome (job, part, body, sha256, error_code, error_text)
