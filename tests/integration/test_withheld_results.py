@@ -95,6 +95,8 @@ def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
         assert shown["results_at"] is not None
         (listed,) = [each for each in http.get("/v1/jobs").json()["jobs"] if each["id"] == job.id]
         assert listed["state"] == "running"
+        running = http.get("/v1/jobs", params={"state": "running"}).json()["jobs"]
+        assert job.id in [each["id"] for each in running]
         ended = http.get("/v1/jobs", params={"state": "completed"}).json()["jobs"]
         assert job.id not in [each["id"] for each in ended]
         for refused in ("/result", "/parts/0", "/parts/0?format=npz", "/archive"):

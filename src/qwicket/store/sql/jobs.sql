@@ -163,6 +163,25 @@ where {not_completed} and account = :account and seq > :after and seq < :before 
 order by seq desc
 limit :limit;
 
+-- name: job_list_withheld
+-- Like job_list, of the jobs that seem to run until an exam ends; index job_withheld.
+select {shown_job} from job
+{only_sqlite}indexed by job_withheld
+where {is_withheld} and account = :account and seq > :after and seq < :before and {list_filter}
+order by seq desc
+limit :limit;
+
+-- name: job_list_of_all_withheld
+-- Like job_list_of_all, of the jobs that seem to run until an exam ends; index job_withheld.
+select {shown_job} from job
+{only_sqlite}indexed by job_withheld
+where
+    {is_withheld} and seq > :after and seq < :before
+    and created_at >= :since and created_at <= :until
+    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+order by seq desc
+limit :limit;
+
 -- name: job_list_of_all_not_ended
 -- Like job_list_of_all; index job_not_ended.
 select {shown_job} from job
