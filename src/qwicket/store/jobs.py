@@ -179,7 +179,9 @@ class Jobs(Operations):
         if row is None:
             raise Conflict("The job is no longer a draft.")
         tx.run("upload_forget", job=draft)
-        return record(tx, row)
+        job = record(tx, row)
+        note(tx, job, before=JobState.DRAFT, actor=job.account, reason=failure.code, now=now)
+        return job
 
     @write
     def delete(tx: Tx, job: str) -> None:

@@ -73,6 +73,8 @@ async def test_a_draft_whose_program_is_refused_fails_with_the_reason(
     draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
     job = await store.jobs.refuse(draft.id, Failure("invalid_program", "line 3"), NOW)
     assert (job.state, job.error_code, job.error_text) == ("failed", "invalid_program", "line 3")
+    (event,) = await store.jobs.events(job.id)
+    assert event == (job.version, NOW, "draft", "failed", ada.account, "invalid_program")
     with pytest.raises(Conflict):
         await store.jobs.refuse(draft.id, Failure("x", "y"), NOW)
 
