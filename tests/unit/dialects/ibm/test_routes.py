@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Job, JobQuery
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
-from qwicket.store import Store, open_sqlite
+from qwicket.store import Store, open_postgres, open_sqlite
 from support.ibm import BELL, DIALECT, SIMULATOR, experiment, measure, qobj
+from support.server import database_of
 from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
@@ -33,9 +34,15 @@ LOST = Failure("out_of_memory", "The circuit needs more memory than its worker m
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    with database_of(request, request.param) as url:
+        yield url
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+async def store(tmp_path: Path, database_url: str | None) -> AsyncIterator[Store]:
+    opened = open_postgres(database_url) if database_url else open_sqlite(tmp_path)
     await opened.devices.seed(devices.built_in(shown_by), "builtin")
     await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened
@@ -193,3 +200,11 @@ async def test_a_job_deleted_while_runtimes_list_is_made_is_left_out(
     answer = await http.get(address)
     assert answer.status_code == 200, answer.text
     assert [job["id"] for job in answer.json()["jobs"]] == [first.id]
+
+
+@pytest.mark.parametrize("field", ["backend.name", "kind", "name", "tags"])
+async def test_a_filter_for_a_nul_finds_nothing(http: httpx.AsyncClient, field: str) -> None:
+    sent = await http.post("/jobs", json={"backend": {"name": SIMULATOR}, "qObject": qobj(BELL)})
+    assert sent.status_code == 200, sent.text
+    answer = await http.get("/jobs", params={"filter": json.dumps({"where": {field: "x\0"}})})
+    assert (answer.status_code, answer.json()) == (200, []), answer.text
