@@ -19,6 +19,7 @@ from qwicket.clients.ibm_qx import IBMQXClient
 from qwicket.clients.ionq import Circuit, IonQClient
 from qwicket.clients.native import Client as NativeClient
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
+from qwicket.schema import archives
 from support import braket, ibm
 from support.ledger import ledger
 from support.programs import BELL, slow
@@ -180,8 +181,8 @@ def test_a_job_that_fails_in_part_has_no_results_until_the_end(
             answer = http.get(path + part)
             assert answer.status_code == 409, (part, answer.text)
             assert "shown after the end of the exam" in answer.text
-        with zipfile.ZipFile(io.BytesIO(http.get(f"{path}/archive").content)) as archive:
-            assert not [name for name in archive.namelist() if "counts" in name or "npz" in name]
+        results = {archives.RESULT, archives.arrays_of(0)}
+        assert not results & members(http, path)
         assert "counts" not in http.get(path, params={"wait": 1}).text
         assert "counts" not in httpx.get(link).text
         for child in children:
@@ -190,8 +191,16 @@ def test_a_job_that_fails_in_part_has_no_results_until_the_end(
             assert answer.status_code >= 400, answer.text
         exam()
         until(lambda: http.get(f"{path}/result").status_code == 200, "it is shown", timeout_s=60)
+        assert results <= members(http, path)
+        assert "counts" in httpx.get(link).text
         probabilities = ions.get(f"/ionq/v0.4/jobs/{children[0]}/results/probabilities").json()
         assert probabilities == pytest.approx({"0": 0.5, "3": 0.5})
+
+
+def members(http: httpx.Client, path: str) -> set[str]:
+    """Return the names of the members of a job's archive."""
+    with zipfile.ZipFile(io.BytesIO(http.get(f"{path}/archive").content)) as archive:
+        return set(archive.namelist())
 
 
 def native(job: str) -> str:

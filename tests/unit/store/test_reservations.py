@@ -341,8 +341,9 @@ async def test_a_job_that_failed_in_part_has_no_results_until_maintenance_releas
 ) -> None:
     job = await add_job(store, ada, n_circuits=2, withheld_until=END)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    parts = [Encoded(b"body", b"sha"), Failure("out_of_memory", "too big")]
-    await store.leases.finish(assignment.lease, RunResult(tuple(parts), 0.1), NOW + 5)
+    completion = (Encoded(b"body", b"sha"), Failure("out_of_memory", "too big"))
+    await store.leases.finish(assignment.lease, RunResult(completion, 0.1), NOW + 5)
+    parts = list(completion)
     assert (await stored(store, job)).state is JobState.FAILED
     for number, count in ((None, 1), (0, 1), (1, 1), (0, 2)):
         assert await store.jobs.results(job.id, number, count=count) == []

@@ -184,7 +184,11 @@ async def test_a_job_deleted_while_runtimes_list_is_made_is_left_out(
 ) -> None:
     (account,) = await store.accounts.all()
     (token,) = await store.accounts.tokens(account.id)
-    given = {"dialect": "runtime", "error": LOST, "vendor_fields": b'{"program":"sampler"}'}
+    given: dict[str, Any] = {
+        "dialect": "runtime",
+        "error": LOST,
+        "vendor_fields": b'{"program":"sampler"}',
+    }
     first, second = [await add_job(store, token, **given) for _ in range(2)]
     address = "http://q/ibm/runtime/classic/jobs"
     listed = (await http.get(address)).json()["jobs"]
