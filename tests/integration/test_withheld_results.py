@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +19,7 @@ from qwicket.clients.ibm_qx import IBMQXClient
 from qwicket.clients.ionq import Circuit, IonQClient
 from qwicket.clients.native import Client as NativeClient
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
+from qwicket.schema import archives
 from support import braket, ibm
 from support.ledger import ledger
 from support.programs import BELL, slow
@@ -93,6 +96,8 @@ def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
         assert shown["results_at"] is not None
         (listed,) = [each for each in http.get("/v1/jobs").json()["jobs"] if each["id"] == job.id]
         assert listed["state"] == "running"
+        running = http.get("/v1/jobs", params={"state": "running"}).json()["jobs"]
+        assert job.id in [each["id"] for each in running]
         ended = http.get("/v1/jobs", params={"state": "completed"}).json()["jobs"]
         assert job.id not in [each["id"] for each in ended]
         for refused in ("/result", "/parts/0", "/parts/0?format=npz", "/archive"):
@@ -154,6 +159,48 @@ def test_vendors_clients_wait_for_the_end(live: LiveServer, exam: Callable[[], N
         assert ions.get_results(ionq) == pytest.approx({"0": 0.5, "3": 0.5})
         assert qx.wait(ibmq, timeout=30).status == "COMPLETED"
         assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "COMPLETED"
+
+
+def test_a_job_that_fails_in_part_has_no_results_until_the_end(
+    live: LiveServer, exam: Callable[[], None]
+) -> None:
+    fails = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX", "ZI"], "time": 1}
+    bell = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
+    circuits = [{"circuit": bell}, {"circuit": [fails | {"coefficients": [1e6, 1e6]}]}]
+    body = {"type": "ionq.multi-circuit.v1", "backend": "simulator", "shots": 100}
+    body["input"] = {"gateset": "qis", "qubits": 2, "circuits": circuits}
+    ionq = {"Authorization": f"apiKey {live.token()}"}
+    with live.client() as http, httpx.Client(base_url=live.url, headers=ionq) as ions:
+        job = ions.post("/ionq/v0.4/jobs", json=body).json()["id"]
+        path = f"/v1/jobs/{job}"
+        shown = http.get(path, params={"wait": 30}).json()
+        assert shown["state"] == "failed", shown
+        children = ions.get(f"/ionq/v0.4/jobs/{job}").json()["child_job_ids"]
+        link = http.post(f"{path}/shares", json={"life_s": 600}).json()["url"]
+        for part in ("/result", "/parts/0", "/parts/0?format=npz"):
+            answer = http.get(path + part)
+            assert answer.status_code == 409, (part, answer.text)
+            assert "shown after the end of the exam" in answer.text
+        results = {archives.RESULT, archives.arrays_of(0)}
+        assert not results & members(http, path)
+        assert "counts" not in http.get(path, params={"wait": 1}).text
+        assert "counts" not in httpx.get(link).text
+        for child in children:
+            assert ions.get(f"/ionq/v0.4/jobs/{child}").json()["status"] == "failed"
+            answer = ions.get(f"/ionq/v0.4/jobs/{child}/results/probabilities")
+            assert answer.status_code >= 400, answer.text
+        exam()
+        until(lambda: http.get(f"{path}/result").status_code == 200, "it is shown", timeout_s=60)
+        assert results <= members(http, path)
+        assert "counts" in httpx.get(link).text
+        probabilities = ions.get(f"/ionq/v0.4/jobs/{children[0]}/results/probabilities").json()
+        assert probabilities == pytest.approx({"0": 0.5, "3": 0.5})
+
+
+def members(http: httpx.Client, path: str) -> set[str]:
+    """Return the names of the members of a job's archive."""
+    with zipfile.ZipFile(io.BytesIO(http.get(f"{path}/archive").content)) as archive:
+        return set(archive.namelist())
 
 
 def native(job: str) -> str:

@@ -302,9 +302,10 @@ class Admin(AccountAdmin, JobAdmin):
         return await self._store.audit.page(before, limit)
 
     async def refusals(self, before: int, limit: int) -> list[tuple[int, str, int]]:
-        """Return up to `limit` rows of refused sign-ins before a time, newest first.
+        """Return rows of refused sign-ins before a time, newest first.
 
-        Each row has a minute (Unix ms), an address and the number of its refusals.
+        Each row has a minute (Unix ms), an address and the number of its refusals. There are
+        `limit` rows, and the rest of the last minute.
         """
         return await self._store.maintenance.refusals(before, limit)
 

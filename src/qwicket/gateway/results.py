@@ -160,4 +160,9 @@ def _no_result(job: Job) -> NoResult:
         return NoResult("The job was cancelled; it has no result.")
     # Messages of agents and of other clouds may end with a full stop.
     reason = (job.error_text or "no reason was given").rstrip(".")
+    if job.withheld_until is not None and job.n_circuits > 1:
+        return NoResult(
+            f"The job failed: {reason}. If other circuits have results, they are shown after the"
+            " end of the exam."
+        )
     return NoResult(f"The job failed: {reason}.")

@@ -179,7 +179,9 @@ class Jobs(Operations):
         if row is None:
             raise Conflict("The job is no longer a draft.")
         tx.run("upload_forget", job=draft)
-        return record(tx, row)
+        job = record(tx, row)
+        note(tx, job, before=JobState.DRAFT, actor=job.account, reason=failure.code, now=now)
+        return job
 
     @write
     def delete(tx: Tx, job: str) -> None:
@@ -379,7 +381,9 @@ class Jobs(Operations):
     async def results(
         self, job: str, part: int | None = None, *, count: int = 1, is_quick: bool = False
     ) -> list[PartResult]:
-        """Return the results of the parts (or of some), in order; empty before the job has ended.
+        """Return the results of the parts (or of some), in order.
+
+        There are none before the job has ended, and while they are withheld.
 
         Args:
             job: The job.

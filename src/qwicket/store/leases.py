@@ -376,6 +376,7 @@ class Leases(Operations):
             job = step(tx, "job_complete", lease, now, small, used_us=used_us)
             parts = job.n_circuits
         else:
+            before = held_job(tx, lease).state
             columns = rows.failure_columns(failure)
             parts = sum(not isinstance(part, Failure) for part in result.result)
             job = step(
@@ -388,6 +389,7 @@ class Leases(Operations):
                 parts=parts,
                 used_us=used_us,
             )
+            note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
         outcomes.add(tx, job.id, result.result)
         stored = sum(len(each.body) for each in result.result if isinstance(each, Encoded))
         tx.run(

@@ -154,7 +154,10 @@ class Maintenance(Operations):
 
     @scan
     def refusals(tx: Tx, before: int, number: int) -> list[tuple[int, str, int]]:
-        """Return minute, address and number of refused sign-ins, newest first."""
+        """Return minute, address and number of refused sign-ins, newest first.
+
+        There are more than `number` rows if the last minute has more: no minute is divided.
+        """
         return [
             (minute, address, count)
             for minute, address, count in tx.all("refusal_page", before=before, number=number)

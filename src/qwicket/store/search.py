@@ -25,20 +25,21 @@ class _Lists(NamedTuple):
     all: str
     not_ended: str
     not_completed: str
+    withheld: str
     labelled: str
 
 
 _OF_ACCOUNT: Final = _Lists(
     *("job_list", "job_list_not_ended", "job_list_not_completed"),
-    "job_list_labelled",
+    *("job_list_withheld", "job_list_labelled"),
 )
 _OF_ALL: Final = _Lists(
     *("job_list_of_all", "job_list_of_all_not_ended", "job_list_of_all_not_completed"),
-    "job_list_of_all_labelled",
+    *("job_list_of_all_withheld", "job_list_of_all_labelled"),
 )
 _TALLIES: Final = _Lists(
     *("job_tally_list", "job_tally_list_not_ended", "job_tally_list_not_completed"),
-    "job_tally_list_labelled",
+    *("job_tally_list_withheld", "job_tally_list_labelled"),
 )
 
 
@@ -119,7 +120,11 @@ def _statements(query: JobQuery) -> list[str]:
 def _fewest(query: JobQuery, lists: _Lists) -> list[str]:
     """Return the statements that read the fewest jobs; most are completed and have no label."""
     if query.states and JobState.COMPLETED not in query.states:
-        classes = {lists.not_ended: NOT_ENDED, lists.not_completed: NOT_COMPLETED}
+        classes = {
+            lists.not_ended: NOT_ENDED,
+            lists.not_completed: NOT_COMPLETED,
+            lists.withheld: (JobState.RUNNING,),
+        }
         return [name for name, of in classes.items() if not set(of).isdisjoint(query.states)]
     return [lists.all if _label(query) is None else lists.labelled]
 

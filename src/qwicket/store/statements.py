@@ -126,7 +126,14 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         "case when job.state = 'queued' and started_at is not null then 'running'"
         f" when {_WITHHELD} then 'running' else job.state end"
     )
-    fills["is_withheld"] = _WITHHELD
+    # A comparison, because SQLite searches the index job_withheld only for that.
+    fills["is_withheld"] = "job.withheld_until > 0 and job.state = 'completed'"
+    # Whether results of the job `:id` are shown: not those of an exam before its end, even if the
+    # job has failed in a part. Unique index on id.
+    fills["are_shown"] = (
+        "not exists (select 1 from job as exam"
+        " where exam.id = :id and exam.withheld_until is not null)"
+    )
     fills["shown_job"] = ", ".join(_SHOWN.get(name, f'job."{name}"') for name in _JOB_FIELDS)
     # Devices of a token. Names cannot contain `|` (see model/devices.py).
     fills["allowed"] = (

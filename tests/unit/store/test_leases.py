@@ -90,6 +90,8 @@ async def test_a_failed_part_fails_the_job_and_keeps_the_good_ones(
     job = await store.leases.finish(assignment.lease, RunResult(completion, 0.001), NOW)
     assert (job.state, job.error_code, job.error_text) == ("failed", "out_of_memory", "too big")
     assert tuple(await store.jobs.results(job.id)) == completion
+    (event,) = await store.jobs.events(job.id)
+    assert event == (job.version, NOW, "running", "failed", runner, "out_of_memory")
 
 
 async def test_a_job_finishes_once(store: Store, ada: Token, runner: str) -> None:

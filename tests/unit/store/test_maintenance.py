@@ -73,6 +73,8 @@ async def test_a_draft_whose_program_is_refused_fails_with_the_reason(
     draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
     job = await store.jobs.refuse(draft.id, Failure("invalid_program", "line 3"), NOW)
     assert (job.state, job.error_code, job.error_text) == ("failed", "invalid_program", "line 3")
+    (event,) = await store.jobs.events(job.id)
+    assert event == (job.version, NOW, "draft", "failed", ada.account, "invalid_program")
     with pytest.raises(Conflict):
         await store.jobs.refuse(draft.id, Failure("x", "y"), NOW)
 
@@ -230,9 +232,21 @@ async def test_refused_sign_ins_are_added_up_listed_and_deleted_after_a_time(sto
     await store.maintenance.add_refusals([(NOW, "192.0.2.1", 1), (NOW + 60_000, "192.0.2.1", 1)])
     found = await store.maintenance.refusals(NOW + 10**6, 10)
     assert found == [(NOW + 60_000, "192.0.2.1", 1), (NOW, "others", 5), (NOW, "192.0.2.1", 3)]
-    assert await store.maintenance.refusals(NOW + 60_000, 1) == [(NOW, "others", 5)]
+    assert await store.maintenance.refusals(NOW + 60_000, 1) == found[1:]
+    assert await store.maintenance.refusals(NOW, 1) == []
     await store.maintenance.delete_refusals(NOW + 60_000)
     assert await store.maintenance.refusals(NOW + 10**6, 10) == found[:1]
+
+
+async def test_pages_of_refused_sign_ins_divide_no_minute(store: Store) -> None:
+    minutes = [NOW, NOW + 60_000, NOW + 120_000]
+    rows = [(minute, f"192.0.2.{number}", 1) for minute in minutes for number in range(7)]
+    await store.maintenance.add_refusals(rows)
+    found, before = [], NOW + 10**6
+    while page := await store.maintenance.refusals(before, 5):
+        found += page
+        before = page[-1][0]
+    assert found == sorted(rows, reverse=True)
 
 
 async def test_ended_jobs_of_one_project_are_deleted_within_a_time(

@@ -6,11 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, NotFound, TooManyRequests
-from qwicket.model.jobs import Lease, Runner
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import JobQuery, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.store import JobChange, Store
 from qwicket.store.sqlite import SQLite
@@ -311,6 +313,46 @@ async def test_a_withheld_job_runs_for_its_readers_until_maintenance_releases_it
         (JobState.RUNNING, None, None),
         (JobState.COMPLETED, shown, None),
     ]
+
+
+async def test_a_list_of_running_jobs_has_those_that_are_withheld(
+    store: Store, ada: Token, runner: str
+) -> None:
+    jobs = [await add_job(store, ada, withheld_until=END, tags=("x",)) for _ in range(3)]
+    for _ in jobs[:2]:
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+        result = RunResult((Encoded(b"body", b"sha"),), 0.1)
+        await store.leases.finish(assignment.lease, result, NOW + 5)
+    await store.leases.claim("simulator", runner, NOW)
+    newest = [job.id for job in reversed(jobs)]
+    running = JobQuery(states=(JobState.RUNNING,))
+    of_ada = structs.replace(running, account=ada.account)
+    for query in (running, of_ada, structs.replace(of_ada, tags=("x",))):
+        assert [job.id for job in await store.jobs.page_of_all(query)] == newest
+        first = await store.jobs.page_of_all(structs.replace(query, limit=2))
+        assert [job.id for job in first] == newest[:2]
+    assert await store.jobs.tally_up_to_limit(of_ada) == {JobState.RUNNING: 3}
+    ended = structs.replace(of_ada, states=(JobState.FAILED, JobState.COMPLETED))
+    assert await store.jobs.page_of_all(ended) == []
+
+
+async def test_a_job_that_failed_in_part_has_no_results_until_maintenance_releases_it(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, n_circuits=2, withheld_until=END)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    completion = (Encoded(b"body", b"sha"), Failure("out_of_memory", "too big"))
+    await store.leases.finish(assignment.lease, RunResult(completion, 0.1), NOW + 5)
+    parts = list(completion)
+    assert (await stored(store, job)).state is JobState.FAILED
+    for number, count in ((None, 1), (0, 1), (1, 1), (0, 2)):
+        assert await store.jobs.results(job.id, number, count=count) == []
+    assert (await store.jobs.sizes(job.id)).results == 0
+    assert await store.maintenance.release_results(END) == 1
+    assert await store.jobs.results(job.id) == parts
+    assert await store.jobs.results(job.id, 0) == parts[:1]
+    assert await store.jobs.results(job.id, 0, count=2) == parts
+    assert (await store.jobs.sizes(job.id)).results == len(b"body")
 
 
 async def test_an_exam_that_is_removed_withholds_nothing_longer(store: Store, ada: Token) -> None:

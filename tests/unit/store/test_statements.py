@@ -109,6 +109,7 @@ def test_a_look_up_sorts_nothing_that_grows_with_the_queue(schema: sqlite3.Conne
         *("use_by_day", "use_list"),  # of days, of projects and devices
         *("job_tally_list", "job_tally_list_not_ended", "job_tally_list_not_completed"),
         "job_tally_list_labelled",  # of states
+        *("job_list_withheld", "job_list_of_all_withheld", "job_tally_list_withheld"),  # of exams
         "job_recent_labels",  # of the newest jobs, up to a limit
         *("group_tally", "job_tally", "job_tally_of_all_dialects", "project_of_account"),
         *("express_next", "share_devices"),  # of accounts, of projects

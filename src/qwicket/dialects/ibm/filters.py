@@ -221,10 +221,10 @@ class Filter(NamedTuple):
 def _narrow(changes: dict[str, Any], field: str, operand: Any) -> None:
     """Add a condition that the database can look up."""
     if field in ("backend.name", "backend.id"):
-        changes["device"] = operand or ""
+        changes["device"] = "" if operand is None or "\0" in operand else operand
     elif field == "name" and operand and "\0" not in operand:
         changes["name"] = operand
-    elif field == "tags" and operand:
+    elif field == "tags" and operand and "\0" not in operand:
         changes["tags"] = (*changes.get("tags", ()), operand)
 
 

@@ -163,6 +163,25 @@ where {not_completed} and account = :account and seq > :after and seq < :before 
 order by seq desc
 limit :limit;
 
+-- name: job_list_withheld
+-- Like job_list, of the jobs that seem to run until an exam ends; index job_withheld.
+select {shown_job} from job
+{only_sqlite}indexed by job_withheld
+where {is_withheld} and account = :account and seq > :after and seq < :before and {list_filter}
+order by seq desc
+limit :limit;
+
+-- name: job_list_of_all_withheld
+-- Like job_list_of_all, of the jobs that seem to run until an exam ends; index job_withheld.
+select {shown_job} from job
+{only_sqlite}indexed by job_withheld
+where
+    {is_withheld} and seq > :after and seq < :before
+    and created_at >= :since and created_at <= :until
+    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+order by seq desc
+limit :limit;
+
 -- name: job_list_of_all_not_ended
 -- Like job_list_of_all; index job_not_ended.
 select {shown_job} from job
@@ -274,7 +293,7 @@ select
         select sum(coalesce(length(outcome.body), (
             select sum(length(blob.bytes)) from blob where blob.sha256 = outcome.sha256
         ), 0))
-        from outcome where outcome.job = :id
+        from outcome where outcome.job = :id and {are_shown}
     ), 0) as bigint);
 
 -- name: job_unfinished
@@ -361,15 +380,17 @@ limit 2;
 select body from job_vendor_fields where job = :id;
 
 -- name: outcome_list
-select part, body, sha256, error_code, error_text from outcome where job = :id order by part;
+select part, body, sha256, error_code, error_text from outcome
+where job = :id and {are_shown} order by part;
 
 -- name: outcome_get
-select part, body, sha256, error_code, error_text from outcome where job = :id and part = :part;
+select part, body, sha256, error_code, error_text from outcome
+where job = :id and part = :part and {are_shown};
 
 -- name: outcome_range
 -- Primary key.
 select part, body, sha256, error_code, error_text from outcome
-where job = :id and part >= :part and part < :before order by part;
+where job = :id and part >= :part and part < :before and {are_shown} order by part;
 
 -- name: outcome_add
 insert into outcome (job, part, body, sha256, error_code, error_text)

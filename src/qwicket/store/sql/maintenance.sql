@@ -126,6 +126,13 @@ select 1 from sign_in_refusal where minute < :before limit 1;
 delete from sign_in_refusal where minute < :before;
 
 -- name: refusal_page
--- Newest first; by the primary key.
-select minute, address, number from sign_in_refusal where minute < :before
-order by minute desc, address desc limit :number;
+-- Newest first, with the whole of the last minute, because pages are continued before a minute; by
+-- the primary key.
+select minute, address, number from sign_in_refusal
+where minute < :before and minute >= (
+        select min(newest.minute) from (
+            select minute from sign_in_refusal where minute < :before
+            order by minute desc limit :number
+        ) as newest
+    )
+order by minute desc, address desc;

@@ -38,6 +38,17 @@ select state, count(*) from (
 ) as found
 group by 1;
 
+-- name: job_tally_list_withheld
+-- Of the jobs that job_list_withheld returns up to the limit; index job_withheld.
+select state, count(*) from (
+    select {shown_state} as state from job
+    {only_sqlite}indexed by job_withheld
+    where {is_withheld} and account = :account and seq > :after and seq < :before and {list_filter}
+    order by seq desc
+    limit :limit
+) as found
+group by 1;
+
 -- name: job_tally_list_labelled
 -- Of the jobs that job_list_labelled returns up to the limit; primary key of job_label.
 select state, count(*) from (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,16 @@ from qwicket.compute import ParserPool
 from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
+from qwicket.gateway.jobs import Jobs
+from qwicket.model.accounts import Actor
 from qwicket.model.failures import Failure
+from qwicket.model.jobs import Job, JobQuery
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
-from qwicket.store import Store, open_sqlite
+from qwicket.store import Store, open_postgres, open_sqlite
 from support.ibm import BELL, DIALECT, SIMULATOR, experiment, measure, qobj
-from support.stores import NOW
+from support.server import database_of
+from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
 
@@ -30,9 +34,15 @@ LOST = Failure("out_of_memory", "The circuit needs more memory than its worker m
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    with database_of(request, request.param) as url:
+        yield url
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+async def store(tmp_path: Path, database_url: str | None) -> AsyncIterator[Store]:
+    opened = open_postgres(database_url) if database_url else open_sqlite(tmp_path)
     await opened.devices.seed(devices.built_in(shown_by), "builtin")
     await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened
@@ -167,3 +177,38 @@ async def test_only_what_is_asked_for_twice_at_once_is_done_once(
     answers = await asyncio.gather(*(http.post(path) for _ in range(5)))
     assert [answer.status_code for answer in answers] == [200] * 5
     assert {answer.json()["job"]["status"] for answer in answers} == {"QUEUED"}
+
+
+async def test_a_job_deleted_while_runtimes_list_is_made_is_left_out(
+    http: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (account,) = await store.accounts.all()
+    (token,) = await store.accounts.tokens(account.id)
+    given: dict[str, Any] = {
+        "dialect": "runtime",
+        "error": LOST,
+        "vendor_fields": b'{"program":"sampler"}',
+    }
+    first, second = [await add_job(store, token, **given) for _ in range(2)]
+    address = "http://q/ibm/runtime/classic/jobs"
+    listed = (await http.get(address)).json()["jobs"]
+    assert [job["id"] for job in listed] == [second.id, first.id]
+    found = Jobs.page
+
+    async def page(jobs: Jobs, actor: Actor, query: JobQuery) -> list[Job]:
+        page = await found(jobs, actor, query)
+        await store.jobs.delete(second.id)
+        return page
+
+    monkeypatch.setattr(Jobs, "page", page)
+    answer = await http.get(address)
+    assert answer.status_code == 200, answer.text
+    assert [job["id"] for job in answer.json()["jobs"]] == [first.id]
+
+
+@pytest.mark.parametrize("field", ["backend.name", "kind", "name", "tags"])
+async def test_a_filter_for_a_nul_finds_nothing(http: httpx.AsyncClient, field: str) -> None:
+    sent = await http.post("/jobs", json={"backend": {"name": SIMULATOR}, "qObject": qobj(BELL)})
+    assert sent.status_code == 200, sent.text
+    answer = await http.get("/jobs", params={"filter": json.dumps({"where": {field: "x\0"}})})
+    assert (answer.status_code, answer.json()) == (200, []), answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -151,7 +152,10 @@ class RuntimeHandlers:
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
         found = await self._gateway.jobs.page(actor, query) if query.limit else []
         names = await self._project_names(actor)
-        shown = [await self._body(job, names) for job in found]
+        shown = []
+        for job in found:
+            with suppress(NotFound):  # deleted meanwhile
+                shown.append(await self._body(job, names))
         page = {"count": count, "limit": query.limit, "offset": query.offset}
         return await json_in_thread(lambda: {"jobs": raw_list(shown), **page})
 
