@@ -103,8 +103,8 @@ def sampled(
 ) -> dict[int, int]:
     """Return counts for probabilities that a cloud returns instead of counts.
 
-    If they are the frequencies of these shots, their counts are returned. Shots are drawn from exact
-    ones, and from those that are not frequencies, as after the cloud's error mitigation.
+    If they are the frequencies of these shots, their counts are returned. Shots are drawn from
+    exact ones, and from those that are not frequencies, as after the cloud's error mitigation.
 
     Raises:
         InvalidResult: They are negative, not finite, or do not add up to 1.
