@@ -356,7 +356,7 @@ def test_a_device_that_takes_no_job_now_gets_none(
         with front.client() as http:
             until(lambda: http.get("/v1/devices/lab").json()["status"] == "away", "it is away")
             before = count(direct)
-            refused = ada.post("/jobs", json=JOB)
+            refused = ada.post("/jobs", json=JOB, headers={"Idempotency-Key": "later"})
             assert refused.status_code == 503
             assert "nothing was sent" in refused.text
             assert refused.headers["retry-after"] == "5"
@@ -368,7 +368,10 @@ def test_a_device_that_takes_no_job_now_gets_none(
     with front.client() as http:
         until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "it is back")
     assert count(direct) == before
-    submit(ada)
+    for _ in range(2):
+        repeated = ada.post("/jobs", json=JOB, headers={"Idempotency-Key": "later"})
+        assert repeated.status_code == 201, repeated.text
+    assert count(direct) == before + 1
 
 
 class Machine:
