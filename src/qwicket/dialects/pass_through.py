@@ -289,7 +289,7 @@ class PassThrough:
         ids = ",".join(id for _, id in page)
         query |= {rule.ids: ids, rule.limit: str(len(page))}
         missing = {id for _, id in page}
-        own: frozenset[str | None] = frozenset(missing)
+        own = frozenset(missing)
         listed: list[msgspec.Raw] = []
         n_bytes = 0
         for _ in range(len(page) + 1):  # the machine may end its pages early
@@ -306,10 +306,10 @@ class PassThrough:
             document = await self._in_thread(_decode_or_none, _objects, found.body) or {}
             for each in _decode_or_none(_lists, document.get(rule.items)) or ():
                 fields = _decode_or_none(_objects, each) or {}
-                id = _decode_or_none(_texts, fields.get("id"))
-                if id in own:
+                listed_id = _decode_or_none(_texts, fields.get("id"))
+                if listed_id is not None and listed_id in own:
                     listed.append(each)
-                    missing.discard(id or "")
+                    missing.discard(listed_id)
             following = _decode_or_none(_texts, document.get(rule.next))
             if not following or not missing:
                 break
