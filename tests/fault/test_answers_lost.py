@@ -10,25 +10,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import random
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.drivers import ForwardLog, ProcessDied
+from qwicket.gateway.retries import retry_until_known
 from qwicket.model.accounts import Token
-from qwicket.model.errors import Unavailable
+from qwicket.model.errors import TooManyRequests, Unavailable
 from qwicket.model.jobs import Assignment, Job, NewJob
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher
 from qwicket.store import JobChange, Store
 from qwicket.store.database import Database, Tx
+from qwicket.store.postgres import Postgres
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
+from support.postgres import PostgresServer
 from support.repetitions import runs
 from support.stores import NOW, PLENTY, execute, make_token, new_job
 
@@ -204,3 +210,98 @@ async def check_outcomes(store: Store, jobs: dict[str, Job], cancelled: set[str]
             assert job.id in cancelled
         else:
             assert (job.error_code, job.attempts) == ("worker_died", 3)
+
+
+class Late:
+    """A database whose first write has no answer, and is committed just before the second one."""
+
+    def __init__(self, database: Database, *, is_committed: bool = True) -> None:
+        self._database = database
+        self._is_committed = is_committed
+        self._late: list[Callable[[Tx], Any]] = []
+        self._n_asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, operation: Callable[[Tx], Any], *, durable: bool = True) -> Any:
+        self._n_asked += 1
+        if self._n_asked == 1:
+            if self._is_committed:
+                self._late.append(operation)
+            raise Unavailable("The database did not answer.")
+        while self._late:
+            await self._database.write(self._late.pop())
+        return await self._database.write(operation, durable=durable)
+
+
+@pytest.mark.parametrize("waiting_limit", [1, PLENTY])
+async def test_a_commit_that_comes_late_is_found_when_the_second_write_fails(
+    open_stores: OpenStores, waiting_limit: int
+) -> None:
+    async with open_stores() as (sound, _):
+        new = new_job(await make_token(sound))
+        store = Store(Late(sound._database), sound.changes)
+        job = await retry_until_known(
+            partial(store.jobs.add, new, waiting_limit=waiting_limit),
+            partial(store.jobs.get, new.id),
+        )
+        assert job.id == new.id
+
+
+async def test_a_second_write_that_is_refused_without_the_first_one_stays_refused(
+    open_stores: OpenStores,
+) -> None:
+    async with open_stores() as (sound, _):
+        ada = await make_token(sound)
+        await sound.jobs.add(new_job(ada), waiting_limit=1)
+        new = new_job(ada)
+        store = Store(Late(sound._database, is_committed=False), sound.changes)
+        with pytest.raises(TooManyRequests):
+            await retry_until_known(
+                partial(store.jobs.add, new, waiting_limit=1), partial(store.jobs.get, new.id)
+            )
+
+
+WAITS = """
+create function wait_for_the_test() returns trigger language plpgsql as
+    'begin perform pg_advisory_xact_lock(7); return null; end';
+create constraint trigger late after insert on job deferrable initially deferred
+    for each row execute function wait_for_the_test()
+"""
+
+
+async def test_a_commit_that_outlasts_its_connection_is_found(postgres: PostgresServer) -> None:
+    """PostgreSQL finishes a commit although nobody waits for its answer any more."""
+    async with two_on_postgres(postgres) as (store, _):
+        new = new_job(await make_token(store))
+        await store.jobs.add(new_job(await make_token(store, "ben")), waiting_limit=PLENTY)
+        database = store._database
+        assert isinstance(database, Postgres)
+        with psycopg.connect(**database._address.settings()) as beside:
+            beside.execute(WAITS)
+            beside.execute("select pg_advisory_lock(7)")
+            adding = asyncio.create_task(
+                retry_until_known(
+                    partial(store.jobs.add, new, waiting_limit=PLENTY),
+                    partial(store.jobs.get, new.id),
+                )
+            )
+            await waiting_for_locks(beside, 1)  # the commit
+            assert database._writing is not None
+            lost = socket.socket(fileno=os.dup(database._writing.pgconn.socket))
+            lost.shutdown(socket.SHUT_RDWR)
+            lost.close()
+            await waiting_for_locks(beside, 2)  # the commit, and the second write behind it
+            beside.execute("select pg_advisory_unlock(7)")
+            job = await adding
+            beside.execute("drop function wait_for_the_test cascade")
+        assert job.id == new.id
+
+
+async def waiting_for_locks(connection: psycopg.Connection[Any], n_wanted: int) -> None:
+    """Wait until so many transactions wait for advisory locks."""
+    text = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    async with asyncio.timeout(8):
+        while connection.execute(text).fetchone() != (n_wanted,):
+            await asyncio.sleep(0.01)

@@ -188,6 +188,18 @@ def test_a_list_has_pages(front: LiveServer) -> None:
             assert next(iter(wrong)) in refused.text
 
 
+def test_a_list_is_whole_although_the_machine_ends_its_pages_early(front: LiveServer) -> None:
+    """A machine that is a Qwicket ends a page at 4 MB."""
+    with at(front, front.token("mia")) as mia:
+        sent = [submit(mia, metadata={"a": "x" * 60_000}) for _ in range(75)][::-1]
+        page = mia.get("/jobs").json()
+        assert [each["id"] for each in page["jobs"]] == sent
+        assert page["next"] is None
+        page = mia.get("/jobs", params={"ids": ",".join(sent)}).json()
+        assert [each["id"] for each in page["jobs"]] == sent
+        assert page["next"] is None
+
+
 def test_only_the_device_is_there(front: LiveServer, ada: httpx.Client) -> None:
     assert [each["backend"] for each in ada.get("/backends").json()] == ["simulator"]
     assert ada.get("/backends/simulator").status_code == 200
@@ -356,7 +368,7 @@ def test_a_device_that_takes_no_job_now_gets_none(
         with front.client() as http:
             until(lambda: http.get("/v1/devices/lab").json()["status"] == "away", "it is away")
             before = count(direct)
-            refused = ada.post("/jobs", json=JOB)
+            refused = ada.post("/jobs", json=JOB, headers={"Idempotency-Key": "later"})
             assert refused.status_code == 503
             assert "nothing was sent" in refused.text
             assert refused.headers["retry-after"] == "5"
@@ -368,7 +380,10 @@ def test_a_device_that_takes_no_job_now_gets_none(
     with front.client() as http:
         until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "it is back")
     assert count(direct) == before
-    submit(ada)
+    for _ in range(2):
+        repeated = ada.post("/jobs", json=JOB, headers={"Idempotency-Key": "later"})
+        assert repeated.status_code == 201, repeated.text
+    assert count(direct) == before + 1
 
 
 class Machine:
@@ -377,6 +392,7 @@ class Machine:
     def __init__(self) -> None:
         self.n_submitted = 0
         self.loses = False
+        self.page: dict[str, Any] = {"jobs": [], "next": None}
         self.may_respond = threading.Event()
         self.may_respond.set()
 
@@ -394,7 +410,7 @@ class Machine:
         elif "/jobs/" in request.path:
             body = {"id": "theirs", "status": "running"}
         elif "/jobs" in request.path:
-            body = {"jobs": [], "next": None}
+            body = self.page
         content = json.dumps(body).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
         connection.send(head % len(content) + b"Connection: close\r\n\r\n" + content)
@@ -417,6 +433,20 @@ def slow(tmp_path: Path) -> Iterator[tuple[Machine, LiveServer]]:
             until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "it is seen")
         yield machine, live
         live.stop()
+
+
+def test_a_list_ends_although_the_machine_names_a_next_page_for_ever(
+    slow: tuple[Machine, LiveServer],
+) -> None:
+    machine, live = slow
+    with at(live, live.token("ada")) as client:
+        assert client.post("/jobs", json=JOB).status_code == 200
+        machine.page = {"jobs": [{"id": "theirs", "status": "running"}], "next": "1"}
+        assert client.get("/jobs").json() == {**machine.page, "next": None}
+        machine.page = {"jobs": [], "next": "1"}
+        refused = client.get("/jobs")
+        assert refused.status_code == 503
+        assert "does not end" in refused.text
 
 
 KEY = {"Idempotency-Key": "one"}

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from qwicket.cli import main
 from qwicket.gateway.admin import Admin
 from support.kubernetes import Kubernetes
-from support.pilots import compute_token, pilot
+from support.pilots import RawPilot, compute_token, pilot
 from support.programs import BELL, slow
 from support.scalers import LiveScaler, scaler
 from support.server import LiveServer, running_server
@@ -228,6 +228,20 @@ def test_the_demand_counts_what_fits_and_what_is_on(server: LiveServer) -> None:
         server.admin("device", "on", "simulator")
         for job in jobs:
             client.post(f"/v1/jobs/{job}/cancel").raise_for_status()
+
+
+def test_the_demand_counts_the_workers_of_its_own_group_alone(server: LiveServer) -> None:
+    token = compute_token(server)
+    with (
+        server.client(token) as http,
+        RawPilot(server, "night-gpu-0123abcd", token) as other,
+        RawPilot(server, "night-0123abcd", token) as own,
+    ):
+        other.pull().raise_for_status()
+        assert demand(http, "one", group="night").json()["workers"] == 0
+        own.pull().raise_for_status()
+        assert demand(http, "one", group="night").json()["workers"] == 1
+        assert demand(http, "two", group="night-gpu").json()["workers"] == 1
 
 
 @pytest.mark.parametrize(

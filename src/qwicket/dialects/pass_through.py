@@ -43,6 +43,8 @@ _NULL: Final = msgspec.Raw(b"null")
 _THREADS: Final = 16
 _MAX_WAITING: Final = 256
 """Requests to one device's server that may wait for a response or for a thread."""
+_MAX_LIST_BYTES: Final = 64 << 20
+"""Limit on a list, as on each response of a device's own server."""
 _DOTS: Final = (".", "..")
 """Parameters that would lead to another path: the other server may resolve them."""
 _MAX_DIGITS: Final = 18
@@ -286,16 +288,34 @@ class PassThrough:
             return _json({rule.items: [], rule.next: None})
         ids = ",".join(id for _, id in page)
         query |= {rule.ids: ids, rule.limit: str(len(page))}
-        found = await self._forward(route, request, b"", urlencode(query, safe=","))
-        if found.status >= 300:
-            return _response(found)
-        own: set[str | None] = {id for _, id in page}
-        items = (await self._in_thread(_decode_or_none, _objects, found.body) or {}).get(rule.items)
-        listed = [
-            each
-            for each in _decode_or_none(_lists, items) or ()
-            if _decode_or_none(_texts, (_decode_or_none(_objects, each) or {}).get("id")) in own
-        ]
+        missing = {id for _, id in page}
+        own = frozenset(missing)
+        listed: list[msgspec.Raw] = []
+        n_bytes = 0
+        for _ in range(len(page) + 1):  # the machine may end its pages early
+            found = await self._forward(route, request, b"", urlencode(query, safe=","))
+            if found.status >= 300:
+                return _response(found)
+            n_bytes += len(found.body)
+            if n_bytes > _MAX_LIST_BYTES:
+                field = rule.ids if wanted else rule.limit
+                raise InvalidRequest(
+                    f"{field}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.",
+                    field=field,
+                )
+            document = await self._in_thread(_decode_or_none, _objects, found.body) or {}
+            for each in _decode_or_none(_lists, document.get(rule.items)) or ():
+                fields = _decode_or_none(_objects, each) or {}
+                listed_id = _decode_or_none(_texts, fields.get("id"))
+                if listed_id is not None and listed_id in own:
+                    listed.append(each)
+                    missing.discard(listed_id)
+            following = _decode_or_none(_texts, document.get(rule.next))
+            if not following or not missing:
+                break
+            query[rule.next] = following
+        else:
+            raise Unavailable(f"The list of the server of {self._device} does not end.")
         is_last = bool(wanted) or len(page) < limit
         return _json({rule.items: listed, rule.next: None if is_last else str(page[-1][0])})
 

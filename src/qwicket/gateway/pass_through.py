@@ -58,7 +58,8 @@ class PassThroughJobs:
             request: The submission as its client wrote it.
             id_field: Field of the response that has the job's id there.
             shots: Its shots.
-            idempotency_key: Key under which it is stored once; a repeat has the same response.
+            idempotency_key: Key under which it is stored once; a repeat has the same response,
+                unless the submission was taken back.
 
         Raises:
             Conflict: The job is there, but the response to its submission was lost.
@@ -82,6 +83,8 @@ class PassThroughJobs:
         if found is not None:
             return found
         if job.state is JobState.CANCELLED:
+            if idempotency_key is not None:  # a repeat is to be sent, not to find this job
+                await self._jobs.forget_key(job, idempotency_key)
             raise Unavailable(
                 f"{device} did not take the job within {self._wait_s:g} s (limit wait_s); nothing"
                 " was sent.",

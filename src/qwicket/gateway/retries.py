@@ -43,6 +43,9 @@ async def retry_until_known(
 ) -> T:
     """Write, and if the outcome is unknown, look for the row and write again if it is missing.
 
+    The first write may still run while this looks, and be committed before the second one. The
+    second one then fails, because its id is taken or a limit is reached, so this looks again.
+
     Args:
         write: Stores a row under an id chosen beforehand.
         find: Returns the row, or None if it is missing.
@@ -57,7 +60,15 @@ async def retry_until_known(
         pass
     try:
         found = await find()
-        return await write() if found is None else found
+        if found is not None:
+            return found
+        try:
+            return await write()
+        except Exception:
+            found = await find()
+            if found is None:
+                raise
+            return found
     except Unavailable as error:
         detail = f"It is unknown whether this was stored: {error.detail}"
         raise Conflict(f"{detail} Check before you send it again.") from None

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_DIGITS: Final = "-[0-9a-f]{8}"
+"""What follows the name of a group in its workers' names (`pilots.node.new_name`). Only so much, or
+those of the group `night-gpu` would be counted as workers of the group `night`."""
 _MAX_JOBS: Final = 5_000
 """Jobs of a device that are added up; more would not change the number of workers."""
 
@@ -60,7 +63,7 @@ class Scalers:
         Args:
             actor: Its token has the scope `compute:serve`.
             name: Name of the scaler, unique within the account.
-            group: Name of its group, with which the names of its workers begin.
+            group: Name of its group; names of its workers are this name and random digits.
             memory_bytes: Memory in bytes of one job in its workers; None counts all waiting jobs.
 
         Raises:
@@ -84,10 +87,11 @@ class Scalers:
             maximum=_MAX_JOBS,
             memory_bytes=memory_bytes or INT64_MAX,
         )
+        own = re.compile(re.escape(f"{actor.account}/{group}") + _DIGITS)
         workers = [
             each
             for each in await leases.runners()
-            if each.kind == "pilot" and each.id.startswith(f"{actor.account}/{group}-")
+            if each.kind == "pilot" and own.fullmatch(each.id)
         ]
         slots = tasks_for(waiting.jobs, waiting.seconds)
         return Demand(is_active, waiting.jobs, slots, len(workers))

@@ -205,8 +205,8 @@ class ScalerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`POST /v1/scalers/{name}/demand`.
 
     Attributes:
-        group: Name of a group of scalers, of which one is active. The names of their workers begin
-            with it.
+        group: Name of a group of scalers, of which one is active. The names of their workers are
+            this name, a hyphen and 8 hexadecimal digits.
         memory_bytes: Memory in bytes of one job in its workers; null counts all waiting jobs.
     """
 

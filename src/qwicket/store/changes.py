@@ -38,6 +38,8 @@ class JobChange(NamedTuple):
     """Whether only the name or tags changed."""
     results: Sequence[PartResult] | None = None
     """Results of the job, if this change ended it and they are small."""
+    written_at: int = 0
+    """When this server wrote it, in Unix milliseconds."""
 
 
 class Changes:

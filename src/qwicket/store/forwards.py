@@ -301,7 +301,7 @@ def _add_event(tx: Tx, job: Job, *, actor: str, reason: str, now: int) -> Job:
     """Add an event to a job whose state stays."""
     row = tx.one("job_remark", job=job.id, now_us=now * 1000)
     assert row is not None
-    job = record(tx, row)
+    job = record(tx, row, now)
     note(tx, job, before=job.state, actor=actor, reason=reason, now=now)
     return job
 

@@ -127,7 +127,7 @@ class Jobs(Operations):
             tx.run("vendor_fields_add", **columns)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
-        return Deferred(lambda: record(tx, added()[:_JOB_FIELDS]))
+        return Deferred(lambda: record(tx, added()[:_JOB_FIELDS], new.now))
 
     @write
     def admit(
@@ -155,7 +155,7 @@ class Jobs(Operations):
         if row is None:
             raise Conflict("The job is no longer a draft.")
         *admitted, has_budget = row
-        job = record(tx, tuple(admitted))
+        job = record(tx, tuple(admitted), ready.now)
         if has_budget:
             quotas.reserve(tx, ready, draft, job.project)
         tx.run("program_add", **columns)
@@ -179,7 +179,7 @@ class Jobs(Operations):
         if row is None:
             raise Conflict("The job is no longer a draft.")
         tx.run("upload_forget", job=draft)
-        job = record(tx, row)
+        job = record(tx, row, now)
         note(tx, job, before=JobState.DRAFT, actor=job.account, reason=failure.code, now=now)
         return job
 
@@ -408,7 +408,7 @@ class Jobs(Operations):
         """
         column = None if tags is None else rows.from_texts(tags)
         row = tx.one("job_rename", job=job, name=name, tags=column, now_us=now * 1000)
-        return record(tx, existing(row, "There is no such job."), is_renamed=True)
+        return record(tx, existing(row, "There is no such job."), now, is_renamed=True)
 
     @scan
     def packed(tx: Tx, jobs: Sequence[str]) -> dict[str, PackedProgram]:
@@ -428,7 +428,7 @@ class Jobs(Operations):
         for step in ("job_withdraw", "job_ask_cancel"):
             row = tx.one(step, job=job, now=now, now_us=now * 1000)
             if row is not None and before is not None:
-                after = record(tx, row)
+                after = record(tx, row, now)
                 note(
                     tx, after, before=before.state, actor=actor, reason="cancel requested", now=now
                 )
@@ -488,7 +488,12 @@ class Jobs(Operations):
 
 
 def record(
-    tx: Tx, row: Row, *, is_renamed: bool = False, results: Sequence[PartResult] | None = None
+    tx: Tx,
+    row: Row,
+    now: int,
+    *,
+    is_renamed: bool = False,
+    results: Sequence[PartResult] | None = None,
 ) -> Job:
     """Return a written row as a job, and publish the change with small results.
 
@@ -497,9 +502,11 @@ def record(
     """
     job = rows.job(row)
     if job.is_withheld:
-        tx.changed(JobChange(job.id, job.version, JobState.RUNNING, job.device))
+        change = JobChange(job.id, job.version, JobState.RUNNING, job.device, written_at=now)
     else:
-        tx.changed(JobChange(job.id, job.version, job.state, job.device, job, is_renamed, results))
+        shown = (job.id, job.version, job.state, job.device)
+        change = JobChange(*shown, job, is_renamed, results, now)
+    tx.changed(change)
     return job
 
 

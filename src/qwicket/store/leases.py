@@ -187,7 +187,7 @@ class Leases(Operations):
         row = tx.one("job_claim_express", job=job, runner=runner, now=now, now_us=now * 1000)
         if row is None:  # another runner claimed it, or its user cancelled it
             return _NOTHING
-        claimed = record(tx, row)
+        claimed = record(tx, row, now)
         fair_share.charge(tx, claimed, now)
         tx.run("express_turn", account=claimed.account)
         assigned = assign(tx, claimed, runner)
@@ -507,7 +507,7 @@ def _claim(
         if row is None:
             break
         *columns, n_leases = row
-        job = record(tx, tuple(columns))
+        job = record(tx, tuple(columns), now)
         fair_share.charge(tx, job, now)
         taken.append(assign(tx, job, runner, request))
         seconds += job.est_seconds
@@ -573,7 +573,7 @@ def step(
     row = tx.one(name, **lease_key(lease), now=now, now_us=now * 1000, **params)
     if row is None:
         raise StaleLease
-    return record(tx, row, results=results)
+    return record(tx, row, now, results=results)
 
 
 def fail(

@@ -83,7 +83,7 @@ class Maintenance(Operations):
     def _release_results(tx: Tx, now: int) -> int:
         due = tx.all("job_withheld_due", now=now, limit=_JOBS_AT_ONCE)
         for (job,) in due:
-            record(tx, tx.all("job_release_results", job=job, now_us=1000 * now)[0])
+            record(tx, tx.all("job_release_results", job=job, now_us=1000 * now)[0], now)
         return len(due)
 
     async def delete_expired_job_shares(self, now: int) -> int:

@@ -71,7 +71,7 @@ class QueueControl(Operations):
         row = tx.one("job_hold", job=job, by=by, now_us=now * 1000)
         if row is None:
             return _waiting_job(tx, job, "held")
-        held = record(tx, row)
+        held = record(tx, row, now)
         fair_share.leave(tx, held, now)
         _note(tx, held, actor, f"held by {_HOLDERS[by]}", now)
         return held
@@ -91,7 +91,7 @@ class QueueControl(Operations):
             if found.is_held:
                 raise Forbidden("An administrator holds this job, and only one can release it.")
             return found
-        released = record(tx, row)
+        released = record(tx, row, now)
         fair_share.enter(tx, released, now)
         _note(tx, released, actor, "released", now)
         return released
@@ -107,7 +107,7 @@ class QueueControl(Operations):
         row = tx.one("job_prioritize", job=job, priority=priority, now_us=now * 1000)
         if row is None:
             return _waiting_job(tx, job, "reordered")
-        changed = record(tx, row)
+        changed = record(tx, row, now)
         _note(tx, changed, actor, f"priority {priority}", now)
         return changed
 

@@ -187,8 +187,8 @@ def record_events(tx: Tx, changes: Iterable[JobChange]) -> None:
             event=f"|{event}|",
             project=job.project,
             device=job.device,
-            # A change's number is about its time in microseconds, and rises with each change.
-            now=job.change // 1000,
+            # Not the change's number, which runs ahead of a clock that was set back.
+            now=change.written_at,
             body=_body(event, job),
         )
 
@@ -208,6 +208,7 @@ def _body(event: str, job: Job) -> str:
         ended_at=_time(job.ended_at),
         error=error,
     )
+    # A change's number is about its time in microseconds, and rises with each change.
     timestamp = _time(job.change // 1000) or ""
     return msgspec.json.encode(
         WebhookEventBody(type=event, timestamp=timestamp, data=data)

@@ -135,7 +135,7 @@ async def test_a_submit_is_published_after_its_commit(
 ) -> None:
     job = await add_job(store, ada)
     await asyncio.sleep(0)
-    assert told == [JobChange(job.id, 1, JobState.QUEUED, "simulator", job)]
+    assert told == [JobChange(job.id, 1, JobState.QUEUED, "simulator", job, written_at=NOW)]
 
 
 async def test_the_same_key_and_content_is_the_same_job(store: Store, ada: Token) -> None:

@@ -86,6 +86,21 @@ async def test_the_end_of_a_job_is_in_the_outbox_once_it_is_committed(
     assert found.delivered_at == LATER
 
 
+async def test_an_event_is_due_at_once_after_the_clock_was_set_back(
+    store: Store, ada: Token
+) -> None:
+    """Numbers of changes and times of creation rise, so they stay ahead of such a clock."""
+    hook = await added(store, ada, events=("job.queued", "job.cancelled"))
+    ahead = NOW + 3_600_000
+    await add_job(store, ada, now=ahead)
+    await store.webhooks.record_delivery(await next_event(store, hook, ahead), ahead)
+    job = await add_job(store, ada, now=NOW)
+    assert (await next_event(store, hook, NOW)).job == job.id
+    await store.jobs.cancel(job.id, actor=ada.account, now=NOW + 1)
+    assert dict(await store.webhooks.backlog()) == {hook.id: NOW}
+    assert await sent(store, hook) == [(job.id, "job.queued"), (job.id, "job.cancelled")]
+
+
 async def test_a_change_that_is_rolled_back_leaves_no_event(store: Store, ada: Token) -> None:
     hook = await added(store, ada)
     job = await add_job(store, ada)
