@@ -57,6 +57,17 @@ def test_a_job_is_found_again_from_another_process(client: IonQClient, server: L
         assert other.wait(job_id, timeout=60)["status"] == "completed"
 
 
+def test_jobs_are_listed_beyond_a_page_that_the_filter_leaves_empty(server: LiveServer) -> None:
+    client = IonQClient(server.token("lister"), f"{server.url}/ionq/v0.4")
+    old = client.submit_job(Job(circuit=BELL, backend="simulator"))["id"]
+    for _ in range(3):
+        client.submit_job(Job(circuit=BELL, backend="qpu.aria-1"))
+    query = {"target": "simulator,qpu.forte-1", "limit": 2}
+    first = client.list_page(**query)
+    assert (first["jobs"], bool(first["next"])) == ([], True)
+    assert [job["id"] for job in client.list_jobs(**query)] == [old]
+
+
 def test_the_dialect_at_the_root_is_the_same(server: LiveServer) -> None:
     with IonQClient(server.token(), f"{server.url}/v0.4") as client:
         assert set(probabilities(client, BELL)) == {"0", "3"}

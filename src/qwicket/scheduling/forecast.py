@@ -213,16 +213,11 @@ def simulate_queue(
     # The store compares the estimate itself with a window, so both are kept.
     estimated, state = state, run_times.correct(state)
     weight_per_s = weight(now_ms, state.epoch)
-    remaining_s = [
-        # max: after the clock was set back, a job must not seem longer than expected.
-        max(0.0, job.est_seconds - max(0, now_ms - job.started_at) / 1000)
-        for job in state.running
-    ]
     jobs_in_turn = _in_turn(state, weight_per_s)
     if not slots:
         positions = {job.id: QueuePosition(k, None) for k, job in enumerate(jobs_in_turn)}
         return Forecast(positions, None, run_times, windows=state.windows)
-    remaining_s.sort()
+    remaining_s = sorted(job.remaining_s(now_ms) for job in state.running)
     free_in = _free_in(remaining_s[-slots:], slots, off_s)
     # Express slots run the shortest jobs, so running jobs beyond the worker slots are in them.
     express_free_in = _free_in(

@@ -97,6 +97,8 @@ class MaintenanceLoop:
         for project, days in await maintenance.retentions():
             after = self._cleared_until.get(project, 0)
             before = self._now_ms() - days * _DAY_MS
+            if before < after:  # the clock was set back, or the retention made longer: search anew
+                after = 0
             if before > after:
                 await _until_done(partial(maintenance.delete_ended_of, project, after, before))
                 self._cleared_until[project] = before

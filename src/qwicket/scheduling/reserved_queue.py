@@ -84,10 +84,7 @@ class _Simulation:
         # so that jobs keep their order.
         self._aside: list[tuple[float, int, str, WaitingJob | None]] = []
         self._numbers = count()
-        self._running = [
-            (max(0.0, each.est_seconds - (now_ms - each.started_at) / 1000), each.project)
-            for each in state.running
-        ]
+        self._running = [(each.remaining_s(now_ms), each.project) for each in state.running]
 
     def run(self) -> ReservedStarts:
         starts: dict[str, float] = {}

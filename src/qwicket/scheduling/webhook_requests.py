@@ -56,6 +56,13 @@ class WebhookResponse(NamedTuple):
         return not self.error
 
 
+class _Received:
+    """What of a response has arrived so far."""
+
+    status: int | None = None
+    body: bytes = b""
+
+
 class AddressNotAllowed(Exception):
     """The receiver's address is not public."""
 
@@ -85,12 +92,13 @@ class WebhookClient:
             with_body: Whether to read the beginning of the response's body.
         """
         began = time.monotonic()
-        status, start, error = None, b"", ""
+        received, error = _Received(), ""
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, start = await self._post(keys, message_id, body, with_body=with_body)
+                await self._post(keys, message_id, body, received, with_body=with_body)
         except TimeoutError:
-            error = f"The receiver did not respond within {self._timeout_s:g} s."
+            if received.status is None:
+                error = f"The receiver did not respond within {self._timeout_s:g} s."
         except AddressNotAllowed:
             option = "qwicket serve --allow-private-webhooks"
             error = f"The receiver's address is not public (see `{option}`)."
@@ -98,16 +106,23 @@ class WebhookClient:
             error = "The receiver's name cannot be resolved."
         except Exception as failure:
             error = _reason(failure)
+        status = received.status
         if status is not None and not 200 <= status < 300:
             is_redirect = 300 <= status < 400
             error = f"The receiver responded with the status {status}" + (
                 ": redirects are not followed." if is_redirect else "."
             )
-        return WebhookResponse(status, start, error, time.monotonic() - began)
+        return WebhookResponse(status, received.body[:BODY_BYTES], error, time.monotonic() - began)
 
     async def _post(
-        self, keys: WebhookKeys, message_id: str, body: bytes, *, with_body: bool
-    ) -> tuple[int, bytes]:
+        self,
+        keys: WebhookKeys,
+        message_id: str,
+        body: bytes,
+        received: _Received,
+        *,
+        with_body: bool,
+    ) -> None:
         # Late: most servers have no webhooks. In a thread: both take tens of milliseconds.
         httpcore, context = await asyncio.to_thread(lambda: (_httpcore(), self._tls))
         headers = {
@@ -122,15 +137,14 @@ class WebhookClient:
             ) as pool,
             pool.stream("POST", keys.url, headers=headers, content=body) as response,
         ):
-            start = b""
+            received.status = response.status
             if with_body:
                 # A body that breaks off or lasts changes nothing: the status has arrived.
                 with suppress(httpcore.NetworkError, httpcore.ProtocolError):
                     async for chunk in response.aiter_stream():
-                        start += chunk
-                        if len(start) >= BODY_BYTES:
+                        received.body += chunk
+                        if len(received.body) >= BODY_BYTES:
                             break
-            return response.status, start[:BODY_BYTES]
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -47,6 +47,11 @@ class RunningJob(NamedTuple):
     priority: int = 0
     queued_at: int = 0
 
+    def remaining_s(self, now_ms: int) -> float:
+        """Return the expected rest of its run time in seconds."""
+        # max: after the clock was set back, a job must not seem longer than expected.
+        return max(0.0, self.est_seconds - max(0, now_ms - self.started_at) / 1000)
+
 
 class QueueDepth(NamedTuple):
     """Numbers of waiting jobs, and of claimed jobs that have not ended."""

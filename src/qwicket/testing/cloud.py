@@ -470,7 +470,8 @@ class Cloud:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
-            if is_new:
+            # After a timeout the server may be at work: a repetition would do the command twice.
+            if is_new or isinstance(error, TimeoutError):
                 raise TestBedError(f"The test bed at {self.url} does not answer: {error}") from None
         return self._exchange(method, path, content, headers)
 

@@ -88,6 +88,20 @@ async def test_ended_jobs_of_a_project_are_kept_as_long_as_its_retention_says(
     assert await exist(kept, waiting.id) == [True, True]
 
 
+async def test_a_clock_that_was_ahead_delays_no_deletion_by_a_retention(store: Store) -> None:
+    now = NOW + 365 * DAY_MS
+    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=None)
+    ada = await make_token(store)
+    await store.accounts.set_retention("ada", 7)
+    await loop.run_once()
+    now = NOW
+    job = await ended(store, ada, now)
+    for days, is_kept in ((6, True), (8, False)):
+        now = NOW + days * DAY_MS
+        await loop.run_once()
+        assert (await store.jobs.get(job) is not None) == is_kept
+
+
 async def test_a_round_with_nothing_to_do_opens_no_write_transaction(store: Store) -> None:
     ada = await make_token(store)
     await add_job(store, ada)

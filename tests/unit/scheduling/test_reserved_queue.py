@@ -79,6 +79,12 @@ def test_others_use_the_slots_that_are_left() -> None:
     assert found.start_in_s_of("ada") == 0.0
 
 
+def test_a_clock_that_was_set_back_makes_no_running_job_longer() -> None:
+    running = (RunningJob("r", 10.0, NOW + 3_600_000, "bob"),)
+    found = forecast(jobs("bob", 1), window(0, 9_000, "ada", slots=1), slots=2, running=running)
+    assert starts(found) == {"bob0": 10.0}
+
+
 @pytest.mark.parametrize("windows", [(), (window(500, 600, "ada"),)])
 def test_a_window_that_delays_nothing_changes_nothing(windows: tuple[Reservation, ...]) -> None:
     waiting = jobs("ada", 3) + jobs("bob", 3)

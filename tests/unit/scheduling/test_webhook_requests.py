@@ -16,6 +16,7 @@ from qwicket.model.webhooks import WebhookKeys
 from qwicket.scheduling.webhook_requests import (
     AddressNotAllowed,
     WebhookClient,
+    WebhookResponse,
     is_public,
     literal_address,
     signed_headers,
@@ -133,6 +134,33 @@ def test_what_does_not_respond_in_time_is_given_up() -> None:
         began = time.monotonic()
         assert "within 0.5 s" in send(client, receiver.url())
         assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("status", "error"), [(b"200 OK", ""), (b"500 X", "status 500")])
+def test_a_body_that_never_ends_does_not_hide_the_status(status: bytes, error: str) -> None:
+    async def main() -> WebhookResponse:
+        is_closed = asyncio.Event()
+
+        async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 500\r\n\r\nhello")
+            await reader.read()  # until the client has gone
+            writer.close()
+            is_closed.set()
+
+        async with await asyncio.start_server(half, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            client = WebhookClient(is_private_allowed=True, timeout_s=1.0)
+            keys = WebhookKeys(url, SECRET, None)
+            found = await client.send(keys, "m", b"{}", with_body=True)
+            await is_closed.wait()
+            return found
+
+    found = asyncio.run(main())
+    assert (found.status, found.body) == (int(status[:3]), b"hello")
+    assert error in found.error
+    assert found.is_success == (not error)
+    assert found.seconds < 3
 
 
 def test_where_nothing_listens_the_error_says_so() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from qwicket.clients.http.deadlines import ends_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -22,6 +23,27 @@ LAST_S: Final = 0.25
 def wait_deadline(timeout: float | None) -> float:
     """Return the deadline, as monotonic time, of a wait with a timeout in seconds."""
     return math.inf if timeout is None else time.monotonic() + max(timeout, FIRST_S)
+
+
+@contextmanager
+def rest_of_wait(
+    ends_at: float, transient: type[Exception] | tuple[type[Exception], ...], late: Exception
+) -> Iterator[None]:
+    """Apply the deadline of a wait to what follows it, which has half a second at least.
+
+    Args:
+        ends_at: The deadline, of `wait_deadline`.
+        transient: Classes of temporary errors of the requests in the block.
+        late: Error to raise for one of them at the deadline.
+    """
+    ends_at = max(ends_at, time.monotonic() + FIRST_S)
+    try:
+        with ends_by(ends_at):
+            yield
+    except transient:
+        if time.monotonic() < ends_at:
+            raise
+        raise late from None
 
 
 class Polling:

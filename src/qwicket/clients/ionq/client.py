@@ -22,6 +22,7 @@ from qwicket.clients.http.sending import (
 )
 from qwicket.clients.http.text import MIN_SECRET_CHARS, json_bytes, quoted_path
 from qwicket.clients.ionq.errors import (
+    INVALID_RESPONSE,
     IonQAPIError,
     IonQClientError,
     IonQCredentialsError,
@@ -157,15 +158,18 @@ class IonQClient(ServiceClient):
             **query: Filters, such as `status`, `session_id`, `limit` (of one page).
 
         Raises:
-            IonQAPIError: The request failed.
+            IonQAPIError: The request failed, or the list has no end.
         """
         read_pages: set[str] = set()
         while True:
             page = self.list_page(**query)
-            jobs, next_page = page.get("jobs") or [], page.get("next")
-            yield from jobs
-            if not jobs or not next_page or next_page in read_pages:
+            yield from page.get("jobs") or ()
+            next_page = page.get("next")
+            if not next_page:  # an empty page is not the end: filters may have emptied it
                 return
+            if next_page in read_pages:
+                message = "The list of jobs has no end: it refers to the same page twice."
+                raise IonQAPIError(message, None, {}, "", INVALID_RESPONSE)
             read_pages.add(next_page)
             query["next"] = next_page
 

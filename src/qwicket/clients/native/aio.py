@@ -230,9 +230,11 @@ class AsyncJob(JobView):
 
         The result has NumPy arrays only with `arrays=True`.
         """
+        ends_at = wait_deadline(timeout)
         await self.wait(timeout, progress=progress)
         operation = operations.result(self._transport.api, self, with_arrays=arrays)
-        return await self._transport.run(operation)
+        with operations.rest_of_wait(ends_at, self, timeout):
+            return await self._transport.run(operation)
 
     async def compiled(self, part: int = 0) -> str:
         """Return a compiled circuit as OpenQASM 3; see `Job.compiled`."""

@@ -7,7 +7,7 @@ ClientError
 ├── UnexpectedResponse   the response is not one of Qwicket's API
 ├── InvalidArchive       the file is not an archive of a job, or was changed
 ├── JobFailed            the job ended without a result
-└── WaitTimeout          the job has not ended in time (also a TimeoutError)
+└── WaitTimeout          the job or its result was not there in time (also a TimeoutError)
 """
 
 from __future__ import annotations
@@ -82,4 +82,4 @@ class JobFailed(ClientError):
 
 
 class WaitTimeout(ClientError, TimeoutError):
-    """The job has not ended within the timeout; it continues on the server."""
+    """The job has not ended, or its result has not arrived, in time; the server keeps both."""

@@ -92,19 +92,23 @@ class Job(JobView):
         """Wait for the job and return its result.
 
         Args:
-            timeout: Seconds to wait; None waits without a limit.
+            timeout: Seconds for the wait and the result; None for no limit. The result of a job
+                that ends at the last moment has half a second.
             progress: Whether to show the position in the queue, then the progress, on standard
                 error; or a function that is called with the job after each response.
             arrays: Whether to fetch NumPy arrays now; by default at the first access to `arrays`.
 
         Raises:
             JobFailed: The job ended without a result.
-            WaitTimeout: The job has not ended within `timeout` seconds.
+            WaitTimeout: The job has not ended, or its result has not arrived, within `timeout`
+                seconds.
             ClientError: The request failed.
         """
+        ends_at = wait_deadline(timeout)
         self.wait(timeout, progress=progress)
         transport = self._transport
-        found = transport.run(operations.result(transport.api, self, with_arrays=arrays))
+        with operations.rest_of_wait(ends_at, self, timeout):
+            found = transport.run(operations.result(transport.api, self, with_arrays=arrays))
         for number, part in enumerate(found.parts):
             if not arrays:
                 part.fill(partial(self._part_arrays, number))

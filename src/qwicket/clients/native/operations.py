@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from qwicket import schema
-from qwicket.clients.http.polling import LAST_S
+from qwicket.clients.http import polling
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
@@ -27,6 +27,7 @@ from qwicket.schema.jobs import EstimateBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from qwicket.clients.native.programs import Program
     from qwicket.clients.native.protocol import Api
@@ -312,7 +313,7 @@ def wait(
 def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[bool]:
     """Poll a job once, for at most `left_s` seconds; return whether it has ended."""
     began_at = time.monotonic()
-    hold_s = max(0.0, min(left_s - LAST_S, hold_s))
+    hold_s = max(0.0, min(left_s - polling.LAST_S, hold_s))
     try:
         job.update(
             (yield from api.get_change(job_path(job.id), _ANY, hold_s=hold_s, within_s=left_s))
@@ -347,6 +348,17 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Operation[Result]:
                     part.fill((yield from part_arrays(api, job.id, number)))
         return Result(job.id, parts, job.body.device)
     raise JobFailed(f"Job {job.id}: {detail}")
+
+
+def rest_of_wait(
+    ends_at: float, job: JobView, timeout: float | None
+) -> AbstractContextManager[None]:
+    """Apply the deadline of a wait for a job to the request for its result; see `Job.result`."""
+    late = WaitTimeout(
+        f"The result of job {job.id} has not arrived within {timeout} s."
+        f" It stays on the server: client.job({job.id!r}) returns the job."
+    )
+    return polling.rest_of_wait(ends_at, (Unreachable, ServerBusy), late)
 
 
 def compiled(api: Api, job_id: str, part: int) -> Operation[str]:

@@ -5,7 +5,7 @@ QbraidError
     ├── AuthError           the credentials are not accepted, or are another user's
     ├── ConfigError         the settings file cannot be read or written
     ├── RequestsApiError    the server refused or did not respond; see `__cause__`
-    └── JobTimeoutError     the job has not ended in time (also a TimeoutError)
+    └── JobTimeoutError     the job or its result was not there in time (also a TimeoutError)
 """
 
 from __future__ import annotations
@@ -32,4 +32,4 @@ class RequestsApiError(ApiError):
 
 
 class JobTimeoutError(ApiError, TimeoutError):
-    """The job has not ended in time; it continues on the server."""
+    """The job has not ended, or its result has not arrived, in time; the server keeps both."""

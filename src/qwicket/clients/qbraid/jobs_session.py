@@ -10,6 +10,7 @@ from urllib.parse import quote
 from requests import Session
 
 from qwicket.clients.http import Polling
+from qwicket.clients.http.polling import rest_of_wait, wait_deadline
 from qwicket.clients.qbraid.errors import ApiError, JobTimeoutError, RequestsApiError
 
 if TYPE_CHECKING:
@@ -126,20 +127,25 @@ class JobsSession(Session):
 
         Args:
             job_id: Id of the job, as `submit` returns it.
-            timeout: Seconds to wait; None for no limit.
+            timeout: Seconds for the wait and the result; None for no limit. The result of a job
+                that ends at the last moment has half a second.
 
         Returns:
             Dict with `measurementCounts`, and with `measurements` of a job with `memory=True`.
 
         Raises:
-            JobTimeoutError: The job has not ended in time.
+            JobTimeoutError: The job has not ended, or its result has not arrived, in time.
             ApiError: The job failed, was cancelled or does not exist, or the request failed.
         """
+        ends_at = wait_deadline(timeout)
         found = self.wait(job_id, timeout)
         if found["status"] != "COMPLETED":
             reason = found.get("statusText") or "it has no result"
             raise ApiError(f"Job {job_id} is {found['status']}: {reason}.")
-        data = self._json(self.get(f"/quantum-jobs/result/{quote(job_id, safe='')}")).get("data")
+        late = JobTimeoutError(f"The result of job {job_id} has not arrived within {timeout} s.")
+        with rest_of_wait(ends_at, RequestsApiError, late):
+            response = self.get(f"/quantum-jobs/result/{quote(job_id, safe='')}")
+        data = self._json(response).get("data")
         if not isinstance(data, dict):
             raise ApiError(f"Job {job_id} has no result.")
         return data

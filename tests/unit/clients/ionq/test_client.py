@@ -238,11 +238,22 @@ def test_jobs_are_listed_page_by_page() -> None:
     assert query(second) == {"status": "ready", "limit": "2", "next": "two"}
 
 
+def test_a_page_without_jobs_does_not_end_the_list() -> None:
+    pages = [
+        answer(200, {"jobs": [{"id": "1"}], "next": "two"}),
+        answer(200, {"jobs": [], "next": "three"}),
+        answer(200, {"jobs": [{"id": "2"}], "next": None}),
+    ]
+    with BadServer(*pages) as server:
+        assert [job["id"] for job in client(server).list_jobs()] == ["1", "2"]
+
+
 @pytest.mark.parametrize("page", [{"jobs": [], "next": "a"}, {"jobs": [READY], "next": "a"}])
-def test_a_list_that_never_ends_is_left(page: Any) -> None:
+def test_a_list_that_never_ends_is_an_error(page: Any) -> None:
     with BadServer(answer(200, page)) as server:
-        list(client(server).list_jobs())
-        assert len(server.requests) <= 2
+        with pytest.raises(IonQAPIError, match="has no end") as caught:
+            list(client(server).list_jobs())
+        assert (caught.value.error_type, len(server.requests)) == ("invalid_response", 2)
 
 
 @pytest.mark.parametrize("body", [b"<html>", [], None, 5, b"{", b"\xff", b"[" * 100_000])

@@ -222,6 +222,18 @@ def response_of(document: Any) -> bytes:
     return response(200, document, {"Connection": "close"})
 
 
+@pytest.mark.parametrize("away", [silent(), answer(503), drip(0.1, {"parts": []})])
+def test_a_result_ends_at_its_time_although_the_job_has_ended(away: Step) -> None:
+    async def result(made: AsyncTransport) -> float:
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout, match=r"has not arrived within 0\.6 s"):
+            await AsyncJob(made, body("completed")).result(timeout=0.6)
+        return time.monotonic() - began
+
+    with BadServer(away) as server:
+        assert 0.6 <= with_transport(server.url, result, ENDLESS, timeout_s=30.0) < 2.0
+
+
 def test_a_wait_ends_in_time_though_others_hold_all_connections() -> None:
     async def late(made: AsyncTransport) -> None:
         others = [

@@ -20,7 +20,16 @@ from qwicket.clients.native import (
     WaitTimeout,
 )
 from qwicket.clients.native.transport import Transport
-from support.bad_server import BadServer, Step, answer, drop, long_poll, silent
+from support.bad_server import (
+    BadServer,
+    Connection,
+    Step,
+    answer,
+    drip,
+    drop,
+    long_poll,
+    silent,
+)
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
 QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.05)
@@ -183,6 +192,29 @@ def test_a_result_cut_short_is_fetched_again() -> None:
     parts = {"parts": [{"counts": {"00": 3, "11": 2}}]}
     with BadServer(drop(), answer(200, parts)) as server:
         assert job(server, "completed").result().counts == {"00": 3, "11": 2}
+
+
+@pytest.mark.parametrize("away", [silent(), answer(503), drip(0.1, {"parts": []})])
+def test_result_ends_at_its_time_although_the_job_has_ended(away: Step) -> None:
+    endless = RetryPolicy(max_attempts=1_000, total_s=60.0, first_pause_s=0.05, max_pause_s=0.2)
+    with BadServer(away) as server:
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout, match=r"result of job .* has not arrived within 0\.6 s"):
+            job(server, "completed", 30.0, retry_policy=endless).result(timeout=0.6)
+        assert 0.6 <= time.monotonic() - began < 2.0
+
+
+def test_result_of_a_job_that_ends_at_the_last_moment_is_still_read() -> None:
+    def late(connection: Connection) -> None:
+        connection.is_over.wait(0.45)
+        answer(200, body("completed"))(connection)
+
+    def slow(connection: Connection) -> None:
+        connection.is_over.wait(0.2)
+        answer(200, {"parts": [{"counts": {"0": 1}}]})(connection)
+
+    with BadServer(late, slow) as server:
+        assert job(server).result(timeout=0.5).counts == {"0": 1}
 
 
 def test_cancel_is_tried_again_because_it_cannot_double() -> None:

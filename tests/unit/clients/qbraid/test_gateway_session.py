@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from qwicket.clients.qbraid import ApiError, JobTimeoutError, QbraidSession
-from support.bad_server import BadServer, answer
+from support.bad_server import BadServer, Step, answer, drip, silent
 
 CLOSE = {"Connection": "close"}
 IONQ = {"qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
@@ -52,6 +53,16 @@ def test_a_wait_ends_with_the_job_or_with_its_time() -> None:
         pytest.raises(JobTimeoutError, match="last status is QUEUED"),
     ):
         session(server).wait("job", timeout=0.05, poll_interval=0.01)
+
+
+@pytest.mark.parametrize("away", [silent(), answer(503, b"", CLOSE), drip(0.1, {"data": {}})])
+def test_a_result_ends_at_its_time_although_the_job_has_ended(away: Step) -> None:
+    with BadServer(answer(200, [{"status": "COMPLETED"}], CLOSE), away) as server:
+        made = QbraidSession(base_url=server.url, retries_total=1_000, backoff_factor=0.1)
+        began = time.monotonic()
+        with pytest.raises(JobTimeoutError, match=r"has not arrived within 0\.6 s"):
+            made.result("job", timeout=0.6)
+        assert 0.6 <= time.monotonic() - began < 2.0
 
 
 def test_a_job_that_failed_says_why() -> None:
