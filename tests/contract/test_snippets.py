@@ -100,6 +100,16 @@ h q[0];
 cx q[0], q[1];
 measure q -> c;
 """
+QIR = """define void @main() #0 {
+entry:
+  call void @__quantum__qis__h__body(ptr null)
+  call void @__quantum__qis__cnot__body(ptr null, ptr inttoptr (i64 1 to ptr))
+  call void @__quantum__qis__mz__body(ptr null, ptr null)
+  call void @__quantum__qis__mz__body(ptr inttoptr (i64 1 to ptr), ptr inttoptr (i64 1 to ptr))
+  ret void
+}
+attributes #0 = { "entry_point" }
+"""
 QASM3 = 'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;h q[0];cx q[0],q[1];c=measure q;'
 IONQ = {
     "qubits": 2,
@@ -172,6 +182,7 @@ JOBS: tuple[tuple[str, str, str, Any, str], ...] = (
     ("qbraid-json", "rydberg", "ahs", RYDBERG, "r"),
     ("qbraid-json", "statevector", "ionq.circuit.v1", IONQ, "'11': "),
     ("qbraid-json", "statevector", "ionq.circuit.v1", SEVERAL, "'11': "),
+    ("qbraid-json", "statevector", "qir", QIR, "'11': "),
     ("qiskit-ionq", "simulator", "openqasm2", QASM2, "'11': "),
     ("qlued", "singlequdit", "qlued.singlequdit", SPIN, "[1]"),
     ("qlued-requests", "singlequdit", "qlued.singlequdit", SPIN, "'memory': ['1', "),
@@ -228,7 +239,7 @@ def test_a_job_is_submitted_once_more_with_the_code_of_its_page(
         assert done.returncode == 0, done.stdout + done.stderr
         for case, printed in zip(cases, done.stdout.split(_END)[:-1], strict=True):
             assert case[-1] in printed, (case[0], printed)
-        again = reversed(ada.client.jobs()[: len(jobs)])
+        again = reversed(ada.client.jobs(limit=len(jobs)))
         for job, other in zip(jobs, again, strict=True):
             first = job.refresh().body
             assert (other.body.device, other.body.shots) == (first.device, first.shots)
@@ -254,7 +265,7 @@ def test_a_job_of_any_format_is_submitted_once_more_with_our_client(
         program = f"for code in {codes!r}: exec(code, {{}})"  # one process: Python starts slowly
         done = run_program([sys.executable, "-"], program, ada.token, tmp_path)
         assert done.returncode == 0, done.stderr
-        again = reversed(ada.client.jobs()[: len(jobs)])
+        again = reversed(ada.client.jobs(limit=len(jobs)))
         for job, other in zip(jobs, again, strict=True):
             assert other.id not in [each.id for each in jobs]
             assert other.body.device == job.body.device

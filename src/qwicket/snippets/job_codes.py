@@ -43,8 +43,8 @@ _QLUED: Final = (
     "qlued.fermions",
     "qlued.lab",
 )
-_QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog"}
-"""Formats in JSON, and what qBraid calls them."""
+_QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog", "qir": "qir.ll"}
+"""Formats that are no OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
 
 JOB_CODES: Final[dict[str, JobCode]] = {
     "braket": _code("braket", "braket", "braket.openqasm3"),

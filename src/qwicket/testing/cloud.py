@@ -58,6 +58,7 @@ class Cloud:
     Args:
         url: Address of the test bed.
         secret: Secret of its control interface.
+        timeout_s: Time for the response to one command.
 
     Attributes:
         url: Address of the test bed.
@@ -66,13 +67,14 @@ class Cloud:
         TestBedError: The address is invalid.
     """
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, secret: str, *, timeout_s: float = _TIMEOUT_S) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise TestBedError(f"url: {url!r} is not an address such as http://127.0.0.1:8000.")
         self.url = url.rstrip("/")
         self._address = parts.hostname, parts.port or 80
         self._secret = secret
+        self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
         self._accounts: dict[str, Credentials] = {}
@@ -462,7 +464,7 @@ class Cloud:
         is_new = self._connection is None
         try:
             if self._connection is None:
-                self._connection = _Connection(*self._address, timeout=_TIMEOUT_S)
+                self._connection = _Connection(*self._address, timeout=self._timeout_s)
             self._connection.request(method, path, content, dict(headers))
             response = self._connection.getresponse()
             return response.status, response.read()

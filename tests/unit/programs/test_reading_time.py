@@ -88,6 +88,12 @@ HEADS = {
     "openqasm2": ("", 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\nx ', "OPENQASM "),
     "openqasm3": ("", 'OPENQASM 3;\ninclude "stdgates.inc";\nqubit q;\nrx(', "OPENQASM "),
     "blackbird": ("", "name a\nversion 1.0\n\nSgate(", "name ", "name a\nversion 1.0\n\n"),
+    "qir": (
+        "",
+        "define void @main() {\n",
+        "define void @main() {\ncall void @f(",
+        "attributes #0 = {",
+    ),
 }
 LINES = {
     "openqasm2": (
@@ -130,11 +136,22 @@ LINES = {
         "MeasureX | 0\n",
         "Interferometer([[1,0],[0,1]]) | [0, 1]\n",
     ),
+    "qir": (
+        "call void @__quantum__qis__h__body(ptr null)\n",
+        "call void @__quantum__qis__rz__body(double 0.%d, ptr null)\n",
+        "call void @__quantum__qis__h__body(ptr inttoptr (i64 %d to ptr))\n",
+        "call void @__quantum__qis__mz__body(ptr null, ptr inttoptr (i64 %d to ptr))\n",
+        "call void @__quantum__rt__result_record_output(ptr null, ptr null)\n",
+        "br label %b%d\nb%d:\n",
+        "call void @f%d(), !dbg !%d\n",
+        "; %d\n",
+    ),
 }
 BEFORE = {
     "openqasm2": 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\n',
     "openqasm3": 'OPENQASM 3;\ninclude "stdgates.inc";\nqubit q;\nqubit r;\nbit c;\n',
     "blackbird": "name a\nversion 1.0\ntarget gaussian\n\n",
+    "qir": 'attributes #0 = { "entry_point" }\ndefine void @main() #0 {\n',
 }
 _EXPERIMENT = {
     "instructions": [["rlx", [0], [1.0]], ["measure", [0], []]],

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.testing import TestBedError, cloud
+from qwicket.testing import Cloud, TestBedError
 from support.bad_server import BadServer, answer, drop, keep_alive, silent
 
 
-def test_a_slow_command_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloud, "_TIMEOUT_S", 0.3)
+def test_a_slow_command_is_not_repeated() -> None:
     with BadServer(keep_alive(answer(200, None), silent()), answer(200, None)) as server:
-        with cloud.Cloud(server.url, "secret") as bed:
+        with Cloud(server.url, "secret", timeout_s=0.3) as bed:
             bed.clear()
             with pytest.raises(TestBedError, match="timed out"):
                 bed.load("busy-monday")
@@ -21,7 +20,7 @@ def test_a_slow_command_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_command_is_repeated_if_the_server_has_closed_the_idle_connection() -> None:
     steps = keep_alive(answer(200, None), drop()), answer(200, None)
-    with BadServer(*steps) as server, cloud.Cloud(server.url, "secret") as bed:
+    with BadServer(*steps) as server, Cloud(server.url, "secret") as bed:
         bed.clear()
         bed.clear()
         assert (len(server.requests), server.connections) == (2, 2)

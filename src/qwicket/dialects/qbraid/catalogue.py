@@ -97,7 +97,8 @@ def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]
 def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
     """Return a device for the registry and v0."""
     device = view.device
-    inputs = _inputs(view)
+    # qbraid 0.10 warns of each type whose package its user has not installed.
+    inputs = [each for each in _inputs(view) if each != _INPUTS["qir"]]
     return {
         "_id": object_id_of(device.name),
         "qbraid_id": v0_device_id(device.name),

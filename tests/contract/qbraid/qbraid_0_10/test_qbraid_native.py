@@ -134,7 +134,7 @@ def test_other_programs_run_or_are_refused_by_name():
     sent = {"qbraidDeviceId": "qbraid_statevector", "shots": 5, "tags": "{}"}
     job = client().create_job({**sent, "ionqCircuit": json.dumps(circuit)})
     assert job["experimentType"] == "gate_model"
-    with pytest.raises(QuantumServiceRequestError, match="bitcode"):
+    with pytest.raises(QuantumServiceRequestError, match="expected a section of LLVM's text"):
         client().create_job({**sent, "bitcode": b"BC"})
     described = client().create_job({**sent, "bitcode": b"BC", "openQasm": BELL})
     assert described["status"] in ("QUEUED", "RUNNING", "COMPLETED")
