@@ -61,7 +61,7 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)
 	QWICKET_FAULT=long $(BIN)/pytest $(ALONE)
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
-	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_vendors.py -k "addons or runtime_0_50 or qrmi or pennylane_qiskit"
+	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_vendors.py -k "addons or runtime_0_49 or runtime_0_50 or qrmi or pennylane_qiskit"
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 # As root the data are on a disk of their own, which is filled.

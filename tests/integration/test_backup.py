@@ -37,7 +37,7 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
     place = ["--data-dir", str(lost.folder / "data")]
     with lost.client() as client:
         # One job runs throughout, so that the backup has a lease of the server.
-        body = {"program": slow(22, 2_000), "device": "simulator", "shots": 10}
+        body = {"program": slow(22, 1_200), "device": "simulator", "shots": 10}
         running = client.post("/v1/jobs", json=body).json()["id"]
         until(lambda: client.get(f"/v1/jobs/{running}").json()["state"] == "running", "it runs")
     with crowd(*[Submitter(lost, token, with_keys=True) for _ in range(CLIENTS)]) as clients:
