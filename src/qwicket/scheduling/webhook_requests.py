@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import importlib
 import ipaddress
 import socket
 import ssl
@@ -233,6 +234,7 @@ def signed_headers(
 def _httpcore() -> Any:
     import httpcore
 
+    importlib.import_module("qwicket.connections")  # with what it imports, for `_backend`
     return httpcore
 
 
