@@ -24,8 +24,6 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
 from qwicket.programs import (
-    ahs,
-    basis,
     batch,
     blackbird,
     cold_atoms,
@@ -34,7 +32,6 @@ from qwicket.programs import (
     lab_atoms,
     openqasm,
     primitives,
-    qir,
     qobj,
 )
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
@@ -122,17 +119,28 @@ def _read_braket(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     return braket.read(source, limits)
 
 
+def _read_qir(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
+    from qwicket.programs import qir  # late, as above
+
+    return qir.read(source, limits)
+
+
+def _read_ahs(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
+    from qwicket.programs import ahs  # late: few servers get such programs
+
+    return ahs.read(source, limits)
+
+
 _INLINE_BYTES: Final = 4 << 10
 """Under the limits of `_SMALL`, texts up to this size are read within milliseconds."""
 
 _read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
-_read_qir: Final = _without_inputs("qir", qir.read)
 _BATCH_READERS: Final[Mapping[str, batch.Reader]] = MappingProxyType(
     {
         "openqasm3": openqasm.read_openqasm3,
         "openqasm2": openqasm.read_openqasm2,
         "ionq.circuit.v1": _read_ionq,
-        "qir": _read_qir,
+        "qir": _without_inputs("qir", _read_qir),
     }
 )
 
@@ -196,8 +204,8 @@ _FORMATS: Final = (
     ),
     Format(
         name="qir",
-        version=qir.VERSION,
-        read=_read_qir,
+        version=1,
+        read=_without_inputs("qir", _read_qir),
         inline_bytes=0,
         to_checked=_qubits_to_checked,
         description="QIR of the base profile, as LLVM's text.",
@@ -236,8 +244,8 @@ _FORMATS: Final = (
     ),
     Format(
         name="ahs",
-        version=ahs.VERSION,
-        read=_without_inputs("ahs", ahs.read),
+        version=1,
+        read=_without_inputs("ahs", _read_ahs),
         inline_bytes=_INLINE_BYTES,
         to_checked=_atoms_to_checked,
         description="Analog programs of Rydberg atoms, as Amazon Braket writes them.",
@@ -437,6 +445,8 @@ def compile_to_basis_in_parser(
     try:
         compiled = unpack(circuits)
         if gates:
+            from qwicket.programs import basis  # late: only parser processes need it
+
             compiled = basis.compile_circuits(compiled, gates, device, limits)
         if language:
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
@@ -460,8 +470,9 @@ def write_in_parser(circuits: bytes, number: int) -> str | Refusal:
 
 
 def warm_up() -> None:
-    """Import Braket's reader, which this module imports late."""
-    importlib.import_module("qwicket.programs.braket")
+    """Import what this module imports late and programs often need."""
+    for name in ("basis", "braket", "qir"):
+        importlib.import_module(f"qwicket.programs.{name}")
 
 
 def preload_qiskit() -> None:

@@ -32,9 +32,6 @@ from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit
 
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
-
 C6: Final = 5.42e-24
 """C₆ of rubidium in 70S½, in rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al.,
 arXiv:2306.11727."""

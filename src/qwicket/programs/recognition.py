@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from qwicket.programs import openqasm, qir
+from qwicket.programs import openqasm
 from qwicket.programs.blackbird import is_blackbird
 
 _HEAD_BYTES: Final = 64 << 10
@@ -15,6 +15,13 @@ _OPENQASM: Final = re.compile(
     r"^[ \t]*+(?:OPENQASM\b|include[ \t]*+\"(?:qelib1|stdgates)\.inc\"|(?:qreg|creg|qubit|bit)\b)",
     re.MULTILINE,
 )
+_QIR: Final = re.compile(
+    r"^[ \t]*+(?:; ModuleID\b|source_filename[ \t]*+=|target[ \t]++(?:datalayout|triple)\b)"
+    r"|@__quantum__(?:qis|rt)__",
+    re.MULTILINE,
+)
+_BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
+"""Beginnings of LLVM's bitcode, the second one with a wrapper."""
 _JSON: Final = (
     ("qiskit.primitives", b'"pubs"'),
     ("qiskit.primitives", b'"quantum_program"'),
@@ -51,12 +58,19 @@ def recognise_format(source: bytes) -> str:
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] in (b"{", b"["):
         return next((name for name, key in _JSON if key in head), "")
-    if qir.is_qir(head):
+    if _is_qir(head):
         return "qir"
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
     if _OPENQASM.search(text):
         return f"openqasm{openqasm.guess_version(head)}"
     return "blackbird" if is_blackbird(text) else ""
+
+
+def _is_qir(source: bytes) -> bool:
+    """Return whether a source is QIR, by marks of its beginning."""
+    if source.startswith(_BITCODE) or source.lstrip().startswith(b"QkPA3"):  # base64 of the magic
+        return True
+    return _QIR.search(source.decode("utf-8", "replace")) is not None
 
 
 def format_title(format_name: str) -> str:

@@ -17,19 +17,11 @@ from qwicket.programs.json_text import check_limit
 from qwicket.programs.qir.bitcode import BitcodeReader
 from qwicket.programs.qir.text import TextReader
 
-__all__ = ["VERSION", "is_qir", "read"]
-
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
+__all__ = ["read"]
 
 _MAGIC: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 """Beginnings of bitcode, the second one with a wrapper."""
 _BASE64: Final = re.compile(rb"\s*+[A-Za-z0-9+/\s]++=*+\s*+")
-_MARKS: Final = re.compile(
-    r"^[ \t]*+(?:; ModuleID\b|source_filename[ \t]*+=|target[ \t]++(?:datalayout|triple)\b)"
-    r"|@__quantum__(?:qis|rt)__",
-    re.MULTILINE,
-)
 
 
 def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
@@ -56,13 +48,6 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     except UnicodeDecodeError as error:
         raise InvalidProgram(f"the text is not UTF-8 at byte {error.start}") from None
     return (TextReader(text, limits).circuit(),)
-
-
-def is_qir(source: bytes) -> bool:
-    """Return whether a source is QIR, by marks of its beginning."""
-    if source.startswith(_MAGIC) or source.lstrip().startswith(b"QkPA3"):  # base64 of the magic
-        return True
-    return _MARKS.search(source.decode("utf-8", "replace")) is not None
 
 
 def _decoded(source: bytes) -> bytes:
