@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.compute import ForkServer, LocalCompute, cluster_address
+from qwicket.compute import ForkServer, LocalCompute
 from qwicket.extras import NotInstalled, require
 from qwicket.model.errors import InvalidRequest
 
@@ -63,13 +63,21 @@ def dask(settings: Settings, response_bytes: int) -> DaskCompute | None:
     return DaskCompute(cluster, pool)
 
 
+def _address(text: str) -> ClusterAddress | None:
+    if text == "local":
+        return None
+    from qwicket.compute import cluster_address  # late: few servers have a cluster
+
+    return cluster_address.parse(text)
+
+
 def check(settings: Settings) -> ClusterAddress | None:
     """Return the cluster that the settings name, if any.
 
     Raises:
         InvalidRequest: The settings do not fit each other; the text starts with the option.
     """
-    address = cluster_address.parse(settings.compute)
+    address = _address(settings.compute)
     if settings.no_dispatch and (address is not None or settings.workers != 0):
         raise InvalidRequest(
             "--no-dispatch: this server runs no jobs, so set --workers 0, and leave out --compute."
