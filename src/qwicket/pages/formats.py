@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -90,15 +89,6 @@ def number(value: float | None) -> str:
 def clipped(text: str, chars: int) -> str:
     """Return a text with at most this many characters."""
     return text if len(text) <= chars else text[: chars - 1] + "…"
-
-
-def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Return rows as a file of comma-separated values (RFC 4180)."""
-    import csv  # late: few requests need it, and the pages need little memory
-
-    file = io.StringIO()
-    csv.writer(file).writerows(rows)
-    return file.getvalue()
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {

@@ -227,7 +227,7 @@ async def _outcome(
 
 
 def _csv(part: Outcome) -> bytes:
-    return formats.csv_text(_table(part)).encode()
+    return "".join(map(formats.csv_line, _table(part))).encode()
 
 
 def _table(part: Outcome) -> Iterator[tuple[Any, ...]]:

@@ -450,7 +450,4 @@ def _row(job: Job) -> tuple[str, ...]:
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
-    """Return lines of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
-    return formats.csv_text(
-        [f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in row] for row in rows
-    )
+    return "".join(map(formats.csv_line, rows))
