@@ -30,7 +30,7 @@ _SMALL_BYTES: Final = 16 << 10
 
 
 class Handlers:
-    """Handlers of version 3, whose token is in a header; version 2 has most of them too."""
+    """Handlers of version 3, whose token is in a header; version 2 has most of them."""
 
     _version = "v3"
 
