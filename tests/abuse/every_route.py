@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -86,6 +87,7 @@ _GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 LINK = {"life_s": 60}
+_SEEDS = count(1)
 WEBHOOK = {"url": "https://webhook.invalid/"}
 """No name ends with `.invalid` (RFC 2606), so nothing is sent."""
 
@@ -246,6 +248,15 @@ def _asks() -> Iterator[Ask]:
 ASKS = tuple(dict.fromkeys(_asks()))
 
 
+def _unequal(prefix: str) -> dict[str, Any]:
+    """Return a submission that no server takes for a repetition of an earlier one."""
+    if prefix == BRAKET:
+        return braket.body()  # each has a token of its own
+    if prefix in (RUNTIME, PLATFORM):  # equal content is the same job while its answer may be lost
+        return runtime.body(params=runtime.sampler(simulator={"seed_simulator": next(_SEEDS)}))
+    return SUBMISSIONS[prefix]
+
+
 class SignedIn:
     """How a token signs in at each dialect, and a key pair where requests are signed."""
 
@@ -291,9 +302,7 @@ class SignedIn:
     def submit(self, http: httpx.Client, prefix: str) -> str:
         """Submit a job to the dialect's device of `DEVICES`; return its id."""
         prefix = BRAKET if prefix == S3 else prefix
-        # Every `body` of Braket's has a token of its own; with the same one it is the same task.
-        body = braket.body() if prefix == BRAKET else SUBMISSIONS[prefix]
-        found = self.post(http, prefix, SUBMIT_PATHS.get(prefix, "/jobs"), body)
+        found = self.post(http, prefix, SUBMIT_PATHS.get(prefix, "/jobs"), _unequal(prefix))
         for key in _IDS.get(prefix, ("id",)):
             found = found[key]
         return str(found).rpartition("/")[2]

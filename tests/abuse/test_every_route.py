@@ -320,6 +320,8 @@ def test_a_token_that_only_reads_changes_nothing(
         if ask.path not in CLOSED_TO_ALL:
             assert "lacks the scope" in answer.text, ask
     headers = {"Authorization": f"Bearer {world.full.secret}"}
-    left = world.http.get(f"/v1/jobs/{world.jobs[prefix]}", headers=headers).json()
+    read = world.http.get(f"/v1/jobs/{world.jobs[prefix]}", headers=headers)
+    assert read.status_code == 200, read.text
+    left = read.json()
     assert (left["state"], left["tags"]) == ("completed", [])
     assert left["name"] != "changed"
