@@ -66,6 +66,16 @@ _FILES: Final = re.compile(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"')
 _PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
+_USE: Final = """
+insert into daily_use (project, device, day, jobs, shots, us, cost)
+with recursive number (n) as (select 0 union all select n + 1 from number where n < 3649)
+select project.id, 'device-' || cast(n % 10 as text), (n / 10) * 86400000, 1, 1000, 1000, 0
+from number cross join project
+where project.name like 'bench-%'
+"""
+"""What jobs have used: ten accounts on ten devices for a year."""
+
+
 class Row(NamedTuple):
     """One page: times in milliseconds, size in bytes."""
 
@@ -81,6 +91,7 @@ def measure(bench_db: BenchDatabase, count: int) -> list[Row]:
     bench_db.add_accounts()
     bench_db.fill("completed", count)
     bench_db.run(
+        _USE,
         "update job set name = 'rare', tags = '[\"rare\"]' where seq = (select min(seq) from job)",
         "update job set state = 'failed' where seq = (select min(seq) + 10 from job)",
     )

@@ -246,6 +246,19 @@ def test_what_projects_store_is_counted(old: Old) -> None:
     assert "stored bytes of" not in old.server.log.read_text()
 
 
+def test_what_jobs_have_used_is_summed_by_day(old: Old) -> None:
+    ended = [old.read(job).json() for job in old.jobs("completed")]
+    last = max(job["ended_at"] for job in ended)[:10]
+    with old.client("root") as http:
+        rows = http.get("/v1/admin/usage", params={"by": "device", "to": last}).json()["usage"]
+    expected: dict[str, list[int]] = {}
+    for job in ended:
+        sums = expected.setdefault(job["device"], [0, 0])
+        sums[0] += 1
+        sums[1] += job["shots"] * job["circuits"]
+    assert {row["device"]: [row["jobs"], row["shots"]] for row in rows} == expected
+
+
 def test_a_deleted_job_stays_away(old: Old) -> None:
     with old.client("ada") as http:
         assert http.get(f"/v1/jobs/{old.expected['deleted']}").status_code == 404

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.budgets import (
@@ -22,7 +22,6 @@ from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from datetime import date
 
     from qwicket.model.accounts import Actor, Project
     from qwicket.model.budgets import Budget, BudgetPeriod, BudgetUnit, NamedBudget
@@ -32,16 +31,16 @@ _WHOLE_UNITS: Final = ("jobs", "shots")
 
 
 class BudgetState(NamedTuple):
-    """A budget, and what is used of it at one time.
+    """A budget and its use at one time.
 
     Attributes:
         budget: The budget.
         project: Name of its project.
         maximum: What may be used in a period, in its unit.
-        used: What was used or is reserved in the present period, in its unit.
-        left: What further jobs may use, in its unit.
-        begins_at: Beginning of the present period in Unix milliseconds; None without one.
-        ends_at: Its end; None without one.
+        used: What is used or reserved in the present period.
+        left: What further jobs may use.
+        begins_at: Start of the present period in Unix milliseconds; None without one.
+        ends_at: Its end.
     """
 
     budget: Budget
@@ -160,10 +159,9 @@ class Budgets:
         """Return what the jobs that ended on some days have used, without jobs that never ran.
 
         Args:
-            first: The first day in UTC; None for all days up to the last.
-            last: The last day; None for all days from the first.
-            by: What to group by: `project`, `device`, or both. The other field of the result is
-                empty.
+            first: The first day in UTC; None for all up to the last.
+            last: The last day; None for all from the first.
+            by: What to group by: `project`, `device`, or both. The other field is empty.
 
         Raises:
             InvalidRequest: The last day is before the first.
@@ -189,7 +187,7 @@ class Budgets:
             n_days: Number of days, today included.
 
         Returns:
-            The beginning of each day in Unix milliseconds, oldest first, with its use.
+            The start of each day in Unix milliseconds, oldest first, with its use.
         """
         today = self._now_ms() // DAY_MS * DAY_MS
         days = range(today - (n_days - 1) * DAY_MS, today + 1, DAY_MS)
@@ -216,4 +214,4 @@ def _state(budget: Budget, project: str, now: int) -> BudgetState:
 
 
 def _beginning(day: date) -> int:
-    return round(1000 * datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    return (day - date(1970, 1, 1)).days * DAY_MS

@@ -193,7 +193,6 @@ class Jobs(Operations):
         """
         large = tx.all("outcome_blobs", job=job)
         tx.run("account_outlive", job=job)
-        tx.run("use_keep", job=job)
         tx.run("project_free_bytes", job=job)
         if not tx.count("job_delete", job=job):
             existing(tx.one("job_get", id=job), "There is no such job.")  # deleted meanwhile

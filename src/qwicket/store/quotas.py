@@ -1,4 +1,4 @@
-"""Quotas of submissions: unfinished jobs, jobs in an exam, stored bytes, and budgets."""
+"""Quotas of submissions: unfinished jobs, jobs in an exam, stored bytes, budgets; and use."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
 
 
 def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
-    """Replace what an ended job has reserved of budgets by what it has used.
+    """Count what an ended job has used; in budgets, it replaces what the job has reserved.
 
     Args:
         tx: The transaction.
@@ -123,3 +123,5 @@ def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
         from qwicket.store import budgets  # late: few servers have budgets
 
         budgets.settle(tx, job, job.bill, jobs, shots, seconds)
+    if jobs:
+        tx.run("use_add", job=job.id)

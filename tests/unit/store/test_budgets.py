@@ -10,7 +10,7 @@ import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
-from qwicket.model.budgets import MICRO, Budget, BudgetPeriod, BudgetUnit, to_stored_amount
+from qwicket.model.budgets import MICRO, Budget, BudgetPeriod, BudgetUnit, Use, to_stored_amount
 from qwicket.model.devices import DeviceCost
 from qwicket.model.errors import BudgetSpent, LimitExceeded, NotFound
 from qwicket.model.failures import Failure
@@ -160,6 +160,44 @@ async def test_a_running_job_that_is_cancelled_has_used_its_time_and_no_shots(
     )
     assert ended.state is JobState.CANCELLED
     assert [each.budget.used for each in await store.budgets.all()] == [1, 1_500_000, 0]
+
+
+async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
+    store: Store, ada: Token, runner: str
+) -> None:
+    async def end(at: int, result: Any, seconds: float, **options: Any) -> Job:
+        job = await add_job(store, ada, **options)
+        (assignment,) = (await store.leases.claim("simulator", runner, at)).taken
+        await store.leases.finish(assignment.lease, RunResult(result, seconds), at)
+        return job
+
+    today = NOW - NOW % DAY + DAY
+    first = await end(today + 5, (RESULT, RESULT), 0.25, n_circuits=2, cost=COST)
+    await end(today + DAY - 1, (RESULT, Failure("unsupported", "no")), 0.5, n_circuits=2)
+    await end(today + DAY, Failure("run_time_exceeded", "too long"), 2.0)
+    await end(today + DAY, Failure("driver_error", "never ran"), 0.0)
+    waiting = await add_job(store, ada)
+    await store.jobs.cancel(waiting.id, actor=ada.account, now=today + DAY)
+    expected = {
+        today: Use(jobs=2, shots=300, seconds=750_000, cost=3_125_000),
+        today + DAY: Use(jobs=1, shots=0, seconds=2_000_000, cost=0),
+    }
+    assert await store.budgets.use_by_day(ada.project, 0, today + 9 * DAY) == expected
+    await store.jobs.delete(first.id)
+    assert await store.budgets.use_by_day(ada.project, 0, today + 9 * DAY) == expected
+    (found,) = await store.budgets.use_of(today, today + DAY)
+    assert found.use == expected[today]
+    assert len(await store.budgets.use_of(0, today)) == 0
+
+
+async def test_sums_of_absurd_times_stop_before_they_overflow(
+    store: Store, ada: Token, runner: str
+) -> None:
+    for _ in range(12):
+        await add_job(store, ada)
+        await run(store, runner, Failure("run_time_exceeded", "too long"), 9e11)
+    (found,) = await store.budgets.use_of(0, NOW + DAY)
+    assert (found.use.jobs, found.use.seconds) == (12, 18 * 10**17)
 
 
 async def test_a_job_that_is_queued_again_keeps_its_reservation(

@@ -39,58 +39,42 @@ update budget set used = :used, begun_at = :begun_at where id = :id;
 -- name: budget_settle
 -- Changes nothing if the budget was removed, or if its next period has begun. The sum stops before it
 -- overflows 64 bits, which it can only reach if a lab reports absurd times.
-update budget set used = case when used < 1000000000000000000 then used + :amount else used end
+update budget set used = case when used < {max_sum} then used + :amount else used end
 where id = :id and begun_at = :begun_at;
 
 -- name: job_set_bill
 update job set bill = :bill, cost = :cost where id = :job;
 
--- name: use_keep
--- Before a job is deleted: what it has used still counts for its project.
-insert into deleted_use (project, device, day, jobs, shots, us, cost)
+-- name: use_add
+-- What an ended job has used, into the sums of its day. These outlive the job. They stop before they
+-- overflow 64 bits, as in budget_settle.
+insert into daily_use (project, device, day, jobs, shots, us, cost)
 select
-    project, device, ended_at - ended_at % 86400000, 1, {used_shots}, {used_us}, {used_cost}
+    project, device, ended_at - ended_at % 86400000, 1, used_shots, used_us, coalesce(cost, 0)
 from job
-where id = :job and ended_at is not null and {has_used}
+where id = :job and (used_shots > 0 or used_us > 0)
 on conflict (project, device, day) do update set
-    jobs = deleted_use.jobs + 1, shots = deleted_use.shots + excluded.shots,
-    us = deleted_use.us + excluded.us, cost = deleted_use.cost + excluded.cost;
+    jobs = daily_use.jobs + 1, shots = daily_use.shots + excluded.shots,
+    us = case when daily_use.us < {max_sum} then daily_use.us + excluded.us else daily_use.us end,
+    cost = case when daily_use.cost < {max_sum} then daily_use.cost + excluded.cost
+        else daily_use.cost end;
 
 -- name: use_list
--- What the jobs that ended in a time have used; indexes job_ended and deleted_use_by_day.
+-- What the jobs that ended in a time have used; index daily_use_by_day.
 select
-    project.name, found.device, cast(sum(found.jobs) as bigint), cast(sum(found.shots) as bigint),
-    cast(sum(found.us) as bigint), cast(sum(found.cost) as bigint)
-from (
-    select
-        project, device, count(*) as jobs, sum({used_shots}) as shots, sum({used_us}) as us,
-        sum({used_cost}) as cost
-    from job
-    where ended_at >= :since and ended_at < :until and {has_used}
-    group by project, device
-    union all
-    select project, device, jobs, shots, us, cost from deleted_use
-    where day >= :since and day < :until
-) as found
-inner join project on project.id = found.project
-group by project.name, found.device
-order by project.name, found.device;
+    project.name, daily_use.device, cast(sum(jobs) as bigint), cast(sum(shots) as bigint),
+    cast(sum(us) as bigint), cast(sum(cost) as bigint)
+from daily_use
+inner join project on project.id = daily_use.project
+where day >= :since and day < :until
+group by project.name, daily_use.device
+order by project.name, daily_use.device;
 
 -- name: use_by_day
--- What a project's jobs that ended in a time have used, by day; indexes job_ended and the primary
--- key of deleted_use.
+-- What a project's jobs that ended in a time have used, by day; primary key.
 select
-    found.day, cast(sum(found.jobs) as bigint), cast(sum(found.shots) as bigint),
-    cast(sum(found.us) as bigint), cast(sum(found.cost) as bigint)
-from (
-    select
-        ended_at - ended_at % 86400000 as day, count(*) as jobs, sum({used_shots}) as shots,
-        sum({used_us}) as us, sum({used_cost}) as cost
-    from job
-    where ended_at >= :since and ended_at < :until and project = :project and {has_used}
-    group by 1
-    union all
-    select day, jobs, shots, us, cost from deleted_use
-    where project = :project and day >= :since and day < :until
-) as found
-group by found.day;
+    day, cast(sum(jobs) as bigint), cast(sum(shots) as bigint), cast(sum(us) as bigint),
+    cast(sum(cost) as bigint)
+from daily_use
+where project = :project and day >= :since and day < :until
+group by day;

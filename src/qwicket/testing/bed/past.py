@@ -256,6 +256,15 @@ _CHILDREN: Final = {
     "job_event": 'version, at, "from", "to", actor, reason',
 }
 _ORIGINALS: Final = "(select distinct was from temp.bed_of)"
+_ADD_USE: Final = (
+    "insert into daily_use (project, device, day, jobs, shots, us, cost)"
+    " select project, device, ended_at - ended_at % 86400000, {0} count(*), {0} sum(used_shots),"
+    " {0} sum(used_us), {0} sum(coalesce(cost, 0)) from job"
+    " where id in (select {1} from temp.bed_of) and (used_shots > 0 or used_us > 0)"
+    " group by 1, 2, 3 on conflict (project, device, day) do update set"
+    " jobs = jobs + excluded.jobs, shots = shots + excluded.shots, us = us + excluded.us,"
+    " cost = cost + excluded.cost"
+)
 _SEQ: Final = "(select seq from sqlite_sequence where name = 'job') + rowid"
 _INSERT_COPIES: Final = (
     f"insert into temp.bed_of select {_ID}, id from temp.bed_job",
@@ -272,6 +281,9 @@ _INSERT_COPIES: Final = (
     " sum(length(program.source) + length(program.circuits)) from job join temp.bed_of"
     " on bed_of.job = job.id join program on program.job = job.id"
     " where job.project = project.id), 0)",
+    _ADD_USE.format("", "job"),
+    _ADD_USE.format("-", "distinct was"),
+    "delete from daily_use where jobs = 0",
     *(f"delete from {table} where job in {_ORIGINALS}" for table in (*_CHILDREN, "lease")),
     f"delete from job where id in {_ORIGINALS}",
     *(f"drop table temp.bed_{each}" for each in ("time", "rank", "job", "of")),

@@ -1,9 +1,9 @@
 -- Jobs with a tag or a name are found without reading the others. A job without both has no row here
--- and costs nothing. Triggers keep the table, so that servers of the former version do so, too.
--- `seq` comes before the account, so that jobs of all accounts are in their order. Index entries of
--- PostgreSQL have at most 2,704 bytes, so texts that a raised limit makes longer are cut. An index
--- on `job.name` would do for names, but PostgreSQL then sorts all that match instead of using it.
--- Plans of a function are kept: one of a time when the table was small would read all of it.
+-- and no cost. Triggers keep the table for servers of the former version, too. `seq` comes
+-- before the account, so that jobs of all accounts are in order. Index entries of PostgreSQL have at
+-- most 2,704 bytes, so longer texts are cut. An index on `job.name` would do, but
+-- PostgreSQL then sorts all that match. Plans of a function are kept: one made when the table was
+-- small would read all of it.
 create table job_label (
     label text not null,
     seq bigint not null,
