@@ -123,8 +123,7 @@ def test_a_very_long_program_is_checked_edited_and_run_on_small_pages(
 
     def send(**fields: str) -> httpx.Response:
         page = ada.browser.post("/ui/try", data={**form, **fields})
-        if fields["action"] != "edit":
-            assert size_with_files(ada, page) <= MOST_BYTES, fields["action"]
+        assert size_with_files(ada, page) <= MOST_BYTES, fields["action"]
         return page
 
     def packed(page: str) -> dict[str, str]:
@@ -177,6 +176,33 @@ def test_the_page_of_the_editor_is_small_at_any_length(ada: Person, length: int)
         given = {"program": f"// {mark * length}", "shots": mark * 9_000, "seed": mark * 9_000}
         page = ada.browser.post("/ui/try", data={**form, **given, "action": "check"})
         assert size_with_files(ada, page) <= MOST_BYTES, mark
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_long_program_is_edited_on_a_small_page(ada: Person, encoding: str) -> None:
+    """Of all programs that are offered for editing, the noise compresses least."""
+    mixed = random.Random(11)
+    noise = "".join(chr(mixed.randrange(33, 127)) for _ in range(50_000))
+    form = {"csrf": ada.browser.csrf("/ui/try"), "device": "simulator"}
+    headers = {"Accept-Encoding": encoding}
+
+    def packed(length: int) -> list[str]:
+        given = {**form, "program": f"// {noise[:length]}", "action": "check"}
+        page = ada.browser.post("/ui/try", data=given)
+        return re.findall(r'name="packed" value="([^"]*)"', page.text)
+
+    length = next(each for each in range(50_000, 20_000, -500) if packed(each))
+    for program in (f"// {noise[:length]}", '"' * 99_997, "// <\n" * 16_000):
+        given = {**form, "program": program, "action": "check"}
+        page = ada.browser.post("/ui/try", data=given)
+        (text,) = re.findall(r'name="packed" value="([^"]*)"', page.text)
+        edit = {**form, "packed": unescape(text), "action": "edit"}
+        page = ada.browser.post("/ui/try", data=edit, headers=headers)
+        assert page.headers["vary"] == "Accept-Encoding"
+        assert page.headers.get("content-encoding", "identity") == encoding
+        assert editor_fields(page.text)["program"] == program
+        if encoding == "gzip":
+            assert size_with_files(ada, page) <= MOST_BYTES, program[:9]
 
 
 def test_a_packed_program_that_no_page_wrote_is_refused(ada: Person) -> None:

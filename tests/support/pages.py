@@ -121,7 +121,7 @@ def page_size(person: Person, path: str) -> int:
 
 def size_with_files(person: Person, response: httpx.Response) -> int:
     """Return the bytes of a page with its style sheet and scripts, as a browser receives them."""
-    size = len(response.content)
+    size = response.num_bytes_downloaded
     for each in re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', response.text):
         with person.browser.stream("GET", each) as file:
             size += sum(map(len, file.iter_raw()))

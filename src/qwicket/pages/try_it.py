@@ -14,6 +14,7 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.jobs import Submission
 from qwicket.pages import formats
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
+from qwicket.pages.rendering import compress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ _MAX_EDITED_BYTES: Final = 24_000
 """Size in a page of a program that a checked form shows in the editor again; a longer one comes
 back packed, and is edited when that is asked for."""
 _MAX_PACKED_CHARS: Final = 46_000
+"""So that the packed and the whole program, which is compressed, are on pages below 60 kB."""
 _MAX_LINK_CHARS: Final = 8_000
 """Characters of a link's query: many proxies and browsers refuse much longer addresses."""
 _FIELDS: Final = ("device", "program", "shots", "seed", "format", "output")
@@ -117,7 +119,9 @@ async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> 
         if "packed" in form:
             fields["program"] = _unpacked(form["packed"])
         if action == "edit":
-            return await _page(pages, actor, request, fields, is_whole=True)
+            page = await _page(pages, actor, request, fields, is_whole=True)
+            compress(page, request.headers.get("accept-encoding", ""))  # else up to 600 kB
+            return page
         if action == "link":
             link = urlencode({name: value for name, value in fields.items() if value})
             if len(link) > _MAX_LINK_CHARS:
