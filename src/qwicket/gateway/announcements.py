@@ -22,9 +22,12 @@ _OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
     "photonic": frozenset({SAMPLES}),
 }
 _FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
-    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1", "qir", "qiskit.primitives"),
-    "atoms": tuple(name for name in programs.FORMATS if name.startswith("qlued.")),
-    "photonic": ("blackbird",),
+    family: tuple(
+        each.name
+        for each in programs.FORMATS.values()
+        if each.family == family and each.is_for_labs
+    )
+    for family in _OUTPUTS
 }
 
 

@@ -94,7 +94,7 @@ def _check_experiments(summary: Summary, device: Device, maximum: int) -> None:
 
 
 def _check_measured(summary: Summary, format_name: str) -> None:
-    if summary.unmeasured and programs.requires_measurement(format_name):
+    if summary.unmeasured and programs.FORMATS[format_name].must_measure:
         which = f"circuit {summary.unmeasured - 1}" if summary.n_circuits > 1 else "the program"
         raise InvalidProgram(
             f"{which} measures nothing; add a measurement of qubits into classical bits, such as"

@@ -19,7 +19,7 @@ from qwicket.circuits.analysis import summarise
 from qwicket.circuits.atoms import AtomCircuit
 from qwicket.circuits.qubit import QubitCircuit, pack, unpack
 from qwicket.circuits.summary import Checked
-from qwicket.model.devices import PhotonicSpec
+from qwicket.model.devices import Family, PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
@@ -40,7 +40,7 @@ from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
 from qwicket.programs.openqasm.bounds import BraketLimits
 from qwicket.programs.primitives.wire import PrimitiveLimits
-from qwicket.programs.recognition import format_title, may_be_meant, recognise_format
+from qwicket.programs.recognition import may_be_meant, recognise_format
 
 __all__ = [
     "FORMATS",
@@ -60,7 +60,6 @@ __all__ = [
     "read_in_parser",
     "read_small",
     "recognise_format",
-    "requires_measurement",
     "warm_up",
     "write_in_parser",
 ]
@@ -89,7 +88,13 @@ class Format(NamedTuple):
         inline_bytes: Size of the largest source that the server reads itself, without a parser
             process, under small limits; 0 for none.
         to_checked: Packs circuits and summarises them.
+        title: Its name in a sentence; formats of one family of names share one.
         description: Description in one sentence.
+        family: Family of the devices that take it.
+        must_measure: Whether a program without measurements is refused. Other formats measure
+            everything at the end or declare what is measured. Qobj accepts such a program, as
+            Qiskit's own simulators do, and returns zeros.
+        is_for_labs: Whether a lab's device may take it.
     """
 
     name: str
@@ -97,7 +102,11 @@ class Format(NamedTuple):
     read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
     inline_bytes: int
     to_checked: Callable[..., Checked]
+    title: str
     description: str
+    family: Family = "qubit"
+    must_measure: bool = False
+    is_for_labs: bool = True
 
 
 def _without_inputs(
@@ -155,7 +164,9 @@ def _cold_atoms(machine: str) -> Format:
         read=read,
         inline_bytes=_INLINE_BYTES,
         to_checked=_atoms_to_checked,
+        title="experiments in qlued's JSON",
         description=description,
+        family="atoms",
     )
 
 
@@ -166,6 +177,7 @@ _FORMATS: Final = (
         read=_read_ionq,
         inline_bytes=_INLINE_BYTES,
         to_checked=_qubits_to_checked,
+        title="a circuit in IonQ's JSON",
         description=(
             "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several."
         ),
@@ -176,7 +188,9 @@ _FORMATS: Final = (
         read=openqasm.read_openqasm2,
         inline_bytes=0,
         to_checked=_qubits_to_checked,
+        title="OpenQASM 2",
         description="OpenQASM 2, the whole language.",
+        must_measure=True,
     ),
     Format(
         name="openqasm3",
@@ -184,7 +198,9 @@ _FORMATS: Final = (
         read=openqasm.read_openqasm3,
         inline_bytes=0,
         to_checked=_qubits_to_checked,
+        title="OpenQASM 3",
         description="OpenQASM 3 without run-time arithmetic, time and pulses.",
+        must_measure=True,
     ),
     Format(
         name="qobj",
@@ -192,6 +208,7 @@ _FORMATS: Final = (
         read=_without_inputs("qobj", qobj.read),
         inline_bytes=_INLINE_BYTES,
         to_checked=_qubits_to_checked,
+        title="a Qobj",
         description="Qiskit's Qobj of type QASM, one experiment or several.",
     ),
     Format(
@@ -200,7 +217,9 @@ _FORMATS: Final = (
         read=_without_inputs("qiskit.primitives", primitives.read),
         inline_bytes=0,
         to_checked=_qubits_to_checked,
+        title="a document of Qiskit's primitives",
         description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
+        must_measure=True,
     ),
     Format(
         name="qir",
@@ -208,6 +227,7 @@ _FORMATS: Final = (
         read=_without_inputs("qir", _read_qir),
         inline_bytes=0,
         to_checked=_qubits_to_checked,
+        title="QIR",
         description="QIR of the base profile, as LLVM's text.",
     ),
     Format(
@@ -216,9 +236,11 @@ _FORMATS: Final = (
         read=_without_inputs("braket.openqasm3", _read_braket),
         inline_bytes=0,
         to_checked=_qubits_to_checked,
+        title="OpenQASM 3 as Amazon Braket writes it, in JSON",
         description=(
             "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots."
         ),
+        is_for_labs=False,
     ),
     Format(
         name="batch",
@@ -226,10 +248,13 @@ _FORMATS: Final = (
         read=_without_inputs("batch", partial(batch.read, readers=_BATCH_READERS)),
         inline_bytes=0,
         to_checked=_qubits_to_checked,
+        title="a batch of programs in JSON",
         description=(
             "Several programs in one job, each in `openqasm3`, `openqasm2`, `ionq.circuit.v1` or"
             " `qir`."
         ),
+        must_measure=True,
+        is_for_labs=False,
     ),
     *map(_cold_atoms, MACHINES),
     Format(
@@ -238,9 +263,11 @@ _FORMATS: Final = (
         read=_without_inputs("qlued.lab", lab_atoms.read),
         inline_bytes=_INLINE_BYTES,
         to_checked=lab_atoms.to_checked,
+        title="experiments in qlued's JSON",
         description=(
             "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread."
         ),
+        family="atoms",
     ),
     Format(
         name="ahs",
@@ -248,7 +275,10 @@ _FORMATS: Final = (
         read=_without_inputs("ahs", _read_ahs),
         inline_bytes=_INLINE_BYTES,
         to_checked=_atoms_to_checked,
+        title="an analog program of Rydberg atoms in JSON (ahs)",
         description="Analog programs of Rydberg atoms, as Amazon Braket writes them.",
+        family="atoms",
+        is_for_labs=False,
     ),
     Format(
         name="blackbird",
@@ -256,7 +286,9 @@ _FORMATS: Final = (
         read=blackbird.read,
         inline_bytes=0,
         to_checked=photonic.to_checked,
+        title="Blackbird",
         description="Blackbird 1.x for photons, `tdm` programs included.",
+        family="photonic",
     ),
 )
 
@@ -268,7 +300,6 @@ operations."""
 
 _HEAD_BYTES: Final = 64 << 10
 _QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
-_MUST_MEASURE: Final = frozenset({"batch", "openqasm2", "openqasm3", "qiskit.primitives"})
 _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
@@ -301,13 +332,10 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
     return known.to_checked(known.read(source, limits, inputs))
 
 
-def requires_measurement(format_name: str) -> bool:
-    """Return whether this format rejects a program without measurements.
-
-    Other formats measure everything at the end or declare what is measured. Qobj accepts such a
-    program, as Qiskit's own simulators do, and returns zeros.
-    """
-    return format_name in _MUST_MEASURE
+def format_title(name: str) -> str:
+    """Return the name of a format, or of a family such as `qlued`, in a sentence."""
+    known = FORMATS.get(name) or next((it for it in _FORMATS if may_be_meant(it.name, name)), None)
+    return known.title if known else repr(name[:64])
 
 
 def guess_format(source: bytes) -> str:

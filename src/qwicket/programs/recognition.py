@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from qwicket.programs import openqasm
@@ -35,23 +33,6 @@ _JSON: Final = (
 """Keys by which a format is recognised. The first that occurs decides: a later key may also occur
 in the formats before it."""
 
-TITLES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "ahs": "an analog program of Rydberg atoms in JSON (ahs)",
-        "batch": "a batch of programs in JSON",
-        "braket.openqasm3": "OpenQASM 3 as Amazon Braket writes it, in JSON",
-        "blackbird": "Blackbird",
-        "ionq.circuit.v1": "a circuit in IonQ's JSON",
-        "openqasm2": "OpenQASM 2",
-        "openqasm3": "OpenQASM 3",
-        "qiskit.primitives": "a document of Qiskit's primitives",
-        "qir": "QIR",
-        "qlued": "experiments in qlued's JSON",
-        "qobj": "a Qobj",
-    }
-)
-"""Names of formats for sentences; all formats that begin with `qlued.` share one."""
-
 
 def recognise_format(source: bytes) -> str:
     """Return a program's format, `qlued` for any format of that family; empty if unknown."""
@@ -71,11 +52,6 @@ def _is_qir(source: bytes) -> bool:
     if source.startswith(_BITCODE) or source.lstrip().startswith(b"QkPA3"):  # base64 of the magic
         return True
     return _QIR.search(source.decode("utf-8", "replace")) is not None
-
-
-def format_title(format_name: str) -> str:
-    """Return the name of a format in a sentence."""
-    return TITLES.get(format_name, TITLES.get(_family(format_name), repr(format_name[:64])))
 
 
 def may_be_meant(detected_format: str, format_name: str) -> bool:
