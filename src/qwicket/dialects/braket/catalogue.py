@@ -235,7 +235,8 @@ def _openqasm(device: NamedDevice) -> dict[str, Any]:
     return {
         "actionType": "braket.ir.openqasm.program",
         "version": ["1"],
-        "supportedOperations": [*GATES, "gphase", "unitary"],
+        # `gphase` and `U` are taken, but pytket-braket 0.48 fails at devices that list them.
+        "supportedOperations": [*(name for name in GATES if name != "U"), "unitary"],
         "supportedModifiers": [
             {"name": "ctrl"},
             {"name": "negctrl"},
