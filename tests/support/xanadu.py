@@ -50,10 +50,15 @@ def fetch_access_token(http: httpx.Client, token: str) -> str:
 
 
 class Caller:
-    """A client of the dialect, which renews its access token before it expires."""
+    """A client of the dialect, which renews its access token before it expires.
+
+    Attributes:
+        renew_s: Seconds for which an access token is used.
+    """
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
+        self.renew_s = _RENEW_S
         self._token = token
         self._renew_at = 0.0
         self._auth: dict[str, str] = {}
@@ -62,7 +67,7 @@ class Caller:
     def auth(self) -> dict[str, str]:
         if time.monotonic() >= self._renew_at:
             self._auth = {"Authorization": f"Bearer {fetch_access_token(self.http, self._token)}"}
-            self._renew_at = time.monotonic() + _RENEW_S
+            self._renew_at = time.monotonic() + self.renew_s
         return self._auth
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -11,31 +11,33 @@ import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from starlette.responses import Response
 
 from qwicket.dialects.bodies import decode, decode_field
-from qwicket.dialects.validation import SMALL_BODY_BYTES, quoted
+from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, NotFound, NotOffered, Unavailable
 from qwicket.model.pass_through import VendorRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from qwicket.dialects.requests import Request
     from qwicket.dialects.routing import Route
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
     from qwicket.model.pass_through import VendorResponse
 
 T = TypeVar("T")
 
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_texts: Final = msgspec.json.Decoder(str)
+texts: Final = msgspec.json.Decoder(str)
 _numbers: Final = msgspec.json.Decoder(int)
 _KEY: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:\s*')
 _NEXT: Final = re.compile(rb"\s*[,}]\s*")
@@ -48,9 +50,24 @@ _MAX_LIST_BYTES: Final = 64 << 20
 _DOTS: Final = (".", "..")
 """Parameters that would lead to another path: the other server may resolve them."""
 _MAX_DIGITS: Final = 18
+_INLINE_BYTES: Final = 4 << 10
+"""Largest body that is read on the event loop."""
 
 
 # --- declarations ---------------------------------------------------------------------------------
+
+
+class Submitted(NamedTuple):
+    """What is read of a submission.
+
+    Attributes:
+        devices: Names of the device, by field; None if one is not a text. All are checked, because
+            the other server may read any.
+        shots: Shots of all circuits.
+    """
+
+    devices: Mapping[str, str | None]
+    shots: int
 
 
 @dataclass(frozen=True)
@@ -58,19 +75,13 @@ class Submits:
     """The request submits a job, which is its body.
 
     Attributes:
-        device: Fields of the body that may name the device, by its name on the other server.
-        shots: Field of the body with the number of shots.
-        default_shots: Number of shots without that field.
-        circuits: Path in the body to the list of circuits, each of which is run with these shots.
+        read: Reads the fields of the body, not decoded, under the limits.
         foreign: Fields of the body that name something of the machine's one account, such as a
             session, which may be another user's. They must be absent or null.
         id: Field of the response with the job's id.
     """
 
-    device: tuple[str, ...]
-    shots: str
-    default_shots: int
-    circuits: tuple[str, ...]
+    read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
     foreign: tuple[str, ...] = ()
     id: str = "id"
 
@@ -81,12 +92,12 @@ class OfJob:
 
     Attributes:
         document: Path at which a job is read.
-        parent: Field of a part's document with the id of its job.
+        parent: Field of a part's document with the id of its job; None if parts have no ids.
         cancels: Whether the request cancels the job.
     """
 
     document: str
-    parent: str
+    parent: str | None = None
     cancels: bool = False
 
 
@@ -96,17 +107,35 @@ class ListsJobs:
 
     Attributes:
         items: Field of the response with the jobs.
-        ids: Query parameter that selects jobs by their ids, separated by commas.
+        ids: Query parameter that selects jobs by their ids.
         limit: Query parameter with the number of jobs.
-        max_jobs: Largest number of jobs, and the default.
-        next: Query parameter, and field of the response, with the position of the next page.
+        max_jobs: Largest number of jobs.
+        default: Number of jobs without that parameter.
+        next: Query parameter, and field of the response, with the position of the next page; None
+            if a list has one page.
+        separator: Between ids in one parameter; empty if each id has a parameter of its own.
+        is_strict: Whether unknown ids are refused; else they are left out.
     """
 
     items: str
     ids: str
     limit: str
     max_jobs: int
-    next: str
+    default: int
+    next: str | None = None
+    separator: str = ""
+    is_strict: bool = False
+
+    def split(self, text: str) -> list[str]:
+        return text.split(self.separator) if self.separator else [text]
+
+    def query(self, ids: Sequence[str]) -> list[tuple[str, str]]:
+        if self.separator:
+            return [(self.ids, self.separator.join(ids))]
+        return [(self.ids, id) for id in ids]
+
+    def response(self, jobs: list[msgspec.Raw], following: str | None) -> Response:
+        return _json({self.items: jobs} | ({self.next: following} if self.next else {}))
 
 
 @dataclass(frozen=True)
@@ -122,9 +151,17 @@ class ListsDevices:
 
     Attributes:
         name: Field of each with its name.
+        items: Field of the response with the devices; None if the response is the list.
     """
 
     name: str
+    items: str | None = None
+
+    def devices(self, body: bytes) -> list[msgspec.Raw] | None:
+        """Return the devices in a response, not decoded; None if it has no list."""
+        if self.items is None:
+            return decode_or_none(_lists, body)
+        return decode_or_none(_lists, (decode_or_none(_objects, body) or {}).get(self.items))
 
 
 @dataclass(frozen=True)
@@ -212,13 +249,15 @@ class PassThrough:
 
     async def _is_part(self, actor: Actor, rule: OfJob, request: Request[Any], id: str) -> bool:
         """Return whether an id is that of a part of one of the actor's own jobs."""
+        if rule.parent is None:
+            return False
         root: str = request.scope["root_path"]
         path = root + _filled(rule.document, {"id": id})
         found = await self._send(VendorRequest(method="GET", path=path))
         if found.status != 200:
             return False
-        document = await self._in_thread(_decode_or_none, _objects, found.body) or {}
-        parent = _decode_or_none(_texts, document.get(rule.parent))
+        document = await self._in_thread(decode_or_none, _objects, found.body) or {}
+        parent = decode_or_none(texts, document.get(rule.parent))
         if parent is None:
             return False
         try:
@@ -231,12 +270,9 @@ class PassThrough:
         self, actor: Actor, rule: Submits, route: Route, request: Request[Any]
     ) -> Response:
         body = await _body(route, request)
-        fields = await self._parsed(body)
-        # All of them are checked: it is not certain which of them the other server reads.
-        named = {
-            each: _decode_or_none(_texts, fields[each]) for each in rule.device if each in fields
-        }
-        for field, value in (named or {rule.device[0]: None}).items():
+        read = partial(_read, rule, body, self._gateway.limits)
+        fields, found = await self._in_thread(read) if len(body) > _INLINE_BYTES else read()
+        for field, value in found.devices.items():
             if value != self._remote_name:
                 raise InvalidRequest(
                     f"{field}: this address has only the device {self._remote_name!r}, not"
@@ -250,50 +286,46 @@ class PassThrough:
                     " leave it out.",
                     field=field,
                 )
-        shots = rule.default_shots
-        if rule.shots in fields:
-            shots = decode_field(fields[rule.shots], _numbers, rule.shots)
-        shots *= _n_circuits(fields, rule.circuits)
         sent = self._request(route, request, body)
-        found = await self._gateway.pass_through.submit(
+        response = await self._gateway.pass_through.submit(
             actor,
             self._device,
             sent,
             rule.id,
-            shots=shots,
+            shots=found.shots,
             idempotency_key=request.idempotency_key,
         )
-        return _response(found)
+        return _response(response)
 
     async def _list(
         self, actor: Actor, rule: ListsJobs, route: Route, request: Request[Any]
     ) -> Response:
         """List the actor's own jobs by their ids. Positions of pages are those of this server."""
-        query = dict(parse_qsl(request.url.query, keep_blank_values=True))
-        limit = _number(query.pop(rule.limit, str(rule.max_jobs)), rule.limit, rule.max_jobs)
-        at = query.pop(rule.next, None)
-        before = None if at is None else _number(at, rule.next, None)
-        wanted = [each for each in query.pop(rule.ids, "").split(",") if each]
+        pairs = parse_qsl(request.url.query, keep_blank_values=True)
+        wanted = [id for name, text in pairs if name == rule.ids for id in rule.split(text) if id]
+        query = {name: text for name, text in pairs if name != rule.ids}
+        limit = _number(query.pop(rule.limit, str(rule.default)), rule.limit, rule.max_jobs)
+        at = query.pop(rule.next, None) if rule.next else None
+        before = None if at is None else _number(at, str(rule.next), None)
         if len(wanted) > rule.max_jobs:
             raise InvalidRequest(
                 f"{rule.ids} has {len(wanted)} ids, more than {rule.max_jobs}.", field=rule.ids
             )
         if wanted:
-            for id in wanted:
-                await self._gateway.pass_through.find(actor, self._device, id)
-            page = [(0, id) for id in wanted]
+            page = [(0, id) for id in wanted if await self._is_own(actor, rule, id)]
         else:
             page = await self._gateway.pass_through.page(actor, self._device, limit, before)
         if not page:
-            return _json({rule.items: [], rule.next: None})
-        ids = ",".join(id for _, id in page)
-        query |= {rule.ids: ids, rule.limit: str(len(page))}
+            return rule.response([], None)
+        query[rule.limit] = str(len(page))
+        ids = rule.query([id for _, id in page])
         missing = {id for _, id in page}
         own = frozenset(missing)
         listed: list[msgspec.Raw] = []
         n_bytes = 0
         for _ in range(len(page) + 1):  # the machine may end its pages early
-            found = await self._forward(route, request, b"", urlencode(query, safe=","))
+            sent = urlencode([*query.items(), *ids], safe=",")
+            found = await self._forward(route, request, b"", sent)
             if found.status >= 300:
                 return _response(found)
             n_bytes += len(found.body)
@@ -303,21 +335,31 @@ class PassThrough:
                     f"{field}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.",
                     field=field,
                 )
-            document = await self._in_thread(_decode_or_none, _objects, found.body) or {}
-            for each in _decode_or_none(_lists, document.get(rule.items)) or ():
-                fields = _decode_or_none(_objects, each) or {}
-                listed_id = _decode_or_none(_texts, fields.get("id"))
+            document = await self._in_thread(decode_or_none, _objects, found.body) or {}
+            for each in decode_or_none(_lists, document.get(rule.items)) or ():
+                fields = decode_or_none(_objects, each) or {}
+                listed_id = decode_or_none(texts, fields.get("id"))
                 if listed_id is not None and listed_id in own:
                     listed.append(each)
                     missing.discard(listed_id)
-            following = _decode_or_none(_texts, document.get(rule.next))
-            if not following or not missing:
+            following = decode_or_none(texts, document.get(rule.next)) if rule.next else None
+            if not rule.next or not following or not missing:
                 break
             query[rule.next] = following
         else:
             raise Unavailable(f"The list of the server of {self._device} does not end.")
         is_last = bool(wanted) or len(page) < limit
-        return _json({rule.items: listed, rule.next: None if is_last else str(page[-1][0])})
+        return rule.response(listed, None if is_last else str(page[-1][0]))
+
+    async def _is_own(self, actor: Actor, rule: ListsJobs, id: str) -> bool:
+        """Return whether a job is the actor's; refuse others if the rule is strict."""
+        try:
+            await self._gateway.pass_through.find(actor, self._device, id)
+        except NotFound:
+            if rule.is_strict:
+                raise
+            return False
+        return True
 
     async def _list_devices(
         self, actor: Actor, rule: ListsDevices, route: Route, request: Request[Any]
@@ -325,26 +367,17 @@ class PassThrough:
         found = await self._forward(route, request, b"")
         if found.status >= 300:
             return _response(found)
-        if not actor.sees(self._device):
-            return _json([])
-        listed = await self._in_thread(_decode_or_none, _lists, found.body)
+        listed = await self._in_thread(rule.devices, found.body)
         if listed is None:
             raise Unavailable(f"The server of {self._device} gave no list of devices.")
-        names = [
-            _decode_or_none(_texts, (_decode_or_none(_objects, each) or {}).get(rule.name))
-            for each in listed
-        ]
         own = [
             each
-            for each, name in zip(listed, names, strict=True)
-            if name is not None and name == self._remote_name
+            for each in listed
+            if actor.sees(self._device)
+            and decode_or_none(texts, (decode_or_none(_objects, each) or {}).get(rule.name))
+            == self._remote_name
         ]
-        return _json(own)
-
-    async def _parsed(self, body: bytes) -> Mapping[str, msgspec.Raw]:
-        if len(body) <= SMALL_BODY_BYTES:
-            return _fields(body)
-        return await self._in_thread(_fields, body)
+        return _json(own if rule.items is None else {rule.items: own})
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
@@ -381,6 +414,49 @@ class PassThrough:
         )
 
 
+def _read(
+    rule: Submits, body: bytes, limits: Limits
+) -> tuple[Mapping[str, msgspec.Raw], Submitted]:
+    fields = _fields(body)
+    return fields, rule.read(fields, limits)
+
+
+def read_submission(
+    fields: Mapping[str, msgspec.Raw],
+    _limits: Limits,
+    *,
+    devices: Sequence[str],
+    shots: str,
+    default_shots: int,
+    circuits: Sequence[str],
+) -> Submitted:
+    """Read a submission whose circuits all have the same shots.
+
+    Args:
+        fields: Fields of the body, not decoded.
+        devices: Fields that may name the device; one must be there.
+        shots: Field with the number of shots.
+        default_shots: Number without that field.
+        circuits: Path to the list of circuits; without one, there is one circuit.
+
+    Raises:
+        InvalidRequest: The field of the shots is not a number.
+    """
+    named = {each: decode_or_none(texts, fields[each]) for each in devices if each in fields}
+    n_shots = decode_field(fields[shots], _numbers, shots) if shots in fields else default_shots
+    return Submitted(named or {devices[0]: None}, n_shots * _n_circuits(fields, circuits))
+
+
+def _n_circuits(fields: Mapping[str, msgspec.Raw], path: Sequence[str]) -> int:
+    *outer, name = path
+    try:
+        for each in outer:
+            fields = _objects.decode(fields[each])
+        return max(1, len(_lists.decode(fields[name])))
+    except (KeyError, msgspec.MsgspecError):
+        return 1
+
+
 def _filled(template: str, parameters: Mapping[str, str]) -> str:
     """Return the path of a route with its parameters quoted."""
     for name, value in parameters.items():
@@ -415,20 +491,7 @@ def _fields(body: bytes) -> Mapping[str, msgspec.Raw]:
     return found
 
 
-def _n_circuits(fields: Mapping[str, msgspec.Raw], path: tuple[str, ...]) -> int:
-    """Return the length of the list of circuits; 1 where there is none."""
-    *outer, name = path
-    try:
-        for each in outer:
-            fields = _objects.decode(fields[each])
-        return max(1, len(_lists.decode(fields[name])))
-    except (KeyError, msgspec.MsgspecError):
-        return 1
-
-
-def _decode_or_none(
-    decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None
-) -> T | None:
+def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None) -> T | None:
     """Return a decoded value; None if it is absent or of another type."""
     if value is None:
         return None

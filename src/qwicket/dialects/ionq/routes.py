@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.ionq import sessions, wire
@@ -13,6 +14,7 @@ from qwicket.dialects.pass_through import (
     OfDevice,
     OfJob,
     Submits,
+    read_submission,
 )
 from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
@@ -43,13 +45,25 @@ _ESTIMATE: Final = (
 )
 _SHARPEN: Final = ("sharpen", "aggregation")
 _SUBMITS: Final = Submits(
-    ("backend", "target"),
-    "shots",
-    default_shots=100,
-    circuits=("input", "circuits"),
+    partial(
+        read_submission,
+        devices=("backend", "target"),
+        shots="shots",
+        default_shots=100,
+        circuits=("input", "circuits"),
+    ),
     foreign=("session_id", "parent_job_id"),
 )
-_LISTS: Final = ListsJobs(items="jobs", ids="ids", limit="limit", max_jobs=100, next="next")
+_LISTS: Final = ListsJobs(
+    items="jobs",
+    ids="ids",
+    limit="limit",
+    max_jobs=100,
+    default=100,
+    next="next",
+    separator=",",
+    is_strict=True,
+)
 _JOB: Final = OfJob("/jobs/{id}", "parent_job_id")
 _CANCELS: Final = OfJob("/jobs/{id}", "parent_job_id", cancels=True)
 _DEVICE: Final = OfDevice("backend")

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.pass_through import (
+    HANDLED_HERE,
+    ListsDevices,
+    ListsJobs,
+    OfDevice,
+    OfJob,
+    Submits,
+)
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
 from qwicket.dialects.xanadu import wire
 from qwicket.dialects.xanadu.handlers import Handlers
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_JOB: Final = OfJob("/jobs/{id}")
 _SIGN_IN: Final = "/auth/realms/platform/protocol/openid-connect/token"
 # Reading the header of a circuit is slow, so only short ones are read on the event loop.
 _SUBMISSION: Final = Body(wire.submission, wire.SubmitBody, inline_bytes=4 << 10)
@@ -29,16 +38,39 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.issue_access_token,
         Open("The form holds the token."),
         Body(wire.grant),
+        pass_through=HANDLED_HERE,
     ),
-    Route("GET", "/healthz", Handlers.ping, ANY_TOKEN),
-    Route("GET", "/devices", Handlers.list_devices, _D),
-    Route("GET", "/devices/{target}", Handlers.read_device, _D),
-    Route("GET", "/devices/{target}/specifications", Handlers.read_specification, _D),
-    Route("GET", "/devices/{target}/specification", Handlers.read_specification, _D),
-    Route("GET", "/devices/{target}/certificate", Handlers.read_certificate, _D),
-    Route("GET", "/jobs", Handlers.list_jobs, _R, query=("size", "id", "status")),
-    Route("POST", "/jobs", Handlers.submit_job, _W, _SUBMISSION, status=201),
-    Route("GET", "/jobs/{id}", Handlers.read_job, _R),
+    Route("GET", "/healthz", Handlers.ping, ANY_TOKEN, pass_through=HANDLED_HERE),
+    Route(
+        "GET", "/devices", Handlers.list_devices, _D, pass_through=ListsDevices("target", "data")
+    ),
+    *(
+        Route("GET", f"/devices/{{target}}{path}", handler, _D, pass_through=OfDevice("target"))
+        for path, handler in (
+            ("", Handlers.read_device),
+            ("/specifications", Handlers.read_specification),
+            ("/specification", Handlers.read_specification),
+            ("/certificate", Handlers.read_certificate),
+        )
+    ),
+    Route(
+        "GET",
+        "/jobs",
+        Handlers.list_jobs,
+        _R,
+        query=("size", "id", "status"),
+        pass_through=ListsJobs(items="data", ids="id", limit="size", max_jobs=50, default=10),
+    ),
+    Route(
+        "POST",
+        "/jobs",
+        Handlers.submit_job,
+        _W,
+        _SUBMISSION,
+        status=201,
+        pass_through=Submits(wire.outline),
+    ),
+    Route("GET", "/jobs/{id}", Handlers.read_job, _R, pass_through=_JOB),
     Route(
         "PATCH",
         "/jobs/{id}",
@@ -46,10 +78,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         _W,
         Body(wire.check_cancel, wire.PatchBody),
         status=204,
+        pass_through=OfJob("/jobs/{id}", cancels=True),
     ),
-    Route("GET", "/jobs/{id}/circuit", Handlers.read_circuit, _R),
+    Route("GET", "/jobs/{id}/circuit", Handlers.read_circuit, _R, pass_through=_JOB),
     Route(
-        "GET", "/jobs/{id}/result", Handlers.read_result, _R, media_type="application/octet-stream"
+        "GET",
+        "/jobs/{id}/result",
+        Handlers.read_result,
+        _R,
+        media_type="application/octet-stream",
+        pass_through=_JOB,
     ),
 )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, invalid, small_form
+from qwicket.dialects.bodies import decode, decode_field, invalid, small_form
+from qwicket.dialects.pass_through import Submitted, decode_or_none, texts
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
@@ -70,6 +71,7 @@ class Grant(NamedTuple):
     token: str
 
 
+_ABSENT: Final = msgspec.Raw(b"null")
 _submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
 _patch_decoder: Final = msgspec.json.Decoder(PatchBody)
 _vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
@@ -115,6 +117,24 @@ def submission(text: bytes, limits: Limits) -> Submission:
         name=body.name or "",
         vendor_fields=msgspec.json.encode(VendorFields(body.name, body.language)),
     )
+
+
+def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
+    """Return the devices that a submission names, and its shots, which its circuit has.
+
+    Raises:
+        InvalidRequest: There is no circuit, or its header is malformed.
+        LimitExceeded: The circuit is too long.
+    """
+    circuit = decode_field(fields.get("circuit", _ABSENT), texts, "circuit")
+    try:
+        header = blackbird.read_header(circuit.encode(), limits)
+    except (InvalidRequest, LimitExceeded) as error:
+        raise in_circuit(error) from None
+    named: dict[str, str | None] = {"circuit": header.target} if header.target else {}
+    if fields.get("target", _ABSENT) != _ABSENT or not named:
+        named["target"] = decode_or_none(texts, fields.get("target"))
+    return Submitted(named, header.shots)
 
 
 def _target(requested: str | None, written: str) -> str:

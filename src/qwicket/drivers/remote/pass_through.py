@@ -26,6 +26,7 @@ from qwicket.model.pass_through import HTTP_REQUEST, VendorRequest, VendorRespon
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwicket.clients.http import Response
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import (
         Cloud,
@@ -35,14 +36,36 @@ if TYPE_CHECKING:
         RequireLease,
         Statuses,
     )
+    from qwicket.drivers.remote.xanadu import AccessToken
     from qwicket.model.failures import Failure
 
 _MAX_BYTES: Final = 64 << 20
 """Longest response of a device's own server."""
 _VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3")}
 """Versions at the end of a cloud's address; each request's path contains them already."""
-_CREDENTIALS: Final = {"ionq": ("Authorization", "apiKey {}")}
-"""Header with the key, by the kind of the cloud."""
+
+
+class _Key:
+    """IonQ's way to sign in: each request has the key."""
+
+    def __init__(self, key: str) -> None:
+        self.secret = key
+
+    def header(self) -> str:
+        """Return the value of the header Authorization."""
+        return f"apiKey {self.secret}"
+
+    def renew(self, _refused: str) -> bool:
+        """Return whether a request may be sent again after it was refused with a header."""
+        return False
+
+
+def _credentials(remote: Remote, key: str) -> _Key | AccessToken:
+    if remote.kind == "xanadu":
+        from qwicket.drivers.remote.xanadu import AccessToken  # late: few need it
+
+        return AccessToken(remote, key)
+    return _Key(key)
 
 
 class Sender:
@@ -57,21 +80,48 @@ class Sender:
         url = remote.url.rstrip("/")
         for version in _VERSIONS.get(remote.kind, ()):
             url = url.removesuffix(version)
-        name, text = _CREDENTIALS[remote.kind]
-        self._headers = {name: text.format(key)}
+        self._credentials = _credentials(remote, key)
         self._key = key
         self._timeout_s = remote.timeout_s
         self._http = HTTPClient(url, ValueError, _MAX_BYTES)
 
-    def send(self, request: VendorRequest) -> VendorResponse:
-        """Return the response, whatever its status, without the key.
+    def send(
+        self, request: VendorRequest, require_lease: RequireLease = lambda: None
+    ) -> VendorResponse:
+        """Return the response, whatever its status, without secrets.
+
+        Args:
+            request: The request.
+            require_lease: Called before each attempt to send it, which may follow a sign-in.
 
         Raises:
             NothingSent: The request did not arrive.
             OutcomeUnknown: There was no valid response.
             KeyRefused: The server does not accept the key.
         """
-        headers = dict(self._headers)
+        header = self._credentials.header()
+        require_lease()
+        found = self._exchange(request, header)
+        # What is refused with this status was not done.
+        if found.status == HTTPStatus.UNAUTHORIZED and self._credentials.renew(header):
+            header = self._credentials.header()
+            require_lease()
+            found = self._exchange(request, header)
+        text = f"the server does not accept the key: status {found.status}"
+        if refusal := key_refusal(found.status, text):
+            raise refusal
+        body = found.content
+        for secret in (self._key, self._credentials.secret):
+            body = body.replace(secret.encode(), b"...")
+        return VendorResponse(
+            status=found.status,
+            content_type=found.headers.get("Content-Type", ""),
+            retry_after=found.headers.get("Retry-After", ""),
+            body=body,
+        )
+
+    def _exchange(self, request: VendorRequest, header: str) -> Response:
+        headers = {"Authorization": header}
         if request.content_type:
             headers["Content-Type"] = request.content_type
         has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
@@ -81,26 +131,17 @@ class Sender:
             headers,
             request.body if has_body else None,
             limit_s=self._timeout_s,
-            secrets=[self._key],
+            secrets=[self._key, self._credentials.secret],
             can_repeat=request.method in ("GET", "HEAD"),
             can_be_empty=True,
         )
         try:
-            found = self._http.exchange(sent)
+            return self._http.exchange(sent)
         except NoResponse as error:
             kind = OutcomeUnknown if error.was_sent else NothingSent
             raise kind(str(error)) from None
         except InvalidResponse as error:
             raise OutcomeUnknown(str(error)) from None
-        text = f"the server does not accept the key: status {found.status}"
-        if refusal := key_refusal(found.status, text):
-            raise refusal
-        return VendorResponse(
-            status=found.status,
-            content_type=found.headers.get("Content-Type", ""),
-            retry_after=found.headers.get("Retry-After", ""),
-            body=found.content.replace(self._key.encode(), b"..."),
-        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -131,7 +172,7 @@ class PassThroughCloud:
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         request, id_field = from_program(program.source)
-        response = self._sender.send(request)
+        response = self._sender.send(request, require_lease)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             after_s = retry_after_s({"Retry-After": response.retry_after}, time.time())
             raise TryLater(f"it responds with status {response.status}", after_s)

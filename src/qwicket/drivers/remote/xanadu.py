@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from qwicket.drivers.remote.clouds import (
     InvalidResult,
     Mirror,
     NoProof,
+    NothingSent,
     Offer,
     OutcomeUnknown,
     Refused,
@@ -26,6 +28,7 @@ from qwicket.drivers.remote.clouds import (
 )
 from qwicket.drivers.remote.failures import (
     ErrorTranslator,
+    key_refusal,
     read_one_by_one,
     submission_error_of_status,
 )
@@ -77,6 +80,65 @@ class _Connection(Connection):
         return super()._send(method, url, headers, kwargs)
 
 
+def arguments(remote: Remote, key: str) -> dict[str, Any]:
+    """Return the arguments of a connection.
+
+    Raises:
+        ValueError: The address has no host.
+    """
+    parts = urlsplit(remote.url)
+    is_secure = parts.scheme == "https"
+    if not parts.hostname:
+        raise ValueError("remote: url has no host")
+    return {
+        "refresh_token": key,
+        "host": parts.hostname,
+        "port": parts.port or (443 if is_secure else 80),
+        "tls": is_secure,
+        "timeout_s": remote.timeout_s,
+    }
+
+
+class AccessToken:
+    """Access token for requests that are passed on; the key of the account is exchanged for it."""
+
+    def __init__(self, remote: Remote, key: str) -> None:
+        self._connection = Connection(**arguments(remote, key))
+        self._lock = threading.Lock()
+
+    @property
+    def secret(self) -> str:
+        return self._connection.access_token or ""
+
+    def header(self) -> str:
+        """Return the value of the header Authorization.
+
+        Raises:
+            KeyRefused: The server does not accept the key.
+            NothingSent: The sign-in failed.
+        """
+        if not self.secret:
+            self.renew("")
+        return f"Bearer {self.secret}"
+
+    def renew(self, refused: str) -> bool:
+        """Replace the token that was refused in a header; return that the request may be repeated.
+
+        Raises:
+            CloudError: As for `header`.
+        """
+        with self._lock:  # of many requests with an expired token, one signs in
+            if self.secret and refused != f"Bearer {self.secret}":
+                return True
+            try:
+                self._connection.update_access_token()
+            except RequestException as error:
+                if refusal := key_refusal(_status_of(error), str(error)):
+                    raise refusal from None
+                raise NothingSent(str(error)) from None
+        return True
+
+
 class XanaduCloud:
     """One device of one account.
 
@@ -93,18 +155,8 @@ class XanaduCloud:
     is_simulated = False
 
     def __init__(self, remote: Remote, key: str) -> None:
-        parts = urlsplit(remote.url)
-        is_secure = parts.scheme == "https"
-        if not parts.hostname:
-            raise ValueError("remote: url has no host")
         self._device = remote.device
-        self._connection = _Connection(
-            refresh_token=key,
-            host=parts.hostname,
-            port=parts.port or (443 if is_secure else 80),
-            tls=is_secure,
-            timeout_s=remote.timeout_s,
-        )
+        self._connection = _Connection(**arguments(remote, key))
         self._connection.lease_check = LeaseCheck()
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
