@@ -346,7 +346,8 @@ class _Reader:
                 yield Measure(qubits[0], clbits[0])
             case known.Reset():
                 yield Reset(qubits[0])
-            case known.Barrier() | known.Delay():  # simulated gates take no time
+            # Simulated gates take no time, and a phase of the whole state has no effect.
+            case known.Barrier() | known.Delay() | library.GlobalPhaseGate():
                 return
             case known.IfElseOp():
                 condition = _condition(operation.condition, scope.clbits)
@@ -513,7 +514,7 @@ def _condition(expression: Any, clbits: Mapping[Any, int], depth: int = 0) -> Co
             return conditions.compare(_bits(expression.var, clbits), "!=", 0)
         case expr.Value():
             return bool(expression.value)
-        case expr.Cast():
+        case expr.Cast() if _keeps_value(expression):
             return _condition(expression.operand, clbits, depth + 1)
         case expr.Unary(op=expr.Unary.Op.LOGIC_NOT):
             return conditions.negate(_condition(expression.operand, clbits, depth + 1))
@@ -568,6 +569,12 @@ def _uncast(expression: Any) -> Any:
         if isinstance(expression, expr.Cast) and expression.implicit
         else expression
     )
+
+
+def _keeps_value(cast: Any) -> bool:
+    """Return whether a cast keeps zero and all other values apart: none to fewer bits does."""
+    before, after = [getattr(each.type, "width", 0) for each in (cast.operand, cast)]
+    return _is_bool(cast) or _is_bool(cast.operand) or 0 < before <= after
 
 
 def _is_bool(expression: Any) -> bool:
