@@ -193,6 +193,9 @@ class Interpreter:
         assert self._extension is not None  # without one the parser refuses pragmas
         if self._frame.guard:
             raise self.error(statement.at, "a pragma cannot depend on a measurement")
+        # It is one token, but a loop reads all of its text again each time.
+        if self._frame.loops:
+            self._evaluator.count_steps(len(statement.text), statement.at)
         self._extension.pragma(self, statement.text, statement.at)
 
     def add_phase(self, phase: float, at: int) -> None:
