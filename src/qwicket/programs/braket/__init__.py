@@ -34,8 +34,8 @@ from qwicket.programs.openqasm.reader import Reader
 
 __all__ = ["BraketProgram", "BraketSource", "read"]
 
-_INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
-"""Declaration of an input; the group is its name."""
+_INPUT: Final = re.compile(r"\binput\b([^;]*+)")
+"""Declaration of an input; the group ends with its name."""
 
 
 class BraketProgram(msgspec.Struct, frozen=True):
@@ -104,12 +104,15 @@ def _read_set(program: BraketSource, limits: Limits) -> tuple[QubitCircuit, ...]
     circuits: list[QubitCircuit] = []
     n_ops = 0
     for number, member in enumerate(program.programs):
+        if {len(each) for each in (member.inputs or {}).values()} - {member.n_executables or -1}:
+            field = f"programs[{number}].inputs"
+            raise InvalidProgram(f"{field}: needs lists of one length, at least 1", field=field)
         # The text is read for each place again: values of inputs may decide which gates run.
         for place, inputs in enumerate(member.executables()):
             try:
                 circuit = _read_one(BraketSource(member.source, program.shots, inputs), limits)
                 n_ops += len(circuit.ops)
-                # Counted together, because one job holds the circuits of all of them.
+                # Counted together, because one job holds all of them.
                 if n_ops > limits.programs.operations:
                     raise LimitExceeded(
                         f"The program set has more than {limits.programs.operations:,} operations"
@@ -131,9 +134,8 @@ def _read_one(program: BraketSource, limits: Limits) -> QubitCircuit:
             f"the text has {n_bytes:,} bytes; "
             f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
         )
-    # A client may send values of inputs that the program does not declare, which the interpreter
-    # would refuse.
-    declared = set(_INPUT.findall(program.source))
+    # The interpreter would refuse values of inputs that the program does not declare.
+    declared = {re.split(r"\W+", text.strip())[-1] for text in _INPUT.findall(program.source)}
     inputs = {name: value for name, value in program.inputs.items() if name in declared}
 
     def read_with(inputs: Mapping[str, Any]) -> tuple[QubitCircuit, Pragmas, int]:
@@ -190,7 +192,7 @@ def _with_readouts(
         else:
             measured = tuple((place, place) for place in range(n))
             registers = (Register("b", n),)
-            # With result types the engine measures, after it has rotated the qubits to their bases.
+            # With result types the engine measures, in their bases.
             if not values:
                 ops += tuple(Measure(place, place) for place in range(n))
     readouts = Readouts(shots, values, measured, tuple(place_of))
@@ -220,7 +222,7 @@ def _moved(op: Op, place_of: dict[int, int]) -> Op:
 def _check_width(
     values: Sequence[Readout], n: int, shots: int, *, noisy: bool, bounds: BraketLimits
 ) -> None:
-    """Refuse a state that is too wide, and results that are too long."""
+    """Refuse states that are too wide, and too long results."""
     if noisy and n > bounds.density_qubits:
         raise LimitExceeded(
             f"The program has noise on {n} qubits, {bounds.density_qubits} are allowed (limit"
