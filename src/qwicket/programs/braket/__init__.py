@@ -28,6 +28,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.braket import slopes
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.braket.pragmas import Pragmas
+from qwicket.programs.json_text import Int64
 from qwicket.programs.openqasm.bounds import BraketLimits
 from qwicket.programs.openqasm.interpreter import Extension
 from qwicket.programs.openqasm.reader import Reader
@@ -62,7 +63,7 @@ class BraketSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     source: str
-    shots: int
+    shots: Int64
     inputs: dict[str, Any] = {}
     programs: tuple[BraketProgram, ...] = ()
 
@@ -164,8 +165,8 @@ def _with_readouts(
             f"The program has {len(pragmas.results)} result types, {bounds.result_types} are"
             " allowed (limit result_types)."
         )
-    # Only the qubits that operations and pragmas name are simulated, as on Braket's simulators. A
-    # circuit has at least one qubit, so a program that names none gets qubit 0.
+    # Only the qubits that operations and pragmas name are simulated, as on Braket's simulators; a
+    # program without any gets qubit 0.
     used = sorted(_used(circuit.ops) | pragmas.used)
     place_of = {qubit: place for place, qubit in enumerate(used or range(1))}
     n = len(place_of)
@@ -177,7 +178,7 @@ def _with_readouts(
     if not shots:
         if not pragmas.results:
             raise InvalidProgram("shots: a program without result types needs shots above 0")
-        # Either one would need an average over its outcomes, which are those of shots.
+        # Either one would need an average over its outcomes, which need shots.
         if not all(type(op) is Gate for op in ops):
             raise InvalidProgram("shots: a program that measures or resets needs shots above 0")
     noisy = is_noisy(ops)

@@ -239,7 +239,17 @@ def test_the_limit_of_the_text_is_in_bytes() -> None:
         read(text, limits)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"source": 1, "shots": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"source": 1, "shots": 1}',
+        b'{"source": "qubit q; h q;", "shots": 9999999999999999999}',
+        b"\xff",
+    ],
+)
 def test_what_is_no_program_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidProgram):
         read(text, Limits())
