@@ -438,6 +438,7 @@ class Interpreter:
             if not is_open:
                 is_open = True
                 frame.guard += 1
+            self._evaluator.count_steps(conditions.weight(holds), statement.at)
             self._branch(holds, body, end, is_last=not (n_left or statement.otherwise))
         else:
             self._run_block(statement.otherwise)
@@ -478,6 +479,7 @@ class Interpreter:
             condition = conditions.any_of(tests)
             is_last = place == len(cases) - 1 and not statement.otherwise
             if not isinstance(condition, bool):
+                self._evaluator.count_steps(conditions.weight(condition), at)
                 self._branch(condition, body, end, is_last=is_last)
         self._run_block(statement.otherwise)
         frame.flow.place(end)

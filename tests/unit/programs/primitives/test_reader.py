@@ -341,6 +341,14 @@ def test_a_gate_that_is_a_global_phase_has_no_effect() -> None:
     assert found.ops == (FlatGate("h", (0,)), Measure(0, 0))
 
 
+def test_bits_of_conditions_count_as_operations() -> None:
+    circuit = QuantumCircuit(1, 1_000)
+    with circuit.for_loop(range(9)), circuit.if_test((circuit.cregs[0], 1)):
+        circuit.x(0)
+    with pytest.raises(LimitExceeded, match=r"operations: 22[0-9]{2} or more"):
+        sampler(circuit, limits=Limits.from_names(operations=2_250))
+
+
 def test_blocks_map_their_qubits_and_bits_and_loops_are_unrolled() -> None:
     def build(circuit: QuantumCircuit) -> None:
         body = QuantumCircuit(2, 1)
