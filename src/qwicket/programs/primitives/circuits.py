@@ -168,7 +168,7 @@ class _Binder:
         self._flow.place(end)
 
 
-def read(data: bytes, limits: Limits) -> Template | TextTemplate:
+def read(data: bytes, limits: Limits, values: Any) -> Template | TextTemplate:
     """Read a file with one circuit, or a text in OpenQASM 3.
 
     Raises:
@@ -178,7 +178,7 @@ def read(data: bytes, limits: Limits) -> Template | TextTemplate:
     if _TEXT.match(data):
         from qwicket.programs.primitives.text_circuits import TextTemplate  # late: few are texts
 
-        return TextTemplate(data, limits)
+        return TextTemplate(data, limits, values)
     (template,) = read_all(data, 1, limits, VERSIONS)
     return template
 
