@@ -248,9 +248,9 @@ def _of_vector(value: Readout, psi: Complexes) -> Complexes | Floats:
     numbers: list[float] = []
     for product in value.products:
         turned = times(product, psi)
-        mean = np.vdot(psi, turned).real
-        square = np.vdot(turned, turned).real
-        numbers.append(mean if value.kind == "expectation" else max(square - mean**2, 0.0))
+        mean = float(np.vdot(psi, turned).real)
+        square = float(np.vdot(turned, turned).real)
+        numbers.append(mean if value.kind == "expectation" else max(square - mean * mean, 0.0))
     return np.array(numbers, dtype=np.float64)
 
 
