@@ -105,7 +105,9 @@ class _Count:
         self._steps += 4 ** (n - 2)
         if last - first >= n:
             self._away = max(self._away, n - 1)
-            self._steps += 2 * len(_exchanges(sorted(operands)))
+            # The length of `_exchanges`, which for far qubits would be a list of thousands.
+            places = enumerate(sorted(operands), first)
+            self._steps += 2 * sum(qubit - place for place, qubit in places)
         if n == 2 and gate.controls:
             self._add_controlled(gate.controls[0], gate.targets, first, last)
             return

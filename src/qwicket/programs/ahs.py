@@ -120,7 +120,8 @@ class _LinearSegment(NamedTuple):
         of_interaction = _MAX_INTERACTION_SUM * blockade * abs(amplitude_slope)
         # [Lx, Lz] and [Lx, n] are Ly of one atom up to a phase, and its norm is 1/2.
         commutator = n_atoms / 2 * (of_fields + of_interaction)
-        return max(1, ceil(sqrt(tau**3 / 12 * commutator / error)))
+        # Infinite for atoms that nearly coincide; so many steps are refused by their number.
+        return max(1, ceil(min(1e18, sqrt(tau**3 / 12 * commutator / error))))
 
 
 _decoder: Final = msgspec.json.Decoder(_Program)

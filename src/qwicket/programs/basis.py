@@ -14,6 +14,8 @@ from math import isclose, pi, remainder, tau
 from types import MappingProxyType
 from typing import Final
 
+from msgspec.structs import replace
+
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
@@ -370,9 +372,7 @@ class _Compiler(Synthesis):
             if isinstance(op, Branch | Jump):
                 here, end = begins[place], begins[min(place + 1 + op.skip, len(circuit.ops))]
                 self._ops[here] = _skipping(op, end - here - 1)
-        return QubitCircuit(
-            circuit.n_qubits, tuple(self._ops), circuit.registers, circuit.shots, circuit.estimation
-        )
+        return replace(circuit, ops=tuple(self._ops))
 
     def _take(self, op: Op) -> None:
         basis = self._basis

@@ -64,7 +64,9 @@ def check_limit(name: str, number: int, limit: int, suffix: str = "") -> None:
         LimitExceeded: The number is above the limit; the detail names the limit and both numbers.
     """
     if number > limit:
-        raise LimitExceeded(f"{name}: {number}{suffix} is above the limit of {limit}", field=name)
+        # Python writes no integer of more than 4,300 digits, and such sizes can be multiplied.
+        shown = f"{number}{suffix}" if number <= INT64_MAX else "a number above 2^63"
+        raise LimitExceeded(f"{name}: {shown} is above the limit of {limit}", field=name)
 
 
 def decode(

@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from cmath import exp, phase
 from collections.abc import Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import pairwise
 from math import atan2, cos, fmod, pi, sin, sqrt, tau
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from qwicket.circuits.analysis import all_commute, pauli_masks
 from qwicket.circuits.qubit import Gate
 
 TINY: Final = 1e-12
@@ -210,7 +211,7 @@ class Synthesis(ABC):
         self.do_controlled(_X, (control,), target)
 
     def _pauliexp(self, gate: Gate) -> None:
-        if _any_anticommute(gate.terms):
+        if not all_commute(map(pauli_masks, gate.terms)):
             raise NoExactDecomposition("terms of a pauliexp do not commute")
         for term, amount in zip(gate.terms, gate.params, strict=True):
             places = [place for place, letter in enumerate(term[::-1]) if letter != "I"]
@@ -292,19 +293,3 @@ class Synthesis(ABC):
             self.do(Z, qubit_b)
         if abs(theta) >= TINY:
             self.rotate_zz(theta, qubit_a, qubit_b)
-
-
-def _any_anticommute(terms: Sequence[str]) -> bool:
-    """Return whether two of some Pauli strings anticommute.
-
-    They do if they have different letters, neither of them I, in an odd number of places.
-    """
-    masks = []
-    for term in terms:
-        x = int("0" + "".join("1" if letter in "XY" else "0" for letter in term), 2)
-        z = int("0" + "".join("1" if letter in "ZY" else "0" for letter in term), 2)
-        masks.append((x, z))
-    each = dict.fromkeys(masks)
-    return any(
-        (a & d).bit_count() + (b & c).bit_count() & 1 for (a, b), (c, d) in combinations(each, 2)
-    )

@@ -187,3 +187,12 @@ def test_a_long_program_is_read_in_a_moment() -> None:
     checked = programs.read("ahs", json.dumps(long).encode(), Limits())
     assert checked.summary.n_ops_2q >= 49_999
     assert time.process_time() - began < 5
+
+
+def test_atoms_that_nearly_coincide_are_refused_by_the_number_of_steps() -> None:
+    close = program(2, amplitude=field([0, 1e30], [0, 1e-30]))
+    close["register"]["sites"] = [["1e-30", "0"], ["1.0000000000000002e-30", "0"]]
+    zero = field([0, 0], [0, 1e-30])
+    close["hamiltonian"]["drivingFields"][0] |= {"phase": zero, "detuning": zero}
+    with pytest.raises(LimitExceeded, match=r"operations: .* is above the limit of 1000000"):
+        programs.read("ahs", json.dumps(close).encode(), Limits())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import reduce
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import unitary_group
 
+from qwicket import programs
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
@@ -339,3 +341,15 @@ def test_every_name_of_a_gate_is_one_that_readers_make() -> None:
     assert {flat for flat, _ in NAMES.values()} <= known
     sizes = reduce(lambda maximum, name: max(maximum, name[1]), NAMES.values(), 0)
     assert sizes == 4
+
+
+@pytest.mark.parametrize("gates", [("rz", "sx", "cx"), ()])
+def test_quantities_of_the_final_state_are_refused_where_only_bits_are_read(
+    gates: tuple[str, ...],
+) -> None:
+    text = "qubit[1] q; h q;\n#pragma braket result expectation z(q[0])\n"
+    source = json.dumps({"source": text, "shots": 9}).encode()
+    packed = programs.read("braket.openqasm3", source, LIMITS).circuits
+    found = programs.compile_to_basis_in_parser(packed, gates, "far", "openqasm3", LIMITS)
+    assert isinstance(found, programs.Refusal)
+    assert "only programs that are sampled" in found.detail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from math import pi, tau
 
@@ -246,3 +247,12 @@ def test_the_bound_holds_inside_one_gate() -> None:
     gate = Gate("x", (28,), (), tuple(range(28)))
     with pytest.raises(LimitExceeded, match=re.escape("ionq_gates: 1001 or more")):
         compile_circuit(circuit([gate], 29), "zz", Limits.from_names(IonQLimits, ionq_gates=1000))
+
+
+def test_many_terms_that_commute_are_compared_in_linear_time() -> None:
+    terms = tuple(f"{k:016b}".translate({48: "I", 49: "Z"}) for k in range(1, 20_001))
+    gate = Gate("pauliexp", tuple(range(16)), (0.1,) * len(terms), (), terms)
+    began = time.thread_time()
+    with pytest.raises(LimitExceeded, match="ionq_gates"):
+        compile_circuit(QubitCircuit(16, (gate,), ()), "zz", Limits())
+    assert time.thread_time() - began < 8.0

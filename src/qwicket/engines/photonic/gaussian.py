@@ -63,9 +63,11 @@ class Gaussian:
     def prepare(self, modes: Sequence[int], cov: Real, means: Real) -> None:
         """Replace some modes by a state of their own."""
         n = len(modes)
-        scale = max(1.0, float(np.abs(cov).max()))
-        bona_fide = np.linalg.eigvalsh(cov + 1j * omega(n))[0] >= -_TOLERANCE * scale
-        if not np.allclose(cov, cov.T, rtol=0, atol=_TOLERANCE * scale) or not bona_fide:
+        largest = max(1.0, float(np.linalg.eigvalsh(cov)[-1]))
+        # Far below the smallest variance that a state can have, which is 1 / `largest`.
+        tolerance = min(_TOLERANCE * largest, 0.1 / largest)
+        bona_fide = np.linalg.eigvalsh(cov + 1j * omega(n))[0] >= -tolerance
+        if not np.allclose(cov, cov.T, rtol=_TOLERANCE, atol=_TOLERANCE) or not bona_fide:
             text = "Gaussian: V is not a state's covariance matrix (ħ = 2: the vacuum has V = 1)"
             raise CannotRun("invalid_circuit", text)
         at = self.places(modes)

@@ -58,6 +58,7 @@ _TURNS: Final[dict[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
 """Gates that turn the eigenvectors of an observable to those of Z, eigenvalue 1 to |0⟩."""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def run(
     circuit: QubitCircuit, seed: SeedSequence, run_once: RunOnce, final_amplitudes: FinalAmplitudes
 ) -> EngineResult:
@@ -126,6 +127,8 @@ def _labels(readouts: Readouts) -> NDArray[np.int64]:
 
 
 def _array(value: NDArray[np.complex128] | Floats) -> Array:
+    if not np.isfinite(value).all():
+        raise CannotRun("unsupported", "a value of the result is too large for a float")
     if np.iscomplexobj(value):
         return Array("<c16", value.shape, np.ascontiguousarray(value, "<c16").tobytes())
     flat = float64_array(np.ascontiguousarray(value, "<f8").tobytes())
@@ -247,7 +250,7 @@ def _of_vector(value: Readout, psi: Complexes) -> Complexes | Floats:
         turned = times(product, psi)
         mean = float(np.vdot(psi, turned).real)
         square = float(np.vdot(turned, turned).real)
-        numbers.append(mean if value.kind == "expectation" else max(0.0, square - mean**2))
+        numbers.append(mean if value.kind == "expectation" else max(square - mean * mean, 0.0))
     return np.array(numbers, dtype=np.float64)
 
 
@@ -271,7 +274,7 @@ def _of_density(value: Readout, rho: Complexes, n: int) -> Complexes | Floats:
             numbers.append(mean)
             continue
         turned = times(product, turned)
-        numbers.append(max(0.0, np.trace(turned.reshape(size, size)).real - mean**2))
+        numbers.append(max(np.trace(turned.reshape(size, size)).real - mean**2, 0.0))
     return np.array(numbers, dtype=np.float64)
 
 

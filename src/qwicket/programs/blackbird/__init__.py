@@ -36,7 +36,7 @@ _FIRST_LINES: Final = 50
 _MARK: Final = re.compile(r"([A-Za-z]\w{0,40}+)[ \t]*+[(|]|version[ \t]++1\.[0-9]|target[ \t]++\w")
 """Beginning of a line that occurs only in Blackbird, if the word is one of its operations."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Increased when the reader returns other circuits for the same text."""
 
 

@@ -61,7 +61,7 @@ def read_layout(text: str) -> Layout | None:
         raise InvalidProgram(f"a layout may have at most {_MAX_FREE} free parameters")
     # The reader knows no free parameters, so each is replaced by a number that no layout would
     # contain, and recognised by it in the circuit.
-    numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
+    numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free, 1)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
     own = BlackbirdLimits(blackbird_operations=_MAX_GATES)
     circuit = Reader(lines(written, own.program_lines), Limits(own=(own,))).program().circuit

@@ -136,6 +136,20 @@ def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Argument
     return Gate(name, modes, tuple(params))
 
 
+def in_bin(argument: Argument, time: int) -> Argument:
+    """Return an argument for a time bin, in which `q0` is the value of the mode of this bin."""
+    if not isinstance(argument, Formula):
+        return argument
+    return Formula(
+        tuple(
+            [
+                f"q{int(each[1:]) + time}" if isinstance(each, str) and each[1:].isdigit() else each
+                for each in argument.code
+            ]
+        )
+    )
+
+
 def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
     """Check the squeezing and displacement of a gate against the limits.
 

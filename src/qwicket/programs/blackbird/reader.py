@@ -13,7 +13,13 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.blackbird import bounds
 from qwicket.programs.blackbird.expressions import FUNCTIONS, Array, Expressions, Number, Value
-from qwicket.programs.blackbird.operations import SIGNATURES, Argument, check_strength, operation
+from qwicket.programs.blackbird.operations import (
+    SIGNATURES,
+    Argument,
+    check_strength,
+    in_bin,
+    operation,
+)
 from qwicket.programs.blackbird.tokens import HEADERS, Line, quoted
 
 _TYPES: Final[Mapping[str, type]] = {
@@ -339,7 +345,8 @@ class Reader:
         if signature is None:
             raise line.error(f"the operation {quoted(name)} is not known")
         reader = Expressions(line, self._names, 1)
-        arguments = self._arguments(reader, name)
+        found = self._arguments(reader, name)
+        arguments = {key: in_bin(value, time) for key, value in found.items()} if time else found
         reader.expect("|")
         modes = self._modes(reader)
         reader.end()

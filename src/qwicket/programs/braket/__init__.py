@@ -28,14 +28,15 @@ from qwicket.model.limits import Limits
 from qwicket.programs.braket import slopes
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.braket.pragmas import Pragmas
+from qwicket.programs.json_text import Int64
 from qwicket.programs.openqasm.bounds import BraketLimits
 from qwicket.programs.openqasm.interpreter import Extension
 from qwicket.programs.openqasm.reader import Reader
 
 __all__ = ["BraketProgram", "BraketSource", "read"]
 
-_INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
-"""Declaration of an input; the group is its name."""
+_INPUT: Final = re.compile(r"\binput\b([^;]*+)")
+"""Declaration of an input; the group ends with its name."""
 
 
 class BraketProgram(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ class BraketSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     source: str
-    shots: int
+    shots: Int64
     inputs: dict[str, Any] = {}
     programs: tuple[BraketProgram, ...] = ()
 
@@ -104,12 +105,15 @@ def _read_set(program: BraketSource, limits: Limits) -> tuple[QubitCircuit, ...]
     circuits: list[QubitCircuit] = []
     n_ops = 0
     for number, member in enumerate(program.programs):
+        if {len(each) for each in (member.inputs or {}).values()} - {member.n_executables or -1}:
+            field = f"programs[{number}].inputs"
+            raise InvalidProgram(f"{field}: needs lists of one length, at least 1", field=field)
         # The text is read for each place again: values of inputs may decide which gates run.
         for place, inputs in enumerate(member.executables()):
             try:
                 circuit = _read_one(BraketSource(member.source, program.shots, inputs), limits)
                 n_ops += len(circuit.ops)
-                # Counted together, because one job holds the circuits of all of them.
+                # Counted together, because one job holds all of them.
                 if n_ops > limits.programs.operations:
                     raise LimitExceeded(
                         f"The program set has more than {limits.programs.operations:,} operations"
@@ -131,9 +135,8 @@ def _read_one(program: BraketSource, limits: Limits) -> QubitCircuit:
             f"the text has {n_bytes:,} bytes; "
             f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
         )
-    # A client may send values of inputs that the program does not declare, which the interpreter
-    # would refuse.
-    declared = set(_INPUT.findall(program.source))
+    # The interpreter would refuse values of inputs that the program does not declare.
+    declared = {re.split(r"\W+", text.strip())[-1] for text in _INPUT.findall(program.source)}
     inputs = {name: value for name, value in program.inputs.items() if name in declared}
 
     def read_with(inputs: Mapping[str, Any]) -> tuple[QubitCircuit, Pragmas, int]:
@@ -162,8 +165,8 @@ def _with_readouts(
             f"The program has {len(pragmas.results)} result types, {bounds.result_types} are"
             " allowed (limit result_types)."
         )
-    # Only the qubits that operations and pragmas name are simulated, as on Braket's simulators. A
-    # circuit has at least one qubit, so a program that names none gets qubit 0.
+    # Only the qubits that operations and pragmas name are simulated, as on Braket's simulators; a
+    # program without any gets qubit 0.
     used = sorted(_used(circuit.ops) | pragmas.used)
     place_of = {qubit: place for place, qubit in enumerate(used or range(1))}
     n = len(place_of)
@@ -175,7 +178,7 @@ def _with_readouts(
     if not shots:
         if not pragmas.results:
             raise InvalidProgram("shots: a program without result types needs shots above 0")
-        # Either one would need an average over its outcomes, which are those of shots.
+        # Either one would need an average over its outcomes, which need shots.
         if not all(type(op) is Gate for op in ops):
             raise InvalidProgram("shots: a program that measures or resets needs shots above 0")
     noisy = is_noisy(ops)
@@ -190,7 +193,7 @@ def _with_readouts(
         else:
             measured = tuple((place, place) for place in range(n))
             registers = (Register("b", n),)
-            # With result types the engine measures, after it has rotated the qubits to their bases.
+            # With result types the engine measures, in their bases.
             if not values:
                 ops += tuple(Measure(place, place) for place in range(n))
     readouts = Readouts(shots, values, measured, tuple(place_of))
@@ -220,7 +223,7 @@ def _moved(op: Op, place_of: dict[int, int]) -> Op:
 def _check_width(
     values: Sequence[Readout], n: int, shots: int, *, noisy: bool, bounds: BraketLimits
 ) -> None:
-    """Refuse a state that is too wide, and results that are too long."""
+    """Refuse states that are too wide, and too long results."""
     if noisy and n > bounds.density_qubits:
         raise LimitExceeded(
             f"The program has noise on {n} qubits, {bounds.density_qubits} are allowed (limit"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from math import sqrt
+from operator import mul
 from typing import Final, NamedTuple
 
 Matrix = Sequence[Sequence[complex]]
@@ -100,13 +101,13 @@ def flat(matrices: Sequence[Matrix]) -> tuple[float, ...]:
 
 def deviation(matrices: Sequence[Matrix]) -> float:
     """Return how far Σ K†K is from the identity: the largest difference of an entry."""
-    size = len(matrices[0])
+    rows = [row for matrix in matrices for row in matrix]
+    columns = [[complex(row[place]) for row in rows] for place in range(len(matrices[0]))]
     largest = 0.0
-    for row, column in product(range(size), repeat=2):
-        total = sum(
-            complex(matrix[k][row]).conjugate() * matrix[k][column]
-            for matrix in matrices
-            for k in range(size)
-        )
-        largest = max(largest, abs(total - (row == column)))
+    for place, column in enumerate(columns):
+        conjugated = [entry.conjugate() for entry in column]
+        # The sum is Hermitian, so its lower half is enough.
+        for other in range(place + 1):
+            total = sum(map(mul, conjugated, columns[other]))
+            largest = max(largest, abs(total - (place == other)))
     return largest

@@ -84,6 +84,22 @@ def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> C
     return negate(compare_signed(clbits, _OPPOSITE[relation], value))
 
 
+def weight(condition: Condition | bool) -> int:
+    """Return the cost of the branches of a condition beside their number, for their bits."""
+    return _n_bits(condition) // 4
+
+
+def _n_bits(condition: Condition | bool) -> int:
+    match condition:
+        case bool():
+            return 0
+        case Comparison(clbits):
+            return len(clbits)
+        case Not(term):
+            return _n_bits(term)
+    return sum(map(_n_bits, condition.terms))
+
+
 def all_of(terms: Iterable[Condition | bool]) -> Condition | bool:
     """Return the condition that all terms hold."""
     # Branches test bits, so constant terms are decided here and never written.

@@ -193,6 +193,9 @@ class Interpreter:
         assert self._extension is not None  # without one the parser refuses pragmas
         if self._frame.guard:
             raise self.error(statement.at, "a pragma cannot depend on a measurement")
+        # It is one token, but a loop reads all of its text again each time.
+        if self._frame.loops:
+            self._evaluator.count_steps(len(statement.text), statement.at)
         self._extension.pragma(self, statement.text, statement.at)
 
     def add_phase(self, phase: float, at: int) -> None:
@@ -435,6 +438,7 @@ class Interpreter:
             if not is_open:
                 is_open = True
                 frame.guard += 1
+            self._evaluator.count_steps(conditions.weight(holds), statement.at)
             self._branch(holds, body, end, is_last=not (n_left or statement.otherwise))
         else:
             self._run_block(statement.otherwise)
@@ -475,6 +479,7 @@ class Interpreter:
             condition = conditions.any_of(tests)
             is_last = place == len(cases) - 1 and not statement.otherwise
             if not isinstance(condition, bool):
+                self._evaluator.count_steps(conditions.weight(condition), at)
                 self._branch(condition, body, end, is_last=is_last)
         self._run_block(statement.otherwise)
         frame.flow.place(end)

@@ -47,10 +47,14 @@ class Bits(Node, frozen=True):
 
 @final
 class MeasuredInteger(Node, frozen=True):
-    """Classical bits read as an integer, first bit lowest; in two's complement if signed."""
+    """Classical bits read as an integer, first bit lowest; in two's complement if signed.
+
+    `is_bit` says whether its type has one bit: the other types fill up with zeros.
+    """
 
     bits: tuple[int, ...]
     is_signed: bool
+    is_bit: bool
 
 
 @final
@@ -396,7 +400,7 @@ class Evaluator:
         if isinstance(value, Bits):
             is_bit = value.is_scalar
         elif isinstance(value, MeasuredInteger):
-            is_bit = len(value.bits) == 1
+            is_bit = value.is_bit
         if node.operator == "!" or (node.operator == "~" and is_bit):
             return conditions.negate(self._truth(value, node.at))
         raise self._tokens.error(node.at, _AT_RUN_TIME)
@@ -549,7 +553,7 @@ class Evaluator:
         )
         bits = value.indices if isinstance(value, Bits) else getattr(value, "bits", ())
         if is_plain and name == "bool" and len(bits) == 1:
-            return MeasuredInteger(bits, False)
+            return MeasuredInteger(bits, False, True)
         if not is_plain or name not in ("int", "uint"):
             raise self._tokens.error(at, f"measured bits cannot be cast to '{name}'")
         # One bit more than measured keeps the number positive, so it needs no two's complement.
@@ -557,7 +561,7 @@ class Evaluator:
         if width < len(bits):
             reason = f"{len(bits)} measured bits need {name}[{len(bits)}] or wider"
             raise self._tokens.error(at, reason)
-        return MeasuredInteger(bits, name == "int" and width == len(bits))
+        return MeasuredInteger(bits, name == "int" and width == len(bits), width == 1)
 
     def _error(self, at: int, why: OperandError) -> InvalidProgram:
         return self._tokens.error(at, str(why))

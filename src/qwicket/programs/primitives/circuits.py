@@ -168,7 +168,7 @@ class _Binder:
         self._flow.place(end)
 
 
-def read(data: bytes, limits: Limits) -> Template | TextTemplate:
+def read(data: bytes, limits: Limits, values: Any) -> Template | TextTemplate:
     """Read a file with one circuit, or a text in OpenQASM 3.
 
     Raises:
@@ -178,7 +178,7 @@ def read(data: bytes, limits: Limits) -> Template | TextTemplate:
     if _TEXT.match(data):
         from qwicket.programs.primitives.text_circuits import TextTemplate  # late: few are texts
 
-        return TextTemplate(data, limits)
+        return TextTemplate(data, limits, values)
     (template,) = read_all(data, 1, limits, VERSIONS)
     return template
 
@@ -346,10 +346,12 @@ class _Reader:
                 yield Measure(qubits[0], clbits[0])
             case known.Reset():
                 yield Reset(qubits[0])
-            case known.Barrier() | known.Delay():  # simulated gates take no time
+            # Simulated gates take no time, and a phase of the whole state has no effect.
+            case known.Barrier() | known.Delay() | library.GlobalPhaseGate():
                 return
             case known.IfElseOp():
                 condition = _condition(operation.condition, scope.clbits)
+                self._n_ops += conditions.weight(condition)
                 then, other = [
                     tuple(self._block(block, qubits, clbits, depth)) if block else ()
                     for block in operation.blocks + (None,) * (2 - len(operation.blocks))
@@ -421,6 +423,7 @@ class _Reader:
             self._n_ops += len(labels)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             condition = _case_condition(operation.target, labels, scope.clbits)
+            self._n_ops += conditions.weight(condition)
             cases.append((condition, tuple(self._block(block, qubits, clbits, depth))))
         yield Switch(tuple(cases))
 
@@ -513,7 +516,7 @@ def _condition(expression: Any, clbits: Mapping[Any, int], depth: int = 0) -> Co
             return conditions.compare(_bits(expression.var, clbits), "!=", 0)
         case expr.Value():
             return bool(expression.value)
-        case expr.Cast():
+        case expr.Cast() if _keeps_value(expression):
             return _condition(expression.operand, clbits, depth + 1)
         case expr.Unary(op=expr.Unary.Op.LOGIC_NOT):
             return conditions.negate(_condition(expression.operand, clbits, depth + 1))
@@ -568,6 +571,12 @@ def _uncast(expression: Any) -> Any:
         if isinstance(expression, expr.Cast) and expression.implicit
         else expression
     )
+
+
+def _keeps_value(cast: Any) -> bool:
+    """Return whether a cast keeps zero and all other values apart: none to fewer bits does."""
+    before, after = [getattr(each.type, "width", 0) for each in (cast.operand, cast)]
+    return _is_bool(cast) or _is_bool(cast.operand) or 0 < before <= after
 
 
 def _is_bool(expression: Any) -> bool:

@@ -69,7 +69,7 @@ class _Reader:
                 yield from self._bound(template, rows, item.shape, [None] * item.shape.n_parts)
 
     def _circuits(self, pub: Pub) -> Iterator[QubitCircuit]:
-        template = circuits.read(pub.circuit, self._limits)
+        template = circuits.read(pub.circuit, self._limits, pub.values)
         _check_number(template, pub.values)
         n_parts = pub.shape.n_parts
         estimations: list[Estimation | None] = [None] * n_parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from qwicket.circuits.qubit import Op, QubitCircuit, Register
 from qwicket.model.limits import Limits
@@ -18,15 +18,22 @@ _INPUT: Final = re.compile(
 class TextTemplate:
     """A circuit in OpenQASM 3; its parameters are its inputs, in the order of their declarations.
 
+    Args:
+        text: The program.
+        limits: Limits on the program.
+        values: Sets of values, an array. Other values, such as 0, might be none that it takes.
+
     Raises:
         InvalidProgram: The text is malformed, or its circuit cannot be run.
         LimitExceeded: The circuit has too many qubits, bits or operations.
     """
 
-    def __init__(self, text: bytes, limits: Limits) -> None:
+    def __init__(self, text: bytes, limits: Limits, values: Any) -> None:
         self._text, self._limits = text, limits
         self.parameters: Final = tuple(_INPUT.findall(text.decode("utf-8", "replace")))
-        self._circuit = self._read([0.0] * len(self.parameters))
+        first = values.reshape(-1)[: len(self.parameters)].tolist()
+        first += [0.0] * (len(self.parameters) - len(first))  # too few, which the caller refuses
+        self._circuit = self._read(first)
 
     @property
     def n_qubits(self) -> int:

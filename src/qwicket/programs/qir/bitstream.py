@@ -71,7 +71,9 @@ class Bitstream:
             InvalidProgram: The container is damaged.
             LimitExceeded: There are too many numbers.
         """
-        at, abbreviations = block.start, list(self._known.get(block.number, ()))
+        known = self._known.get(block.number, ())
+        self._counted(len(known))  # because each block copies them
+        at, abbreviations = block.start, list(known)
         # Others move the position between two steps, so it is kept here.
         while at + block.width <= block.end:
             self._at = at

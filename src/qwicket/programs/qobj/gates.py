@@ -44,8 +44,8 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
     for index, value in enumerate(instruction.params):
         if not isinstance(value, float):
             raise FieldError("params must be numbers", f"params[{index}]")
-        # The sums and differences below must stay finite.
-        if abs(value) > MAX_ANGLE:
+        # The sums and differences below must stay finite. NaN, of QPY, fails every comparison.
+        if not abs(value) <= MAX_ANGLE:
             raise FieldError(f"params has an angle above {MAX_ANGLE:g}", f"params[{index}]")
         angles.append(value)
     if len(angles) != n_parameters:

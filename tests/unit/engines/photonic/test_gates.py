@@ -163,6 +163,8 @@ def test_a_preparation_parts_its_mode_from_all_others() -> None:
         (Gate("Interferometer", (0,), (2.0, 0.0)), "the matrix is not unitary"),
         (Gate("GaussianTransform", (0,), (1.0, 0.0, 0.0, 2.0)), "the matrix is not symplectic"),
         (Gate("Gaussian", (0,), (0.5, 0.0, 0.0, 0.5, 0.0, 0.0)), "not a state's covariance"),
+        (Gate("Gaussian", (0,), (0.0, 0.0, 0.0, 1e6, 0.0, 0.0)), "not a state's covariance"),
+        (Gate("Gaussian", (0,), (1.0, 0.0, 0.5, 1e6, 0.0, 0.0)), "not a state's covariance"),
         (Gate("Thermal", (0,), (1e10,)), "the engine takes at most"),
         (Gate("Warp", (0,)), "no engine here knows the operation 'Warp'"),
     ],
@@ -170,3 +172,9 @@ def test_a_preparation_parts_its_mode_from_all_others() -> None:
 def test_what_is_too_much_or_no_state_is_refused(gate: Gate, text: str) -> None:
     with pytest.raises(CannotRun, match=text):
         state([gate, Gate("Rgate", (0,), (0.0,))])
+
+
+def test_a_strongly_squeezed_state_is_prepared_and_measured() -> None:
+    after = state([Gate("Gaussian", (0,), (1e-6, 0.0, 0.0, 1e6, 0.0, 0.0))])
+    found = after.homodyne(0, 0.0, 1_000, np.random.default_rng(1))
+    assert 0.9e-3 < found.std() < 1.1e-3

@@ -322,3 +322,18 @@ def test_a_header_is_read_without_what_follows_it() -> None:
         blackbird.read_header(b"name t\ntarget x (shots=0)\n", Limits())
     with pytest.raises(InvalidProgram, match="byte 5"):
         blackbird.read_header(b"name \xff", Limits())
+
+
+def test_a_measured_value_is_that_of_its_time_bin() -> None:
+    timed = """name t
+version 1.0
+type tdm (temporal_modes=3)
+
+Sgate(0.5) | 1
+MeasureX | 0
+Dgate(sin(0.5*q0), 0.2) | 1
+"""
+    formulas = [
+        op.params[0] for op in program(timed).circuit.ops if op.modes and isinstance(op, Gate)
+    ]
+    assert [each.code[1] for each in formulas if isinstance(each, Formula)] == ["q0", "q1", "q2"]

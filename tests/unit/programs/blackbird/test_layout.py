@@ -90,6 +90,13 @@ def test_a_parameter_that_occurs_twice_has_one_value() -> None:
         check(first + "MZgate(" + rest.replace(repr(pi), "1.0", 1), x8())
 
 
+def test_a_number_of_the_layout_is_no_parameter() -> None:
+    layout = "Sgate({r}) | 0\nBSgate(0.25, 0.0) | [0, 1]\nMeasureFock() | [0, 1]"
+    check(filled(layout, r=0.7), layout=layout)
+    with pytest.raises(InvalidProgram, match=r"this parameter must be 0\.25, not 0\.7"):
+        check(filled(layout, r=0.7).replace("0.25", "0.7"), layout=layout)
+
+
 def test_gates_of_the_same_modes_keep_their_order() -> None:
     with pytest.raises(InvalidProgram, match=r"gate 1 \(Rgate on 0\): the layout has S2gate"):
         check("Rgate(1)|0\nS2gate(1,0.0)|[0,1]\nRgate(1)|1\nMeasureFock()|[0,1]")

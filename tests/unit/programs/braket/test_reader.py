@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from qwicket.circuits.outcome_checks import check
 from qwicket.circuits.outcomes import Array, Outcome, encode, value_name
 from qwicket.circuits.qubit import Gate, QubitCircuit, pack
 from qwicket.engines import qubit as engines
+from qwicket.engines.failures import CannotRun
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.braket import read
@@ -237,7 +239,17 @@ def test_the_limit_of_the_text_is_in_bytes() -> None:
         read(text, limits)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"source": 1, "shots": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"source": 1, "shots": 1}',
+        b'{"source": "qubit q; h q;", "shots": 9999999999999999999}',
+        b"\xff",
+    ],
+)
 def test_what_is_no_program_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidProgram):
         read(text, Limits())
@@ -305,6 +317,8 @@ def test_a_program_set_is_a_circuit_for_each_place_of_its_inputs() -> None:
         ([(TURN, {"a": [0.1, 1e200]})], "programs[0].inputs[1]", "line 1"),
         ([(BELL, {}), ("qubit q;\nfoo q;", {})], "programs[1].inputs[0]", "line 2, column 1"),
         ([(BELL + result("probability"), {})], "programs[0].inputs[0]", "no result types"),
+        ([(BELL, {"a": [1, 2], "b": [1]})], "programs[0].inputs", "of one length"),
+        ([(BELL, {}), (BELL, {"a": []})], "programs[1].inputs", "of one length"),
     ],
 )
 def test_an_error_in_a_program_set_names_the_program(
@@ -322,3 +336,32 @@ def test_a_program_set_has_at_most_as_many_runs_as_a_job_has_circuits() -> None:
     few = Limits.from_names(operations=5)
     with pytest.raises(LimitExceeded, match="limit operations"):
         read(program_set((TURN, {"a": [0.1] * 4})), few)
+
+
+# --- time and numbers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["// input " + "a" * 50_000, "// input" * 50_000])
+def test_what_looks_like_an_input_is_skipped_in_time(text: str) -> None:
+    began = time.thread_time()
+    assert circuit("input float\na\n; qubit q; rx(a) q;\n" + text, 1, a=0.5).n_qubits == 1
+    assert time.thread_time() - began < 3.0
+
+
+def test_a_loop_reads_a_long_pragma_only_so_often() -> None:
+    rows = ", ".join(str([float(i == j) for j in range(64)]) for i in range(64))
+    qubits = ", ".join(f"q[{k}]" for k in range(6))
+    pragma = f"\n#pragma braket unitary([{rows}]) {qubits}\n"
+    assert len(circuit(f"qubit[6] q; for int i in [1:3] {{{pragma}}}", 1).ops) == 3 + 6
+    began = time.thread_time()
+    with pytest.raises(LimitExceeded, match="longer than 1,500,000 tokens"):
+        circuit(f"qubit[6] q; for int i in [1:9999] {{{pragma}}}", 1)
+    assert time.thread_time() - began < 5.0
+
+
+@pytest.mark.parametrize("shots", [0, 9])
+@pytest.mark.parametrize("kind", ["variance", "expectation"])
+def test_a_value_too_large_for_a_float_is_no_result(kind: str, shots: int) -> None:
+    factors = " @ ".join(f"hermitian([[1e200, 0], [0, 5e199]]) q[{k}]" for k in range(2))
+    with pytest.raises(CannotRun, match="too large for a float"):
+        outcome(BELL + result(f"{kind} {factors}"), shots)

@@ -171,6 +171,10 @@ def test_long_loops_are_refused() -> None:
             3,
             "qubit q;bit[5000] a;bit[5000] b;for int i in [0:9000] { if(a==b) U(1,2,3) q; }",
         ),
+        "conditions on many bits": (
+            3,
+            HEAD_3 + "bit[9000] w; for int i in [1:99999] { if (w == 1) x q[0]; }",
+        ),
     }
     assert_refused(texts, "longer than 1,500,000 tokens", "more than 1,000,000 operations")
 

@@ -128,3 +128,8 @@ def test_options_without_an_effect_are_noted() -> None:
     options = {"rep_delay": 0.1, "experimental": {"x": 1}}
     assert set(primitives.ignored_options(source(item(), options=options))) == {*options}
     assert primitives.ignored_options(source(item())) == {}
+
+
+def test_sizes_of_too_many_digits_are_refused_by_their_limit() -> None:
+    with pytest.raises(LimitExceeded, match=r"parameter_sets: a number above 2\^63 is above"):
+        primitives.read(source(item(shape=[10**4_000, 10**4_000])), LIMITS)

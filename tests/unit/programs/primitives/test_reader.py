@@ -15,8 +15,9 @@ import pytest
 from msgspec import structs
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, Parameter, ParameterVector
-from qiskit.circuit.classical import expr
+from qiskit.circuit.classical import expr, types
 from qiskit.circuit.library import (
+    GlobalPhaseGate,
     MCPhaseGate,
     MCXGate,
     QFTGate,
@@ -288,13 +289,17 @@ CONDITIONS: dict[str, tuple[Callable[[QuantumCircuit], Any], bool]] = {
     "or": (lambda c: expr.logic_or(c.clbits[0], c.clbits[1]), True),
     "xor": (lambda c: expr.bit_xor(c.clbits[0], c.clbits[2]), False),
     "greater or equal": (lambda c: expr.greater_equal(c.cregs[0], 5), True),
+    "cast to bool": (lambda c: expr.cast(c.cregs[0], types.Bool()), True),
+    "cast to more bits": (lambda c: expr.cast(cast(c, 5), types.Bool()), True),
 }
 
 
 def c_type(width: int) -> Any:
-    from qiskit.circuit.classical import types
-
     return types.Uint(width)
+
+
+def cast(circuit: QuantumCircuit, width: int) -> Any:
+    return expr.cast(circuit.cregs[0], c_type(width))
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -309,6 +314,39 @@ def test_conditions_are_kept(name: str) -> None:
 
     (outcome,) = ran(pubs.source("sampler", [pubs.circuit(dynamic(build=build)), None, 1]))
     assert outcome.counts() == {13 if holds else 5: 1}
+
+
+def test_a_condition_on_fewer_bits_is_refused() -> None:
+    def build(circuit: QuantumCircuit) -> None:
+        with circuit.if_test(expr.cast(cast(circuit, 1), types.Bool())):
+            circuit.x(3)
+
+    with pytest.raises(InvalidProgram, match="computes with bits"):
+        sampler(dynamic(build=build))
+
+
+def test_an_angle_that_is_no_number_is_refused() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.rx(math.nan, 0)
+    with pytest.raises(InvalidProgram, match=r"instruction 0 \('rx'\): params has an angle"):
+        sampler(circuit)
+
+
+def test_a_gate_that_is_a_global_phase_has_no_effect() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.h(0)
+    circuit.append(GlobalPhaseGate(0.3), [])
+    circuit.measure(0, 0)
+    (found,) = sampler(circuit)
+    assert found.ops == (FlatGate("h", (0,)), Measure(0, 0))
+
+
+def test_bits_of_conditions_count_as_operations() -> None:
+    circuit = QuantumCircuit(1, 1_000)
+    with circuit.for_loop(range(9)), circuit.if_test((circuit.cregs[0], 1)):
+        circuit.x(0)
+    with pytest.raises(LimitExceeded, match=r"operations: 22[0-9]{2} or more"):
+        sampler(circuit, limits=Limits.from_names(operations=2_250))
 
 
 def test_blocks_map_their_qubits_and_bits_and_loops_are_unrolled() -> None:
@@ -552,6 +590,6 @@ def test_a_file_that_qiskit_refuses_by_chance_is_read_every_time() -> None:
     """Qiskit 2.4 to 2.6 fails in about half of the readings of this file, which 2.0.3 wrote."""
     data = (Path(__file__).parents[3] / "data/qpy/expressions-by-qiskit-2.0.3.qpy").read_bytes()
     for _ in range(20):
-        template = circuits.read(data, LIMITS)
+        (template,) = circuits.read_all(data, 1, LIMITS)
         assert template.n_qubits == 1
         assert [parameter.name for parameter in template.parameters] == ["theta"]

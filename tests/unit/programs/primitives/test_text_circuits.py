@@ -52,6 +52,11 @@ def test_values_in_lists_are_those_of_the_inputs_in_their_order() -> None:
     assert angles == [[(0.5,), (1.5,)], [(2.0,), (5.0,)]]
 
 
+def test_a_text_need_not_take_other_values_than_its_own() -> None:
+    (found,) = read("sampler", [TURNED.replace("rx(a)", "rx(1 / a)"), [[0.5, 1.0]], 10])
+    assert found.ops[0] == Gate("rx", (0,), (2.0,))
+
+
 def test_an_estimator_takes_a_text_and_an_empty_list_of_values() -> None:
     text = "\n".join(line for line in BELL.splitlines() if "measure" not in line)
     (found,) = read("estimator", [text, {"ZIIZ": 1.0}, [], 0.1])

@@ -70,6 +70,7 @@ NPY: dict[str, bytes] = {
     "no shape": header("()") + bytes(8),
     "too few": header("(3,)") + bytes(16),
     "too many": header("(3,)") + bytes(32),
+    "sizes of too many digits": header(f"({10**4_200}, {10**4_200}, 1)"),
     "40 axes": header("(" + "1," * 40 + ")") + bytes(8),
     "text": header("(1,)", "'<U2'") + bytes(8),
     "complex": header("(1,)", "'<c16'") + bytes(16),

@@ -175,3 +175,15 @@ def test_a_megabyte_of_numbers_is_refused_in_time() -> None:
     with pytest.raises(InvalidProgram, match="the module defines 0 functions"):
         qir.read(_HEAD + block(8, block(17, content) + b"\0" * 4, 2), LIMITS)
     assert time.thread_time() - began < 5.0
+
+
+def test_blocks_that_copy_many_abbreviations_are_refused_in_time() -> None:
+    known = Bits().fixed(3, 3).vbr(1, 6).vbr(1, 6).vbr(17, 6)  # for blocks of types
+    for _ in range(20_000):
+        known.fixed(2, 3).vbr(1, 5).fixed(1, 1).vbr(1, 8)
+    types = block(17, Bits().fixed(0, 3).bytes())
+    module = block(0, known.fixed(0, 3).bytes()) + types * 20_000
+    began = time.thread_time()
+    with pytest.raises(LimitExceeded, match="more than 2,000,000 numbers"):
+        qir.read(_HEAD + block(8, module, 2), LIMITS)
+    assert time.thread_time() - began < 3.0
