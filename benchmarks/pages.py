@@ -69,7 +69,9 @@ _PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0]?.star
 _USE: Final = """
 insert into daily_use (project, device, day, jobs, shots, us, cost)
 with recursive number (n) as (select 0 union all select n + 1 from number where n < 3649)
-select project.id, 'device-' || cast(n % 10 as text), cast(n / 10 as bigint) * 86400000, 1, 1000, 1000, 0
+select
+    project.id, 'device-' || cast(n % 10 as text), cast(n / 10 as bigint) * 86400000,
+    1, 1000, 1000, 0
 from number cross join project
 where project.name like 'bench-%'
 """
