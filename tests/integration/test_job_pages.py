@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from itertools import product
@@ -28,12 +28,13 @@ from msgspec import structs
 import qwicket
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
+from qwicket.pages.admin_sections import SECTIONS
 from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import violations
 from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Browser, Person, editor_fields, page_size, use_session
-from support.programs import BELL
+from support.programs import BELL, slow
 from support.server import LiveServer, running_server
 from support.waiting import until
 
@@ -451,6 +452,53 @@ def test_a_waiting_job_says_whose_jobs_start_before_it(idle: LiveServer) -> None
                 job.cancel()
         for job in others:
             job.cancel()
+
+
+def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: Person) -> None:
+    team = idle.unused("team")
+    idle.admin("project", "add", team)
+    begin = datetime.now(UTC) + timedelta(seconds=1)
+    of = SECTIONS["reservations"]
+    labels = [each.label for each in (*of.of_row, *of.of_page)]
+    with Person(idle, "root", "admin") as root:
+        act = labels.index("Reserve a device")
+        at = "/ui/admin/reservations"
+        made = root.browser.submit(
+            *(at, at),
+            **{"act": act, "device": "clifford", "projects": team, "reason": "lab <x>"},
+            **{"from": f"{begin:%Y-%m-%dT%H:%M:%S}", "until": f"{begin.year + 1}-01-01T00:00"},
+        )
+        assert made.is_success, made.text
+    job = carl.client.submit(BELL, "clifford", shots=1)
+    text = "reserved until"
+
+    def page() -> str:
+        return carl.browser.get(f"/ui/jobs/{job.id}").text
+
+    until(lambda: text in page(), "it is said")
+    assert ": lab &lt;x&gt;</p>" in page()
+    job.cancel()
+    with Person(idle, "root", "admin") as root:
+        listed = root.browser.get("/ui/admin/reservations").text
+        for each in re.findall(r'name="path.reservation" value="(.*?)"', listed):
+            root.browser.submit(at, at, act=0, **{"path.reservation": each})  # for other tests
+
+
+def test_a_waiting_job_says_when_it_starts_with_an_interval(
+    server: LiveServer, ada: Person
+) -> None:
+    busy = [ada.client.submit(slow(24, 4000), "simulator", shots=1) for _ in range(2)]
+    until(lambda: {each.refresh().state for each in busy} == {"running"}, "both run")
+    job = ada.client.submit(BELL, "simulator", shots=1)
+    page = " ".join(ada.browser.get(f"/ui/jobs/{job.id}").text.split())
+    assert re.search(
+        r"It starts in about [\d.]+ \w+, with a probability of 80 % in [\d.]+ \w+ to [\d.]+ \w+\.",
+        page,
+    ), page
+    device = ada.browser.get("/ui/devices/simulator").text
+    assert re.search(r"start in</dt><dd>[\d.]+ \w+ \(80 %: [\d.]+ \w+ to [\d.]+ \w+\)", device)
+    for each in (job, *busy):
+        each.cancel()
 
 
 # --- devices --------------------------------------------------------------------------------------
