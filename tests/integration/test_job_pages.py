@@ -465,7 +465,10 @@ def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: 
         at = "/ui/admin/reservations"
         made = root.browser.submit(
             *(at, at),
-            **{"act": act, "device": "clifford", "projects": team, "reason": "lab <x>"},
+            act=act,
+            device="clifford",
+            projects=team,
+            reason="lab <x>",
             **{"from": f"{begin:%Y-%m-%dT%H:%M:%S}", "until": f"{begin.year + 1}-01-01T00:00"},
         )
         assert made.is_success, made.text
