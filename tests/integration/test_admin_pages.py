@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from itertools import product
@@ -307,8 +309,12 @@ def test_pages_of_administrators_are_accessible(live: LiveServer, root: Person) 
     ):
         use_session(page, live, root)
         job = root.client.submit(BELL, "simulator")
-        sections = ["", *(f"/{each}" for each in SECTIONS), f"/jobs/{job.id}", "/export"]
-        sections += [f"/export?project={root.name}"]
+        _fill(live, root)
+        own = {each.of: f"?{each.of}={root.name}" for each in SECTIONS.values() if each.of}
+        sections = ["", f"/jobs/{job.id}", "/export", f"/export?project={root.name}", "/members"]
+        sections += [f"/{name}{own.get(each.of, '')}" for name, each in SECTIONS.items()]
+        for name, each in SECTIONS.items():
+            assert cells(root, name, own.get(each.of, "")[1:]) != [], f"{name} has no row"
         screens = [(390, "light"), (390, "dark"), (1440, "dark")]
         for section, (width, scheme) in product(sections, screens):
             page.open(f"{live.url}/ui/admin{section}", width=width, scheme=scheme)
@@ -317,6 +323,30 @@ def test_pages_of_administrators_are_accessible(live: LiveServer, root: Person) 
             assert not [each for each in page.asked if not each.startswith((live.url, "data:"))]
             assert page.complaints == []
     assert wrong == []
+
+
+def _fill(live: LiveServer, root: Person) -> None:
+    """Give each section of the administrators' pages a row."""
+    gone = live.unused("gone")
+    do(root, "accounts", "Add an account", name=gone, role="member")
+    do(root, "accounts", "Delete", **{"path.account": gone}, confirmed="yes")
+    do(root, "accounts", "Make an invitation", uses="2")
+    do(root, "providers", "Add a provider", name=live.unused("lab"))
+    do(root, "budgets", "Set a budget", project=root.name, unit="jobs", period="day", maximum="9")
+    day = datetime.now(UTC) + timedelta(days=3)
+    window = {"from": f"{day:%Y-%m-%d}T00:00", "until": f"{day:%Y-%m-%d}T02:00"}
+    do(root, "reservations", "Plan maintenance", device="rydberg", weeks="2", **window)
+
+    async def refuse(admin: Admin) -> None:
+        await admin._store.maintenance.add_refusals([(60_000, "192.0.2.7", 3)])
+
+    live.as_admin(refuse)
+    with closing(sqlite3.connect(live.folder / "data" / "qwicket.db", timeout=30)) as file, file:
+        file.execute(  # nothing runs on this server
+            "insert into daily_use (project, device, day, jobs, shots, us, cost)"
+            " select id, 'simulator', 0, 1, 100, 1000, 1 from project where name = ?",
+            (root.name,),
+        )
 
 
 class Keyboard:

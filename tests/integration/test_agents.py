@@ -19,6 +19,7 @@ import pytest
 
 from support import pubs, runtime
 from support.agents import ATOMS, BELL_QASM, DEVICE, QUBITS, Lab, ended, submit
+from support.pages import Person
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
@@ -155,6 +156,28 @@ def test_progress_is_shown_while_the_job_runs_and_not_afterwards(
     http.post(f"/v1/jobs/{job}/cancel")
     assert ended(http, job) == "cancelled"
     assert read(http, job)["progress"] is None
+
+
+def test_administrators_see_which_agents_are_alive_and_what_runs_where(
+    lab: Lab, http: httpx.Client
+) -> None:
+    lab.agent()
+    job = lab.submit(http, shots=5_000)
+    until(lambda: state(http, job) == "running", "it runs", timeout_s=30)
+    with Person(lab.server, "root", "admin") as root:
+
+        def table(label: str) -> str:
+            page = root.browser.get("/ui/admin").text
+            return page.partition(f'aria-label="{label}"')[2].partition("</table>")[0]
+
+        assert re.search(rf">{lab.device}</a></td><td>1</td><td>\d{{4}}-", table("Agents of labs"))
+        running = re.findall("<tr>(.*?)</tr>", table("Running jobs"))
+        (cells,) = [re.findall("<td>(.*?)</td>", row) for row in running if job in row]
+        assert cells[2:4] == [lab.device, "running"]
+        assert cells[4] == read(http, job)["runner"] != ""
+        http.post(f"/v1/jobs/{job}/cancel")
+        assert ended(http, job) == "cancelled"
+        assert job not in table("Running jobs")
 
 
 def test_a_cancelled_job_is_cancelling_until_the_agent_has_stopped(

@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import re
+import sqlite3
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from itertools import product
@@ -25,12 +28,13 @@ from msgspec import structs
 import qwicket
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
+from qwicket.pages.admin_sections import SECTIONS
 from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import violations
 from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Browser, Person, editor_fields, page_size, use_session
-from support.programs import BELL
+from support.programs import BELL, slow
 from support.server import LiveServer, running_server
 from support.waiting import until
 
@@ -295,9 +299,29 @@ def test_results_are_compared_and_sorted(ada: Person) -> None:
     assert [float(each) for _, _, each in rows] == pytest.approx(
         [shares["00"] / 100, shares["11"] / 100]
     )
+    linear = ada.browser.get(at.replace("scale=log", "scale=linear")).text
+    assert re.findall(r"<rect .*?>", linear) != re.findall(r"<rect .*?>", page)
     missing = ada.browser.get(f"/ui/jobs/{job.id}?with=x").text
     assert "No comparison: There is no such job." in missing
     assert '<td class="code">00</td>' in missing, "its own result is shown"
+
+
+def turned(angle: float) -> str:
+    return f"OPENQASM 3; qubit q; bit c; U({angle}, 0, 0) q; c = measure q;"
+
+
+def test_the_most_frequent_outcome_is_first_or_that_with_the_least_bits(ada: Person) -> None:
+    job = ada.submit(turned(2.0), seed=1)
+    for sort, bits in (("value", ["1", "0"]), ("label", ["0", "1"])):
+        page = ada.browser.get(f"/ui/jobs/{job.id}?sort={sort}").text
+        assert re.findall(r'<td class="code">(\d+)</td>', page) == bits
+
+
+def test_a_comparison_has_the_outcomes_of_both_jobs(ada: Person) -> None:
+    zero, one = ada.submit(turned(0.0)), ada.submit(turned(3.141592653589793))
+    page = ada.browser.get(f"/ui/jobs/{zero.id}?sort=label&with={one.id}").text
+    rows = re.findall(r'<td class="code">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
+    assert rows == [("0", "1", "0"), ("1", "0", "1")]
 
 
 def test_a_twins_job_shows_the_calibration_that_was_frozen_with_it(ada: Person) -> None:
@@ -428,6 +452,56 @@ def test_a_waiting_job_says_whose_jobs_start_before_it(idle: LiveServer) -> None
                 job.cancel()
         for job in others:
             job.cancel()
+
+
+def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: Person) -> None:
+    team = idle.unused("team")
+    idle.admin("project", "add", team)
+    begin = datetime.now(UTC) + timedelta(seconds=1)
+    of = SECTIONS["reservations"]
+    labels = [each.label for each in (*of.of_row, *of.of_page)]
+    with Person(idle, "root", "admin") as root:
+        act = labels.index("Reserve a device")
+        at = "/ui/admin/reservations"
+        made = root.browser.submit(
+            *(at, at),
+            act=act,
+            device="clifford",
+            projects=team,
+            reason="lab <x>",
+            **{"from": f"{begin:%Y-%m-%dT%H:%M:%S}", "until": f"{begin.year + 1}-01-01T00:00"},
+        )
+        assert made.is_success, made.text
+    job = carl.client.submit(BELL, "clifford", shots=1)
+    text = "reserved until"
+
+    def page() -> str:
+        return carl.browser.get(f"/ui/jobs/{job.id}").text
+
+    until(lambda: text in page(), "it is said")
+    assert ": lab &lt;x&gt;</p>" in page()
+    job.cancel()
+    with Person(idle, "root", "admin") as root:
+        listed = root.browser.get("/ui/admin/reservations").text
+        for each in re.findall(r'name="path.reservation" value="(.*?)"', listed):
+            root.browser.submit(at, at, act=0, **{"path.reservation": each})  # for other tests
+
+
+def test_a_waiting_job_says_when_it_starts_with_an_interval(
+    server: LiveServer, ada: Person
+) -> None:
+    busy = [ada.client.submit(slow(24, 4000), "simulator", shots=1) for _ in range(2)]
+    until(lambda: {each.refresh().state for each in busy} == {"running"}, "both run")
+    job = ada.client.submit(BELL, "simulator", shots=1)
+    page = " ".join(ada.browser.get(f"/ui/jobs/{job.id}").text.split())
+    assert re.search(
+        r"It starts in about [\d.]+ \w+, with a probability of 80 % in [\d.]+ \w+ to [\d.]+ \w+\.",
+        page,
+    ), page
+    device = ada.browser.get("/ui/devices/simulator").text
+    assert re.search(r"start in</dt><dd>[\d.]+ \w+ \(80 %: [\d.]+ \w+ to [\d.]+ \w+\)", device)
+    for each in (job, *busy):
+        each.cancel()
 
 
 # --- devices --------------------------------------------------------------------------------------
@@ -640,6 +714,9 @@ def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
         found = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}").text)
         assert found.elements == page, text
         assert sum(text in each for each in found.texts) >= 4, text  # title, tags, field, program
+        tags = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}/tags").text)
+        assert text in "\n".join(tags.texts)
+        assert not {tag for tag, _ in tags.elements} & {"b", "img", "script"}, text
     query = ""
     seen: list[str] = []
     while True:
@@ -684,6 +761,33 @@ def eve(server: LiveServer) -> Iterator[Person]:
         yield person
 
 
+def more_pages(server: LiveServer, eve: Person) -> list[str]:
+    """Return pages of an error, a comparison, samples of atoms, budgets and a device's history."""
+    first, second = eve.rows()[:2]
+    samples = eve.submit(ATOMS, "singlequdit", format="qlued.singlequdit", outputs=["samples"])
+    failed = eve.submit(BELL_QASM)
+    with closing(sqlite3.connect(server.folder / "data" / "qwicket.db", timeout=30)) as file, file:
+        file.execute(
+            "update job set state = 'failed', error_code = 'device_error', error_text = 'x'"
+            " where id = ?",
+            (failed.id,),
+        )
+    server.admin("budget", "set", eve.name, "--jobs", "10", "--per", "month")
+    server.admin("device", "off", "tdm_small", "--reason", "cold")
+    server.admin("device", "on", "tdm_small")
+    server.admin("device", "message", "tdm_small", "warm again")
+    return [
+        f"/ui/jobs/{first}?with={second}&sort=label&scale=log",
+        f"/ui/jobs/{samples.id}",
+        f"/ui/jobs/{failed.id}",
+        f"/ui/projects/{eve.name}",
+        "/ui/devices/tdm_small",
+        "/ui/devices",
+        "/ui/clients",
+        "/ui/sign-in",
+    ]
+
+
 def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
     server: LiveServer, page: Page, eve: Person
 ) -> None:
@@ -705,6 +809,7 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
         "/ui/try",
         "/ui/clients/curl",
+        *more_pages(server, eve),
     )
     wrong = []
     for path, (width, scheme) in product(paths, product((390, 1440), ("light", "dark"))):
@@ -824,15 +929,54 @@ def test_a_list_and_a_job_change_while_they_are_open(
     page.wait_for(f"document.getElementById('s{job.id}').checked")  # what was selected stays so
     page.open(f"{idle.url}/ui/jobs/{job.id}", width=1440)
     page.wait_for("document.querySelector('.state').textContent === 'queued'")
-    began = time.monotonic()
-    job.cancel()
-    page.wait_for("document.querySelector('.state').textContent === 'cancelled'")
-    assert (
-        time.monotonic() - began < 20
-    )  # about 0.1 s; a list or a job that is read again needs 15 s
+    # The first wait may be longer: the machine does other work as well.
+    times = []
+    for action in ("hold", "release", "hold", "release", "cancel"):
+        began = time.monotonic()
+        getattr(job, action)()
+        shown = {"hold": "held", "release": "queued", "cancel": "cancelled"}[action]
+        page.wait_for(f"document.querySelector('.state').textContent === {shown!r}")
+        times.append(time.monotonic() - began)
+    assert statistics.median(times) < 1
     page.wait_for("document.querySelector('[sse-connect]') === null")
     assert page.complaints == []
     assert page.run(state) is None
+
+
+@pytest.mark.parametrize("path", ["", "/{}"])
+def test_a_change_while_a_page_reads_the_one_before_is_shown(
+    idle: LiveServer, page: Page, carl: Person, path: str
+) -> None:
+    use_session(page, idle, carl)
+    job = carl.client.submit(BELL, "simulator")
+    page.open(f"{idle.url}/ui/jobs{path.format(job.id)}", width=1440)
+    state = "document.querySelector('.queued').textContent"
+    page.wait_for(f"{state} === 'queued'")
+    slow = {"offline": False, "latency": 1_500, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.call("Network.emulateNetworkConditions", **slow)
+    try:
+        time.sleep(2)
+        job.hold()
+        time.sleep(0.7)  # the state is read, but the page does not have it yet
+        job.release()
+        page.wait_for(f"{state} === 'held'")
+        page.wait_for(f"{state} === 'queued'")
+    finally:
+        page.call("Network.emulateNetworkConditions", **slow | {"latency": 0})
+        job.cancel()
+
+
+def test_a_waiting_job_shows_that_others_before_it_are_gone(
+    idle: LiveServer, page: Page, carl: Person
+) -> None:
+    use_session(page, idle, carl)
+    first, second = (carl.client.submit(BELL, "clifford", shots=1) for _ in range(2))
+    page.open(f"{idle.url}/ui/jobs/{second.id}", width=1440)
+    text = "document.getElementById('live').textContent"
+    page.wait_for(f"{text}.includes('1 job starts before it')")
+    first.cancel()
+    page.wait_for(f"{text}.includes('It is the next job of its device')")
+    second.cancel()
 
 
 def test_what_changes_while_a_page_opens_is_streamed(carl: Person) -> None:
@@ -854,7 +998,7 @@ def test_the_keyboard_alone_suffices(server: LiveServer, page: Page, ada: Person
     job = ada.submit()
     page.call("Network.clearBrowserCookies")
     page.open(f"{server.url}/", width=390)
-    assert page.run("location.pathname") in ("/", "/ui/sign-in")
+    assert page.run("location.pathname") == "/ui/sign-in"
     page.open(f"{server.url}/ui/sign-in", width=390)
 
     def focus(selector: str) -> None:
@@ -911,3 +1055,20 @@ def test_a_text_is_copied(server: LiveServer, page: Page, ada: Person) -> None:
     page.run("document.querySelector('button.copy').focus()")
     page.press("Enter", "\r")
     page.wait_for("document.querySelector('button.copy').textContent === 'Copied'")
+    assert clipboard(page) == page.run("document.getElementById('program').textContent")
+    page.open(f"{server.url}/ui", width=1440)
+    page.wait_for_load(lambda: page.run("document.querySelector('button.main').click()"))
+    page.wait_for("!document.querySelector('button.copy').hidden")
+    page.run("document.querySelector('[data-copies=token]').focus()")
+    page.press("Enter", "\r")
+    page.wait_for("document.querySelector('[data-copies=token]').textContent === 'Copied'")
+    (copied,) = TOKEN.findall(clipboard(page))
+    assert clipboard(page) == copied
+    with qwicket.connect(server.url, copied) as client:
+        assert client.jobs() == []
+
+
+def clipboard(page: Page) -> str:
+    script = "navigator.clipboard.readText()"
+    read = page.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+    return str(read["result"]["value"])

@@ -6,14 +6,18 @@ import base64
 import math
 import random
 import re
+import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from html import unescape
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from qwicket.gateway.admin import Admin
 from support.pages import TOKEN, Person, editor_fields, page_size, size_with_files
 from support.server import LiveServer
 
@@ -243,3 +247,44 @@ def test_devices_with_long_messages_are_on_small_pages_of_administrators(idle: L
         for path in ("/ui/devices", f"/ui/devices/{names[0]}"):
             assert page_size(chief, path) <= MOST_BYTES, path
         change(is_on=True, message="")  # for other tests
+
+
+def test_an_account_with_as_many_tokens_as_it_may_make_has_small_pages(idle: LiveServer) -> None:
+    with Person(idle, "tom") as tom:
+
+        async def make(admin: Admin) -> None:
+            for _ in range(150):
+                await admin.create_token(tom.name)
+
+        idle.as_admin(make)
+        found: list[str] = []
+        path: str | None = "/ui"
+        while path:
+            assert page_size(tom, path) <= MOST_BYTES, path
+            page = tom.browser.get(path).text
+            found += re.findall(r'action="/ui/tokens/(.*?)/revoke"', page)
+            older = re.search(r'href="(/ui\?from=\d+)">Older tokens', page)
+            path = older[1] if older else None
+        assert len(found) == len(set(found)) == 151  # the newest first
+        own = tom.browser.get("/v1/account", headers={"Authorization": f"Bearer {tom.token}"})
+        assert found[-1] == own.json()["token"]["id"]
+        for wrong in ("x", "-1", "9" * 40):
+            assert tom.browser.get(f"/ui?from={wrong}").status_code == 200
+        made = tom.browser.submit("/ui", "/ui/tokens", project=tom.name)
+        assert size_with_files(tom, made) <= MOST_BYTES
+
+
+def test_a_device_that_often_changed_has_a_small_page(idle: LiveServer) -> None:
+    now = int(1000 * time.time())
+    with closing(sqlite3.connect(idle.folder / "data" / "qwicket.db", timeout=30)) as file, file:
+        file.executemany(
+            "insert into device_change (device, at, status, reason) values (?, ?, ?, ?)",
+            [
+                ("qwicket_heavyhex27", now - 3_600_000 * k, ("on", "off")[k % 2], '"' * 200)
+                for k in range(200, 0, -1)
+            ],
+        )
+    with Person(idle, "dia") as dia:
+        page = dia.browser.get("/ui/devices/qwicket_heavyhex27").text
+        assert page.count('<td class="off">') == 25
+        assert page_size(dia, "/ui/devices/qwicket_heavyhex27") <= MOST_BYTES

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 
+from qwicket.dialects.registration import DialectSettings
+from qwicket.gateway import Gateway
 from qwicket.pages.forms import csrf
+from qwicket.pages.routes import application
 from support.certificates import certificate
 from support.pages import TOKEN, Browser, error_of
 from support.postgres import PostgresServer
@@ -218,6 +222,24 @@ def test_a_form_without_the_pages_field_is_refused(
     assert "not from this site" in refused.text
     assert browser.account() == ada
     assert "You have no tokens." in browser.get("/ui").text
+
+
+def test_every_form_of_the_pages_needs_the_field(server: LiveServer) -> None:
+    name = server.unused("root")
+    server.as_admin(lambda admin: admin.add_account(name, "admin", email=None, password=PASSWORD))
+    made = application(cast(Gateway, None), DialectSettings())  # its routes alone are read
+    posts = [each.path for each in made.routes if each.method == "POST"]
+    assert len(posts) >= 13
+    with Browser(server.url) as browser:
+        browser.sign_in(name, PASSWORD)
+        for path in posts:
+            at = f"/ui{re.sub('{.*?}', 'accounts', path)}"
+            for data in ({}, {"csrf": "0" * 64}):
+                refused = browser.post(at, data=data)
+                assert (refused.status_code, "not from this site" in refused.text) == (403, True), (
+                    at
+                )
+        assert browser.account() == name
 
 
 def test_a_form_of_another_browser_is_refused(

@@ -258,6 +258,9 @@ def test_errors_of_jobs_are_text(idle: LiveServer, root: Person) -> None:
         assert sum(payload in each for each in found.texts) >= 2, payload
         plain = plain or found.found
         assert found.found == plain, payload
+        of_admin = Elements(root.browser.get(f"/ui/admin/jobs/{job.id}").text)
+        assert any(payload in each for each in of_admin.texts), payload
+        assert not {name for name, _ in of_admin.found} & {"b", "img", "script"}, payload
 
 
 def test_messages_and_reasons_of_devices_are_text(idle: LiveServer, root: Person) -> None:
@@ -266,17 +269,21 @@ def test_messages_and_reasons_of_devices_are_text(idle: LiveServer, root: Person
     auth = {"Authorization": f"Bearer {secret}"}
     plain: dict[str, object] = {}
     n_set = 0
+    job = root.client.submit(BELL, "clifford", name="x", tags=["x"])
     for payload in PAYLOADS:
         body = {"is_on": False, "reason": payload, "message": payload}
-        done = root.browser.patch("/v1/admin/devices/tdm_small", json=body, headers=auth)
+        done = root.browser.patch("/v1/admin/devices/clifford", json=body, headers=auth)
         if not done.is_success:
             continue
         n_set += 1
-        for path in ("devices", "devices/tdm_small"):
+        paths = ("devices", "devices/clifford", f"jobs/{job.id}", "admin/devices?name=clifford")
+        for path in paths:
             found = Elements(root.browser.get(f"/ui/{path}").text)
             assert any(payload in each for each in found.texts), (path, payload)
             shape = [each for each in found.found if each[0] not in ("tr", "td", "rect")]
             assert plain.setdefault(path, shape) == shape, (path, payload)
+    root.browser.patch("/v1/admin/devices/clifford", json={"is_on": True}, headers=auth)
+    job.cancel()
     assert n_set >= 180  # a direction mark is refused
 
 

@@ -41,6 +41,7 @@ _GATHER_S: Final = 0.5
 """Minimum time in seconds between two events of the list of jobs: the page reads the list after
 each."""
 _DAY_S: Final = 86_400
+_PAGE_TOKENS: Final = 25
 _TITLES: Final = {
     401: "You are not signed in",
     403: "This is not allowed",
@@ -190,12 +191,16 @@ class Handlers:
     ) -> Response:
         gateway = self._gateway
         projects = await gateway.accounts.projects(actor)
+        tokens = (await gateway.tokens.valid_tokens(actor))[::-1]
+        given = request.query_params.get("from", "")
+        first = int(given) if given.isdecimal() and len(given) < 10 else 0
         return self.renderer.page(
             "account",
             title="Your account",
             account=await gateway.accounts.of(actor),
             projects={each.id: each.name for each in projects},
-            tokens=await gateway.tokens.valid_tokens(actor),
+            tokens=tokens[first : first + _PAGE_TOKENS],
+            older=first + _PAGE_TOKENS if len(tokens) > first + _PAGE_TOKENS else None,
             scopes=own_scopes(actor.role),
             usual=DEFAULT_SCOPES,
             new=new,

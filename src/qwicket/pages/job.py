@@ -425,7 +425,7 @@ async def _part(
 
 
 def _weights(part: Outcome | Failure) -> dict[str, float]:
-    """Return the share of each outcome of the job that another one is compared with."""
+    """Return the share of each outcome, by its bits."""
     if isinstance(part, Failure):
         return {}
     rows = _rows(part)
@@ -440,13 +440,18 @@ def _rows(part: Outcome) -> list[tuple[int, float]]:
 def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
     rows = _rows(part)
     total = sum(value for _, value in rows)
-    largest = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
+    if others is None or not rows:
+        largest = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
+        labelled = [(_bits(key, part.n_bits), value) for key, value in largest]
+        n_outcomes = len(rows)
+    else:  # all outcomes of both jobs
+        shares = dict.fromkeys(others, 0.0) | _weights(part)
+        labelled = nlargest(
+            _MAX_BARS, shares.items(), key=lambda row: max(row[1], others.get(row[0], 0.0))
+        )
+        n_outcomes = len(shares)
     if view.sort == "label":
-        largest.sort()
-    labelled = [(_bits(key, part.n_bits), value) for key, value in largest]
-    if others is not None:
-        labelled = [(label, value / (total or 1.0)) for label, value in labelled]
-        others = {label: others.get(label, 0.0) for label, _ in labelled}
+        labelled.sort()
     stds = part.stds()
     values = tuple(
         (value, stds[number] if number < len(stds) else None)
@@ -462,7 +467,7 @@ def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
         samples = tuple(_first(part.each_shot(), lambda key: _bits(key, part.n_bits)))
     return Drawn(
         plots.histogram(labelled, others, is_log=view.scale == "log"),
-        len(rows) - len(largest),
+        n_outcomes - len(labelled),
         is_exact=others is not None or "counts" not in part.arrays,
         total=total,
         values=values[:_MAX_BARS],

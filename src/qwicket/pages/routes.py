@@ -44,7 +44,11 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
     on = Handlers  # the most derived class: it has the handlers of all pages
     return (
         *(
-            Route("GET", path, on.read_account, ANY_TOKEN, on_error=handlers.to_sign_in)
+            Route(
+                *("GET", path, on.read_account, ANY_TOKEN),
+                query=("from",),
+                on_error=handlers.to_sign_in,
+            )
             for path in ("", "/")
         ),
         Route("GET", "/style.css", on.read_style, _OPEN),
