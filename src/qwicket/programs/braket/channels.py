@@ -44,8 +44,8 @@ def _kron(a: Matrix, b: Matrix) -> Matrix:
 
 
 def _mixture(*terms: tuple[float, Matrix]) -> list[Matrix]:
-    """Return the Kraus matrices of unitary matrices that occur with some probabilities."""
-    # Rounding can make the probability of no error slightly negative.
+    """Return the Kraus matrices of unitaries that occur with some probabilities."""
+    # Rounding can make the first probability slightly negative.
     return [_scaled(sqrt(max(0.0, p)), matrix) for p, matrix in terms]
 
 
@@ -100,13 +100,8 @@ def flat(matrices: Sequence[Matrix]) -> tuple[float, ...]:
 
 def deviation(matrices: Sequence[Matrix]) -> float:
     """Return how far Σ K†K is from the identity: the largest difference of an entry."""
-    size = len(matrices[0])
-    largest = 0.0
-    for row, column in product(range(size), repeat=2):
-        total = sum(
-            complex(matrix[k][row]).conjugate() * matrix[k][column]
-            for matrix in matrices
-            for k in range(size)
-        )
-        largest = max(largest, abs(total - (row == column)))
-    return largest
+    rows = [row for matrix in matrices for row in matrix]
+    return max(
+        abs(sum(complex(row[i]).conjugate() * row[j] for row in rows) - (i == j))
+        for i, j in product(range(len(rows[0])), repeat=2)
+    )
