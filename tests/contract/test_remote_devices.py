@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     behind = LiveServer(tmp_path_factory.mktemp("behind"))
     folder, key = tmp_path_factory.mktemp("devices"), behind.token("gate")
     write_device(folder, behind, key, spec="exact = true")
-    own = {"kind": "ibm_runtime", "name": "runtime", "device": "qwicket_simulator"}
+    own: dict[str, Any] = {"kind": "ibm_runtime", "name": "runtime", "device": "qwicket_simulator"}
     gates = 'gates = ["rz", "sx", "x", "cx"]\noutputs = ["counts", "memory"]'
     file = write_device(folder, behind, key, **own, spec=gates, qubits=5) / "runtime.toml"
     file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))

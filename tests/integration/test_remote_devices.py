@@ -61,7 +61,7 @@ def front(tmp_path_factory: pytest.TempPathFactory, behind: LiveServer) -> Itera
     write_device(folder, behind, key)
     write_device(folder, behind, key, kind="ionq", name="ions")
     write_device(folder, behind, key, kind="ibm_qx", name="ibm", device="qwicket_simulator")
-    own = {
+    own: dict[str, Any] = {
         "name": "runtime",
         "device": "qwicket_simulator",
         "spec": 'outputs = ["counts", "memory"]',
