@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,18 @@ QASM3 = 'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;x q[0];x q[1];c
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     behind = LiveServer(tmp_path_factory.mktemp("behind"))
-    folder = write_device(
-        *(tmp_path_factory.mktemp("devices"), behind, behind.token("gate")), spec="exact = true"
-    )
+    folder, key = tmp_path_factory.mktemp("devices"), behind.token("gate")
+    write_device(folder, behind, key, spec="exact = true")
+    own: dict[str, Any] = {"kind": "ibm_runtime", "name": "runtime", "device": "qwicket_simulator"}
+    gates = 'gates = ["rz", "sx", "x", "cx"]\noutputs = ["counts", "memory"]'
+    file = write_device(folder, behind, key, **own, spec=gates, qubits=5) / "runtime.toml"
+    file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))
     server = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
     with qwicket.connect(server.url, server.token()) as client:
-        until(lambda: client.device("far").status == "on", "the other server is seen")
+        until(
+            lambda: client.device("far").status == client.device("runtime").status == "on",
+            "the other server is seen",
+        )
     yield server
     assert server.stop() == 0
     assert behind.stop() == 0
@@ -37,17 +44,21 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 @pytest.mark.vendor
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("name", "program", "answer"),
-    [("ionq-core", json.dumps(BELL), "{'0': 0.5, '3': 0.5}"), ("qbraid", QASM3, "{'11': 50}")],
+    ("name", "device", "program", "answer"),
+    [
+        ("ionq-core", "far", json.dumps(BELL), "{'0': 0.5, '3': 0.5}"),
+        ("qbraid", "far", QASM3, "{'11': 50}"),
+        ("runtime-openqasm3", "runtime", QASM3, "{'11': 50}"),
+    ],
 )
 def test_a_client_cannot_tell_that_another_server_runs_its_job(
-    front: LiveServer, tmp_path: Path, name: str, program: str, answer: str
+    front: LiveServer, tmp_path: Path, name: str, device: str, program: str, answer: str
 ) -> None:
     suite = JOB_CODES[name].suite
     assert suite is not None
     code = of_job(
         *(name, front.url),
-        device="far",
+        device=device,
         is_simulated=False,
         program=program,
         format_name=JOB_CODES[name].formats[0],

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from importlib import resources
+from math import pi
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,14 @@ from support.remotes import (
     HEAD,
     PHOTONS,
     cloud_without_ids,
+    marker,
     write_copy,
     write_device,
 )
 from support.server import LiveServer, cli, run_cli, running_server
 from support.waiting import until
 
-QUBITS = ("far", "ions", "ibm", "braid")
+QUBITS = ("far", "ions", "ibm", "runtime", "braid")
 ONE = HEAD + "qubit[2] q; bit[3] c; x q[1]; c[2] = measure q[1];"
 LOOP = HEAD + "qubit[1] q; bit[1] c; c[0] = measure q[0]; if (c[0]) { x q[0]; }"
 
@@ -59,6 +61,13 @@ def front(tmp_path_factory: pytest.TempPathFactory, behind: LiveServer) -> Itera
     write_device(folder, behind, key)
     write_device(folder, behind, key, kind="ionq", name="ions")
     write_device(folder, behind, key, kind="ibm_qx", name="ibm", device="qwicket_simulator")
+    own: dict[str, Any] = {
+        "name": "runtime",
+        "device": "qwicket_simulator",
+        "spec": 'outputs = ["counts", "memory"]',
+    }
+    file = write_device(folder, behind, key, kind="ibm_runtime", **own) / "runtime.toml"
+    file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))
     qrn = "qbraid:qbraid:sim:statevector"
     write_device(folder, behind, key, kind="qbraid", name="braid", device=qrn)
     qlued = f"{behind.url}/qlued/api/v2"
@@ -86,7 +95,7 @@ def test_a_job_runs_at_the_other_cloud_and_its_result_comes_back(
     assert set(counts) == {"00", "11"}
     assert sum(counts.values()) == 500
     with qwicket.connect(behind.url, behind.token("gate")) as there:
-        sent = [each for each in there.jobs() if each.body.name == f"qwicket-{job.id}"]
+        sent = [each for each in there.jobs() if marker(each) == f"qwicket-{job.id}"]
     assert [each.state for each in sent] == ["completed"]
 
 
@@ -136,31 +145,79 @@ def test_what_the_other_cloud_cannot_run_is_refused_at_submission(client: Client
         client.submit("OPENQASM 3.0; qubit[27] q; bit[27] c; c = measure q;", "far")
 
 
-def test_a_cancelled_job_is_cancelled_there(client: Client, behind: LiveServer) -> None:
+TWINS = [("far", "simulator"), ("runtime", "qwicket_simulator")]
+"""Devices here and there."""
+
+
+@pytest.mark.parametrize(("here", "twin"), TWINS)
+def test_a_cancelled_job_is_cancelled_there(
+    client: Client, behind: LiveServer, here: str, twin: str
+) -> None:
     layer = "".join(f"rx(0.1) q[{k}];" for k in range(24))
     long = f"{HEAD} qubit[24] q; bit[24] c; {layer * 200} c = measure q;"
-    job = client.submit(long, "far", shots=5)
+    job = client.submit(long, here, shots=5)
     with qwicket.connect(behind.url, behind.token("gate")) as there:
-        marker = f"qwicket-{job.id}"
-        (sent,) = until(lambda: list(there.jobs(name=marker, state="running")), "it runs there")
+        (sent,) = until(
+            lambda: [
+                each
+                for each in there.jobs(state="running")
+                if (marker(each), each.body.device) == (f"qwicket-{job.id}", twin)
+            ],
+            "it runs there",
+        )
         job.cancel()
         job.wait(60)
         assert job.state == "cancelled"
         assert sent.refresh().state == "cancelled"
 
 
+@pytest.mark.parametrize(("here", "twin"), TWINS)
 def test_a_device_that_is_off_there_is_away_here_and_jobs_wait(
-    client: Client, behind: LiveServer
+    client: Client, behind: LiveServer, here: str, twin: str
 ) -> None:
-    behind.as_admin(lambda admin: admin.turn_off("simulator", "new helium"))
+    behind.as_admin(lambda admin: admin.turn_off(twin, "new helium"))
     try:
-        until(lambda: client.device("far").status == "away", "the device is away")
-        assert client.device("far").body.reason == "new helium"
-        job = client.submit(BELL, "far", shots=5)
+        until(lambda: client.device(here).status == "away", "the device is away")
+        assert client.device(here).body.reason == "new helium"
+        job = client.submit(BELL, here, shots=5)
         assert job.status == "queued"
     finally:
-        behind.as_admin(lambda admin: admin.turn_on("simulator"))
+        behind.as_admin(lambda admin: admin.turn_on(twin))
     assert sum(job.result(30).counts.values()) == 5
+
+
+def test_registers_of_any_name_come_back_from_runtime(client: Client) -> None:
+    text = """OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg bit[1]; creg input[9];
+    x q[1]; measure q[0] -> bit[0]; measure q[1] -> input[8];"""
+    for device in ("far", "runtime"):
+        job = client.submit(text, device, format="openqasm2", shots=10, outputs=["memory"])
+        (part,) = job.result(30).parts
+        assert [name for name, _ in part.registers] == ["bit", "input"]
+        assert part.memory == ["1000000000"] * 10, device
+
+
+def primitive(program: str, *pubs: Any) -> str:
+    """Return a program of one of Qiskit's primitives."""
+    return json.dumps({"program": program, "params": {"version": 2, "pubs": pubs}})
+
+
+def test_a_sampler_of_several_parameters_goes_to_runtime_as_circuits(client: Client) -> None:
+    turned = HEAD + "\ninput float a;\nqubit[1] q; bit[1] c; rx(a) q[0]; c[0] = measure q[0];"
+    job = client.submit(
+        primitive("sampler", [turned, [[0.0], [pi]], 7], [BELL, None, 3]),
+        "runtime",
+        format="qiskit.primitives",
+        outputs=["memory"],
+    )
+    first, second, bell = job.result(30).parts
+    assert (first.memory, second.memory) == (["0"] * 7, ["1"] * 7)
+    assert len(bell.memory) == 3
+
+
+def test_what_runtime_cannot_run_is_refused_at_submission(client: Client) -> None:
+    estimator = primitive("estimator", [BELL, [{"ZZ": 1.0}], None, 0.1])
+    with pytest.raises(ApiError, match="only programs that are sampled"):
+        client.submit(estimator, "runtime", format="qiskit.primitives")
 
 
 def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveServer) -> None:
@@ -281,6 +338,10 @@ def calibrations(live: LiveServer, token: str, name: str) -> dict[str, Any]:
     found["ionq"] = httpx.get(ionq).json()["characterizations"][0]
     listed = httpx.get(f"{live.url}/qbraid/api/v1/devices", headers={"X-API-KEY": token}).json()
     (qrn,) = (each["qrn"] for each in listed["data"] if each["vrn"] == name)
+    with closing(IBMQXClient(token, url=f"{live.url}/ibm/api")) as ibm:
+        access = {"X-Access-Token": ibm.login_with_token()["id"]}
+    runtime = f"{live.url}/ibm/runtime/classic/backends/{name}/properties"
+    found["ibm_runtime"] = httpx.get(runtime, headers=access).json()
     qbraid = f"{live.url}/qbraid/api/v1/devices/{qrn}/calibrations"
     found["qbraid"] = httpx.get(qbraid, headers={"X-API-KEY": token}).json()["data"]
     own = ("id", "device", "source", "backend", "backend_name", "target", "deviceQRNs", "fetchedAt")
@@ -299,7 +360,7 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
     own = own.replace('dialects = ["ibm", "runtime"]\n', "")
     own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')
     (twins / "hex.toml").write_text(own)
-    kinds = {"qwicket": "hex", "ionq": "hex", "ibm_qx": "hex", "qbraid": "qbraid:qbraid:sim:hex"}
+    kinds = dict.fromkeys(("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid"), "hex")
     with running_server(tmp_path / "behind", "--device-dir", str(twins)) as behind:
         key = behind.token("gate")
         listed = httpx.get(f"{behind.url}/qbraid/api/v1/devices", headers={"X-API-KEY": key}).json()
@@ -308,7 +369,7 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
             name = f"far-{kind}".replace("_", "-")
             write_device(folder, behind, key, kind=kind, name=name, device=device, qubits=27)
             file = folder / f"{name}.toml"
-            text = file.read_text().replace('"batch"', '"batch", "qobj"')
+            text = file.read_text().replace('"batch"', '"batch", "qobj", "qiskit.primitives"')
             gates = 'gates = ["id", "rz", "sx", "x", "cx", "u1", "u2", "u3"]'
             text = re.sub(r"^gates = .*\n", "", text, flags=re.MULTILINE)
             file.write_text(text.replace("[remote]", f"{gates}\n[remote]"))
@@ -331,6 +392,7 @@ OFFERED = {
     "qwicket": ("", "simulator"),
     "ionq": ("/ionq/v0.4", "simulator"),
     "ibm_qx": ("/ibm/api", "qwicket_line5"),
+    "ibm_runtime": ("/ibm/api", "qwicket_line5"),
     "qbraid": ("/qbraid/api/v1", "qbraid:qbraid:sim:statevector"),
     "qlued": ("/qlued/api/v2", "fermions"),
     "xanadu": ("", "simulon_gaussian"),
@@ -361,7 +423,7 @@ def test_probe_writes_files_that_serve(
     live = LiveServer(tmp_path_factory.mktemp("probed"), "--device-dir", str(folder))
     with qwicket.connect(live.url, live.token()) as client:
         until(lambda: all(client.device(each).status == "on" for each in files), "they are seen")
-        for name in ("far-qwicket", "far-ionq", "far-ibm-qx", "far-qbraid"):
+        for name in ("far-qwicket", "far-ionq", "far-ibm-qx", "far-ibm-runtime", "far-qbraid"):
             assert sum(client.submit(BELL, name, shots=50).result(60).counts.values()) == 50
         for name, form, program, shots in (
             ("far-qlued", "qlued.fermions", FERMIONS, 4),

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from support.cutting_proxy import CuttingProxy, message
+from support.cutting_proxy import CuttingProxy, message, moved
 from support.pages import Person
 from support.postgres import PostgresServer
 from support.processes import below
@@ -48,7 +48,7 @@ class Repeater(CuttingProxy):
         self.secrets.update(each for each in found if len(each) >= 16)  # Xanadu's first is "None"
         if not _SUBMISSION.match(request):
             server.sendall(request)
-            client.sendall(message(server))
+            client.sendall(moved(message(server), self.server_url, self.url))
             return True
         # Last the key alone, which must not be cut off with the end of a long text.
         texts = [each.decode("latin-1") for each in found]
@@ -72,7 +72,11 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
     """Write the files of a device of each kind; return the names."""
     key = behind.token("gate")
-    devices = {"ionq": "simulator", "ibm_qx": "qwicket_simulator"}
+    devices = {
+        "ionq": "simulator",
+        "ibm_qx": "qwicket_simulator",
+        "ibm_runtime": "qwicket_simulator",
+    }
     devices |= {"qwicket": "simulator", "qbraid": "qbraid:qbraid:sim:statevector"}
     for kind, device in devices.items():
         name = kind.replace("_", "-")
@@ -83,7 +87,7 @@ def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
     file.write_text(text)
     at = f"{url}/qlued/api/v2"
     return [
-        *("qwicket", "ionq", "ibm-qx", "qbraid"),
+        *("qwicket", "ionq", "ibm-qx", "ibm-runtime", "qbraid"),
         write_copy(folder, behind, key, kind="qlued", device="singlequdit", url=at),
         write_copy(folder, behind, key, kind="xanadu", device="simulon_gaussian", url=url),
     ]
@@ -109,10 +113,10 @@ def test_no_key_leaves_the_server(
         with Person(live, "root", "admin") as root:
             client = root.client
             until(lambda: all(client.device(each).status == "on" for each in names), "all are on")
-            jobs = [client.submit(BELL, each, shots=5) for each in names[:4]]
+            jobs = [client.submit(BELL, each, shots=5) for each in names[:5]]
             for program, form, device, shots in (
-                (ATOMS, "qlued.singlequdit", names[4], 3),
-                (PHOTONS, "blackbird", names[5], 6),
+                (ATOMS, "qlued.singlequdit", names[5], 3),
+                (PHOTONS, "blackbird", names[6], 6),
             ):
                 options: dict[str, Any] = {"format": form, "outputs": ["samples"]}
                 jobs.append(client.submit(program, device, shots=shots, **options))

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from support.cutting_proxy import CuttingProxy, message
+from support.cutting_proxy import CuttingProxy, message, moved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class CrookedProxy(CuttingProxy):
         if fault in _BEFORE:
             return self._refuse(client, fault)
         server.sendall(request)
-        answer = message(server)
+        answer = moved(message(server), self.server_url, self.url)
         others = [each for of, each in self._answers if of == line]
         if is_submission and answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
             self._answers.append((line, answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -67,6 +68,7 @@ class CuttingProxy:
         address = urlsplit(url)
         assert address.hostname
         assert address.port
+        self.server_url = url
         self._target = (address.hostname, address.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._plan: Cut | None = None
@@ -160,6 +162,14 @@ class TimingOutProxy(CuttingProxy):
             with suppress(OSError):
                 client.recv(1)  # until the client has read it
         return goes_on
+
+
+def moved(answer: bytes, old: str, new: str) -> bytes:
+    """Return an answer with another address of the server in its body."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    body = body.replace(old.encode(), new.encode())
+    length = b"Content-Length: %d" % len(body)
+    return re.sub(rb"(?i)content-length: \d+", length, head, count=1) + end + body
 
 
 def message(connection: socket.socket) -> bytes:

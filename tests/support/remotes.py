@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qwicket import devices
+from qwicket.clients.native import Job
 from support.bad_server import BadServer, Request, answer
 from support.server import LiveServer
 
@@ -59,7 +60,8 @@ def write_device(
     key = folder / f"{name}.key"
     key.write_text(token)
     key.chmod(0o600)
-    paths = {"ionq": "/ionq/v0.4", "ibm_qx": "/ibm/api", "qbraid": "/qbraid/api/v1"}
+    paths = {"ionq": "/ionq/v0.4", "qbraid": "/qbraid/api/v1"}
+    paths |= dict.fromkeys(("ibm_qx", "ibm_runtime"), "/ibm/api")
     settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 3.0, **remote}
     settings.setdefault("timeout_s", settings["settle_s"])
     formats = '["openqasm3", "openqasm2", "ionq.circuit.v1", "batch"]'
@@ -118,6 +120,12 @@ def write_copy(
     ]
     (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
     return name
+
+
+def marker(job: Job) -> str:
+    """Return the marker of a job that another server sent: a tag of it, or its name."""
+    tags = (tag for tag in job.body.tags if tag.startswith("qwicket-0"))
+    return next(tags, job.body.name)
 
 
 @contextmanager

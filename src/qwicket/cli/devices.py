@@ -144,7 +144,7 @@ def add_maintenance(
 @click.argument("name", required=False)
 @click.option(
     "--kind",
-    type=options.Choice(["qwicket", "ionq", "ibm_qx", "qbraid", "qlued", "xanadu"]),
+    type=options.Choice(["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu"]),
     default="qwicket",
     show_default=True,
     help="API of the other cloud.",

@@ -14,7 +14,7 @@ from qwicket.model.pass_through import HTTP_REQUEST
 if TYPE_CHECKING:
     from qwicket.model.devices import Device
 
-RemoteKind = Literal["qwicket", "ionq", "ibm_qx", "qbraid", "qlued", "xanadu"]
+RemoteKind = Literal["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu"]
 """API that another cloud speaks."""
 
 KINDS: Final[tuple[str, ...]] = get_args(RemoteKind)
@@ -23,12 +23,14 @@ _LANGUAGES: Final[dict[str, Any]] = {
     "qwicket": "openqasm3",
     "ionq": "ionq.circuit.v1",
     "ibm_qx": "qobj",
+    "ibm_runtime": "openqasm3",
     "qbraid": "openqasm3",
 }
 """Language in which programs of other formats are sent; the other kinds take only their own."""
 _TAKEN: Final = {
     "ionq": ("ionq.circuit.v1",),
     "ibm_qx": ("qobj",),
+    "ibm_runtime": (),
     "qbraid": ("openqasm3", "openqasm2", "batch"),
 }
 """Formats that clouds take as they are; for the other kinds the device file names them."""
@@ -48,7 +50,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         kind: API that it speaks.
-        url: Its address; for IonQ's API including the version.
+        url: Its address; for IonQ's API including the version, for Runtime's that of the sign-in.
         device: Name of the device there.
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
@@ -107,7 +109,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             spec = msgspec.structs.replace(spec, formats=own, formats_as_written=own)
             return msgspec.structs.replace(device, spec=spec, dialects=("native",))
         language = _LANGUAGES.get(self.kind, "")
-        taken = _TAKEN.get(self.kind) or spec.formats_as_written or spec.formats
+        taken = _TAKEN.get(self.kind, spec.formats_as_written or spec.formats)
         spec = msgspec.structs.replace(spec, formats_as_written=taken, rewritten_as=language)
         return msgspec.structs.replace(device, spec=spec)
 

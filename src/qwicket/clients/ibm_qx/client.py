@@ -195,7 +195,7 @@ class IBMQXClient(ServiceClient):
     def queue_status(self, device: str) -> QueueStatus:
         """Return whether a device takes jobs, and how many wait. This request needs no sign-in."""
         path = self._scope + _path("backend", device, "queue", "status")
-        return QueueStatus(self._exchange(Request("GET", path, _HEADERS), object_of))
+        return QueueStatus(self._exchange(Request("GET", path, HEADERS), object_of))
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -472,26 +472,32 @@ class IBMQXClient(ServiceClient):
         can_be_empty: bool = False,
         retry_policy: RetryPolicy | None = None,
     ) -> T:
-        """Send a request with an access token; sign in and repeat it once after status 401.
+        """Send a request with an access token.
 
         The token is in the body, as in the document, and in the header of IBM's own clients,
         because a proxy may drop the body of a GET request.
         """
-        for is_last in (False, True):
-            access = self._current_access_token()
-            headers = {**_HEADERS, "X-Access-Token": access}
-            content = _json({**(body or {}), "access_token": access})
+
+        def exchange(access: str) -> T:
             request = Request(
                 method,
                 path,
-                headers,
-                content,
+                {**HEADERS, "X-Access-Token": access},
+                _json({**(body or {}), "access_token": access}),
                 secrets=[access],
                 can_repeat=can_repeat,
                 can_be_empty=can_be_empty,
             )
+            return self._exchange(request, read, retry_policy)
+
+        return self._signed_in(exchange)
+
+    def _signed_in(self, exchange: Callable[[str], T]) -> T:
+        """Exchange with an access token; sign in and repeat it once after status 401."""
+        for is_last in (False, True):
+            access = self._current_access_token()
             try:
-                return self._exchange(request, read, retry_policy)
+                return exchange(access)
             except IBMQXAPIError as error:
                 if error.status_code != 401 or is_last:
                     raise
@@ -540,7 +546,7 @@ class IBMQXClient(ServiceClient):
         """Sign in with the client's credentials; the caller holds the lock."""
         path = "/users/loginWithToken" if "apiToken" in self._credentials else "/users/login"
         found = self._exchange(
-            Request("POST", path, _HEADERS, _json(self._credentials)), _sign_in_response
+            Request("POST", path, HEADERS, _json(self._credentials)), _sign_in_response
         )
         self._access_token = validated_header(found["id"], "access token", IBMQXClientError)
         return Record(found)
@@ -550,7 +556,7 @@ class IBMQXClient(ServiceClient):
     ) -> T:
         """Send a request to a signed URL, without any token."""
         origin, path = _split(address)
-        headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
+        headers = HEADERS if body is not None else {"User-Agent": HEADERS["User-Agent"]}
         limit_s = max(self.timeout_s, _TRANSFER_S)
         retry_policy = replace(self.retry_policy, total_s=max(self.retry_policy.total_s, limit_s))
         request = Request(method, path, headers, body, limit_s, can_be_empty=body is not None)
@@ -560,7 +566,7 @@ class IBMQXClient(ServiceClient):
 
 _TRANSFER_S: Final = 600.0
 """Shortest time limit of an upload or a download, which may have hundreds of megabytes."""
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Type": "application/json",
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
     "X-Qx-Client-Application": f"qwicket/{__version__}",

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -100,6 +99,10 @@ def connect(remote: Remote, key: str, formats: tuple[str, ...] = ()) -> Cloud:
             from qwicket.drivers.remote.ibm_qx import IBMQXCloud
 
             return IBMQXCloud(remote, key)
+        if remote.kind == "ibm_runtime":
+            from qwicket.drivers.remote.ibm_runtime import IBMRuntimeCloud
+
+            return IBMRuntimeCloud(remote, key)
         if remote.kind == "qbraid":
             from qwicket.drivers.remote.qbraid import QbraidCloud
 
@@ -153,8 +156,7 @@ class RemoteDriver:
 
             sender = Sender(remote, key)
             self._cloud = PassThroughCloud(self._cloud, sender, remote.device, self._responses)
-        n_threads = min(remote.jobs_at_once, 16) + 2
-        self._calls = CloudCalls(key, n_threads)
+        self._calls = CloudCalls(key, min(remote.jobs_at_once, 16) + 2)
         self._is_online = True
         self._submitter = Submitter(
             remote,
@@ -222,26 +224,18 @@ class RemoteDriver:
             return [RunResult(Failure("invalid_program", error.detail), 0.0)]
         finally:
             self._responses.pop(marker_of(assignment.lease.job), None)
-        # If the cloud does not say how long the job ran, the estimate counts.
+        # If the cloud does not say how long it ran, the estimate counts.
         is_time = 0 < seconds < _MAX_RUN_S
         return [RunResult(result, seconds if is_time else assignment.est_seconds)]
 
     def _program(self, assignment: Assignment, full_program: FullProgram) -> RemoteProgram:
-        family = self._device.family
+        family, circuits = self._device.family, assignment.circuits
+        format, source = full_program.format, bytes(full_program.source)
         options = _options.decode(assignment.options)
-        if full_program.format == HTTP_REQUEST:
-            source = bytes(full_program.source)
-            return RemoteProgram(HTTP_REQUEST, source, {}, b"", family, (), options)
-        inputs: Mapping[str, float] = _inputs.decode(full_program.inputs)
-        return RemoteProgram(
-            full_program.format,
-            bytes(full_program.source),
-            inputs,
-            assignment.circuits,
-            family,
-            frames(family, assignment.circuits),
-            options,
-        )
+        if format == HTTP_REQUEST:
+            return RemoteProgram(format, source, {}, b"", family, (), options)
+        inputs, shapes = _inputs.decode(full_program.inputs), frames(family, circuits)
+        return RemoteProgram(format, source, inputs, circuits, family, shapes, options)
 
     async def _run_at_cloud(
         self, assignment: Assignment, program: RemoteProgram, log: ForwardLog
@@ -275,8 +269,6 @@ class RemoteDriver:
             _log.error("the cloud gave a job the id of another one: %s", id)
             id = None
         raise unresolved(reason, marker)
-
-    # --- end of a job -----------------------------------------------------------------------------
 
     async def _wait_for_end(
         self, id: str, marker: str, log: ForwardLog

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,9 +20,11 @@ from qwicket.drivers.remote.clouds import (
 from qwicket.drivers.remote.failures import not_understood
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["CloudCalls"]
+    from qwicket.drivers.remote.clouds import RequireLease
+
+__all__ = ["CloudCalls", "LeaseCheck"]
 
 T = TypeVar("T")
 
@@ -69,3 +73,31 @@ class CloudCalls:
     def close(self) -> None:
         """Start no further calls."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class LeaseCheck(threading.local):
+    """The lease check of the submission that this thread makes; each thread has its own.
+
+    A client calls it before each request: it may sign in before the one that submits a job, and
+    repeat that one after a sign-in. In this time another server may adopt the job.
+    """
+
+    _require_lease: RequireLease | None = None
+
+    @contextmanager
+    def during(self, require_lease: RequireLease) -> Iterator[None]:
+        """Use this check within the context."""
+        self._require_lease = require_lease
+        try:
+            yield
+        finally:
+            self._require_lease = None
+
+    def __call__(self) -> None:
+        """Check the lease; outside a submission, do nothing.
+
+        Raises:
+            NothingSent: Another server has the job, or this is unknown.
+        """
+        if self._require_lease is not None:
+            self._require_lease()

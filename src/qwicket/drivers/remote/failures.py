@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.retries import retry_after_s
 from qwicket.drivers.remote.clouds import (
+    MARKER_PREFIX,
     CloudError,
     Forbidden,
     KeyRefused,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 UNSURE: Final = frozenset({408, 409, 425, 499})
 """Status codes of 4xx responses after which a job may exist all the same."""
+FORWARDED: Final = "qwicket-forwarded"
+"""Tag of all jobs of Qwicket servers, at clouds whose jobs have their markers as tags."""
 _ENDED: Final = (400, 404, 409)
 """Status codes of responses to the cancellation of a job that has ended or is gone."""
 _MAX_FAILURES: Final = 3
@@ -140,6 +143,13 @@ def id_with_marker(marker: str, jobs: Iterable[tuple[str | None, str]]) -> str |
     return None
 
 
+def marker_in(tags: Iterable[object]) -> str | None:
+    """Return the marker of a job among its tags; a person may have added some there."""
+    theirs = [str(tag) for tag in tags if tag != FORWARDED]
+    markers = (tag for tag in theirs if tag.startswith(MARKER_PREFIX))
+    return next(markers, theirs[0] if theirs else None)
+
+
 def not_understood(error: Exception) -> CloudError:
     """Return the error for a response that our code could not process; log where it failed."""
     # The text of the error is left out: it may quote the cloud, and the cloud may quote the key.
@@ -152,6 +162,14 @@ def key_refusal(status: int | None, text: str) -> KeyRefused | None:
     """Return the error of a status that concerns the key; None for any other status."""
     kind = {401: KeyRefused, 403: Forbidden}.get(status or 0)
     return kind(text) if kind is not None else None
+
+
+def before_submission(error: ServiceError) -> NothingSent:
+    """Return what an error means that came before a submission, so that nothing is in doubt."""
+    meaning = submission_error(error)
+    if isinstance(meaning, NothingSent):
+        return meaning
+    return NothingSent(str(error), _retry_after_s(error))
 
 
 def submission_error(error: ServiceError) -> Exception:

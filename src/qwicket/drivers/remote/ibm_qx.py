@@ -24,6 +24,7 @@ from qwicket.clients.ibm_qx.errors import (
 )
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.calibrations import calibration
+from qwicket.drivers.remote.calls import LeaseCheck
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
@@ -38,11 +39,11 @@ from qwicket.drivers.remote.clouds import (
 )
 from qwicket.drivers.remote.failures import (
     SERVICE_ERRORS,
+    before_submission,
     id_with_marker,
     read_one_by_one,
     submission_error,
 )
-from qwicket.drivers.remote.lease_checks import LeaseCheck
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.clients.http import Request, Response
+    from qwicket.clients.ibm_qx.responses import Device
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.programs.rewriting import Language
@@ -135,10 +137,7 @@ class IBMQXCloud:
         except NoProof as error:
             raise OutcomeUnknown(str(error)) from None
         except IBMQXError as error:  # only a list was asked for, so nothing is in doubt
-            meaning = submission_error(error)
-            if isinstance(meaning, NothingSent):
-                raise meaning from None
-            raise NothingSent(str(error), SERVICE_ERRORS.retry_after_s(error)) from None
+            raise before_submission(error) from None
         if id is not None:
             return id
         # Each request may take long, and this process may be paused before the next one. Another
@@ -253,20 +252,22 @@ class IBMQXCloud:
         with SERVICE_ERRORS.reading(CloudError):
             self._client.me()  # checks the token, which old servers do not need to list devices
             devices = self._client.backends()
-        found = []
-        for each in devices:
-            width = max(1, each.n_qubits)
-            spec = {
-                "description": str(each.get("description") or f"IBM's {each.name}"),
-                "qubits": width,
-                "formats": ("openqasm3", "openqasm2", "qobj"),
-                "gates": each.basis_gates,
-                "max_shots": each.max_shots or 8192,
-                "outputs": ("counts", "memory") if each.get("memory") else ("counts",),
-            }
-            status = "online" if each.get("online_date") else ""
-            found.append(Offer(each.name, status, "qubit", width, spec))
-        return found
+        return [offer(each, "qobj") for each in devices]
 
     def close(self) -> None:
         self._client.close()
+
+
+def offer(device: Device, own_format: str) -> Offer:
+    """Return a device of one of IBM's APIs as an offer."""
+    width = max(1, device.n_qubits)
+    spec = {
+        "description": str(device.get("description") or f"IBM's {device.name}"),
+        "qubits": width,
+        "formats": ("openqasm3", "openqasm2", own_format),
+        "gates": device.basis_gates,
+        "max_shots": device.max_shots or 8192,
+        "outputs": ("counts", "memory") if device.get("memory") else ("counts",),
+    }
+    status = "online" if device.get("online_date") else ""
+    return Offer(device.name, status, "qubit", width, spec)

@@ -25,7 +25,6 @@ from qwicket.clients.native.errors import (
 from qwicket.clients.native.transport import Transport
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
-    MARKER_PREFIX,
     CloudError,
     InvalidResult,
     Mirror,
@@ -38,10 +37,12 @@ from qwicket.drivers.remote.clouds import (
     TryLater,
 )
 from qwicket.drivers.remote.failures import (
+    FORWARDED,
     UNSURE,
     ErrorTranslator,
     id_with_marker,
     key_refusal,
+    marker_in,
     read_one_by_one,
 )
 from qwicket.model.errors import KeyReused
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from qwicket.programs.rewriting import Language
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
-_TAG: Final = "qwicket-forwarded"
 _PAGE: Final = 200
 _FEW: Final = 3
 """Up to this number of jobs, one request for each is less work than a list."""
@@ -107,7 +107,7 @@ class QwicketCloud:
             "shots": options.shots,
             "seed": options.seed,
             "outputs": options.outputs,
-            "tags": (marker, _TAG),
+            "tags": (marker, FORWARDED),
             "name": marker,
         }
         if program.inputs:
@@ -122,12 +122,12 @@ class QwicketCloud:
         query = urlencode({"tag": marker, "limit": 1})
         with _ERRORS.reading(CloudError):
             found = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
-        return id_with_marker(marker, [(_marker(job), job.id) for job in found])
+        return id_with_marker(marker, [(marker_in(job.tags), job.id) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, JobBody] = {}
         if len(ids) > _FEW:
-            query = urlencode({"tag": _TAG, "limit": _PAGE})
+            query = urlencode({"tag": FORWARDED, "limit": _PAGE})
             with _ERRORS.reading(CloudError):
                 jobs = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
             listed = {job.id: job for job in jobs}
@@ -209,12 +209,7 @@ def _status(job: JobBody) -> RemoteStatus:
     state: Any = _STATES.get(job.state)
     if state is None:
         raise CloudError(f"the job has the unknown state {job.state[:40]!r}")
-    return RemoteStatus(state, job.error.message if job.error else "", _marker(job))
-
-
-def _marker(job: JobBody) -> str | None:
-    tags = [tag for tag in job.tags if tag != _TAG]  # a person may have added some there
-    return next((tag for tag in tags if tag.startswith(MARKER_PREFIX)), tags[0] if tags else None)
+    return RemoteStatus(state, job.error.message if job.error else "", marker_in(job.tags))
 
 
 def _outcome(part: OutcomeBody, frame: Frame, program: RemoteProgram) -> Outcome | Failure:

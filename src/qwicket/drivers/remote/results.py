@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
+from base64 import b64decode
 from collections import Counter
+from io import BytesIO
 from math import isclose, isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 _ROUNDING: Final = 1e-6
 """Rounding error of a frequency that a cloud returns."""
+_HEADER_BYTES: Final = 10_000
+"""Size of the longest header of a NumPy file."""
 _RANKS: Final = {"b": 0, "u": 0, "i": 0, "f": 1, "c": 2}
 """Ranks of NumPy's kinds of numbers; none is converted to one of a lower rank."""
 
@@ -169,3 +174,33 @@ def of_samples(
         arrays={SAMPLES: array},
         engine=engine,
     )
+
+
+def numbers_of_rows(array: Mapping[str, Any], size: int, shots: int) -> list[int]:
+    """Return the numbers in an array of Qiskit's bits: a row of bytes each, the last one lowest.
+
+    The array is a NumPy file, whose declared size is not believed.
+
+    Raises:
+        ValueError: There are other numbers of bits or shots.
+        Exception: It is malformed.
+    """
+    import numpy as np  # late: an idle server does without
+    from numpy.lib import format as npy
+
+    n_bytes = (size + 7) // 8
+    packed = b64decode(array["array"]["__value__"], validate=True)
+    content = zlib.decompressobj().decompress(packed, _HEADER_BYTES + shots * n_bytes)
+    stream = BytesIO(content)
+    npy.read_magic(stream)
+    shape, is_fortran, dtype = npy.read_array_header_1_0(stream)
+    if (array["num_bits"], shape, dtype.str) != (size, (shots, n_bytes), "|u1"):
+        raise ValueError
+    rows = np.frombuffer(content, np.uint8, offset=stream.tell())
+    data = rows.reshape(shape, order="F" if is_fortran else "C").tobytes()
+    numbers = [
+        int.from_bytes(data[at : at + n_bytes], "big") for at in range(0, len(data), n_bytes)
+    ]
+    if max(numbers) >> size:
+        raise ValueError
+    return numbers

@@ -14,6 +14,7 @@ from qwicket.clients.xanadu.connection import SIGN_IN_PATH, Connection
 from qwicket.clients.xanadu.device import Device
 from qwicket.clients.xanadu.job import Job
 from qwicket.drivers.remote import results
+from qwicket.drivers.remote.calls import LeaseCheck
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
@@ -32,7 +33,6 @@ from qwicket.drivers.remote.failures import (
     read_one_by_one,
     submission_error_of_status,
 )
-from qwicket.drivers.remote.lease_checks import LeaseCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

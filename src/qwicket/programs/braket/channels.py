@@ -45,8 +45,8 @@ def _kron(a: Matrix, b: Matrix) -> Matrix:
 
 
 def _mixture(*terms: tuple[float, Matrix]) -> list[Matrix]:
-    """Return the Kraus matrices of unitary matrices that occur with some probabilities."""
-    # Rounding can make the probability of no error slightly negative.
+    """Return the Kraus matrices of unitaries that occur with some probabilities."""
+    # Rounding can make the first probability slightly negative.
     return [_scaled(sqrt(max(0.0, p)), matrix) for p, matrix in terms]
 
 
