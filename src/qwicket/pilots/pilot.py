@@ -13,6 +13,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket import schema
@@ -88,7 +89,7 @@ class _Task:
 
     jobs: list[_Job]
     est_seconds: float
-    run: asyncio.Task[None] | None = None
+    run: asyncio.Task[list[Report]] | None = None
 
 
 class Pilot:
@@ -221,12 +222,14 @@ class Pilot:
             for job in task.jobs:
                 self._jobs[job.lease.id, job.lease.fence] = job
             self._tasks.add(task)
-            task.run = asyncio.create_task(self._run(task, bodies))
+            task.run = asyncio.create_task(self._reports_of(task, bodies))
+            # A callback, because a task that is cancelled before it begins runs none of its code.
+            task.run.add_done_callback(partial(self._end, task))
 
-    async def _run(self, task: _Task, bodies: Sequence[schema.pilots.TaskJobBody]) -> None:
-        try:
-            reports = await self._reports_of(task, bodies)
-        except asyncio.CancelledError:
+    def _end(self, task: _Task, run: asyncio.Task[list[Report]]) -> None:
+        if not run.cancelled():
+            reports = run.result()
+        else:
             are_all_stopping = all(job.is_stopping for job in task.jobs)
             reason = "stopped" if are_all_stopping else "stopped together with another job"
             reason = _LEAVING_REASON if self._leaving.is_set() else reason

@@ -93,6 +93,29 @@ def _pulled(*jobs: schema.pilots.TaskJobBody) -> schema.pilots.PulledBody:
     return schema.pilots.PulledBody(tasks=tasks, pull_s=1.0, run_time_s=1.0, result_bytes=1 << 20)
 
 
+class CancellingAPI(RefusingAPI):
+    """A server whose response has a job and the directive to stop it, which came meanwhile."""
+
+    async def pull(
+        self, held: Sequence[schema.pilots.PilotLeaseBody], tasks: int, wait_s: float
+    ) -> schema.pilots.PulledBody:
+        found = await super().pull(held, tasks, wait_s)
+        stop = schema.pilots.DirectiveBody(id="job", fence=1, directive="stop")
+        directives = (stop,) if found.tasks else ()
+        return msgspec.structs.replace(found, directives=directives)
+
+    async def report(
+        self,
+        results: Sequence[schema.pilots.PilotResultBody],
+        releases: Sequence[schema.pilots.PilotReleaseBody],
+        tasks: int,
+        tiny_tasks: int,
+    ) -> schema.pilots.PilotReportedBody:
+        self.reports += [*results, *releases]
+        self.n_free_slots = tasks
+        return schema.pilots.PilotReportedBody(states={}, tasks=())
+
+
 def _kind(report: msgspec.Struct) -> str:
     """Return what a report says: a result, a code of a failure, or how a job is released."""
     if isinstance(report, schema.pilots.PilotReleaseBody):
@@ -122,3 +145,18 @@ def test_a_job_is_given_up_after_its_refused_failure_and_release(
         return [_kind(each) for each in api.reports]
 
     assert asyncio.run(serve()) == reports
+
+
+def test_a_job_that_is_cancelled_before_it_begins_is_given_back_and_frees_its_slot() -> None:
+    async def serve() -> CancellingAPI:
+        api = CancellingAPI()
+        serving = asyncio.create_task(Pilot(api, Compute(None)).serve())
+        async with asyncio.timeout(30):
+            await api.is_given_up.wait()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return api
+
+    api = asyncio.run(serve())
+    assert [_kind(each) for each in api.reports] == ["release"]
+    assert api.n_free_slots == 1
