@@ -66,7 +66,7 @@ def encode_outcomes(
 
 def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Part | Failed:
     if isinstance(outcome, Failed):
-        if not isinstance(outcome.message, str) or not isinstance(outcome.code, str):
+        if not all(isinstance(text, str) for text in (outcome.message, outcome.code)):
             raise InvalidOutcome(f"message and code of outcome {number} must be texts")
         return outcome
     circuit = program.circuits[number]
