@@ -344,17 +344,8 @@ class Pilot:
     async def _pull(self) -> None:
         """Pull once. A pull that asks for no task ends as soon as a slot is free."""
         tasks = self._tasks_to_request()
-        held = [
-            schema.pilots.PilotLeaseBody(
-                id=job.lease.id,
-                fence=job.lease.fence,
-                nonce=job.lease.nonce,
-                is_stopping=job.is_stopping,
-            )
-            for job in self._jobs.values()
-        ]
         self._requested += tasks
-        pulling = asyncio.ensure_future(self._api.pull(held, tasks, self._pull_s))
+        pulling = asyncio.ensure_future(self._request(tasks))
         free_slot = asyncio.ensure_future(self._has_free_slot.wait())
         try:
             self._has_free_slot.clear()
@@ -372,6 +363,20 @@ class Pilot:
         self._take(pulled.tasks)
         for each in pulled.directives:
             self._apply(each)
+
+    async def _request(self, tasks: int) -> schema.pilots.PulledBody:
+        # The leases and the number of the request must be of the same moment: nothing is awaited
+        # between them.
+        held = [
+            schema.pilots.PilotLeaseBody(
+                id=job.lease.id,
+                fence=job.lease.fence,
+                nonce=job.lease.nonce,
+                is_stopping=job.is_stopping,
+            )
+            for job in self._jobs.values()
+        ]
+        return await self._api.pull(held, tasks, self._pull_s)
 
     def _apply(self, directive: schema.pilots.DirectiveBody) -> None:
         job = self._jobs.get((directive.id, directive.fence))

@@ -12,7 +12,7 @@ from qwicket import schema
 from qwicket.circuits.outcomes import RunResult
 from qwicket.clients.native import ApiError
 from qwicket.compute import EngineJob, WorkError, WorkFailed
-from qwicket.pilots import Pilot, PilotAPI
+from qwicket.pilots import Node, Pilot, PilotAPI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,18 +55,7 @@ class RefusingAPI(PilotAPI):
             await asyncio.sleep(0.01)
             return _pulled()
         self.has_offered = True
-        lease = schema.agents.LeaseBody(id="job", fence=1, nonce="nonce")
-        return _pulled(
-            schema.pilots.TaskJobBody(
-                lease=lease,
-                device="simulator",
-                family="qubits",
-                circuits=b"",
-                options=b"",
-                est_bytes=1,
-                est_seconds=1.0,
-            )
-        )
+        return _pulled(_job("job"))
 
     async def report(
         self,
@@ -86,6 +75,18 @@ class RefusingAPI(PilotAPI):
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _job(id_: str) -> schema.pilots.TaskJobBody:
+    return schema.pilots.TaskJobBody(
+        lease=schema.agents.LeaseBody(id=id_, fence=1, nonce="nonce"),
+        device="simulator",
+        family="qubits",
+        circuits=b"",
+        options=b"",
+        est_bytes=1,
+        est_seconds=1.0,
+    )
 
 
 def _pulled(*jobs: schema.pilots.TaskJobBody) -> schema.pilots.PulledBody:
@@ -160,3 +161,81 @@ def test_a_job_that_is_cancelled_before_it_begins_is_given_back_and_frees_its_sl
     api = asyncio.run(serve())
     assert [_kind(each) for each in api.reports] == ["release"]
     assert api.n_free_slots == 1
+
+
+class ScriptedServer:
+    """A server with two jobs: the second comes with the response to the report on the first.
+
+    Args:
+        ticks: Turns of the event loop by which that response comes after an empty one to a pull.
+    """
+
+    def __init__(self, ticks: int) -> None:
+        self._ticks = ticks
+        self._pulls = 0
+        self._is_reporting = asyncio.Event()
+        self._is_answered = asyncio.Event()
+        self.claimed_by = 0
+        self.is_released = False
+        self.has_ended = asyncio.Event()
+        self.api = self
+
+    def send(self, _method: str, _path: str, body: object, *_: object, **_named: object) -> object:
+        return body
+
+    def delete(self, path: str) -> object:
+        return path
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def run(self, body: object) -> object:
+        if isinstance(body, str):  # the pilot leaves
+            return None
+        if isinstance(body, schema.pilots.PilotReportBody):
+            return await self._on_report(body)
+        assert isinstance(body, schema.pilots.PullBody)
+        is_held = "second" in {each.id for each in body.held}
+        if self.claimed_by and self.claimed_by <= body.settled and not is_held:
+            self.is_released = True
+        self._pulls += 1
+        if self._pulls == 1:
+            return _pulled(_job("first"))
+        if self._pulls == 2:
+            await self._is_reporting.wait()
+            self._is_answered.set()
+            return _pulled()
+        self.has_ended.set()
+        await asyncio.sleep(0.01)
+        return _pulled()
+
+    async def _on_report(
+        self, body: schema.pilots.PilotReportBody
+    ) -> schema.pilots.PilotReportedBody:
+        if self._is_reporting.is_set():  # the report on the second job stays on its way
+            await asyncio.sleep(30)
+        self._is_reporting.set()
+        await self._is_answered.wait()
+        for _ in range(self._ticks):
+            await asyncio.sleep(0)
+        self.claimed_by = body.offer.request
+        return schema.pilots.PilotReportedBody(states={}, tasks=((_job("second"),),))
+
+
+@pytest.mark.parametrize("ticks", range(8))
+def test_a_pull_gives_up_no_claim_whose_response_comes_while_it_is_made(ticks: int) -> None:
+    async def serve() -> bool:
+        server = ScriptedServer(ticks)
+        api = PilotAPI("http://127.0.0.1:1", "qw_" + "s" * 43, "pilot", Node(2, 1 << 30))
+        api._transport = server  # type: ignore[assignment]
+        compute = Compute(None)
+        compute.slots = 2
+        serving = asyncio.create_task(Pilot(api, compute).serve())
+        async with asyncio.timeout(30):
+            await server.has_ended.wait()
+            await asyncio.sleep(0.05)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return server.is_released
+
+    assert not asyncio.run(serve())
