@@ -46,6 +46,8 @@ _AHEAD_S: Final = 0.1
 so that the processes do not wait for the network."""
 _TINY_TASK_S: Final = 0.02
 """Assumed estimate of a task of several tiny jobs."""
+_MAX_TINY_TASKS: Final = 1_024
+"""Limit of `OfferBody.tiny_tasks`."""
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _BASE64: Final = 4 / 3
 _REQUEST_OVERHEAD_BYTES: Final = 64 << 10
@@ -312,7 +314,7 @@ class Pilot:
         """Return the number of tasks of tiny jobs that can be requested in advance."""
         if self._leaving.is_set() or not self._tasks:
             return 0
-        return max(0, int(self._ahead_s() / _TINY_TASK_S))
+        return max(0, min(_MAX_TINY_TASKS, int(self._ahead_s() / _TINY_TASK_S)))
 
     def _ahead_s(self) -> float:
         """Return the estimated seconds of tasks that may be requested in advance."""

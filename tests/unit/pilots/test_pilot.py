@@ -239,3 +239,56 @@ def test_a_pull_gives_up_no_claim_whose_response_comes_while_it_is_made(ticks: i
         return server.is_released
 
     assert not asyncio.run(serve())
+
+
+class OfferedAPI(CancellingAPI):
+    """A server that offers a short and a long job, and keeps the offer of the first report."""
+
+    n_tiny_tasks = -1
+
+    async def pull(
+        self, held: Sequence[schema.pilots.PilotLeaseBody], tasks: int, wait_s: float
+    ) -> schema.pilots.PulledBody:
+        if self.has_offered:
+            await asyncio.sleep(0.01)
+            return _pulled()
+        self.has_offered = True
+        tasks_of = ((_job("short"),), (_job("long"),))
+        return msgspec.structs.replace(_pulled(), tasks=tasks_of)
+
+    async def report(
+        self,
+        results: Sequence[schema.pilots.PilotResultBody],
+        releases: Sequence[schema.pilots.PilotReleaseBody],
+        tasks: int,
+        tiny_tasks: int,
+    ) -> schema.pilots.PilotReportedBody:
+        self.n_tiny_tasks = tiny_tasks
+        self.is_given_up.set()
+        return await super().report(results, releases, tasks, tiny_tasks)
+
+
+def test_a_worker_with_many_slots_requests_no_more_tasks_than_a_server_takes() -> None:
+    class Slow(Compute):
+        slots = 1_024
+        n_runs = 0
+
+        async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
+            self.n_runs += len(jobs)
+            if self.n_runs == 2:
+                await asyncio.sleep(30)
+            return await super().run(jobs, timeout_s=timeout_s)
+
+    async def serve() -> int:
+        api = OfferedAPI()
+        serving = asyncio.create_task(Pilot(api, Slow(None)).serve())
+        async with asyncio.timeout(30):
+            await api.is_given_up.wait()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return api.n_tiny_tasks
+
+    offer = {"version": "1", "packing": 1, "request": 1, "slots": 1, "tasks": 1, "memory_bytes": 1}
+    n_tiny_tasks = asyncio.run(serve())
+    assert n_tiny_tasks > 0
+    msgspec.convert({**offer, "tiny_tasks": n_tiny_tasks}, schema.pilots.OfferBody)
