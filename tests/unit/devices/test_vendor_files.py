@@ -216,6 +216,11 @@ def test_a_device_file_says_the_same(document: Any) -> None:
     assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device
 
 
+def test_a_device_file_may_have_any_text() -> None:
+    device = read({**IONQ, "backend": 'forte \x7f\x1b\\"\U0001f600'})
+    assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device
+
+
 def test_a_device_without_a_name_has_that_of_its_machine() -> None:
     texts = (json.dumps(each).encode() for each in (IBM, IONQ, QBRAID))
     assert [device_of_vendor_file("", each).name for each in texts] == [
