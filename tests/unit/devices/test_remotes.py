@@ -86,7 +86,7 @@ def test_a_folder_gives_its_devices(tmp_path: Path) -> None:
         (HEAD, r"has a table \[remote\]"),
         (
             HEAD.replace('"far"', '"a b/c"', 1) + REMOTE,
-            r"far.toml: A device's name must be 1 to 63",
+            r"name must be 1 to 63",
         ),
         (HEAD.replace("remote", "simulated") + REMOTE, r"no other has"),
         (HEAD + REMOTE.replace("qwicket", "azure"), r"Invalid enum value 'azure'"),
