@@ -85,7 +85,7 @@ class HeldLease:
     text: str = ""
 
     def body(self) -> schema.agents.HeldLeaseBody:
-        lease, text = self.lease, "" if self.done is None else self.text
+        lease, text = self.lease, "" if self.done is None else _sendable(self.text)
         return schema.agents.HeldLeaseBody(
             id=lease.job, fence=lease.fence, nonce=lease.nonce, done=self.done, text=text
         )
@@ -321,8 +321,13 @@ def _part(part: Part | Failed) -> schema.agents.PartReportBody:
 
 
 def _error(failed: Failed) -> schema.agents.RunErrorBody:
-    message = failed.message[:_MESSAGE_CHARS].replace("\0", "")
+    message = _sendable(failed.message[:_MESSAGE_CHARS])
     return schema.agents.RunErrorBody(code=failed.code, message=message)
+
+
+def _sendable(text: str) -> str:
+    """Return a lab's text without what the server refuses: NUL, and surrogates of file names."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _given(value: T | msgspec.UnsetType, default: T) -> T:

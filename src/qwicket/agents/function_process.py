@@ -119,7 +119,6 @@ def _serve(channel: Connection, run: Run) -> NoReturn:
             channel.send(message)
 
     while (program := inbox.get()) is not None:
-        stop.clear()
         connected = replace(
             program, _report=lambda done, text: send(PROGRESS, done, text), _stop=stop
         )
@@ -136,6 +135,7 @@ def _listen(
             if kind == STOP:
                 stop.set()
             else:
+                stop.clear()  # here, because an order to stop may follow at once
                 inbox.put(Program(**rest[0]))
     except (EOFError, OSError):
         stop.set()

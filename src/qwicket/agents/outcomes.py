@@ -11,6 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Complex, Integral, Real
 from typing import Any, Final
 
 import msgspec
@@ -65,6 +66,8 @@ def encode_outcomes(
 
 def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Part | Failed:
     if isinstance(outcome, Failed):
+        if not all(isinstance(text, str) for text in (outcome.message, outcome.code)):
+            raise InvalidOutcome(f"message and code of outcome {number} must be texts")
         return outcome
     circuit = program.circuits[number]
     notes = []
@@ -149,13 +152,17 @@ def _samples(outcome: Samples, family: str, is_binned: bool) -> _Array:
 
 def _numbers(numbers: Sequence[Any], family: str) -> tuple[str, bytes]:
     try:
-        if family == "atoms":
-            return "<i2", array("h", [int(each) for each in numbers]).tobytes()
-        if any(isinstance(each, complex) for each in numbers):
+        # Abstract kinds, because most types of NumPy do not derive from those of Python.
+        kinds = {kind for kind in set(map(type, numbers)) if family != "atoms"}
+        if any(issubclass(kind, Complex) and not issubclass(kind, Real) for kind in kinds):
             pairs = [part for each in numbers for part in (each.real, each.imag)]
             return "<c16", array("d", pairs).tobytes()
-        if any(isinstance(each, float) for each in numbers):
+        if any(issubclass(kind, Real) and not issubclass(kind, Integral) for kind in kinds):
             return "<f8", array("d", numbers).tobytes()
-        return "<i8", array("q", [int(each) for each in numbers]).tobytes()
+        whole = [int(each) for each in numbers]
+        if whole != numbers:
+            raise InvalidOutcome("a sample is not a whole number")
+        dtype, code = ("<i2", "h") if family == "atoms" else ("<i8", "q")
+        return dtype, array(code, whole).tobytes()
     except (OverflowError, TypeError, ValueError):
         raise InvalidOutcome("a sample is not a number, or out of range") from None

@@ -250,7 +250,10 @@ def _gate_spec(gate: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outcomes(result: Mapping[str, Any]) -> list[Samples]:
-    return [Samples(_rows(each["data"]["memory"], each["shots"])) for each in result["results"]]
+    try:
+        return [Samples(_rows(each["data"]["memory"], each["shots"])) for each in result["results"]]
+    except (KeyError, TypeError, AttributeError):
+        raise InvalidOutcome("the result has another form than sqooler's") from None
 
 
 def _rows(memory: Sequence[str], shots: int) -> list[list[int]]:

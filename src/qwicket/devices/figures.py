@@ -53,13 +53,17 @@ def qubit_figures(
 
 
 def average_qubit(qubits: Sequence[QubitFigures]) -> QubitFigures:
-    """Return the mean of each figure."""
+    """Return the mean of each figure; of lifetimes, the mean of those that are known."""
     return qubit_figures(
-        fmean(each.t1_s for each in qubits),
-        fmean(each.t2_s for each in qubits),
+        _mean_lifetime([each.t1_s for each in qubits]),
+        _mean_lifetime([each.t2_s for each in qubits]),
         fmean(each.one_for_zero for each in qubits),
         fmean(each.zero_for_one for each in qubits),
     )
+
+
+def _mean_lifetime(seconds: Sequence[float]) -> float:
+    return fmean([each for each in seconds if each < LONGEST_S] or seconds)
 
 
 def mean_gate(gates: Sequence[GateFigures]) -> GateFigures:

@@ -9,6 +9,7 @@ import msgspec
 
 from qwicket.devices import DeviceFile, built_in
 from qwicket.devices.remotes import Remote
+from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def load_folder(folder: Path) -> dict[Path, OwnDeviceFile]:
         raise InvalidRequest(f"--device-dir: {path}: {error}") from None
     names = {device.name for device in built_in()}
     for path, file in found.items():
+        try:
+            check_device_name(file.name)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"--device-dir: {path}: {error.detail}") from None
         if file.name in names:
             raise InvalidRequest(f"--device-dir: {path}: there is another device {file.name}.")
         names.add(file.name)

@@ -13,6 +13,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket import schema
@@ -45,6 +46,8 @@ _AHEAD_S: Final = 0.1
 so that the processes do not wait for the network."""
 _TINY_TASK_S: Final = 0.02
 """Assumed estimate of a task of several tiny jobs."""
+_MAX_TINY_TASKS: Final = 1_024
+"""Limit of `OfferBody.tiny_tasks`."""
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _BASE64: Final = 4 / 3
 _REQUEST_OVERHEAD_BYTES: Final = 64 << 10
@@ -88,7 +91,7 @@ class _Task:
 
     jobs: list[_Job]
     est_seconds: float
-    run: asyncio.Task[None] | None = None
+    run: asyncio.Task[list[Report]] | None = None
 
 
 class Pilot:
@@ -221,12 +224,14 @@ class Pilot:
             for job in task.jobs:
                 self._jobs[job.lease.id, job.lease.fence] = job
             self._tasks.add(task)
-            task.run = asyncio.create_task(self._run(task, bodies))
+            task.run = asyncio.create_task(self._reports_of(task, bodies))
+            # A callback, because a task that is cancelled before it begins runs none of its code.
+            task.run.add_done_callback(partial(self._end, task))
 
-    async def _run(self, task: _Task, bodies: Sequence[schema.pilots.TaskJobBody]) -> None:
-        try:
-            reports = await self._reports_of(task, bodies)
-        except asyncio.CancelledError:
+    def _end(self, task: _Task, run: asyncio.Task[list[Report]]) -> None:
+        if not run.cancelled():
+            reports = run.result()
+        else:
             are_all_stopping = all(job.is_stopping for job in task.jobs)
             reason = "stopped" if are_all_stopping else "stopped together with another job"
             reason = _LEAVING_REASON if self._leaving.is_set() else reason
@@ -309,7 +314,7 @@ class Pilot:
         """Return the number of tasks of tiny jobs that can be requested in advance."""
         if self._leaving.is_set() or not self._tasks:
             return 0
-        return max(0, int(self._ahead_s() / _TINY_TASK_S))
+        return max(0, min(_MAX_TINY_TASKS, int(self._ahead_s() / _TINY_TASK_S)))
 
     def _ahead_s(self) -> float:
         """Return the estimated seconds of tasks that may be requested in advance."""
@@ -341,17 +346,8 @@ class Pilot:
     async def _pull(self) -> None:
         """Pull once. A pull that asks for no task ends as soon as a slot is free."""
         tasks = self._tasks_to_request()
-        held = [
-            schema.pilots.PilotLeaseBody(
-                id=job.lease.id,
-                fence=job.lease.fence,
-                nonce=job.lease.nonce,
-                is_stopping=job.is_stopping,
-            )
-            for job in self._jobs.values()
-        ]
         self._requested += tasks
-        pulling = asyncio.ensure_future(self._api.pull(held, tasks, self._pull_s))
+        pulling = asyncio.ensure_future(self._request(tasks))
         free_slot = asyncio.ensure_future(self._has_free_slot.wait())
         try:
             self._has_free_slot.clear()
@@ -369,6 +365,20 @@ class Pilot:
         self._take(pulled.tasks)
         for each in pulled.directives:
             self._apply(each)
+
+    async def _request(self, tasks: int) -> schema.pilots.PulledBody:
+        # The leases and the number of the request must be of the same moment: nothing is awaited
+        # between them.
+        held = [
+            schema.pilots.PilotLeaseBody(
+                id=job.lease.id,
+                fence=job.lease.fence,
+                nonce=job.lease.nonce,
+                is_stopping=job.is_stopping,
+            )
+            for job in self._jobs.values()
+        ]
+        return await self._api.pull(held, tasks, self._pull_s)
 
     def _apply(self, directive: schema.pilots.DirectiveBody) -> None:
         job = self._jobs.get((directive.id, directive.fence))

@@ -180,6 +180,7 @@ class AgentScheduler:
 
     async def leave(self, agent: str) -> list[Job]:
         """Delete an agent that leaves, and queue its jobs again."""
+        self._newest.pop(agent, None)  # its connection may be open still
         return await self._store.leases.void_runner(agent, self._now_ms(), "its agent left")
 
     async def _counted(self, write: Awaitable[Job]) -> Job:

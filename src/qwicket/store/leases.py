@@ -221,7 +221,8 @@ class Leases(Operations):
         """Increment an agent's heartbeat, and compare its list of leases with the stored ones.
 
         Stored leases that the agent does not know, because the response to its claim was lost, are
-        released. An agent that was declared dead is registered again, without its former leases.
+        released. If one that it knows has ended, they stay: its request may be older than their
+        claim. An agent that was declared dead is registered again, without its former leases.
 
         Args:
             tx: The transaction.
@@ -241,10 +242,13 @@ class Leases(Operations):
             _check_agent_limit(tx, agent, maximum)
             _add_runner(tx, agent, now)
         tx.run("device_seen", name=agent.device, now=now)
-        held = []
-        for held_lease in Leases.held(tx, agent.id):
+        stored, held = Leases.held(tx, agent.id), []
+        may_be_late = not {each.lease for each in stored}.issuperset(known)
+        for held_lease in stored:
             lease = held_lease.lease
             if lease not in known:
+                if may_be_late:
+                    continue
                 reason = "its claim was made, but its agent did not receive it"
                 Leases.release(tx, lease, reason, now, counts_as_attempt=False)
                 continue

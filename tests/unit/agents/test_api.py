@@ -137,3 +137,9 @@ def test_a_lease_is_kept_while_its_outcome_travels() -> None:
 def test_each_agent_has_a_name_of_its_own() -> None:
     names = {AgentAPI("http://127.0.0.1:1", TOKEN, "lab5").agent for _ in range(50)}
     assert len(names) == 50
+
+
+def test_a_text_about_progress_is_one_that_the_server_takes() -> None:
+    """Else it would refuse the renewal, and the job would fail."""
+    held = HeldLease(Lease("job", 1, "secret"), 0.5, "reads a\0b \udcff")
+    assert held.body().text == "reads ab ?"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +116,30 @@ def test_photons_and_quadratures_keep_their_kind(
     packed_circuit = photonic.pack((circuit,))
     kept = taken(Samples(rows), program(0, len(rows), "samples", family="photonic"), packed_circuit)
     assert (kept.arrays["samples"].dtype, kept.arrays["samples"].shape) == (dtype, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"), [("f4", "<f8"), ("f8", "<f8"), ("c8", "<c16"), ("i2", "<i8"), ("?", "<i8")]
+)
+def test_numbers_of_numpy_keep_their_value(dtype: str, kept: str) -> None:
+    given = np.array([[0.5, 1.0], [1.5, 2.0]]).astype(dtype)
+    samples = Samples([list(row) for row in given])
+    (part,) = encode_outcomes(samples, program(0, 1, "samples", family="photonic"), 0.0)
+    assert isinstance(part, Part)
+    found, shape, data = msgspec.msgpack.decode(part.body)["arrays"]["samples"]
+    assert found == kept
+    assert np.array_equal(np.frombuffer(data, found).reshape(shape), given)
+
+
+def test_a_part_of_an_atom_is_not_cut_off() -> None:
+    with pytest.raises(InvalidOutcome, match="whole number"):
+        encode_outcomes(Samples([[0.99]]), program(0, 1, "samples", family="atoms"), 0.0)
+
+
+def test_a_failure_whose_message_is_no_text_is_explained() -> None:
+    failed = Failed(ValueError("the trap"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidOutcome, match="of outcome 0 must be texts"):
+        encode_outcomes([failed], program(1, 1, "counts"), 0.0)
 
 
 def test_time_bins_keep_their_shape() -> None:

@@ -138,6 +138,9 @@ def seconds(at: str) -> float:
         (result("0 1", "2"), "different numbers of readings"),
         (result("0 1 2", "0 1 2"), "it has 3 columns, not 2"),
         ({"results": []}, "there must be 1 outcomes"),
+        ({}, "the result has another form than sqooler's"),
+        ({"results": [{"shots": 2, "data": {}}]}, "the result has another form than sqooler's"),
+        ({"results": [{"shots": 2, "data": {"memory": [[0, 1], [2, 3]]}}]}, "another form"),
     ],
 )
 def test_a_result_that_does_not_fit_fails_the_job_with_an_explanation(
@@ -156,10 +159,10 @@ def test_a_spoolers_refusal_is_the_jobs_error_on_one_line(
 ) -> None:
     job = submit(server)
     storage.get_next_job_in_queue(DEVICE)
-    status = {"status": "ERROR", "error_message": "None; The trap\n   is open."}
+    status = {"status": "ERROR", "error_message": "None; The trap\n   \udcff is\0 open."}
     storage.update_in_database({}, status, job, DEVICE)
     error = read(server, job)["error"]
-    assert error == {"code": "device_failed", "message": "The trap is open."}
+    assert error == {"code": "device_failed", "message": "The trap ? is open."}
 
 
 def test_a_job_that_cannot_be_read_fails_and_the_spooler_goes_on(

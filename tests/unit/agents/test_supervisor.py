@@ -83,6 +83,16 @@ def test_a_function_that_is_asked_to_stop_says_that_it_has(supervisors: list[Sup
     assert received(supervisor, function_process.DONE), "an order to stop is for one job"
 
 
+def test_an_order_to_stop_right_after_the_program_is_not_lost(
+    supervisors: list[Supervisor],
+) -> None:
+    supervisor = start(supervisors, "run")
+    for _ in range(20):
+        supervisor.begin(program(shots=60_000))
+        supervisor.ask_to_stop()
+        assert received(supervisor, function_process.STOPPED) == (function_process.STOPPED,)
+
+
 def test_a_function_that_raises_fails_the_job_and_lives_on(supervisors: list[Supervisor]) -> None:
     supervisor = start(supervisors, "raises")
     for _ in range(2):

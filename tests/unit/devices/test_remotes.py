@@ -84,6 +84,10 @@ def test_a_folder_gives_its_devices(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         (HEAD, r"has a table \[remote\]"),
+        (
+            HEAD.replace('"far"', '"a b/c"', 1) + REMOTE,
+            r"name must be 1 to 63",
+        ),
         (HEAD.replace("remote", "simulated") + REMOTE, r"no other has"),
         (HEAD + REMOTE.replace("qwicket", "azure"), r"Invalid enum value 'azure'"),
         (HEAD + REMOTE.replace("http:", "ftp:"), r"url must begin with https"),

@@ -158,6 +158,14 @@ def test_ibm_properties_are_read_with_their_units() -> None:
     assert found.connectivity == ((0, 1),)
 
 
+def test_a_qubit_without_a_lifetime_does_not_change_the_average() -> None:
+    others = [row for row in IBM["qubits"][1] if row["name"] not in ("T1", "T2")]
+    found = read({**IBM, "qubits": [IBM["qubits"][0], others]}).calibration
+    assert found.qubits[1].t1_s == 1e9
+    assert found.qubit.t1_s == pytest.approx(50e-6)
+    assert found.qubit.t2_s == pytest.approx(100e-6)
+
+
 def test_the_configuration_beside_ibm_properties_gives_the_pairs() -> None:
     configuration = {"backend_name": "ibm_pair", "coupling_map": [[0, 1], [1, 0]]}
     assert read(IBM, configuration).calibration.connectivity == ((0, 1),)
@@ -205,6 +213,11 @@ def test_braket_properties_with_averages_are_read() -> None:
 @pytest.mark.parametrize("document", [IONQ, IBM, QBRAID, BRAKET, IONQ_AT_BRAKET, AVERAGES])
 def test_a_device_file_says_the_same(document: Any) -> None:
     device = read(document)
+    assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device
+
+
+def test_a_device_file_may_have_any_text() -> None:
+    device = read({**IONQ, "backend": 'forte \x7f\x1b\\"\U0001f600'})
     assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device
 
 

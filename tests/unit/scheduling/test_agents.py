@@ -255,6 +255,32 @@ async def test_a_goodbye_offers_again_what_the_agent_holds(
     assert await store.leases.runners() == []
 
 
+async def test_a_claim_that_still_waits_when_its_agent_leaves_takes_nothing(
+    store: Store, ada: Token, desk: AgentScheduler
+) -> None:
+    waiting = asyncio.create_task(claim(desk, wait_s=30))
+    while not await store.leases.runners():
+        await asyncio.sleep(0)
+    await desk.leave(AGENT.id)
+    job = await add_job(store, ada, device="lab5")
+    assert await waiting is None
+    assert await state(store, job.id) is JobState.QUEUED
+    assert await store.leases.runners() == []
+
+
+async def test_a_late_renewal_of_an_ended_job_leaves_the_next_one_alone(
+    store: Store, ada: Token, desk: AgentScheduler
+) -> None:
+    """An agent renews in a thread; such a request may be slower than its next claim."""
+    await add_job(store, ada, device="lab5")
+    first = await taken(desk)
+    await desk.finish(first, RunResult(Failure("x", "y"), 0.1))
+    await add_job(store, ada, device="lab5")
+    second = await taken(desk)
+    assert await desk.renew(AGENT, [first], {}) == {first.job: Directive.LOST}
+    await desk.require(second)
+
+
 async def test_an_agent_starts_no_job_of_others_in_a_window(
     store: Store, ada: Token, desk: AgentScheduler
 ) -> None:

@@ -41,8 +41,8 @@ Job = Mapping[str, Any] | Circuit | Sequence[Circuit]
 _SERVICE: Final = Service("QLUED_URL", "QLUED_TOKEN", "/qlued/api/v2", None)
 _HEADERS: Final = {"Content-Type": "application/json", "User-Agent": f"qwicket/{__version__}"}
 _FIRST_PAUSE_S: Final = 0.1
-_DONE: Final = frozenset({"DONE", "finished"})
-_ERROR: Final = frozenset({"ERROR", "error"})
+_DONE: Final = ("DONE", "finished")
+_ERROR: Final = ("ERROR", "error")
 """The second status of each pair is that of servers before 2024."""
 
 

@@ -38,5 +38,7 @@ def _array(experiment: Mapping[str, Any]) -> NDArray[np.int64]:
     memory = experiment["data"]["memory"]
     if not memory:
         return np.zeros((int(experiment["shots"]), 0), np.int64)
+    if len({len(shot.split()) for shot in memory}) > 1:
+        raise ValueError("shots have different numbers of measurements")
     numbers = np.array(" ".join(memory).split(), np.int64)
     return numbers.reshape(len(memory), -1)

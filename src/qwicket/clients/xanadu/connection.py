@@ -241,7 +241,7 @@ class Connection:
         if response.status_code < 300:
             return
         text = message
-        if response.is_redirect:
+        if response.status_code < 400:
             text = f"{response.url} redirects elsewhere. Is the address right?"
         elif text is None:
             try:

@@ -69,6 +69,7 @@ def _named(loaded: dict[str, NDArray[Any]], widen: bool) -> Result:
             name: array.astype(np.int64) if np.issubdtype(array.dtype, np.integer) else array
             for name, array in loaded.items()
         }
-    numbers = [int(name[4:]) for name in loaded if name.startswith("arr_") and name[4:].isdigit()]
-    output = [loaded.pop(f"arr_{number}") for number in sorted(numbers)]
+    output: list[NDArray[Any]] = []
+    while (name := f"arr_{len(output)}") in loaded:
+        output.append(loaded.pop(name))
     return {"output": output, **loaded}

@@ -177,7 +177,7 @@ def _read(file: Path) -> dict[str, str]:
 
 def _port(value: Any) -> int:
     text = str(value)
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65_536):
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65_536):
         raise ValueError("PORT must be 1 to 65535.")
     return int(text)
 

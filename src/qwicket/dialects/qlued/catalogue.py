@@ -41,7 +41,7 @@ class Name(NamedTuple):
 
 def parse_name(text: str) -> Name | None:
     """Return a parsed name; None if the text cannot be a name."""
-    match text.split("_"):
+    match text.rsplit("_", 2):  # the name of a provider may have underscores
         case [short] if short:
             return Name((short,), _DEFAULT_PROVIDER, None)
         case [provider, short, kind] if provider and short and kind:

@@ -144,6 +144,15 @@ def test_a_result_before_the_end_has_its_own_error() -> None:
         client(server.url).result("rydberg", "7")
 
 
+def test_a_status_that_is_no_text_is_not_an_end() -> None:
+    with BadServer(answer(200, {"status": ["DONE"]})) as server:
+        made = client(server.url)
+        with pytest.raises(QluedNotFinishedError):
+            made.result("rydberg", "7")
+        with pytest.raises(TimeoutError):
+            made.wait("rydberg", "7", timeout=0.1)
+
+
 @pytest.mark.parametrize("word", ["DONE", "finished"])
 def test_wait_asks_for_the_status_and_then_for_the_result(word: str) -> None:
     steps = [answer(200, WAITS)] * 3 + [answer(200, msg(word)), answer(200, RESULT)]

@@ -25,7 +25,14 @@ def test_shots_are_integers_a_row_for_each_shot_and_a_column_for_each_reading() 
     "wrong",
     [
         *({}, {"results": None}, {"results": [3]}, {"results": [{"data": {}}]}),
-        *(result(["0 1", "0"]), result(["x"]), result([3]), result(["9" * 40]), result(["1.5"])),
+        *(
+            result(["0 1", "0"]),
+            result(["0 1 2", "3"]),
+            result(["x"]),
+            result([3]),
+            result(["9" * 40]),
+            result(["1.5"]),
+        ),
         result([], n_shots="x"),
     ],
 )

@@ -154,6 +154,16 @@ def test_a_refusal_says_what_the_server_said(status: int, body: Any, text: str) 
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [300, 302, 304])
+def test_a_redirect_to_nowhere_is_an_error(status: int) -> None:
+    with (
+        BadServer(answer(status, b"")) as server,
+        connecting(server.url) as made,
+        pytest.raises(HTTPError, match="redirects elsewhere"),
+    ):
+        made.request("PATCH", "/jobs/1", json={"status": "cancelled"})
+
+
 def test_a_streamed_refusal_is_not_read() -> None:
     with (
         BadServer(answer(404, {"detail": "Job not found"})) as server,

@@ -102,6 +102,13 @@ def test_a_result_is_arrays_with_wide_integers() -> None:
         assert narrow.dtype == np.uint8
 
 
+def test_arrays_with_unusual_names_are_found_by_them() -> None:
+    body = npz(np.array([1]), **{"arr_01": np.array([2]), "arr_\xb2": np.array([3])})
+    with BadServer(answer(200, body)) as server, connecting(server.url) as made:
+        found = Job("7", made).result
+    assert sorted(found) == ["arr_01", "arr_\xb2", "output"]
+
+
 def npy() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.arange(3))

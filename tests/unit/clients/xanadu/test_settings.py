@@ -66,7 +66,9 @@ def test_no_setting_breaks_out_of_its_line(file: Path) -> None:
     assert not file.exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "x"), ("PORT", "0"), ("TLS", "maybe")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "x"), ("PORT", "0"), ("PORT", "0080000"), ("TLS", "maybe")]
+)
 def test_a_value_of_the_wrong_kind_is_named(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
