@@ -94,10 +94,13 @@ class AsyncHTTPClient:
         limit_s = deadlines.within(request.limit_s)
         own = None if request.can_repeat else _pool(self.url, 1)
         try:
-            async with asyncio.timeout(limit_s) as timeout, own or nullcontext():
-                async with self._open(request, limit_s, own) as response:
-                    self._has_answered = True
-                    received = await self._received(response, timeout)
+            async with (
+                asyncio.timeout(limit_s) as timeout,
+                own or nullcontext(),
+                self._open(request, limit_s, own) as response,
+            ):
+                self._has_answered = True
+                received = await self._received(response, timeout)
         except _TRANSPORT_ERRORS as error:
             failure = self._failed(error)
         else:
