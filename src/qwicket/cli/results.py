@@ -43,9 +43,8 @@ def record(job: Job, result: Result) -> dict[str, Any]:
 def _part(of: Part) -> dict[str, Any]:
     record: dict[str, Any] = {"counts": of.counts, "engine": of.engine, "error": of.error}
     record["seed"] = of.seed
-    others = {"probabilities": of.probabilities, "memory": of.memory, "samples": of.samples}
-    others |= {"evs": of.evs, "stds": of.stds}
-    return record | {name: value for name, value in others.items() if value}
+    names = ("probabilities", "memory", "samples", "evs", "stds")
+    return record | {name: getattr(of, name) for name in names if getattr(of, name)}
 
 
 def lines(job: Job, result: Result) -> list[str]:
