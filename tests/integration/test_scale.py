@@ -310,6 +310,9 @@ def test_a_scaler_survives_a_restart_of_the_server(
         (("--slurm", "", "--min", "5", "--max", "4"), "4 is less than --min, 5"),
         (("--kubernetes", "/no/such/file"), "No such file"),
         (("--connect", "http://example.org", "--slurm", ""), "is not encrypted"),
+        (("--connect", "http://127.example.org", "--slurm", ""), "is not encrypted"),
+        (("--slurm", "", "--command", "run 'it"), "No closing quotation"),
+        (("--slurm", "", "--group", "a,b"), "has a comma"),
     ],
 )
 def test_what_cannot_be_is_refused(options: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -124,6 +124,14 @@ def _aws_master_file(location: DataLocation) -> Path | None:
     return location.data_dir / AWS_MASTER_FILE if location.database_url is None else None
 
 
+def _user() -> str:
+    """Return the name of the user who runs the command; in a container one may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
 async def _respond(store: Store, request: Send, aws_master_file: Path | None) -> Response:
     """Return the response of `/v1/admin` to one request."""
     import time
@@ -143,7 +151,7 @@ async def _respond(store: Store, request: Send, aws_master_file: Path | None) ->
         async def sign_in(self, request: Request[Any]) -> Actor:
             return Actor(
                 account="",
-                account_name=getpass.getuser(),
+                account_name=_user(),
                 role="admin",
                 project="",
                 token="",

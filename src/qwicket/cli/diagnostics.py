@@ -320,7 +320,7 @@ def _corruption(path: Path) -> str:
     """Return the faults that SQLite itself finds in a database, or "" for a sound one."""
     try:
         with closing(
-            sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_TIMEOUT_S)
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S)
         ) as connection:
             deadline = time.monotonic() + _TRIAL_S
             connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)

@@ -62,7 +62,7 @@ def result(
     job_id: str,
     as_json: bool,
 ) -> None:
-    """Show the result of the job ID: counts as bars, or the first samples.
+    """Show the result of the job ID: bars, expectation values, or the first samples.
 
     The command does not wait. The exit status is 1 if the job has not ended, 3 if it failed, 4 if
     it was cancelled. If only some circuits of a job failed, it shows the results of the others.

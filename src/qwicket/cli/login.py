@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qwicket.clients.http import HTTPClient, Response
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+_OF_FLOW: Final = frozenset({"client_id", "device_endpoint", "token_endpoint"})
 _LIMIT_S: Final = 30.0
 _MAX_BYTES: Final = 1 << 20
 _INTERVAL_S: Final = 5.0
@@ -118,7 +119,7 @@ class _Server:
     def device_flow(self) -> dict[str, Any]:
         """Return the provider's addresses, and the client id of this command there."""
         flow = _read(self._http, Request("GET", "/v1/sign-in", limit_s=_LIMIT_S)).get("device_flow")
-        if not isinstance(flow, dict):
+        if not isinstance(flow, dict) or not flow.keys() >= _OF_FLOW:
             raise click.ClickException(
                 f"The server {self._http.url} has no single sign-on for commands. Set QWICKET_TOKEN"
                 f" to a token of {self._http.url}/ui, or ask its administrator for one."
@@ -170,7 +171,7 @@ def _exchange(http: HTTPClient, request: Request) -> Response:
 def _document(response: Response) -> dict[str, Any]:
     try:
         found = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -302,5 +303,5 @@ def _write(path: Path, text: str, flag: int) -> None:
 
 
 def _toml(text: str) -> str:
-    """Return a TOML basic string; TOML has the escapes of JSON."""
-    return json.dumps(text)
+    """Return a TOML basic string. TOML has the escapes of JSON, but no pairs of surrogates."""
+    return json.dumps(text, ensure_ascii=False)

@@ -78,7 +78,10 @@ def read(file: Path) -> list[schema.PersonBody]:
 
 
 def _json(text: str) -> list[schema.PersonBody]:
-    found = json.loads(text)
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply.") from None
     if not isinstance(found, list):
         raise ValueError("it must be a list of objects with name and email.")
     return [_person(f"object {k}", each) for k, each in enumerate(found, start=1)]
@@ -86,9 +89,9 @@ def _json(text: str) -> list[schema.PersonBody]:
 
 def _csv(text: str) -> list[schema.PersonBody]:
     lines = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if "name" not in (lines.fieldnames or ()):
-        raise ValueError("the first line must have the columns: name,email.")
     try:
+        if "name" not in (lines.fieldnames or ()):
+            raise ValueError("the first line must have the columns: name,email.")
         return [_person(f"line {lines.line_num}", dict(row)) for row in lines]
     except csv.Error as error:
         raise ValueError(f"line {lines.line_num}: {error}.") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from qwicket.clients.native import plots
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -41,21 +43,30 @@ def record(job: Job, result: Result) -> dict[str, Any]:
 def _part(of: Part) -> dict[str, Any]:
     record: dict[str, Any] = {"counts": of.counts, "engine": of.engine, "error": of.error}
     record["seed"] = of.seed
-    others = {"probabilities": of.probabilities, "memory": of.memory, "samples": of.samples}
-    return record | {name: value for name, value in others.items() if value}
+    names = ("probabilities", "memory", "samples", "evs", "stds")
+    return record | {name: getattr(of, name) for name in names if getattr(of, name)}
 
 
 def lines(job: Job, result: Result) -> list[str]:
-    """Return a result as text: bars for counts, else the first samples."""
+    """Return a result as text: bars, expectation values, or the first samples."""
     found = [f"{job.id}  {job.state}"]
     for part in result.parts:
         if part.error:
             found.append(f"  {part.error}")
         elif part.samples and not part.counts:
             found += _samples(part)
-        else:
+        elif part.evs:
+            found += _indented(plots.values_text(part.evs, part.stds, _MAX_BARS))
+        elif part.counts or not (part.probabilities or part.memory):
             found += bars(part.counts)
+        else:
+            rows = plots.highest(plots.heights(part), _MAX_BARS, "height")
+            found += _indented(plots.text(*rows))
     return found
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.splitlines()]
 
 
 def _samples(of: Part) -> list[str]:

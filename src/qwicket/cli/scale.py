@@ -89,7 +89,7 @@ if TYPE_CHECKING:
 @click.option(
     "--command",
     "program",
-    default=f"{sys.executable} -m qwicket",
+    default=shlex.join((sys.executable, "-m", "qwicket")),
     show_default="this installation",
     metavar="TEXT",
     help="With --slurm: how nodes start qwicket, such as 'apptainer run qwicket.sif'.",
@@ -163,11 +163,18 @@ def _site(
 
     if token_file is None:
         raise click.UsageError("--slurm needs --token-file, which the workers read, too.")
-    command = [*shlex.split(program), "worker", "--connect", url]
+    try:
+        command = [*shlex.split(program), "worker", "--connect", url]
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--command") from None
     command += ["--token-file", str(token_file.absolute())]
     command += [] if memory_bytes is None else ["--memory-bytes", str(memory_bytes)]
     command += ["--insecure"] if insecure else []
     try:
-        return SlurmSite(parse_options(slurm or ""), command, group, idle_s=idle_s)
+        found = parse_options(slurm or "")
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--slurm") from None
+    try:
+        return SlurmSite(found, command, group, idle_s=idle_s)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--group") from None

@@ -164,7 +164,7 @@ def _follow(job: Job, as_json: bool) -> int:
             from qwicket.cli.watch import show_wait
 
             show_wait(job)
-        result = job.result()
+        result = job.result(None)
     except KeyboardInterrupt:
         click.echo(f"\nJob {job.id} continues.", err=True)
         return INTERRUPTED

@@ -156,12 +156,19 @@ def _received(changes: ChangeQueue) -> Iterator[Change]:
 
 
 def _read_job(client: Client, job: str) -> JobBody | None:
-    """Return a job, or None while the server is away: the stream raises if it stays away."""
-    from qwicket.clients.native import ServerBusy, Unreachable
+    """Return a job, or None if it was deleted, or while the server is away.
+
+    The stream raises if the server stays away.
+    """
+    from qwicket.clients.native import ApiError, ServerBusy, Unreachable
 
     try:
         return client.job(job).body
     except (ServerBusy, Unreachable):
+        return None
+    except ApiError as error:
+        if error.status != 404:
+            raise
         return None
 
 

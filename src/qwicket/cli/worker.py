@@ -141,13 +141,14 @@ def check_address(url: str, *, is_insecure: bool) -> None:
     Raises:
         click.BadParameter: The address is malformed, or not encrypted.
     """
+    from qwicket.clients.http.failures import is_loopback
+
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
         raise click.BadParameter(f"{url!r} is not an address.", param_hint="--connect") from None
-    is_local = host in {"localhost", "::1"} or host.startswith("127.")
-    if parts.scheme == "http" and not is_local and not is_insecure:
+    if parts.scheme == "http" and not is_loopback(host) and not is_insecure:
         raise click.BadParameter(
             f"{url} is not encrypted, and the token reads the programs of all users. Use https://,"
             " or --insecure in a network that you trust.",

@@ -100,6 +100,7 @@ class ParserPool:
         self._pool = self._open(processes, fork_server)
         self._short_pool = self._open(1, fork_server)
         self._is_prepared_for_qpy = False
+        self._earlier_deaths = 0  # in processes that were replaced
         self._closing: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -234,6 +235,7 @@ class ParserPool:
         was_prepared, self._is_prepared_for_qpy = self._is_prepared_for_qpy, True
         if not was_prepared:
             old, self._short_pool = self._short_pool, self._open(1, ForkServer(_WARM_UP_QPY))
+            self._earlier_deaths += old.deaths
             self._short_pool.start()
             self._closing.append(asyncio.create_task(asyncio.to_thread(old.close)))
         return was_prepared
@@ -304,7 +306,7 @@ class ParserPool:
     @property
     def deaths(self) -> int:
         """Number of parsers that died while busy."""
-        return self._pool.deaths + self._short_pool.deaths
+        return self._earlier_deaths + self._pool.deaths + self._short_pool.deaths
 
     async def close(self) -> None:
         await asyncio.gather(

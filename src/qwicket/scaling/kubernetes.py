@@ -60,7 +60,7 @@ class KubernetesSite:
             url, default_namespace = _use_pod_account(self._session)
         else:
             default_namespace = "default"
-        namespace = manifest.get("metadata", {}).get("namespace") or default_namespace
+        namespace = (manifest.get("metadata") or {}).get("namespace") or default_namespace
         self._path = f"{url.rstrip('/')}/apis/batch/v1/namespaces/{namespace}/jobs"
 
     def __repr__(self) -> str:
@@ -84,11 +84,13 @@ class KubernetesSite:
 
     def _job(self, *, is_kept: bool) -> dict[str, Any]:
         job: dict[str, Any] = copy.deepcopy({**self._manifest})
-        metadata = job.setdefault("metadata", {})
+        metadata = job["metadata"] = job.get("metadata") or {}
         metadata.pop("name", None)
         metadata["generateName"] = f"qwicket-{self._group}-"
-        labels = metadata.setdefault("labels", {})
-        labels |= {_GROUP: self._group, _KIND: "kept" if is_kept else "spare"}
+        metadata["labels"] = (metadata.get("labels") or {}) | {
+            _GROUP: self._group,
+            _KIND: "kept" if is_kept else "spare",
+        }
         spec = job["spec"]
         # Kubernetes repeats no failed worker, because the scaler starts a new one after a pause.
         spec.setdefault("backoffLimit", 0)
@@ -99,7 +101,7 @@ class KubernetesSite:
         if not is_kept:
             variables["QWICKET_IDLE_S"] = f"{self._idle_s:g}"
         container = pod["containers"][0]
-        others = [each for each in container.get("env", []) if each.get("name") not in variables]
+        others = [each for each in container.get("env") or [] if each.get("name") not in variables]
         container["env"] = [*others, *({"name": k, "value": v} for k, v in variables.items())]
         return job
 

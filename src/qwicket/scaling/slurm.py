@@ -48,6 +48,9 @@ class SlurmSite:
         command: Command of a worker that stays when it is idle.
         group: Name of the group, which the names of its jobs end with.
         idle_s: Seconds without a job after which a spare worker ends.
+
+    Raises:
+        ValueError: Slurm would count the jobs of another name for the group's.
     """
 
     def __init__(
@@ -58,6 +61,9 @@ class SlurmSite:
         *,
         idle_s: float,
     ) -> None:
+        # Slurm separates names by commas, and "kept-" begins the names of the other kind.
+        if "," in group or group.startswith("kept-") or not group.isprintable():
+            raise ValueError(f"{group!r} has a comma, begins with kept-, or is not one line.")
         self._options = {**_DEFAULTS, **options}
         self.slots = int(self._options["cpus-per-task"] or 1)
         self._command = [*command, "--name", group, "--slots", str(self.slots)]
@@ -111,10 +117,18 @@ def _run(*command: str, stdin: str = "") -> str:
     """
     try:
         done = subprocess.run(  # noqa: S603 - Slurm's own commands
-            command, input=stdin, capture_output=True, text=True, timeout=_COMMAND_S, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMMAND_S,
+            check=False,
         )
     except FileNotFoundError:
         raise SiteError(f"{command[0]} was not found: run this where Slurm is installed") from None
+    except OSError as error:
+        raise SiteError(f"{command[0]} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise SiteError(f"{command[0]} did not end within {_COMMAND_S:g} s") from None
     if done.returncode:

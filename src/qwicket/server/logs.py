@@ -52,7 +52,10 @@ def start_log(log_format: LogFormat) -> None:
 
 def hide_secrets(*secrets: str) -> None:
     """Replace these texts in every log line; texts shorter than 4 characters are ignored."""
-    _known_secrets.extend(secret for secret in secrets if len(secret) >= _SHORTEST_CHARS)
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_CHARS:
+            # Also as a JSON text, in which `"` and `ä` have escapes.
+            _known_secrets.extend({secret, json.dumps(secret)[1:-1]})
 
 
 def announce(text: str, log_format: LogFormat) -> None:

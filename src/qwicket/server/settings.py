@@ -38,7 +38,7 @@ def passwords(database_url: str) -> list[str]:
     """Return the passwords in a database's address, percent-encoded and decoded."""
     try:
         parts = urlsplit(database_url)
-        written = [parts.password, *re.findall(r"[?&]password=([^&#]*)", database_url)]
+        written = [parts.password, *re.findall(r"[?&](?:ssl)?password=([^&#]*)", database_url)]
     except ValueError:
         return []
     return [each for text in written if text for each in {text, unquote(text)}]

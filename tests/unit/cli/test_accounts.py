@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sqlite3
+import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from qwicket.cli import main
+from qwicket.cli import login, main
+from qwicket.cli.diagnostics import _corruption
+from qwicket.cli.watch import _read_job
+from qwicket.clients.native import connect
 from qwicket.devices import built_in
 from qwicket.store import open_sqlite
+from support.bad_server import BadServer, answer
 
 TOKEN = re.compile(r"qw_[A-Za-z0-9]{43}\n")
 YEAR_S = 365 * 86400
@@ -264,3 +272,59 @@ def test_providers_are_made_listed_and_turned_off_and_on(folder: Folder) -> None
     folder.out("provider", "on", "heidelberg")
     assert folder.out("provider", "list") == "heidelberg\nqwicket\n"
     assert "nobody" in folder.refusal("provider", "off", "nobody")
+
+
+def test_a_user_without_a_name_can_administer(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run as any number, of which no list of users knows a name."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    assert folder.out("user", "add", "ada") == "ada (member)\n"
+    assert "uid 54321" in folder.out("audit", "list")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("old.csv", b"name,email\rada,a@b.c\r"), ("deep.json", b"[" * 100_000)],
+    ids=["returns", "deep"],
+)
+def test_a_list_of_people_that_cannot_be_read_is_refused(
+    name: str, content: bytes, folder: Folder, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    tokens = str(tmp_path / "tokens")
+    assert str(file) in folder.refusal("user", "add", "--from", str(file), "--tokens", tokens)
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%41b"])
+def test_doctor_reads_the_database_of_the_named_folder_and_writes_nothing(
+    name: str, tmp_path: Path
+) -> None:
+    database = tmp_path / name / "qwicket.db"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table a (b)")
+    assert _corruption(database) == ""
+    database.write_bytes(b"no database" * 100)
+    assert _corruption(database) == "file is not a database"
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_text_of_any_letters_is_one_of_toml() -> None:
+    text = '/home/\U0001f600/"q\\wicket'
+    assert tomllib.loads(f"a = {login._toml(text)}") == {"a": text}
+
+
+def test_a_server_with_half_a_sign_in_has_none() -> None:
+    with BadServer(answer(200, {"device_flow": {"client_id": "qwicket"}})) as server:
+        done = CliRunner().invoke(main, ["login", "--url", server.url, "--profile", "new"])
+    assert (done.exit_code, "has no single sign-on" in done.output) == (1, True)
+
+
+def test_a_job_that_was_deleted_meanwhile_does_not_end_the_watch() -> None:
+    gone = answer(404, {"code": "not_found", "detail": "There is no such job."})
+    with BadServer(gone) as server, connect(server.url, "qw_x") as client:
+        assert _read_job(client, "x") is None

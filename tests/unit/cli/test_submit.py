@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from qwicket.cli import main
 from qwicket.cli.results import bars
+from qwicket.clients.native import Job
 from support.bad_server import BadServer, Step, answer, drop
 
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
@@ -282,3 +283,28 @@ def test_an_unknown_device_error_names_the_command_that_lists_devices() -> None:
     assert result.stderr.endswith(
         "There is no device x. (not_found, HTTP 404) See: qwicket devices.\n"
     )
+
+
+def test_a_wait_for_the_end_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job.result, "__defaults__", (0.3,))  # in place of an hour
+    running = answer(200, {"id": ID, "state": "running", "shots": 5})
+    with BadServer(DEVICE, QUEUED, running, COMPLETED, parts(GOOD)) as server:
+        result = submit(server, "--wait")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        ({"evs": [0.5, -1.0], "stds": [0.25, 0.0]}, "  0  +0.500000 ± 0.250000"),
+        ({"probabilities": {"0": 0.25, "1": 0.75}}, f"  1      0.75  {40 * '█'}"),
+        ({"memory": ["1", "0", "1"]}, f"  1         2  {40 * '█'}"),
+    ],
+)
+def test_an_outcome_without_counts_is_shown(outcome: dict[str, Any], line: str) -> None:
+    script = DEVICE, QUEUED, COMPLETED, parts(outcome)
+    with BadServer(*script, *script) as server:
+        lines = submit(server, "--wait").stdout.splitlines()
+        (part,) = json.loads(submit(server, "--wait", "--json").stdout)["parts"]
+    assert lines[:2] == [f"{ID}  completed", line]
+    assert {name: part[name] for name in outcome} == outcome

@@ -309,7 +309,9 @@ async def test_the_short_lane_reads_qpy_with_qiskit_loaded_once_there_was_some(
 ) -> None:
     source = pubs.source("sampler", [pubs.circuit(pubs.bell()), None, 10])
     before = await are_ready(parsers._short_pool)
+    parsers._short_pool._slots[0].deaths = 1
     assert isinstance(await parsers.read("qiskit.primitives", source, account=ADA), Checked)
+    assert parsers.deaths == 1  # a count of Prometheus never falls
     (after,) = await are_ready(parsers._short_pool)
     assert after not in before
     assert has_loaded_qiskit(after)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from qwicket.scaling import SiteError
+from qwicket.scaling.kubernetes import KubernetesSite
 from qwicket.scaling.slurm import SlurmSite, parse_options
 
 
@@ -38,3 +44,35 @@ def test_slots_are_the_processors_of_a_job() -> None:
 def test_what_is_no_option_is_refused_by_name(text: str, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         parse_options(text)
+
+
+@pytest.mark.parametrize("group", ["a,b", "kept-a", "a\nb"])
+def test_a_group_whose_jobs_slurm_would_not_tell_apart_is_refused(group: str) -> None:
+    with pytest.raises(ValueError, match="comma"):
+        SlurmSite({}, ["qwicket"], group, idle_s=60)
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\nprintf '\\377' >&2; exit 1\n", "no program\n"])
+def test_a_command_of_slurm_that_says_no_text_or_cannot_run_is_an_error_of_the_site(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "squeue"
+    command.write_text(text)
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(SiteError, match="squeue"):
+        SlurmSite({}, ["qwicket"], "g", idle_s=60).workers()
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+def test_a_manifest_may_state_that_it_has_no_labels_and_no_variables(nothing: Any) -> None:
+    container = {"image": "qwicket", "env": None}
+    pod = {"template": {"spec": {"containers": [container]}}}
+    manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": nothing, "spec": pod}
+    with_labels = {**manifest, "metadata": {"labels": nothing}}
+    for each in (manifest, with_labels):
+        site = KubernetesSite(each, "g", slots=2, idle_s=60, url="http://127.0.0.1:9")
+        job = site._job(is_kept=True)
+        assert job["metadata"]["labels"]["qwicket.org/group"] == "g"
+        names = {each["name"] for each in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert names == {"QWICKET_NAME", "QWICKET_SLOTS"}

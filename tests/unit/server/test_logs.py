@@ -212,3 +212,11 @@ def test_a_known_secret_is_hidden_in_every_place(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("qwicket.server.logs._known_secrets", [])
     hide_secrets("open sesame", "ab")
     assert without_secrets("say: open sesame, ab") == "say: [secret], ab"
+
+
+def test_a_known_secret_is_hidden_from_json_whose_letters_have_escapes() -> None:
+    hide_secrets('pä"ss\\word')
+    for lines in (JsonLines(), TextLines()):
+        line = lines.format(record("no sign-in with %s", 'pä"ss\\word'))
+        assert "word" not in line
+        assert "[secret]" in line

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -92,11 +92,15 @@ class AsyncHTTPClient:
             InvalidResponse: TLS failed, or the response is a redirect or too large.
         """
         limit_s = deadlines.within(request.limit_s)
+        own = None if request.can_repeat else _pool(self.url, 1)
         try:
-            async with asyncio.timeout(limit_s) as timeout:
-                async with self._open(request, limit_s) as response:
-                    self._has_answered = True
-                    received = await self._received(response, timeout)
+            async with (
+                asyncio.timeout(limit_s) as timeout,
+                own or nullcontext(),
+                self._open(request, limit_s, own) as response,
+            ):
+                self._has_answered = True
+                received = await self._received(response, timeout)
         except _TRANSPORT_ERRORS as error:
             failure = self._failed(error)
         else:
@@ -136,10 +140,13 @@ class AsyncHTTPClient:
             await self._pool.aclose()
 
     def _open(
-        self, request: Request, limit_s: float
+        self,
+        request: Request,
+        limit_s: float,
+        own: httpcore.AsyncConnectionPool | None = None,
     ) -> AbstractAsyncContextManager[httpcore.Response]:
         times = {"connect": min(limit_s, CONNECT_S), "pool": limit_s, "write": limit_s}
-        return self._pool.stream(
+        return (own or self._pool).stream(
             request.method,
             self.url + request.path,
             headers=[*request.headers.items(), ("Accept-Encoding", "identity")],

@@ -145,6 +145,8 @@ def _profile(
     wanted = wanted or document.get("default")
     if wanted is None:
         return {}
+    if not isinstance(wanted, str):
+        raise ClientError(f"{path}: default must be a text.")
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not isinstance(profiles.get(wanted), dict):
         known = ", ".join(sorted(profiles)) if isinstance(profiles, dict) and profiles else "none"

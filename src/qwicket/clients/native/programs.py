@@ -53,10 +53,10 @@ def _path_in(text: str) -> Path | None:
     """Return the path in a text, if it is one line and a file or has a known suffix; else None."""
     if len(text) > _MAX_PATH_CHARS or any(char in text for char in "\n;{\0") or not text.strip():
         return None
-    path = Path(text).expanduser()
     try:
+        path = Path(text).expanduser()
         is_path = path.suffix.lower() in _SUFFIXES or path.is_file()
-    except OSError:
+    except (OSError, RuntimeError):  # a name too long, or `~` of nobody
         return None
     return path if is_path else None
 

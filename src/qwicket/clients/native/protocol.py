@@ -185,7 +185,7 @@ class Api:
             Unreachable: No response arrived; the request may have had its effect.
         """
         headers = {"Content-Type": "application/json"}
-        send = Send("POST", path, headers, _json(body))
+        send = Send("POST", path, headers, _json(body), can_repeat=False)
         return wire.decode((yield from self._retry(send, RetryPolicy(max_attempts=1))), of)
 
     def send(

@@ -295,3 +295,14 @@ def test_the_environments_proxy_is_used_and_its_password_not_shown(
     with pytest.raises(ClientError, match="proxy in the environment variables") as refused:
         read("http://server.invalid")
     assert "hidden" not in str(refused.value)
+
+
+def test_a_request_that_is_not_repeated_gets_a_connection_of_its_own() -> None:
+    """A kept connection may break, and then it is unknown whether the request arrived."""
+
+    async def work(transport: AsyncTransport) -> Any:
+        await transport.run(transport.api.get("/v1/account", OBJECT))
+        return await transport.run(transport.api.post_once("/v1/webhooks/a/rotate", None, OBJECT))
+
+    with BadServer(keep_alive(answer(200, GOOD), reset()), answer(200, GOOD)) as server:
+        assert with_transport(server.url, work) == GOOD

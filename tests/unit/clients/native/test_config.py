@@ -178,3 +178,10 @@ def test_nobody_needs_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_repr_shows_the_token(folder: Path) -> None:
     assert TOKEN not in repr(asked(folder))
+
+
+@pytest.mark.parametrize("default", ['["lab"]', "1", "{}"])
+def test_a_default_that_is_no_name_is_refused(default: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "config.toml", f"default = {default}\n[profiles.lab]\ntoken = 'x'\n")
+    with pytest.raises(ClientError, match="default must be a text"):
+        settings(config=file, environ={})

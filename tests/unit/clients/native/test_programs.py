@@ -91,3 +91,7 @@ def test_members_of_a_batch_are_sent_as_they_are() -> None:
 def test_what_is_no_program_is_refused(program: Any, said: str) -> None:
     with pytest.raises(ClientError, match=said):
         read(program)
+
+
+def test_a_text_that_begins_with_the_home_of_nobody_is_sent_as_it_is() -> None:
+    assert read("~nobody-of-this-name/bell.qasm") == ("~nobody-of-this-name/bell.qasm", None)

@@ -428,3 +428,13 @@ def test_a_204_is_a_whole_response_and_is_not_asked_for_again() -> None:
         transport = Transport(server.url, "token", 10.0)
         transport.run(transport.api.delete("/v1/jobs/x"))
         assert [each.method for each in server.requests] == ["DELETE"]
+
+
+def test_a_request_that_is_not_repeated_gets_a_connection_of_its_own() -> None:
+    """A kept connection may break, and then it is unknown whether the request arrived."""
+    with BadServer(keep_alive(answer(200, GOOD), reset()), answer(200, GOOD)) as server:
+        transport = Transport(server.url, "qw_x", 5.0)
+        transport.get("/v1/account", OBJECT)
+        once = transport.api.post_once("/v1/webhooks/a/rotate", None, OBJECT)
+        assert transport.run(once) == GOOD
+        transport.close()
