@@ -224,7 +224,7 @@ def _on_all(gate: AtomGate, state: State, atoms: tuple[int, ...]) -> State:
         from qwicket.engines.atoms import chebyshev
 
         hamiltonian = _rows(_whole(gate, atoms))
-        turned = chebyshev.evolved(hamiltonian, spectrum(gate, atoms), amplitudes)
+        turned = chebyshev.evolve(hamiltonian, spectrum(gate, atoms), amplitudes)
     return turned.reshape(state.shape)
 
 

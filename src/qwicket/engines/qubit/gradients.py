@@ -17,7 +17,7 @@ import numpy as np
 
 from qwicket.circuits.qubit import Gate, Readout
 from qwicket.engines.qubit.gates import dense
-from qwicket.engines.qubit.observables import Complexes, Floats, applied, times
+from qwicket.engines.qubit.observables import Complexes, Floats, apply_matrix, times
 
 _SHIFTS: Final = ((pi, (1 - sqrt(2)) / 4), (pi / 2, 0.5))
 """Shifts of an angle and the weights of their differences. Entries of gates have the frequencies
@@ -46,14 +46,14 @@ def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
         gate = counted[number]
         matrix, qubits = dense(gate)
         undone = matrix.conj().T
-        psi = applied(psi, undone, qubits)
+        psi = apply_matrix(psi, undone, qubits)
         derivatives: dict[int, float] = {}
         for angle, place, slope in weights.get(number, ()):
             if angle not in derivatives:
-                turned = applied(psi, _derivative(gate, angle), qubits)
+                turned = apply_matrix(psi, _derivative(gate, angle), qubits)
                 derivatives[angle] = 2 * float(np.vdot(bra, turned).real)
             found[place] += slope * derivatives[angle]
-        bra = applied(bra, undone, qubits)
+        bra = apply_matrix(bra, undone, qubits)
     return found
 
 

@@ -41,7 +41,7 @@ from qwicket.circuits.qubit import (
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import gradients
 from qwicket.engines.qubit.gates import dense
-from qwicket.engines.qubit.observables import Complexes, Floats, applied, factor_matrix, times
+from qwicket.engines.qubit.observables import Complexes, Floats, apply_matrix, factor_matrix, times
 from qwicket.engines.qubit.tasks import EngineResult
 
 Bits = NDArray[np.uint8]
@@ -303,7 +303,10 @@ def _density(n: int, gates: Sequence[Gate]) -> Complexes:
             matrices = matrix[np.newaxis]
         columns = [n + qubit for qubit in qubits]
         rho = sum(
-            (applied(applied(rho, each, qubits), each.conj(), columns) for each in matrices),
+            (
+                apply_matrix(apply_matrix(rho, each, qubits), each.conj(), columns)
+                for each in matrices
+            ),
             start=np.zeros((), dtype=np.complex128),
         )
     return rho

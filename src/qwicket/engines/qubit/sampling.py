@@ -112,7 +112,7 @@ def arrays(
     """
     ordered = MEMORY in outputs
     if PROBABILITIES not in outputs:
-        return _arrays(sampled(state, reads, shots, rng, ordered), None, reads, outputs), ()
+        return _arrays(draw_shots(state, reads, shots, rng, ordered), None, reads, outputs), ()
     p = exact(state, reads)
     likely = p >= SMALLEST_PROBABILITY
     if np.count_nonzero(likely) > max_outcomes:
@@ -132,7 +132,7 @@ def arrays_of(samples: Integers, reads: MeasuredBits, outputs: Collection[str]) 
     return _arrays(_counted(_gather(samples, reads.qubits)), None, reads, outputs)
 
 
-def sampled(
+def draw_shots(
     state: State, reads: MeasuredBits, shots: int, rng: Generator, ordered: bool = False
 ) -> Drawn:
     """Draw shots from a state, as indices over the qubits that are read."""
@@ -255,7 +255,7 @@ def check_size(n_keys: int, n_bits: int, *, max_bytes: int = MAX_OUTCOME_BYTES) 
         raise CannotRun("outcome_too_large", text)
 
 
-def packed(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
+def pack_bits(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
     """Pack the classical bits that each index stands for, a row each."""
     width = key_width(reads.n_bits)
     if reads.is_plain and width == 1:
@@ -270,4 +270,4 @@ def packed(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
 
 def _keys(indices: Integers, reads: MeasuredBits) -> Array:
     check_size(indices.size, reads.n_bits)
-    return key_array(packed(indices, reads).tobytes(), reads.n_bits)
+    return key_array(pack_bits(indices, reads).tobytes(), reads.n_bits)
