@@ -50,12 +50,12 @@ def duration(seconds: float | None) -> str:
 def beginning(text: str, n_bytes: int) -> str:
     """Return as much of a text as takes at most this many bytes on a page."""
     found = text[:n_bytes]
-    while n_escaped(found) > n_bytes:
+    while escaped_size(found) > n_bytes:
         found = found[: len(found) * 7 // 8]
     return found
 
 
-def n_escaped(text: str) -> int:
+def escaped_size(text: str) -> int:
     """Return how many bytes a text takes on a page, where a quotation mark needs up to six."""
     return len(escape(text).encode())
 
@@ -86,14 +86,14 @@ def number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
-def clipped(text: str, chars: int) -> str:
+def clip(text: str, chars: int) -> str:
     """Return a text with at most this many characters."""
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "beginning": beginning,
-    "clipped": clipped,
+    "clipped": clip,
     "day": day,
     "duration": duration,
     "minute": minute,

@@ -274,7 +274,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         "job",
         is_live=not job.state.is_final,
         scripts=OWN_SCRIPT,
-        title=formats.clipped(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
+        title=formats.clip(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
         job=job,
         device=device,
         shown=shown,
@@ -294,7 +294,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         result=result,
         reason=reason,
         is_own=job.account == actor.account,
-        are_tags_long=formats.n_escaped("\n".join(job.tags)) > _MAX_TAGS_BYTES,
+        are_tags_long=formats.escaped_size("\n".join(job.tags)) > _MAX_TAGS_BYTES,
         key=secrets.token_hex(16),
         **frame(actor, request),
     )

@@ -150,7 +150,7 @@ async def _page(
     fields = dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {})
     shown: dict[str, Any] = {"fields": fields, "error": error, "estimate": estimate}
     status = 200 if error is None or is_typing else error.status
-    if not is_whole and formats.n_escaped(fields["program"]) > _MAX_EDITED_BYTES:
+    if not is_whole and formats.escaped_size(fields["program"]) > _MAX_EDITED_BYTES:
         return pages.renderer.page(
             "try-long",
             status,

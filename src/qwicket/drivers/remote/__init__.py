@@ -40,7 +40,7 @@ from qwicket.drivers.remote.submission import (
     Submitter,
     account_hash,
     marker_of,
-    unresolved,
+    unresolved_error,
 )
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.failures import Failure
@@ -274,7 +274,7 @@ class RemoteDriver:
                 break
             _log.error("the cloud gave a job the id of another one: %s", id)
             id = None
-        raise unresolved(reason, marker)
+        raise unresolved_error(reason, marker)
 
     # --- end of a job -----------------------------------------------------------------------------
 

@@ -203,7 +203,7 @@ class IonQCloud:
         except (TypeError, ValueError):
             raise InvalidResult("it has no probabilities by state") from None
         is_exact = self._device == _IDEAL
-        counts = results.sampled(probabilities, options.shots, options.seed, is_exact=is_exact)
+        counts = results.draw_counts(probabilities, options.shots, options.seed, is_exact=is_exact)
         return results.of_bits(
             frame,
             options,

@@ -172,11 +172,11 @@ class Checker:
             path += f"?{self._translate(sent.query, mark)}"
         headers = {name: self._translate(value, mark) for name, value in sent.headers.items()}
         if credential is not None and self._aws is not None:
-            from qwicket.testing.cassettes.aws import signed
+            from qwicket.testing.cassettes.aws import sign_headers
 
             path = quote(path, safe="/?&=%:+~-._")
             signing = {**headers, "host": self._host}
-            headers = signed(credential, self._aws, sent.method, path, signing, body.content)
+            headers = sign_headers(credential, self._aws, sent.method, path, signing, body.content)
         connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT_S)
         try:
             connection.request(sent.method, path, body.content or None, headers)

@@ -201,10 +201,10 @@ class Recorder:
         is_form = "form" in given.get("content-type", "")
         content = self._with_key(body, "form" if is_form else "json")
         if self._aws is not None and credential is not None:
-            from qwicket.testing.cassettes.aws import signed
+            from qwicket.testing.cassettes.aws import sign_headers
 
-            joined, target_line = _headers(headers), url.target.decode("latin-1")
-            anew = signed(credential, self._aws, scope["method"], target_line, joined, content)
+            joined, target = _headers(headers), url.target.decode("latin-1")
+            anew = sign_headers(credential, self._aws, scope["method"], target, joined, content)
             headers = [(name.encode(), value.encode("latin-1")) for name, value in anew.items()]
         if content or scope["method"] not in ("GET", "HEAD", "DELETE"):
             headers.append((b"content-length", str(len(content)).encode()))
