@@ -65,7 +65,7 @@ def test_a_server_that_answered_before_is_given_time_to_restart() -> None:
         transport.get("/x", dict[str, Any])
     with pytest.raises(Unreachable, match=r"no server listens there\.$") as caught:
         transport.get("/x", dict[str, Any])
-    assert not caught.value.is_absent
+    assert not caught.value.is_not_started
 
 
 @BOTH

@@ -120,8 +120,10 @@ class HTTPClient:
             for chunk in self._chunks(connections, request):
                 if isinstance(chunk, NoResponse | InvalidResponse):
                     raise chunk  # here, so that the traceback has no object with the token
-                is_whole = isinstance(chunk, Response)
-                yield validate_response(chunk, self.url, request) if is_whole else chunk
+                if isinstance(chunk, Response):
+                    yield validate_response(chunk, self.url, request)
+                else:
+                    yield chunk
 
     def _chunks(
         self, connections: urllib3.PoolManager, request: Request

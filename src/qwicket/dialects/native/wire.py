@@ -272,7 +272,7 @@ def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody
     )
 
 
-def submitted(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
+def submission_body(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
     """Return a job that has ended, with its result, as the response to its submission."""
     fields = msgspec.structs.asdict(job(of))
     return schema.results.SubmittedBody(**fields, result=result(of, parts))

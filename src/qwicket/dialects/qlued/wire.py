@@ -283,7 +283,7 @@ def with_old_statuses(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "status": _OLD_STATUSES.get(body["status"], body["status"])}
 
 
-def received(job: Job) -> dict[str, str]:
+def respond(job: Job) -> dict[str, str]:
     """Return the response to a submission, which is the same for accepted and refused jobs."""
     return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
 

@@ -285,7 +285,7 @@ def _of_submission(error: ClientError) -> Exception:
         if 400 <= error.status < 500 and not is_unsure and not isinstance(error, ServerBusy):
             return Refused(error.detail)
         return OutcomeUnknown(str(error))
-    is_absent = isinstance(error, Unreachable) and error.is_absent
+    is_absent = isinstance(error, Unreachable) and error.is_not_started
     return NothingSent(str(error)) if is_absent else OutcomeUnknown(str(error))
 
 

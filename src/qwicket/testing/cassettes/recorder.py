@@ -203,8 +203,8 @@ class Recorder:
         if self._aws is not None and credential is not None:
             from qwicket.testing.cassettes.aws import sign_headers
 
-            joined, target = _headers(headers), url.target.decode("latin-1")
-            anew = sign_headers(credential, self._aws, scope["method"], target, joined, content)
+            joined, line = _headers(headers), url.target.decode("latin-1")
+            anew = sign_headers(credential, self._aws, scope["method"], line, joined, content)
             headers = [(name.encode(), value.encode("latin-1")) for name, value in anew.items()]
         if content or scope["method"] not in ("GET", "HEAD", "DELETE"):
             headers.append((b"content-length", str(len(content)).encode()))
