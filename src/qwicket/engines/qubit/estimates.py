@@ -63,6 +63,7 @@ def run(
 
 
 def _array(values: Floats) -> Array:
+    """Return one value per observable as little-endian float64."""
     return float64_array(values.astype("<f8", copy=False).tobytes())
 
 

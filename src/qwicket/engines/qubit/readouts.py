@@ -197,6 +197,7 @@ def _turns(values: Sequence[Readout]) -> list[Op]:
 
 
 def _sampled(value: Readout, bits: Bits) -> Floats:
+    """Return a value from the measured bits."""
     if value.kind == "probability":
         index = _index(bits, value.targets)
         found: Floats = np.bincount(index, minlength=1 << len(value.targets)) / len(bits)
@@ -214,6 +215,7 @@ def _sampled(value: Readout, bits: Bits) -> Floats:
 
 
 def _index(bits: Bits, targets: Sequence[int]) -> NDArray[np.int64]:
+    """Return the bits of targets as numbers, first target highest."""
     index = np.zeros(len(bits), dtype=np.int64)
     for target in targets:
         index = index << 1 | bits[:, target]

@@ -182,6 +182,7 @@ def search(p: Floats, shots: int, rng: Generator) -> Integers:
 
 
 def _counted(samples: Integers) -> Drawn:
+    """Count samples, shape (shots,): indices over the qubits that are read."""
     if samples.size and int(samples.max()) < 4 * samples.size:
         dense = np.bincount(samples)
         indices = dense.nonzero()[0]
@@ -191,6 +192,7 @@ def _counted(samples: Integers) -> Drawn:
 
 
 def _nothing() -> Drawn:
+    """Return no shots."""
     empty = np.zeros(0, dtype=np.int64)
     return Drawn(empty, empty, None)
 
@@ -227,6 +229,7 @@ def _gather(samples: Integers, qubits: tuple[int, ...]) -> Integers:
 def _arrays(
     drawn: Drawn, p: Floats | None, reads: MeasuredBits, outputs: Collection[str]
 ) -> dict[str, Array]:
+    """Return the requested arrays; `p` has a probability for each index of `drawn`."""
     made = {}
     if COUNTS in outputs or p is not None:
         made["keys"] = _keys(drawn.indices, reads)
