@@ -31,7 +31,7 @@ TERMS = [
     Term("attempt", "A run of a job that ended in a way that the job may have caused: its process died, or its result was invalid. The third attempt fails the job. In clients, each time that a request is sent.", "states.md"),
     Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
     Term("budget", "What the jobs of a project may use: jobs, shots, seconds or credits, in a period.", "howto/budgets.md"),
-    Term("calibration", "Measured figures of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
+    Term("calibration", "Measured values of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
     Term("cassette", "A file with requests to a vendor and the vendor's answers, which a replay gives again.", "howto/cassettes.md"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease. In OpenID Connect, a field of an ID token.", "states.md"),

@@ -105,8 +105,8 @@ def test_a_file_says_what_it_is_and_a_wrong_one_is_refused(vendor: Cloud, tape: 
     for change, message in (
         ({"version": 2}, '"version" is 2; this program reads 1'),
         ({"format": "vcr"}, "\"format\" is 'vcr'"),
-        ({"exchanges": [{}]}, "is no cassette"),
-        ({"exchanges": 1}, "is no cassette"),
+        ({"exchanges": [{}]}, "is not a cassette"),
+        ({"exchanges": 1}, "is not a cassette"),
     ):
         tape.write_text(json.dumps({**document, **change}))
         with pytest.raises(CassetteError, match=message):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_NONE: Final = "–"
+_NO_VALUE: Final = "–"
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
 
 
@@ -26,14 +26,14 @@ def minute(at_ms: int) -> str:
 def time(at_ms: int | None) -> str:
     """Return a time in UTC to the second."""
     if at_ms is None:
-        return _NONE
+        return _NO_VALUE
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float | None) -> str:
     """Return a duration with up to three digits and a unit."""
     if seconds is None:
-        return _NONE
+        return _NO_VALUE
     if seconds == 0:
         return "0 s"
     for bound, factor, unit in _UNITS:
@@ -76,13 +76,13 @@ def _csv_cell(value: Any) -> str:
 
 def share(value: float | None) -> str:
     """Return a probability as a percentage."""
-    return _NONE if value is None else f"{100 * value:.3g} %"
+    return _NO_VALUE if value is None else f"{100 * value:.3g} %"
 
 
 def number(value: float | None) -> str:
     """Return an integer with commas, or a float with six significant digits."""
     if value is None:
-        return _NONE
+        return _NO_VALUE
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 

@@ -145,7 +145,7 @@ async def _page(
     estimate: JobEstimate | None = None,
     is_whole: bool = False,
 ) -> Response:
-    # htmx does not show responses with an error's status, and an unfinished program is no error.
+    # htmx does not show responses with an error's status; an unfinished program is not an error.
     is_typing = request.headers.get("hx-request") == "true"
     fields = dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {})
     shown: dict[str, Any] = {"fields": fields, "error": error, "estimate": estimate}

@@ -2,8 +2,8 @@
 
 An operation is a generator that yields steps (`Send`, `Pause`) and receives their results.
 `Transport` runs operations in a thread, `AsyncTransport` in an event loop, so both clients behave
-alike. All requests but those of `post_once` are idempotent and are therefore repeated. Errors never
-contain the token.
+alike. All requests except those of `post_once` are idempotent and are therefore repeated. Errors
+never contain the token.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ UNKNOWN_DEVICE: Final = "Unknown back-end!"
 Status = Literal["INITIALIZING", "QUEUED", "DONE", "ERROR"]
 
 _OLD_STATUSES: Final = {"DONE": "finished", "ERROR": "error"}
-_NOTHING: Final = "None"
+_ABSENT: Final = "None"
 _RECEIVED: Final = "Got your json."
 _RUN: Final = f"{_RECEIVED}; Passed json sanity check; Compilation done. Shots sent to solver."
 _NO_CREDENTIALS: Final = "Invalid credentials!"
@@ -270,7 +270,7 @@ def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
 
 
 def status_msg(
-    status: Status, detail: str, *, job_id: str = _NOTHING, error: str = _NOTHING
+    status: Status, detail: str, *, job_id: str = _ABSENT, error: str = _ABSENT
 ) -> dict[str, str]:
     return {"job_id": job_id, "status": status, "detail": detail, "error_message": error}
 

@@ -196,7 +196,9 @@ class IonQCloud:
             for text, share in dict(reading).items():
                 key, state = 0, int(text)
                 if not 0 <= state < 1 << circuit.n_qubits:
-                    raise InvalidResult(f"{text[:40]!r} is no state of {circuit.n_qubits} qubits")
+                    raise InvalidResult(
+                        f"{text[:40]!r} is not a state of {circuit.n_qubits} qubits"
+                    )
                 for clbit, qubit in wires.items():
                     key |= (state >> qubit & 1) << clbit
                 probabilities[key] = probabilities.get(key, 0.0) + float(share)

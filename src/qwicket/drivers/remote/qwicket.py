@@ -266,7 +266,7 @@ def _by_number(table: Mapping[str, Any] | None) -> dict[int, Any] | None:
 def _number(key: str) -> int:
     if set(key) <= {"0", "1"}:
         return int(key, 2) if key else 0
-    raise InvalidResult(f"{key[:40]!r} is no key of bits")
+    raise InvalidResult(f"{key[:40]!r} is not a key of bits")
 
 
 def _of_submission(error: ClientError) -> Exception:

@@ -2,7 +2,7 @@
 
 Source: Jones and Gacon, "Efficient calculation of gradients in classical simulations of
 variational quantum algorithms", arXiv:2009.02823. One pass from the end of the circuit to its
-beginning gives the derivatives by all angles.
+beginning gives the derivatives with respect to all angles.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHIFTS: Final = ((pi, (1 - sqrt(2)) / 4), (pi / 2, 0.5))
 
 
 def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
-    """Return an expectation value, and its derivative by each parameter.
+    """Return an expectation value, and its derivatives with respect to all parameters.
 
     Args:
         value: Observable and parameters.
@@ -58,7 +58,7 @@ def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
 
 
 def _derivative(gate: Gate, angle: int) -> Complexes:
-    """Return the derivative of a gate's matrix by one of its angles."""
+    """Return the derivative of a gate's matrix with respect to one of its angles."""
 
     def shifted(by: float) -> Complexes:
         params = list(gate.params)

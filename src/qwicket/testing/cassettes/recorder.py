@@ -263,7 +263,7 @@ class Recorder:
         if not any(f"{location}/".startswith(f"{base}/") for base in self._paths):
             host = urlsplit(location).hostname
             raise CassetteError(
-                f"The vendor redirects to {host}, which is no target. Keys follow no redirect;"
+                f"The vendor redirects to {host}, which is not a target. Keys follow no redirect;"
                 " if it is the vendor's too, give it as a target."
             )
 

@@ -146,5 +146,5 @@ def read(path: Path) -> Cassette:
         for each in cassette.exchanges:  # decodes base64, to find its errors now
             _ = each.request.body.content, each.answer.body.content
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
-        raise CassetteError(f"{path} is no cassette: {error}.") from None
+        raise CassetteError(f"{path} is not a cassette: {error}.") from None
     return cassette
