@@ -147,7 +147,7 @@ def test_a_strict_replay_refuses_another_order(
     record_bell(vendor, tape)
     with testing.replay(tape, strict=False) as session, client(session) as http:
         assert http.get(f"{AT}/whoami").status_code == 400
-        assert "has no answer to GET /ionq/v0.4/whoami" in session.problems.pop()
+        assert "has no response to GET /ionq/v0.4/whoami" in session.problems.pop()
         session._player.problems.clear()
 
     def use() -> None:
@@ -465,7 +465,7 @@ def test_the_commands_record_replay_and_check(vendor: Cloud, tape: Path, tmp_pat
     assert wrong.returncode == 1
     assert f'path: recorded "{AT}/whoami", sent "{AT}/whois"' in wrong.stderr
     same = run("check", str(tape))
-    assert (same.returncode, same.stdout) == (0, "No answer differs.\n"), same.stderr
+    assert (same.returncode, same.stdout) == (0, "No response differs.\n"), same.stderr
     tape.write_text(tape.read_text().replace('"status": 200', '"status": 203'))
     drifted = run("check", str(tape), "--json")
     assert drifted.returncode == 1

@@ -43,7 +43,8 @@ class QueuePosition(NamedTuple):
 
     The start is None while no agent serves the device, or while it is off without a known end. The
     interval contains the start with a probability of 80 %; only
-    `Forecast.position_with_interval` computes it. The reason says what keeps the job from starting, if anything; only the gateway sets it.
+    `Forecast.position_with_interval` computes it. The reason says what keeps the job from starting,
+    if anything; only the gateway sets it.
     """
 
     ahead: int

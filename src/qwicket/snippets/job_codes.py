@@ -44,7 +44,7 @@ _QLUED: Final = (
     "qlued.lab",
 )
 _QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog", "qir": "qir.ll"}
-"""Formats that are no OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
+"""Formats other than OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
 
 JOB_CODES: Final[dict[str, JobCode]] = {
     "braket": _code("braket", "braket", "braket.openqasm3"),

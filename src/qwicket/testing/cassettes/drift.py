@@ -1,4 +1,4 @@
-"""Drift: differences between a vendor's recorded answers and Qwicket's.
+"""Drift: differences between a vendor's recorded responses and Qwicket's.
 
 Ids, times and other values that never repeat are compared by their kind. Later requests have
 Qwicket's id in place of each id of the vendor.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.1
 _SETTLED_S: Final = 1.0
-"""Seconds without a change after which answers of a job count as final."""
+"""Seconds without a change after which responses of a job count as final."""
 _TIMEOUT_S: Final = 60.0
 _MIN_ID_CHARS: Final = 6
 """Shorter texts are not replaced by Qwicket's, because they occur in many texts."""
@@ -51,7 +51,7 @@ _DATA_KEY: Final = re.compile(r"\d+|0x[0-9a-fA-F]+|[01 ]+|(?=\S*\d)[\w-]{16,}")
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """One field in which Qwicket's answer differs from the vendor's.
+    """One field in which Qwicket's response differs from the vendor's.
 
     Attributes:
         number: Number of the request in the cassette, from 1.
@@ -73,7 +73,7 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class Checker:
-    """Sends a cassette's requests to a Qwicket server and compares the answers.
+    """Sends a cassette's requests to a Qwicket server and compares the responses.
 
     Args:
         url: Address of the Qwicket server.
@@ -81,7 +81,7 @@ class Checker:
         aws: Key pair for requests that the recorded client signed.
         names: Qwicket's names, such as a device's, by the vendor's names in the cassette.
         ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
-        settle_s: Seconds in which a job must reach the recorded state; fewer if its answers stay
+        settle_s: Seconds in which a job must reach the recorded state; fewer if its responses stay
             the same for a second.
     """
 
@@ -121,7 +121,7 @@ class Checker:
         return [*found.values()]
 
     def _drifts(self, number: int, sent: Sent, there: Received) -> list[Drift]:
-        """Send a request, again while its answer may still become like the vendor's."""
+        """Send a request, again while its response may still become like the vendor's."""
         began = changed = time.monotonic()
         last: list[Drift] | None = None
         while True:
@@ -138,7 +138,7 @@ class Checker:
             time.sleep(_POLL_S)
 
     def _compared(
-        self, number: int, sent: Sent, there: Received, here: Answer, document: Any
+        self, number: int, sent: Sent, there: Received, here: Response, document: Any
     ) -> Iterator[Drift]:
         call = f"{sent.method} {_pattern(sent.path)}"
         for field, recorded, ours in self._fields(there, here, document):
@@ -146,7 +146,7 @@ class Checker:
                 yield Drift(number, call, field, recorded, ours)
 
     def _fields(
-        self, there: Received, here: Answer, document: Any
+        self, there: Received, here: Response, document: Any
     ) -> Iterator[tuple[str, str, str]]:
         if there.status != here.status:
             yield "status", str(there.status), str(here.status)
@@ -159,7 +159,7 @@ class Checker:
         elif (document is not msgspec.UNSET) and there.body.content:
             yield "", "no JSON", "JSON"
 
-    def _send(self, sent: Sent) -> tuple[Answer, Any]:
+    def _send(self, sent: Sent) -> tuple[Response, Any]:
         credential = self._credential(sent)
         mark = self._token_of if credential is None else self._new_id
         body = sent.body
@@ -185,7 +185,7 @@ class Checker:
         finally:
             connection.close()
         answered = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, answered), Body.of(content).json
+        return Response(response.status, answered), Body.of(content).json
 
     # --- ids --------------------------------------------------------------------------------------
 
@@ -233,8 +233,8 @@ class Checker:
                 self._qwicket_texts.setdefault(there, here)
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Status and headers of Qwicket's answer."""
+class Response(msgspec.Struct, frozen=True):
+    """Status and headers of Qwicket's response."""
 
     status: int
     headers: dict[str, str]
