@@ -32,7 +32,7 @@ TERMS = [
     Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
     Term("budget", "What the jobs of a project may use: jobs, shots, seconds or credits, in a period.", "howto/budgets.md"),
     Term("calibration", "Measured values of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
-    Term("cassette", "A file with requests to a vendor and the vendor's answers, which a replay gives again.", "howto/cassettes.md"),
+    Term("cassette", "A file with requests to a vendor and the vendor's responses, which a replay gives again.", "howto/cassettes.md"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease. In OpenID Connect, a field of an ID token.", "states.md"),
     Term("delayed read", "The first read of a young job's status, which the server answers when the job ends, by default at most 250 ms later. Many clients read once and then sleep for seconds.", "queue.md#the-first-poll"),

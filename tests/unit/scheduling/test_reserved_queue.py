@@ -52,7 +52,7 @@ def test_jobs_of_others_start_at_the_end_of_the_window() -> None:
     assert found.start_in_s == 102.0
     assert found.new_job_start_in_s("ada") == 2.0
     assert found.new_job_start_in_s("bob") == 102.0
-    assert found.position("bob0") == found.positions["bob0"], "without an interval"
+    assert found.position_with_interval("bob0") == found.positions["bob0"], "without an interval"
 
 
 def test_a_job_submitted_now_waits_for_the_end_unless_it_is_of_a_project() -> None:

@@ -88,7 +88,7 @@ def test_intervals_are_ordered_and_contain_the_expected_start(seed: int) -> None
 def test_a_job_that_starts_now_has_no_uncertainty() -> None:
     forecast = simulate_queue(queue(1, running=1), 2, NOW)
     assert interval(forecast, "ada0") == (0.0, 0.0)
-    assert simulate_queue(queue(0, running=0), 1, NOW).interval == (0.0, 0.0)
+    assert simulate_queue(queue(0, running=0), 1, NOW).new_job_interval == (0.0, 0.0)
 
 
 def test_an_interval_widens_with_the_number_of_jobs_ahead() -> None:
