@@ -118,9 +118,9 @@ class Changed(NamedTuple):
     before: int | None
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of the list of jobs."""
-    back = made.to_sign_in
+    back = handlers.to_sign_in
     query = (*_FILTERS, "before")
     return (
         Route("GET", "/jobs", read_jobs, Scope.JOBS_READ, query=query, on_error=back),
@@ -340,7 +340,7 @@ class _Change:
                 await self._gateway.jobs.rename(self._actor, job.id, tags=tags)
             else:
                 await self._gateway.repeats.repeat(
-                    self._actor, job, self._request.response_memory, has_same_seed=False
+                    self._actor, job, self._request.response_memory, keep_seed=False
                 )
         except QwicketError as error:
             self._skip(job.id, error.detail)

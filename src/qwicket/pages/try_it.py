@@ -85,12 +85,12 @@ EXAMPLES: Final = {
 }
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of the editor."""
     write = Scope.JOBS_WRITE
     query = (*_FIELDS, "example")
     return (
-        Route("GET", "/try", read_editor, write, query=query, on_error=made.to_sign_in),
+        Route("GET", "/try", read_editor, write, query=query, on_error=handlers.to_sign_in),
         Route("POST", "/try", run_program, write, FORM_BODY),
     )
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import msgspec
 
-from qwicket.testing.cassettes.scrubbing import MARKED
+from qwicket.testing.cassettes.scrubbing import ANY_MARK
 from qwicket.testing.cassettes.tape import ORIGIN, Body
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _TIMEOUT_S: Final = 60.0
 _MIN_ID_CHARS: Final = 6
 """Shorter texts are not replaced by Qwicket's, because they occur in many texts."""
 _KINDS: Final = {
-    "secret": re.compile(rf"{MARKED.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|qw_[\w-]+"),
+    "secret": re.compile(rf"{ANY_MARK.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|qw_[\w-]+"),
     "UUID": re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "time": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*|\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
@@ -207,7 +207,7 @@ class Checker:
     def _translate(self, text: str, fill: Callable[[str], str]) -> str:
         for theirs in sorted(self._qwicket_texts, key=len, reverse=True):
             text = text.replace(theirs, self._qwicket_texts[theirs])
-        return MARKED.sub(lambda found: fill(found[0]), text)
+        return ANY_MARK.sub(lambda found: fill(found[0]), text)
 
     def _translated(self, value: Any, fill: Callable[[str], str]) -> Any:
         if isinstance(value, dict):

@@ -20,7 +20,7 @@ import httpcore
 import msgspec
 
 from qwicket.testing.cassettes.listening import body_of, cut, drop
-from qwicket.testing.cassettes.scrubbing import OTHER, SHORTEST, Scrubber
+from qwicket.testing.cassettes.scrubbing import SHORTEST, UNKNOWN_MARK, Scrubber
 from qwicket.testing.cassettes.tape import ORIGIN, Body, Cassette, Received, Recorded, Sent, text_of
 from qwicket.testing.errors import CassetteError
 from qwicket.testing.guard import is_local
@@ -316,17 +316,19 @@ class Recorder:
 
     def _learn(self, scrubber: Scrubber, raw: _Raw) -> None:
         # The client made a signature with the placeholder, so it contains no secret.
-        scrubber.learn_headers({n: v for n, v in raw.headers.items() if not self._is_signature(n)})
-        scrubber.learn_text(raw.path)
-        scrubber.learn_query(raw.query)
-        scrubber.learn_headers(_joined(raw.answer.headers))
+        scrubber.collect_headers(
+            {n: v for n, v in raw.headers.items() if not self._is_signature(n)}
+        )
+        scrubber.collect_text(raw.path)
+        scrubber.collect_query(raw.query)
+        scrubber.collect_headers(_joined(raw.answer.headers))
         for content, kind in (
             (raw.body, raw.headers.get("content-type", "")),
             (raw.answer.body, ""),
         ):
             if "form" in kind:
-                scrubber.learn_query(content.decode("utf-8", "replace"))
-            scrubber.learn_text(content.decode("utf-8", "replace").strip())
+                scrubber.collect_query(content.decode("utf-8", "replace"))
+            scrubber.collect_text(content.decode("utf-8", "replace").strip())
 
     def _is_signature(self, name: str) -> bool:
         return self._aws is not None and name == "authorization"
@@ -408,7 +410,7 @@ def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 def _shortened(headers: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: value if name in _KEPT or len(value) < _LONG_CHARS else OTHER
+        name: value if name in _KEPT or len(value) < _LONG_CHARS else UNKNOWN_MARK
         for name, value in headers.items()
         if name not in _NOT_FORWARDED and name not in ("date", "server")
     }
