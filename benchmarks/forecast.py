@@ -333,7 +333,7 @@ class Simulation:
     def _ask(self, job: _Job) -> None:
         if not job.is_waiting or job.started_at is not None:
             return
-        position = self.forecast().position(job.id)
+        position = self.forecast().position_with_interval(job.id)
         if position is None or position.start_in_s is None or position.interval is None:
             return
         job.predicted = (self.now, position.start_in_s, position.interval)

@@ -24,7 +24,7 @@ from benchmarks.bench_databases import DATABASES, BenchDatabase, bench_databases
 from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
-from qwicket.pages.jobs import counted
+from qwicket.pages.jobs import render_count
 from support.browser import Page, browser, separate_pages
 from support.pages import FIELD
 from support.programs import BELL
@@ -157,7 +157,7 @@ def number_row(client: httpx.Client, count: int) -> Row:
         began = time.perf_counter()
         response = client.post("/ui/jobs/confirm", data=form)
         times.append(1000 * (time.perf_counter() - began))
-        assert counted(count + 1) in response.text
+        assert render_count(count + 1) in response.text
     size = len(response.content)
     return Row("/jobs/confirm", statistics.median(times[1:]), max(times[1:]), size, None)
 

@@ -105,8 +105,8 @@ def test_a_file_says_what_it_is_and_a_wrong_one_is_refused(vendor: Cloud, tape: 
     for change, message in (
         ({"version": 2}, '"version" is 2; this program reads 1'),
         ({"format": "vcr"}, "\"format\" is 'vcr'"),
-        ({"exchanges": [{}]}, "is no cassette"),
-        ({"exchanges": 1}, "is no cassette"),
+        ({"exchanges": [{}]}, "is not a cassette"),
+        ({"exchanges": 1}, "is not a cassette"),
     ):
         tape.write_text(json.dumps({**document, **change}))
         with pytest.raises(CassetteError, match=message):
@@ -147,7 +147,7 @@ def test_a_strict_replay_refuses_another_order(
     record_bell(vendor, tape)
     with testing.replay(tape, strict=False) as session, client(session) as http:
         assert http.get(f"{AT}/whoami").status_code == 400
-        assert "has no answer to GET /ionq/v0.4/whoami" in session.problems.pop()
+        assert "has no response to GET /ionq/v0.4/whoami" in session.problems.pop()
         session._player.problems.clear()
 
     def use() -> None:
@@ -465,7 +465,7 @@ def test_the_commands_record_replay_and_check(vendor: Cloud, tape: Path, tmp_pat
     assert wrong.returncode == 1
     assert f'path: recorded "{AT}/whoami", sent "{AT}/whois"' in wrong.stderr
     same = run("check", str(tape))
-    assert (same.returncode, same.stdout) == (0, "No answer differs.\n"), same.stderr
+    assert (same.returncode, same.stdout) == (0, "No response differs.\n"), same.stderr
     tape.write_text(tape.read_text().replace('"status": 200', '"status": 203'))
     drifted = run("check", str(tape), "--json")
     assert drifted.returncode == 1

@@ -54,7 +54,7 @@ def test_a_server_that_was_not_started_here_is_reported_at_once_with_a_remedy(
         ask(url)
     assert time.monotonic() - began < 1.0
     assert str(caught.value) == (
-        f"{url} cannot be reached: there is no connection. Is the server running?"
+        f"{url} cannot be reached: no server listens there. Is the server running?"
         " Start it with `qwicket serve`, or put its address into QWICKET_URL."
     )
 
@@ -63,9 +63,9 @@ def test_a_server_that_answered_before_is_given_time_to_restart() -> None:
     with BadServer(answer(200, {})) as server:
         transport = Transport(server.url, "secret", 5.0, TWICE)
         transport.get("/x", dict[str, Any])
-    with pytest.raises(Unreachable, match=r"there is no connection\.$") as caught:
+    with pytest.raises(Unreachable, match=r"no server listens there\.$") as caught:
         transport.get("/x", dict[str, Any])
-    assert not caught.value.is_absent
+    assert not caught.value.is_not_started
 
 
 @BOTH

@@ -19,7 +19,7 @@ import pytest
 from qwicket import testing
 from qwicket.dialects.braket.sigv4 import of_header, sign
 from qwicket.testing import AwsKeys, CassetteError
-from qwicket.testing.cassettes.aws import Credential, signed
+from qwicket.testing.cassettes.aws import Credential, sign_headers
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEYS = AwsKeys("AKIAIOSFODNN7EXAMPLE", SECRET, "session+token==")
@@ -70,7 +70,7 @@ def ask(url: str, key_id: str, region: str = "eu-west-2", path: str = "/braket/a
     host = url.removeprefix("http://")
     headers = {"host": host, "content-type": "application/json", "accept-encoding": "gzip"}
     credential = Credential(key_id, region, "braket", ("accept-encoding", "content-type", "host"))
-    client = signed(credential, AwsKeys(key_id, key_id), "POST", path, headers, BODY)
+    client = sign_headers(credential, AwsKeys(key_id, key_id), "POST", path, headers, BODY)
     return httpx.post(f"{url}{path}", content=BODY, headers=client)
 
 

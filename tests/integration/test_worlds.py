@@ -447,7 +447,7 @@ def test_many_differences_are_counted(cloud: Cloud, tmp_path: Path) -> None:
 
 def test_no_state_is_a_readable_error(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("nothing")
-    with pytest.raises(TestBedError, match="is no saved state"):
+    with pytest.raises(TestBedError, match="is not a state"):
         cloud.diff(tmp_path / "state")
 
 

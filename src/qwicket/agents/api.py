@@ -243,7 +243,7 @@ def is_transient(error: ClientError) -> bool:
 
 
 def is_stale(error: ClientError) -> bool:
-    """Return whether the lease is void: the job has ended or is another's, or cannot be seen."""
+    """Return whether the lease is lost: the job has ended or is another's, or cannot be seen."""
     return isinstance(error, ApiError) and error.status in {404, 409}
 
 

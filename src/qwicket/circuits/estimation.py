@@ -35,7 +35,7 @@ _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
 """Gates that map a basis to that of Z, with eigenvalue 1 to |0⟩."""
 
 
-def grouped(
+def group_paulis(
     paulis: Sequence[Pauli], maximum: int, *, is_exact: bool = False
 ) -> tuple[tuple[int, ...], ...]:
     """Return groups of indices into `paulis`; the identity, a Pauli on no qubit, is left out.
@@ -78,7 +78,7 @@ def _masks(pauli: Pauli) -> tuple[int, int]:
     return x, z
 
 
-def measured(circuit: QubitCircuit, group: Iterable[int]) -> QubitCircuit:
+def measurement_circuit(circuit: QubitCircuit, group: Iterable[int]) -> QubitCircuit:
     """Return the circuit that measures a group; its last register has the bits of `qubits_read`."""
     assert circuit.estimation is not None
     bases = _bases(circuit.estimation, group)
@@ -118,4 +118,4 @@ def runs_and_upper_bound(circuit: QubitCircuit) -> tuple[int, QubitCircuit]:
     groups = circuit.estimation.groups
     qubits = sorted({q for pauli in circuit.estimation.paulis for q in pauli.qubits})
     all_in_x = Estimation((Pauli("X" * len(qubits), tuple(qubits)),), ((0,),), ())
-    return len(groups), measured(structs.replace(circuit, estimation=all_in_x), (0,))
+    return len(groups), measurement_circuit(structs.replace(circuit, estimation=all_in_x), (0,))

@@ -173,7 +173,7 @@ class Readout(msgspec.Struct, frozen=True, array_like=True):
         products: Observables, one value each: products of factors on different qubits.
         keys: Basis states of amplitudes: bits, that of qubit 0 first.
         coefficients: Of a gradient: one for each product. The observable is their sum.
-        parameters: Of a gradient: the value is the expectation, then a derivative by each.
+        parameters: Of a gradient: the value is the expectation, then the derivatives.
     """
 
     kind: ReadoutKind

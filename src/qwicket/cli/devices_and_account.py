@@ -18,7 +18,7 @@ from qwicket.cli.listing import (
     stdout_is_terminal,
 )
 from qwicket.cli.options import server
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 from qwicket.clients.native.progress import start_text
 from qwicket.clients.native.wire import convert
 from qwicket.schema.accounts import AccountBody
@@ -37,25 +37,25 @@ _HEADINGS: Final = ("name", "family", "size", "status", "description")
 
 
 def _status_text(device: DeviceBody) -> str:
-    until = f" until {sanitized(device.until)[:16].replace('T', ' ')} UTC" if device.until else ""
-    return f"{sanitized(device.status)}{until}"
+    until = f" until {sanitize(device.until)[:16].replace('T', ' ')} UTC" if device.until else ""
+    return f"{sanitize(device.status)}{until}"
 
 
 def _cells(device: DeviceBody) -> tuple[str, ...]:
     size = size_text(device.family, device.qubits) if device.qubits else ""
     texts = (device.name, device.family, size, _status_text(device), device.description)
-    return tuple(map(sanitized, texts))
+    return tuple(map(sanitize, texts))
 
 
 def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
     """Yield names and values of a device's properties."""
     name, family, size, status, description = _cells(device)
     yield "device", name
-    yield "status", f"{status}: {sanitized(device.reason)}" if device.reason else status
+    yield "status", f"{status}: {sanitize(device.reason)}" if device.reason else status
     if device.message:
-        yield "message", sanitized(device.message)
+        yield "message", sanitize(device.message)
     for window in device.reservations or ():
-        yield sanitized(window.kind), _window_text(window)
+        yield sanitize(window.kind), _window_text(window)
     if queue := device.queue:
         starts = start_text(queue) if queue.starts_in_s else ""
         begins = f", a job now {starts}" if starts else ""
@@ -64,33 +64,33 @@ def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
     if device.max_shots:
         yield "shots", f"{device.max_shots:,} at most"
     for name in ("formats", "outputs", "noise_models", "engines", "gates", "native_gates"):
-        yield name.replace("_", " "), ", ".join(map(sanitized, getattr(device, name)))
+        yield name.replace("_", " "), ", ".join(map(sanitize, getattr(device, name)))
 
 
 def _window_text(window: ReservationPart) -> str:
     """Return when a device is reserved, for which of the account's projects, and why."""
     begin, end = (
-        sanitized(at)[:16].replace("T", " ") for at in (window.begin or "", window.until or "")
+        sanitize(at)[:16].replace("T", " ") for at in (window.begin or "", window.until or "")
     )
     slots = "" if window.slots is None else f"{window.slots:,} slots "
-    projects = ", ".join(map(sanitized, window.projects))
-    reason = f": {sanitized(window.reason)}" if window.reason else ""
+    projects = ", ".join(map(sanitize, window.projects))
+    reason = f": {sanitize(window.reason)}" if window.reason else ""
     return f"{slots}from {begin} until {end} UTC{f' for {projects}' if projects else ''}{reason}"
 
 
 def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     """Yield names and values of the properties of an account and its token."""
     token = account.token
-    yield "account", f"{sanitized(account.name)} ({sanitized(account.role)})"
-    yield "e-mail", sanitized(account.email)
-    yield "project", sanitized(token.project)
-    yield "token", sanitized(token.id)
-    yield "scopes", " ".join(map(sanitized, token.scopes))
-    yield "devices", " ".join(map(sanitized, token.devices)) or "all"
-    yield "expires", sanitized(token.expires_at)[:16].replace("T", " ") or "never"
+    yield "account", f"{sanitize(account.name)} ({sanitize(account.role)})"
+    yield "e-mail", sanitize(account.email)
+    yield "project", sanitize(token.project)
+    yield "token", sanitize(token.id)
+    yield "scopes", " ".join(map(sanitize, token.scopes))
+    yield "devices", " ".join(map(sanitize, token.devices)) or "all"
+    yield "expires", sanitize(token.expires_at)[:16].replace("T", " ") or "never"
     for each in account.budgets:
-        where = f" on {sanitized(each.device)}" if each.device else ""
-        yield "budget", f"{each.left:,g} of {each.maximum:,g} {sanitized(each.unit)} left{where}"
+        where = f" on {sanitize(each.device)}" if each.device else ""
+        yield "budget", f"{each.left:,g} of {each.maximum:,g} {sanitize(each.unit)} left{where}"
 
 
 @click.command(short_help="List the server's devices, or show one.")

@@ -27,7 +27,7 @@ from qwicket.cli import options
 from qwicket.cli.commands import error_text
 from qwicket.cli.config import FILE, wrong_settings
 from qwicket.cli.listing import time_to_minute
-from qwicket.cli.serve import checked
+from qwicket.cli.serve import check_settings
 from qwicket.extras import EXTRAS, missing
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
     """Report settings that `qwicket serve` would refuse, or that have an unexpected effect."""
     from qwicket.server.preflight import problems
 
-    settings, refused = checked(context)
+    settings, refused = check_settings(context)
     found = [
         *(
             Finding("settings", "wrong", each, "Correct the file.")
@@ -337,7 +337,7 @@ def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     from qwicket.cli.deep_checks import findings
     from qwicket.model.errors import QwicketError
 
-    settings, _refused = checked(context)
+    settings, _refused = check_settings(context)
     is_served = None if location.database_url else _is_running(location)
     try:
         yield from findings(location, is_served=is_served, lease_s=settings.lease_s)
@@ -433,7 +433,7 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
 
 def _cluster(context: click.Context) -> Iterator[Finding]:
     """Connect to a Dask cluster and count its slots; clusters that a server starts stay off."""
-    settings, _refused = checked(context)
+    settings, _refused = check_settings(context)
     if settings.compute == "local":
         return
     from qwicket.compute import ClusterUnavailable
@@ -565,7 +565,7 @@ def _clock_offset_s(url: str) -> float:
 
 
 def _signed_in(url: str, token: str) -> str:
-    from qwicket.clients.http import RetryPolicy, sanitized
+    from qwicket.clients.http import RetryPolicy, sanitize
     from qwicket.clients.native.transport import Transport
     from qwicket.schema.accounts import AccountBody
 
@@ -574,5 +574,5 @@ def _signed_in(url: str, token: str) -> str:
         account = transport.get("/v1/account", AccountBody)
     finally:
         transport.close()
-    scopes = " ".join(map(sanitized, account.token.scopes))
-    return f"QWICKET_TOKEN is one of {sanitized(account.name)}: {scopes}"
+    scopes = " ".join(map(sanitize, account.token.scopes))
+    return f"QWICKET_TOKEN is one of {sanitize(account.name)}: {scopes}"

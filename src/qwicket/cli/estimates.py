@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from qwicket.cli.listing import json_line, print_fields
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 from qwicket.clients.native import ApiError
 from qwicket.clients.native.progress import duration
 
@@ -33,7 +33,7 @@ def print_estimate(
         print_fields(_fields(found))
     refusals = [each.refusal for each in found.budgets if each.refusal]
     for refusal in refusals:
-        click.echo(f"Error: {sanitized(refusal)}", err=True)
+        click.echo(f"Error: {sanitize(refusal)}", err=True)
     return 1 if refusals else 0
 
 
@@ -51,8 +51,8 @@ def _default_options(client: Client, program: str, device: str) -> Options:
 
 def _fields(of: EstimateBody) -> Iterator[tuple[str, str]]:
     circuits = "circuit" if of.circuits == 1 else "circuits"
-    yield "device", sanitized(of.device)
-    yield "program", f"{sanitized(of.format)}, {of.circuits:,} {circuits}, {of.qubits:,} qubits"
+    yield "device", sanitize(of.device)
+    yield "program", f"{sanitize(of.format)}, {of.circuits:,} {circuits}, {of.qubits:,} qubits"
     yield "shots", f"{of.shots:,}"
     yield "run time", _time(of.run_s)
     yield "waiting", f"{of.waiting:,} jobs"
@@ -68,9 +68,9 @@ def _time(seconds: float) -> str:
 
 
 def _need(of: BudgetNeedBody) -> str:
-    where = f" on {sanitized(of.device)}" if of.device else ""
-    per = "in total" if of.period == "total" else f"a {sanitized(of.period)}"
-    unit = {"cost": "credits"}.get(of.unit, sanitized(of.unit))
+    where = f" on {sanitize(of.device)}" if of.device else ""
+    per = "in total" if of.period == "total" else f"a {sanitize(of.period)}"
+    unit = {"cost": "credits"}.get(of.unit, sanitize(of.unit))
     verdict = ": not enough" if of.refusal else ""
     return (
         f"needs {of.needed:,.6g} of {of.left:,.6g} {unit} left"

@@ -22,7 +22,7 @@ _HEADINGS: Final = ("id", "project", "used", "of", "until")
 @click.option(
     "--project",
     metavar="P",
-    help="Project that they become members of; by default none but their own.",
+    help="Project that they become members of; by default only their own.",
 )
 @click.option(
     "--uses",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 from qwicket.clients.native.progress import start_text
 
 if TYPE_CHECKING:
@@ -18,45 +18,45 @@ HEADINGS: Final = ("id", "device", "state", "name", "created (UTC)")
 
 def state_text(job: JobBody) -> str:
     """Return the state of a job, with its hold, withheld results, progress, error and forecast."""
-    texts = [sanitized(job.state)]
+    texts = [sanitize(job.state)]
     if job.held_by is not None:
         texts.append("held" if job.held_by == "owner" else "held by an administrator")
     if job.results_at is not None:
-        texts.append(f"result not before {sanitized(job.results_at)[:16].replace('T', ' ')} UTC")
+        texts.append(f"result not before {sanitize(job.results_at)[:16].replace('T', ' ')} UTC")
     if job.queue is not None:
         texts.append(f"position {job.queue.position:,}")
         if starts := start_text(job.queue):
             texts.append(starts)
         if job.queue.reason:
-            texts.append(sanitized(job.queue.reason))
+            texts.append(sanitize(job.queue.reason))
     if job.progress is not None:
-        texts.append(f"{100 * job.progress.done:.0f} % {sanitized(job.progress.text)}".rstrip())
+        texts.append(f"{100 * job.progress.done:.0f} % {sanitize(job.progress.text)}".rstrip())
     if job.error is not None:
-        texts.append(sanitized(job.error.message))
+        texts.append(sanitize(job.error.message))
     return ", ".join(texts)
 
 
 def row_cells(job: JobBody) -> tuple[str, ...]:
     """Return the cells of a job's row, under `HEADINGS`."""
-    created = sanitized(job.created_at)[:19].replace("T", " ")
-    return (sanitized(job.id), sanitized(job.device), state_text(job), sanitized(job.name), created)
+    created = sanitize(job.created_at)[:19].replace("T", " ")
+    return (sanitize(job.id), sanitize(job.device), state_text(job), sanitize(job.name), created)
 
 
 def job_fields(job: Job) -> Iterator[tuple[str, str]]:
     """Yield names and values of a job's properties."""
     body = job.body
-    yield "job", sanitized(body.id)
+    yield "job", sanitize(body.id)
     yield "state", state_text(body)
     for name in ("device", "dialect", "name", "group"):
-        if text := sanitized(getattr(body, name)):
+        if text := sanitize(getattr(body, name)):
             yield name, text
     if body.tags:
-        yield "tags", ", ".join(map(sanitized, body.tags))
+        yield "tags", ", ".join(map(sanitize, body.tags))
     for name in ("shots", "circuits", "qubits"):
         if name in job.info:  # a draft has 0 of them; an older server may leave them out
             yield name, f"{getattr(body, name):,}"
     for name in ("created", "queued", "started", "ended"):
-        if text := sanitized(getattr(body, f"{name}_at")):
+        if text := sanitize(getattr(body, f"{name}_at")):
             yield name, text
     if body.attempts:
         yield "failed attempts", f"{body.attempts:,}"

@@ -11,7 +11,7 @@ from qwicket.cli import completers, options, results
 from qwicket.cli.job_filters import is_admin, job_filters
 from qwicket.cli.job_view import HEADINGS, row_cells
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -50,7 +50,7 @@ def jobs(
 
 
 def _owner(job: Job) -> str:
-    return sanitized(job.info.get("account", ""))
+    return sanitize(job.info.get("account", ""))
 
 
 @click.command(short_help="Show the result of a job.")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from qwicket.cli import completers, options
-from qwicket.clients.http import InvalidResponse, NoResponse, Request, sanitized
+from qwicket.clients.http import InvalidResponse, NoResponse, Request, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,9 +102,9 @@ def login(
     tokens = _tokens(flow)
     made = server.exchange(tokens, {"scopes": scopes, "project": project, "life_s": expires})
     _store_token(target, made["secret"])
-    end = sanitized(made.get("expires_at"))[:16].replace("T", " ") or "never"
+    end = sanitize(made.get("expires_at"))[:16].replace("T", " ") or "never"
     click.echo(
-        f"Signed in at {target.url}. The token {sanitized(made.get('id'))} is in"
+        f"Signed in at {target.url}. The token {sanitize(made.get('id'))} is in"
         f" {target.token_file}; it expires: {end}.",
         err=True,
     )
@@ -188,8 +188,8 @@ def _tokens(flow: Mapping[str, Any]) -> dict[str, str]:
     )
     if status != 200 or not {"device_code", "user_code", "verification_uri"} <= begun.keys():
         raise click.ClickException(_refusal(begun))
-    address = sanitized(begun.get("verification_uri_complete") or begun["verification_uri"])
-    click.echo(f"Open {address} and enter {sanitized(begun['user_code'])}", err=True)
+    address = sanitize(begun.get("verification_uri_complete") or begun["verification_uri"])
+    click.echo(f"Open {address} and enter {sanitize(begun['user_code'])}", err=True)
     interval_s = _seconds(begun.get("interval"), _INTERVAL_S)
     deadline = time.monotonic() + min(_seconds(begun.get("expires_in"), _MAX_WAIT_S), _MAX_WAIT_S)
     form = {"grant_type": _GRANT, "device_code": str(begun["device_code"]), "client_id": client}
@@ -223,7 +223,7 @@ def _post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
 
 
 def _refusal(document: Mapping[str, Any]) -> str:
-    error = sanitized(document.get("error")) or "no valid response"
+    error = sanitize(document.get("error")) or "no valid response"
     usual = f"The identity provider refused the sign-in: {error}."
     return _REASONS.get(error, usual)
 

@@ -418,7 +418,7 @@ def serve(**given: Any) -> None:
     sys.exit(run(settings, _hint(settings)))
 
 
-def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
+def check_settings(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
     """Return the settings with which `qwicket serve` would run here, and the errors of the others.
 
     Args:

@@ -8,7 +8,7 @@ import click
 
 from qwicket.cli import completers, options
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -52,7 +52,7 @@ def share(
     if as_json:
         click.echo(json_line(made))
     else:
-        click.echo(sanitized(made["url"]) if link else f"{sanitized(made['id'])}  {_reader(made)}")
+        click.echo(sanitize(made["url"]) if link else f"{sanitize(made['id'])}  {_reader(made)}")
 
 
 @click.command(short_help="List who else may read your jobs.")
@@ -77,9 +77,9 @@ def unshare(connect: Connect, share_id: str) -> None:
 
 
 def _reader(share: dict[str, Any]) -> str:
-    return sanitized(share.get("account")) or "link"
+    return sanitize(share.get("account")) or "link"
 
 
 def _cells(share: dict[str, Any]) -> tuple[str, ...]:
-    expires = sanitized(share.get("expires_at"))[:16].replace("T", " ")
-    return (sanitized(share["id"]), sanitized(share["job"]), _reader(share), expires)
+    expires = sanitize(share.get("expires_at"))[:16].replace("T", " ")
+    return (sanitize(share["id"]), sanitize(share["job"]), _reader(share), expires)

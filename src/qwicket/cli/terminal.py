@@ -73,7 +73,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _fitted(natural: Sequence[int], width: int) -> list[int]:
-    """Return the widths of columns; all but the first are narrowed until they fit together."""
+    """Return the widths of columns; all except the first are narrowed until they fit together."""
     first, *others = natural
     bound = max(others, default=0)
     while bound > _MIN_COLUMNS and first + sum(min(each, bound) for each in others) > width:

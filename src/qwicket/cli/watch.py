@@ -17,7 +17,7 @@ from qwicket.cli.job_view import HEADINGS, row_cells, state_text
 from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 from qwicket.cli.options import server
 from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
         found = client.job(job)
         if stdout_is_terminal() and not as_json:
             show_wait(found)
-            click.echo(f"{sanitized(found.id)}  {state_text(found.body)}")
+            click.echo(f"{sanitize(found.id)}  {state_text(found.body)}")
         else:
             _print_changes(found, as_json)
         sys.exit(results.exit_status(found.state))
@@ -107,7 +107,7 @@ def _watch_all(client: Client, as_json: bool) -> NoReturn:
 
 
 def _print_change(of: Job | Change, as_json: bool) -> None:
-    text = f"{_now()}  {sanitized(of.body.id)}  {state_text(of.body)}"
+    text = f"{_now()}  {sanitize(of.body.id)}  {state_text(of.body)}"
     click.echo(json_line(of.info) if as_json else text)
     sys.stdout.flush()
 

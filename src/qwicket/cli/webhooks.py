@@ -10,7 +10,7 @@ import click
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, json_line, print_fields, print_rows
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -94,8 +94,8 @@ def test(connect: Connect, webhook_id: str, as_json: bool) -> None:
             [
                 ("delivered", "yes" if found["delivered"] else "no"),
                 ("status", str(found["status"] or "")),
-                ("error", sanitized(found["error"])),
-                ("body", sanitized(found["body"])),
+                ("error", sanitize(found["error"])),
+                ("body", sanitize(found["body"])),
                 ("seconds", f"{found['seconds']:g}"),
             ]
         )
@@ -107,7 +107,7 @@ def _print_secret(webhook: dict[str, Any], as_json: bool) -> None:
         click.echo(json_line(webhook))
     else:
         print_fields(
-            [("webhook", sanitized(webhook["id"])), ("secret", sanitized(webhook["secret"]))]
+            [("webhook", sanitize(webhook["id"])), ("secret", sanitize(webhook["secret"]))]
         )
 
 
@@ -119,4 +119,4 @@ def _cells(webhook: dict[str, Any]) -> tuple[str, ...]:
     elif webhook["failing_since"]:
         status = f"fails: {webhook['last_error']}"
     texts = (webhook["id"], webhook["url"], events, webhook["device"] or "", status)
-    return tuple(map(sanitized, texts))
+    return tuple(map(sanitize, texts))

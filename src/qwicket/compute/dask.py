@@ -33,7 +33,7 @@ from qwicket.compute.failures import (
     WorkerLost,
     WorkFailed,
 )
-from qwicket.compute.responses import validated
+from qwicket.compute.responses import validate_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -151,7 +151,7 @@ class DaskCompute:
         self.busy += 1
         try:
             response = await self._on_loop(self._run(jobs, timeout_s))
-            return await validated(response, len(jobs))
+            return await validate_results(response, len(jobs))
         finally:
             self.busy -= 1
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from qwicket.compute.fork_server import ForkServer
 from qwicket.compute.pool import Pool
-from qwicket.compute.responses import JobResponse, validated
+from qwicket.compute.responses import JobResponse, validate_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ class LocalCompute:
         )
         try:
             response = cast("list[JobResponse]", await asyncio.wrap_future(task.future))
-            return await validated(response, len(jobs))
+            return await validate_results(response, len(jobs))
         finally:
             task.cancel()  # no effect on an ended task
 

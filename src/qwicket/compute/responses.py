@@ -28,7 +28,7 @@ JobResponse = tuple[tuple[Part | Failure, ...], float]
 """Parts of one job's result, and the seconds that the job ran."""
 
 
-async def validated(response: Sequence[JobResponse], n_jobs: int) -> list[RunResult]:
+async def validate_results(response: Sequence[JobResponse], n_jobs: int) -> list[RunResult]:
     """Validate and return the result of each job.
 
     Large bodies are stored under their digest, which equal bodies share, so a wrong digest would

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.validation import invalid_field, malformed, quoted
+from qwicket.dialects.validation import invalid_field, malformed_body, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     except msgspec.ValidationError as error:
         raise invalid_field(error, body, decoder.type) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise malformed(error) from None
+        raise malformed_body(error) from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply (limit json_depth).") from None
     if _NUL in body:

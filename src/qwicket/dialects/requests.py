@@ -26,7 +26,7 @@ BODY_BEFORE_SIGN_IN: Final = "qwicket.body_before_sign_in"
 REFUSAL: Final = "qwicket.refusal"
 RESPONSE_MEMORY: Final = "qwicket.response_memory"
 DELIVERED: Final = "qwicket.delivered"
-"""Keys of the ASGI scope. server/router.py sets all but the last.
+"""Keys of the ASGI scope. server/router.py sets all except the last.
 
 - `REQUEST_ID`: the request's id.
 - `PUBLIC_URL`: URL of the server in responses, without a path.

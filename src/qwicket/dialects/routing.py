@@ -22,7 +22,7 @@ from starlette.routing import compile_path
 from qwicket.dialects.bodies import decode
 from qwicket.dialects.requests import PASS_THROUGH, REFUSAL, REQUEST_ID, Request
 from qwicket.dialects.streaming import ChunkedResponse
-from qwicket.dialects.validation import SMALL_BODY_BYTES, clipped
+from qwicket.dialects.validation import SMALL_BODY_BYTES, clip_text
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
@@ -293,9 +293,9 @@ class Dialect:
 
     def _error(self, error: QwicketError) -> Response:
         error = self._recast(error) if self._recast else error
-        error.detail = clipped(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
+        error.detail = clip_text(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
         if error.field is not None:
-            error.field = clipped(error.field, _MAX_FIELD_CHARS)
+            error.field = clip_text(error.field, _MAX_FIELD_CHARS)
         headers = {**self._error_headers}
         if isinstance(error, MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 REF: Final = "#/components/schemas/{name}"
-_NOTHING: Final[Mapping[Any, Any]] = types.MappingProxyType({})
+_NO_STRUCTS: Final[Mapping[Any, Any]] = types.MappingProxyType({})
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.*(?:\n     .*)*)", re.MULTILINE)
 
 
@@ -34,7 +34,7 @@ class Schemas:
     """
 
     def __init__(
-        self, structs: Iterable[type[msgspec.Struct]], replaced: Mapping[Any, Any] = _NOTHING
+        self, structs: Iterable[type[msgspec.Struct]], replaced: Mapping[Any, Any] = _NO_STRUCTS
     ) -> None:
         self._described: dict[Any, Any] = {msgspec.Raw: Any, **replaced}
         unique = list(dict.fromkeys(structs))
@@ -94,7 +94,7 @@ class Schemas:
         return made
 
 
-def parsed(docstring: str) -> tuple[str, dict[str, str]]:
+def parse_docstring(docstring: str) -> tuple[str, dict[str, str]]:
     """Return a docstring's first paragraph, and the text of each attribute."""
     whole, _, rest = inspect.cleandoc(docstring).partition("Attributes:\n")
     attributes = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(rest)}
@@ -102,7 +102,7 @@ def parsed(docstring: str) -> tuple[str, dict[str, str]]:
 
 
 def _describe(of: dict[str, Any]) -> None:
-    of["description"], attributes = parsed(of.get("description", ""))
+    of["description"], attributes = parse_docstring(of.get("description", ""))
     for name, field in of.get("properties", {}).items():
         if name in attributes:
             field["description"] = attributes[name]
@@ -130,7 +130,7 @@ def _documented(struct: type[msgspec.Struct]) -> str:
     """Return a struct's docstring, with the descriptions of fields from its bases."""
     texts: dict[str, str] = {}
     for base in reversed(struct.__mro__):
-        whole, attributes = parsed(base.__doc__ or "")
+        whole, attributes = parse_docstring(base.__doc__ or "")
         texts |= attributes
     lines = "".join(f"    {name}: {text}\n" for name, text in texts.items())
     return f"{whole}\n\nAttributes:\n{lines}" if lines else whole

@@ -49,7 +49,7 @@ _SIGNS: Final = {">=": "of at least", "<=": "of at most", ">": "above", "<": "be
 _UNITS: Final = {"str": "characters", "array": "items", "bytes": "bytes"}
 
 
-def malformed(error: msgspec.DecodeError | UnicodeDecodeError) -> InvalidRequest:
+def malformed_body(error: msgspec.DecodeError | UnicodeDecodeError) -> InvalidRequest:
     """Return the error of a body that is not JSON."""
     if isinstance(error, UnicodeDecodeError):
         return InvalidRequest(f"The body is not UTF-8 at byte {error.start}.")
@@ -89,17 +89,17 @@ def invalid_field(
 def quoted(value: object) -> str:
     """Return a value for an error message: as JSON, cut to 100 characters."""
     if isinstance(value, msgspec.Raw):
-        return clipped(bytes(value)[: 4 * _QUOTED_CHARS].decode(errors="replace"), _QUOTED_CHARS)
+        return clip_text(bytes(value)[: 4 * _QUOTED_CHARS].decode(errors="replace"), _QUOTED_CHARS)
     if isinstance(value, str):
         value = value[: _QUOTED_CHARS + 1]  # encoding a long text would only take time
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
         text = repr(value)
-    return clipped(text, _QUOTED_CHARS)
+    return clip_text(text, _QUOTED_CHARS)
 
 
-def clipped(text: str, maximum: int) -> str:
+def clip_text(text: str, maximum: int) -> str:
     """Return a text cut to `maximum` characters."""
     return text if len(text) <= maximum else text[: maximum - 1] + "…"
 

@@ -106,7 +106,7 @@ class ForwardLog(Protocol):
         """
 
     async def wait_turn(self) -> None:
-        """Wait while more jobs run than the driver has slots, as adopted ones may.
+        """Wait while more jobs run than the driver has slots, as after a restart.
 
         The wait ends at once when the user cancels the job.
         """

@@ -25,7 +25,7 @@ from qwicket.model.failures import Failure
 __all__ = [
     "Estimate",
     "estimate",
-    "installed",
+    "list_installed",
     "prepare",
     "run",
     "run_jobs",
@@ -53,7 +53,7 @@ class _EngineFamily(Protocol):
 
     def estimate(self, summary: Summary, options: RunOptions, /) -> Estimate: ...
 
-    def installed(self) -> tuple[str, ...]: ...
+    def list_installed(self) -> tuple[str, ...]: ...
 
     def unsupported_reason(self, summary: Summary, options: RunOptions, /) -> str | None: ...
 
@@ -105,9 +105,9 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
     return _family(summary.family).estimate(summary, options)
 
 
-def installed(family: str) -> tuple[str, ...]:
+def list_installed(family: str) -> tuple[str, ...]:
     """Return the names of a family's engines that a job may ask for on this machine."""
-    return _family(family).installed()
+    return _family(family).list_installed()
 
 
 def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:

@@ -95,7 +95,7 @@ class DeviceLimits:
         """Return the engines of a device that are installed on this machine."""
         if not device.spec.engines:
             return ()
-        here = engines.installed(device.family)
+        here = engines.list_installed(device.family)
         return tuple([name for name in device.spec.engines if name in here])
 
     def check_width(self, summary: Summary, device: Device, engine: str) -> None:

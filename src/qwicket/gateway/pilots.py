@@ -72,7 +72,7 @@ class PulledTasks(NamedTuple):
 
 
 class Reports(NamedTuple):
-    """States of jobs after a report, None where the lease was void; and tasks to run."""
+    """States of jobs after a report, None where the lease was not the newest; and tasks to run."""
 
     states: Mapping[str, JobState | None]
     tasks: list[list[TaskJob]]

@@ -65,7 +65,7 @@ class Queue:
         if job.state is not JobState.QUEUED or job.is_held:
             return None
         forecast = await self._forecaster.forecast(job.device)
-        position = forecast.position(job.id)
+        position = forecast.position_with_interval(job.id)
         if position is None or not forecast.windows:
             return position
         from qwicket.gateway.reservations import waiting_reason  # late: few servers have any

@@ -35,7 +35,7 @@ class Repeats:
         job: Job,
         memory: ResponseMemory,
         *,
-        has_same_seed: bool,
+        keep_seed: bool,
         key: str | None = None,
     ) -> Job:
         """Submit a job that the actor has just read once more, to the same device.
@@ -47,7 +47,7 @@ class Repeats:
             actor: Owner of the new job.
             job: The job.
             memory: Memory for its program.
-            has_same_seed: Whether the new job has the seed of the old one; else one is drawn.
+            keep_seed: Whether the new job has the seed of the old one; else one is drawn.
             key: Idempotency key.
 
         Raises:
@@ -55,11 +55,11 @@ class Repeats:
             QwicketError: The submission is refused.
         """
         contents = await self._archives.submitted(job, memory)
-        submission = submission_of(contents, has_same_seed=has_same_seed, key=key)
+        submission = submission_of(contents, keep_seed=keep_seed, key=key)
         return await self._jobs.submit(actor, submission)
 
 
-def submission_of(contents: Contents, *, has_same_seed: bool, key: str | None = None) -> Submission:
+def submission_of(contents: Contents, *, keep_seed: bool, key: str | None = None) -> Submission:
     """Return the submission that a job was made from.
 
     Raises:
@@ -77,7 +77,7 @@ def submission_of(contents: Contents, *, has_same_seed: bool, key: str | None = 
         source=contents.source,
         shots=options.shots,
         outputs=options.outputs,
-        seed=options.seed if has_same_seed else None,
+        seed=options.seed if keep_seed else None,
         noise=options.noise.name if options.noise and not is_twin else None,
         engine=options.engine,
         name=job.name,

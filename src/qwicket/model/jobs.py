@@ -203,7 +203,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right of one runner to run one job, void once a lease with a higher fence exists."""
+    """The right of one runner to run one job, until a lease with a higher fence exists."""
 
     job: str
     fence: int
@@ -296,4 +296,4 @@ class Directive(StrEnum):
     STOP = "stop"
     """The user has cancelled it: release it, or finish it if that is faster."""
     LOST = "lost"
-    """The lease is void, so its result would be refused."""
+    """The lease is not the newest, so its result would be refused."""

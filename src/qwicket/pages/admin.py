@@ -228,7 +228,7 @@ def _n_fitting(section: Section, rows: list[dict[str, Any]], limit: int) -> int:
     left = _MAX_TEXT_BYTES
     for number, row in enumerate(rows):
         texts = [*_cells(section, row), *(str(row.get(column) or "") for column in edited)]
-        left -= sum(map(formats.n_escaped, texts))
+        left -= sum(map(formats.escaped_size, texts))
         if left < 0:
             return max(1, number)
     return limit

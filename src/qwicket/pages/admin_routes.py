@@ -36,9 +36,9 @@ _FILTERS: Final = (
 )
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of administrators' pages."""
-    admin, back = Scope.ADMIN, made.to_sign_in
+    admin, back = Scope.ADMIN, handlers.to_sign_in
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/jobs/{id}", read_any_job, admin, on_error=back),

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of snippets."""
     return (
-        Route("GET", "/clients", read_clients, ANY_TOKEN, on_error=made.to_sign_in),
-        Route("GET", "/clients/{name}", read_clients, ANY_TOKEN, on_error=made.to_sign_in),
+        Route("GET", "/clients", read_clients, ANY_TOKEN, on_error=handlers.to_sign_in),
+        Route("GET", "/clients/{name}", read_clients, ANY_TOKEN, on_error=handlers.to_sign_in),
     )
 
 

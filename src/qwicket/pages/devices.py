@@ -37,9 +37,9 @@ class Row(NamedTuple):
     body: DeviceBody
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of devices."""
-    back, scope = made.to_sign_in, Scope.DEVICES_READ
+    back, scope = handlers.to_sign_in, Scope.DEVICES_READ
     return (
         Route("GET", "/devices", read_devices, scope, on_error=back),
         Route("GET", "/devices/{name}", read_device, scope, query=("show",), on_error=back),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_NONE: Final = "–"
+_NO_VALUE: Final = "–"
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
 
 
@@ -26,14 +26,14 @@ def minute(at_ms: int) -> str:
 def time(at_ms: int | None) -> str:
     """Return a time in UTC to the second."""
     if at_ms is None:
-        return _NONE
+        return _NO_VALUE
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float | None) -> str:
     """Return a duration with up to three digits and a unit."""
     if seconds is None:
-        return _NONE
+        return _NO_VALUE
     if seconds == 0:
         return "0 s"
     for bound, factor, unit in _UNITS:
@@ -50,12 +50,12 @@ def duration(seconds: float | None) -> str:
 def beginning(text: str, n_bytes: int) -> str:
     """Return as much of a text as takes at most this many bytes on a page."""
     found = text[:n_bytes]
-    while n_escaped(found) > n_bytes:
+    while escaped_size(found) > n_bytes:
         found = found[: len(found) * 7 // 8]
     return found
 
 
-def n_escaped(text: str) -> int:
+def escaped_size(text: str) -> int:
     """Return how many bytes a text takes on a page, where a quotation mark needs up to six."""
     return len(escape(text).encode())
 
@@ -76,24 +76,24 @@ def _csv_cell(value: Any) -> str:
 
 def share(value: float | None) -> str:
     """Return a probability as a percentage."""
-    return _NONE if value is None else f"{100 * value:.3g} %"
+    return _NO_VALUE if value is None else f"{100 * value:.3g} %"
 
 
 def number(value: float | None) -> str:
     """Return an integer with commas, or a float with six significant digits."""
     if value is None:
-        return _NONE
+        return _NO_VALUE
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
-def clipped(text: str, chars: int) -> str:
+def clip(text: str, chars: int) -> str:
     """Return a text with at most this many characters."""
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "beginning": beginning,
-    "clipped": clipped,
+    "clipped": clip,
     "day": day,
     "duration": duration,
     "minute": minute,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.errors import QwicketError
 
-_NOTHING: Final = Form([])
+_EMPTY_FORM: Final = Form([])
 
 
 class InvitationHandlers(Handlers):
@@ -23,7 +23,9 @@ class InvitationHandlers(Handlers):
 
     async def read_invitation(self, request: Request[None]) -> Response:
         """Read the page of an invitation."""
-        return await self._invitation_page(request, request.query_params.get("code", ""), _NOTHING)
+        return await self._invitation_page(
+            request, request.query_params.get("code", ""), _EMPTY_FORM
+        )
 
     async def accept_invitation(self, request: Request[Form]) -> Response:
         """Create an account, and sign in."""

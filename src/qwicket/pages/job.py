@@ -52,20 +52,20 @@ _SORTS: Final = ("value", "label")
 _SCALES: Final = ("linear", "log")
 
 
-class Moment(NamedTuple):
-    """An entry of a job's timeline."""
+class TimelineEntry(NamedTuple):
+    """An entry of a job's timeline; `at` is in Unix milliseconds."""
 
     at: int
     text: str
 
 
-class Drawn(NamedTuple):
+class ResultView(NamedTuple):
     """The result of one circuit as the page shows it.
 
     Attributes:
         plot: Histogram of the most frequent outcomes.
         n_more: Number of outcomes without a bar.
-        is_exact: Whether the values are probabilities or shares rather than counts.
+        is_normalised: Whether the values add up to 1; else they are counts.
         total: Sum of all values, including those without a bar.
         values: Expectation values with their standard errors.
         samples: The first shots, where outcomes are not bits.
@@ -76,7 +76,7 @@ class Drawn(NamedTuple):
 
     plot: plots.Plot
     n_more: int = 0
-    is_exact: bool = False
+    is_normalised: bool = False
     total: float = 0.0
     values: tuple[tuple[float, float | None], ...] = ()
     samples: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Drawn(NamedTuple):
 
 
 class View(NamedTuple):
-    """How a result is shown: circuit, order, scale, and the job that it is compared with."""
+    """How a result is shown: circuit, order, scale, and the id of the job to compare with."""
 
     part: int
     sort: str
@@ -94,9 +94,9 @@ class View(NamedTuple):
     other: str
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of one job."""
-    back, read = made.to_sign_in, Scope.JOBS_READ
+    back, read = handlers.to_sign_in, Scope.JOBS_READ
     query = ("part", "sort", "scale", "with")
     return (
         Route("GET", "/jobs/{id}", read_job, read, query=query, on_error=back),
@@ -112,7 +112,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
 
 
 async def read_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read one job."""
+    """Render the page of a job."""
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     return await _page(pages, actor, request, job)
 
@@ -157,7 +157,7 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
                 actor,
                 job,
                 memory=request.response_memory,
-                has_same_seed=action == "repeat-seed",
+                keep_seed=action == "repeat-seed",
                 key=form.get("key") or None,
             )
             target = repeated.id
@@ -187,14 +187,14 @@ async def read_json(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 
 
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read the result of one circuit as CSV."""
+    """Return the result of one circuit as CSV; `NoResult` if the circuit failed."""
     job, number, part = await _outcome(pages, actor, request)
     text = await asyncio.to_thread(_csv, part)
     return _file(text, f"{job.id}-{number}.csv", "text/csv; charset=utf-8")
 
 
 async def read_arrays(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read the result of one circuit as arrays of NumPy."""
+    """Return the result of one circuit as NumPy arrays; `NoResult` if the circuit failed."""
     job, number, part = await _outcome(pages, actor, request)
     content = await asyncio.to_thread(arrays.npz, part)
     return _file(content, f"{job.id}-{number}.npz", arrays.NPZ_TYPE)
@@ -265,7 +265,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     view = _view(request, job)
     device = await _device(pages, job)
     contents = await _none_if_absent(gateway.archives.submitted(job, request.response_memory))
-    program = _text(contents) if contents else ""
+    program = _program_text(contents) if contents else ""
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
     shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
@@ -274,12 +274,12 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         "job",
         is_live=not job.state.is_final,
         scripts=OWN_SCRIPT,
-        title=formats.clipped(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
+        title=formats.clip(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
         job=job,
         device=device,
         shown=shown,
         ahead=ahead,
-        before=_before(ahead) if ahead else "",
+        before=_jobs_ahead_text(ahead) if ahead else "",
         card=job_card(shown),
         runner=runner_name(job.runner) if job.runner else "",
         timeline=await _timeline(pages, actor, job),
@@ -294,7 +294,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         result=result,
         reason=reason,
         is_own=job.account == actor.account,
-        are_tags_long=formats.n_escaped("\n".join(job.tags)) > _MAX_TAGS_BYTES,
+        are_tags_long=formats.escaped_size("\n".join(job.tags)) > _MAX_TAGS_BYTES,
         key=secrets.token_hex(16),
         **frame(actor, request),
     )
@@ -333,7 +333,7 @@ async def _device(pages: Handlers, job: Job) -> DeviceView | None:
     return found
 
 
-def _before(ahead: Ahead) -> str:
+def _jobs_ahead_text(ahead: Ahead) -> str:
     """Return whose jobs start before a job; do not name projects of others."""
     found = []
     if ahead.same:
@@ -345,7 +345,7 @@ def _before(ahead: Ahead) -> str:
     return "; ".join(found)
 
 
-async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[Moment]:
+async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[TimelineEntry]:
     """Return what has happened to a job, oldest first."""
     times = (
         (job.created_at, "Submitted"),
@@ -353,14 +353,14 @@ async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[Moment]:
         (job.started_at, f"Started on {runner_name(job.runner)}" if job.runner else "Started"),
         (job.ended_at, job.state.capitalize()),
     )
-    found = [Moment(at, text) for at, text in times if at is not None]
+    found = [TimelineEntry(at, text) for at, text in times if at is not None]
     for event in await pages.gateway.jobs.events(actor, job.id):
         reason = f": {event.reason}" if event.reason else ""
-        found.append(Moment(event.at, f"{event.before} → {event.after}{reason}"))
+        found.append(TimelineEntry(event.at, f"{event.before} → {event.after}{reason}"))
     return sorted(found, key=lambda each: each.at)
 
 
-def _text(contents: Contents) -> str:
+def _program_text(contents: Contents) -> str:
     return "" if contents.source is None else contents.source.decode(errors="replace")
 
 
@@ -395,27 +395,27 @@ async def _calibrations(
 
 async def _result(
     pages: Handlers, actor: Actor, request: Request[None], job: Job, view: View
-) -> tuple[Drawn | None, str]:
+) -> tuple[ResultView | None, str]:
     """Return the result of a circuit, and why there is none, or none of the other job, to show."""
     if not job.state.is_final:
         return None, ""
     try:
-        part = await _part(pages, request, job, view.part)
+        part = await _load_part(pages, request, job, view.part)
     except QwicketError as error:
         return None, error.detail
     if isinstance(part, Failure):
-        return Drawn(plots.NOTHING, failure=part.message), ""
+        return ResultView(plots.NOTHING, failure=part.message), ""
     others, reason = None, ""
     if view.other:
         try:
             other = await pages.gateway.jobs.get(actor, view.other)
-            others = _weights(await _part(pages, request, other, 0))
+            others = _shares(await _load_part(pages, request, other, 0))
         except QwicketError as error:
             reason = error.detail
-    return await asyncio.to_thread(_drawn, part, others, view), reason
+    return await asyncio.to_thread(_result_view, part, others, view), reason
 
 
-async def _part(
+async def _load_part(
     pages: Handlers, request: Request[None], job: Job, number: int
 ) -> Outcome | Failure:
     if (await pages.gateway.results.sizes(job)).results > _MAX_RESULT_BYTES:
@@ -424,28 +424,28 @@ async def _part(
     return results.parts[0]
 
 
-def _weights(part: Outcome | Failure) -> dict[str, float]:
+def _shares(part: Outcome | Failure) -> dict[str, float]:
     """Return the share of each outcome, by its bits."""
     if isinstance(part, Failure):
         return {}
-    rows = _rows(part)
+    rows = _counts_or_probabilities(part)
     total = sum(value for _, value in rows) or 1.0
     return {_bits(key, part.n_bits): value / total for key, value in rows}
 
 
-def _rows(part: Outcome) -> list[tuple[int, float]]:
+def _counts_or_probabilities(part: Outcome) -> list[tuple[int, float]]:
     return list(part.each_count()) or list(part.each_probability())
 
 
-def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
-    rows = _rows(part)
+def _result_view(part: Outcome, others: dict[str, float] | None, view: View) -> ResultView:
+    rows = _counts_or_probabilities(part)
     total = sum(value for _, value in rows)
     if others is None or not rows:
         largest = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
         labelled = [(_bits(key, part.n_bits), value) for key, value in largest]
         n_outcomes = len(rows)
     else:  # all outcomes of both jobs
-        shares = dict.fromkeys(others, 0.0) | _weights(part)
+        shares = dict.fromkeys(others, 0.0) | _shares(part)
         labelled = nlargest(
             _MAX_BARS, shares.items(), key=lambda row: max(row[1], others.get(row[0], 0.0))
         )
@@ -461,14 +461,14 @@ def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
     n_samples = 0
     if "samples" in part.arrays:
         n_samples = part.arrays["samples"].shape[0]
-        samples = tuple(_first(part.each_sample(), str))
+        samples = tuple(_first_samples(part.each_sample(), str))
     elif "memory" in part.arrays:
         n_samples = part.arrays["memory"].shape[0]
-        samples = tuple(_first(part.each_shot(), lambda key: _bits(key, part.n_bits)))
-    return Drawn(
+        samples = tuple(_first_samples(part.each_shot(), lambda key: _bits(key, part.n_bits)))
+    return ResultView(
         plots.histogram(labelled, others, is_log=view.scale == "log"),
         n_outcomes - len(labelled),
-        is_exact=others is not None or "counts" not in part.arrays,
+        is_normalised=others is not None or "counts" not in part.arrays,
         total=total,
         values=values[:_MAX_BARS],
         samples=samples,
@@ -482,7 +482,7 @@ def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
     )
 
 
-def _first(rows: Iterator[Any], render: Callable[[Any], str]) -> Iterator[str]:
+def _first_samples(rows: Iterator[Any], render: Callable[[Any], str]) -> Iterator[str]:
     for number, row in enumerate(rows):
         if number == _MAX_ROWS:
             return

@@ -118,9 +118,9 @@ class Changed(NamedTuple):
     before: int | None
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of the list of jobs."""
-    back = made.to_sign_in
+    back = handlers.to_sign_in
     query = (*_FILTERS, "before")
     return (
         Route("GET", "/jobs", read_jobs, Scope.JOBS_READ, query=query, on_error=back),
@@ -169,7 +169,7 @@ def _choices(labels: Counter[str]) -> list[str]:
     found: list[str] = []
     left = _MAX_CHOICES_BYTES
     for text in nlargest(_MAX_CHOICES, short, key=short.__getitem__):
-        left -= formats.n_escaped(text)
+        left -= formats.escaped_size(text)
         if left < 0:
             break
         found.append(text)
@@ -204,10 +204,10 @@ async def confirm_change(pages: Handlers, actor: Actor, request: Request[Form]) 
     """Show how many jobs a change would concern."""
     asked = await _asked(pages, actor, request)
     number = len(asked.ids) if asked.ids else await _number(pages, actor, asked)
-    return _change_page(pages, actor, request, asked, f"{asked.label} {counted(number)}?")
+    return _change_page(pages, actor, request, asked, f"{asked.label} {render_count(number)}?")
 
 
-def counted(number: int) -> str:
+def render_count(number: int) -> str:
     """Return a number of jobs that were counted up to the limit, in words."""
     if number > MAX_COUNTED:
         return f"more than {MAX_COUNTED:,} jobs"
@@ -340,7 +340,7 @@ class _Change:
                 await self._gateway.jobs.rename(self._actor, job.id, tags=tags)
             else:
                 await self._gateway.repeats.repeat(
-                    self._actor, job, self._request.response_memory, has_same_seed=False
+                    self._actor, job, self._request.response_memory, keep_seed=False
                 )
         except QwicketError as error:
             self._skip(job.id, error.detail)

@@ -106,7 +106,7 @@ def _steps(top: float) -> list[float]:
 
 
 def _decades(least: float, top: float) -> list[float]:
-    """Return the powers of ten between two values, at most eight; the two if there is but one."""
+    """Return the powers of ten between two values, at most eight; both if it is one."""
     if top <= 0:
         return []
     low, high = ceil(log10(least)), floor(log10(top))

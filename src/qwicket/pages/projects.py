@@ -24,9 +24,9 @@ _STEP: Final = 28
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of projects."""
-    back = made.to_sign_in
+    back = handlers.to_sign_in
     return (
         Route("GET", "/projects", read_projects, ANY_TOKEN, on_error=back),
         Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=("show",), on_error=back),

@@ -87,12 +87,12 @@ EXAMPLES: Final = {
 }
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of the editor."""
     write = Scope.JOBS_WRITE
     query = (*_FIELDS, "example")
     return (
-        Route("GET", "/try", read_editor, write, query=query, on_error=made.to_sign_in),
+        Route("GET", "/try", read_editor, write, query=query, on_error=handlers.to_sign_in),
         Route("POST", "/try", run_program, write, FORM_BODY),
     )
 
@@ -149,12 +149,12 @@ async def _page(
     estimate: JobEstimate | None = None,
     is_whole: bool = False,
 ) -> Response:
-    # htmx does not show responses with an error's status, and an unfinished program is no error.
+    # htmx does not show responses with an error's status; an unfinished program is not an error.
     is_typing = request.headers.get("hx-request") == "true"
     fields = dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {})
     shown: dict[str, Any] = {"fields": fields, "error": error, "estimate": estimate}
     status = 200 if error is None or is_typing else error.status
-    if not is_whole and formats.n_escaped(fields["program"]) > _MAX_EDITED_BYTES:
+    if not is_whole and formats.escaped_size(fields["program"]) > _MAX_EDITED_BYTES:
         return pages.renderer.page(
             "try-long",
             status,

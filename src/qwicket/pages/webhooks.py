@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
     from qwicket.scheduling import WebhookResponse
 
-_NOTHING: Final = Form([("event", each) for each in DEFAULT_EVENTS])
+_DEFAULT_FORM: Final = Form([("event", each) for each in DEFAULT_EVENTS])
 
 
 def routes(made: Handlers) -> tuple[Route, ...]:
@@ -82,7 +82,7 @@ async def _page(
     actor: Actor,
     request: Request[Any],
     *,
-    fields: Form = _NOTHING,
+    fields: Form = _DEFAULT_FORM,
     error: QwicketError | None = None,
     made: NewWebhook | None = None,
     is_rotated: bool = False,

@@ -77,7 +77,7 @@ class _Job:
     Attributes:
         lease: Right to run the job.
         is_stopping: Whether the server has asked to stop it.
-        is_lost: Whether the lease is void, so that nothing is reported.
+        is_lost: Whether another lease is newer, so that nothing is reported.
     """
 
     lease: schema.agents.LeaseBody

@@ -48,7 +48,7 @@ class Machine(NamedTuple):
         name: Its short name.
         n_wires: Largest number of wires of an experiment.
         rules: Rules of its instructions, by name.
-        gate_names: Names of all instructions but `load`, `measure` and `barrier`.
+        gate_names: Names of all instructions except `load`, `measure` and `barrier`.
     """
 
     name: str

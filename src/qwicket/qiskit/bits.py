@@ -22,7 +22,7 @@ def outcome_bits(circuit: QuantumCircuit) -> list[int]:
     return [number_of[bit] for bit in bits]
 
 
-def reordered(key: str, order: list[int]) -> int:
+def reorder_bits(key: str, order: list[int]) -> int:
     """Return an outcome as a number whose bit i is classical bit i of the circuit.
 
     Args:

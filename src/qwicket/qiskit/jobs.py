@@ -10,7 +10,7 @@ from qiskit.result.models import ExperimentResult, ExperimentResultData
 
 from qwicket import __version__
 from qwicket.clients.native.operations import WAIT_S
-from qwicket.qiskit.bits import outcome_bits, reordered
+from qwicket.qiskit.bits import outcome_bits, reorder_bits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,9 +127,9 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
             order = list(range(sum(size for _, size in part.registers)))
         counts: dict[str, int] = {}
         for key, count in part.counts.items():
-            counts[hex(reordered(key, order))] = count
+            counts[hex(reorder_bits(key, order))] = count
         data = ExperimentResultData(
-            counts=counts, memory=[hex(reordered(key, order)) for key in part.memory] or None
+            counts=counts, memory=[hex(reorder_bits(key, order)) for key in part.memory] or None
         )
         registers = (
             [(register.name, register.size) for register in circuit.cregs]

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from qwicket.scheduling.start_intervals import Interval
     from qwicket.store import QueueState, Store, WaitingJob
 
-_FRESH_S: Final = 1.0
-"""Age up to which a forecast is used again."""
-_FRESHER_S: Final = 0.05
+_MAX_AGE_S: Final = 1.0
+"""Older forecasts are made anew."""
+_MAX_AGE_FOR_NEW_JOB_S: Final = 0.05
 """The same for a job that was queued after the forecast was made."""
 _MAX_JOBS: Final = 5_000
 """Waiting jobs for which a forecast is made; of more, the first ones of each project."""
-_NONE: Final[Mapping[str, float]] = MappingProxyType({})
+_NO_STARTS: Final[Mapping[str, float]] = MappingProxyType({})
 _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -42,8 +42,9 @@ class QueuePosition(NamedTuple):
     """Number of jobs ahead, and the expected seconds until the start.
 
     The start is None while no agent serves the device, or while it is off without a known end. The
-    interval contains the start with a probability of 80 %; only `Forecast.position` computes it.
-    The reason says what keeps the job from starting, if anything; only the gateway sets it.
+    interval contains the start with a probability of 80 %; only
+    `Forecast.position_with_interval` computes it. The reason says what keeps the job from starting,
+    if anything; only the gateway sets it.
     """
 
     ahead: int
@@ -64,8 +65,8 @@ class Forecast(NamedTuple):
         intervals: Computes the intervals of the starts; None if these are unknown, as while a
             reservation delays jobs.
         windows: Reservations and maintenance windows of the next days.
-        own_start_in_s: By the id of a reservation: expected seconds until a job submitted now for
-            one of its projects starts.
+        reservation_start_in_s: By the id of a reservation: expected seconds until a job that is
+            submitted now for one of its projects starts.
         projects: Projects of the waiting jobs, by the jobs' ids.
         n_more: Waiting jobs without a position.
         n_elsewhere: Jobs that wait at the other cloud that runs the device's jobs.
@@ -76,7 +77,7 @@ class Forecast(NamedTuple):
     run_times: RunTimes
     intervals: StartIntervals | None = None
     windows: Sequence[Reservation] = ()
-    own_start_in_s: Mapping[str, float] = _NONE
+    reservation_start_in_s: Mapping[str, float] = _NO_STARTS
     projects: Mapping[str, str] = _NO_PROJECTS
     n_more: int = 0
     n_elsewhere: int = 0
@@ -86,7 +87,7 @@ class Forecast(NamedTuple):
         """Number of jobs that wait for the device, here and elsewhere."""
         return len(self.positions) + self.n_more + self.n_elsewhere
 
-    def position(self, job: str) -> QueuePosition | None:
+    def position_with_interval(self, job: str) -> QueuePosition | None:
         """Return the position of a waiting job with the interval of its start."""
         position = self.positions.get(job)
         if position is None or position.start_in_s is None or self.intervals is None:
@@ -94,15 +95,15 @@ class Forecast(NamedTuple):
         interval = self.intervals.of(job, position.ahead, position.start_in_s)
         return position._replace(interval=interval)
 
-    def start_in_s_of(self, project: str) -> float | None:
+    def new_job_start_in_s(self, project: str) -> float | None:
         """Return the expected seconds until a job submitted now for a project starts."""
         for window in self.windows:
-            if window.permits(project) and window.id in self.own_start_in_s:
-                return self.own_start_in_s[window.id]
+            if window.permits(project) and window.id in self.reservation_start_in_s:
+                return self.reservation_start_in_s[window.id]
         return self.start_in_s
 
     @property
-    def interval(self) -> Interval | None:
+    def new_job_interval(self) -> Interval | None:
         """The interval of the start of a job submitted now; None if it is unknown."""
         if self.start_in_s is None or self.intervals is None:
             return None
@@ -123,9 +124,9 @@ class Forecaster:
         self._forecasts: dict[str, tuple[float, asyncio.Task[Forecast]]] = {}
         store.changes.on_resync(self._forecasts.clear)
 
-    async def forecast(self, device: str, fresh_s: float = _FRESH_S) -> Forecast:
+    async def forecast(self, device: str, fresh_s: float = _MAX_AGE_S) -> Forecast:
         """Return a forecast of a device's queue that is at most `fresh_s` seconds old."""
-        made_at, task = self._forecasts.get(device, (-_FRESH_S, None))
+        made_at, task = self._forecasts.get(device, (-_MAX_AGE_S, None))
         now = time.monotonic()
         if task is None or now - made_at >= fresh_s:
             task = asyncio.create_task(self._compute(device))
@@ -150,7 +151,7 @@ class Forecaster:
             and job.id not in forecast.positions
             and forecast.start_in_s
         ):
-            forecast = await self.forecast(job.device, _FRESHER_S)
+            forecast = await self.forecast(job.device, _MAX_AGE_FOR_NEW_JOB_S)
         if job.started_at is not None and job.state is JobState.RUNNING:
             start_in_s: float | None = (job.started_at - self._now_ms()) / 1000
         else:
@@ -168,7 +169,7 @@ class Forecaster:
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
         state = await self._store.queues.state(device, now, limit=_MAX_JOBS)
-        slots, express_slots, n_elsewhere = await self._serving(device)
+        slots, express_slots, n_elsewhere = await self._capacity(device)
         status = await self._store.devices.status(device, now)
         off_s = 0.0
         if not status.is_on:
@@ -178,7 +179,7 @@ class Forecaster:
         projects = {job.id: job.project for job in state.waiting}
         return forecast._replace(projects=projects, n_more=state.n_more, n_elsewhere=n_elsewhere)
 
-    async def _serving(self, name: str) -> tuple[int, int, int]:
+    async def _capacity(self, name: str) -> tuple[int, int, int]:
         """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.
 
         Jobs wait elsewhere only for a device at another cloud.
@@ -218,51 +219,53 @@ def simulate_queue(
         positions = {job.id: QueuePosition(k, None) for k, job in enumerate(jobs_in_turn)}
         return Forecast(positions, None, run_times, windows=state.windows)
     remaining_s = sorted(job.remaining_s(now_ms) for job in state.running)
-    free_in = _free_in(remaining_s[-slots:], slots, off_s)
+    slots_free_in_s = _slots_free_in_s(remaining_s[-slots:], slots, off_s)
     # Express slots run the shortest jobs, so running jobs beyond the worker slots are in them.
-    express_free_in = _free_in(
+    express_slots_free_in_s = _slots_free_in_s(
         remaining_s[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
     )
     short_jobs = _in_express(state)
     positions = {}
     express_jobs: list[str] = []
-    barred_free_in = 0.0
+    excluded_free_in_s = 0.0
     fallback_in_s: dict[str, float] = {}
     # Both iterators yield short jobs. Each skips those that the other one has started.
     while True:
-        is_express = bool(express_free_in) and express_free_in[0] < free_in[0]
+        is_express = (
+            bool(express_slots_free_in_s) and express_slots_free_in_s[0] < slots_free_in_s[0]
+        )
         for job in short_jobs if is_express else jobs_in_turn:
             if job.id not in positions:
                 break
         else:
             if is_express:
-                express_free_in = []
+                express_slots_free_in_s = []
                 continue
             break
-        slot_in = free_in
-        # The job of a barred account goes to an express slot after its bar has ended, unless a
-        # worker slot is free before.
+        free_in_s = slots_free_in_s
+        # The job of a barred account goes to an express slot once it may, unless a worker slot
+        # is free before.
         if job.barred_until is not None and express_slots:
-            barred_s = max((job.barred_until - now_ms) / 1000, barred_free_in, off_s)
-            if barred_s < free_in[0]:
+            barred_s = max((job.barred_until - now_ms) / 1000, excluded_free_in_s, off_s)
+            if barred_s < slots_free_in_s[0]:
                 express_jobs.append(job.id)
                 positions[job.id] = QueuePosition(len(positions), barred_s)
-                fallback_in_s[job.id] = free_in[0]
-                barred_free_in = barred_s + job.est_seconds
+                fallback_in_s[job.id] = slots_free_in_s[0]
+                excluded_free_in_s = barred_s + job.est_seconds
                 continue
         if is_express:
-            slot_in = express_free_in
+            free_in_s = express_slots_free_in_s
             express_jobs.append(job.id)
-        start_in_s = slot_in[0]
+        start_in_s = free_in_s[0]
         positions[job.id] = QueuePosition(len(positions), start_in_s)
-        heapq.heapreplace(slot_in, start_in_s + job.est_seconds)
+        heapq.heapreplace(free_in_s, start_in_s + job.est_seconds)
     express_starts = [
         (job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express_jobs
     ]
     intervals = StartIntervals(state, slots, now_ms, weight_per_s, express_starts, off_s)
     # A job that is submitted now starts after those without a position, too.
     mean_s = sum(job.est_seconds for job in state.waiting) / max(1, len(state.waiting))
-    start_in_s = free_in[0] + state.n_more * mean_s / slots
+    start_in_s = slots_free_in_s[0] + state.n_more * mean_s / slots
     forecast = Forecast(positions, start_in_s, run_times, intervals, state.windows)
     if not _is_delayed(forecast, estimated, now_ms):
         return forecast
@@ -271,7 +274,7 @@ def simulate_queue(
     starts = reserved_queue.simulate(
         state,
         {job.id: job.est_seconds for job in estimated.waiting},
-        _free_in(remaining_s[-slots:], slots, off_s),
+        _slots_free_in_s(remaining_s[-slots:], slots, off_s),
         now_ms,
         weight_per_s,
     )
@@ -279,7 +282,7 @@ def simulate_queue(
         positions={job: QueuePosition(k, starts.jobs[job]) for k, job in enumerate(starts.jobs)},
         start_in_s=starts.next_s,
         intervals=None,
-        own_start_in_s=starts.own_s,
+        reservation_start_in_s=starts.own_s,
     )
 
 
@@ -302,11 +305,11 @@ def _delays(window: Reservation, at_ms: float, run_s: float) -> bool:
     return window.last_start(run_s) <= at_ms < window.until_at
 
 
-def _free_in(busy: list[float], slots: int, off_s: float) -> list[float]:
+def _slots_free_in_s(busy: list[float], slots: int, off_s: float) -> list[float]:
     """Return, as a heap, the seconds until each slot is free and the device is on."""
-    free_in = [max(each, off_s) for each in busy] + [off_s] * (slots - len(busy))
-    heapq.heapify(free_in)
-    return free_in
+    slots_free_in_s = [max(each, off_s) for each in busy] + [off_s] * (slots - len(busy))
+    heapq.heapify(slots_free_in_s)
+    return slots_free_in_s
 
 
 def _in_express(state: QueueState) -> Iterator[WaitingJob]:

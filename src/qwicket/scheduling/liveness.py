@@ -31,7 +31,7 @@ class LivenessMonitor:
         lease_s: Longest time without a heartbeat.
 
     Attributes:
-        leases_lost: Number of jobs whose leases were voided.
+        leases_lost: Number of jobs whose leases were ended.
     """
 
     def __init__(

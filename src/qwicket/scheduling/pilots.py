@@ -214,7 +214,7 @@ class PilotScheduler:
             offer: What it can take now.
 
         Returns:
-            The state of each job, None where the lease was void; and the tasks.
+            The state of each job, None where the lease was not the newest; and the tasks.
         """
         leases, now = self._store.leases, self._now_ms()
         writes = [self._written(lease, leases.finish(lease, each, now)) for lease, each in results]

@@ -167,7 +167,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     )
     yield _counter(
         "qwicket_leases_lost",
-        "Leases voided here because their runner was gone",
+        "Leases ended here because their runner stopped renewing them",
         sources.liveness.leases_lost,
     )
     yield _counter(

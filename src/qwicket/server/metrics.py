@@ -66,7 +66,7 @@ class Histogram:
 
 
 class Metrics:
-    """Counts of one server. All methods but `committed` must run on the event loop.
+    """Counts of one server. All methods except `committed` must run on the event loop.
 
     Attributes:
         request_s: Times of requests by dialect and class of status, 0 for a lost connection.

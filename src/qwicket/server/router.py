@@ -218,7 +218,7 @@ class Router:
                 return mount
         last = self._mounts[own][-1]
         # The root takes paths without a slash, such as "*".
-        return _NOTHING if last.prefix else last
+        return _NO_MOUNT if last.prefix else last
 
 
 class OwnAddressApp:
@@ -267,7 +267,7 @@ def _longest_first(mounts: Iterable[Mount]) -> list[Mount]:
     return sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
 
 
-_NOTHING: Final = Mount(
+_NO_MOUNT: Final = Mount(
     "", "", PlainTextResponse("There is nothing at this path of a dialect's own address.\n", 404)
 )
 

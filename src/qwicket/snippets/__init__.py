@@ -60,7 +60,7 @@ def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
             id, the secret of its pair.
         key_id: Id of the key pair that it uses, if it uses one.
     """
-    program = filled("texts.txt", name, url)
+    program = fill_program("texts.txt", name, url)
     if SNIPPETS[name].runs_in == "sh":
         return f"export QWICKET_TOKEN={token}\n{program}" if token else program
     given = variables(token, key_id).items() if token else ()
@@ -76,7 +76,7 @@ def variables(token: str, key_id: str = "") -> dict[str, str]:
     return {"QWICKET_TOKEN": token}
 
 
-def filled(file: str, name: str, url: str) -> str:
+def fill_program(file: str, name: str, url: str) -> str:
     """Return a program of a file, with the server's address.
 
     A line `==> NAME <==` begins each program. They share a file because a small one takes as much

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final, NamedTuple
 
-from qwicket.snippets import FILE_NAME, SNIPPETS, filled
+from qwicket.snippets import FILE_NAME, SNIPPETS, fill_program
 
 _MAX_INLINE_CHARS: Final = 2_000
 _MAX_INLINE_BYTES: Final = 4_000
@@ -44,7 +44,7 @@ _QLUED: Final = (
     "qlued.lab",
 )
 _QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog", "qir": "qir.ll"}
-"""Formats that are no OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
+"""Formats other than OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
 
 JOB_CODES: Final[dict[str, JobCode]] = {
     "braket": _code("braket", "braket", "braket.openqasm3"),
@@ -91,7 +91,7 @@ def of_job(
         shots: Shots of each circuit.
         arn: Amazon Resource Name of the device, for Braket's clients.
     """
-    text = filled("job_codes.txt", name, url)
+    text = fill_program("job_codes.txt", name, url)
     kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
     is_long = _is_long(program)
     source = f"open({file!r}, encoding='utf-8').read()" if is_long else literal(program)

@@ -177,7 +177,7 @@ class ActRecorder:
             *(seq, at, actor, actor_name, address, action, subject, self._details, before, after),
             hash=b"",
         )
-        tx.run("audit_add", **entry._replace(hash=chained(former, entry))._asdict())
+        tx.run("audit_add", **entry._replace(hash=chain_hash(former, entry))._asdict())
 
 
 class Audit(Operations):
@@ -201,14 +201,14 @@ class Audit(Operations):
         checked, former, has_known_hash = 0, _START, known == _START
         while page := await self._after(checked):
             for entry in page:
-                if entry.seq != checked + 1 or entry.hash != chained(former, entry):
+                if entry.seq != checked + 1 or entry.hash != chain_hash(former, entry):
                     return Verification(checked, former, checked + 1, has_known_hash)
                 checked, former = entry.seq, entry.hash
                 has_known_hash = has_known_hash or known == former
         return Verification(checked, former, None, has_known_hash)
 
 
-def chained(former: bytes, entry: AuditEntry) -> bytes:
+def chain_hash(former: bytes, entry: AuditEntry) -> bytes:
     """Return the hash of an entry that follows one with the hash `former`."""
     fields = json.dumps(entry[:-1], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(former + fields.encode()).digest()

@@ -44,20 +44,20 @@ class Calibrations(Operations):
     def at(tx: Tx, device: str, at: int) -> Calibrated | None:
         """Return the calibration in force at a time in Unix milliseconds."""
         row = tx.one("calibration_at", device=device, at=at)
-        return calibrated(row) if row else None
+        return decode_row(row) if row else None
 
     @read
     def get(tx: Tx, calibration: str) -> Calibrated | None:
         row = tx.one("calibration_get", id=calibration)
-        return calibrated(row) if row else None
+        return decode_row(row) if row else None
 
     @scan
     def history(tx: Tx, device: str, at: int, limit: int) -> list[Calibrated]:
         """Return the calibrations up to a time, the latest first."""
         found = tx.all("calibration_list", device=device, at=at, limit=limit)
-        return [calibrated(row) for row in found]
+        return [decode_row(row) for row in found]
 
 
-def calibrated(row: Row) -> Calibrated:
+def decode_row(row: Row) -> Calibrated:
     id_, device, valid_from, body = row
     return Calibrated(id_, device, valid_from, _decoder.decode(body))

@@ -172,7 +172,7 @@ def _snapshot(row: Row, at: int) -> DeviceSnapshot:
     return DeviceSnapshot(
         decoder.decode(body),
         _status(tuple(state), at),
-        calibrations.calibrated(tuple(calibration)) if calibration[0] is not None else None,
+        calibrations.decode_row(tuple(calibration)) if calibration[0] is not None else None,
         exam,
     )
 

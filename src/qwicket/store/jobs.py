@@ -395,7 +395,7 @@ class Jobs(Operations):
 
     @scan
     def events(tx: Tx, job: str) -> list[JobEvent]:
-        """Return the events of a job: all but its submission, starts and completion."""
+        """Return the events of a job: all except its submission, starts and completion."""
         return [JobEvent(*row) for row in tx.all("event_list", id=job)]
 
     @write

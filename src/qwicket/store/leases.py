@@ -71,7 +71,7 @@ class Claim(NamedTuple):
     is_last: bool
 
 
-_NOTHING: Final = Claim([], is_last=True)
+_NO_JOBS: Final = Claim([], is_last=True)
 
 
 class Leases(Operations):
@@ -175,7 +175,7 @@ class Leases(Operations):
         for job, device in await self._express_jobs(now):
             if device in devices and (claimed := await self._claim_express(job, runner, now)).taken:
                 return claimed
-        return _NOTHING
+        return _NO_JOBS
 
     @scan
     def _express_jobs(tx: Tx, now: int) -> list[Row]:
@@ -186,7 +186,7 @@ class Leases(Operations):
         fair_share.prefetch(tx)
         row = tx.one("job_claim_express", job=job, runner=runner, now=now, now_us=now * 1000)
         if row is None:  # another runner claimed it, or its user cancelled it
-            return _NOTHING
+            return _NO_JOBS
         claimed = record(tx, row, now)
         fair_share.charge(tx, claimed, now)
         tx.run("express_turn", account=claimed.account)
@@ -519,7 +519,7 @@ def _claim(
         if job.est_seconds > _TINY_S or n_leases:
             break  # a job that ran before runs alone, because it may kill its worker
     if not taken:
-        return _NOTHING
+        return _NO_JOBS
     more = tx.later("share_waits", device=device)
     return Deferred(lambda: Claim([each() for each in taken], is_last=more() is None))
 

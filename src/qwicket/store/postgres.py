@@ -32,7 +32,7 @@ from qwicket.store.pipeline import (
     rows,
     statement,
 )
-from qwicket.store.postgres_errors import explained, too_old
+from qwicket.store.postgres_errors import explain_error, too_old
 from qwicket.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class Postgres(Writer):
                 _migrate(first)
         except (*_CONNECTION_LOST, errors.InsufficientPrivilege) as error:
             _log.debug("no connection", exc_info=error)
-            raise Unavailable(explained(error, self._address.settings())) from None
+            raise Unavailable(explain_error(error, self._address.settings())) from None
         self._readers = ThreadPoolExecutor(_READ_CONNECTIONS, "postgres-read")
         self._pool = ConnectionPool(
             connection_class=_Connection,
@@ -436,7 +436,7 @@ def reading(url: str) -> Iterator[_Connection]:
         connection = address.connect("-c default_transaction_read_only=on")
     except psycopg.OperationalError as error:
         _log.debug("no connection", exc_info=error)
-        raise Unavailable(explained(error, address.settings())) from None
+        raise Unavailable(explain_error(error, address.settings())) from None
     with connection:
         connection.execute("begin isolation level repeatable read")
         yield connection

@@ -28,7 +28,7 @@ _SETTING: Final = "--database-url (QWICKET_DATABASE_URL)"
 _MAX_CHARS: Final = 300
 
 
-def explained(error: Exception, settings: Mapping[str, Any]) -> str:
+def explain_error(error: Exception, settings: Mapping[str, Any]) -> str:
     """Return why a database could not be opened, and the remedy.
 
     Args:

@@ -45,7 +45,7 @@ class Reservations(Operations):
 
     @scan
     def all(tx: Tx, now: int) -> list[Reservation]:
-        """Return the windows that have not ended, by their begin."""
+        """Return the windows that have not ended, by their start."""
         return complete(tx, tx.all("reservation_list", now=now))
 
     @read
@@ -89,7 +89,7 @@ class Reservations(Operations):
 
 
 def complete(tx: Tx, rows: Sequence[Row]) -> list[Reservation]:
-    """Return the reservations of some rows, with what is stored in other rows, by their begin."""
+    """Return the reservations of some rows, with what is stored in other rows, by their start."""
     made = [_reservation(tx, row) for row in rows]
     return sorted(made, key=lambda each: (each.from_at, each.id))
 

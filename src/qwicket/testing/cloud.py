@@ -282,7 +282,7 @@ class Cloud:
         names: Mapping[str, str] | None = None,
         ignore: Sequence[str] = (),
     ) -> list[Drift]:
-        """Send a cassette's requests; return where Qwicket's answers differ from the vendor's.
+        """Send a cassette's requests; return where Qwicket's responses differ from the vendor's.
 
         Args:
             path: File of the cassette.

@@ -96,7 +96,7 @@ def _opened(state: str | Path) -> Iterator[sqlite3.Connection]:
             with zipfile.ZipFile(state) as saved:
                 saved.extract(_FILE, folder)
         except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise TestBedError(f"{state} is no saved state: {error}") from None
+            raise TestBedError(f"{state} is not a state: {error}") from None
         with contextlib.closing(sqlite3.connect(Path(folder) / _FILE)) as database:
             yield database
 

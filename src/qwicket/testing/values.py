@@ -56,11 +56,11 @@ class Fault(
     Attributes:
         kind: `status` refuses with the vendor's own body. `delay` waits. `throttle` sends the
             answer slowly. `drop` resets the connection before the request is handled, `cut` closes
-            it in the middle of the answer, and `half_close` ends sending there, but stays open.
+            it in the middle of the response, and `half_close` ends sending there, but stays open.
             `truncate` sends half of the body as if it were whole, `garbage` random bytes, `html` a
             page of a proxy. `duplicate_header` sends a header twice. `lost_answer` handles the
-            request, then resets the connection. `stale` repeats the earlier answer to the same GET,
-            of which the journal has the first 64 KiB.
+            request, then resets the connection. `stale` repeats the earlier response to the same
+            GET, of which the journal has the first 64 KiB.
         dialect: Name of a dialect; "" is any.
         method: HTTP method; "" is any.
         path: Pattern of the path with `*` and `?`; "" is any.
@@ -164,12 +164,12 @@ class Scenario(
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """A request and its answer in the journal, without secrets.
+    """A request and its response in the journal, without secrets.
 
     Attributes:
         number: Number in the journal, from 1; a reset does not begin again.
         at: Beginning of the request, in seconds since the test bed started.
-        seconds: Seconds until the answer was complete.
+        seconds: Seconds until the response was complete.
         dialect: Name of the dialect.
         account: Name of the account that signed in, if known.
         method: HTTP method.
@@ -177,8 +177,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         query: Query without its `?`.
         headers: Headers of the request, with lower-case names.
         body: First 64 KiB of the body of the request.
-        status: Status of the answer; 0 if there was none.
-        answer_headers: Headers of the answer, with lower-case names.
+        status: Status of the response; 0 if there was none.
+        answer_headers: Headers of the response, with lower-case names.
         answer: First 64 KiB of the body of the answer.
         fault: Kind of the fault that was injected, or "".
         unknown: Whether no route serves this method and path.
@@ -208,7 +208,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
     def line(self) -> str:
         """Return a line with method, path, status and duration, and one for each warning."""
-        status = str(self.status) if self.status else "no answer"
+        status = str(self.status) if self.status else "no response"
         extra = f" fault={self.fault}" if self.fault else ""
         extra += " unknown call" if self.unknown else ""
         extra += "".join(f"\n       warning: {each}" for each in self.warnings)

@@ -11,7 +11,7 @@ from qwicket.circuits.frames import Frame
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import Register
 from qwicket.drivers.remote.clouds import InvalidResult
-from qwicket.drivers.remote.results import of_bits, sampled
+from qwicket.drivers.remote.results import draw_counts, of_bits
 
 FRAME = Frame(registers=(Register("c", 2),))
 
@@ -21,15 +21,15 @@ def options(*outputs: str) -> RunOptions:
 
 
 def test_frequencies_are_the_counts_that_they_were() -> None:
-    assert sampled({0: 0.25, 3: 0.75, 1: 0.0}, 4, 1, is_exact=False) == {0: 1, 3: 3}
-    assert sampled({0: 0.333, 1: 0.667}, 1000, 1, is_exact=False) == {0: 333, 1: 667}
+    assert draw_counts({0: 0.25, 3: 0.75, 1: 0.0}, 4, 1, is_exact=False) == {0: 1, 3: 3}
+    assert draw_counts({0: 0.333, 1: 0.667}, 1000, 1, is_exact=False) == {0: 333, 1: 667}
 
 
 def test_exact_probabilities_are_sampled_by_the_seed() -> None:
-    drawn = sampled({0: 0.5, 1: 0.5}, 3, 7, is_exact=False)
+    drawn = draw_counts({0: 0.5, 1: 0.5}, 3, 7, is_exact=False)
     assert sum(drawn.values()) == 3
-    assert drawn == sampled({0: 0.5, 1: 0.5}, 3, 7, is_exact=False)
-    many = sampled({0: 1 / 3, 1: 2 / 3}, 100_000, 1, is_exact=False)
+    assert drawn == draw_counts({0: 0.5, 1: 0.5}, 3, 7, is_exact=False)
+    many = draw_counts({0: 1 / 3, 1: 2 / 3}, 100_000, 1, is_exact=False)
     assert abs(many[0] - 100_000 / 3) < 5 * (100_000 * 2 / 9) ** 0.5
 
 
@@ -38,7 +38,7 @@ def test_exact_probabilities_are_sampled_by_the_seed() -> None:
 )
 def test_shots_of_exact_probabilities_scatter_as_they_should(shots: int, share: float) -> None:
     counts = [
-        sampled({0: share, 3: 1 - share}, shots, seed, is_exact=True)[0] for seed in range(20)
+        draw_counts({0: share, 3: 1 - share}, shots, seed, is_exact=True)[0] for seed in range(20)
     ]
     std = (shots * share * (1 - share)) ** 0.5
     assert len(set(counts)) > 10
@@ -49,7 +49,7 @@ def test_shots_of_exact_probabilities_scatter_as_they_should(shots: int, share: 
 @pytest.mark.parametrize("wrong", [{}, {0: 0.5}, {0: 1.5, 1: -0.5}, {0: nan}, {0: inf}])
 def test_what_is_no_probability_is_refused(wrong: dict[int, float]) -> None:
     with pytest.raises(InvalidResult):
-        sampled(wrong, 10, 1, is_exact=False)
+        draw_counts(wrong, 10, 1, is_exact=False)
 
 
 def test_counts_are_kept_as_they_are() -> None:

@@ -230,7 +230,7 @@ def test_the_server_imports_no_simulator() -> None:
         options = RunOptions(shots=100, seed=0, outputs=("counts",), engine="clifford")
         engines.estimate(checked.summary, options)
         engines.unsupported_reason(checked.summary, options)
-        engines.installed("qubit")
+        engines.list_installed("qubit")
         print(sorted({"numpy", "scipy", "qulacs", "stim", "qiskit_aer"} & set(sys.modules)))
     """
     assert spawn(script) == ["[]"]
@@ -280,4 +280,4 @@ def test_photonic_circuits_run_on_the_photonic_engine() -> None:
     numbers = memoryview(samples.data).cast("q").tolist()
     assert numbers[::2] == numbers[1::2]
     assert any(numbers)
-    assert engines.installed("photonic") == ("gaussian",)
+    assert engines.list_installed("photonic") == ("gaussian",)

@@ -136,7 +136,7 @@ def entangled(qubits: int) -> bytes:
 def everything_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Admission never imports an engine, so a test can name packages that are not installed."""
     names = ("statevector", "clifford", "qsim", "aer-mps")
-    monkeypatch.setattr("qwicket.engines.qubit.installed", lambda: names)
+    monkeypatch.setattr("qwicket.engines.qubit.list_installed", lambda: names)
 
 
 ENGINE_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {

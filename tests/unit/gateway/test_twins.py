@@ -219,7 +219,7 @@ async def test_more_qubits_in_use_than_a_state_vector_has_are_refused_with_both_
 async def test_a_twin_has_noise_and_so_never_goes_to_engines_that_know_none(
     gateway: Gateway, ada: Actor, store: Store, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
-    monkeypatch.setattr("qwicket.engines.qubit.installed", lambda: ("qsim", "aer-mps"))
+    monkeypatch.setattr("qwicket.engines.qubit.list_installed", lambda: ("qsim", "aer-mps"))
     (aria,) = (device for device in devices.built_in() if device.name == ARIA)
     spec = structs.replace(aria.spec, engines=("qsim", "aer-mps"))
     await store.devices.seed([structs.replace(aria, spec=spec)], "builtin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.pages.jobs import counted
+from qwicket.pages.jobs import render_count
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from qwicket.pages.jobs import counted
     ],
 )
 def test_a_number_past_the_limit_is_not_shown_as_exact(number: int, text: str) -> None:
-    assert counted(number) == text
+    assert render_count(number) == text

@@ -151,9 +151,9 @@ async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
     made = Forecaster(store, lambda: NOW)
-    found = (await made.forecast("simulator")).position(job.id)
+    found = (await made.forecast("simulator")).position_with_interval(job.id)
     assert found == QueuePosition(0, 0.0, Interval(0.0, 0.0))
-    assert (await made.forecast("clifford")).position(job.id) is None
+    assert (await made.forecast("clifford")).position_with_interval(job.id) is None
     await store.close()
 
 
@@ -262,7 +262,9 @@ async def test_a_device_that_is_off_starts_nothing_before_it_is_on(tmp_path: Pat
     async def start(until_at: int | None) -> QueuePosition | None:
         off = DeviceStatus(is_on=False, until_at=until_at)
         await store.devices.set_status("simulator", off, NOW)
-        return (await Forecaster(store, lambda: NOW).forecast("simulator")).position(job.id)
+        return (await Forecaster(store, lambda: NOW).forecast("simulator")).position_with_interval(
+            job.id
+        )
 
     assert await start(None) == QueuePosition(0, None)
     assert await start(NOW + 90_000) == QueuePosition(0, 90.0, Interval(90.0, 90.0))
@@ -276,7 +278,9 @@ def test_a_barred_account_has_the_express_slot_again_after_its_pause() -> None:
     ]
     positions = simulate_queue(line(barred, LONG), 2, NOW, express_slots=1).positions
     assert [place.start_in_s for place in positions.values()] == [30.0, 31.0]
-    place = simulate_queue(line(barred, LONG), 2, NOW, express_slots=1).position("bob0")
+    place = simulate_queue(line(barred, LONG), 2, NOW, express_slots=1).position_with_interval(
+        "bob0"
+    )
     assert place is not None
     assert place.interval is not None
     assert place.interval.latest_s >= 100.0, "it may be barred again"

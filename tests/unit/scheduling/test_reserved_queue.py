@@ -50,14 +50,14 @@ def test_jobs_of_others_start_at_the_end_of_the_window() -> None:
     assert starts(found) == {"ada0": 0.0, "ada1": 1.0, "bob0": 100.0, "bob1": 101.0}
     assert [position.ahead for position in found.positions.values()] == [0, 1, 2, 3]
     assert found.start_in_s == 102.0
-    assert found.start_in_s_of("ada") == 2.0
-    assert found.start_in_s_of("bob") == 102.0
-    assert found.position("bob0") == found.positions["bob0"], "without an interval"
+    assert found.new_job_start_in_s("ada") == 2.0
+    assert found.new_job_start_in_s("bob") == 102.0
+    assert found.position_with_interval("bob0") == found.positions["bob0"], "without an interval"
 
 
 def test_a_job_submitted_now_waits_for_the_end_unless_it_is_of_a_project() -> None:
     found = forecast([], window(0, 100, "ada"))
-    assert (found.start_in_s, found.start_in_s_of("ada")) == (100.0, 0.0)
+    assert (found.start_in_s, found.new_job_start_in_s("ada")) == (100.0, 0.0)
 
 
 def test_a_maintenance_window_delays_all() -> None:
@@ -76,7 +76,7 @@ def test_others_use_the_slots_that_are_left() -> None:
     running = (RunningJob("r", 10.0, NOW, "bob"),)
     found = forecast(jobs("bob", 2, 5.0), window(0, 100, "ada", slots=2), slots=3, running=running)
     assert starts(found) == {"bob0": 10.0, "bob1": 15.0}
-    assert found.start_in_s_of("ada") == 0.0
+    assert found.new_job_start_in_s("ada") == 0.0
 
 
 def test_a_clock_that_was_set_back_makes_no_running_job_longer() -> None:

@@ -42,7 +42,7 @@ def queue(
 
 
 def interval(forecast: Forecast, job: str) -> Interval:
-    place = forecast.position(job)
+    place = forecast.position_with_interval(job)
     assert place is not None
     assert place.interval is not None
     return place.interval
@@ -70,21 +70,25 @@ def test_intervals_are_ordered_and_contain_the_expected_start(seed: int) -> None
     forecast = simulate_queue(state, rng.choice((1, 3)), NOW, rng.choice((0, 1)), off_s)
     assert len(forecast.positions) == 40
     for job in forecast.positions:
-        place = forecast.position(job)
+        place = forecast.position_with_interval(job)
         assert place is not None
         assert place.interval is not None
         assert place.start_in_s is not None
         earliest_s, latest_s = place.interval
         assert off_s <= earliest_s <= place.start_in_s <= latest_s < math.inf
     assert forecast.start_in_s is not None
-    assert forecast.interval is not None
-    assert forecast.interval.earliest_s <= forecast.start_in_s <= forecast.interval.latest_s
+    assert forecast.new_job_interval is not None
+    assert (
+        forecast.new_job_interval.earliest_s
+        <= forecast.start_in_s
+        <= forecast.new_job_interval.latest_s
+    )
 
 
 def test_a_job_that_starts_now_has_no_uncertainty() -> None:
     forecast = simulate_queue(queue(1, running=1), 2, NOW)
     assert interval(forecast, "ada0") == (0.0, 0.0)
-    assert simulate_queue(queue(0, running=0), 1, NOW).interval == (0.0, 0.0)
+    assert simulate_queue(queue(0, running=0), 1, NOW).new_job_interval == (0.0, 0.0)
 
 
 def test_an_interval_widens_with_the_number_of_jobs_ahead() -> None:
@@ -171,11 +175,11 @@ def test_a_device_that_is_off_starts_nothing_before_it_is_on() -> None:
 
 def test_without_slots_there_is_no_interval() -> None:
     forecast = simulate_queue(queue(), 0, NOW)
-    assert forecast.interval is None
-    place = forecast.position("ada0")
+    assert forecast.new_job_interval is None
+    place = forecast.position_with_interval("ada0")
     assert place is not None
     assert (place.start_in_s, place.interval) == (None, None)
-    assert forecast.position("unknown") is None
+    assert forecast.position_with_interval("unknown") is None
 
 
 def test_the_express_slot_waits_for_its_pause() -> None:

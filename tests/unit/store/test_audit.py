@@ -10,7 +10,7 @@ import pytest
 
 from qwicket.model.errors import Conflict
 from qwicket.store import Store
-from qwicket.store.audit import ActRecorder, chained
+from qwicket.store.audit import ActRecorder, chain_hash
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def test_an_act_is_recorded_with_the_subject_before_and_after(store: Store
     assert json.loads(first.after)["role"] == json.loads(second.before)["role"] == "member"
     assert (second.seq, second.action) == (2, "change_account")
     assert json.loads(second.after)["role"] == "admin"
-    assert second.hash == chained(first.hash, second)
+    assert second.hash == chain_hash(first.hash, second)
     assert "secret" not in repr(first)
 
 

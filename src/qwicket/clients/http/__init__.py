@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qwicket.clients.http.messages import Request, Response
     from qwicket.clients.http.polling import Polling
     from qwicket.clients.http.retries import Attempts, RetryPolicy, retry, retry_after_s
-    from qwicket.clients.http.text import redacted, sanitized, validated_header
+    from qwicket.clients.http.text import redact, sanitize, validated_header
 
 __all__ = [
     "Attempts",
@@ -24,10 +24,10 @@ __all__ = [
     "Response",
     "RetryPolicy",
     "ends_by",
-    "redacted",
+    "redact",
     "retry",
     "retry_after_s",
-    "sanitized",
+    "sanitize",
     "validated_header",
 ]
 
@@ -38,7 +38,7 @@ _MODULES = {
     **dict.fromkeys(("Request", "Response"), "messages"),
     "Polling": "polling",
     **dict.fromkeys(("Attempts", "RetryPolicy", "retry", "retry_after_s"), "retries"),
-    **dict.fromkeys(("redacted", "sanitized", "validated_header"), "text"),
+    **dict.fromkeys(("redact", "sanitize", "validated_header"), "text"),
 }
 """Modules that are imported at first use: most commands need `text` alone, and no urllib3."""
 

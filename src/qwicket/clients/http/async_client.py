@@ -17,7 +17,7 @@ import httpcore
 import urllib3
 
 from qwicket.clients.http import deadlines, failures
-from qwicket.clients.http.client import CONNECT_S, MAX_BYTES, validated
+from qwicket.clients.http.client import CONNECT_S, MAX_BYTES, validate_response
 from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S, proxy_of
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.messages import Request, Response
@@ -104,7 +104,7 @@ class AsyncHTTPClient:
         except _TRANSPORT_ERRORS as error:
             failure = self._failed(error)
         else:
-            return validated(received, self.url, request)
+            return validate_response(received, self.url, request)
         # Raised outside the handler, so that the traceback has no object with the token.
         raise failure
 
@@ -121,7 +121,7 @@ class AsyncHTTPClient:
                 if response.status != 200:
                     async with asyncio.timeout_at(deadline) as timeout:
                         received = await self._received(response, timeout)
-                    yield validated(received, self.url, request)
+                    yield validate_response(received, self.url, request)
                     return
                 chunks = response.aiter_stream()
                 while True:
@@ -169,7 +169,7 @@ class AsyncHTTPClient:
         return Response(response.status, urllib3.HTTPHeaderDict(headers), bytes(content))
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
-        return failures.described(
+        return failures.error_of_exception(
             self.url,
             error,
             _KINDS,

@@ -17,7 +17,7 @@ from urllib3 import exceptions as urllib3_errors
 from qwicket.clients.http import deadline_connections, deadlines, failures
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.messages import Request, Response
-from qwicket.clients.http.text import redacted, scheme_and_host, validated_address
+from qwicket.clients.http.text import redact, scheme_and_host, validated_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ _KINDS: Final = failures.ExceptionKinds(
 )
 
 
-def validated(response: Response, url: str, request: Request) -> Response:
+def validate_response(response: Response, url: str, request: Request) -> Response:
     """Check a response; redact the secrets in one with a status from 400.
 
     Raises:
@@ -46,13 +46,11 @@ def validated(response: Response, url: str, request: Request) -> Response:
         InvalidResponse: The response is a redirect.
     """
     if response.status >= 400:
-        headers = (
-            (name, redacted(text, request.secrets)) for name, text in response.headers.items()
-        )
-        content = redacted(response.text, request.secrets).encode()
+        headers = ((name, redact(text, request.secrets)) for name, text in response.headers.items())
+        content = redact(response.text, request.secrets).encode()
         return Response(response.status, urllib3.HTTPHeaderDict(headers), content)
     if response.status >= 300:
-        where = scheme_and_host(redacted(response.headers.get("Location", ""), request.secrets))
+        where = scheme_and_host(redact(response.headers.get("Location", ""), request.secrets))
         to = f" to {where}" if where else ""
         raise InvalidResponse(f"{url} redirects{to}; this is not followed.")
     # A connection that breaks within the headers looks like an empty response; a 204 has no body.
@@ -109,7 +107,7 @@ class HTTPClient:
         own = None if request.can_repeat else deadline_connections.connections(self.url)
         with own or nullcontext(self._connections) as connections:
             response = self._send(connections, request)
-        return validated(response, self.url, request)
+        return validate_response(response, self.url, request)
 
     def stream(self, request: Request) -> Iterator[bytes | Response]:
         """Yield the body of a response with status 200 in chunks as they arrive; any other whole.
@@ -122,7 +120,10 @@ class HTTPClient:
             for chunk in self._chunks(connections, request):
                 if isinstance(chunk, NoResponse | InvalidResponse):
                     raise chunk  # here, so that the traceback has no object with the token
-                yield validated(chunk, self.url, request) if isinstance(chunk, Response) else chunk
+                if isinstance(chunk, Response):
+                    yield validate_response(chunk, self.url, request)
+                else:
+                    yield chunk
 
     def _chunks(
         self, connections: urllib3.PoolManager, request: Request
@@ -177,7 +178,7 @@ class HTTPClient:
         return bytes(content)
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
-        return failures.described(
+        return failures.error_of_exception(
             self.url,
             error,
             _KINDS,

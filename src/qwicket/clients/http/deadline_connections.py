@@ -166,7 +166,7 @@ DEADLINE_POOLS: Final = {"http": _DeadlinePool, "https": _SecureDeadlinePool}
 """Connection pools whose responses are only bounded by `ends_by`."""
 
 
-def is_absent(pool: object, error: Exception | None) -> bool:
+def is_not_started(pool: object, error: Exception | None) -> bool:
     """Return whether a pool's server is on this machine and was not started.
 
     Args:
@@ -177,7 +177,7 @@ def is_absent(pool: object, error: Exception | None) -> bool:
         isinstance(pool, _TrackingPool)
         and not pool.has_answered
         and error is not None
-        and failures.is_refused(error)
+        and failures.is_connection_refused(error)
         and failures.is_loopback(pool.host)
     )
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from qwicket.clients.http.text import sanitized
+from qwicket.clients.http.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 URL_SOURCE: Final = "QWICKET_URL"
 """Default source of an address."""
 PROXY_FAILED: Final = "the proxy cannot connect"
-NO_CONNECTION: Final = "there is no connection"
+NO_CONNECTION: Final = "the connection failed"
 CONNECT_TIMEOUT: Final = "no connection was made in time"
 
 
@@ -26,14 +26,14 @@ class NoResponse(Exception):
 
     Attributes:
         was_sent: Whether the request may have arrived.
-        is_absent: Whether no server listens at an address of this machine that has never
+        is_not_started: Whether no server listens at an address of this machine that has never
             answered. A restarting server has answered before, so this one was not started, and
             repeating the request does not help.
     """
 
-    def __init__(self, text: str, *, was_sent: bool, is_absent: bool = False) -> None:
+    def __init__(self, text: str, *, was_sent: bool, is_not_started: bool = False) -> None:
         self.was_sent = was_sent
-        self.is_absent = is_absent
+        self.is_not_started = is_not_started
         super().__init__(text)
 
 
@@ -63,7 +63,7 @@ class ExceptionKinds:
     timeouts: tuple[type[Exception], ...]
 
 
-def described(
+def error_of_exception(
     url: str, error: Exception, kinds: ExceptionKinds, *, has_answered: bool, url_source: str
 ) -> NoResponse | InvalidResponse:
     """Return the error for an exception of an HTTP library.
@@ -73,18 +73,18 @@ def described(
         error: The library's exception.
         kinds: Meaning of its exceptions.
         has_answered: Whether the server is known to run.
-        url_source: Where the address comes from.
+        url_source: Setting that the message tells the user to change, such as `--url`.
     """
-    causes = [*chain(error)]
+    causes = [*causes_of(error)]
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return InvalidResponse(tls_failure(url, error))
-    if is_refused(error) and is_this_machine(url):
-        text = not_connected(url, is_absent=not has_answered, url_source=url_source)
-        return NoResponse(text, was_sent=False, is_absent=not has_answered)
+    if is_connection_refused(error) and is_this_machine(url):
+        text = no_server_message(url, is_not_started=not has_answered, url_source=url_source)
+        return NoResponse(text, was_sent=False, is_not_started=not has_answered)
     # Only the exception itself shows what was sent: its causes may be of an earlier attempt.
     for kind, why in kinds.never_sent:
         if isinstance(error, kind):
-            if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
+            if why == NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
                 why = "the host name cannot be resolved"
             return NoResponse(f"{url} cannot be reached: {why}.", was_sent=False)
     is_late = isinstance(error, kinds.timeouts)
@@ -99,34 +99,34 @@ def tls_failure(url: str, error: Exception) -> str:
         url: Address of the server.
         error: Error that may wrap one of `ssl`.
     """
-    cause = next((link for link in chain(error) if isinstance(link, ssl.SSLError)), None)
+    cause = next((link for link in causes_of(error) if isinstance(link, ssl.SSLError)), None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
             f"TLS with {url} failed: its certificate is not trusted"
-            f" ({sanitized(cause.verify_message)}). If a private authority signed it, put the path"
+            f" ({sanitize(cause.verify_message)}). If a private authority signed it, put the path"
             " of the authority's certificate into SSL_CERT_FILE."
         )
     if cause is not None and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
         http_url = "http" + url.removeprefix("https")
         return f"TLS with {url} failed: the server there uses HTTP. Use {http_url} instead."
-    return f"TLS with {url} failed: {sanitized(str(error))}."
+    return f"TLS with {url} failed: {sanitize(str(error))}."
 
 
-def is_refused(error: Exception) -> bool:
+def is_connection_refused(error: Exception) -> bool:
     """Return whether the connection was refused: no server listens at the address."""
-    return any(isinstance(link, ConnectionRefusedError) for link in chain(error))
+    return any(isinstance(link, ConnectionRefusedError) for link in causes_of(error))
 
 
-def not_connected(url: str, *, is_absent: bool, url_source: str = URL_SOURCE) -> str:
+def no_server_message(url: str, *, is_not_started: bool, url_source: str = URL_SOURCE) -> str:
     """Return a sentence for an address at which no server listens.
 
     Args:
         url: Address of the server.
-        is_absent: Whether the address is on this machine and has never answered.
-        url_source: Where the address comes from, so that the sentence names what to change.
+        is_not_started: Whether the address is on this machine and has never answered.
+        url_source: Setting that the message tells the user to change, such as `--url`.
     """
-    text = f"{url} cannot be reached: there is no connection."
-    if not is_absent:
+    text = f"{url} cannot be reached: no server listens there."
+    if not is_not_started:
         return text
     return (
         f"{text} Is the server running? Start it with `qwicket serve`,"
@@ -134,16 +134,20 @@ def not_connected(url: str, *, is_absent: bool, url_source: str = URL_SOURCE) ->
     )
 
 
-def refused_here(url: str, error: Exception, url_source: str = URL_SOURCE) -> str | None:
+def message_if_not_started(url: str, error: Exception, url_source: str = URL_SOURCE) -> str | None:
     """Return a sentence if this machine refused the connection; None otherwise.
 
     Args:
         url: Address of the server.
         error: Why a request failed.
-        url_source: Where the address comes from.
+        url_source: Setting that the message tells the user to change, such as `--url`.
     """
-    is_absent = is_refused(error) and is_this_machine(url)
-    return not_connected(url, is_absent=True, url_source=url_source) if is_absent else None
+    is_not_started = is_connection_refused(error) and is_this_machine(url)
+    return (
+        no_server_message(url, is_not_started=True, url_source=url_source)
+        if is_not_started
+        else None
+    )
 
 
 def is_this_machine(url: str) -> bool:
@@ -159,7 +163,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def chain(error: BaseException | None) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and its causes, including those that urllib3 has in `args`."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:

@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """HTTP response, never a redirect. `validated` has checked that no body is missing."""
+    """HTTP response, never a redirect. `validate_response` has checked that no body is missing."""
 
     status: int
     headers: Mapping[str, str]

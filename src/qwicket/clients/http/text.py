@@ -14,7 +14,7 @@ MIN_SECRET_CHARS: Final = 8
 _MAX_CHARS: Final = 500
 
 
-def sanitized(text: object) -> str:
+def sanitize(text: object) -> str:
     """Return a server's text as one line of printable characters, shortened; "" for no text."""
     if not isinstance(text, str):
         return ""
@@ -23,7 +23,7 @@ def sanitized(text: object) -> str:
     return shown if len(shown) <= _MAX_CHARS else shown[: _MAX_CHARS - 1] + "…"
 
 
-def redacted(text: str, secrets: Iterable[str]) -> str:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """Replace secrets in a text: proxies and debug pages repeat what they received."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
@@ -108,4 +108,4 @@ def scheme_and_host(address: str) -> str:
     except ValueError:
         return ""
     host = parts.netloc.rpartition("@")[2]
-    return sanitized(f"{parts.scheme}://{host}") if host else ""
+    return sanitize(f"{parts.scheme}://{host}") if host else ""

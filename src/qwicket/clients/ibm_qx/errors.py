@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import InvalidResponse, NoResponse, sanitized
+from qwicket.clients.http import InvalidResponse, NoResponse, sanitize
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.sending import error_body
 
@@ -102,16 +102,16 @@ def failure(response: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
     if isinstance(response, InvalidResponse):
         return IBMQXAPIError(str(response), response.status, None, INVALID_RESPONSE, {})
     if isinstance(response, NoResponse):
-        kind = IBMQXAPIError if response.is_absent else IBMQXRetriableError
+        kind = IBMQXAPIError if response.is_not_started else IBMQXRetriableError
         return kind(
             str(response), None, None, NO_RESPONSE if response.was_sent else NOT_CONNECTED, {}
         )
     error = error_body(response.text).get("error")
     error = error if isinstance(error, dict) else {}
-    code, name = error.get("code"), sanitized(error.get("name")) or "ERROR"
+    code, name = error.get("code"), sanitize(error.get("name")) or "ERROR"
     number = code if isinstance(code, int) else None
     kind = IBMQXRetriableError if response.status in RETRIABLE else IBMQXAPIError
     if number == _JOB_LIMIT:
         kind = IBMQXJobLimitError
-    message = sanitized(error.get("message")) or f"The server answered {response.status}."
+    message = sanitize(error.get("message")) or f"The server answered {response.status}."
     return kind(message, response.status, number, name, response.headers)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from qwicket.clients.http import InvalidResponse, NoResponse, sanitized
+from qwicket.clients.http import InvalidResponse, NoResponse, sanitize
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.sending import error_body
 
@@ -72,7 +72,7 @@ class IonQGateError(IonQClientError):
     """
 
     def __init__(self, gate_name: str, gateset: str) -> None:
-        self.gate_name = sanitized(gate_name)
+        self.gate_name = sanitize(gate_name)
         self.gateset = gateset
         super().__init__(f"The gateset {gateset!r} has no gate {self.gate_name!r}.")
 
@@ -109,11 +109,11 @@ class IonQAPIError(APIError, IonQError):
         """Return the error in a response, in any of IonQ's formats."""
         message, error_type = _message_and_type(error_body(response.text))
         return cls(
-            sanitized(message) or f"The server answered {response.status_code}.",
+            sanitize(message) or f"The server answered {response.status_code}.",
             response.status_code,
             response.headers,
             response.text,
-            sanitized(error_type) or _INTERNAL,
+            sanitize(error_type) or _INTERNAL,
         )
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ def failure(method: str, response: Response | NoResponse | InvalidResponse) -> I
     if isinstance(response, InvalidResponse):
         return IonQAPIError(str(response), response.status, {}, "", INVALID_RESPONSE)
     if isinstance(response, NoResponse):
-        kind = IonQAPIError if response.is_absent else IonQRetriableError
+        kind = IonQAPIError if response.is_not_started else IonQRetriableError
         return kind(
             str(response), None, {}, "", NO_RESPONSE if response.was_sent else NOT_CONNECTED
         )

@@ -239,7 +239,7 @@ class AsyncJob(JobView):
     async def compiled(self, part: int = 0) -> str:
         """Return a compiled circuit as OpenQASM 3; see `Job.compiled`."""
         transport = self._transport
-        return await transport.run(operations.compiled(transport.api, self.id, part))
+        return await transport.run(operations.fetch_compiled(transport.api, self.id, part))
 
     async def archive(self, path: str | PathLike[str]) -> None:
         """Write the job with its program and result to a ZIP file; see `Job.archive`."""

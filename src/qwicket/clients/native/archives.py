@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 from qwicket.clients.native.errors import InvalidArchive
 from qwicket.clients.native.results import Part, Result
 from qwicket.clients.native.views import JobView
@@ -237,7 +237,7 @@ class _Members:
             reason = str(error)
         else:
             return
-        raise InvalidArchive(f"{self.path} is not an archive of a job: {sanitized(reason)}.")
+        raise InvalidArchive(f"{self.path} is not an archive of a job: {sanitize(reason)}.")
 
     def checked(self) -> shapes.ManifestBody:
         """Check all members against the manifest, and return it."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +37,10 @@ class ApiError(ClientError):
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status = status
-        self.code = sanitized(body.get("code")) or "error"
-        self.detail = sanitized(body.get("detail")) or f"The server answered {status}."
-        self.remedy = sanitized(body.get("remedy"))
-        self.field = sanitized(body.get("field")) or None
+        self.code = sanitize(body.get("code")) or "error"
+        self.detail = sanitize(body.get("detail")) or f"The server answered {status}."
+        self.remedy = sanitize(body.get("remedy"))
+        self.field = sanitize(body.get("field")) or None
         super().__init__(f"{self.detail} ({self.code}, HTTP {status})")
 
 
@@ -60,12 +60,12 @@ class Unreachable(ClientError):
     """The server sent no response, or only a part of one.
 
     Attributes:
-        is_absent: Whether no server listens at an address of this machine that has never
+        is_not_started: Whether no server listens at an address of this machine that has never
             answered; the client then does not repeat the request.
     """
 
-    def __init__(self, text: str, *, is_absent: bool = False) -> None:
-        self.is_absent = is_absent
+    def __init__(self, text: str, *, is_not_started: bool = False) -> None:
+        self.is_not_started = is_not_started
         super().__init__(text)
 
 

@@ -124,7 +124,7 @@ class Job(JobView):
             ApiError: The device belongs to no lab, or OpenQASM cannot express the circuit.
             ClientError: The request failed.
         """
-        return self._transport.run(operations.compiled(self._transport.api, self.id, part))
+        return self._transport.run(operations.fetch_compiled(self._transport.api, self.id, part))
 
     def archive(self, path: str | PathLike[str]) -> None:
         """Write the job with its program, options, calibration and result to a ZIP file.

@@ -361,7 +361,7 @@ def rest_of_wait(
     return polling.rest_of_wait(ends_at, (Unreachable, ServerBusy), late)
 
 
-def compiled(api: Api, job_id: str, part: int) -> Operation[str]:
+def fetch_compiled(api: Api, job_id: str, part: int) -> Operation[str]:
     """Return one circuit, compiled for its lab's device, as OpenQASM 3."""
     content = yield from api.get_raw(f"{job_path(job_id)}/parts/{part}/compiled", "text/plain")
     return content.decode("utf-8", "replace")

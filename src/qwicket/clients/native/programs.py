@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native.errors import ClientError
 
@@ -132,7 +132,7 @@ def bound(program: Program, inputs: Mapping[Any, float]) -> tuple[Program, dict[
     try:
         return program.assign_parameters(dict(inputs)), {}
     except Exception as error:
-        reason = sanitized(str(error))
+        reason = sanitize(str(error))
     raise ClientError(f"inputs: {reason}")
 
 
@@ -148,5 +148,5 @@ def _written(write: Any, package: str) -> str:
         return str(write())
     except Exception as error:
         raise ClientError(
-            f"{package} cannot write the circuit as OpenQASM: {sanitized(str(error))}"
+            f"{package} cannot write the circuit as OpenQASM: {sanitize(str(error))}"
         ) from error

@@ -2,8 +2,8 @@
 
 An operation is a generator that yields steps (`Send`, `Pause`) and receives their results.
 `Transport` runs operations in a thread, `AsyncTransport` in an event loop, so both clients behave
-alike. All requests but those of `post_once` are idempotent and are therefore repeated. Errors never
-contain the token.
+alike. All requests except those of `post_once` are idempotent and are therefore repeated. Errors
+never contain the token.
 """
 
 from __future__ import annotations
@@ -256,7 +256,7 @@ class Api:
 def body_or_error(result: StepResult, url: str = "") -> bytes | ClientError:
     """Return the body of a successful response, or the error that it means."""
     if isinstance(result, NoResponse):
-        return Unreachable(str(result), is_absent=result.is_absent)
+        return Unreachable(str(result), is_not_started=result.is_not_started)
     if isinstance(result, InvalidResponse):
         return UnexpectedResponse(str(result))
     assert result is not None, "the result of a request is not None"
@@ -279,7 +279,7 @@ def requested_s(error: ClientError) -> float | None:
     """Return the pause that the server requests; None if repeating the request cannot help."""
     if isinstance(error, ServerBusy):
         return error.retry_after_s
-    return 0.0 if isinstance(error, Unreachable) and not error.is_absent else None
+    return 0.0 if isinstance(error, Unreachable) and not error.is_not_started else None
 
 
 def _json(body: Any) -> bytes | None:

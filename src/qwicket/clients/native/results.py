@@ -11,7 +11,7 @@ from functools import cached_property
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final, overload
 
-from qwicket.clients.http import sanitized
+from qwicket.clients.http import sanitize
 from qwicket.clients.native import pages, plots
 from qwicket.clients.native.errors import ClientError, JobFailed, UnexpectedResponse
 
@@ -87,7 +87,7 @@ class Part:
             engine=f"{body.engine} {body.engine_version}".strip(),
             seed=body.seed,
             seconds=body.seconds,
-            error=f"{sanitized(error.code)}: {sanitized(error.message)}" if error else None,
+            error=f"{sanitize(error.code)}: {sanitize(error.message)}" if error else None,
             registers=body.registers,
             notes=body.notes,
             evs=body.evs or [],

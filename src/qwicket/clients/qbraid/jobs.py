@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qwicket.clients.qbraid.errors import ApiError
-from qwicket.clients.qbraid.jobs_session import decoded
+from qwicket.clients.qbraid.jobs_session import decode_response
 from qwicket.clients.qbraid.session import QbraidSession
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def init_job(vendor_job_id: str, device: Device, circuits: Sequence[Circuit], sh
         else:
             fields["circuitBatchNumQubits"] = [circuit.num_qubits for circuit in circuits]
             fields["circuitBatchDepth"] = [circuit.depth for circuit in circuits]
-        job = decoded(session.post("/init-job", data=fields))
+        job = decode_response(session.post("/init-job", data=fields))
     if not isinstance(job, str) or not job:
         raise ApiError("The server registered the job, but returned no id.")
     return job
@@ -88,7 +88,7 @@ def get_job_data(qbraid_job_id: str, update: Mapping[str, Any] | None = None) ->
         fields["status"] = str(update["status"])
         fields["qbraidStatus"] = str(update["qbraidStatus"])
     with QbraidSession() as session:
-        found = decoded(session.put("/update-job", data=fields))
+        found = decode_response(session.put("/update-job", data=fields))
     if not isinstance(found, list) or not found or not isinstance(found[0], dict):
         raise ApiError(f"There is no job {qbraid_job_id}.")
     return {name: value for name, value in found[0].items() if name not in ("_id", "user")}

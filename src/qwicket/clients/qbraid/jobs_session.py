@@ -162,13 +162,13 @@ class JobsSession(Session):
         self.put(f"/quantum-jobs/cancel/{quote(str(self.job(job_id).get('_id')), safe='')}")
 
     def _json(self, response: Any) -> dict[str, Any]:
-        found = decoded(response)
+        found = decode_response(response)
         if not isinstance(found, dict):
             raise ApiError("The response is not a JSON object. Is the base URL right?")
         return found
 
     def _list(self, response: Any) -> list[dict[str, Any]]:
-        found = decoded(response)
+        found = decode_response(response)
         if isinstance(found, dict):
             found = found.get("jobsArray")
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
@@ -176,7 +176,7 @@ class JobsSession(Session):
         return found
 
 
-def decoded(response: Any) -> Any:
+def decode_response(response: Any) -> Any:
     """Decode the JSON of a response.
 
     Raises:

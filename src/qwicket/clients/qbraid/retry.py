@@ -46,7 +46,11 @@ class PostForcelistRetry(Retry):
         """Return the remaining retries; raise at once if no server was started on this machine."""
         status = response.status if response is not None else None
         _log.debug("%s %s failed: status %s, error %s", method, url, status, error)
-        if error is not None and _pool is not None and deadline_connections.is_absent(_pool, error):
+        if (
+            error is not None
+            and _pool is not None
+            and deadline_connections.is_not_started(_pool, error)
+        ):
             raise MaxRetryError(_pool, url or "", error) from error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 

@@ -274,7 +274,7 @@ class QbraidSession(JobsSession):
             response = super().request(method, address, *args, **kwargs)
             response.raise_for_status()
         except RequestException as error:
-            absent = failures.refused_here(self.base_url, error, self._url_source)
+            absent = failures.message_if_not_started(self.base_url, error, self._url_source)
             self._redact(error, headers)
             raise RequestsApiError(absent or self._message(error, headers)) from error
         return response
@@ -288,16 +288,14 @@ class QbraidSession(JobsSession):
                 message += f". {inner['message']}, Error code: {inner['code']}."
             except (ValueError, KeyError, TypeError):
                 message += f". {error.response.text}"
-        return texts.redacted(message, self._secrets(headers))
+        return texts.redact(message, self._secrets(headers))
 
     def _redact(self, error: RequestException, headers: Mapping[str, Any]) -> None:
         """Remove the credentials from an exception, which users print and post."""
         secrets = self._secrets(headers)
         error.args = tuple(
             [
-                texts.redacted(arg, secrets)
-                if isinstance(arg, str)
-                else _RedactedError(arg, secrets)
+                texts.redact(arg, secrets) if isinstance(arg, str) else _RedactedError(arg, secrets)
                 for arg in error.args
             ]
         )
@@ -332,7 +330,7 @@ class _RedactedError:
     """Text of an inner error without secrets."""
 
     def __init__(self, error: object, secrets: list[str]) -> None:
-        self._text = texts.redacted(str(error), secrets)
+        self._text = texts.redact(str(error), secrets)
 
     def __str__(self) -> str:
         return self._text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, urlencode
 
 from qwicket import __version__
-from qwicket.clients.http import HTTPClient, Polling, Request, redacted, sanitized
+from qwicket.clients.http import HTTPClient, Polling, Request, redact, sanitize
 from qwicket.clients.http.addresses import Service, choose_destination
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
@@ -195,8 +195,8 @@ class QluedClient(ServiceClient):
     def _raise_if_failed(self, document: Mapping[str, Any]) -> None:
         """Raise the error of a job that ended in one, or does not exist."""
         if document.get("status") in _ERROR:
-            message = sanitized(document.get("error_message")) or sanitized(document.get("detail"))
-            raise QluedJobError(redacted(message, self._secrets()) or "The job failed.")
+            message = sanitize(document.get("error_message")) or sanitize(document.get("detail"))
+            raise QluedJobError(redact(message, self._secrets()) or "The job failed.")
 
     def _read_job(
         self, name: str, route: str, job_id: str, retry_policy: RetryPolicy | None = None

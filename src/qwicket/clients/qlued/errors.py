@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from qwicket.clients.http import InvalidResponse, NoResponse, sanitized
+from qwicket.clients.http import InvalidResponse, NoResponse, sanitize
 from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.sending import error_body
 
@@ -71,12 +71,12 @@ def failure(response: Response | NoResponse | InvalidResponse) -> QluedAPIError:
     if isinstance(response, InvalidResponse):
         return QluedAPIError(str(response), response.status)
     if isinstance(response, NoResponse):
-        kind = QluedAPIError if response.is_absent else QluedRetriableError
+        kind = QluedAPIError if response.is_not_started else QluedRetriableError
         return kind(str(response), was_sent=response.was_sent)
     refusal = error_body(response.text)
     detail = refusal.get("detail")
     text = detail if isinstance(detail, str) or "detail" not in refusal else json.dumps(detail)
-    message = sanitized(refusal.get("error_message")) or sanitized(text)
+    message = sanitize(refusal.get("error_message")) or sanitize(text)
     kind = QluedRetriableError if response.status in RETRIABLE else QluedAPIError
     return kind(
         message or f"The server answered {response.status}.", response.status, response.headers

@@ -10,7 +10,7 @@ import requests
 from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
-from qwicket.clients.http import failures, redacted, sanitized
+from qwicket.clients.http import failures, redact, sanitize
 from qwicket.clients.http.addresses import refuse_qwicket_token
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.http.text import MIN_SECRET_CHARS
@@ -233,7 +233,7 @@ class Connection:
         reason = getattr(error.args[0], "reason", None) if error.args else None
         if isinstance(reason, NameResolutionError):
             return f"Failed to resolve hostname '{self._host}'"
-        absent = failures.refused_here(self.url().rstrip("/"), error, self._host_source)
+        absent = failures.message_if_not_started(self.url().rstrip("/"), error, self._host_source)
         return absent or self._shown(str(error))
 
     def _check(self, response: requests.Response, message: str | None) -> None:
@@ -257,7 +257,7 @@ class Connection:
         bearer = self._headers.get("Authorization", "").partition(" ")[2]
         secrets = [self._refresh_token, self._access_token, bearer, *self._headers.values()]
         long = [secret for secret in secrets if secret and len(secret) >= MIN_SECRET_CHARS]
-        return sanitized(redacted(text, sorted(long, key=len, reverse=True)))
+        return sanitize(redact(text, sorted(long, key=len, reverse=True)))
 
 
 def _masked(token: str | None) -> str:

@@ -67,7 +67,9 @@ class Handlers:
                 return json(catalogue.details(device, forecast.n_waiting))
         name = device_of(arn)
         if name is None:
-            raise NotFound(f"There is no such device: {arn[:100]!r} is no ARN of a device here.")
+            raise NotFound(
+                f"There is no such device: {arn[:100]!r} is not the ARN of a device here."
+            )
         catalogue.device_named(name)
         raise NotFound(f"There is no device {name} in {region(request)}.")
 

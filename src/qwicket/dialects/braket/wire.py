@@ -11,7 +11,7 @@ from qwicket.dialects.bodies import check_document, decode, invalid
 from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.catalogue import device_named, takes_noise
 from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
-from qwicket.dialects.validation import invalid_field, malformed
+from qwicket.dialects.validation import invalid_field, malformed_body
 from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.jobs import Submission
 from qwicket.programs.braket import BraketProgram, BraketSource
@@ -214,7 +214,7 @@ def _read_action(text: str) -> _Action:
     except msgspec.ValidationError as error:
         raise invalid_field(error, text.encode(), _action.type, "action") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise malformed(error) from None
+        raise malformed_body(error) from None
     except RecursionError:
         raise InvalidRequest("action is nested too deeply.", field="action") from None
     name = action.header.name

@@ -258,7 +258,7 @@ class Handlers:
         """List jobs, newest first, with programs and counts up to 4 MiB in all."""
         job_filter, found = await self._found(actor, request)
         bodies, left = [], _LIST_BYTES
-        async for each in search.in_turns(found):
+        async for each in search.yielding_to_loop(found):
             body = await self._long_body(request, each)
             body["qasms"] = jobs.entries(each.job)
             is_shown = each.vendor_fields.kind == DIRECT or _is_small(body)
@@ -284,7 +284,7 @@ class Handlers:
         job_filter, found = await self._found(actor, request)
         bodies = [
             job_filter.select(await self._long_body(request, each, has_summary=False))
-            async for each in search.in_turns(found)
+            async for each in search.yielding_to_loop(found)
         ]
         return await json_in_thread(lambda: raw_list(bodies))
 

@@ -318,7 +318,7 @@ class Handlers:
         found = await self._results(request, part, vendor_fields)
         sharpen = results.is_sharpened(request.query_params, vendor_fields.is_debiased)
         if self._is_nested(part, vendor_fields):
-            return await _rendered(found, lambda: results.nested(found, sharpen=sharpen))
+            return await _rendered(found, lambda: results.nest_results(found, sharpen=sharpen))
         outcome, shots = results.single_outcome(found), part.job.shots
         return await _rendered(
             found, lambda: results.probabilities(outcome, shots, sharpen=sharpen)
@@ -356,7 +356,7 @@ class Handlers:
         if not is_quick(part.job):
             await request.response_memory.begin()
         if is_nested:
-            return await _rendered(found, lambda: results.nested(found, sharpen=False))
+            return await _rendered(found, lambda: results.nest_results(found, sharpen=False))
         is_named, number = vendor_fields.type == wire.QASM3, part.number or 0
         render = partial(results.artifact, form, found, number, is_named=is_named)
         return await _rendered(found, render)

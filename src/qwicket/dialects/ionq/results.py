@@ -45,7 +45,7 @@ def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
     return way == "voting" or (way is None and query.get("sharpen", "").lower() == "true")
 
 
-def nested(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
+def nest_results(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
     """Return the probabilities of all circuits of a job, by the ids of the child jobs."""
     return raw_object(
         (part_id(results.job.id, number), probabilities(part, results.job.shots, sharpen=sharpen))

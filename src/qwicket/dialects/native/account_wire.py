@@ -186,7 +186,7 @@ def _token(of: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
     )
 
 
-def accepted(of: NewAccount) -> schema.accounts.AcceptedInvitationBody:
+def accepted_invitation(of: NewAccount) -> schema.accounts.AcceptedInvitationBody:
     """Return a new account with its token."""
     assert of.secret is not None
     return schema.accounts.AcceptedInvitationBody(

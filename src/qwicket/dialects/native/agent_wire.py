@@ -141,10 +141,10 @@ def agent_name(text: str) -> str:
 
 def result(body: schema.agents.FinishBody, limits: Limits) -> list[Encoded | Failure] | Failure:
     """Return the reported parts of a job, or its failure."""
-    return reported(body.parts, body.error, limits)
+    return read_parts(body.parts, body.error, limits)
 
 
-def reported(
+def read_parts(
     parts: Sequence[schema.agents.PartReportBody] | None,
     error: schema.agents.RunErrorBody | None,
     limits: Limits,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
     """Return an estimate for a job of a project."""
     job, forecast = of.job, of.forecast
-    earliest_s, latest_s = forecast.interval or (None, None)
+    earliest_s, latest_s = forecast.new_job_interval or (None, None)
     return schema.jobs.EstimateBody(
         device=job.device,
         format=job.format,
@@ -23,7 +23,7 @@ def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
         qubits=job.n_qubits,
         run_s=job.est_seconds,
         waiting=forecast.n_waiting,
-        starts_in_s=_rounded(forecast.start_in_s_of(project)),
+        starts_in_s=_rounded(forecast.new_job_start_in_s(project)),
         starts_after_s=_rounded(earliest_s),
         starts_before_s=_rounded(latest_s),
         cost=of.cost,

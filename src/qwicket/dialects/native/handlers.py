@@ -89,7 +89,7 @@ class Handlers(WebhookHandlers):
             password=body.password,
             has_token=True,
         )
-        return json(account_wire.accepted(made), 201)
+        return json(account_wire.accepted_invitation(made), 201)
 
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""
@@ -169,7 +169,7 @@ class Handlers(WebhookHandlers):
             )
             if results is not None:
                 whole = await json_in_thread(
-                    lambda: wire.submitted(*results), is_small=results.is_small
+                    lambda: wire.submission_body(*results), is_small=results.is_small
                 )
                 if int(whole.headers["content-length"]) <= _WITH_RESULT_BYTES:
                     return whole

@@ -10,7 +10,7 @@ import msgspec
 from qwicket import schema
 from qwicket.circuits.outcomes import RunResult
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.native.agent_wire import reported
+from qwicket.dialects.native.agent_wire import read_parts
 from qwicket.gateway.pilots import PilotOffer
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.failures import Failure
@@ -89,7 +89,7 @@ def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[L
 
 
 def _result(of: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
-    found = reported(of.parts, of.error, limits)
+    found = read_parts(of.parts, of.error, limits)
     return RunResult(found if isinstance(found, Failure) else tuple(found), of.seconds)
 
 
@@ -106,7 +106,7 @@ def _lease(
     return Lease(job=of.id, fence=of.fence, nonce=of.nonce, runner="")
 
 
-def pulled(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
+def render_tasks(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
     return schema.pilots.PulledBody(
         tasks=_tasks(of.tasks),
         directives=tuple(

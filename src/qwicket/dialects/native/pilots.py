@@ -41,7 +41,7 @@ class PilotHandlers(AgentHandlers):
         )
         pull_s = self._gateway.pilots.pull_s
         return await json_in_thread(
-            lambda: wire.pulled(pulled, pull_s, self.limits),
+            lambda: wire.render_tasks(pulled, pull_s, self.limits),
             is_small=wire.size(pulled.tasks) <= _INLINE_BYTES,
         )
 

@@ -199,10 +199,10 @@ def device(
     device, spec, status, presence = view.device, view.device.spec, view.status, view.presence
     queue: schema.devices.DeviceQueue | UnsetType = UNSET
     if forecast:
-        earliest_s, latest_s = forecast.interval or (None, None)
+        earliest_s, latest_s = forecast.new_job_interval or (None, None)
         queue = schema.devices.DeviceQueue(
             length=forecast.n_waiting,
-            starts_in_s=_rounded(forecast.start_in_s_of(project)),
+            starts_in_s=_rounded(forecast.new_job_start_in_s(project)),
             starts_after_s=_rounded(earliest_s),
             starts_before_s=_rounded(latest_s),
         )
@@ -272,7 +272,7 @@ def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody
     )
 
 
-def submitted(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
+def submission_body(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
     """Return a job that has ended, with its result, as the response to its submission."""
     fields = msgspec.structs.asdict(job(of))
     return schema.results.SubmittedBody(**fields, result=result(of, parts))

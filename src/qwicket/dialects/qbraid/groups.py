@@ -71,7 +71,7 @@ def opening(text: bytes, limits: Limits) -> Opening:
     return Opening(body.name or "", fields.life_s, msgspec.json.encode(fields))
 
 
-def cancelled(group: Group) -> bytes:
+def mark_cancelled(group: Group) -> bytes:
     """Return the vendor fields of a group that its user has cancelled."""
     return msgspec.json.encode(msgspec.structs.replace(_group_fields(group), is_cancelled=True))
 

@@ -197,7 +197,7 @@ def filter_accepts(query: Mapping[str, str], name: str, *accepted: str) -> bool:
     return query.get(name, accepted[0]).lower() in accepted
 
 
-def not_offered(*names: str) -> tuple[Route, ...]:
+def refusal_routes(*names: str) -> tuple[Route, ...]:
     """Return routes that refuse every path that begins with one of these names."""
     return tuple(
         [

@@ -35,10 +35,10 @@ def tail(id_text: str) -> str:
     low = value & (1 << _LOW_BITS) - 1
     high = value >> (_LOW_BITS + 2) & (1 << _HIGH_BITS) - 1
     at = value >> (_LOW_BITS + 2 + _HIGH_BITS + 4)
-    return spelled((at << _HIGH_BITS | high) << _LOW_BITS | low)
+    return to_base36((at << _HIGH_BITS | high) << _LOW_BITS | low)
 
 
-def spelled(value: int) -> str:
+def to_base36(value: int) -> str:
     """Return a number below 36²⁰ in 20 letters and digits."""
     found = ""
     for _ in range(20):

@@ -127,7 +127,7 @@ def program(submitted: Program, vendor_fields: VendorFields) -> Any:
     return programs if vendor_fields.is_batch else programs[0]
 
 
-def compiled(circuit: bytes) -> dict[str, str]:
+def compiled_program(circuit: bytes) -> dict[str, str]:
     """Return a circuit in native gates as a program that can be submitted.
 
     Args:

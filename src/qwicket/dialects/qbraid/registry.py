@@ -186,7 +186,7 @@ def _bare(device: str) -> str:
 
 def _key(device: str, vendor_job: str) -> str:
     digest = hashlib.sha256(f"{device}\0{vendor_job}".encode()).digest()
-    return ids.spelled(int.from_bytes(digest) >> (256 - _BITS))
+    return ids.to_base36(int.from_bytes(digest) >> (256 - _BITS))
 
 
 def _shown(stored: ClientDocument, actor: Actor, email: str) -> dict[str, Any]:

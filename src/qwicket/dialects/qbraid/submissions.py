@@ -33,7 +33,7 @@ _FORMATS: Final = {
 _NOT_OFFERED: Final = ("pulser.sequence", "quil", "problem", "gst")
 """Formats of v1 that no device here runs."""
 _NULL: Final = msgspec.Raw(b"null")
-_NOTHING: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
+_EMPTY_VALUES: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
 """Values that clients send for an option that their user did not set."""
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
@@ -219,7 +219,7 @@ def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
         "timeout": body.timeout,
     }
     for name, value in unsupported.items():
-        if bytes(value) not in _NOTHING:
+        if bytes(value) not in _EMPTY_VALUES:
             raise InvalidRequest(f"{name} is not supported by any device: omit it.", field=name)
     program = _v0_program_text(body)
     options = document(_unwrapped(body.runtime_options), "runtimeOptions", limits)
@@ -282,20 +282,20 @@ def _v0_program_text(body: V0Body) -> ProgramText:
         ("ionqCircuit", "ionq.circuit.v0", body.ionq_circuit),
         ("ahs", "analog", body.ahs),
     ):
-        if bytes(given) not in _NOTHING:
+        if bytes(given) not in _EMPTY_VALUES:
             return _text(format_, given, name)
     if body.open_qasm:
         is_2 = guess_format(body.open_qasm.encode()) == "openqasm2"
         return ProgramText("qasm2" if is_2 else "qasm3", body.open_qasm)
     for name, format_, given in (("qir", "qir.ll", body.qir), ("bitcode", "qir.bc", body.bitcode)):
-        if bytes(given) not in _NOTHING:
+        if bytes(given) not in _EMPTY_VALUES:
             return _text(format_, given, name)
     others = {
         "problem": body.problem,
         "sequenceBuilder": body.sequence_builder,
     }
     for name, given in others.items():
-        if bytes(given) not in _NOTHING:
+        if bytes(given) not in _EMPTY_VALUES:
             known = "openQasm, ionqCircuit, qir and ahs"
             detail = f"Programs in {name} are not run here; {known} are."
             raise NotOffered(detail, field=name)

@@ -92,7 +92,7 @@ class Handlers:
         else:
             submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
         job = await self._gateway.jobs.submit(actor, submission, keep_refused=True, is_once=True)
-        return json(wire.received(job))
+        return json(wire.respond(job))
 
     async def get_job_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read the status of a job."""

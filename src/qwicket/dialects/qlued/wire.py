@@ -46,7 +46,7 @@ UNKNOWN_DEVICE: Final = "Unknown back-end!"
 Status = Literal["INITIALIZING", "QUEUED", "DONE", "ERROR"]
 
 _OLD_STATUSES: Final = {"DONE": "finished", "ERROR": "error"}
-_NOTHING: Final = "None"
+_ABSENT: Final = "None"
 _RECEIVED: Final = "Got your json."
 _RUN: Final = f"{_RECEIVED}; Passed json sanity check; Compilation done. Shots sent to solver."
 _NO_CREDENTIALS: Final = "Invalid credentials!"
@@ -270,7 +270,7 @@ def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
 
 
 def status_msg(
-    status: Status, detail: str, *, job_id: str = _NOTHING, error: str = _NOTHING
+    status: Status, detail: str, *, job_id: str = _ABSENT, error: str = _ABSENT
 ) -> dict[str, str]:
     return {"job_id": job_id, "status": status, "detail": detail, "error_message": error}
 
@@ -283,7 +283,7 @@ def with_old_statuses(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "status": _OLD_STATUSES.get(body["status"], body["status"])}
 
 
-def received(job: Job) -> dict[str, str]:
+def respond(job: Job) -> dict[str, str]:
     """Return the response to a submission, which is the same for accepted and refused jobs."""
     return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
 

@@ -39,7 +39,7 @@ from qwicket.drivers.remote.submission import (
     Submitter,
     account_hash,
     marker_of,
-    unresolved,
+    unresolved_error,
 )
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.failures import Failure
@@ -268,7 +268,7 @@ class RemoteDriver:
                 break
             _log.error("the cloud gave a job the id of another one: %s", id)
             id = None
-        raise unresolved(reason, marker)
+        raise unresolved_error(reason, marker)
 
     async def _wait_for_end(
         self, id: str, marker: str, log: ForwardLog

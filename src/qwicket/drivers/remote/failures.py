@@ -71,7 +71,7 @@ class ErrorTranslator(NamedTuple):
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Translate the errors of a cancellation; that a job has ended or is gone is no error.
+        """Translate the errors of a cancellation; a job that is over or gone is not an error.
 
         Raises:
             CloudError: The cancellation failed.

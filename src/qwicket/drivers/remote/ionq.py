@@ -196,14 +196,16 @@ class IonQCloud:
             for text, share in dict(reading).items():
                 key, state = 0, int(text)
                 if not 0 <= state < 1 << circuit.n_qubits:
-                    raise InvalidResult(f"{text[:40]!r} is no state of {circuit.n_qubits} qubits")
+                    raise InvalidResult(
+                        f"{text[:40]!r} is not a state of {circuit.n_qubits} qubits"
+                    )
                 for clbit, qubit in wires.items():
                     key |= (state >> qubit & 1) << clbit
                 probabilities[key] = probabilities.get(key, 0.0) + float(share)
         except (TypeError, ValueError):
             raise InvalidResult("it has no probabilities by state") from None
         is_exact = self._device == _IDEAL
-        counts = results.sampled(probabilities, options.shots, options.seed, is_exact=is_exact)
+        counts = results.draw_counts(probabilities, options.shots, options.seed, is_exact=is_exact)
         return results.of_bits(
             frame,
             options,

@@ -109,7 +109,7 @@ class QbraidCloud:
         with _ERRORS.reading(CloudError):
             found = self._data("GET", "/jobs", params=query)
         if not isinstance(found, list):
-            raise CloudError("the response is no list of jobs")
+            raise CloudError("the response is not a list of jobs")
         return id_with_marker(marker, [(_marker(job), str(job["jobQrn"])) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
@@ -166,7 +166,7 @@ class QbraidCloud:
         with _ERRORS.reading(CloudError):
             devices = self._data("GET", "/devices")
         if not isinstance(devices, list):
-            raise CloudError("the response is no list of devices")
+            raise CloudError("the response is not a list of devices")
         return [offer for each in devices if (offer := _offer(each)) is not None]
 
     def close(self) -> None:

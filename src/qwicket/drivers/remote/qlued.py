@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _DONE: Final = "DONE"
 _ERROR: Final = "ERROR"
-_NOTHING: Final = "None"
+_NO_ID: Final = "None"
 """Id in the response of a server that does not know the job."""
 _UNKNOWN: Final = "Could not find the status file."
 """Detail in that of qlued's own software, which repeats the id."""
@@ -82,7 +82,7 @@ class QluedCloud:
     def _status(self, id: str) -> RemoteStatus:
         with SERVICE_ERRORS.reading():
             found = self._client.status(self._device, id)
-        if found.get("job_id") == _NOTHING:
+        if found.get("job_id") == _NO_ID:
             raise NoSuchJob(id)
         if found.get("job_id") != id:
             raise CloudError(f"the response is about another job than {id}")

@@ -261,7 +261,7 @@ def _by_number(table: Mapping[str, Any] | None) -> dict[int, Any] | None:
 def _number(key: str) -> int:
     if set(key) <= {"0", "1"}:
         return int(key, 2) if key else 0
-    raise InvalidResult(f"{key[:40]!r} is no key of bits")
+    raise InvalidResult(f"{key[:40]!r} is not a key of bits")
 
 
 def _of_submission(error: ClientError) -> Exception:
@@ -280,7 +280,7 @@ def _of_submission(error: ClientError) -> Exception:
         if 400 <= error.status < 500 and not is_unsure and not isinstance(error, ServerBusy):
             return Refused(error.detail)
         return OutcomeUnknown(str(error))
-    is_absent = isinstance(error, Unreachable) and error.is_absent
+    is_absent = isinstance(error, Unreachable) and error.is_not_started
     return NothingSent(str(error)) if is_absent else OutcomeUnknown(str(error))
 
 

@@ -103,7 +103,7 @@ def of_bits(
     )
 
 
-def sampled(
+def draw_counts(
     probabilities: Mapping[int, float], shots: int, seed: int, *, is_exact: bool
 ) -> dict[int, int]:
     """Return counts for probabilities that a cloud returns instead of counts.

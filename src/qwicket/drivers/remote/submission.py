@@ -62,7 +62,7 @@ __all__ = [
     "Submitter",
     "account_hash",
     "marker_of",
-    "unresolved",
+    "unresolved_error",
 ]
 
 MAX_SENDS: Final = 5
@@ -146,7 +146,7 @@ class Submitter:
                 return id
             may_send = True
             await self._wait_turn(log, assignment.state)
-        raise unresolved(
+        raise unresolved_error(
             f"{self._remote.url} took the job {MAX_SENDS} times without a valid response and does"
             " not list it",
             forward.marker,
@@ -175,7 +175,7 @@ class Submitter:
         """
         if id is not None and not self._calls.is_id(id):
             shown = self._calls.scrubbed(id)[:100]
-            raise unresolved(
+            raise unresolved_error(
                 f"{self._remote.url} gave the job an invalid id: {shown!r}", forward.marker
             )
 
@@ -293,7 +293,7 @@ class Submitter:
                 raise
             except Conflict as conflict:
                 if time.monotonic() > until:
-                    raise unresolved(
+                    raise unresolved_error(
                         f"{id} at {self._remote.url} has the marker {forward.marker} of this job,"
                         f" but {conflict.detail.rstrip('.')}",
                         "both",
@@ -326,7 +326,7 @@ class Submitter:
             except NoProof as reason:
                 n_unproven += 1
                 if began >= certain_at and n_unproven >= _MAX_UNPROVEN:
-                    raise unresolved(
+                    raise unresolved_error(
                         f"It is unknown whether {self._remote.url} has the job:"
                         f" {self._calls.scrubbed(str(reason))}",
                         f"{forward.marker}, or for a job with this program and of this time",
@@ -336,7 +336,7 @@ class Submitter:
                 _log.warning("a job could not be looked for: %s", why)
                 if self._is_online() and began > certain_at + self._retry_for_s:
                     why = f"{self._remote.url} cannot be asked whether it has the job: {why}"
-                    raise unresolved(why, forward.marker) from None
+                    raise unresolved_error(why, forward.marker) from None
                 pause_s = min(max(2 * pause_s, error.retry_after_s), MAX_PAUSE_S)
                 await asyncio.sleep(pause_s)
                 continue
@@ -359,7 +359,7 @@ class Submitter:
         """
         age_s = time.time() - forward.intent_at / 1000  # after the list was read
         if age_s >= self._remote.keeps_jobs_s:
-            raise unresolved(
+            raise unresolved_error(
                 f"{self._remote.url} does not list the job, but may have deleted it after its end:"
                 f" it may have been sent {age_s / 3600:.1f} hours ago, and ended jobs are certainly"
                 f" listed for only {self._remote.keeps_jobs_s / 3600:.1f} hours (keeps_jobs_s)",
@@ -419,7 +419,7 @@ def _require_fresh(checked_at: float) -> None:
         raise NothingSent(_TOO_SLOW)
 
 
-def unresolved(why: str, what: str) -> Unresolved:
+def unresolved_error(why: str, what: str) -> Unresolved:
     """Return the error of a job about which a person must decide.
 
     Args:

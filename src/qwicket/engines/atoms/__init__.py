@@ -8,7 +8,7 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.summary import Summary
 from qwicket.engines.atoms.cost import estimate
 
-__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm_up"]
+__all__ = ["estimate", "list_installed", "run", "unpack", "unsupported_reason", "warm_up"]
 
 
 def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
@@ -27,7 +27,7 @@ def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
     return engine.run(circuit, options, part)
 
 
-def installed() -> tuple[str, ...]:
+def list_installed() -> tuple[str, ...]:
     """Return no names: each circuit has one engine, so a job cannot choose."""
     return ()
 

@@ -15,7 +15,7 @@ from scipy import sparse, special
 from qwicket.circuits.atom_costs import Spectrum
 
 
-def evolved(
+def evolve(
     hamiltonian: Any, bounds: Spectrum, amplitudes: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
     """Return exp(-iH) of the amplitudes.

@@ -39,6 +39,7 @@ def evolve(circuit: AtomCircuit) -> State:
 
 
 def _applied(gate: AtomGate, psi: State) -> State:
+    """Return the state after a gate."""
     sites = [wire // 2 for wire in gate.wires[::2]]
     match gate.name:
         case "load":
@@ -55,6 +56,7 @@ def _applied(gate: AtomGate, psi: State) -> State:
 
 
 def _hops(sites: list[int], energies: tuple[float, ...]) -> Floats:
+    """Return the hopping energies of one spin as a symmetric matrix, `_SIZE` × `_SIZE`."""
     found: Floats = np.zeros((_SIZE, _SIZE))
     for site, energy in zip(sites, energies, strict=False):
         found += energy * _hop(site)

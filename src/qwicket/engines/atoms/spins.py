@@ -41,6 +41,7 @@ def evolve(circuit: AtomCircuit) -> State:
 
 
 def _applied(gate: AtomGate, state: State, bases: Bases) -> State:
+    """Return the state after a gate."""
     atoms = tuple([bases.atoms[wire] for wire in gate.wires])
     match gate.name:
         case "rlx":
@@ -178,6 +179,7 @@ def _bases(atoms: tuple[int, ...]) -> Bases:
 
 
 def _solved(hamiltonian: Any, levels: NDArray[np.intp]) -> Block:
+    """Return the eigenvectors of the Hamiltonian among some levels."""
     energies, vectors = _eigh(_filled(hamiltonian[levels][:, levels]))
     return Block(levels, energies, vectors)
 
@@ -216,6 +218,7 @@ def _eigh(matrix: Floats) -> tuple[Floats, Floats]:
 
 
 def _on_all(gate: AtomGate, state: State, atoms: tuple[int, ...]) -> State:
+    """Return the state after a gate on all wires."""
     amplitudes = state.reshape(-1)
     if gate.name == "rydberg_full" or is_dense(gate, atoms):
         block = Block(slice(None), *_eigh(_dense(gate, atoms)))
@@ -224,11 +227,12 @@ def _on_all(gate: AtomGate, state: State, atoms: tuple[int, ...]) -> State:
         from qwicket.engines.atoms import chebyshev
 
         hamiltonian = _rows(_whole(gate, atoms))
-        turned = chebyshev.evolved(hamiltonian, spectrum(gate, atoms), amplitudes)
+        turned = chebyshev.evolve(hamiltonian, spectrum(gate, atoms), amplitudes)
     return turned.reshape(state.shape)
 
 
 def _dense(gate: AtomGate, atoms: tuple[int, ...]) -> Floats:
+    """Return the Hamiltonian of a gate on all wires as a dense matrix."""
     if gate.name != "rydberg_full":
         return _filled(_whole(gate, atoms))
     return sum(
@@ -275,6 +279,7 @@ def _exchange(atoms: tuple[int, ...]) -> Any:
 
 
 def _ladder(n: int) -> Floats:
+    """Return L+ of n atoms, (n + 1) × (n + 1)."""
     return np.diag(_raising(n), 1)
 
 
@@ -294,6 +299,7 @@ def _kron(first: Floats, second: Floats) -> Floats:
 
 
 def _diagonal(values: Floats) -> Any:
+    """Return a diagonal matrix, sparse if it is large."""
     if not _is_large(len(values)):
         return np.diag(values)
     from scipy import sparse
@@ -311,5 +317,6 @@ def _rows(matrix: Any) -> Any:
 
 
 def _filled(matrix: Any) -> Floats:
+    """Return a matrix as a dense one."""
     found: Floats = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
     return found

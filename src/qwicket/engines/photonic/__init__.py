@@ -11,7 +11,7 @@ from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
 from qwicket.model.limits import PhotonicLimits
 
-__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm_up"]
+__all__ = ["estimate", "list_installed", "run", "unpack", "unsupported_reason", "warm_up"]
 
 _BASE_BYTES: Final = 64 << 20
 _AMPLITUDE_BYTES: Final = 64
@@ -52,7 +52,7 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
     return Estimate(n_bytes, summary.n_circuits * seconds)
 
 
-def installed() -> tuple[str, ...]:
+def list_installed() -> tuple[str, ...]:
     """Return the one engine's name."""
     return ("gaussian",)
 

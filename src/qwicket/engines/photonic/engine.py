@@ -173,6 +173,7 @@ def _preparation(
 
 
 def _coherent(r: float, phi: float, maximum: float) -> Real:
+    """Return the mean of x and p, shape (2,), of the displacement r e^{i phi}; ħ = 2."""
     _check_displacement(abs(r), maximum)
     return np.array([2 * r * cos(phi), 2 * r * sin(phi)])
 

@@ -7,9 +7,9 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.engines.qubit.cost import estimate
-from qwicket.engines.qubit.names import installed, unsupported_reason
+from qwicket.engines.qubit.names import list_installed, unsupported_reason
 
-__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm_up"]
+__all__ = ["estimate", "list_installed", "run", "unpack", "unsupported_reason", "warm_up"]
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:

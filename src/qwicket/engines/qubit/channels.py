@@ -69,6 +69,7 @@ def kron(parts: Sequence[Floats]) -> Floats:
 
 
 def _kron(one: Floats, other: Floats) -> Floats:
+    """Return the Kronecker product, ab × cd, of a × c and b × d."""
     outer = one[:, np.newaxis, :, np.newaxis] * other[:, np.newaxis, :]
     return outer.reshape(len(one) * len(other), -1)
 
@@ -86,6 +87,7 @@ def _what_follows(gate: Gate, noise: Noise) -> Floats:
 def _following_dense(
     after: GateErrors, n_controls: int, n_targets: int, is_reversed: bool
 ) -> Floats:
+    """Return `following` with the qubits in the order of `gates.dense`."""
     targets = range(n_controls, n_controls + n_targets)
     in_order = reversed(targets) if is_reversed else targets
     return following(after.on((*in_order, *range(n_controls))), n_controls + n_targets)
@@ -117,6 +119,7 @@ def _factors(error: PauliError, width: int) -> Floats:
 
 
 def _damping(gamma: float) -> Floats:
+    """Return amplitude damping with probability gamma, 4 × 4 on the means of I, X, Y, Z."""
     kept = sqrt(1 - gamma)
     made = np.diag([1.0, kept, kept, 1 - gamma])
     made[3, 0] = gamma

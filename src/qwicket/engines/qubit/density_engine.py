@@ -37,7 +37,7 @@ class DensityEngine:
         rng, reads = default_rng(task.seed), program.reads()
         p = probabilities(program, noise, reads.qubits)
         drawn = sampling.draw(p / p.sum(), task.shots, rng, ordered=False)
-        keys = split(sampling.packed(drawn.indices, reads))
+        keys = split(sampling.pack_bits(drawn.indices, reads))
         counts = Counter(dict(zip(keys, drawn.counts.tolist(), strict=True)))
         if wrong := flips(program, program.written, noise):
             counts = misread(counts, wrong, program.n_bits, rng)

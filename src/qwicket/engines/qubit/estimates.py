@@ -51,7 +51,7 @@ def run(
     variances = np.zeros_like(means)
     outputs = (PROBABILITIES,) if estimation.is_exact else (COUNTS,)
     for number, group in enumerate(estimation.groups):
-        found = run_once(estimations.measured(circuit, group), outputs, number)
+        found = run_once(estimations.measurement_circuit(circuit, group), outputs, number)
         if estimation.is_exact and PROBABILITIES not in found.arrays:
             text = "this circuit has no exact expectation values: ask for a precision"
             raise CannotRun("unsupported", text)
@@ -63,6 +63,7 @@ def run(
 
 
 def _array(values: Floats) -> Array:
+    """Return one value per observable as little-endian float64."""
     return float64_array(values.astype("<f8", copy=False).tobytes())
 
 

@@ -64,16 +64,19 @@ def dense(gate: Gate) -> tuple[Matrix, tuple[int, ...]]:
 
 
 def _array(rows: list[list[complex]]) -> Matrix:
+    """Return rows as complex128."""
     return np.array(rows, dtype=np.complex128)
 
 
 def _constant(rows: list[list[complex]]) -> Matrix:
+    """Return rows as complex128, read-only, because callers share them."""
     made = _array(rows)
     made.flags.writeable = False
     return made
 
 
 def _diagonal(phase: complex) -> Matrix:
+    """Return diag(1, phase)."""
     return _array([[1, 0], [0, phase]])
 
 
@@ -100,29 +103,35 @@ _FIXED: Final[Mapping[str, Matrix]] = {
 
 
 def _rx(theta: float) -> Matrix:
+    """Return exp(-iθX/2)."""
     c, s = cos(theta / 2), -1j * sin(theta / 2)
     return _array([[c, s], [s, c]])
 
 
 def _ry(theta: float) -> Matrix:
+    """Return exp(-iθY/2)."""
     c, s = cos(theta / 2), sin(theta / 2)
     return _array([[c, -s], [s, c]])
 
 
 def _rz(theta: float) -> Matrix:
+    """Return exp(-iθZ/2)."""
     return _array([[exp(-0.5j * theta), 0], [0, exp(0.5j * theta)]])
 
 
 def _p(lam: float) -> Matrix:
+    """Return diag(1, e^{iλ})."""
     return _diagonal(exp(1j * lam))
 
 
 def _u(theta: float, phi: float, lam: float) -> Matrix:
+    """Return e^{i(φ+λ)/2} Rz(φ) Ry(θ) Rz(λ)."""
     c, s = cos(theta / 2), sin(theta / 2)
     return _array([[c, -exp(1j * lam) * s], [exp(1j * phi) * s, exp(1j * (phi + lam)) * c]])
 
 
 def _gphase(gamma: float) -> Matrix:
+    """Return the phase e^{iγ}, 1 × 1: the gate has no target."""
     return _array([[exp(1j * gamma)]])
 
 
@@ -133,33 +142,40 @@ def _rotation(generator: Matrix, theta: float) -> Matrix:
 
 
 def _rxx(theta: float) -> Matrix:
+    """Return exp(-iθXX/2), 4 × 4."""
     return _rotation(_PAIRS["x"], theta)
 
 
 def _ryy(theta: float) -> Matrix:
+    """Return exp(-iθYY/2), 4 × 4."""
     return _rotation(_PAIRS["y"], theta)
 
 
 def _rzz(theta: float) -> Matrix:
+    """Return exp(-iθZZ/2), 4 × 4."""
     return _rotation(_PAIRS["z"], theta)
 
 
 def _gpi(phi: float) -> Matrix:
+    """Return cos φ X + sin φ Y."""
     return _array([[0, exp(-1j * phi)], [exp(1j * phi), 0]])
 
 
 def _gpi2(phi: float) -> Matrix:
+    """Return a quarter turn, exp(-iπG/4), about the axis G = cos φ X + sin φ Y."""
     r = sqrt(0.5)
     return _array([[r, -1j * r * exp(-1j * phi)], [-1j * r * exp(1j * phi), r]])
 
 
 def _unitary(*numbers: float) -> Matrix:
+    """Return a matrix from its entries, row by row: real and imaginary parts alternate."""
     entries = np.array(numbers, dtype=np.float64).view(np.complex128)
     size = isqrt(len(entries))
     return entries.reshape(size, size)
 
 
 def _ms(phi0: float, phi1: float, theta: float) -> Matrix:
+    """Return exp(-iθG/2) for G = gpi(φ₀) ⊗ gpi(φ₁), 4 × 4."""
     return _rotation(np.kron(_gpi(phi0), _gpi(phi1)).astype(np.complex128), theta)
 
 

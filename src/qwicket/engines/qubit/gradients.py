@@ -2,7 +2,7 @@
 
 Source: Jones and Gacon, "Efficient calculation of gradients in classical simulations of
 variational quantum algorithms", arXiv:2009.02823. One pass from the end of the circuit to its
-beginning gives the derivatives by all angles.
+beginning gives the derivatives with respect to all angles.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from qwicket.circuits.qubit import Gate, Readout
 from qwicket.engines.qubit.gates import dense
-from qwicket.engines.qubit.observables import Complexes, Floats, applied, times
+from qwicket.engines.qubit.observables import Complexes, Floats, apply_matrix, times
 
 _SHIFTS: Final = ((pi, (1 - sqrt(2)) / 4), (pi / 2, 0.5))
 """Shifts of an angle and the weights of their differences. Entries of gates have the frequencies
@@ -25,7 +25,7 @@ _SHIFTS: Final = ((pi, (1 - sqrt(2)) / 4), (pi / 2, 0.5))
 
 
 def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
-    """Return an expectation value, and its derivative by each parameter.
+    """Return an expectation value, and its derivatives with respect to all parameters.
 
     Args:
         value: Observable and parameters.
@@ -46,19 +46,19 @@ def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
         gate = counted[number]
         matrix, qubits = dense(gate)
         undone = matrix.conj().T
-        psi = applied(psi, undone, qubits)
+        psi = apply_matrix(psi, undone, qubits)
         derivatives: dict[int, float] = {}
         for angle, place, slope in weights.get(number, ()):
             if angle not in derivatives:
-                turned = applied(psi, _derivative(gate, angle), qubits)
+                turned = apply_matrix(psi, _derivative(gate, angle), qubits)
                 derivatives[angle] = 2 * float(np.vdot(bra, turned).real)
             found[place] += slope * derivatives[angle]
-        bra = applied(bra, undone, qubits)
+        bra = apply_matrix(bra, undone, qubits)
     return found
 
 
 def _derivative(gate: Gate, angle: int) -> Complexes:
-    """Return the derivative of a gate's matrix by one of its angles."""
+    """Return the derivative of a gate's matrix with respect to one of its angles."""
 
     def shifted(by: float) -> Complexes:
         params = list(gate.params)

@@ -33,7 +33,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
 
 
 @cache
-def installed() -> tuple[str, ...]:
+def list_installed() -> tuple[str, ...]:
     """Return the engines whose package is installed, without importing them."""
     return tuple([name for name, package in _PACKAGES.items() if find_spec(package)])
 

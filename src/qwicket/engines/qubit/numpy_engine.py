@@ -57,7 +57,7 @@ class NumpyState:
         return NumpyState(self._tensor.copy())
 
     def p_one(self, qubit: int) -> float:
-        return min(1.0, float(squared(self._half(qubit, 1)).sum()))
+        return min(1.0, float(abs_squared(self._half(qubit, 1)).sum()))
 
     def scale(self, qubit: int, factor_0: float, factor_1: float) -> None:
         for bit, factor in enumerate((factor_0, factor_1)):
@@ -69,7 +69,7 @@ class NumpyState:
         return self._tensor.reshape(-1)
 
     def probabilities(self) -> Floats:
-        return squared(self.amplitudes())
+        return abs_squared(self.amplitudes())
 
     def sample(self, shots: int, rng: Generator) -> Integers:
         return rng.permutation(search(self.probabilities(), shots, rng))
@@ -79,7 +79,7 @@ class NumpyState:
         return self._tensor[(slice(None),) * (self._tensor.ndim - 1 - qubit) + (bit, ...)]
 
 
-def squared(amplitudes: Tensor) -> Floats:
+def abs_squared(amplitudes: Tensor) -> Floats:
     """Return |a|² of each amplitude, with one temporary array of half the state's size."""
     p = amplitudes.real**2
     p += amplitudes.imag**2

@@ -34,11 +34,11 @@ def factor_matrix(factor: Factor) -> Complexes:
 def times(product: Sequence[Factor], tensor: Complexes) -> Complexes:
     """Return a product of factors applied to a tensor."""
     for factor in product:
-        tensor = applied(tensor, factor_matrix(factor), factor.targets)
+        tensor = apply_matrix(tensor, factor_matrix(factor), factor.targets)
     return tensor
 
 
-def applied(tensor: Complexes, matrix: Complexes, axes: Sequence[int]) -> Complexes:
+def apply_matrix(tensor: Complexes, matrix: Complexes, axes: Sequence[int]) -> Complexes:
     """Return a tensor with a matrix applied to some axes, the first the most significant."""
     k = len(axes)
     shaped = matrix.reshape((2,) * (2 * k))

@@ -19,7 +19,7 @@ from qwicket.engines.failures import CannotRun
 
 Rows = NDArray[np.complex128]
 
-_NOTHING: Final = 1e-20
+_SMALLEST_COEFFICIENT: Final = 1e-20
 """Coefficients up to this change no amplitude in double precision."""
 
 MAX_NORM: Final = 10_000.0
@@ -73,7 +73,11 @@ def exponential(terms: Sequence[Term], rows: Rows) -> Rows:
     """Return exp(-i Σ c_k P_k) times each column of `rows` (2^k × any, complex128)."""
     phase = fsum(term.coefficient for term in terms if not (term.x or term.z))
     rows = rows * np.exp(-1j * phase)
-    rest = [term for term in terms if (term.x or term.z) and abs(term.coefficient) > _NOTHING]
+    rest = [
+        term
+        for term in terms
+        if (term.x or term.z) and abs(term.coefficient) > _SMALLEST_COEFFICIENT
+    ]
     if not all_commute(rest):
         return _chebyshev(rest, rows)
     for term in rest:

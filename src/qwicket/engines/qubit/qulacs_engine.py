@@ -25,7 +25,7 @@ from qulacs._version import __version__ as _qulacs_version
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.gates import matrix
-from qwicket.engines.qubit.numpy_engine import squared
+from qwicket.engines.qubit.numpy_engine import abs_squared
 from qwicket.engines.qubit.sampling import Floats, Integers
 from qwicket.engines.qubit.states import PreparedGates, check_memory
 
@@ -133,7 +133,7 @@ class QulacsState:
         return vector
 
     def probabilities(self) -> Floats:
-        return squared(self.amplitudes())
+        return abs_squared(self.amplitudes())
 
     def sample(self, shots: int, rng: Generator) -> Integers:
         self._state.normalize(self._state.get_squared_norm())

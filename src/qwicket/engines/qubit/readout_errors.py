@@ -12,7 +12,7 @@ from numpy.random import Generator
 from qwicket.circuits.outcomes import key_width
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.tally import Rows, joined, split
+from qwicket.engines.qubit.tally import Rows, join_keys, split
 
 _CHUNK_SHOTS: Final = 1 << 16
 
@@ -62,7 +62,7 @@ def misread(
     """
     recorded: Counter[bytes] = Counter()
     keys = sorted(counts)
-    rows = joined(keys, key_width(n_bits))
+    rows = join_keys(keys, key_width(n_bits))
     ends = np.cumsum([counts[key] for key in keys])
     for start in range(0, int(ends[-1]), chunk_shots):
         shots = np.arange(start, min(start + chunk_shots, int(ends[-1])))

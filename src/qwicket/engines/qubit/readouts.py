@@ -41,7 +41,7 @@ from qwicket.circuits.qubit import (
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import gradients
 from qwicket.engines.qubit.gates import dense
-from qwicket.engines.qubit.observables import Complexes, Floats, applied, factor_matrix, times
+from qwicket.engines.qubit.observables import Complexes, Floats, apply_matrix, factor_matrix, times
 from qwicket.engines.qubit.tasks import EngineResult
 
 Bits = NDArray[np.uint8]
@@ -200,6 +200,7 @@ def _turns(values: Sequence[Readout]) -> list[Op]:
 
 
 def _sampled(value: Readout, bits: Bits) -> Floats:
+    """Return a value from the measured bits."""
     if value.kind == "probability":
         index = _index(bits, value.targets)
         found: Floats = np.bincount(index, minlength=1 << len(value.targets)) / len(bits)
@@ -217,6 +218,7 @@ def _sampled(value: Readout, bits: Bits) -> Floats:
 
 
 def _index(bits: Bits, targets: Sequence[int]) -> NDArray[np.int64]:
+    """Return the bits of targets as numbers, first target highest."""
     index = np.zeros(len(bits), dtype=np.int64)
     for target in targets:
         index = index << 1 | bits[:, target]
@@ -306,7 +308,10 @@ def _density(n: int, gates: Sequence[Gate]) -> Complexes:
             matrices = matrix[np.newaxis]
         columns = [n + qubit for qubit in qubits]
         rho = sum(
-            (applied(applied(rho, each, qubits), each.conj(), columns) for each in matrices),
+            (
+                apply_matrix(apply_matrix(rho, each, qubits), each.conj(), columns)
+                for each in matrices
+            ),
             start=np.zeros((), dtype=np.complex128),
         )
     return rho

@@ -112,7 +112,7 @@ def arrays(
     """
     ordered = MEMORY in outputs
     if PROBABILITIES not in outputs:
-        return _arrays(sampled(state, reads, shots, rng, ordered), None, reads, outputs), ()
+        return _arrays(draw_shots(state, reads, shots, rng, ordered), None, reads, outputs), ()
     p = exact(state, reads)
     likely = p >= SMALLEST_PROBABILITY
     if np.count_nonzero(likely) > max_outcomes:
@@ -132,7 +132,7 @@ def arrays_of(samples: Integers, reads: MeasuredBits, outputs: Collection[str]) 
     return _arrays(_counted(_gather(samples, reads.qubits)), None, reads, outputs)
 
 
-def sampled(
+def draw_shots(
     state: State, reads: MeasuredBits, shots: int, rng: Generator, ordered: bool = False
 ) -> Drawn:
     """Draw shots from a state, as indices over the qubits that are read."""
@@ -182,6 +182,7 @@ def search(p: Floats, shots: int, rng: Generator) -> Integers:
 
 
 def _counted(samples: Integers) -> Drawn:
+    """Count samples, shape (shots,): indices over the qubits that are read."""
     if samples.size and int(samples.max()) < 4 * samples.size:
         dense = np.bincount(samples)
         indices = dense.nonzero()[0]
@@ -191,6 +192,7 @@ def _counted(samples: Integers) -> Drawn:
 
 
 def _nothing() -> Drawn:
+    """Return no shots."""
     empty = np.zeros(0, dtype=np.int64)
     return Drawn(empty, empty, None)
 
@@ -227,6 +229,7 @@ def _gather(samples: Integers, qubits: tuple[int, ...]) -> Integers:
 def _arrays(
     drawn: Drawn, p: Floats | None, reads: MeasuredBits, outputs: Collection[str]
 ) -> dict[str, Array]:
+    """Return the requested arrays; `p` has a probability for each index of `drawn`."""
     made = {}
     if COUNTS in outputs or p is not None:
         made["keys"] = _keys(drawn.indices, reads)
@@ -255,7 +258,7 @@ def check_size(n_keys: int, n_bits: int, *, max_bytes: int = MAX_OUTCOME_BYTES) 
         raise CannotRun("outcome_too_large", text)
 
 
-def packed(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
+def pack_bits(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
     """Pack the classical bits that each index stands for, a row each."""
     width = key_width(reads.n_bits)
     if reads.is_plain and width == 1:
@@ -270,4 +273,4 @@ def packed(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
 
 def _keys(indices: Integers, reads: MeasuredBits) -> Array:
     check_size(indices.size, reads.n_bits)
-    return key_array(packed(indices, reads).tobytes(), reads.n_bits)
+    return key_array(pack_bits(indices, reads).tobytes(), reads.n_bits)

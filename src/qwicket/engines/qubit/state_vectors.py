@@ -33,7 +33,7 @@ from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import Integers
 from qwicket.engines.qubit.states import Simulator, StateVector, evolve
 from qwicket.engines.qubit.steps import GateRange, Step, has_no_choices, steps
-from qwicket.engines.qubit.tally import Tally, counted, found_of
+from qwicket.engines.qubit.tally import Tally, count_shots, found_of
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
 Amplitudes = NDArray[np.complex128]
@@ -121,7 +121,7 @@ class StateVectorEngine:
     def _counts(self, task: Task, rng: Generator) -> Counter[bytes]:
         made = steps(task.program, task.noise)
         if task.noise is not None and has_no_choices(made):
-            counts = counted(self._patterns(task, task.noise, rng), task.program.reads())
+            counts = count_shots(self._patterns(task, task.noise, rng), task.program.reads())
         else:
             counts = self._count_leaves(task, made, rng)
         if task.noise is None:

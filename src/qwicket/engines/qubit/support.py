@@ -27,11 +27,11 @@ def support(plan: Stabilizers, n_bits: int, max_outcomes: int) -> list[int] | No
     """
     reference = stim.Circuit(plan.text).reference_sample()
     one = sum(1 << bit for bit, record in plan.record_of.items() if reference[record])
-    basis = reduced(_x_parts(plan, n_bits), max_listed(n_bits, max_outcomes).bit_length() - 1)
+    basis = reduce_basis(_x_parts(plan, n_bits), max_listed(n_bits, max_outcomes).bit_length() - 1)
     return None if basis is None else span(one, basis)
 
 
-def reduced(vectors: Iterable[int], maximum: int) -> list[int] | None:
+def reduce_basis(vectors: Iterable[int], maximum: int) -> list[int] | None:
     """Return a basis, ascending, in which no vector has the top bit of another.
 
     None where it would have more than `maximum` vectors.

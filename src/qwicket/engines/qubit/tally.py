@@ -28,7 +28,7 @@ from qwicket.circuits.outcomes import (
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.sampling import Floats, Integers, MeasuredBits, packed
+from qwicket.engines.qubit.sampling import Floats, Integers, MeasuredBits, pack_bits
 from qwicket.engines.qubit.tasks import EngineResult
 
 Rows = NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Tally:
         if not self._reads.qubits:
             yield self._key(leaf), shots
             return
-        drawn = sampling.sampled(leaf.state, self._reads, shots, rng)
+        drawn = sampling.draw_shots(leaf.state, self._reads, shots, rng)
         yield from zip(self._keys(leaf, drawn.indices), drawn.counts.tolist(), strict=True)
 
     def weigh(self, leaf: Leaf) -> Iterator[tuple[bytes, float]]:
@@ -71,12 +71,12 @@ class Tally:
         return (leaf.bits & self._settled).to_bytes(self._width, "little")
 
     def _keys(self, leaf: Leaf, indices: Integers) -> Iterator[bytes]:
-        rows = sampling.packed(indices, self._reads)
+        rows = sampling.pack_bits(indices, self._reads)
         rows |= np.frombuffer(self._key(leaf), dtype=np.uint8)
         return split(rows)
 
 
-def counted(
+def count_shots(
     drawn: Iterator[Integers], reads: MeasuredBits, *, max_states: int = _MAX_STATES
 ) -> Counter[bytes]:
     """Count shots drawn from many states.
@@ -89,7 +89,7 @@ def counted(
     counts: Counter[bytes] = Counter()
     while chunk := list(islice(drawn, max_states)):
         indices, shots = np.unique(np.concatenate(chunk), return_counts=True)
-        keys = split(packed(indices, reads))
+        keys = split(pack_bits(indices, reads))
         for key, n in zip(keys, shots.tolist(), strict=True):
             counts[key] += n
     return counts
@@ -101,7 +101,7 @@ def split(rows: Rows) -> Iterator[bytes]:
     return (data[start : start + width] for start in range(0, len(data), width))
 
 
-def joined(keys: Collection[bytes], width: int) -> Rows:
+def join_keys(keys: Collection[bytes], width: int) -> Rows:
     """Return keys as rows."""
     return np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), width)
 
@@ -176,7 +176,7 @@ def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:
     sampling.check_size(counts.total(), n_bits)
     keys = sorted(counts, key=_value)
     order = rng.permutation(np.repeat(np.arange(len(keys)), [counts[key] for key in keys]))
-    return key_array(joined(keys, key_width(n_bits))[order].tobytes(), n_bits)
+    return key_array(join_keys(keys, key_width(n_bits))[order].tobytes(), n_bits)
 
 
 def _value(key: bytes) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.circuits.estimation import grouped
+from qwicket.circuits.estimation import group_paulis
 from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
@@ -136,7 +136,7 @@ class _Reader:
             ]
         )
         paulis = tuple(index_of)
-        groups = grouped(paulis, self._max_sets, is_exact=is_exact)
+        groups = group_paulis(paulis, self._max_sets, is_exact=is_exact)
         check_limit("parameter_sets", len(groups), self._max_sets, " or more")
         return Estimation(paulis, groups, sums, is_exact)
 

@@ -100,7 +100,7 @@ class TextReader:
     # --- the module -------------------------------------------------------------------------------
 
     def _module(self) -> int:
-        """Read all but the body of the entry point; return where that is."""
+        """Read all except the body of the entry point; return where that is."""
         tokens, body = self._tokens, 0
         while (word := tokens[self._at]) != "":
             if word == "define":

@@ -72,7 +72,7 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
             raise FieldError(f"takes 2^{len(qubits)} amplitudes, not {len(params)}", "params")
         # A state needs about one gate for each amplitude.
         check_limit("operations", n_ops + len(params), limits.programs.operations, " or more")
-        yield from prepared(_amplitudes(params), qubits)
+        yield from prepare_state(_amplitudes(params), qubits)
 
 
 def _numbers(values: Sequence[object], field: str) -> list[complex]:
@@ -137,7 +137,7 @@ def _numbered(number: complex, qubits: tuple[int, ...]) -> Iterator[Gate]:
             yield Gate("x", (qubit,))
 
 
-def prepared(amplitudes: Sequence[complex], qubits: Sequence[int]) -> Iterator[Gate]:
+def prepare_state(amplitudes: Sequence[complex], qubits: Sequence[int]) -> Iterator[Gate]:
     """Yield the gates that prepare a state from |0…0⟩, up to a global phase.
 
     From the most significant qubit down, each qubit is rotated by one angle for each state of the

@@ -43,7 +43,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "object": "object",
     "string": "text",
 }
-_NONE: Final[Mapping[str, str]] = {}
+_NO_DIALECTS: Final[Mapping[str, str]] = {}
 _OTHERS: Final = "Vendors' clients find the APIs of their clouds on this server, too:"
 _LARGEST: Final = (1 << 63) - 1
 _EXAMPLE: Final = """\
@@ -58,7 +58,9 @@ _LEAD: Final = (
 )
 
 
-def render(document: Mapping[str, Any], *, up: str, dialects: Mapping[str, str] = _NONE) -> bytes:
+def render(
+    document: Mapping[str, Any], *, up: str, dialects: Mapping[str, str] = _NO_DIALECTS
+) -> bytes:
     """Return the page of the native API.
 
     Args:

@@ -47,7 +47,7 @@ def join(children: Iterable[str], between: str = "") -> Html:
 def prose(text: str) -> Html:
     """Return a sentence in which `backticks` mark code."""
     pieces = _CODE.split(" ".join(text.split()))
-    return join(tag("code", each) if place % 2 else each for place, each in enumerate(pieces))
+    return join(tag("code", each) if index % 2 else each for index, each in enumerate(pieces))
 
 
 def page(title: str, *body: str, here: str, up: str) -> bytes:
@@ -56,14 +56,14 @@ def page(title: str, *body: str, here: str, up: str) -> bytes:
     Args:
         title: Title of the window.
         body: Content between header and footer.
-        here: Which of the places of the header it is: `api` or `errors`.
+        here: Current entry of the header: `api` or `errors`.
         up: Relative path from this page to `/docs/`: addresses are relative, because a proxy may
             have put a prefix before them.
     """
-    places = [("api", "API", f"{up}../docs"), ("errors", "Errors", f"{up}errors")]
+    entries = [("api", "API", f"{up}../docs"), ("errors", "Errors", f"{up}errors")]
     links = [
         tag("a", label, href=href, aria_current="page" if name == here else None)
-        for name, label, href in places
+        for name, label, href in entries
     ]
     document = tag("a", "openapi.json", href=f"{up}../v1/openapi.json")
     header = tag(

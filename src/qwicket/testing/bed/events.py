@@ -137,7 +137,7 @@ class Events:
         now = self._now_ms()
         found = await self._store.calibrations.at(name, now)
         assert found is not None, name  # `Scenarios.decide` refuses the job otherwise
-        worse = worsened(found.body, factor, now)
+        worse = worsen(found.body, factor, now)
         body = msgspec.json.encode(worse).decode()
         await self._writes.add_calibration(name, body, now)
 
@@ -198,7 +198,7 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def worsened(calibration: Calibration, factor: float, now: int) -> Calibration:
+def worsen(calibration: Calibration, factor: float, now: int) -> Calibration:
     """Return a calibration with larger errors and shorter lifetimes.
 
     Args:

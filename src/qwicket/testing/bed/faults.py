@@ -52,7 +52,7 @@ _ERRORS: Final[dict[int, type[QwicketError]]] = {
     507: StorageFull,
 }
 _PIECE_S: Final = 0.05
-"""Pause in seconds between the pieces of a throttled answer."""
+"""Pause in seconds between the pieces of a throttled response."""
 _HALF_OPEN_S: Final = 30.0
 """Longest time in seconds for which a half-closed connection waits for its client."""
 _POLL_S: Final = 0.001
@@ -63,8 +63,8 @@ _HTML: Final = (
 )
 
 
-class Answer(NamedTuple):
-    """Complete answer of the application."""
+class Response(NamedTuple):
+    """Complete response of the application."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -137,7 +137,7 @@ class Injection:
         entry: The fault.
         app: Application that handles the request.
         record: Entry of the request in the journal.
-        journal: Journal with earlier answers.
+        journal: Journal with earlier responses.
         send: ASGI's `send`, as uvicorn passed it.
     """
 
@@ -188,13 +188,13 @@ class Injection:
 
         await self._app({**scope, REFUSAL: error}, receive, send_on)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
         earlier = self._journal.earlier(self._record) if self._fault.kind == "stale" else None
         if earlier is not None:
-            return Answer(earlier.status, earlier.answer_headers, earlier.answer)
+            return Response(earlier.status, earlier.answer_headers, earlier.answer)
         return await self._collect(scope, receive)
 
-    async def _collect(self, scope: Scope, receive: Receive) -> Answer:
+    async def _collect(self, scope: Scope, receive: Receive) -> Response:
         status, headers, body = 0, list[tuple[bytes, bytes]](), bytearray()
 
         async def keep(message: Message) -> None:
@@ -205,42 +205,44 @@ class Injection:
                 body.extend(message.get("body", b""))
 
         await self._app(scope, receive, keep)
-        return Answer(status, headers, bytes(body))
+        return Response(status, headers, bytes(body))
 
-    async def _corrupt(self, answer: Answer, receive: Receive, send: Send) -> None:
-        fault, (status, headers, body) = self._fault, answer
+    async def _corrupt(self, response: Response, receive: Receive, send: Send) -> None:
+        fault, (status, headers, body) = self._fault, response
         half = body[: len(body) // 2]
         match fault.kind:
             case "truncate":
-                await _send(send, Answer(status, headers, half))
+                await _send(send, Response(status, headers, half))
             case "garbage":
-                await _send(send, Answer(status, headers, self._rng.randbytes(max(16, len(body)))))
+                await _send(
+                    send, Response(status, headers, self._rng.randbytes(max(16, len(body))))
+                )
             case "html":
                 page = _HTML.format(f"{fault.status} {fault.message or 'Error'}").encode()
-                await _send(send, Answer(fault.status, [(b"content-type", b"text/html")], page))
+                await _send(send, Response(fault.status, [(b"content-type", b"text/html")], page))
             case "duplicate_header":
                 name = fault.header.lower().encode("latin-1")
-                headers = _sized(answer)
+                headers = _sized(response)
                 added = [each for each in headers if each[0].lower() == name]
                 if not added:
                     added = [(name, b"1"), (name, b"2")]
                 await _send_raw(send, status, [*headers, *added], body)
             case "throttle":
-                await self._trickle(answer, send)
+                await self._trickle(response, send)
             case "cut" | "half_close":
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 await send({"type": "http.response.body", "body": half, "more_body": True})
                 await self._end_sending(receive)
             case _:  # stale
-                await _send(send, answer)
+                await _send(send, response)
 
-    async def _trickle(self, answer: Answer, send: Send) -> None:
+    async def _trickle(self, response: Response, send: Send) -> None:
         size = max(1, int(self._fault.bytes_per_s * _PIECE_S))
-        headers = _sized(answer)
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        for start in range(0, len(answer.body), size):
+        headers = _sized(response)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        for start in range(0, len(response.body), size):
             await asyncio.sleep(_PIECE_S)
-            piece = answer.body[start : start + size]
+            piece = response.body[start : start + size]
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -269,18 +271,18 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _sized(answer: Answer) -> list[tuple[bytes, bytes]]:
-    """Return the headers of an answer with the length of its body."""
+def _sized(response: Response) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response with the length of its body."""
     kept = [
         each
-        for each in answer.headers
+        for each in response.headers
         if each[0].lower() not in (b"content-length", b"transfer-encoding")
     ]
-    return [*kept, (b"content-length", str(len(answer.body)).encode())]
+    return [*kept, (b"content-length", str(len(response.body)).encode())]
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    await _send_raw(send, answer.status, _sized(answer), answer.body)
+async def _send(send: Send, response: Response) -> None:
+    await _send_raw(send, response.status, _sized(response), response.body)
 
 
 async def _send_raw(

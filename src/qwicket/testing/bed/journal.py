@@ -1,4 +1,4 @@
-"""Journal of all requests and their answers. Secrets are removed when it is read."""
+"""Journal of all requests and their responses. Secrets are removed when it is read."""
 
 from __future__ import annotations
 

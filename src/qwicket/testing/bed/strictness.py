@@ -38,7 +38,7 @@ _ACCEPTED: Final = {
 }
 """Names that unmodified clients of a dialect send although its routes do not declare them:
 parameters, and fields of bodies as JSON pointers."""
-_NONE: Final[frozenset[str]] = frozenset()
+_NO_FIELDS: Final[frozenset[str]] = frozenset()
 
 
 def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[str]:
@@ -58,7 +58,7 @@ def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[s
         except (msgspec.DecodeError, UnicodeDecodeError):
             return found
         for pointer, known in _unknown(struct, value, ""):
-            if pointer not in _ACCEPTED.get(dialect, _NONE):
+            if pointer not in _ACCEPTED.get(dialect, _NO_FIELDS):
                 hint = did_you_mean(pointer.rpartition("/")[2], known)
                 found.append(f"body{pointer}: there is no such field.{hint}")
     return found
@@ -75,7 +75,7 @@ def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
     for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True)):
         lower = name.lower()
         is_known = name in known or lower in _SIGN_IN or lower.startswith(_AWS_PREFIXES)
-        is_known = is_known or name in _ACCEPTED.get(dialect, _NONE)
+        is_known = is_known or name in _ACCEPTED.get(dialect, _NO_FIELDS)
         if not is_known and not _is_family(name, known):
             yield f"query/{name[:100]}: there is no such parameter.{did_you_mean(name, known)}"
 

@@ -1,1 +1,1 @@
-"""Cassettes: record a vendor's answers without secrets, replay them, compare them to Qwicket's."""
+"""Cassettes: record a vendor's responses without secrets, replay and compare them to Qwicket's."""

@@ -55,7 +55,7 @@ def credential_of(headers: Mapping[str, str]) -> Credential | None:
     return Credential(match[1], match[2], match[3], tuple((match[4] or "host").split(";")))
 
 
-def signed(
+def sign_headers(
     credential: Credential,
     keys: AwsKeys,
     method: str,

@@ -1,4 +1,4 @@
-"""`qwicket cassette`: record a vendor's answers, replay them, compare them with Qwicket's."""
+"""`qwicket cassette`: record a vendor's responses, replay them, compare them with Qwicket's."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def _serving_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group(cls=Section, short_help="Record a vendor's answers, replay them, compare them.")
+@click.group(cls=Section, short_help="Record a vendor's responses, replay them, compare them.")
 def cassette() -> None:
-    """Record a vendor's answers without secrets, replay them, and compare them with Qwicket's.
+    """Record a vendor's responses without secrets, replay them, and compare them with Qwicket's.
 
     A cassette is one JSON file. It needs no account and no network to replay.
     """
@@ -139,7 +139,7 @@ def replay(
     raise SystemExit(status)
 
 
-@cassette.command(short_help="Compare a vendor's answers with Qwicket's.")
+@cassette.command(short_help="Compare a vendor's responses with Qwicket's.")
 @click.argument("file", type=_FILE)
 @click.option(
     "--name",
@@ -168,7 +168,7 @@ def check(file: Path, names: Mapping[str, str], ignore: tuple[str, ...], as_json
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
-        click.echo("\n".join(map(str, found)) or "No answer differs.")
+        click.echo("\n".join(map(str, found)) or "No response differs.")
     raise SystemExit(1 if found else 0)
 
 

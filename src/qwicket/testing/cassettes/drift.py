@@ -1,4 +1,4 @@
-"""Drift: differences between a vendor's recorded answers and Qwicket's.
+"""Drift: differences between a vendor's recorded responses and Qwicket's.
 
 Ids, times and other values that never repeat are compared by their kind. Later requests have
 Qwicket's id in place of each id of the vendor.
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import msgspec
 
-from qwicket.testing.cassettes.scrubbing import MARKED
+from qwicket.testing.cassettes.scrubbing import ANY_MARK
 from qwicket.testing.cassettes.tape import ORIGIN, Body
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.1
 _SETTLED_S: Final = 1.0
-"""Seconds without a change after which answers of a job count as final."""
+"""Seconds without a change after which responses of a job count as final."""
 _TIMEOUT_S: Final = 60.0
 _MIN_ID_CHARS: Final = 6
 """Shorter texts are not replaced by Qwicket's, because they occur in many texts."""
 _KINDS: Final = {
-    "secret": re.compile(rf"{MARKED.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|qw_[\w-]+"),
+    "secret": re.compile(rf"{ANY_MARK.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|qw_[\w-]+"),
     "UUID": re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "time": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*|\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
@@ -51,7 +51,7 @@ _DATA_KEY: Final = re.compile(r"\d+|0x[0-9a-fA-F]+|[01 ]+|(?=\S*\d)[\w-]{16,}")
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """One field in which Qwicket's answer differs from the vendor's.
+    """One field in which Qwicket's response differs from the vendor's.
 
     Attributes:
         number: Number of the request in the cassette, from 1.
@@ -73,7 +73,7 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class Checker:
-    """Sends a cassette's requests to a Qwicket server and compares the answers.
+    """Sends a cassette's requests to a Qwicket server and compares the responses.
 
     Args:
         url: Address of the Qwicket server.
@@ -81,7 +81,7 @@ class Checker:
         aws: Key pair for requests that the recorded client signed.
         names: Qwicket's names, such as a device's, by the vendor's names in the cassette.
         ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
-        settle_s: Seconds in which a job must reach the recorded state; fewer if its answers stay
+        settle_s: Seconds in which a job must reach the recorded state; fewer if its responses stay
             the same for a second.
     """
 
@@ -121,7 +121,7 @@ class Checker:
         return [*found.values()]
 
     def _drifts(self, number: int, sent: Sent, there: Received) -> list[Drift]:
-        """Send a request, again while its answer may still become like the vendor's."""
+        """Send a request, again while its response may still become like the vendor's."""
         began = changed = time.monotonic()
         last: list[Drift] | None = None
         while True:
@@ -138,7 +138,7 @@ class Checker:
             time.sleep(_POLL_S)
 
     def _compared(
-        self, number: int, sent: Sent, there: Received, here: Answer, document: Any
+        self, number: int, sent: Sent, there: Received, here: Response, document: Any
     ) -> Iterator[Drift]:
         call = f"{sent.method} {_pattern(sent.path)}"
         for field, recorded, ours in self._fields(there, here, document):
@@ -146,7 +146,7 @@ class Checker:
                 yield Drift(number, call, field, recorded, ours)
 
     def _fields(
-        self, there: Received, here: Answer, document: Any
+        self, there: Received, here: Response, document: Any
     ) -> Iterator[tuple[str, str, str]]:
         if there.status != here.status:
             yield "status", str(there.status), str(here.status)
@@ -159,7 +159,7 @@ class Checker:
         elif (document is not msgspec.UNSET) and there.body.content:
             yield "", "no JSON", "JSON"
 
-    def _send(self, sent: Sent) -> tuple[Answer, Any]:
+    def _send(self, sent: Sent) -> tuple[Response, Any]:
         credential = self._credential(sent)
         mark = self._token_of if credential is None else self._new_id
         body = sent.body
@@ -172,11 +172,11 @@ class Checker:
             path += f"?{self._translate(sent.query, mark)}"
         headers = {name: self._translate(value, mark) for name, value in sent.headers.items()}
         if credential is not None and self._aws is not None:
-            from qwicket.testing.cassettes.aws import signed
+            from qwicket.testing.cassettes.aws import sign_headers
 
             path = quote(path, safe="/?&=%:+~-._")
             signing = {**headers, "host": self._host}
-            headers = signed(credential, self._aws, sent.method, path, signing, body.content)
+            headers = sign_headers(credential, self._aws, sent.method, path, signing, body.content)
         connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT_S)
         try:
             connection.request(sent.method, path, body.content or None, headers)
@@ -185,7 +185,7 @@ class Checker:
         finally:
             connection.close()
         answered = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, answered), Body.of(content).json
+        return Response(response.status, answered), Body.of(content).json
 
     # --- ids --------------------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Checker:
     def _translate(self, text: str, fill: Callable[[str], str]) -> str:
         for theirs in sorted(self._qwicket_texts, key=len, reverse=True):
             text = text.replace(theirs, self._qwicket_texts[theirs])
-        return MARKED.sub(lambda found: fill(found[0]), text)
+        return ANY_MARK.sub(lambda found: fill(found[0]), text)
 
     def _translated(self, value: Any, fill: Callable[[str], str]) -> Any:
         if isinstance(value, dict):
@@ -233,8 +233,8 @@ class Checker:
                 self._qwicket_texts.setdefault(there, here)
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Status and headers of Qwicket's answer."""
+class Response(msgspec.Struct, frozen=True):
+    """Status and headers of Qwicket's response."""
 
     status: int
     headers: dict[str, str]

@@ -89,14 +89,14 @@ async def body_of(receive: Receive) -> bytes:
 
 
 async def drop(send: Send) -> None:
-    """Reset the connection of a request before it has an answer."""
+    """Reset the connection of a request before it has a response."""
     cycle = _cycle(send)
     cycle.transport.abort()
     await _disconnected(cycle)
 
 
 async def cut(send: Send) -> None:
-    """Close the connection of a request after a part of its answer was sent."""
+    """Close the connection of a request after a part of its response was sent."""
     cycle = _cycle(send)
     cycle.transport.close()
     await _disconnected(cycle)

@@ -9,14 +9,14 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.testing.cassettes.scrubbing import MARKED, Scrubber
+from qwicket.testing.cassettes.scrubbing import ANY_MARK, Scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.testing.cassettes.tape import Body, Sent
 
-_MARKS: Final = re.compile(rf"{MARKED.pattern}|person-\d+@example\.invalid")
+_MARKS: Final = re.compile(rf"{ANY_MARK.pattern}|person-\d+@example\.invalid")
 _SHOWN: Final = 200
 
 
@@ -116,6 +116,6 @@ def _shown(where: str, value: Any) -> str:
         return ""
     name = where.rpartition("/")[2]
     scrubber = Scrubber()
-    scrubber.learn_json({name: value})
+    scrubber.collect_json({name: value})
     text = msgspec.json.encode(scrubber.scrub_json({name: value})[name]).decode()
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

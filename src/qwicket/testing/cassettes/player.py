@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _REFUSED: Final = 400
 """Status for requests that do not match: most clients do not repeat a request after it."""
 _WITHOUT_LENGTH: Final = (204, 304)
-"""Statuses whose answers have no header Content-Length."""
+"""Statuses whose responses have no header Content-Length."""
 
 
 class Player:
@@ -28,7 +28,7 @@ class Player:
     Args:
         cassette: The recording.
         strict: Whether requests must come in the recorded order with the recorded queries and
-            bodies. Otherwise each request gets the next recorded answer to its method and path,
+            bodies. Otherwise each request gets the next recorded response to its method and path,
             preferably one to the same query and body, and the last one again.
 
     Attributes:
@@ -62,14 +62,14 @@ class Player:
             headers=headers,
             body=Body.of(await body_of(receive)),
         )
-        answer = self._next_answer(sent) if self._strict else self._best_answer(sent)
-        if answer is None:
+        response = self._next_response(sent) if self._strict else self._best_response(sent)
+        if response is None:
             await _refuse(send, self.problems[-1])
         else:
             server = scope["server"]
-            await _replay(answer, f"http://{server[0]}:{server[1]}", send)
+            await _replay(response, f"http://{server[0]}:{server[1]}", send)
 
-    def _next_answer(self, sent: Sent) -> Received | None:
+    def _next_response(self, sent: Sent) -> Received | None:
         number = self._next + 1
         if self._next >= len(self._exchanges):
             self.problems.append(
@@ -85,7 +85,7 @@ class Player:
         self._next += 1
         return expected.answer
 
-    def _best_answer(self, sent: Sent) -> Received | None:
+    def _best_response(self, sent: Sent) -> Received | None:
         alike = [
             (differences(each.request, sent), number) for number, each in enumerate(self._exchanges)
         ]
@@ -96,7 +96,7 @@ class Player:
         ]
         if not fitting:
             self.problems.append(
-                f"The cassette has no answer to {sent.method} {sent.path}; it has:"
+                f"The cassette has no response to {sent.method} {sent.path}; it has:"
                 + "".join(f"\n  {each}" for each in self._calls())
             )
             return None
@@ -112,21 +112,21 @@ class Player:
         return [*dict.fromkeys(calls)]
 
 
-async def _replay(answer: Received, url: str, send: Send) -> None:
-    if answer.status == 0:
+async def _replay(response: Received, url: str, send: Send) -> None:
+    if response.status == 0:
         await drop(send)
         return
-    content = answer.body.content.replace(ORIGIN.encode(), url.encode())
+    content = response.body.content.replace(ORIGIN.encode(), url.encode())
     headers = [
         (name.encode("latin-1"), value.replace(ORIGIN, url).encode("latin-1"))
-        for name, value in answer.headers.items()
+        for name, value in response.headers.items()
     ]
-    if answer.status not in _WITHOUT_LENGTH:
-        length = len(content) + answer.is_cut  # more than is sent, so that the client notices
+    if response.status not in _WITHOUT_LENGTH:
+        length = len(content) + response.is_cut  # more than is sent, so that the client notices
         headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content, "more_body": answer.is_cut})
-    if answer.is_cut:
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": response.is_cut})
+    if response.is_cut:
         await cut(send)
 
 

@@ -1,4 +1,4 @@
-"""Proxy to a vendor that records requests and answers.
+"""Proxy to a vendor that records requests and responses.
 
 The client signs in with a placeholder, which the recorder replaces by the user's key. So the key
 never reaches the client, which could send it elsewhere. Redirects to other hosts are refused,
@@ -20,7 +20,7 @@ import httpcore
 import msgspec
 
 from qwicket.testing.cassettes.listening import body_of, cut, drop
-from qwicket.testing.cassettes.scrubbing import OTHER, SHORTEST, Scrubber
+from qwicket.testing.cassettes.scrubbing import SHORTEST, UNKNOWN_MARK, Scrubber
 from qwicket.testing.cassettes.tape import ORIGIN, Body, Cassette, Received, Recorded, Sent, text_of
 from qwicket.testing.errors import CassetteError
 from qwicket.testing.guard import is_local
@@ -53,7 +53,7 @@ _KEPT: Final = frozenset(
         *("x-api-key", "api-key", "x-access-token", "x-qx-client-application", "x-auth-token"),
     }
 )
-"""Headers whose values are recorded; of other headers of answers only short values are."""
+"""Headers whose values are recorded; of other headers of responses only short values are."""
 _LONG_CHARS: Final = 16
 _REGION: Final = "{region}"
 """Placeholder in an address: the region for which a request is signed."""
@@ -62,7 +62,7 @@ _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _TIMEOUTS: Final = {"connect": 30.0, "read": 600.0, "write": 60.0, "pool": 60.0}
 
 
-class _Answer(NamedTuple):
+class _Response(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
@@ -70,14 +70,14 @@ class _Answer(NamedTuple):
 
 
 class _Raw(NamedTuple):
-    """Request and answer with their secrets, which are never written to a file."""
+    """Request and response with their secrets, which are never written to a file."""
 
     method: str
     path: str
     query: str
     headers: dict[str, str]
     body: bytes
-    answer: _Answer
+    answer: _Response
 
 
 class Recorder:
@@ -105,7 +105,7 @@ class Recorder:
         self._targets = {_path(at): _address(url) for at, url in targets.items()}
         if key is not None and (len(key) < SHORTEST or not key.isprintable() or " " in key):
             text = f"key: at least {SHORTEST} printable characters without spaces are needed"
-            raise CassetteError(f"{text}, because shorter ones cannot be found in answers.")
+            raise CassetteError(f"{text}, because shorter ones cannot be found in responses.")
         self._key = key
         self._aws = aws
         self.placeholder = f"cassette-{secrets.token_hex(16)}"
@@ -120,14 +120,14 @@ class Recorder:
         try:
             found = self._target(scope["path"])
             body = _plain(await body_of(receive), _headers(scope["headers"]))
-            answer = await self._forward(scope, found, body)
+            response = await self._forward(scope, found, body)
         except CassetteError as error:
             await _refuse(send, str(error))
             return
         query = scope["query_string"].decode("latin-1")
         headers = _headers(scope["headers"])
-        self._raw[number] = _Raw(scope["method"], scope["path"], query, headers, body, answer)
-        await self._send(scope, answer, send)
+        self._raw[number] = _Raw(scope["method"], scope["path"], query, headers, body, response)
+        await self._send(scope, response, send)
 
     def cassette(self) -> Cassette:
         """Return the recording without secrets."""
@@ -175,7 +175,7 @@ class Recorder:
         at = max(fitting, key=len)
         return at, self._targets[at]
 
-    async def _forward(self, scope: Scope, target: tuple[str, str], body: bytes) -> _Answer:
+    async def _forward(self, scope: Scope, target: tuple[str, str], body: bytes) -> _Response:
         at, base = target
         given = _headers(scope["headers"])
         credential = None if self._aws is None else self._credential(given, scope["query_string"])
@@ -201,10 +201,10 @@ class Recorder:
         is_form = "form" in given.get("content-type", "")
         content = self._with_key(body, "form" if is_form else "json")
         if self._aws is not None and credential is not None:
-            from qwicket.testing.cassettes.aws import signed
+            from qwicket.testing.cassettes.aws import sign_headers
 
-            joined, target_line = _headers(headers), url.target.decode("latin-1")
-            anew = signed(credential, self._aws, scope["method"], target_line, joined, content)
+            joined, line = _headers(headers), url.target.decode("latin-1")
+            anew = sign_headers(credential, self._aws, scope["method"], line, joined, content)
             headers = [(name.encode(), value.encode("latin-1")) for name, value in anew.items()]
         if content or scope["method"] not in ("GET", "HEAD", "DELETE"):
             headers.append((b"content-length", str(len(content)).encode()))
@@ -225,7 +225,7 @@ class Recorder:
         except httpcore.ConnectError as error:
             raise CassetteError(f"{base} cannot be reached: {error}.") from None
         except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-            return _Answer(0, [], b"", is_cut=True)
+            return _Response(0, [], b"", is_cut=True)
         except httpcore.TimeoutException:
             raise CassetteError(f"{base} did not answer in time.") from None
 
@@ -245,7 +245,7 @@ class Recorder:
             raise CassetteError("The client signs with another key than that of this recording.")
         return found
 
-    async def _received(self, response: httpcore.Response) -> _Answer:
+    async def _received(self, response: httpcore.Response) -> _Response:
         headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in response.headers]
         self._check_redirect(response.status, dict(headers).get("location", ""))
         content, is_cut = bytearray(), False
@@ -255,7 +255,7 @@ class Recorder:
         except (httpcore.NetworkError, httpcore.RemoteProtocolError):
             is_cut = True
         body = bytes(content) if is_cut else _plain(bytes(content), dict(headers))
-        return _Answer(response.status, headers, body, is_cut)
+        return _Response(response.status, headers, body, is_cut)
 
     def _check_redirect(self, status: int, location: str) -> None:
         if not 300 <= status < 400 or not urlsplit(location).netloc:
@@ -263,7 +263,7 @@ class Recorder:
         if not any(f"{location}/".startswith(f"{base}/") for base in self._paths):
             host = urlsplit(location).hostname
             raise CassetteError(
-                f"The vendor redirects to {host}, which is no target. Keys follow no redirect;"
+                f"The vendor redirects to {host}, which is not a target. Keys follow no redirect;"
                 " if it is the vendor's too, give it as a target."
             )
 
@@ -286,25 +286,25 @@ class Recorder:
             key = json.dumps(key, ensure_ascii=False)[1:-1]
         return content.replace(self.placeholder.encode(), key.encode())
 
-    async def _send(self, scope: Scope, answer: _Answer, send: Send) -> None:
-        """Send an answer to the client, with the recorder's addresses in place of the vendor's."""
-        if answer.status == 0:
+    async def _send(self, scope: Scope, response: _Response, send: Send) -> None:
+        """Send a response to the client, with the recorder's addresses in place of the vendor's."""
+        if response.status == 0:
             await drop(send)
             return
         server = scope["server"]
         url = f"http://{server[0]}:{server[1]}"
-        body = self._localised(answer.body.decode("latin-1"), url).encode("latin-1")
+        body = self._localised(response.body.decode("latin-1"), url).encode("latin-1")
         headers = [
             (name.encode(), self._localised(value, url).encode("latin-1"))
-            for name, value in answer.headers
+            for name, value in response.headers
             if name not in _NOT_FORWARDED
         ]
-        length = len(body) + answer.is_cut  # more than is sent, so that the client notices the cut
-        if answer.status not in (204, 304):
+        length = len(body) + response.is_cut  # more than is sent: the client notices the cut
+        if response.status not in (204, 304):
             headers.append((b"content-length", str(length).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": answer.is_cut})
-        if answer.is_cut:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": response.is_cut})
+        if response.is_cut:
             await cut(send)
 
     def _localised(self, text: str, url: str) -> str:
@@ -316,17 +316,19 @@ class Recorder:
 
     def _learn(self, scrubber: Scrubber, raw: _Raw) -> None:
         # The client made a signature with the placeholder, so it contains no secret.
-        scrubber.learn_headers({n: v for n, v in raw.headers.items() if not self._is_signature(n)})
-        scrubber.learn_text(raw.path)
-        scrubber.learn_query(raw.query)
-        scrubber.learn_headers(_joined(raw.answer.headers))
+        scrubber.collect_headers(
+            {n: v for n, v in raw.headers.items() if not self._is_signature(n)}
+        )
+        scrubber.collect_text(raw.path)
+        scrubber.collect_query(raw.query)
+        scrubber.collect_headers(_joined(raw.answer.headers))
         for content, kind in (
             (raw.body, raw.headers.get("content-type", "")),
             (raw.answer.body, ""),
         ):
             if "form" in kind:
-                scrubber.learn_query(content.decode("utf-8", "replace"))
-            scrubber.learn_text(content.decode("utf-8", "replace").strip())
+                scrubber.collect_query(content.decode("utf-8", "replace"))
+            scrubber.collect_text(content.decode("utf-8", "replace").strip())
 
     def _is_signature(self, name: str) -> bool:
         return self._aws is not None and name == "authorization"
@@ -350,18 +352,19 @@ class Recorder:
             headers=scrubber.scrub_headers(self._kept(raw.headers)),
             body=_body(raw.body, scrubber, is_form=is_form),
         )
-        answer = raw.answer
-        localised = self._localised(answer.body.decode("latin-1"), ORIGIN).encode("latin-1")
+        response = raw.answer
+        localised = self._localised(response.body.decode("latin-1"), ORIGIN).encode("latin-1")
         headers = {
-            name: self._localised(value, ORIGIN) for name, value in _joined(answer.headers).items()
+            name: self._localised(value, ORIGIN)
+            for name, value in _joined(response.headers).items()
         }
         return Recorded(
             request,
             Received(
-                status=answer.status,
+                status=response.status,
                 headers=scrubber.scrub_headers(_shortened(headers)),
                 body=_body(localised, scrubber),
-                is_cut=answer.is_cut,
+                is_cut=response.is_cut,
             ),
         )
 
@@ -407,7 +410,7 @@ def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 def _shortened(headers: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: value if name in _KEPT or len(value) < _LONG_CHARS else OTHER
+        name: value if name in _KEPT or len(value) < _LONG_CHARS else UNKNOWN_MARK
         for name, value in headers.items()
         if name not in _NOT_FORWARDED and name not in ("date", "server")
     }

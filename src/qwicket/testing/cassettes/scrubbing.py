@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 MARK: Final = "SCRUBBED-"
 KEY_MARK: Final = f"{MARK}KEY"
 """Replaces the user's key, and its placeholder."""
-OTHER: Final = f"{MARK}0"
+UNKNOWN_MARK: Final = f"{MARK}0"
 """Replaces texts that hide a secret, or whose name is that of a secret."""
 _JWT_START: Final = (
     # {"alg": "none", "typ": "JWT"}, and claims with an expiry in 2100.
     "eyJhbGciOiAibm9uZSIsICJ0eXAiOiAiSldUIn0.eyJpYXQiOiAxNTc3ODM2ODAwLCAiZXhwIjogNDEwMjQ0NDgwMH0."
 )
-MARKED: Final = re.compile(
+ANY_MARK: Final = re.compile(
     rf"{MARK}(?:KEY|\d{{1,9}})|{re.escape(_JWT_START)}U0NSVUJCRUQt[\w-]{{1,12}}"
 )
 """Any replacement. That of a JWT is a JWT, with `SCRUBBED-` in base64 as its signature."""
@@ -70,7 +70,7 @@ _CRN: Final = re.compile(r"\bcrn:v1(?::[^:\s]*){4}:a/([^:\s]+):([^:\s]*)")
 _AWS_ACCOUNT: Final = re.compile(
     r"\barn:aws[\w-]*:[\w-]{1,32}:[\w-]{0,32}:([0-9]{12}):|<Account>([0-9]{12})</Account>"
 )
-"""Number of an account of AWS: no secret, but a person's. Clients need twelve digits there."""
+"""An AWS account: not a secret, but a person's. Clients need twelve digits there."""
 _AFTER_KEYS: Final = re.compile(
     r"/(?:keys?|tokens?|api-?keys?|secrets?)/([\w.~-]{16,})", re.IGNORECASE
 )
@@ -83,9 +83,9 @@ _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _ENCODED: Final = (_WRAPPED, _RUN, _HEX)
 """Texts that may be base64, also in lines, or hexadecimal digits."""
 _DEPTH: Final = 3
-"""Encodings within each other that are searched."""
+"""Searched encodings within each other."""
 _UNPACKED_BYTES: Final = 16 << 20
-"""Bytes of one compressed content that are searched."""
+"""Searched bytes of one compressed content."""
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 """Value of `wbits` that accepts both headers."""
 
@@ -98,78 +98,78 @@ class Scrubber:
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        self._marks: dict[str, str] = {each: KEY_MARK for each in keys if each}
-        self._people: dict[str, str] = {}
+        self._replacements: dict[str, str] = {each: KEY_MARK for each in keys if each}
+        self._emails: dict[str, str] = {}
         self._accounts: dict[str, str] = {}
-        self._known: re.Pattern[bytes] | None = None
+        self._secrets: re.Pattern[bytes] | None = None
 
     # --- collecting -------------------------------------------------------------------------------
 
-    def learn_headers(self, headers: Mapping[str, str]) -> None:
+    def collect_headers(self, headers: Mapping[str, str]) -> None:
         """Collect credentials in headers of a request or response."""
         for name, value in headers.items():
             if "cookie" in name.lower():
                 for pair in value.split(";"):
                     cookie, _, content = pair.strip().partition("=")
                     if cookie.lower() not in _COOKIE_ATTRIBUTES:
-                        self._learn(content)
+                        self._collect(content)
             elif _is_secret(name):
-                self._learn_credentials(value)
-            self.learn_text(value)
+                self._collect_credentials(value)
+            self.collect_text(value)
 
-    def learn_query(self, query: str) -> None:
+    def collect_query(self, query: str) -> None:
         """Collect secrets of a query or a form."""
         for name, value in parse_qsl(query):
             if _is_secret(name) or name.lower() in _ALSO_IN_QUERIES:
-                self._learn(value)
-            self.learn_text(value)
+                self._collect(value)
+            self.collect_text(value)
 
-    def learn_text(self, text: str) -> None:
+    def collect_text(self, text: str) -> None:
         """Collect secrets in a text: in JSON, in URLs, or by their form."""
         if text[:1] in ("{", "["):
             with contextlib.suppress(ValueError):
-                self.learn_json(json.loads(text))
+                self.collect_json(json.loads(text))
         for pattern in (*_PATTERNS, _AFTER_KEYS):
             for found in pattern.finditer(text):
-                self._learn(found[found.lastindex or 0])
+                self._collect(found[found.lastindex or 0])
         for found in _CRN.finditer(unquote(text)):
-            self._learn(found[1])
-            self._learn(found[2])
+            self._collect(found[1])
+            self._collect(found[2])
         for one, other in _AWS_ACCOUNT.findall(unquote(text)):
             self._accounts.setdefault(one or other, f"{len(self._accounts) + 1:012d}")
         for name, value in _IN_QUERY.findall(text):
             if _is_secret(name) or name.lower() in _ALSO_IN_QUERIES:
-                self._learn(unquote(value))
+                self._collect(unquote(value))
         for found in _EMAIL.finditer(text):
-            self._learn_person(unquote(found[0]))
+            self._collect_person(unquote(found[0]))
 
-    def learn_json(self, value: Any, *, is_secret: bool = False) -> None:
+    def collect_json(self, value: Any, *, is_secret: bool = False) -> None:
         """Collect secrets in decoded JSON: by the names of values, and by the form of texts."""
         if isinstance(value, dict):
             for name, each in value.items():
-                self.learn_json(each, is_secret=_is_secret_below(name, is_secret))
+                self.collect_json(each, is_secret=_is_secret_below(name, is_secret))
         elif isinstance(value, list):
             for each in value:
-                self.learn_json(each, is_secret=is_secret)
+                self.collect_json(each, is_secret=is_secret)
         elif isinstance(value, str):
             if is_secret:
-                self._learn(value)
-            self.learn_text(value)
+                self._collect(value)
+            self.collect_text(value)
 
-    def _learn_credentials(self, value: str) -> None:
+    def _collect_credentials(self, value: str) -> None:
         scheme, _, rest = value.strip().partition(" ")
         if scheme.lower() == "basic":
             with contextlib.suppress(ValueError):
                 user, _, password = base64.b64decode(rest).decode().partition(":")
-                self._learn(user)
-                self._learn(password, is_certain=True)
+                self._collect(user)
+                self._collect(password, is_certain=True)
         words = value.split()
         for word in words[1:] if scheme.lower() in _SCHEMES else words:
-            self._learn(word.strip(",").partition("=")[2] if "=" in word.rstrip("=,") else word)
+            self._collect(word.strip(",").partition("=")[2] if "=" in word.rstrip("=,") else word)
             if word.startswith("Credential="):
-                self._learn(word.removeprefix("Credential=").partition("/")[0])
+                self._collect(word.removeprefix("Credential=").partition("/")[0])
 
-    def _learn(self, secret: str, *, is_certain: bool = False) -> None:
+    def _collect(self, secret: str, *, is_certain: bool = False) -> None:
         """Collect a secret, to be replaced wherever it occurs.
 
         Short texts are not collected, because they occur in many others, nor plain words, which are
@@ -177,16 +177,21 @@ class Scrubber:
         """
         secret = secret.strip().strip(",")
         is_word = _is_word(secret) and not is_certain
-        if len(secret) < SHORTEST or secret in self._marks or MARKED.fullmatch(secret) or is_word:
+        if (
+            len(secret) < SHORTEST
+            or secret in self._replacements
+            or ANY_MARK.fullmatch(secret)
+            or is_word
+        ):
             return
-        numbers = {each for each in self._marks.values() if each != KEY_MARK}
-        self._marks[secret] = _mark(secret, len(numbers) + 1)
-        self._known = None
+        numbers = {each for each in self._replacements.values() if each != KEY_MARK}
+        self._replacements[secret] = _mark(secret, len(numbers) + 1)
+        self._secrets = None
 
-    def _learn_person(self, address: str) -> None:
+    def _collect_person(self, address: str) -> None:
         if not address.endswith(".invalid"):
-            self._people.setdefault(
-                address.lower(), f"person-{len(self._people) + 1}@example.invalid"
+            self._emails.setdefault(
+                address.lower(), f"person-{len(self._emails) + 1}@example.invalid"
             )
 
     # --- replacing --------------------------------------------------------------------------------
@@ -195,7 +200,7 @@ class Scrubber:
         """Return headers without secrets."""
         cleaned = {name: self.scrub_text(value) for name, value in headers.items()}
         return {
-            name: OTHER if _is_secret(name) and not MARKED.search(value) else value
+            name: UNKNOWN_MARK if _is_secret(name) and not ANY_MARK.search(value) else value
             for name, value in cleaned.items()
         }
 
@@ -212,7 +217,7 @@ class Scrubber:
             return [self.scrub_json(each, is_secret=is_secret) for each in value]
         if isinstance(value, str):
             text = self.scrub_text(value)
-            return OTHER if is_secret and text == value and value else text
+            return UNKNOWN_MARK if is_secret and text == value and value else text
         return 0 if is_secret and type(value) in (int, float) else value
 
     def scrub_query(self, query: str) -> str:
@@ -220,8 +225,8 @@ class Scrubber:
         parts = []
         for part in self.scrub_text(query).split("&"):
             name, is_pair, value = part.partition("=")
-            if value and _is_secret(unquote(name)) and not MARKED.search(value):
-                value = OTHER
+            if value and _is_secret(unquote(name)) and not ANY_MARK.search(value):
+                value = UNKNOWN_MARK
             parts.append(f"{name}{is_pair}{value}")
         return "&".join(parts)
 
@@ -229,12 +234,14 @@ class Scrubber:
         """Return a text without secrets, in any encoding."""
         text = self._replaced(text)
         for pattern in _ENCODED:
-            text = pattern.sub(lambda run: OTHER if self._is_hidden_in(run[0]) else run[0], text)
+            text = pattern.sub(
+                lambda run: UNKNOWN_MARK if self._is_hidden_in(run[0]) else run[0], text
+            )
         return text
 
     def scrub_content(self, content: bytes) -> bytes:
-        """Return bytes that are not a text, or `OTHER` if a secret is in them."""
-        return OTHER.encode() if self.contains_secret(content) else content
+        """Return bytes that are not a text, or `UNKNOWN_MARK` if a secret is in them."""
+        return UNKNOWN_MARK.encode() if self.contains_secret(content) else content
 
     def contains_secret(self, content: bytes, depth: int = _DEPTH) -> bool:
         """Return whether bytes contain a secret: plain, compressed, or encoded."""
@@ -255,29 +262,29 @@ class Scrubber:
         return any(self.contains_secret(each, depth) for each in _decoded(run))
 
     def _replaced(self, text: str) -> str:
-        marks = sorted(self._marks.items(), key=lambda item: -len(item[0]))
+        marks = sorted(self._replacements.items(), key=lambda item: -len(item[0]))
         for secret, mark in marks:
             variants = "|".join(map(re.escape, _variants(secret)))
             text = re.sub(variants, mark, text, flags=re.IGNORECASE)
         for number, mark in self._accounts.items():
             text = re.sub(rf"(?<!\d){number}(?!\d)", mark, text)
-        return _EMAIL.sub(lambda found: self._people.get(unquote(found[0]).lower(), found[0]), text)
+        return _EMAIL.sub(lambda found: self._emails.get(unquote(found[0]).lower(), found[0]), text)
 
     def _has_known(self, content: bytes) -> bool:
-        if self._known is None:
+        if self._secrets is None:
             self._compile()
-        return self._known is not None and self._known.search(content) is not None
+        return self._secrets is not None and self._secrets.search(content) is not None
 
     def _compile(self) -> None:
-        if not self._marks and not self._people:
+        if not self._replacements and not self._emails:
             return
-        secrets = [*self._marks, *self._people]
+        secrets = [*self._replacements, *self._emails]
         plain = {variant for each in secrets for variant in _variants(each)}
         wide = {each.encode(code) for each in secrets for code in ("utf-16-le", "utf-16-be")}
         texts = [re.escape(each.encode()) for each in plain] + [re.escape(each) for each in wide]
         inner = {each for secret in secrets for each in _in_base64(secret.encode())}
         runs = "|".join(map(re.escape, sorted(inner, key=len, reverse=True)))
-        self._known = re.compile(
+        self._secrets = re.compile(
             b"(?i:" + b"|".join(texts) + b")" + (b"|" + runs.encode() if runs else b"")
         )
 
@@ -292,7 +299,7 @@ def _is_secret_below(name: str, is_secret: bool) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    """Return whether a text is a plain word, such as a kind of token, and no token."""
+    """Return whether a text is a plain word, such as a kind of token."""
     return re.fullmatch(r"[A-Z]?[a-z]{1,11}", text) is not None
 
 
@@ -317,7 +324,7 @@ def _variants(secret: str) -> Iterator[str]:
 
 
 def _in_base64(secret: bytes) -> set[str]:
-    """Return the texts that a secret becomes in base64, for each of the three alignments."""
+    """Return a secret in base64, for each of the three alignments."""
     found = set()
     for shift in range(3):
         text = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""File of a cassette: requests and answers as readable JSON."""
+"""File of a cassette: requests and responses as readable JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMAT: Final = "qwicket-cassette"
 VERSION: Final = 1
 ORIGIN: Final = "http://cassette.invalid"
-"""Stands for an address of the vendor in recorded answers; a replay puts its own address there."""
+"""Stands for a vendor's address in recorded responses; a replay puts its own address there."""
 
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -79,12 +79,12 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class Received(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Recorded answer.
+    """Recorded response.
 
     Attributes:
         status: HTTP status; 0 if the connection ended before it.
         headers: Headers, with lower-case names.
-        body: Body of the answer.
+        body: Body of the response.
         is_cut: Whether the connection ended before the end of the body.
     """
 
@@ -95,7 +95,7 @@ class Received(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
 
 
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One request and its answer."""
+    """One request and its response."""
 
     request: Sent
     answer: Received
@@ -146,5 +146,5 @@ def read(path: Path) -> Cassette:
         for each in cassette.exchanges:  # decodes base64, to find its errors now
             _ = each.request.body.content, each.answer.body.content
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
-        raise CassetteError(f"{path} is no cassette: {error}.") from None
+        raise CassetteError(f"{path} is not a cassette: {error}.") from None
     return cassette

@@ -55,7 +55,7 @@ def exact(n_qubits: int, gates: Sequence[Gate]) -> dict[int, float]:
 
 
 def test_both_are_installed_here() -> None:
-    assert names.installed() == ("statevector", "clifford", "qsim", "aer-mps")
+    assert names.list_installed() == ("statevector", "clifford", "qsim", "aer-mps")
 
 
 # --- reference numbers ----------------------------------------------------------------------------
@@ -354,7 +354,7 @@ def test_optional_engines_are_imported_only_when_selected() -> None:
         from support import qubit_math
         from qwicket.circuits.qubit import Gate
         engines.warm_up()
-        print(engines.installed("qubit"))
+        print(engines.list_installed("qubit"))
         qubit_math.run(qubit_math.measured(14, qubit_math.scrambling(14)), 5, outputs=("counts",))
         print(sorted({"qiskit", "qiskit_aer", "qsimcirq", "cirq"} & set(sys.modules)))
     """

@@ -40,7 +40,7 @@ def test_a_server_that_has_streamed_is_known_to_run() -> None:
         assert b"".join(chunk for chunk in client.stream(request) if isinstance(chunk, bytes))
     with pytest.raises(NoResponse) as caught:
         client.exchange(request)
-    assert not caught.value.is_absent
+    assert not caught.value.is_not_started
 
 
 def exchange(url: str, request: Request) -> None:

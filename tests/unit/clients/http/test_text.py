@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.clients.http import redacted, sanitized, validated_header
+from qwicket.clients.http import redact, sanitize, validated_header
 
 
 def test_escape_sequences_do_not_reach_the_terminal() -> None:
-    assert sanitized("red \x1b[31m alert\x07\r\nDone.\udc80") == "red �[31m alert� Done.�"
+    assert sanitize("red \x1b[31m alert\x07\r\nDone.\udc80") == "red �[31m alert� Done.�"
 
 
 def test_long_texts_are_cut() -> None:
-    assert sanitized("x" * 10_000) == "x" * 499 + "…"
+    assert sanitize("x" * 10_000) == "x" * 499 + "…"
 
 
 @pytest.mark.parametrize("value", [None, 5, b"text", ["text"]])
 def test_what_is_no_text_is_empty(value: object) -> None:
-    assert sanitized(value) == ""
+    assert sanitize(value) == ""
 
 
 def test_every_secret_is_erased_in_every_place() -> None:
-    assert redacted("a key1 b key2 key1", ["key1", "key2", ""]) == "a ... b ... ..."
+    assert redact("a key1 b key2 key1", ["key1", "key2", ""]) == "a ... b ... ..."
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "a\r\nX: y", "pässword"])

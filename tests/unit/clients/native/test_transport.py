@@ -188,7 +188,7 @@ def test_pauses_grow_from_try_to_try() -> None:
 
 def test_no_connection_at_all_is_unreachable() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
-    with pytest.raises(Unreachable, match=r"cannot be reached: there is no connection\. Is the"):
+    with pytest.raises(Unreachable, match=r"cannot be reached: no server listens there\. Is the"):
         Transport(url, "secret", 5.0, QUICK).get("/x", OBJECT)
 
 

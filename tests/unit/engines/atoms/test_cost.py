@@ -24,5 +24,5 @@ def test_estimate_grows_with_gates_and_with_numbers_returned() -> None:
 
 def test_nobody_asks_for_an_engine_by_name() -> None:
     summary = summarise((spins([1]),))
-    assert engines.installed("atoms") == ()
+    assert engines.list_installed("atoms") == ()
     assert engines.unsupported_reason(summary, OPTIONS) is None

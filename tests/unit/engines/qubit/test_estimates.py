@@ -45,7 +45,7 @@ def asked(*sums: dict[str, float], is_exact: bool = False) -> Estimation:
             terms.append((places.setdefault(pauli, len(places)), factor))
         found.append(tuple(terms))
     paulis = tuple(places)
-    groups = estimation.grouped(paulis, 1000, is_exact=is_exact)
+    groups = estimation.group_paulis(paulis, 1000, is_exact=is_exact)
     return Estimation(paulis, groups, tuple(found), is_exact)
 
 

@@ -11,7 +11,7 @@ from qwicket import devices
 from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation, SiteNoise
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.summary import Summary
-from qwicket.engines.qubit.names import MAX_BOND_BITS, installed, unsupported_reason
+from qwicket.engines.qubit.names import MAX_BOND_BITS, list_installed, unsupported_reason
 
 PAULIS = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
 DAMPED = NoiseModel(name="", source="", gates={"cx": GateNoise(amplitude_damping=0.1)})
@@ -36,7 +36,7 @@ def test_installed_engines_are_found_without_importing_them() -> None:
     expected = ["statevector", "clifford"]
     expected += ["qsim"] if find_spec("qsimcirq") else []
     expected += ["aer-mps"] if find_spec("qiskit_aer") else []
-    assert list(installed()) == expected
+    assert list(list_installed()) == expected
 
 
 def test_devices_offer_names_that_exist() -> None:

@@ -12,7 +12,7 @@ from numpy.random import Generator, default_rng
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.cost import max_listed
-from qwicket.engines.qubit.support import reduced, span, support
+from qwicket.engines.qubit.support import reduce_basis, span, support
 from support import qubit_math
 
 
@@ -42,14 +42,14 @@ def test_span_is_all_sums(vectors: list[int], one: int) -> None:
             for vector in chosen:
                 total ^= vector
             expected.add(total)
-    basis = reduced(vectors, 6)
+    basis = reduce_basis(vectors, 6)
     assert basis is not None
     assert span(one, basis) == sorted(expected)
 
 
 def test_basis_stops_where_it_is_too_large() -> None:
-    assert reduced([1, 2, 3, 4], 3) == [1, 2, 4]
-    assert reduced([1, 2, 3, 4], 2) is None
+    assert reduce_basis([1, 2, 3, 4], 3) == [1, 2, 4]
+    assert reduce_basis([1, 2, 3, 4], 2) is None
 
 
 @given(st.integers(2, 6), st.integers(0, 40), st.integers(0, 10_000))

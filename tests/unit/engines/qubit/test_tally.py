@@ -15,7 +15,7 @@ from qwicket.engines.qubit import program, sampling
 from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.sampling import check_size
-from qwicket.engines.qubit.tally import Tally, arrays, counted, joined, memory, split
+from qwicket.engines.qubit.tally import Tally, arrays, count_shots, join_keys, memory, split
 from support import qubit_math
 
 X1 = Gate("x", (1,))
@@ -50,22 +50,22 @@ def test_nothing_measured_last_leaves_the_definite_bits() -> None:
 
 
 def test_count_draws_all_shots_of_a_leaf() -> None:
-    counted = dict(tally(Measure(0, 0), n_bits=1).count(leaf(0, 1_000), default_rng(1)))
-    assert sum(counted.values()) == 1_000
-    assert abs(counted[b"\0"] - 500) < 110
+    count_shots = dict(tally(Measure(0, 0), n_bits=1).count(leaf(0, 1_000), default_rng(1)))
+    assert sum(count_shots.values()) == 1_000
+    assert abs(count_shots[b"\0"] - 500) < 110
 
 
 def test_shots_of_many_states_are_counted_by_the_bits_that_show_them() -> None:
     """Qubit 1 is read into bit 9 and qubit 0 into bit 0; so many states make several chunks."""
     drawn = [np.array(each, dtype=np.int64) for each in ([0, 3, 3], [3], [1], [], [1, 2])]
-    found = counted(iter(drawn), sampling.measured_bits({0: 0, 9: 1}, 10), max_states=2)
+    found = count_shots(iter(drawn), sampling.measured_bits({0: 0, 9: 1}, 10), max_states=2)
     assert found == {b"\0\0": 1, b"\1\0": 2, b"\0\2": 1, b"\1\2": 3}
 
 
 def test_rows_become_keys_and_keys_rows() -> None:
     rows = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.uint8)
     assert list(split(rows)) == [b"\1\2\3", b"\4\5\6"]
-    assert joined([b"\1\2\3", b"\4\5\6"], 3).tolist() == rows.tolist()
+    assert join_keys([b"\1\2\3", b"\4\5\6"], 3).tolist() == rows.tolist()
 
 
 def test_arrays_are_aligned_and_ascend_as_numbers() -> None:

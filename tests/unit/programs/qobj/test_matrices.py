@@ -13,7 +13,7 @@ from scipy.stats import unitary_group
 
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, Reset
 from qwicket.model.limits import Limits
-from qwicket.programs.qobj.matrices import prepared
+from qwicket.programs.qobj.matrices import prepare_state
 from support import qubit_math
 from unit.programs.qobj.documents import (
     Json,
@@ -142,7 +142,7 @@ def test_any_state_is_prepared_exactly_whatever_the_order_of_its_qubits(
     n_qubits = len(vector).bit_length() - 1
     qubits = list(range(n_qubits))
     rng.shuffle(qubits)
-    gates = list(prepared(vector.tolist(), qubits))
+    gates = list(prepare_state(vector.tolist(), qubits))
     found = qubit_math.amplitudes(n_qubits, gates)
     index = [sum((k >> i & 1) << q for i, q in enumerate(qubits)) for k in range(len(vector))]
     assert abs(np.vdot(found[index], vector)) == pytest.approx(1, abs=1e-13)

@@ -132,7 +132,7 @@ class LargeResult:
 
     async def _texts(self) -> AsyncGenerator[bytes]:
         """Yield the JSON of the result."""
-        shown = results.typed(
+        shown = results.encode_typed(
             "PrimitiveResult", {"pub_results": [], "metadata": self._plan.metadata}
         )
         opening, closing = _around(shown, b'"pub_results":[')
@@ -150,7 +150,7 @@ class LargeResult:
         (sample,) = await self._results.some(self._plan.job, first, 1)
         registers = list(results.registers(sample))
         fields = {name: _field(size) for name, _, size in registers}
-        texts = msgspec.json.encode(results.sampled(fields, shape)).split(_PLACEHOLDER)
+        texts = msgspec.json.encode(results.sampler_result(fields, shape)).split(_PLACEHOLDER)
         yield texts[0]
         for (_, start, size), after in zip(registers, texts[1:], strict=True):
             yield b'"'
@@ -189,8 +189,8 @@ class _Packer:
 
 
 def _field(size: int) -> dict[str, Any]:
-    array = results.typed("ndarray", _MARK)
-    return results.typed("BitArray", {"array": array, "num_bits": size})
+    array = results.encode_typed("ndarray", _MARK)
+    return results.encode_typed("BitArray", {"array": array, "num_bits": size})
 
 
 def _packed_shots(packer: _Packer, parts: Sequence[Outcome], start: int, size: int) -> bytes:

@@ -1,9 +1,9 @@
-"""Submissions whose answer was lost: the same content, sent again, is the same job.
+"""Submissions whose response was lost: the same content, sent again, is the same job.
 
 Clients repeat a POST without an idempotency key after a proxy's 502 or 504. So a submission's
-content is its key until its answer has been delivered. After that the key is deleted, because a
+content is its key until its response has been delivered. After that the key is deleted, because a
 user may submit two equal jobs on purpose. The key is stored with the job, so after a crash no
-answer counts as delivered.
+response counts as delivered.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KEY_S: Final = 60.0
 """Time for which a key is stored, if it is not deleted."""
 _SETTLING_S: Final = 1.0
-"""Time within which another server deletes the key of an answer that it has delivered."""
+"""Time within which another server deletes the key of a response that it has delivered."""
 
 
 class _Content(NamedTuple):
@@ -108,7 +108,7 @@ class LostAnswers:
             self._end(content)
 
     async def _delete_key(self, content: _Content) -> None:
-        """Delete the key of an answer that has been delivered."""
+        """Delete the key of a response that has been delivered."""
         if job := self._undeleted.get(content):
             await self._gateway.jobs.forget_key(job, content.key)
             del self._undeleted[content]

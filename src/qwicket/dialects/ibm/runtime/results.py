@@ -52,7 +52,7 @@ def result(
         own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
         shown.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
     whole = {"pub_results": shown, "metadata": metadata_of(source, vendor_fields)}
-    return typed("PrimitiveResult", whole)
+    return encode_typed("PrimitiveResult", whole)
 
 
 def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[str, Any]:
@@ -116,11 +116,11 @@ def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
     for name, start, size in registers(parts[0]):
         rows = np.stack([shots(part, start, size) for part in parts])
         array = _array(rows.reshape(*shape.values, *rows.shape[1:]))
-        fields[name] = typed("BitArray", {"array": array, "num_bits": size})
-    return sampled(fields, shape)
+        fields[name] = encode_typed("BitArray", {"array": array, "num_bits": size})
+    return sampler_result(fields, shape)
 
 
-def sampled(fields: dict[str, Any], shape: Shape) -> dict[str, Any]:
+def sampler_result(fields: dict[str, Any], shape: Shape) -> dict[str, Any]:
     """Return the result of a sampler's pub from its registers."""
     return _pub("SamplerPubResult", fields, shape.values, {"circuit_metadata": {}})
 
@@ -160,15 +160,15 @@ def _pub(
     kind: str, fields: dict[str, Any], shape: tuple[int, ...], metadata: dict[str, Any]
 ) -> dict[str, Any]:
     data = {"field_names": list(fields), "shape": shape, "fields": fields}
-    return typed(kind, {"data": typed("DataBin", data), "metadata": metadata})
+    return encode_typed(kind, {"data": encode_typed("DataBin", data), "metadata": metadata})
 
 
 def _array(values: NDArray[Any]) -> dict[str, Any]:
     file = BytesIO()
     np.save(file, np.ascontiguousarray(values) if values.ndim else values, allow_pickle=False)
-    return typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
+    return encode_typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
 
 
-def typed(kind: str, value: Any) -> dict[str, Any]:
+def encode_typed(kind: str, value: Any) -> dict[str, Any]:
     """Return a value of a type that JSON lacks, as clients' decoders read it."""
     return {"__type__": kind, "__value__": value}

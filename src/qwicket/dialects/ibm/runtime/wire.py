@@ -35,7 +35,7 @@ ESTIMATOR: Final = "estimator"
 EXECUTOR: Final = "executor"
 _PAGE: Final = 20
 _ANSWER_MS: Final = 60_000
-"""Time within which the same content is the same job, if its answer was lost."""
+"""Time within which the same content is the same job, if its response was lost."""
 PENDING: Final = (
     JobState.DRAFT,
     JobState.QUEUED,

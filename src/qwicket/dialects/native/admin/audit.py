@@ -62,7 +62,7 @@ async def list_refusals(access: Access, actor: Actor, request: Request[None]) ->
     return json(wire.refusal_list(found))
 
 
-def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
+def record_requests(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
     """Return the handler of a route, with its requests recorded in the audit log."""
     handler = route.handler
     # The kind of object is in the path: `/accounts/{account}`, `/bulk/accounts`.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 async def list_budgets(access: Access, actor: Actor, request: Request[None]) -> Response:
     """List all budgets and what is left of them."""
-    found = await access.admin.budgets.all()
-    return json(schema.BudgetList(budgets=tuple(map(account_wire.budget, found))))
+    budgets = await access.admin.budgets.all()
+    return json(schema.BudgetList(budgets=tuple(map(account_wire.budget, budgets))))
 
 
 async def set_budget(
@@ -29,17 +29,17 @@ async def set_budget(
 ) -> Response:
     """Set how much the jobs of a project may use in a period."""
     body = request.payload
-    made = await access.admin.budgets.put(
+    budget = await access.admin.budgets.put(
         body.project, body.unit, body.period, body.maximum, device=body.device
     )
-    return json(account_wire.budget(made))
+    return json(account_wire.budget(budget))
 
 
 async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
     """Read how much the jobs that ended in a period have used, by project and device."""
     query = request.query_params
     by = choice(query, "by", ("project,device", "device,project", "project", "device"))
-    found = await access.admin.budgets.usage(day(query, "from"), day(query, "to"), by.split(","))
+    usage = await access.admin.budgets.usage(day(query, "from"), day(query, "to"), by.split(","))
     return json(
         schema.UseList(
             usage=tuple(
@@ -51,7 +51,7 @@ async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Re
                     seconds=from_stored_amount("seconds", each.use.seconds),
                     cost=from_stored_amount("cost", each.use.cost),
                 )
-                for each in found
+                for each in usage
             )
         )
     )

@@ -34,7 +34,7 @@ async def create_invitation(
         project=body.project, uses=body.uses, life_s=body.life_s
     )
     of = made.invitation
-    answer = schema.CreatedInvitationBody(
+    created = schema.CreatedInvitationBody(
         id=of.id,
         project=of.project,
         uses=of.maximum,
@@ -44,7 +44,7 @@ async def create_invitation(
         code=made.code,
         url=f"{request.server_url}{_PAGE}?code={made.code}",
     )
-    return json(answer, 201)
+    return json(created, 201)
 
 
 async def delete_invitation(access: Access, actor: Actor, request: Request[None]) -> Response:

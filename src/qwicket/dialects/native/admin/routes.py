@@ -327,7 +327,7 @@ _RECORDED: Final = frozenset({exports.export_jobs})
 ROUTES: Final = tuple(
     each
     if each.method == "GET" and each.handler not in _RECORDED
-    else dataclasses.replace(each, handler=audit.recorded(each))
+    else dataclasses.replace(each, handler=audit.record_requests(each))
     for each in _ROUTES
 )
 """The routes; requests that may change something are recorded in the audit log."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.qbraid import query, registry, submissions, wire
-from qwicket.dialects.qbraid.handlers import not_offered, without_leading_slashes
+from qwicket.dialects.qbraid.handlers import refusal_routes, without_leading_slashes
 from qwicket.dialects.qbraid.v0.handlers import Handlers
 from qwicket.dialects.routing import Body, Dialect, Open, Route
 from qwicket.model.accounts import Scope
@@ -67,7 +67,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("PUT", "/quantum-jobs/cancel/{id}", Handlers.cancel_job, _W),
     Route("GET", "/quantum-jobs/result/{id}", Handlers.read_result, _R),
     Route("DELETE", "/quantum-jobs/{id}", Handlers.delete_job, _W),
-    *not_offered("lab", "environments", "chat", "billing", "storage", "user"),
+    *refusal_routes("lab", "environments", "chat", "billing", "storage", "user"),
 )
 
 

@@ -220,7 +220,7 @@ class Handlers(CommonHandlers):
             found = [await compile_(job, number, gate) for number in range(job.n_circuits)]
         except (InvalidRequest, LimitExceeded) as refusal:
             raise NotFound(refusal.detail) from None
-        programs = [jobs.compiled(circuit) for circuit in found]
+        programs = [jobs.compiled_program(circuit) for circuit in found]
         return _success(programs if vendor_fields.is_batch or len(programs) > 1 else programs[0])
 
     async def _entangler(self, job: Job) -> Entangler:
@@ -323,7 +323,7 @@ class Handlers(CommonHandlers):
         group = await self._group_named(actor, request)
         await self._gateway.job_groups.close(actor, group.id, dialect=wire.DIALECT)
         await self._gateway.job_groups.cancel_all(actor, group.id, dialect=wire.DIALECT)
-        group = await self._gateway.job_groups.annotate(actor, group, groups.cancelled(group))
+        group = await self._gateway.job_groups.annotate(actor, group, groups.mark_cancelled(group))
         return await self._group_shown(actor, group)
 
     async def delete_group(self, actor: Actor, request: Request[None]) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.qbraid import groups, submissions, wire
-from qwicket.dialects.qbraid.handlers import not_offered, without_leading_slashes
+from qwicket.dialects.qbraid.handlers import refusal_routes, without_leading_slashes
 from qwicket.dialects.qbraid.v1.handlers import Handlers
 from qwicket.dialects.routing import Body, Dialect, Route
 from qwicket.model.accounts import Scope
@@ -51,8 +51,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/jobs/{id}/result", Handlers.read_result, _R),
     Route("GET", "/jobs/{id}/program", Handlers.read_program, _R),
     Route("GET", "/jobs/{id}/compiled-program", Handlers.read_compiled, _R),
-    *not_offered("projects", "environments", "compute", "storage", "files", "organizations"),
-    *not_offered("billing", "users", "access-tokens"),
+    *refusal_routes("projects", "environments", "compute", "storage", "files", "organizations"),
+    *refusal_routes("billing", "users", "access-tokens"),
 )
 
 
