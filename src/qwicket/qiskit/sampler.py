@@ -1,4 +1,4 @@
-"""Qiskit's sampler primitive. All circuits with the same number of shots are one job."""
+"""Qiskit's sampler primitive. All circuits with the same shots are one job."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ORDER: Final = (
     JobStatus.RUNNING,
     JobStatus.DONE,
 )
-"""Precedence of statuses: a `SamplerJob` has the first of these that one of its jobs has."""
+"""A `SamplerJob` has the first of these that one of its jobs has."""
 
 
 @dataclass
@@ -43,10 +43,10 @@ class SamplerOptions:
     """Default options of a run.
 
     Attributes:
-        default_shots: Shots of pubs without a number of shots.
+        default_shots: Shots of pubs without their own.
         seed_simulator: Seed of each job, 0 ≤ seed < 2^63; None lets the server draw one.
-        noise: Name of one of the device's noise models; None for no noise.
-        engine: Name of one of the device's engines; "" lets the server choose.
+        noise: One of the device's noise models; None for no noise.
+        engine: One of the device's engines; "" lets the server choose.
     """
 
     default_shots: int = _SHOTS
@@ -75,12 +75,11 @@ class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
         self.options = given if isinstance(given, SamplerOptions) else SamplerOptions(**given)
 
     def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> SamplerJob:
-        """Submit pubs. On return, all of their jobs are on the server's disk.
+        """Submit pubs. On return, all jobs are on the server's disk.
 
         Args:
-            pubs: Circuits, or tuples of a circuit, values of its parameters, and shots.
-            shots: Shots of pubs without a number of their own; by default
-                `options.default_shots`, 1,024.
+            pubs: Circuits, or tuples of a circuit, parameter values, and shots.
+            shots: Shots of pubs without their own; by default `options.default_shots`.
 
         Raises:
             ValueError: There are no pubs.
@@ -126,7 +125,7 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         self._pubs = tuple(pubs)
 
     def status(self) -> JobStatus:
-        """Return the present status: ERROR or CANCELLED if a job has it, else the earliest one.
+        """Return the status: ERROR or CANCELLED if a job has it, else the earliest one.
 
         Raises:
             ClientError: A request failed.
@@ -162,8 +161,7 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
 
         Args:
             timeout: Seconds to wait for each job; None waits without a limit.
-            progress: Whether to show the position in the queue, then the progress, on standard
-                error.
+            progress: Whether to show place in the queue and progress on standard error.
 
         Returns:
             For each pub a bit array per classical register, of the shape of its parameters.
@@ -181,7 +179,7 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
 
 
 def _shots(pubs: Sequence[SamplerPub]) -> list[int]:
-    """Return each number of shots once, in the order of the pubs."""
+    """Return each number of shots, in the order of the pubs."""
     return list(dict.fromkeys(pub.shots for pub in pubs))
 
 

@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """Slots that are given out in the order of the requests.
+    """Slots that are given out in the order of the requests; a semaphore cannot shrink.
 
-    A semaphore cannot shrink. When a cluster loses workers, slots in use stay in use until they are
-    released, and no further slot is given out before.
+    When a cluster loses workers, slots in use stay in use until they are released.
 
     Args:
         count: Returns how many slots there are now; call `resize` after a change.
@@ -41,7 +40,7 @@ class Slots:
             raise
 
     def take(self) -> None:
-        """Take a slot at once, also if none is free."""
+        """Take a slot, even if none is free."""
         self._n_taken += 1
 
     def release(self) -> None:
@@ -51,9 +50,9 @@ class Slots:
     async def lend(self, seconds: float, stop: asyncio.Event) -> None:
         """Lend a taken slot to others for `seconds`, then wait until one is free again.
 
-        At most as many slots as there are can be lent at a time; a further caller keeps its slot.
-        The slot is taken back at once, even if none is free, in three cases: `stop` is set, the
-        caller is cancelled, or the time is over and there are no slots at all.
+        At most as many slots as there are can be lent; a further caller keeps its slot. The slot is
+        taken back at once, even if none is free, if `stop` is set, the caller is cancelled, or the
+        time is over and there are no slots.
         """
         if self._n_lent >= self._count():
             await _wait(stop, seconds)
@@ -75,7 +74,7 @@ class Slots:
     async def _release_and_wait(
         self, seconds: float, stop: asyncio.Event, group: set[asyncio.Future[Any]]
     ) -> None:
-        """Give back a slot for `seconds`, then wait for one; `group` holds the waiter meanwhile."""
+        """Give back a slot, wait for one after `seconds`; `group` holds the waiter meanwhile."""
         self.release()
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
@@ -95,12 +94,12 @@ class Slots:
                 self.take()
 
     def resize(self) -> None:
-        """Give out the slots that are free now. Call this after the number has changed."""
+        """Give out free slots, after the number has changed."""
         while self._waiting and self._n_taken < self._count():
             self._give(self._waiting.popleft())
         if not self._count():
             for waiter in self._lenders:
-                self._give(waiter)  # its job can be given back, which is better than to wait
+                self._give(waiter)  # to give its job back is better than to wait
 
     def _give(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():  # else it was cancelled while it waited, or has its slot
@@ -109,6 +108,5 @@ class Slots:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, for `seconds` at most."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)

@@ -47,8 +47,6 @@ class Handlers:
     async def sign_in(self, request: Request[Any]) -> Actor:
         return await self._sign_in(request)
 
-    # --- devices ----------------------------------------------------------------------------------
-
     async def search_devices(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
         """Search for devices."""
         found = await self._devices(region(request))
@@ -67,9 +65,7 @@ class Handlers:
                 return json(catalogue.details(device, forecast.n_waiting))
         name = device_of(arn)
         if name is None:
-            raise NotFound(
-                f"There is no such device: {arn[:100]!r} is not the ARN of a device here."
-            )
+            raise NotFound(f"There is no device {arn[:100]!r}: this is not an ARN of this server.")
         catalogue.device_named(name)
         raise NotFound(f"There is no device {name} in {region(request)}.")
 
@@ -130,10 +126,10 @@ class Handlers:
         return json(page)
 
     async def _task(self, actor: Actor, request: Request[Any]) -> tuple[Job, wire.VendorFields]:
-        """Return the task that a path names, and the vendor fields that are stored with it.
+        """Return the task that a path names, and its vendor fields.
 
         Raises:
-            NotFound: The task does not exist, or is not visible to the actor.
+            NotFound: The task does not exist for the actor.
         """
         arn = request.path_params["arn"]
         job, document = await self._gateway.jobs.get_with_vendor_fields(
@@ -180,5 +176,5 @@ class Handlers:
         await self._gateway.jobs.rename(actor, job.id, dialect=DIALECT, tags=texts)
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
-        """Refuse requests for hybrid jobs and spending limits."""
+        """Refuse hybrid jobs and spending limits."""
         raise NotOffered("This server has no hybrid jobs and no spending limits.")
