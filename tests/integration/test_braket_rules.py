@@ -45,9 +45,14 @@ def error(answer: httpx.Response) -> tuple[int, str, str]:
 def test_a_simulator_that_only_aws_has_is_refused_by_name(server: LiveServer) -> None:
     pair = pair_of(server, server.unused("tn"))
     read = send(server, pair, "GET", f"/device/{quote(TN1, safe='')}")
-    for answer in (read, create(server, pair, deviceArn=TN1)):
-        status, kind, message = error(answer)
-        assert (status, kind) == (404, "ResourceNotFoundException")
+    created = create(server, pair, deviceArn=TN1)
+    # CreateQuantumTask has no ResourceNotFoundException in AWS's model.
+    for answer, expected in (
+        (read, (404, "ResourceNotFoundException")),
+        (created, (400, "ValidationException")),
+    ):
+        *found, message = error(answer)
+        assert tuple(found) == expected
         assert message.startswith("There is no device tn1: this server does not simulate tensor")
     assert tasks(server, pair) == []
 
@@ -65,6 +70,17 @@ def test_an_unknown_device_is_named(server: LiveServer, arn: str, message: str) 
     status, kind, text = error(answer)
     assert (status, kind) == (404, "ResourceNotFoundException")
     assert text.startswith(message)
+
+
+def test_a_reservation_is_refused_by_name(server: LiveServer) -> None:
+    pair = pair_of(server, server.unused("reserving"))
+    arn = "arn:aws:braket:us-east-1:123456789012:reservation/a1b123cd-45e6-789f-gh01-i234567jk8l9"
+    reserved = [{"arn": arn, "type": "RESERVATION_TIME_WINDOW_ARN"}]
+    status, kind, message = error(create(server, pair, associations=reserved))
+    assert (status, kind) == (400, "ValidationException")
+    assert message.startswith("associations: this server has no reservations of Amazon Braket")
+    assert tasks(server, pair) == []
+    assert create(server, pair, associations=[]).status_code == 201
 
 
 def test_a_throttled_task_is_not_stored(tmp_path: Path) -> None:

@@ -81,14 +81,18 @@ class NamedDevice(NamedTuple):
         return self.is_simulator or region == QPU_REGION
 
 
-def device_named(name: str) -> str:
+def device_named(name: str, field: str | None = None) -> str:
     """Return this server's name of a device.
+
+    Args:
+        name: Name in its ARN.
+        field: Field of the body that has the ARN, if a body has it.
 
     Raises:
         NotFound: It is a simulator that only AWS has.
     """
     if name in _MISSING:
-        raise NotFound(_MISSING[name])
+        raise NotFound(_MISSING[name], field=field)
     return _NAMES.get(name, name)
 
 
