@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,7 @@ import pytest
 from support import braket
 from support.postgres import PostgresServer
 from support.server import LiveServer, run_cli, running_server
+from support.waiting import until
 
 TN1 = braket.SV1.replace("sv1", "tn1")
 
@@ -104,6 +107,100 @@ def test_a_throttled_task_is_not_stored(tmp_path: Path) -> None:
         assert third.status_code == 201
         assert create(server, pair, clientToken="t3").json() == third.json()
         assert len(tasks(server, pair)) == 3
+
+
+def read(server: LiveServer, pair: str, arn: str) -> Any:
+    return send(server, pair, "GET", f"/quantum-task/{quote(arn, safe='')}").json()
+
+
+def cancel(server: LiveServer, pair: str, arn: str) -> httpx.Response:
+    path = f"/quantum-task/{quote(arn, safe='')}/cancel"
+    return send(server, pair, "PUT", path, {"clientToken": "c"})
+
+
+def test_a_waiting_task_has_a_place_until_it_is_cancelled(tmp_path: Path) -> None:
+    with running_server(tmp_path, "--workers", "0") as server:
+        pair = pair_of(server, "ada")
+        first, second = (create(server, pair).json()["quantumTaskArn"] for _ in range(2))
+        assert [read(server, pair, arn)["queueInfo"]["position"] for arn in (first, second)] == [
+            "1",
+            "2",
+        ]
+        for _ in range(2):
+            answer = cancel(server, pair, first)
+            assert (answer.status_code, answer.json()["cancellationStatus"]) == (200, "CANCELLED")
+        found = read(server, pair, first)
+        assert (found["status"], found["queueInfo"]["position"]) == ("CANCELLED", "None")
+        assert read(server, pair, second)["queueInfo"]["position"] == "1"
+
+
+def test_simultaneous_requests_with_one_client_token_make_one_task(server: LiveServer) -> None:
+    pair = pair_of(server, server.unused("racing"))
+    with ThreadPoolExecutor(16) as pool:
+        answers = [*pool.map(lambda _: create(server, pair, clientToken="once"), range(16))]
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    assert len(tasks(server, pair)) == 1
+
+
+def test_each_filter_finds_its_tasks(server: LiveServer) -> None:
+    pair = pair_of(server, server.unused("searching"))
+
+    def made(device: str) -> str:
+        time.sleep(0.002)  # times of creation are in milliseconds
+        arn = create(server, pair, deviceArn=device).json()["quantumTaskArn"]
+        return str(arn)
+
+    dm1 = braket.SV1.replace("sv1", "dm1")
+    a, b, c = (made(device) for device in (braket.SV1, dm1, braket.SV1))
+    at_a, at_b = (read(server, pair, arn)["createdAt"] for arn in (a, b))
+    until(
+        lambda: {each["status"] for each in tasks(server, pair)} == {"COMPLETED"},
+        "all tasks have completed",
+    )
+
+    def search(*filters: tuple[str, str, list[str]], **page: Any) -> httpx.Response:
+        named = [dict(zip(("name", "operator", "values"), each, strict=True)) for each in filters]
+        return send(server, pair, "POST", "/quantum-tasks", {"filters": named, **page})
+
+    done = ("status", "EQUAL", ["COMPLETED"])
+    on_sv1 = ("deviceArn", "EQUAL", [braket.SV1])
+    for expected, *filters in (
+        ([c, b, a],),
+        ([b, a], ("quantumTaskArn", "EQUAL", [a, b])),
+        ([b], ("deviceArn", "EQUAL", [dm1])),
+        ([c, b, a], ("deviceArn", "EQUAL", [dm1, braket.SV1])),
+        ([c, b, a], done),
+        ([], ("status", "EQUAL", ["FAILED", "CANCELLED"])),
+        ([c, b, a], ("status", "EQUAL", ["FAILED", "COMPLETED"])),
+        ([a], ("createdAt", "LT", [at_b])),
+        ([b, a], ("createdAt", "LTE", [at_b])),
+        ([b], ("createdAt", "EQUAL", [at_b])),
+        ([c, b], ("createdAt", "GTE", [at_b])),
+        ([c], ("createdAt", "GT", [at_b])),
+        ([b, a], ("createdAt", "BETWEEN", [at_a, at_b])),
+        ([c], done, on_sv1, ("createdAt", "GT", [at_b])),
+        ([], on_sv1, ("quantumTaskArn", "EQUAL", [b])),
+        ([], ("jobArn", "EQUAL", ["arn:aws:braket:us-east-1:123456789012:job/x"])),
+    ):
+        answer = search(*filters)
+        found = [each["quantumTaskArn"] for each in answer.json()["quantumTasks"]]
+        assert found == expected, filters
+    paged, token, n_pages = [], None, 0
+    while token or not n_pages:
+        page = search(on_sv1, maxResults=1, **({"nextToken": token} if token else {})).json()
+        assert len(page["quantumTasks"]) <= 1
+        paged += [each["quantumTaskArn"] for each in page["quantumTasks"]]
+        token, n_pages = page.get("nextToken"), n_pages + 1
+    assert (paged, n_pages) == ([c, a], 4)
+    for wrong in (
+        ("shots", "EQUAL", ["10"]),
+        ("status", "LT", ["QUEUED"]),
+        ("status", "EQUAL", ["DONE"]),
+        ("createdAt", "BETWEEN", [at_a]),
+        ("createdAt", "GT", ["yesterday"]),
+    ):
+        assert error(search(wrong))[:2] == (400, "ValidationException")
 
 
 def test_servers_of_one_database_need_the_same_master_key(
