@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -201,6 +202,38 @@ def test_each_filter_finds_its_tasks(server: LiveServer) -> None:
         ("createdAt", "GT", ["yesterday"]),
     ):
         assert error(search(wrong))[:2] == (400, "ValidationException")
+
+
+def test_a_pair_and_its_token_have_the_same_rights(server: LiveServer) -> None:
+    name = server.unused("paired")
+    server.token(name)
+    make = ("token", "create", "--user", name, "--aws", "--scope", "jobs:write")
+    pair = server.admin(*make, "--device", "statevector")
+    program = {
+        "program": 'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; measure q -> c;',
+        "shots": 1,
+    }
+
+    def natively(pair: str, device: str = "statevector") -> int:
+        with server.client(".".join(pair.split())) as http:
+            return http.post("/v1/jobs", json={"device": device, **program}).status_code
+
+    assert (create(server, pair).status_code, natively(pair)) == (201, 201)
+    for of_another in (
+        create(server, pair, deviceArn=braket.RYDBERG, action=braket.analog_action()),
+        send(server, pair, "POST", "/quantum-tasks", {"filters": []}),
+    ):
+        assert error(of_another)[:2] == (403, "AccessDeniedException")
+    assert natively(pair, "qwicket_line5") == 403
+    with server.client(".".join(pair.split())) as http:
+        assert http.get("/v1/jobs").status_code == 403
+    listed = json.loads(server.admin("token", "list", "--user", name, "--json"))
+    (token,) = (each["id"] for each in listed if each["devices"] == ["statevector"])
+    server.admin("token", "revoke", token)
+    short = server.admin(*make, "--expires", "1s")
+    for each in (pair, short):
+        until(lambda each=each: natively(each) == 401, "the token has ended")
+        assert error(create(server, each))[:2] == (403, "UnrecognizedClientException")
 
 
 def test_servers_of_one_database_need_the_same_master_key(
