@@ -231,8 +231,8 @@ def test_a_pair_and_its_token_have_the_same_rights(server: LiveServer) -> None:
     (token,) = (each["id"] for each in listed if each["devices"] == ["statevector"])
     server.admin("token", "revoke", token)
     short = server.admin(*make, "--expires", "1s")
+    until(lambda: natively(pair) == natively(short) == 401, "both tokens have ended")
     for each in (pair, short):
-        until(lambda each=each: natively(each) == 401, "the token has ended")
         assert error(create(server, each))[:2] == (403, "UnrecognizedClientException")
 
 
