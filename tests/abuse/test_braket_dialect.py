@@ -84,6 +84,34 @@ def test_a_signature_of_another_service_is_refused(
         assert "signature is for" in refused(answer, prefix)
 
 
+SKEWED = {
+    "/braket": "InvalidSignatureException",
+    "/s3": "RequestTimeTooSkewed",
+    "/sts": "SignatureDoesNotMatch",
+}
+
+
+@pytest.mark.parametrize("prefix", ASKS)
+def test_a_request_can_be_replayed_for_15_minutes(
+    server: LiveServer, client: httpx.Client, prefix: str
+) -> None:
+    name = server.unused("replay")
+    server.token(name)
+    pair = server.admin(
+        *("token", "create", "--user", name, "--aws"),
+        *("--scope", "jobs:read", "--scope", "devices:read"),
+    )
+    method, url, content = ASKS[prefix]
+    for age_s in (840, -840, 960, -960):
+        signed = braket.Signature(pair, braket.SERVICES[prefix], age_s=age_s)
+        answer = client.request(method, url, content=content, auth=signed)
+        if abs(age_s) < 900:
+            assert answer.is_success, answer.text
+        else:
+            assert "too far from the server's time" in refused(answer, prefix)
+            assert SKEWED[prefix] in answer.text
+
+
 def test_another_body_than_the_signed_one_is_refused(client: httpx.Client, who: SignedIn) -> None:
     class OtherBody(Changed):
         def auth_flow(

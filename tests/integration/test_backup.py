@@ -106,6 +106,11 @@ def test_a_backup_names_the_file_of_master_keys_that_it_does_not_contain(tmp_pat
     printed = run_cli("backup", str(tmp_path / "after.db"), *place).stderr
     assert printed.startswith(f"Copy {tmp_path / 'data' / 'aws-master-keys'} to another place")
     assert printed.count("\n") == 1
+    master = (tmp_path / "data" / "aws-master-keys").read_text().split()[1]
+    copy = (tmp_path / "after.db").read_bytes()
+    assert copy.startswith(b"SQLite format 3")
+    for secret in (master.encode(), bytes.fromhex(master)):
+        assert secret not in copy
 
 
 @pytest.mark.timeout(180)

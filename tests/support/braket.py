@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 from collections.abc import Generator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -69,17 +69,21 @@ class Signature(httpx.Auth):
         pair: Key id and secret, as `qwicket token create --aws` prints them.
         service: In the scope of the signature.
         region: In the scope.
+        age_s: Seconds since it was made; negative for one that is ahead.
     """
 
     requires_request_body = True
 
-    def __init__(self, pair: str, service: str, region: str = "us-east-1") -> None:
+    def __init__(
+        self, pair: str, service: str, region: str = "us-east-1", *, age_s: int = 0
+    ) -> None:
         self._key_id, self._secret = pair.split()
         self._service = service
         self._region = region
+        self._age = timedelta(seconds=age_s)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        now = (datetime.now(UTC) - self._age).strftime("%Y%m%dT%H%M%SZ")
         body_hash = hashlib.sha256(request.content).hexdigest()
         signed = {"host": request.headers["host"], "x-amz-date": now}
         if self._service == "s3":

@@ -251,8 +251,8 @@ def token() -> None:
 @click.option(
     "--aws",
     is_flag=True,
-    help="Create a key pair for AWS's clients in place of a token: print key id and secret, a line"
-    " each.",
+    help="Create a key pair for AWS's clients: print key id and secret, a line each. Joined by a"
+    " dot, they are a token with the same rights.",
 )
 @options.administration
 def create_token(

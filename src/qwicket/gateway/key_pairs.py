@@ -30,6 +30,8 @@ _BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _RANDOM_CHARS: Final = 15  # 2^75
 # Prefix, one digit for the version of the master key, random digits: 20, as AWS's have.
 KEY_ID: Final = re.compile(rf"{PREFIX}[{_BASE32}]{{{1 + _RANDOM_CHARS}}}")
+TOKEN: Final = re.compile(rf"{KEY_ID.pattern}\.[A-Za-z0-9_-]{{43}}")
+"""A key pair as a token: the key id, a dot, the secret."""
 _KEY_BYTES: Final = 32
 _LINE: Final = re.compile(r"([1-9][0-9]?) ([0-9a-f]{64})")
 _MAX_VERSION: Final = len(_BASE32)

@@ -108,7 +108,9 @@ class Gateway:
         """Number of open streams by account, in all dialects and pages."""
         self.sign_in = sign_in or SignInSettings()
         self.auth = SignIn(
-            store, limits.sign_in, now_ms, are_passwords_on=self.sign_in.are_passwords_on
+            *(store, limits.sign_in, now_ms),
+            are_passwords_on=self.sign_in.are_passwords_on,
+            key_pairs=lambda: self.key_pairs,
         )
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
         self.accounts = Accounts(store)

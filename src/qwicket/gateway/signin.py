@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import re
 import secrets
 import string
@@ -19,6 +20,7 @@ from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.passwords import Passwords
     from qwicket.model.accounts import Account, Token
     from qwicket.model.limits import SignInLimits
@@ -58,7 +60,15 @@ def subject(actor: Actor) -> str:
 
 
 class SignIn:
-    """Verifies credentials. Tokens are cached for `CACHE_TTL_S`, which delays revocations."""
+    """Verifies credentials. Tokens are cached for `CACHE_TTL_S`, which delays revocations.
+
+    Args:
+        store: Holds tokens and accounts.
+        limits: Limits of wrong credentials.
+        now_ms: Clock; returns Unix milliseconds.
+        are_passwords_on: Whether passwords are accepted.
+        key_pairs: Returns the key pairs; without it, a key pair is no token.
+    """
 
     def __init__(
         self,
@@ -67,10 +77,12 @@ class SignIn:
         now_ms: Callable[[], int],
         *,
         are_passwords_on: bool = True,
+        key_pairs: Callable[[], KeyPairs] | None = None,
     ) -> None:
         self._store = store
         self._are_passwords_on = are_passwords_on
         self._now_ms = now_ms
+        self._key_pairs = key_pairs
         self._owners = TTLCache(store.accounts.token_owner)
         self._limits = limits
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
@@ -105,9 +117,22 @@ class SignIn:
         """
         if not secret:
             raise Unauthenticated
-        if not _TOKEN.fullmatch(secret):
+        if _TOKEN.fullmatch(secret):
+            return await self._by_digest(digest(secret), address)
+        return await self._by_pair(secret, address)
+
+    async def _by_pair(self, token: str, address: str) -> Actor:
+        """Return the holder of a key pair that is written as a token: key id, dot, secret."""
+        from qwicket.gateway.key_pairs import TOKEN  # late: many servers have no key pairs
+
+        if self._key_pairs is None or not TOKEN.fullmatch(token):
             raise Unauthenticated("The token is not valid.")
-        return await self._by_digest(digest(secret), address)
+        key_id, _, secret = token.partition(".")
+        actor = await self.by_key_id(key_id, address)
+        if not hmac.compare_digest(await self._key_pairs().secret(key_id) or "", secret):
+            self.count_wrong(address)
+            raise Unauthenticated("The token is not valid.")
+        return actor
 
     async def by_key_id(self, key_id: str, address: str) -> Actor:
         """Return the holder of a key pair, whose signature the caller must verify.

@@ -30,7 +30,7 @@ _PAUSE_S: Final = 0.1
 _PATH_CHARS: Final = 200
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _HIDDEN: Final = "[secret]"
-_TOKEN: Final = re.compile(r"qw_[A-Za-z0-9]{8,}")
+_TOKEN: Final = re.compile(r"qw_[A-Za-z0-9]{8,}|QWAK[A-Z2-7]{16}\.[\w-]{8,}")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@\"']++(?=@)")  # in a database's address
 _DOTTED: Final = re.compile(r"(?<![\w-])[\w-]++\.[\w.-]*+")
 _BASE64_JSON: Final = "eyJ"  # `{"`, with which every JSON Web Token begins

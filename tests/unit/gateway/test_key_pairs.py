@@ -101,6 +101,31 @@ async def test_a_file_that_cannot_be_written_is_an_error(
         await pairs(store, clock, tmp_path / "none" / "keys").create()
 
 
+async def test_a_pair_that_is_joined_by_a_dot_is_a_token(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    admin = Admin(store, clock, tmp_path / "keys")
+    await admin.add_account("ada", email=None, password=None)
+    made = await admin.create_token("ada", aws=True, scopes=["jobs:read"])
+    sign_in = SignIn(
+        *(store, Limits().sign_in, clock),
+        key_pairs=lambda: pairs(store, clock, tmp_path / "keys"),
+    )
+    actor = await sign_in.by_token(f"{made.aws_key_id}.{made.secret}", "::1")
+    assert (actor.token, {*actor.scopes}) == (made.token.id, {"jobs:read"})
+    wrong = ("A" if made.secret[0] != "A" else "B") + made.secret[1:]
+    for text in (
+        f"{made.aws_key_id}.{wrong}",
+        f"{made.aws_key_id}.",
+        f"{made.aws_key_id}.{made.secret}x",
+        f"QWAKA{'A' * 15}.{made.secret}",
+        f"QWAKB{'A' * 15}.{made.secret}",
+    ):
+        with pytest.raises(Unauthenticated):
+            await sign_in.by_token(text, "::1")
+    assert sign_in.wrong_tokens == 3  # malformed ones are no guesses
+
+
 async def test_a_pair_ends_with_its_token_and_signs_in_nowhere_else(
     store: Store, clock: Clock, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-_TOKEN_PREFIX: Final = "qw_"  # noqa: S105 - not a token
+_TOKEN_PREFIXES: Final = ("qw_", "QWAK")  # the second is of key pairs
 _URL: Final = "QWICKET_URL"
 _TOKEN: Final = "QWICKET_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -51,7 +51,7 @@ class Destination:
 
 def is_qwicket_token(token: str | None) -> bool:
     """Return whether a token was issued by a Qwicket server."""
-    return (token or "").startswith(_TOKEN_PREFIX)
+    return (token or "").startswith(_TOKEN_PREFIXES)
 
 
 def qwicket_url() -> str | None:

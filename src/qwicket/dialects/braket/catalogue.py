@@ -81,14 +81,18 @@ class NamedDevice(NamedTuple):
         return self.is_simulator or region == QPU_REGION
 
 
-def device_named(name: str) -> str:
+def device_named(name: str, field: str | None = None) -> str:
     """Return this server's name of a device.
+
+    Args:
+        name: Name in its ARN.
+        field: Field of the body that has the ARN, if a body has it.
 
     Raises:
         NotFound: It is a simulator that only AWS has.
     """
     if name in _MISSING:
-        raise NotFound(_MISSING[name])
+        raise NotFound(_MISSING[name], field=field)
     return _NAMES.get(name, name)
 
 
@@ -231,6 +235,8 @@ def _openqasm(device: NamedDevice) -> dict[str, Any]:
     if device.takes_noise:
         pragmas += [f"braket_noise_{name}" for name in CHANNELS] + ["braket_noise_kraus"]
     results = _result_types(device)
+    # Without a number, qiskit-braket-provider 0.27 compiles for a gate that it does not know.
+    controls = {"max_qubits": max(1, device.qubits - 1)}
     pragmas += [f"braket_result_type_{each['name'].lower()}" for each in results]
     return {
         "actionType": "braket.ir.openqasm.program",
@@ -238,8 +244,8 @@ def _openqasm(device: NamedDevice) -> dict[str, Any]:
         # `gphase` and `U` are taken, but pytket-braket 0.48 fails at devices that list them.
         "supportedOperations": [*(name for name in GATES if name != "U"), "unitary"],
         "supportedModifiers": [
-            {"name": "ctrl"},
-            {"name": "negctrl"},
+            {"name": "ctrl", **controls},
+            {"name": "negctrl", **controls},
             {"name": "pow", "exponent_types": ["int", "float"]},
             {"name": "inv"},
         ],

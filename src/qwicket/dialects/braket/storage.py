@@ -77,6 +77,8 @@ class Handlers:
     async def create_bucket(self, actor: Actor, request: Request[None]) -> Response:
         """Create a bucket: does nothing, because every account has buckets of all names."""
         bucket = _bucket(request)
+        if request.query_params.keys() - {"x-id"}:
+            raise NotOffered("Nothing can be set for a bucket here, such as a policy.")
         return Response(headers={"Location": f"/{bucket}"}, media_type="application/xml")
 
     async def list_objects(self, actor: Actor, request: Request[None]) -> Response:

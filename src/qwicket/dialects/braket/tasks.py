@@ -73,8 +73,6 @@ def details(job: Job, fields: VendorFields, position: QueuePosition | None) -> d
         found["failureReason"] = (job.error_text or "The task failed.")[:1024]
     if job.state is JobState.COMPLETED and fields.shots:
         found["numSuccessfulShots"] = fields.shots
-    if fields.associations:
-        found["associations"] = fields.associations
     return found
 
 

@@ -54,7 +54,7 @@ class CreateBody(msgspec.Struct, frozen=True, rename="camel"):
     client_token: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     device_parameters: Annotated[str, msgspec.Meta(min_length=1, max_length=48_000)] = "{}"
     tags: _Tags = {}
-    associations: tuple[dict[str, str], ...] = ()
+    associations: tuple[msgspec.Raw, ...] = ()
     job_token: str | None = None
 
 
@@ -126,7 +126,6 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
     prefix: str = ""
     shots: int = 0
     parameters: str = "{}"
-    associations: tuple[dict[str, str], ...] = ()
     action: str = PROGRAM
     n_programs: int = 0
     n_executables: int = 0
@@ -174,6 +173,11 @@ def submission(body: CreateBody, region: str) -> Submission:
         raise InvalidRequest(f"There is no device {body.device_arn}.", field="deviceArn")
     if body.job_token is not None:
         raise InvalidRequest("jobToken: there are no hybrid jobs here.", field="jobToken")
+    if body.associations:
+        raise InvalidRequest(
+            "associations: this server has no reservations of Amazon Braket; submit without one.",
+            field="associations",
+        )
     if body.shots == 0 and ":device/qpu/" in body.device_arn:
         raise InvalidRequest("shots: this device needs at least 1 shot.", field="shots")
     action = _read_action(body.action)
@@ -188,7 +192,6 @@ def submission(body: CreateBody, region: str) -> Submission:
         prefix=body.output_s3_key_prefix.rstrip("/"),
         shots=body.shots,
         parameters=body.device_parameters,
-        associations=body.associations,
         action=action.header.name,
         n_programs=len(action.programs) if action.is_set else 0,
         n_executables=action.n_executables if action.is_set else 0,
@@ -196,7 +199,7 @@ def submission(body: CreateBody, region: str) -> Submission:
     shots = _shots_of_each(action, body.shots)
     return Submission(
         dialect=DIALECT,
-        device=device_named(name),
+        device=device_named(name, "deviceArn"),
         format=analog.FORMAT if action.is_analog else FORMAT,
         source=_source(action, shots),
         # A task of 0 shots is exact. The gateway needs at least 1; the source has the true number.

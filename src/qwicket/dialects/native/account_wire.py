@@ -51,7 +51,8 @@ class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fi
         devices: Names of the devices that it may use; if empty, all devices.
         project: Name of the project to which its usage counts; by default the account's own.
         life_s: Seconds until it expires; by default it does not expire.
-        aws: Whether to create a key pair, with which AWS's clients sign requests, and not a token.
+        aws: Whether to create a key pair, with which AWS's clients sign requests. Its key id
+            and secret, joined by a dot, are a token.
     """
 
     aws: bool = False

@@ -179,18 +179,20 @@ def test_a_hermitian_observable_and_one_on_all_qubits():
 def test_results_from_shots_agree_with_exact_ones():
     matrix = np.array([[1, 1 - 1j], [1 + 1j, -1]])
     circuit = (
-        Circuit().ry(0, 0.8).cnot(0, 1).h(2)
+        Circuit().ry(0, 0.8).cnot(0, 1).h(2).ry(3, 0.6)
         .expectation(Observable.X() @ Observable.X(), [0, 1])
         .variance(Observable.X(), 0)
         .sample(Observable.Hermitian(matrix), [2])
+        .probability([3])
     )  # fmt: skip
     shots = 4000
-    mean, variance, sample = run(circuit, shots).values
+    mean, variance, sample, p = run(circuit, shots).values
     assert mean == pytest.approx(sin(0.8), abs=5 / sqrt(shots))
     assert variance == pytest.approx(1, abs=5 / sqrt(shots))
     assert len(sample) == shots
     assert set(np.round(sample, 6)) == {round(sqrt(3), 6), round(-sqrt(3), 6)}
     assert np.mean(sample) == pytest.approx(1, abs=5 * sqrt(3 / shots))
+    assert p == pytest.approx([cos(0.3) ** 2, sin(0.3) ** 2], abs=5 * sqrt(0.25 / shots))
 
 
 def test_parameters_are_filled_at_the_run():
@@ -306,6 +308,38 @@ def test_every_gate_is_that_of_the_sdk(name):
     expected = circuit.to_unitary()[:, 0]
     (state,) = run(circuit.copy().state_vector(), 0).values
     assert np.allclose(state, expected)
+
+
+KRAUS = [
+    np.sqrt(0.7) * np.eye(4),
+    np.sqrt(0.2) * np.kron([[0, 1], [1, 0]], [[1, 0], [0, 1j]]),
+    np.sqrt(0.1) * np.diag([1, 1j, -1, 1]),
+]
+NOISES = {
+    **dict.fromkeys(("bit_flip", "phase_flip", "depolarizing"), (1, 0.2)),
+    **dict.fromkeys(("amplitude_damping", "phase_damping"), (1, 0.3)),
+    "generalized_amplitude_damping": (1, 0.3, 0.4),
+    "pauli_channel": (1, 0.1, 0.2, 0.3),
+    **dict.fromkeys(("two_qubit_depolarizing", "two_qubit_dephasing"), (2, 0.2)),
+    "kraus": (2,),
+}
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_every_channel_is_the_sum_of_the_sdks_kraus_matrices(name):
+    width, *numbers = NOISES[name]
+    circuit = prepared()
+    state = circuit.to_unitary()[:, 0]
+    if name == "kraus":
+        circuit.kraus([0, 1], KRAUS)
+    else:
+        getattr(circuit, name)(*range(width), *numbers)
+    matrices = circuit.instructions[-1].operator.to_matrix()
+    whole = [np.kron(each, np.eye(2 ** (3 - width))) for each in matrices]
+    expected = sum(each @ np.outer(state, state.conj()) @ each.conj().T for each in whole)
+    (rho,) = run(circuit.density_matrix(), 0, DM1).values
+    assert np.allclose(complexes(rho), expected)
+    assert not np.allclose(expected, np.outer(state, state.conj()))
 
 
 def test_a_control_may_be_on_0():
@@ -657,6 +691,18 @@ def test_nothing_is_stored_and_nothing_foreign_is_read(stored):
     with pytest.raises(ClientError) as refused:
         s3.put_object(Bucket=bucket, Key="mine", Body=b"x")
     assert status(refused) == 501
+    for ask in (
+        lambda: s3.put_bucket_policy(Bucket=bucket, Policy="{}"),
+        lambda: s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": []}),
+        lambda: s3.delete_bucket(Bucket=bucket),
+        lambda: s3.delete_object(Bucket=bucket, Key=key),
+        lambda: s3.copy_object(Bucket=bucket, Key="mine", CopySource=f"{bucket}/{key}"),
+        lambda: s3.create_multipart_upload(Bucket=bucket, Key="mine"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            ask()
+        assert code(refused) in ("NotImplemented", "MethodNotAllowed")
+    s3.head_bucket(Bucket=bucket)
     for other in ("mine", f"../{key}", key + "/..", f"x/{key}"):
         with pytest.raises(ClientError) as refused:
             s3.get_object(Bucket=bucket, Key=other)

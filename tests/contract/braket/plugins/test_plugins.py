@@ -10,12 +10,13 @@ import numpy as np
 import pennylane as qml
 import pytest
 from braket.aws import AwsDevice
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter
 from qiskit_braket_provider import BraketAwsBackend, BraketProvider
 
 SV1 = "arn:aws:braket:::device/quantum-simulator/qwicket/sv1"
 DM1 = "arn:aws:braket:::device/quantum-simulator/qwicket/dm1"
+TWIN = "arn:aws:braket:us-east-1::device/qpu/qwicket/qwicket_line5"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,6 +55,17 @@ def test_pennylane_counts_a_bell_pair():
     counts = circuit()
     assert set(counts) == {"00", "11"}
     assert abs(counts["00"] - 500) < 6 * sqrt(250)
+
+
+def test_pennylane_counts_on_a_twin():
+    @qml.set_shots(1000)
+    @qml.qnode(device(arn=TWIN))
+    def circuit():
+        qml.PauliX(0)
+        qml.CNOT([0, 1])
+        return qml.counts()
+
+    assert 800 < circuit()["11"] < 1000
 
 
 def test_the_first_wire_of_pennylane_is_the_leftmost_bit():
@@ -146,3 +158,18 @@ def test_several_circuits_with_parameters_are_a_batch():
     bound = [circuit.assign_parameters({theta: value}) for value in (0.0, np.pi)]
     counts = backend().run(bound, shots=20).result().get_counts()
     assert counts == [{"0": 20}, {"1": 20}]
+
+
+@pytest.mark.parametrize(
+    "prepare", [lambda circuit, _: circuit, transpile], ids=["as is", "native"]
+)
+def test_qiskit_counts_on_a_twin_what_its_topology_has_not(prepare):
+    """Qubits 0 and 2 are no neighbours."""
+    circuit = QuantumCircuit(3)
+    circuit.x(0)
+    circuit.cx(0, 1)
+    circuit.cx(0, 2)
+    circuit.measure_all()
+    twin = BraketProvider().get_backend("qwicket_line5")
+    counts = twin.run(prepare(circuit, twin), shots=1000).result().get_counts()
+    assert 700 < counts["111"] < 1000
