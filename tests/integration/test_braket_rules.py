@@ -65,7 +65,7 @@ def test_a_simulator_that_only_aws_has_is_refused_by_name(server: LiveServer) ->
     ("arn", "message"),
     [
         (braket.SV1.replace("sv1", "sv9"), "There is no device sv9 in us-east-1."),
-        ("arn:aws:braket:::x", "There is no such device: 'arn:aws:braket:::x' is not the ARN of a"),
+        ("arn:aws:braket:::x", "There is no device 'arn:aws:braket:::x': this is not an ARN of this"),
     ],
 )
 def test_an_unknown_device_is_named(server: LiveServer, arn: str, message: str) -> None:
@@ -132,7 +132,10 @@ def test_a_waiting_task_has_a_place_until_it_is_cancelled(tmp_path: Path) -> Non
             assert (answer.status_code, answer.json()["cancellationStatus"]) == (200, "CANCELLED")
         found = read(server, pair, first)
         assert (found["status"], found["queueInfo"]["position"]) == ("CANCELLED", "None")
-        assert read(server, pair, second)["queueInfo"]["position"] == "1"
+        until(
+            lambda: read(server, pair, second)["queueInfo"]["position"] == "1",
+            "the other one moves up",
+        )
 
 
 def test_simultaneous_requests_with_one_client_token_make_one_task(server: LiveServer) -> None:

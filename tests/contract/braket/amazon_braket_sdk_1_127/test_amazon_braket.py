@@ -327,7 +327,7 @@ NOISES = {
 
 @pytest.mark.parametrize("name", NOISES)
 def test_every_channel_is_the_sum_of_the_sdks_kraus_matrices(name):
-    width, *numbers = NOISES[name]
+    width, numbers = int(NOISES[name][0]), NOISES[name][1:]
     circuit = prepared()
     state = circuit.to_unitary()[:, 0]
     if name == "kraus":
@@ -335,7 +335,7 @@ def test_every_channel_is_the_sum_of_the_sdks_kraus_matrices(name):
     else:
         getattr(circuit, name)(*range(width), *numbers)
     matrices = circuit.instructions[-1].operator.to_matrix()
-    whole = [np.kron(each, np.eye(2 ** (3 - width))) for each in matrices]
+    whole = [np.kron(np.asarray(each), np.eye(2 ** (3 - width))) for each in matrices]
     expected = sum(each @ np.outer(state, state.conj()) @ each.conj().T for each in whole)
     (rho,) = run(circuit.density_matrix(), 0, DM1).values
     assert np.allclose(complexes(rho), expected)
