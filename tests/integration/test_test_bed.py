@@ -743,8 +743,8 @@ def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
     assert not [name for name in loaded if name.startswith("qwicket.testing")]
 
 
-def test_no_token_of_a_test_bed_serves_an_agent_or_a_worker(cloud: Cloud) -> None:
-    """So no lease can end on the test bed's clock: its own worker's is the only one."""
+def test_no_token_of_a_test_beds_users_serves_an_agent_or_a_worker(cloud: Cloud) -> None:
+    """`cloud.agent_token` is the only way to serve a device."""
     headers = {"Authorization": f"Bearer {cloud.token}"}
     with httpx.Client(base_url=cloud.url, headers=headers) as http:
         announced = http.put("/v1/agent/devices/lab", json={})
