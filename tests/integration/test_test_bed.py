@@ -651,6 +651,23 @@ def test_an_access_token_expires_on_the_clock(cloud: Cloud) -> None:
     assert statuses == [401, 200, 401, 200]
 
 
+def test_wrong_passwords_are_forgotten_when_their_retry_after_has_passed_on_the_clock(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    def sign_in() -> httpx.Response:
+        body = {"email": "tester", "password": "wrong"}
+        return http.post("/ibm/api/users/login", json=body)
+
+    cloud.freeze()
+    for _ in range(2):
+        answers = [sign_in() for _ in range(11)]
+        assert [each.status_code for each in answers] == [401] * 10 + [429]
+        retry_after = int(answers[-1].headers["retry-after"])
+        cloud.advance(retry_after - 2)
+        assert sign_in().status_code == 429
+        cloud.advance(3)
+
+
 def test_scenarios_wait_on_the_clock(cloud: Cloud, http: httpx.Client) -> None:
     cloud.freeze()
     cloud.scenario("stay_queued", seconds=3600)

@@ -58,7 +58,12 @@ def subject(actor: Actor) -> str:
 
 
 class SignIn:
-    """Verifies credentials. Tokens are cached for `CACHE_TTL_S`, which delays revocations."""
+    """Verifies credentials. Tokens are cached for `CACHE_TTL_S`, which delays revocations.
+
+    Attributes:
+        clock: Seconds by which wrong passwords are forgotten, in place of the monotonic clock; a
+            test bed sets it before the first password.
+    """
 
     def __init__(
         self,
@@ -78,13 +83,14 @@ class SignIn:
         self._noted: dict[str, int] = {}
         self.refusals = Refusals(now_ms)
         self.wrong_tokens = 0
+        self.clock: Callable[[], float] | None = None
 
     @cached_property
     def _passwords(self) -> Passwords:
         # Late: many servers never verify a password, and commands import this module for tokens.
         from qwicket.gateway.passwords import Passwords
 
-        return Passwords(self._limits)
+        return Passwords(self._limits, clock=self.clock)
 
     @property
     def wrong_passwords(self) -> int:

@@ -110,6 +110,7 @@ class Bed(App):
         if self._draws is not None:
             self.clock.move(at=_CREATED_AT, rate=0.0)  # ids of accounts contain their time
         await super().start()
+        self._gateway.auth.clock = self.clock.passed
         jobs = self._gateway.jobs
         jobs.admission = cast("Admission", ScenarioAdmission(jobs.admission, self.scenarios))
         store, find = self._bed_store, jobs.waiter.find
