@@ -234,6 +234,23 @@ def test_a_scenario_that_an_agent_would_not_follow_is_refused(
     assert DEVICE in refused.json()["detail"]
 
 
+def test_faults_and_waiting_are_for_agents_too(
+    cloud: Cloud, http: httpx.Client, agent: PlainAgent
+) -> None:
+    cloud.freeze()
+    cloud.scenario("stay_queued", seconds=60)
+    cloud.fault("lost_answer", path="*/leases", skip=1, times=1)
+    job = submit(http, device=DEVICE)
+    assert agent.claim(wait=0) is None
+    cloud.advance(60)
+    with pytest.raises(httpx.TransportError):
+        agent.claim()
+    assert state(http, job) == "running"
+    lease = agent.claim()
+    assert lease is not None
+    assert (lease["id"], lease["fence"]) == (job, 2)
+
+
 # --- leases ---------------------------------------------------------------------------------------
 
 

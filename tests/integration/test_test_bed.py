@@ -659,13 +659,13 @@ def test_wrong_passwords_are_forgotten_when_their_retry_after_has_passed_on_the_
         return http.post("/ibm/api/users/login", json=body)
 
     cloud.freeze()
-    for _ in range(2):
-        answers = [sign_in() for _ in range(11)]
-        assert [each.status_code for each in answers] == [401] * 10 + [429]
-        retry_after = int(answers[-1].headers["retry-after"])
-        cloud.advance(retry_after - 2)
-        assert sign_in().status_code == 429
-        cloud.advance(3)
+    answers = [sign_in() for _ in range(11)]
+    assert [each.status_code for each in answers] == [401] * 10 + [429]
+    retry_after = int(answers[-1].headers["retry-after"])
+    cloud.advance(retry_after - 2)
+    assert sign_in().status_code == 429
+    cloud.advance(3)
+    assert sign_in().status_code == 401
 
 
 def test_scenarios_wait_on_the_clock(cloud: Cloud, http: httpx.Client) -> None:
