@@ -65,7 +65,7 @@ def test_a_simulator_that_only_aws_has_is_refused_by_name(server: LiveServer) ->
     ("arn", "message"),
     [
         (braket.SV1.replace("sv1", "sv9"), "There is no device sv9 in us-east-1."),
-        ("arn:aws:braket:::x", "There is no device 'arn:aws:braket:::x': this is not an ARN of this"),
+        ("arn:aws:braket:::x", "There is no device 'arn:aws:braket:::x': this is not an ARN"),
     ],
 )
 def test_an_unknown_device_is_named(server: LiveServer, arn: str, message: str) -> None:

@@ -651,6 +651,23 @@ def test_an_access_token_expires_on_the_clock(cloud: Cloud) -> None:
     assert statuses == [401, 200, 401, 200]
 
 
+def test_wrong_passwords_are_forgotten_when_their_retry_after_has_passed_on_the_clock(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    def sign_in() -> httpx.Response:
+        body = {"email": "tester", "password": "wrong"}
+        return http.post("/ibm/api/users/login", json=body)
+
+    cloud.freeze()
+    answers = [sign_in() for _ in range(11)]
+    assert [each.status_code for each in answers] == [401] * 10 + [429]
+    retry_after = int(answers[-1].headers["retry-after"])
+    cloud.advance(retry_after - 2)
+    assert sign_in().status_code == 429
+    cloud.advance(3)
+    assert sign_in().status_code == 401
+
+
 def test_scenarios_wait_on_the_clock(cloud: Cloud, http: httpx.Client) -> None:
     cloud.freeze()
     cloud.scenario("stay_queued", seconds=3600)
@@ -743,8 +760,8 @@ def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
     assert not [name for name in loaded if name.startswith("qwicket.testing")]
 
 
-def test_no_token_of_a_test_bed_serves_an_agent_or_a_worker(cloud: Cloud) -> None:
-    """So no lease can end on the test bed's clock: its own worker's is the only one."""
+def test_no_token_of_a_test_beds_users_serves_an_agent_or_a_worker(cloud: Cloud) -> None:
+    """`cloud.agent_token` is the only way to serve a device."""
     headers = {"Authorization": f"Bearer {cloud.token}"}
     with httpx.Client(base_url=cloud.url, headers=headers) as http:
         announced = http.put("/v1/agent/devices/lab", json={})

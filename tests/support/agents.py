@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -111,10 +111,19 @@ class Lab:
         return sum(word == "begins" for _, word, _ in self.log())
 
 
+class Bench(Protocol):
+    """What an agent needs: a folder, a device, and variables with a server and a token."""
+
+    folder: Path
+    device: str
+
+    def environment(self) -> dict[str, str]: ...
+
+
 class LiveAgent:
     """`qwicket agent` in a process of its own."""
 
-    def __init__(self, lab: Lab, number: int, run: str, *options: str) -> None:
+    def __init__(self, lab: Bench, number: int, run: str, *options: str) -> None:
         self.log = lab.folder / f"agent{number}.log"
         command = [sys.executable, "-m", "qwicket", "agent", "--device", lab.device]
         with self.log.open("ab") as log:

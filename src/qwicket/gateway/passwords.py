@@ -22,7 +22,7 @@ from qwicket.gateway.throttle import AttemptCounter, Bucket, network
 from qwicket.model.errors import TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from qwicket.model.limits import SignInLimits
 
@@ -69,14 +69,15 @@ class Passwords:
         hasher: argon2.PasswordHasher = _hasher,
         name_pause_s: float = _NAME_PAUSE_S,
         address_pause_s: float = _ADDRESS_PAUSE_S,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._limits = limits
         self._hasher = hasher
         self._name_pause_s = name_pause_s
         self._address_pause_s = address_pause_s
         self.wrong = 0
-        self._tries = AttemptCounter(limits.password_tries)
-        self._bucket = Bucket(limits.wrong_passwords)
+        self._tries = AttemptCounter(limits.password_tries, clock)
+        self._bucket = Bucket(limits.wrong_passwords, clock)
         self._waiting: Counter[str] = Counter()
         self._hashing = FairSlots(_HASHES_AT_ONCE)
         # Without a limit in total; pauses of one name or address follow each other.

@@ -68,6 +68,10 @@ class SignIn:
         now_ms: Clock; returns Unix milliseconds.
         are_passwords_on: Whether passwords are accepted.
         key_pairs: Returns the key pairs; without it, a key pair is no token.
+
+    Attributes:
+        clock: Seconds by which wrong passwords are forgotten, in place of the monotonic clock; a
+            test bed sets it before the first password.
     """
 
     def __init__(
@@ -90,13 +94,14 @@ class SignIn:
         self._noted: dict[str, int] = {}
         self.refusals = Refusals(now_ms)
         self.wrong_tokens = 0
+        self.clock: Callable[[], float] | None = None
 
     @cached_property
     def _passwords(self) -> Passwords:
         # Late: many servers never verify a password, and commands import this module for tokens.
         from qwicket.gateway.passwords import Passwords
 
-        return Passwords(self._limits)
+        return Passwords(self._limits, clock=self.clock)
 
     @property
     def wrong_passwords(self) -> int:

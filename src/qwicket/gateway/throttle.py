@@ -57,13 +57,14 @@ class AttemptCounter:
     attempts count, too.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, clock: Callable[[], float] | None = None) -> None:
         self._limit = limit
+        self._clock = clock or time.monotonic
         self._recent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def take(self, address: str, login: str) -> float:
         """Count an attempt and return 0, or return the seconds until one more is allowed."""
-        now = time.monotonic()
+        now = self._clock()
         key = network(address), login
         recent = self._recent.setdefault(key, deque())
         self._recent.move_to_end(key)
@@ -87,14 +88,15 @@ class AttemptCounter:
 class Bucket:
     """Token bucket per address, refilled by one per second."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, clock: Callable[[], float] | None = None) -> None:
         self._size = size
+        self._clock = clock or time.monotonic
         self._full_at: OrderedDict[str, float] = OrderedDict()
         """Time at which each bucket is full again; full ones are dropped."""
 
     def take(self, address: str) -> float:
         """Take one and return 0, or return the seconds until one is available."""
-        now = time.monotonic()
+        now = self._clock()
         key = network(address)
         full_at = max(now, self._full_at.get(key, now)) + 1 / _REFILL_PER_S
         wait_s = full_at - now - self._size / _REFILL_PER_S

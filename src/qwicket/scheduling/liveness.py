@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from qwicket.store import Store
 
@@ -29,6 +29,9 @@ class LivenessMonitor:
         now_ms: The clock for stored times.
         monotonic: The clock for measured times, in seconds.
         lease_s: Longest time without a heartbeat.
+        sleep: Function that waits for seconds on the clock `monotonic`.
+        gap_s: Longest time between two checks; after a longer one this server has missed
+            heartbeats. By default half the lease time.
 
     Attributes:
         leases_lost: Number of jobs whose leases were ended.
@@ -42,12 +45,16 @@ class LivenessMonitor:
         monotonic: Callable[[], float],
         *,
         lease_s: float,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        gap_s: float | None = None,
     ) -> None:
         self._store = store
         self._runner = runner
         self._now_ms = now_ms
         self._monotonic = monotonic
         self._lease_s = lease_s
+        self._sleep = sleep
+        self._gap_s = lease_s / 2 if gap_s is None else gap_s
         self._seen: dict[str, tuple[int, float]] = {}
         """By runner: its last heartbeat, and the monotonic time at which that was first seen."""
         self._checked_at = monotonic()
@@ -56,7 +63,7 @@ class LivenessMonitor:
     async def run(self) -> None:
         """Check four times per lease time, for ever."""
         while True:
-            await asyncio.sleep(self._lease_s / 4)
+            await self._sleep(self._lease_s / 4)
             try:
                 await self.check()
             except QwicketError:
@@ -64,10 +71,15 @@ class LivenessMonitor:
 
     async def check(self) -> list[str]:
         """Void the runners without a heartbeat for the lease time; return their ids."""
+        await self.look()
+        return await self.void_silent()
+
+    async def look(self) -> None:
+        """Note which heartbeats have changed."""
         stored = await self._store.leases.runners()
         beats = {runner.id: runner.beat for runner in stored if runner.id != self._runner}
         now = self._monotonic()
-        if now - self._checked_at > self._lease_s / 2:
+        if now - self._checked_at > self._gap_s:
             # This server slept or lost the database, so it missed heartbeats and must start over.
             self._seen.clear()
         self._checked_at = now
@@ -77,10 +89,17 @@ class LivenessMonitor:
             else (beat, now)
             for runner, beat in beats.items()
         }
+
+    async def void_silent(self) -> list[str]:
+        """Void the runners whose heartbeats have not changed for the lease time; return their ids.
+
+        Heartbeats since the last `look` do not count.
+        """
+        now = self._monotonic()
         dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
         for runner in dead:
             jobs = await self._store.leases.void_runner(runner, self._now_ms())
             self.leases_lost += len(jobs)
             _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))
-            del self._seen[runner]
+            self._seen.pop(runner, None)
         return dead

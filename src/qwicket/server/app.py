@@ -204,9 +204,7 @@ class App:
         self._dispatcher = Dispatcher(
             store, driver, families, runner.id, now_ms, express, capacity=capacity
         )
-        liveness = LivenessMonitor(
-            store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s
-        )
+        liveness = self._watch(store, runner.id)
         maintenance = MaintenanceLoop(
             store,
             runner.id,
@@ -388,6 +386,11 @@ class App:
     def _in_front_of(self, driver: Driver) -> Driver:
         """Return the driver that runs jobs; here `driver`, in a test bed one in front of it."""
         return driver
+
+    def _watch(self, store: Store, runner: str) -> LivenessMonitor:
+        """Return what watches the other runners; in a test bed it follows another clock."""
+        lease_s = self._settings.lease_s
+        return LivenessMonitor(store, runner, now_ms, time.monotonic, lease_s=lease_s)
 
     def _open_store(self) -> Store:
         if self._settings.database_url is not None:

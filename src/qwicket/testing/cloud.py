@@ -6,7 +6,6 @@ import http.client
 import tempfile
 import threading
 import time
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from qwicket.testing.errors import JournalError, TestBedError
-from qwicket.testing.options import Filter
+from qwicket.testing.options import Filter, check_kind, check_names, matches
 from qwicket.testing.states import Diff, diff
 from qwicket.testing.values import (
     AwsKeys,
@@ -30,7 +29,7 @@ from qwicket.testing.values import (
 from qwicket.testing.worlds import device_table, read_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import pytest
@@ -112,6 +111,19 @@ class Cloud:
             self._accounts[name] = self._control("account", body, Credentials)
         return self._accounts[name]
 
+    def agent_token(self, *devices: str, account: str = "tester") -> str:
+        """Return a new token with which a lab's agent serves devices until the reset.
+
+        Args:
+            devices: Names of the devices, which the agent then announces.
+            account: Name of the account that provides them.
+
+        Raises:
+            TestBedError: A name is invalid, or there is none.
+        """
+        token: str = self._control("agent", {"name": account, "devices": devices}, str)
+        return token
+
     def env(
         self,
         client: str,
@@ -156,7 +168,7 @@ class Cloud:
         Raises:
             TestBedError: An option has the wrong name or value.
         """
-        _check_kind("fault", kind, get_args(FaultKind))
+        check_kind("fault", kind, get_args(FaultKind))
         self._control("fault", _checked(Fault, {"kind": kind, **options}))
 
     def scenario(self, kind: ScenarioKind, **options: Unpack[ScenarioOptions]) -> None:
@@ -165,7 +177,7 @@ class Cloud:
         Raises:
             TestBedError: An option has the wrong name or value.
         """
-        _check_kind("scenario", kind, get_args(ScenarioKind))
+        check_kind("scenario", kind, get_args(ScenarioKind))
         self._control("scenario", _checked(Scenario, {"kind": kind, **options}))
 
     def device(self, name: str, *, is_on: bool = True, **options: Unpack[DeviceOptions]) -> None:
@@ -335,8 +347,8 @@ class Cloud:
 
     @staticmethod
     def _matching(journal: Journal, which: Filter) -> list[Exchange]:
-        _check_names("requests", which, Filter.__annotations__)
-        return [each for each in journal.exchanges if _matches(each, which)]
+        check_names("requests", which, Filter.__annotations__)
+        return [each for each in journal.exchanges if matches(each, which)]
 
     def _whole_journal(self) -> Journal:
         """Return the journal; refuse to judge one that lacks the oldest entries."""
@@ -478,35 +490,13 @@ class Cloud:
         return self._exchange(method, path, content, headers)
 
 
-def _check_kind(method: str, kind: str, known: tuple[str, ...]) -> None:
-    if kind not in known:
-        raise TestBedError(f"{method}: there is no {kind!r}; there are {', '.join(known)}.")
-
-
-def _check_names(method: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
-    if unknown := given.keys() - {*known}:
-        raise TestBedError(
-            f"{method}: there is no option {min(unknown)!r}; there are {', '.join(known)}."
-        )
-
-
 def _checked(kind: type[V], options: Mapping[str, Any]) -> V:
     names: list[str] = [each.name for each in msgspec.structs.fields(kind)]
-    _check_names(kind.__name__.lower(), options, names)
+    check_names(kind.__name__.lower(), options, names)
     try:
         return msgspec.convert(options, kind)
     except msgspec.ValidationError as error:
         raise TestBedError(f"{error}") from None
-
-
-def _matches(exchange: Exchange, which: Filter) -> bool:
-    return (
-        which.get("method", exchange.method) == exchange.method
-        and fnmatchcase(exchange.path, which.get("path", "*"))
-        and which.get("dialect", exchange.dialect) == exchange.dialect
-        and which.get("status", exchange.status) == exchange.status
-        and which.get("fault", exchange.fault) == exchange.fault
-    )
 
 
 def _detail(answer: bytes) -> str:

@@ -1,12 +1,14 @@
-"""Keyword arguments of `Cloud` for type checkers; `values` and `Cloud` describe them."""
+"""Keyword arguments of `Cloud`, and their checks; `values` and `Cloud` describe them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypedDict
 
-from qwicket.testing.values import FaultKind
+from qwicket.testing.errors import TestBedError
+from qwicket.testing.values import Exchange, FaultKind
 
 
 class FaultOptions(TypedDict, total=False):
@@ -71,3 +73,28 @@ class Filter(TypedDict, total=False):
     dialect: str
     status: int
     fault: FaultKind
+
+
+def matches(exchange: Exchange, which: Filter) -> bool:
+    """Return whether an entry of the journal has what is asked for."""
+    return (
+        which.get("method", exchange.method) == exchange.method
+        and fnmatchcase(exchange.path, which.get("path", "*"))
+        and which.get("dialect", exchange.dialect) == exchange.dialect
+        and which.get("status", exchange.status) == exchange.status
+        and which.get("fault", exchange.fault) == exchange.fault
+    )
+
+
+def check_kind(method: str, kind: str, known: tuple[str, ...]) -> None:
+    """Refuse an unknown kind; the text names the known ones."""
+    if kind not in known:
+        raise TestBedError(f"{method}: there is no {kind!r}; there are {', '.join(known)}.")
+
+
+def check_names(method: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse an option with an unknown name; the text names the known ones."""
+    if unknown := given.keys() - {*known}:
+        raise TestBedError(
+            f"{method}: there is no option {min(unknown)!r}; there are {', '.join(known)}."
+        )

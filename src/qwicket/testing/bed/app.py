@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
-import zipfile
+import math
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import structs
 
 from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.requests import REFUSAL
-from qwicket.folders import AWS_MASTER_FILE
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import Conflict, InvalidRequest, NotOffered, codes
 from qwicket.model.suggestions import did_you_mean
+from qwicket.scheduling import LivenessMonitor
 from qwicket.server.app import App, now_ms
-from qwicket.store.backup import FILE, back_up
+from qwicket.store.backup import FILE
 from qwicket.testing.bed.clock import Clock
 from qwicket.testing.bed.control import PREFIX, Control
-from qwicket.testing.bed.events import Events, EventWrites
+from qwicket.testing.bed.events import AgentTokens, Events, EventWrites
 from qwicket.testing.bed.faults import Faults, Injection
 from qwicket.testing.bed.journal import RECORD, JournalKeeper
 from qwicket.testing.bed.past import Past
 from qwicket.testing.bed.scenarios import ScenarioAdmission, ScenarioDriver, Scenarios
-from qwicket.testing.bed.store import BedStore
+from qwicket.testing.bed.store import BedStore, save
 from qwicket.testing.bed.strictness import refusal, unknown_names
 from qwicket.testing.bed.waiting import BedWaiter
 from qwicket.testing.values import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -99,7 +98,9 @@ class Bed(App):
         self._strict = strict
         self.journal = JournalKeeper(warns=strict is None)
         self.faults = Faults(self._tokens_of)
-        self.scenarios = Scenarios(lambda id: self._names.get(id, ""))
+        self.scenarios = Scenarios(
+            lambda id: self._names.get(id, ""), lambda device: device in self._families
+        )
         self._names: dict[str, str] = {}
         self._credentials: dict[str, Credentials] = {}
         self._control = Control(self, secret)
@@ -109,6 +110,7 @@ class Bed(App):
         if self._draws is not None:
             self.clock.move(at=_CREATED_AT, rate=0.0)  # ids of accounts contain their time
         await super().start()
+        self._gateway.auth.clock = self.clock.passed
         jobs = self._gateway.jobs
         jobs.admission = cast("Admission", ScenarioAdmission(jobs.admission, self.scenarios))
         store, find = self._bed_store, jobs.waiter.find
@@ -124,6 +126,9 @@ class Bed(App):
             now_ms,
         )
         self._bed_store.jobs.scenario_events = self.events
+        self.agents = AgentTokens(
+            self._gateway.admin, self._bed_store.leases, self.journal.hide, now_ms
+        )
         self._past = Past(
             self._gateway,
             self._bed_store,
@@ -148,9 +153,22 @@ class Bed(App):
         cancel = self._bed_store.jobs.cancel_by_operator
         return ScenarioDriver(driver, self.scenarios, cancel, self.clock.sleep)
 
+    def _watch(self, store: Store, runner: str) -> LivenessMonitor:
+        self._liveness = LivenessMonitor(
+            store,
+            runner,
+            now_ms,
+            self.clock.passed,
+            lease_s=self._settings.lease_s,
+            sleep=self.clock.pause,
+            gap_s=math.inf,  # its clock jumps
+        )
+        return self._liveness
+
     def _tokens_of(self, account: str) -> list[str]:
         found = self._credentials.get(account)
-        return [] if found is None else [found.token, found.aws_key_id]
+        own = [] if found is None else [found.token, found.aws_key_id]
+        return [*own, *self.agents.of(account)]
 
     # --- commands of the control interface --------------------------------------------------------
 
@@ -199,6 +217,11 @@ class Bed(App):
             self.journal.hide(token.secret, pair.secret)
         return self._credentials[name]
 
+    async def agent_token(self, name: str, devices: Sequence[str]) -> str:
+        """Return a new token of an account with which an agent serves devices until the reset."""
+        await self.credentials(name)
+        return await self.agents.add(name, devices)
+
     async def _actor(self, name: str) -> Actor:
         return await self._gateway.auth.by_token((await self.credentials(name)).token, "")
 
@@ -207,18 +230,20 @@ class Bed(App):
         await self._past.set_device(device)
         self._bed_store.changes.resync()
 
-    def move_clock(
+    async def move_clock(
         self, *, at: float | None = None, by: float | None = None, rate: float | None = None
     ) -> None:
-        """Change the time, and how fast it runs; see `Clock.move`."""
+        """Change the time, and how fast it runs; see `Clock.move`. Leases then end at once."""
+        await self._liveness.look()
         self.clock.move(at=at, by=by, rate=rate)
+        await self._liveness.void_silent()
         self._bed_store.changes.resync()  # forecasts are from another time
 
     async def load(self, world: World) -> None:
         """Add the accounts, devices and jobs of a fixture file."""
         now = None
         if world.clock is not None:
-            self.clock.move(at=world.clock.timestamp(), rate=1.0)
+            await self.move_clock(at=world.clock.timestamp(), rate=1.0)
             now = round(1000 * world.clock.timestamp())  # the clock runs on while jobs are made
         for account in world.accounts:
             await self.credentials(account.name)
@@ -249,13 +274,15 @@ class Bed(App):
 
     async def save(self, path: Path) -> None:
         """Write a ZIP file with the whole state: the database, and the master key of key pairs."""
-        await asyncio.to_thread(_save, self._folder, path)
+        await asyncio.to_thread(save, self._folder, path)
 
     async def reset(self) -> None:
         """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock."""
         self.faults.clear()
         self.scenarios.clear()
         self.clock.restore()
+        await self.agents.end()
+        await self._liveness.look()  # their heartbeats begin again
         await self._bed_store.clear()
         await self.events.restore()
         self.journal.clear()
@@ -353,11 +380,3 @@ def _check_name(option: str, name: str, known: Iterable[str]) -> None:
     if name and name not in names:
         hint = did_you_mean(name, names) or f" There are {', '.join(names)}."
         raise InvalidRequest(f"{option}: there is no {name[:100]!r}.{hint}", field=option)
-
-
-def _save(folder: Path, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as own, zipfile.ZipFile(path, "w") as saved:
-        copy = Path(own) / FILE
-        back_up(folder, copy)
-        saved.write(copy, FILE)
-        saved.write(folder / AWS_MASTER_FILE, AWS_MASTER_FILE)

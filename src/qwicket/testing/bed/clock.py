@@ -1,8 +1,7 @@
 """Clock of the test bed, which can stand still, jump and run faster.
 
 It replaces the wall clock of the whole process, so every dialect, expiry and retention follows it.
-Long polls end by it too. Delays of faults and the lease of the test bed's own worker take real
-time.
+Long polls and the leases of labs' agents end by it too. Delays of faults take real time.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Final
 _real_ns: Final = time.time_ns
 _monotonic_ns: Final = time.monotonic_ns
 _NS_PER_S: Final = 1_000_000_000
+_PAUSE_S: Final = 0.05
 
 
 class Clock:
@@ -21,6 +21,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Event] = set()
+        self._since, self._at, self._rate, self._passed = _monotonic_ns(), _real_ns(), 1.0, 0
         self._set(_real_ns(), 1.0)
 
     def install(self) -> None:
@@ -35,6 +36,13 @@ class Clock:
     def time(self) -> float:
         """Return the Unix time in seconds."""
         return self.time_ns() / _NS_PER_S
+
+    def passed(self) -> float:
+        """Return the seconds that have passed on this clock; a jump back counts as none."""
+        return self._passed_ns() / _NS_PER_S
+
+    def _passed_ns(self) -> int:
+        return self._passed + self.time_ns() - self._at
 
     def move(
         self, *, at: float | None = None, by: float | None = None, rate: float | None = None
@@ -55,11 +63,11 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         """Return after a time in seconds on this clock."""
-        deadline = self.time_ns() + int(seconds * _NS_PER_S)
+        deadline = self._passed_ns() + int(seconds * _NS_PER_S)
         changed = asyncio.Event()
         self._waiters.add(changed)
         try:
-            while (left := deadline - self.time_ns()) > 0:
+            while (left := deadline - self._passed_ns()) > 0:
                 changed.clear()
                 real_s = left / _NS_PER_S / self._rate if self._rate else None
                 try:
@@ -69,7 +77,13 @@ class Clock:
         finally:
             self._waiters.discard(changed)
 
+    async def pause(self, seconds: float) -> None:
+        """Return after a time on this clock, but not sooner than after 0.05 s of real time."""
+        await asyncio.gather(self.sleep(seconds), asyncio.sleep(_PAUSE_S))
+
     def _set(self, at: int, rate: float) -> None:
+        now = self.time_ns()
+        self._passed += now - self._at + max(0, at - now)
         self._since, self._at, self._rate = _monotonic_ns(), at, rate
         for each in self._waiters:
             each.set()

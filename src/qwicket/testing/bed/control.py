@@ -43,6 +43,13 @@ class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
     life_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
+class AgentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Request for a token of the account `name` with which an agent serves devices."""
+
+    name: str
+    devices: tuple[str, ...]
+
+
 class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
     """Request for the entries of the journal after the one with number `after`."""
 
@@ -85,6 +92,7 @@ class Control:
         self._secret = secret.encode()
         self._commands: dict[str, Callable[[bytes], Awaitable[Any]]] = {
             "account": self._account,
+            "agent": self._agent,
             "budget": self._budget,
             "clear": self._clear,
             "clock": self._clock,
@@ -131,7 +139,7 @@ class Control:
 
     async def _clock(self, body: bytes) -> None:
         change = msgspec.json.decode(body, type=ClockBody)
-        self._bed.move_clock(at=change.at, by=change.by, rate=change.rate)
+        await self._bed.move_clock(at=change.at, by=change.by, rate=change.rate)
 
     async def _revoke(self, body: bytes) -> None:
         await self._bed.revoke(msgspec.json.decode(body, type=AccountBody).name)
@@ -157,6 +165,10 @@ class Control:
 
     async def _journal(self, body: bytes) -> Any:
         return self._bed.read(msgspec.json.decode(body, type=JournalBody).after)
+
+    async def _agent(self, body: bytes) -> str:
+        fields = msgspec.json.decode(body, type=AgentBody)
+        return await self._bed.agent_token(fields.name, fields.devices)
 
     async def _account(self, body: bytes) -> Any:
         fields = msgspec.json.decode(body, type=AccountBody)

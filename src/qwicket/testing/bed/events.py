@@ -1,4 +1,7 @@
-"""Events of scenarios: an account, a session or a device changes while a client waits for a job."""
+"""Events of scenarios: an account, a session or a device changes while a client waits for a job.
+
+Also the tokens of labs' agents, which end with a reset.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,22 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 from msgspec import structs
 
+from qwicket.model.accounts import Scope
 from qwicket.model.ids import new_id
 from qwicket.store.operations import Operations, write
 from qwicket.testing.bed.journal import RECORD
 from qwicket.testing.values import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from qwicket.circuits.calibrations import Calibration, GateFigures, QubitFigures
     from qwicket.gateway import Gateway
+    from qwicket.gateway.admin import Admin
+    from qwicket.gateway.tokens import NewToken
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
-    from qwicket.store import Store
+    from qwicket.store import Leases, Store
     from qwicket.store.batch import Session
     from qwicket.store.database import Database, Tx
     from qwicket.testing.bed.journal import Record
@@ -140,6 +146,55 @@ class Events:
         worse = worsen(found.body, factor, now)
         body = msgspec.json.encode(worse).decode()
         await self._writes.add_calibration(name, body, now)
+
+
+class AgentTokens:
+    """Tokens with which labs' agents serve devices until the next reset.
+
+    Args:
+        admin: Service that creates and revokes tokens.
+        leases: The agents, and the leases of their jobs.
+        hide: Keeps a secret out of the journal.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(
+        self,
+        admin: Admin,
+        leases: Leases,
+        hide: Callable[[str], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._admin = admin
+        self._leases = leases
+        self._hide = hide
+        self._now_ms = now_ms
+        self._tokens: list[tuple[str, NewToken]] = []
+        """Each with the name of its account."""
+
+    async def add(self, account: str, devices: Sequence[str]) -> str:
+        """Return a new token of an account, which serves devices and does nothing else."""
+        scopes = [Scope.DEVICES_SERVE]
+        made = await self._admin.create_token(account, scopes=scopes, devices=devices)
+        self._tokens.append((account, made))
+        self._hide(made.secret)
+        return made.secret
+
+    def of(self, account: str) -> list[str]:
+        """Return the tokens of an account."""
+        return [made.secret for name, made in self._tokens if name == account]
+
+    async def end(self) -> None:
+        """Revoke all, and then remove the agents."""
+        tokens, self._tokens = self._tokens, []
+        for _, made in tokens:
+            await self._admin.revoke_token(made.token.id)
+        if not tokens:
+            return
+        await asyncio.sleep(_CACHE_S)
+        for runner in await self._leases.runners():
+            if runner.kind == "agent":
+                await self._leases.void_runner(runner.id, self._now_ms())
 
 
 class EventWrites(Operations):

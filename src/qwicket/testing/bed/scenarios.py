@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 SLOTS: Final = 64
 """Jobs that can be in the state running at the same time; only some of them use a worker."""
 _KEYS: Final = "keys"
+_OF_DRIVER: Final = frozenset({"fail", "cancel", "slow", "counts", "partial"})
+"""Kinds that `ScenarioDriver` applies, so an agent's jobs cannot have them."""
 
 
 class _ActiveScenario:
@@ -54,10 +56,12 @@ class Scenarios:
 
     Args:
         names: Function that returns the name of an account, by its id.
+        is_simulated: Function that returns whether the test bed itself runs a device's jobs.
     """
 
-    def __init__(self, names: Callable[[str], str]) -> None:
+    def __init__(self, names: Callable[[str], str], is_simulated: Callable[[str], bool]) -> None:
         self._names = names
+        self._is_simulated = is_simulated
         self._entries: list[_ActiveScenario] = []
         self._of_job: dict[str, Scenario] = {}
 
@@ -84,6 +88,9 @@ class Scenarios:
                     raise refusal(scenario)
                 if scenario.kind == "recalibrate" and new.calibration is None:
                     raise InvalidRequest(f"{new.device} has no calibration.", field="device")
+                if scenario.kind in _OF_DRIVER and not self._is_simulated(new.device):
+                    text = f"An agent runs the jobs of {new.device}, without {scenario.kind}."
+                    raise InvalidRequest(text, field="device")
                 self._of_job[job] = scenario
                 return
 

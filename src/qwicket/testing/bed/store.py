@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import tempfile
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from qwicket.folders import AWS_MASTER_FILE
 from qwicket.model.errors import QwicketError
 from qwicket.store import Store
+from qwicket.store.backup import FILE, back_up
 from qwicket.store.jobs import Jobs
 from qwicket.store.operations import Operations, write
 from qwicket.store.queue_control import QueueControl
@@ -16,7 +21,6 @@ from qwicket.testing.bed.journal import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.batch import Session
@@ -142,6 +146,15 @@ def _delete_jobs(file: Path) -> None:
         for _, text in triggers:
             database.execute(text)
         database.execute("commit")
+
+
+def save(folder: Path, path: Path) -> None:
+    """Write the state of a test bed's folder into a file; see `Bed.save`."""
+    with tempfile.TemporaryDirectory(dir=folder) as own, zipfile.ZipFile(path, "w") as saved:
+        copy = Path(own) / FILE
+        back_up(folder, copy)
+        saved.write(copy, FILE)
+        saved.write(folder / AWS_MASTER_FILE, AWS_MASTER_FILE)
 
 
 class BedJobs(Jobs):
