@@ -27,8 +27,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "docs" / "reports" / "image.md"
+COMPOSE = ROOT / "examples" / "ci" / "compose.yaml"
 IMAGE = "localhost/qwicket"
 LIMIT_MB, LIMIT_START_S = 400, 1.5
 STARTS = 7
@@ -134,6 +137,27 @@ def start_s(before: list[str], serve: list[str]) -> float:
         server.wait()
 
 
+def is_test_bed(before: list[str]) -> bool:
+    """Start the image as the example's compose file does; return whether it becomes healthy."""
+    (service,) = yaml.safe_load(COMPOSE.read_text())["services"].values()
+    health = service["healthcheck"]
+    port = str(free_port())
+    command, check = (
+        [each.replace("8000", port) for each in words]
+        for words in (service["entrypoint"], health["test"][1:])
+    )
+    bed = subprocess.Popen([*before, "QWICKET_TESTING_SECRET=secret", *command])
+    try:
+        for _ in range(health["retries"]):
+            time.sleep(float(health["interval"].removesuffix("s")))
+            if not subprocess.run([*before, *check], stderr=subprocess.DEVNULL).returncode:
+                return bed.poll() is None
+        return False
+    finally:
+        bed.kill()
+        bed.wait()
+
+
 def duration_s(*command: str) -> float:
     began = time.monotonic()
     run(*command)
@@ -189,6 +213,7 @@ def measured() -> dict[str, Any]:
             "root": run(*ways[READ_ONLY], "python", "-c", IS_READ_ONLY),
             "base": run(*ways[PLAIN], "sh", "-c", '. /etc/os-release; echo "$PRETTY_NAME"'),
             "buildah": [duration_s(*ways[PLAIN], "true") for _ in range(STARTS)],
+            "is_test_bed": is_test_bed(ways[READ_ONLY]),
             "demos": [run(*words, *demo) for words in ways.values()],
         }
 
@@ -216,6 +241,7 @@ def main() -> int:
         "runs with a read-only root": found["root"] == "True",
         "does not run as root": found["user"] == USER,
         "has a health check": bool(found["health"]),
+        "is a healthy test bed, as `examples/ci/compose.yaml` starts it": found["is_test_bed"],
     }
     rows = [
         ("base", found["base"]),
