@@ -78,9 +78,12 @@ class LivenessMonitor:
             for runner, beat in beats.items()
         }
         dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
+        voided = []
         for runner in dead:
-            jobs = await self._store.leases.void_runner(runner, self._now_ms())
-            self.leases_lost += len(jobs)
-            _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))
-            del self._seen[runner]
-        return dead
+            beat, _ = self._seen.pop(runner)
+            jobs = await self._store.leases.void_dead_runner(runner, beat, self._now_ms())
+            if jobs is not None:
+                voided.append(runner)
+                self.leases_lost += len(jobs)
+                _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))
+        return voided

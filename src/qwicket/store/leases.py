@@ -116,6 +116,16 @@ class Leases(Operations):
         tx.run("runner_remove", id=runner)
         return released
 
+    @write
+    def void_dead_runner(tx: Tx, runner: str, beat: int, now: int) -> list[Job] | None:
+        """Void a runner found dead at a heartbeat, or return None if it has sent another since.
+
+        On a slow disk, that one may have waited to be written for longer than the lease time.
+        """
+        if tx.one("runner_at_beat", id=runner, beat=beat) is None:
+            return None
+        return Leases.void_runner(tx, runner, now)
+
     async def void_orphaned_leases(self, now: int) -> list[Job]:
         """Queue the jobs again whose runners no longer exist."""
         return await self._void_orphaned_leases(now) if await self._has_orphaned_leases() else []

@@ -299,6 +299,9 @@ values (:id, :kind, 0, :slots, :device, :express_slots, :memory_bytes, :now);
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
 
+-- name: runner_at_beat
+select 1 from runner where id = :id and beat = :beat;
+
 -- name: runner_slots
 -- Written only if the number changed, as that of a cluster does with its workers; primary key.
 update runner set slots = :slots where id = :id and slots <> :slots;
