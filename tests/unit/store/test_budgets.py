@@ -162,6 +162,22 @@ async def test_a_running_job_that_is_cancelled_has_used_its_time_and_no_shots(
     assert [each.budget.used for each in await store.budgets.all()] == [1, 1_500_000, 0]
 
 
+async def test_time_in_the_queue_between_two_starts_is_not_used(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await put(store, 1_000, "seconds")
+    await add_job(store, ada, est_seconds=2.0)
+    for now in (NOW, NOW + 3_600_000):
+        (assignment,) = (await store.leases.claim("simulator", runner, now)).taken
+        if now == NOW:
+            await store.leases.release(assignment.lease, "test", now, counts_as_attempt=False)
+    await store.jobs.cancel(assignment.lease.job, actor=ada.account, now=now)
+    await store.leases.cancel_stopped(assignment.lease, now + 5_000)
+    assert [each.budget.used for each in await store.budgets.all()] == [2_000_000]
+    (use,) = await store.budgets.use_of(0, 2 * NOW)
+    assert use.use.seconds == 2_000_000
+
+
 async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
     store: Store, ada: Token, runner: str
 ) -> None:

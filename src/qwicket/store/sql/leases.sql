@@ -250,7 +250,7 @@ returning {job};
 -- name: job_cancel
 update job set
     state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = {end},
-    used_shots = 0, used_us = 1000 * ({end} - coalesce(started_at, {end}))
+    used_shots = 0, used_us = :used_us
 where id = :job and {before:cancel} and {holds_lease}
 returning {job};
 
