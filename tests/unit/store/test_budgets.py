@@ -22,7 +22,7 @@ from qwicket.store.database import Row, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQL_FRAGMENTS, SQLiteTx
 from support.postgres import PostgresServer
-from support.stores import NOW, PLENTY, add_job, make_token, new_job
+from support.stores import NOW, PLENTY, add_job, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -209,11 +209,21 @@ async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
 async def test_sums_of_absurd_times_stop_before_they_overflow(
     store: Store, ada: Token, runner: str
 ) -> None:
-    for _ in range(12):
+    for _ in range(102):
         await add_job(store, ada)
-        await run(store, runner, Failure("run_time_exceeded", "too long"), 9e11)
+        await run(store, runner, Failure("run_time_exceeded", "too long"), 1e7)
     (found,) = await store.budgets.use_of(0, NOW + DAY)
-    assert (found.use.jobs, found.use.seconds) == (12, 18 * 10**17)
+    assert (found.use.jobs, found.use.seconds) == (102, 10**15)
+    for day in range(1, 101):
+        await store._database.write(
+            lambda tx, day=day: execute(
+                tx,
+                f"insert into daily_use select project, device, day + {day * DAY}, jobs, shots,"
+                f" us, cost from daily_use where day <= {NOW}",
+            )
+        )
+    (found,) = await store.budgets.use_of(0, NOW + 101 * DAY)
+    assert found.use.seconds == 101 * 10**15
 
 
 async def test_a_job_that_is_queued_again_keeps_its_reservation(
