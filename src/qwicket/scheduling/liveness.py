@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from qwicket.model.errors import QwicketError
+from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,8 +59,8 @@ class LivenessMonitor:
             await asyncio.sleep(self._lease_s / 4)
             try:
                 await self.check()
-            except QwicketError:
-                _log.warning("the heartbeats of runners could not be read")
+            except Exception as error:
+                log_failure("the heartbeats of runners could not be read", error)
 
     async def check(self) -> list[str]:
         """Void the runners without a heartbeat for the lease time; return their ids."""
