@@ -80,8 +80,9 @@ class LivenessMonitor:
         dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
         voided = []
         for runner in dead:
-            beat, _ = self._seen.pop(runner)
+            beat, _ = self._seen[runner]
             jobs = await self._store.leases.void_dead_runner(runner, beat, self._now_ms())
+            del self._seen[runner]
             if jobs is not None:
                 voided.append(runner)
                 self.leases_lost += len(jobs)
