@@ -117,7 +117,7 @@ async def test_a_heartbeat_that_waits_for_a_slow_disk_counts(
     job = await add_job(store, ada)
     await store.leases.claim("simulator", "other", NOW)
     is_written = threading.Event()
-    store._database.submit(lambda tx: is_written.wait(10))
+    store._database.submit(lambda _: is_written.wait(10))
     beating = asyncio.ensure_future(beat(store, "other"))
     looking = asyncio.ensure_future(look_for(monitor, clock, LEASE_S))
     while clock.now < 1_000.0 + LEASE_S:
