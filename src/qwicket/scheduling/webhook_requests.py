@@ -28,7 +28,7 @@ BODY_BYTES: Final = 1_024
 """Bytes of a response's body that are read."""
 GONE: Final = 410
 _RESOLVERS: Final = 64
-"""Threads for look-ups of names: more than the requests at a time, whose look-ups may outlast them."""
+"""Threads for look-ups: more than there are requests at a time, whose look-ups may outlast them."""
 _MAX_ADDRESSES: Final = 4
 """Addresses of one name that are tried."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
