@@ -68,7 +68,7 @@ class MaintenanceLoop:
             return False
         await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
         await maintenance.delete_orphaned_uploads()
-        await maintenance.delete_expired_keys(self._now_ms())
+        await _until_done(lambda: maintenance.delete_expired_keys(self._now_ms()))
         await maintenance.revoke_expired_tokens(self._now_ms())
         await maintenance.delete_expired_job_shares(self._now_ms())
         await _until_done(lambda: maintenance.release_results(self._now_ms()))
