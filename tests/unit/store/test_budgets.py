@@ -214,14 +214,16 @@ async def test_sums_of_absurd_times_stop_before_they_overflow(
         await run(store, runner, Failure("run_time_exceeded", "too long"), 1e7)
     (found,) = await store.budgets.use_of(0, NOW + DAY)
     assert (found.use.jobs, found.use.seconds) == (102, 10**15)
-    for day in range(1, 101):
-        await store._database.write(
-            lambda tx, day=day: execute(
+
+    def repeat(tx: Tx) -> None:
+        for day in range(1, 101):
+            execute(
                 tx,
                 f"insert into daily_use select project, device, day + {day * DAY}, jobs, shots,"
                 f" us, cost from daily_use where day <= {NOW}",
             )
-        )
+
+    await store._database.write(repeat)
     (found,) = await store.budgets.use_of(0, NOW + 101 * DAY)
     assert found.use.seconds == 101 * 10**15
 
