@@ -384,7 +384,7 @@ class Model:
                 self._step(job, _S.UNCERTAIN, now)
             job.runner = job.nonce = None
         elif job.state is _S.CANCELLING:
-            self._end(job, _S.CANCELLED, now)
+            self._stop(job, now)
         elif counts_as_attempt and job.attempts + 1 >= DEATHS:
             job.attempts, job.error_code = job.attempts + 1, "worker_died"
             self._end(job, _S.FAILED, now)
@@ -398,8 +398,14 @@ class Model:
         job = self._held(lease)
         if job is None or job.state is _S.RUNNING:
             return _refused(answer, StaleLease)
-        self._end(job, _S.CANCELLED, now)
+        self._stop(job, now)
         return self._same(answer, lease.job)
+
+    def _stop(self, job: ModelJob, now: int) -> None:
+        """End a job that was cancelled while it ran, and count the time that it ran."""
+        self._end(job, _S.CANCELLED, now)
+        ran_s = min(max(0, now - (job.started_at or now)) / 1000, job.est_seconds)
+        self._count(job, max(ran_s, MIN_COST_S) - max(job.est_seconds, MIN_COST_S), now)
 
     def forwards_record_intent(self, answer: Any, lease: Lease, marker: str, now: int) -> None:
         job = self._held(lease)

@@ -7,7 +7,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Final, Protocol
 
-from qwicket.model.errors import QwicketError
+from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,8 +39,8 @@ async def follow_queue(store: Store, devices: Collection[str], cluster: Scalable
     while True:
         try:
             waiting = await store.queues.waiting_work(devices, maximum=_MAX_JOBS)
-        except QwicketError as error:
-            _log.warning("the waiting work could not be read: %s", error)
+        except Exception as error:
+            log_failure("the waiting work could not be read", error)
         else:
             cluster.set_size(cluster.busy + tasks_for(waiting.jobs, waiting.seconds))
         await asyncio.sleep(_PAUSE_S)

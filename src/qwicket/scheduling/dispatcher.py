@@ -256,7 +256,7 @@ class Dispatcher:
                 if self._driver.forwards:
                     await self._adopt_unattended()
                 claimable = await self._store.leases.claimable(self._now_ms())
-            except QwicketError as error:
+            except Exception as error:
                 log_failure("the queue could not be read", error)
                 claimable = Claimable(set(), None)
             for device in claimable.devices & self._wakes.keys():

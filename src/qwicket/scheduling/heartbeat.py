@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qwicket.model.errors import QwicketError
+from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,5 +54,7 @@ class Heartbeat:
                 return
             try:
                 self._leases.record_heartbeat(self._runner, self._now_ms()).result(self._interval_s)
-            except (QwicketError, TimeoutError):
-                _log.warning("a heartbeat was not stored")
+            except TimeoutError:
+                _log.warning("a heartbeat was not stored in time")
+            except Exception as error:  # without heartbeats, this server would count as dead
+                log_failure("a heartbeat was not stored", error)

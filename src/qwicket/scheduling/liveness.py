@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from qwicket.model.errors import QwicketError
+from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,8 +66,8 @@ class LivenessMonitor:
             await self._sleep(self._lease_s / 4)
             try:
                 await self.check()
-            except QwicketError:
-                _log.warning("the heartbeats of runners could not be read")
+            except Exception as error:
+                log_failure("the heartbeats of runners could not be read", error)
 
     async def check(self) -> list[str]:
         """Void the runners without a heartbeat for the lease time; return their ids."""
@@ -97,9 +97,13 @@ class LivenessMonitor:
         """
         now = self._monotonic()
         dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
+        voided = []
         for runner in dead:
-            jobs = await self._store.leases.void_runner(runner, self._now_ms())
-            self.leases_lost += len(jobs)
-            _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))
+            beat, _ = self._seen[runner]
+            jobs = await self._store.leases.void_dead_runner(runner, beat, self._now_ms())
             self._seen.pop(runner, None)
-        return dead
+            if jobs is not None:
+                voided.append(runner)
+                self.leases_lost += len(jobs)
+                _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))
+        return voided

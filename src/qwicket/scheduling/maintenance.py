@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import RESTORABLE_S
-from qwicket.model.errors import QwicketError
+from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,8 +57,8 @@ class MaintenanceLoop:
         while True:
             try:
                 await self.run_once()
-            except QwicketError:
-                _log.warning("maintenance failed and is retried")
+            except Exception as error:
+                log_failure("maintenance failed and is retried", error)
             await asyncio.sleep(self._every_s)
 
     async def run_once(self) -> bool:
@@ -68,7 +68,7 @@ class MaintenanceLoop:
             return False
         await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
         await maintenance.delete_orphaned_uploads()
-        await maintenance.delete_expired_keys(self._now_ms())
+        await _until_done(lambda: maintenance.delete_expired_keys(self._now_ms()))
         await maintenance.revoke_expired_tokens(self._now_ms())
         await maintenance.delete_expired_job_shares(self._now_ms())
         await _until_done(lambda: maintenance.release_results(self._now_ms()))

@@ -27,7 +27,8 @@ TIMEOUT_S: Final = 10.0
 BODY_BYTES: Final = 1_024
 """Bytes of a response's body that are read."""
 GONE: Final = 410
-_RESOLVERS: Final = 16
+_RESOLVERS: Final = 64
+"""Threads for look-ups: more than there are requests at a time, whose look-ups may outlast them."""
 _MAX_ADDRESSES: Final = 4
 """Addresses of one name that are tried."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
@@ -80,6 +81,7 @@ class WebhookClient:
         self.is_private_allowed = is_private_allowed
         self._timeout_s = timeout_s
         self._resolvers = ThreadPoolExecutor(_RESOLVERS, "webhook-resolver")
+        self._lookups: dict[tuple[str, int], asyncio.Future[list[Any]]] = {}
 
     async def send(
         self, keys: WebhookKeys, message_id: str, body: bytes, *, with_body: bool = False
@@ -175,14 +177,28 @@ class WebhookClient:
             AddressNotAllowed: One of them is not public.
             socket.gaierror: The name cannot be resolved.
         """
-        loop = asyncio.get_running_loop()
-        entries = await loop.run_in_executor(
-            self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
+        entries = await asyncio.shield(self._lookup(host, port))
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in entries))
         if not self.is_private_allowed and not all(map(is_public, addresses)):
             raise AddressNotAllowed
         return addresses[:_MAX_ADDRESSES]
+
+    def _lookup(self, host: str, port: int) -> asyncio.Future[list[Any]]:
+        """Return the look-up of a name, which no timeout can end; a repeated one joins it."""
+        key = host, port
+        if (pending := self._lookups.get(key)) is not None:
+            return pending
+        lookup = self._lookups[key] = asyncio.get_running_loop().run_in_executor(
+            self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
+
+        def end(lookup: asyncio.Future[list[Any]]) -> None:
+            del self._lookups[key]
+            if not lookup.cancelled():
+                lookup.exception()  # so that a late error is no unretrieved one
+
+        lookup.add_done_callback(end)
+        return lookup
 
 
 def is_public(text: str) -> bool:

@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import QwicketError
+from qwicket.scheduling.forward_log import log_failure
 from qwicket.scheduling.webhook_requests import GONE
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ class WebhookSender:
                 while True:
                     try:
                         pause_s = await self._start_due(group)
-                    except QwicketError:
-                        _log.warning("the outbox of webhooks cannot be read and is read again")
+                    except Exception as error:
+                        log_failure("the outbox of webhooks cannot be read", error)
                         pause_s = _POLL_S
                     await self._wait(pause_s)
         finally:

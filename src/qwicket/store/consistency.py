@@ -82,7 +82,6 @@ _OF_JOBS: Final = (
     _Rule("check_no_program", "jobs have lost their program", _RESTORE),
     _Rule("check_no_result", "completed jobs have lost results", _RESTORE),
     _Rule("check_result_too_early", "jobs that have not ended have results", _RESTORE),
-    _Rule("check_no_group", "jobs name a group that is gone", _RESTORE),
     _Rule("check_no_share", "queued jobs are missing in the fair queue's records", _BY_SERVER),
 )
 _OF_ALL: Final = (

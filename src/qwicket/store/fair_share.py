@@ -67,7 +67,8 @@ def rebase(tx: Tx, now: int) -> bool:
 
 
 def _is_old(epoch: int, now: int) -> bool:
-    return now - epoch >= 1000 * HALF_LIFE_S * REBASE_AFTER
+    # An epoch far ahead is that of a wrong clock, and without decay until then.
+    return abs(now - epoch) >= 1000 * HALF_LIFE_S * REBASE_AFTER
 
 
 def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:

@@ -116,6 +116,16 @@ class Leases(Operations):
         tx.run("runner_remove", id=runner)
         return released
 
+    @write
+    def void_dead_runner(tx: Tx, runner: str, beat: int, now: int) -> list[Job] | None:
+        """Void a runner found dead at a heartbeat, or return None if it has sent another since.
+
+        On a slow disk, that one may have waited to be written for longer than the lease time.
+        """
+        if tx.one("runner_at_beat", id=runner, beat=beat) is None:
+            return None
+        return Leases.void_runner(tx, runner, now)
+
     async def void_orphaned_leases(self, now: int) -> list[Job]:
         """Queue the jobs again whose runners no longer exist."""
         return await self._void_orphaned_leases(now) if await self._has_orphaned_leases() else []
@@ -443,16 +453,22 @@ class Leases(Operations):
     def cancel_stopped(tx: Tx, lease: Lease, now: int) -> Job:
         """Cancel a job of which it is certain that it runs no longer, here or at another cloud.
 
+        It has used the time since its start. After a second claim, that may include waiting, so it
+        counts up to the estimate; fair share counts no more than that in any case.
+
         Raises:
             StaleLease: As for `finish`.
         """
-        before = held_job(tx, lease).state
-        job = step(tx, "job_cancel", lease, now)
+        before = held_job(tx, lease)
+        assert before.started_at is not None
+        seconds = max(0, now - before.started_at) / 1000
+        if lease.fence > 1:
+            seconds = min(seconds, before.est_seconds)
+        job = step(tx, "job_cancel", lease, now, used_us=round(seconds * 1e6))
         tx.run("lease_end", job=job.id)
-        assert job.started_at is not None
-        assert job.ended_at is not None
-        settle(tx, job, 1, 0, (job.ended_at - job.started_at) / 1000)
-        note(tx, job, before=before, actor=lease.runner, reason="stopped", now=now)
+        fair_share.settle(tx, job, min(seconds, job.est_seconds), now)
+        settle(tx, job, 1, 0, seconds)
+        note(tx, job, before=before.state, actor=lease.runner, reason="stopped", now=now)
         return job
 
 

@@ -53,7 +53,7 @@ class Maintenance(Operations):
         return len(expired)
 
     async def delete_expired_keys(self, now: int) -> int:
-        """Delete expired idempotency keys."""
+        """Delete some expired idempotency keys; return how many."""
         return await self._run_if_due(
             "idempotency_due", "idempotency_purge", before=now - KEY_LIFE_MS
         )

@@ -49,7 +49,7 @@ class Sessions(Operations):
         values = {"digest": digest, "account": account, "now": now, "expires_at": expires_at}
         if not tx.count("session_add", **values):
             raise Unauthenticated("The account is disabled.")
-        tx.run("session_trim", account=account, keep=MAX_SESSIONS)
+        tx.run("session_trim", account=account, digest=digest, keep=MAX_SESSIONS - 1)
 
     @read
     def account(tx: Tx, digest: bytes, now: int) -> str | None:

@@ -164,6 +164,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " and budget.device in ('', cast(job.device as text)))"
     )
     fills["max_sum"] = "1000000000000000000"
+    fills["max_of_day"] = "1000000000000000"
     for job in ("next", "waiting", "job"):
         fills[f"may_start:{job}"] = _may_start(job, f"1000 * {job}.est_seconds", fragments)
     fills["may_start:share"] = _may_start("share", "0", fragments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -108,3 +109,23 @@ async def test_a_runner_that_comes_back_is_watched_anew(
     await beat(store, "other")
     assert await look_for(monitor, clock, LEASE_S - 10) == []
     assert await look_for(monitor, clock, 10) == ["other"]
+
+
+async def test_a_heartbeat_that_waits_for_a_slow_disk_counts(
+    store: Store, ada: Token, monitor: LivenessMonitor, clock: Clock
+) -> None:
+    job = await add_job(store, ada)
+    await store.leases.claim("simulator", "other", NOW)
+    is_written = threading.Event()
+    store._database.submit(lambda _: is_written.wait(10))
+    beating = asyncio.ensure_future(beat(store, "other"))
+    looking = asyncio.ensure_future(look_for(monitor, clock, LEASE_S))
+    while clock.now < 1_000.0 + LEASE_S:
+        await asyncio.sleep(0)
+    is_written.set()
+    assert await looking == []
+    await beating
+    present = await store.jobs.get(job.id)
+    assert present is not None
+    assert present.state is JobState.RUNNING
+    assert await look_for(monitor, clock, LEASE_S) == ["other"]

@@ -6,8 +6,10 @@ import asyncio
 import base64
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -66,6 +68,32 @@ def test_addresses_that_are_public(address: str) -> None:
 )
 def test_an_address_is_recognised_in_all_spellings(host: str, address: str | None) -> None:
     assert literal_address(host) == address
+
+
+@pytest.mark.anyio
+async def test_a_slow_name_server_delays_only_its_own_receivers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve, is_over = socket.getaddrinfo, threading.Event()
+
+    def slowly(host: str, *args: Any, **options: Any) -> Any:
+        if host.startswith("slow"):
+            is_over.wait(20)
+        return resolve(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    client = WebhookClient(is_private_allowed=True, timeout_s=1.0)
+    slow = [WebhookKeys(f"http://slow{each}.invalid/", SECRET, None) for each in range(20)]
+    with receiving() as receiver:
+        quick = WebhookKeys(receiver.url(), SECRET, None)
+        assert (await client.send(quick, "msg", b"{}")).is_success
+        try:
+            for _ in range(4):  # look-ups of a request outlast it
+                responses = await asyncio.gather(*(client.send(each, "m", b"{}") for each in slow))
+                assert not any(response.is_success for response in responses)
+            assert (await client.send(quick, "msg", b"{}")).is_success
+        finally:
+            is_over.set()
 
 
 @pytest.mark.parametrize(

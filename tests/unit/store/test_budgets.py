@@ -22,7 +22,7 @@ from qwicket.store.database import Row, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQL_FRAGMENTS, SQLiteTx
 from support.postgres import PostgresServer
-from support.stores import NOW, PLENTY, add_job, make_token, new_job
+from support.stores import NOW, PLENTY, add_job, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -162,6 +162,22 @@ async def test_a_running_job_that_is_cancelled_has_used_its_time_and_no_shots(
     assert [each.budget.used for each in await store.budgets.all()] == [1, 1_500_000, 0]
 
 
+async def test_time_in_the_queue_between_two_starts_is_not_used(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await put(store, 1_000, "seconds")
+    await add_job(store, ada, est_seconds=2.0)
+    for now in (NOW, NOW + 3_600_000):
+        (assignment,) = (await store.leases.claim("simulator", runner, now)).taken
+        if now == NOW:
+            await store.leases.release(assignment.lease, "test", now, counts_as_attempt=False)
+    await store.jobs.cancel(assignment.lease.job, actor=ada.account, now=now)
+    await store.leases.cancel_stopped(assignment.lease, now + 5_000)
+    assert [each.budget.used for each in await store.budgets.all()] == [2_000_000]
+    (use,) = await store.budgets.use_of(0, 2 * NOW)
+    assert use.use.seconds == 2_000_000
+
+
 async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -193,11 +209,23 @@ async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
 async def test_sums_of_absurd_times_stop_before_they_overflow(
     store: Store, ada: Token, runner: str
 ) -> None:
-    for _ in range(12):
+    for _ in range(102):
         await add_job(store, ada)
-        await run(store, runner, Failure("run_time_exceeded", "too long"), 9e11)
+        await run(store, runner, Failure("run_time_exceeded", "too long"), 1e7)
     (found,) = await store.budgets.use_of(0, NOW + DAY)
-    assert (found.use.jobs, found.use.seconds) == (12, 18 * 10**17)
+    assert (found.use.jobs, found.use.seconds) == (102, 10**15)
+
+    def repeat(tx: Tx) -> None:
+        for day in range(1, 101):
+            execute(
+                tx,
+                f"insert into daily_use select project, device, day + {day * DAY}, jobs, shots,"
+                f" us, cost from daily_use where day <= {NOW}",
+            )
+
+    await store._database.write(repeat)
+    (found,) = await store.budgets.use_of(0, NOW + 101 * DAY)
+    assert found.use.seconds == 101 * 10**15
 
 
 async def test_a_job_that_is_queued_again_keeps_its_reservation(

@@ -171,6 +171,33 @@ async def test_cancelled_jobs_leave_no_place_in_the_line(
     assert await take(store) == bob.project
 
 
+@pytest.mark.parametrize(("ran_ms", "counted"), [(1_000, 1.0), (900_000, 300.0)])
+async def test_a_running_job_that_is_cancelled_counts_the_time_that_it_ran(
+    store: Store, ada: Token, runner: str, ran_ms: int, counted: float
+) -> None:
+    job = await add_job(store, ada, est_seconds=300.0)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    await store.leases.cancel_stopped(assignment.lease, NOW + ran_ms)
+    await add_job(store, ada)
+    (share,) = (await store.queues.state("simulator", NOW, limit=10)).shares
+    assert share.vtime == pytest.approx(counted, rel=0.02)
+
+
+async def test_use_decays_again_after_a_clock_that_was_far_ahead(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await store.maintenance.repair_fair_share(NOW + 300 * HALF_LIFE_MS)
+    await store.maintenance.repair_fair_share(NOW)
+    for token, seconds, now in ((ada, 1_000.0, NOW), (bob, 100.0, NOW + 10 * HALF_LIFE_MS)):
+        await add_job(store, token, now, est_seconds=seconds)
+        (assignment,) = (await store.leases.claim("simulator", runner, now)).taken
+        await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), seconds), now)
+    for token in (bob, ada):
+        await add_job(store, token, now)
+    assert await take(store, now) == ada.project
+
+
 async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     store: Store, ada: Token, runner: str
 ) -> None:

@@ -13,6 +13,7 @@ from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, add_job, make_token
@@ -68,6 +69,15 @@ async def test_a_group_takes_as_many_jobs_as_it_says(store: Store, ada: Token) -
     with pytest.raises(LimitExceeded, match="takes at most 2 jobs"):
         await add_job(store, ada, group=group.id)
     assert len(await store.jobs.page(JobQuery(account=ada.account))) == 2
+
+
+@pytest.mark.parametrize("limit", [1 << 31, INT64_MAX])
+async def test_a_limit_may_have_as_many_bits_as_clients_may_send(
+    store: Store, ada: Token, limit: int
+) -> None:
+    group = await opened(store, ada, jobs_limit=limit)
+    assert group.jobs_limit == limit
+    await add_job(store, ada, group=group.id)
 
 
 async def test_a_group_for_one_device_takes_jobs_of_no_other(store: Store, ada: Token) -> None:

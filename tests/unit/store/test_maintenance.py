@@ -13,7 +13,9 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease, Store
-from support.stores import NOW, add_job, make_token, new_job
+from qwicket.store.database import Tx
+from qwicket.store.sqlite import SQLiteTx
+from support.stores import NOW, add_job, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +115,28 @@ async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> N
         account=ada.account, dialect="native", key="new", digest=b"1", now=NOW + DAY_MS
     )
     assert again is not None
+
+
+async def test_very_many_expired_keys_are_deleted_in_several_writes(
+    store: Store, ada: Token
+) -> None:
+    def add(tx: Tx) -> None:
+        blob = "blob" if isinstance(tx, SQLiteTx) else "bytea"
+        execute(
+            tx,
+            "insert into idempotency (account, dialect, key, digest, job, made_at)"
+            " with recursive number (n) as (select 1 union all select n + 1 from number"
+            f" where n < 25000) select '{ada.account}', 'native', 'key-' || n,"
+            f" cast('digest' as {blob}), 'job', {NOW} + n"
+            " from number",
+        )
+
+    await store._database.write(add)
+    now = NOW + DAY_MS + 25_000
+    assert await store.maintenance.delete_expired_keys(now) == 10_000
+    assert await store.maintenance.delete_expired_keys(now) == 10_000
+    assert await store.maintenance.delete_expired_keys(now) == 4_999
+    assert await store.maintenance.delete_expired_keys(now) == 0
 
 
 async def test_ended_jobs_are_deleted_after_their_time_and_no_others(

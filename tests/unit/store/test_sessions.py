@@ -52,6 +52,14 @@ async def test_an_account_has_a_bounded_number_of_sessions(store: Store, ada: To
     assert await store.sessions.account(b"of bob", NOW) == bob.account
 
 
+async def test_a_session_is_kept_after_the_clock_was_set_back(store: Store, ada: Token) -> None:
+    for each in range(MAX_SESSIONS):
+        await start(store, ada, bytes([each]), NOW + 500)
+    await start(store, ada, b"new", NOW)
+    assert await store.sessions.account(b"new", NOW) == ada.account
+    assert await number(store, "session") == MAX_SESSIONS
+
+
 async def test_a_disabled_account_starts_no_session(store: Store, ada: Token) -> None:
     await store.accounts.disable("ada", NOW)
     with pytest.raises(Unauthenticated, match="disabled"):

@@ -46,8 +46,8 @@ where id = :id and begun_at = :begun_at;
 update job set bill = :bill, cost = :cost where id = :job;
 
 -- name: use_add
--- What an ended job has used, into the sums of its day. These outlive the job. They stop before they
--- overflow 64 bits, as in budget_settle.
+-- What an ended job has used, into the sums of its day. These outlive the job. They stop at 30 years
+-- a day, so that the sums of thousands of them fit into 64 bits, even if a lab reports absurd times.
 insert into daily_use (project, device, day, jobs, shots, us, cost)
 select
     project, device, ended_at - ended_at % 86400000, 1, used_shots, used_us, coalesce(cost, 0)
@@ -55,8 +55,9 @@ from job
 where id = :job and (used_shots > 0 or used_us > 0)
 on conflict (project, device, day) do update set
     jobs = daily_use.jobs + 1, shots = daily_use.shots + excluded.shots,
-    us = case when daily_use.us < {max_sum} then daily_use.us + excluded.us else daily_use.us end,
-    cost = case when daily_use.cost < {max_sum} then daily_use.cost + excluded.cost
+    us = case when daily_use.us < {max_of_day} then daily_use.us + excluded.us
+        else daily_use.us end,
+    cost = case when daily_use.cost < {max_of_day} then daily_use.cost + excluded.cost
         else daily_use.cost end;
 
 -- name: use_list

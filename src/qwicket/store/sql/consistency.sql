@@ -51,11 +51,6 @@ select id from job
 where seq > :after and seq <= :upto and state not in ('completed', 'failed', 'cancelled')
     and exists (select 1 from outcome where outcome.job = job.id);
 
--- name: check_no_group
-select id from job
-where seq > :after and seq <= :upto and "group" is not null
-    and not exists (select 1 from "group" where "group".id = job."group");
-
 -- name: check_no_share
 -- Such a job is not found by claims.
 select id from job

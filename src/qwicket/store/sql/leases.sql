@@ -250,7 +250,7 @@ returning {job};
 -- name: job_cancel
 update job set
     state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = {end},
-    used_shots = 0, used_us = 1000 * ({end} - coalesce(started_at, {end}))
+    used_shots = 0, used_us = :used_us
 where id = :job and {before:cancel} and {holds_lease}
 returning {job};
 
@@ -298,6 +298,9 @@ values (:id, :kind, 0, :slots, :device, :express_slots, :memory_bytes, :now);
 
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
+
+-- name: runner_at_beat
+select 1 from runner where id = :id and beat = :beat;
 
 -- name: runner_slots
 -- Written only if the number changed, as that of a cluster does with its workers; primary key.

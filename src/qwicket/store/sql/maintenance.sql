@@ -40,8 +40,12 @@ returning {job};
 select 1 from idempotency where made_at < :before limit 1;
 
 -- name: idempotency_purge
--- Index idempotency_by_age.
-delete from idempotency where made_at < :before;
+-- The oldest ones, about ten thousand; index idempotency_by_age.
+delete from idempotency where made_at <= (
+    select max(made_at) from (
+        select made_at from idempotency where made_at < :before order by made_at limit 10000
+    ) as oldest
+);
 
 -- name: job_old
 -- Index job_ended.

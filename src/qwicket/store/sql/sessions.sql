@@ -12,11 +12,12 @@ from account where id = :account and disabled_at is null;
 delete from session where expires_at <= :now;
 
 -- name: session_trim
--- Keeps the newest sessions of an account and deletes the others; index session_by_account.
+-- Keeps this session and the newest other ones of its account, whose times may be those of a wrong
+-- clock, and deletes the rest; index session_by_account.
 delete from session
 where account = :account and digest in (
     select other.digest from session as other
-    where other.account = :account
+    where other.account = :account and other.digest <> :digest
     order by other.created_at desc
     limit 1000 offset :keep
 );

@@ -22,3 +22,6 @@ group by project, device, day
 on conflict (project, device, day) do update set
     jobs = daily_use.jobs + excluded.jobs, shots = daily_use.shots + excluded.shots,
     us = daily_use.us + excluded.us, cost = daily_use.cost + excluded.cost;
+
+-- Clients may set limits above 31 bits, which SQLite's integers hold.
+{only_postgres}alter table "group" alter column jobs_limit type bigint;
