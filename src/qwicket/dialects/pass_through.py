@@ -317,11 +317,11 @@ class PassThrough:
             raise InvalidRequest(
                 f"{rule.ids} has {len(wanted)} ids, more than {rule.max_jobs}.", field=rule.ids
             )
-        if wanted:
+        if rule.ids in dict(pairs):
             page = [(0, id) for id in wanted if await self._is_own(actor, rule, id)]
             found = await self._of_machine(rule, route, request, query, page)
             return found if isinstance(found, Response) else rule.response(request, found, None)
-        # Without further pages, a filter must find older jobs than the newest.
+        # Without further pages, a filter must find older jobs.
         is_searched = bool(query) and rule.next is None
         size = rule.max_jobs if is_searched else limit
         jobs: list[msgspec.Raw] = []
@@ -354,7 +354,7 @@ class PassThrough:
         own = frozenset(missing)
         listed: list[msgspec.Raw] = []
         n_bytes = 0
-        for _ in range(len(page) + 1):  # the machine may end its pages early
+        for _ in range(len(page) + 1):  # it may end its pages early
             sent = urlencode([*query.items(), *ids], safe=",")
             found = await self._forward(route, request, b"", sent)
             if found.status >= 300:
