@@ -10,7 +10,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -966,17 +966,59 @@ def test_a_change_while_a_page_reads_the_one_before_is_shown(
         job.cancel()
 
 
-def test_a_waiting_job_shows_that_others_before_it_are_gone(
+def test_the_place_of_a_waiting_job_changes_within_a_second(
     idle: LiveServer, page: Page, carl: Person
 ) -> None:
     use_session(page, idle, carl)
-    first, second = (carl.client.submit(BELL, "clifford", shots=1) for _ in range(2))
-    page.open(f"{idle.url}/ui/jobs/{second.id}", width=1440)
-    text = "document.getElementById('live').textContent"
-    page.wait_for(f"{text}.includes('1 job starts before it')")
-    first.cancel()
+    first = [carl.client.submit(BELL, "clifford", shots=1) for _ in range(5)]
+    job = carl.client.submit(BELL, "clifford", shots=1)
+    page.open(f"{idle.url}/ui/jobs/{job.id}", width=1440)
+    text = "document.getElementById('live').textContent.replace(/\\s+/g, ' ')"
+    page.wait_for(f"{text}.includes('5 jobs start before it: 5 of its own project')")
+    times = []
+
+    def change(act: Callable[[], object], shown: str) -> None:
+        began = time.monotonic()
+        act()
+        began = max(began, time.monotonic() - 0.05)  # commands take longer than the change
+        page.wait_for(f"{text}.includes({shown!r})")
+        times.append(time.monotonic() - began)
+
+    change(first[0].cancel, "4 jobs start before it")
+    change(first[1].cancel, "3 jobs start before it")
+    change(first[2].hold, "2 jobs start before it")
+    change(first[2].release, "3 jobs start before it")
+    change(lambda: idle.admin("device", "off", "clifford", "--reason", "cold <b>"), "off: cold <b>")
+    change(lambda: idle.admin("device", "on", "clifford"), "3 jobs start before it")
+    assert statistics.median(times) < 1, times
+    page.wait_for(f"!{text}.includes('off: cold')")
+    for each in first[2:]:
+        each.cancel()
     page.wait_for(f"{text}.includes('It is the next job of its device')")
-    second.cancel()
+    job.hold()
+    page.wait_for(f"!{text}.includes('In the queue')")
+    job.release()
+    page.wait_for(f"{text}.includes('It is the next job of its device')")
+    job.cancel()
+    page.wait_for("document.getElementById('place') === null")
+    assert page.complaints == []
+    assert sum(each.endswith(job.id) for each in page.asked) < 10, "places need no requests"
+
+
+def test_a_stream_sends_the_place_only_when_it_differs(idle: LiveServer, carl: Person) -> None:
+    before, job = (carl.client.submit(BELL, "simulator", shots=1) for _ in range(2))
+    other = carl.client.submit(BELL, "clifford", shots=1)
+    with carl.browser.stream("GET", f"/ui/jobs/{job.id}/stream") as events:
+        lines = events.iter_lines()
+        while next(lines) != "event: place":
+            pass
+        first = next(lines)
+        other.cancel()  # of another device
+        before.cancel()
+        while next(lines) != "event: place":
+            pass
+        assert next(lines) != first
+    job.cancel()
 
 
 def test_what_changes_while_a_page_opens_is_streamed(carl: Person) -> None:
