@@ -171,6 +171,48 @@ def test_all_jobs_that_match_are_changed_after_their_number_was_shown(carl: Pers
     assert carl.rows() == []
 
 
+def add_copies(server: LiveServer, job: str, count: int) -> None:
+    """Add copies of a job to the database, which is quicker than submissions."""
+    with closing(sqlite3.connect(server.folder / "data" / "qwicket.db", timeout=30)) as file, file:
+        every = [row[1] for row in file.execute("pragma table_info(job)")]
+        columns = [each for each in every if each not in ("seq", "id")]
+        names = ", ".join(f'"{each}"' for each in columns)
+        file.execute(
+            f"insert into job (id, {names}) with recursive number (n) as"
+            " (select 1 union all select n + 1 from number where n < ?)"
+            f" select id || '-' || n, {names} from number cross join job where id = ?",
+            (count, job),
+        )
+
+
+def test_a_large_number_is_exact_before_a_change(idle: LiveServer, page: Page) -> None:
+    with Person(idle, "many") as many:
+        job = many.client.submit(BELL, "simulator", tags=["w"])
+        job.cancel()
+        add_copies(idle, job.id, 12_344)
+        fields = {"of": "all", "search": "tag=w&device=simulator", "action": "delete"}
+        asked = many.change("/ui/jobs/confirm", **fields).text
+        assert "<h1>Delete more than 10,000 jobs?</h1>" in asked
+        assert "/ui/jobs/change" not in asked, "nothing can be deleted before the number is known"
+        assert "Without JavaScript use the button" in asked
+        sent = re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)">', asked)
+        form = {name: unescape(value) for name, value in sent}
+        shown = many.browser.post("/ui/jobs/confirm", data=form).text
+        assert "<h1>Delete 12,345 jobs?</h1>" in shown
+        assert 'action="/ui/jobs/change"' in shown
+        use_session(page, idle, many)
+        page.open(f"{idle.url}/ui/jobs?device=simulator", width=1440)
+        page.run("document.querySelector('[name=of][value=all]').click()")
+        page.run("document.querySelector('select[name=action]').value = 'delete'")
+        page.wait_for_load(lambda: page.run("document.querySelector('fieldset button').click()"))
+        page.wait_for("document.querySelector('h1').textContent === 'Delete 12,345 jobs?'")
+        page.wait_for("document.querySelector('main form button').textContent === 'Delete'")
+        assert violations(page) == []
+        assert page.complaints == []
+        page.wait_for_load(lambda: page.run("document.querySelector('main form button').click()"))
+        page.wait_for("document.body.textContent.includes('Done: ')")
+
+
 def test_selected_jobs_are_tagged_repeated_and_deleted(ada: Person) -> None:
     jobs = [ada.submit(tags=["a"], seed=number) for number in range(3)]
     ids = [job.id for job in jobs]

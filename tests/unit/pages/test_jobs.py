@@ -13,9 +13,12 @@ from qwicket.pages.jobs import counted
         (0, "0 jobs"),
         (1, "1 job"),
         (10_000, "10,000 jobs"),
-        (10_001, "more than 10,000 jobs"),
-        (20_002, "more than 10,000 jobs"),
+        (10_001, "10,001 jobs"),
     ],
 )
 def test_a_number_past_the_limit_is_not_shown_as_exact(number: int, text: str) -> None:
-    assert counted(number) == text
+    assert counted(number, is_open=False) == text
+
+
+def test_a_number_above_the_limit_is_said_to_be_one() -> None:
+    assert counted(10_001, is_open=True) == "more than 10,000 jobs"
