@@ -145,15 +145,15 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
         return pages.renderer.page("jobs-list", **listed)
     n_recent = _RECENT_JOBS if search.query.limit == PAGE_JOBS else 0
     names, tags = await pages.gateway.jobs.recent_labels(actor, n_recent)
-    views = await pages.gateway.devices.of("native")
+    devices = await pages.gateway.devices.offered("native")
     return pages.renderer.page(
         "jobs",
         is_live=not before,
         change=change,
         title="My jobs",
         following=jobs[-1].seq if len(jobs) == search.query.limit else None,
-        projects=projects,
-        devices=[view.device.name for view in views],
+        projects=[each.name for each in projects],
+        devices=[each.name for each in devices],
         names=_choices(names),
         tags=_choices(tags),
         states=tuple(JobState),
