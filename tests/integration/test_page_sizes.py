@@ -13,13 +13,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
+from itertools import product
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from qwicket.gateway.admin import Admin
-from support.pages import TOKEN, Person, editor_fields, page_size, size_with_files
+from support.axe import violations
+from support.browser import browser
+from support.pages import (
+    TOKEN,
+    Person,
+    editor_fields,
+    page_size,
+    size_with_files,
+    use_session,
+)
 from support.server import LiveServer
 
 MOST_BYTES = 60_000
@@ -292,7 +302,7 @@ def test_a_device_that_often_changed_has_a_small_page(idle: LiveServer) -> None:
 
 
 MANY = 1_000
-"""Devices, projects of one account, and members of one project."""
+"""Devices, projects of one account, and members and budgets of one project."""
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +329,13 @@ def add_many(file: sqlite3.Connection, name: str) -> None:
         marks = ", ".join("?" * len(row))
         file.execute(f"insert into {table} ({columns}) values ({marks})", (*row.values(),))
 
+    now = int(1000 * time.time())
+    file.executemany(
+        "insert into budget"
+        " (id, project, device, unit, period, maximum, used, begun_at, created_at)"
+        " values (?, ?, ?, 'shots', 'total', 9, 0, ?, ?)",
+        [(f"b-{k}", project, f"d{'x' * 58}{k:04}", now, now) for k in range(MANY)],
+    )
     for k in range(MANY):
         device = f"d{'x' * 58}{k:04}"
         changed = json.dumps(json.loads(body) | {"name": device, "position": 900 + k})
@@ -339,7 +356,10 @@ LISTS = {
     "devices": r'href="/ui/devices/(d[^"]*)"',
     "projects": r'href="/ui/projects/(p[^"]*)"',
     "projects/{}": r"(az+\d{4})",
+    "projects/{}?show=jobs": r"<td>shots</td><td>(dx+\d{4})",
 }
+AFTER = {"projects/{}": "members", "projects/{}?show=jobs": "budgets"}
+"""What the links of a page with two lists are for."""
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -349,14 +369,17 @@ def test_a_long_list_has_small_pages_and_leaves_nothing_out(
     _, ada = crowd
     found: list[str] = []
     at = f"/ui/{path.format(ada.name)}"
-    query, n_pages = "", 0
+    at, _, first = at.partition("?")
+    query, n_pages = f"?{first}", 0
+    of = f"Pages of the {AFTER.get(path, 'list')}"
     while True:
         assert page_size(ada, at + query) <= MOST_BYTES, query
         text = ada.browser.get(at + query).text
         found += re.findall(LISTS[path], text)
-        back = re.search(r'<a href="(\?[^"]*)">Previous</a>', text)
+        (links,) = re.findall(f'<nav aria-label="{of}">(.*?)</nav>', text, re.DOTALL)
+        back = re.search(r'<a href="(\?[^"]*)">Previous</a>', links)
         assert (back is None) == (n_pages == 0)
-        on = re.search(r'<a href="(\?[^"]*)">Next</a>', text)
+        on = re.search(r'<a href="(\?[^"]*)">Next</a>', links)
         n_pages += 1
         if on is None:
             break
@@ -387,3 +410,18 @@ def test_pages_with_choices_of_many_devices_and_projects_are_small(
     made = ada.browser.submit("/ui", "/ui/tokens", project=project, scope=["jobs:read"])
     assert TOKEN.findall(made.text), made.text
     assert ada.rows() != ada.rows(f"project={project}") == []
+
+
+def test_long_lists_and_choices_are_accessible(
+    crowd: tuple[LiveServer, Person], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    live, ada = crowd
+    wrong = []
+    paths = ("/ui", "/ui/devices?from=50", "/ui/projects?from=50", f"/ui/projects/{ada.name}")
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        use_session(page, live, ada)
+        for path, width in product((*paths, "/ui/jobs", "/ui/try"), (390, 1440)):
+            page.open(live.url + path, width=width)
+            wrong += [(path, width, each) for each in violations(page)]
+            assert page.run("document.scrollingElement.scrollWidth") <= width, (path, width)
+    assert wrong == []

@@ -59,6 +59,26 @@ def resident_bytes(pid: int) -> int:
     return 1024 * int(found[1])
 
 
+def test_pages_are_loaded_with_their_first_request(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, "--workers", "0", PYTHONPROFILEIMPORTTIME="1")
+
+    def loaded() -> set[str]:
+        """Return which of the pages' own modules the server has imported."""
+        lines = live.log.read_text().splitlines()
+        names = {line.rpartition("|")[2].strip() for line in lines if "import time:" in line}
+        assert "qwicket.server.app" in names
+        return {name for name in names if name.startswith(("qwicket.pages", "jinja2"))}
+
+    with Browser(live.url) as opened:
+        auth = {"Authorization": f"Bearer {live.token()}"}
+        assert opened.get("/v1/jobs", headers=auth).is_success
+        assert loaded() == set()
+        assert opened.get("/ui/sign-in").is_success
+        assert {"qwicket.pages.handlers", "jinja2"} <= loaded()
+        assert not {each for each in loaded() if each.startswith("qwicket.pages.admin_sections")}
+    assert live.stop() == 0
+
+
 def test_the_pages_need_little_memory(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
