@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import random
 import re
@@ -12,13 +13,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
+from itertools import product
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from qwicket.gateway.admin import Admin
-from support.pages import TOKEN, Person, editor_fields, page_size, size_with_files
+from support.axe import violations
+from support.browser import browser
+from support.pages import (
+    TOKEN,
+    Person,
+    editor_fields,
+    page_size,
+    size_with_files,
+    use_session,
+)
 from support.server import LiveServer
 
 MOST_BYTES = 60_000
@@ -288,3 +299,129 @@ def test_a_device_that_often_changed_has_a_small_page(idle: LiveServer) -> None:
         page = dia.browser.get("/ui/devices/qwicket_heavyhex27").text
         assert page.count('<td class="off">') == 25
         assert page_size(dia, "/ui/devices/qwicket_heavyhex27") <= MOST_BYTES
+
+
+MANY = 1_000
+"""Devices, projects of one account, and members and budgets of one project."""
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, Person]]:
+    """A server with many of each, under the longest names, and one who sees them all."""
+    live = LiveServer(tmp_path_factory.mktemp("crowd"), "--workers", "0")
+    with Person(live, "ada", "admin") as ada:
+        with closing(sqlite3.connect(live.folder / "data" / "qwicket.db", timeout=30)) as file:
+            add_many(file, ada.name)
+        yield live, ada
+    assert live.stop() == 0
+
+
+def add_many(file: sqlite3.Connection, name: str) -> None:
+    (account,) = file.execute("select id from account where name = ?", (name,)).fetchone()
+    (project,) = file.execute("select id from project where name = ?", (name,)).fetchone()
+    (body,) = file.execute("select body from device where name = 'simulator'").fetchone()
+
+    def copy(table: str, number: int, **changed: object) -> None:
+        cursor = file.execute(f"select * from {table} where name = ?", (name,))
+        row = dict(zip((each[0] for each in cursor.description), cursor.fetchone(), strict=True))
+        row |= {"id": f"{table}-{number}"} | changed
+        columns = ", ".join(f'"{each}"' for each in row)
+        marks = ", ".join("?" * len(row))
+        file.execute(f"insert into {table} ({columns}) values ({marks})", (*row.values(),))
+
+    now = int(1000 * time.time())
+    file.executemany(
+        "insert into budget"
+        " (id, project, device, unit, period, maximum, used, begun_at, created_at)"
+        " values (?, ?, ?, 'shots', 'total', 9, 0, ?, ?)",
+        [(f"b-{k}", project, f"d{'x' * 58}{k:04}", now, now) for k in range(MANY)],
+    )
+    for k in range(MANY):
+        device = f"d{'x' * 58}{k:04}"
+        changed = json.dumps(json.loads(body) | {"name": device, "position": 900 + k})
+        file.execute(
+            "insert into device (name, position, body, origin) values (?, ?, ?, 'builtin')",
+            (device, 900 + k, changed),
+        )
+        copy("project", k, name=f"p{'y' * 34}{k:04}")
+        copy("account", k, name=f"a{'z' * 34}{k:04}", email=None)
+        file.executemany(
+            "insert into member (account, project) values (?, ?)",
+            [(account, f"project-{k}"), (f"account-{k}", project)],
+        )
+    file.commit()
+
+
+LISTS = {
+    "devices": r'href="/ui/devices/(d[^"]*)"',
+    "projects": r'href="/ui/projects/(p[^"]*)"',
+    "projects/{}": r"(az+\d{4})",
+    "projects/{}?show=jobs": r"<td>shots</td><td>(dx+\d{4})",
+}
+AFTER = {"projects/{}": "members", "projects/{}?show=jobs": "budgets"}
+"""What the links of a page with two lists are for."""
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_long_list_has_small_pages_and_leaves_nothing_out(
+    crowd: tuple[LiveServer, Person], path: str
+) -> None:
+    _, ada = crowd
+    found: list[str] = []
+    at = f"/ui/{path.format(ada.name)}"
+    at, _, first = at.partition("?")
+    query, n_pages = f"?{first}", 0
+    of = f"Pages of the {AFTER.get(path, 'list')}"
+    while True:
+        assert page_size(ada, at + query) <= MOST_BYTES, query
+        text = ada.browser.get(at + query).text
+        found += re.findall(LISTS[path], text)
+        (links,) = re.findall(f'<nav aria-label="{of}">(.*?)</nav>', text, re.DOTALL)
+        back = re.search(r'<a href="(\?[^"]*)">Previous</a>', links)
+        assert (back is None) == (n_pages == 0)
+        on = re.search(r'<a href="(\?[^"]*)">Next</a>', links)
+        n_pages += 1
+        if on is None:
+            break
+        query = unescape(on[1])
+    assert n_pages > 1
+    assert len(found) == len(set(found)) == MANY
+    for wrong in ("x", "-1", "9" * 40, "999999"):
+        assert ada.browser.get(f"{at}?from={wrong}").status_code == 200
+
+
+def test_pages_with_choices_of_many_devices_and_projects_are_small(
+    crowd: tuple[LiveServer, Person],
+) -> None:
+    _, ada = crowd
+    paths = ["", "/jobs", "/try", "/devices/simulator", f"/projects/{ada.name}/webhooks", "/admin"]
+    paths += ["/admin/devices", "/admin/projects", f"/admin/members?project={ada.name}"]
+    for path in paths:
+        assert page_size(ada, f"/ui{path}") <= MOST_BYTES, path
+    # What the page has no room to offer is written.
+    last = f"d{'x' * 58}{MANY - 1:04}"
+    for path, choice in (("jobs", "project"), ("try", "device"), ("", "project")):
+        text = ada.browser.get(f"/ui/{path}".rstrip("/")).text
+        assert f'<input name="{choice}" list="{choice}s"' in text, path
+    given = {"program": BELL_QASM, "device": last, "shots": "3"}
+    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    assert run.status_code == 303, run.text
+    project = f"p{'y' * 34}{MANY - 1:04}"
+    made = ada.browser.submit("/ui", "/ui/tokens", project=project, scope=["jobs:read"])
+    assert TOKEN.findall(made.text), made.text
+    assert ada.rows() != ada.rows(f"project={project}") == []
+
+
+def test_long_lists_and_choices_are_accessible(
+    crowd: tuple[LiveServer, Person], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    live, ada = crowd
+    wrong = []
+    paths = ("/ui", "/ui/devices?from=50", "/ui/projects?from=50", f"/ui/projects/{ada.name}")
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        use_session(page, live, ada)
+        for path, width in product((*paths, "/ui/jobs", "/ui/try"), (390, 1440)):
+            page.open(live.url + path, width=width)
+            wrong += [(path, width, each) for each in violations(page)]
+            assert page.run("document.scrollingElement.scrollWidth") <= width, (path, width)
+    assert wrong == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 import tempfile
@@ -56,6 +57,26 @@ def resident_bytes(pid: int) -> int:
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return 1024 * int(found[1])
+
+
+def test_pages_are_loaded_with_their_first_request(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, "--workers", "0", PYTHONPROFILEIMPORTTIME="1")
+
+    def loaded() -> set[str]:
+        """Return which of the pages' own modules the server has imported."""
+        lines = live.log.read_text().splitlines()
+        names = {line.rpartition("|")[2].strip() for line in lines if "import time:" in line}
+        assert "qwicket.server.app" in names
+        return {name for name in names if name.startswith(("qwicket.pages", "jinja2"))}
+
+    with Browser(live.url) as opened:
+        auth = {"Authorization": f"Bearer {live.token()}"}
+        assert opened.get("/v1/jobs", headers=auth).is_success
+        assert loaded() == set()
+        assert opened.get("/ui/sign-in").is_success
+        assert {"qwicket.pages.handlers", "jinja2"} <= loaded()
+        assert not {each for each in loaded() if each.startswith("qwicket.pages.admin_sections")}
+    assert live.stop() == 0
 
 
 def test_the_pages_need_little_memory(
@@ -285,6 +306,57 @@ def test_messages_and_reasons_of_devices_are_text(idle: LiveServer, root: Person
     root.browser.patch("/v1/admin/devices/clifford", json={"is_on": True}, headers=auth)
     job.cancel()
     assert n_set >= 180  # a direction mark is refused
+
+
+def test_what_agents_and_calibrations_say_is_text(idle: LiveServer, root: Person) -> None:
+    """Progress and reasons of a lab's agent, sources of calibrations, and e-mail addresses."""
+    job = root.client.submit(BELL, "clifford", name="x", tags=["x"])
+    at = int(1000 * time.time())
+    paths = (f"jobs/{job.id}", "devices/qwicket_line5", "", "admin/accounts?name=" + root.name)
+    shapes: dict[str, object] = {}
+    with closing(sqlite3.connect(idle.folder / "data" / "qwicket.db", timeout=30)) as file:
+        with file:  # as while an agent runs it
+            file.execute(
+                "update job set state = 'running', started_at = queued_at where id = ?", (job.id,)
+            )
+            file.execute("insert into lease (job, fence, nonce) values (?, 1, 'x')", (job.id,))
+            file.execute(
+                'insert into job_event (job, version, at, "from", "to", actor, reason)'
+                " values (?, 99, ?, 'running', 'queued', 'agent', '')",
+                (job.id, at),
+            )
+            (body,) = file.execute(
+                "select body from calibration where device = 'qwicket_line5'"
+                " order by number desc limit 1"
+            ).fetchone()
+        for payload in PAYLOADS:
+            source = json.dumps(json.loads(body) | {"source": payload})
+            email = re.sub(r"[@\s]", "_", payload) + "@example.org"
+            with file:
+                file.execute(
+                    "update lease set progress = ? where job = ?",
+                    (json.dumps({"done": 0.5, "text": payload}), job.id),
+                )
+                file.execute(
+                    "update job_event set reason = ? where job = ? and version = 99",
+                    (payload, job.id),
+                )
+                file.execute(
+                    "update calibration set body = ? where device = 'qwicket_line5'", (source,)
+                )
+                file.execute("update account set email = ? where name = ?", (email, root.name))
+            for path, wanted in zip(paths, (payload, payload, email, email), strict=True):
+                found = Elements(root.browser.get(f"/ui/{path}".rstrip("/")).text)
+                n_shown = sum(wanted in each for each in found.texts)
+                assert n_shown >= (2 if path.startswith("jobs/") else 1), (path, payload)
+                assert shapes.setdefault(path, found.found) == found.found, (path, payload)
+        with file:  # as it was
+            file.execute("delete from lease where job = ?", (job.id,))
+            file.execute("update calibration set body = ? where device = 'qwicket_line5'", (body,))
+            file.execute(
+                "update job set state = 'cancelled', ended_at = ? where id = ?", (at, job.id)
+            )
+            file.execute("update account set email = null where name = ?", (root.name,))
 
 
 def test_what_a_request_says_is_text(idle: LiveServer, root: Person) -> None:

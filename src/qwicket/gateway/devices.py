@@ -11,7 +11,7 @@ from qwicket.gateway.views import DeviceView
 from qwicket.model.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway.device_limits import DeviceLimits
@@ -35,11 +35,18 @@ class Devices:
 
     async def of(self, dialect: str) -> list[DeviceView]:
         """Return the devices of active providers that this dialect shows, in listing order."""
-        await self._limits.update_memory()
-        shown = [
+        return await self.views(await self.offered(dialect))
+
+    async def offered(self, dialect: str) -> list[Device]:
+        """Return the same devices without what changes."""
+        return [
             device for device in await self._store.devices.offered() if dialect in device.dialects
         ]
-        return [await self._view(device) for device in shown]
+
+    async def views(self, devices: Iterable[Device]) -> list[DeviceView]:
+        """Return some of these devices with what changes."""
+        await self._limits.update_memory()
+        return [await self._view(device) for device in devices]
 
     async def get(self, name: str, dialect: str) -> DeviceView:
         """Return one device of this dialect.

@@ -213,6 +213,12 @@ class Jobs:
         with self._changes.watch_account(actor.account) as watch:
             yield watch
 
+    @contextmanager
+    def watch_device(self, device: str) -> Iterator[Watch]:
+        """Watch all jobs of a device, of which some other may change the place of a waiting job."""
+        with self._changes.watch_device(device) as watch:
+            yield watch
+
     async def last_change(self, actor: Actor) -> int:
         """Return the number of the last change of the account's jobs."""
         return await self._store.last_change(actor.account, actor.devices)

@@ -112,9 +112,9 @@ class Queue:
         found = [each for each in forecast.windows if each.until_at > now]
         return await visible(self._store, found, actor.account)
 
-    async def forecast(self, device: str) -> Forecast:
-        """Return the forecast of a device's queue, at most a second old."""
-        return await self._forecaster.forecast(device)
+    async def forecast(self, device: str, fresh_s: float = 1.0) -> Forecast:
+        """Return the forecast of a device's queue, at most `fresh_s` seconds old."""
+        return await self._forecaster.forecast(device, fresh_s)
 
     def run_time(
         self, view: DeviceView, n_qubits: int, gates: tuple[int, int], shots: int

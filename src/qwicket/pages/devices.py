@@ -9,7 +9,7 @@ from qwicket.dialects.routing import Route
 from qwicket.model.accounts import Scope
 from qwicket.pages import plots
 from qwicket.pages.availability import DAYS, WIDTH, availability
-from qwicket.pages.forms import frame
+from qwicket.pages.forms import frame, part
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -28,6 +28,7 @@ _SHOWN: Final = {
 }
 """Figures that can shade the qubits of a map."""
 _MAX_TABLE: Final = 160
+_PAGE_DEVICES: Final = 50
 
 
 class Row(NamedTuple):
@@ -41,16 +42,20 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of devices."""
     back, scope = handlers.to_sign_in, Scope.DEVICES_READ
     return (
-        Route("GET", "/devices", read_devices, scope, on_error=back),
+        Route("GET", "/devices", read_devices, scope, query=("from",), on_error=back),
         Route("GET", "/devices/{name}", read_device, scope, query=("show",), on_error=back),
     )
 
 
 async def read_devices(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the devices with their queues."""
-    views = await pages.gateway.devices.of(wire.DIALECT)
-    rows = [await _row(pages, actor, view) for view in views if actor.sees(view.device.name)]
-    return pages.renderer.page("devices", title="Devices", devices=rows, **frame(actor, request))
+    offered = await pages.gateway.devices.offered(wire.DIALECT)
+    listed = part(request, [each for each in offered if actor.sees(each.name)], _PAGE_DEVICES)
+    views = await pages.gateway.devices.views(listed.rows)
+    rows = [await _row(pages, actor, view) for view in views]
+    return pages.renderer.page(
+        "devices", title="Devices", devices=rows, listed=listed, **frame(actor, request)
+    )
 
 
 async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> Response:

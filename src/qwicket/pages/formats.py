@@ -7,9 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _NO_VALUE: Final = "–"
+_MAX_CHOICE_BYTES: Final = 2_500
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
 
 
@@ -60,6 +61,16 @@ def escaped_size(text: str) -> int:
     return len(escape(text).encode())
 
 
+def fitting(names: Sequence[str]) -> Sequence[str]:
+    """Return the first names of a choice, as many as a page has room for."""
+    left = _MAX_CHOICE_BYTES
+    for number, name in enumerate(names):
+        left -= len(name) + 18
+        if left < 0:
+            return names[:number]
+    return names
+
+
 def csv_line(cells: Iterable[Any]) -> str:
     """Return a line of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
     return ",".join(map(_csv_cell, cells)) + "\r\n"
@@ -96,6 +107,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "clipped": clip,
     "day": day,
     "duration": duration,
+    "fitting": fitting,
     "minute": minute,
     "number": number,
     "share": share,

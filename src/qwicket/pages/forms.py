@@ -9,19 +9,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from qwicket.dialects.routing import Body
 from qwicket.model.errors import Forbidden, InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
+Row = TypeVar("Row")
 SESSION: Final = "qwicket_session"
 FORM: Final = "qwicket_form"
 PROVIDER: Final = "qwicket_provider"
@@ -100,6 +103,23 @@ def check_form(request: Request[Form], cookie_name: str) -> None:
     is_ours = bool(cookie) and hmac.compare_digest(csrf(cookie).encode(), given.encode())
     if not is_ours or request.headers.get("sec-fetch-site") not in _OWN_SITES:
         raise Forbidden("This form has expired, or is not from this site. Load the page again.")
+
+
+class Part(NamedTuple, Generic[Row]):
+    """The rows of a list that a page shows, and where the pages before and after it begin."""
+
+    rows: Sequence[Row]
+    previous: int | None
+    following: int | None
+
+
+def part(request: Request[Any], rows: Sequence[Row], count: int) -> Part[Row]:
+    """Return the part of a list that begins at the parameter `from`; else the first one."""
+    given = request.query_params.get("from", "")
+    first = int(given) if given.isdecimal() and len(given) < 10 else 0
+    end = first + count
+    previous = max(0, first - count) if first else None
+    return Part(rows[first:end], previous, end if len(rows) > end else None)
 
 
 class Cookies:

@@ -22,6 +22,7 @@ from qwicket.pages.forms import (
     csrf,
     form_cookie,
     frame,
+    part,
 )
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
 
@@ -191,16 +192,14 @@ class Handlers:
     ) -> Response:
         gateway = self._gateway
         projects = await gateway.accounts.projects(actor)
-        tokens = (await gateway.tokens.valid_tokens(actor))[::-1]
-        given = request.query_params.get("from", "")
-        first = int(given) if given.isdecimal() and len(given) < 10 else 0
+        tokens = part(request, (await gateway.tokens.valid_tokens(actor))[::-1], _PAGE_TOKENS)
         return self.renderer.page(
             "account",
             title="Your account",
             account=await gateway.accounts.of(actor),
             projects={each.id: each.name for each in projects},
-            tokens=tokens[first : first + _PAGE_TOKENS],
-            older=first + _PAGE_TOKENS if len(tokens) > first + _PAGE_TOKENS else None,
+            tokens=tokens.rows,
+            older=tokens.following,
             scopes=own_scopes(actor.role),
             usual=DEFAULT_SCOPES,
             new=new,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.native import arrays, wire
+from qwicket.dialects.native.streams import PLACE_S
 from qwicket.dialects.responses import json_in_thread
 from qwicket.dialects.routing import Route
 from qwicket.job_card import job_card
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.pages.handlers import Handlers
+    from qwicket.schema.jobs import JobBody
 
 _MAX_PROGRAM_BYTES: Final = 4_000
 """Size after `html.escape`."""
@@ -130,8 +132,16 @@ async def read_tags(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 
 
 async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Stream the changes of a job."""
-    return await pages.streams.of_job(actor, request, pages.sign_in)
+    """Stream the changes of a job, and those of its place in the queue."""
+
+    async def place(job: Job) -> bytes:
+        await pages.gateway.queue.forecast(job.device, PLACE_S)
+        device, shown = await _device(pages, job), await _shown(pages, job)
+        values = await _place(pages, actor, job)
+        text = pages.renderer.text("job", "place", device=device, shown=shown, **values)
+        return b"event: place\ndata: %b\n\n" % b" ".join(text.splitlines())
+
+    return await pages.streams.of_job(actor, request, pages.sign_in, place)
 
 
 async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
@@ -268,8 +278,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     program = _program_text(contents) if contents else ""
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
-    shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
-    ahead = await gateway.queue.ahead(actor, job)
+    shown = await _shown(pages, job)
     response = pages.renderer.page(
         "job",
         is_live=not job.state.is_final,
@@ -278,8 +287,6 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         job=job,
         device=device,
         shown=shown,
-        ahead=ahead,
-        before=_jobs_ahead_text(ahead) if ahead else "",
         card=job_card(shown),
         runner=runner_name(job.runner) if job.runner else "",
         timeline=await _timeline(pages, actor, job),
@@ -296,6 +303,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         is_own=job.account == actor.account,
         are_tags_long=formats.escaped_size("\n".join(job.tags)) > _MAX_TAGS_BYTES,
         key=secrets.token_hex(16),
+        **await _place(pages, actor, job),
         **frame(actor, request),
     )
     if job.state.is_final and request.headers.get("hx-request") == "true":
@@ -331,6 +339,16 @@ async def _device(pages: Handlers, job: Job) -> DeviceView | None:
         pages.gateway.devices.get(job.device, "native")
     )
     return found
+
+
+async def _shown(pages: Handlers, job: Job) -> JobBody:
+    queue = pages.gateway.queue
+    return wire.job(job, await queue.position(job), await queue.progress(job))
+
+
+async def _place(pages: Handlers, actor: Actor, job: Job) -> dict[str, Any]:
+    ahead = await pages.gateway.queue.ahead(actor, job)
+    return {"ahead": ahead, "before": _jobs_ahead_text(ahead) if ahead else ""}
 
 
 def _jobs_ahead_text(ahead: Ahead) -> str:

@@ -58,7 +58,8 @@ _MAX_CHOICE_CHARS: Final = 60
 _MAX_CHOICES_BYTES: Final = 2_500
 """Size of the names, and of the tags, that a page suggests."""
 MAX_COUNTED: Final = 10_000
-"""Limit of the count that a person confirms before a change; the change itself has no limit."""
+"""Limit of the count of the page that asks before a change. Counting 100,000 jobs takes 200 ms, so
+more are counted in a request of their own."""
 _COLUMNS: Final = (
     "id",
     "name",
@@ -144,15 +145,15 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
         return pages.renderer.page("jobs-list", **listed)
     n_recent = _RECENT_JOBS if search.query.limit == PAGE_JOBS else 0
     names, tags = await pages.gateway.jobs.recent_labels(actor, n_recent)
-    views = await pages.gateway.devices.of("native")
+    devices = await pages.gateway.devices.offered("native")
     return pages.renderer.page(
         "jobs",
         is_live=not before,
         change=change,
         title="My jobs",
         following=jobs[-1].seq if len(jobs) == search.query.limit else None,
-        projects=projects,
-        devices=[view.device.name for view in views],
+        projects=[each.name for each in projects],
+        devices=[each.name for each in devices],
         names=_choices(names),
         tags=_choices(tags),
         states=tuple(JobState),
@@ -201,21 +202,31 @@ async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASG
 
 
 async def confirm_change(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
-    """Show how many jobs a change would concern."""
+    """Show how many jobs a change would concern.
+
+    A number above the limit is counted in a second request, and only then can the change be made.
+    """
     asked = await _asked(pages, actor, request)
-    number = len(asked.ids) if asked.ids else await _number(pages, actor, asked)
-    return _change_page(pages, actor, request, asked, f"{asked.label} {render_count(number)}?")
+    is_exact = request.payload.get("exact") == "yes"
+    number = len(asked.ids) if asked.ids else await _number(pages, actor, asked, is_exact)
+    is_open = number > MAX_COUNTED and not is_exact
+    title = f"{asked.label} {render_count(number, is_open)}?"
+    return _change_page(pages, actor, request, asked, title, is_open=is_open)
 
 
-def render_count(number: int) -> str:
-    """Return a number of jobs that were counted up to the limit, in words."""
-    if number > MAX_COUNTED:
+def render_count(number: int, is_open: bool) -> str:
+    """Return a number of jobs in words; `is_open` if they were counted only up to the limit."""
+    if is_open:
         return f"more than {MAX_COUNTED:,} jobs"
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
 
 
-async def _number(pages: Handlers, actor: Actor, asked: Asked) -> int:
-    """Return how many jobs a change of all that match concerns, counted up to a limit."""
+async def _number(pages: Handlers, actor: Actor, asked: Asked, is_exact: bool) -> int:
+    """Return how many jobs a change of all that match concerns; if not exactly, up to a limit.
+
+    Raises:
+        Unavailable: An exact count takes too long.
+    """
     query = asked.search.query
     wanted = query.states or tuple(JobState)
     states = tuple(state for state in wanted if _concerns(asked.action, state))
@@ -223,9 +234,10 @@ async def _number(pages: Handlers, actor: Actor, asked: Asked) -> int:
         return 0
     if states != tuple(JobState):
         query = structs.replace(query, states=states)
+    if is_exact:
+        return sum((await pages.gateway.jobs.tally(actor, query)).values())
     query = structs.replace(query, limit=MAX_COUNTED + 1)
-    found = await pages.gateway.jobs.tally_up_to_limit(actor, query)
-    return sum(found.values())
+    return sum((await pages.gateway.jobs.tally_up_to_limit(actor, query)).values())
 
 
 async def change_jobs(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
@@ -260,9 +272,17 @@ def _change_page(
     asked: Asked,
     title: str,
     changed: Changed | None = None,
+    *,
+    is_open: bool = False,
 ) -> Response:
     return pages.renderer.page(
-        "change-jobs", title=title, asked=asked, changed=changed, **frame(actor, request)
+        "change-jobs",
+        is_live=is_open,
+        title=title,
+        asked=asked,
+        changed=changed,
+        is_open=is_open,
+        **frame(actor, request),
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.model.budgets import from_stored_amount
 from qwicket.pages import formats, plots
-from qwicket.pages.forms import frame
+from qwicket.pages.forms import frame, part
 from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _DAYS: Final = 30
+_ROWS, _NAMES = 50, 200
+"""Rows, and names, of a page."""
 _CSV_DAYS: Final = 366
 _STEP: Final = 28
 """Distance of the bars, so that all days fit into a page."""
+_QUERY: Final = ("show", "from")
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
 
@@ -28,8 +31,8 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of projects."""
     back = handlers.to_sign_in
     return (
-        Route("GET", "/projects", read_projects, ANY_TOKEN, on_error=back),
-        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=("show",), on_error=back),
+        Route("GET", "/projects", read_projects, ANY_TOKEN, query=("from",), on_error=back),
+        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=_QUERY, on_error=back),
         Route("GET", "/projects/{name}/use.csv", read_use, ANY_TOKEN, on_error=back),
     )
 
@@ -38,13 +41,15 @@ async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -
     """Read the account's projects with what is left of their budgets."""
     gateway = pages.gateway
     budgets = await gateway.budgets.of(actor)
+    listed = part(request, await gateway.accounts.projects(actor), _ROWS)
     return pages.renderer.page(
         "projects",
         title="My projects",
         projects=[
             (each, [state for state in budgets if state.budget.project == each.id])
-            for each in await gateway.accounts.projects(actor)
+            for each in listed.rows
         ],
+        listed=listed,
         **frame(actor, request),
     )
 
@@ -57,14 +62,14 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
     unit = unit if unit in _UNITS else _UNITS[0]
     rows = await _use(pages, project, _DAYS)
     column = _UNITS.index(unit)
+    budgets = await gateway.budgets.of(actor)
+    budgets = [each for each in budgets if each.budget.project == project.id]
     return pages.renderer.page(
         "project",
         title=project.name,
         project=project,
-        members=members,
-        budgets=[
-            each for each in await gateway.budgets.of(actor) if each.budget.project == project.id
-        ],
+        members=part(request, members, _NAMES),
+        budgets=part(request, budgets, _ROWS),
         units=_UNITS,
         unit=unit,
         rows=rows,

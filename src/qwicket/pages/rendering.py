@@ -121,15 +121,19 @@ class Renderer:
             raise NotFound("There is no such script.")
         return self._scripts[name]
 
-    def text(self, template: str, **values: Any) -> bytes:
-        """Return a page. All values are escaped."""
+    def text(self, template: str, block: str = "", **values: Any) -> bytes:
+        """Return a page, or one block of its template. All values are escaped."""
         import gc
 
         page = self._templates.get_template(f"{template}.html")
         is_new = template not in self._seen
         if is_new:
             gc.collect()
-        text = page.render(self._always | values).encode()
+        values = self._always | values
+        if block:
+            text = "".join(page.blocks[block](page.new_context(values))).encode()
+        else:
+            text = page.render(values).encode()
         if is_new:
             self._seen.add(template)
             gc.collect()  # Compiling leaves cycles, which would take 0.2 MB for good.

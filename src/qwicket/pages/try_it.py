@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
-    from qwicket.gateway import DeviceView
     from qwicket.gateway.estimates import JobEstimate
     from qwicket.model.accounts import Actor
+    from qwicket.model.devices import Device
     from qwicket.pages.handlers import Handlers
 
 _MAX_CHARS: Final = 100_000
@@ -129,7 +129,7 @@ async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> 
                     f"program: a link has at most {_MAX_LINK_CHARS} characters.", field="program"
                 )
             return pages.redirect(f"/try?{link}")
-        submission = _submission(fields, await pages.gateway.devices.of("native"))
+        submission = _submission(fields, await pages.gateway.devices.offered("native"))
         if action == "run":
             job = await pages.gateway.jobs.submit(actor, submission)
             return pages.redirect(f"/jobs/{job.id}")
@@ -163,15 +163,15 @@ async def _page(
             **shown,
             **frame(actor, request),
         )
-    views = await pages.gateway.devices.of("native")
-    specs = [view.device.spec for view in views]
+    devices = await pages.gateway.devices.offered("native")
+    specs = [each.spec for each in devices]
     return pages.renderer.page(
         "try",
         status,
         is_live=True,
         title="Try it",
         examples=EXAMPLES,
-        devices=views,
+        devices=[each.name for each in devices],
         formats=dict.fromkeys(each for spec in specs for each in spec.formats),
         outputs=dict.fromkeys(each for spec in specs for each in spec.outputs),
         **shown,
@@ -215,7 +215,7 @@ def _too_long() -> LimitExceeded:
     return LimitExceeded(f"program: at most {_MAX_CHARS} characters.", field="program")
 
 
-def _submission(fields: dict[str, str], views: Sequence[DeviceView]) -> Submission:
+def _submission(fields: dict[str, str], devices: Sequence[Device]) -> Submission:
     """Return what the fields of the editor submit.
 
     Without an output it is the first of the device. Without a format it is the only one of the
@@ -231,7 +231,7 @@ def _submission(fields: dict[str, str], views: Sequence[DeviceView]) -> Submissi
     if len(program) > _MAX_CHARS:
         raise _too_long()
     seed = _number(fields["seed"], "seed") if fields["seed"] else None
-    specs = [each.device.spec for each in views if each.device.name == fields["device"]]
+    specs = [each.spec for each in devices if each.name == fields["device"]]
     formats, outputs = (specs[0].formats, specs[0].outputs) if specs else ((), ())
     return Submission(
         dialect="native",

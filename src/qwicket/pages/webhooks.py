@@ -91,7 +91,7 @@ async def _page(
     gateway = pages.gateway
     project, _ = await gateway.accounts.members(actor, request.path_params["name"])
     found = await gateway.webhooks.of(actor)
-    views = await gateway.devices.of("native")
+    devices = await gateway.devices.offered("native")
     return pages.renderer.page(
         "webhooks",
         200 if error is None else error.status,
@@ -107,6 +107,6 @@ async def _page(
         events=tuple(EVENTS.values()),
         chosen=fields.all("event"),
         fields=fields,
-        devices=[view.device.name for view in views],
+        devices=[each.name for each in devices],
         **frame(actor, request),
     )

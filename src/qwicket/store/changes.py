@@ -68,6 +68,8 @@ class Changes:
             self._remember(change)
             for watch in self._watches.get(change.job, ()):
                 watch.wake(change)
+            for watch in self._watches.get(change.device, ()):
+                watch.wake()
             for watch in self._concerned(change):
                 watch.wake()
             for listener in tuple(self._listeners):
@@ -119,6 +121,12 @@ class Changes:
         """Watch one job. Begin before reading its row, so that no change falls in between."""
         with self._watched(self._watches, job) as watch:
             watch.latest = self._recall(job)
+            yield watch
+
+    @contextmanager
+    def watch_device(self, device: str) -> Iterator[Watch]:
+        """Watch all jobs of a device; the ids of jobs, which `watch` takes, are no such names."""
+        with self._watched(self._watches, device) as watch:
             yield watch
 
     @contextmanager

@@ -28,6 +28,15 @@ async def test_a_watch_wakes_for_its_job_alone() -> None:
         assert not await other.changed(0.01)
 
 
+async def test_the_watch_of_a_device_wakes_for_all_of_its_jobs() -> None:
+    hub = Changes()
+    with hub.watch_device("simulator") as watch, hub.watch_device("other") as other:
+        hub.publish([CHANGE, CHANGE._replace(job="another")])
+        assert await watch.changed(5)
+        assert not await other.changed(0.01)
+    assert not hub._watches
+
+
 async def test_a_change_before_the_wait_is_not_missed() -> None:
     hub = Changes()
     with hub.watch("job") as watch:

@@ -19,6 +19,7 @@ from qwicket.dialects.native import params, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, QwicketError, TooManyRequests, Unavailable
 from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     Events = Callable[[], AsyncGenerator[bytes, None]]
     SignIn = Callable[[Request[Any]], Awaitable[Actor]]
     Check = Callable[[], Awaitable[None]]
+    Place = Callable[[Job], Awaitable[bytes]]
 
 _CHECK_S: Final = 3.0
 """Longest time between two checks of the token."""
@@ -41,6 +43,10 @@ _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
 """Longest time between two reads of an account's jobs, in case a notification was lost."""
 _GATHER_S: Final = 0.1
+PLACE_S: Final = 0.4
+"""Time for which changes of a device are gathered before the place of a waiting job is read."""
+_PLACE_POLL_S: Final = 0.8
+"""Longest time between two reads of the place: a device that is turned off changes no job."""
 _PAGE: Final = 50
 _LAST: Final = "Last-Event-ID"
 _BEGIN: Final = b"retry: 2000\n\n"
@@ -78,17 +84,30 @@ class Streams:
             tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
         ] = {}
 
-    async def of_job(self, actor: Actor, request: Request[None], sign_in: SignIn) -> ASGIApp:
+    async def of_job(
+        self,
+        actor: Actor,
+        request: Request[None],
+        sign_in: SignIn,
+        place: Place | None = None,
+    ) -> ASGIApp:
         """Stream a job from the version that `Last-Event-ID` names, to its end.
 
         A client that has seen the end receives 204, so that browsers do not reconnect.
+
+        Args:
+            actor: Who reads.
+            request: The request.
+            sign_in: Checks the credential again while the stream is open.
+            place: Returns an event with the place of a waiting job in the queue, which is sent when
+                it differs from the last one.
         """
         last = _last(request)
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
         if job.state.is_final and job.version == last:
             return Response(status_code=204)
         check = partial(_check, request, sign_in)
-        return Stream(self, request, actor, lambda: self._job(check, actor, job, last))
+        return Stream(self, request, actor, lambda: self._job(check, actor, job, last, place))
 
     def of_account(
         self, actor: Actor, request: Request[None], sign_in: SignIn, *, since: str = ""
@@ -131,18 +150,28 @@ class Streams:
                 del n_open[actor.account]
 
     async def _job(
-        self, check: Check, actor: Actor, job: Job, last: int | None
+        self, check: Check, actor: Actor, job: Job, last: int | None, place: Place | None
     ) -> AsyncGenerator[bytes, None]:
-        version = last
-        while not self._gateway.jobs.is_stopping:
-            if job.version != version:
-                version = job.version
-                yield _event(version, job)
-            if job.state.is_final:
-                return
-            job = await self._gateway.jobs.wait_for_change(actor, job, _CHECK_S)
-            await check()
-            yield b""
+        version, shown = last, b""
+        with self._gateway.jobs.watch_device(job.device if place else "") as watch:
+            while not self._gateway.jobs.is_stopping:
+                if job.version != version:
+                    version = job.version
+                    yield _event(version, job)
+                if job.state.is_final:
+                    return
+                wait_s = _CHECK_S
+                if place is None or job.state is not JobState.QUEUED:
+                    shown = b""
+                else:
+                    if (found := await place(job)) != shown:
+                        shown = found
+                        yield found
+                    # A change of the job itself wakes both waits, so it is not gathered.
+                    wait_s = PLACE_S if await watch.changed(_PLACE_POLL_S) else 0.0
+                job = await self._gateway.jobs.wait_for_change(actor, job, wait_s)
+                await check()
+                yield b""
 
     async def _account(
         self, check: Check, actor: Actor, last: int | None
