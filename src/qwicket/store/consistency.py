@@ -38,7 +38,7 @@ _UNTIL_RELEASED: Final = (
 )
 
 Report = Callable[[int, int], None]
-"""Called with the number of checked jobs, and with the number of all jobs."""
+"""Called with the numbers of checked and of all jobs."""
 
 
 class LeaseHolder(NamedTuple):
@@ -111,7 +111,7 @@ def reading(folder: Path, database_url: str | None) -> Iterator[Tx]:
 
 
 def file_problems(path: Path) -> Iterator[Problem]:
-    """Yield what SQLite itself finds wrong in a file: damaged pages and indexes, orphaned rows.
+    """Yield what SQLite finds wrong in a file: damaged pages and indexes, orphans.
 
     Raises:
         Unavailable: The file cannot be read.
@@ -169,7 +169,7 @@ def problems(
 
 
 def lease_holders(tx: Tx) -> list[LeaseHolder]:
-    """Return the runners that hold leases."""
+    """Return who holds leases."""
     return [LeaseHolder(*row) for row in tx.all("check_holders")]
 
 
@@ -201,7 +201,7 @@ def _wrong_results(tx: Tx, after: int, upto: int) -> Iterator[str]:
 
 
 def _wrong_large_results(tx: Tx) -> Iterator[str]:
-    """Yield a job of each large result that lacks chunks or does not match its hash."""
+    """Yield a job of each large result that is incomplete or changed."""
     sha256 = b""
     while row := tx.one("check_large_result", after=sha256):
         sha256 = bytes(row[0])

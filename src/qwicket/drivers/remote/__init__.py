@@ -72,7 +72,7 @@ _MAX_RESULT_READS: Final = 3
 _RESULT_S: Final = 86_400.0
 """Seconds for which a result is requested again while the cloud does not return it."""
 _CANCEL_NOTE_S: Final = 5.0
-"""Seconds to wait until a cancellation that was passed on is also recorded here."""
+"""Seconds until a cancellation that was passed on is recorded here."""
 
 _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
