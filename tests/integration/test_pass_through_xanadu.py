@@ -185,6 +185,44 @@ def test_a_list_has_as_many_jobs_as_its_size(two: Two, http: httpx.Client) -> No
         assert next(iter(wrong)) in refused.text
 
 
+def test_a_filter_finds_older_jobs_than_the_newest(two: Two, http: httpx.Client) -> None:
+    """A list has one page, so that what it does not find nobody finds."""
+    kim = two.caller(http, "kim")
+    stopped = kim.submit(SLOW)
+    assert kim.call("PATCH", f"/jobs/{stopped}", json={"status": "cancelled"}).status_code == 204
+    assert ended(kim, stopped) == "cancelled"
+    newer = [kim.submit(pair()) for _ in range(55)]
+    for size in (1, 10):
+        query = {"status": "cancelled", "size": size}
+        found = kim.call("GET", "/jobs", params=query).json()["data"]
+        assert [each["id"] for each in found] == [stopped]
+    until(lambda: ended(kim, newer[-1]) == "complete", "all have ended")
+    found = kim.call("GET", "/jobs", params={"status": "complete", "size": 3}).json()["data"]
+    assert [each["id"] for each in found] == newer[:-4:-1]
+    assert kim.call("GET", "/jobs", params={"status": "no such"}).status_code == 400
+
+
+def test_the_types_that_a_client_takes_pass(ada: Caller, direct: Caller) -> None:
+    """Strawberry Fields 0.18 takes no npz."""
+    path = f"/jobs/{ada.submit(pair())}"
+    assert ended(ada, path.removeprefix("/jobs/")) == "complete"
+    headers = {"Accept": "application/x-numpy"}
+    through, theirs = (
+        each.call("GET", f"{path}/result", headers=headers) for each in (ada, direct)
+    )
+    assert through.content == theirs.content
+    assert through.content.startswith(b"\x93NUMPY")
+
+
+def test_head_has_the_status_of_get(ada: Caller) -> None:
+    job = ada.submit(pair())
+    assert ended(ada, job) == "complete"
+    for path in ("/devices", f"/devices/{MACHINE}", "/jobs", f"/jobs/{job}", f"/jobs/{job}/result"):
+        head, get = ada.call("HEAD", path), ada.call("GET", path)
+        assert (head.status_code, head.content) == (get.status_code, b""), path
+        assert head.headers["content-length"] == get.headers["content-length"], path
+
+
 def test_only_the_device_is_there(ada: Caller) -> None:
     (device,) = ada.call("GET", "/devices").json()["data"]
     assert device["target"] == MACHINE

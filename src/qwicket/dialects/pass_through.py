@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.bodies import decode, decode_field
+from qwicket.dialects.bodies import decode
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, NotFound, NotOffered, Unavailable
 from qwicket.model.pass_through import VendorRequest
@@ -35,16 +35,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
+objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
 texts: Final = msgspec.json.Decoder(str)
-_numbers: Final = msgspec.json.Decoder(int)
 _KEY: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:\s*')
 _NEXT: Final = re.compile(rb"\s*[,}]\s*")
 _NULL: Final = msgspec.Raw(b"null")
 _THREADS: Final = 16
 _MAX_WAITING: Final = 256
 """Requests to one device's server that may wait for a response or for a thread."""
+_MAX_SEARCHED: Final = 20
+"""Pages of an account's newest jobs that a filter searches."""
 _MAX_LIST_BYTES: Final = 64 << 20
 """Limit on a list, as on each response of a device's own server."""
 _DOTS: Final = (".", "..")
@@ -160,8 +161,8 @@ class ListsDevices:
     def devices(self, body: bytes) -> list[msgspec.Raw] | None:
         """Return the devices in a response, not decoded; None if it has no list."""
         if self.items is None:
-            return decode_or_none(_lists, body)
-        return decode_or_none(_lists, (decode_or_none(_objects, body) or {}).get(self.items))
+            return decode_or_none(lists, body)
+        return decode_or_none(lists, (decode_or_none(objects, body) or {}).get(self.items))
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ class PassThrough:
         found = await self._send(VendorRequest(method="GET", path=path))
         if found.status != 200:
             return False
-        document = await self._in_thread(decode_or_none, _objects, found.body) or {}
+        document = await self._in_thread(decode_or_none, objects, found.body) or {}
         parent = decode_or_none(texts, document.get(rule.parent))
         if parent is None:
             return False
@@ -313,11 +314,36 @@ class PassThrough:
             )
         if wanted:
             page = [(0, id) for id in wanted if await self._is_own(actor, rule, id)]
-        else:
-            page = await self._gateway.pass_through.page(actor, self._device, limit, before)
+            found = await self._of_machine(rule, route, request, query, page)
+            return found if isinstance(found, Response) else rule.response(found, None)
+        # Without further pages, a filter must find older jobs than the newest.
+        is_searched = bool(query) and rule.next is None
+        size = rule.max_jobs if is_searched else limit
+        jobs: list[msgspec.Raw] = []
+        for _ in range(_MAX_SEARCHED):
+            page = await self._gateway.pass_through.page(actor, self._device, size, before)
+            found = await self._of_machine(rule, route, request, query, page)
+            if isinstance(found, Response):
+                return found
+            jobs += found
+            following = None if len(page) < size else page[-1][0]
+            if not is_searched or following is None or len(jobs) >= limit:
+                break
+            before = following
+        return rule.response(jobs[:limit], None if following is None else str(following))
+
+    async def _of_machine(
+        self,
+        rule: ListsJobs,
+        route: Route,
+        request: Request[Any],
+        query: Mapping[str, str],
+        page: Sequence[tuple[int, str]],
+    ) -> list[msgspec.Raw] | Response:
+        """Return those jobs of a page that the machine lists, or its refusal."""
         if not page:
-            return rule.response([], None)
-        query[rule.limit] = str(len(page))
+            return []
+        query = {**query, rule.limit: str(len(page))}
         ids = rule.query([id for _, id in page])
         missing = {id for _, id in page}
         own = frozenset(missing)
@@ -330,26 +356,22 @@ class PassThrough:
                 return _response(found)
             n_bytes += len(found.body)
             if n_bytes > _MAX_LIST_BYTES:
-                field = rule.ids if wanted else rule.limit
                 raise InvalidRequest(
-                    f"{field}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.",
-                    field=field,
+                    f"{rule.limit}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.",
+                    field=rule.limit,
                 )
-            document = await self._in_thread(decode_or_none, _objects, found.body) or {}
-            for each in decode_or_none(_lists, document.get(rule.items)) or ():
-                fields = decode_or_none(_objects, each) or {}
+            document = await self._in_thread(decode_or_none, objects, found.body) or {}
+            for each in decode_or_none(lists, document.get(rule.items)) or ():
+                fields = decode_or_none(objects, each) or {}
                 listed_id = decode_or_none(texts, fields.get("id"))
                 if listed_id is not None and listed_id in own:
                     listed.append(each)
                     missing.discard(listed_id)
             following = decode_or_none(texts, document.get(rule.next)) if rule.next else None
             if not rule.next or not following or not missing:
-                break
+                return listed
             query[rule.next] = following
-        else:
-            raise Unavailable(f"The list of the server of {self._device} does not end.")
-        is_last = bool(wanted) or len(page) < limit
-        return rule.response(listed, None if is_last else str(page[-1][0]))
+        raise Unavailable(f"The list of the server of {self._device} does not end.")
 
     async def _is_own(self, actor: Actor, rule: ListsJobs, id: str) -> bool:
         """Return whether a job is the actor's; refuse others if the rule is strict."""
@@ -374,7 +396,7 @@ class PassThrough:
             each
             for each in listed
             if actor.sees(self._device)
-            and decode_or_none(texts, (decode_or_none(_objects, each) or {}).get(rule.name))
+            and decode_or_none(texts, (decode_or_none(objects, each) or {}).get(rule.name))
             == self._remote_name
         ]
         return _json(own if rule.items is None else {rule.items: own})
@@ -407,9 +429,10 @@ class PassThrough:
         query = request.url.query if query is None else query
         root: str = request.scope["root_path"]
         return VendorRequest(
-            method=request.method,
+            method=route.method,  # GET also for HEAD, whose response would have no body to read
             path=root + path + (f"?{query}" if query else ""),
             content_type=request.headers.get("content-type", ""),
+            accept=request.headers.get("accept", ""),
             body=body,
         )
 
@@ -419,42 +442,6 @@ def _read(
 ) -> tuple[Mapping[str, msgspec.Raw], Submitted]:
     fields = _fields(body)
     return fields, rule.read(fields, limits)
-
-
-def read_submission(
-    fields: Mapping[str, msgspec.Raw],
-    _limits: Limits,
-    *,
-    devices: Sequence[str],
-    shots: str,
-    default_shots: int,
-    circuits: Sequence[str],
-) -> Submitted:
-    """Read a submission whose circuits all have the same shots.
-
-    Args:
-        fields: Fields of the body, not decoded.
-        devices: Fields that may name the device; one must be there.
-        shots: Field with the number of shots.
-        default_shots: Number without that field.
-        circuits: Path to the list of circuits; without one, there is one circuit.
-
-    Raises:
-        InvalidRequest: The field of the shots is not a number.
-    """
-    named = {each: decode_or_none(texts, fields[each]) for each in devices if each in fields}
-    n_shots = decode_field(fields[shots], _numbers, shots) if shots in fields else default_shots
-    return Submitted(named or {devices[0]: None}, n_shots * _n_circuits(fields, circuits))
-
-
-def _n_circuits(fields: Mapping[str, msgspec.Raw], path: Sequence[str]) -> int:
-    *outer, name = path
-    try:
-        for each in outer:
-            fields = _objects.decode(fields[each])
-        return max(1, len(_lists.decode(fields[name])))
-    except (KeyError, msgspec.MsgspecError):
-        return 1
 
 
 def _filled(template: str, parameters: Mapping[str, str]) -> str:
@@ -477,7 +464,7 @@ def _fields(body: bytes) -> Mapping[str, msgspec.Raw]:
         InvalidRequest: It is not an object, or has a field twice: this server might check one of
             the two and the other server read the other.
     """
-    found = decode(body, _objects)
+    found = decode(body, objects)
     at = body.index(b"{") + 1
     for value in found.values():
         key = _KEY.match(body, at)

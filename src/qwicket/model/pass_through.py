@@ -17,12 +17,14 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
         method: HTTP method.
         path: Quoted path and query below the server's root.
         content_type: Type of the body.
+        accept: Types of the response that the client takes.
         body: The body, byte for byte as the client sent it.
     """
 
     method: str
     path: str
     content_type: str = ""
+    accept: str = ""
     body: bytes = b""
 
 

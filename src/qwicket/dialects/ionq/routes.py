@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from qwicket.dialects.bodies import decode_field
 from qwicket.dialects.ionq import sessions, wire
 from qwicket.dialects.ionq.handlers import Handlers, V03Handlers
 from qwicket.dialects.pass_through import (
@@ -14,16 +16,24 @@ from qwicket.dialects.pass_through import (
     OfDevice,
     OfJob,
     Submits,
-    read_submission,
+    Submitted,
+    decode_or_none,
+    lists,
+    objects,
+    texts,
 )
 from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
     from qwicket.model.jobs import Submission
+    from qwicket.model.limits import Limits
 
+_numbers: Final = msgspec.json.Decoder(int)
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _OPEN: Final = Open("Clients read backends without a token.")
 _CLONE: Final = json_body(wire.CloneBody)
@@ -44,16 +54,26 @@ _ESTIMATE: Final = (
     "session",
 )
 _SHARPEN: Final = ("sharpen", "aggregation")
-_SUBMITS: Final = Submits(
-    partial(
-        read_submission,
-        devices=("backend", "target"),
-        shots="shots",
-        default_shots=100,
-        circuits=("input", "circuits"),
-    ),
-    foreign=("session_id", "parent_job_id"),
-)
+
+
+def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
+    """Return the devices that a submission names, and the shots of all its circuits.
+
+    Raises:
+        InvalidRequest: `shots` is not a number.
+    """
+    named = {
+        each: decode_or_none(texts, fields[each])
+        for each in ("backend", "target")
+        if each in fields
+    }
+    shots = decode_field(fields["shots"], _numbers, "shots") if "shots" in fields else 100
+    program = decode_or_none(objects, fields.get("input")) or {}
+    circuits = decode_or_none(lists, program.get("circuits")) or ()
+    return Submitted(named or {"backend": None}, shots * max(1, len(circuits)))
+
+
+_SUBMITS: Final = Submits(outline, foreign=("session_id", "parent_job_id"))
 _LISTS: Final = ListsJobs(
     items="jobs",
     ids="ids",

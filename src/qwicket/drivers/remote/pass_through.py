@@ -124,6 +124,8 @@ class Sender:
         headers = {"Authorization": header}
         if request.content_type:
             headers["Content-Type"] = request.content_type
+        if request.accept:
+            headers["Accept"] = request.accept
         has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
         sent = Request(
             request.method,
