@@ -319,7 +319,7 @@ def test_a_cancelled_job_is_cancelled_there_and_here(two: Two, ada: httpx.Client
     assert cancelled.status_code == 202, cancelled.text
     assert ended(ada, job) == "CANCELLED"
     with two.front.client(two.front.token("ada")) as native:
-        query = {"device": "lab", "limit": 1}
+        query: dict[str, str | int] = {"device": "lab", "limit": 1}
         until(
             lambda: native.get("/v1/jobs", params=query).json()["jobs"][0]["state"] == "cancelled",
             "it is cancelled here",
