@@ -380,7 +380,9 @@ def test_a_project_has_shares_and_members(server: LiveServer, run: Run, name: st
     assert "no project" in run("project", "member", "list", "nothing").stderr
 
 
-def test_a_device_is_turned_off_with_a_reason_and_on(server: LiveServer, run: Run) -> None:
+def test_a_device_is_turned_off_with_a_reason_and_on(
+    server: LiveServer, admin_token: str, run: Run
+) -> None:
     def found() -> dict[str, Any]:
         devices: list[dict[str, Any]] = json.loads(done(run("device", "list", "--json")))
         return next(each for each in devices if each["name"] == "clifford")
@@ -397,6 +399,12 @@ def test_a_device_is_turned_off_with_a_reason_and_on(server: LiveServer, run: Ru
     assert found()["is_on"]
     wrong = run("device", "off", "clifford", "--reason", "x", "--until", "2001-01-01T00:00")
     assert "until has passed" in wrong.stderr
+    with server.client(admin_token) as client:
+        late = {"is_on": False, "until": "9999-12-31T23:59:59-01:00"}
+        refused = client.patch("/v1/admin/devices/clifford", json=late)
+        assert (refused.status_code, refused.json()["field"]) == (400, "until")
+    with server.client() as client:
+        assert client.get("/v1/devices").status_code == 200
     assert "no device nothing" in run("device", "on", "nothing").stderr
 
 

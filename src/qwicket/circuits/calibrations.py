@@ -29,7 +29,7 @@ derives noise from them.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -134,11 +134,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return round(self.valid_from.timestamp() * 1000)
 
     def check(self, n_qubits: int) -> None:
-        """Validate the qubits against a device.
+        """Validate the time, and the qubits against a device.
 
         Raises:
-            ValueError: The calibration names a qubit that the device does not have.
+            ValueError: In UTC the time is outside of the years 1 to 9999, or the calibration names
+                a qubit that the device does not have.
         """
+        try:
+            self.valid_from.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("valid_from is outside of the years 1 to 9999 in UTC") from None
         named = {*self.qubits}
         for pair in (*(self.connectivity or ()), *(each.qubits for each in self.pairs)):
             named.update(pair)

@@ -43,18 +43,18 @@ _NEXT: Final = re.compile(rb"\s*[,}]\s*")
 _NULL: Final = msgspec.Raw(b"null")
 _THREADS: Final = 16
 _MAX_WAITING: Final = 256
-"""Requests to one device's server that may wait for a response or for a thread."""
+"""Requests that may wait for a response or for a thread."""
 _MAX_SEARCHED: Final = 20
-"""Pages of an account's newest jobs that a filter searches."""
+"""Pages that a filter searches."""
 _READS_AT_ONCE: Final = 8
 """Jobs that one list reads at the same time, of the `_THREADS` of its device."""
 _MAX_LIST_BYTES: Final = 64 << 20
-"""Limit on a list, as on each response of a device's own server."""
+"""Limit on a list, as on each response."""
 _DOTS: Final = (".", "..")
-"""Parameters that would lead to another path: the other server may resolve them."""
+"""Parameters that would lead to another path."""
 _MAX_DIGITS: Final = 18
 _INLINE_BYTES: Final = 4 << 10
-"""Largest body that is read on the event loop."""
+"""Largest body read on the event loop."""
 
 
 # --- declarations ---------------------------------------------------------------------------------
@@ -116,6 +116,7 @@ class ListsJobs:
         default: Number of jobs without that parameter.
         next: Query parameter, and field of the response, with the position of the next page; None
             if a list has one page.
+        no_null: Beginnings of user agents that fail if that field is null.
         separator: Between ids in one parameter; empty if each id has a parameter of its own.
         is_strict: Whether unknown ids are refused; else they are left out.
     """
@@ -126,6 +127,7 @@ class ListsJobs:
     max_jobs: int
     default: int
     next: str | None = None
+    no_null: tuple[str, ...] = ()
     separator: str = ""
     is_strict: bool = False
 
@@ -137,8 +139,11 @@ class ListsJobs:
             return [(self.ids, self.separator.join(ids))]
         return [(self.ids, id) for id in ids]
 
-    def response(self, jobs: list[msgspec.Raw], following: str | None) -> Response:
-        return _json({self.items: jobs} | ({self.next: following} if self.next else {}))
+    def response(self, request: Request[Any], jobs: list[msgspec.Raw], at: int | None) -> Response:
+        agent = request.headers.get("user-agent", "")
+        if self.next is None or (at is None and agent.startswith(self.no_null)):
+            return _json({self.items: jobs})
+        return _json({self.items: jobs, self.next: None if at is None else str(at)})
 
 
 @dataclass(frozen=True)
@@ -338,11 +343,11 @@ class PassThrough:
             raise InvalidRequest(
                 f"{rule.ids} has {len(wanted)} ids, more than {rule.max_jobs}.", field=rule.ids
             )
-        if wanted:
+        if rule.ids in dict(pairs):
             page = [(0, id) for id in wanted if await self._is_own(actor, rule, id)]
             found = await self._of_machine(rule, route, request, query, page)
-            return found if isinstance(found, Response) else rule.response(found, None)
-        # Without further pages, a filter must find older jobs than the newest.
+            return found if isinstance(found, Response) else rule.response(request, found, None)
+        # Without further pages, a filter must find older jobs.
         is_searched = bool(query) and rule.next is None
         size = rule.max_jobs if is_searched else limit
         jobs: list[msgspec.Raw] = []
@@ -356,7 +361,7 @@ class PassThrough:
             if not is_searched or following is None or len(jobs) >= limit:
                 break
             before = following
-        return rule.response(jobs[:limit], None if following is None else str(following))
+        return rule.response(request, jobs[:limit], following)
 
     async def _of_machine(
         self,
@@ -375,7 +380,7 @@ class PassThrough:
         own = frozenset(missing)
         listed: list[msgspec.Raw] = []
         n_bytes = 0
-        for _ in range(len(page) + 1):  # the machine may end its pages early
+        for _ in range(len(page) + 1):  # it may end its pages early
             sent = urlencode([*query.items(), *ids], safe=",")
             found = await self._forward(route, request, b"", sent)
             if found.status >= 300:
@@ -480,7 +485,7 @@ class PassThrough:
         query = request.url.query if query is None else query
         root: str = request.scope["root_path"]
         return VendorRequest(
-            method=route.method,  # GET also for HEAD, whose response would have no body to read
+            method=route.method,  # GET for HEAD: a list is read
             path=root + path + (f"?{query}" if query else ""),
             content_type=request.headers.get("content-type", ""),
             accept=request.headers.get("accept", ""),

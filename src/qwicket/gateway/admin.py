@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _MAX_LINE_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
+_TOO_LATE_MS: Final = 253_370_764_800_000
+"""The year 9999. Of a time after it, lists of devices could not write the year."""
 
 
 class Admin(AccountAdmin, JobAdmin):
@@ -163,12 +165,14 @@ class Admin(AccountAdmin, JobAdmin):
 
         Raises:
             NotFound: There is no such device.
-            InvalidRequest: The reason is not one short line, or the time has passed.
+            InvalidRequest: The reason is not one short line, or the time has passed or is too late.
         """
         _check_line("reason", reason)
         now = self._now_ms()
         if until_at is not None and until_at <= now:
             raise InvalidRequest("until has passed.", field="until")
+        if until_at is not None and until_at >= _TOO_LATE_MS:
+            raise InvalidRequest("until must be before the year 9999.", field="until")
         status = DeviceStatus(is_on=False, reason=reason, until_at=until_at)
         await self._store.devices.set_status(device, status, now)
 

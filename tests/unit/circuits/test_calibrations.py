@@ -35,6 +35,12 @@ def test_example_in_the_docstring_is_a_calibration() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found), type=Calibration) == found
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_dialects_cannot_write_in_utc_is_refused(at: str) -> None:
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        read(MINIMAL.replace("2026-01-01T00:00:00Z", at)).check(1)
+
+
 def test_without_connectivity_every_pair_is_connected() -> None:
     found = read(MINIMAL)
     assert found.connected(3) == ((0, 1), (0, 2), (1, 2))

@@ -81,6 +81,7 @@ _LISTS: Final = ListsJobs(
     max_jobs=100,
     default=100,
     next="next",
+    no_null=("cirq/",),
     separator=",",
     is_strict=True,
 )
