@@ -46,6 +46,8 @@ _MAX_WAITING: Final = 256
 """Requests that may wait for a response or for a thread."""
 _MAX_SEARCHED: Final = 20
 """Pages that a filter searches."""
+_READS_AT_ONCE: Final = 8
+"""Jobs that one list reads at the same time, of the `_THREADS` of its device."""
 _MAX_LIST_BYTES: Final = 64 << 20
 """Limit on a list, as on each response."""
 _DOTS: Final = (".", "..")
@@ -79,7 +81,7 @@ class Submits:
         read: Reads the fields of the body, not decoded, under the limits.
         foreign: Fields of the body that name something of the machine's one account, such as a
             session, which may be another user's. They must be absent or null.
-        id: Field of the response with the job's id.
+        id: Field of the response with the job's id; dots lead to a field of a field.
     """
 
     read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
@@ -145,6 +147,26 @@ class ListsJobs:
 
 
 @dataclass(frozen=True)
+class ReadsJobs:
+    """The response is a list of jobs, each of which is read: a query cannot select them by ids.
+
+    Attributes:
+        document: Path at which a job is read.
+        item: Field of that response with the job.
+        id: Field of the job with its id.
+        page: Returns the number and the length of the page that a query asks for.
+        response: Returns the content of the response: of the jobs of a page, its number, its
+            length, and the number of all jobs.
+    """
+
+    document: str
+    item: str
+    id: str
+    page: Callable[[Mapping[str, str]], tuple[int, int]]
+    response: Callable[[list[msgspec.Raw], int, int, int], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class OfDevice:
     """The path names the device."""
 
@@ -158,10 +180,12 @@ class ListsDevices:
     Attributes:
         name: Field of each with its name.
         items: Field of the response with the devices; None if the response is the list.
+        others: Other fields of the response.
     """
 
     name: str
     items: str | None = None
+    others: Mapping[str, Any] | None = None
 
     def devices(self, body: bytes) -> list[msgspec.Raw] | None:
         """Return the devices in a response, not decoded; None if it has no list."""
@@ -176,7 +200,7 @@ class HandledHere:
 
 
 HANDLED_HERE: Final = HandledHere()
-PassThroughRule = Submits | OfJob | ListsJobs | OfDevice | ListsDevices | HandledHere
+PassThroughRule = Submits | OfJob | ListsJobs | ReadsJobs | OfDevice | ListsDevices | HandledHere
 
 
 # --- pass-through ---------------------------------------------------------------------------------
@@ -229,6 +253,8 @@ class PassThrough:
                 return await self._job(actor, rule, route, request)
             case ListsJobs():
                 return await self._list(actor, rule, route, request)
+            case ReadsJobs():
+                return await self._read_jobs(actor, rule, request)
             case OfDevice():
                 name = request.path_params[rule.parameter]
                 if name != self._remote_name or not actor.sees(self._device):
@@ -361,10 +387,7 @@ class PassThrough:
                 return _response(found)
             n_bytes += len(found.body)
             if n_bytes > _MAX_LIST_BYTES:
-                raise InvalidRequest(
-                    f"{rule.limit}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.",
-                    field=rule.limit,
-                )
+                raise _too_long(rule.limit)
             document = await self._in_thread(decode_or_none, objects, found.body) or {}
             for each in decode_or_none(lists, document.get(rule.items)) or ():
                 fields = decode_or_none(objects, each) or {}
@@ -377,6 +400,34 @@ class PassThrough:
                 return listed
             query[rule.next] = following
         raise Unavailable(f"The list of the server of {self._device} does not end.")
+
+    async def _read_jobs(self, actor: Actor, rule: ReadsJobs, request: Request[Any]) -> Response:
+        """List a page of the actor's own newest jobs, of which at most `list_page` are listed."""
+        number, limit = rule.page(request.query_params)
+        maximum = self._gateway.limits.requests.list_page
+        own = await self._gateway.pass_through.page(actor, self._device, maximum, None)
+        ids = [id for _, id in own[(number - 1) * limit :][:limit]]
+        root: str = request.scope["root_path"]
+        jobs: list[msgspec.Raw] = []
+        n_bytes = 0
+        for at in range(0, len(ids), _READS_AT_ONCE):
+            some = ids[at : at + _READS_AT_ONCE]
+            paths = [root + _filled(rule.document, {"id": id}) for id in some]
+            reads = [self._send(VendorRequest(method="GET", path=path)) for path in paths]
+            for id, found in zip(some, await asyncio.gather(*reads), strict=True):
+                if found.status == 404:  # it was deleted there
+                    continue
+                if found.status >= 300:
+                    return _response(found)
+                n_bytes += len(found.body)
+                if n_bytes > _MAX_LIST_BYTES:
+                    raise _too_long("limit")
+                document = await self._in_thread(decode_or_none, objects, found.body) or {}
+                fields = decode_or_none(objects, document.get(rule.item)) or {}
+                if decode_or_none(texts, fields.get(rule.id)) != id:
+                    raise Unavailable(f"The server of {self._device} gave another job than {id}.")
+                jobs.append(document[rule.item])
+        return _json(rule.response(jobs, number, limit, len(own)))
 
     async def _is_own(self, actor: Actor, rule: ListsJobs, id: str) -> bool:
         """Return whether a job is the actor's; refuse others if the rule is strict."""
@@ -404,7 +455,7 @@ class PassThrough:
             and decode_or_none(texts, (decode_or_none(objects, each) or {}).get(rule.name))
             == self._remote_name
         ]
-        return _json(own if rule.items is None else {rule.items: own})
+        return _json(own if rule.items is None else {**(rule.others or {}), rule.items: own})
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
@@ -499,6 +550,12 @@ def _number(text: str, name: str, maximum: int | None) -> int:
         bound = f" from 1 to {maximum}" if maximum else ""
         raise InvalidRequest(f"{name} must be a number{bound}, not {text[:40]!r}.", field=name)
     return int(text)
+
+
+def _too_long(field: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{field}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.", field=field
+    )
 
 
 def _json(content: Any) -> Response:

@@ -62,8 +62,8 @@ class PassThroughJobs:
                 unless the submission was taken back.
 
         Raises:
-            Conflict: The job is there, but the response to its submission was lost.
-            QwicketError: Nothing was sent, or (`Unavailable` alone) it is unknown whether it was.
+            Conflict: The job is there, or it is unknown whether it is: its response was lost.
+            QwicketError: Nothing was sent.
         """
         submission = Submission(
             dialect="native",
@@ -92,7 +92,7 @@ class PassThroughJobs:
             )
         if job.state.is_final:
             raise Unavailable(f"{device}: {job.error_text or job.state}")
-        raise Unavailable(
+        raise Conflict(  # clients repeat a 503, and the machine might run the job twice
             f"It is unknown whether the server of {device} has the job; it is {job.id} here, and"
             " is being cancelled. Do not send it again before it has ended."
         )

@@ -61,7 +61,7 @@ def to_program(request: VendorRequest, id_field: str) -> bytes:
 
     Args:
         request: The submission.
-        id_field: Field of the response that has the job's id.
+        id_field: Field of the response that has the job's id; dots lead to a field of a field.
     """
     head = _Head(request.method, request.path, request.content_type, id_field)
     return msgspec.json.encode(head) + b"\n" + request.body

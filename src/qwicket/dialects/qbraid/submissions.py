@@ -8,6 +8,7 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
+from qwicket.dialects.pass_through import Submitted, decode_or_none, lists, texts
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, VendorFields
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
@@ -16,6 +17,8 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.programs import batch, guess_format
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
 
@@ -99,6 +102,7 @@ _v1_decoder: Final = msgspec.json.Decoder(V1Body)
 _v0_decoder: Final = msgspec.json.Decoder(V0Body)
 _options_decoder: Final = msgspec.json.Decoder(_Options)
 _text_decoder: Final = msgspec.json.Decoder(str)
+_shots_decoder: Final = msgspec.json.Decoder(int | None)
 _tags_decoder: Final = msgspec.json.Decoder(dict[str, str | bool | _Int64])
 
 
@@ -205,6 +209,19 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
     return ParsedJob(
         body.device_qrn, programs, vendor_fields, body.shots, run_options, body.name or "", group
     )
+
+
+def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
+    """Return the device that a submission of v1 names, and the shots of all its programs.
+
+    Raises:
+        InvalidRequest: `shots` is not a number.
+    """
+    device = decode_or_none(texts, fields.get("deviceQrn"))
+    shots = decode_field(fields.get("shots", _NULL), _shots_decoder, "shots")
+    programs = decode_or_none(lists, fields.get("program")) or ()
+    total = (DEFAULT_SHOTS if shots is None else shots) * max(1, len(programs))
+    return Submitted({"deviceQrn": device}, total)
 
 
 def parse_v0(text: bytes, limits: Limits) -> ParsedJob:

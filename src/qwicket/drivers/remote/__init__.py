@@ -70,7 +70,7 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
 """Invalid results after which the job fails, once `settle_s` has passed."""
 _RESULT_S: Final = 86_400.0
-"""Seconds for which a result is requested again while the cloud does not return it."""
+"""Seconds for which a result is requested again while the cloud has none."""
 _CANCEL_NOTE_S: Final = 5.0
 """Seconds until a cancellation that was passed on is recorded here."""
 

@@ -1,4 +1,4 @@
-"""A device whose own server gets the requests of users unchanged, but with the account's key."""
+"""A device whose own server gets users' requests unchanged, but with the account's key."""
 
 from __future__ import annotations
 
@@ -40,23 +40,24 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 _MAX_BYTES: Final = 64 << 20
-"""Longest response of a device's own server."""
-_VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3")}
-"""Versions at the end of a cloud's address; each request's path contains them already."""
+"""Longest response."""
+_VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3"), "qbraid": ("/api/v1",)}
+"""Ends of addresses, which each request's path contains already."""
 
 
 class _Key:
-    """IonQ's way to sign in: each request has the key."""
+    """Credentials of clouds whose every request has the key."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, scheme: str) -> None:
         self.secret = key
+        self._scheme = scheme
 
     def header(self) -> str:
-        """Return the value of the header Authorization."""
-        return f"apiKey {self.secret}"
+        """Return the value of the header."""
+        return self._scheme + self.secret
 
     def renew(self, _refused: str) -> bool:
-        """Return whether a request may be sent again after it was refused with a header."""
+        """Return whether a request may be repeated that was refused with a header."""
         return False
 
 
@@ -65,11 +66,11 @@ def _credentials(remote: Remote, key: str) -> _Key | AccessToken:
         from qwicket.drivers.remote.xanadu import AccessToken  # late: few need it
 
         return AccessToken(remote, key)
-    return _Key(key)
+    return _Key(key, "" if remote.kind == "qbraid" else "apiKey ")
 
 
 class Sender:
-    """Sends requests to a device's own server, without retries. Its calls block.
+    """Sends requests to a device's own server, without retries. It blocks.
 
     Args:
         remote: Where the server is.
@@ -81,6 +82,7 @@ class Sender:
         for version in _VERSIONS.get(remote.kind, ()):
             url = url.removesuffix(version)
         self._credentials = _credentials(remote, key)
+        self._header = "X-API-Key" if remote.kind == "qbraid" else "Authorization"
         self._key = key
         self._timeout_s = remote.timeout_s
         self._http = HTTPClient(url, ValueError, _MAX_BYTES)
@@ -92,7 +94,7 @@ class Sender:
 
         Args:
             request: The request.
-            require_lease: Called before each attempt to send it, which may follow a sign-in.
+            require_lease: Called before each attempt to send it.
 
         Raises:
             NothingSent: The request did not arrive.
@@ -102,7 +104,7 @@ class Sender:
         header = self._credentials.header()
         require_lease()
         found = self._exchange(request, header)
-        # What is refused with this status was not done.
+        # It was not done.
         if found.status == HTTPStatus.UNAUTHORIZED and self._credentials.renew(header):
             header = self._credentials.header()
             require_lease()
@@ -121,11 +123,9 @@ class Sender:
         )
 
     def _exchange(self, request: VendorRequest, header: str) -> Response:
-        headers = {"Authorization": header}
-        if request.content_type:
-            headers["Content-Type"] = request.content_type
-        if request.accept:
-            headers["Accept"] = request.accept
+        theirs = {"Content-Type": request.content_type, "Accept": request.accept}
+        headers = {name: value for name, value in theirs.items() if value}
+        headers[self._header] = header
         has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
         sent = Request(
             request.method,
@@ -182,7 +182,9 @@ class PassThroughCloud:
             text = response.body.decode("utf-8", "replace")
             raise Refused(f"status {response.status}: {text[:300]}", response)
         try:
-            id = msgspec.json.decode(response.body)[id_field]
+            id = msgspec.json.decode(response.body)
+            for name in id_field.split("."):
+                id = id[name]
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError):
             id = None
         if response.status >= 300 or not isinstance(id, str) or not id:
@@ -192,7 +194,7 @@ class PassThroughCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del marker, since_ms
-        raise NoProof("requests are passed on unchanged, so they have no marker to look for")
+        raise NoProof("requests are passed on unchanged, without a marker")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return {
@@ -201,7 +203,7 @@ class PassThroughCloud:
         }
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
-        """Return an empty result: the true one is at the device's own server."""
+        """Return an empty result: the true one is there."""
         del id
         return [
             Outcome(

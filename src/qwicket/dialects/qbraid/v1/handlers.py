@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from qwicket.model.groups import Group
     from qwicket.model.jobs import Job
 
-_PAGE: Final = 50
-_LONGEST_PAGE: Final = 100
-_MAX_PAGES: Final = 1_000_000_000
 _MAX_SEARCH_CHARS: Final = 255
 _NAMES_AT_ONCE: Final = 20
 """Jobs that are looked up before other requests may run."""
@@ -135,7 +132,7 @@ class Handlers(CommonHandlers):
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of jobs, newest first."""
         query = request.query_params
-        page, limit = self._page(request)
+        page, limit = params.page(request.query_params)
         states = statuses.states(query)
         is_ours = filter_accepts(query, "vendor", "all", "qbraid") and filter_accepts(
             query, "provider", "all", "qbraid"
@@ -146,7 +143,7 @@ class Handlers(CommonHandlers):
             raise LimitExceeded(detail, field="search")
         tags = submissions.read_tags(query["tags"]) if "tags" in query else ()
         if not states or not is_ours:
-            return json(_page_of([], page, limit, 0))
+            return json(page_of([], page, limit, 0))
         found, total = await self._search(
             actor,
             request.response_memory,
@@ -157,7 +154,7 @@ class Handlers(CommonHandlers):
             text=text,
         )
         return await json_in_thread(
-            lambda: _page_of(
+            lambda: page_of(
                 raw_list(jobs.v1_document(shown) for shown in found), page, limit, total
             ),
             is_small=sum(shown.vendor_fields.size_bytes for shown in found) <= SMALL_RESPONSE_BYTES,
@@ -296,7 +293,7 @@ class Handlers(CommonHandlers):
         if word is not None and word not in groups.STATUSES:
             detail = f"status must be one of {', '.join(groups.STATUSES)}."
             raise InvalidRequest(detail, field="status")
-        page, limit = self._page(request)
+        page, limit = params.page(request.query_params)
         maximum = self.limits.requests.list_page
         # A thousand groups are read, even if few are returned.
         await request.response_memory.begin()
@@ -307,7 +304,7 @@ class Handlers(CommonHandlers):
             await self._group_document(actor, group)
             for group in found[(page - 1) * limit :][:limit]
         ]
-        return json(_page_of(shown, page, limit, len(found)))
+        return json(page_of(shown, page, limit, len(found)))
 
     async def _group_status(self, actor: Actor, group: Group) -> str:
         return groups.status(group, await self._gateway.job_groups.tally(actor, group), _now())
@@ -359,14 +356,6 @@ class Handlers(CommonHandlers):
         tally = await self._gateway.job_groups.tally(actor, group)
         return groups.shown(group, tally, await self._gateway.job_groups.use(actor, group), _now())
 
-    def _page(self, request: Request[None]) -> tuple[int, int]:
-        """Return the number and the length of the requested page."""
-        query = request.query_params
-        return (
-            params.integer(query, "page", default=1, maximum=_MAX_PAGES),
-            params.integer(query, "limit", default=_PAGE, maximum=_LONGEST_PAGE),
-        )
-
 
 def _success(data: Any, status: int = 200) -> Response:
     return json(_successful(data), status)
@@ -376,7 +365,7 @@ def _successful(data: Any) -> dict[str, Any]:
     return {"success": True, "data": data}
 
 
-def _page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
+def page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
     """Return one page of a list."""
     n_pages = -(-total // limit)
     pagination = {

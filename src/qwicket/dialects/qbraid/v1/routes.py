@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.qbraid import groups, submissions, wire
+from qwicket.dialects.pass_through import (
+    HANDLED_HERE,
+    ListsDevices,
+    OfDevice,
+    OfJob,
+    ReadsJobs,
+    Submits,
+)
+from qwicket.dialects.qbraid import groups, params, submissions, wire
 from qwicket.dialects.qbraid.handlers import refusal_routes, without_leading_slashes
-from qwicket.dialects.qbraid.v1.handlers import Handlers
+from qwicket.dialects.qbraid.v1.handlers import Handlers, page_of
 from qwicket.dialects.routing import Body, Dialect, Route
 from qwicket.model.accounts import Scope
 
@@ -18,22 +26,31 @@ _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PAGE: Final = ("page", "limit")
 _SUBMISSION: Final = Body(submissions.parse_v1, submissions.V1Body)
 _GROUP: Final = Body(groups.opening, groups.OpenBody)
+_SUBMITS: Final = Submits(submissions.outline, foreign=("groupJobQrn",), id="data.jobQrn")
+_LISTS: Final = ReadsJobs("/jobs/{id}", "data", "jobQrn", params.unfiltered_page, page_of)
+_DEVICES: Final = ListsDevices("qrn", "data", {"success": True})
+_DEVICE: Final = OfDevice("device")
+_JOB: Final = OfJob("/jobs/{id}")
+_CANCELS: Final = OfJob("/jobs/{id}", cancels=True)
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/users/verify", Handlers.verify_user, _R),
-    Route("GET", "/users/context", Handlers.user_context, _R),
-    Route("GET", "/billing/credits/balance", Handlers.credits, _R),
-    Route("GET", "/devices", Handlers.list_devices, _D),
-    Route("GET", "/devices/{device}", Handlers.read_device, _D),
-    Route("GET", "/devices/{device}/calibrations", Handlers.read_calibration, _D),
+    Route("GET", "/users/verify", Handlers.verify_user, _R, pass_through=HANDLED_HERE),
+    Route("GET", "/users/context", Handlers.user_context, _R, pass_through=HANDLED_HERE),
+    Route("GET", "/billing/credits/balance", Handlers.credits, _R, pass_through=HANDLED_HERE),
+    Route("GET", "/devices", Handlers.list_devices, _D, pass_through=_DEVICES),
+    Route("GET", "/devices/{device}", Handlers.read_device, _D, pass_through=_DEVICE),
+    Route(
+        "GET", "/devices/{device}/calibrations", Handlers.read_calibration, _D, pass_through=_DEVICE
+    ),
     Route("GET", "/providers", Handlers.list_providers, _D),
-    Route("POST", "/jobs", Handlers.submit_job, _W, _SUBMISSION, status=201),
+    Route("POST", "/jobs", Handlers.submit_job, _W, _SUBMISSION, status=201, pass_through=_SUBMITS),
     Route(
         "GET",
         "/jobs",
         Handlers.list_jobs,
         _R,
         query=(*_PAGE, "status", "statusGroup", "search", "tags", "vendor", "provider"),
+        pass_through=_LISTS,
     ),
     Route("DELETE", "/jobs", Handlers.delete_jobs, _W, query=("qrns!",)),
     Route("GET", "/jobs/statuses", Handlers.count_jobs, _R),
@@ -45,12 +62,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/jobs/group/{group}/close", Handlers.close_group, _W),
     Route("POST", "/jobs/group/{group}/cancel", Handlers.cancel_group, _W),
     Route("GET", "/jobs/group/{group}/jobs", Handlers.list_group_jobs, _R),
-    Route("GET", "/jobs/{id}", Handlers.read_job, _R),
-    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W),
-    Route("POST", "/jobs/{id}/cancel", Handlers.cancel_job, _W, status=202),
-    Route("GET", "/jobs/{id}/result", Handlers.read_result, _R),
-    Route("GET", "/jobs/{id}/program", Handlers.read_program, _R),
-    Route("GET", "/jobs/{id}/compiled-program", Handlers.read_compiled, _R),
+    Route("GET", "/jobs/{id}", Handlers.read_job, _R, pass_through=_JOB),
+    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W, pass_through=_JOB),
+    Route("POST", "/jobs/{id}/cancel", Handlers.cancel_job, _W, status=202, pass_through=_CANCELS),
+    Route("GET", "/jobs/{id}/result", Handlers.read_result, _R, pass_through=_JOB),
+    Route("GET", "/jobs/{id}/program", Handlers.read_program, _R, pass_through=_JOB),
+    Route("GET", "/jobs/{id}/compiled-program", Handlers.read_compiled, _R, pass_through=_JOB),
     *refusal_routes("projects", "environments", "compute", "storage", "files", "organizations"),
     *refusal_routes("billing", "users", "access-tokens"),
 )
