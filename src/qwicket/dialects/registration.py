@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from qwicket.dialects.openapi import Description
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from qwicket.model.devices import Family
+    from qwicket.model.devices import Device, Family
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Registration(Description):
             in `/openapi.json` return the description, those that end in `/docs` its page.
         limits: Limits of this dialect alone; no other group of limits has the same names.
         supports_websocket: Whether it has websockets.
+        device_name: Function that returns what its clients' programs call a device, as
+            "module:function", from the device and a program; by default the device's own name.
         root: Beginning of its paths that is left out at an address (host and port) that serves
             this dialect alone.
     """
@@ -65,7 +68,15 @@ class Registration(Description):
     described_at: tuple[str, ...] = ()
     limits: type[msgspec.Struct] | None = None
     supports_websocket: bool = False
+    device_name: str = ""
     root: str = ""
+
+    def name_of(self, device: Device, program: str) -> str:
+        """Return what its clients call a device that runs a program."""
+        if not self.device_name:
+            return device.name
+        module, _, function = self.device_name.partition(":")
+        return str(getattr(import_module(module), function)(device, program))
 
     def at_own_address(self) -> dict[str, str]:
         """Return the usual paths of applications by their paths at the dialect's own address."""

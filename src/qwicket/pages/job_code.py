@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qwicket.dialects import REGISTRATIONS
 from qwicket.snippets import job_codes
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
     names = _names(contents, device)
     if device is None or not names:
         return found
-    from qwicket.dialects.braket.catalogue import arn_of  # late: it is another dialect's
-
+    registered = {each.name: each for each in REGISTRATIONS}
     for name in names:
-        found[job_codes.JOB_CODES[name].client] = job_codes.of_job(
+        code = job_codes.JOB_CODES[name]
+        found[code.client] = job_codes.of_job(
             name,
             url,
             device=device.device.name,
@@ -52,7 +53,7 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
             format_name=contents.format,
             file=file,
             shots=options.shots,
-            arn=arn_of(device.device, program),
+            vendor_name=registered[code.dialect].name_of(device.device, program),
         )
     return found
 

@@ -76,7 +76,7 @@ def of_job(
     format_name: str,
     file: str,
     shots: int,
-    arn: str = "",
+    vendor_name: str = "",
 ) -> str:
     """Return a program that submits a job again with a vendor's client.
 
@@ -89,7 +89,7 @@ def of_job(
         format_name: Format of the program.
         file: Name of the file with its program, which is read if the program is long.
         shots: Shots of each circuit.
-        arn: Amazon Resource Name of the device, for Braket's clients.
+        vendor_name: What the dialect's clients call the device, if it is not its name.
     """
     text = fill_program("job_codes.txt", name, url)
     kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
@@ -100,7 +100,7 @@ def of_job(
         "{QBRAID_FORMAT}": repr(_QBRAID_FORMATS.get(format_name, "")),
         "{QRN}": repr(f"qbraid:qbraid:{kind}:{device}"),
         "{SHOTS}": str(shots),
-        "{ARN}": repr(arn),
+        "{VENDOR_NAME}": repr(vendor_name),
         "{PROGRAM}": source,  # last: it may contain the others
     }
     for mark, value in marks.items():

@@ -44,6 +44,7 @@ REGISTRATION: Final = Registration(
         "/sts": "qwicket.dialects.braket.routes:sts",
     },
     described_at=("/braket/openapi.json",),
+    device_name="qwicket.dialects.braket.catalogue:arn_of",
     root="/braket",
     shows={"qubit": ("braket.openqasm3",), "atoms": ("ahs",)},
     requests=("memory",),
