@@ -63,7 +63,7 @@ class FirstPolls:
         self.delayed: Counter[str] = Counter(job_ended=0, timeout=0, disconnected=0)
         self.over_limit = 0
 
-    async def settled(
+    async def wait_if_ending_soon(
         self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]
     ) -> Job:
         """Return a job as it is, or after its end if it is young and ends soon.

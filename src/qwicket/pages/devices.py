@@ -42,7 +42,7 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     back, scope = handlers.to_sign_in, Scope.DEVICES_READ
     return (
         Route("GET", "/devices", read_devices, scope, on_error=back),
-        Route("GET", "/devices/{name}", read_device, scope, query=("show",), on_error=back),
+        Route("GET", "/devices/{name}", read_device, scope, parameters=("show",), on_error=back),
     )
 
 

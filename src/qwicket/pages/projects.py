@@ -29,7 +29,9 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     back = handlers.to_sign_in
     return (
         Route("GET", "/projects", read_projects, ANY_TOKEN, on_error=back),
-        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=("show",), on_error=back),
+        Route(
+            "GET", "/projects/{name}", read_project, ANY_TOKEN, parameters=("show",), on_error=back
+        ),
         Route("GET", "/projects/{name}/use.csv", read_use, ANY_TOKEN, on_error=back),
     )
 

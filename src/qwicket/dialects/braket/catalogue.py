@@ -81,7 +81,7 @@ class NamedDevice(NamedTuple):
         return self.is_simulator or region == QPU_REGION
 
 
-def device_named(name: str) -> str:
+def local_device_name(name: str) -> str:
     """Return this server's name of a device.
 
     Raises:

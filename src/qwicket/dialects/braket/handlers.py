@@ -70,7 +70,7 @@ class Handlers:
             raise NotFound(
                 f"There is no such device: {arn[:100]!r} is not the ARN of a device here."
             )
-        catalogue.device_named(name)
+        catalogue.local_device_name(name)
         raise NotFound(f"There is no device {name} in {region(request)}.")
 
     async def _devices(self, region_name: str) -> list[NamedDevice]:
@@ -88,14 +88,16 @@ class Handlers:
         """Create a quantum task."""
         # In a thread, because a program set may list hundreds of thousands of programs.
         submission = await asyncio.to_thread(wire.submission, request.payload, region(request))
-        job = await self._gateway.jobs.submit(actor, submission, is_once=True)
+        job = await self._gateway.jobs.submit(actor, submission, clients_repeat=True)
         fields = wire.vendor_fields(submission.vendor_fields)
         return json({"quantumTaskArn": tasks.arn(job, fields)}, 201)
 
     async def read_task(self, actor: Actor, request: Request[None]) -> Response:
         """Read a quantum task."""
         job, fields = await self._task(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
+        job = await self._gateway.first_polls.wait_if_ending_soon(
+            actor, job, request.wait_until_disconnected
+        )
         position = await self._gateway.queue.position(job)
         return json(tasks.details(job, fields, position))
 
@@ -177,7 +179,7 @@ class Handlers:
         if len(tags) > _MAX_TAGS:
             raise LimitExceeded(f"tags: a task has at most {_MAX_TAGS}.", field="tags")
         texts = tuple(wire.tag_texts(tags))
-        await self._gateway.jobs.rename(actor, job.id, dialect=DIALECT, tags=texts)
+        await self._gateway.jobs.set_name_and_tags(actor, job.id, dialect=DIALECT, tags=texts)
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
         """Refuse requests for hybrid jobs and spending limits."""

@@ -27,11 +27,11 @@ from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NothingSent,
-    Offer,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
     TryLater,
@@ -159,7 +159,7 @@ class QwicketCloud:
         with _ERRORS.cancelling():
             self._transport.post(f"{_job(id)}/cancel", None, JobBody)
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         name = quote(self._device, safe="")
         with _ERRORS.reading(Refused):
             device = self._transport.get(f"/v1/devices/{name}", DeviceBody)
@@ -168,7 +168,7 @@ class QwicketCloud:
         reason = "" if is_online else device.reason or f"it is {device.status} there"
         queue = device.queue
         waiting = queue.length if isinstance(queue, msgspec.Struct) else None
-        return Mirror(is_online, reason, waiting, calibration)
+        return RemoteDeviceStatus(is_online, reason, waiting, calibration)
 
     def _calibration(self, name: str) -> Calibration | None:
         body = self._transport.get(f"/v1/devices/{name}/calibration", dict[str, Any])
@@ -178,17 +178,17 @@ class QwicketCloud:
         except msgspec.ValidationError:  # of a newer version
             return None
 
-    def offers(self) -> list[Offer]:
+    def list_devices(self) -> list[ListedDevice]:
         with _ERRORS.reading(CloudError):
             found = self._transport.get("/v1/devices", _Devices).devices
         # Devices of photons and atoms have specifications that this API does not show.
-        return [_offer(each) for each in found if each.family == "qubit"]
+        return [_listed_device(each) for each in found if each.family == "qubit"]
 
     def close(self) -> None:
         self._transport.close()
 
 
-def _offer(device: DeviceBody) -> Offer:
+def _listed_device(device: DeviceBody) -> ListedDevice:
     spec = {
         "description": device.description,
         "qubits": device.qubits,
@@ -198,7 +198,7 @@ def _offer(device: DeviceBody) -> Offer:
         "max_shots": device.max_shots,
         "outputs": device.outputs,
     }
-    return Offer(device.name, device.status, "qubit", device.qubits, spec)
+    return ListedDevice(device.name, device.status, "qubit", device.qubits, spec)
 
 
 def _job(id: str) -> str:

@@ -18,12 +18,12 @@ from qwicket.drivers.remote.calls import LeaseCheck
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NoProof,
     NothingSent,
-    Offer,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -225,14 +225,14 @@ class XanaduCloud:
         with _ERRORS.cancelling():
             Job(id, self._connection).cancel()
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         with _ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
             is_online = Device(self._device, self._connection).up
-        return Mirror(is_online, "" if is_online else "it is offline there")
+        return RemoteDeviceStatus(is_online, "" if is_online else "it is offline there")
 
-    def offers(self) -> list[Offer]:
+    def list_devices(self) -> list[ListedDevice]:
         with _ERRORS.reading(CloudError):
-            return [_offer(each) for each in Device.list(self._connection)]
+            return [_listed_device(each) for each in Device.list(self._connection)]
 
     def close(self) -> None:
         """Do nothing: each request has a connection of its own."""
@@ -252,7 +252,7 @@ def _state(job: Job) -> RemoteStatus:
     return RemoteStatus(state, str(detail), job.name)
 
 
-def _offer(device: Device) -> Offer:
+def _listed_device(device: Device) -> ListedDevice:
     described = device.specification
     modes = described.get("modes")
     width = _width(modes)
@@ -276,7 +276,7 @@ def _offer(device: Device) -> Offer:
         "outputs": ("samples",),
         "photonic": photonic,
     }
-    return Offer(device.target, device.status, "photonic", width, spec)
+    return ListedDevice(device.target, device.status, "photonic", width, spec)
 
 
 def _width(modes: object) -> int:
