@@ -1,4 +1,4 @@
-"""The handlers of Braket: devices, quantum tasks, tags."""
+"""Handlers of the Amazon Braket dialect: devices, quantum tasks (Braket's jobs), tags."""
 
 from __future__ import annotations
 
@@ -69,9 +69,13 @@ class Handlers:
         if name is None:
             raise NotFound(
                 f"There is no such device: {arn[:100]!r} is not the ARN of a device here."
+                " A search for devices lists all ARNs."
             )
-        catalogue.local_device_name(name)
-        raise NotFound(f"There is no device {name} in {region(request)}.")
+        catalogue.local_device_name(name)  # has a better message for a simulator that AWS has
+        raise NotFound(
+            f"There is no device {name} in {region(request)}. A search for devices lists those of a"
+            " region."
+        )
 
     async def _devices(self, region_name: str) -> list[NamedDevice]:
         views = await self._gateway.devices.of(DIALECT)
@@ -108,8 +112,8 @@ class Handlers:
             job = await self._gateway.jobs.cancel(actor, job.id, dialect=DIALECT)
         if job.state in (JobState.COMPLETED, JobState.FAILED):
             raise Conflict(f"The task is {tasks.status(job)} and cannot be cancelled.")
-        word = "CANCELLED" if job.state is JobState.CANCELLED else "CANCELLING"
-        return json({"quantumTaskArn": tasks.arn(job, fields), "cancellationStatus": word})
+        status = "CANCELLED" if job.state is JobState.CANCELLED else "CANCELLING"
+        return json({"quantumTaskArn": tasks.arn(job, fields), "cancellationStatus": status})
 
     async def search_tasks(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
         """Search for quantum tasks, newest first."""

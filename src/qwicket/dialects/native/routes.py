@@ -1,4 +1,4 @@
-"""The routes of `/v1`."""
+"""Routes of `/v1`. Pilots are workers on other machines; scalers start them."""
 
 from __future__ import annotations
 
@@ -409,7 +409,9 @@ def _encoded_description() -> bytes:
 
 def description() -> dict[str, Any]:
     """Return the description of `/v1` in OpenAPI, including `/v1/admin`."""
-    from qwicket.dialects.native.admin.routes import ROUTES as OF_ADMIN  # late: few need them
+    from qwicket.dialects.native.admin.routes import (
+        ROUTES as OF_ADMIN,
+    )  # late: few processes need them
 
     below = [dataclasses.replace(each, path=f"/admin{each.path}") for each in OF_ADMIN]
     return document([*ROUTES, *below])

@@ -171,7 +171,7 @@ class IBMQXCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by name
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             _, jobs = self._listed(marker)
         return id_with_marker(marker, jobs)
 
@@ -241,7 +241,7 @@ class IBMQXCloud:
             self._client.cancel(id)
 
     def device_status(self) -> RemoteDeviceStatus:
-        with SERVICE_ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+        with SERVICE_ERRORS.reading(on_404=lambda _: Refused(f"there is no device {self._device}")):
             queue = self._client.queue_status(self._device)
             self._client.me()  # checks the token, which the state of the queue does not need
         reason = "" if queue.is_on else str(queue.get("status") or "it takes no jobs there")
@@ -249,7 +249,7 @@ class IBMQXCloud:
         return RemoteDeviceStatus(bool(queue.is_on), reason, queue.length, found)
 
     def list_devices(self) -> list[ListedDevice]:
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             self._client.me()  # checks the token, which old servers do not need to list devices
             devices = self._client.backends()
         return [listed_device(each, "qobj") for each in devices]

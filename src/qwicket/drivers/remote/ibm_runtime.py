@@ -189,7 +189,7 @@ class IBMRuntimeCloud:
         return read_one_by_one(ids, lambda id: self._status(listed.get(id) or self._job(id)))
 
     def _listed(self, **query: Any) -> Sequence[Mapping[str, Any]]:
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             found = self._client.at_runtime("GET", "jobs", **query, exclude_params="true")
         jobs = found.get("jobs")
         if not isinstance(jobs, list):
@@ -246,26 +246,24 @@ class IBMRuntimeCloud:
 
     def device_status(self) -> RemoteDeviceStatus:
         place = ("backends", self._device)
-        with SERVICE_ERRORS.reading(Refused):
+        with SERVICE_ERRORS.reading(on_404=Refused):
             shown = self._client.at_runtime("GET", *place, "status")
         is_online = shown.get("state") is True
         reason = str(shown.get("message") or shown.get("status") or "it is off")
-        waiting = shown.get("length_queue")
+        length = shown.get("length_queue")
         found = calibration(
             SERVICE_ERRORS, lambda: self._client.at_runtime("GET", *place, "properties")
         )
-        n_waiting = waiting if isinstance(waiting, int) else None
+        n_waiting = length if isinstance(length, int) else None
         return RemoteDeviceStatus(is_online, "" if is_online else reason, n_waiting, found)
 
     def list_devices(self) -> list[ListedDevice]:
-        with SERVICE_ERRORS.reading(CloudError):
-            names = self._client.at_runtime("GET", "backends").get("devices")
+        read = self._client.at_runtime
+        with SERVICE_ERRORS.reading(on_404=CloudError):
+            names = read("GET", "backends").get("devices")
             if not isinstance(names, list):
                 raise CloudError("the response has no list of devices")
-            found = [
-                Device(self._client.at_runtime("GET", "backends", name, "configuration"))
-                for name in names
-            ]
+            found = [Device(read("GET", "backends", name, "configuration")) for name in names]
         return [listed_device(each, "qiskit.primitives") for each in found if each.n_qubits]
 
     def close(self) -> None:

@@ -141,7 +141,7 @@ class IonQCloud:
         query: dict[str, Any] = {"limit": _PAGE}
         cursors: set[Any] = set()
         for _ in range(self._max_pages):
-            with SERVICE_ERRORS.reading(CloudError):
+            with SERVICE_ERRORS.reading(on_404=CloudError):
                 page = self._client.list_page(**query)
             jobs, cursor = page.get("jobs"), page.get("next") or None
             if not isinstance(jobs, list) or (cursor and (not jobs or cursor in cursors)):
@@ -255,7 +255,7 @@ class IonQCloud:
         return found
 
     def _backends(self) -> list[dict[str, Any]]:
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             # Checks the key, which the list of backends does not need.
             next(self._client.list_jobs(limit=1), None)
             return self._client.list_backends()

@@ -106,7 +106,7 @@ class QbraidCloud:
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by tag
         query = {"tags": json.dumps({_TAG: marker}), "limit": 10}
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             found = self._data("GET", "/jobs", params=query)
         if not isinstance(found, list):
             raise CloudError("the response is not a list of jobs")
@@ -154,7 +154,7 @@ class QbraidCloud:
 
     def device_status(self) -> RemoteDeviceStatus:
         path = f"/devices/{quote(self._device, safe=':')}"
-        with _ERRORS.reading(Refused):
+        with _ERRORS.reading(on_404=Refused):
             device = self._data("GET", path)
         status, waiting = str(device.get("status")), device.get("queueDepth")
         is_online = status == "ONLINE"
@@ -165,7 +165,7 @@ class QbraidCloud:
         )
 
     def list_devices(self) -> list[ListedDevice]:
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             devices = self._data("GET", "/devices")
         if not isinstance(devices, list):
             raise CloudError("the response is not a list of devices")

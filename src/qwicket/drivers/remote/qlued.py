@@ -112,7 +112,7 @@ class QluedCloud:
         """Do nothing: the API has no such call, and the job runs to its end."""
 
     def device_status(self) -> RemoteDeviceStatus:
-        with SERVICE_ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+        with SERVICE_ERRORS.reading(on_404=lambda _: Refused(f"there is no device {self._device}")):
             found = self._client.backend_status(self._device)
         is_online = found.get("operational") is True
         waiting = found.get("pending_jobs")
@@ -123,7 +123,7 @@ class QluedCloud:
         )
 
     def list_devices(self) -> list[ListedDevice]:
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             backends = self._client.backends()
         return [listed for each in backends if (listed := _listed_device(each)) is not None]
 

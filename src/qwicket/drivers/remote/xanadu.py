@@ -170,7 +170,7 @@ class XanaduCloud:
             raise OutcomeUnknown(str(error)) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             found = self._newest()
             for job in found:
                 if job.name == marker:
@@ -195,7 +195,7 @@ class XanaduCloud:
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, Job] = {}
         for first in range(0, len(ids), _MAX_IDS):
-            with _ERRORS.reading(CloudError):
+            with _ERRORS.reading(on_404=CloudError):
                 found = Job.list(self._connection, ids=ids[first : first + _MAX_IDS])
             listed |= {job.id: job for job in found}
 
@@ -226,12 +226,12 @@ class XanaduCloud:
             Job(id, self._connection).cancel()
 
     def device_status(self) -> RemoteDeviceStatus:
-        with _ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+        with _ERRORS.reading(on_404=lambda _: Refused(f"there is no device {self._device}")):
             is_online = Device(self._device, self._connection).up
         return RemoteDeviceStatus(is_online, "" if is_online else "it is offline there")
 
     def list_devices(self) -> list[ListedDevice]:
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             return [_listed_device(each) for each in Device.list(self._connection)]
 
     def close(self) -> None:
