@@ -35,7 +35,7 @@ TERMS = [
     Term("cassette", "A file with requests to a vendor and the vendor's responses, which a replay gives again.", "howto/cassettes.md"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease. In OpenID Connect, a field of an ID token.", "states.md"),
-    Term("delayed read", "The first read of a young job's status, which the server answers when the job ends, by default at most 250 ms later. Many clients read once and then sleep for seconds.", "queue.md#the-first-poll"),
+    Term("delayed read", "A read of the status of a job younger than a second, which the server answers when the job ends, by default at most 250 ms later. Many clients read once and then sleep for seconds.", "queue.md#the-first-poll"),
     Term("device", "Something that jobs can be submitted to: a simulator, a twin, a lab's machine, or a device at another cloud.", "devices.md"),
     Term("dialect", "One cloud's REST API in front of the queue. It only translates requests and responses.", "howto/dialect.md"),
     Term("dispatcher", "The part of a server that claims jobs and gives them to worker processes."),

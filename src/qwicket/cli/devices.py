@@ -179,12 +179,12 @@ def probe(
     require("qwicket device probe", "server")
     from qwicket.devices.remotes import NoKey, Remote
     from qwicket.drivers.remote.clouds import CloudError
-    from qwicket.drivers.remote.probe import device_toml, offers
+    from qwicket.drivers.remote.probe import device_toml, list_remote_devices
     from qwicket.model.suggestions import did_you_mean
 
     try:
         remote = Remote(kind=kind, url=url, device=name or "", key_file=key_file, key_env=key_env)
-        found = {each.name: each for each in offers(remote, remote.key())}
+        found = {each.name: each for each in list_remote_devices(remote, remote.key())}
     except (NoKey, CloudError, ValueError) as error:
         raise click.ClickException(f"{error}.") from None
     if name is None:

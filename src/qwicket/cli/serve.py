@@ -347,7 +347,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     show_default=True,
     type=click.IntRange(0, 5_000),
     metavar="MS",
-    help="Longest delay of the first status read of a job that is about to end; 0 is off.",
+    help="Longest delay of a status read of a new job that is about to end; 0 is off.",
 )
 @setting(
     "--no-passwords",

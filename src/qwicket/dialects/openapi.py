@@ -100,7 +100,7 @@ def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, 
         "operationId": about.operation_id(route),
         "summary": route.summary,
         "tags": [about.tag(route.path)],
-        "parameters": [_parameter(about, name) for name in (*in_path, *route.query)],
+        "parameters": [_parameter(about, name) for name in (*in_path, *route.parameters)],
         "responses": {
             str(route.status): {"description": "Success.", **_content(schemas, route)},
             "default": {
@@ -109,7 +109,7 @@ def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, 
             },
         },
     }
-    if "If-None-Match" in route.query:
+    if "If-None-Match" in route.parameters:
         shown["responses"]["304"] = {"description": "Not modified."}
     if isinstance(route.access, Scope):
         shown["description"] = f"Needs the scope `{route.access}`."

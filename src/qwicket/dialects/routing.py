@@ -129,8 +129,9 @@ class Route:
             request; returns the response.
         access: Credentials that the client needs.
         body: Body of the request, if it has one.
-        query: Names of query parameters and headers that the handler reads, for the documentation.
-            Headers begin with a capital; a `!` at the end marks a parameter that must be given.
+        parameters: Names of query parameters and headers that the handler reads, for the
+            documentation. Headers begin with a capital; a `!` at the end marks a parameter that
+            must be given.
         responses: Types of the body of a successful response.
         status: Status of a successful response.
         media_type: Content type of a successful response, if it may be other than JSON.
@@ -146,7 +147,7 @@ class Route:
     handler: Callable[..., Awaitable[ASGIApp]]
     access: Access
     body: Body[Any] | None = None
-    query: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     responses: tuple[Any, ...] = ()
     status: int = 200
     media_type: str | None = None

@@ -1,4 +1,4 @@
-"""Delays the first status read of a young job until the job ends.
+"""Delays a status read of a young job until the job ends, if it is expected to end soon.
 
 Vendors' clients read a job's status a millisecond after its submission, then sleep for 1 to 5 s. A
 job that runs for a few milliseconds would almost always end just after the first read.
@@ -25,12 +25,12 @@ MAX_DELAY_MS: Final = 250
 """Default of the longest delay."""
 _YOUNG_MS: Final = 1_000
 """Age below which a job is young, from when it was queued."""
-_DELAYED_EACH: Final = 32
-"""Limit on delayed reads of one account; each job has at most one."""
+_MAX_DELAYED_PER_ACCOUNT: Final = 32
+"""Limit on delayed reads of one account at a time; each job has at most one at a time."""
 
 
 class FirstPolls:
-    """Delays status reads.
+    """Delays status reads of young jobs that end soon.
 
     Args:
         waiter: Waits for the end of a job.
@@ -41,7 +41,7 @@ class FirstPolls:
 
     Attributes:
         delayed: Number of delayed reads, by what ended the delay: `job_ended`, `timeout`
-            (the job did not end), `disconnected` (the client did not wait).
+            (the job did not end), `disconnected` (the client has left).
         over_limit: Number of reads answered at once because of the limit per job or account.
     """
 
@@ -63,7 +63,7 @@ class FirstPolls:
         self.delayed: Counter[str] = Counter(job_ended=0, timeout=0, disconnected=0)
         self.over_limit = 0
 
-    async def settled(
+    async def wait_if_ending_soon(
         self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]
     ) -> Job:
         """Return a job as it is, or after its end if it is young and ends soon.
@@ -79,7 +79,7 @@ class FirstPolls:
         """
         if not (self._is_young(job) and await self._ends_soon(job)):
             return job
-        if job.id in self._jobs or self._accounts[actor.account] >= _DELAYED_EACH:
+        if job.id in self._jobs or self._accounts[actor.account] >= _MAX_DELAYED_PER_ACCOUNT:
             self.over_limit += 1
             return job
         with self._counted(actor.account, job.id):
@@ -114,16 +114,16 @@ class FirstPolls:
         end = asyncio.ensure_future(
             self._waiter.wait_for_end(actor, job.id, self._max_delay_s, job.dialect)
         )
-        left = asyncio.ensure_future(disconnected())
+        disconnection = asyncio.ensure_future(disconnected())
         try:
-            await asyncio.wait({end, left}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({end, disconnection}, return_when=asyncio.FIRST_COMPLETED)
             if not end.done():
                 self.delayed["disconnected"] += 1
                 return job
             found = end.result().job
         finally:
-            for task in (end, left):
+            for task in (end, disconnection):
                 task.cancel()
-            await asyncio.gather(end, left, return_exceptions=True)
+            await asyncio.gather(end, disconnection, return_exceptions=True)
         self.delayed["job_ended" if found.state.is_final else "timeout"] += 1
         return found

@@ -74,7 +74,7 @@ class Jobs:
         submission: Submission,
         *,
         keep_refused: bool = False,
-        is_once: bool = False,
+        clients_repeat: bool = False,
         unfinished_limit: int | None = None,
     ) -> Job:
         """Validate and store a submission. The job is on disk when this returns.
@@ -84,14 +84,14 @@ class Jobs:
             submission: Submission of the job.
             keep_refused: Whether an invalid program is stored as a failed job, because the dialect
                 requires a 2xx response for it.
-            is_once: Whether clients of this dialect repeat a failed POST without an idempotency
-                key, and fail on 429. If so, this waits for parser capacity, and an outcome that
-                stays unknown is reported as a Conflict.
+            clients_repeat: Whether clients of this dialect repeat a failed POST without an
+                idempotency key, and fail on 429. If so, this waits for parser capacity, and an
+                outcome that stays unknown is reported as a Conflict.
             unfinished_limit: Limit on the project's unfinished jobs on this device.
 
         Raises:
             QwicketError: The submission is invalid; nothing is stored.
-            Conflict: It is unknown whether the job was stored (with `is_once`).
+            Conflict: It is unknown whether the job was stored (with `clients_repeat`).
         """
         actor.require(Scope.JOBS_WRITE)
         submission = self.admission.complete(submission)
@@ -102,7 +102,7 @@ class Jobs:
             return earlier
         await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
-        new = await (wait_for_capacity(admit) if is_once else admit())
+        new = await (wait_for_capacity(admit) if clients_repeat else admit())
         add = partial(
             self._store.add,
             new,
@@ -111,7 +111,7 @@ class Jobs:
             stored_limit=self._limits.quotas.stored_bytes,
         )
         return await (
-            retry_until_known(add, partial(self._store.get, new.id)) if is_once else add()
+            retry_until_known(add, partial(self._store.get, new.id)) if clients_repeat else add()
         )
 
     async def get(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Job:
@@ -308,7 +308,7 @@ class Jobs:
         await self._store.cancel(job.id, actor=actor.account, now=self._now_ms())
         return (await self.waiter.wait_for_end(actor, job.id, wait_s, dialect)).job
 
-    async def rename(
+    async def set_name_and_tags(
         self,
         actor: Actor,
         id_text: str,
@@ -327,7 +327,7 @@ class Jobs:
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "change")
         self.admission.check_names(name or "", tags or ())
-        return await self._store.rename(job.id, name, tags, self._now_ms())
+        return await self._store.set_name_and_tags(job.id, name, tags, self._now_ms())
 
     async def change(
         self,

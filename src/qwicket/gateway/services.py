@@ -59,7 +59,7 @@ class Gateway:
         limits: Bounds on all requests; `memory_bytes` must be set.
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners, in seconds.
-        first_poll_ms: Longest delay of a young job's first status read, in milliseconds; 0 is off.
+        first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
         webhook_client: Sends test events; by default to public addresses alone.
         sign_in: Settings of the sign-in.
@@ -76,7 +76,7 @@ class Gateway:
         jobs: Submits, reads, waits for, cancels and deletes jobs.
         results: Programs and results of jobs.
         queue: Positions and forecasts.
-        first_polls: Delays the first status read of a young job.
+        first_polls: Delays status reads of young jobs that end soon.
         job_groups: Groups of jobs, such as batches and sessions.
         client_documents: Documents that clients register.
         agents: Labs' agents.

@@ -241,7 +241,8 @@ def _is_paged(section: Section) -> bool:
     """
     # `list_refusals` has `before`, too, but its response has no `next`.
     return (
-        "before" in _ROUTE_BY_HANDLER[section.handler].query and section.handler != "list_refusals"
+        "before" in _ROUTE_BY_HANDLER[section.handler].parameters
+        and section.handler != "list_refusals"
     )
 
 

@@ -42,11 +42,11 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/jobs/{id}", read_any_job, admin, on_error=back),
-        Route("GET", "/admin/export", read_export, admin, query=_PART, on_error=back),
-        Route("GET", "/admin/export.zip", read_archives, admin, query=_PART, on_error=back),
-        Route("GET", "/admin/{section}.csv", read_csv, admin, query=_FILTERS, on_error=back),
-        Route("GET", "/admin/{section}", read_section, admin, query=_FILTERS, on_error=back),
-        Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, query=_FILTERS),
+        Route("GET", "/admin/export", read_export, admin, parameters=_PART, on_error=back),
+        Route("GET", "/admin/export.zip", read_archives, admin, parameters=_PART, on_error=back),
+        Route("GET", "/admin/{section}.csv", read_csv, admin, parameters=_FILTERS, on_error=back),
+        Route("GET", "/admin/{section}", read_section, admin, parameters=_FILTERS, on_error=back),
+        Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, parameters=_FILTERS),
     )
 
 

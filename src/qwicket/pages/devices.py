@@ -42,8 +42,8 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of devices."""
     back, scope = handlers.to_sign_in, Scope.DEVICES_READ
     return (
-        Route("GET", "/devices", read_devices, scope, query=("from",), on_error=back),
-        Route("GET", "/devices/{name}", read_device, scope, query=("show",), on_error=back),
+        Route("GET", "/devices", read_devices, scope, parameters=("from",), on_error=back),
+        Route("GET", "/devices/{name}", read_device, scope, parameters=("show",), on_error=back),
     )
 
 

@@ -101,14 +101,16 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     back, read = handlers.to_sign_in, Scope.JOBS_READ
     query = ("part", "sort", "scale", "with")
     return (
-        Route("GET", "/jobs/{id}", read_job, read, query=query, on_error=back),
+        Route("GET", "/jobs/{id}", read_job, read, parameters=query, on_error=back),
         Route("GET", "/jobs/{id}/stream", stream_job, read),
         Route("POST", "/jobs/{id}", change_job, Scope.JOBS_WRITE, FORM_BODY),
         Route("GET", "/jobs/{id}/tags", read_tags, read, on_error=back),
         Route("GET", "/jobs/{id}/program", read_program, read, on_error=back),
         Route("GET", "/jobs/{id}/result.json", read_json, read, on_error=back),
-        Route("GET", "/jobs/{id}/result.csv", read_csv, read, query=("part",), on_error=back),
-        Route("GET", "/jobs/{id}/result.npz", read_arrays, read, query=("part",), on_error=back),
+        Route("GET", "/jobs/{id}/result.csv", read_csv, read, parameters=("part",), on_error=back),
+        Route(
+            "GET", "/jobs/{id}/result.npz", read_arrays, read, parameters=("part",), on_error=back
+        ),
         Route("GET", "/jobs/{id}/archive.zip", read_archive, read, on_error=back),
     )
 
@@ -160,7 +162,9 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
         case "tag":
             lines = (line.strip() for line in form.get("tags", "").splitlines())
             tags = tuple(dict.fromkeys(filter(None, lines)))
-            await gateway.jobs.rename(actor, id_text, name=form.get("name", ""), tags=tags)
+            await gateway.jobs.set_name_and_tags(
+                actor, id_text, name=form.get("name", ""), tags=tags
+            )
         case "repeat" | "repeat-seed" as action:
             job = await gateway.jobs.get(actor, id_text)
             repeated = await gateway.repeats.repeat(

@@ -124,9 +124,9 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     back = handlers.to_sign_in
     query = (*_FILTERS, "before")
     return (
-        Route("GET", "/jobs", read_jobs, Scope.JOBS_READ, query=query, on_error=back),
-        Route("GET", "/jobs.csv", read_csv, Scope.JOBS_READ, query=_FILTERS, on_error=back),
-        Route("GET", "/jobs/stream", stream_jobs, Scope.JOBS_READ, query=("since",)),
+        Route("GET", "/jobs", read_jobs, Scope.JOBS_READ, parameters=query, on_error=back),
+        Route("GET", "/jobs.csv", read_csv, Scope.JOBS_READ, parameters=_FILTERS, on_error=back),
+        Route("GET", "/jobs/stream", stream_jobs, Scope.JOBS_READ, parameters=("since",)),
         Route("POST", "/jobs/confirm", confirm_change, Scope.JOBS_WRITE, FORM_BODY),
         Route("POST", "/jobs/change", change_jobs, Scope.JOBS_WRITE, FORM_BODY),
     )
@@ -357,7 +357,7 @@ class _Change:
         try:
             if self._action == "tag":
                 tags = tuple(dict.fromkeys((*job.tags, self._tag)))
-                await self._gateway.jobs.rename(self._actor, job.id, tags=tags)
+                await self._gateway.jobs.set_name_and_tags(self._actor, job.id, tags=tags)
             else:
                 await self._gateway.repeats.repeat(
                     self._actor, job, self._request.response_memory, keep_seed=False

@@ -31,8 +31,8 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of projects."""
     back = handlers.to_sign_in
     return (
-        Route("GET", "/projects", read_projects, ANY_TOKEN, query=("from",), on_error=back),
-        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=_QUERY, on_error=back),
+        Route("GET", "/projects", read_projects, ANY_TOKEN, parameters=("from",), on_error=back),
+        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, parameters=_QUERY, on_error=back),
         Route("GET", "/projects/{name}/use.csv", read_use, ANY_TOKEN, on_error=back),
     )
 

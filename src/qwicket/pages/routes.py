@@ -46,7 +46,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
         *(
             Route(
                 *("GET", path, on.read_account, ANY_TOKEN),
-                query=("from",),
+                parameters=("from",),
                 on_error=handlers.to_sign_in,
             )
             for path in ("", "/")
@@ -70,9 +70,9 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             "/callback",
             on.read_callback,
             _OPEN,
-            query=("code", "state", "iss", "error"),
+            parameters=("code", "state", "iss", "error"),
         ),
-        Route("GET", "/invitation", on.read_invitation, _INVITED, query=("code",)),
+        Route("GET", "/invitation", on.read_invitation, _INVITED, parameters=("code",)),
         Route("POST", "/invitation", on.accept_invitation, _INVITED, FORM_BODY),
         Route("POST", "/invitation/join", on.join_project, ANY_TOKEN, FORM_BODY),
         Route("POST", "/sign-out", on.sign_out, ANY_TOKEN, FORM_BODY),

@@ -92,7 +92,7 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     write = Scope.JOBS_WRITE
     query = (*_FIELDS, "example")
     return (
-        Route("GET", "/try", read_editor, write, query=query, on_error=handlers.to_sign_in),
+        Route("GET", "/try", read_editor, write, parameters=query, on_error=handlers.to_sign_in),
         Route("POST", "/try", run_program, write, FORM_BODY),
     )
 

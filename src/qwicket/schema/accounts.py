@@ -1,4 +1,4 @@
-"""Accounts, projects and tokens."""
+"""Bodies of the API for accounts, projects and tokens."""
 
 from __future__ import annotations
 

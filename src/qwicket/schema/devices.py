@@ -1,4 +1,4 @@
-"""Devices."""
+"""Bodies of responses about devices, their queues and their reservations."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         family: Family of the programs that it runs.
         provider: Name of the device's owner.
         description: Description in one sentence.
-        status: Whether it runs jobs: `on` or `off`; `away` while no agent serves it, or the other
-            cloud does not run its jobs; `draining` while it runs the jobs that wait and takes no
-            new ones.
+        status: Whether it runs jobs: `on` or `off`; `away` while no agent serves it, or, for a
+            device at another cloud, while that cloud does not run its jobs; `draining` while it
+            runs the jobs that wait and takes no new ones.
         reason: Reason why it is off or drains.
         until: Time when it will be on again; null if it is on, or if no time is known.
         qubits: Limit on the qubits of a circuit; on a photonic device, on its modes.

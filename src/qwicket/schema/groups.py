@@ -1,4 +1,4 @@
-"""Groups of jobs."""
+"""Bodies of the API for groups of jobs."""
 
 from __future__ import annotations
 

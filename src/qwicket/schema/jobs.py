@@ -1,4 +1,4 @@
-"""Jobs: the request to run a program, the state of a job, and who else may read it."""
+"""Bodies about jobs: the request to run a program, a job's state, and who else may read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reservations and maintenance windows of devices, for administrators."""
+"""Bodies of the API for reservations and maintenance windows of devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results of jobs."""
+"""Bodies of responses with results of jobs."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class RemoteDevice:
-    """A device at another cloud: its driver, the runner that claims its jobs, and its mirror.
+    """A device at another cloud: its driver, the runner that claims its jobs, and its status.
 
     Args:
         store: The queue.
@@ -127,21 +127,21 @@ class RemoteDevice:
 
     async def _mirror(self) -> None:
         slots = self._driver.slots
-        mirror = await self._driver.mirror()
+        status = await self._driver.device_status()
         if self._driver.slots != slots:
             self._dispatcher.resize()
             self._heartbeat.resize(self._driver.slots)
-            state = "runs jobs" if mirror.is_online else f"runs no jobs: {mirror.reason}"
+            state = "runs jobs" if status.is_online else f"runs no jobs: {status.reason}"
             _log.info("%s at %s %s", self._name, self._remote.url, state)
         await self._store.forwards.put_mirror(
             self._name,
             self._now_ms(),
-            is_online=mirror.is_online,
-            reason=mirror.reason,
-            n_waiting=mirror.n_waiting or 0,
+            is_online=status.is_online,
+            reason=status.reason,
+            n_waiting=status.n_waiting or 0,
         )
-        if mirror.calibration is not None:
-            await self._store.calibrations.seed({self._name: mirror.calibration}, self._now_ms())
+        if status.calibration is not None:
+            await self._store.calibrations.seed({self._name: status.calibration}, self._now_ms())
 
 
 def open_pass_through(gateway: Gateway, settings: Settings) -> dict[str, PassThrough]:

@@ -103,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         maintenance_interval_s: Seconds between two rounds of periodic work.
         access_token_s: Lifetime of an access token in seconds, for clients that renew it.
         ibm_access_token_s: The same for IBM's clients, which never renew theirs.
-        first_poll_ms: Longest delay of a young job's first status read, in milliseconds; 0 is off.
+        first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
         session_s: Lifetime of a session at the pages, in seconds.
         aws_master_file: File of the master keys of AWS's key pairs; by default in the folder.

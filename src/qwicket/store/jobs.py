@@ -399,14 +399,16 @@ class Jobs(Operations):
         return [JobEvent(*row) for row in tx.all("event_list", id=job)]
 
     @write
-    def rename(tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int) -> Job:
+    def set_name_and_tags(
+        tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int
+    ) -> Job:
         """Change the name or tags of a job; None leaves them.
 
         Raises:
             NotFound: There is no such job.
         """
         column = None if tags is None else rows.from_texts(tags)
-        row = tx.one("job_rename", job=job, name=name, tags=column, now_us=now * 1000)
+        row = tx.one("job_set_name_and_tags", job=job, name=name, tags=column, now_us=now * 1000)
         return record(tx, existing(row, "There is no such job."), now, is_renamed=True)
 
     @scan

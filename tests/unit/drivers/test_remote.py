@@ -25,9 +25,9 @@ from qwicket.drivers.remote.clouds import (
     Forbidden,
     InvalidResult,
     KeyRefused,
-    Mirror,
     NoProof,
     NoSuchJob,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
     RequireLease,
@@ -112,8 +112,8 @@ class Cloud:
     def cancel(self, id: str) -> None:
         self.cancelled.append(id)
 
-    def mirror(self) -> Mirror:
-        return Mirror(self.is_online, "", self.n_waiting, self.calibration)
+    def device_status(self) -> RemoteDeviceStatus:
+        return RemoteDeviceStatus(self.is_online, "", self.n_waiting, self.calibration)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -688,7 +688,7 @@ async def test_an_impossible_number_of_waiting_jobs_is_unknown(
 ) -> None:
     cloud.n_waiting = said
     case = Case()
-    assert (await case.driver.mirror()).n_waiting == understood
+    assert (await case.driver.device_status()).n_waiting == understood
     await case.driver.close()
 
 
@@ -707,7 +707,7 @@ async def test_a_calibration_of_more_qubits_than_the_device_has_is_not_stored(
     )
     case = Case()
     try:
-        found = await case.driver.mirror()
+        found = await case.driver.device_status()
     finally:
         await case.driver.close()
     assert found.is_online

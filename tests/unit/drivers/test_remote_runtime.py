@@ -288,8 +288,8 @@ def test_a_reason_is_kept_without_the_access_token() -> None:
     with cloud_of(there) as cloud:
         state = cloud.statuses(["theirs"])["theirs"]
         assert state == RemoteStatus("failed", "helium ...", MARKER)
-        mirror = cloud.mirror()
-    assert (mirror.is_online, mirror.reason, mirror.n_waiting) == (False, "off ...", 4)
+        status = cloud.device_status()
+    assert (status.is_online, status.reason, status.n_waiting) == (False, "off ...", 4)
 
 
 @pytest.mark.parametrize("status", [204, 404, 409])
@@ -432,14 +432,14 @@ def test_devices_of_an_unknown_form_are_left_out() -> None:
         else (200, {"n_qubits": "many"})
     )
     with cloud_of(there) as cloud:
-        (offer,) = cloud.offers()
-    assert (offer.name, offer.qubits, offer.spec["max_shots"]) == ("ibm_far", 5, 7)
+        (device,) = cloud.list_devices()
+    assert (device.name, device.qubits, device.spec["max_shots"]) == ("ibm_far", 5, 7)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     there = There()
     with cloud_of(there) as cloud, pytest.raises(Refused):
-        cloud.mirror()
+        cloud.device_status()
 
 
 def test_an_access_token_does_not_go_from_https_to_http(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,4 +452,4 @@ def test_an_access_token_does_not_go_from_https_to_http(monkeypatch: pytest.Monk
     )
     remote = Remote(kind="ibm_runtime", url="https://there/api", device="d", key_env="K")
     with pytest.raises(NothingSent, match="address"):
-        connect(remote, KEY).mirror()
+        connect(remote, KEY).device_status()

@@ -68,7 +68,9 @@ async def stays() -> None:
 async def polled(gateway: Gateway, actor: Actor, job: Job) -> tuple[Job, float]:
     """Return what a status read gives, and the seconds that it took."""
     began = time.monotonic()
-    return await gateway.first_polls.settled(actor, job, stays), time.monotonic() - began
+    return await gateway.first_polls.wait_if_ending_soon(
+        actor, job, stays
+    ), time.monotonic() - began
 
 
 async def delayed_read(gateway: Gateway, actor: Actor, job: Job) -> asyncio.Task[tuple[Job, float]]:
@@ -167,7 +169,7 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
     async def leaves() -> None:
         pass
 
-    assert await gateway.first_polls.settled(ada, job, leaves) is job
+    assert await gateway.first_polls.wait_if_ending_soon(ada, job, leaves) is job
     assert gateway.first_polls.delayed == {"job_ended": 0, "timeout": 0, "disconnected": 1}
     assert gateway.jobs._changes.watches == 0
     again = await delayed_read(gateway, ada, job)

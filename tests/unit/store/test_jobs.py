@@ -517,7 +517,7 @@ async def test_only_a_new_name_is_published_as_a_rename(store: Store, ada: Token
     store.changes.listen(heard.append)
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    await store.jobs.rename(job.id, name="b", tags=None, now=NOW)
+    await store.jobs.set_name_and_tags(job.id, name="b", tags=None, now=NOW)
     assert [change.is_renamed for change in heard] == [False, False, True]
 
 

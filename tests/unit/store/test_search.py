@@ -55,7 +55,7 @@ async def test_a_name_is_found_in_the_order_of_a_list(store: Store, ada: Token) 
 
 async def test_rows_of_tags_follow_a_new_name_and_the_deletion(store: Store, ada: Token) -> None:
     job = await add_job(store, ada, name="old", tags=("a", "b"))
-    await store.jobs.rename(job.id, "new", ("b", "c"), NOW)
+    await store.jobs.set_name_and_tags(job.id, "new", ("b", "c"), NOW)
     assert await listed(store, tags=("a",)) == await listed(store, name="old") == []
     for query in ({"tags": ("b",)}, {"tags": ("c",)}, {"name": "new"}):
         assert await listed(store, **query) == [job.id]
@@ -69,8 +69,8 @@ async def test_rows_of_tags_follow_a_new_name_and_the_deletion(store: Store, ada
 
 async def test_jobs_without_tags_have_no_rows(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
-    await store.jobs.rename(job.id, None, ("x",), NOW)
-    await store.jobs.rename(job.id, None, (), NOW)
+    await store.jobs.set_name_and_tags(job.id, None, ("x",), NOW)
+    await store.jobs.set_name_and_tags(job.id, None, (), NOW)
     assert await store._database.write(lambda tx: execute(tx, "select label from job_label")) == []
 
 

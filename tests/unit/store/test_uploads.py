@@ -156,9 +156,9 @@ async def test_sizes_are_those_of_program_and_results(store: Store, ada: Token) 
 
 async def test_a_job_is_renamed(store: Store, ada: Token) -> None:
     job = await add_job(store, ada, name="old", tags=("a",))
-    renamed = await store.jobs.rename(job.id, "new", ("b", "c"), NOW)
+    renamed = await store.jobs.set_name_and_tags(job.id, "new", ("b", "c"), NOW)
     assert (renamed.name, renamed.tags) == ("new", ("b", "c"))
     assert renamed.change > job.change
     assert renamed.state is job.state
-    assert (await store.jobs.rename(job.id, None, (), NOW)).name == "new"
-    assert (await store.jobs.rename(job.id, "newer", None, NOW)).tags == ()
+    assert (await store.jobs.set_name_and_tags(job.id, None, (), NOW)).name == "new"
+    assert (await store.jobs.set_name_and_tags(job.id, "newer", None, NOW)).tags == ()

@@ -187,7 +187,7 @@ async def test_only_events_that_were_asked_for_are_stored(store: Store, ada: Tok
     elsewhere = await added(store, ada, device="clifford")
     only_running = await added(store, ada, events=("job.running",))
     job = await ended(store, ada)
-    await store.jobs.rename(job.id, "other", None, NOW)
+    await store.jobs.set_name_and_tags(job.id, "other", None, NOW)
     assert await sent(store, everything) == [(job.id, "job.queued"), (job.id, "job.cancelled")]
     assert await sent(store, elsewhere) == []
     assert await sent(store, only_running) == []

@@ -81,7 +81,7 @@ class NamedDevice(NamedTuple):
         return self.is_simulator or region == QPU_REGION
 
 
-def device_named(name: str, field: str | None = None) -> str:
+def local_device_name(name: str, field: str | None = None) -> str:
     """Return this server's name of a device.
 
     Args:

@@ -1,4 +1,4 @@
-"""The handlers of Braket: devices, quantum tasks, tags."""
+"""Handlers of the Amazon Braket dialect: devices, quantum tasks (Braket's jobs), tags."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Handlers:
         name = device_of(arn)
         if name is None:
             raise NotFound(f"There is no device {arn[:100]!r}: this is not an ARN of this server.")
-        catalogue.device_named(name)
+        catalogue.local_device_name(name)  # has a better message
         raise NotFound(f"There is no device {name} in {region(request)}.")
 
     async def _devices(self, region_name: str) -> list[NamedDevice]:
@@ -84,14 +84,16 @@ class Handlers:
         """Create a quantum task."""
         # In a thread, because a program set may list hundreds of thousands of programs.
         submission = await asyncio.to_thread(wire.submission, request.payload, region(request))
-        job = await self._gateway.jobs.submit(actor, submission, is_once=True)
+        job = await self._gateway.jobs.submit(actor, submission, clients_repeat=True)
         fields = wire.vendor_fields(submission.vendor_fields)
         return json({"quantumTaskArn": tasks.arn(job, fields)}, 201)
 
     async def read_task(self, actor: Actor, request: Request[None]) -> Response:
         """Read a quantum task."""
         job, fields = await self._task(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
+        job = await self._gateway.first_polls.wait_if_ending_soon(
+            actor, job, request.wait_until_disconnected
+        )
         position = await self._gateway.queue.position(job)
         return json(tasks.details(job, fields, position))
 
@@ -102,8 +104,8 @@ class Handlers:
             job = await self._gateway.jobs.cancel(actor, job.id, dialect=DIALECT)
         if job.state in (JobState.COMPLETED, JobState.FAILED):
             raise Conflict(f"The task is {tasks.status(job)} and cannot be cancelled.")
-        word = "CANCELLED" if job.state is JobState.CANCELLED else "CANCELLING"
-        return json({"quantumTaskArn": tasks.arn(job, fields), "cancellationStatus": word})
+        status = "CANCELLED" if job.state is JobState.CANCELLED else "CANCELLING"
+        return json({"quantumTaskArn": tasks.arn(job, fields), "cancellationStatus": status})
 
     async def search_tasks(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
         """Search for quantum tasks, newest first."""
@@ -173,7 +175,7 @@ class Handlers:
         if len(tags) > _MAX_TAGS:
             raise LimitExceeded(f"tags: a task has at most {_MAX_TAGS}.", field="tags")
         texts = tuple(wire.tag_texts(tags))
-        await self._gateway.jobs.rename(actor, job.id, dialect=DIALECT, tags=texts)
+        await self._gateway.jobs.set_name_and_tags(actor, job.id, dialect=DIALECT, tags=texts)
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
         """Refuse hybrid jobs and spending limits."""

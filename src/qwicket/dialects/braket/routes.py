@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _S3: Final = storage.Handlers
 _XML: Final = "application/xml"
 _CREATE: Final = Body(wire.create_body, wire.CreateBody)
 _SEARCH: Final = json_body(wire.SearchBody)
 
 BRAKET: Final[tuple[Route, ...]] = (
-    Route("POST", "/devices", Handlers.search_devices, _D, _SEARCH),
-    Route("GET", "/device/{arn:path}", Handlers.read_device, _D),
-    Route("POST", "/quantum-task", Handlers.create_task, _W, _CREATE, status=201),
+    Route("POST", "/devices", Handlers.search_devices, _DEVICES, _SEARCH),
+    Route("GET", "/device/{arn:path}", Handlers.read_device, _DEVICES),
+    Route("POST", "/quantum-task", Handlers.create_task, _WRITE, _CREATE, status=201),
     Route(
         "PUT",
         "/quantum-task/{arn:path}/cancel",
         Handlers.cancel_task,
-        _W,
+        _WRITE,
         json_body(wire.CancelBody),
     ),
     Route(
         "GET",
         "/quantum-task/{arn:path}",
         Handlers.read_task,
-        _R,
-        query=("additionalAttributeNames",),
+        _READ,
+        parameters=("additionalAttributeNames",),
     ),
-    Route("POST", "/quantum-tasks", Handlers.search_tasks, _R, _SEARCH),
-    Route("GET", "/tags/{arn:path}", Handlers.list_tags, _R),
-    Route("POST", "/tags/{arn:path}", Handlers.add_tags, _W, json_body(wire.TagsBody)),
-    Route("DELETE", "/tags/{arn:path}", Handlers.remove_tags, _W, query=("tagKeys!",)),
+    Route("POST", "/quantum-tasks", Handlers.search_tasks, _READ, _SEARCH),
+    Route("GET", "/tags/{arn:path}", Handlers.list_tags, _READ),
+    Route("POST", "/tags/{arn:path}", Handlers.add_tags, _WRITE, json_body(wire.TagsBody)),
+    Route("DELETE", "/tags/{arn:path}", Handlers.remove_tags, _WRITE, parameters=("tagKeys!",)),
     *(
-        Route(method, path, Handlers.refuse, _R if method == "GET" else _W, is_listed=False)
+        Route(method, path, Handlers.refuse, _READ if method == "GET" else _WRITE, is_listed=False)
         for path in (
             "/job",
             "/jobs",
@@ -58,14 +58,14 @@ S3: Final[tuple[Route, ...]] = (
         "GET",
         "/{bucket}",
         _S3.list_objects,
-        _R,
-        query=listings.PARAMETERS,
+        _READ,
+        parameters=listings.PARAMETERS,
         media_type=_XML,
     ),
-    Route("PUT", "/{bucket}", _S3.create_bucket, _R, media_type=_XML),
-    Route("GET", "/{bucket}/{key:path}", _S3.read_object, _R, query=("Range",)),
+    Route("PUT", "/{bucket}", _S3.create_bucket, _READ, media_type=_XML),
+    Route("GET", "/{bucket}/{key:path}", _S3.read_object, _READ, parameters=("Range",)),
     *(
-        Route(method, "/{bucket}/{key:path}", _S3.refuse, _W, is_listed=False)
+        Route(method, "/{bucket}/{key:path}", _S3.refuse, _WRITE, is_listed=False)
         for method in ("PUT", "POST", "DELETE")
     ),
 )

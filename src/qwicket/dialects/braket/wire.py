@@ -9,7 +9,7 @@ import msgspec
 
 from qwicket.dialects.bodies import check_document, decode, invalid
 from qwicket.dialects.braket import analog
-from qwicket.dialects.braket.catalogue import device_named, takes_noise
+from qwicket.dialects.braket.catalogue import local_device_name, takes_noise
 from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
 from qwicket.dialects.validation import invalid_field, malformed_body
 from qwicket.model.errors import InvalidProgram, InvalidRequest
@@ -199,7 +199,7 @@ def submission(body: CreateBody, region: str) -> Submission:
     shots = _shots_of_each(action, body.shots)
     return Submission(
         dialect=DIALECT,
-        device=device_named(name, "deviceArn"),
+        device=local_device_name(name, "deviceArn"),
         format=analog.FORMAT if action.is_analog else FORMAT,
         source=_source(action, shots),
         # A task of 0 shots is exact. The gateway needs at least 1; the source has the true number.

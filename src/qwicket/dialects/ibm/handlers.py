@@ -210,7 +210,7 @@ class Handlers:
         maximum = None if limit < 0 else limit
         if has_program:
             return await self._gateway.jobs.submit(
-                actor, submission, is_once=True, unfinished_limit=maximum
+                actor, submission, clients_repeat=True, unfinished_limit=maximum
             )
         return await self._gateway.uploads.draft(actor, submission, unfinished_limit=maximum)
 
@@ -343,7 +343,7 @@ class Handlers:
         body = request.payload
         if (body.name is None) == (body.tags is None):
             raise InvalidRequest("Either name or tags must be given.", field="name")
-        job = await self._gateway.jobs.rename(
+        job = await self._gateway.jobs.set_name_and_tags(
             actor, job.id, dialect=DIALECT, name=body.name, tags=body.tags
         )
         return json({"name": job.name} if body.tags is None else {"tags": job.tags})
@@ -458,7 +458,7 @@ class Handlers:
     async def _settled(self, actor: Actor, request: Request[None]) -> JobRow:
         """Return the job of the path. The first read of a new job may wait a moment for its end."""
         shown = await self._named(actor, request)
-        job = await self._gateway.first_polls.settled(
+        job = await self._gateway.first_polls.wait_if_ending_soon(
             actor, shown.job, request.wait_until_disconnected
         )
         return shown._replace(job=job)

@@ -138,7 +138,7 @@ class Handlers:
         self, actor: Actor, request: Request[Any], submission: Submission
     ) -> Response:
         keyed = structs.replace(submission, idempotency_key=request.idempotency_key)
-        return self._submitted(await self._gateway.jobs.submit(actor, keyed, is_once=True))
+        return self._submitted(await self._gateway.jobs.submit(actor, keyed, clients_repeat=True))
 
     def _submitted(self, job: Job) -> Response:
         return json(jobs.short(self._version, job) | {"session_id": job.group}, 201)
@@ -146,7 +146,7 @@ class Handlers:
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
         part, vendor_fields = await self._part(actor, request)
-        job = await self._gateway.first_polls.settled(
+        job = await self._gateway.first_polls.wait_if_ending_soon(
             actor, part.job, request.wait_until_disconnected
         )
         if job is not part.job:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _numbers: Final = msgspec.json.Decoder(int)
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _OPEN: Final = Open("Clients read backends without a token.")
 _CLONE: Final = json_body(wire.CloneBody)
 _IDS: Final = Body(wire.parse_ids, wire.IdsBody)
@@ -107,83 +107,85 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
             "/backends/{backend}/characterizations",
             Handlers.list_characterizations,
             _OPEN,
-            query=("page", "limit", *_PERIOD),
+            parameters=("page", "limit", *_PERIOD),
             pass_through=_DEVICE,
         ),
         Route(
             "GET",
             "/backends/{backend}/characterizations/{uuid}",
             Handlers.read_characterization,
-            _D,
+            _DEVICES,
             pass_through=_DEVICE,
         ),
         Route(
             "GET",
             "/characterizations/backends/{backend}/current",
             Handlers.current_characterization,
-            _D,
+            _DEVICES,
             pass_through=_DEVICE,
         ),
         Route(
             "GET",
             "/calibrations",
             Handlers.list_calibrations,
-            _D,
-            query=("next", *_PERIOD),
+            _DEVICES,
+            parameters=("next", *_PERIOD),
         ),
-        Route("GET", "/calibrations/current", Handlers.current_calibration, _D),
+        Route("GET", "/calibrations/current", Handlers.current_calibration, _DEVICES),
         Route(
             "POST",
             "/jobs",
             Handlers.submit_job,
-            _W,
+            _WRITE,
             submission,
             status=status,
             pass_through=_SUBMITS,
         ),
-        Route("GET", "/jobs", Handlers.list_jobs, _R, query=_SEARCH, pass_through=_LISTS),
-        Route("DELETE", "/jobs", Handlers.delete_jobs, _W, _IDS),
-        Route("GET", "/jobs/estimate", Handlers.estimate_job, _R, query=_ESTIMATE),
-        Route("PUT", "/jobs/status/cancel", Handlers.cancel_jobs, _W, _IDS),
-        Route("GET", "/jobs/{id}", Handlers.read_job, _R, pass_through=_JOB),
-        Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W, pass_through=_JOB),
+        Route("GET", "/jobs", Handlers.list_jobs, _READ, parameters=_SEARCH, pass_through=_LISTS),
+        Route("DELETE", "/jobs", Handlers.delete_jobs, _WRITE, _IDS),
+        Route("GET", "/jobs/estimate", Handlers.estimate_job, _READ, parameters=_ESTIMATE),
+        Route("PUT", "/jobs/status/cancel", Handlers.cancel_jobs, _WRITE, _IDS),
+        Route("GET", "/jobs/{id}", Handlers.read_job, _READ, pass_through=_JOB),
+        Route("DELETE", "/jobs/{id}", Handlers.delete_job, _WRITE, pass_through=_JOB),
         Route(
             "PUT",
             "/jobs/{id}/status/cancel",
             Handlers.cancel_job,
-            _W,
+            _WRITE,
             pass_through=_CANCELS,
         ),
-        Route("POST", "/jobs/{id}/clone", Handlers.clone_job, _W, _CLONE, status=status),
-        Route("GET", "/jobs/{id}/cost", Handlers.read_cost, _R, pass_through=_JOB),
+        Route("POST", "/jobs/{id}/clone", Handlers.clone_job, _WRITE, _CLONE, status=status),
+        Route("GET", "/jobs/{id}/cost", Handlers.read_cost, _READ, pass_through=_JOB),
         *(
             Route(
                 "GET",
                 f"/jobs/{{id}}/results{path}",
                 Handlers.read_probabilities,
-                _R,
-                query=_SHARPEN,
+                _READ,
+                parameters=_SHARPEN,
                 pass_through=_JOB,
             )
             for path in ("", "/probabilities", "/probabilities/aggregated")
         ),
         Route(
-            "GET", "/jobs/{id}/results/histogram", Handlers.read_histogram, _R, pass_through=_JOB
+            "GET", "/jobs/{id}/results/histogram", Handlers.read_histogram, _READ, pass_through=_JOB
         ),
-        Route("GET", "/jobs/{id}/results/shots", Handlers.read_shots, _R, pass_through=_JOB),
-        Route("GET", "/jobs/{id}/artifacts/{uuid}", Handlers.read_artifact, _R, pass_through=_JOB),
-        Route("POST", "/sessions", Handlers.open_session, _W, _SESSION, status=201),
-        Route("GET", "/sessions", Handlers.list_sessions, _R, query=_PAGE),
-        Route("GET", "/sessions/{id}", Handlers.read_session, _R),
-        Route("POST", "/sessions/{id}/end", Handlers.end_session, _W),
-        Route("GET", "/sessions/{id}/jobs", Handlers.list_session_jobs, _R, query=_LIST),
-        Route("GET", "/whoami", Handlers.whoami, _R, pass_through=HANDLED_HERE),
+        Route("GET", "/jobs/{id}/results/shots", Handlers.read_shots, _READ, pass_through=_JOB),
+        Route(
+            "GET", "/jobs/{id}/artifacts/{uuid}", Handlers.read_artifact, _READ, pass_through=_JOB
+        ),
+        Route("POST", "/sessions", Handlers.open_session, _WRITE, _SESSION, status=201),
+        Route("GET", "/sessions", Handlers.list_sessions, _READ, parameters=_PAGE),
+        Route("GET", "/sessions/{id}", Handlers.read_session, _READ),
+        Route("POST", "/sessions/{id}/end", Handlers.end_session, _WRITE),
+        Route("GET", "/sessions/{id}/jobs", Handlers.list_session_jobs, _READ, parameters=_LIST),
+        Route("GET", "/whoami", Handlers.whoami, _READ, pass_through=HANDLED_HERE),
     )
 
 
 V03_ROUTES: Final = (
     *_routes(Body(wire.parse_v03, wire.V03Body), 200),
-    Route("GET", "/report/organizations/{organization}", V03Handlers.read_report, _R),
+    Route("GET", "/report/organizations/{organization}", V03Handlers.read_report, _READ),
 )
 V04_ROUTES: Final = _routes(Body(wire.parse_v04, wire.V04Body), 201)
 

@@ -1,4 +1,4 @@
-"""The routes of `/v1`."""
+"""Routes of `/v1`. Pilots are workers on other machines; scalers start them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
 
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
-_T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_TOKENS, _SERVE, _COMPUTE = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
 _PAGE: Final = ("limit", "before")
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
 _ACCEPTANCE: Final = json_body(schema.accounts.AcceptInvitationBody)
@@ -96,7 +96,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/tokens",
         Handlers.make_token,
-        _T,
+        _TOKENS,
         _TOKEN,
         responses=(schema.accounts.NewTokenBody,),
         status=201,
@@ -112,33 +112,39 @@ ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.accounts.AcceptedInvitationBody,),
         status=201,
     ),
-    Route("GET", "/devices", Handlers.list_devices, _D, responses=(schema.devices.DeviceList,)),
     Route(
-        "GET", "/devices/{name}", Handlers.read_device, _D, responses=(schema.devices.DeviceBody,)
+        "GET", "/devices", Handlers.list_devices, _DEVICES, responses=(schema.devices.DeviceList,)
+    ),
+    Route(
+        "GET",
+        "/devices/{name}",
+        Handlers.read_device,
+        _DEVICES,
+        responses=(schema.devices.DeviceBody,),
     ),
     Route(
         "GET",
         "/devices/{name}/calibration",
         Handlers.read_calibration,
-        _D,
-        query=("at",),
+        _DEVICES,
+        parameters=("at",),
         responses=(agent_wire.CalibrationBody,),
     ),
     Route(
         "GET",
         "/jobs",
         Handlers.list_jobs,
-        _R,
-        query=(*_PAGE, *SEARCH),
+        _READ,
+        parameters=(*_PAGE, *SEARCH),
         responses=(schema.jobs.JobList,),
     ),
     Route(
         "POST",
         "/jobs",
         Handlers.submit_job,
-        _W,
+        _WRITE,
         _SUBMISSION,
-        query=("wait", "include", "Prefer", "Idempotency-Key"),
+        parameters=("wait", "include", "Prefer", "Idempotency-Key"),
         responses=(schema.results.SubmittedBody,),
         status=201,
     ),
@@ -146,46 +152,55 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/jobs/{id}",
         Handlers.read_job,
-        _R,
-        query=("wait", "If-None-Match"),
+        _READ,
+        parameters=("wait", "If-None-Match"),
         responses=(schema.jobs.JobBody,),
     ),
     Route(
         "PATCH",
         "/jobs/{id}",
         Handlers.change_job,
-        _W,
+        _WRITE,
         _CHANGE,
         responses=(schema.jobs.JobBody,),
     ),
-    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W, status=204),
-    Route("POST", "/jobs/{id}/cancel", Handlers.cancel_job, _W, responses=(schema.jobs.JobBody,)),
-    Route("GET", "/jobs/{id}/events", Handlers.list_events, _R, responses=(schema.jobs.EventList,)),
+    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _WRITE, status=204),
+    Route(
+        "POST", "/jobs/{id}/cancel", Handlers.cancel_job, _WRITE, responses=(schema.jobs.JobBody,)
+    ),
+    Route(
+        "GET", "/jobs/{id}/events", Handlers.list_events, _READ, responses=(schema.jobs.EventList,)
+    ),
     Route(
         "GET",
         "/jobs/{id}/stream",
         Handlers.stream_job,
-        _R,
-        query=("Last-Event-ID",),
+        _READ,
+        parameters=("Last-Event-ID",),
         media_type=_STREAM,
     ),
     Route(
-        "GET", "/events", Handlers.stream_account, _R, query=("Last-Event-ID",), media_type=_STREAM
+        "GET",
+        "/events",
+        Handlers.stream_account,
+        _READ,
+        parameters=("Last-Event-ID",),
+        media_type=_STREAM,
     ),
     Route(
         "GET",
         "/jobs/{id}/result",
         Handlers.read_result,
-        _R,
-        query=("wait",),
+        _READ,
+        parameters=("wait",),
         responses=(schema.results.ResultBody,),
     ),
     Route(
         "GET",
         "/jobs/{id}/parts/{part}",
         Handlers.read_part,
-        _R,
-        query=("wait", "format"),
+        _READ,
+        parameters=("wait", "format"),
         responses=(schema.results.PartResultBody,),
         media_type=NPZ_TYPE,
     ),
@@ -193,60 +208,68 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/jobs/{id}/parts/{part}/compiled",
         Handlers.read_compiled,
-        _R,
+        _READ,
         media_type="text/plain",
     ),
-    Route("GET", "/jobs/{id}/archive", Handlers.read_archive, _R, media_type="application/zip"),
+    Route("GET", "/jobs/{id}/archive", Handlers.read_archive, _READ, media_type="application/zip"),
     Route(
         "GET",
         "/groups",
         Handlers.list_groups,
-        _R,
-        query=_PAGE,
+        _READ,
+        parameters=_PAGE,
         responses=(schema.groups.GroupList,),
     ),
     Route(
         "POST",
         "/groups",
         Handlers.open_group,
-        _W,
+        _WRITE,
         _GROUP,
         responses=(schema.groups.GroupBody,),
         status=201,
     ),
-    Route("GET", "/groups/{id}", Handlers.read_group, _R, responses=(schema.groups.GroupBody,)),
+    Route("GET", "/groups/{id}", Handlers.read_group, _READ, responses=(schema.groups.GroupBody,)),
     Route(
-        "POST", "/groups/{id}/close", Handlers.close_group, _W, responses=(schema.groups.GroupBody,)
+        "POST",
+        "/groups/{id}/close",
+        Handlers.close_group,
+        _WRITE,
+        responses=(schema.groups.GroupBody,),
     ),
     Route(
         "POST",
         "/groups/{id}/cancel",
         Handlers.cancel_group,
-        _W,
+        _WRITE,
         responses=(schema.groups.CancelledBody,),
     ),
     Route(
         "POST",
         "/estimates",
         Handlers.estimate_job,
-        _W,
+        _WRITE,
         _SUBMISSION,
         responses=(schema.jobs.EstimateBody,),
     ),
     Route(
-        "GET", "/jobs/{id}/shares", Handlers.list_shares_of, _R, responses=(schema.jobs.ShareList,)
+        "GET",
+        "/jobs/{id}/shares",
+        Handlers.list_shares_of,
+        _READ,
+        responses=(schema.jobs.ShareList,),
     ),
     Route(
         "POST",
         "/jobs/{id}/shares",
         Handlers.share_job,
-        _W,
+        _WRITE,
         _SHARE,
         responses=(schema.jobs.CreatedShareBody,),
         status=201,
     ),
-    Route("GET", "/shares", Handlers.list_shares, _R, responses=(schema.jobs.ShareList,)),
-    Route("DELETE", "/shares/{share}", Handlers.remove_share, _W, status=204),
+    Route("GET", "/shares", Handlers.list_shares, _READ, responses=(schema.jobs.ShareList,)),
+    Route("DELETE", "/shares/{share}", Handlers.remove_share, _WRITE, status=204),
     Route(
         "GET",
         "/shared/{secret}",
@@ -254,36 +277,38 @@ ROUTES: Final[tuple[Route, ...]] = (
         Open("The path holds the secret of a link."),
         responses=(schema.results.SharedBody,),
     ),
-    Route("GET", "/webhooks", Handlers.list_webhooks, _R, responses=(schema.webhooks.WebhookList,)),
+    Route(
+        "GET", "/webhooks", Handlers.list_webhooks, _READ, responses=(schema.webhooks.WebhookList,)
+    ),
     Route(
         "POST",
         "/webhooks",
         Handlers.add_webhook,
-        _W,
+        _WRITE,
         _WEBHOOK,
         responses=(schema.webhooks.NewWebhookBody,),
         status=201,
     ),
-    Route("DELETE", "/webhooks/{id}", Handlers.remove_webhook, _W, status=204),
+    Route("DELETE", "/webhooks/{id}", Handlers.remove_webhook, _WRITE, status=204),
     Route(
         "POST",
         "/webhooks/{id}/rotate",
         Handlers.rotate_webhook,
-        _W,
+        _WRITE,
         responses=(schema.webhooks.NewWebhookBody,),
     ),
     Route(
         "POST",
         "/webhooks/{id}/test",
         Handlers.test_webhook,
-        _W,
+        _WRITE,
         responses=(schema.webhooks.WebhookTestBody,),
     ),
     Route(
         "PUT",
         "/agent/devices/{name}",
         Handlers.announce_device,
-        _S,
+        _SERVE,
         _ANNOUNCEMENT,
         responses=(agent_wire.AnnouncedBody,),
     ),
@@ -291,7 +316,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "PUT",
         "/agent/devices/{name}/calibration",
         Handlers.put_calibration,
-        _S,
+        _SERVE,
         _CALIBRATION,
         responses=(agent_wire.CalibratedBody,),
     ),
@@ -299,23 +324,23 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/agent/devices/{name}/agents/{agent}",
         Handlers.leave_device,
-        _S,
+        _SERVE,
         responses=(schema.base.ResponseBody,),
     ),
     Route(
         "POST",
         "/devices/{name}/leases",
         Handlers.claim_job,
-        _S,
+        _SERVE,
         _CLAIM,
-        query=("wait",),
+        parameters=("wait",),
         responses=(schema.agents.ClaimedBody,),
     ),
     Route(
         "POST",
         "/leases/{id}/renew",
         Handlers.renew_lease,
-        _S,
+        _SERVE,
         _RENEWAL,
         responses=(schema.agents.DirectivesBody,),
     ),
@@ -323,7 +348,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/leases/{id}/finish",
         Handlers.finish_job,
-        _S,
+        _SERVE,
         _FINISH,
         responses=(schema.agents.JobStateBody,),
     ),
@@ -331,7 +356,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/leases/{id}/release",
         Handlers.release_job,
-        _S,
+        _SERVE,
         _RELEASE,
         responses=(schema.agents.JobStateBody,),
     ),
@@ -339,16 +364,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/pilots/{name}/pull",
         Handlers.pull_tasks,
-        _C,
+        _COMPUTE,
         _PULL,
-        query=("wait",),
+        parameters=("wait",),
         responses=(schema.pilots.PulledBody,),
     ),
     Route(
         "POST",
         "/pilots/{name}/results",
         Handlers.report_results,
-        _C,
+        _COMPUTE,
         _PILOT_REPORT,
         responses=(schema.pilots.PilotReportedBody,),
     ),
@@ -356,14 +381,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/pilots/{name}",
         Handlers.leave_pilots,
-        _C,
+        _COMPUTE,
         responses=(schema.base.ResponseBody,),
     ),
     Route(
         "POST",
         "/scalers/{name}/demand",
         Handlers.read_demand,
-        _C,
+        _COMPUTE,
         _SCALER,
         responses=(schema.pilots.DemandBody,),
     ),
@@ -371,7 +396,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/scalers/{name}",
         Handlers.leave_scalers,
-        _C,
+        _COMPUTE,
         responses=(schema.base.ResponseBody,),
     ),
 )
@@ -384,7 +409,9 @@ def _encoded_description() -> bytes:
 
 def description() -> dict[str, Any]:
     """Return the description of `/v1` in OpenAPI, including `/v1/admin`."""
-    from qwicket.dialects.native.admin.routes import ROUTES as OF_ADMIN  # late: few need them
+    from qwicket.dialects.native.admin.routes import (
+        ROUTES as OF_ADMIN,
+    )  # late: few processes need them
 
     below = [dataclasses.replace(each, path=f"/admin{each.path}") for each in OF_ADMIN]
     return document([*ROUTES, *below])

@@ -103,7 +103,7 @@ class CommonHandlers:
             submission = await asyncio.to_thread(parsed.to_submission, group, key)
         else:
             submission = parsed.to_submission(group, key)
-        job = await self._gateway.jobs.submit(actor, submission, is_once=True)
+        job = await self._gateway.jobs.submit(actor, submission, clients_repeat=True)
         return JobRow(job, parsed.vendor_fields, None)
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:

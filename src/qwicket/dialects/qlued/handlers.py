@@ -84,14 +84,16 @@ class Handlers:
     # --- jobs -----------------------------------------------------------------------------------
 
     async def post_job(self, actor: Actor, request: Request[wire.Posted]) -> Response:
-        """Submit a job; if its program is refused, it is stored as a job that has failed."""
+        """Submit a job; a refused program is stored as a failed job."""
         posted, limits = request.payload, self.limits
         device = (await self._device(request)).device
         if len(posted.job) <= _SMALL_BYTES:
             submission = wire.submission(device, posted.job, limits)
         else:
             submission = await asyncio.to_thread(wire.submission, device, posted.job, limits)
-        job = await self._gateway.jobs.submit(actor, submission, keep_refused=True, is_once=True)
+        job = await self._gateway.jobs.submit(
+            actor, submission, keep_refused=True, clients_repeat=True
+        )
         return json(wire.respond(job))
 
     async def get_job_status(self, actor: Actor, request: Request[None]) -> Response:
@@ -99,7 +101,7 @@ class Handlers:
         id_text = wire.job_id(request.query_params)
         _, job = await self._job(actor, request, id_text, wait_s=0.0)
         if job is not None:
-            job = await self._gateway.first_polls.settled(
+            job = await self._gateway.first_polls.wait_if_ending_soon(
                 actor, job, request.wait_until_disconnected
             )
         return _status(id_text, job)
@@ -128,9 +130,7 @@ class Handlers:
                 view = await self._gateway.devices.get(device, wire.DIALECT)
                 if name and name.fits(view.device):
                     return view
-        detail = (
-            f"There is no device {quoted(text)}. A name has one or three parts separated by `_`."
-        )
+        detail = f"There is no device {quoted(text)}. A name has one or three parts joined by `_`."
         raise NotFound(f"{wire.UNKNOWN_DEVICE} {detail}", field="device")
 
     async def _job(

@@ -55,7 +55,7 @@ def _routes(
             f"{device}/get_job_status",
             Handlers.get_job_status,
             Scope.JOBS_READ,
-            query=query,
+            parameters=query,
             responses=_STATUS,
         ),
         Route(
@@ -63,7 +63,7 @@ def _routes(
             f"{device}/get_job_result",
             Handlers.get_job_result,
             Scope.JOBS_READ,
-            query=query,
+            parameters=query,
             responses=(*_STATUS, description.ResultDict),
             on_error=old_refusal,
         ),

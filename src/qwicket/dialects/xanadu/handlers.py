@@ -96,7 +96,7 @@ class Handlers:
         """Submit a job; the response always has the status `open`."""
         submission = request.payload
         try:
-            job = await self._gateway.jobs.submit(actor, submission, is_once=True)
+            job = await self._gateway.jobs.submit(actor, submission, clients_repeat=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
             raise wire.in_circuit(error) from None
         return json(wire.job(job, wire.vendor_fields(submission.vendor_fields), wire.OPEN), 201)
@@ -137,7 +137,9 @@ class Handlers:
         job, document = await self._gateway.jobs.get_with_vendor_fields(
             actor, id_text, dialect=wire.DIALECT
         )
-        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
+        job = await self._gateway.first_polls.wait_if_ending_soon(
+            actor, job, request.wait_until_disconnected
+        )
         return json(wire.job(job, wire.vendor_fields(document)))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:

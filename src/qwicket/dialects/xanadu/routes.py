@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _JOB: Final = OfJob("/jobs/{id}")
 _SIGN_IN: Final = "/auth/realms/platform/protocol/openid-connect/token"
 # Reading the header of a circuit is slow, so only short ones are read on the event loop.
@@ -42,10 +42,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/healthz", Handlers.ping, ANY_TOKEN, pass_through=HANDLED_HERE),
     Route(
-        "GET", "/devices", Handlers.list_devices, _D, pass_through=ListsDevices("target", "data")
+        "GET",
+        "/devices",
+        Handlers.list_devices,
+        _DEVICES,
+        pass_through=ListsDevices("target", "data"),
     ),
     *(
-        Route("GET", f"/devices/{{target}}{path}", handler, _D, pass_through=OfDevice("target"))
+        Route(
+            "GET", f"/devices/{{target}}{path}", handler, _DEVICES, pass_through=OfDevice("target")
+        )
         for path, handler in (
             ("", Handlers.read_device),
             ("/specifications", Handlers.read_specification),
@@ -57,35 +63,35 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/jobs",
         Handlers.list_jobs,
-        _R,
-        query=("size", "id", "status"),
+        _READ,
+        parameters=("size", "id", "status"),
         pass_through=ListsJobs(items="data", ids="id", limit="size", max_jobs=50, default=10),
     ),
     Route(
         "POST",
         "/jobs",
         Handlers.submit_job,
-        _W,
+        _WRITE,
         _SUBMISSION,
         status=201,
         pass_through=Submits(wire.outline),
     ),
-    Route("GET", "/jobs/{id}", Handlers.read_job, _R, pass_through=_JOB),
+    Route("GET", "/jobs/{id}", Handlers.read_job, _READ, pass_through=_JOB),
     Route(
         "PATCH",
         "/jobs/{id}",
         Handlers.cancel_job,
-        _W,
+        _WRITE,
         Body(wire.check_cancel, wire.PatchBody),
         status=204,
         pass_through=OfJob("/jobs/{id}", cancels=True),
     ),
-    Route("GET", "/jobs/{id}/circuit", Handlers.read_circuit, _R, pass_through=_JOB),
+    Route("GET", "/jobs/{id}/circuit", Handlers.read_circuit, _READ, pass_through=_JOB),
     Route(
         "GET",
         "/jobs/{id}/result",
         Handlers.read_result,
-        _R,
+        _READ,
         media_type="application/octet-stream",
         pass_through=_JOB,
     ),

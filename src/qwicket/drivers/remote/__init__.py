@@ -26,9 +26,9 @@ from qwicket.drivers.remote.clouds import (
     Cloud,
     CloudError,
     InvalidResult,
-    Mirror,
     NoSuchJob,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -179,12 +179,12 @@ class RemoteDriver:
         """Jobs at a time; 0 while the other cloud runs none, so that jobs wait here."""
         return self._remote.jobs_at_once if self._is_online else 0
 
-    async def mirror(self) -> Mirror:
+    async def device_status(self) -> RemoteDeviceStatus:
         """Read the state of the device; jobs are sent only while it is online."""
         try:
-            found = await self._calls.call(self._cloud.mirror)
+            found = await self._calls.call(self._cloud.device_status)
         except (CloudError, Refused) as error:
-            found = Mirror(is_online=False, reason=str(error))
+            found = RemoteDeviceStatus(is_online=False, reason=str(error))
         self._is_online = found.is_online
         n_waiting = found.n_waiting
         if n_waiting is not None and not 0 <= n_waiting <= _MAX_WAITING:

@@ -30,7 +30,7 @@ def calibration(errors: ErrorTranslator, read: Callable[[], Any]) -> Calibration
     from qwicket.devices.vendor_files import calibration_of_document
 
     try:
-        with errors.reading(CloudError):
+        with errors.reading(on_404=CloudError):
             document = read()
         return calibration_of_document(document) if document else None
     except (CloudError, Unreadable) as error:

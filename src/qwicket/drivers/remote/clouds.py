@@ -131,7 +131,7 @@ Statuses: TypeAlias = "Mapping[str, RemoteStatus | NoSuchJob | CloudError]"
 """States of jobs by their ids."""
 
 
-class Mirror(NamedTuple):
+class RemoteDeviceStatus(NamedTuple):
     """State of a device at another cloud.
 
     Attributes:
@@ -147,7 +147,7 @@ class Mirror(NamedTuple):
     calibration: Calibration | None = None
 
 
-class Offer(NamedTuple):
+class ListedDevice(NamedTuple):
     """A device that a cloud shows to an account.
 
     Attributes:
@@ -230,7 +230,7 @@ class Cloud(Protocol):
             CloudError: The cloud did not accept it.
         """
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         """Return the present state of the device.
 
         Raises:
@@ -238,7 +238,7 @@ class Cloud(Protocol):
             Refused: The cloud has no such device.
         """
 
-    def offers(self) -> list[Offer]:
+    def list_devices(self) -> list[ListedDevice]:
         """Return the devices that the cloud shows to the account, except those of an unknown form.
 
         Raises:

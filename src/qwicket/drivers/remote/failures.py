@@ -53,11 +53,11 @@ class ErrorTranslator(NamedTuple):
     retry_after_s: Callable[[Exception], float] = lambda _error: 0.0
 
     @contextmanager
-    def reading(self, absent: Callable[[str], Exception] = NoSuchJob) -> Iterator[None]:
+    def reading(self, on_404: Callable[[str], Exception] = NoSuchJob) -> Iterator[None]:
         """Translate the errors of a read.
 
         Args:
-            absent: Makes the exception of status 404.
+            on_404: Makes the exception for status 404 from the text of the response.
 
         Raises:
             CloudError: The read failed.
@@ -66,7 +66,7 @@ class ErrorTranslator(NamedTuple):
             yield
         except self.type as error:
             if self.status(error) == 404:
-                raise absent(str(error)) from None
+                raise on_404(str(error)) from None
             raise self._of_read(error) from None
 
     @contextmanager

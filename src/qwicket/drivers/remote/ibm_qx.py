@@ -28,12 +28,12 @@ from qwicket.drivers.remote.calls import LeaseCheck
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NoProof,
     NothingSent,
-    Offer,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -171,7 +171,7 @@ class IBMQXCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by name
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             _, jobs = self._listed(marker)
         return id_with_marker(marker, jobs)
 
@@ -240,26 +240,26 @@ class IBMQXCloud:
         with SERVICE_ERRORS.cancelling():
             self._client.cancel(id)
 
-    def mirror(self) -> Mirror:
-        with SERVICE_ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+    def device_status(self) -> RemoteDeviceStatus:
+        with SERVICE_ERRORS.reading(on_404=lambda _: Refused(f"there is no device {self._device}")):
             queue = self._client.queue_status(self._device)
             self._client.me()  # checks the token, which the state of the queue does not need
         reason = "" if queue.is_on else str(queue.get("status") or "it takes no jobs there")
         found = calibration(SERVICE_ERRORS, lambda: self._client.properties(self._device))
-        return Mirror(bool(queue.is_on), reason, queue.length, found)
+        return RemoteDeviceStatus(bool(queue.is_on), reason, queue.length, found)
 
-    def offers(self) -> list[Offer]:
-        with SERVICE_ERRORS.reading(CloudError):
+    def list_devices(self) -> list[ListedDevice]:
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             self._client.me()  # checks the token, which old servers do not need to list devices
             devices = self._client.backends()
-        return [offer(each, "qobj") for each in devices]
+        return [listed_device(each, "qobj") for each in devices]
 
     def close(self) -> None:
         self._client.close()
 
 
-def offer(device: Device, own_format: str) -> Offer:
-    """Return a device of one of IBM's APIs as an offer."""
+def listed_device(device: Device, own_format: str) -> ListedDevice:
+    """Return a device of one of IBM's APIs as `ListedDevice`."""
     width = max(1, device.n_qubits)
     spec = {
         "description": str(device.get("description") or f"IBM's {device.name}"),
@@ -270,4 +270,4 @@ def offer(device: Device, own_format: str) -> Offer:
         "outputs": ("counts", "memory") if device.get("memory") else ("counts",),
     }
     status = "online" if device.get("online_date") else ""
-    return Offer(device.name, status, "qubit", width, spec)
+    return ListedDevice(device.name, status, "qubit", width, spec)

@@ -25,12 +25,12 @@ from qwicket.drivers.remote.calls import LeaseCheck
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NoSuchJob,
     NothingSent,
-    Offer,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -43,7 +43,7 @@ from qwicket.drivers.remote.failures import (
     read_one_by_one,
     submission_error,
 )
-from qwicket.drivers.remote.ibm_qx import offer
+from qwicket.drivers.remote.ibm_qx import listed_device
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.rewriting import rewrite
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 200
 _FEW: Final = 3
-"""Up to this number of jobs, a request for each is less work than a list."""
+"""Up to this many jobs, one request each is less work than a list."""
 _STATES: Final = {
     "queued": "waiting",
     "running": "running",
@@ -84,7 +84,7 @@ class _Client(IBMQXClient):
         self._lease_check = lease_check
 
     def at_runtime(self, method: str, *place: str, body: Any = None, **query: Any) -> Any:
-        """Return the object that Runtime answers, without the access token; {} for none."""
+        """Return the object in the response, without the access token; {} if empty."""
         path = quoted_path(place, "id or name", IBMQXClientError)
         path += f"?{urlencode(query)}" if query else ""
         content = json_bytes(body, "The body", IBMQXClientError) if body else None
@@ -189,7 +189,7 @@ class IBMRuntimeCloud:
         return read_one_by_one(ids, lambda id: self._status(listed.get(id) or self._job(id)))
 
     def _listed(self, **query: Any) -> Sequence[Mapping[str, Any]]:
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             found = self._client.at_runtime("GET", "jobs", **query, exclude_params="true")
         jobs = found.get("jobs")
         if not isinstance(jobs, list):
@@ -244,40 +244,34 @@ class IBMRuntimeCloud:
         with SERVICE_ERRORS.cancelling():
             self._client.at_runtime("POST", "jobs", id, "cancel")
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         place = ("backends", self._device)
-        with SERVICE_ERRORS.reading(Refused):
+        with SERVICE_ERRORS.reading(on_404=Refused):
             shown = self._client.at_runtime("GET", *place, "status")
         is_online = shown.get("state") is True
         reason = str(shown.get("message") or shown.get("status") or "it is off")
-        n_waiting = shown.get("length_queue")
+        length = shown.get("length_queue")
         found = calibration(
             SERVICE_ERRORS, lambda: self._client.at_runtime("GET", *place, "properties")
         )
-        return Mirror(
-            is_online,
-            "" if is_online else reason,
-            n_waiting if isinstance(n_waiting, int) else None,
-            found,
-        )
+        n_waiting = length if isinstance(length, int) else None
+        return RemoteDeviceStatus(is_online, "" if is_online else reason, n_waiting, found)
 
-    def offers(self) -> list[Offer]:
-        with SERVICE_ERRORS.reading(CloudError):
-            names = self._client.at_runtime("GET", "backends").get("devices")
+    def list_devices(self) -> list[ListedDevice]:
+        read = self._client.at_runtime
+        with SERVICE_ERRORS.reading(on_404=CloudError):
+            names = read("GET", "backends").get("devices")
             if not isinstance(names, list):
                 raise CloudError("the response has no list of devices")
-            found = [
-                Device(self._client.at_runtime("GET", "backends", name, "configuration"))
-                for name in names
-            ]
-        return [offer(each, "qiskit.primitives") for each in found if each.n_qubits]
+            found = [Device(read("GET", "backends", name, "configuration")) for name in names]
+        return [listed_device(each, "qiskit.primitives") for each in found if each.n_qubits]
 
     def close(self) -> None:
         self._client.close()
 
 
 def _text(circuit: qubit.QubitCircuit) -> str:
-    """Return a circuit in OpenQASM 3, whose registers are called c0, c1 and so on."""
+    """Return a circuit as OpenQASM 3 with registers c0, c1, ..."""
     registers = tuple(
         qubit.Register(f"c{k}", each.size) for k, each in enumerate(circuit.registers)
     )

@@ -18,10 +18,10 @@ from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NoProof,
-    Offer,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -141,7 +141,7 @@ class IonQCloud:
         query: dict[str, Any] = {"limit": _PAGE}
         cursors: set[Any] = set()
         for _ in range(self._max_pages):
-            with SERVICE_ERRORS.reading(CloudError):
+            with SERVICE_ERRORS.reading(on_404=CloudError):
                 page = self._client.list_page(**query)
             jobs, cursor = page.get("jobs"), page.get("next") or None
             if not isinstance(jobs, list) or (cursor and (not jobs or cursor in cursors)):
@@ -219,7 +219,7 @@ class IonQCloud:
         with SERVICE_ERRORS.cancelling():
             self._client.cancel_job(id)
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         backends = self._backends()
         names = []
         for each in backends:
@@ -231,7 +231,7 @@ class IonQCloud:
                 found = calibration(
                     SERVICE_ERRORS, partial(self._client.get_calibration_data, self._device)
                 )
-                return Mirror(
+                return RemoteDeviceStatus(
                     is_online,
                     "" if is_online else f"it is {status} there",
                     waiting if isinstance(waiting, int) else None,
@@ -239,7 +239,7 @@ class IonQCloud:
                 )
         raise Refused(f"there is no backend {self._device}; there are {', '.join(names)[:300]}")
 
-    def offers(self) -> list[Offer]:
+    def list_devices(self) -> list[ListedDevice]:
         found = []
         for each in self._backends():
             name, qubits = str(each.get("backend")), each.get("qubits")
@@ -251,11 +251,11 @@ class IonQCloud:
                 "gates": _GATES,
                 "max_shots": 10_000,
             }
-            found.append(Offer(name, str(each.get("status") or ""), "qubit", width, spec))
+            found.append(ListedDevice(name, str(each.get("status") or ""), "qubit", width, spec))
         return found
 
     def _backends(self) -> list[dict[str, Any]]:
-        with SERVICE_ERRORS.reading(CloudError):
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             # Checks the key, which the list of backends does not need.
             next(self._client.list_jobs(limit=1), None)
             return self._client.list_backends()

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import (
         Cloud,
-        Mirror,
-        Offer,
+        ListedDevice,
+        RemoteDeviceStatus,
         RemoteProgram,
         RequireLease,
         Statuses,
@@ -219,11 +219,11 @@ class PassThroughCloud:
     def cancel(self, id: str) -> None:
         self._cloud.cancel(id)
 
-    def mirror(self) -> Mirror:
-        return self._cloud.mirror()
+    def device_status(self) -> RemoteDeviceStatus:
+        return self._cloud.device_status()
 
-    def offers(self) -> list[Offer]:
-        return self._cloud.offers()
+    def list_devices(self) -> list[ListedDevice]:
+        return self._cloud.list_devices()
 
     def close(self) -> None:
         self._cloud.close()

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Offer
+    from qwicket.drivers.remote.clouds import ListedDevice
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def offers(remote: Remote, key: str) -> list[Offer]:
+def list_remote_devices(remote: Remote, key: str) -> list[ListedDevice]:
     """Return the devices that a cloud shows to the account of a key.
 
     Args:
@@ -33,33 +33,33 @@ def offers(remote: Remote, key: str) -> list[Offer]:
     """
     cloud = connect(remote, key)
     try:
-        return cloud.offers()
+        return cloud.list_devices()
     except CloudError as error:
         raise CloudError(f"{remote.url}: {error}".replace(key, "…")) from None
     finally:
         cloud.close()
 
 
-def device_toml(offer: Offer, remote: Remote, name: str = "") -> str:
+def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
     """Return the text of a device file.
 
     Args:
-        offer: The device there.
+        device: The device there.
         remote: Where the cloud is, and where its key is.
         name: Name of the device here; by default "far-" and its name there.
     """
-    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', offer.name)}"[:63]
+    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', device.name)}"[:63]
     content = {
         "name": own_name,
-        "family": offer.family,
+        "family": device.family,
         "provider": "elsewhere",
         "driver": "remote",
         "position": 500,
-        "spec": offer.spec,
+        "spec": device.spec,
         "remote": {
             "kind": remote.kind,
             "url": remote.url,
-            "device": offer.name,
+            "device": device.name,
             **({"key_file": remote.key_file} if remote.key_file else {"key_env": remote.key_env}),
         },
     }

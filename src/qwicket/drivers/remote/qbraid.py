@@ -16,10 +16,10 @@ from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
-    Offer,
+    ListedDevice,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -106,7 +106,7 @@ class QbraidCloud:
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by tag
         query = {"tags": json.dumps({_TAG: marker}), "limit": 10}
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             found = self._data("GET", "/jobs", params=query)
         if not isinstance(found, list):
             raise CloudError("the response is not a list of jobs")
@@ -152,22 +152,24 @@ class QbraidCloud:
         with _ERRORS.cancelling():
             self._data("POST", f"{_path(id)}/cancel")
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         path = f"/devices/{quote(self._device, safe=':')}"
-        with _ERRORS.reading(Refused):
+        with _ERRORS.reading(on_404=Refused):
             device = self._data("GET", path)
         status, waiting = str(device.get("status")), device.get("queueDepth")
         is_online = status == "ONLINE"
         reason = "" if is_online else str(device.get("statusMsg") or f"it is {status} there")
         found = calibration(_ERRORS, lambda: self._data("GET", f"{path}/calibrations"))
-        return Mirror(is_online, reason, waiting if isinstance(waiting, int) else None, found)
+        return RemoteDeviceStatus(
+            is_online, reason, waiting if isinstance(waiting, int) else None, found
+        )
 
-    def offers(self) -> list[Offer]:
-        with _ERRORS.reading(CloudError):
+    def list_devices(self) -> list[ListedDevice]:
+        with _ERRORS.reading(on_404=CloudError):
             devices = self._data("GET", "/devices")
         if not isinstance(devices, list):
             raise CloudError("the response is not a list of devices")
-        return [offer for each in devices if (offer := _offer(each)) is not None]
+        return [listed for each in devices if (listed := _listed_device(each)) is not None]
 
     def close(self) -> None:
         self._session.close()
@@ -207,8 +209,8 @@ def _marker(job: Mapping[str, Any]) -> str | None:
     return str(found) if found else None
 
 
-def _offer(device: dict[str, Any]) -> Offer | None:
-    """Return a device as an offer; None if it takes none of our formats, or has no qubits."""
+def _listed_device(device: dict[str, Any]) -> ListedDevice | None:
+    """Return a device as `ListedDevice`; None if it takes none of our formats, or has no qubits."""
     taken = device.get("runInputTypes") or ()
     formats = [name for name, theirs in FORMATS.items() if theirs in taken]
     width, name = device.get("numberQubits"), str(device.get("qrn"))
@@ -221,7 +223,7 @@ def _offer(device: dict[str, Any]) -> Offer | None:
         "formats": [*formats, *(["batch"] if device.get("batchJobSupport") else [])],
         "max_shots": shots if isinstance(shots, int) and shots > 0 else 1000,
     }
-    return Offer(name, str(device.get("status")), "qubit", width, spec)
+    return ListedDevice(name, str(device.get("status")), "qubit", width, spec)
 
 
 def _status_of(error: Exception) -> int | None:

@@ -19,11 +19,11 @@ from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NoProof,
     NoSuchJob,
-    Offer,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -111,28 +111,28 @@ class QluedCloud:
     def cancel(self, id: str) -> None:
         """Do nothing: the API has no such call, and the job runs to its end."""
 
-    def mirror(self) -> Mirror:
-        with SERVICE_ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+    def device_status(self) -> RemoteDeviceStatus:
+        with SERVICE_ERRORS.reading(on_404=lambda _: Refused(f"there is no device {self._device}")):
             found = self._client.backend_status(self._device)
         is_online = found.get("operational") is True
         waiting = found.get("pending_jobs")
-        return Mirror(
+        return RemoteDeviceStatus(
             is_online,
             "" if is_online else str(found.get("status_msg") or "it does not run jobs there"),
             waiting if isinstance(waiting, int) else None,
         )
 
-    def offers(self) -> list[Offer]:
-        with SERVICE_ERRORS.reading(CloudError):
+    def list_devices(self) -> list[ListedDevice]:
+        with SERVICE_ERRORS.reading(on_404=CloudError):
             backends = self._client.backends()
-        return [offer for each in backends if (offer := _offer(each)) is not None]
+        return [listed for each in backends if (listed := _listed_device(each)) is not None]
 
     def close(self) -> None:
         self._client.close()
 
 
-def _offer(config: dict[str, Any]) -> Offer | None:
-    """Return a device as an offer; None if its description is incomplete or its gates are unknown.
+def _listed_device(config: dict[str, Any]) -> ListedDevice | None:
+    """Return a device as listed; None if its description is incomplete or its gates are unknown.
 
     Qwicket has one format for each kind of machine. The format is that of the first built-in device
     that has all of its gates.
@@ -169,7 +169,7 @@ def _offer(config: dict[str, Any]) -> Offer | None:
         }
     except (KeyError, TypeError, ValueError, StopIteration):
         return None
-    return Offer(name, "", "atoms", width, spec)
+    return ListedDevice(name, "", "atoms", width, spec)
 
 
 def _gate(given: dict[str, Any]) -> dict[str, Any]:

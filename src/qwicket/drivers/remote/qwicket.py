@@ -1,4 +1,4 @@
-"""A device of another Qwicket server."""
+"""Driver for one device of another Qwicket server."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NothingSent,
-    Offer,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
     TryLater,
@@ -82,7 +82,9 @@ class _Devices(ResponseBody, frozen=True, kw_only=True):
 
 
 class QwicketCloud:
-    """One device of one account. Jobs carry the marker as a tag and as their idempotency key.
+    """One device of one account.
+
+    A job's marker, by which it is found again, is its tag, its name and its idempotency key there.
 
     Args:
         remote: Where the device is.
@@ -115,12 +117,12 @@ class QwicketCloud:
         try:
             return self._transport.post("/v1/jobs", body, JobBody, key=marker).id
         except ClientError as error:
-            raise _of_submission(error) from None
+            raise _submission_error(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by tag
         query = urlencode({"tag": marker, "limit": 1})
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             found = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
         return id_with_marker(marker, [(marker_in(job.tags), job.id) for job in found])
 
@@ -128,7 +130,7 @@ class QwicketCloud:
         listed: dict[str, JobBody] = {}
         if len(ids) > _FEW:
             query = urlencode({"tag": FORWARDED, "limit": _PAGE})
-            with _ERRORS.reading(CloudError):
+            with _ERRORS.reading(on_404=CloudError):
                 jobs = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
             listed = {job.id: job for job in jobs}
         return read_one_by_one(
@@ -159,36 +161,36 @@ class QwicketCloud:
         with _ERRORS.cancelling():
             self._transport.post(f"{_job(id)}/cancel", None, JobBody)
 
-    def mirror(self) -> Mirror:
+    def device_status(self) -> RemoteDeviceStatus:
         name = quote(self._device, safe="")
-        with _ERRORS.reading(Refused):
+        with _ERRORS.reading(on_404=Refused):
             device = self._transport.get(f"/v1/devices/{name}", DeviceBody)
             calibration = self._calibration(name) if device.calibration is not None else None
         is_online = device.status in ("on", "draining")
         reason = "" if is_online else device.reason or f"it is {device.status} there"
         queue = device.queue
         waiting = queue.length if isinstance(queue, msgspec.Struct) else None
-        return Mirror(is_online, reason, waiting, calibration)
+        return RemoteDeviceStatus(is_online, reason, waiting, calibration)
 
     def _calibration(self, name: str) -> Calibration | None:
         body = self._transport.get(f"/v1/devices/{name}/calibration", dict[str, Any])
-        figures = {key: value for key, value in body.items() if key not in ("id", "device")}
+        fields = {key: value for key, value in body.items() if key not in ("id", "device")}
         try:
-            return msgspec.convert(figures, Calibration, str_keys=True)  # qubits are keys
+            return msgspec.convert(fields, Calibration, str_keys=True)  # qubits are keys
         except msgspec.ValidationError:  # of a newer version
             return None
 
-    def offers(self) -> list[Offer]:
-        with _ERRORS.reading(CloudError):
+    def list_devices(self) -> list[ListedDevice]:
+        with _ERRORS.reading(on_404=CloudError):
             found = self._transport.get("/v1/devices", _Devices).devices
         # Devices of photons and atoms have specifications that this API does not show.
-        return [_offer(each) for each in found if each.family == "qubit"]
+        return [_listed_device(each) for each in found if each.family == "qubit"]
 
     def close(self) -> None:
         self._transport.close()
 
 
-def _offer(device: DeviceBody) -> Offer:
+def _listed_device(device: DeviceBody) -> ListedDevice:
     spec = {
         "description": device.description,
         "qubits": device.qubits,
@@ -198,7 +200,7 @@ def _offer(device: DeviceBody) -> Offer:
         "max_shots": device.max_shots,
         "outputs": device.outputs,
     }
-    return Offer(device.name, device.status, "qubit", device.qubits, spec)
+    return ListedDevice(device.name, device.status, "qubit", device.qubits, spec)
 
 
 def _job(id: str) -> str:
@@ -226,7 +228,7 @@ def _outcome(part: OutcomeBody, frame: Frame, program: RemoteProgram) -> Outcome
         arrays = {EVS: _floats(part.evs), STDS: _floats(part.stds or [])}
         return Outcome(registers=(), arrays=arrays, **common)
     if part.samples is not None:
-        return results.of_samples(_numbers(part.samples), frame, program.options, **common)
+        return results.of_samples(_sample_rows(part.samples), frame, program.options, **common)
     if part.counts is None and part.probabilities is None and part.memory is None:
         raise InvalidResult("it has no outcome of a kind that can be forwarded")
     outputs = program.options.outputs
@@ -235,14 +237,14 @@ def _outcome(part: OutcomeBody, frame: Frame, program: RemoteProgram) -> Outcome
     return results.of_bits(
         frame,
         program.options,
-        counts=_by_number(part.counts),
-        probabilities=_by_number(part.probabilities),
-        memory=None if part.memory is None else [_number(key) for key in part.memory],
+        counts=_with_integer_keys(part.counts),
+        probabilities=_with_integer_keys(part.probabilities),
+        memory=None if part.memory is None else [_integer_of_bits(key) for key in part.memory],
         **common,
     )
 
 
-def _numbers(rows: Any) -> Any:
+def _sample_rows(rows: Any) -> Any:
     """Return samples as NumPy reads them: a pair of numbers is a complex one."""
     is_complex = any(isinstance(each, tuple) for row in rows[:1] for each in row)
     return [[complex(*each) for each in row] for row in rows] if is_complex else rows
@@ -254,34 +256,36 @@ def _floats(values: Sequence[float]) -> Array:
     return float64_array(array("d", values).tobytes())
 
 
-def _by_number(table: Mapping[str, Any] | None) -> dict[int, Any] | None:
-    return None if table is None else {_number(key): value for key, value in table.items()}
+def _with_integer_keys(table: Mapping[str, Any] | None) -> dict[int, Any] | None:
+    return None if table is None else {_integer_of_bits(key): value for key, value in table.items()}
 
 
-def _number(key: str) -> int:
+def _integer_of_bits(key: str) -> int:
     if set(key) <= {"0", "1"}:
         return int(key, 2) if key else 0
     raise InvalidResult(f"{key[:40]!r} is not a key of bits")
 
 
-def _of_submission(error: ClientError) -> Exception:
+def _submission_error(error: ClientError) -> Exception:
+    """Return what the error of a client means for a submission."""
     if isinstance(error, ApiError):
         if error.code == "budget_spent":  # until the next period
             return NothingSent(error.detail)
         if refusal := key_refusal(error.status, error.detail):
             return refusal
-        # Without a code, the response is a proxy's: the server behind it may have the job.
+        # The code "error" marks a response without a code, which a proxy sent: the server behind
+        # it may have the job.
         is_device_off = error.status == 503 and error.field == "device"
         if is_device_off or (error.status in (429, 503) and error.code != "error"):
             kind = TryLater if error.status == 429 else NothingSent
             return kind(error.detail, getattr(error, "retry_after_s", 0.0))
-        # The job may be there, sent as another text: its key is its marker.
+        # Key reused: an earlier submission under this marker, with another body, made a job there.
         is_unsure = error.status in UNSURE or error.code == KeyReused.code
         if 400 <= error.status < 500 and not is_unsure and not isinstance(error, ServerBusy):
             return Refused(error.detail)
         return OutcomeUnknown(str(error))
-    is_absent = isinstance(error, Unreachable) and error.is_not_started
-    return NothingSent(str(error)) if is_absent else OutcomeUnknown(str(error))
+    was_not_sent = isinstance(error, Unreachable) and error.is_not_started
+    return NothingSent(str(error)) if was_not_sent else OutcomeUnknown(str(error))
 
 
 def _status_of(error: Exception) -> int | None:

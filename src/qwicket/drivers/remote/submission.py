@@ -251,7 +251,7 @@ class Submitter:
     async def _is_key_accepted(self) -> bool:
         """Return whether the key can read the device's state, and the device is online."""
         try:
-            return (await self._calls.call(self._cloud.mirror)).is_online
+            return (await self._calls.call(self._cloud.device_status)).is_online
         except (CloudError, Refused):
             return False
 

@@ -18,12 +18,12 @@ from qwicket.drivers.remote.calls import LeaseCheck
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
-    Mirror,
+    ListedDevice,
     NoProof,
     NothingSent,
-    Offer,
     OutcomeUnknown,
     Refused,
+    RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
 )
@@ -170,7 +170,7 @@ class XanaduCloud:
             raise OutcomeUnknown(str(error)) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        with _ERRORS.reading(CloudError):
+        with _ERRORS.reading(on_404=CloudError):
             found = self._newest()
             for job in found:
                 if job.name == marker:
@@ -195,7 +195,7 @@ class XanaduCloud:
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, Job] = {}
         for first in range(0, len(ids), _MAX_IDS):
-            with _ERRORS.reading(CloudError):
+            with _ERRORS.reading(on_404=CloudError):
                 found = Job.list(self._connection, ids=ids[first : first + _MAX_IDS])
             listed |= {job.id: job for job in found}
 
@@ -225,14 +225,14 @@ class XanaduCloud:
         with _ERRORS.cancelling():
             Job(id, self._connection).cancel()
 
-    def mirror(self) -> Mirror:
-        with _ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+    def device_status(self) -> RemoteDeviceStatus:
+        with _ERRORS.reading(on_404=lambda _: Refused(f"there is no device {self._device}")):
             is_online = Device(self._device, self._connection).up
-        return Mirror(is_online, "" if is_online else "it is offline there")
+        return RemoteDeviceStatus(is_online, "" if is_online else "it is offline there")
 
-    def offers(self) -> list[Offer]:
-        with _ERRORS.reading(CloudError):
-            return [_offer(each) for each in Device.list(self._connection)]
+    def list_devices(self) -> list[ListedDevice]:
+        with _ERRORS.reading(on_404=CloudError):
+            return [_listed_device(each) for each in Device.list(self._connection)]
 
     def close(self) -> None:
         """Do nothing: each request has a connection of its own."""
@@ -252,7 +252,7 @@ def _state(job: Job) -> RemoteStatus:
     return RemoteStatus(state, str(detail), job.name)
 
 
-def _offer(device: Device) -> Offer:
+def _listed_device(device: Device) -> ListedDevice:
     described = device.specification
     modes = described.get("modes")
     width = _width(modes)
@@ -276,7 +276,7 @@ def _offer(device: Device) -> Offer:
         "outputs": ("samples",),
         "photonic": photonic,
     }
-    return Offer(device.target, device.status, "photonic", width, spec)
+    return ListedDevice(device.target, device.status, "photonic", width, spec)
 
 
 def _width(modes: object) -> int:

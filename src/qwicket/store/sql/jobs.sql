@@ -277,7 +277,7 @@ where account = :account and dialect = :dialect and seq > :after
 order by seq
 limit :limit;
 
--- name: job_rename
+-- name: job_set_name_and_tags
 -- A null parameter leaves its column unchanged.
 update job set
     name = coalesce(cast(:name as text), name), tags = coalesce(cast(:tags as text), tags),

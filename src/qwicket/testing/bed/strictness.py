@@ -71,7 +71,7 @@ def refusal(problems: list[str]) -> InvalidRequest:
 
 
 def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
-    known = [each.strip("!") for each in route.query]
+    known = [each.strip("!") for each in route.parameters]
     for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True)):
         lower = name.lower()
         is_known = name in known or lower in _SIGN_IN or lower.startswith(_AWS_PREFIXES)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _RUN: Final = Body(wire.read_run, wire.RunBody)
 _TAGS: Final = json_body(wire.TagsBody)
 _SESSION: Final = json_body(wire.SessionBody)
@@ -34,36 +34,36 @@ FILTERS: Final = (
 )
 
 SHARED_ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends/{device}/configuration", Shared.read_configuration, _D),
+    Route("GET", "/backends/{device}/configuration", Shared.read_configuration, _DEVICES),
     Route(
         "GET",
         "/backends/{device}/properties",
         Shared.read_properties,
-        _D,
-        query=("updated_before",),
+        _DEVICES,
+        parameters=("updated_before",),
     ),
-    Route("GET", "/backends/{device}/defaults", Shared.read_defaults, _D),
-    Route("GET", "/backends/{device}/status", Shared.read_status, _D),
-    Route("POST", "/jobs", Shared.submit_job, _W, _RUN),
-    Route("GET", "/jobs/{id}", Shared.read_job, _R, query=("exclude_params",)),
-    Route("DELETE", "/jobs/{id}", Shared.delete_job, _W, status=204),
-    Route("GET", "/jobs/{id}/results", Shared.read_results, _R, media_type="text/plain"),
-    Route("POST", "/jobs/{id}/cancel", Shared.cancel_job, _W, status=204),
-    Route("GET", "/jobs/{id}/logs", Shared.read_logs, _R, media_type="text/plain"),
-    Route("GET", "/jobs/{id}/metrics", Shared.read_metrics, _R),
-    Route("PUT", "/jobs/{id}/tags", Shared.change_tags, _W, _TAGS, status=204),
-    Route("POST", "/sessions", Shared.open_session, _W, _SESSION),
-    Route("GET", "/sessions/{id}", Shared.read_session, _R),
-    Route("PATCH", "/sessions/{id}", Shared.change_session, _W, _SESSION_CHANGE, status=204),
-    Route("DELETE", "/sessions/{id}/close", Shared.end_session, _W, status=204),
+    Route("GET", "/backends/{device}/defaults", Shared.read_defaults, _DEVICES),
+    Route("GET", "/backends/{device}/status", Shared.read_status, _DEVICES),
+    Route("POST", "/jobs", Shared.submit_job, _WRITE, _RUN),
+    Route("GET", "/jobs/{id}", Shared.read_job, _READ, parameters=("exclude_params",)),
+    Route("DELETE", "/jobs/{id}", Shared.delete_job, _WRITE, status=204),
+    Route("GET", "/jobs/{id}/results", Shared.read_results, _READ, media_type="text/plain"),
+    Route("POST", "/jobs/{id}/cancel", Shared.cancel_job, _WRITE, status=204),
+    Route("GET", "/jobs/{id}/logs", Shared.read_logs, _READ, media_type="text/plain"),
+    Route("GET", "/jobs/{id}/metrics", Shared.read_metrics, _READ),
+    Route("PUT", "/jobs/{id}/tags", Shared.change_tags, _WRITE, _TAGS, status=204),
+    Route("POST", "/sessions", Shared.open_session, _WRITE, _SESSION),
+    Route("GET", "/sessions/{id}", Shared.read_session, _READ),
+    Route("PATCH", "/sessions/{id}", Shared.change_session, _WRITE, _SESSION_CHANGE, status=204),
+    Route("DELETE", "/sessions/{id}/close", Shared.end_session, _WRITE, status=204),
 )
 """Routes of both channels."""
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends", Handlers.list_devices, _D, query=("provider",)),
-    Route("GET", "/jobs", Shared.list_jobs, _R, query=(*FILTERS, "provider")),
+    Route("GET", "/backends", Handlers.list_devices, _DEVICES, parameters=("provider",)),
+    Route("GET", "/jobs", Shared.list_jobs, _READ, parameters=(*FILTERS, "provider")),
     *SHARED_ROUTES,
-    Route("GET", "/usage", Handlers.read_usage, _R),
+    Route("GET", "/usage", Handlers.read_usage, _READ),
 )
 
 

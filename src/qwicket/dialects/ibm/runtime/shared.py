@@ -134,7 +134,7 @@ class RuntimeHandlers:
             self._gateway.jobs.submit,
             actor,
             submission,
-            is_once=True,
+            clients_repeat=True,
             unfinished_limit=None if maximum < 0 else maximum,
         )
         return await self._lost_answers.submit(actor, submission, submit, _created)
@@ -162,7 +162,9 @@ class RuntimeHandlers:
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job, with its parameters unless `exclude_params` is true."""
         job = await self._job(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
+        job = await self._gateway.first_polls.wait_if_ending_soon(
+            actor, job, request.wait_until_disconnected
+        )
         shown = await self._body(job, await self._project_names(actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
             program = await self._gateway.results.program(job, request.response_memory)
@@ -239,7 +241,9 @@ class RuntimeHandlers:
     async def change_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
         """Change the tags of a job."""
         job = await self._job(actor, request)
-        await self._gateway.jobs.rename(actor, job.id, dialect=RUNTIME, tags=request.payload.tags)
+        await self._gateway.jobs.set_name_and_tags(
+            actor, job.id, dialect=RUNTIME, tags=request.payload.tags
+        )
         return Response(status_code=204)
 
     # --- sessions ---------------------------------------------------------------------------------

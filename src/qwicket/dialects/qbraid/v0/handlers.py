@@ -175,7 +175,7 @@ class Handlers(CommonHandlers):
         """Return the job of this id, if any. It has its counts, which version 0.7 reads from it."""
         try:
             job = await self._find(actor, name)
-            job = await self._gateway.first_polls.settled(
+            job = await self._gateway.first_polls.wait_if_ending_soon(
                 actor, job, request.wait_until_disconnected
             )
             shown = await self._show(job)

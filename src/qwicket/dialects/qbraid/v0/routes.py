@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PUBLIC: Final = Open("Clients of the first generation read this without a token.")
 _FORM: Final = Body(registry.form)
 _QUERY: Final = Body(query.fields)
@@ -22,28 +22,30 @@ _SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
 _DEVICE_FIELDS: Final = ("qbraid_id", "provider", "vendor", "status", "type", "paradigm")
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/identity", Handlers.identity, _R),
-    Route("POST", "/init-job", Handlers.register_job, _W, _FORM),
-    Route("PUT", "/update-job", Handlers.update_record, _R, _FORM),
-    Route("POST", "/get-user-jobs", Handlers.search_records, _R, _QUERY),
+    Route("GET", "/identity", Handlers.identity, _READ),
+    Route("POST", "/init-job", Handlers.register_job, _WRITE, _FORM),
+    Route("PUT", "/update-job", Handlers.update_record, _READ, _FORM),
+    Route("POST", "/get-user-jobs", Handlers.search_records, _READ, _QUERY),
     Route(
         "GET",
         "/public/lab/get-devices",
         Handlers.list_devices,
         _PUBLIC,
-        query=_DEVICE_FIELDS,
+        parameters=_DEVICE_FIELDS,
     ),
     Route("POST", "/public/lab/get-devices", Handlers.search_devices, _PUBLIC, _QUERY),
     Route("GET", "/public/lab/get-sdk-version", Handlers.sdk_version, _PUBLIC),
-    Route("PUT", "/lab/update-device", Handlers.update_device, _D),
-    Route("GET", "/billing/credits/get-user-credits", Handlers.credits, _R),
-    Route("GET", "/quantum-devices", Handlers.list_own_devices, _D, query=_DEVICE_FIELDS),
+    Route("PUT", "/lab/update-device", Handlers.update_device, _DEVICES),
+    Route("GET", "/billing/credits/get-user-credits", Handlers.credits, _READ),
+    Route(
+        "GET", "/quantum-devices", Handlers.list_own_devices, _DEVICES, parameters=_DEVICE_FIELDS
+    ),
     Route(
         "GET",
         "/quantum-jobs",
         Handlers.list_jobs,
-        _R,
-        query=(
+        _READ,
+        parameters=(
             "qbraidJobId",
             "vendorJobId",
             "_id",
@@ -56,17 +58,17 @@ ROUTES: Final[tuple[Route, ...]] = (
             "tags.NAME",
         ),
     ),
-    Route("POST", "/quantum-jobs", Handlers.submit_job, _W, _SUBMISSION, status=201),
+    Route("POST", "/quantum-jobs", Handlers.submit_job, _WRITE, _SUBMISSION, status=201),
     Route(
         "GET",
         "/quantum-jobs/cost-estimate",
         Handlers.estimate_cost,
-        _R,
-        query=("qbraidDeviceId!", "shots", "minutes"),
+        _READ,
+        parameters=("qbraidDeviceId!", "shots", "minutes"),
     ),
-    Route("PUT", "/quantum-jobs/cancel/{id}", Handlers.cancel_job, _W),
-    Route("GET", "/quantum-jobs/result/{id}", Handlers.read_result, _R),
-    Route("DELETE", "/quantum-jobs/{id}", Handlers.delete_job, _W),
+    Route("PUT", "/quantum-jobs/cancel/{id}", Handlers.cancel_job, _WRITE),
+    Route("GET", "/quantum-jobs/result/{id}", Handlers.read_result, _READ),
+    Route("DELETE", "/quantum-jobs/{id}", Handlers.delete_job, _WRITE),
     *refusal_routes("lab", "environments", "chat", "billing", "storage", "user"),
 )
 

@@ -126,7 +126,9 @@ class Handlers(CommonHandlers):
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
         job = await self._named(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
+        job = await self._gateway.first_polls.wait_if_ending_soon(
+            actor, job, request.wait_until_disconnected
+        )
         return _success(jobs.v1_document(await self._show(job)))
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:

@@ -22,52 +22,66 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
-_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PAGE: Final = ("page", "limit")
 _SUBMISSION: Final = Body(submissions.parse_v1, submissions.V1Body)
 _GROUP: Final = Body(groups.opening, groups.OpenBody)
 _SUBMITS: Final = Submits(submissions.outline, foreign=("groupJobQrn",), id="data.jobQrn")
 _LISTS: Final = ReadsJobs("/jobs/{id}", "data", "jobQrn", params.unfiltered_page, page_of)
-_DEVICES: Final = ListsDevices("qrn", "data", {"success": True})
+_DEVICE_LIST: Final = ListsDevices("qrn", "data", {"success": True})
 _DEVICE: Final = OfDevice("device")
 _JOB: Final = OfJob("/jobs/{id}")
 _CANCELS: Final = OfJob("/jobs/{id}", cancels=True)
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/users/verify", Handlers.verify_user, _R, pass_through=HANDLED_HERE),
-    Route("GET", "/users/context", Handlers.user_context, _R, pass_through=HANDLED_HERE),
-    Route("GET", "/billing/credits/balance", Handlers.credits, _R, pass_through=HANDLED_HERE),
-    Route("GET", "/devices", Handlers.list_devices, _D, pass_through=_DEVICES),
-    Route("GET", "/devices/{device}", Handlers.read_device, _D, pass_through=_DEVICE),
+    Route("GET", "/users/verify", Handlers.verify_user, _READ, pass_through=HANDLED_HERE),
+    Route("GET", "/users/context", Handlers.user_context, _READ, pass_through=HANDLED_HERE),
+    Route("GET", "/billing/credits/balance", Handlers.credits, _READ, pass_through=HANDLED_HERE),
+    Route("GET", "/devices", Handlers.list_devices, _DEVICES, pass_through=_DEVICE_LIST),
+    Route("GET", "/devices/{device}", Handlers.read_device, _DEVICES, pass_through=_DEVICE),
     Route(
-        "GET", "/devices/{device}/calibrations", Handlers.read_calibration, _D, pass_through=_DEVICE
+        "GET",
+        "/devices/{device}/calibrations",
+        Handlers.read_calibration,
+        _DEVICES,
+        pass_through=_DEVICE,
     ),
-    Route("GET", "/providers", Handlers.list_providers, _D),
-    Route("POST", "/jobs", Handlers.submit_job, _W, _SUBMISSION, status=201, pass_through=_SUBMITS),
+    Route("GET", "/providers", Handlers.list_providers, _DEVICES),
+    Route(
+        "POST", "/jobs", Handlers.submit_job, _WRITE, _SUBMISSION, status=201, pass_through=_SUBMITS
+    ),
     Route(
         "GET",
         "/jobs",
         Handlers.list_jobs,
-        _R,
-        query=(*_PAGE, "status", "statusGroup", "search", "tags", "vendor", "provider"),
+        _READ,
+        parameters=(*_PAGE, "status", "statusGroup", "search", "tags", "vendor", "provider"),
         pass_through=_LISTS,
     ),
-    Route("DELETE", "/jobs", Handlers.delete_jobs, _W, query=("qrns!",)),
-    Route("GET", "/jobs/statuses", Handlers.count_jobs, _R),
-    Route("GET", "/jobs/cost-estimate", Handlers.estimate_cost, _R, query=("deviceQrn!", "shots")),
-    Route("POST", "/jobs/group", Handlers.open_group, _W, _GROUP, status=201),
-    Route("GET", "/jobs/group", Handlers.list_groups, _R, query=(*_PAGE, "status")),
-    Route("GET", "/jobs/group/{group}", Handlers.read_group, _R),
-    Route("DELETE", "/jobs/group/{group}", Handlers.delete_group, _W),
-    Route("POST", "/jobs/group/{group}/close", Handlers.close_group, _W),
-    Route("POST", "/jobs/group/{group}/cancel", Handlers.cancel_group, _W),
-    Route("GET", "/jobs/group/{group}/jobs", Handlers.list_group_jobs, _R),
-    Route("GET", "/jobs/{id}", Handlers.read_job, _R, pass_through=_JOB),
-    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _W, pass_through=_JOB),
-    Route("POST", "/jobs/{id}/cancel", Handlers.cancel_job, _W, status=202, pass_through=_CANCELS),
-    Route("GET", "/jobs/{id}/result", Handlers.read_result, _R, pass_through=_JOB),
-    Route("GET", "/jobs/{id}/program", Handlers.read_program, _R, pass_through=_JOB),
-    Route("GET", "/jobs/{id}/compiled-program", Handlers.read_compiled, _R, pass_through=_JOB),
+    Route("DELETE", "/jobs", Handlers.delete_jobs, _WRITE, parameters=("qrns!",)),
+    Route("GET", "/jobs/statuses", Handlers.count_jobs, _READ),
+    Route(
+        "GET",
+        "/jobs/cost-estimate",
+        Handlers.estimate_cost,
+        _READ,
+        parameters=("deviceQrn!", "shots"),
+    ),
+    Route("POST", "/jobs/group", Handlers.open_group, _WRITE, _GROUP, status=201),
+    Route("GET", "/jobs/group", Handlers.list_groups, _READ, parameters=(*_PAGE, "status")),
+    Route("GET", "/jobs/group/{group}", Handlers.read_group, _READ),
+    Route("DELETE", "/jobs/group/{group}", Handlers.delete_group, _WRITE),
+    Route("POST", "/jobs/group/{group}/close", Handlers.close_group, _WRITE),
+    Route("POST", "/jobs/group/{group}/cancel", Handlers.cancel_group, _WRITE),
+    Route("GET", "/jobs/group/{group}/jobs", Handlers.list_group_jobs, _READ),
+    Route("GET", "/jobs/{id}", Handlers.read_job, _READ, pass_through=_JOB),
+    Route("DELETE", "/jobs/{id}", Handlers.delete_job, _WRITE, pass_through=_JOB),
+    Route(
+        "POST", "/jobs/{id}/cancel", Handlers.cancel_job, _WRITE, status=202, pass_through=_CANCELS
+    ),
+    Route("GET", "/jobs/{id}/result", Handlers.read_result, _READ, pass_through=_JOB),
+    Route("GET", "/jobs/{id}/program", Handlers.read_program, _READ, pass_through=_JOB),
+    Route("GET", "/jobs/{id}/compiled-program", Handlers.read_compiled, _READ, pass_through=_JOB),
     *refusal_routes("projects", "environments", "compute", "storage", "files", "organizations"),
     *refusal_routes("billing", "users", "access-tokens"),
 )

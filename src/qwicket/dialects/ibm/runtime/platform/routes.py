@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
-_R, _D = Scope.JOBS_READ, Scope.DEVICES_READ
+_READ, _DEVICES = Scope.JOBS_READ, Scope.DEVICES_READ
 _OF_ACCOUNT: Final = AccountHandlers
 
 ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
@@ -41,16 +41,16 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/search/v3/resources/search",
         _OF_ACCOUNT.search_instances,
-        _D,
+        _DEVICES,
         json_body(wire.SearchBody),
     ),
-    Route("GET", "/catalog/{plan}", _OF_ACCOUNT.read_plan, _D),
+    Route("GET", "/catalog/{plan}", _OF_ACCOUNT.read_plan, _DEVICES),
 )
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends", Handlers.list_devices, _D),
-    Route("GET", "/jobs", Handlers.list_jobs, _R, query=FILTERS),
+    Route("GET", "/backends", Handlers.list_devices, _DEVICES),
+    Route("GET", "/jobs", Handlers.list_jobs, _READ, parameters=FILTERS),
     *SHARED_ROUTES,
-    Route("GET", "/instances/usage", Handlers.read_usage, _R),
+    Route("GET", "/instances/usage", Handlers.read_usage, _READ),
 )
 
 
