@@ -276,6 +276,13 @@ def test_a_wait_ends_by_its_deadline_whatever_the_stream_does(stream: Step, afte
         assert time.monotonic() - began < 1.8
 
 
+def test_a_wait_survives_an_outage_at_its_end() -> None:
+    final = {**JOB, "status": "COMPLETED"}
+    outage = [answer(503)] * QUICK.max_attempts
+    with BadServer(SIGNED, answer(200, final), drop(), *outage, answer(200, DONE)) as server:
+        assert client(server).wait("7", timeout=30) == DONE
+
+
 def test_a_wait_does_not_wait_longer_for_the_job_at_its_end() -> None:
     final = {**JOB, "status": "COMPLETED"}
     with BadServer(SIGNED, answer(200, final), drop(), silent()) as server:
