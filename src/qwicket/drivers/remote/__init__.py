@@ -28,6 +28,7 @@ from qwicket.drivers.remote.clouds import (
     InvalidResult,
     Mirror,
     NoSuchJob,
+    NotUnderstood,
     Refused,
     RemoteProgram,
     RemoteStatus,
@@ -65,14 +66,14 @@ _MAX_RUN_S: Final = 1e9
 _MAX_WAITING: Final = 10**9
 """Numbers of waiting jobs above this are not believed."""
 _ENGINE_CHARS: Final = 64
-"""Longest engine of an outcome. Of a device's name, its end says most."""
+"""Longest engine of an outcome. A device's name says most at its end."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
-"""Invalid results after which the job fails, once `settle_s` has passed."""
+"""Invalid results after which a job fails, after `settle_s`."""
 _RESULT_S: Final = 86_400.0
-"""Seconds for which a result is requested again while the cloud does not return it."""
+"""Seconds for which a result is requested while the cloud does not return it."""
 _CANCEL_NOTE_S: Final = 5.0
-"""Seconds to wait until a cancellation that was passed on is also recorded here."""
+"""Seconds to wait until a cancellation is also recorded here."""
 
 _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
@@ -341,7 +342,7 @@ class RemoteDriver:
                 return await asyncio.to_thread(self._encode_and_check, outcomes, program), seconds
             except NoSuchJob:
                 reads, reason = reads + 1, "it is not there any more"
-            except (InvalidResult, InvalidRequest, LimitExceeded) as error:
+            except (InvalidResult, InvalidRequest, LimitExceeded, NotUnderstood) as error:
                 reads, reason = reads + 1, self._calls.scrubbed(str(error))
             except CloudError as error:
                 reason = self._calls.scrubbed(str(error))
