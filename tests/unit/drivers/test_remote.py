@@ -617,6 +617,17 @@ async def test_a_result_that_never_comes_ends_the_job(cloud: Cloud) -> None:
     assert found.result.code == "remote_result_invalid"
 
 
+async def test_a_result_that_is_not_understood_ends_the_job(cloud: Cloud) -> None:
+    def result() -> tuple[list[Outcome | Failure], float]:
+        malformed: Any = "a part of it"
+        return [malformed["counts"]], 1.0
+
+    cloud.result = result
+    found = await Case().run()
+    assert isinstance(found.result, Failure)
+    assert found.result.code == "remote_result_invalid"
+
+
 async def test_a_job_is_cancelled_as_soon_as_it_is_shown(cloud: Cloud) -> None:
     """A cloud that does not show it yet says the same of its cancellation: there is no such job."""
     n_asked = 0

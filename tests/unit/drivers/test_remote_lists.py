@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -504,3 +505,18 @@ def test_a_result_of_another_job_does_not_count(kind: RemoteKind) -> None:
         pytest.raises(InvalidResult, match="belongs to another job"),
     ):
         cloud.outcomes("theirs", program)
+
+
+def test_a_qbraid_cloud_gets_the_key_of_its_device_and_no_other_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "qbraidrc"
+    settings.write_text("[default]\nemail = ada@example.org\nid-token = of-another-account\n")
+    monkeypatch.setenv("QBRAID_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("QBRAID_REFRESH_TOKEN", "of-another-account")
+    with BadServer(answer(200, {"data": []})) as server:
+        remote = Remote(kind="qbraid", url=server.url, device="qrn", key_env="KEY")
+        connect(remote, "key-of-this-device").list_devices()
+        headers = {name.lower(): value for name, value in server.requests[0].headers.items()}
+    assert headers["api-key"] == "key-of-this-device"
+    assert not {"email", "refresh-token", "id-token"} & headers.keys()

@@ -178,6 +178,10 @@ class HTTPClient:
         return bytes(content)
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
+        # urllib3 also blames the proxy for a connection that broke after the request was sent.
+        if isinstance(error, urllib3_errors.ProxyError):
+            cause = error.original_error
+            error = cause if isinstance(cause, ConnectionError) else error
         return failures.error_of_exception(
             self.url,
             error,

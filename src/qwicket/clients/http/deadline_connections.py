@@ -113,18 +113,28 @@ class _DeadlineResponse(_Response):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+    send_s: float | None = None
 
     def connect(self) -> None:
         self.timeout = _connect_s(self.timeout)
         super().connect()
+        _limit_sending(self)
 
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+    send_s: float | None = None
 
     def connect(self) -> None:
         self.timeout = _connect_s(self.timeout)
         super().connect()
+        _limit_sending(self)
+
+
+def _limit_sending(connection: _Connection | _SecureConnection) -> None:
+    """Let a body take the time of its request; urllib3 sends it within that to connect."""
+    if connection.sock is not None and connection.send_s is not None:
+        connection.sock.settimeout(connection.send_s)
 
 
 class _DeadlineConnection(_Connection):
@@ -135,11 +145,21 @@ class _SecureDeadlineConnection(_SecureConnection):
     response_class = _DeadlineResponse
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class _TimedPool(urllib3.HTTPConnectionPool):
+    """Connection pool whose connections send a request within its time limit."""
+
+    def _make_request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
+        connection = args[0]
+        connection.send_s = kwargs["timeout"].total
+        _limit_sending(connection)  # an open one still has the limit of its last read
+        return super()._make_request(*args, **kwargs)
+
+
+class _Pool(_TimedPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class _SecurePool(_TimedPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 

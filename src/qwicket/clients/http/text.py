@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -10,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MIN_SECRET_CHARS: Final = 8
-"""Callers do not redact shorter values: they are not secrets, and occur in many texts."""
+"""Callers do not redact shorter values: no secrets, they occur in many texts."""
 _MAX_CHARS: Final = 500
 
 
 def sanitize(text: object) -> str:
-    """Return a server's text as one line of printable characters, shortened; "" for no text."""
+    """Return a server's text as one printable line, shortened; "" for no text."""
     if not isinstance(text, str):
         return ""
     line = " ".join(text[: 2 * _MAX_CHARS].split())
@@ -24,10 +25,18 @@ def sanitize(text: object) -> str:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets in a text: proxies and debug pages repeat what they received."""
+    """Replace secrets, also escaped: proxies and debug pages repeat what they received."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
+        if "\\" in text or "%" in text:
+            text = re.sub("".join(map(_spellings, secret)), "...", text)
     return text
+
+
+def _spellings(char: str) -> str:
+    code = char.encode("utf-16-be", "surrogatepass").hex()
+    in_json = re.sub("(....)", r"\\\\u\1", code)
+    return rf"(?:\\?{re.escape(char)}|(?i:{in_json}|{quote(char, '', errors='replace')}))"
 
 
 def validated_header(text: str, name: str, error_class: type[Exception]) -> str:
@@ -64,12 +73,7 @@ def validated_address(url: str, error_class: type[Exception]) -> str:
 
 
 def quoted_path(parts: Sequence[object], kind: str, error_class: type[Exception]) -> str:
-    """Return a path of one quoted segment for each part.
-
-    Args:
-        parts: Names and ids.
-        kind: Meaning of a part, for the error.
-        error_class: Class of the error.
+    """Return a path of one quoted segment for each part; an error names their kind.
 
     Raises:
         error_class: A part is not a text, or would change the path ("", ".", "..").
@@ -83,13 +87,7 @@ def quoted_path(parts: Sequence[object], kind: str, error_class: type[Exception]
 def json_bytes(
     body: Any, name: str, error_class: type[Exception], separators: tuple[str, str] | None = None
 ) -> bytes:
-    """Encode a body as JSON.
-
-    Args:
-        body: Value that JSON can express.
-        name: Name of the body, for the error.
-        error_class: Class of the error.
-        separators: Argument of `json.dumps`.
+    """Encode a body as JSON; the error has its name.
 
     Raises:
         error_class: The content cannot be encoded as JSON.

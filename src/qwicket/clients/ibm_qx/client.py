@@ -395,7 +395,10 @@ class IBMQXClient(ServiceClient):
         polling = Polling(timeout, _FIRST_PAUSE_S)
         for _ in self.states(id, timeout):
             pass
-        job = polling.ask(lambda: self.job(id), IBMQXRetriableError)
+        path = self._job_path(id)
+        job = polling.ask(
+            lambda: self._send("GET", path, _job, retry_policy=OUTAGE), IBMQXRetriableError
+        )
         if job is None:
             raise _not_ended(id)
         return job

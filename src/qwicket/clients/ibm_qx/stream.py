@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from qwicket.clients.http.failures import is_this_machine
+from qwicket.clients.http.deadline_connections import proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
     try:
         with connect(
             address,
-            proxy=None if is_this_machine(url) else True,
+            proxy=proxy_of(url),  # that of the other requests
             open_timeout=max(_CLOSE_S, min(_OPEN_S, last_read - time.monotonic())),
             close_timeout=_CLOSE_S,
             max_size=_MAX_BYTES,

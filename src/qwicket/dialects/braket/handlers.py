@@ -1,4 +1,4 @@
-"""Handlers of the Amazon Braket dialect: devices, quantum tasks (Braket's jobs), tags."""
+"""Handlers of Amazon Braket's API: devices, quantum tasks (its jobs), tags."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_TAGS: Final = 50
 
 
 class Handlers:
-    """Handlers of the Braket service."""
+    """Handlers of Braket."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -66,7 +66,7 @@ class Handlers:
         name = device_of(arn)
         if name is None:
             raise NotFound(f"There is no device {arn[:100]!r}: this is not an ARN of this server.")
-        catalogue.local_device_name(name)  # has a better message
+        catalogue.local_device_name(name)
         raise NotFound(f"There is no device {name} in {region(request)}.")
 
     async def _devices(self, region_name: str) -> list[NamedDevice]:
@@ -98,7 +98,7 @@ class Handlers:
         return json(tasks.details(job, fields, position))
 
     async def cancel_task(self, actor: Actor, request: Request[wire.CancelBody]) -> Response:
-        """Cancel a quantum task."""
+        """Cancel a task."""
         job, fields = await self._own_task(actor, request)
         if not job.state.is_final:
             job = await self._gateway.jobs.cancel(actor, job.id, dialect=DIALECT)
@@ -108,7 +108,7 @@ class Handlers:
         return json({"quantumTaskArn": tasks.arn(job, fields), "cancellationStatus": status})
 
     async def search_tasks(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
-        """Search for quantum tasks, newest first."""
+        """Search for tasks, newest first."""
         body = request.payload
         max_filters = self.limits.of(BraketDialectLimits).search_filters
         limit = min(body.max_results, self.limits.requests.list_page)
@@ -128,10 +128,10 @@ class Handlers:
         return json(page)
 
     async def _task(self, actor: Actor, request: Request[Any]) -> tuple[Job, wire.VendorFields]:
-        """Return the task that a path names, and its vendor fields.
+        """Return the task of a path, and its vendor fields.
 
         Raises:
-            NotFound: The task does not exist for the actor.
+            NotFound: It does not exist for the actor.
         """
         arn = request.path_params["arn"]
         job, document = await self._gateway.jobs.get_with_vendor_fields(
@@ -151,18 +151,18 @@ class Handlers:
     # --- tags -------------------------------------------------------------------------------------
 
     async def list_tags(self, actor: Actor, request: Request[None]) -> Response:
-        """List the tags of a quantum task."""
+        """List the tags of a task."""
         job, _ = await self._task(actor, request)
         return json({"tags": wire.tags_of(job.tags)})
 
     async def add_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
-        """Add tags to a quantum task, or change the values of tags."""
+        """Add or change tags of a task."""
         job, _ = await self._own_task(actor, request)
         await self._retag(actor, job, wire.tags_of(job.tags) | request.payload.tags)
         return json({})
 
     async def remove_tags(self, actor: Actor, request: Request[None]) -> Response:
-        """Remove tags from a quantum task."""
+        """Remove tags from a task."""
         keys = request.query_params.getlist("tagKeys")
         if not keys:
             raise InvalidRequest("tagKeys is missing.", field="tagKeys")

@@ -27,6 +27,7 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     NoSuchJob,
+    NotUnderstood,
     Refused,
     RemoteDeviceStatus,
     RemoteProgram,
@@ -61,18 +62,18 @@ if TYPE_CHECKING:
 __all__ = ["RemoteDriver", "connect"]
 
 _MAX_RUN_S: Final = 1e9
-"""Run times from this on are not believed."""
+"""Longer run times are not believed."""
 _MAX_WAITING: Final = 10**9
-"""Numbers of waiting jobs above this are not believed."""
+"""Larger numbers of waiting jobs are not believed."""
 _ENGINE_CHARS: Final = 64
-"""Longest engine of an outcome. Of a device's name, its end says most."""
+"""Longest engine of an outcome. A name says most at its end."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
-"""Invalid results after which the job fails, once `settle_s` has passed."""
+"""Invalid results after which a job fails, after `settle_s`."""
 _RESULT_S: Final = 86_400.0
-"""Seconds for which a result is requested again while the cloud has none."""
+"""Seconds for which a result is requested while the cloud has none."""
 _CANCEL_NOTE_S: Final = 5.0
-"""Seconds until a cancellation that was passed on is recorded here."""
+"""Seconds until a passed-on cancellation is recorded here."""
 
 _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
@@ -176,11 +177,11 @@ class RemoteDriver:
 
     @property
     def slots(self) -> int:
-        """Jobs at a time; 0 while the other cloud runs none, so that jobs wait here."""
+        """Jobs at a time; 0 while the cloud runs none: jobs wait here."""
         return self._remote.jobs_at_once if self._is_online else 0
 
     async def device_status(self) -> RemoteDeviceStatus:
-        """Read the state of the device; jobs are sent only while it is online."""
+        """Read the state of the device; jobs are sent while it is online."""
         try:
             found = await self._calls.call(self._cloud.device_status)
         except (CloudError, Refused) as error:
@@ -341,7 +342,7 @@ class RemoteDriver:
                 return await asyncio.to_thread(self._encode_and_check, outcomes, program), seconds
             except NoSuchJob:
                 reads, reason = reads + 1, "it is not there any more"
-            except (InvalidResult, InvalidRequest, LimitExceeded) as error:
+            except (InvalidResult, InvalidRequest, LimitExceeded, NotUnderstood) as error:
                 reads, reason = reads + 1, self._calls.scrubbed(str(error))
             except CloudError as error:
                 reason = self._calls.scrubbed(str(error))
@@ -356,7 +357,7 @@ class RemoteDriver:
     def _encode_and_check(
         self, outcomes: Sequence[Outcome | Failure], program: RemoteProgram
     ) -> Completion:
-        """Encode outcomes, and check them like those of a lab's machine."""
+        """Encode outcomes, and check them like a lab's."""
         from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
         parts = tuple(

@@ -39,6 +39,10 @@ class CloudError(Exception):
         super().__init__(text)
 
 
+class NotUnderstood(CloudError):
+    """Our code could not process a response."""
+
+
 class NothingSent(CloudError):
     """A submission has certainly not been accepted, and may be repeated."""
 

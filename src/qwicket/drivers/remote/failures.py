@@ -18,6 +18,7 @@ from qwicket.drivers.remote.clouds import (
     NoProof,
     NoSuchJob,
     NothingSent,
+    NotUnderstood,
     OutcomeUnknown,
     Refused,
     TryLater,
@@ -150,12 +151,12 @@ def marker_in(tags: Iterable[object]) -> str | None:
     return next(markers, theirs[0] if theirs else None)
 
 
-def not_understood(error: Exception) -> CloudError:
+def not_understood(error: Exception) -> NotUnderstood:
     """Return the error for a response that our code could not process; log where it failed."""
     # The text of the error is left out: it may quote the cloud, and the cloud may quote the key.
     place = "".join(traceback.format_tb(error.__traceback__))
     _log.info("a response was not understood (%s):\n%s", type(error).__name__, place)
-    return CloudError(f"the response was not understood ({type(error).__name__})")
+    return NotUnderstood(f"the response was not understood ({type(error).__name__})")
 
 
 def key_refusal(status: int | None, text: str) -> KeyRefused | None:

@@ -90,16 +90,16 @@ class Sender:
     def send(
         self, request: VendorRequest, require_lease: RequireLease = lambda: None
     ) -> VendorResponse:
-        """Return the response, whatever its status, without secrets.
+        """Return the response of any status, without secrets.
 
         Args:
             request: The request.
-            require_lease: Called before each attempt to send it.
+            require_lease: Called before attempts.
 
         Raises:
-            NothingSent: The request did not arrive.
-            OutcomeUnknown: There was no valid response.
-            KeyRefused: The server does not accept the key.
+            NothingSent: None arrived.
+            OutcomeUnknown: No valid response came.
+            KeyRefused: The key is wrong.
         """
         header = self._credentials.header()
         require_lease()

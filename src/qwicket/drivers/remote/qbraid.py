@@ -75,6 +75,9 @@ class QbraidCloud:
         self._session = QbraidSession(
             api_key=key, base_url=remote.url, retries_total=0, retries_connect=0
         )
+        # The session also sends what its settings file and the environment have: another's secrets.
+        for name in ("email", "refresh-token", "id-token"):
+            self._session.headers.pop(name, None)
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         if program.format == "batch":

@@ -11,8 +11,9 @@ import pytest
 import urllib3
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
+from qwicket.clients.http.client import CONNECT_S
 from support import certificates
-from support.bad_server import BadServer, Connection, answer, drip, keep_alive, response
+from support.bad_server import BadServer, Connection, answer, drip, drop, keep_alive, response
 from support.certificates import Certificate
 
 GOOD = {"text": "x" * 2_000}
@@ -166,3 +167,31 @@ def test_a_server_without_tls_is_a_bad_answer() -> None:
         with pytest.raises(InvalidResponse, match=rf"^TLS with {url} failed"):
             get(url, 5.0)
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_request_that_a_proxy_took_without_an_answer_may_have_been_sent(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    request = Request("POST", "/jobs", body=b"{}", limit_s=5.0, can_repeat=False)
+    with BadServer(drop()) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
+        client = HTTPClient(f"{scheme}://nowhere.invalid", ValueError)
+        with pytest.raises(NoResponse) as caught:
+            client.exchange(request)
+    assert caught.value.was_sent
+
+
+def test_a_body_may_take_longer_to_send_than_a_connection_to_make() -> None:
+    size = 32 << 20
+
+    def slow(connection: Connection) -> None:
+        time.sleep(CONNECT_S + 1)
+        if connection.read() is not None:
+            connection.send(response(200, GOOD))
+
+    with BadServer(slow) as server:
+        request = Request("PUT", "/x", body=b"x" * size, limit_s=60.0)
+        assert HTTPClient(server.url, ValueError).exchange(request).status == 200

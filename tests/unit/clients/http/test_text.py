@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 
 from qwicket.clients.http import redact, sanitize, validated_header
@@ -20,6 +24,22 @@ def test_what_is_no_text_is_empty(value: object) -> None:
 
 def test_every_secret_is_erased_in_every_place() -> None:
     assert redact("a key1 b key2 key1", ["key1", "key2", ""]) == "a ... b ... ..."
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        json.dumps,
+        lambda secret: json.dumps(secret, ensure_ascii=False),
+        lambda secret: json.dumps(secret).upper().replace("\\U", "\\u"),
+        lambda secret: json.dumps(secret).replace("/", "\\/"),
+        lambda secret: quote(secret, safe=""),
+    ],
+)
+def test_an_escaped_secret_is_erased_too(spell: Callable[[str], str]) -> None:
+    secret = 'PA"SS/\\Ü😀'
+    found = redact(f"before {spell(secret)} after", [secret])
+    assert found.replace('"', "") == "before ... after"
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "a\r\nX: y", "pässword"])

@@ -29,6 +29,7 @@ from qwicket.clients.ibm_qx import (
     IBMQXTimeoutError,
     Job,
 )
+from qwicket.clients.ibm_qx.stream import StreamBroken, statuses
 from support.bad_server import (
     BadServer,
     Connection,
@@ -275,6 +276,13 @@ def test_a_wait_ends_by_its_deadline_whatever_the_stream_does(stream: Step, afte
         assert time.monotonic() - began < 1.8
 
 
+def test_a_wait_survives_an_outage_at_its_end() -> None:
+    final = {**JOB, "status": "COMPLETED"}
+    outage = [answer(503)] * QUICK.max_attempts
+    with BadServer(SIGNED, answer(200, final), drop(), *outage, answer(200, DONE)) as server:
+        assert client(server).wait("7", timeout=30) == DONE
+
+
 def test_a_wait_does_not_wait_longer_for_the_job_at_its_end() -> None:
     final = {**JOB, "status": "COMPLETED"}
     with BadServer(SIGNED, answer(200, final), drop(), silent()) as server:
@@ -337,3 +345,13 @@ def test_answers_are_mappings_that_survive_strange_fields() -> None:
     assert dict(job)["id"] == 7
     assert not job.is_final
     assert Job({"infoQueue": {"position": 4}}).position == 4
+
+
+def test_a_stream_behind_a_proxy_of_another_kind_is_broken_and_not_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("socks_proxy", "socks5://127.0.0.1:9")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(StreamBroken):
+        list(statuses("http://nowhere.invalid/jobs/j/status/v/1", "token", time.monotonic() + 1))

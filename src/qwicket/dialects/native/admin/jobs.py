@@ -1,4 +1,4 @@
-"""Jobs of all accounts for administrators."""
+"""Jobs of all accounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.schema.jobs import ChangeJobBody
 
 _FEW_JOBS: Final = 100
-"""Jobs up to which a list is rendered on the event loop."""
+"""A longer list is rendered in a thread."""
 
 
 async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -49,7 +49,7 @@ async def cancel_any_job(access: Access, actor: Actor, request: Request[None]) -
 
 
 async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJobBody]) -> ASGIApp:
-    """Hold or release a waiting job of any account, or change its priority."""
+    """Hold or release a waiting job, or change its priority."""
     body = request.payload
     found = await access.admin.change_job(
         request.path_params["id"], is_held=body.held, priority=body.priority
@@ -58,19 +58,19 @@ async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJo
 
 
 async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Take a running job of any account from its runner and queue it again."""
+    """Take a running job from its runner and queue it again."""
     return json(wire.job_with_names(await access.admin.requeue_job(request.path_params["id"])))
 
 
 async def abandon_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """End a job at another cloud as failed, whatever becomes of it there."""
+    """End a job at another cloud as failed."""
     return json(wire.job_with_names(await access.admin.abandon_job(request.path_params["id"])))
 
 
 async def resolve_job(
     access: Access, actor: Actor, request: Request[schema.ResolveJobBody]
 ) -> ASGIApp:
-    """State whether another cloud received a job; if not, the job is sent again."""
+    """State whether another cloud has a job; if not, it is sent again."""
     sent_as = request.payload.sent_as
     return json(
         wire.job_with_names(await access.admin.resolve_job(request.path_params["id"], sent_as))
@@ -80,7 +80,7 @@ async def resolve_job(
 async def change_jobs(
     access: Access, actor: Actor, request: Request[schema.ChangeJobsBody]
 ) -> ASGIApp:
-    """Do one action on all jobs that match filters, or only count these jobs."""
+    """Do one action on all jobs that match, or only count them."""
     body = request.payload
     if (body.action == "priority") is (body.priority is None):
         raise InvalidRequest(

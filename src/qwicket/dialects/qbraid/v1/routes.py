@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PAGE: Final = ("page", "limit")
+_COSTS: Final = ("deviceQrn!", "shots")
+_CALIBRATIONS: Final = "/devices/{device}/calibrations"
 _SUBMISSION: Final = Body(submissions.parse_v1, submissions.V1Body)
 _GROUP: Final = Body(groups.opening, groups.OpenBody)
 _SUBMITS: Final = Submits(submissions.outline, foreign=("groupJobQrn",), id="data.jobQrn")
@@ -39,13 +41,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/billing/credits/balance", Handlers.credits, _READ, pass_through=HANDLED_HERE),
     Route("GET", "/devices", Handlers.list_devices, _DEVICES, pass_through=_DEVICE_LIST),
     Route("GET", "/devices/{device}", Handlers.read_device, _DEVICES, pass_through=_DEVICE),
-    Route(
-        "GET",
-        "/devices/{device}/calibrations",
-        Handlers.read_calibration,
-        _DEVICES,
-        pass_through=_DEVICE,
-    ),
+    Route("GET", _CALIBRATIONS, Handlers.read_calibration, _DEVICES, pass_through=_DEVICE),
     Route("GET", "/providers", Handlers.list_providers, _DEVICES),
     Route(
         "POST", "/jobs", Handlers.submit_job, _WRITE, _SUBMISSION, status=201, pass_through=_SUBMITS
@@ -60,13 +56,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("DELETE", "/jobs", Handlers.delete_jobs, _WRITE, parameters=("qrns!",)),
     Route("GET", "/jobs/statuses", Handlers.count_jobs, _READ),
-    Route(
-        "GET",
-        "/jobs/cost-estimate",
-        Handlers.estimate_cost,
-        _READ,
-        parameters=("deviceQrn!", "shots"),
-    ),
+    Route("GET", "/jobs/cost-estimate", Handlers.estimate_cost, _READ, parameters=_COSTS),
     Route("POST", "/jobs/group", Handlers.open_group, _WRITE, _GROUP, status=201),
     Route("GET", "/jobs/group", Handlers.list_groups, _READ, parameters=(*_PAGE, "status")),
     Route("GET", "/jobs/group/{group}", Handlers.read_group, _READ),
