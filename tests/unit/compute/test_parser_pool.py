@@ -34,7 +34,8 @@ pytestmark = pytest.mark.anyio
 
 def limited(**values: float) -> Limits:
     """Return limits under which long texts take long."""
-    return Limits.from_names(IonQLimits, ionq_gates=1_000_000, **values)
+    large = {"ionq_gates": 1_000_000, "program_json_bytes": 64 << 20}
+    return Limits.from_names(IonQLimits, **(large | values))
 
 
 LIMITS = limited()
@@ -165,7 +166,7 @@ async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read
 
 async def test_a_program_whose_reader_is_killed_is_read_by_another(parsers: ParserPool) -> None:
     await are_ready(parsers._pool)
-    reading = asyncio.create_task(begin_reading(parsers, ADA))
+    reading = asyncio.create_task(begin_reading(parsers, ADA, 700_000))
     pid = await busy_reader(parsers)
     waiting = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
     os.kill(pid, signal.SIGKILL)
@@ -177,7 +178,7 @@ async def test_a_program_whose_reader_is_killed_is_read_by_another(parsers: Pars
 
 async def test_a_program_over_which_two_readers_die_is_refused(parsers: ParserPool) -> None:
     await are_ready(parsers._pool)
-    reading = asyncio.create_task(begin_reading(parsers, ADA))
+    reading = asyncio.create_task(begin_reading(parsers, ADA, 700_000))
     for _ in range(2):
         os.kill(await busy_reader(parsers), signal.SIGKILL)
     error = await reading
@@ -187,21 +188,29 @@ async def test_a_program_over_which_two_readers_die_is_refused(parsers: ParserPo
     assert isinstance(await parsers.read(FORMAT, SOURCE, account=ADA), Checked)
 
 
-async def begin_reading(parsers: ParserPool, account: str) -> Exception | None:
-    """Read a text that takes about a second; return what it was refused with."""
+async def begin_reading(
+    parsers: ParserPool, account: str, gates: int = 200_000
+) -> Exception | None:
+    """Read a long text; return what it was refused with."""
     try:
-        await parsers.read(FORMAT, large(200_000), account=account)
+        await parsers.read(FORMAT, large(gates), account=account)
     except QwicketError as error:
         return error
     return None
 
 
 async def busy_reader(parsers: ParserPool) -> int:
-    """Return the process that reads a long text; a new one that only warms up does not."""
-    before = {pid: user_ticks(pid) for pid in parsers._pool.pids()}
+    """Return the process that reads a long text, which may be one that was just started."""
+    before: dict[int, int] = {}
 
     def found() -> int | None:
-        return next((pid for pid in before if user_ticks(pid) > before[pid] + 5), None)
+        for slot in parsers._pool._slots:
+            child = slot._child
+            if child is not None and slot.is_busy:
+                ticks = user_ticks(child.pid)
+                if ticks > before.setdefault(child.pid, ticks) + 5:
+                    return child.pid
+        return None
 
     return await asyncio.to_thread(until, found, "it reads")
 
