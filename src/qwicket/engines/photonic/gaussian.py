@@ -39,7 +39,7 @@ class Gaussian:
         return [*modes, *(mode + self.n_modes for mode in modes)]
 
     def transform(self, matrix: Real, modes: Sequence[int]) -> None:
-        """Replace the quadratures r of some modes by S r."""
+        """Replace the quadratures r of k modes by S r; `matrix` is S, 2k × 2k."""
         at = self.places(modes)
         self.cov[at] = matrix @ self.cov[at]
         self.cov[:, at] = self.cov[:, at] @ matrix.T
@@ -61,7 +61,11 @@ class Gaussian:
         self.cov[at, at] += noise
 
     def prepare(self, modes: Sequence[int], cov: Real, means: Real) -> None:
-        """Replace some modes by a state of their own."""
+        """Replace k modes by a state of their own, with covariances 2k × 2k and 2k means (ħ = 2).
+
+        Raises:
+            CannotRun: These are no state's covariances, or it has too many photons.
+        """
         n = len(modes)
         largest = max(1.0, float(np.linalg.eigvalsh(cov)[-1]))
         # Far below the smallest variance that a state can have, which is 1 / `largest`.
@@ -84,13 +88,16 @@ class Gaussian:
             raise CannotRun("unsupported", text)
 
     def homodyne(self, mode: int, angle: float, shots: int, rng: Generator) -> Real:
-        """Measure x cos φ + p sin φ of a mode, and condition all others on it."""
+        """Measure x cos φ + p sin φ of a mode, a value per shot, and condition all others on it."""
         row = np.zeros((1, 2 * self.n_modes))
         row[0, self.places((mode,))] = np.cos(angle), np.sin(angle)
         return self._measure(row, np.zeros((1, 1)), shots, rng)[:, 0]
 
     def heterodyne(self, mode: int, shots: int, rng: Generator) -> Complex:
-        """Project a mode onto coherent states, and condition all others on it."""
+        """Project a mode onto coherent states, and condition all others on it.
+
+        Returns an amplitude per shot.
+        """
         rows = np.eye(2 * self.n_modes)[self.places((mode,))]
         found = self._measure(rows, np.eye(2), shots, rng)
         amplitudes = np.empty(shots, complex)
@@ -109,6 +116,6 @@ class Gaussian:
         return found
 
     def reduced(self, modes: Sequence[int]) -> tuple[Real, Real]:
-        """Return covariances and means of some modes."""
+        """Return the covariances (2k × 2k) and means (a row per shot) of k modes."""
         at = self.places(modes)
         return self.cov[np.ix_(at, at)], self.means[:, at]

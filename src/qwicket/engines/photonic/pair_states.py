@@ -27,7 +27,10 @@ _SCALED_EVERY: Final = 64
 
 
 def split(cov: Real) -> tuple[list[int], list[int]] | None:
-    """Return the halves of a pure pair state, the larger first; None for any other state."""
+    """Return the modes of the halves of a pure pair state, the larger first; None for other states.
+
+    `cov` is as in `moments.py`, 2n × 2n.
+    """
     n = len(cov) // 2
     scale = float(np.abs(cov).max())
     form = omega(n)
