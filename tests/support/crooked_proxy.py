@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 import time
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Final
 
 from support.cutting_proxy import CuttingProxy, message, moved
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 _HTML: Final = b"<html><body>502 Bad Gateway</body></html>"
 _BEFORE: Final = ("429", "503", "reset")
 """Faults in place of the request, which does not reach the server."""
-_AFTER: Final = ("502", "lost", "half", "html", "hang", "other")
-"""Faults of the answer to a request that the server has executed."""
+_AFTER: Final = ("502", "lost", "half", "html", "hang")
+"""Faults of the answer to a request that the server has executed. Where there were similar requests
+before, it may also be `other`, the answer to one of another job, or `old`, an earlier answer."""
+_ID: Final = re.compile(rb"(?<=/)[^/? ]*([0-9a-f]{12}|-qjob-)[^/? ]*|(?<=job_id=)[^& ]+")
+"""The id of a job that is read."""
 
 
 class CrookedProxy(CuttingProxy):
@@ -41,7 +46,9 @@ class CrookedProxy(CuttingProxy):
         self.mixes_up = True
         self._only: str | None = None
         self.rule: Callable[[bytes], str] | None = None
-        self._answers: list[tuple[bytes, bytes]] = []
+        self._answers: defaultdict[bytes, deque[tuple[bytes, bytes]]] = defaultdict(
+            lambda: deque(maxlen=100)
+        )
 
     def __enter__(self) -> CrookedProxy:
         super().__enter__()
@@ -56,12 +63,12 @@ class CrookedProxy(CuttingProxy):
         line = request.partition(b"\r\n")[0]
         is_submission = line.startswith(b"POST") and (b"/jobs " in line or b"/post_job" in line)
         with self._lock:
-            is_wrong = self._random.random() < self.share
-            # Only submissions get another submission's answer. Answers to reads name their job, but
-            # some vendors' results do not, so no client could notice a wrong one.
-            has_other = is_submission and self.mixes_up
-            faults = (*_BEFORE, *(_AFTER if has_other else _AFTER[:-1]))
-            fault = (self._only or self._random.choice(faults)) if is_wrong else ""
+            wrong = self._wrong_answers(line, is_submission=is_submission)
+            # Few requests have wrong answers, so these then come as often as all other faults.
+            swapped = [name for name, answers in wrong.items() if answers]
+            faults = self._random.choice([_BEFORE + _AFTER, swapped or _BEFORE + _AFTER])
+            is_faulty = self._random.random() < self.share
+            fault = (self._only or self._random.choice(faults)) if is_faulty else ""
             if self.rule is not None:
                 fault = self.rule(line)
             if fault:
@@ -72,12 +79,28 @@ class CrookedProxy(CuttingProxy):
             return self._refuse(client, fault)
         server.sendall(request)
         answer = moved(message(server), self.server_url, self.url)
-        others = [each for of, each in self._answers if of == line]
-        if is_submission and answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
-            self._answers.append((line, answer))
-        if fault == "other" and others:
-            answer = self._random.choice(others)
+        if answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
+            with self._lock:
+                self._answers[_ID.sub(b"*", line)].append((line, answer))
+        if wrong.get(fault):
+            answer = self._random.choice(wrong[fault])
         return self._answer(client, answer, fault)
+
+    def _wrong_answers(self, line: bytes, *, is_submission: bool) -> dict[str, list[bytes]]:
+        """Return earlier answers by fault: to a request of another job, and to the same request.
+
+        There are none for lists: an old list proves what is no longer true.
+        """
+        kind = _ID.sub(b"*", line)
+        known = self._answers[kind]
+        if is_submission:
+            return {"other": [answer for _, answer in known] if self.mixes_up else []}
+        if kind == line or not line.startswith(b"GET"):
+            return {}
+        return {
+            "other": [answer for of, answer in known if of != line],
+            "old": [answer for of, answer in known if of == line],
+        }
 
     def _refuse(self, client: socket.socket, fault: str) -> bool:
         if fault == "reset":
