@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
+from support import remotes, xanadu
 from support.crooked_proxy import CrookedProxy
 from support.own_addresses import own_url
 from support.remotes import write_device
@@ -23,6 +26,7 @@ from support.waiting import until
 
 KILLS = 200 if os.environ.get("QWICKET_FAULT") == "long" else 5
 JOBS_PER_KILL = 6
+STATEVECTOR = "qbraid:qbraid:sim:statevector"
 BELL = {
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
@@ -36,59 +40,165 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     server.stop()
 
 
-def submit(url: str, token: str, name: str) -> tuple[str, str] | None:
+class Api(NamedTuple):
+    """One of the APIs whose requests pass through.
+
+    Attributes:
+        device: The device at the machine.
+        root: Path of the API at its main address, where the machine is asked.
+        prefix: Path of the API below that address, and at an address of its own.
+        client: Signs a client in with a token.
+        body: The submission with a name.
+        fields_of: Finds a job's fields in a response.
+        id: Name of the field with a job's id.
+    """
+
+    device: str
+    root: str
+    prefix: str
+    client: Callable[[str, str], httpx.Client]
+    body: Callable[[str], dict[str, Any]]
+    fields_of: Callable[[Any], dict[str, Any]]
+    id: str
+
+    def at_machine(self, behind: LiveServer, key: str) -> httpx.Client:
+        return self.client(behind.url + self.root + self.prefix, key)
+
+    def at_front(self, front: LiveServer, kind: str, token: str) -> httpx.Client:
+        return self.client(own_url(front, kind) + self.prefix, token)
+
+    def name_of(self, client: httpx.Client, id: str) -> str:
+        found = client.get(f"jobs/{id}").raise_for_status().json()
+        return str(self.fields_of(found)["name"])
+
+
+def ionq_client(url: str, token: str) -> httpx.Client:
+    return httpx.Client(base_url=url, headers={"Authorization": f"apiKey {token}"}, timeout=30)
+
+
+def qbraid_client(url: str, token: str) -> httpx.Client:
+    return httpx.Client(base_url=url, headers={"X-API-Key": token}, timeout=30)
+
+
+def xanadu_client(url: str, token: str) -> httpx.Client:
+    with httpx.Client(base_url=url, timeout=30) as client:
+        access_token = xanadu.fetch_access_token(client, token)
+    headers = {"Authorization": f"Bearer {access_token}"}
+    return httpx.Client(base_url=url, headers=headers, timeout=30)
+
+
+APIS = {
+    "ionq": Api(
+        device="simulator",
+        root="/ionq",
+        prefix="/v0.4",
+        client=ionq_client,
+        body=lambda name: {
+            "type": "ionq.circuit.v1",
+            "backend": "simulator",
+            "shots": 5,
+            "input": BELL,
+            "name": name,
+        },
+        fields_of=lambda found: found,
+        id="id",
+    ),
+    "xanadu": Api(
+        device="simulon_gaussian",
+        root="",
+        prefix="",
+        client=xanadu_client,
+        body=lambda name: {
+            "target": "simulon_gaussian",
+            "language": "blackbird:1.0",
+            "circuit": xanadu.pair(5),
+            "name": name,
+        },
+        fields_of=lambda found: found,
+        id="id",
+    ),
+    "qbraid": Api(
+        device=STATEVECTOR,
+        root="/qbraid",
+        prefix="/api/v1",
+        client=qbraid_client,
+        body=lambda name: {
+            "deviceQrn": STATEVECTOR,
+            "shots": 5,
+            "name": name,
+            "program": {"format": "qasm3", "data": remotes.BELL},
+        },
+        fields_of=lambda found: found["data"],
+        id="jobQrn",
+    ),
+}
+
+
+def submit(api: Api, client: httpx.Client, name: str) -> tuple[str, str] | None:
     """Submit once, as a client that never repeats; return name and id if there was a response."""
-    body = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 5, "input": BELL}
     try:
-        made = httpx.post(
-            f"{url}/v0.4/jobs",
-            json={**body, "name": name},
-            headers={"Authorization": f"apiKey {token}"},
-            timeout=30,
-        )
+        made = client.post("jobs", json=api.body(name))
     except httpx.HTTPError:
         return None
-    return (name, str(made.json()["id"])) if made.status_code == 201 else None
+    return (name, str(api.fields_of(made.json())[api.id])) if made.status_code == 201 else None
 
 
-def names_of(there: httpx.Client) -> dict[str, list[str]]:
-    """Return the ids of the jobs at the machine by their names."""
+def ids_by_name(machine: httpx.Client, there: httpx.Client, kind: str) -> dict[str, list[str]]:
+    """Return the ids, in its API, of the jobs at the machine by their names."""
     found: dict[str, list[str]] = {}
+    if kind == "qbraid":
+        for page in itertools.count(1):
+            listed = machine.get("jobs", params={"page": page, "limit": 100}).json()["data"]
+            if not listed:
+                return found
+            for job in listed:
+                found.setdefault(job["name"], []).append(job["jobQrn"])
     query = {"limit": "200"}
     while True:
-        page = there.get("/v1/jobs", params=query).json()
-        for job in page["jobs"]:
+        listed = there.get("/v1/jobs", params=query).json()
+        for job in listed["jobs"]:
             found.setdefault(job["name"], []).append(job["id"])
-        if page["next"] is None:
+        if listed["next"] is None:
             return found
-        query["before"] = str(page["next"])
+        query["before"] = str(listed["next"])
 
 
 @pytest.mark.timeout(120 + 60 * KILLS)
-def test_crashes_and_bad_answers_double_no_request(behind: LiveServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", APIS)
+def test_crashes_and_bad_answers_double_no_request(
+    behind: LiveServer, tmp_path: Path, kind: str
+) -> None:
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
-    key = behind.token("gate")
+    key, api = behind.token(f"gate-{kind}"), APIS[kind]
     acknowledged: dict[str, str] = {}
     with CrookedProxy(behind.url, seed, share=0.3) as proxy:
         # Nothing in a request says whose it is: a machine that mixes answers up is believed.
         proxy.mixes_up = False
-        place = (tmp_path / "devices", behind, key)
-        folder = write_device(*place, kind="ionq", name="lab", url=proxy.url, timeout_s=2.0)
+        folder = write_device(
+            *(tmp_path / "devices", behind, key),
+            kind=kind,
+            name="lab",
+            device=api.device,
+            url=proxy.url,
+            timeout_s=2.0,
+        )
         with (folder / "lab.toml").open("a") as file:
             file.write("pass_through = true\n")
         front = LiveServer(
             tmp_path / "front",
             *("--device-dir", str(folder), "--lease-s", "4", "--limit", "wait_s=5"),
-            *("--listen", "port=0,dialect=ionq,device=lab"),
+            *("--listen", f"port=0,dialect={kind},device=lab"),
         )
         token = front.token()
         try:
             for k in range(KILLS):
-                url = own_url(front, "ionq")
-                with ThreadPoolExecutor(JOBS_PER_KILL) as threads:
+                with (
+                    api.at_front(front, kind, token) as client,
+                    ThreadPoolExecutor(JOBS_PER_KILL) as threads,
+                ):
                     waits = [
-                        threads.submit(submit, url, token, f"job-{k}-{n}")
+                        threads.submit(submit, api, client, f"job-{k}-{n}")
                         for n in range(JOBS_PER_KILL)
                     ]
                     time.sleep(dice.random() * 2)
@@ -96,19 +206,26 @@ def test_crashes_and_bad_answers_double_no_request(behind: LiveServer, tmp_path:
                     acknowledged |= dict(found for each in waits if (found := each.result()))
                 front.start()
             proxy.share = 0.0
-            assert_each_ends(front, behind, key, seed)
-            last = submit(own_url(front, "ionq"), token, "last")
-            assert last is not None
-            acknowledged |= [last]
-            with behind.client(key) as there:
-                at_machine = names_of(there)
-            assert all(len(ids) == 1 for ids in at_machine.values()), seed
-            with httpx.Client(
-                base_url=own_url(front, "ionq"), headers={"Authorization": f"apiKey {token}"}
-            ) as client:
+            with (
+                api.at_front(front, kind, token) as client,
+                api.at_front(front, kind, front.token("another")) as other,
+                api.at_machine(behind, key) as machine,
+                behind.client(key) as there,
+            ):
+
+                def at_machine() -> dict[str, list[str]]:
+                    return ids_by_name(machine, there, kind)
+
+                assert_each_ends(front, at_machine, seed)
+                last = submit(api, client, "last")
+                assert last is not None
+                acknowledged |= [last]
+                sent = at_machine()
+                assert all(len(ids) == 1 for ids in sent.values()), seed
                 for name, id in acknowledged.items():
-                    assert at_machine[name] == [id], seed
-                    assert client.get(f"/v0.4/jobs/{id}").json()["name"] == name, seed
+                    assert sent[name] == [id], seed
+                    assert api.name_of(client, id) == name, seed
+                    assert other.get(f"jobs/{id}").status_code == 404, seed
         finally:
             front.stop()
     assert len(set(proxy.faults)) > 3, "the proxy did something else than pass requests on"
@@ -122,19 +239,21 @@ def program_of(front: LiveServer, job: str) -> bytes:
     return bytes(found)
 
 
-def assert_each_ends(front: LiveServer, behind: LiveServer, key: str, seed: int) -> None:
+def assert_each_ends(
+    front: LiveServer, at_machine: Callable[[], dict[str, list[str]]], seed: int
+) -> None:
     """Decide each doubt as an administrator would who looks at the machine; then all jobs end."""
     front.as_admin(lambda admin: admin.add_account("root", "admin", email=None, password=None))
     scopes = ("jobs:read", "admin")
     token = front.as_admin(lambda admin: admin.create_token("root", scopes=scopes)).secret
     resolved: Counter[str] = Counter()
     asked = [f"job-{k}-{n}" for k in range(KILLS) for n in range(JOBS_PER_KILL)]
-    with front.client() as own, front.client(token) as root, behind.client(key) as there:
+    with front.client() as own, front.client(token) as root:
 
         def have_all_ended() -> bool:
             query = {"state": "queued,running,uncertain,cancelling", "limit": "200"}
             left = own.get("/v1/jobs", params=query).raise_for_status().json()["jobs"]
-            names = names_of(there)
+            names = at_machine()
             for job in left:
                 if job["state"] not in ("uncertain", "cancelling"):
                     continue
