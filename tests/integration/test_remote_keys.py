@@ -10,18 +10,21 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from support.cutting_proxy import CuttingProxy, message, moved
+from support.own_addresses import own_url
 from support.pages import Person
 from support.postgres import PostgresServer
 from support.processes import below
 from support.remotes import ATOMS, BELL, PHOTONS, write_copy, write_device
 from support.server import LiveServer
 from support.waiting import until
+from support.xanadu import fetch_access_token
 
 _SECRETS = re.compile(rb"(?im)^(?:authorization|x-access-token|x-api-key|api-key): *(?:\w+ )?(\S+)")
 _SUBMISSION = re.compile(rb"POST \S*(?:/jobs\b|/Jobs\b|post_job)", re.IGNORECASE)
@@ -93,6 +96,61 @@ def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
     ]
 
 
+class PassedThrough(NamedTuple):
+    """An API whose requests pass through: the device, and how a user submits to it."""
+
+    device: str
+    path: str
+    header: str
+    scheme: str
+    body: dict[str, Any]
+
+
+PASS_THROUGH = {
+    "ionq": PassedThrough(
+        *("simulator", "/v0.4/jobs", "Authorization", "apiKey "),
+        body={"type": "ionq.circuit.v1", "backend": "simulator", "input": {"qubits": 1}},
+    ),
+    "qbraid": PassedThrough(
+        *("qbraid:qbraid:sim:statevector", "/api/v1/jobs", "X-API-Key", ""),
+        body={
+            "deviceQrn": "qbraid:qbraid:sim:statevector",
+            "program": {"format": "qasm3", "data": BELL},
+        },
+    ),
+    "xanadu": PassedThrough(
+        *("simulon_gaussian", "/jobs", "Authorization", "Bearer "),
+        body={"target": "simulon_gaussian", "circuit": PHOTONS, "language": "blackbird:1.0"},
+    ),
+}
+
+
+def write_pass_through(folder: Path, behind: LiveServer, url: str) -> list[str]:
+    """Write the files of devices whose requests pass through; return options for addresses."""
+    options = []
+    for kind, api in PASS_THROUGH.items():
+        name = f"lab-{kind}"
+        place = (folder, behind, behind.token("gate"))
+        write_device(*place, kind=kind, name=name, device=api.device, url=url)
+        with (folder / f"{name}.toml").open("a") as file:
+            file.write("pass_through = true\n")
+        options += ["--listen", f"port=0,dialect={kind},device={name}"]
+    return options
+
+
+def pass_through(live: LiveServer, kind: str) -> bytes:
+    """Submit to a device whose requests pass through; return what its user is told."""
+    api, token = PASS_THROUGH[kind], live.token("ada")
+    with httpx.Client(base_url=own_url(live, kind), timeout=30) as client:
+        if kind == "xanadu":
+            token = fetch_access_token(client, token)
+        headers = {api.header: api.scheme + token}
+        found = client.post(api.path, json={**api.body, "shots": 5}, headers=headers)
+    assert found.status_code == 400, found.text
+    assert b'"code": "refused"' in found.content, found.text
+    return found.content
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_no_key_leaves_the_server(
     behind: LiveServer, tmp_path: Path, request: pytest.FixtureRequest, database: str
@@ -107,8 +165,12 @@ def test_no_key_leaves_the_server(
         postgres.database() if postgres else nullcontext() as url,
     ):
         names = write_devices(folder, behind, repeater.url)
+        listen = write_pass_through(folder, behind, repeater.url)
         live = LiveServer(
-            *(tmp_path / "front", "--device-dir", str(folder)), database_url=url, FAR_KEY=key
+            tmp_path / "front",
+            *("--device-dir", str(folder), *listen),
+            database_url=url,
+            FAR_KEY=key,
         )
         with Person(live, "root", "admin") as root:
             client = root.client
@@ -126,6 +188,8 @@ def test_no_key_leaves_the_server(
                 assert b"remote_refused" in shown[job.id]
                 page = f"/ui/jobs/{job.id}"
                 shown[page] = root.browser.get(page).content
+            for kind in PASS_THROUGH:
+                shown[f"response of {kind}"] = pass_through(live, kind)
             root.submit()  # a worker has worked
             for page in (
                 *(f"devices/{each}" for each in names),
