@@ -1,11 +1,13 @@
-"""Twins of IBM's wide machines: its own client finds, transpiles for and runs on them."""
+"""IBM's own client finds, transpiles for and runs on wide twins, and a wide simulator."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from math import cos, sin, sqrt
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from support.server import LiveServer, cli
 
 pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600)]
 RUNTIME: Final = "ibm/qiskit_ibm_runtime_0_51"
+AER: Final = "engines/aer_0_18_qsim_0_22"
 MACHINES: Final = {"montreal": 27, "brisbane": 127, "fez": 156}
 TWIRLED: Final = "twirled"
 PROGRAM: Final = """
@@ -82,6 +85,23 @@ except IBMRuntimeError as error:
     refusal = str(error)
 ones = [data.slice_bits(qubit).get_counts().get("1", 0) / 500 for qubit in range(data.num_bits)]
 print(json.dumps({"bits": data.num_bits, "ones": ones, "refusal": refusal}))
+"""
+
+CHAIN: Final = """
+import json, warnings
+warnings.simplefilter("ignore")
+from support.platform_client import connect
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime import SamplerV2
+
+chain = QuantumCircuit(60)
+chain.ry(1.0, 0)
+for qubit in range(59):
+    chain.cx(qubit, qubit + 1)
+chain.rx(0.3, 30)
+chain.measure_all()
+job = SamplerV2(connect().backend("qwicket_simulator")).run([chain], shots=2_000)
+print(json.dumps({"counts": job.result()[0].data.meas.get_counts()}))
 """
 
 
@@ -163,3 +183,30 @@ def test_all_qubits_of_a_wide_twin_run_clifford_circuits_where_relaxation_is_twi
     # A twin has noise, so matrix product states cannot run what is not a Clifford circuit.
     assert "127 qubits" in found["refusal"]
     assert "limit" in found["refusal"]
+
+
+def test_matrix_product_states_run_wide_circuits_of_little_entanglement(tmp_path: Path) -> None:
+    """The server has Qiskit Aer, as with the extra `aer`; 60 qubits have no state vector."""
+    packages = next(interpreter(AER).parents[1].glob("lib/python3.*/site-packages"))
+    assert packages.parent.name == f"python3.{sys.version_info.minor}", "the server can import them"
+    live = LiveServer(tmp_path / "server", PYTHONPATH=str(packages))
+    try:
+        found = run(live, tmp_path, CHAIN)
+        shares = {int(key, 2): number / 2_000 for key, number in found["counts"].items()}
+        low, high = cos(0.5) ** 2, sin(0.5) ** 2
+        expected = {0: low, 2**60 - 1: high}
+        expected = {
+            key ^ flip: share * turned
+            for key, share in expected.items()
+            for flip, turned in ((0, cos(0.15) ** 2), (1 << 30, sin(0.15) ** 2))
+        }
+        assert shares.keys() <= expected.keys()
+        for key, share in expected.items():
+            assert abs(shares.get(key, 0) - share) < 5 * sqrt(share * (1 - share) / 2_000)
+        with live.client() as http:
+            (job,) = http.get("/v1/jobs").json()["jobs"]
+            assert (
+                http.get(f"/v1/jobs/{job['id']}/result").json()["parts"][0]["engine"] == "aer-mps"
+            )
+    finally:
+        assert live.stop() == 0
