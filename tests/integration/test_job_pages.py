@@ -590,10 +590,11 @@ def test_a_device_shows_its_reservations_and_maintenance(idle: LiveServer, carl:
 
 
 def test_a_device_shows_when_it_took_jobs(server: LiveServer, ada: Person) -> None:
-    at = "/ui/devices/tdm_small"
+    # No other test of this server turns this device off.
+    at = "/ui/devices/multiqudit"
     assert "No change has been recorded" in ada.browser.get(at).text
-    server.admin("device", "off", "tdm_small", "--reason", "<cold>")
-    server.admin("device", "on", "tdm_small")
+    server.admin("device", "off", "multiqudit", "--reason", "<cold>")
+    server.admin("device", "on", "multiqudit")
     page = ada.browser.get(at).text
     rows = re.findall(r'<td class="(\w+)">\w+</td><td>(.*?)</td></tr>', page)
     assert rows == [("on", ""), ("off", "&lt;cold&gt;")]
