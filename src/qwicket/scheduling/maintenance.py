@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,10 @@ _DUTY: Final = "maintenance"
 _DAY_MS: Final = 24 * 3600 * 1000
 _KEEP_REFUSALS_MS: Final = 30 * _DAY_MS
 _KEEP_RESERVATIONS_MS: Final = 7 * _DAY_MS
+_JUMP_S: Final = 3600.0
+"""A wall clock that gains more than this in a round was set, or is wrong."""
+_DOUBT_S: Final = 3600.0
+"""Time for which nothing is deleted by a clock that was set ahead: it may be set back."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +37,7 @@ class MaintenanceLoop:
         now_ms: Clock; returns Unix milliseconds.
         keep_days: Days after which ended jobs are deleted; None keeps them.
         every_s: Seconds between rounds.
+        clock: Monotonic clock; returns seconds.
     """
 
     def __init__(
@@ -42,12 +48,17 @@ class MaintenanceLoop:
         *,
         keep_days: float | None,
         every_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._runner = runner
         self._now_ms = now_ms
         self._keep_days = keep_days
         self._every_s = every_s
+        self._clock = clock
+        self._last_times: tuple[float, float] | None = None
+        """The wall clock and the monotonic clock in the last round, in seconds."""
+        self._doubted_until = 0.0
         self._has_swept = False
         self._cleared_until: dict[str, int] = {}
         """Time by project before which no ended job is left. The next search begins there."""
@@ -64,10 +75,44 @@ class MaintenanceLoop:
     async def run_once(self) -> bool:
         """Do the work that is due; return False if another server has the duty."""
         maintenance = self._store.maintenance
+        is_doubtful = self._is_clock_doubtful()
         if not await maintenance.take_duty(_DUTY, self._runner):
             return False
-        await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
+        if not is_doubtful:
+            await self._end_what_is_over()
         await maintenance.delete_orphaned_uploads()
+        await self._store.leases.void_orphaned_leases(self._now_ms())
+        if not self._has_swept:  # once after the start, because only a crash leaves orphans
+            await maintenance.delete_orphaned_results()
+            # Set before the count: one that times out must not be retried every minute.
+            self._has_swept = True
+            if n_projects := await maintenance.repair_stored_bytes():
+                _log.warning("corrected the stored bytes of %d projects", n_projects)
+        if n_projects := await maintenance.repair_fair_share(self._now_ms()):
+            _log.warning("corrected the fair share of %d projects", n_projects)
+        return True
+
+    def _is_clock_doubtful(self) -> bool:
+        """Return whether the wall clock was set far ahead less than an hour ago, and not back."""
+        wall, passed = self._now_ms() / 1000, self._clock()
+        if self._last_times is not None:
+            last_wall, last_passed = self._last_times
+            gained_s = wall - last_wall - (passed - last_passed)
+            if gained_s > _JUMP_S:
+                self._doubted_until = passed + _DOUBT_S
+                _log.error(
+                    "the clock went ahead by %.0f s: for %.0f s nothing ends or is deleted by time",
+                    *(gained_s, _DOUBT_S),
+                )
+            elif gained_s < -_JUMP_S:
+                self._doubted_until = 0.0
+        self._last_times = wall, passed
+        return passed < self._doubted_until
+
+    async def _end_what_is_over(self) -> None:
+        """End and delete what does not last longer than until now."""
+        maintenance = self._store.maintenance
+        await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
         await _until_done(lambda: maintenance.delete_expired_keys(self._now_ms()))
         await maintenance.revoke_expired_tokens(self._now_ms())
         await maintenance.delete_expired_job_shares(self._now_ms())
@@ -80,16 +125,6 @@ class MaintenanceLoop:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: maintenance.delete_ended(before))
         await self._delete_by_project()
-        await self._store.leases.void_orphaned_leases(self._now_ms())
-        if not self._has_swept:  # once after the start, because only a crash leaves orphans
-            await maintenance.delete_orphaned_results()
-            # Set before the count: one that times out must not be retried every minute.
-            self._has_swept = True
-            if n_projects := await maintenance.repair_stored_bytes():
-                _log.warning("corrected the stored bytes of %d projects", n_projects)
-        if n_projects := await maintenance.repair_fair_share(self._now_ms()):
-            _log.warning("corrected the fair share of %d projects", n_projects)
-        return True
 
     async def _delete_by_project(self) -> None:
         """Delete the ended jobs of projects that keep theirs only for some days."""

@@ -100,6 +100,7 @@ class App:
         self._remotes: list[RemoteDevice] = []
         self._pass_through: dict[str, PassThrough] = {}
         self._is_ready = False
+        self._monotonic = time.monotonic  # in a test bed that of its clock
         self.summary = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,6 +212,7 @@ class App:
             now_ms,
             keep_days=settings.keep_days,
             every_s=settings.maintenance_interval_s,
+            clock=self._monotonic,
         )
         webhook_client = WebhookClient(is_private_allowed=settings.allow_private_webhooks)
         webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)

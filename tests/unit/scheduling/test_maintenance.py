@@ -69,7 +69,7 @@ async def test_ended_jobs_of_a_project_are_kept_as_long_as_its_retention_says(
         await loop.run_once()
         return [await store.jobs.get(job) is not None for job in jobs]
 
-    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=None)
+    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=None, clock=lambda: now / 1000)
     ada, grace = await make_token(store), await make_token(store, "grace")
     kept, first = await ended(store, ada, NOW), await ended(store, grace, NOW)
     waiting = await add_job(store, grace, NOW)
@@ -90,7 +90,7 @@ async def test_ended_jobs_of_a_project_are_kept_as_long_as_its_retention_says(
 
 async def test_a_clock_that_was_ahead_delays_no_deletion_by_a_retention(store: Store) -> None:
     now = NOW + 365 * DAY_MS
-    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=None)
+    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=None, clock=lambda: now / 1000)
     ada = await make_token(store)
     await store.accounts.set_retention("ada", 7)
     await loop.run_once()
@@ -100,6 +100,43 @@ async def test_a_clock_that_was_ahead_delays_no_deletion_by_a_retention(store: S
         now = NOW + days * DAY_MS
         await loop.run_once()
         assert (await store.jobs.get(job) is not None) == is_kept
+
+
+@pytest.mark.parametrize("is_set_back", [True, False])
+async def test_a_clock_that_was_set_ahead_deletes_nothing_for_an_hour(
+    store: Store, caplog: pytest.LogCaptureFixture, is_set_back: bool
+) -> None:
+    now, passed_s = NOW, 0.0
+    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=30.0, clock=lambda: passed_s)
+    ada = await make_token(store)
+    await store.accounts.set_retention("ada", 7)
+    job = (await ended(store, ada, NOW)), (await ended(store, ada, NOW))
+    await store.accounts.add_token(
+        msgspec.structs.replace(ada, id=new_id(NOW), expires_at=NOW + DAY_MS),
+        account="ada",
+        project=None,
+        digest=b"another",
+    )
+
+    async def after(seconds: float) -> tuple[list[bool], list[bool]]:
+        """Run a round after a time; return which jobs are kept, and which tokens count."""
+        nonlocal now, passed_s
+        now, passed_s = now + int(1000 * seconds), passed_s + seconds
+        assert await loop.run_once()
+        kept = [await store.jobs.get(id) is not None for id in job]
+        return kept, [each.revoked_at is None for each in await store.accounts.tokens(ada.account)]
+
+    everything = [True, True], [True, True]
+    assert await after(60) == everything
+    now += 40 * DAY_MS
+    assert await after(60) == everything
+    assert "the clock went ahead by 3456000 s" in caplog.text
+    assert await after(1_800) == everything
+    if is_set_back:
+        now -= 40 * DAY_MS
+        assert await after(7_200) == everything
+    else:
+        assert await after(1_900) == ([False, False], [True, False])
 
 
 async def test_a_round_with_nothing_to_do_opens_no_write_transaction(store: Store) -> None:

@@ -93,6 +93,7 @@ class Bed(App):
         super().__init__(structs.replace(settings, limits=structs.replace(limits, sign_in=sign_in)))
         self.clock = Clock()
         self.clock.install()
+        self._monotonic = self.clock.passed
         self._folder = settings.data_dir
         self._draws = draws
         self._strict = strict
