@@ -67,7 +67,8 @@ _ROWS_AT_ONCE: Final = (32, 8, 1)
 _WRITE_LOCK: Final = 0x71776B74
 """Number of the advisory lock: "qwkt" in ASCII."""
 _TAKE_WRITE_LOCK: Final = b"select qwicket_begin_write(%d)" % _WRITE_LOCK
-_READ_CONNECTIONS: Final = 8
+_READERS: Final = 4
+"""Reads by key at the same time, and as many lists: slow lists must not delay sign-ins."""
 _POOL_WAIT_S: Final = 2.0
 """Time for which a read waits for one of these connections."""
 _POOL_RETRY_S: Final = 1.0
@@ -262,12 +263,13 @@ class Postgres(Writer):
         except (*_CONNECTION_LOST, errors.InsufficientPrivilege) as error:
             _log.debug("no connection", exc_info=error)
             raise Unavailable(explain_error(error, self._address.settings())) from None
-        self._readers = ThreadPoolExecutor(_READ_CONNECTIONS, "postgres-read")
+        self._readers = ThreadPoolExecutor(_READERS, "postgres-read")
+        self._scanners = ThreadPoolExecutor(_READERS, "postgres-scan")
         self._pool = ConnectionPool(
             connection_class=_Connection,
             kwargs=self._address.settings(_READER_OPTIONS),
             min_size=1,
-            max_size=_READ_CONNECTIONS,
+            max_size=2 * _READERS,
             timeout=_POOL_WAIT_S,
             reconnect_timeout=_POOL_RETRY_S,
             open=True,
@@ -282,7 +284,7 @@ class Postgres(Writer):
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(
-            self._readers, self._scan, operation
+            self._scanners, self._scan, operation
         )
 
     @property
@@ -297,6 +299,7 @@ class Postgres(Writer):
     def _close(self) -> None:
         self._notifier.close()
         self._readers.shutdown()
+        self._scanners.shutdown()
         self._pool.close()
         self._disconnect()
 

@@ -312,6 +312,22 @@ async def test_a_statement_that_takes_too_long_is_ended(store: Store) -> None:
         await store._database.scan(lambda tx: execute(tx, "select pg_sleep(60)"))
 
 
+async def test_slow_lists_delay_no_read_by_key(store: Store) -> None:
+    begun = threading.Semaphore(0)
+
+    def slow(tx: Tx) -> None:
+        begun.release()
+        execute(tx, "select pg_sleep(3)")
+
+    lists = [asyncio.ensure_future(store._database.scan(slow)) for _ in range(20)]
+    assert await asyncio.to_thread(begun.acquire, timeout=10)
+    async with asyncio.timeout(2):
+        assert await store.accounts.token_owner(b"none") is None
+    for each in lists:
+        each.cancel()
+    await asyncio.gather(*lists, return_exceptions=True)
+
+
 async def test_reads_cannot_write(store: Store) -> None:
     with pytest.raises(Unavailable) as refused:
         await store._database.read(lambda tx: tx.run("epoch_put", at=1))
