@@ -9,10 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import RESTORABLE_S
+from qwicket.model.errors import Unavailable
 from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from qwicket.store import Store
 
@@ -74,22 +75,18 @@ class MaintenanceLoop:
 
     async def run_once(self) -> bool:
         """Do the work that is due; return False if another server has the duty."""
-        maintenance = self._store.maintenance
         is_doubtful = self._is_clock_doubtful()
-        if not await maintenance.take_duty(_DUTY, self._runner):
+        if not await self._store.maintenance.take_duty(_DUTY, self._runner):
             return False
-        if not is_doubtful:
-            await self._end_what_is_over()
-        await maintenance.delete_orphaned_uploads()
-        await self._store.leases.void_orphaned_leases(self._now_ms())
-        if not self._has_swept:  # once after the start, because only a crash leaves orphans
-            await maintenance.delete_orphaned_results()
-            # Set before the count: one that times out must not be retried every minute.
-            self._has_swept = True
-            if n_projects := await maintenance.repair_stored_bytes():
-                _log.warning("corrected the stored bytes of %d projects", n_projects)
-        if n_projects := await maintenance.repair_fair_share(self._now_ms()):
-            _log.warning("corrected the fair share of %d projects", n_projects)
+        ending = () if is_doubtful else self._steps_by_time()
+        for step in (*ending, *self._other_steps()):
+            try:
+                await step()
+            except Unavailable:
+                raise  # so would the other steps be
+            except Exception as error:
+                # A row that cannot be deleted must not keep leases from being released.
+                log_failure("a step of maintenance failed and is retried", error)
         return True
 
     def _is_clock_doubtful(self) -> bool:
@@ -109,22 +106,42 @@ class MaintenanceLoop:
         self._last_times = wall, passed
         return passed < self._doubted_until
 
-    async def _end_what_is_over(self) -> None:
-        """End and delete what does not last longer than until now."""
-        maintenance = self._store.maintenance
-        await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
-        await _until_done(lambda: maintenance.delete_expired_keys(self._now_ms()))
-        await maintenance.revoke_expired_tokens(self._now_ms())
-        await maintenance.delete_expired_job_shares(self._now_ms())
-        await _until_done(lambda: maintenance.release_results(self._now_ms()))
-        await maintenance.delete_ended_reservations(self._now_ms() - _KEEP_RESERVATIONS_MS)
-        await maintenance.delete_refusals(self._now_ms() - _KEEP_REFUSALS_MS)
-        deleted_before = self._now_ms() - 1000 * RESTORABLE_S
-        await _until_done(lambda: maintenance.purge_accounts(deleted_before))
+    def _steps_by_time(self) -> Iterator[Callable[[], Awaitable[object]]]:
+        """Return what ends and deletes what does not last longer than until now."""
+        maintenance, now = self._store.maintenance, self._now_ms()
+        yield partial(_until_done, partial(maintenance.expire_drafts, now))
+        yield partial(_until_done, partial(maintenance.delete_expired_keys, now))
+        yield partial(maintenance.revoke_expired_tokens, now)
+        yield partial(maintenance.delete_expired_job_shares, now)
+        yield partial(_until_done, partial(maintenance.release_results, now))
+        yield partial(maintenance.delete_ended_reservations, now - _KEEP_RESERVATIONS_MS)
+        yield partial(maintenance.delete_refusals, now - _KEEP_REFUSALS_MS)
+        deleted_before = now - 1000 * RESTORABLE_S
+        yield partial(_until_done, partial(maintenance.purge_accounts, deleted_before))
         if self._keep_days is not None:
-            before = self._now_ms() - int(self._keep_days * _DAY_MS)
-            await _until_done(lambda: maintenance.delete_ended(before))
-        await self._delete_by_project()
+            before = now - int(self._keep_days * _DAY_MS)
+            yield partial(_until_done, partial(maintenance.delete_ended, before))
+        yield self._delete_by_project
+
+    def _other_steps(self) -> Iterator[Callable[[], Awaitable[object]]]:
+        maintenance = self._store.maintenance
+        yield maintenance.delete_orphaned_uploads
+        yield partial(self._store.leases.void_orphaned_leases, self._now_ms())
+        if not self._has_swept:  # once after the start, because only a crash leaves orphans
+            yield self._sweep
+        yield self._repair_fair_share
+
+    async def _sweep(self) -> None:
+        maintenance = self._store.maintenance
+        await maintenance.delete_orphaned_results()
+        # Set before the count: one that times out must not be retried every minute.
+        self._has_swept = True
+        if n_projects := await maintenance.repair_stored_bytes():
+            _log.warning("corrected the stored bytes of %d projects", n_projects)
+
+    async def _repair_fair_share(self) -> None:
+        if n_projects := await self._store.maintenance.repair_fair_share(self._now_ms()):
+            _log.warning("corrected the fair share of %d projects", n_projects)
 
     async def _delete_by_project(self) -> None:
         """Delete the ended jobs of projects that keep theirs only for some days."""

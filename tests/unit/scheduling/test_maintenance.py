@@ -160,6 +160,24 @@ async def test_drafts_expire_and_orphans_are_offered_again(store: Store) -> None
     assert [job.state for job in present if job] == ["failed", "queued"]
 
 
+async def test_a_step_that_fails_keeps_no_other_from_running(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = await make_token(store)
+    orphan = await add_job(store, ada)
+    await store.leases.claim("simulator", "nobody", NOW)
+    job = await ended(store, ada, NOW)
+    kept = "create trigger kept before delete on job begin select raise(abort, 'it is kept'); end"
+    await store._database.write(lambda tx: sqlite(tx).execute(kept))
+    loop = MaintenanceLoop(store, "me", lambda: NOW + 2 * DAY_MS, keep_days=1.0)
+    assert await loop.run_once()
+    assert "a step of maintenance failed" in caplog.text
+    assert await store.jobs.get(job) is not None
+    offered = await store.jobs.get(orphan.id)
+    assert offered is not None
+    assert offered.state is JobState.QUEUED
+
+
 async def test_a_round_forgets_what_counts_no_more_and_mends_what_is_wrong(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
