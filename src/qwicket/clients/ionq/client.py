@@ -149,7 +149,7 @@ class IonQClient(ServiceClient):
         Raises:
             IonQAPIError: This key has no access to a job with this id, or the request failed.
         """
-        return self._send("GET", _path("jobs", job_id), object_of)
+        return self._send("GET", _path("jobs", job_id), _job)
 
     def list_jobs(self, **query: Any) -> Iterator[dict[str, Any]]:
         """Yield jobs, page by page, in the server's order.
@@ -182,7 +182,7 @@ class IonQClient(ServiceClient):
         Raises:
             IonQAPIError: The request failed.
         """
-        return self._send("GET", "/jobs", object_of, query=query)
+        return self._send("GET", "/jobs", _page, query=query)
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
         """Wait until a job has ended, and return its document.
@@ -201,7 +201,7 @@ class IonQClient(ServiceClient):
         polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
             job = polling.ask(
-                lambda: self._send("GET", _path("jobs", job_id), object_of, retry_policy=OUTAGE),
+                lambda: self._send("GET", _path("jobs", job_id), _job, retry_policy=OUTAGE),
                 IonQRetriableError,
             )
             if job is not None and job.get("status") in _FINAL:
@@ -363,7 +363,7 @@ class IonQClient(ServiceClient):
             "error_mitigation": str(error_mitigation).lower(),
             "session": str(session).lower(),
         }
-        return JobEstimate.from_body(self._send("GET", "/jobs/estimate", object_of, query=query))
+        return self._send("GET", "/jobs/estimate", _estimate, query=query)
 
     # --- sessions, see also `Session` ------------------------------------------------------------
 
@@ -433,6 +433,30 @@ def _with_id(response: Response) -> dict[str, Any]:
     if "id" not in document:
         raise invalid_response(response, "has no id")
     return document
+
+
+def _job(response: Response) -> dict[str, Any]:
+    document = object_of(response)
+    if not isinstance(document.get("status"), str | None):
+        raise invalid_response(response, "has a status that is not a text")
+    return document
+
+
+def _page(response: Response) -> dict[str, Any]:
+    document = object_of(response)
+    jobs = document.get("jobs") or []
+    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
+        raise invalid_response(response, "has no list of jobs")
+    if not isinstance(document.get("next"), str | None):
+        raise invalid_response(response, "names no next page")
+    return document
+
+
+def _estimate(response: Response) -> JobEstimate:
+    try:
+        return JobEstimate.from_body(object_of(response))
+    except AttributeError:  # what is asked for is no object
+        raise invalid_response(response, "is not an estimate") from None
 
 
 def _calibrations(response: Response) -> list[dict[str, Any]]:

@@ -264,6 +264,28 @@ def test_a_response_that_is_not_a_job_is_reported(body: Any) -> None:
         assert (caught.value.error_type, len(server.requests)) == ("invalid_response", 1)
 
 
+MALFORMED: dict[str, tuple[dict[str, Any], Callable[[IonQClient], object]]] = {
+    "jobs that are no list": ({"jobs": 5}, lambda client: list(client.list_jobs())),
+    "jobs that are no objects": ({"jobs": ["a"]}, lambda client: list(client.list_jobs())),
+    "a next page that is a list": ({"jobs": [], "next": [1]}, lambda client: client.list_page()),
+    "a status that is a list": ({"id": "a", "status": []}, lambda client: client.retrieve_job("a")),
+    "the same in a wait": ({"id": "a", "status": {}}, lambda client: client.wait("a", 5.0)),
+    "an estimate for nothing": (
+        {"input_values": [1]},
+        lambda client: client.estimate_job("simulator", 1, 1, 1, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "ask"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_answer_is_an_error_of_the_api(
+    body: dict[str, Any], ask: Callable[[IonQClient], object]
+) -> None:
+    with BadServer(answer(200, body)) as server, pytest.raises(IonQAPIError) as caught:
+        ask(client(server))
+    assert caught.value.error_type == "invalid_response"
+
+
 def test_an_accepted_job_without_an_id_is_a_bad_answer() -> None:
     with BadServer(answer(201, {"status": "ready"})) as server:
         with pytest.raises(IonQAPIError, match="has no id"):
