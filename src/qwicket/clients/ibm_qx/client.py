@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -559,14 +560,22 @@ class IBMQXClient(ServiceClient):
     ) -> T:
         """Send a request to a signed URL, without any token."""
         origin, path = _split(address)
+        if origin.startswith("http:") and self._http.url.startswith("https:"):
+            raise failure(InvalidResponse("The server returned a signed URL without TLS."))
         headers = HEADERS if body is not None else {"User-Agent": HEADERS["User-Agent"]}
         limit_s = max(self.timeout_s, _TRANSFER_S)
         retry_policy = replace(self.retry_policy, total_s=max(self.retry_policy.total_s, limit_s))
-        request = Request(method, path, headers, body, limit_s, can_be_empty=body is not None)
+        # Whoever has the URL has the program or the result.
+        secrets = [path, *(each for each in re.split("[&=]", path) if len(each) > _MAX_NAME_CHARS)]
+        request = Request(
+            method, path, headers, body, limit_s, secrets, can_be_empty=body is not None
+        )
         with contextlib.closing(HTTPClient(origin, IBMQXClientError, has_answered=True)) as http:
             return send(http, request, read, failure, retry_policy)
 
 
+_MAX_NAME_CHARS: Final = 16
+"""Longer parts of a signed URL's query may be its signature."""
 _TRANSFER_S: Final = 600.0
 """Shortest time limit of an upload or a download, which may have hundreds of megabytes."""
 HEADERS: Final = {

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import pickle
+import ssl
 import threading
 import time
 import traceback
@@ -42,6 +43,7 @@ from support.bad_server import (
     reset,
     silent,
 )
+from support.certificates import certificate
 from support.waiting import until
 
 KEY = "the-key-of-ada"
@@ -168,12 +170,45 @@ def test_no_secret_is_in_any_text() -> None:
             assert PASS not in text or script == (leaky,)  # which it had not learnt yet
 
 
+STORED = {**JOB, "status": "COMPLETED", "kind": "q-object-external-storage"}
+
+
+def test_no_signed_url_is_in_an_error() -> None:
+    signature = "the-signature-of-this-url"
+    leaky = {"error": {"message": f"/bucket?X-Signature={signature}&part=1 has expired"}}
+    with BadServer(answer(403, leaky)) as store:
+        address = answer(200, {"url": f"{store.url}/bucket?X-Signature={signature}&part=1"})
+        script = (SIGNED, answer(200, STORED), address)
+        with BadServer(*script) as server, pytest.raises(IBMQXAPIError) as caught:
+            client(server).result("7")
+    text = "".join(traceback.format_exception(caught.value)) + repr(caught.value.headers)
+    assert "has expired" in text
+    assert signature not in text
+
+
+def test_a_signed_url_without_tls_is_refused_where_the_api_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.chain, made.key)
+    with BadServer(answer(200, {"success": True, "results": []})) as store:
+        address = answer(200, {"url": f"{store.url}/bucket?signature=1"})
+        script = (SIGNED, answer(200, STORED), address)
+        with (
+            BadServer(*script, tls=tls) as server,
+            pytest.raises(IBMQXAPIError, match="without TLS"),
+        ):
+            client(server).result("7")
+        assert store.requests == []
+
+
 def test_no_token_goes_where_programs_are_stored() -> None:
     """Nor along a redirect."""
     with BadServer(answer(200, {"success": True, "results": []})) as store:
-        job = {**JOB, "status": "COMPLETED", "kind": "q-object-external-storage"}
         address = answer(200, {"url": f"{store.url}/bucket?signature=1"})
-        with BadServer(SIGNED, answer(200, job), address, answer(200, {})) as server:
+        with BadServer(SIGNED, answer(200, STORED), address, answer(200, {})) as server:
             assert client(server).result("7").success
         (fetched,) = store.requests
         assert fetched.path == "/bucket?signature=1"
@@ -197,9 +232,8 @@ def test_a_refused_sign_in_leaves_the_credentials_that_work() -> None:
 def test_a_transfer_may_last_longer_than_retries_of_other_requests() -> None:
     result = {"success": True, "results": []}
     with BadServer(drip(0.2, result, n_bytes=2)) as store:
-        job = {**JOB, "status": "COMPLETED", "kind": "q-object-external-storage"}
         address = answer(200, {"url": f"{store.url}/bucket?signature=1"})
-        with BadServer(SIGNED, answer(200, job), address, answer(200, {})) as server:
+        with BadServer(SIGNED, answer(200, STORED), address, answer(200, {})) as server:
             made = client(server)
             made.retry_policy = replace(QUICK, total_s=0.5)
             began = time.monotonic()
