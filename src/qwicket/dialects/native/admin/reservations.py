@@ -31,7 +31,7 @@ async def create_reservation(
 ) -> Response:
     """Reserve a device, or some of its slots, for projects."""
     body = request.payload
-    made = await access.admin.reservations.reserve(
+    window = await access.admin.reservations.reserve(
         body.device,
         body.projects,
         None if body.begin is None else _ms(body.begin),
@@ -43,7 +43,7 @@ async def create_reservation(
         withholds_results=body.withhold_results,
         reason=body.reason,
     )
-    return json(_body(made), 201)
+    return json(_body(window), 201)
 
 
 async def create_maintenance(
@@ -51,7 +51,7 @@ async def create_maintenance(
 ) -> Response:
     """Create a maintenance window in which a device is off, once or weekly."""
     body = request.payload
-    made = await access.admin.reservations.add_maintenance(
+    windows = await access.admin.reservations.add_maintenance(
         body.device,
         None if body.begin is None else _ms(body.begin),
         _ms(body.until),
@@ -60,7 +60,7 @@ async def create_maintenance(
         timezone=body.timezone,
         drain_s=body.drain_s,
     )
-    return json(_list(made), 201)
+    return json(_list(windows), 201)
 
 
 async def remove_reservation(access: Access, actor: Actor, request: Request[None]) -> Response:
@@ -80,20 +80,20 @@ def _list(windows: Iterable[Window]) -> schema.ReservationList:
 
 
 def _body(window: Window) -> schema.ReservationBody:
-    of = window.reservation
+    reservation = window.reservation
     return schema.ReservationBody(
-        id=of.id,
-        kind=of.kind,
-        device=of.device,
-        devices=of.devices,
+        id=reservation.id,
+        kind=reservation.kind,
+        device=reservation.device,
+        devices=reservation.devices,
         projects=window.projects,
-        begin=iso_time(of.from_at),
-        until=iso_time(of.until_at),
-        slots=of.slots,
-        exclusive=of.is_exclusive,
-        drain_s=of.drain_ms / 1000,
-        exam_waiting=of.waiting_limit,
-        withhold_results=of.withholds_results,
-        reason=of.reason,
-        series=of.series,
+        begin=iso_time(reservation.from_at),
+        until=iso_time(reservation.until_at),
+        slots=reservation.slots,
+        exclusive=reservation.is_exclusive,
+        drain_s=reservation.drain_ms / 1000,
+        exam_waiting=reservation.waiting_limit,
+        withhold_results=reservation.withholds_results,
+        reason=reservation.reason,
+        series=reservation.series,
     )
