@@ -126,19 +126,19 @@ def list_users(deleted: bool, as_json: bool, admin: Administration) -> None:
     print_rows(map(_account, found.accounts), ("name", "role", "e-mail", ""), as_json)
 
 
-def _account(of: schema.AdminAccountBody) -> Row:
+def _account(account: schema.AdminAccountBody) -> Row:
     record = {
-        "name": of.name,
-        "role": of.role,
-        "email": of.email,
-        "created_at": second_of(of.created_at),
-        "disabled_at": second_of(of.disabled_at),
-        "deleted_at": second_of(of.deleted_at),
+        "name": account.name,
+        "role": account.role,
+        "email": account.email,
+        "created_at": second_of(account.created_at),
+        "disabled_at": second_of(account.disabled_at),
+        "deleted_at": second_of(account.deleted_at),
     }
-    state = "disabled" if of.disabled_at else ""
-    if of.deleted_at is not None:
-        state = f"deleted {minute_of(of.deleted_at)}"
-    return Row(record, (of.name, of.role, of.email, state))
+    state = "disabled" if account.disabled_at else ""
+    if account.deleted_at is not None:
+        state = f"deleted {minute_of(account.deleted_at)}"
+    return Row(record, (account.name, account.role, account.email, state))
 
 
 @user.command("disable")
@@ -284,18 +284,20 @@ def list_tokens(user_name: str, as_json: bool, admin: Administration) -> None:
     print_rows(map(_token, found.tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
-def _token(of: account_schema.TokenBody) -> Row:
+def _token(token: account_schema.TokenBody) -> Row:
     record: dict[str, Any] = {
-        "id": of.id,
-        "scopes": of.scopes,
-        "devices": of.devices,
-        "created_at": second_of(of.created_at),
-        "expires_at": second_of(of.expires_at),
-        "revoked_at": second_of(of.revoked_at),
-        "parent": of.parent,
+        "id": token.id,
+        "scopes": token.scopes,
+        "devices": token.devices,
+        "created_at": second_of(token.created_at),
+        "expires_at": second_of(token.expires_at),
+        "revoked_at": second_of(token.revoked_at),
+        "parent": token.parent,
     }
-    devices = f"only {', '.join(of.devices)}" if of.devices else ""
-    return Row(record, (of.id, " ".join(of.scopes), devices, _lifetime(of), of.parent or ""))
+    devices = f"only {', '.join(token.devices)}" if token.devices else ""
+    return Row(
+        record, (token.id, " ".join(token.scopes), devices, _lifetime(token), token.parent or "")
+    )
 
 
 @token.command("revoke")

@@ -41,17 +41,19 @@ def list_acts(limit: int, as_json: bool, admin: Administration) -> None:
     print_rows(map(_row, found.acts), headings, as_json)
 
 
-def _row(of: schema.ActBody) -> Row:
-    record = {name: getattr(of, name) for name in of.__struct_fields__} | {"at": second_of(of.at)}
-    before, after = ({} if each is None else each for each in (of.before, of.after))
+def _row(act: schema.ActBody) -> Row:
+    record = {name: getattr(act, name) for name in act.__struct_fields__} | {
+        "at": second_of(act.at)
+    }
+    before, after = ({} if each is None else each for each in (act.before, act.after))
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     cells = (
-        str(of.number),
+        str(act.number),
         record["at"] or "",
-        of.actor,
-        of.address or "the database",
-        of.action,
-        of.subject,
+        act.actor,
+        act.address or "the database",
+        act.action,
+        act.subject,
         *(_values(each, changed) for each in (before, after)),
     )
     return Row(record, cells)

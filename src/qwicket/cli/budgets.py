@@ -115,26 +115,26 @@ def clear_budgets(
     click.echo(f"{len(found)} {'budget' if len(found) == 1 else 'budgets'} removed")
 
 
-def _row(of: account_schema.BudgetBody) -> Row:
+def _row(budget: account_schema.BudgetBody) -> Row:
     record = {
-        "id": of.id,
-        "project": of.project,
-        "device": of.device,
-        "unit": of.unit,
-        "period": of.period,
-        "maximum": of.maximum,
-        "used": of.used,
-        "left": of.left,
-        "ends_at": second_of(of.ends_at),
+        "id": budget.id,
+        "project": budget.project,
+        "device": budget.device,
+        "unit": budget.unit,
+        "period": budget.period,
+        "maximum": budget.maximum,
+        "used": budget.used,
+        "left": budget.left,
+        "ends_at": second_of(budget.ends_at),
     }
-    until = f"until {minute_of(of.ends_at)}" if of.ends_at else ""
+    until = f"until {minute_of(budget.ends_at)}" if budget.ends_at else ""
     cells = (
-        of.project,
-        of.device or "all devices",
-        f"{_number(of.maximum)} {of.unit}",
-        of.period,
-        f"{_number(of.used)} used",
-        f"{_number(of.left)} left",
+        budget.project,
+        budget.device or "all devices",
+        f"{_number(budget.maximum)} {budget.unit}",
+        budget.period,
+        f"{_number(budget.used)} used",
+        f"{_number(budget.left)} left",
         until,
     )
     return Row(record, cells)
@@ -195,13 +195,13 @@ def usage(
         print_rows(rows, columns, as_json)
 
 
-def _usage_row(of: schema.UseBody, names: list[str]) -> Row:
-    record = {name: getattr(of, name) for name in (*names, *_UNITS)}
+def _usage_row(use: schema.UseBody, names: list[str]) -> Row:
+    record = {name: getattr(use, name) for name in (*names, *_UNITS)}
     cells = [cast("str", record[name]) for name in names]
     cells += [
-        f"{of.jobs:,} {'job' if of.jobs == 1 else 'jobs'}",
-        f"{of.shots:,} shots",
-        f"{of.seconds:,.3f} s",
-        f"{_number(of.cost)} credits",
+        f"{use.jobs:,} {'job' if use.jobs == 1 else 'jobs'}",
+        f"{use.shots:,} shots",
+        f"{use.seconds:,.3f} s",
+        f"{_number(use.cost)} credits",
     ]
     return Row(record, cells)

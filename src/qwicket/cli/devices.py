@@ -36,28 +36,28 @@ def list_devices(as_json: bool, admin: Administration) -> None:
     print_rows(map(_row, found.devices), headings, as_json)
 
 
-def _row(of: schema.AdminDeviceBody) -> Row:
+def _row(device: schema.AdminDeviceBody) -> Row:
     record: dict[str, Any] = {
-        "name": of.name,
-        "family": of.family,
-        "qubits": of.qubits,
-        "dialects": of.dialects,
-        "provider": of.provider,
-        "is_on": of.is_on,
-        "is_draining": of.is_draining,
-        "reason": of.reason,
-        "until": second_of(of.until),
-        "message": of.message,
+        "name": device.name,
+        "family": device.family,
+        "qubits": device.qubits,
+        "dialects": device.dialects,
+        "provider": device.provider,
+        "is_on": device.is_on,
+        "is_draining": device.is_draining,
+        "reason": device.reason,
+        "until": second_of(device.until),
+        "message": device.message,
     }
-    if of.agents is not None:
-        record |= {"agents": of.agents, "last_seen_at": second_of(of.last_seen_at)}
+    if device.agents is not None:
+        record |= {"agents": device.agents, "last_seen_at": second_of(device.last_seen_at)}
     cells = (
-        of.name,
-        of.family,
-        size_text(of.family, of.qubits),
-        ",".join(of.dialects),
-        _served(of),
-        _off(of),
+        device.name,
+        device.family,
+        size_text(device.family, device.qubits),
+        ",".join(device.dialects),
+        _served(device),
+        _off(device),
     )
     return Row(record, cells)
 
@@ -301,20 +301,20 @@ def _write(text: str, path: Path | None) -> None:
     click.echo(f"{path} is written. Check it; then start `qwicket serve --device-dir` with it.")
 
 
-def _served(of: schema.AdminDeviceBody) -> str:
-    if of.agents is None:
+def _served(device: schema.AdminDeviceBody) -> str:
+    if device.agents is None:
         return ""
-    if of.agents:
-        return f"agents: {of.agents}"
-    if of.last_seen_at is None:
+    if device.agents:
+        return f"agents: {device.agents}"
+    if device.last_seen_at is None:
         return "no agent yet"
-    seen = datetime.fromisoformat(of.last_seen_at)
+    seen = datetime.fromisoformat(device.last_seen_at)
     return f"away, last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _off(of: schema.AdminDeviceBody) -> str:
-    if of.is_on:
-        return f"draining: {of.reason}" if of.is_draining else ""
-    if of.until is None:
-        return f"off: {of.reason}"
-    return f"off until {minute_of(of.until)}: {of.reason}"
+def _off(device: schema.AdminDeviceBody) -> str:
+    if device.is_on:
+        return f"draining: {device.reason}" if device.is_draining else ""
+    if device.until is None:
+        return f"off: {device.reason}"
+    return f"off until {minute_of(device.until)}: {device.reason}"

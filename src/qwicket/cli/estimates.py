@@ -49,17 +49,21 @@ def _default_options(client: Client, program: str, device: str) -> Options:
     return {}
 
 
-def _fields(of: EstimateBody) -> Iterator[tuple[str, str]]:
-    circuits = "circuit" if of.circuits == 1 else "circuits"
-    yield "device", sanitize(of.device)
-    yield "program", f"{sanitize(of.format)}, {of.circuits:,} {circuits}, {of.qubits:,} qubits"
-    yield "shots", f"{of.shots:,}"
-    yield "run time", _time(of.run_s)
-    yield "waiting", f"{of.waiting:,} jobs"
-    yield "starts", "unknown" if of.starts_in_s is None else f"in about {_time(of.starts_in_s)}"
-    if of.cost is not None:
-        yield "cost", f"{of.cost:,.6g} credits"
-    for each in of.budgets:
+def _fields(estimate: EstimateBody) -> Iterator[tuple[str, str]]:
+    circuits = "circuit" if estimate.circuits == 1 else "circuits"
+    yield "device", sanitize(estimate.device)
+    program = f"{sanitize(estimate.format)}, {estimate.circuits:,} {circuits}"
+    yield "program", f"{program}, {estimate.qubits:,} qubits"
+    yield "shots", f"{estimate.shots:,}"
+    yield "run time", _time(estimate.run_s)
+    yield "waiting", f"{estimate.waiting:,} jobs"
+    yield (
+        "starts",
+        "unknown" if estimate.starts_in_s is None else f"in about {_time(estimate.starts_in_s)}",
+    )
+    if estimate.cost is not None:
+        yield "cost", f"{estimate.cost:,.6g} credits"
+    for each in estimate.budgets:
         yield "budget", _need(each)
 
 
@@ -67,12 +71,12 @@ def _time(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 1 else duration(seconds)
 
 
-def _need(of: BudgetNeedBody) -> str:
-    where = f" on {sanitize(of.device)}" if of.device else ""
-    per = "in total" if of.period == "total" else f"a {sanitize(of.period)}"
-    unit = {"cost": "credits"}.get(of.unit, sanitize(of.unit))
-    verdict = ": not enough" if of.refusal else ""
+def _need(need: BudgetNeedBody) -> str:
+    where = f" on {sanitize(need.device)}" if need.device else ""
+    per = "in total" if need.period == "total" else f"a {sanitize(need.period)}"
+    unit = {"cost": "credits"}.get(need.unit, sanitize(need.unit))
+    verdict = ": not enough" if need.refusal else ""
     return (
-        f"needs {of.needed:,.6g} of {of.left:,.6g} {unit} left"
-        f" ({of.maximum:,.6g} {per}{where}){verdict}"
+        f"needs {need.needed:,.6g} of {need.left:,.6g} {unit} left"
+        f" ({need.maximum:,.6g} {per}{where}){verdict}"
     )

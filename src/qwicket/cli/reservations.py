@@ -106,25 +106,29 @@ def unreserve(reservation: str, series: bool, admin: Administration) -> None:
     admin.change("DELETE", "reservations", reservation, query=query)
 
 
-def _record(of: schema.ReservationBody) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.to_builtins(of)
-    return record | {"from": second_of(of.begin), "until": second_of(of.until)}
+def _record(reservation: schema.ReservationBody) -> dict[str, Any]:
+    record: dict[str, Any] = msgspec.to_builtins(reservation)
+    return record | {"from": second_of(reservation.begin), "until": second_of(reservation.until)}
 
 
-def _cells(of: schema.ReservationBody) -> tuple[str, ...]:
-    details = [] if of.slots is None else [f"{of.slots:,} {'slot' if of.slots == 1 else 'slots'}"]
-    details += ["exclusive"] * of.exclusive
-    if of.exam_waiting is not None:
-        details.append(f"exam, {of.exam_waiting:,} waiting")
-    details += ["results withheld"] * of.withhold_results
-    if of.series is not None:
+def _cells(reservation: schema.ReservationBody) -> tuple[str, ...]:
+    details = (
+        []
+        if reservation.slots is None
+        else [f"{reservation.slots:,} {'slot' if reservation.slots == 1 else 'slots'}"]
+    )
+    details += ["exclusive"] * reservation.exclusive
+    if reservation.exam_waiting is not None:
+        details.append(f"exam, {reservation.exam_waiting:,} waiting")
+    details += ["results withheld"] * reservation.withhold_results
+    if reservation.series is not None:
         details.append("weekly")
     return (
-        of.id,
-        of.device,
-        minute_of(of.begin or ""),
-        minute_of(of.until or ""),
-        ",".join(of.projects) or of.kind,
+        reservation.id,
+        reservation.device,
+        minute_of(reservation.begin or ""),
+        minute_of(reservation.until or ""),
+        ",".join(reservation.projects) or reservation.kind,
         ", ".join(details),
-        of.reason,
+        reservation.reason,
     )

@@ -40,11 +40,11 @@ def record(job: Job, result: Result) -> dict[str, Any]:
     return {"id": job.id, "state": job.state, "error": None, "parts": parts}
 
 
-def _part(of: Part) -> dict[str, Any]:
-    record: dict[str, Any] = {"counts": of.counts, "engine": of.engine, "error": of.error}
-    record["seed"] = of.seed
+def _part(part: Part) -> dict[str, Any]:
+    record: dict[str, Any] = {"counts": part.counts, "engine": part.engine, "error": part.error}
+    record["seed"] = part.seed
     names = ("probabilities", "memory", "samples", "evs", "stds")
-    return record | {name: getattr(of, name) for name in names if getattr(of, name)}
+    return record | {name: getattr(part, name) for name in names if getattr(part, name)}
 
 
 def lines(job: Job, result: Result) -> list[str]:
@@ -69,10 +69,10 @@ def _indented(text: str) -> list[str]:
     return [f"  {line}" for line in text.splitlines()]
 
 
-def _samples(of: Part) -> list[str]:
-    found = ["  " + "  ".join(map(str, shot)) for shot in of.samples[:_MAX_SAMPLES]]
-    if len(of.samples) > _MAX_SAMPLES:
-        found.append(f"  … and {len(of.samples) - _MAX_SAMPLES:,} more shots")
+def _samples(part: Part) -> list[str]:
+    found = ["  " + "  ".join(map(str, shot)) for shot in part.samples[:_MAX_SAMPLES]]
+    if len(part.samples) > _MAX_SAMPLES:
+        found.append(f"  … and {len(part.samples) - _MAX_SAMPLES:,} more shots")
     return found
 
 

@@ -106,9 +106,9 @@ def _watch_all(client: Client, as_json: bool) -> NoReturn:
     raise AssertionError("events have no end")
 
 
-def _print_change(of: Job | Change, as_json: bool) -> None:
-    text = f"{_now()}  {sanitize(of.body.id)}  {state_text(of.body)}"
-    click.echo(json_line(of.info) if as_json else text)
+def _print_change(change: Job | Change, as_json: bool) -> None:
+    text = f"{_now()}  {sanitize(change.body.id)}  {state_text(change.body)}"
+    click.echo(json_line(change.info) if as_json else text)
     sys.stdout.flush()
 
 

@@ -155,15 +155,15 @@ class Map(NamedTuple):
     n_pairs: int
 
 
-def calibration_map(of: Calibrated, n_qubits: int, shown: str) -> Map:
+def calibration_map(calibrated: Calibrated, n_qubits: int, shown: str) -> Map:
     """Return the map of a calibration.
 
     Args:
-        of: The calibration.
+        calibrated: The calibration.
         n_qubits: Number of qubits of its device.
         shown: What shades the qubits: `t1`, `t2`, `readout` or `gate`.
     """
-    body = of.body
+    body = calibrated.body
     n_qubits = min(n_qubits, MAX_MAP_QUBITS)
     connected = body.connectivity
     places = _places(n_qubits, connected)

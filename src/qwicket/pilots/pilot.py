@@ -464,29 +464,29 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _assignment(of: schema.pilots.TaskJobBody) -> Assignment:
-    lease = of.lease
+def _assignment(job: schema.pilots.TaskJobBody) -> Assignment:
+    lease = job.lease
     # The driver of simulated devices needs neither the runner nor the attempts.
     return Assignment(
         lease=Lease(job=lease.id, fence=lease.fence, nonce=lease.nonce, runner=""),
-        device=of.device,
+        device=job.device,
         state=JobState.RUNNING,
         attempts=0,
-        est_bytes=of.est_bytes,
-        est_seconds=of.est_seconds,
-        circuits=of.circuits,
-        options=of.options,
+        est_bytes=job.est_bytes,
+        est_seconds=job.est_seconds,
+        circuits=job.circuits,
+        options=job.options,
     )
 
 
-def _part(of: Encoded | Failure) -> schema.agents.PartReportBody:
-    if isinstance(of, Failure):
-        return schema.agents.PartReportBody(error=_error(of))
-    return schema.agents.PartReportBody(outcome=of.body, sha256=of.sha256.hex())
+def _part(encoded: Encoded | Failure) -> schema.agents.PartReportBody:
+    if isinstance(encoded, Failure):
+        return schema.agents.PartReportBody(error=_error(encoded))
+    return schema.agents.PartReportBody(outcome=encoded.body, sha256=encoded.sha256.hex())
 
 
-def _error(of: Failure) -> schema.agents.RunErrorBody:
-    return schema.agents.RunErrorBody(code=of.code, message=of.message[:_MESSAGE_CHARS])
+def _error(failure: Failure) -> schema.agents.RunErrorBody:
+    return schema.agents.RunErrorBody(code=failure.code, message=failure.message[:_MESSAGE_CHARS])
 
 
 def _release(

@@ -130,14 +130,14 @@ def properties(view: DeviceView, calibrated: Calibrated) -> dict[str, Any]:
     }
 
 
-def _qubit(calibration: Calibration, of: QubitFigures) -> Iterator[tuple[str, str, float]]:
-    yield "T1", "us", 1e6 * of.t1_s
-    yield "T2", "us", 1e6 * of.t2_s
-    if of.frequency_hz is not None:
-        yield "frequency", "GHz", of.frequency_hz / 1e9
-    yield "readout_error", "", of.spam_error
-    yield "prob_meas0_prep1", "", of.zero_for_one
-    yield "prob_meas1_prep0", "", of.one_for_zero
+def _qubit(calibration: Calibration, figures: QubitFigures) -> Iterator[tuple[str, str, float]]:
+    yield "T1", "us", 1e6 * figures.t1_s
+    yield "T2", "us", 1e6 * figures.t2_s
+    if figures.frequency_hz is not None:
+        yield "frequency", "GHz", figures.frequency_hz / 1e9
+    yield "readout_error", "", figures.spam_error
+    yield "prob_meas0_prep1", "", figures.zero_for_one
+    yield "prob_meas1_prep0", "", figures.one_for_zero
     if calibration.readout_s is not None:
         yield "readout_length", "ns", 1e9 * calibration.readout_s
 
@@ -245,13 +245,13 @@ def _titled(name: str, since: str | None) -> dict[str, Any]:
     }
 
 
-def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
+def account(account: Account, urls: dict[str, Any]) -> dict[str, Any]:
     """Return an account. Most fields of IBM's body have no value here."""
-    since = format_time(of.created_at)
+    since = format_time(account.created_at)
     return {
-        "firstName": of.name,
+        "firstName": account.name,
         "lastName": "",
-        "userTypeId": of.role,
+        "userTypeId": account.role,
         "institution": "",
         "status": "Registered",
         "blocked": "none",
@@ -267,9 +267,9 @@ def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
         "creationDate": since,
         "iqxPreferences": {},
         "emailVerified": True,
-        "username": of.name,
-        "email": of.email,
-        "id": of.id,
+        "username": account.name,
+        "email": account.email,
+        "id": account.id,
         "lastModified": since,
         "credit": {
             "remaining": 0,
@@ -281,10 +281,10 @@ def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
         "urls": urls,
         "dpl": {"blocked": False, "checked": True, "wordsFound": {}, "results": {}},
         "userType": {
-            "type": of.role,
+            "type": account.role,
             "default": True,
             "priority": False,
-            "id": of.role,
+            "id": account.role,
             "credit": {"credits": 0},
             "delete": False,
         },

@@ -106,18 +106,18 @@ def _decode_token_request(text: bytes, decoder: msgspec.json.Decoder[R], limits:
 
 
 def account(
-    of: Account,
+    account: Account,
     by: Token,
     projects: Iterable[Project],
     change: int,
     budgets: Iterable[BudgetState],
 ) -> schema.accounts.AccountBody:
     return schema.accounts.AccountBody(
-        id=of.id,
-        name=of.name,
-        role=of.role,
-        email=of.email,
-        created_at=iso_time(of.created_at),
+        id=account.id,
+        name=account.name,
+        role=account.role,
+        email=account.email,
+        created_at=iso_time(account.created_at),
         change=change,
         token=_token(by, _names(projects)),
         budgets=tuple(map(budget, budgets)),
@@ -125,13 +125,13 @@ def account(
 
 
 def budget(state: BudgetState) -> schema.accounts.BudgetBody:
-    of = state.budget
+    budget = state.budget
     return schema.accounts.BudgetBody(
-        id=of.id,
+        id=budget.id,
         project=state.project,
-        device=of.device or None,
-        unit=of.unit,
-        period=of.period,
+        device=budget.device or None,
+        unit=budget.unit,
+        period=budget.period,
         maximum=state.maximum,
         used=state.used,
         left=state.left,
@@ -139,14 +139,14 @@ def budget(state: BudgetState) -> schema.accounts.BudgetBody:
     )
 
 
-def project(of: Project) -> schema.accounts.ProjectBody:
+def project(project: Project) -> schema.accounts.ProjectBody:
     return schema.accounts.ProjectBody(
-        id=of.id,
-        name=of.name,
-        shares=of.shares,
-        created_at=iso_time(of.created_at),
-        stored_bytes=of.stored_bytes,
-        retention_days=of.retention_days,
+        id=project.id,
+        name=project.name,
+        shares=project.shares,
+        created_at=iso_time(project.created_at),
+        stored_bytes=project.stored_bytes,
+        retention_days=project.retention_days,
     )
 
 
@@ -166,30 +166,30 @@ def new_token(made: NewToken, projects: Iterable[Project]) -> schema.accounts.Ne
     )
 
 
-def device_flow(of: DeviceFlow) -> schema.accounts.DeviceFlowPart:
-    return schema.accounts.DeviceFlowPart(**of._asdict())
+def device_flow(flow: DeviceFlow) -> schema.accounts.DeviceFlowPart:
+    return schema.accounts.DeviceFlowPart(**flow._asdict())
 
 
 def _names(projects: Iterable[Project]) -> dict[str, str]:
     return {each.id: each.name for each in projects}
 
 
-def _token(of: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
+def _token(token: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
     return schema.accounts.TokenBody(
-        id=of.id,
-        project=projects.get(of.project, ""),
-        scopes=of.scopes,
-        devices=of.devices,
-        created_at=iso_time(of.created_at),
-        expires_at=iso_time(of.expires_at),
-        parent=of.parent,
-        revoked_at=iso_time(of.revoked_at),
+        id=token.id,
+        project=projects.get(token.project, ""),
+        scopes=token.scopes,
+        devices=token.devices,
+        created_at=iso_time(token.created_at),
+        expires_at=iso_time(token.expires_at),
+        parent=token.parent,
+        revoked_at=iso_time(token.revoked_at),
     )
 
 
-def accepted_invitation(of: NewAccount) -> schema.accounts.AcceptedInvitationBody:
+def accepted_invitation(accepted: NewAccount) -> schema.accounts.AcceptedInvitationBody:
     """Return a new account with its token."""
-    assert of.secret is not None
+    assert accepted.secret is not None
     return schema.accounts.AcceptedInvitationBody(
-        name=of.account.name, project=of.project, secret=of.secret
+        name=accepted.account.name, project=accepted.project, secret=accepted.secret
     )

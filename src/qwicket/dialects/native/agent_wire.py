@@ -196,45 +196,47 @@ def _check_held(held: Sequence[schema.agents.HeldLeaseBody], limits: Limits) -> 
         )
 
 
-def device(of: Device) -> AnnouncedBody:
+def device(device: Device) -> AnnouncedBody:
     """Return a lab's device as it was announced."""
     return AnnouncedBody(
-        name=of.name,
-        family=of.family,
-        provider=of.provider,
-        dialects=of.dialects,
-        spec=of.spec,
+        name=device.name,
+        family=device.family,
+        provider=device.provider,
+        dialects=device.dialects,
+        spec=device.spec,
     )
 
 
 def claimed_body(
-    of: ClaimedJob | None, renew_s: float, limits: Limits
+    claimed: ClaimedJob | None, renew_s: float, limits: Limits
 ) -> schema.agents.ClaimedBody:
     """Return a claimed job with its lease; `lease` is null if no job was claimed."""
-    if of is None:
+    if claimed is None:
         return schema.agents.ClaimedBody(lease=None, renew_s=renew_s)
-    lease, full_program = of.assignment.lease, of.full_program
+    lease, full_program = claimed.assignment.lease, claimed.full_program
     inputs: Any = msgspec.Raw(full_program.inputs.encode())  # stored as JSON
     return schema.agents.ClaimedBody(
         lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
         renew_s=renew_s,
-        device=of.assignment.device,
-        family=of.family,
+        device=claimed.assignment.device,
+        family=claimed.family,
         format=full_program.format,
         source=full_program.source.decode("utf-8", "replace"),
         inputs=inputs,
-        shots=of.options.shots,
-        seed=of.options.seed,
-        outputs=of.options.outputs,
+        shots=claimed.options.shots,
+        seed=claimed.options.seed,
+        outputs=claimed.options.outputs,
         circuits=full_program.circuits,
-        attempts=of.assignment.attempts,
+        attempts=claimed.assignment.attempts,
         outcome_bytes=limits.bodies.outcome_bytes,
     )
 
 
-def directives(of: Mapping[str, Directive], renew_s: float) -> schema.agents.DirectivesBody:
-    return schema.agents.DirectivesBody(directives={**of}, renew_s=renew_s)
+def directives(
+    directives_by_job: Mapping[str, Directive], renew_s: float
+) -> schema.agents.DirectivesBody:
+    return schema.agents.DirectivesBody(directives={**directives_by_job}, renew_s=renew_s)
 
 
-def job_state(of: Job) -> schema.agents.JobStateBody:
-    return schema.agents.JobStateBody(id=of.id, state=of.state)
+def job_state(job: Job) -> schema.agents.JobStateBody:
+    return schema.agents.JobStateBody(id=job.id, state=job.state)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from qwicket.gateway.estimates import BudgetNeed, JobEstimate
 
 
-def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
+def estimate(estimate: JobEstimate, project: str) -> schema.jobs.EstimateBody:
     """Return an estimate for a job of a project."""
-    job, forecast = of.job, of.forecast
+    job, forecast = estimate.job, estimate.forecast
     earliest_s, latest_s = forecast.new_job_interval or (None, None)
     return schema.jobs.EstimateBody(
         device=job.device,
@@ -26,22 +26,22 @@ def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
         starts_in_s=_rounded(forecast.new_job_start_in_s(project)),
         starts_after_s=_rounded(earliest_s),
         starts_before_s=_rounded(latest_s),
-        cost=of.cost,
-        budgets=tuple(map(_need, of.budgets)),
+        cost=estimate.cost,
+        budgets=tuple(map(_need, estimate.budgets)),
     )
 
 
-def _need(of: BudgetNeed) -> schema.jobs.BudgetNeedBody:
-    budget = of.named_budget.budget
+def _need(need: BudgetNeed) -> schema.jobs.BudgetNeedBody:
+    budget = need.named_budget.budget
     return schema.jobs.BudgetNeedBody(
         id=budget.id,
         device=budget.device or None,
         unit=budget.unit,
         period=budget.period,
         maximum=from_stored_amount(budget.unit, budget.maximum),
-        left=of.left,
-        needed=of.needed,
-        refusal=of.refusal,
+        left=need.left,
+        needed=need.needed,
+        refusal=need.refusal,
     )
 
 

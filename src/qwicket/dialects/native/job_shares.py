@@ -74,12 +74,12 @@ async def _shown(gateway: Gateway, job: Job, request: Request[None]) -> Response
     )
 
 
-def _share(of: JobShare) -> schema.jobs.ShareBody:
+def _share(share: JobShare) -> schema.jobs.ShareBody:
     return schema.jobs.ShareBody(
-        id=of.id,
-        job=of.job,
-        device=of.device,
-        account=of.account_name,
-        created_at=wire.iso_time(of.created_at),
-        expires_at=wire.iso_time(of.expires_at),
+        id=share.id,
+        job=share.job,
+        device=share.device,
+        account=share.account_name,
+        created_at=wire.iso_time(share.created_at),
+        expires_at=wire.iso_time(share.expires_at),
     )

@@ -88,9 +88,9 @@ def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[L
     return [(_lease(each), _result(each, limits)) for each in body.results]
 
 
-def _result(of: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
-    found = read_parts(of.parts, of.error, limits)
-    return RunResult(found if isinstance(found, Failure) else tuple(found), of.seconds)
+def _result(result: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
+    found = read_parts(result.parts, result.error, limits)
+    return RunResult(found if isinstance(found, Failure) else tuple(found), result.seconds)
 
 
 def releases(body: schema.pilots.PilotReportBody) -> list[tuple[Lease, str, bool]]:
@@ -99,19 +99,19 @@ def releases(body: schema.pilots.PilotReportBody) -> list[tuple[Lease, str, bool
 
 
 def _lease(
-    of: schema.pilots.PilotLeaseBody
+    lease: schema.pilots.PilotLeaseBody
     | schema.pilots.PilotResultBody
     | schema.pilots.PilotReleaseBody,
 ) -> Lease:
-    return Lease(job=of.id, fence=of.fence, nonce=of.nonce, runner="")
+    return Lease(job=lease.id, fence=lease.fence, nonce=lease.nonce, runner="")
 
 
-def render_tasks(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
+def render_tasks(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
     return schema.pilots.PulledBody(
-        tasks=_tasks(of.tasks),
+        tasks=_tasks(pulled.tasks),
         directives=tuple(
             schema.pilots.DirectiveBody(id=job, fence=fence, directive=directive)
-            for (job, fence), directive in of.directives.items()
+            for (job, fence), directive in pulled.directives.items()
         ),
         pull_s=pull_s,
         run_time_s=limits.jobs.run_time_s,
@@ -119,8 +119,8 @@ def render_tasks(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilot
     )
 
 
-def report_response(of: Reports) -> schema.pilots.PilotReportedBody:
-    return schema.pilots.PilotReportedBody(states={**of.states}, tasks=_tasks(of.tasks))
+def report_response(reports: Reports) -> schema.pilots.PilotReportedBody:
+    return schema.pilots.PilotReportedBody(states={**reports.states}, tasks=_tasks(reports.tasks))
 
 
 def size(tasks: Sequence[Sequence[TaskJob]]) -> int:
@@ -128,17 +128,17 @@ def size(tasks: Sequence[Sequence[TaskJob]]) -> int:
     return sum(len(each.assignment.circuits) for task in tasks for each in task)
 
 
-def _tasks(of: Sequence[Sequence[TaskJob]]) -> tuple[tuple[schema.pilots.TaskJobBody, ...], ...]:
-    return tuple(tuple(map(_job, task)) for task in of)
+def _tasks(tasks: Sequence[Sequence[TaskJob]]) -> tuple[tuple[schema.pilots.TaskJobBody, ...], ...]:
+    return tuple(tuple(map(_job, task)) for task in tasks)
 
 
-def _job(of: TaskJob) -> schema.pilots.TaskJobBody:
-    given = of.assignment
+def _job(job: TaskJob) -> schema.pilots.TaskJobBody:
+    given = job.assignment
     lease = given.lease
     return schema.pilots.TaskJobBody(
         lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
         device=given.device,
-        family=of.family,
+        family=job.family,
         circuits=given.circuits,
         options=given.options,
         est_bytes=given.est_bytes,

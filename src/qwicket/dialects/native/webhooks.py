@@ -72,17 +72,17 @@ class WebhookHandlers(PilotHandlers):
         return {each.id: each.name for each in projects}
 
 
-def _webhook(of: Webhook, projects: Mapping[str, str]) -> schema.webhooks.WebhookBody:
+def _webhook(webhook: Webhook, projects: Mapping[str, str]) -> schema.webhooks.WebhookBody:
     return schema.webhooks.WebhookBody(
-        id=of.id,
-        url=of.url,
-        events=of.events,
-        device=of.device,
-        project=projects.get(of.project, ""),
-        created_at=iso_time(of.created_at),
-        delivered_at=iso_time(of.delivered_at),
-        failing_since=iso_time(of.failing_since),
-        last_error=of.last_error,
-        disabled_at=iso_time(of.disabled_at),
-        disabled_reason=of.disabled_reason,
+        id=webhook.id,
+        url=webhook.url,
+        events=webhook.events,
+        device=webhook.device,
+        project=projects.get(webhook.project, ""),
+        created_at=iso_time(webhook.created_at),
+        delivered_at=iso_time(webhook.delivered_at),
+        failing_since=iso_time(webhook.failing_since),
+        last_error=webhook.last_error,
+        disabled_at=iso_time(webhook.disabled_at),
+        disabled_reason=webhook.disabled_reason,
     )

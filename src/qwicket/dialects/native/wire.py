@@ -134,9 +134,9 @@ def job(
     )
 
 
-def poll_after_s(of: Job, position: QueuePosition | None) -> int | None:
+def poll_after_s(job: Job, position: QueuePosition | None) -> int | None:
     """Return the seconds until the next useful poll of a job; None when it has ended."""
-    if of.state.is_final:
+    if job.state.is_final:
         return None
     wait_s = position.start_in_s if position and position.start_in_s else 1.0
     return round(min(max(wait_s, 1.0), _MAX_PAUSE_S))
@@ -148,7 +148,7 @@ def job_list(jobs: list[Job], limit: int) -> schema.jobs.JobList:
     return schema.jobs.JobList(jobs=_list(job(each) for each in jobs), next=following)
 
 
-def events(of: list[JobEvent]) -> schema.jobs.EventList:
+def events(events: list[JobEvent]) -> schema.jobs.EventList:
     return schema.jobs.EventList(
         events=tuple(
             schema.jobs.EventBody(
@@ -158,7 +158,7 @@ def events(of: list[JobEvent]) -> schema.jobs.EventList:
                 to=event.after,
                 reason=event.reason,
             )
-            for event in of
+            for event in events
         )
     )
 
@@ -234,14 +234,14 @@ def device(
 
 
 def _reservation(window: Window) -> schema.devices.ReservationPart:
-    of = window.reservation
+    reservation = window.reservation
     return schema.devices.ReservationPart(
-        kind=of.kind,
-        begin=iso_time(of.from_at),
-        until=iso_time(of.until_at),
+        kind=reservation.kind,
+        begin=iso_time(reservation.from_at),
+        until=iso_time(reservation.until_at),
         projects=window.projects,
-        slots=of.slots,
-        reason=of.reason,
+        slots=reservation.slots,
+        reason=reservation.reason,
     )
 
 
@@ -263,11 +263,11 @@ def calibration(calibrated: Calibrated) -> dict[str, Any]:
     }
 
 
-def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody:
+def result(job: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody:
     return schema.results.ResultBody(
-        id=of.id,
-        state=of.state,
-        shots=of.shots,
+        id=job.id,
+        state=job.state,
+        shots=job.shots,
         parts=tuple(outcome(number, part) for number, part in enumerate(parts)),
     )
 
@@ -278,21 +278,21 @@ def submission_body(of: Job, parts: list[Outcome | Failure]) -> schema.results.S
     return schema.results.SubmittedBody(**fields, result=result(of, parts))
 
 
-def part(of: Job, number: int, result: Outcome | Failure) -> dict[str, Any]:
+def part(job: Job, number: int, result: Outcome | Failure) -> dict[str, Any]:
     """Return the outcome of one circuit, with the ids of the part and of its job."""
     body = msgspec.structs.asdict(outcome(number, result))
     fields = {name: value for name, value in body.items() if value is not None}
-    return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **fields}
+    return {"id": part_id(job.id, number), "job": job.id, "shots": job.shots, **fields}
 
 
-def part_number(text: str, of: Job) -> int:
+def part_number(text: str, job: Job) -> int:
     """Return a part's number from a path.
 
     Raises:
         NotFound: The job has no such part.
     """
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(of.n_circuits))
-    if not is_number or int(text) >= of.n_circuits:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(job.n_circuits))
+    if not is_number or int(text) >= job.n_circuits:
         raise NotFound("The job has no such part.")
     return int(text)
 

@@ -33,14 +33,14 @@ async def create_invitation(
     made = await access.admin.invitations.add(
         project=body.project, uses=body.uses, life_s=body.life_s
     )
-    of = made.invitation
+    invitation = made.invitation
     created = schema.CreatedInvitationBody(
-        id=of.id,
-        project=of.project,
-        uses=of.maximum,
-        used=of.used,
-        created_at=iso_time(of.created_at),
-        expires_at=iso_time(of.expires_at),
+        id=invitation.id,
+        project=invitation.project,
+        uses=invitation.maximum,
+        used=invitation.used,
+        created_at=iso_time(invitation.created_at),
+        expires_at=iso_time(invitation.expires_at),
         code=made.code,
         url=f"{request.server_url}{_PAGE}?code={made.code}",
     )
@@ -53,12 +53,12 @@ async def delete_invitation(access: Access, actor: Actor, request: Request[None]
     return Response(status_code=204)
 
 
-def _body(of: Invitation) -> schema.InvitationBody:
+def _body(invitation: Invitation) -> schema.InvitationBody:
     return schema.InvitationBody(
-        id=of.id,
-        project=of.project,
-        uses=of.maximum,
-        used=of.used,
-        created_at=iso_time(of.created_at),
-        expires_at=iso_time(of.expires_at),
+        id=invitation.id,
+        project=invitation.project,
+        uses=invitation.maximum,
+        used=invitation.used,
+        created_at=iso_time(invitation.created_at),
+        expires_at=iso_time(invitation.expires_at),
     )

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from qwicket.store.audit import AuditEntry, Verification
 
 
-def admin_account(of: Account) -> schema.AdminAccountBody:
+def admin_account(account: Account) -> schema.AdminAccountBody:
     return schema.AdminAccountBody(
-        id=of.id,
-        name=of.name,
-        role=of.role,
-        email=of.email,
-        created_at=iso_time(of.created_at),
-        disabled_at=iso_time(of.disabled_at),
-        deleted_at=iso_time(of.deleted_at),
+        id=account.id,
+        name=account.name,
+        role=account.role,
+        email=account.email,
+        created_at=iso_time(account.created_at),
+        disabled_at=iso_time(account.disabled_at),
+        deleted_at=iso_time(account.deleted_at),
     )
 
 
@@ -93,17 +93,20 @@ def act_list(entries: Sequence[AuditEntry], limit: int) -> schema.ActList:
     )
 
 
-def verification(of: Verification) -> schema.VerificationBody:
+def verification(verification: Verification) -> schema.VerificationBody:
     """Return the result of a check of the audit log's chain of hashes."""
     return schema.VerificationBody(
-        acts=of.entries, hash=of.hash.hex(), broken_at=of.broken_at, has_known=of.has_known_hash
+        acts=verification.entries,
+        hash=verification.hash.hex(),
+        broken_at=verification.broken_at,
+        has_known=verification.has_known_hash,
     )
 
 
-def job_with_names(of: JobWithNames) -> schema.AdminJobBody:
+def job_with_names(named: JobWithNames) -> schema.AdminJobBody:
     """Return a job with the names of its account and project."""
-    fields = structs.asdict(wire.job(of.job))
-    return schema.AdminJobBody(**fields, account=of.account, project=of.project)
+    fields = structs.asdict(wire.job(named.job))
+    return schema.AdminJobBody(**fields, account=named.account, project=named.project)
 
 
 def job_list(jobs: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
