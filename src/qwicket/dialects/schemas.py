@@ -101,22 +101,22 @@ def parse_docstring(docstring: str) -> tuple[str, dict[str, str]]:
     return " ".join(whole.partition("\n\n")[0].split()), attributes
 
 
-def _describe(of: dict[str, Any]) -> None:
-    of["description"], attributes = parse_docstring(of.get("description", ""))
-    for name, field in of.get("properties", {}).items():
+def _describe(schema: dict[str, Any]) -> None:
+    schema["description"], attributes = parse_docstring(schema.get("description", ""))
+    for name, field in schema.get("properties", {}).items():
         if name in attributes:
             field["description"] = attributes[name]
 
 
-def _spell_patterns(of: Any) -> None:
+def _spell_patterns(value: Any) -> None:
     r"""Write the end of a text in patterns as `$`: JSON Schema does not have Python's `\Z`."""
-    if isinstance(of, dict):
-        if isinstance(of.get("pattern"), str):
-            of["pattern"] = of["pattern"].replace(r"\Z", "$")
-        for each in of.values():
+    if isinstance(value, dict):
+        if isinstance(value.get("pattern"), str):
+            value["pattern"] = value["pattern"].replace(r"\Z", "$")
+        for each in value.values():
             _spell_patterns(each)
-    elif isinstance(of, list | tuple):
-        for each in of:
+    elif isinstance(value, list | tuple):
+        for each in value:
             _spell_patterns(each)
 
 

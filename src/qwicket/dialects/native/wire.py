@@ -272,10 +272,10 @@ def result(job: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBod
     )
 
 
-def submission_body(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
+def submission_body(submitted: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
     """Return a job that has ended, with its result, as the response to its submission."""
-    fields = msgspec.structs.asdict(job(of))
-    return schema.results.SubmittedBody(**fields, result=result(of, parts))
+    fields = msgspec.structs.asdict(job(submitted))
+    return schema.results.SubmittedBody(**fields, result=result(submitted, parts))
 
 
 def part(job: Job, number: int, result: Outcome | Failure) -> dict[str, Any]:

@@ -585,9 +585,11 @@ def _is_bool(expression: Any) -> bool:
     return isinstance(expression.type, types.Bool)
 
 
-def _bits(of: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
+def _bits(register: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
     """Return the numbers of a bit, or of a register's bits."""
     try:
-        return (clbits[of],) if of in clbits else tuple([clbits[bit] for bit in of])
+        return (
+            (clbits[register],) if register in clbits else tuple([clbits[bit] for bit in register])
+        )
     except (KeyError, TypeError):
         raise FieldError("its condition is on bits that are not there", "condition") from None

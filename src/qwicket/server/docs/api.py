@@ -150,22 +150,22 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Html:
     return tag("section", *parts, class_="card", id=_anchor(method, path))
 
 
-def _parameter(of: Mapping[str, Any]) -> tuple[Html, Html]:
-    where = {"header": "header", "path": "in the path", "query": "query"}[of["in"]]
-    name = tag("code", of["name"])
-    return join([name, " ", tag("span", where, ", ", _kind(of["schema"]), class_="kind")]), prose(
-        of["description"]
-    )
+def _parameter(parameter: Mapping[str, Any]) -> tuple[Html, Html]:
+    where = {"header": "header", "path": "in the path", "query": "query"}[parameter["in"]]
+    name = tag("code", parameter["name"])
+    return join(
+        [name, " ", tag("span", where, ", ", _kind(parameter["schema"]), class_="kind")]
+    ), prose(parameter["description"])
 
 
-def _response(status: str, of: Mapping[str, Any]) -> tuple[Html, Html]:
+def _response(status: str, response: Mapping[str, Any]) -> tuple[Html, Html]:
     kinds = [
         _kind(content["schema"]) if "schema" in content else tag("code", media)
-        for media, content in of.get("content", {}).items()
+        for media, content in response.get("content", {}).items()
     ]
     name = tag("code", "otherwise" if status == "default" else status)
     kind = tag("span", join(kinds, " or "), class_="kind")
-    return join([name, " ", kind]), prose(of["description"])
+    return join([name, " ", kind]), prose(response["description"])
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Html:
@@ -185,14 +185,14 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Html:
     return tag("section", *parts, class_="card", id=name)
 
 
-def _property(name: str, of: Mapping[str, Any], *, is_required: bool) -> tuple[Html, Html]:
-    words = [tag("code", name), " ", tag("span", _kind(of), class_="kind")]
+def _property(name: str, schema: Mapping[str, Any], *, is_required: bool) -> tuple[Html, Html]:
+    words = [tag("code", name), " ", tag("span", _kind(schema), class_="kind")]
     if not is_required:
-        default = of.get("default")
+        default = schema.get("default")
         is_shown = default is not None and default not in ("", [], {})
         more = f", default {json.dumps(default)}" if is_shown else ", optional"
         words.append(tag("span", more, class_="kind"))
-    return join(words), prose(of.get("description", ""))
+    return join(words), prose(schema.get("description", ""))
 
 
 def _fields(fields: Iterable[tuple[Html, Html]]) -> Html:
