@@ -585,11 +585,9 @@ def _is_bool(expression: Any) -> bool:
     return isinstance(expression.type, types.Bool)
 
 
-def _bits(register: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
-    """Return the numbers of a bit, or of a register's bits."""
+def _bits(bits: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
+    """Return numbers of a bit or a register's bits."""
     try:
-        return (
-            (clbits[register],) if register in clbits else tuple([clbits[bit] for bit in register])
-        )
+        return (clbits[bits],) if bits in clbits else tuple([clbits[bit] for bit in bits])
     except (KeyError, TypeError):
         raise FieldError("its condition is on bits that are not there", "condition") from None
