@@ -112,29 +112,28 @@ class _DeadlineResponse(_Response):
 
 
 class _Connection(HTTPConnection):
+    """Connection over which a body may take the time of its response.
+
+    urllib3 allows it only the time to connect.
+    """
+
     response_class = _Response
     send_s: float | None = None
 
     def connect(self) -> None:
-        self.timeout = _connect_s(self.timeout)
+        self.timeout = _within(self.timeout)
         super().connect()
-        _limit_sending(self)
+        if self.send_s is not None:
+            self.sock.settimeout(self.send_s)
+
+    def request(self, *args: Any, **options: Any) -> None:
+        if self.sock is not None and self.send_s is not None:
+            self.timeout = self.send_s  # of an open connection
+        super().request(*args, **options)
 
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
-    send_s: float | None = None
-
-    def connect(self) -> None:
-        self.timeout = _connect_s(self.timeout)
-        super().connect()
-        _limit_sending(self)
-
-
-def _limit_sending(connection: _Connection | _SecureConnection) -> None:
-    """Let a body take the time of its request; urllib3 sends it within that to connect."""
-    if connection.sock is not None and connection.send_s is not None:
-        connection.sock.settimeout(connection.send_s)
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _DeadlineConnection(_Connection):
@@ -149,9 +148,7 @@ class _TimedPool(urllib3.HTTPConnectionPool):
     """Connection pool whose connections send a request within its time limit."""
 
     def _make_request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
-        connection = args[0]
-        connection.send_s = kwargs["timeout"].total
-        _limit_sending(connection)  # an open one still has the limit of its last read
+        args[0].send_s = kwargs["timeout"].total
         return super()._make_request(*args, **kwargs)
 
 
@@ -169,6 +166,7 @@ class _TrackingPool(urllib3.HTTPConnectionPool):
     has_answered = False
 
     def _make_request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
+        args[0].send_s = _within(kwargs["timeout"].read_timeout)
         response = super()._make_request(*args, **kwargs)
         self.has_answered = True
         return response
@@ -202,7 +200,8 @@ def is_not_started(pool: object, error: Exception | None) -> bool:
     )
 
 
-def _connect_s(timeout: float | None) -> float | None:
+def _within(timeout: float | None) -> float | None:
+    """Return a time limit, or an earlier deadline of `ends_by`."""
     if deadlines.current() is None:
         return timeout
     return deadlines.within(math.inf if timeout is None else timeout)

@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 import pytest
+import requests
 import urllib3
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
 from qwicket.clients.http.client import CONNECT_S
+from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from support import certificates
 from support.bad_server import BadServer, Connection, answer, drip, drop, keep_alive, response
 from support.certificates import Certificate
@@ -184,7 +186,8 @@ def test_a_request_that_a_proxy_took_without_an_answer_may_have_been_sent(
     assert caught.value.was_sent
 
 
-def test_a_body_may_take_longer_to_send_than_a_connection_to_make() -> None:
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_body_may_take_longer_to_send_than_a_connection_to_make(is_open: bool) -> None:
     size = 32 << 20
 
     def slow(connection: Connection) -> None:
@@ -192,6 +195,28 @@ def test_a_body_may_take_longer_to_send_than_a_connection_to_make() -> None:
         if connection.read() is not None:
             connection.send(response(200, GOOD))
 
-    with BadServer(slow) as server:
+    step = keep_alive(answer(200, GOOD), slow) if is_open else slow
+    with BadServer(step) as server:
+        client = HTTPClient(server.url, ValueError)
+        if is_open:
+            client.exchange(Request("GET", "/x", limit_s=5.0))
         request = Request("PUT", "/x", body=b"x" * size, limit_s=60.0)
-        assert HTTPClient(server.url, ValueError).exchange(request).status == 200
+        assert client.exchange(request).status == 200
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_requests_may_take_longer_to_send_than_a_connection_to_make(is_open: bool) -> None:
+    def slow(connection: Connection) -> None:
+        time.sleep(1.5)
+        if connection.read() is not None:
+            connection.send(response(200, GOOD))
+
+    step = keep_alive(answer(200, GOOD), slow) if is_open else slow
+    with BadServer(step) as server, requests.Session() as session:
+        session.mount("http://", DeadlineAdapter())
+        if is_open:
+            session.get(server.url, timeout=5)
+        body = b"x" * (32 << 20)
+        assert session.put(server.url, data=body, timeout=(0.5, 20)).status_code == 200
+        assert server.connections == 1
