@@ -15,6 +15,7 @@ import pytest
 
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.gateway.admin import Admin
+from support.bad_server import BadServer, answer
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import until
@@ -263,6 +264,20 @@ def test_of_many_accounts_all_are_added_or_none(
     assert refused.stderr.count("\n") == 1
     assert listed(run, name) is None
     assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_a_servers_names_are_no_paths(tmp_path: Path) -> None:
+    file, folder = people(tmp_path, "name,email\neve,\n"), tmp_path / "tokens"
+    added = {"accounts": [{"name": "../run-me", "id": "1", "secret": "exit 0"}]}
+    with BadServer(answer(201, added)) as bad:
+        env = {"QWICKET_URL": bad.url, "QWICKET_TOKEN": "the-token-of-root"}
+        refused = run_cli(
+            *("user", "add", "--url", bad.url, "--from", str(file), "--tokens", str(folder)),
+            env=env,
+        )
+    assert refused.returncode == 1
+    assert "'../run-me', which is not in" in refused.stderr
+    assert not (tmp_path / "run-me").exists()
 
 
 # --- over HTTP ------------------------------------------------------------------------------------

@@ -48,6 +48,11 @@ def add_people(
         raise click.ClickException(f"{folder}: no files can be written there.")
     body = schema.PeopleBody(accounts=tuple(people), project=project, life_s=life_s)
     made = admin.post("bulk", "accounts", body=body, of=schema.SecretList).accounts
+    # A server's name may be a path, which would be written with the server's content.
+    if others := {each.name for each in made} - {each.name for each in people}:
+        raise click.ClickException(
+            f"The server added {min(others)[:100]!r}, which is not in {file}. No token was written."
+        )
     _write(folder, made)
     return len(made)
 
@@ -108,7 +113,7 @@ def _person(place: str, row: Any) -> schema.PersonBody:
 
 def _write(folder: Path, made: Sequence[schema.SecretBody]) -> None:
     for token in made:
-        path = folder / token.name  # names have no slash and do not begin with a dot
+        path = folder / token.name
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
