@@ -20,7 +20,7 @@ def run(program: Program) -> list[Outcome]:
     """Run every circuit, report progress, and stop between two circuits on request."""
     outcomes: list[Outcome] = []
     for number, outcome in enumerate(measure(program)):
-        if program.stop_asked:
+        if program.stop_requested:
             raise Stopped
         outcomes.append(outcome)
         program.progress((number + 1) / len(program.circuits), f"circuit {number + 1} is done")

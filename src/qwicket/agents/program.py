@@ -76,7 +76,7 @@ def _ignore_progress(_done: float, _text: str) -> None:
 
 @dataclass(frozen=True)
 class Program:
-    """A job for a lab's function.
+    """Job, as a lab's function receives it.
 
     Attributes:
         job: Id of the job.
@@ -89,7 +89,7 @@ class Program:
         outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
         inputs: Values of the program's declared inputs; angles in radians.
         circuits: The parsed and validated program, see docs/agents.md.
-        packed: The same as the server sends it, in msgpack.
+        packed: The parsed circuits as the server sends them, in msgpack.
         attempts: How often the lab's program died while it ran this job.
     """
 
@@ -118,7 +118,7 @@ class Program:
         self._report(min(1.0, max(0.0, float(done))), text[:200])
 
     @property
-    def stop_asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether the user cancelled the job or the agent must end. Then raise `Stopped`."""
         return self._stop.is_set()
 

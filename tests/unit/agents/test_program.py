@@ -31,8 +31,8 @@ def test_progress_is_kept_within_bounds() -> None:
 def test_a_wait_ends_when_a_stop_is_asked_for() -> None:
     stop = threading.Event()
     running = program([], stop)
-    assert not running.stop_asked
+    assert not running.stop_requested
     assert not running.wait(0)
     stop.set()
     assert running.wait(60)
-    assert running.stop_asked
+    assert running.stop_requested

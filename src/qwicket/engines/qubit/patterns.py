@@ -48,7 +48,7 @@ class ErrorSites:
 
     def __init__(self, program: Program, noise: Noise) -> None:
         self._sites: list[tuple[int, tuple[int, ...]]] = []
-        self._alike: dict[tuple[float, int, int], list[int]] = {}
+        self._sites_by_kind: dict[tuple[float, int, int], list[int]] = {}
         self._errors: dict[int, SampledError] = {}
         for op_index, op in enumerate(program.ops):
             if isinstance(op, Gate):
@@ -66,13 +66,13 @@ class ErrorSites:
 
     def _add_gate(self, op_index: int, gate: Gate, noise: Noise) -> None:
         for error in noise.after(gate).pauli_errors:
-            self._alike.setdefault(error.kind, []).append(len(self._sites))
+            self._sites_by_kind.setdefault(error.kind, []).append(len(self._sites))
             self._sites.append((op_index, error.qubits))
 
     def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
         """Count the shots of each pattern except the empty one; keys are big-endian events."""
         shot_parts, event_parts = [], []
-        for (probability, low, high), sites in self._alike.items():
+        for (probability, low, high), sites in self._sites_by_kind.items():
             cells = hits(shots * len(sites), probability, rng)
             shot_parts.append(cells // len(sites))
             codes = rng.integers(low, high, cells.size)
@@ -101,7 +101,7 @@ class ErrorSites:
 
 
 def hits(n_cells: int, probability: float, rng: Generator) -> Integers:
-    """Return which of many trials succeed, ascending.
+    """Return the indices (int64) of the successful ones of `n_cells` trials, ascending.
 
     Drawing the gaps between successes costs time by success, not by trial.
     """
