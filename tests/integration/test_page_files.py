@@ -43,9 +43,9 @@ def test_a_line_of_csv_is_read_as_it_was_written() -> None:
     ]
 
 
-def test_usage_is_downloaded_as_csv(root: Person) -> None:
-    job = root.submit(shots=70)
-    day = str(job.refresh().body.ended_at)[:10]
+def test_usage_is_downloaded_as_csv(server: LiveServer, root: Person) -> None:
+    with Person(server, "uma") as uma:
+        day = str(uma.submit(shots=70).refresh().body.ended_at)[:10]
     page = root.browser.get(f"/ui/admin/usage?from={day}&to={day}").text
     link = f"/ui/admin/usage.csv?from={day}&amp;to={day}"
     assert f'href="{link}"' in page
@@ -55,7 +55,7 @@ def test_usage_is_downloaded_as_csv(root: Person) -> None:
     assert file.headers["cache-control"] == "no-store"
     heading, *lines = rows(file.text)
     assert heading == ["project", "device", "jobs", "shots", "seconds", "cost"]
-    (own,) = [line for line in lines if line[:2] == [root.name, "simulator"]]
+    (own,) = [line for line in lines if line[:2] == [uma.name, "simulator"]]
     assert own[2:4] == ["1", "70"]
     assert float(own[4]) > 0
     head = root.browser.head("/ui/admin/usage.csv")

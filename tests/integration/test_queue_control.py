@@ -144,9 +144,9 @@ def test_a_requeued_job_leaves_its_worker_and_runs_again(
         admin.job(job.id, everybody=True).requeue()
     with pilot(idle, tmp_path):
         until(lambda: job.status == "running", "it runs", timeout_s=60)
-        admin.job(job.id, everybody=True).requeue()
         short = client.submit(BELL, "simulator")
-        job.prioritize(-100)
+        short.prioritize(100)  # before: the worker takes the next job at once
+        admin.job(job.id, everybody=True).requeue()
         assert short.wait(60).state == "completed", "the worker has let go of the first one"
         until(lambda: job.status == "running", "it runs again", timeout_s=60)
         job.cancel()
