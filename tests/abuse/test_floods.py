@@ -210,11 +210,16 @@ def test_a_heavy_field_takes_little_more_than_its_bytes(
     body = IONQ.text(**{field: bracketed if field == "metadata" else HEAVY[heavy]})
     if field == "unheard":
         body = body.replace(b"simulator", b"nowhere")
+
+    def post(content: bytes) -> None:
+        headers = IONQ.auth(live.token())
+        url = live.url + IONQ.jobs
+        IONQ.refused(httpx.post(url, content=content, headers=headers, verify=False))
+
+    # The allocator keeps the pieces of a first body of this length, whatever it contains.
+    post(IONQ.text().replace(b"simulator", b"nowhere") + b" " * len(body))
     peak = Peak(live)
-    response = httpx.post(
-        live.url + IONQ.jobs, content=body, headers=IONQ.auth(live.token()), verify=False
-    )
-    IONQ.refused(response)
+    post(body)
     assert peak.rise_bytes() < 3 * len(body)
 
 
