@@ -244,6 +244,19 @@ def test_the_demand_counts_the_workers_of_its_own_group_alone(server: LiveServer
         assert demand(http, "two", group="night-gpu").json()["workers"] == 1
 
 
+def test_the_demand_counts_workers_that_connected_and_left(server: LiveServer) -> None:
+    token = compute_token(server)
+    with server.client(token) as http:
+        before = demand(http, "one", group="night").json()["connections"]
+        for name in ("night-0123abcd", "night-89abcdef", "night-gpu-0123abcd"):
+            with RawPilot(server, name, token) as own:
+                own.pull().raise_for_status()
+                own.pull().raise_for_status()
+                own.http.delete(own.path).raise_for_status()
+        after = demand(http, "one", group="night").json()
+        assert (after["workers"], after["connections"]) == (0, before + 2)
+
+
 @pytest.mark.parametrize(
     ("name", "body", "field"),
     [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
-from qwicket.model.jobs import Runner
+from qwicket.model.jobs import Runner, scaler_duty, worker_group
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling.cluster_size import tasks_for
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-_DIGITS: Final = "-[0-9a-f]{8}"
-"""What follows the name of a group in its workers' names (`pilots.node.new_name`). Only so much, or
-those of the group `night-gpu` would be counted as workers of the group `night`."""
 _MAX_JOBS: Final = 5_000
 """Jobs of a device that are added up; more would not change the number of workers."""
 
@@ -34,12 +31,14 @@ class Demand(NamedTuple):
         jobs: Number of waiting jobs that fit into a worker's memory.
         slots: Number of further slots that this work needs.
         workers: Number of workers of the group that are connected.
+        connections: Rises with each worker of the group that connects, and with each active scaler.
     """
 
     is_active: bool
     jobs: int
     slots: int
     workers: int
+    connections: int
 
 
 class Scalers:
@@ -74,8 +73,11 @@ class Scalers:
         leases, now = self._store.leases, self._now_ms()
         runner = Runner(id=scaler, kind="scaler", beat=0, slots=0)
         await asyncio.wrap_future(leases.record_heartbeat(runner, now))
-        duty = f"scaler {actor.account}/{group}"
+        own = f"{actor.account}/{group}"
+        duty = scaler_duty(own)
         is_active = await self._store.maintenance.take_duty(duty, scaler)
+        # Before the workers are read: a worker that connects meanwhile is counted by the next call.
+        connections = await self._store.maintenance.duty_fence(duty)
         devices = [
             each.name
             for each in await self._store.devices.all()
@@ -87,14 +89,11 @@ class Scalers:
             maximum=_MAX_JOBS,
             memory_bytes=memory_bytes or INT64_MAX,
         )
-        own = re.compile(re.escape(f"{actor.account}/{group}") + _DIGITS)
-        workers = [
-            each
-            for each in await leases.runners()
-            if each.kind == "pilot" and own.fullmatch(each.id)
-        ]
+        workers = sum(
+            each.kind == "pilot" and worker_group(each.id) == own for each in await leases.runners()
+        )
         slots = tasks_for(waiting.jobs, waiting.seconds)
-        return Demand(is_active, waiting.jobs, slots, len(workers))
+        return Demand(is_active, waiting.jobs, slots, workers, connections)
 
     async def leave(self, actor: Actor, name: str) -> None:
         """Delete a scaler that ends, so that another one of its group becomes active.

@@ -18,6 +18,7 @@ from qwicket.model.states import JobState
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
 """Life of an idempotency key that a client chose."""
+_HEX: Final = frozenset("0123456789abcdef")
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -280,6 +281,21 @@ class Runner(msgspec.Struct, frozen=True):
 def runner_name(runner: str) -> str:
     """Return the part of a runner's id that its jobs show to users: without its account."""
     return runner.rpartition("/")[2]
+
+
+def scaler_duty(group: str) -> str:
+    """Return the name of the duty of a group's active scaler; `group` includes its account."""
+    return f"scaler {group}"
+
+
+def worker_group(runner: str) -> str:
+    """Return the group of a worker with its account, or "" if no scaler has started it.
+
+    A name in a group ends with a hyphen and 8 random hexadecimal digits (`pilots.node.new_name`).
+    Without all of them, the workers of the group `night-gpu` would count for the group `night`.
+    """
+    group, _, digits = runner.rpartition("-")
+    return group if len(digits) == 8 and set(digits) <= _HEX else ""
 
 
 class Progress(msgspec.Struct, frozen=True):

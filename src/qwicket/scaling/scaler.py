@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 import threading
 import time
@@ -16,7 +15,7 @@ from qwicket.agents.api import is_transient, pause_s
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import ClientError
 from qwicket.clients.native.transport import Transport
-from qwicket.scaling.site import SiteError, Workers
+from qwicket.scaling.site import SiteError, Workers, to_start
 
 if TYPE_CHECKING:
     from qwicket.scaling.site import Site
@@ -27,8 +26,6 @@ _STEP_S: Final = 1.0
 """Pause between two requests for the demand."""
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
-_MAX_PER_STEP: Final = 16
-"""Limit on the workers of each kind, kept and spare, that are started in one step."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +96,7 @@ class Scaler:
         self._had_work_at = time.monotonic()
         self._n_expected = 0  # workers at the site after the last step
         self._n_met = 0  # of these, workers that have been connected
+        self._connections = 0  # of the last step, 0 if this scaler was not active
         self._pause_s = 0.0
         self._start_at = 0.0  # no worker is started before
 
@@ -137,9 +135,12 @@ class Scaler:
 
     def _step(self, demand: schema.pilots.DemandBody) -> None:
         if not demand.is_active:
+            self._connections = self._n_expected = self._n_met = 0
             return
         workers = self._site.workers()
-        self._pause_after_failures(workers, demand.workers)
+        if self._n_failed(workers, demand) > 0:
+            demand = self._api.demand()  # one may have connected since, and ended
+        self._pause_after_failures(workers, demand)
         now = time.monotonic()
         if demand.jobs:
             self._had_work_at = now
@@ -147,7 +148,7 @@ class Scaler:
             _log.info("no job waits: %d workers that wait to start are cancelled", workers.waiting)
             self._site.withdraw()
             return
-        if now < self._start_at:
+        if now < self._start_at or not demand.is_active:
             return
         kept, spare = to_start(
             demand,
@@ -162,15 +163,24 @@ class Scaler:
                 self._site.start(number, is_kept=is_kept)
         self._n_expected = workers.number + kept + spare
 
-    def _pause_after_failures(self, workers: Workers, connected: int) -> None:
+    def _n_connected(self, demand: schema.pilots.DemandBody) -> int:
+        """Return how many workers have connected since the last step."""
+        return demand.connections - self._connections if self._connections else 0
+
+    def _n_failed(self, workers: Workers, demand: schema.pilots.DemandBody) -> int:
+        """Return how many workers ended that were never connected."""
+        n_met = self._n_met + self._n_connected(demand)
+        return 0 if demand.workers else self._n_expected - workers.number - n_met
+
+    def _pause_after_failures(self, workers: Workers, demand: schema.pilots.DemandBody) -> None:
         """Pause if workers ended that were never connected: the next ones would do the same."""
-        n_failed = self._n_expected - workers.number - self._n_met
-        if connected:
+        n_failed, n_connected = self._n_failed(workers, demand), self._n_connected(demand)
+        if demand.workers or n_connected:
             self._pause_s = 0.0
-            self._n_met = connected
-        else:
-            self._n_met = min(self._n_met, workers.number)
-        if not connected and n_failed > 0:
+        self._n_met = demand.workers or min(self._n_met + n_connected, workers.number)
+        self._n_expected = workers.number
+        self._connections = demand.connections
+        if n_failed > 0:
             self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
             self._start_at = time.monotonic() + self._pause_s
             _log.error(
@@ -178,30 +188,3 @@ class Scaler:
                 n_failed,
                 self._pause_s,
             )
-        self._n_expected = workers.number
-
-
-def to_start(
-    demand: schema.pilots.DemandBody,
-    workers: Workers,
-    slots: int,
-    *,
-    min_workers: int,
-    max_workers: int,
-) -> tuple[int, int]:
-    """Return how many workers to start that stay when they are idle, and how many that end.
-
-    Args:
-        demand: The waiting work, and the workers that are connected.
-        workers: The workers at the site.
-        slots: Slots of each worker.
-        min_workers: Number of workers that stay; they are started even if there are `max_workers`
-            already.
-        max_workers: Number of workers from which no more are started for waiting work.
-    """
-    kept = max(0, min_workers - workers.kept)
-    # Spare ones: as many as the work needs, less those that start already, up to `max_workers`.
-    starting = max(0, workers.number - demand.workers) + kept
-    missing = math.ceil(demand.slots / slots) - starting
-    free = max_workers - workers.number - kept
-    return min(kept, _MAX_PER_STEP), max(0, min(missing, free, _MAX_PER_STEP))

@@ -1,8 +1,15 @@
-"""Interface of a scaler to the batch system that runs its workers."""
+"""Interface of a scaler to the batch system that runs its workers, and how many it starts there."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from qwicket import schema
+
+_MAX_PER_STEP: Final = 16
+"""Limit on the workers of each kind, kept and spare, that are started in one step."""
 
 
 class SiteError(Exception):
@@ -53,3 +60,29 @@ class Site(Protocol):
         Raises:
             SiteError: The site does not respond.
         """
+
+
+def to_start(
+    demand: schema.pilots.DemandBody,
+    workers: Workers,
+    slots: int,
+    *,
+    min_workers: int,
+    max_workers: int,
+) -> tuple[int, int]:
+    """Return how many workers to start that stay when they are idle, and how many that end.
+
+    Args:
+        demand: The waiting work, and the workers that are connected.
+        workers: The workers at the site.
+        slots: Slots of each worker.
+        min_workers: Number of workers that stay; they are started even if there are `max_workers`
+            already.
+        max_workers: Number of workers from which no more are started for waiting work.
+    """
+    kept = max(0, min_workers - workers.kept)
+    # Spare ones: as many as the work needs, less those that start already, up to `max_workers`.
+    starting = max(0, workers.number - demand.workers) + kept
+    missing = math.ceil(demand.slots / slots) - starting
+    free = max_workers - workers.number - kept
+    return min(kept, _MAX_PER_STEP), max(0, min(missing, free, _MAX_PER_STEP))

@@ -222,9 +222,12 @@ class DemandBody(ResponseBody, frozen=True, kw_only=True):
         jobs: Number of waiting jobs that fit into a worker's memory.
         slots: Number of further slots that this work needs.
         workers: Number of workers of the group that are connected.
+        connections: A number that rises by one when a worker of the group connects. It also rises
+            when another scaler becomes the active one.
     """
 
     is_active: bool
     jobs: int
     slots: int
     workers: int
+    connections: int = 0

@@ -30,23 +30,24 @@ def prefetch(tx: Tx) -> None:
 
 
 def charge(tx: Tx, job: Job, now: int) -> None:
-    """Count the estimate of a job that starts."""
-    _count(tx, job, charge_s(job.est_seconds), now)
+    """Count the estimate of a job that starts, until `refund` or `settle`."""
+    _count(tx, job, _estimate(tx, job, now))
 
 
 def refund(tx: Tx, job: Job, now: int) -> None:
     """Refund the estimate of a job that is queued again."""
-    _count(tx, job, -charge_s(job.est_seconds), now)
+    _count(tx, job, -_estimate(tx, job, now))
 
 
 def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
     """Replace the estimate of an ended job by its measured time."""
-    _count(tx, job, charge_s(seconds) - charge_s(job.est_seconds), now)
+    used = charge_s(seconds) * weight(now, _epoch(tx, now))
+    _count(tx, job, used - _estimate(tx, job, now))
 
 
-def leave(tx: Tx, job: Job, now: int) -> None:
+def leave(tx: Tx, job: Job) -> None:
     """Record that a waiting job is cancelled or held."""
-    _count(tx, job, 0.0, now)
+    _count(tx, job, 0.0)
 
 
 def is_rebase_due(tx: Tx, now: int) -> bool:
@@ -71,9 +72,18 @@ def _is_old(epoch: int, now: int) -> bool:
     return abs(now - epoch) >= 1000 * HALF_LIFE_S * REBASE_AFTER
 
 
-def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:
-    counted = seconds * weight(now, _epoch(tx, now)) if seconds else 0.0
-    tx.run("share_charge", device=job.device, project=job.project, charge=counted)
+def _estimate(tx: Tx, job: Job, now: int) -> float:
+    """Return the weighted estimate of a job that has started.
+
+    The weight is that of its first start, which no later step changes. With that of `now`, a job
+    that ends days later would pay back more than it was charged.
+    """
+    at = now if job.started_at is None else job.started_at
+    return charge_s(job.est_seconds) * weight(at, _epoch(tx, now))
+
+
+def _count(tx: Tx, job: Job, charge: float) -> None:
+    tx.run("share_charge", device=job.device, project=job.project, charge=charge)
 
 
 def _epoch(tx: Tx, now: int) -> int:

@@ -434,7 +434,7 @@ class Jobs(Operations):
                     tx, after, before=before.state, actor=actor, reason="cancel requested", now=now
                 )
                 if before.state is JobState.QUEUED:
-                    fair_share.leave(tx, after, now)
+                    fair_share.leave(tx, after)
                     quotas.settle(tx, after, 0, 0, 0.0)
                 return after
         return before

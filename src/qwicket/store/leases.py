@@ -11,7 +11,17 @@ import msgspec
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Assignment, Capacity, Forward, Job, Lease, Progress, Runner
+from qwicket.model.jobs import (
+    Assignment,
+    Capacity,
+    Forward,
+    Job,
+    Lease,
+    Progress,
+    Runner,
+    scaler_duty,
+    worker_group,
+)
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, outcomes, rows
@@ -487,6 +497,8 @@ def _beat(tx: Tx, runner: Runner, now: int) -> None:
 def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
     if runner.device is not None:
         note_online(tx, runner.device, now)
+    if runner.kind == "pilot":
+        tx.run("duty_count", name=scaler_duty(worker_group(runner.id)))
     tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
 
 

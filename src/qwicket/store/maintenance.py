@@ -39,6 +39,15 @@ class Maintenance(Operations):
         tx.run("duty_take", name=name, runner=runner)
         return Maintenance._duty_holder(tx, name)
 
+    @read
+    def duty_fence(tx: Tx, name: str) -> int:
+        """Return a number that rises when another runner takes a duty.
+
+        That of a scaler also rises when a worker of its group connects.
+        """
+        row = tx.one("duty_fence", name=name)
+        return int(row[0]) if row else 0
+
     async def expire_drafts(self, now: int) -> int:
         """Fail drafts whose program did not arrive; return how many, at most `_JOBS_AT_ONCE`."""
         is_due = await self._is_due("draft_expired", now=now, limit=1)

@@ -72,7 +72,7 @@ class QueueControl(Operations):
         if row is None:
             return _waiting_job(tx, job, "held")
         held = record(tx, row, now)
-        fair_share.leave(tx, held, now)
+        fair_share.leave(tx, held)
         _note(tx, held, actor, f"held by {_HOLDERS[by]}", now)
         return held
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from qwicket import schema
-from qwicket.scaling.scaler import Scaler, ScalerAPI, to_start
-from qwicket.scaling.site import SiteError, Workers
+from qwicket.scaling.scaler import Scaler, ScalerAPI
+from qwicket.scaling.site import SiteError, Workers, to_start
 
 NONE = Workers(0, 0, 0)
 
 
-def demand(slots: int, workers: int = 0, *, is_active: bool = True) -> schema.pilots.DemandBody:
-    return schema.pilots.DemandBody(is_active=is_active, jobs=slots, slots=slots, workers=workers)
+def demand(
+    slots: int, workers: int = 0, *, connections: int = 0, is_active: bool = True
+) -> schema.pilots.DemandBody:
+    return schema.pilots.DemandBody(
+        is_active=is_active, jobs=slots, slots=slots, workers=workers, connections=connections
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_one_that_is_not_active_starts_nothing() -> None:
 
 def test_after_workers_that_ended_unconnected_it_pauses(caplog: pytest.LogCaptureFixture) -> None:
     place = Place()  # whose workers end as soon as they start
-    serve(place, demand(3), demand(3))
+    serve(place, demand(3), demand(3), demand(3))
     assert place.started == [(3, False)], "the second step started no more"
     assert "3 workers ended and none is connected" in caplog.text
 
@@ -125,6 +129,37 @@ def test_an_idle_worker_that_ends_is_no_failure(caplog: pytest.LogCaptureFixture
     serve(place, demand(1), demand(0, workers=1), demand(0), demand(0), demand(1))
     assert place.started == [(1, False), (1, False)]
     assert "none is connected" not in caplog.text
+
+
+@pytest.mark.parametrize("connections", [(5, 6), (5, 5, 6)])
+def test_a_worker_that_ends_soon_after_it_connected_is_no_failure(
+    connections: tuple[int, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It connects and ends between two steps, or between the two requests of one step."""
+    place = Place()
+    serve(place, *(demand(1, connections=each) for each in connections))
+    assert place.started == [(1, False), (1, False)]
+    assert "none is connected" not in caplog.text
+
+
+def test_those_that_never_connected_are_counted_beside_one_that_did(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = Place()
+    answers = [demand(3, connections=6)] * 2
+    serve(place, demand(3, connections=5), *answers)
+    assert place.started == [(3, False)]
+    assert "2 workers ended and none is connected" in caplog.text
+
+
+def test_workers_that_connected_before_it_was_active_are_not_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = Place()
+    answers = [demand(1, connections=9), demand(1, connections=9), demand(1, connections=9)]
+    serve(place, demand(1, connections=5, is_active=False), *answers)
+    assert place.started == [(1, False)]
+    assert "1 workers ended and none is connected" in caplog.text
 
 
 def test_workers_that_wait_are_withdrawn_when_no_job_waits() -> None:

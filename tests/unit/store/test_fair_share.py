@@ -9,7 +9,7 @@ import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
-from qwicket.model.fair_share import HALF_LIFE_S, REBASE_AFTER
+from qwicket.model.fair_share import HALF_LIFE_S, REBASE_AFTER, weight
 from qwicket.model.jobs import Job
 from qwicket.store import Store
 from support.stores import NOW, add_job, execute, make_token
@@ -106,6 +106,50 @@ async def test_what_was_given_back_is_not_paid_for(
     line = await store.queues.state("simulator", NOW, limit=100)
     vtimes = {share.project: share.vtime for share in line.shares}
     assert vtimes[ada.project] == pytest.approx(0.0)
+
+
+async def use_of(store: Store, project: str, now: int) -> float:
+    """Return what a project with waiting jobs has used, in seconds of use at `now`."""
+    line = await store.queues.state("simulator", now, limit=100)
+    vtimes = {share.project: share.vtime for share in line.shares}
+    return vtimes[project] / weight(now, NOW)
+
+
+@pytest.mark.parametrize("claims", [1, 3])
+async def test_what_was_given_back_after_a_week_is_paid_back_exactly(
+    store: Store, ada: Token, runner: str, claims: int
+) -> None:
+    now = NOW
+    await many(store, ada, 1, est_seconds=3600.0)
+    for _ in range(claims):
+        (assignment,) = (await store.leases.claim("simulator", runner, now)).taken
+        now += 7 * HALF_LIFE_MS
+        await store.leases.release(assignment.lease, "test", now, counts_as_attempt=False)
+        assert await use_of(store, ada.project, now) == pytest.approx(0.0, abs=1e-6)
+        now += 3 * HALF_LIFE_MS
+
+
+async def test_a_job_that_ends_days_after_its_start_counts_what_was_measured(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await many(store, ada, 2, est_seconds=300_000.0)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    later = NOW + 2 * HALF_LIFE_MS
+    result = RunResult((Encoded(b"", b""),), 1000.0)
+    await store.leases.finish(assignment.lease, result, later)
+    assert await use_of(store, ada.project, later) == pytest.approx(1000.0)
+
+
+async def test_what_was_given_back_over_a_rescaling_is_paid_back_exactly(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await many(store, ada, 1, est_seconds=3600.0)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    later = NOW + int(1.5 * REBASE_AFTER * HALF_LIFE_MS)
+    await store.maintenance.repair_fair_share(later)
+    await store.leases.release(assignment.lease, "test", later, counts_as_attempt=False)
+    line = await store.queues.state("simulator", later, limit=100)
+    assert [share.vtime for share in line.shares] == pytest.approx([0.0], abs=1e-6)
 
 
 async def test_absence_buys_no_monopoly(store: Store, ada: Token, bob: Token, runner: str) -> None:

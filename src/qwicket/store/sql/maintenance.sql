@@ -7,6 +7,13 @@ on conflict (name) do update
 set holder = excluded.holder, fence = duty.fence + 1
 where not exists (select 1 from runner where runner.id = duty.holder);
 
+-- name: duty_count
+-- A worker of a scaler's group connects; nothing for a worker that no scaler has started.
+update duty set fence = fence + 1 where name = :name;
+
+-- name: duty_fence
+select fence from duty where name = :name;
+
 -- name: duty_holder
 -- No row if the duty has no holder, or if its holder is no longer a runner.
 select duty.holder from duty
