@@ -312,7 +312,7 @@ class Model:
             if job.started_at is None:
                 job.started_at = max(now, job.queued_at or 0)
             self._step(job, _S.RUNNING, now)
-            self._count(job, max(job.est_seconds, MIN_COST_S), now)
+            self._count(job, self._estimate(job))
             self._lend(job, each, runner)
             seconds += job.est_seconds
         expect(answer.is_last, not self._due(device, now), "whether more waits")
@@ -365,8 +365,7 @@ class Model:
         job.outcomes = parts
         job.error_code = bad[0].code if bad else None
         self._end(job, _S.FAILED if bad else _S.COMPLETED, now)
-        spent = max(ran.seconds, MIN_COST_S) - max(job.est_seconds, MIN_COST_S)
-        self._count(job, spent, now)
+        self._settle(job, ran.seconds, now)
         return self._same(answer, lease.job)
 
     def leases_release(
@@ -388,11 +387,12 @@ class Model:
         elif counts_as_attempt and job.attempts + 1 >= DEATHS:
             job.attempts, job.error_code = job.attempts + 1, "worker_died"
             self._end(job, _S.FAILED, now)
+            self._settle(job, job.est_seconds, now)
         else:
             job.attempts += counts_as_attempt
             job.runner = job.nonce = None
             self._step(job, _S.QUEUED, now)
-            self._count(job, -max(job.est_seconds, MIN_COST_S), now)
+            self._count(job, -self._estimate(job))
 
     def leases_cancel_stopped(self, answer: Any, lease: Lease, now: int) -> None:
         job = self._held(lease)
@@ -405,7 +405,7 @@ class Model:
         """End a job that was cancelled while it ran, and count the time that it ran."""
         self._end(job, _S.CANCELLED, now)
         ran_s = min(max(0, now - (job.started_at or now)) / 1000, job.est_seconds)
-        self._count(job, max(ran_s, MIN_COST_S) - max(job.est_seconds, MIN_COST_S), now)
+        self._settle(job, ran_s, now)
 
     def forwards_record_intent(self, answer: Any, lease: Lease, marker: str, now: int) -> None:
         job = self._held(lease)
@@ -561,10 +561,17 @@ class Model:
         floor = max(0.0, minimum - advantage) if waiting else 0.0
         self._used[job.queue] = max(self._used.get(job.queue, 0.0), floor)
 
-    def _count(self, job: ModelJob, seconds: float, now: int) -> None:
-        if seconds:
-            used = seconds * self._weight(now) / self._shares[job.new.project]
-            self._used[job.queue] += used
+    def _estimate(self, job: ModelJob) -> float:
+        """Return what a job counts until it ends: what is counted is what is given back."""
+        assert job.started_at is not None
+        return max(job.est_seconds, MIN_COST_S) * self._weight(job.started_at)
+
+    def _settle(self, job: ModelJob, seconds: float, now: int) -> None:
+        """Count the seconds that a job took, in place of its estimate."""
+        self._count(job, max(seconds, MIN_COST_S) * self._weight(now) - self._estimate(job))
+
+    def _count(self, job: ModelJob, used: float) -> None:
+        self._used[job.queue] += used / self._shares[job.new.project]
 
     def _weight(self, now: int) -> float:
         """Return the weight of a second of use; decay is counted from the first use."""
