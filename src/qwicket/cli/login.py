@@ -195,12 +195,16 @@ def _tokens(flow: Mapping[str, Any]) -> dict[str, str]:
     form = {"grant_type": _GRANT, "device_code": str(begun["device_code"]), "client_id": client}
     while time.monotonic() < deadline:
         time.sleep(interval_s)
-        status, found = _post(str(flow["token_endpoint"]), form)
+        try:
+            status, found = _post(str(flow["token_endpoint"]), form)
+        except click.ClickException as error:
+            click.echo(f"{error.message} The command asks again.", err=True)
+            status, found = 503, {}
         if status == 200 and isinstance(found.get("id_token"), str):
             names = ("id_token", "access_token")
             return {name: found[name] for name in names if isinstance(found.get(name), str)}
-        if found.get("error") == "slow_down":
-            interval_s += 5.0  # RFC 8628, 3.5
+        if status >= 500 or found.get("error") == "slow_down":
+            interval_s += 5.0  # RFC 8628, 3.5: also after a poll without an answer
         elif found.get("error") != "authorization_pending":
             raise click.ClickException(_refusal(found))
     raise click.ClickException(_REASONS["expired_token"])

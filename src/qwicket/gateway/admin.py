@@ -119,14 +119,12 @@ class Admin(AccountAdmin, JobAdmin):
 
     async def devices(self) -> list[tuple[Device, DeviceStatus, Presence | None]]:
         """Return all devices in listing order, with their status and presence."""
-        devices = self._store.devices
+        devices = await self._store.devices.all()
+        found = await self._store.devices.conditions(devices, self._now_ms())
         return [
-            (
-                device,
-                await devices.status(device.name, self._now_ms()),
-                None if device.is_simulated else await devices.presence(device),
-            )
-            for device in await devices.all()
+            (device, found[device.name].status, found[device.name].presence)
+            for device in devices
+            if device.name in found
         ]
 
     async def runners(self) -> list[Runner]:

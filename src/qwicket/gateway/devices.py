@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway.device_limits import DeviceLimits
     from qwicket.model.devices import Device, DeviceChanges
-    from qwicket.store import Store
+    from qwicket.store import DeviceCondition, Store
 
 
 class Devices:
@@ -46,7 +46,11 @@ class Devices:
     async def views(self, devices: Iterable[Device]) -> list[DeviceView]:
         """Return some of these devices with what changes."""
         await self._limits.update_memory()
-        return [await self._view(device) for device in devices]
+        devices = [*devices]
+        found = await self._store.devices.conditions(devices, self._now_ms())
+        return [
+            self._view(device, found[device.name]) for device in devices if device.name in found
+        ]
 
     async def get(self, name: str, dialect: str) -> DeviceView:
         """Return one device of this dialect.
@@ -55,7 +59,8 @@ class Devices:
             NotFound: The dialect does not show such a device.
         """
         await self._limits.update_memory()
-        return await self._view(await self._shown(name, dialect))
+        device = await self._shown(name, dialect)
+        return self._view(device, await self._store.devices.condition(device, self._now_ms()))
 
     async def calibration(self, name: str, dialect: str, at: int | None = None) -> Calibrated:
         """Return the calibration of a device at a time.
@@ -111,12 +116,9 @@ class Devices:
             raise no_device(name, dialect, await self._store.devices.offered(), field=None)
         return device
 
-    async def _view(self, device: Device) -> DeviceView:
-        now = self._now_ms()
-        status = await self._store.devices.status(device.name, now)
-        calibration = await self._store.calibrations.at(device.name, now)
+    def _view(self, device: Device, condition: DeviceCondition) -> DeviceView:
+        status, presence, calibration = condition
         is_twin = calibration is not None and device.is_simulated
-        presence = None if device.is_simulated else await self._store.devices.presence(device)
         # While a device is on, the reason why the other cloud does not run its jobs is shown.
         if presence is not None and status.is_on and presence.reason:
             status = msgspec.structs.replace(status, reason=presence.reason)

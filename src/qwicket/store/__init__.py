@@ -16,7 +16,7 @@ from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changes, JobChange, Watch
 from qwicket.store.client_documents import ClientDocuments
 from qwicket.store.database import Database
-from qwicket.store.devices import Devices, DeviceSnapshot
+from qwicket.store.devices import DeviceCondition, Devices, DeviceSnapshot
 from qwicket.store.job_groups import JobGroups
 from qwicket.store.jobs import JobEvent, Jobs, JobSizes, PackedProgram, Program
 from qwicket.store.leases import Claim, HeldLease, Leases
@@ -52,6 +52,7 @@ __all__ = [
     "Changes",
     "Claim",
     "Claimable",
+    "DeviceCondition",
     "DeviceSnapshot",
     "EndedJob",
     "FullProgram",

@@ -17,7 +17,7 @@ from qwicket.model.devices import (
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.store import calibrations
 from qwicket.store.operations import Operations, read, scan, write
-from qwicket.store.rows import existing
+from qwicket.store.rows import existing, from_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +37,14 @@ class DeviceSnapshot(NamedTuple):
     status: DeviceStatus
     calibration: Calibrated | None
     exam: str | None = None
+
+
+class DeviceCondition(NamedTuple):
+    """The status of a device, its presence unless it is simulated, and its calibration."""
+
+    status: DeviceStatus
+    presence: Presence | None
+    calibration: Calibrated | None
 
 
 class Devices(Operations):
@@ -87,9 +95,24 @@ class Devices(Operations):
         """Return the presence of what serves a device from elsewhere: agents, or another cloud."""
         is_remote = device.driver == "remote"
         row = tx.one("mirror_get" if is_remote else "device_presence", name=device.name)
-        if row is not None:
-            return Presence(*row)
-        return Presence(0, None, "it has not been reached yet" if is_remote else "")
+        return _presence(device, row)
+
+    @read
+    def condition(tx: Tx, device: Device, at: int) -> DeviceCondition:
+        """Return the condition of one device."""
+        calibration = tx.one("calibration_at", device=device.name, at=at)
+        return DeviceCondition(
+            Devices.status(tx, device.name, at),
+            None if device.is_simulated else Devices.presence(tx, device),
+            calibrations.decode_row(calibration) if calibration else None,
+        )
+
+    @scan
+    def conditions(tx: Tx, devices: Iterable[Device], at: int) -> dict[str, DeviceCondition]:
+        """Return the conditions of devices by their names, without those that do not exist."""
+        by_name = {each.name: each for each in devices}
+        found = tx.all("device_conditions", tags=from_texts(tuple(by_name)), at=at)
+        return {row[0]: _condition(by_name[row[0]], row[1:], at) for row in found}
 
     @write
     def turn_off_new(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
@@ -175,6 +198,22 @@ def _snapshot(row: Row, at: int) -> DeviceSnapshot:
         calibrations.decode_row(tuple(calibration)) if calibration[0] is not None else None,
         exam,
     )
+
+
+def _condition(device: Device, row: Row, at: int) -> DeviceCondition:
+    state, agents, mirror, calibration = row[:7], row[7:9], row[9:13], row[13:]
+    seen = agents if device.driver != "remote" else mirror if mirror[0] is not None else None
+    return DeviceCondition(
+        _status(state, at),
+        None if device.is_simulated else _presence(device, seen),
+        calibrations.decode_row(calibration) if calibration[0] is not None else None,
+    )
+
+
+def _presence(device: Device, row: Row | None) -> Presence:
+    if row is not None:
+        return Presence(*row)
+    return Presence(0, None, "it has not been reached yet" if device.driver == "remote" else "")
 
 
 def _status(row: Row, at: int) -> DeviceStatus:

@@ -6,9 +6,12 @@ import asyncio
 import os
 import re
 import sqlite3
+import time
 import tomllib
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,7 +22,7 @@ from qwicket.cli.watch import _read_job
 from qwicket.clients.native import connect
 from qwicket.devices import built_in
 from qwicket.store import open_sqlite
-from support.bad_server import BadServer, answer
+from support.bad_server import BadServer, Request, Step, answer, drop
 
 TOKEN = re.compile(r"qw_[A-Za-z0-9]{43}\n")
 YEAR_S = 365 * 86400
@@ -322,6 +325,36 @@ def test_a_server_with_half_a_sign_in_has_none() -> None:
     with BadServer(answer(200, {"device_flow": {"client_id": "qwicket"}})) as server:
         done = CliRunner().invoke(main, ["login", "--url", server.url, "--profile", "new"])
     assert (done.exit_code, "has no single sign-on" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("lost", [drop(), answer(503), answer(502, b"<html>")])
+def test_a_lost_poll_of_the_provider_does_not_end_the_sign_in(
+    lost: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    # The pauses are recorded, because they take too long for a test.
+    clock = SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic)
+    monkeypatch.setattr(login, "time", clock)
+
+    def flow(request: Request) -> dict[str, Any]:
+        url = f"http://{request.headers['host']}"
+        ends = {"device_endpoint": f"{url}/device", "token_endpoint": f"{url}/token"}
+        return {"device_flow": {"client_id": "qwicket", **ends}}
+
+    code = {"device_code": "x", "user_code": "AB", "verification_uri": "https://id.example.org"}
+    script = (
+        answer(200, flow),
+        answer(200, code),
+        *(answer(400, {"error": "authorization_pending"}), lost),
+        answer(200, {"id_token": "y"}),
+        answer(201, {"id": "t", "secret": "qw_x"}),
+    )
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    with BadServer(*script) as server:
+        command = ["login", "--url", server.url, "--profile", "new"]
+        done = CliRunner().invoke(main, command, env=env)
+    assert (done.exit_code, "Signed in at" in done.output) == (0, True), done.output
+    assert pauses == [5.0, 5.0, 10.0], "it asks less often after that (RFC 8628, 3.5)"
 
 
 def test_a_job_that_was_deleted_meanwhile_does_not_end_the_watch() -> None:

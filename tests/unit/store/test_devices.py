@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from msgspec import structs
 
-from qwicket.devices import built_in
-from qwicket.model.devices import DeviceChange, DeviceStatus, Provider
+from qwicket.devices import built_in, calibrations
+from qwicket.model.accounts import Token
+from qwicket.model.devices import DeviceChange, DeviceStatus, Presence, Provider
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.jobs import Runner
 from qwicket.store import Store
 from qwicket.store.devices import KEPT_CHANGES
+from support.reservations import reserve
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +136,37 @@ async def test_a_device_that_is_parked_has_a_change_once(store: Store) -> None:
         await store.devices.turn_off_new({"simulator": "no engine"}, NOW + number)
     found = (await store.devices.changes("simulator", NOW)).changes
     assert found == [DeviceChange(NOW, "off", "no engine")]
+
+
+async def test_all_devices_are_read_at_once_as_each_by_itself(store: Store, ada: Token) -> None:
+    own = built_in()[0]
+    names = ("on", "off", "over", "draining", "window", "said")
+    devices = [structs.replace(own, name=name) for name in names]
+    for name, driver in (("lab", "agent"), ("away", "agent"), ("far", "remote"), ("new", "remote")):
+        devices.append(structs.replace(own, name=name, driver=driver))
+    await store.devices.seed(devices, "builtin")
+    for name, status in {
+        "off": DeviceStatus(is_on=False, reason="service", until_at=NOW + 10),
+        "over": DeviceStatus(is_on=False, reason="service", until_at=NOW - 10),
+        "draining": DeviceStatus(is_draining=True, reason="soon"),
+        "lab": DeviceStatus(is_on=False, reason="holiday"),
+    }.items():
+        await store.devices.set_status(name, status, NOW)
+    await store.devices.set_message("said", "cooling", NOW)
+    await reserve(store, kind="maintenance", device="window", from_at=NOW - 5, until_at=NOW + 5)
+    for agent in ("one", "two"):
+        await store.leases.renew(Runner(agent, "agent", 0, 1, "lab"), [], NOW)
+    await store.forwards.put_mirror("far", NOW, is_online=False, reason="full", n_waiting=3)
+    for days in (2, 1, -1):
+        at = datetime.fromtimestamp(NOW / 1000, UTC) - timedelta(days=days)
+        twin = structs.replace(calibrations()["qpu.aria-1"], valid_from=at)
+        await store.calibrations.seed({"on": twin}, NOW)
+
+    found = await store.devices.conditions(devices, NOW)
+    for device in devices:
+        assert found[device.name] == await store.devices.condition(device, NOW), device.name
+    assert found["lab"].presence == Presence(2, NOW)
+    assert found["far"].presence == Presence(0, NOW, "full", 3)
+    assert not found["window"].status.is_on
+    assert found["on"].calibration is not None
+    assert (await store.devices.conditions(devices[1:3], NOW)).keys() == {"off", "over"}

@@ -34,6 +34,23 @@ where device.name = :name;
 -- name: device_list
 select body from device order by position, name;
 
+-- name: device_conditions
+-- The states of the devices named in `:tags`, what serves them from elsewhere, and their current
+-- calibrations; keys and index runner_by_device.
+select
+    device.name, {device_state},
+    (select count(*) from runner where runner.device = device.name), device.seen_at,
+    mirror.is_online, mirror.seen_at, mirror.reason, mirror.n_waiting,
+    calibration.id, calibration.device, calibration.valid_from, calibration.body
+from {each_text}
+inner join device on device.name = asked.value
+left join device_state on device_state.device = device.name
+left join mirror on mirror.device = device.name
+left join calibration on calibration.device = device.name and calibration.number = (
+    select max(number) from calibration as known
+    where known.device = device.name and known.valid_from <= :at
+);
+
 -- name: device_offered_list
 select device.body from device
 join provider on provider.name = device.provider and provider.is_active = 1
