@@ -90,17 +90,23 @@ class LivenessMonitor:
             for runner, beat in beats.items()
         }
 
-    async def void_silent(self) -> list[str]:
+    async def void_silent(self, *, ignore_newer: bool = False) -> list[str]:
         """Void the runners whose heartbeats have not changed for the lease time; return their ids.
 
-        Heartbeats since the last `look` do not count.
+        Args:
+            ignore_newer: Heartbeats since the last `look` do not count.
         """
+        leases = self._store.leases
         now = self._monotonic()
         dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
         voided = []
         for runner in dead:
             beat, _ = self._seen[runner]
-            jobs = await self._store.leases.void_dead_runner(runner, beat, self._now_ms())
+            jobs = (
+                await leases.void_runner(runner, self._now_ms())
+                if ignore_newer
+                else await leases.void_dead_runner(runner, beat, self._now_ms())
+            )
             self._seen.pop(runner, None)
             if jobs is not None:
                 voided.append(runner)

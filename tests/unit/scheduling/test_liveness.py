@@ -129,3 +129,17 @@ async def test_a_heartbeat_that_waits_for_a_slow_disk_counts(
     assert present is not None
     assert present.state is JobState.RUNNING
     assert await look_for(monitor, clock, LEASE_S) == ["other"]
+
+
+async def test_a_heartbeat_after_the_last_look_does_not_count_where_the_clock_jumped(
+    store: Store, ada: Token, monitor: LivenessMonitor, clock: Clock
+) -> None:
+    job = await add_job(store, ada)
+    await store.leases.claim("simulator", "other", NOW)
+    await monitor.look()
+    clock.now += LEASE_S
+    await beat(store, "other")
+    assert await monitor.void_silent(ignore_newer=True) == ["other"]
+    present = await store.jobs.get(job.id)
+    assert present is not None
+    assert present.state is JobState.QUEUED

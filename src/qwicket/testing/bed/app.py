@@ -237,7 +237,7 @@ class Bed(App):
         """Change the time, and how fast it runs; see `Clock.move`. Leases then end at once."""
         await self._liveness.look()
         self.clock.move(at=at, by=by, rate=rate)
-        await self._liveness.void_silent()
+        await self._liveness.void_silent(ignore_newer=True)
         self._bed_store.changes.resync()  # forecasts are from another time
 
     async def load(self, world: World) -> None:
