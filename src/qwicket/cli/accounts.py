@@ -67,7 +67,7 @@ def user() -> None:
 )
 @click.option(
     "--expires",
-    callback=options.life_s,
+    callback=options.duration_s,
     metavar="TIME",
     help="With --from: lifetime of the tokens, such as 90d or 12h.",
 )
@@ -246,7 +246,7 @@ def token() -> None:
     " Repeatable; by default all devices.",
 )
 @click.option(
-    "--expires", callback=options.life_s, metavar="TIME", help="Lifetime, such as 90d or 12h."
+    "--expires", callback=options.duration_s, metavar="TIME", help="Lifetime, such as 90d or 12h."
 )
 @click.option(
     "--aws",

@@ -37,7 +37,7 @@ _HEADINGS: Final = ("id", "project", "used", "of", "until")
     "life_s",
     default="7d",
     show_default=True,
-    callback=options.life_s,
+    callback=options.duration_s,
     metavar="DURATION",
     help="Time until it ends, such as 7d or 12h; at most 366d.",
 )
@@ -65,7 +65,7 @@ def invite(
 @json_flag
 @options.administration
 def invitations(as_json: bool, admin: Administration) -> None:
-    """List the invitations that have not ended, the newest first."""
+    """List the valid invitations, the newest first."""
     found = admin.get("invitations", of=schema.InvitationList).invitations
     rows = [
         Row(

@@ -91,7 +91,7 @@ def job_filters(command: F) -> F:
             ),
             click.option(
                 "--since",
-                callback=options.life_s,
+                callback=options.duration_s,
                 metavar="TIME",
                 help="Maximum age, such as 12h or 3d.",
             ),

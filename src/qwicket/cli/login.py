@@ -79,7 +79,7 @@ class _Profile(NamedTuple):
 @click.option("--project", metavar="NAME", help="Project of the token; by default your own.")
 @click.option(
     "--expires",
-    callback=options.life_s,
+    callback=options.duration_s,
     metavar="TIME",
     help="Lifetime of the token, such as 90d or 12h; by default 30 days.",
 )

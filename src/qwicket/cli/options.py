@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     """Function that returns a client of the chosen server."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_LIFE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
-_MAX_LIFE_S: Final = 100 * 366 * 86400
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_MAX_DURATION_S: Final = 100 * 366 * 86400
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -323,7 +323,7 @@ def administration(command: F) -> F:
     return cast(F, data_dir(database_url(of_server)))
 
 
-def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+def duration_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Parse a duration such as 90d or 12h; return seconds.
 
     Raises:
@@ -331,9 +331,9 @@ def life_s(_context: click.Context, _option: click.Parameter, text: str | None) 
     """
     if text is None:
         return None
-    match = _LIFE.fullmatch(text)
+    match = _DURATION.fullmatch(text)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not 0 < seconds <= _MAX_LIFE_S:
+    if not 0 < seconds <= _MAX_DURATION_S:
         raise click.BadParameter(f"{text!r} is not a duration. Use 90d, 12h or 30m, for example.")
     return seconds
 
@@ -353,9 +353,9 @@ def _time(text: str, zone: tzinfo) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        match = _LIFE.fullmatch(text)
+        match = _DURATION.fullmatch(text)
         seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-        if not 0 < seconds <= _MAX_LIFE_S:
+        if not 0 < seconds <= _MAX_DURATION_S:
             raise click.BadParameter(
                 f"{text!r} is not a time. Use 90m, 3d or 2026-11-30T08:00, for example."
             ) from None
@@ -395,7 +395,7 @@ def window(command: F) -> F:
     for option in (
         click.option(
             "--drain",
-            callback=life_s,
+            callback=duration_s,
             metavar="DURATION",
             help="Time before the start in which no job of others starts, however short;"
             " by default 10s, on devices of labs 60s.",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--link", is_flag=True, help="Make a link to the job and its result for anyone.")
 @click.option(
     "--expires",
-    callback=options.life_s,
+    callback=options.duration_s,
     metavar="TIME",
     help="With --link: lifetime of the link, such as 12h or 30d; by default 7d, at most 365d.",
 )

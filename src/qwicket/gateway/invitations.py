@@ -86,7 +86,7 @@ class InvitationAdmin:
         return NewInvitation(await self._store.add(new, digest(code)), code)
 
     async def all(self) -> list[Invitation]:
-        """Return the invitations that have not ended, the newest first."""
+        """Return the valid invitations, the newest first."""
         return await self._store.all(self._now_ms())
 
     async def remove(self, id: str) -> None:

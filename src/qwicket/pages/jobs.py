@@ -46,7 +46,7 @@ _ACTIONS: Final = {
     "repeat": "Run again",
     "tag": "Tag",
 }
-_AT_ONCE: Final = {"cancel": 500, "delete": 500, "repeat": 20, "tag": 50}
+_JOBS_PER_STEP: Final = {"cancel": 500, "delete": 500, "repeat": 20, "tag": 50}
 """Jobs that one step of an action changes."""
 _MAX_CHANGE_S: Final = 5.0
 """Time in seconds after which the rest of a change waits for another click."""
@@ -89,7 +89,7 @@ class Search(NamedTuple):
         return urlencode(self.fields)
 
 
-class Asked(NamedTuple):
+class ChangeRequest(NamedTuple):
     """A change of jobs as a form asks for it; without ids it concerns all that match."""
 
     action: str
@@ -103,7 +103,7 @@ class Asked(NamedTuple):
         return _ACTIONS[self.action]
 
 
-class Changed(NamedTuple):
+class ChangeReport(NamedTuple):
     """What a change of many jobs has done.
 
     Attributes:
@@ -206,12 +206,12 @@ async def confirm_change(pages: Handlers, actor: Actor, request: Request[Form]) 
 
     A number above the limit is counted in a second request, and only then can the change be made.
     """
-    asked = await _asked(pages, actor, request)
+    change = await _change_request(pages, actor, request)
     is_exact = request.payload.get("exact") == "yes"
-    number = len(asked.ids) if asked.ids else await _number(pages, actor, asked, is_exact)
+    number = len(change.ids) if change.ids else await _number(pages, actor, change, is_exact)
     is_open = number > MAX_COUNTED and not is_exact
-    title = f"{asked.label} {render_count(number, is_open)}?"
-    return _change_page(pages, actor, request, asked, title, is_open=is_open)
+    title = f"{change.label} {render_count(number, is_open)}?"
+    return _change_page(pages, actor, request, change, title, is_open=is_open)
 
 
 def render_count(number: int, is_open: bool) -> str:
@@ -221,15 +221,15 @@ def render_count(number: int, is_open: bool) -> str:
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
 
 
-async def _number(pages: Handlers, actor: Actor, asked: Asked, is_exact: bool) -> int:
+async def _number(pages: Handlers, actor: Actor, change: ChangeRequest, is_exact: bool) -> int:
     """Return how many jobs a change of all that match concerns; if not exactly, up to a limit.
 
     Raises:
         Unavailable: An exact count takes too long.
     """
-    query = asked.search.query
+    query = change.search.query
     wanted = query.states or tuple(JobState)
-    states = tuple(state for state in wanted if _concerns(asked.action, state))
+    states = tuple(state for state in wanted if _concerns(change.action, state))
     if not states:
         return 0
     if states != tuple(JobState):
@@ -242,18 +242,18 @@ async def _number(pages: Handlers, actor: Actor, asked: Asked, is_exact: bool) -
 
 async def change_jobs(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
     """Change the jobs that were chosen, or all that match."""
-    asked = await _asked(pages, actor, request)
-    change = _Change(pages, actor, request, asked.action, asked.tag)
-    if asked.ids:
-        changed = await change.of_chosen(asked.ids)
+    change = await _change_request(pages, actor, request)
+    steps = _ChangeSteps(pages, actor, request, change.action, change.tag)
+    if change.ids:
+        report = await steps.change_chosen(change.ids)
     else:
-        changed = await change.of_all(asked.search.query)
-    n_done = changed.n_done
-    title = f"{asked.label}: {n_done:,} {'job' if n_done == 1 else 'jobs'}"
-    return _change_page(pages, actor, request, asked, title, changed)
+        report = await steps.change_all(change.search.query)
+    n_done = report.n_done
+    title = f"{change.label}: {n_done:,} {'job' if n_done == 1 else 'jobs'}"
+    return _change_page(pages, actor, request, change, title, report)
 
 
-async def _asked(pages: Handlers, actor: Actor, request: Request[Form]) -> Asked:
+async def _change_request(pages: Handlers, actor: Actor, request: Request[Form]) -> ChangeRequest:
     """Return what a form asks for.
 
     Raises:
@@ -262,16 +262,16 @@ async def _asked(pages: Handlers, actor: Actor, request: Request[Form]) -> Asked
     """
     check_form(request, SESSION)
     action, tag = _action(request.payload)
-    return Asked(action, tag, *await _chosen(pages, actor, request.payload))
+    return ChangeRequest(action, tag, *await _chosen(pages, actor, request.payload))
 
 
 def _change_page(
     pages: Handlers,
     actor: Actor,
     request: Request[Form],
-    asked: Asked,
+    change: ChangeRequest,
     title: str,
-    changed: Changed | None = None,
+    report: ChangeReport | None = None,
     *,
     is_open: bool = False,
 ) -> Response:
@@ -279,14 +279,14 @@ def _change_page(
         "change-jobs",
         is_live=is_open,
         title=title,
-        asked=asked,
-        changed=changed,
+        change=change,
+        report=report,
         is_open=is_open,
         **frame(actor, request),
     )
 
 
-class _Change:
+class _ChangeSteps:
     """A change of many jobs, in steps."""
 
     def __init__(
@@ -300,39 +300,39 @@ class _Change:
         self._n_done = self._n_skipped = 0
         self._skipped: list[tuple[str, str]] = []
 
-    async def of_chosen(self, ids: Sequence[str]) -> Changed:
+    async def change_chosen(self, ids: Sequence[str]) -> ChangeReport:
         jobs = []
         for each in ids:
             try:
                 jobs.append(await self._gateway.jobs.get(self._actor, each))
             except NotFound as error:
                 self._skip(each, error.detail)
-        await self._step(jobs)
-        return self._result(None)
+        await self._change_step(jobs)
+        return self._report(None)
 
-    async def of_all(self, query: JobQuery) -> Changed:
+    async def change_all(self, query: JobQuery) -> ChangeReport:
         """Change all jobs of a search, newest first, until it takes too long."""
         end = time.monotonic() + _MAX_CHANGE_S
-        limit = _AT_ONCE[self._action]
+        limit = _JOBS_PER_STEP[self._action]
         while True:
             jobs = await self._gateway.jobs.page(self._actor, structs.replace(query, limit=limit))
-            await self._step([job for job in jobs if _concerns(self._action, job.state)])
+            await self._change_step([job for job in jobs if _concerns(self._action, job.state)])
             if len(jobs) < limit:
-                return self._result(None)
+                return self._report(None)
             query = structs.replace(query, before=jobs[-1].seq)
             if time.monotonic() > end:
-                return self._result(jobs[-1].seq)
+                return self._report(jobs[-1].seq)
 
-    async def _step(self, jobs: Sequence[Job]) -> None:
+    async def _change_step(self, jobs: Sequence[Job]) -> None:
         if self._action in ("cancel", "delete"):
-            await self._together(jobs)
+            await self._change_together(jobs)
         elif self._action == "tag":
-            await asyncio.gather(*(self._alone(job) for job in jobs))
+            await asyncio.gather(*(self._change_one(job) for job in jobs))
         else:
             for job in jobs:
-                await self._alone(job)
+                await self._change_one(job)
 
-    async def _together(self, jobs: Sequence[Job]) -> None:
+    async def _change_together(self, jobs: Sequence[Job]) -> None:
         """Cancel or delete jobs in one operation; if that is refused, one by one."""
         bulk = self._gateway.bulk
         do = bulk.cancel if self._action == "cancel" else bulk.delete
@@ -349,11 +349,11 @@ class _Change:
                 self._skip(fitting[0].id, error.detail)
                 return
             for job in fitting:
-                await self._together([job])
+                await self._change_together([job])
         else:
             self._n_done += len(fitting)
 
-    async def _alone(self, job: Job) -> None:
+    async def _change_one(self, job: Job) -> None:
         try:
             if self._action == "tag":
                 tags = tuple(dict.fromkeys((*job.tags, self._tag)))
@@ -372,8 +372,8 @@ class _Change:
         if len(self._skipped) < _MAX_SHOWN:
             self._skipped.append((job, reason))
 
-    def _result(self, before: int | None) -> Changed:
-        return Changed(self._n_done, self._skipped, self._n_skipped, before)
+    def _report(self, before: int | None) -> ChangeReport:
+        return ChangeReport(self._n_done, self._skipped, self._n_skipped, before)
 
 
 def _concerns(action: str, state: JobState) -> bool:

@@ -70,17 +70,17 @@ class AgentScheduler:
             Unavailable: The server is stopping.
         """
         assert agent.device is not None
-        mark = self._newest[agent.id] = object()
+        marker = self._newest[agent.id] = object()
 
         async def is_abandoned() -> bool:
             # An agent claims once at a time, so an older claim belongs to a broken connection.
-            return self._newest.get(agent.id) is not mark or await is_gone()
+            return self._newest.get(agent.id) is not marker or await is_gone()
 
         try:
             with self._store.changes.watch(f"{agent.device} for {agent.id}") as watch:
                 return await self._wait(agent, agent.device, known, wait_s, watch, is_abandoned)
         finally:
-            if self._newest.get(agent.id) is mark:
+            if self._newest.get(agent.id) is marker:
                 del self._newest[agent.id]
 
     async def _wait(
@@ -104,7 +104,7 @@ class AgentScheduler:
                 if changes.is_closed:
                     raise Unavailable("The server is stopping.", retry_after_s=1.0)
                 await self._store.leases.renew(agent, known, self._now_ms(), maximum=self._maximum)
-                assignment = await self._take(agent, device, is_abandoned)
+                assignment = await self._claim_next(agent, device, is_abandoned)
                 left_s = deadline - time.monotonic()
                 if assignment is not None or left_s <= 0:
                     return assignment
@@ -113,24 +113,24 @@ class AgentScheduler:
             stop_listening()
         return None
 
-    async def _take(
+    async def _claim_next(
         self, agent: Runner, device: str, is_abandoned: Callable[[], Awaitable[bool]]
     ) -> Assignment | None:
         claim = asyncio.ensure_future(
             self._store.leases.claim(device, agent.id, self._now_ms(), durable=True)
         )
         try:
-            taken = (await asyncio.shield(claim)).taken
+            claimed = (await asyncio.shield(claim)).taken
         except asyncio.CancelledError:
             # The claim may have been committed, but nobody receives it.
-            await self._give_back((await claim).taken)
+            await self._release_undelivered((await claim).taken)
             raise
-        if taken and await is_abandoned():
-            await self._give_back(taken)
+        if claimed and await is_abandoned():
+            await self._release_undelivered(claimed)
             return None
-        return taken[0] if taken else None
+        return claimed[0] if claimed else None
 
-    async def _give_back(self, claimed: Sequence[Assignment]) -> None:
+    async def _release_undelivered(self, claimed: Sequence[Assignment]) -> None:
         for assignment in claimed:
             try:
                 await self._store.leases.release(

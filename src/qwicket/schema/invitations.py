@@ -58,7 +58,7 @@ class CreatedInvitationBody(InvitationBody, RedactedRepr, frozen=True, kw_only=T
 
 
 class InvitationList(ResponseBody, frozen=True, kw_only=True):
-    """The invitations that have not ended, the newest first.
+    """The valid invitations, the newest first.
 
     Attributes:
         invitations: The invitations.

@@ -56,7 +56,7 @@ class Invitations(Operations):
 
     @scan
     def all(tx: Tx, now: int) -> list[Invitation]:
-        """Return the invitations that have not ended, the newest first."""
+        """Return the valid invitations, the newest first."""
         return [Invitation(*row) for row in tx.all("invitation_list", now=now)]
 
     @read

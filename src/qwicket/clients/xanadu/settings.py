@@ -69,22 +69,22 @@ class Settings:
         PORT: int = _UNSET,  # noqa: N803 - as REFRESH_TOKEN
         TLS: bool = _UNSET,  # noqa: N803 - as REFRESH_TOKEN
     ) -> None:
-        written = _read(path())
+        file_values = _read(path())
 
-        def known(name: str, given: Any, default: Any) -> Any:
-            if given is not _UNSET:
-                return given
-            return os.environ.get(_PREFIX + name, written.get(_PREFIX + name, default))
+        def setting(name: str, argument: Any, default: Any) -> Any:
+            if argument is not _UNSET:
+                return argument
+            return os.environ.get(_PREFIX + name, file_values.get(_PREFIX + name, default))
 
-        self.REFRESH_TOKEN = known("REFRESH_TOKEN", REFRESH_TOKEN, None)
-        self.ACCESS_TOKEN = known("ACCESS_TOKEN", ACCESS_TOKEN, None)
-        host = known("HOST", HOST, None)
-        self._host_source = _host_source(HOST is not _UNSET, written)
+        self.REFRESH_TOKEN = setting("REFRESH_TOKEN", REFRESH_TOKEN, None)
+        self.ACCESS_TOKEN = setting("ACCESS_TOKEN", ACCESS_TOKEN, None)
+        host = setting("HOST", HOST, None)
+        self._host_source = _host_source(HOST is not _UNSET, file_values)
         qwicket = _qwicket_server() if host is None and self._allows_qwicket() else None
         default_host, default_port, default_tls = qwicket or (DEFAULT_HOST, 443, True)
         self.HOST = default_host if host is None else host
-        self.PORT = _port(known("PORT", PORT, default_port))
-        self.TLS = _boolean(known("TLS", TLS, default_tls))
+        self.PORT = _port(setting("PORT", PORT, default_port))
+        self.TLS = _boolean(setting("TLS", TLS, default_tls))
         is_its_address = qwicket == (self.HOST, self.PORT, self.TLS)
         self.has_qwicket_token = (
             is_its_address and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None
@@ -104,12 +104,12 @@ class Settings:
 
     def __repr__(self) -> str:
         tokens = {"REFRESH_TOKEN", "ACCESS_TOKEN"}
-        shown = (
+        items = (
             f"{field.name}={'...' if field.name in tokens and value is not None else repr(value)}"
             for field in fields(self)
             for value in [getattr(self, field.name)]
         )
-        return f"Settings({', '.join(shown)})"
+        return f"Settings({', '.join(items)})"
 
     def save(self) -> None:
         """Write the file, readable for its owner only.
@@ -127,22 +127,22 @@ class Settings:
             raise ValueError("A setting must not contain a quote or a line end.")
         file = path()
         file.parent.mkdir(parents=True, exist_ok=True)
-        with open(file, "w", encoding="utf-8", opener=_private) as stream:
+        with open(file, "w", encoding="utf-8", opener=_open_private) as stream:
             stream.writelines(lines)
 
 
-def load_config(**given: Any) -> Settings:
+def load_config(**settings: Any) -> Settings:
     """Return settings from the arguments, else the environment, else the file."""
-    return Settings(**given)
+    return Settings(**settings)
 
 
-def _host_source(is_given: bool, written: Mapping[str, str]) -> str:
+def _host_source(is_given: bool, file_values: Mapping[str, str]) -> str:
     name = f"{_PREFIX}HOST"
     if is_given:
         return HOST_ARGUMENTS
     if name in os.environ:
         return f"{name} and {_PREFIX}PORT"
-    return f"{name} and {_PREFIX}PORT in {path()}" if name in written else URL_SOURCE
+    return f"{name} and {_PREFIX}PORT in {path()}" if name in file_values else URL_SOURCE
 
 
 def _qwicket_server() -> tuple[str, int, bool] | None:
@@ -154,7 +154,7 @@ def _qwicket_server() -> tuple[str, int, bool] | None:
     return parts.hostname, parts.port or (443 if is_tls else 80), is_tls
 
 
-def _private(name: str, flags: int) -> int:
+def _open_private(name: str, flags: int) -> int:
     """Open a file for its owner only, also if it exists with other permissions."""
     descriptor = os.open(name, flags, 0o600)
     os.fchmod(descriptor, 0o600)
@@ -166,13 +166,13 @@ def _read(file: Path) -> dict[str, str]:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
-    found = {}
+    values = {}
     for line in text.splitlines():
         if match := _LINE.fullmatch(line):
             name, value = match.groups()
             is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            found[name] = value[1:-1] if is_quoted else value.partition(" #")[0].strip()
-    return found
+            values[name] = value[1:-1] if is_quoted else value.partition(" #")[0].strip()
+    return values
 
 
 def _port(value: Any) -> int:

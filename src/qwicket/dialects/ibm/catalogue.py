@@ -20,9 +20,9 @@ VERSION: Final = "1.0.0"
 _SINCE_MS: Final = 1_767_225_600_000
 """`online_date` of devices without a calibration: the beginning of 2026, in Unix milliseconds."""
 
-_FREE: Final = frozenset({*FRAME_CHANGES, "u1"})
+_VIRTUAL_GATES: Final = frozenset({*FRAME_CHANGES, "u1"})
 """Gates without time and error: a machine does them by shifting the phase of later pulses."""
-_ON_TWO: Final = ("swap", "rxx", "ryy", "rzz", "zz", "ms", "ecr", "rzx", "iswap", "dcx")
+_TWO_QUBIT_GATES: Final = ("swap", "rxx", "ryy", "rzz", "zz", "ms", "ecr", "rzx", "iswap", "dcx")
 """Gates on two qubits, neither of which is a control."""
 _FRACTIONAL: Final = ("rx", "rzz")
 _DEFINITIONS: Final = {
@@ -47,7 +47,7 @@ def configuration(view: DeviceView) -> dict[str, Any]:
     """Return a device's configuration. A device without a calibration is shown as a simulator."""
     spec, calibration = view.device.spec, view.calibration
     pairs = _directed(calibration.body) if calibration else None
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "backend_name": view.device.name,
         "backend_version": VERSION,
         "n_qubits": view.qubits,
@@ -71,41 +71,41 @@ def configuration(view: DeviceView) -> dict[str, Any]:
         "supported_instructions": [*spec.gates, "measure", "reset", "delay", "barrier"],
     }
     if calibration is not None:
-        shown |= {
+        body |= {
             "meas_map": [list(range(view.qubits))],
             "multi_meas_enabled": True,  # pytket-qiskit reads it
             "dt": 2 / 9,  # ns
             "dtm": 2 / 9,
             "rep_times": [1000.0],  # µs
         }
-    return shown
+    return body
 
 
-def with_fractional_gates(shown: dict[str, Any]) -> dict[str, Any]:
+def with_fractional_gates(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of a simulator with RX and RZZ of any angle.
 
     Clients offer them to transpilers only if users request fractional gates.
     """
     return {
-        **shown,
-        "basis_gates": [*shown["basis_gates"], *_FRACTIONAL],
-        "gates": [*shown["gates"], *(_gate(name, 0, None) for name in _FRACTIONAL)],
-        "supported_instructions": [*shown["supported_instructions"], *_FRACTIONAL],
+        **configuration,
+        "basis_gates": [*configuration["basis_gates"], *_FRACTIONAL],
+        "gates": [*configuration["gates"], *(_gate(name, 0, None) for name in _FRACTIONAL)],
+        "supported_instructions": [*configuration["supported_instructions"], *_FRACTIONAL],
     }
 
 
 def _gate(name: str, qubits: int, pairs: list[list[int]] | None) -> dict[str, Any]:
     parameters, definition = _DEFINITIONS.get(name, ((), ""))
-    shown: dict[str, Any] = {"name": name, "parameters": parameters, "qasm_def": definition}
+    body: dict[str, Any] = {"name": name, "parameters": parameters, "qasm_def": definition}
     if pairs is not None and _n_qubits(name) <= 2:
-        shown["coupling_map"] = pairs if _n_qubits(name) == 2 else [[q] for q in range(qubits)]
-    return shown
+        body["coupling_map"] = pairs if _n_qubits(name) == 2 else [[q] for q in range(qubits)]
+    return body
 
 
 def _n_qubits(name: str) -> int:
     """Return the number of qubits of a gate, controls included; a lab names its own gates."""
     flat, n_controls = GATE_NAMES.get(name, (name, 0))
-    return n_controls + (2 if flat in _ON_TWO else 1)
+    return n_controls + (2 if flat in _TWO_QUBIT_GATES else 1)
 
 
 def _directed(calibration: Calibration) -> list[list[int]] | None:
@@ -156,8 +156,8 @@ def _gates(
             continue
         for qubit, figures in enumerate(qubits):
             one = figures.gate or calibration.one_qubit
-            is_free = name in _FREE
-            error, duration_s = (0.0, 0.0) if is_free else (one.error, one.duration_s)
+            is_virtual = name in _VIRTUAL_GATES
+            error, duration_s = (0.0, 0.0) if is_virtual else (one.error, one.duration_s)
             yield _measured(name, [qubit], error, duration_s, date)
 
 
@@ -213,7 +213,7 @@ def network(
         }
         for view in views
     }
-    shown = {
+    projects_by_name = {
         project.name: {
             **_titled(project.name, format_time(project.created_at)),
             "isDefault": project.id == default,
@@ -221,7 +221,7 @@ def network(
         }
         for project in sorted(projects, key=lambda project: project.id != default)
     }
-    group = {**_titled(GROUP, since), "isDefault": True, "projects": shown}
+    group = {**_titled(GROUP, since), "isDefault": True, "projects": projects_by_name}
     hub = {
         **_titled(HUB, since),
         "private": False,

@@ -29,13 +29,13 @@ class Stabilizers(NamedTuple):
         text: The circuit, with all its measurements.
         n_records: Number of measurement records.
         record_of: Index of the last record of each classical bit; bits without one stay 0.
-        written: Qubit of the last measurement into each classical bit.
+        measurements: Last measurement into each classical bit, from bit to qubit.
     """
 
     text: str
     n_records: int
     record_of: Mapping[int, int]
-    written: Mapping[int, int]
+    measurements: Mapping[int, int]
 
 
 def stabilizers(program: Program, noise: Noise | None) -> Stabilizers:
@@ -44,19 +44,19 @@ def stabilizers(program: Program, noise: Noise | None) -> Stabilizers:
     Raises:
         NotClifford: The program has a gate that is not Clifford.
     """
-    return _Writer(program, noise).write()
+    return _Translator(program, noise).translate()
 
 
-class _Writer:
+class _Translator:
     def __init__(self, program: Program, noise: Noise | None) -> None:
         self._program = program
         self._noise = noise
         self._lines: list[str] = []
         self._n_records = 0
         self._record_of: dict[int, int] = {}
-        self._written: dict[int, int] = {}
+        self._measurements: dict[int, int] = {}
 
-    def write(self) -> Stabilizers:
+    def translate(self) -> Stabilizers:
         ops = self._program.ops
         index = 0
         while index < len(ops):
@@ -74,13 +74,13 @@ class _Writer:
                 index += op.skip
             else:
                 raise NotClifford("it has a jump")
-        for bit, qubit in sorted(self._program.written.items()):
+        for bit, qubit in sorted(self._program.measurements.items()):
             self._measure(qubit, bit)
         text = "\n".join(self._lines)
-        return Stabilizers(text, self._n_records, self._record_of, self._written)
+        return Stabilizers(text, self._n_records, self._record_of, self._measurements)
 
     def _measure(self, qubit: int, bit: int) -> None:
-        self._written[bit] = qubit
+        self._measurements[bit] = qubit
         if qubit < 0:  # no gate acts on this qubit, so it was left out of the program: it reads 0
             self._record_of.pop(bit, None)
             return
@@ -136,8 +136,8 @@ class _Writer:
             return
         if any(self._noise.after(gate) != NO_ERRORS for gate in gates):
             raise NotClifford("a gate with a condition is noisy")
-        if bit in self._written:
-            qubit = self._program.original(self._written[bit])
+        if bit in self._measurements:
+            qubit = self._program.original(self._measurements[bit])
             if self._noise.readout(qubit) != EXACT:
                 raise NotClifford("a condition is on a bit that may be recorded wrong")
 

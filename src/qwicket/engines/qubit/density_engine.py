@@ -39,7 +39,7 @@ class DensityEngine:
         drawn = sampling.draw(p / p.sum(), task.shots, rng, ordered=False)
         keys = split(sampling.pack_bits(drawn.indices, reads))
         counts = Counter(dict(zip(keys, drawn.counts.tolist(), strict=True)))
-        if wrong := flips(program, program.written, noise):
+        if wrong := flips(program, program.measurements, noise):
             counts = misread(counts, wrong, program.n_bits, rng)
         return found_of(counts, None, program.n_bits, task.outputs, rng)
 

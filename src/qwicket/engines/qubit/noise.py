@@ -181,7 +181,7 @@ def noise_of(model: NoiseModel | None, program: Program) -> Noise | None:
         return None
     noise = Noise(model, program)
     measured = [op.qubit for op in program.ops if isinstance(op, Measure)]
-    measured += program.written.values()
+    measured += program.measurements.values()
     if any(noise.readout(program.original(qubit)) != EXACT for qubit in measured):
         return noise
     if any(noise.after(op) != NO_ERRORS for op in program.ops if isinstance(op, Gate)):

@@ -56,13 +56,13 @@ class ErrorSites:
 
     def patterns(self, shots: int, rng: Generator) -> Iterator[ErrorPattern]:
         """Draw the errors of all shots; patterns are ordered by the first error, none last."""
-        disturbed = self._draw(shots, rng)
-        for events in sorted(disturbed):
+        counts = self._draw(shots, rng)
+        for events in sorted(counts):
             numbers = np.frombuffer(events, dtype=">i8").tolist()
-            yield ErrorPattern(tuple(map(self._error, numbers)), disturbed[events])
-        undisturbed = shots - disturbed.total()
-        if undisturbed:
-            yield ErrorPattern((), undisturbed)
+            yield ErrorPattern(tuple(map(self._error, numbers)), counts[events])
+        shots_without_errors = shots - counts.total()
+        if shots_without_errors:
+            yield ErrorPattern((), shots_without_errors)
 
     def _add_gate(self, op_index: int, gate: Gate, noise: Noise) -> None:
         for error in noise.after(gate).pauli_errors:
@@ -73,17 +73,17 @@ class ErrorSites:
         """Count the shots of each pattern except the empty one; keys are big-endian events."""
         shot_parts, event_parts = [], []
         for (probability, low, high), sites in self._sites_by_kind.items():
-            cells = hits(shots * len(sites), probability, rng)
+            cells = successes(shots * len(sites), probability, rng)
             shot_parts.append(cells // len(sites))
             codes = rng.integers(low, high, cells.size)
             event_parts.append(np.array(sites)[cells % len(sites)] << _CODE_BITS | codes)
         if not shot_parts:
             return Counter()
-        disturbed = np.concatenate(shot_parts)
+        shot_numbers = np.concatenate(shot_parts)
         events = np.concatenate(event_parts)
-        order = np.lexsort((events, disturbed))
-        disturbed, data = disturbed[order], events[order].astype(">i8").tobytes()
-        ends = np.flatnonzero(np.diff(disturbed, append=-1)) + 1
+        order = np.lexsort((events, shot_numbers))
+        shot_numbers, data = shot_numbers[order], events[order].astype(">i8").tobytes()
+        ends = np.flatnonzero(np.diff(shot_numbers, append=-1)) + 1
         bounds = pairwise([0, *(8 * ends).tolist()])
         return Counter([data[start:stop] for start, stop in bounds])
 
@@ -100,7 +100,7 @@ class ErrorSites:
         return self._errors[event]
 
 
-def hits(n_cells: int, probability: float, rng: Generator) -> Integers:
+def successes(n_cells: int, probability: float, rng: Generator) -> Integers:
     """Return the indices (int64) of the successful ones of `n_cells` trials, ascending.
 
     Drawing the gaps between successes costs time by success, not by trial.

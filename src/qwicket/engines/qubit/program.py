@@ -27,7 +27,7 @@ class Program(NamedTuple):
         ops: Operations without the final measurements. Jumps are unchanged: none leads across a
             final measurement.
         is_straight: Whether all operations are gates, and all measurements are final.
-        written: Final measurements, from classical bit to qubit.
+        measurements: Final measurements, from classical bit to qubit.
         n_bits: Classical bits.
         origin: The old number of each qubit.
     """
@@ -35,13 +35,13 @@ class Program(NamedTuple):
     n_qubits: int
     ops: Sequence[Op]
     is_straight: bool
-    written: Mapping[int, int]
+    measurements: Mapping[int, int]
     n_bits: int
     origin: Sequence[int]
 
     def reads(self) -> MeasuredBits:
         """Return the mapping from an index of the final state to classical bits."""
-        busy = {bit: qubit for bit, qubit in self.written.items() if qubit >= 0}
+        busy = {bit: qubit for bit, qubit in self.measurements.items() if qubit >= 0}
         return measured_bits(busy, self.n_bits)
 
     def gates(self) -> Sequence[Gate]:
@@ -62,7 +62,7 @@ def read(circuit: QubitCircuit) -> Program:
     gates: list[Gate] = []
     used: set[int] = set()
     measured: set[int] = set()
-    written: dict[int, int] = {}
+    measurements: dict[int, int] = {}
     fresh: dict[int, int] = {}
     is_straight = True
     for index, op in enumerate(circuit.ops):
@@ -78,7 +78,7 @@ def read(circuit: QubitCircuit) -> Program:
             gates.append(op)
         elif type(op) is Measure:
             measured.add(op.qubit)
-            written[op.clbit] = op.qubit
+            measurements[op.clbit] = op.qubit
         elif type(op) is Reset:
             if op.qubit in used:
                 is_straight = False
@@ -88,12 +88,12 @@ def read(circuit: QubitCircuit) -> Program:
             _check_jump(index, op, circuit)
             is_straight = False
     _check_range("qubit", used.union(measured, fresh.values()), circuit.n_qubits)
-    _check_range("classical bit", written.keys(), circuit.n_clbits)
+    _check_range("classical bit", measurements.keys(), circuit.n_clbits)
     ops: Sequence[Op] = gates
     if not is_straight:
-        ops, written = _without_tail(circuit.ops, fresh)
+        ops, measurements = _without_tail(circuit.ops, fresh)
         is_straight = all(type(op) is Gate for op in ops)
-    made = Program(circuit.n_qubits, ops, is_straight, written, circuit.n_clbits, ())
+    made = Program(circuit.n_qubits, ops, is_straight, measurements, circuit.n_clbits, ())
     return _renumbered(made, sorted(used))
 
 
@@ -116,7 +116,9 @@ def _renumbered(program: Program, used: Sequence[int]) -> Program:
     return program._replace(
         n_qubits=max(1, len(used)),
         ops=[_moved(op, index_of) for op in program.ops],
-        written={bit: index_of.get(qubit, ~qubit) for bit, qubit in program.written.items()},
+        measurements={
+            bit: index_of.get(qubit, ~qubit) for bit, qubit in program.measurements.items()
+        },
         origin=used,
     )
 

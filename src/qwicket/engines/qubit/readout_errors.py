@@ -25,10 +25,10 @@ class Flip(NamedTuple):
     zero_for_one: float
 
 
-def flips(program: Program, written: Mapping[int, int], noise: Noise) -> list[Flip]:
+def flips(program: Program, measurements: Mapping[int, int], noise: Noise) -> list[Flip]:
     """Return the bits that may be recorded wrong, of those written with qubits of a program."""
     found = []
-    for bit, qubit in sorted(written.items()):
+    for bit, qubit in sorted(measurements.items()):
         error = noise.readout(program.original(qubit))
         if error.one_for_zero or error.zero_for_one:
             found.append(Flip(bit, error.one_for_zero, error.zero_for_one))

@@ -75,18 +75,18 @@ class Drawn(NamedTuple):
     in_order: Integers | None
 
 
-def measured_bits(written: Mapping[int, int], n_bits: int) -> MeasuredBits:
+def measured_bits(measurements: Mapping[int, int], n_bits: int) -> MeasuredBits:
     """Return the measured bits of a map from classical bits to the qubits that they show."""
-    bits_of, qubits_of = tuple(written), tuple(written.values())
+    bits_of, qubits_of = tuple(measurements), tuple(measurements.values())
     if bits_of == qubits_of == tuple(range(n_bits)):
-        return MeasuredBits(qubits_of, tuple(written.items()), n_bits, True)
+        return MeasuredBits(qubits_of, tuple(measurements.items()), n_bits, True)
     highest: dict[int, int] = {}
-    for bit in sorted(written):
-        highest[written[bit]] = bit
+    for bit in sorted(measurements):
+        highest[measurements[bit]] = bit
     qubits = tuple(sorted(highest, key=highest.__getitem__))
     index_of = {qubit: i for i, qubit in enumerate(qubits)}
-    bits = tuple([(bit, index_of[qubit]) for bit, qubit in written.items()])
-    return MeasuredBits(qubits, bits, n_bits, len(qubits) == len(written) == n_bits)
+    bits = tuple([(bit, index_of[qubit]) for bit, qubit in measurements.items()])
+    return MeasuredBits(qubits, bits, n_bits, len(qubits) == len(measurements) == n_bits)
 
 
 def arrays(

@@ -126,7 +126,7 @@ class StateVectorEngine:
             counts = self._count_leaves(task, made, rng)
         if task.noise is None:
             return counts
-        found = flips(task.program, task.program.written, task.noise)
+        found = flips(task.program, task.program.measurements, task.noise)
         return misread(counts, found, task.program.n_bits, rng) if found else counts
 
     def _patterns(self, task: Task, noise: Noise, rng: Generator) -> Iterator[Integers]:

@@ -83,7 +83,9 @@ class StimEngine:
         stim_seed, flip_seed = task.seed.generate_state(2, np.uint64).tolist()
         sampler = stim.Circuit(self._plan.text).compile_sampler(seed=stim_seed)
         rng = default_rng(flip_seed)
-        found = [] if task.noise is None else flips(task.program, self._plan.written, task.noise)
+        found = (
+            [] if task.noise is None else flips(task.program, self._plan.measurements, task.noise)
+        )
         n_bits, n_records = task.program.n_bits, self._plan.n_records
         chunk = max(_MIN_SHOTS, self._chunk_bytes // (n_bits + n_records + 1))
         for start in range(0, task.shots, chunk):

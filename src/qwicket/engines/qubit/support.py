@@ -68,7 +68,7 @@ def _x_parts(plan: Stabilizers, n_bits: int) -> list[int]:
     _, _, z_to_x, *_ = tableau.to_numpy()
     shown = np.zeros((len(tableau), n_bits), dtype=bool)
     for bit in plan.record_of:
-        qubit = plan.written[bit]
+        qubit = plan.measurements[bit]
         if qubit < len(tableau):
             shown[:, bit] = z_to_x[:, qubit]
     rows = np.packbits(shown, axis=1, bitorder="little")

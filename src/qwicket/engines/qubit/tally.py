@@ -47,7 +47,7 @@ class Tally:
     def __init__(self, program: Program) -> None:
         self._reads = program.reads()
         self._width = key_width(program.n_bits)
-        self._settled = ~sum(1 << bit for bit in program.written)
+        self._settled = ~sum(1 << bit for bit in program.measurements)
 
     def count(self, leaf: Leaf, rng: Generator) -> Iterator[tuple[bytes, int]]:
         """Draw the shots of a leaf."""

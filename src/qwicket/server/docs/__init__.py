@@ -77,13 +77,13 @@ def files(
     table = errors.table()
     titles = {name: str(of["info"]["title"]) for name, of in dialects.items()}
     return {
-        "/docs": File(api.render(description, up="docs/", dialects=titles)),
-        "/docs/": File(api.render(description, up="", dialects=titles)),
+        "/docs": File(api.render(description, docs_path="docs/", dialects=titles)),
+        "/docs/": File(api.render(description, docs_path="", dialects=titles)),
         "/docs/errors": File(errors.index(table)),
         "/docs/style.css": File(_asset("style.css"), "text/css; charset=utf-8"),
         "/docs/icon.svg": File(_asset("icon.svg"), "image/svg+xml"),
         **{f"/docs/errors/{name}": File(errors.detail(code)) for name, code in table.items()},
-        **{f"/docs/{name}": _dialect_page(name, of, up="") for name, of in dialects.items()},
+        **{f"/docs/{name}": _dialect_page(name, of, docs_path="") for name, of in dialects.items()},
         **{f"/docs/{name}/openapi.json": _document(of) for name, of in dialects.items()},
     }
 
@@ -94,15 +94,17 @@ def _beside_dialects(dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, Fil
     for registration in REGISTRATIONS:
         for path in registration.described_at:
             if path.endswith("/docs"):
-                up = "../" * (path.count("/") - 1) + "docs/"
-                found[path] = _dialect_page(registration.name, dialects[registration.name], up)
+                docs_path = "../" * (path.count("/") - 1) + "docs/"
+                found[path] = _dialect_page(
+                    registration.name, dialects[registration.name], docs_path
+                )
             else:
                 found[path] = _document(dialects[registration.name])
     return found
 
 
-def _dialect_page(name: str, document: Mapping[str, Any], up: str) -> File:
-    return File(api.render_dialect(name, document, up=up))
+def _dialect_page(name: str, document: Mapping[str, Any], docs_path: str) -> File:
+    return File(api.render_dialect(name, document, docs_path=docs_path))
 
 
 def _document(description: Mapping[str, Any]) -> File:
@@ -206,9 +208,9 @@ ROUTES: Final = (
 
 
 def _missing(path: str) -> Response:
-    up = "../" * min(path.removeprefix("/docs/").count("/"), 16)
+    docs_path = "../" * min(path.removeprefix("/docs/").count("/"), 16)
     text = "The address is wrong, or the page is of another version."
-    content = _message_page("There is no such page", text, up)
+    content = _message_page("There is no such page", text, docs_path)
     return Response(content, 404, headers=HEADERS, media_type=_HTML)
 
 
@@ -216,6 +218,6 @@ def _problem(error: QwicketError) -> bytes:
     return _message_page(error.title, error.detail, "")
 
 
-def _message_page(title: str, text: str, up: str) -> bytes:
+def _message_page(title: str, text: str, docs_path: str) -> bytes:
     main = tag("main", tag("h1", title), tag("p", text, class_="lead"), class_="narrow")
-    return page(title, main, here="", up=up)
+    return page(title, main, section="", docs_path=docs_path)

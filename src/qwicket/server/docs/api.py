@@ -59,40 +59,46 @@ _LEAD: Final = (
 
 
 def render(
-    document: Mapping[str, Any], *, up: str, dialects: Mapping[str, str] = _NO_DIALECTS
+    document: Mapping[str, Any], *, docs_path: str, dialects: Mapping[str, str] = _NO_DIALECTS
 ) -> bytes:
     """Return the page of the native API.
 
     Args:
         document: OpenAPI 3.1, as this server makes it.
-        up: Relative path from the page to `/docs/`.
+        docs_path: Relative path from the page to `/docs/`.
         dialects: Titles of the other dialects, by the names of their pages.
     """
-    pages = (tag("li", tag("a", title, href=f"{up}{name}")) for name, title in dialects.items())
+    pages = (
+        tag("li", tag("a", title, href=f"{docs_path}{name}")) for name, title in dialects.items()
+    )
     others = [tag("p", _OTHERS), tag("ul", *pages)] if dialects else []
     lead = [
-        tag("p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{up}errors"), class_="lead"),
+        tag(
+            "p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{docs_path}errors"), class_="lead"
+        ),
         *others,
         tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0"),
     ]
-    return _page(document, "The API", lead, up=up)
+    return _page(document, "The API", lead, docs_path=docs_path)
 
 
-def render_dialect(name: str, document: Mapping[str, Any], *, up: str) -> bytes:
+def render_dialect(name: str, document: Mapping[str, Any], *, docs_path: str) -> bytes:
     """Return the page of a vendor's dialect.
 
     Args:
         name: Name of its page.
         document: OpenAPI 3.1, as this server makes it.
-        up: Relative path from the page to `/docs/`.
+        docs_path: Relative path from the page to `/docs/`.
     """
     info = document["info"]
-    link = tag("a", "As OpenAPI.", href=f"{up}{name}/openapi.json")
+    link = tag("a", "As OpenAPI.", href=f"{docs_path}{name}/openapi.json")
     lead = [tag("p", prose(info["description"]), " ", link, class_="lead")]
-    return _page(document, info["title"], lead, up=up)
+    return _page(document, info["title"], lead, docs_path=docs_path)
 
 
-def _page(document: Mapping[str, Any], heading: str, lead: Iterable[Html], *, up: str) -> bytes:
+def _page(
+    document: Mapping[str, Any], heading: str, lead: Iterable[Html], *, docs_path: str
+) -> bytes:
     groups = _grouped(document)
     main = tag(
         "main",
@@ -103,7 +109,12 @@ def _page(document: Mapping[str, Any], heading: str, lead: Iterable[Html], *, up
         *map(_schema, *zip(*document["components"]["schemas"].items(), strict=True)),
     )
     title = "API" if heading == "The API" else heading
-    return page(title, tag("div", _contents(groups), main, class_="wide"), here="api", up=up)
+    return page(
+        title,
+        tag("div", _contents(groups), main, class_="wide"),
+        section="api",
+        docs_path=docs_path,
+    )
 
 
 def _grouped(document: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Any]]]:

@@ -66,7 +66,7 @@ def index(table: Mapping[str, Code]) -> bytes:
         tag("ul", *(_line(each) for each in failures), class_="codes"),
         class_="narrow",
     )
-    return page("Errors", main, here="errors", up="")
+    return page("Errors", main, section="errors", docs_path="")
 
 
 def detail(code: Code) -> bytes:
@@ -87,7 +87,7 @@ def detail(code: Code) -> bytes:
         *sections,
         class_="narrow",
     )
-    return page(code.name, main, here="errors", up="../")
+    return page(code.name, main, section="errors", docs_path="../")
 
 
 def _line(code: Code) -> Html:

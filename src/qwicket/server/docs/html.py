@@ -50,25 +50,31 @@ def prose(text: str) -> Html:
     return join(tag("code", each) if index % 2 else each for index, each in enumerate(pieces))
 
 
-def page(title: str, *body: str, here: str, up: str) -> bytes:
+def page(title: str, *body: str, section: str, docs_path: str) -> bytes:
     """Return a whole document.
 
     Args:
         title: Title of the window.
         body: Content between header and footer.
-        here: Current entry of the header: `api` or `errors`.
-        up: Relative path from this page to `/docs/`: addresses are relative, because a proxy may
-            have put a prefix before them.
+        section: Current entry of the header: `api` or `errors`.
+        docs_path: Relative path from this page to `/docs/`: addresses are relative, because a
+            proxy may have put a prefix before them.
     """
-    entries = [("api", "API", f"{up}../docs"), ("errors", "Errors", f"{up}errors")]
+    entries = [("api", "API", f"{docs_path}../docs"), ("errors", "Errors", f"{docs_path}errors")]
     links = [
-        tag("a", label, href=href, aria_current="page" if name == here else None)
+        tag("a", label, href=href, aria_current="page" if name == section else None)
         for name, label, href in entries
     ]
-    document = tag("a", "openapi.json", href=f"{up}../v1/openapi.json")
+    document = tag("a", "openapi.json", href=f"{docs_path}../v1/openapi.json")
     header = tag(
         "header",
-        tag("a", tag("span", "⟩", class_="ket"), "Qwicket", href=f"{up}../docs", class_="brand"),
+        tag(
+            "a",
+            tag("span", "⟩", class_="ket"),
+            "Qwicket",
+            href=f"{docs_path}../docs",
+            class_="brand",
+        ),
         tag("nav", *links, document, aria_label="Documentation"),
     )
     head = tag(
@@ -77,8 +83,8 @@ def page(title: str, *body: str, here: str, up: str) -> bytes:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{title} · Qwicket"),
-        tag("link", rel="icon", href=f"{up}icon.svg", type="image/svg+xml"),
-        tag("link", rel="stylesheet", href=f"{up}style.css"),
+        tag("link", rel="icon", href=f"{docs_path}icon.svg", type="image/svg+xml"),
+        tag("link", rel="stylesheet", href=f"{docs_path}style.css"),
     )
     content = tag("body", header, *body)
     return f"<!doctype html>\n{tag('html', head, content, lang='en')}\n".encode()

@@ -159,7 +159,7 @@ H, CX = Gate("h", (0,)), Gate("x", (1,), (), (0,))
 def test_measurements_at_the_end_come_in_the_order_of_their_bits() -> None:
     made = plan(H, CX, Measure(1, 0), Measure(0, 5))
     assert made.text == "H 0\nCX 0 1\nM 1\nM 0"
-    assert (made.n_records, made.record_of, made.written) == (2, {0: 0, 5: 1}, {0: 1, 5: 0})
+    assert (made.n_records, made.record_of, made.measurements) == (2, {0: 0, 5: 1}, {0: 1, 5: 0})
 
 
 def test_idle_qubits_are_not_for_stim() -> None:

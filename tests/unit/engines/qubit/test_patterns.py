@@ -14,7 +14,7 @@ from qwicket.circuits.noise import GateNoise, NoiseModel
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import Noise
-from qwicket.engines.qubit.patterns import ErrorPattern, ErrorSites, SampledError, hits
+from qwicket.engines.qubit.patterns import ErrorPattern, ErrorSites, SampledError, successes
 
 CX = Gate("x", (1,), (), (0,))
 CCX = Gate("x", (2,), (), (0, 1))
@@ -116,7 +116,7 @@ def test_no_sites_leave_all_shots_undisturbed() -> None:
 @pytest.mark.parametrize("p", [1e-300, 1e-18, 1e-9, 1e-3, 0.5, 0.97, 1.0])
 def test_hits_are_as_many_as_their_probability_says(p: float) -> None:
     n_cells = 200_000
-    found = hits(n_cells, p, default_rng(2))
+    found = successes(n_cells, p, default_rng(2))
     assert close(len(found), p, n_cells)
     assert len(set(found.tolist())) == len(found)
     assert found.tolist() == sorted(found.tolist())
@@ -125,13 +125,13 @@ def test_hits_are_as_many_as_their_probability_says(p: float) -> None:
 @given(st.integers(1, 50), st.floats(1e-6, 1), st.integers(0, 1_000))
 @settings(max_examples=100)
 def test_hits_stay_within_their_cells(n_cells: int, p: float, seed: int) -> None:
-    found = hits(n_cells, p, default_rng(seed)).tolist()
+    found = successes(n_cells, p, default_rng(seed)).tolist()
     assert all(0 <= cell < n_cells for cell in found)
     assert found == sorted(set(found))
 
 
 def test_every_cell_is_as_likely_to_be_hit() -> None:
     counted = Counter(
-        cell for seed in range(20_000) for cell in hits(5, 0.3, default_rng(seed)).tolist()
+        cell for seed in range(20_000) for cell in successes(5, 0.3, default_rng(seed)).tolist()
     )
     assert all(close(counted[cell], 0.3, 20_000) for cell in range(5))

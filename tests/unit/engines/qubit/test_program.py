@@ -62,7 +62,7 @@ def test_jump_may_lead_to_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ops", "kept", "written"),
+    ("ops", "kept", "measurements"),
     [
         ((H0, Measure(0, 0)), [H0], {0: 0}),
         ((H0, Measure(0, 0), H1, Measure(1, 1)), [H0, H1], {0: 0, 1: 1}),
@@ -78,11 +78,11 @@ def test_jump_may_lead_to_the_end() -> None:
     ],
 )  # fmt: skip
 def test_last_measurements_are_set_apart(
-    ops: tuple[Op, ...], kept: list[Op], written: dict[int, int]
+    ops: tuple[Op, ...], kept: list[Op], measurements: dict[int, int]
 ) -> None:
     read = program.read(circuit(H1, *ops))
     assert list(read.ops) == [H1, *kept]
-    assert read.written == written
+    assert read.measurements == measurements
     assert read.is_straight == all(isinstance(op, Gate) for op in kept)
 
 
@@ -91,14 +91,14 @@ def test_tail_begins_where_the_last_jump_enters() -> None:
     ops = (H0, Measure(0, 0), Branch((0,), "==", "1", 2), H1, Measure(1, 0), Measure(1, 1))
     read = program.read(circuit(*ops))
     assert list(read.ops) == list(ops[:5])
-    assert read.written == {1: 1}
+    assert read.measurements == {1: 1}
 
 
 def test_measurement_that_a_jump_skips_is_not_a_final_one() -> None:
     ops = (H0, Jump(1), Measure(0, 0))
     read = program.read(circuit(*ops, n_qubits=1))
     assert list(read.ops) == list(ops)
-    assert read.written == {}
+    assert read.measurements == {}
 
 
 def test_resets_of_fresh_qubits_cost_nothing() -> None:
@@ -135,7 +135,7 @@ def test_idle_qubits_are_left_out() -> None:
 
 def test_idle_qubits_keep_their_numbers_for_errors() -> None:
     read = program.read(circuit(Gate("h", (7,)), Measure(7, 0), Measure(9, 1), n_qubits=10))
-    assert {bit: read.original(qubit) for bit, qubit in read.written.items()} == {0: 7, 1: 9}
+    assert {bit: read.original(qubit) for bit, qubit in read.measurements.items()} == {0: 7, 1: 9}
 
 
 def test_idle_qubits_are_left_out_of_what_happens_on_the_way() -> None:

@@ -40,14 +40,14 @@ class Given:
 
 def drawn(
     state: sampling.State,
-    written: dict[int, int],
+    measurements: dict[int, int],
     n_bits: int,
     shots: int,
     outputs: tuple[str, ...] = ALL,
     seed: int = 5,
     maximum: int = 1 << 20,
 ) -> Outcome:
-    reads = sampling.measured_bits(written, n_bits)
+    reads = sampling.measured_bits(measurements, n_bits)
     arrays, notes = sampling.arrays(state, reads, shots, default_rng(seed), outputs, maximum)
     registers = (Register("c", n_bits),)
     return Outcome(
@@ -220,20 +220,20 @@ def test_too_many_outcomes_are_sampled_only() -> None:
 # --- which bits are read --------------------------------------------------------------------------
 
 
-def brute_force(p: np.ndarray, written: dict[int, int]) -> dict[int, float]:
+def brute_force(p: np.ndarray, measurements: dict[int, int]) -> dict[int, float]:
     """Sum probabilities by key, index by index."""
     summed: Counter[int] = Counter()
     for index, value in enumerate(p):
-        summed[sum((index >> qubit & 1) << bit for bit, qubit in written.items())] += value
+        summed[sum((index >> qubit & 1) << bit for bit, qubit in measurements.items())] += value
     return dict(summed)
 
 
 @given(st.dictionaries(st.integers(0, 19), st.integers(0, 3), max_size=6))
 @settings(max_examples=100, deadline=None)
-def test_any_measure_map_gives_the_marginal(written: dict[int, int]) -> None:
+def test_any_measure_map_gives_the_marginal(measurements: dict[int, int]) -> None:
     p = uneven(16)
-    outcome = drawn(Given(p), written, 20, 50)
-    expected = brute_force(p, written)
+    outcome = drawn(Given(p), measurements, 20, 50)
+    expected = brute_force(p, measurements)
     assert outcome.probabilities() == pytest.approx(expected, abs=1e-14)
     assert list(outcome.keys()) == sorted(outcome.keys())
     assert Counter(outcome.memory()) == outcome.counts()
