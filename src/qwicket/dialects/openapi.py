@@ -96,7 +96,7 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
 
 def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, Any]:
     in_path = (f"{{{name}}}" for name in _PARAMETER.findall(route.path))
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "operationId": about.operation_id(route),
         "summary": route.summary,
         "tags": [about.tag(route.path)],
@@ -110,15 +110,15 @@ def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, 
         },
     }
     if "If-None-Match" in route.parameters:
-        shown["responses"]["304"] = {"description": "Not modified."}
+        body["responses"]["304"] = {"description": "Not modified."}
     if isinstance(route.access, Scope):
-        shown["description"] = f"Needs the scope `{route.access}`."
+        body["description"] = f"Needs the scope `{route.access}`."
     if route.body is not None and route.body.struct is not None:
         schema = schemas[route.body.struct]
-        shown["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
+        body["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
     if isinstance(route.access, Open):
-        shown["security"] = []
-    return shown
+        body["security"] = []
+    return body
 
 
 def _content(schemas: Schemas, route: Route) -> dict[str, Any]:

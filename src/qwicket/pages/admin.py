@@ -276,7 +276,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
     action = _action(section, form.get("act", ""))
     filters = urlencode(_filters(request)[1])
     section_path = f"/admin/{name}{filters and '?'}{filters}"
-    shown = {
+    values = {
         "sections": SECTIONS,
         "name": name,
         "section_path": section_path,
@@ -302,7 +302,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
             noun = "job" if number == 1 else "jobs"
             title = f"{body.get('action', action.label)}: {number:,} {noun}?".capitalize()
         return pages.renderer.page(
-            "admin-confirm", title=title, action=action, fields=form.items(), **shown
+            "admin-confirm", title=title, action=action, fields=form.items(), **values
         )
     response = await _call(
         pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
@@ -310,7 +310,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
     if not response or action in section.of_row:  # the row shows what has changed
         return pages.redirect(section_path)
     text = msgspec.json.format(msgspec.json.encode(response), indent=2).decode()
-    return pages.renderer.page("admin-done", title=f"Done: {action.label}", response=text, **shown)
+    return pages.renderer.page("admin-done", title=f"Done: {action.label}", response=text, **values)
 
 
 def _backup_command(settings: dict[str, str]) -> str:

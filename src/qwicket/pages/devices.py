@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
     from qwicket.schema.devices import DeviceBody
 
-_SHOWN: Final = {
+_FIGURES: Final = {
     "gate": "error of gates on one qubit",
     "readout": "error of readout",
     "t1": "T1",
@@ -61,11 +61,11 @@ async def read_devices(pages: Handlers, actor: Actor, request: Request[None]) ->
 async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read a device with its queue, reservations and calibration."""
     view = await pages.gateway.devices.get(request.path_params["name"], wire.DIALECT)
-    shown = request.query_params.get("show", "gate")
-    shown = shown if shown in _SHOWN else "gate"
+    figure = request.query_params.get("show", "gate")
+    figure = figure if figure in _FIGURES else "gate"
     found = None
     if view.calibration is not None:
-        found = plots.calibration_map(view.calibration, view.device.spec.qubits, shown)
+        found = plots.calibration_map(view.calibration, view.device.spec.qubits, figure)
     changes = await pages.gateway.devices.changes(view.device.name, wire.DIALECT)
     return pages.renderer.page(
         "device",
@@ -75,8 +75,8 @@ async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> 
         availability=availability(changes),
         days=DAYS,
         width=WIDTH,
-        shown=shown,
-        choices=_SHOWN,
+        figure=figure,
+        choices=_FIGURES,
         max_table=_MAX_TABLE,
         **frame(actor, request),
     )

@@ -138,9 +138,9 @@ async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> A
 
     async def place(job: Job) -> bytes:
         await pages.gateway.queue.forecast(job.device, PLACE_S)
-        device, shown = await _device(pages, job), await _shown(pages, job)
+        device, job_body = await _device(pages, job), await _job_body(pages, job)
         values = await _place(pages, actor, job)
-        text = pages.renderer.text("job", "place", device=device, shown=shown, **values)
+        text = pages.renderer.text("job", "place", device=device, job_body=job_body, **values)
         return b"event: place\ndata: %b\n\n" % b" ".join(text.splitlines())
 
     return await pages.streams.of_job(actor, request, pages.sign_in, place)
@@ -282,7 +282,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     program = _program_text(contents) if contents else ""
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
-    shown = await _shown(pages, job)
+    job_body = await _job_body(pages, job)
     response = pages.renderer.page(
         "job",
         is_live=not job.state.is_final,
@@ -290,8 +290,8 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         title=formats.clip(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
         job=job,
         device=device,
-        shown=shown,
-        card=job_card(shown),
+        job_body=job_body,
+        card=job_card(job_body),
         runner=runner_name(job.runner) if job.runner else "",
         timeline=await _timeline(pages, actor, job),
         view=view,
@@ -345,7 +345,7 @@ async def _device(pages: Handlers, job: Job) -> DeviceView | None:
     return found
 
 
-async def _shown(pages: Handlers, job: Job) -> JobBody:
+async def _job_body(pages: Handlers, job: Job) -> JobBody:
     queue = pages.gateway.queue
     return wire.job(job, await queue.position(job), await queue.progress(job))
 

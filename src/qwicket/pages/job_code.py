@@ -68,11 +68,11 @@ def why_none(contents: Contents, device: DeviceView | None) -> str:
         return "The device is not there any more."
     if reason := _unsendable(contents):
         return reason
-    shown = [name for name in device.device.dialects if name != "native"]
-    if not shown:
+    dialects = [name for name in device.device.dialects if name != "native"]
+    if not dialects:
         return f"Only our own API shows the device {device.device.name}."
     return (
-        f"Clients of the dialects that show the device ({', '.join(shown)}) do not send programs"
+        f"Clients of the dialects that show the device ({', '.join(dialects)}) do not send programs"
         f" in the format {contents.format}."
     )
 

@@ -155,13 +155,13 @@ class Map(NamedTuple):
     n_pairs: int
 
 
-def calibration_map(calibrated: Calibrated, n_qubits: int, shown: str) -> Map:
+def calibration_map(calibrated: Calibrated, n_qubits: int, figure: str) -> Map:
     """Return the map of a calibration.
 
     Args:
         calibrated: The calibration.
         n_qubits: Number of qubits of its device.
-        shown: What shades the qubits: `t1`, `t2`, `readout` or `gate`.
+        figure: What shades the qubits: `t1`, `t2`, `readout` or `gate`.
     """
     body = calibrated.body
     n_qubits = min(n_qubits, MAX_MAP_QUBITS)
@@ -169,7 +169,7 @@ def calibration_map(calibrated: Calibrated, n_qubits: int, shown: str) -> Map:
     places = _places(n_qubits, connected)
     figures = [body.qubits.get(number, body.qubit) for number in range(n_qubits)]
     worse = [
-        _badness(each, each.gate.error if each.gate else body.one_qubit.error, shown)
+        _badness(each, each.gate.error if each.gate else body.one_qubit.error, figure)
         for each in figures
     ]
     shades = _shades(worse)
@@ -201,8 +201,8 @@ def calibration_map(calibrated: Calibrated, n_qubits: int, shown: str) -> Map:
     )
 
 
-def _badness(figures: QubitFigures, gate_error: float, shown: str) -> float:
-    match shown:
+def _badness(figures: QubitFigures, gate_error: float, figure: str) -> float:
+    match figure:
         case "t1":
             return -figures.t1_s
         case "t2":

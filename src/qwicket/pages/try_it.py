@@ -152,7 +152,7 @@ async def _page(
     # htmx does not show responses with an error's status; an unfinished program is not an error.
     is_typing = request.headers.get("hx-request") == "true"
     fields = dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {})
-    shown: dict[str, Any] = {"fields": fields, "error": error, "estimate": estimate}
+    values: dict[str, Any] = {"fields": fields, "error": error, "estimate": estimate}
     status = 200 if error is None or is_typing else error.status
     if not is_whole and formats.escaped_size(fields["program"]) > _MAX_EDITED_BYTES:
         return pages.renderer.page(
@@ -160,7 +160,7 @@ async def _page(
             status,
             title="Try it: a long program",
             packed=_packed(fields["program"]),
-            **shown,
+            **values,
             **frame(actor, request),
         )
     devices = await pages.gateway.devices.offered("native")
@@ -174,7 +174,7 @@ async def _page(
         devices=[each.name for each in devices],
         formats=dict.fromkeys(each for spec in specs for each in spec.formats),
         outputs=dict.fromkeys(each for spec in specs for each in spec.outputs),
-        **shown,
+        **values,
         max_chars=_MAX_CHARS,
         **frame(actor, request),
     )

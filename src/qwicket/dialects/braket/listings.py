@@ -118,12 +118,12 @@ class Listing:
         del names[query.max_keys :]
         head = [
             _element("Name", query.bucket),
-            _element("Prefix", self._shown(query.prefix)),
+            _element("Prefix", self._encoded(query.prefix)),
             _element("MaxKeys", str(query.max_keys)),
             _element("IsTruncated", str(is_truncated).lower()),
         ]
         if query.delimiter:
-            head.append(_element("Delimiter", self._shown(query.delimiter)))
+            head.append(_element("Delimiter", self._encoded(query.delimiter)))
         if query.is_encoded:
             head.append(_element("EncodingType", "url"))
         last = names[-1] if is_truncated else None
@@ -136,7 +136,7 @@ class Listing:
                 *head,
                 *map(self._object, objects),
                 *(
-                    f"<CommonPrefixes>{_element('Prefix', self._shown(name))}</CommonPrefixes>"
+                    f"<CommonPrefixes>{_element('Prefix', self._encoded(name))}</CommonPrefixes>"
                     for name in prefixes
                 ),
                 "</ListBucketResult>",
@@ -144,16 +144,16 @@ class Listing:
         )
 
     def _of_v1(self, last: str | None) -> list[str]:
-        found = [_element("Marker", self._shown(self._query.after))]
+        found = [_element("Marker", self._encoded(self._query.after))]
         # S3 leaves it out without a delimiter: clients then continue after the last key.
         if last is not None and self._query.delimiter:
-            found.append(_element("NextMarker", self._shown(last)))
+            found.append(_element("NextMarker", self._encoded(last)))
         return found
 
     def _of_v2(self, last: str | None, count: int) -> list[str]:
         query, found = self._query, [_element("KeyCount", str(count))]
         if query.start_after is not None:
-            found.append(_element("StartAfter", self._shown(query.start_after)))
+            found.append(_element("StartAfter", self._encoded(query.start_after)))
         if query.token is not None:
             found.append(_element("ContinuationToken", query.token))
         if last is not None:
@@ -164,12 +164,12 @@ class Listing:
     def _object(self, listed: ListedObject) -> str:
         owner = f"<Owner>{_element('ID', listed.owner)}</Owner>" if self._query.has_owner else ""
         return (
-            f"<Contents>{_element('Key', self._shown(listed.key))}"
+            f"<Contents>{_element('Key', self._encoded(listed.key))}"
             f"{_element('LastModified', listed.modified_at)}{owner}"
             "<StorageClass>STANDARD</StorageClass></Contents>"
         )
 
-    def _shown(self, text: str) -> str:
+    def _encoded(self, text: str) -> str:
         return quote(text, safe="/") if self._query.is_encoded else text
 
 

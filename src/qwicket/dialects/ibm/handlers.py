@@ -196,14 +196,14 @@ class Handlers:
             job, wire.vendor_fields(submission.vendor_fields), names.get(job.project, job.project)
         )
         position = await self._position_of_new(job)
-        shown = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
-        shown["qasms"] = jobs.entries(job)
+        document = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
+        document["qasms"] = jobs.entries(job)
         if body.has_program:
-            shown["qObject"] = {}
+            document["qObject"] = {}
         else:
             url = await self._signed_url(actor, request, job, _UPLOAD)
-            shown["objectStorageInfo"]["uploadUrl"] = url
-        return json(shown)
+            document["objectStorageInfo"]["uploadUrl"] = url
+        return json(document)
 
     async def _store(self, actor: Actor, submission: Submission, *, has_program: bool) -> Job:
         limit = self.limits.of(IBMLimits).ibm_jobs
@@ -218,20 +218,20 @@ class Handlers:
         """Read a job with its program and results."""
         found = await self._settled(actor, request)
         job = found.job
-        shown = await self._long_body(request, found)
-        shown["qasms"] = jobs.entries(job)
+        body = await self._long_body(request, found)
+        body["qasms"] = jobs.entries(job)
         is_direct = found.vendor_fields.kind == DIRECT
-        if not is_direct and not _is_small(shown):
-            return json(shown)
+        if not is_direct and not _is_small(body):
+            return json(body)
         source, outcomes = await self._whole(request, job)
 
         def render() -> dict[str, Any]:
-            shown["qasms"] = _qasms(job, source, outcomes)
+            body["qasms"] = _qasms(job, source, outcomes)
             if is_direct:
-                shown["qObject"] = raw(source)
+                body["qObject"] = raw(source)
             if is_direct and outcomes is not None:
-                shown["qObjectResult"] = results.result(outcomes, source)
-            return shown
+                body["qObjectResult"] = results.result(outcomes, source)
+            return body
 
         return await json_in_thread(render)
 
@@ -269,8 +269,8 @@ class Handlers:
                     continue
                 rows = await asyncio.to_thread(_qasms, each.job, source, outcomes)
                 body["qasms"] = rows
-                shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
-                left -= max(shown, len(source))
+                size = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
+                left -= max(size, len(source))
             left -= _ROW_BYTES * each.job.n_circuits
             if left <= 0:
                 del body["qasms"]
@@ -290,8 +290,8 @@ class Handlers:
 
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read the status of a job."""
-        shown = await self._settled(actor, request)
-        text = await self._status_text(shown, is_for_old=_is_old(request))
+        row = await self._settled(actor, request)
+        text = await self._status_text(row, is_for_old=_is_old(request))
         return Response(text, media_type="application/json")
 
     async def watch_job(
@@ -311,7 +311,7 @@ class Handlers:
         is_for_old = not spelling.has_version
 
         async def render(actor: Actor, job: Job) -> bytes:
-            return await self._status_text(await self._shown(actor, job), is_for_old=is_for_old)
+            return await self._status_text(await self._row(actor, job), is_for_old=is_for_old)
 
         await self._sockets.serve(WebSocket(scope, receive, send), id_text, where, render)
 
@@ -422,7 +422,7 @@ class Handlers:
         job = await self._gateway.uploads.submit(
             actor, job, lambda source: wire.submission(source, draft)
         )
-        return json({"job": await self._long_body(request, await self._shown(actor, job))})
+        return json({"job": await self._long_body(request, await self._row(actor, job))})
 
     async def acknowledge(self, actor: Actor, request: Request[None]) -> Response:
         """Acknowledge the download of a job's results, which stay readable."""
@@ -457,17 +457,17 @@ class Handlers:
 
     async def _settled(self, actor: Actor, request: Request[None]) -> JobRow:
         """Return the job of the path. The first read of a new job may wait a moment for its end."""
-        shown = await self._named(actor, request)
+        row = await self._named(actor, request)
         job = await self._gateway.first_polls.wait_if_ending_soon(
-            actor, shown.job, request.wait_until_disconnected
+            actor, row.job, request.wait_until_disconnected
         )
-        return shown._replace(job=job)
+        return row._replace(job=job)
 
     async def _check_project(self, actor: Actor, request: Request[Any], job: Job) -> None:
         if await self._project(actor, request) not in (None, job.project):
             raise wire.JobNotFound("There is no such job.")
 
-    async def _shown(self, actor: Actor, job: Job) -> JobRow:
+    async def _row(self, actor: Actor, job: Job) -> JobRow:
         return await self._with_name(actor, job, await self._gateway.jobs.vendor_fields(job))
 
     async def _with_name(self, actor: Actor, job: Job, document: bytes) -> JobRow:
@@ -492,26 +492,26 @@ class Handlers:
             return None
 
     async def _long_body(
-        self, request: Request[Any], shown: JobRow, *, has_summary: bool = True
+        self, request: Request[Any], row: JobRow, *, has_summary: bool = True
     ) -> dict[str, Any]:
-        job = shown.job
+        job = row.job
         sizes = (
             await self._gateway.results.sizes(job) if has_summary and job.state.is_final else None
         )
         position = await self._position(job)
-        return jobs.body(shown, position, sizes, request.dialect_url, is_for_old=_is_old(request))
+        return jobs.body(row, position, sizes, request.dialect_url, is_for_old=_is_old(request))
 
-    async def _status_text(self, shown: JobRow, *, is_for_old: bool) -> bytes:
-        position = await self._position(shown.job)
-        return msgspec.json.encode(jobs.status(shown, position, is_for_old=is_for_old))
+    async def _status_text(self, row: JobRow, *, is_for_old: bool) -> bytes:
+        position = await self._position(row.job)
+        return msgspec.json.encode(jobs.status(row, position, is_for_old=is_for_old))
 
 
-def _is_small(shown: dict[str, Any]) -> bool:
+def _is_small(body: dict[str, Any]) -> bool:
     """Return whether an uploaded job shows its program and counts: those of ended jobs, if small.
 
     Only jobs that have ended have sizes.
     """
-    size: dict[str, int] = shown.get("summaryData", {}).get("size", {})
+    size: dict[str, int] = body.get("summaryData", {}).get("size", {})
     return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
 
 

@@ -46,23 +46,23 @@ class Position(NamedTuple):
 
 
 def status(
-    shown: JobRow, position: Position | None = None, *, is_for_old: bool = False
+    row: JobRow, position: Position | None = None, *, is_for_old: bool = False
 ) -> dict[str, Any]:
     """Return the short body of a job.
 
     Args:
-        shown: The job.
+        row: The job.
         position: Queue position, if the job waits.
         is_for_old: Whether the client is version 0.4 or older. It reads the queue position of
             running jobs alone, and shows running jobs with a position as queued.
     """
-    job = shown.job
+    job = row.job
     body: dict[str, Any] = {
-        "kind": shown.vendor_fields.kind,
+        "kind": row.vendor_fields.kind,
         "backend": {"id": job.device, "name": job.device},
         "status": statuses.RUNNING if is_for_old and position else statuses.status(job),
         "creationDate": format_time(job.created_at),
-        "hubInfo": _hub(shown.project),
+        "hubInfo": _hub(row.project),
         "id": job.id,
         "userId": job.account,
         "name": job.name,
@@ -77,7 +77,7 @@ def status(
 
 
 def body(
-    shown: JobRow,
+    row: JobRow,
     position: Position | None = None,
     sizes: JobSizes | None = None,
     root: str = "",
@@ -87,15 +87,15 @@ def body(
     """Return the long body of a job.
 
     Args:
-        shown: The job.
+        row: The job.
         position: Queue position, if the job waits.
         sizes: Sizes of program and results, once the job has ended.
         root: URL of this dialect.
         is_for_old: As for `status`.
     """
-    job, vendor_fields = shown.job, shown.vendor_fields
+    job, vendor_fields = row.job, row.vendor_fields
     long: dict[str, Any] = {
-        **status(shown, position, is_for_old=is_for_old),
+        **status(row, position, is_for_old=is_for_old),
         "shots": job.shots,
         "cost": 0.0,
         "tags": job.tags,
@@ -113,7 +113,7 @@ def body(
     if vendor_fields.share:
         long["shareLevel"] = vendor_fields.share
     if sizes is not None:
-        long["summaryData"] = _summary(shown, sizes)
+        long["summaryData"] = _summary(row, sizes)
     return long
 
 
@@ -182,8 +182,8 @@ def _steps(job: Job) -> dict[str, str | None]:
     return {word: format_time(at) for word, at in steps.items() if at is not None}
 
 
-def _summary(shown: JobRow, sizes: JobSizes) -> dict[str, Any]:
-    job, vendor_fields = shown.job, shown.vendor_fields
+def _summary(row: JobRow, sizes: JobSizes) -> dict[str, Any]:
+    job, vendor_fields = row.job, row.vendor_fields
     return {
         "size": {"input": sizes.program, "output": sizes.results},
         "success": job.state is JobState.COMPLETED,

@@ -50,12 +50,12 @@ def _results(job_results: JobResults, settings: qobj.Settings) -> Iterator[dict[
 def _one(
     part: Outcome | Failure, experiment: qobj.ExperimentSettings, shots: int
 ) -> dict[str, Any]:
-    shown: dict[str, Any] = {"shots": shots, "meas_level": 2, "header": experiment.header}
+    body: dict[str, Any] = {"shots": shots, "meas_level": 2, "header": experiment.header}
     if not isinstance(part, Outcome):
         text = part.message or part.code
-        return {**shown, "success": False, "status": f"ERROR: {text}", "data": {}}
+        return {**body, "success": False, "status": f"ERROR: {text}", "data": {}}
     return {
-        **shown,
+        **body,
         "success": True,
         "status": "DONE",
         "seed_simulator": part.seed,
@@ -66,10 +66,10 @@ def _one(
 
 
 def _data(outcome: Outcome, *, wants_memory: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {"counts": counts(outcome)}
+    body: dict[str, Any] = {"counts": counts(outcome)}
     if wants_memory and MEMORY in outcome.arrays:
-        shown["memory"] = raw_list(map(hex, outcome.each_shot()))
-    return shown
+        body["memory"] = raw_list(map(hex, outcome.each_shot()))
+    return body
 
 
 def counts(outcome: Outcome) -> msgspec.Raw:

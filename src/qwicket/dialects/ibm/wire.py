@@ -319,13 +319,13 @@ def number(code: str | None) -> int:
 
 def problem(error: QwicketError, field_names: Mapping[str, str] = _FIELD_NAMES) -> bytes:
     """Return the body of an error, with fields named as in the dialect."""
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "status": error.status,
         "message": message(error, field_names),
         "code": number(error.code),
         "name": error.code.upper(),
     }
-    return msgspec.json.encode({"error": shown})
+    return msgspec.json.encode({"error": body})
 
 
 def message(error: QwicketError, field_names: Mapping[str, str]) -> str:

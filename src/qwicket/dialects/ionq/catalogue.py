@@ -58,9 +58,9 @@ def characterizations(
     version: Version, device: Device, calibrated: Sequence[Calibrated], page: int, limit: int
 ) -> dict[str, Any]:
     """Return one page of characterizations, newest first."""
-    shown = calibrated[(page - 1) * limit : page * limit]
+    on_page = calibrated[(page - 1) * limit : page * limit]
     return {
-        "characterizations": [characterization(version, device, each) for each in shown],
+        "characterizations": [characterization(version, device, each) for each in on_page],
         "pages": max(1, -(-len(calibrated) // limit)),
     }
 
@@ -69,8 +69,8 @@ def calibrations(
     version: Version, device: Device, calibrated: Sequence[Calibrated], start: int
 ) -> dict[str, Any]:
     """Return a page of characterizations, from number `start` on, as cirq-ionq reads them."""
-    shown = calibrated[start : start + _PAGE]
-    rows = [characterization(version, device, each) for each in shown]
+    on_page = calibrated[start : start + _PAGE]
+    rows = [characterization(version, device, each) for each in on_page]
     has_more = start + _PAGE < len(calibrated)
     return {"calibrations": rows, **({"next": str(start + _PAGE)} if has_more else {})}
 

@@ -414,12 +414,12 @@ class Handlers:
         found = await self._gateway.job_groups.page(
             actor, wire.DIALECT, before=cursor(query), limit=limit
         )
-        shown = [
+        bodies = [
             sessions.session(group, await self._gateway.job_groups.use(actor, group), _now())
             for group in found
         ]
         following = {"next": str(found[-1].seq)} if len(found) == limit else {}
-        return json({"organization_id": sessions.ORGANIZATION, "sessions": shown, **following})
+        return json({"organization_id": sessions.ORGANIZATION, "sessions": bodies, **following})
 
     async def read_session(self, actor: Actor, request: Request[None]) -> Response:
         """Read a session."""

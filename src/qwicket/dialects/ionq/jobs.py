@@ -84,7 +84,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
     }
     if not is_child:  # counted per job only
         stats["gate_counts"] = {"1q": job.n_ops_1q, "2q": job.n_ops_2q}
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "id": id_of(part),
         "status": V04.status(job, part.state),
         "type": CIRCUIT if is_child else vendor_fields.type,
@@ -111,19 +111,19 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
         "results": None,
     }
     if is_completed and not vendor_fields.dry_run:
-        shown["results"] = _results(id_of(part), CIRCUIT if is_child else vendor_fields.type)
+        body["results"] = _results(id_of(part), CIRCUIT if is_child else vendor_fields.type)
     if not job.calibration:  # the noise of a twin is its calibration's, not a named model
-        shown["noise"] = vendor_fields.noise
+        body["noise"] = vendor_fields.noise
     if messages := warnings(job, vendor_fields):
-        shown["warning"] = {"messages": messages}
-    return shown
+        body["warning"] = {"messages": messages}
+    return body
 
 
 def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
     """Return the body of a job, or of one of its circuits, in version 0.3."""
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "id": id_of(part),
         "status": V03.status(job, part.state),
         "type": "circuit",
@@ -144,26 +144,26 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
         "dry_run": vendor_fields.dry_run,
     }
     if not job.calibration:
-        shown["noise"] = vendor_fields.noise
+        body["noise"] = vendor_fields.noise
     if vendor_fields.is_debiased:
-        shown["error_mitigation"] = {"debias": True}
+        body["error_mitigation"] = {"debias": True}
     if ids := _shown_children(part, vendor_fields):
-        shown["children"] = ids
+        body["children"] = ids
     if is_child:
-        shown["parent"] = job.id
+        body["parent"] = job.id
     if job.started_at is not None:
-        shown["start"] = job.started_at // 1000
+        body["start"] = job.started_at // 1000
     if job.ended_at is not None:
-        shown["response"] = job.ended_at // 1000
+        body["response"] = job.ended_at // 1000
     if part.failure is not None:
-        shown["failure"] = _failure(part.failure)
+        body["failure"] = _failure(part.failure)
     if is_completed:
-        shown["execution_time"] = _duration_ms(job)
+        body["execution_time"] = _duration_ms(job)
         if not vendor_fields.dry_run:
-            shown["results_url"] = f"/v0.3/jobs/{id_of(part)}/results"
+            body["results_url"] = f"/v0.3/jobs/{id_of(part)}/results"
     if messages := warnings(job, vendor_fields):
-        shown["warning"] = {"messages": messages}
-    return shown
+        body["warning"] = {"messages": messages}
+    return body
 
 
 def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
@@ -188,13 +188,13 @@ def entangler(device: Device, vendor_fields: VendorFields) -> Entangler:
 
 
 def _output(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
+    body: dict[str, Any] = {}
     if is_compiled(part, vendor_fields):
         circuits = {NATIVE_V1: _descriptor(id_of(part), NATIVE_V1)}
-        shown["compilation"] = {"compiled_circuits": circuits}
+        body["compilation"] = {"compiled_circuits": circuits}
     if vendor_fields.is_debiased and part.job.calibration:
-        shown["error_mitigation"] = {"debiasing": True}
-    return shown
+        body["error_mitigation"] = {"debiasing": True}
+    return body
 
 
 def _shown_children(part: JobPart, vendor_fields: VendorFields) -> list[str] | None:
@@ -231,7 +231,7 @@ def _results(job: str, type_: str) -> dict[str, Any]:
         aggregate = _descriptor(job, AGGREGATE_V1)
         return {"probabilities": {"url": url, **aggregate}, AGGREGATE_V1: aggregate}
     probabilities = {**_descriptor(job, PROBABILITIES_V1), "id": "probabilities"}
-    shown = {
+    body = {
         "probabilities": {"url": f"{at}/probabilities", **probabilities},
         "histogram": {"url": f"{at}/histogram", **_descriptor(job, HISTOGRAM_V1)},
         "shots": {"url": f"{at}/shots", **_descriptor(job, SHOTS_V1)},
@@ -240,8 +240,8 @@ def _results(job: str, type_: str) -> dict[str, Any]:
     }
     if type_ == QASM3:
         for form in (PROBABILITIES_V2, HISTOGRAM_V2):
-            shown[form] = _descriptor(job, form)
-    return shown
+            body[form] = _descriptor(job, form)
+    return body
 
 
 def _descriptor(job: str, form: str) -> dict[str, str]:

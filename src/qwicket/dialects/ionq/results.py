@@ -142,10 +142,10 @@ def _shot(key: int, registers: Iterable[tuple[int, Register]]) -> dict[str, Any]
 def _by_register(
     registers: list[tuple[int, Register]], values: Iterable[tuple[int, float]]
 ) -> dict[str, dict[str, float]]:
-    shown: dict[str, dict[str, float]] = {register.name: {} for _, register in registers}
+    by_register: dict[str, dict[str, float]] = {register.name: {} for _, register in registers}
     for key, value in values:
         for first, register in registers:
             bits = f"{key >> first & (1 << register.size) - 1:0{register.size}b}"
-            into = shown[register.name]
+            into = by_register[register.name]
             into[bits] = into.get(bits, 0) + value
-    return shown
+    return by_register

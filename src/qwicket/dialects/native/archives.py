@@ -114,7 +114,7 @@ async def _page(
     """Yield the bytes of a ZIP file of archives. Jobs that were deleted meanwhile are left out."""
     sink = _Sink()
     outer = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
-    shown = []
+    bodies = []
     for row in jobs:
         try:
             contents = await archives.contents(row.job, memory)
@@ -124,10 +124,10 @@ async def _page(
             async for _ in _write_in_steps(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
                     yield sink.take()
-        shown.append(job_with_names(row))
+        bodies.append(job_with_names(row))
     last = jobs[-1].job.seq if len(jobs) == limit else None
     with _Member(outer, shapes.PAGE, []) as member:
-        member.write(_encoder.encode(AdminJobList(jobs=tuple(shown), next=last)))
+        member.write(_encoder.encode(AdminJobList(jobs=tuple(bodies), next=last)))
     outer.close()
     yield sink.take()
 

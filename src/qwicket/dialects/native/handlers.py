@@ -187,8 +187,8 @@ class Handlers(WebhookHandlers):
         """Read a job; with `?wait=` respond when it has ended, or after so many seconds."""
         job, _ = await self._wait(actor, request)
         position, progress = await self._position_and_progress(job)
-        shown = json(wire.job(job, position, progress))
-        return with_etag(request, shown, wire.poll_after_s(job, position))
+        response = json(wire.job(job, position, progress))
+        return with_etag(request, response, wire.poll_after_s(job, position))
 
     async def _position_and_progress(
         self, job: Job

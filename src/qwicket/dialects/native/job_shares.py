@@ -40,8 +40,8 @@ async def share_job(
     else:
         share, secret = await gateway.job_shares.share_by_link(actor, job, body.life_s or 0)
         url = f"{request.server_url}/v1/shared/{secret}"
-    shown = schema.jobs.CreatedShareBody(**structs.asdict(_share(share)), url=url)
-    return json(shown, 201, **{"Cache-Control": "no-store"})
+    created = schema.jobs.CreatedShareBody(**structs.asdict(_share(share)), url=url)
+    return json(created, 201, **{"Cache-Control": "no-store"})
 
 
 async def list_shares(gateway: Gateway, actor: Actor, job: str | None) -> Response:
@@ -56,12 +56,12 @@ async def read_shared(gateway: Gateway, request: Request[None]) -> Response:
         request.path_params["secret"], request.client_address
     )
     request.response_memory.actor = owner
-    shown = await _shown(gateway, job, request)
-    shown.headers.update(_PRIVATE)
-    return shown
+    response = await _job_response(gateway, job, request)
+    response.headers.update(_PRIVATE)
+    return response
 
 
-async def _shown(gateway: Gateway, job: Job, request: Request[None]) -> Response:
+async def _job_response(gateway: Gateway, job: Job, request: Request[None]) -> Response:
     if not job.state.is_final:
         return json(schema.results.SharedBody(job=wire.job(job)))
     try:

@@ -152,7 +152,7 @@ class Streams:
     async def _job(
         self, check: Check, actor: Actor, job: Job, last: int | None, place: Place | None
     ) -> AsyncGenerator[bytes, None]:
-        version, shown = last, b""
+        version, last_place = last, b""
         with self._gateway.jobs.watch_device(job.device if place else "") as watch:
             while not self._gateway.jobs.is_stopping:
                 if job.version != version:
@@ -162,10 +162,10 @@ class Streams:
                     return
                 wait_s = _CHECK_S
                 if place is None or job.state is not JobState.QUEUED:
-                    shown = b""
+                    last_place = b""
                 else:
-                    if (found := await place(job)) != shown:
-                        shown = found
+                    if (found := await place(job)) != last_place:
+                        last_place = found
                         yield found
                     # A change of the job itself wakes both waits, so it is not gathered.
                     wait_s = PLACE_S if await watch.changed(_PLACE_POLL_S) else 0.0

@@ -64,8 +64,8 @@ class WebhookHandlers(PilotHandlers):
 
     async def _with_secret(self, actor: Actor, made: NewWebhook, status: int) -> Response:
         body = structs.asdict(_webhook(made.webhook, await self._project_names(actor)))
-        shown = schema.webhooks.NewWebhookBody(**body, secret=made.secret)
-        return json(shown, status, **{"Cache-Control": "no-store"})
+        created = schema.webhooks.NewWebhookBody(**body, secret=made.secret)
+        return json(created, status, **{"Cache-Control": "no-store"})
 
     async def _project_names(self, actor: Actor) -> dict[str, str]:
         projects = await self._gateway.accounts.projects(actor)

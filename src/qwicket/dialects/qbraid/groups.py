@@ -89,7 +89,7 @@ def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
     return "CANCELLED" if JobState.CANCELLED in tally else "COMPLETED"
 
 
-def shown(group: Group, tally: Mapping[JobState, int], use: GroupUse, now: int) -> dict[str, Any]:
+def body(group: Group, tally: Mapping[JobState, int], use: GroupUse, now: int) -> dict[str, Any]:
     """Return a group's document.
 
     Args:

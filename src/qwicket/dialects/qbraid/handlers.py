@@ -159,10 +159,10 @@ class CommonHandlers:
         )
         found = await self._gateway.jobs.page(actor, query)
         tally = await self._gateway.jobs.tally(actor, query)
-        shown, size = [], 0
+        rows, size = [], 0
         for number, job in enumerate(found):
             try:
-                shown.append(row := await self._show(job))
+                rows.append(row := await self._show(job))
             except NotFound:  # it was deleted meanwhile
                 continue
             size += row.vendor_fields.size_bytes
@@ -176,7 +176,7 @@ class CommonHandlers:
                 await memory.begin()
             if number % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)  # each job needs one or two reads of the database
-        return shown, sum(tally.values())
+        return rows, sum(tally.values())
 
     async def _cancel(self, actor: Actor, job: Job) -> Job:
         """Cancel a job.

@@ -30,9 +30,9 @@ PROVIDER_ID: Final = object_id_of("provider qbraid")
 _WITH_VERSION: Final = re.compile(r"\s*OPENQASM\s+[23](\.\d+)?;")
 
 
-def v1_document(shown: JobRow) -> dict[str, Any]:
+def v1_document(row: JobRow) -> dict[str, Any]:
     """Return a job for v1."""
-    job, vendor_fields = shown.job, shown.vendor_fields
+    job, vendor_fields = row.job, row.vendor_fields
     is_final = job.state.is_final
     return {
         "jobQrn": ids.v1_job_id(job, vendor_fields.device),
@@ -46,7 +46,7 @@ def v1_document(shown: JobRow) -> dict[str, Any]:
         "experimentType": "analog" if _is_analog(vendor_fields) else "gate_model",
         "shots": job.shots,
         "numCircuits": job.n_circuits,
-        "queuePosition": _position(shown),
+        "queuePosition": _position(row),
         "tags": vendor_fields.tags,
         "runtimeOptions": vendor_fields.options,
         "metadata": {},
@@ -61,9 +61,9 @@ def v1_document(shown: JobRow) -> dict[str, Any]:
     }
 
 
-def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
+def v0_document(row: JobRow, owner: str, email: str) -> dict[str, Any]:
     """Return a job for v0. It has no `metadata`, because clients then lose the counts."""
-    job, vendor_fields = shown.job, shown.vendor_fields
+    job, vendor_fields = row.job, row.vendor_fields
     is_final = job.state.is_final
     return {
         "_id": object_id(job.id),
@@ -77,7 +77,7 @@ def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
         "statusText": job.error_text,
         "experimentType": "ahs" if _is_analog(vendor_fields) else "gate_model",
         "shots": job.shots,
-        "queuePosition": _position(shown),
+        "queuePosition": _position(row),
         "queueDepth": None,
         "circuitNumQubits": job.n_qubits
         if vendor_fields.n_qubits is None
@@ -142,8 +142,8 @@ def _is_analog(vendor_fields: VendorFields) -> bool:
     return vendor_fields.formats[0] == "analog"
 
 
-def _position(shown: JobRow) -> int | None:
-    return None if shown.ahead is None else shown.ahead + 1
+def _position(row: JobRow) -> int | None:
+    return None if row.ahead is None else row.ahead + 1
 
 
 # --- results --------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ class Registry:
             document["qbraidStatus"] = _checked(texts["qbraidStatus"])
             body = msgspec.json.encode(document)
             stored = await self._gateway.client_documents.update(actor, DIALECT, key, body)
-        return _shown(stored, actor, email)
+        return _document(stored, actor, email)
 
     async def search(
         self, actor: Actor, email: str, query: Query, maximum: int
@@ -166,7 +166,7 @@ def _found(
     found: list[dict[str, Any]] = []
     size = 0
     for stored in page:
-        document = _shown(stored, actor, email)
+        document = _document(stored, actor, email)
         if _sees(actor, document) and query.matches(document):
             found.append(document)
             size += len(stored.body)
@@ -189,7 +189,7 @@ def _key(device: str, vendor_job: str) -> str:
     return ids.to_base36(int.from_bytes(digest) >> (256 - _BITS))
 
 
-def _shown(stored: ClientDocument, actor: Actor, email: str) -> dict[str, Any]:
+def _document(stored: ClientDocument, actor: Actor, email: str) -> dict[str, Any]:
     created = format_time(stored.created_at)
     return {
         "_id": ids.object_id(stored.id),

@@ -64,12 +64,12 @@ class Handlers:
         return await asyncio.shield(self._listing[base_url])
 
     async def _list(self, base_url: str) -> bytes:
-        shown = []
+        bodies = []
         for view in await self._gateway.devices.of(wire.DIALECT):
             if catalogue.is_listed(view.device):
-                shown.append(msgspec.json.encode(catalogue.config(view, base_url)))
+                bodies.append(msgspec.json.encode(catalogue.config(view, base_url)))
                 await asyncio.sleep(0)  # a lab's device may have hundreds of gates
-        return b"[" + b",".join(shown) + b"]"
+        return b"[" + b",".join(bodies) + b"]"
 
     async def get_config(self, request: Request[None]) -> Response:
         """Read the configuration of a device."""
@@ -176,8 +176,8 @@ def _is_old(request: Request[Any]) -> bool:
 
 def _status(id_text: str, job: Job | None, is_old: bool = False) -> Response:
     """Return the status of a job: 406 if it failed or does not exist."""
-    shown = wire.unknown_job(id_text) if job is None else wire.job_status(job)
-    return json(_render(shown, is_old), 406 if shown["status"] == "ERROR" else 200)
+    body = wire.unknown_job(id_text) if job is None else wire.job_status(job)
+    return json(_render(body, is_old), 406 if body["status"] == "ERROR" else 200)
 
 
 def _render(body: dict[str, Any], is_old: bool) -> dict[str, Any]:

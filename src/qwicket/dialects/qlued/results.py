@@ -67,15 +67,15 @@ def _each(results: JobResults, echoes: dict[str, _Echo]) -> Iterator[dict[str, A
         if isinstance(outcome, Failure):
             raise ValueError("a completed job has a failed part")
         shots = _samples(outcome)
-        shown = render_shots(shots)
+        rendered = render_shots(shots)
         yield {
             "header": {"name": name, "extra metadata": "text"},
             "shots": len(shots),
             "success": True,
             "data": {
-                "memory": shown.memory,
+                "memory": rendered.memory,
                 "instructions": raw_list(map(_instruction, echo.instructions)),
-                "counts": shown.counts,
+                "counts": rendered.counts,
             },
         }
 

@@ -30,11 +30,11 @@ def _routes(
         query: Query parameters of requests about a job.
     """
     device = f"{prefix}/{{backend_name}}"
-    shown = (description.BackendConfigSchemaOut,)
+    responses = (description.BackendConfigSchemaOut,)
     listed = (list[description.BackendConfigSchemaOut],)
     return (
         Route("GET", f"{prefix}/backends", Handlers.list_backends, _OPEN, responses=listed),
-        Route("GET", f"{device}/get_config", Handlers.get_config, _OPEN, responses=shown),
+        Route("GET", f"{device}/get_config", Handlers.get_config, _OPEN, responses=responses),
         Route(
             "GET",
             f"{device}/get_backend_status",

@@ -198,8 +198,8 @@ def _text(raw: msgspec.Raw, name: str) -> str:
     try:
         return _text_decoder.decode(raw)
     except msgspec.ValidationError:
-        shown = "" if name in ("token", "password") else f", not {quoted(raw)}"
-        raise Unprocessable(f"Input should be a text{shown}.", field=f"body.data.{name}") from None
+        body = "" if name in ("token", "password") else f", not {quoted(raw)}"
+        raise Unprocessable(f"Input should be a text{body}.", field=f"body.data.{name}") from None
 
 
 def _form(body: bytes) -> Mapping[str, str]:

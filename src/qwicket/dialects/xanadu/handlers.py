@@ -71,9 +71,9 @@ class Handlers:
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices."""
-        shown = [catalogue.overview(view) for view in await self._gateway.devices.of(wire.DIALECT)]
+        bodies = [catalogue.overview(view) for view in await self._gateway.devices.of(wire.DIALECT)]
         wanted = request.query_params.get("status")
-        return json({"data": [each for each in shown if wanted in (None, each["status"])]})
+        return json({"data": [each for each in bodies if wanted in (None, each["status"])]})
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device."""

@@ -39,7 +39,7 @@ def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
     state: dict[str, Any] = {"status": status(job)}
     if job.state is JobState.FAILED:
         state |= {"reason": reason(job), "reason_code": number(job.error_code)}
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "id": job.id,
         "backend": job.device,
         "program": {"id": vendor_fields.program},
@@ -51,12 +51,12 @@ def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
         "estimated_running_time_seconds": job.est_seconds,
     }
     if job.ended_at is not None:
-        shown["ended"] = format_time(job.ended_at)
+        body["ended"] = format_time(job.ended_at)
     if job.group is not None:
-        shown["session_id"] = job.group
+        body["session_id"] = job.group
     if vendor_fields.cost is not None:
-        shown["cost"] = vendor_fields.cost
-    return shown
+        body["cost"] = vendor_fields.cost
+    return body
 
 
 def place(job: Job, names: Mapping[str, str]) -> dict[str, str]:
@@ -72,7 +72,7 @@ def reason(job: Job) -> str:
 def metrics(job: Job, position: QueuePosition | None) -> dict[str, Any]:
     """Return the times and the usage of a job, and its queue position if it has one."""
     seconds = run_s(job)
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "timestamps": {
             "created": format_time(job.created_at),
             "running": format_time(job.started_at),
@@ -90,8 +90,8 @@ def metrics(job: Job, position: QueuePosition | None) -> dict[str, Any]:
         "num_qubits": [job.n_qubits],
     }
     if position is not None:
-        shown["position_in_queue"] = position.ahead + 1
-    return shown
+        body["position_in_queue"] = position.ahead + 1
+    return body
 
 
 def run_s(job: Job) -> float:

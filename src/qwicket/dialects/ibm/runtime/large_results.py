@@ -132,10 +132,10 @@ class LargeResult:
 
     async def _texts(self) -> AsyncGenerator[bytes]:
         """Yield the JSON of the result."""
-        shown = results.encode_typed(
+        body = results.encode_typed(
             "PrimitiveResult", {"pub_results": [], "metadata": self._plan.metadata}
         )
-        opening, closing = _around(shown, b'"pub_results":[')
+        opening, closing = _around(body, b'"pub_results":[')
         yield opening
         first = 0
         for number, shape in enumerate(self._plan.shapes):

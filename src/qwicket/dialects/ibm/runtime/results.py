@@ -47,11 +47,11 @@ def result(
     if vendor_fields.program == EXECUTOR:
         return _executed(parts, source, limits)
     is_sampler = primitives.settings(source).program == SAMPLER
-    shown = []
+    pub_results = []
     for shape in primitives.shapes(source, limits):
         own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
-        shown.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
-    whole = {"pub_results": shown, "metadata": metadata_of(source, vendor_fields)}
+        pub_results.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
+    whole = {"pub_results": pub_results, "metadata": metadata_of(source, vendor_fields)}
     return encode_typed("PrimitiveResult", whole)
 
 

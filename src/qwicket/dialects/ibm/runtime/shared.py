@@ -83,12 +83,12 @@ class RuntimeHandlers:
     async def read_configuration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the configuration of a device."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        shown = catalogue.configuration(view)
+        body = catalogue.configuration(view)
         if view.calibration is None:
-            shown = catalogue.with_fractional_gates(shown)
-        known = [*shown["supported_instructions"], *_CONTROL_FLOW]
+            body = catalogue.with_fractional_gates(body)
+        known = [*body["supported_instructions"], *_CONTROL_FLOW]
         features = ["dynamic_circuits"]
-        return json({**shown, "supported_instructions": known, "supported_features": features})
+        return json({**body, "supported_instructions": known, "supported_features": features})
 
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
@@ -111,8 +111,8 @@ class RuntimeHandlers:
         """Read whether a device is online, and the length of its queue."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         forecast = await self._gateway.queue.forecast(view.device.name)
-        shown = catalogue.queue(view, forecast.n_waiting)
-        return json({**shown, "length_queue": shown.pop("lengthQueue")})
+        body = catalogue.queue(view, forecast.n_waiting)
+        return json({**body, "length_queue": body.pop("lengthQueue")})
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -152,12 +152,12 @@ class RuntimeHandlers:
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
         found = await self._gateway.jobs.page(actor, query) if query.limit else []
         names = await self._project_names(actor)
-        shown = []
+        bodies = []
         for job in found:
             with suppress(NotFound):  # deleted meanwhile
-                shown.append(await self._body(job, names))
+                bodies.append(await self._body(job, names))
         page = {"count": count, "limit": query.limit, "offset": query.offset}
-        return await json_in_thread(lambda: {"jobs": raw_list(shown), **page})
+        return await json_in_thread(lambda: {"jobs": raw_list(bodies), **page})
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job, with its parameters unless `exclude_params` is true."""
@@ -165,11 +165,11 @@ class RuntimeHandlers:
         job = await self._gateway.first_polls.wait_if_ending_soon(
             actor, job, request.wait_until_disconnected
         )
-        shown = await self._body(job, await self._project_names(actor))
+        body = await self._body(job, await self._project_names(actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
             program = await self._gateway.results.program(job, request.response_memory)
-            return await json_in_thread(lambda: _with_params(shown, program.source))
-        return json(shown)
+            return await json_in_thread(lambda: _with_params(body, program.source))
+        return json(body)
 
     async def read_results(self, actor: Actor, request: Request[None]) -> ASGIApp:
         """Read the results of a job; for a failed job, why it failed, as text."""
@@ -314,15 +314,15 @@ class RuntimeHandlers:
         return wire.vendor_fields_decoder.decode(await self._gateway.jobs.vendor_fields(job))
 
     async def _body(self, job: Job, names: dict[str, str] | None) -> dict[str, Any]:
-        shown = jobs.body(job, await self._vendor_fields(job))
+        body = jobs.body(job, await self._vendor_fields(job))
         await asyncio.sleep(0)  # a list has many jobs, and each needs a read of the database
-        return shown if names is None else {**shown, **jobs.place(job, names)}
+        return body if names is None else {**body, **jobs.place(job, names)}
 
 
 def _created(job: Job) -> Response:
     return json({"id": job.id, "backend": job.device})
 
 
-def _with_params(shown: dict[str, Any], source: bytes) -> dict[str, Any]:
+def _with_params(body: dict[str, Any], source: bytes) -> dict[str, Any]:
     params = msgspec.json.decode(source, type=dict[str, msgspec.Raw])["params"]
-    return {**shown, "params": raw(bytes(params))}
+    return {**body, "params": raw(bytes(params))}

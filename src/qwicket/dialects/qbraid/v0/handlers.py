@@ -133,8 +133,8 @@ class Handlers(CommonHandlers):
     async def submit_job(self, actor: Actor, request: Request[submissions.ParsedJob]) -> Response:
         """Submit a job."""
         email = await self._email(actor)
-        shown = await self._submit(actor, request)
-        return json(jobs.v0_document(shown, actor.account_name, email), 201)
+        row = await self._submit(actor, request)
+        return json(jobs.v0_document(row, actor.account_name, email), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of jobs, newest first, or the one job whose id is in the query."""
@@ -168,7 +168,7 @@ class Handlers(CommonHandlers):
         email = await self._email(actor)
         name = actor.account_name
         return await json_in_thread(
-            lambda: raw_list(jobs.v0_document(shown, name, email) for shown in found)
+            lambda: raw_list(jobs.v0_document(row, name, email) for row in found)
         )
 
     async def _named(self, actor: Actor, request: Request[None], name: str) -> list[dict[str, Any]]:
@@ -178,26 +178,26 @@ class Handlers(CommonHandlers):
             job = await self._gateway.first_polls.wait_if_ending_soon(
                 actor, job, request.wait_until_disconnected
             )
-            shown = await self._show(job)
+            row = await self._show(job)
         except NotFound:
             return []
-        document = jobs.v0_document(shown, actor.account_name, await self._email(actor))
-        if await self._has_short_text(shown):
-            program = await self._gateway.results.program(shown.job, request.response_memory)
+        document = jobs.v0_document(row, actor.account_name, await self._email(actor))
+        if await self._has_short_text(row):
+            program = await self._gateway.results.program(row.job, request.response_memory)
             document |= jobs.openqasm_field(program)
-        is_one = statuses.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
-        if is_one and is_quick(shown.job):
-            found = await self._gateway.results.of(shown.job, request.response_memory)
+        is_one = statuses.status(row.job) == "COMPLETED" and row.job.n_circuits == 1
+        if is_one and is_quick(row.job):
+            found = await self._gateway.results.of(row.job, request.response_memory)
             if found.is_small:
                 document["measurementCounts"] = jobs.v0_result(found)["measurementCounts"]
         return [document]
 
-    async def _has_short_text(self, shown: JobRow) -> bool:
+    async def _has_short_text(self, row: JobRow) -> bool:
         """Return whether a job's document contains its OpenQASM, which clients put into results.
 
         It does not without a depth, because clients then parse the text and fail if they cannot.
         """
-        job, vendor_fields = shown.job, shown.vendor_fields
+        job, vendor_fields = row.job, row.vendor_fields
         if not job.state.is_final or vendor_fields.is_batch or vendor_fields.depth is None:
             return False
         is_text = vendor_fields.formats[0] in _OPENQASM

@@ -94,8 +94,8 @@ class Handlers(CommonHandlers):
         """Read a device and its queue."""
         name = request.path_params["device"]
         view = await self._device(name)
-        shown = catalogue.v1_device(view, *await self._queue(view))
-        return _success({**shown, "qrn": ids.shown_qrn(name, view.device)})
+        body = catalogue.v1_device(view, *await self._queue(view))
+        return _success({**body, "qrn": ids.shown_qrn(name, view.device)})
 
     async def _device(self, name: str) -> DeviceView:
         """Return a device by its QRN or an alias; a device that has the name itself comes first."""
@@ -156,10 +156,8 @@ class Handlers(CommonHandlers):
             text=text,
         )
         return await json_in_thread(
-            lambda: page_of(
-                raw_list(jobs.v1_document(shown) for shown in found), page, limit, total
-            ),
-            is_small=sum(shown.vendor_fields.size_bytes for shown in found) <= SMALL_RESPONSE_BYTES,
+            lambda: page_of(raw_list(jobs.v1_document(row) for row in found), page, limit, total),
+            is_small=sum(row.vendor_fields.size_bytes for row in found) <= SMALL_RESPONSE_BYTES,
         )
 
     async def count_jobs(self, actor: Actor, request: Request[None]) -> Response:
@@ -282,12 +280,12 @@ class Handlers(CommonHandlers):
         group = await self._gateway.job_groups.open(
             actor, wire.DIALECT, name=body.name, life_s=body.life_s, body=body.body
         )
-        return _success(groups.shown(group, {}, UNUSED, _now()), 201)
+        return _success(groups.body(group, {}, UNUSED, _now()), 201)
 
     async def read_group(self, actor: Actor, request: Request[None]) -> Response:
         """Read a group."""
         group = await self._group_named(actor, request)
-        return await self._group_shown(actor, group)
+        return await self._group_response(actor, group)
 
     async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
         """List a page of the newest groups, of which there are at most `list_page` (a limit)."""
@@ -302,11 +300,11 @@ class Handlers(CommonHandlers):
         found = await self._gateway.job_groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
-        shown = [
+        bodies = [
             await self._group_document(actor, group)
             for group in found[(page - 1) * limit :][:limit]
         ]
-        return json(page_of(shown, page, limit, len(found)))
+        return json(page_of(bodies, page, limit, len(found)))
 
     async def _group_status(self, actor: Actor, group: Group) -> str:
         return groups.status(group, await self._gateway.job_groups.tally(actor, group), _now())
@@ -315,7 +313,7 @@ class Handlers(CommonHandlers):
         """Close a group: it takes no more jobs, and its jobs still run."""
         group = await self._group_named(actor, request)
         closed = await self._gateway.job_groups.close(actor, group.id, dialect=wire.DIALECT)
-        return await self._group_shown(actor, closed)
+        return await self._group_response(actor, closed)
 
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
         """Close a group, and cancel its jobs that have not ended."""
@@ -323,7 +321,7 @@ class Handlers(CommonHandlers):
         await self._gateway.job_groups.close(actor, group.id, dialect=wire.DIALECT)
         await self._gateway.job_groups.cancel_all(actor, group.id, dialect=wire.DIALECT)
         group = await self._gateway.job_groups.annotate(actor, group, groups.mark_cancelled(group))
-        return await self._group_shown(actor, group)
+        return await self._group_response(actor, group)
 
     async def delete_group(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a group."""
@@ -343,7 +341,7 @@ class Handlers(CommonHandlers):
             group=group.id,
         )
         return await json_in_thread(
-            lambda: _successful(raw_list(jobs.v1_document(shown) for shown in found))
+            lambda: _successful(raw_list(jobs.v1_document(row) for row in found))
         )
 
     async def _group_named(self, actor: Actor, request: Request[None]) -> Group:
@@ -351,12 +349,12 @@ class Handlers(CommonHandlers):
         id_text = ids.id_of(request.path_params["group"])
         return await self._gateway.job_groups.get(actor, id_text, dialect=wire.DIALECT)
 
-    async def _group_shown(self, actor: Actor, group: Group) -> Response:
+    async def _group_response(self, actor: Actor, group: Group) -> Response:
         return _success(await self._group_document(actor, group))
 
     async def _group_document(self, actor: Actor, group: Group) -> dict[str, Any]:
         tally = await self._gateway.job_groups.tally(actor, group)
-        return groups.shown(group, tally, await self._gateway.job_groups.use(actor, group), _now())
+        return groups.body(group, tally, await self._gateway.job_groups.use(actor, group), _now())
 
 
 def _success(data: Any, status: int = 200) -> Response:

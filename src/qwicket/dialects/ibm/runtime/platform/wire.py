@@ -62,8 +62,8 @@ def refused_key(error: QwicketError, _: Request[Any]) -> Response | None:
     """Return IBM's response to a wrong API key or refresh token; None for another error."""
     if not isinstance(error, Unauthenticated):
         return None
-    shown = {**_problem(error), "errorCode": _BAD_KEY, "errorMessage": error.detail}
-    return Response(msgspec.json.encode(shown), 400, media_type="application/json")
+    body = {**_problem(error), "errorCode": _BAD_KEY, "errorMessage": error.detail}
+    return Response(msgspec.json.encode(body), 400, media_type="application/json")
 
 
 def usage_limit(budget: BudgetState | None) -> dict[str, Any]:
