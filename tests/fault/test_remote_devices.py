@@ -146,6 +146,7 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
         device = add_device(folder, behind, key, kind, proxy.url)
         front = LiveServer(tmp_path / "front", "--device-dir", str(folder), "--lease-s", "3")
         jobs: dict[str, int] = {}
+        read: dict[str, Any] = {}
         try:
             for _ in range(KILLS):
                 with qwicket.connect(front.url, front.token()) as client:
@@ -154,6 +155,8 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
                         jobs[submit(client, device, kind, shots)] = shots
                         time.sleep(dice.random() * 0.2)
                     time.sleep(dice.random() ** 3 * MAX_LIFE_S)
+                    for ended in client.jobs(state="completed", limit=JOBS_PER_KILL):
+                        read[ended.id] = ended.result(10).parts
                 front.kill()
                 front.start()
             proxy.share = 0.1
@@ -165,6 +168,8 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
                     job = client.job(id).wait(300)
                     assert job.state == "completed", (seed, id, job.body.error)
                     assert n_shots(job) == shots
+                for id, parts in read.items():
+                    assert client.job(id).result(10).parts == parts, (seed, id)
         finally:
             front.stop()
     with qwicket.connect(behind.url, key) as there:

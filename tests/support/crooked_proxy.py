@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import socket
 import time
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from support.cutting_proxy import CuttingProxy, message, moved
 
@@ -19,9 +20,12 @@ _BEFORE: Final = ("429", "503", "reset")
 """Faults in place of the request, which does not reach the server."""
 _AFTER: Final = ("502", "lost", "half", "html", "hang")
 """Faults of the answer to a request that the server has executed. Where there were similar requests
-before, it may also be `other`, the answer to one of another job, or `old`, an earlier answer."""
+before, it may also be `other`, the answer to one of another job, or `old`, an earlier answer. Lists
+may be `twice`, which names each job two times, and results `changed`."""
 _ID: Final = re.compile(rb"(?<=/)[^/? ]*([0-9a-f]{12}|-qjob-)[^/? ]*|(?<=job_id=)[^& ]+")
 """The id of a job that is read."""
+_OUTCOME: Final = re.compile(r"0x[0-9a-f]+|[0-9]+")
+_ID_FIELDS: Final = {"id", "jobQrn", "job_id"}
 
 
 class CrookedProxy(CuttingProxy):
@@ -65,13 +69,13 @@ class CrookedProxy(CuttingProxy):
         with self._lock:
             wrong = self._wrong_answers(line, is_submission=is_submission)
             # Few requests have wrong answers, so these then come as often as all other faults.
-            swapped = [name for name, answers in wrong.items() if answers]
-            faults = self._random.choice([_BEFORE + _AFTER, swapped or _BEFORE + _AFTER])
+            special = [name for name, answers in wrong.items() if answers] + _edits(line)
+            faults = self._random.choice([_BEFORE + _AFTER, special or _BEFORE + _AFTER])
             is_faulty = self._random.random() < self.share
             fault = (self._only or self._random.choice(faults)) if is_faulty else ""
             if self.rule is not None:
                 fault = self.rule(line)
-            if fault:
+            if fault and fault not in _EDITS:
                 self.faults.append(fault)
             if is_submission:
                 self.submissions.append(fault)
@@ -84,6 +88,9 @@ class CrookedProxy(CuttingProxy):
                 self._answers[_ID.sub(b"*", line)].append((line, answer))
         if wrong.get(fault):
             answer = self._random.choice(wrong[fault])
+        elif fault in _EDITS and (edited := _edited(answer, _EDITS[fault])) != answer:
+            self.faults.append(fault)
+            answer = edited
         return self._answer(client, answer, fault)
 
     def _wrong_answers(self, line: bytes, *, is_submission: bool) -> dict[str, list[bytes]]:
@@ -127,3 +134,55 @@ class CrookedProxy(CuttingProxy):
 def _response(phrase: bytes, body: bytes, fields: bytes = b"") -> bytes:
     head = b"HTTP/1.1 %b\r\nContent-Type: text/html\r\n%bContent-Length: %d\r\n\r\n"
     return head % (phrase, fields, len(body)) + body
+
+
+def _edits(line: bytes) -> list[str]:
+    """Return the names of the edits that make sense for the answer to a request."""
+    path = line.partition(b"?")[0].lower()
+    if not line.startswith(b"GET") or b"job" not in path:
+        return []
+    if b"result" in path:
+        return ["changed"]
+    return [] if _ID.search(line) else ["twice"]
+
+
+def _edited(answer: bytes, edit: Callable[[Any], Any]) -> bytes:
+    """Return an answer with edited JSON, or as it is if it has none or the edit changes nothing."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return answer
+    edited = edit(document)
+    if edited == document:
+        return answer
+    content = json.dumps(edited).encode()
+    head = re.sub(rb"(?i)(content-length: *)\d+", rb"\g<1>%d" % len(content), head)
+    return head + b"\r\n\r\n" + content
+
+
+def _with_jobs_twice(value: Any) -> Any:
+    """Return JSON in which each list of jobs has each job two times."""
+    if isinstance(value, dict):
+        return {key: _with_jobs_twice(each) for key, each in value.items()}
+    if not isinstance(value, list):
+        return value
+    is_of_jobs = all(isinstance(each, dict) and _ID_FIELDS & each.keys() for each in value)
+    return [each for each in value for _ in range(2 if is_of_jobs else 1)]
+
+
+def _with_one_outcome(value: Any) -> Any:
+    """Return JSON in which counts and probabilities have one outcome, with the same sum."""
+    if isinstance(value, list):
+        return [_with_one_outcome(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    is_of_outcomes = value and all(
+        _OUTCOME.fullmatch(key) and type(each) in (int, float) for key, each in value.items()
+    )
+    if is_of_outcomes:
+        return {next(iter(value)): sum(value.values())}
+    return {key: _with_one_outcome(each) for key, each in value.items()}
+
+
+_EDITS: Final = {"twice": _with_jobs_twice, "changed": _with_one_outcome}

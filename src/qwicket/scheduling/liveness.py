@@ -80,35 +80,32 @@ class LivenessMonitor:
         beats = {runner.id: runner.beat for runner in stored if runner.id != self._runner}
         now = self._monotonic()
         if now - self._checked_at > self._gap_s:
-            # This server slept or lost the database, so it missed heartbeats and must start over.
+            # This server slept or lost the database, so it missed heartbeats: start over.
             self._seen.clear()
         self._checked_at = now
+        seen = self._seen
         self._seen = {
-            runner: self._seen[runner]
-            if self._seen.get(runner, (None,))[0] == beat
-            else (beat, now)
+            runner: seen[runner] if seen.get(runner, (None,))[0] == beat else (beat, now)
             for runner, beat in beats.items()
         }
 
     async def void_silent(self, *, ignore_newer: bool = False) -> list[str]:
         """Void the runners whose heartbeats have not changed for the lease time; return their ids.
 
-        Args:
-            ignore_newer: Heartbeats since the last `look` do not count.
+        With `ignore_newer`, heartbeats since the last `look` do not count.
         """
-        leases = self._store.leases
-        now = self._monotonic()
-        dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
+        leases, now = self._store.leases, self._monotonic()
+        longest, seen = self._lease_s, self._seen
+        dead = {runner: beat for runner, (beat, since) in seen.items() if now - since >= longest}
         voided = []
-        for runner in dead:
-            beat, _ = self._seen[runner]
-            jobs = (
-                await leases.void_runner(runner, self._now_ms())
-                if ignore_newer
-                else await leases.void_dead_runner(runner, beat, self._now_ms())
-            )
+        for runner, beat in dead.items():
             self._seen.pop(runner, None)
-            if jobs is not None:
+            voiding = (
+                leases.void_runner(runner, self._now_ms())
+                if ignore_newer
+                else leases.void_dead_runner(runner, beat, self._now_ms())
+            )
+            if (jobs := await voiding) is not None:
                 voided.append(runner)
                 self.leases_lost += len(jobs)
                 _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))

@@ -201,5 +201,6 @@ def test_what_is_not_html_is_escaped() -> None:
 
 
 def test_the_assets_are_in_the_package() -> None:
-    names = {each.name for each in resources.files("qwicket.server.docs").iterdir()}
-    assert {"style.css", "icon.svg"} <= names
+    package = resources.files("qwicket")
+    for path in ("server/docs/style.css", "pages/icon.svg"):
+        assert package.joinpath(path).is_file(), path

@@ -114,15 +114,15 @@ class Handlers:
         limit = min(body.max_results, self.limits.requests.list_page)
         search = tasks.search(body, limit, max_filters)
         found = [] if search.finds_nothing else await self._gateway.jobs.page(actor, search.query)
-        summaries = []
+        bodies = []
         for job in found:
             try:
                 fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
             except NotFound:  # it was deleted meanwhile
                 continue
             if search.finds(job, fields):
-                summaries.append(tasks.summary(job, fields))
-        page: dict[str, Any] = {"quantumTasks": summaries}
+                bodies.append(tasks.summary(job, fields))
+        page: dict[str, Any] = {"quantumTasks": bodies}
         if len(found) == limit:
             page["nextToken"] = str(found[-1].seq)
         return json(page)

@@ -80,8 +80,8 @@ def files(
         "/docs": File(api.render(description, docs_path="docs/", dialects=titles)),
         "/docs/": File(api.render(description, docs_path="", dialects=titles)),
         "/docs/errors": File(errors.index(table)),
-        "/docs/style.css": File(_asset("style.css"), "text/css; charset=utf-8"),
-        "/docs/icon.svg": File(_asset("icon.svg"), "image/svg+xml"),
+        "/docs/style.css": File(_asset("server/docs/style.css"), "text/css; charset=utf-8"),
+        "/docs/icon.svg": File(_asset("pages/icon.svg"), "image/svg+xml"),
         **{f"/docs/errors/{name}": File(errors.detail(code)) for name, code in table.items()},
         **{f"/docs/{name}": _dialect_page(name, of, docs_path="") for name, of in dialects.items()},
         **{f"/docs/{name}/openapi.json": _document(of) for name, of in dialects.items()},
@@ -162,8 +162,8 @@ def with_browser_redirect(app: ASGIApp) -> ASGIApp:
     return serve_or_redirect
 
 
-def _asset(name: str) -> bytes:
-    return resources.files(__name__).joinpath(name).read_bytes()
+def _asset(path: str) -> bytes:
+    return resources.files("qwicket").joinpath(path).read_bytes()
 
 
 class _Handlers:
