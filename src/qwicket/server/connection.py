@@ -400,14 +400,11 @@ class Connection(HttpToolsProtocol):
     def _waiting_bytes(self) -> int:
         """Return the bytes not sent yet, here and in the kernel, whose buffer holds megabytes."""
         with self._socket() as borrowed:
-            queued = fcntl.ioctl(borrowed, termios.TIOCOUTQ, bytes(4))
-        return self.transport.get_write_buffer_size() + int(_INT.unpack(queued)[0])
+            return self.transport.get_write_buffer_size() + _queued_bytes(borrowed)
 
     def _acknowledged_bytes(self) -> int:
         with self._socket() as borrowed:
-            size = _ACKNOWLEDGED_AT + _ACKNOWLEDGED.size
-            information = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
-        return int(_ACKNOWLEDGED.unpack_from(information, _ACKNOWLEDGED_AT)[0])
+            return _acknowledged_bytes(borrowed)
 
     @contextmanager
     def _socket(self) -> Iterator[socket.socket]:
@@ -435,6 +432,7 @@ def _is_delivered(transport: asyncio.Transport) -> Awaitable[bool]:
 async def _is_acknowledged(transport: asyncio.Transport, duplicate: socket.socket | None) -> bool:
     if duplicate is None:
         return False
+    end = None
     with duplicate:
         for pause_s in _DELIVERY_PAUSES_S:
             await asyncio.sleep(pause_s)
@@ -442,10 +440,28 @@ async def _is_acknowledged(transport: asyncio.Transport, duplicate: socket.socke
             state = duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
             if state not in _CONNECTED:
                 return False
-            queued = fcntl.ioctl(duplicate, termios.TIOCOUTQ, bytes(4))
-            if not transport.get_write_buffer_size() and not _INT.unpack(queued)[0]:
+            acknowledged = _acknowledged_bytes(duplicate)
+            if end is None and not transport.get_write_buffer_size():
+                # The end of this response: the kernel of a client that only reads acknowledges the
+                # later responses of a connection after up to 40 ms each.
+                queued = _queued_bytes(duplicate)
+                if _acknowledged_bytes(duplicate) == acknowledged:  # else look again
+                    end = acknowledged + queued
+            if end is not None and acknowledged >= end:
                 return True
     return False
+
+
+def _queued_bytes(connection: socket.socket) -> int:
+    """Return the bytes in the kernel that the client's machine has not acknowledged."""
+    return int(_INT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0])
+
+
+def _acknowledged_bytes(connection: socket.socket) -> int:
+    """Return all bytes that the client's machine has acknowledged on this connection."""
+    size = _ACKNOWLEDGED_AT + _ACKNOWLEDGED.size
+    information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+    return int(_ACKNOWLEDGED.unpack_from(information, _ACKNOWLEDGED_AT)[0])
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -9,6 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from qwicket.dialects.requests import DELIVERED
 from qwicket.model.limits import ConnectionLimits
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
@@ -36,10 +38,12 @@ class Echo(asyncio.Protocol):
 class Application:
     """Answers with its path; on /slow when told, on /watch never, and notes who left before.
 
-    On /hear it answers when its client left.
+    On /hear it answers when its client left, on /large and /unread with 16 MB. On /delivered
+    and /unread it notes whether the response was delivered.
     """
 
     def __init__(self) -> None:
+        self.delivered = asyncio.get_running_loop().create_future()
         self.has_begun = asyncio.Event()
         self.has_heard = asyncio.Event()
         self.may_answer = asyncio.Event()
@@ -59,9 +63,13 @@ class Application:
             self.has_heard.set()
             return
         body = scope["path"].encode()
+        if scope["path"] in ("/large", "/unread"):
+            body = bytes(16_000_000)
         headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+        if scope["path"] in ("/delivered", "/unread"):
+            self.delivered.set_result(await scope[DELIVERED]())
 
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -276,3 +284,25 @@ async def is_silent(*parsers: asyncio.StreamReader) -> bool:
                 await reader.read(1)
             return False
     return True
+
+
+async def test_a_response_is_delivered_also_while_the_client_does_not_read_the_next_one(
+    application: Application, connect: Connect
+) -> None:
+    reader, writer = await connect()
+    # The response is then acknowledged with the next request, or after 40 ms.
+    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    writer.write(GET % b"delivered" + b"\r\n")
+    await reader.readuntil(b"/delivered")
+    writer.write(GET % b"large" + b"\r\n")
+    async with asyncio.timeout(20):
+        assert await application.delivered
+
+
+async def test_a_response_that_the_client_does_not_read_is_not_delivered(
+    application: Application, connect: Connect
+) -> None:
+    _, writer = await connect()
+    writer.write(GET % b"unread" + b"\r\n")
+    async with asyncio.timeout(20):
+        assert not await application.delivered
