@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _UNITS: Final = ("jobs", "shots", "seconds", "cost")
 _PERIODS: Final = ("total", "day", "week", "month")
 
+_AMOUNT: Final = click.FloatRange(0, 10**15)
+
 _period = click.option(
     "--per",
     "period",
@@ -41,10 +43,10 @@ def budget() -> None:
 
 @budget.command("set")
 @click.argument("project")
-@click.option("--jobs", type=float, metavar="N", help="Number of jobs.")
-@click.option("--shots", type=float, metavar="N", help="Shots of all circuits.")
-@click.option("--seconds", type=float, metavar="S", help="Run time of the device in seconds.")
-@click.option("--cost", type=float, metavar="C", help="Credits; each device has its own cost.")
+@click.option("--jobs", type=_AMOUNT, metavar="N", help="Number of jobs.")
+@click.option("--shots", type=_AMOUNT, metavar="N", help="Shots of all circuits.")
+@click.option("--seconds", type=_AMOUNT, metavar="S", help="Run time of the device in seconds.")
+@click.option("--cost", type=_AMOUNT, metavar="C", help="Credits; each device has its own cost.")
 @_period
 @_device
 @options.administration

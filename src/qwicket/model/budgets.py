@@ -154,7 +154,8 @@ class Budget(msgspec.Struct, frozen=True):
 
     def _text(self, amount: int) -> str:
         text = f"{from_stored_amount(self.unit, amount):,.6f}".rstrip("0").rstrip(".")
-        return f"{text} {_NAMES.get(self.unit, self.unit)}"
+        unit = _NAMES.get(self.unit, self.unit)
+        return f"{text} {unit.removesuffix('s') if text == '1' else unit}"
 
 
 class NamedBudget(NamedTuple):

@@ -106,3 +106,8 @@ def test_a_device_file_has_a_cost_in_its_specification() -> None:
         fields["spec"]["cost"] = wrong
         with pytest.raises(msgspec.ValidationError):
             msgspec.convert(fields, DeviceFile)
+
+
+def test_one_of_a_unit_is_in_the_singular() -> None:
+    assert budget("day", maximum=1).title("ada") == "1 job a day for the project ada"
+    assert budget("day", maximum=2).title("ada") == "2 jobs a day for the project ada"

@@ -80,7 +80,7 @@ async def test_every_budget_that_applies_must_have_room(store: Store, ada: Token
     await put(store, 1_000)
     await put(store, 1, "jobs", device="simulator")
     await add_job(store, ada)
-    with pytest.raises(BudgetSpent, match="1 jobs in total for the project ada on simulator"):
+    with pytest.raises(BudgetSpent, match="1 job in total for the project ada on simulator"):
         await add_job(store, ada)
     assert await used(store) == 100, "nothing of a refused job is reserved"
     await add_job(store, ada, device="clifford")
