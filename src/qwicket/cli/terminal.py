@@ -40,7 +40,7 @@ def grid(rows: Iterable[Sequence[str]], headings: Sequence[str], width: int) -> 
     filled = [k for k in range(len(headings)) if any(row[k] for row in table)]
     columns = filled or list(range(len(headings)))
     table = [[row[k] for k in columns] for row in ([*headings], *table)]
-    natural = [max(_cells(row[k]) for row in table) for k in range(len(columns))]
+    natural = [max(_text_width(row[k]) for row in table) for k in range(len(columns))]
     widths = _fitted(natural, width - len(_GAP) * (len(columns) - 1))
     lines = [list(_folded_row(row, widths)) for row in table]
     rule = _rule() * min(width, sum(widths) + len(_GAP) * (len(columns) - 1))
@@ -86,7 +86,8 @@ def _folded_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     for k in range(max(map(len, cells))):
         parts = [each[k] if k < len(each) else "" for each in cells]
         padded = (
-            part + " " * (width - _cells(part)) for part, width in zip(parts, widths, strict=True)
+            part + " " * (width - _text_width(part))
+            for part, width in zip(parts, widths, strict=True)
         )
         yield _GAP.join(padded).rstrip()
 
@@ -95,7 +96,7 @@ def _folded(text: str, width: int) -> Iterator[str]:
     """Yield the lines of a cell, broken at spaces where there are any."""
     line, used = "", 0
     for char in text:
-        if line and used + _cells(char) > width:
+        if line and used + _text_width(char) > width:
             if char == " ":
                 yield line
                 line, used = "", 0
@@ -103,13 +104,13 @@ def _folded(text: str, width: int) -> Iterator[str]:
             head, _, tail = line.rpartition(" ")
             yield head or line
             line = tail if head else ""
-            used = _cells(line)
+            used = _text_width(line)
         line += char
-        used += _cells(char)
+        used += _text_width(char)
     yield line
 
 
-def _cells(text: str) -> int:
+def _text_width(text: str) -> int:
     """Return the number of columns that a text needs on a terminal."""
     if text.isascii():
         return len(text)

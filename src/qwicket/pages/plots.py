@@ -71,7 +71,7 @@ def histogram(
         rows: Labels and values.
         others: Values of another job by label, if there is one.
         is_log: Whether heights are logarithms.
-        step: Distance of the bars.
+        step: Distance of the bars, in units of the SVG.
     """
     values = [value for _, value in rows] + list((others or {}).values())
     top = max(values, default=0.0)

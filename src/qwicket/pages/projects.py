@@ -22,7 +22,7 @@ _ROWS, _NAMES = 50, 200
 """Rows, and names, of a page."""
 _CSV_DAYS: Final = 366
 _STEP: Final = 28
-"""Distance of the bars, so that all days fit into a page."""
+"""Distance of the bars, in units of the SVG, so that all days fit into a page."""
 _QUERY: Final = ("show", "from")
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 

@@ -34,6 +34,7 @@ class Node(NamedTuple):
     ends_at: float | None = None
 
     def seconds_left(self) -> float | None:
+        """Return the seconds until `ends_at`; None if it never ends."""
         return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
 
 
@@ -60,15 +61,16 @@ def detect_node(
     return Node(slots, memory_bytes, None if walltime_s is None else time.monotonic() + walltime_s)
 
 
-def new_name(given: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+def new_name(prefix: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
     """Return a name that shows where the pilot runs, with random digits that make it unique.
 
-    The server treats all requests under one name as those of one process.
+    The server treats all requests under one name as those of one process. Without a `prefix` the
+    name begins with the host and Slurm's job.
     """
     host = socket.gethostname().partition(".")[0] or "worker"
     batch_job = environment.get("SLURM_JOB_ID", "")
     # Cut, because the server takes names of at most 63 characters.
-    parts = [given] if given else [host[:24], batch_job[:12]]
+    parts = [prefix] if prefix else [host[:24], batch_job[:12]]
     return "-".join(filter(None, [*parts, os.urandom(4).hex()]))
 
 

@@ -61,6 +61,7 @@ def _check_number(number: int, field: str, limits: Limits) -> None:
 
 
 def offer(body: schema.pilots.OfferBody) -> PilotOffer:
+    """Return what a pilot can run."""
     seconds = inf if body.seconds_left is None else body.seconds_left
     return PilotOffer(
         version=body.version,
@@ -75,6 +76,7 @@ def offer(body: schema.pilots.OfferBody) -> PilotOffer:
 
 
 def leases(held: Sequence[schema.pilots.PilotLeaseBody]) -> list[Lease]:
+    """Return the leases that a pilot reports to hold."""
     return [_lease(each) for each in held]
 
 
@@ -107,6 +109,7 @@ def _lease(
 
 
 def render_tasks(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
+    """Return the response to a request for jobs; the next one is due within `pull_s`."""
     return schema.pilots.PulledBody(
         tasks=_tasks(pulled.tasks),
         directives=tuple(
@@ -120,6 +123,7 @@ def render_tasks(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.p
 
 
 def report_response(reports: Reports) -> schema.pilots.PilotReportedBody:
+    """Return the response to a report: the states of its jobs, and further tasks."""
     return schema.pilots.PilotReportedBody(states={**reports.states}, tasks=_tasks(reports.tasks))
 
 
@@ -133,14 +137,14 @@ def _tasks(tasks: Sequence[Sequence[TaskJob]]) -> tuple[tuple[schema.pilots.Task
 
 
 def _job(job: TaskJob) -> schema.pilots.TaskJobBody:
-    given = job.assignment
-    lease = given.lease
+    assignment = job.assignment
+    lease = assignment.lease
     return schema.pilots.TaskJobBody(
         lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
-        device=given.device,
+        device=assignment.device,
         family=job.family,
-        circuits=given.circuits,
-        options=given.options,
-        est_bytes=given.est_bytes,
-        est_seconds=given.est_seconds,
+        circuits=assignment.circuits,
+        options=assignment.options,
+        est_bytes=assignment.est_bytes,
+        est_seconds=assignment.est_seconds,
     )
