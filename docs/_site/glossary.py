@@ -40,7 +40,7 @@ TERMS = [
     Term("dialect", "One cloud's REST API in front of the queue. It only translates requests and responses.", "howto/dialect.md"),
     Term("dispatcher", "The part of a server that claims jobs and gives them to worker processes."),
     Term("draft", "A job whose program is still being uploaded.", "states.md"),
-    Term("drift", "A difference between a vendor's recorded answer and Qwicket's.", "howto/cassettes.md#compare-qwicket-with-the-vendor"),
+    Term("drift", "A difference between a vendor's recorded response and Qwicket's.", "howto/cassettes.md#compare-qwicket-with-the-vendor"),
     Term("driver", "The part of a server that runs the jobs that the dispatcher gives it: on this machine's workers, in a Dask cluster, or at another cloud."),
     Term("engine", "A simulator that runs circuits: state vector, Clifford, cold atoms, photons.", "engines.md"),
     Term("express slot", "A process that runs short jobs while all workers are busy.", "queue.md#short-jobs"),

@@ -59,7 +59,7 @@ def test_an_unmodified_client_is_recorded_replayed_and_checked(
     vendor.reset()
     refused = [each.number for each in vendor.check(tape)]
     exchanges = json.loads(text)["exchanges"]
-    refusal = next(n for n, e in enumerate(exchanges, 1) if "Warm." in json.dumps(e["answer"]))
+    refusal = next(n for n, e in enumerate(exchanges, 1) if "Warm." in json.dumps(e["response"]))
     assert {*refused} == {refusal}  # the only answer that a server without faults does not give
 
 
@@ -85,7 +85,7 @@ def test_requests_that_are_signed_are_signed_anew(vendor: Cloud, tmp_path: Path)
     assert vendor.check(tape) == []
     shown = {"status": 500, "body": {"json": {"__type": "InternalServiceException"}}}
     document = json.loads(text)
-    document["exchanges"][-1]["answer"] |= shown
+    document["exchanges"][-1]["response"] |= shown
     tape.write_text(json.dumps(document))
     assert [each.field for each in vendor.check(tape)][:1] == ["status"]
 
@@ -93,5 +93,5 @@ def test_requests_that_are_signed_are_signed_anew(vendor: Cloud, tmp_path: Path)
 def _account_number(cloud: Cloud) -> str:
     """Return the number of the account, which is in the names of its tasks."""
     (made, *_) = cloud.requests(path="/braket/quantum-task", status=201)
-    found: str = json.loads(made.answer)["quantumTaskArn"].split(":")[4]
+    found: str = json.loads(made.response_body)["quantumTaskArn"].split(":")[4]
     return found

@@ -114,7 +114,7 @@ def test_a_client_is_asked_to_wait(retry_after: str, client: BedClient, bed: Clo
     bed.fault("status", status=429, retry_after=retry_after, method="GET", path="*jobs/*", times=1)
     client.answer()
     struck = bed.assert_one(fault="status")
-    assert (struck.status, struck.answer_headers["retry-after"]) == (429, retry_after)
+    assert (struck.status, struck.response_headers["retry-after"]) == (429, retry_after)
 
 
 def test_an_outage_lasts_as_long_as_the_clock_says(client: BedClient, bed: Cloud) -> None:
@@ -131,7 +131,9 @@ def test_a_device_refuses_a_client(change: dict[str, Any], client: BedClient, be
         (job,) = own.jobs()
     bed.device(job.body.device, reason="The fridge is open.", **change)
     assert client.answer().counts is None
-    assert any("The fridge is open." in e.answer for e in bed.requests(dialect=client.dialect))
+    assert any(
+        "The fridge is open." in e.response_body for e in bed.requests(dialect=client.dialect)
+    )
     bed.reset()
     assert client.answer().counts is not None
 
@@ -150,14 +152,14 @@ def test_a_scenario_decides_what_a_client_sees(
             bed.scenario("fail", message=text)
             answer = client.answer()
             assert answer.counts is None
-            assert any(text in each.answer for each in bed.requests(dialect=client.dialect))
+            assert any(text in each.response_body for each in bed.requests(dialect=client.dialect))
         case "refuse":
             bed.scenario("refuse", code="invalid_request", message=text)
             assert text in client.answer().error
         case "cancel":
             bed.scenario("cancel")
             assert client.answer().counts is None
-            assert any("cancel" in each.answer.lower() for each in bed.requests())
+            assert any("cancel" in each.response_body.lower() for each in bed.requests())
         case "stay_queued":
             bed.scenario("stay_queued", polls=3)
             assert client.answer().counts is not None
@@ -264,7 +266,7 @@ def test_a_session_closes_between_two_jobs_of_a_client(
     first, second = bed.requests(method="POST", path="*/jobs")
     assert len(first.created) == 1
     assert 400 <= second.status < 500
-    assert "closed" in second.answer
+    assert "closed" in second.response_body
 
 
 @pytest.mark.parametrize(

@@ -395,15 +395,17 @@ def test_our_own_recording_has_no_drift(vendor: Cloud, tape: Path) -> None:
 def test_drift_is_found_field_by_field(vendor: Cloud, tape: Path) -> None:
     record_bell(vendor, tape)
     document = json.loads(tape.read_text())
-    last = next(e for e in reversed(document["exchanges"]) if e["answer"]["body"]["json"].get("id"))
-    answer = last["answer"]["body"]["json"]
+    last = next(
+        e for e in reversed(document["exchanges"]) if e["response"]["body"]["json"].get("id")
+    )
+    answer = last["response"]["body"]["json"]
     answer["status"] = "done"
     answer["shots"] = "100"
     answer["queue_position"] = 3
     removed = answer.pop("backend")
     answer["submitted_at"] = 1_700_000_000
-    document["exchanges"][0]["answer"]["status"] = 202
-    document["exchanges"][-1]["answer"]["body"]["json"] = {"00": 0.5, "11": 0.5, "norm": 1}
+    document["exchanges"][0]["response"]["status"] = 202
+    document["exchanges"][-1]["response"]["body"]["json"] = {"00": 0.5, "11": 0.5, "norm": 1}
     tape.write_text(json.dumps(document))
     found = {(each.field, each.vendor, each.qwicket) for each in vendor.check(tape)}
     assert removed == "simulator"

@@ -428,7 +428,7 @@ def test_the_journal_has_requests_and_answers_and_no_secret(
     http.get(f"{JOBS}?access_token=a-key-in-the-query")
     made = cloud.assert_one(method="POST", path="*/jobs", status=201)
     assert json.loads(made.body) == BELL
-    assert json.loads(made.answer)["id"] == job
+    assert json.loads(made.response_body)["id"] == job
     assert made.headers["authorization"] == "***"
     assert made.created
     text = repr(cloud.journal()) + cloud.dump()

@@ -464,10 +464,10 @@ class Cloud:
         path = f"/_testing/{command}"
         headers = {"X-Qwicket-Testing": self._secret, "Content-Type": "application/json"}
         with self._lock:
-            status, answer = self._exchange("POST", path, msgspec.json.encode(body), headers)
+            status, response = self._exchange("POST", path, msgspec.json.encode(body), headers)
         if status >= 400:
-            raise TestBedError(f"The test bed refused {path}: {_detail(answer)}")
-        return None if kind is None else msgspec.json.decode(answer, type=kind)
+            raise TestBedError(f"The test bed refused {path}: {_detail(response)}")
+        return None if kind is None else msgspec.json.decode(response, type=kind)
 
     def _exchange(
         self, method: str, path: str, content: bytes, headers: Mapping[str, str]
@@ -499,8 +499,8 @@ def _checked(kind: type[V], options: Mapping[str, Any]) -> V:
         raise TestBedError(f"{error}") from None
 
 
-def _detail(answer: bytes) -> str:
+def _detail(response: bytes) -> str:
     try:
-        return str(msgspec.json.decode(answer)["detail"])
+        return str(msgspec.json.decode(response)["detail"])
     except (msgspec.DecodeError, TypeError, KeyError):
-        return answer[:500].decode("utf-8", "replace")
+        return response[:500].decode("utf-8", "replace")

@@ -55,8 +55,8 @@ class Fault(
 
     Attributes:
         kind: `status` refuses with the vendor's own body. `delay` waits. `throttle` sends the
-            answer slowly. `drop` resets the connection before the request is handled, `cut` closes
-            it in the middle of the response, and `half_close` ends sending there, but stays open.
+            response slowly. `drop` resets the connection before the request is handled. `cut` ends
+            it in the middle of the response; `half_close` ends sending there, but stays open.
             `truncate` sends half of the body as if it were whole, `garbage` random bytes, `html` a
             page of a proxy. `duplicate_header` sends a header twice. `lost_answer` handles the
             request, then resets the connection. `stale` repeats the earlier response to the same
@@ -178,8 +178,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         headers: Headers of the request, with lower-case names.
         body: First 64 KiB of the body of the request.
         status: Status of the response; 0 if there was none.
-        answer_headers: Headers of the response, with lower-case names.
-        answer: First 64 KiB of the body of the answer.
+        response_headers: Headers of the response, with lower-case names.
+        response_body: First 64 KiB of the body of the response.
         fault: Kind of the fault that was injected, or "".
         unknown: Whether no route serves this method and path.
         jobs: Qwicket's ids of the jobs that the request read or created.
@@ -198,8 +198,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     body: str
     status: int
-    answer_headers: dict[str, str]
-    answer: str
+    response_headers: dict[str, str]
+    response_body: str
     fault: str
     unknown: bool
     jobs: tuple[str, ...]

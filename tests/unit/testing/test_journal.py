@@ -36,7 +36,7 @@ def test_the_first_64_kib_of_each_body_are_kept() -> None:
     for chunk in (bytes(KEPT_BYTES - 1), b"ab", b"c"):
         record.received({"type": "http.request", "body": chunk})
         record.sent({"type": "http.response.body", "body": chunk})
-    assert record.body == record.answer == bytes(KEPT_BYTES - 1) + b"a"
+    assert record.body == record.response_body == bytes(KEPT_BYTES - 1) + b"a"
 
 
 @pytest.mark.parametrize(

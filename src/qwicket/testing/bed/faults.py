@@ -191,7 +191,7 @@ class Injection:
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         earlier = self._journal.earlier(self._record) if self._fault.kind == "stale" else None
         if earlier is not None:
-            return Response(earlier.status, earlier.answer_headers, earlier.answer)
+            return Response(earlier.status, earlier.response_headers, earlier.response_body)
         return await self._collect(scope, receive)
 
     async def _collect(self, scope: Scope, receive: Receive) -> Response:

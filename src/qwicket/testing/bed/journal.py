@@ -46,7 +46,7 @@ class Record:
     """Entry that is filled while its request is handled."""
 
     __slots__ = (
-        *("account", "answer", "answer_headers", "at", "body", "created", "dialect"),
+        *("account", "response_body", "response_headers", "at", "body", "created", "dialect"),
         *("fault", "jobs", "number", "route", "scope", "seconds", "status", "unknown", "warnings"),
     )
 
@@ -58,8 +58,8 @@ class Record:
         self.account = ""
         self.body = b""
         self.status = 0
-        self.answer_headers: list[tuple[bytes, bytes]] = []
-        self.answer = b""
+        self.response_headers: list[tuple[bytes, bytes]] = []
+        self.response_body = b""
         self.seconds = 0.0
         self.fault = ""
         self.unknown = False
@@ -75,9 +75,9 @@ class Record:
     def sent(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.answer_headers = [*message["headers"]]
+            self.response_headers = [*message["headers"]]
         elif message["type"] == "http.response.body":
-            self.answer += message.get("body", b"")[: _MAX_BYTES - len(self.answer)]
+            self.response_body += message.get("body", b"")[: _MAX_BYTES - len(self.response_body)]
 
 
 class JournalKeeper:
@@ -210,8 +210,8 @@ def _exchange(record: Record, redact: Redactor) -> Exchange:
         headers=redact.headers(scope["headers"]),
         body=redact(record.body.decode("utf-8", "replace")),
         status=record.status,
-        answer_headers=redact.headers(record.answer_headers),
-        answer=redact(record.answer.decode("utf-8", "replace")),
+        response_headers=redact.headers(record.response_headers),
+        response_body=redact(record.response_body.decode("utf-8", "replace")),
         fault=record.fault,
         unknown=record.unknown,
         jobs=tuple(record.jobs),

@@ -113,9 +113,9 @@ class Checker:
             sent = each.request
             if sent.method == "GET" and after is not None and _is_same_call(sent, after):
                 continue  # of several polls only the last is compared: jobs take different times
-            if each.answer.status == 0 or each.answer.is_cut:
+            if each.response.status == 0 or each.response.is_cut:
                 continue  # the connection broke there
-            for drift in self._drifts(number, sent, each.answer):
+            for drift in self._drifts(number, sent, each.response):
                 key = drift.call, drift.field, drift.vendor, drift.qwicket
                 found.setdefault(key, drift)
         return [*found.values()]

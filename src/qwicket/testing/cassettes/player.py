@@ -83,7 +83,7 @@ class Player:
             self.problems.append(f"Request {number} is not as it was recorded:{lines}")
             return None
         self._next += 1
-        return expected.answer
+        return expected.response
 
     def _best_response(self, sent: Sent) -> Received | None:
         alike = [
@@ -105,7 +105,7 @@ class Player:
         # The first that was not used yet. When all were used, the last again, as in a poll.
         number = min(unused)[2] if unused else max(number for *_, number in exact)
         self._used[number] += 1
-        return self._exchanges[number].answer
+        return self._exchanges[number].response
 
     def _calls(self) -> list[str]:
         calls = (f"{each.request.method} {each.request.path}" for each in self._exchanges)

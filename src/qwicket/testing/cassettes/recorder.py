@@ -77,7 +77,7 @@ class _Raw(NamedTuple):
     query: str
     headers: dict[str, str]
     body: bytes
-    answer: _Response
+    response: _Response
 
 
 class Recorder:
@@ -321,10 +321,10 @@ class Recorder:
         )
         scrubber.collect_text(raw.path)
         scrubber.collect_query(raw.query)
-        scrubber.collect_headers(_joined(raw.answer.headers))
+        scrubber.collect_headers(_joined(raw.response.headers))
         for content, kind in (
             (raw.body, raw.headers.get("content-type", "")),
-            (raw.answer.body, ""),
+            (raw.response.body, ""),
         ):
             if "form" in kind:
                 scrubber.collect_query(content.decode("utf-8", "replace"))
@@ -352,7 +352,7 @@ class Recorder:
             headers=scrubber.scrub_headers(self._kept(raw.headers)),
             body=_body(raw.body, scrubber, is_form=is_form),
         )
-        response = raw.answer
+        response = raw.response
         localised = self._localised(response.body.decode("latin-1"), ORIGIN).encode("latin-1")
         headers = {
             name: self._localised(value, ORIGIN)

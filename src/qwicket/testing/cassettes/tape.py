@@ -98,7 +98,7 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request and its response."""
 
     request: Sent
-    answer: Received
+    response: Received
 
 
 class Cassette(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +144,7 @@ def read(path: Path) -> Cassette:
             )
         cassette = msgspec.json.decode(content, type=Cassette)
         for each in cassette.exchanges:  # decodes base64, to find its errors now
-            _ = each.request.body.content, each.answer.body.content
+            _ = each.request.body.content, each.response.body.content
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
         raise CassetteError(f"{path} is not a cassette: {error}.") from None
     return cassette
