@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 MAX_KEYS: Final = 1_000
 """Greatest number of keys and common prefixes of one page."""
-_V1_ALONE: Final = {"marker": "start-after"}
+_V1_ONLY: Final = {"marker": "start-after"}
 """Parameters of ListObjects alone, and their replacements in ListObjectsV2."""
-_V2_ALONE: Final = {"start-after": "marker", "continuation-token": "marker", "fetch-owner": None}
+_V2_ONLY: Final = {"start-after": "marker", "continuation-token": "marker", "fetch-owner": None}
 """Parameters of ListObjectsV2 alone, and their replacements in ListObjects."""
-_OF_BOTH: Final = frozenset(
+_BOTH: Final = frozenset(
     {"list-type", "prefix", "delimiter", "max-keys", "encoding-type", "x-id"}
 )
 PARAMETERS: Final = (
@@ -33,8 +33,8 @@ PARAMETERS: Final = (
     "delimiter",
     "max-keys",
     "encoding-type",
-    *_V1_ALONE,
-    *_V2_ALONE,
+    *_V1_ONLY,
+    *_V2_ONLY,
 )
 _NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MAX_DIGITS: Final = 10
@@ -127,7 +127,7 @@ class Listing:
         if query.is_encoded:
             head.append(_element("EncodingType", "url"))
         last = names[-1] if is_truncated else None
-        head += self._of_v2(last, len(names)) if query.is_v2 else self._of_v1(last)
+        head += self._v2_elements(last, len(names)) if query.is_v2 else self._v1_elements(last)
         objects = (found for name in names if (found := self._found[name]) is not None)
         prefixes = (name for name in names if self._found[name] is None)
         return "".join(
@@ -143,14 +143,14 @@ class Listing:
             ]
         )
 
-    def _of_v1(self, last: str | None) -> list[str]:
+    def _v1_elements(self, last: str | None) -> list[str]:
         found = [_element("Marker", self._encoded(self._query.after))]
         # S3 leaves it out without a delimiter: clients then continue after the last key.
         if last is not None and self._query.delimiter:
             found.append(_element("NextMarker", self._encoded(last)))
         return found
 
-    def _of_v2(self, last: str | None, count: int) -> list[str]:
+    def _v2_elements(self, last: str | None, count: int) -> list[str]:
         query, found = self._query, [_element("KeyCount", str(count))]
         if query.start_after is not None:
             found.append(_element("StartAfter", self._encoded(query.start_after)))
@@ -185,13 +185,13 @@ def parse(bucket: str, query: QueryParams, maximum: int) -> ListQuery:
         NotOffered: A parameter asks for something else than the objects of a bucket.
         InvalidRequest: A parameter is malformed, or is one of the other version of the call.
     """
-    if query.keys() - _OF_BOTH - _V1_ALONE.keys() - _V2_ALONE.keys():
+    if query.keys() - _BOTH - _V1_ONLY.keys() - _V2_ONLY.keys():
         raise NotOffered("Of a bucket, only its objects can be listed here.")
     version = query.get("list-type")
     if version not in (None, "2"):
         raise invalid_argument(f"list-type must be 2 or absent, not {quoted(version)}.")
     is_v2 = version is not None
-    call, foreign = ("list-type=2", _V1_ALONE) if is_v2 else ("no list-type", _V2_ALONE)
+    call, foreign = ("list-type=2", _V1_ONLY) if is_v2 else ("no list-type", _V2_ONLY)
     for name, instead in foreign.items():
         if name in query:
             advice = f"use {instead}" if instead else "leave it out"

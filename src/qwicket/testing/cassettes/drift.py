@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from qwicket.testing.cassettes.aws import Credential
-    from qwicket.testing.cassettes.tape import Cassette, Received, Sent
+    from qwicket.testing.cassettes.tape import Cassette, RecordedRequest, RecordedResponse
     from qwicket.testing.values import AwsKeys
 
 _POLL_S: Final = 0.1
@@ -120,7 +120,7 @@ class Checker:
                 found.setdefault(key, drift)
         return [*found.values()]
 
-    def _drifts(self, number: int, sent: Sent, there: Received) -> list[Drift]:
+    def _drifts(self, number: int, sent: RecordedRequest, there: RecordedResponse) -> list[Drift]:
         """Send a request, again while its response may still become like the vendor's."""
         began = changed = time.monotonic()
         last: list[Drift] | None = None
@@ -138,7 +138,12 @@ class Checker:
             time.sleep(_POLL_S)
 
     def _compared(
-        self, number: int, sent: Sent, there: Received, here: Response, document: Any
+        self,
+        number: int,
+        sent: RecordedRequest,
+        there: RecordedResponse,
+        here: Response,
+        document: Any,
     ) -> Iterator[Drift]:
         call = f"{sent.method} {_pattern(sent.path)}"
         for field, recorded, ours in self._fields(there, here, document):
@@ -146,7 +151,7 @@ class Checker:
                 yield Drift(number, call, field, recorded, ours)
 
     def _fields(
-        self, there: Received, here: Response, document: Any
+        self, there: RecordedResponse, here: Response, document: Any
     ) -> Iterator[tuple[str, str, str]]:
         if there.status != here.status:
             yield "status", str(there.status), str(here.status)
@@ -159,7 +164,7 @@ class Checker:
         elif (document is not msgspec.UNSET) and there.body.content:
             yield "", "no JSON", "JSON"
 
-    def _send(self, sent: Sent) -> tuple[Response, Any]:
+    def _send(self, sent: RecordedRequest) -> tuple[Response, Any]:
         credential = self._credential(sent)
         mark = self._token_of if credential is None else self._new_id
         body = sent.body
@@ -189,7 +194,7 @@ class Checker:
 
     # --- ids --------------------------------------------------------------------------------------
 
-    def _credential(self, sent: Sent) -> Credential | None:
+    def _credential(self, sent: RecordedRequest) -> Credential | None:
         """Return the credential scope of a recorded request; None if it was not signed."""
         if self._aws is None or not sent.headers.get("authorization", "").startswith("AWS4-"):
             return None
@@ -318,7 +323,7 @@ def _pattern(path: str) -> str:
     return "/".join("*" if _kind(each) in _ID_KINDS else each for each in path.split("/"))
 
 
-def _is_same_call(one: Sent, other: Sent) -> bool:
+def _is_same_call(one: RecordedRequest, other: RecordedRequest) -> bool:
     return (one.method, one.path, one.query) == (other.method, other.path, other.query)
 
 

@@ -14,7 +14,7 @@ from qwicket.testing.cassettes.scrubbing import ANY_MARK, Scrubber
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qwicket.testing.cassettes.tape import Body, Sent
+    from qwicket.testing.cassettes.tape import Body, RecordedRequest
 
 _MARKS: Final = re.compile(rf"{ANY_MARK.pattern}|person-\d+@example\.invalid")
 _SHOWN: Final = 200
@@ -38,7 +38,7 @@ class Difference(msgspec.Struct, frozen=True):
         return f"{self.where}: recorded {recorded}, sent {sent}"
 
 
-def differences(recorded: Sent, sent: Sent) -> list[Difference]:
+def differences(recorded: RecordedRequest, sent: RecordedRequest) -> list[Difference]:
     """Return the differences of a request to a recorded one; a removed secret equals any text."""
     found = [
         *_compare("method", recorded.method, sent.method),
@@ -49,7 +49,7 @@ def differences(recorded: Sent, sent: Sent) -> list[Difference]:
     return found
 
 
-def _bodies(recorded: Sent, sent: Sent) -> Iterator[Difference]:
+def _bodies(recorded: RecordedRequest, sent: RecordedRequest) -> Iterator[Difference]:
     there, here = recorded.body, sent.body
     if _is_form(recorded) and there.text is not None and here.text is not None:
         yield from _queries("body", there.text, here.text)
@@ -60,7 +60,7 @@ def _bodies(recorded: Sent, sent: Sent) -> Iterator[Difference]:
             yield each
 
 
-def _is_form(sent: Sent) -> bool:
+def _is_form(sent: RecordedRequest) -> bool:
     return "form-urlencoded" in sent.headers.get("content-type", "")
 
 

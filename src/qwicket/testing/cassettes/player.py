@@ -9,12 +9,12 @@ import msgspec
 
 from qwicket.testing.cassettes.listening import body_of, cut, drop
 from qwicket.testing.cassettes.matching import differences
-from qwicket.testing.cassettes.tape import ORIGIN, Body, Sent
+from qwicket.testing.cassettes.tape import ORIGIN, Body, RecordedRequest
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from qwicket.testing.cassettes.tape import Cassette, Received
+    from qwicket.testing.cassettes.tape import Cassette, RecordedResponse
 
 _REFUSED: Final = 400
 """Status for requests that do not match: most clients do not repeat a request after it."""
@@ -55,7 +55,7 @@ class Player:
         if scope["type"] != "http":
             return
         headers = {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in scope["headers"]}
-        sent = Sent(
+        sent = RecordedRequest(
             method=scope["method"],
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
@@ -69,7 +69,7 @@ class Player:
             server = scope["server"]
             await _replay(response, f"http://{server[0]}:{server[1]}", send)
 
-    def _next_response(self, sent: Sent) -> Received | None:
+    def _next_response(self, sent: RecordedRequest) -> RecordedResponse | None:
         number = self._next + 1
         if self._next >= len(self._exchanges):
             self.problems.append(
@@ -85,7 +85,7 @@ class Player:
         self._next += 1
         return expected.response
 
-    def _best_response(self, sent: Sent) -> Received | None:
+    def _best_response(self, sent: RecordedRequest) -> RecordedResponse | None:
         alike = [
             (differences(each.request, sent), number) for number, each in enumerate(self._exchanges)
         ]
@@ -112,7 +112,7 @@ class Player:
         return [*dict.fromkeys(calls)]
 
 
-async def _replay(response: Received, url: str, send: Send) -> None:
+async def _replay(response: RecordedResponse, url: str, send: Send) -> None:
     if response.status == 0:
         await drop(send)
         return

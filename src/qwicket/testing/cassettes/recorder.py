@@ -21,7 +21,15 @@ import msgspec
 
 from qwicket.testing.cassettes.listening import body_of, cut, drop
 from qwicket.testing.cassettes.scrubbing import SHORTEST, UNKNOWN_MARK, Scrubber
-from qwicket.testing.cassettes.tape import ORIGIN, Body, Cassette, Received, Recorded, Sent, text_of
+from qwicket.testing.cassettes.tape import (
+    ORIGIN,
+    Body,
+    Cassette,
+    RecordedExchange,
+    RecordedRequest,
+    RecordedResponse,
+    render,
+)
 from qwicket.testing.errors import CassetteError
 from qwicket.testing.guard import is_local
 
@@ -149,7 +157,7 @@ class Recorder:
                 written.
         """
         cassette = self.cassette()
-        text = text_of(cassette)
+        text = render(cassette)
         scrubber = Scrubber(self._secrets())
         if scrubber.contains_secret(text.encode()):
             raise CassetteError(f"{path}: not written, because the key is still in the recording.")
@@ -343,9 +351,9 @@ class Recorder:
             kept["authorization"] = "" if credential is None else credential.recorded
         return kept
 
-    def _recorded(self, raw: _Raw, scrubber: Scrubber) -> Recorded:
+    def _recorded(self, raw: _Raw, scrubber: Scrubber) -> RecordedExchange:
         is_form = "form" in raw.headers.get("content-type", "")
-        request = Sent(
+        request = RecordedRequest(
             method=raw.method,
             path=scrubber.scrub_text(raw.path),
             query=scrubber.scrub_query(raw.query),
@@ -358,9 +366,9 @@ class Recorder:
             name: self._localised(value, ORIGIN)
             for name, value in _joined(response.headers).items()
         }
-        return Recorded(
+        return RecordedExchange(
             request,
-            Received(
+            RecordedResponse(
                 status=response.status,
                 headers=scrubber.scrub_headers(_shortened(headers)),
                 body=_body(localised, scrubber),

@@ -57,8 +57,8 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
         return (self.text or "").encode()
 
 
-class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Recorded request.
+class RecordedRequest(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A request.
 
     Attributes:
         method: HTTP method.
@@ -78,8 +78,8 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     ignore: tuple[str, ...] = ()
 
 
-class Received(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Recorded response.
+class RecordedResponse(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A response.
 
     Attributes:
         status: HTTP status; 0 if the connection ended before it.
@@ -94,11 +94,11 @@ class Received(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     is_cut: bool = False
 
 
-class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecordedExchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request and its response."""
 
-    request: Sent
-    response: Received
+    request: RecordedRequest
+    response: RecordedResponse
 
 
 class Cassette(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,10 +116,10 @@ class Cassette(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     version: int = VERSION
     recorded_at: str
     targets: dict[str, str]
-    exchanges: tuple[Recorded, ...]
+    exchanges: tuple[RecordedExchange, ...]
 
 
-def text_of(cassette: Cassette) -> str:
+def render(cassette: Cassette) -> str:
     """Return the text of a cassette's file."""
     return msgspec.json.format(msgspec.json.encode(cassette), indent=2).decode() + "\n"
 
