@@ -24,9 +24,7 @@ _V1_ONLY: Final = {"marker": "start-after"}
 """Parameters of ListObjects alone, and their replacements in ListObjectsV2."""
 _V2_ONLY: Final = {"start-after": "marker", "continuation-token": "marker", "fetch-owner": None}
 """Parameters of ListObjectsV2 alone, and their replacements in ListObjects."""
-_BOTH: Final = frozenset(
-    {"list-type", "prefix", "delimiter", "max-keys", "encoding-type", "x-id"}
-)
+_BOTH: Final = frozenset({"list-type", "prefix", "delimiter", "max-keys", "encoding-type", "x-id"})
 PARAMETERS: Final = (
     "list-type",
     "prefix",
