@@ -280,7 +280,7 @@ def form_rows(client: httpx.Client, url: str, job: str, code: str) -> list[Row]:
     bell = json.dumps(BELL)
     tag = {"action": "tag", "name": "n", "tags": "a\nb"}
     change = {"of": "selected", "job": job, "action": "tag", "tag": "c"}
-    provider = {"act": str(len(SECTIONS["providers"].of_row))}
+    provider = {"act": str(len(SECTIONS["providers"].row_actions))}
     rows = [
         form_row(client, f"/jobs/{job}", lambda _: tag, shown=""),
         form_row(client, "/jobs/change", lambda _: change, shown="Done: 1."),

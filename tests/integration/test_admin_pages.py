@@ -47,8 +47,8 @@ def root(live: LiveServer) -> Iterator[Person]:
 
 def do(person: Person, section: str, label: str, **fields: Any) -> httpx.Response:
     """Press a button of a page of administrators."""
-    of = SECTIONS[section]
-    labels = [each.label for each in (*of.of_row, *of.of_page)]
+    actions = (*SECTIONS[section].row_actions, *SECTIONS[section].page_actions)
+    labels = [each.label for each in actions]
     path = f"/ui/admin/{section}"
     return person.browser.submit(path, path, act=labels.index(label), **fields)
 
@@ -314,11 +314,14 @@ def test_pages_of_administrators_are_accessible(live: LiveServer, root: Person) 
         use_session(page, live, root)
         job = root.client.submit(BELL, "simulator")
         _fill(live, root)
-        own = {each.of: f"?{each.of}={root.name}" for each in SECTIONS.values() if each.of}
+        queries = {
+            name: f"?{each.required_filter}={root.name}" if each.required_filter else ""
+            for name, each in SECTIONS.items()
+        }
         sections = ["", f"/jobs/{job.id}", "/export", f"/export?project={root.name}", "/members"]
-        sections += [f"/{name}{own.get(each.of, '')}" for name, each in SECTIONS.items()]
-        for name, each in SECTIONS.items():
-            assert cells(root, name, own.get(each.of, "")[1:]) != [], f"{name} has no row"
+        sections += [f"/{name}{query}" for name, query in queries.items()]
+        for name, query in queries.items():
+            assert cells(root, name, query[1:]) != [], f"{name} has no row"
         screens = [(390, "light"), (390, "dark"), (1440, "dark")]
         for section, (width, scheme) in product(sections, screens):
             page.open(f"{live.url}/ui/admin{section}", width=width, scheme=scheme)
@@ -475,7 +478,7 @@ def test_each_action_of_an_administrator_is_done_in_a_real_browser(
     every = {
         (name, action.label)
         for name, section in SECTIONS.items()
-        for action in (*section.of_row, *section.of_page)
+        for action in (*section.row_actions, *section.page_actions)
     }
     assert every == keyboard.done
     assert len(keyboard.checked) == 2

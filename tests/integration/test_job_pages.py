@@ -503,7 +503,7 @@ def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: 
     idle.admin("project", "add", team)
     begin = datetime.now(UTC) + timedelta(seconds=1)
     of = SECTIONS["reservations"]
-    labels = [each.label for each in (*of.of_row, *of.of_page)]
+    labels = [each.label for each in (*of.row_actions, *of.page_actions)]
     with Person(idle, "root", "admin") as root:
         act = labels.index("Reserve a device")
         at = "/ui/admin/reservations"

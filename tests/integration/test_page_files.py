@@ -78,8 +78,8 @@ def test_rows_of_all_pages_are_in_a_csv_file(server: LiveServer, root: Person) -
 
 def test_each_section_has_a_file(root: Person) -> None:
     for name, section in SECTIONS.items():
-        of = f"?{section.of}={root.name}" if section.of else ""
-        heading, *_ = rows(root.browser.get(f"/ui/admin/{name}.csv{of}").text)
+        query = f"?{section.required_filter}={root.name}" if section.required_filter else ""
+        heading, *_ = rows(root.browser.get(f"/ui/admin/{name}.csv{query}").text)
         assert heading == [column for column, _ in section.columns], name
 
 

@@ -377,7 +377,7 @@ def test_what_a_request_says_is_text(idle: LiveServer, root: Person) -> None:
             person = {"code": code, "name": payload, "email": payload, "password": PASSWORD}
             form = {"csrf": field}
             budget = {**form, "act": "1", "project": payload, "unit": "jobs", "maximum": "1"}
-            change_all = {**form, "act": len(SECTIONS["jobs"].of_row), "action": "cancel"}
+            change_all = {**form, "act": len(SECTIONS["jobs"].row_actions), "action": "cancel"}
             post, get = root.browser.post, root.browser.get
             for name, response in {
                 "jobs": get(f"/ui/jobs?{search}"),
@@ -408,7 +408,7 @@ def test_names_and_reasons_are_text_on_pages_of_administrators(
 ) -> None:
     label = "Plan maintenance"
     of = SECTIONS["reservations"]
-    act = [each.label for each in (*of.of_row, *of.of_page)].index(label)
+    act = [each.label for each in (*of.row_actions, *of.page_actions)].index(label)
     at = "/ui/admin/reservations"
     form = {"csrf": root.browser.csrf(at), "act": act, "device": "fermions"}
     refused = set()

@@ -200,10 +200,10 @@ async def _rows(
 ) -> tuple[list[dict[str, Any]], Any]:
     """Return a page of a section's rows, and where the next one begins; None at the end."""
     path, query = {}, dict(section.query) | _with_times(filters)
-    if section.of:
-        if section.of not in filters:
+    if section.required_filter:
+        if section.required_filter not in filters:
             return [], None
-        path[section.of] = query.pop(section.of)
+        path[section.required_filter] = query.pop(section.required_filter)
     wanted = query.pop("name", "").lower() if section.searched else ""
     if _is_paged(section):
         query |= {"limit": str(limit)} | ({"before": before} if before else {})
@@ -224,7 +224,9 @@ def _n_fitting(section: Section, rows: list[dict[str, Any]], limit: int) -> int:
     """Return how many of these rows a page has room for."""
     if limit > _PAGE_ROWS:  # a file
         return limit
-    edited = [field.column for action in section.of_row for field in action.fields if field.column]
+    edited = [
+        field.column for action in section.row_actions for field in action.fields if field.column
+    ]
     left = _MAX_TEXT_BYTES
     for number, row in enumerate(rows):
         texts = [*_cells(section, row), *(str(row.get(column) or "") for column in edited)]
@@ -307,7 +309,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
     response = await _call(
         pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
     )
-    if not response or action in section.of_row:  # the row shows what has changed
+    if not response or action in section.row_actions:  # the row shows what has changed
         return pages.redirect(section_path)
     text = msgspec.json.format(msgspec.json.encode(response), indent=2).decode()
     return pages.renderer.page("admin-done", title=f"Done: {action.label}", response=text, **values)
@@ -352,7 +354,7 @@ def _action(section: Section, number: str) -> Action:
     Raises:
         InvalidRequest: There is none.
     """
-    actions = (*section.of_row, *section.of_page)
+    actions = (*section.row_actions, *section.page_actions)
     for index, each in enumerate(actions):
         if number == str(index):
             return each
@@ -419,7 +421,7 @@ def _starts(section: Section, filters: dict[str, str]) -> dict[str, str]:
     found = {} if section.searched else _with_times(filters)
     return {
         field.name: found.get(field.column or field.name.removeprefix("/"), "").removesuffix("Z")
-        for action in section.of_page
+        for action in section.page_actions
         for field in action.fields
     }
 
@@ -428,7 +430,7 @@ def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]
     """Return a row's actions with their numbers: those without fields, then those with fields."""
     without_fields: _Actions = []
     with_fields: _Actions = []
-    for number, each in enumerate(section.of_row):
+    for number, each in enumerate(section.row_actions):
         column = each.if_column.removeprefix("!")
         is_shown = not column or bool(row.get(column)) != each.if_column.startswith("!")
         if is_shown:

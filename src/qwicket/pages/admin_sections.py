@@ -54,7 +54,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("created_at", "Created"),
             ("disabled_at", "Disabled"),
         ),
-        of_row=(
+        row_actions=(
             Action(
                 "change_account",
                 "Disable",
@@ -104,7 +104,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 " be restored for some time; then its jobs are deleted as well.",
             ),
         ),
-        of_page=(
+        page_actions=(
             Action(
                 "create_account",
                 "Add an account",
@@ -138,7 +138,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "list_accounts",
         "accounts",
         (("name", "Name"), ("email", "E-mail"), ("deleted_at", "Deleted")),
-        of_row=(Action("restore_account", "Restore", _ACCOUNT),),
+        row_actions=(Action("restore_account", "Restore", _ACCOUNT),),
         filters=("name",),
         searched="name",
         query=(("deleted", "true"),),
@@ -157,7 +157,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("parent", "Made with"),
             ("revoked_at", "Revoked"),
         ),
-        of_row=(
+        row_actions=(
             Action(
                 "revoke_any_token",
                 "Revoke",
@@ -166,7 +166,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 warning="The token and all that were made with it are refused at once.",
             ),
         ),
-        of_page=(
+        page_actions=(
             Action(
                 "create_token_for",
                 "Make a token",
@@ -186,7 +186,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ),
         ),
         filters=("account",),
-        of="account",
+        required_filter="account",
     ),
     "invitations": Section(
         "Invitations",
@@ -200,8 +200,8 @@ SECTIONS: Final[dict[str, Section]] = {
             ("created_at", "Created"),
             ("expires_at", "Ends"),
         ),
-        of_row=(Action("delete_invitation", "Delete", (("invitation", "id"),)),),
-        of_page=(_INVITE,),
+        row_actions=(Action("delete_invitation", "Delete", (("invitation", "id"),)),),
+        page_actions=(_INVITE,),
     ),
     "jobs": Section(
         "Jobs of everybody",
@@ -217,7 +217,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("runner", "Runner"),
             ("name", "Name"),
         ),
-        of_row=(
+        row_actions=(
             Action("cancel_any_job", "Cancel", _ID, if_column="!ended_at"),
             Action("change_any_job", "Hold", _ID, fixed=(("held", True),), if_column="is_queued"),
             Action("change_any_job", "Release", _ID, fixed=(("held", False),), if_column="held_by"),
@@ -244,7 +244,9 @@ SECTIONS: Final[dict[str, Section]] = {
             ),
             Action("abandon_job", "Abandon", _ID, if_column="is_uncertain"),
         ),
-        of_page=(Action("change_jobs", "Change all that match", fields=_BULK, is_counted=True),),
+        page_actions=(
+            Action("change_jobs", "Change all that match", fields=_BULK, is_counted=True),
+        ),
         filters=_JOB_FILTERS,
     ),
     "projects": Section(
@@ -252,7 +254,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "list_all_projects",
         "projects",
         (("name", "Name"), ("shares", "Shares"), ("retention_days", "Days that jobs are kept")),
-        of_row=(
+        row_actions=(
             Action(
                 "change_project",
                 "Set the shares",
@@ -286,7 +288,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 (Field("/account", "Account"),),
             ),
         ),
-        of_page=(
+        page_actions=(
             Action(
                 "create_project",
                 "Add a project",
@@ -305,7 +307,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "list_members",
         "accounts",
         (("name", "Account"),),
-        of_row=(
+        row_actions=(
             Action(
                 "remove_member",
                 "Remove",
@@ -313,7 +315,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 warning="Its tokens for this project are revoked.",
             ),
         ),
-        of_page=(
+        page_actions=(
             Action(
                 "add_member",
                 "Add",
@@ -321,7 +323,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ),
         ),
         filters=("project",),
-        of="project",
+        required_filter="project",
     ),
     "devices": Section(
         "Devices",
@@ -337,7 +339,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("agents", "Agents"),
             ("last_seen_at", "Last seen"),
         ),
-        of_row=(
+        row_actions=(
             Action("change_device", "Turn on", (("name", "name"),), fixed=(("is_on", True),)),
             Action(
                 "change_device",
@@ -371,7 +373,7 @@ SECTIONS: Final[dict[str, Section]] = {
         "list_providers",
         "providers",
         (("name", "Name"), ("is_active", "Active")),
-        of_row=(
+        row_actions=(
             Action(
                 "change_provider",
                 "Deactivate",
@@ -388,7 +390,9 @@ SECTIONS: Final[dict[str, Section]] = {
                 if_column="!is_active",
             ),
         ),
-        of_page=(Action("create_provider", "Add a provider", fields=(Field("name", "Name"),)),),
+        page_actions=(
+            Action("create_provider", "Add a provider", fields=(Field("name", "Name"),)),
+        ),
     ),
     "budgets": Section(
         "Budgets",
@@ -403,8 +407,8 @@ SECTIONS: Final[dict[str, Section]] = {
             ("used", "Used"),
             ("left", "Left"),
         ),
-        of_row=(Action("delete_budget", "Remove", (("budget", "id"),)),),
-        of_page=(
+        row_actions=(Action("delete_budget", "Remove", (("budget", "id"),)),),
+        page_actions=(
             Action(
                 "set_budget",
                 "Set a budget",
@@ -452,7 +456,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("withhold_results", "Withholds results"),
             ("reason", "Reason"),
         ),
-        of_row=(
+        row_actions=(
             Action("remove_reservation", "Remove", (("reservation", "id"),)),
             Action(
                 "remove_reservation",
@@ -462,7 +466,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 if_column="series",
             ),
         ),
-        of_page=(
+        page_actions=(
             Action(
                 "create_reservation",
                 "Reserve a device",
@@ -513,7 +517,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("subject", "Subject"),
             ("details", "Details"),
         ),
-        of_page=(Action("verify_audit", "Verify that no act was changed"),),
+        page_actions=(Action("verify_audit", "Verify that no act was changed"),),
     ),
     "refusals": Section(
         "Refused sign-ins",

@@ -82,10 +82,11 @@ class Section(NamedTuple):
         handler: Name of the handler that reads its rows.
         key: Field of the response with the rows.
         columns: Columns of the table, with their headings.
-        of_row: Actions on a row.
-        of_page: Actions that need no row.
+        row_actions: Actions on a row.
+        page_actions: Actions that need no row.
         filters: Parameters of the query by which rows are chosen.
-        of: Filter that is a parameter of the handler's path; without it there are no rows.
+        required_filter: Filter that is a parameter of the handler's path. Without it there are
+            no rows.
         searched: Column that a filter `name` searches, where the handler has no such filter.
         query: Parameters of the handler's query, which are always the same.
         links: Links of each row.
@@ -95,10 +96,10 @@ class Section(NamedTuple):
     handler: str
     key: str
     columns: tuple[tuple[str, str], ...]
-    of_row: tuple[Action, ...] = ()
-    of_page: tuple[Action, ...] = ()
+    row_actions: tuple[Action, ...] = ()
+    page_actions: tuple[Action, ...] = ()
     filters: tuple[str, ...] = ()
-    of: str = ""
+    required_filter: str = ""
     searched: str = ""
     query: tuple[tuple[str, str], ...] = ()
     links: tuple[Link, ...] = ()
