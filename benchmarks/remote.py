@@ -1,8 +1,9 @@
 """The time that a second server in front adds to a call and to a job, and a check for lost jobs.
 
 `python -m benchmarks.remote [JOBS]` starts two servers, one behind the other, and prints a table of
-calls of IonQ's API, alternately at each server. Then it sends JOBS jobs through both servers, and
-counts how often each arrived.
+calls of IonQ's API: in turns at the server behind, at the one in front, and at an address of the
+one in front whose requests pass through. Then it sends JOBS jobs through both servers, and counts
+how often each arrived.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from support.own_addresses import own_url
 from support.programs import BELL
 from support.remotes import write_device
 from support.server import LiveServer
@@ -34,31 +36,35 @@ _END_S: Final = 1800.0
 _API: Final = "/ionq/v0.4"
 
 
+class Side(NamedTuple):
+    """An address of IonQ's API, a token for it, and the name of the device there."""
+
+    url: str
+    token: str
+    device: str
+
+
 class Row(NamedTuple):
-    """One call, or one job: milliseconds at the server behind and through the one in front."""
+    """One call, or one job: the median and the 95th percentile at each side, in milliseconds."""
 
     name: str
-    direct_ms: tuple[float, float]
-    through_ms: tuple[float, float]
+    figures: list[tuple[float, float]]
 
 
-def rows(front: LiveServer, behind: LiveServer) -> list[Row]:
-    """Return the median and the 95th percentile of each call, measured in turns."""
+def rows(sides: dict[str, Side]) -> list[Row]:
+    """Return the figures of each call, measured in turns, in the order of the sides."""
     took: dict[tuple[str, str], list[float]] = {}
-    servers = {"direct": (behind, "simulator"), "through": (front, "far")}
     clients = {
-        side: httpx.Client(
-            base_url=server.url + _API, headers={"Authorization": f"apiKey {server.token()}"}
-        )
-        for side, (server, _) in servers.items()
+        name: httpx.Client(base_url=side.url, headers={"Authorization": f"apiKey {side.token}"})
+        for name, side in sides.items()
     }
-    for _, (side, (_, device)) in itertools.product(range(ROUNDS), servers.items()):
-        client, body = clients[side], {"backend": device, "shots": 10, "input": BELL}
+    for _, side in itertools.product(range(ROUNDS), sides):
+        client, body = clients[side], {"backend": sides[side].device, "shots": 10, "input": BELL}
         began = time.perf_counter()
         made = client.post("/jobs", json={"type": "ionq.circuit.v1", **body})
         took.setdefault(("submit", side), []).append(time.perf_counter() - began)
         job = made.raise_for_status().json()["id"]
-        # Both servers delay the first read of a young job until it ends, at most 250 ms.
+        # All of them delay the first read of a young job until it ends, at most 250 ms.
         while client.get(f"/jobs/{job}").raise_for_status().json()["status"] != "completed":
             assert time.perf_counter() - began < _END_S
             time.sleep(0.01)
@@ -77,10 +83,7 @@ def rows(front: LiveServer, behind: LiveServer) -> list[Row]:
         "backends": "`GET /backends`",
         "job": "a job, from its submission to its end",
     }
-    return [
-        Row(text, _figures(took[key, "direct"]), _figures(took[key, "through"]))
-        for key, text in names.items()
-    ]
+    return [Row(text, [_figures(took[key, side]) for side in sides]) for key, text in names.items()]
 
 
 def _figures(times: list[float]) -> tuple[float, float]:
@@ -130,23 +133,37 @@ def _jobs(http: httpx.Client) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Print the tables."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
-    with tempfile.TemporaryDirectory() as at:
-        folder = Path(at)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         behind = LiveServer(folder / "behind")
         key = behind.token("gate")
-        devices = write_device(folder / "devices", behind, key, poll_s=POLL_S, jobs_at_once=AT_ONCE)
-        front = LiveServer(folder / "front", "--device-dir", str(devices))
+        at = (folder / "devices", behind, key)
+        devices = write_device(*at, poll_s=POLL_S, jobs_at_once=AT_ONCE)
+        write_device(*at, kind="ionq", name="passed")
+        with (devices / "passed.toml").open("a") as file:
+            file.write("pass_through = true\n")
+        front = LiveServer(
+            folder / "front",
+            *("--device-dir", str(devices), "--listen", "port=0,dialect=ionq,device=passed"),
+        )
         try:
             with front.client() as http:
                 until(
                     lambda: http.get("/v1/devices/far").json()["status"] == "on",
                     "the server behind is seen",
                 )
-            print("| call | direct, median ms | p95 | through both, median ms | p95 |")
-            print("|---|--:|--:|--:|--:|")
-            for each in rows(front, behind):
-                figures = (*each.direct_ms, *each.through_ms)
-                print(f"| {each.name} | {' | '.join(f'{figure:.1f}' for figure in figures)} |")
+            sides = {
+                "direct": Side(behind.url + _API, behind.token(), "simulator"),
+                "through both": Side(front.url + _API, front.token(), "far"),
+                "passed through": Side(
+                    own_url(front, "ionq") + _API.removeprefix("/ionq"), front.token(), "simulator"
+                ),
+            }
+            print(f"| call |{''.join(f' {each}, median ms | p95 |' for each in sides)}")
+            print(f"|---|{'--:|' * 2 * len(sides)}")
+            for row in rows(sides):
+                cells = [f"{figure:.1f}" for pair in row.figures for figure in pair]
+                print(f"| {row.name} | {' | '.join(cells)} |")
             print(f"\n{pass_through(front, behind, count)}")
         finally:
             front.stop()
