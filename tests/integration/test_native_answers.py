@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from qwicket.dialects.native import ROUTES
-from qwicket.dialects.native.openapi import DESCRIBED_AS
+from qwicket.dialects.native.openapi import DOCUMENTED_TYPES
 from qwicket.dialects.schemas import Schemas
 from support.programs import BELL
 from support.server import LiveServer
@@ -31,7 +31,8 @@ def fits(response: httpx.Response, way: str) -> Any:
     (answer,) = route.responses
     value = response.json()
     msgspec.json.decode(response.content, type=answer)
-    as_described = Schemas([answer], DESCRIBED_AS).described(answer)  # as strict as the document
+    # As strict as the document.
+    as_described = Schemas([answer], DOCUMENTED_TYPES).described(answer)
     msgspec.json.decode(response.content, type=as_described)
     known = {field.encode_name for field in msgspec.structs.fields(answer)}
     assert value.keys() <= known

@@ -390,6 +390,20 @@ def test_a_long_list_has_small_pages_and_leaves_nothing_out(
         assert ada.browser.get(f"{at}?from={wrong}").status_code == 200
 
 
+def test_the_next_members_of_a_project_leave_its_budgets_as_they_are(
+    crowd: tuple[LiveServer, Person],
+) -> None:
+    _, ada = crowd
+    at = f"/ui/projects/{ada.name}"
+    first = ada.browser.get(at).text
+    link = re.search(r'Pages of the members">.*?href="([^"]*)">Next', first, re.DOTALL)
+    assert link
+    second = ada.browser.get(at + unescape(link[1])).text
+    members, budgets = LISTS["projects/{}"], LISTS["projects/{}?show=jobs"]
+    assert not set(re.findall(members, first)) & set(re.findall(members, second))
+    assert re.findall(budgets, first) == re.findall(budgets, second) != []
+
+
 def test_pages_with_choices_of_many_devices_and_projects_are_small(
     crowd: tuple[LiveServer, Person],
 ) -> None:

@@ -1,6 +1,7 @@
-"""Terminal output of commands: tables that fit its width, lines that are rewritten in place.
+"""Output on a terminal: tables that fit its width, lines that are rewritten in place.
 
-The code is our own because a light installation must stay small: rich with pygments is 7 MB.
+Its own code instead of the library rich, because that and pygments would add 7 MB to a light
+installation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _GAP: Final = "  "
 _CLEAR_BELOW: Final = "\x1b[J"
-_MIN_COLUMNS: Final = 8
+_MIN_COLUMN_WIDTH: Final = 8
 """Narrower columns are unreadable, so a very narrow terminal wraps the lines instead."""
 
 
@@ -28,21 +29,21 @@ def can_rewrite(stream: TextIO) -> bool:
 def grid(rows: Iterable[Sequence[str]], headings: Sequence[str], width: int) -> list[str]:
     """Return the lines of a table: headings, a rule, rows.
 
-    The first column keeps its width. The others are narrowed, the widest first, and their cells
-    folded at spaces. Columns without any text are left out.
+    The first column keeps its width. The others are narrowed, the widest first, but not below 8
+    characters, and their cells wrapped at spaces. Columns without any text are left out.
 
     Args:
-        rows: Cells as long as `headings`; control characters are replaced by spaces.
+        rows: A cell for each heading; control characters are replaced by spaces.
         headings: Names of the columns.
-        width: Columns of the terminal.
+        width: Width of the terminal in characters.
     """
     table = [[_printable(cell) for cell in row] for row in rows]
     filled = [k for k in range(len(headings)) if any(row[k] for row in table)]
     columns = filled or list(range(len(headings)))
     table = [[row[k] for k in columns] for row in ([*headings], *table)]
-    natural = [max(_text_width(row[k]) for row in table) for k in range(len(columns))]
-    widths = _fitted(natural, width - len(_GAP) * (len(columns) - 1))
-    lines = [list(_folded_row(row, widths)) for row in table]
+    full = [max(_text_width(row[k]) for row in table) for k in range(len(columns))]
+    widths = _column_widths(full, width - len(_GAP) * (len(columns) - 1))
+    lines = [list(_wrapped_row(row, widths)) for row in table]
     rule = _rule() * min(width, sum(widths) + len(_GAP) * (len(columns) - 1))
     return [*lines[0], rule, *(line for row in lines[1:] for line in row)]
 
@@ -59,30 +60,30 @@ class RewrittenLines:
         self._height = 0
 
     def show(self, lines: Sequence[str]) -> None:
-        """Write these lines; they must not be wider than the terminal."""
-        above = f"\x1b[{self._height}A\r" if self._height else ""
+        """Write these lines; of wider ones than the terminal, the next call would leave a rest."""
+        cursor_up = f"\x1b[{self._height}A\r" if self._height else ""
         text = "".join(f"{line}\n" for line in lines)
-        self._stream.write(above + _CLEAR_BELOW + text)
+        self._stream.write(cursor_up + _CLEAR_BELOW + text)
         self._stream.flush()
         self._height = len(lines)
 
 
-def cut(text: str, width: int) -> str:
-    """Return the longest beginning of a text that fits `width` columns."""
-    return next(_folded(_printable(text), width))
+def first_line(text: str, width: int) -> str:
+    """Return the first line of a text that is wrapped to a width; control characters as spaces."""
+    return next(_wrapped(_printable(text), width))
 
 
-def _fitted(natural: Sequence[int], width: int) -> list[int]:
-    """Return the widths of columns; all except the first are narrowed until they fit together."""
-    first, *others = natural
+def _column_widths(full: Sequence[int], width: int) -> list[int]:
+    """Return the widths of columns: all except the first are narrowed, until they fit together."""
+    first, *others = full
     bound = max(others, default=0)
-    while bound > _MIN_COLUMNS and first + sum(min(each, bound) for each in others) > width:
+    while bound > _MIN_COLUMN_WIDTH and first + sum(min(each, bound) for each in others) > width:
         bound -= 1
     return [first, *(min(each, bound) for each in others)]
 
 
-def _folded_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    cells = [list(_folded(cell, width)) for cell, width in zip(row, widths, strict=True)]
+def _wrapped_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    cells = [list(_wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)]
     for k in range(max(map(len, cells))):
         parts = [each[k] if k < len(each) else "" for each in cells]
         padded = (
@@ -92,8 +93,8 @@ def _folded_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
         yield _GAP.join(padded).rstrip()
 
 
-def _folded(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of a cell, broken at spaces where there are any."""
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """Yield the lines of a cell, broken at spaces; a word that is longer is broken anywhere."""
     line, used = "", 0
     for char in text:
         if line and used + _text_width(char) > width:
@@ -111,7 +112,7 @@ def _folded(text: str, width: int) -> Iterator[str]:
 
 
 def _text_width(text: str) -> int:
-    """Return the number of columns that a text needs on a terminal."""
+    """Return the number of characters' places that a text takes on a terminal."""
     if text.isascii():
         return len(text)
     return sum(

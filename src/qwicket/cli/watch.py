@@ -16,7 +16,7 @@ from qwicket.cli import completers, results
 from qwicket.cli.job_view import HEADINGS, row_cells, state_text
 from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 from qwicket.cli.options import server
-from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
+from qwicket.cli.terminal import RewrittenLines, can_rewrite, first_line, grid
 from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def show_wait(job: Job) -> None:
     line = RewrittenLines(sys.stderr)
 
     def show(job: JobView) -> None:
-        line.show([cut(state_text(job.body), shutil.get_terminal_size().columns)])
+        line.show([first_line(state_text(job.body), shutil.get_terminal_size().columns)])
 
     if not can_rewrite(sys.stderr):
         job.wait(None)
@@ -121,7 +121,7 @@ def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
         width, height = shutil.get_terminal_size()
         shown = [*jobs.values()][-max(1, height - _MARGIN) :]
         lines = grid([row_cells(job) for job in reversed(shown)], HEADINGS, width)
-        table.show([cut(line, width) for line in lines[: height - 1]])
+        table.show([first_line(line, width) for line in lines[: height - 1]])
         for change in _received(changes):
             jobs.pop(change.job, None)  # so that the last change is the last item
             jobs[change.job] = change.body

@@ -106,20 +106,30 @@ def check_form(request: Request[Form], cookie_name: str) -> None:
 
 
 class Part(NamedTuple, Generic[Row]):
-    """The rows of a list that a page shows, and where the pages before and after it begin."""
+    """The rows of a list that a page shows.
+
+    Attributes:
+        rows: The rows.
+        parameter: Parameter of the query with the index of the first row.
+        previous: Index of the first row of the page before; None on the first page.
+        following: Index of the first row of the page after; None on the last page.
+    """
 
     rows: Sequence[Row]
+    parameter: str
     previous: int | None
     following: int | None
 
 
-def part(request: Request[Any], rows: Sequence[Row], count: int) -> Part[Row]:
-    """Return the part of a list that begins at the parameter `from`; else the first one."""
-    given = request.query_params.get("from", "")
+def part(
+    request: Request[Any], rows: Sequence[Row], count: int, parameter: str = "from"
+) -> Part[Row]:
+    """Return up to `count` rows of a list, from the index that a parameter of the query has."""
+    given = request.query_params.get(parameter, "")
     first = int(given) if given.isdecimal() and len(given) < 10 else 0
     end = first + count
     previous = max(0, first - count) if first else None
-    return Part(rows[first:end], previous, end if len(rows) > end else None)
+    return Part(rows[first:end], parameter, previous, end if len(rows) > end else None)
 
 
 class Cookies:

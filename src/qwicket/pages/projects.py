@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _DAYS: Final = 30
-_ROWS, _NAMES = 50, 200
-"""Rows, and names, of a page."""
+_PAGE_ROWS, _PAGE_MEMBERS = 50, 200
+"""Projects or budgets, and members, that one page shows."""
 _CSV_DAYS: Final = 366
 _STEP: Final = 28
 """Distance of the bars, in units of the SVG, so that all days fit into a page."""
-_QUERY: Final = ("show", "from")
+_PARAMETERS: Final = ("show", "from", "budgets_from")
+"""Unit of the plot, and the first member and budget that are shown."""
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
 
@@ -32,7 +33,14 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     back = handlers.to_sign_in
     return (
         Route("GET", "/projects", read_projects, ANY_TOKEN, parameters=("from",), on_error=back),
-        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, parameters=_QUERY, on_error=back),
+        Route(
+            "GET",
+            "/projects/{name}",
+            read_project,
+            ANY_TOKEN,
+            parameters=_PARAMETERS,
+            on_error=back,
+        ),
         Route("GET", "/projects/{name}/use.csv", read_use, ANY_TOKEN, on_error=back),
     )
 
@@ -41,7 +49,7 @@ async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -
     """Read the account's projects with what is left of their budgets."""
     gateway = pages.gateway
     budgets = await gateway.budgets.of(actor)
-    listed = part(request, await gateway.accounts.projects(actor), _ROWS)
+    listed = part(request, await gateway.accounts.projects(actor), _PAGE_ROWS)
     return pages.renderer.page(
         "projects",
         title="My projects",
@@ -68,8 +76,8 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         "project",
         title=project.name,
         project=project,
-        members=part(request, members, _NAMES),
-        budgets=part(request, budgets, _ROWS),
+        members=part(request, members, _PAGE_MEMBERS),
+        budgets=part(request, budgets, _PAGE_ROWS, "budgets_from"),
         units=_UNITS,
         unit=unit,
         rows=rows,
@@ -86,13 +94,16 @@ async def read_use(pages: Handlers, actor: Actor, request: Request[None]) -> Res
     lines = [formats.csv_line(("day (UTC)", *_UNITS))]
     for day, values in await _use(pages, project, _CSV_DAYS):
         lines.append(formats.csv_line((day, *values)))
-    name = f'attachment; filename="{project.name}-use.csv"'
-    headers = {**HEADERS, "Content-Disposition": name}
+    disposition = f'attachment; filename="{project.name}-use.csv"'
+    headers = {**HEADERS, "Content-Disposition": disposition}
     return Response("".join(lines), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str, list[float]]]:
-    """Return what a project has used on each of the last days, by unit, oldest first."""
+    """Return what a project has used on each of the last `n_days` days, oldest first.
+
+    Each entry has the day in UTC, and its numbers in the order of `_UNITS`.
+    """
     return [
         (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
         for day, use in await pages.gateway.budgets.daily(project, n_days)

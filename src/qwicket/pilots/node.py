@@ -1,4 +1,4 @@
-"""What a pilot's machine has: processors, memory and time, from its batch system or the kernel.
+"""Processors, memory and time left of a pilot's machine, from Slurm, or else from the kernel.
 
 Slurm's variables are those of sbatch(1), "OUTPUT ENVIRONMENT VARIABLES".
 """
@@ -15,8 +15,8 @@ from qwicket.compute.memory import available_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MEMORY_SHARE: Final = 0.8
-"""Share of the memory for jobs; the rest is for the processes themselves."""
+_MEMORY_FRACTION: Final = 0.8
+"""Fraction of the memory for jobs; the rest is for the processes themselves."""
 _MIB: Final = 1 << 20
 
 
@@ -26,7 +26,7 @@ class Node(NamedTuple):
     Attributes:
         slots: Number of tasks at the same time.
         memory_bytes: Memory for each task, in bytes.
-        ends_at: Time on the monotonic clock by which it must have ended; None is never.
+        ends_at: Time of `time.monotonic()` at which the pilot must have ended; None without one.
     """
 
     slots: int
@@ -44,17 +44,17 @@ def detect_node(
     walltime_s: float | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Node:
-    """Return what this machine has; each argument replaces the detected value.
+    """Return what a pilot on this machine offers; the first three arguments replace found values.
 
     Args:
         slots: Number of tasks at the same time.
         memory_bytes: Memory for each task, in bytes.
         walltime_s: Seconds until the pilot must have ended.
-        environment: Environment variables, with those of a Slurm job if it is one.
+        environment: Environment variables; those of a Slurm job are used.
     """
     slots = slots or _number(environment, "SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0))
     if memory_bytes is None:
-        memory_bytes = max(1, int(_MEMORY_SHARE * _memory(environment)) // slots)
+        memory_bytes = max(1, int(_MEMORY_FRACTION * _memory(environment)) // slots)
     if walltime_s is None:
         end = _number(environment, "SLURM_JOB_END_TIME")
         walltime_s = None if end is None else end - time.time()
@@ -62,14 +62,14 @@ def detect_node(
 
 
 def new_name(prefix: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """Return a name that shows where the pilot runs, with random digits that make it unique.
+    """Return a unique name that shows where the pilot runs, with eight random hexadecimal digits.
 
     The server treats all requests under one name as those of one process. Without a `prefix` the
     name begins with the host and Slurm's job.
     """
     host = socket.gethostname().partition(".")[0] or "worker"
     batch_job = environment.get("SLURM_JOB_ID", "")
-    # Cut, because the server takes names of at most 63 characters.
+    # Host and job are cut, because the server takes names of at most 63 characters.
     parts = [prefix] if prefix else [host[:24], batch_job[:12]]
     return "-".join(filter(None, [*parts, os.urandom(4).hex()]))
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
+from qwicket.cli.terminal import RewrittenLines, can_rewrite, first_line, grid
 
 ID = "01a1fad7-82a5-7a62-a892-190d52960000"
 HEADINGS = ("id", "device", "state", "name", "created (UTC)")
@@ -50,7 +50,7 @@ def test_a_word_that_is_too_long_is_broken() -> None:
 def test_a_terminal_that_is_too_narrow_gets_columns_of_eight() -> None:
     lines = grid([(ID, "simulator")], ("id", "device"), 20)
     assert lines[2:] == [f"{ID}  simulato", f"{'':36}  r"]
-    assert cut(lines[2], 20) == ID[:20]
+    assert first_line(lines[2], 20) == ID[:20]
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
-_PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+_PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # in braces: in the path
     "account": ("Name or e-mail address of the account whose jobs are listed.", _TEXT),
     "project": ("Name of the project whose jobs are listed.", _TEXT),
-    "at": ("Time in ISO 8601; by default now.", {"type": "string", "format": "date-time"}),
+    "at": (
+        "Time in ISO 8601 whose calibration is returned; by default now.",
+        {"type": "string", "format": "date-time"},
+    ),
     "before": (
         "Value of `next` in the previous page.",
         {"type": "integer", "minimum": 1, "maximum": INT64_MAX},
@@ -34,20 +37,26 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "How the numbers are grouped.",
         {"enum": ["project,device", "device,project", "project", "device"]},
     ),
-    "from": ("First day in UTC; by default all days.", {"type": "string", "format": "date"}),
-    "to": ("Last day in UTC; by default all days.", {"type": "string", "format": "date"}),
+    "from": (
+        "First day in UTC that counts; by default the oldest.",
+        {"type": "string", "format": "date"},
+    ),
+    "to": ("Last day in UTC that counts; by default today.", {"type": "string", "format": "date"}),
     "deleted": ("List deleted accounts that can be restored.", {"enum": ["false", "true"]}),
     "device": ("Name of the device of the jobs.", _TEXT),
     "dialect": ("Dialect in which the jobs were submitted.", _TEXT),
     "format": ("JSON, or NumPy arrays.", {"enum": ["json", "npz"]}),
     "group": ("Id of the group of the jobs.", _TEXT),
     "hash": (
-        "Hash that an earlier check returned.",
+        "Hash of the audit that an earlier verification returned.",
         {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     ),
     "series": ("Remove all windows of the weekly series.", {"enum": ["false", "true"]}),
     "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
-    "jobs": ("What happens to the jobs of the account.", {"enum": ["keep", "remove"]}),
+    "jobs": (
+        "Whether the jobs of the deleted account are kept or removed.",
+        {"enum": ["keep", "remove"]},
+    ),
     "limit": (
         "Greatest number of entries; by default 50.",
         {"type": "integer", "minimum": 1, "maximum": Limits().requests.list_page},
@@ -90,7 +99,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "{provider}": ("Name of the provider.", {"type": "string"}),
     "{invitation}": ("Id of the invitation.", {"type": "string"}),
     "{reservation}": ("Id of the reservation or maintenance window.", {"type": "string"}),
-    "{secret}": ("Secret of the link.", {"type": "string"}),
+    "{secret}": ("Secret in the link to a shared job.", {"type": "string"}),
     "{share}": ("Id of the share.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Number of the circuit, from 0.", {"type": "integer", "minimum": 0}),
@@ -104,7 +113,7 @@ _BELL: Final = {
         "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
     },
 }
-DESCRIBED_AS: Final[dict[Any, Any]] = {
+DOCUMENTED_TYPES: Final[dict[Any, Any]] = {
     schema.agents.Base64: str,
     schema.base.DeviceState: Literal["on", "draining", "away", "off"],
     schema.base.Directive: Literal["go on", "stop", "lost"],
@@ -119,7 +128,7 @@ DESCRIBED_AS: Final[dict[Any, Any]] = {
     "SubmitBody.program": str | dict[str, Any],
     "SubmitBody.tags": tuple[str, ...],
 }
-"""More exact types of fields than those in `qwicket.schema`, which clients share."""
+"""Types that the document shows in place of those in `qwicket.schema`, by type or STRUCT.FIELD."""
 OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
 """Media type of a compiled circuit: OpenQASM has none of its own."""
 
@@ -137,7 +146,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     return found
 
 
-def _name(route: Route) -> str:
+def _operation_id(route: Route) -> str:
     """Return the id of an operation, such as `get_jobs_id_result`, which generated clients use."""
     return "_".join([route.method.lower(), *re.findall(r"[a-z]+", route.path)])
 
@@ -166,7 +175,7 @@ _DESCRIPTION: Final = Description(
     error=schema.problems.Problem,
     error_type=wire.PROBLEM_TYPE,
     parameters=_PARAMETERS,
-    described_as=DESCRIBED_AS,
+    described_as=DOCUMENTED_TYPES,
     tag=_tag,
-    operation_id=_name,
+    operation_id=_operation_id,
 )

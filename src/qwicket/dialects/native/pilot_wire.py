@@ -1,4 +1,7 @@
-"""JSON of the routes that pilots use, as typed structs."""
+"""Conversion between the JSON of the routes for pilots (`schema.pilots`) and objects of the model.
+
+A pilot is a worker on another machine.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
         LimitExceeded: It reports too many leases.
     """
     body = decode(text, _PULL_DECODER)
-    _check_number(len(body.held), "held", limits)
+    _check_count(len(body.held), "held", limits)
     return body
 
 
@@ -46,22 +49,22 @@ def report(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
         LimitExceeded: It has too many results or releases.
     """
     body = decode(text, _REPORT_DECODER)
-    _check_number(len(body.results), "results", limits)
-    _check_number(len(body.releases), "releases", limits)
+    _check_count(len(body.results), "results", limits)
+    _check_count(len(body.releases), "releases", limits)
     return body
 
 
-def _check_number(number: int, field: str, limits: Limits) -> None:
+def _check_count(number: int, field: str, limits: Limits) -> None:
     maximum = limits.agents.pilot_leases
     if number > maximum:
         raise LimitExceeded(
-            f"{field}: there are {number}, {maximum} are allowed (limit pilot_leases).",
+            f"{field}: at most {maximum} are allowed (limit pilot_leases), not {number}.",
             field=field,
         )
 
 
 def offer(body: schema.pilots.OfferBody) -> PilotOffer:
-    """Return what a pilot can run."""
+    """Return what a pilot offers: slots, memory, time and devices."""
     seconds = inf if body.seconds_left is None else body.seconds_left
     return PilotOffer(
         version=body.version,
@@ -76,7 +79,7 @@ def offer(body: schema.pilots.OfferBody) -> PilotOffer:
 
 
 def leases(held: Sequence[schema.pilots.PilotLeaseBody]) -> list[Lease]:
-    """Return the leases that a pilot reports to hold."""
+    """Return the leases that a pilot reports."""
     return [_lease(each) for each in held]
 
 
@@ -84,7 +87,8 @@ def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[L
     """Return reported results with their leases.
 
     Raises:
-        InvalidRequest: A result has both parts and an error, or neither; or the same in a part.
+        InvalidRequest: A result has both parts and an error, or neither; or a part has both an
+            outcome and an error, or neither.
         LimitExceeded: A result has too many parts.
     """
     return [(_lease(each), _result(each, limits)) for each in body.results]
@@ -96,7 +100,7 @@ def _result(result: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
 
 
 def releases(body: schema.pilots.PilotReportBody) -> list[tuple[Lease, str, bool]]:
-    """Return the leases that a pilot releases, the reasons, and whether the attempts count."""
+    """Return for each job that a pilot releases: lease, reason, and whether its attempt counts."""
     return [(_lease(each), each.reason, each.counts_as_attempt) for each in body.releases]
 
 
@@ -105,10 +109,11 @@ def _lease(
     | schema.pilots.PilotResultBody
     | schema.pilots.PilotReleaseBody,
 ) -> Lease:
+    # The gateway sets the runner.
     return Lease(job=lease.id, fence=lease.fence, nonce=lease.nonce, runner="")
 
 
-def render_tasks(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
+def pull_response(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
     """Return the response to a request for jobs; the next one is due within `pull_s`."""
     return schema.pilots.PulledBody(
         tasks=_tasks(pulled.tasks),
@@ -127,8 +132,8 @@ def report_response(reports: Reports) -> schema.pilots.PilotReportedBody:
     return schema.pilots.PilotReportedBody(states={**reports.states}, tasks=_tasks(reports.tasks))
 
 
-def size(tasks: Sequence[Sequence[TaskJob]]) -> int:
-    """Return the bytes of the circuits of all tasks."""
+def circuits_bytes(tasks: Sequence[Sequence[TaskJob]]) -> int:
+    """Return the size in bytes of the circuits of all tasks."""
     return sum(len(each.assignment.circuits) for task in tasks for each in task)
 
 

@@ -41,8 +41,8 @@ class PilotHandlers(AgentHandlers):
         )
         pull_s = self._gateway.pilots.pull_s
         return await json_in_thread(
-            lambda: wire.render_tasks(pulled, pull_s, self.limits),
-            is_small=wire.size(pulled.tasks) <= _INLINE_BYTES,
+            lambda: wire.pull_response(pulled, pull_s, self.limits),
+            is_small=wire.circuits_bytes(pulled.tasks) <= _INLINE_BYTES,
         )
 
     async def report_results(
@@ -59,7 +59,7 @@ class PilotHandlers(AgentHandlers):
         )
         return await json_in_thread(
             lambda: wire.report_response(reports),
-            is_small=wire.size(reports.tasks) <= _INLINE_BYTES,
+            is_small=wire.circuits_bytes(reports.tasks) <= _INLINE_BYTES,
         )
 
     async def leave_pilots(self, actor: Actor, request: Request[None]) -> ASGIApp:
