@@ -129,7 +129,8 @@ def with_engines(cluster: DaskProcesses) -> subprocess.Popen[bytes] | None:
 
 
 def assert_ended(books: Ledger, jobs: set[str], killed: Kills) -> None:
-    books.await_end(timeout_s=300)
+    # A hundred kills leave a backlog of some 4,000 jobs.
+    books.await_end(timeout_s=runs(300, long=1800))
     killed.record(books, jobs)
     books.assert_each_ended_once(jobs)
     # A job that met two kills or more may have been blamed; it needs four to fail.
