@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
 _DAYS: Final = 30
 _PAGE_ROWS, _PAGE_MEMBERS = 50, 200
-"""Projects or budgets, and members, that one page shows."""
 _CSV_DAYS: Final = 366
 _STEP: Final = 28
-"""Distance of the bars, in units of the SVG, so that all days fit into a page."""
+"""Distance of the bars in units of the SVG."""
 _PARAMETERS: Final = ("show", "from", "budgets_from")
-"""Unit of the plot, and the first member and budget that are shown."""
 _UNITS: Final = ("seconds", "jobs", "shots", "cost")
 
 
@@ -94,16 +92,13 @@ async def read_use(pages: Handlers, actor: Actor, request: Request[None]) -> Res
     lines = [formats.csv_line(("day (UTC)", *_UNITS))]
     for day, values in await _use(pages, project, _CSV_DAYS):
         lines.append(formats.csv_line((day, *values)))
-    disposition = f'attachment; filename="{project.name}-use.csv"'
-    headers = {**HEADERS, "Content-Disposition": disposition}
+    name = f'attachment; filename="{project.name}-use.csv"'
+    headers = {**HEADERS, "Content-Disposition": name}
     return Response("".join(lines), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str, list[float]]]:
-    """Return what a project has used on each of the last `n_days` days, oldest first.
-
-    Each entry has the day in UTC, and its numbers in the order of `_UNITS`.
-    """
+    """Return days in UTC, oldest first, with what a project has used, in the order of `_UNITS`."""
     return [
         (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
         for day, use in await pages.gateway.budgets.daily(project, n_days)

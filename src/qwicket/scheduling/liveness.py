@@ -1,7 +1,6 @@
 """Detects dead runners: those whose heartbeat has not changed for the lease time.
 
-Time is measured on this server's monotonic clock alone, so a clock that jumps, here or on another
-machine, never voids a lease.
+Only this server's monotonic clock counts, so a wall clock that jumps never voids a lease.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ class LivenessMonitor:
         runner: This server's own runner, which others watch.
         now_ms: The clock for stored times.
         monotonic: The clock for measured times, in seconds.
-        lease_s: Longest time without a heartbeat.
-        sleep: Function that waits for seconds on the clock `monotonic`.
+        lease_s: Lease time in seconds.
+        sleep: Waits for seconds on that clock.
         gap_s: Longest time between two checks; after a longer one this server has missed
             heartbeats. By default half the lease time.
 
     Attributes:
-        leases_lost: Number of jobs whose leases were ended.
+        leases_lost: Number of ended leases.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class LivenessMonitor:
         self._sleep = sleep
         self._gap_s = lease_s / 2 if gap_s is None else gap_s
         self._seen: dict[str, tuple[int, float]] = {}
-        """By runner: its last heartbeat, and the monotonic time at which that was first seen."""
+        """By runner: its last heartbeat, and when that was first seen."""
         self._checked_at = monotonic()
         self.leases_lost = 0
 
