@@ -183,6 +183,7 @@ def submit(client: httpx.Client, program: dict[str, Any]) -> str:
         (("add", "Ada"), "name must be 1 to 39 of a-z"),
         (("add", "a@b"), "name must be 1 to 39 of a-z"),
         (("add", "ok", "--email", "nobody"), "email must be an e-mail address"),
+        (("add", "ok", "--email", "ada@LocalHost"), "email must not end in @localhost"),
         (("disable", "no-such"), "There is no account no-such."),
         (("enable", "no-such"), "There is no account no-such."),
         (("role", "no-such", "admin"), "There is no account no-such."),

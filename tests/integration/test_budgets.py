@@ -244,6 +244,7 @@ def test_administrators_set_list_and_remove_budgets(
         ({"maximum": -1}, 400, "maximum"),
         ({"maximum": 1e16}, 400, "maximum"),
         ({"unit": "cost", "maximum": 1e10}, 400, "maximum must be at most 1e+09 cost"),
+        ({"unit": "seconds", "maximum": 1e-7}, 400, "0 or at least 0.000001 seconds, not 1e-07."),
         ({"maximum": 1.5}, 400, "maximum must be a whole number of shots, not 1.5."),
         ({"more": 1}, 400, "more"),
     ],

@@ -255,6 +255,29 @@ def test_an_account_is_linked_by_an_address_that_the_provider_has_verified(
     assert server.stop() == 0
 
 
+def test_nobody_can_claim_the_address_of_a_person_whose_account_is_linked_by_it(
+    provider: Provider, tmp_path: Path
+) -> None:
+    server = LiveServer(tmp_path, *provider.options, "--oidc-link-email", "--oidc-create")
+    code = server.admin("invite").partition("=")[2]
+    page = f"/ui/invitation?code={code}"
+    fields = {"code": code, "name": "trap", "password": "trap trap 1"}
+    with Browser(server.url) as browser:
+        assert 'name="email"' not in browser.get(page).text
+        refused = browser.submit(page, "/ui/invitation", **fields, email="prof@example.org")
+        assert (refused.status_code, "email: leave it out" in refused.text) == (400, True)
+        assert browser.submit(page, "/ui/invitation", **fields).status_code == 303
+    for name in ("prof", "trap"):
+        email = {"prof": "prof@example.org", "trap": "trap@localhost"}[name]
+        subject = f"sub-{name}"
+        claims = {"preferred_username": name, "email": email, "email_verified": True}
+        provider.set_user(subject, **claims)
+        with Browser(server.url) as browser:
+            sign_in(browser, provider, subject)
+            assert browser.account() == {"prof": "prof", "trap": "trap-2"}[name]
+    assert server.stop() == 0
+
+
 def test_a_server_without_a_secret_signs_people_in_by_pkce_alone(
     provider: Provider, tmp_path: Path
 ) -> None:

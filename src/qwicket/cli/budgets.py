@@ -10,7 +10,7 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of
+from qwicket.cli.listing import Row, amount_text, json_flag, minute_of, print_rows, second_of
 from qwicket.schema import accounts as account_schema
 from qwicket.schema import budgets as schema
 
@@ -133,17 +133,13 @@ def _row(budget: account_schema.BudgetBody) -> Row:
     cells = (
         budget.project,
         budget.device or "all devices",
-        f"{_number(budget.maximum)} {budget.unit}",
+        f"{amount_text(budget.maximum)} {budget.unit}",
         budget.period,
-        f"{_number(budget.used)} used",
-        f"{_number(budget.left)} left",
+        f"{amount_text(budget.used)} used",
+        f"{amount_text(budget.left)} left",
         until,
     )
     return Row(record, cells)
-
-
-def _number(amount: float) -> str:
-    return f"{amount:,.6f}".rstrip("0").rstrip(".")
 
 
 @click.command()
@@ -204,6 +200,6 @@ def _usage_row(use: schema.UseBody, names: list[str]) -> Row:
         f"{use.jobs:,} {'job' if use.jobs == 1 else 'jobs'}",
         f"{use.shots:,} shots",
         f"{use.seconds:,.3f} s",
-        f"{_number(use.cost)} credits",
+        f"{amount_text(use.cost)} credits",
     ]
     return Row(record, cells)

@@ -10,6 +10,7 @@ import click
 from qwicket.cli import completers, options
 from qwicket.cli.listing import (
     Row,
+    amount_text,
     json_flag,
     json_line,
     print_fields,
@@ -90,7 +91,8 @@ def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     yield "expires", sanitize(token.expires_at)[:16].replace("T", " ") or "never"
     for each in account.budgets:
         where = f" on {sanitize(each.device)}" if each.device else ""
-        yield "budget", f"{each.left:,g} of {each.maximum:,g} {sanitize(each.unit)} left{where}"
+        amounts = f"{amount_text(each.left)} of {amount_text(each.maximum)}"
+        yield "budget", f"{amounts} {sanitize(each.unit)} left{where}"
 
 
 @click.command(short_help="List the server's devices, or show one.")

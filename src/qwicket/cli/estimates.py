@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from qwicket.cli.listing import json_line, print_fields
+from qwicket.cli.listing import amount_text, json_line, print_fields
 from qwicket.clients.http import sanitize
 from qwicket.clients.native import ApiError
 from qwicket.clients.native.progress import duration
@@ -77,6 +77,6 @@ def _need(need: BudgetNeedBody) -> str:
     unit = {"cost": "credits"}.get(need.unit, sanitize(need.unit))
     verdict = ": not enough" if need.refusal else ""
     return (
-        f"needs {need.needed:,.6g} of {need.left:,.6g} {unit} left"
-        f" ({need.maximum:,.6g} {per}{where}){verdict}"
+        f"needs {amount_text(need.needed)} of {amount_text(need.left)} {unit} left"
+        f" ({amount_text(need.maximum)} {per}{where}){verdict}"
     )

@@ -93,3 +93,8 @@ def minute_of(at: str) -> str:
 def time_to_minute(at_ms: int) -> str:
     """Return Unix milliseconds as text to the minute, such as `2026-11-20 14:03 UTC`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def amount_text(amount: float) -> str:
+    """Return a number with up to six decimals and separators of thousands."""
+    return f"{amount:,.6f}".rstrip("0").rstrip(".")

@@ -32,6 +32,7 @@ MAX_PEOPLE: Final = 10_000
 """Accounts that one request creates; they are stored together."""
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _MAX_EMAIL_CHARS: Final = 254
+_PLACEHOLDER: Final = "@localhost"
 _MIN_PASSWORD_CHARS: Final = 8
 _MAX_PASSWORD_CHARS: Final = 1_024
 
@@ -227,6 +228,11 @@ def _member_scopes(wanted: Sequence[str]) -> tuple[Scope, ...]:
     return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES
 
 
+def is_placeholder(email: str) -> bool:
+    """Return whether this is what is shown for an account without an e-mail address."""
+    return email.lower().endswith(_PLACEHOLDER)
+
+
 def checked_email(email: str | None) -> str | None:
     """Return an e-mail address as it is stored: in lower case, as sign-in compares it.
 
@@ -235,6 +241,11 @@ def checked_email(email: str | None) -> str | None:
     """
     if email is None:
         return None
+    if is_placeholder(email):
+        raise InvalidRequest(
+            f"email must not end in {_PLACEHOLDER}: {email[:100]!r} stands for no address.",
+            field="email",
+        )
     if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL_CHARS:
         raise InvalidRequest(
             f"email must be an e-mail address of at most {_MAX_EMAIL_CHARS} characters; not"

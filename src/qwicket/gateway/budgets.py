@@ -122,8 +122,8 @@ class Budgets:
 
         Raises:
             NotFound: There is no such project or device.
-            InvalidRequest: The maximum is negative or not finite, or not a whole number of jobs or
-                shots.
+            InvalidRequest: The maximum is negative, not finite or under a millionth, or not a whole
+                number of jobs or shots.
             LimitExceeded: The maximum is too large, or the project has too many budgets.
         """
         if not math.isfinite(maximum) or maximum < 0:
@@ -136,6 +136,10 @@ class Budgets:
         if unit in _WHOLE_UNITS and maximum != int(maximum):
             raise InvalidRequest(
                 f"maximum must be a whole number of {unit}, not {maximum:g}.", field="maximum"
+            )
+        if maximum and not to_stored_amount(unit, maximum):
+            raise InvalidRequest(
+                f"maximum must be 0 or at least 0.000001 {unit}, not {maximum:g}.", field="maximum"
             )
         if device is not None:
             await self._check_device(device)

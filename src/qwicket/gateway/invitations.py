@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.gateway.signin import SignIn
-    from qwicket.model.accounts import Account, Actor
+    from qwicket.model.accounts import Account, Actor, SignInSettings
     from qwicket.store import Store
 
 _MAX_CODE_CHARS: Final = 64
@@ -104,16 +104,17 @@ class Invitations:
     Args:
         store: The database.
         sign_in: Counts wrong codes by address, as wrong tokens.
-        are_passwords_on: Whether the server accepts passwords.
         now_ms: Clock; returns Unix milliseconds.
+        settings: How people sign in.
     """
 
     def __init__(
-        self, store: Store, sign_in: SignIn, now_ms: Callable[[], int], *, are_passwords_on: bool
+        self, store: Store, sign_in: SignIn, now_ms: Callable[[], int], settings: SignInSettings
     ) -> None:
         self._store = store.invitations
         self._sign_in = sign_in
-        self._are_passwords_on = are_passwords_on
+        self._are_passwords_on = settings.are_passwords_on
+        self._links_emails = settings.links_emails
         self._now_ms = now_ms
 
     async def find(self, code: str, address: str) -> Invitation:
@@ -155,12 +156,20 @@ class Invitations:
         Raises:
             Forbidden: As for `find`.
             TooManyRequests: As for `find`.
-            InvalidRequest: The name, address or password is invalid, or passwords are turned off.
+            InvalidRequest: The name, address or password is invalid, or passwords are turned off,
+                or an address is given although the provider links accounts by theirs.
             Conflict: The name or address is in use; the invitation was not used.
         """
         invitation = await self.find(code, address)
         check_name(name)
         checked_address = checked_email(email)
+        if checked_address is not None and self._links_emails:
+            # Else the person who has the address would be signed in to somebody else's account.
+            raise InvalidRequest(
+                "email: leave it out. On this server the address that the identity provider states"
+                " gives a person the account with this address.",
+                field="email",
+            )
         if password is not None and not self._are_passwords_on:
             raise InvalidRequest(
                 "password: this server accepts no passwords; leave it out.", field="password"

@@ -217,8 +217,7 @@ class Gateway:
         """Return the service for people who create an account with an invitation."""
         from qwicket.gateway.invitations import Invitations
 
-        are_passwords_on = self.sign_in.are_passwords_on
-        return Invitations(self._store, self.auth, self._now_ms, are_passwords_on=are_passwords_on)
+        return Invitations(self._store, self.auth, self._now_ms, self.sign_in)
 
     @cached_property
     def single_sign_on(self) -> SingleSignOn:

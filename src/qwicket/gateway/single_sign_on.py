@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
+from qwicket.gateway.account_admin import is_placeholder
 from qwicket.gateway.identity_provider import IDToken, ProviderConnection, state_of
 from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES
 from qwicket.model.errors import Forbidden, Unauthenticated
@@ -265,4 +266,4 @@ def _verified_email(claims: Mapping[str, Any]) -> str | None:
     is_verified = claims.get("email_verified") is True
     if not is_verified or not isinstance(email, str) or not _EMAIL.fullmatch(email):
         return None
-    return email.lower()
+    return None if is_placeholder(email) else email.lower()

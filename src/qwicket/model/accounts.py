@@ -174,6 +174,11 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_s: float = SESSION_S
     provider: IdentityProvider | None = None
 
+    @property
+    def links_emails(self) -> bool:
+        """Whether an e-mail address gives a person at the provider the account that has it."""
+        return self.provider is not None and self.provider.links_emails
+
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """The caller and its rights, as returned by every sign-in.

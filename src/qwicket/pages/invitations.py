@@ -72,6 +72,7 @@ class InvitationHandlers(Handlers):
             name=form.get("name", ""),
             email=form.get("email", ""),
             passwords=self._gateway.sign_in.are_passwords_on,
+            emails=not self._gateway.sign_in.links_emails,
             csrf=csrf(cookie),
         )
         if not joins:
