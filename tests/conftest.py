@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A live server that a whole test process shares. Nobody kills this one.
 
     More wrong tokens are sent to it than one address may send. It has no express slot: what is
@@ -56,6 +56,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path_factory.mktemp("server"), *options)
     yield live
     assert live.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def server(shared_server: LiveServer) -> Iterator[LiveServer]:
+    """The shared server, where the jobs that a module leaves are cancelled at its end.
+
+    The jobs of the next module would wait for long ones.
+    """
+    yield shared_server
+    shared_server.cancel_unfinished()
 
 
 @pytest.fixture

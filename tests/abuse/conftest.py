@@ -26,14 +26,14 @@ class Tokens(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def client(server: LiveServer) -> Iterator[httpx.Client]:
+def client(shared_server: LiveServer) -> Iterator[httpx.Client]:
     """A client that signs in nowhere. One for all tests, because making one costs 20 ms."""
-    with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+    with httpx.Client(base_url=shared_server.url, timeout=60, verify=False) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
+def tokens(shared_server: LiveServer, client: httpx.Client) -> Tokens:
     """Make accounts and tokens, and spoil some of them while the server runs."""
 
     def works(token: str) -> bool:
@@ -42,21 +42,21 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
     def make(
         name: str, *scopes: str, devices: tuple[str, ...] = (), life_s: int | None = None
     ) -> NewToken:
-        return server.as_admin(
+        return shared_server.as_admin(
             lambda admin: admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s)
         )
 
-    good, stranger = server.managing_token(), server.managing_token("bob")
-    server.admin("user", "add", "mallory")
-    server.admin("user", "add", "trent")
+    good, stranger = shared_server.managing_token(), shared_server.managing_token("bob")
+    shared_server.admin("user", "add", "mallory")
+    shared_server.admin("user", "add", "trent")
     unscoped = make("ada", "devices:serve", devices=("lab",)).secret
     revoked, disabled = make("mallory"), make("trent").secret
     expired = make("mallory", life_s=1).secret
     assert works(revoked.secret)
     assert works(disabled)
-    server.admin("token", "revoke", revoked.token.id)
+    shared_server.admin("token", "revoke", revoked.token.id)
     until(lambda: not works(revoked.secret), "a revoked token is refused", timeout_s=1)
-    server.admin("user", "disable", "trent")
+    shared_server.admin("user", "disable", "trent")
     until(lambda: not works(disabled), "a disabled account is refused", timeout_s=1)
     until(lambda: not works(expired), "the token expires")
     return Tokens(good, stranger, unscoped, revoked.secret, expired, disabled)

@@ -301,8 +301,8 @@ def test_rule_14_a_job_has_none_of_qbraids_own_names(client: Client) -> None:
 def test_rule_15_no_get_and_no_refusal_asks_for_a_retry(client: Client) -> None:
     """409, 429 and 5xx are repeated, by some for an hour and by some without end."""
     multi = client.done(input={"qubits": 2, "circuits": [X0, X1]})
-    job, child = client.running(NEW), multi["child_job_ids"][0]
-    dry = client.done(dry_run=True)["id"]
+    child, dry = multi["child_job_ids"][0], client.done(dry_run=True)["id"]
+    job = client.running(NEW)
     results = ("", "/probabilities", "/probabilities/aggregated", "/histogram", "/shots")
     for result in results:
         error(client.call("GET", f"{NEW}/jobs/{job}/results{result}"), 404)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from support.server import LiveServer
+from support.server import ANNOUNCEMENT, LiveServer
 from support.waiting import until
 
 
@@ -17,12 +17,14 @@ def live_with_own(folder: Path, dialects: Collection[str], *options: str) -> Liv
 
 
 def own_url(live: LiveServer, dialect: str) -> str:
-    """Return the address that a dialect of a server has for itself."""
+    """Return the address that a dialect of a server has for itself.
+
+    After a restart the log still has the former one, before the server's own announcement.
+    """
 
     def found() -> str | None:
-        lines = re.findall(
-            rf"^{dialect} alone listens on (\S+)$", live.log.read_text(), re.MULTILINE
-        )
-        return str(lines[-1]) if lines else None
+        text = live.log.read_text().rpartition(ANNOUNCEMENT)[2]
+        line = re.search(rf"^{dialect} alone listens on (\S+)$", text, re.MULTILINE)
+        return line and line[1]
 
     return until(found, f"{dialect} listens for itself")

@@ -19,6 +19,7 @@ import pytest
 from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import DEFAULT_SCOPES
+from qwicket.model.jobs import JobQuery
 from support.postgres import PostgresServer
 from support.processes import below, parsers_of, workers_of
 from support.waiting import until
@@ -143,6 +144,10 @@ class LiveServer:
         place = DataLocation(self.folder / "data", self.database_url)
         with ThreadPoolExecutor(1) as thread:  # an async test has a loop already
             return thread.submit(as_admin, place, work).result()
+
+    def cancel_unfinished(self) -> None:
+        """Cancel all jobs that wait or run."""
+        self.as_admin(lambda admin: admin.change_jobs("cancel", JobQuery(), is_dry_run=False))
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database."""
