@@ -113,6 +113,26 @@ def test_a_backup_names_the_file_of_master_keys_that_it_does_not_contain(tmp_pat
         assert secret not in copy
 
 
+def test_without_the_file_of_master_keys_a_restored_server_says_so(tmp_path: Path) -> None:
+    place, restored = ["--data-dir", str(tmp_path / "data")], tmp_path / "live" / "data"
+    cli("user", "add", "ada", *place)
+    cli("token", "create", "--user", "ada", "--aws", *place)
+    cli("backup", str(tmp_path / "copy.db"), *place)
+    cli("restore", str(tmp_path / "copy.db"), "--data-dir", str(restored))
+
+    def doctor() -> str:
+        return run_cli("doctor", "--data-dir", str(restored)).stdout
+
+    assert f"{restored / 'aws-master-keys'} is not there" in doctor()
+    with running_server(tmp_path / "live") as live:
+        until(lambda: "master keys is not there" in live.log.read_text(), "it is logged")
+    (tmp_path / "data" / "aws-master-keys").rename(restored / "aws-master-keys")
+    assert "key pairs" not in doctor()
+    live.start()
+    assert live.stop() == 0
+    assert live.log.read_text().count("is not there") == 1
+
+
 @pytest.mark.timeout(180)
 def test_postgresql_is_dumped_and_restored_by_the_lines_that_are_printed(
     postgres: PostgresServer, tmp_path: Path

@@ -96,6 +96,7 @@ def all_findings(
         ("folder", _folder),
         ("disk", _disk),
         ("database", _database),
+        ("key pairs", lambda where: _key_pairs(where, context)),
         *((("rows", lambda where: _rows(where, context)),) if is_deep else ()),
         ("compute", _compute),
         ("cluster", lambda _: _cluster(context)),
@@ -387,6 +388,21 @@ def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator
                 remedy = f"qwicket token create --user {name} --expires 90d"
                 text = f"{token.id} of {name} expires {time_to_minute(token.expires_at)}"
                 yield Finding("tokens", "warning", text, remedy)
+
+
+def _key_pairs(location: DataLocation, context: click.Context) -> Iterator[Finding]:
+    """Report a lost file of master keys; without key pairs there is nothing to find."""
+    from qwicket.model.accounts import FIRST_MASTER_KEY
+
+    settings, _refused = check_settings(context)
+    folder, url = location.data_dir, location.database_url
+    file = structs.replace(settings, data_dir=folder, database_url=url).master_file
+    if (file and file.exists()) or not (url or (folder / "qwicket.db").exists()):
+        return
+    if options.with_store(location, lambda store: store.accounts.find_server_key(FIRST_MASTER_KEY)):
+        text = f"{file or 'their file of master keys'} is not there: none of AWS's clients works"
+        remedy = "Put it back from its copy: backups do not contain it (--aws-master-file)."
+        yield Finding("key pairs", "wrong", text, remedy)
 
 
 def _is_live(token: Token, now_ms: int) -> bool:

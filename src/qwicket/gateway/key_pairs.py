@@ -17,6 +17,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.model.accounts import FIRST_MASTER_KEY
 from qwicket.model.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class KeyPairs:
             )
         await self.check()
         if not self._masters:
-            if await self._store.accounts.find_server_key(_server_key_name(1)) is not None:
+            if await self._store.accounts.find_server_key(FIRST_MASTER_KEY) is not None:
                 raise Unavailable(
                     "The file of the master key is not there, and this database has used one: put"
                     " it back. Without it all key pairs are lost."
@@ -126,7 +127,7 @@ class KeyPairs:
 
 
 def _server_key_name(version: int) -> str:
-    return f"aws_master_{version}"
+    return f"{FIRST_MASTER_KEY[:-1]}{version}"
 
 
 def _secret(master: bytes, key_id: str) -> str:

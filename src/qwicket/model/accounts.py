@@ -22,6 +22,8 @@ ACCESS_TOKEN_S: Final = 300.0
 """Life in seconds of an access token for clients that renew it."""
 LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
 """Life in seconds of an access token for clients that sign in only once."""
+FIRST_MASTER_KEY: Final = "aws_master_1"
+"""Name of the fingerprint that a database has once a key pair of AWS's clients was made."""
 
 
 class Scope(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import socket
 import time
@@ -20,9 +21,9 @@ from qwicket.compute.parser_pool import PARSERS
 from qwicket.dialects import REGISTRATIONS, DialectSettings, mounts, shown_by
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
-from qwicket.folders import AWS_MASTER_FILE
 from qwicket.gateway import Gateway
 from qwicket.gateway.response_budget import ResponseBudget
+from qwicket.model.accounts import FIRST_MASTER_KEY
 from qwicket.model.errors import QwicketError, Unavailable
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Capacity, Runner
@@ -61,6 +62,8 @@ _PAGES: Final = "qwicket.pages.routes:application"
 _MEMORY_SHARE: Final = 0.8
 """Part of the free memory that jobs may use; the rest is for the processes themselves."""
 _RESPONSE_MARGIN_BYTES: Final = 16 << 20
+
+_log = logging.getLogger(__name__)
 
 
 def now_ms() -> int:
@@ -216,9 +219,7 @@ class App:
         )
         webhook_client = WebhookClient(is_private_allowed=settings.allow_private_webhooks)
         webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)
-        master_file = settings.aws_master_file
-        if master_file is None and settings.database_url is None:
-            master_file = settings.data_dir / AWS_MASTER_FILE
+        master_file = settings.master_file
         gateway = self._gateway = Gateway(
             store,
             self._parsers,
@@ -233,6 +234,11 @@ class App:
         )
         if master_file is not None and master_file.exists():
             await gateway.key_pairs.check()
+        elif await store.accounts.find_server_key(FIRST_MASTER_KEY) is not None:
+            _log.warning(
+                "the file of the master keys is not there: no key pair of AWS's clients works"
+                " (aws-master-file)"
+            )
         if any(each.device is not None for each in settings.listen):
             from qwicket.server import device_files  # late: few servers have any
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from qwicket.folders import default_data_dir
+from qwicket.folders import AWS_MASTER_FILE, default_data_dir
 from qwicket.gateway.first_polls import MAX_DELAY_MS
 from qwicket.model.accounts import (
     ACCESS_TOKEN_S,
@@ -169,6 +169,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: LogFormat = "text"
     access_log: bool = False
     limits: Limits = Limits()
+
+    @property
+    def master_file(self) -> Path | None:
+        """Return the file of the master keys; None where none is set for a shared database."""
+        if self.aws_master_file is not None or self.database_url is not None:
+            return self.aws_master_file
+        return self.data_dir / AWS_MASTER_FILE
 
     @property
     def sign_in(self) -> SignInSettings:
