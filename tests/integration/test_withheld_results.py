@@ -85,11 +85,23 @@ def client(live: LiveServer) -> Iterator[NativeClient]:
 
 
 def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
-    live: LiveServer, client: NativeClient, exam: Callable[[], None], tmp_path: Path
+    live: LiveServer,
+    admin: httpx.Client,
+    client: NativeClient,
+    exam: Callable[[], None],
+    tmp_path: Path,
 ) -> None:
-    job = client.submit(BELL, "simulator", shots=20)
+    with live.client() as http:
+        group = http.post("/v1/groups", json={"name": "exam"}).json()["id"]
+        body = {"program": BELL, "device": "simulator", "shots": 20, "group": group}
+        job = client.job(http.post("/v1/jobs", json=body).json()["id"])
     until(lambda: completed(live, job.id), "it has completed", timeout_s=60)
     with live.client() as http:
+        use = http.get(f"/v1/groups/{group}").json()
+        assert (use["jobs"], use["unfinished"], use["run_seconds"]) == (1, 1, 0.0)
+        requeued = admin.post(f"/v1/admin/jobs/{job.id}/requeue")
+        assert requeued.status_code == 409
+        assert "withheld until the exam ends" in requeued.text
         path = f"/v1/jobs/{job.id}"
         shown = http.get(path, params={"wait": 1}).json()
         assert (shown["state"], shown["ended_at"]) == ("running", None)

@@ -123,6 +123,8 @@ class QueueControl(Operations):
         """
         found = _job(tx, job)
         lease = Leases.held_by(tx, job)
+        if found.state is JobState.RUNNING and found.withheld_until is not None and lease is None:
+            raise Conflict("This job has ended; its results are withheld until the exam ends.")
         if found.state is not JobState.RUNNING or lease is None:
             raise Conflict(f"Only a running job can be requeued; this one is {found.state}.")
         if tx.one("forward_get", job=job) is not None:

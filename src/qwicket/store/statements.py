@@ -126,6 +126,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         "case when job.state = 'queued' and started_at is not null then 'running'"
         f" when {_WITHHELD} then 'running' else job.state end"
     )
+    fills["shown_end"] = _SHOWN["ended_at"]
     # A comparison, because SQLite searches the index job_withheld only for that.
     fills["is_withheld"] = "job.withheld_until > 0 and job.state = 'completed'"
     # Whether results of the job `:id` are shown: not those of an exam before its end, even if the

@@ -66,14 +66,14 @@ limit :limit;
 -- Number, run time, first and last start, last end, and costs of a group's jobs; index job_by_group.
 select
     count(*),
-    coalesce(sum(case when ended_at is null then 1 else 0 end), 0),
-    cast(coalesce(sum(case when ended_at is not null and started_at is not null
-                      then ended_at - started_at else 0 end), 0) as bigint),
+    coalesce(sum(case when {shown_end} is null then 1 else 0 end), 0),
+    cast(coalesce(sum(case when {shown_end} is not null and started_at is not null
+                      then {shown_end} - started_at else 0 end), 0) as bigint),
     min(started_at),
     max(started_at),
-    max(ended_at),
-    cast(coalesce(sum(case when ended_at is not null then cost end), 0) as bigint),
-    cast(coalesce(sum(case when ended_at is null then cost end), 0) as bigint)
+    max({shown_end}),
+    cast(coalesce(sum(case when {shown_end} is not null then cost end), 0) as bigint),
+    cast(coalesce(sum(case when {shown_end} is null then cost end), 0) as bigint)
 from job where "group" = :id and {allowed};
 
 -- name: group_tally

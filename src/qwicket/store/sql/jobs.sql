@@ -363,8 +363,8 @@ select {shown_job} from job where {search_filter} order by seq limit :limit offs
 
 -- name: job_run_ms
 -- Total run time of the ended jobs that a search finds; index job_by_dialect.
-select cast(coalesce(sum(ended_at - started_at), 0) as bigint) from job
-where {search_filter} and started_at is not null and ended_at is not null;
+select cast(coalesce(sum({shown_end} - started_at), 0) as bigint) from job
+where {search_filter} and started_at is not null;
 
 -- name: job_tally
 -- Number of jobs by state that a search finds; index job_by_dialect.
