@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli.commands import Section
-from qwicket.cli.options import client_errors
+from qwicket.cli.options import FloatRange, client_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     "grace_s",
     default=20.0,
     show_default=True,
-    type=click.FloatRange(0, 86_400),
+    type=FloatRange(0, 86_400),
     metavar="SECONDS",
     help="Time for the function to end after a request to stop.",
 )

@@ -34,7 +34,7 @@ _RESULT_S: Final = 60.0
     "--seconds",
     default=5.0,
     show_default=True,
-    type=click.FloatRange(0.5, 600),
+    type=options.FloatRange(0.5, 600),
     metavar="S",
     help="Duration of each of the two measurements.",
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _UNITS: Final = ("jobs", "shots", "seconds", "cost")
 _PERIODS: Final = ("total", "day", "week", "month")
 
-_AMOUNT: Final = click.FloatRange(0, 10**15)
+_AMOUNT: Final = options.FloatRange(0, 10**15)
 
 _period = click.option(
     "--per",
@@ -153,13 +153,11 @@ def _row(budget: account_schema.BudgetBody) -> Row:
 @click.option(
     "--from",
     "first",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=options.Day(),
     metavar="DAY",
     help="First day in UTC, such as 2026-11-01.",
 )
-@click.option(
-    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Last day in UTC."
-)
+@click.option("--to", "last", type=options.Day(), metavar="DAY", help="Last day in UTC.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with a heading.")
 @json_flag
 @options.administration

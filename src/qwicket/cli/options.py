@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     """Function that returns a client of the chosen server."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _MAX_DURATION_S: Final = 100 * 366 * 86400
 
 T = TypeVar("T")
@@ -332,10 +332,39 @@ def duration_s(_context: click.Context, _option: click.Parameter, text: str | No
     if text is None:
         return None
     match = _DURATION.fullmatch(text)
-    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not 0 < seconds <= _MAX_DURATION_S:
+    if match is None:
         raise click.BadParameter(f"{text!r} is not a duration. Use 90d, 12h or 30m, for example.")
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if not 0 < seconds <= _MAX_DURATION_S:
+        raise click.BadParameter(f"{text!r} is not between 1s and {_MAX_DURATION_S // 86400}d.")
     return seconds
+
+
+class FloatRange(click.FloatRange):
+    """Number between two bounds; click's own type accepts nan."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return float(number)
+
+
+class Day(click.DateTime):
+    """Day such as 2026-11-01."""
+
+    name = "day"
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a day such as 2026-11-01.", param, ctx)
 
 
 def utc_time(

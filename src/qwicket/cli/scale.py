@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     "--idle-s",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(1, 86_400),
+    type=options.FloatRange(1, 86_400),
     metavar="SECONDS",
     help="Time without a job after which a worker beyond --min ends.",
 )

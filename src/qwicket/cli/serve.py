@@ -124,12 +124,6 @@ def _compute(_context: click.Context, _option: click.Parameter, text: str) -> st
     return text
 
 
-def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):  # a range lets NaN through
-        raise click.BadParameter(f"{value} is not a finite number of seconds.")
-    return value
-
-
 def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Limits:
     """Return the limits. An option overrides the environment, and the environment the file."""
     from msgspec.structs import fields
@@ -299,8 +293,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--lease-s",
     default=45.0,
     show_default=True,
-    type=click.FloatRange(0.5, 3600),
-    callback=_finite,
+    type=options.FloatRange(0.5, 3600),
     metavar="SECONDS",
     help="Lease time: a runner without a heartbeat for this long loses its jobs. Servers send four"
     " heartbeats per lease time.",
@@ -309,8 +302,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--stop-grace-s",
     default=20.0,
     show_default=True,
-    type=click.FloatRange(0, 86_400),
-    callback=_finite,
+    type=options.FloatRange(0, 86_400),
     metavar="SECONDS",
     help="On SIGTERM, wait this long for running jobs; then queue them again.",
 )
@@ -318,8 +310,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--maintenance-interval-s",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(0.5, 3600),
-    callback=_finite,
+    type=options.FloatRange(0.5, 3600),
     metavar="SECONDS",
     help="Pause between two rounds of maintenance, which deletes expired drafts and old jobs.",
 )
@@ -327,8 +318,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--access-token-s",
     default=300.0,
     show_default=True,
-    type=click.FloatRange(1, 366 * 86_400),
-    callback=_finite,
+    type=options.FloatRange(1, 366 * 86_400),
     metavar="SECONDS",
     help="Lifetime of access tokens, which clients get for their token and renew.",
 )
@@ -336,8 +326,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--ibm-access-token-s",
     default=14 * 86_400.0,
     show_default="14 days",
-    type=click.FloatRange(1, 366 * 86_400),
-    callback=_finite,
+    type=options.FloatRange(1, 366 * 86_400),
     metavar="SECONDS",
     help="Lifetime of the access tokens of IBM's clients, which never renew them.",
 )
@@ -358,8 +347,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--session-s",
     default=12 * 3_600.0,
     show_default="12 hours",
-    type=click.FloatRange(60, 366 * 86_400),
-    callback=_finite,
+    type=options.FloatRange(60, 366 * 86_400),
     metavar="SECONDS",
     help="Time after which people must sign in again at the pages under /ui.",
 )
@@ -379,8 +367,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
 )
 @setting(
     "--keep-days",
-    type=click.FloatRange(0.001, 36_500),
-    callback=_finite,
+    type=options.FloatRange(0.001, 36_500),
     metavar="DAYS",
     help="Delete jobs this many days after they ended; by default they are never deleted.",
 )

@@ -54,7 +54,7 @@ _LAST_S: Final = 15.0
 )
 @options.setting(
     "--walltime-s",
-    type=click.FloatRange(1, 366 * 86_400),
+    type=options.FloatRange(1, 366 * 86_400),
     metavar="SECONDS",
     help="Time after which the batch system ends the worker; longer jobs are not taken. By default"
     " Slurm's.",
@@ -64,13 +64,13 @@ _LAST_S: Final = 15.0
     "grace_s",
     default=20.0,
     show_default=True,
-    type=click.FloatRange(0, 86_400),
+    type=options.FloatRange(0, 86_400),
     metavar="SECONDS",
     help="On SIGTERM, wait this long for running jobs; then give them back.",
 )
 @options.setting(
     "--idle-s",
-    type=click.FloatRange(1, 86_400),
+    type=options.FloatRange(1, 86_400),
     metavar="SECONDS",
     help="End after this long without a job; by default never.",
 )

@@ -167,8 +167,8 @@ def test_a_life_is_a_number_and_a_unit(folder: Folder, text: str) -> None:
     assert TOKEN.fullmatch(folder.out("token", "create", "--user", "ada", "--expires", text))
 
 
-@pytest.mark.parametrize("text", ["", "90", "d", "0d", "-1d", "1.5d", "90 d", "999999999w", "٣d"])
-def test_a_life_that_is_none_is_a_wrong_call(folder: Folder, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "90", "d", "-1d", "1.5d", "90 d", "9999999999w", "\u0663d"])
+def test_a_text_that_is_no_duration_is_a_wrong_call(folder: Folder, text: str) -> None:
     result = folder.run("token", "create", "--user", "ada", "--expires", text)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "is not a duration. Use 90d, 12h or 30m" in result.stderr

@@ -265,7 +265,7 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
         ("--compute dask://lab", "'dask://lab' is not an address"),
         ("--tls-cert cert.pem", "--tls-cert and --tls-key come together"),
         ("--tls-key key.pem", "--tls-cert and --tls-key come together"),
-        ("--lease-s nan", "nan is not a finite number of seconds"),
+        ("--lease-s nan", "'nan' is not a number"),
         ("--lease-s 0", "is not in the range"),
         ("--trusted-proxy *", "'*' is not a network"),
         ("--trusted-proxy 10.0.0.0/8,proxy", "'proxy' is not a network"),
