@@ -245,6 +245,10 @@ def test_projects_devices_budgets_and_windows_are_set(live: LiveServer, root: Pe
     do(root, "budgets", "Set a budget", project=team, unit="jobs", period="month", maximum="7")
     (budget,) = (row for row in cells(root, "budgets") if row[0] == team)
     assert budget[:5] == [team, "", "jobs", "month", "7"]
+    for number in ("1,000", "nan"):
+        fields = {"project": team, "unit": "jobs", "period": "month", "maximum": number}
+        refused = do(root, "budgets", "Set a budget", **fields)
+        assert f"Maximum: &#39;{number}&#39; is not a number." in refused.text
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     begin, end = f"{tomorrow:%Y-%m-%d}T00:00", f"{tomorrow:%Y-%m-%d}T02:00"
     window = {"device": "clifford", "from": begin, "until": end}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.routing import Route
     from qwicket.model.accounts import Actor
-    from qwicket.pages.admin_types import Action, Section
+    from qwicket.pages.admin_types import Action, Field, Section
     from qwicket.pages.handlers import Handlers
 
     _Actions = list[tuple[int, Action]]
@@ -295,7 +295,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
         elif field.is_nullable and not value:
             body[field.name] = None
         elif value or field.column:  # an emptied field that had a value is sent, too
-            body[field.name] = _value(field.kind, value)
+            body[field.name] = _value(field, value)
     if (action.warning or action.is_counted) and form.get("confirmed") != "yes":
         title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
         if action.is_counted:
@@ -361,12 +361,13 @@ def _action(section: Section, number: str) -> Action:
     raise InvalidRequest("act: there is no such action.", field="act")
 
 
-def _value(kind: str, text: str) -> Any:
+def _value(field: Field, text: str) -> Any:
     """Convert the text of a form field to its JSON value.
 
     Raises:
         InvalidRequest: It is not a number, or a list of people cannot be read.
     """
+    kind = field.kind
     if kind == "list":
         return [item.strip() for item in text.split(",") if item.strip()]
     if kind == "people":
@@ -381,7 +382,7 @@ def _value(kind: str, text: str) -> Any:
     except ValueError:
         number = nan
     if not isfinite(number):  # encoded as null, which may mean "no limit"
-        raise InvalidRequest(f"{text[:100]!r} is not a number.")
+        raise InvalidRequest(f"{field.label}: {text[:100]!r} is not a number.", field=field.name)
     return int(number) if number.is_integer() else number
 
 
