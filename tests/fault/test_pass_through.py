@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import sqlite3
 import time
 from collections import Counter
@@ -51,6 +52,11 @@ class Api(NamedTuple):
         body: The submission with a name.
         fields_of: Finds a job's fields in a response.
         id: Name of the field with a job's id.
+        name: Name of the field with a job's name; None if a response has none.
+        submit: Path at which jobs are submitted.
+        read: Path of a job.
+        submitted: Status of the response to a submission.
+        absent: Status of the response about another account's job.
     """
 
     device: str
@@ -60,6 +66,11 @@ class Api(NamedTuple):
     body: Callable[[str], dict[str, Any]]
     fields_of: Callable[[Any], dict[str, Any]]
     id: str
+    name: str | None = "name"
+    submit: str = "jobs"
+    read: str = "jobs/{}"
+    submitted: int = 201
+    absent: int = 404
 
     def at_machine(self, behind: LiveServer, key: str) -> httpx.Client:
         return self.client(behind.url + self.root + self.prefix, key)
@@ -67,9 +78,12 @@ class Api(NamedTuple):
     def at_front(self, front: LiveServer, kind: str, token: str) -> httpx.Client:
         return self.client(own_url(front, kind) + self.prefix, token)
 
-    def name_of(self, client: httpx.Client, id: str) -> str:
-        found = client.get(f"jobs/{id}").raise_for_status().json()
-        return str(self.fields_of(found)["name"])
+    def check_name(self, client: httpx.Client, id: str, name: str) -> None:
+        """Check that an id leads to the job with this name."""
+        found = self.fields_of(client.get(self.read.format(id)).raise_for_status().json())
+        assert found[self.id] == id
+        if self.name is not None:
+            assert found[self.name] == name
 
 
 def ionq_client(url: str, token: str) -> httpx.Client:
@@ -78,6 +92,10 @@ def ionq_client(url: str, token: str) -> httpx.Client:
 
 def qbraid_client(url: str, token: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers={"X-API-Key": token}, timeout=30)
+
+
+def qlued_client(url: str, token: str) -> httpx.Client:
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 
 def xanadu_client(url: str, token: str) -> httpx.Client:
@@ -131,21 +149,46 @@ APIS = {
         fields_of=lambda found: found["data"],
         id="jobQrn",
     ),
+    "qlued": Api(
+        device="singlequdit",
+        root="/qlued",
+        prefix="/api/v3/singlequdit",
+        client=qlued_client,
+        body=lambda name: {
+            "payload": {"experiment_0": remotes.ATOMS["experiment_0"] | {"name": name}}
+        },
+        fields_of=lambda found: found,
+        id="job_id",
+        name=None,
+        submit="post_job",
+        read="get_job_status?job_id={}",
+        submitted=200,
+        absent=406,
+    ),
 }
 
 
 def submit(api: Api, client: httpx.Client, name: str) -> tuple[str, str] | None:
     """Submit once, as a client that never repeats; return name and id if there was a response."""
     try:
-        made = client.post("jobs", json=api.body(name))
+        made = client.post(api.submit, json=api.body(name))
     except httpx.HTTPError:
         return None
-    return (name, str(api.fields_of(made.json())[api.id])) if made.status_code == 201 else None
+    if made.status_code != api.submitted:
+        return None
+    return name, str(api.fields_of(made.json())[api.id])
 
 
-def ids_by_name(machine: httpx.Client, there: httpx.Client, kind: str) -> dict[str, list[str]]:
+def ids_by_name(
+    behind: LiveServer, machine: httpx.Client, there: httpx.Client, kind: str
+) -> dict[str, list[str]]:
     """Return the ids, in its API, of the jobs at the machine by their names."""
     found: dict[str, list[str]] = {}
+    if kind == "qlued":  # its jobs have no name, but an experiment may have further fields
+        for id, program in programs(behind):
+            if name := re.search(rb'"name": *"(job-\d+-\d+|last)"', program):
+                found.setdefault(name[1].decode(), []).append(id)
+        return found
     if kind == "qbraid":
         for page in itertools.count(1):
             listed = machine.get("jobs", params={"page": page, "limit": 100}).json()["data"]
@@ -180,7 +223,7 @@ def test_crashes_and_bad_answers_double_no_request(
             kind=kind,
             name="lab",
             device=api.device,
-            url=proxy.url,
+            url=proxy.url + ("/qlued/api/v2" if kind == "qlued" else ""),
             timeout_s=2.0,
         )
         with (folder / "lab.toml").open("a") as file:
@@ -214,7 +257,7 @@ def test_crashes_and_bad_answers_double_no_request(
             ):
 
                 def at_machine() -> dict[str, list[str]]:
-                    return ids_by_name(machine, there, kind)
+                    return ids_by_name(behind, machine, there, kind)
 
                 assert_each_ends(front, at_machine, seed)
                 last = submit(api, client, "last")
@@ -224,19 +267,19 @@ def test_crashes_and_bad_answers_double_no_request(
                 assert all(len(ids) == 1 for ids in sent.values()), seed
                 for name, id in acknowledged.items():
                     assert sent[name] == [id], seed
-                    assert api.name_of(client, id) == name, seed
-                    assert other.get(f"jobs/{id}").status_code == 404, seed
+                    api.check_name(client, id, name)
+                    assert other.get(api.read.format(id)).status_code == api.absent, seed
         finally:
             front.stop()
     assert len(set(proxy.faults)) > 3, "the proxy did something else than pass requests on"
 
 
-def program_of(front: LiveServer, job: str) -> bytes:
-    """Return the request that is a job's program, which its page shows, too."""
-    place = f"file:{front.folder / 'data' / 'qwicket.db'}?mode=ro"
+def programs(server: LiveServer) -> list[tuple[str, bytes]]:
+    """Return the id of each job and its program, which for a passed-on job is the request."""
+    place = f"file:{server.folder / 'data' / 'qwicket.db'}?mode=ro"
     with closing(sqlite3.connect(place, uri=True)) as database:
-        (found,) = database.execute("select source from program where job = ?", [job]).fetchone()
-    return bytes(found)
+        found = database.execute("select job, source from program").fetchall()
+    return [(job, bytes(source)) for job, source in found]
 
 
 def assert_each_ends(
@@ -253,12 +296,12 @@ def assert_each_ends(
         def have_all_ended() -> bool:
             query = {"state": "queued,running,uncertain,cancelling", "limit": "200"}
             left = own.get("/v1/jobs", params=query).raise_for_status().json()["jobs"]
-            names = at_machine()
+            names, requests = at_machine(), dict(programs(front))
             for job in left:
                 if job["state"] not in ("uncertain", "cancelling"):
                     continue
-                program = program_of(front, job["id"])
-                name = next(each for each in asked if f'"{each}"'.encode() in program)
+                request = requests[job["id"]]
+                name = next(each for each in asked if f'"{each}"'.encode() in request)
                 sent_as = names[name][0] if name in names else None
                 answer = root.post(f"/v1/admin/jobs/{job['id']}/resolve", json={"sent_as": sent_as})
                 if "needs no decision" not in answer.text:  # it may be looked for at this moment

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from qwicket import __version__
-from qwicket.circuits import packing
+from qwicket.circuits import PACKING_VERSION
 from qwicket.gateway.admin import Admin
 from support.processes import below, workers_of
 from support.server import LiveServer
@@ -120,7 +120,7 @@ def offer(**changes: Any) -> dict[str, Any]:
     """Return the offer of a pilot with one free slot."""
     return {
         "version": __version__,
-        "packing": packing.VERSION,
+        "packing": PACKING_VERSION,
         "slots": 1,
         "tasks": 1,
         "memory_bytes": 1 << 30,

@@ -21,7 +21,7 @@ __all__ = ["main"]
             "scale": "scale",
             "user": "accounts",
             "token": "accounts",
-            "keys": "keys",
+            "keys": "accounts",
             "invite": "invitations",
             "invitations": "invitations",
             "uninvite": "invitations",

@@ -1,4 +1,4 @@
-"""`qwicket user` and `qwicket token`: manage accounts and tokens in the database."""
+"""`qwicket user`, `qwicket token` and `qwicket keys`: accounts, tokens, and what signs them."""
 
 from __future__ import annotations
 
@@ -316,3 +316,19 @@ def _lifetime(token: account_schema.TokenBody) -> str:
     if token.expires_at is not None:
         return f"expires {minute_of(token.expires_at)}"
     return "no expiry"
+
+
+@click.group(cls=Section, short_help="Void all short-lived access tokens.")
+def keys() -> None:
+    """Replace the key that signs access tokens, and URLs for uploads and downloads."""
+
+
+@keys.command("rotate")
+@options.administration
+def rotate_keys(admin: Administration) -> None:
+    """Sign with a new key. Access tokens and URLs signed before become invalid on all servers.
+
+    Clients that renew their access tokens continue; others must sign in again. API tokens stay
+    valid.
+    """
+    admin.change("POST", "keys", "rotate")

@@ -34,7 +34,7 @@ _TAKEN: Final = {
     "qbraid": ("openqasm3", "openqasm2", "batch"),
 }
 """Formats that clouds take as they are; for the other kinds the device file names them."""
-PASS_THROUGH_KINDS: Final = ("ionq", "qbraid", "xanadu")
+PASS_THROUGH_KINDS: Final = ("ionq", "qbraid", "qlued", "xanadu")
 """Kinds of clouds to which requests can be passed on as they are."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 """Mode bits of a key file that must not be set: those of its group and of others."""

@@ -26,10 +26,13 @@ from qwicket.model.pass_through import VendorRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from starlette.datastructures import QueryParams
+
     from qwicket.dialects.requests import Request
     from qwicket.dialects.routing import Route
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
+    from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
     from qwicket.model.pass_through import VendorResponse
 
@@ -82,26 +85,62 @@ class Submits:
         foreign: Fields of the body that name something of the machine's one account, such as a
             session, which may be another user's. They must be absent or null.
         id: Field of the response with the job's id; dots lead to a field of a field.
+        device: Parameter of the path with the name of the device, if it has one.
+        tokens: Fields of the body with the client's token, which are not sent. The first one is
+            sent with the machine's key.
     """
 
     read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
     foreign: tuple[str, ...] = ()
     id: str = "id"
+    device: str = ""
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class OfJob:
-    """The path names a job, or a part of one, which has an id of its own.
+    """The path or the query names a job, or a part of one, which has an id of its own.
 
     Attributes:
         document: Path at which a job is read.
         parent: Field of a part's document with the id of its job; None if parts have no ids.
         cancels: Whether the request cancels the job.
+        device: Parameter of the path with the name of the device, if it has one.
+        query: Where the query has the job's id; None if the path has it.
     """
 
-    document: str
+    document: str = ""
     parent: str | None = None
     cancels: bool = False
+    device: str = ""
+    query: JobInQuery | None = None
+
+
+@dataclass(frozen=True)
+class JobInQuery:
+    """The query of a request about a job.
+
+    Attributes:
+        id: Parameter with the job's id.
+        read: Reads the id, which may be in other parameters, too.
+        others: These others. They are not sent, because the machine might prefer them.
+        tokens: As for `Submits`.
+        absent: Returns the error for the id of no job of the account.
+    """
+
+    id: str
+    read: Callable[[QueryParams], str]
+    others: tuple[str, ...]
+    tokens: tuple[str, ...]
+    absent: Callable[[str], QwicketError]
+
+    def sent(self, query: str, id: str) -> str:
+        """Return a query with one id and without a token."""
+        dropped = (self.id, *self.others, *self.tokens)
+        pairs = [
+            pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in dropped
+        ]
+        return urlencode([*pairs, (self.id, id)])
 
 
 @dataclass(frozen=True)
@@ -168,9 +207,15 @@ class ReadsJobs:
 
 @dataclass(frozen=True)
 class OfDevice:
-    """The path names the device."""
+    """The path names the device.
 
-    parameter: str
+    Attributes:
+        device: Parameter of the path with its name.
+        is_open: Whether clients send no token.
+    """
+
+    device: str
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,14 +223,16 @@ class ListsDevices:
     """The response is a list of devices.
 
     Attributes:
-        name: Field of each with its name.
+        names: Fields of each with its name, one of which is that in the device's file.
         items: Field of the response with the devices; None if the response is the list.
         others: Other fields of the response.
+        is_open: Whether clients send no token.
     """
 
-    name: str
+    names: tuple[str, ...]
     items: str | None = None
     others: Mapping[str, Any] | None = None
+    is_open: bool = False
 
     def devices(self, body: bytes) -> list[msgspec.Raw] | None:
         """Return the devices in a response, not decoded; None if it has no list."""
@@ -230,6 +277,7 @@ class PassThrough:
         # Threads of its own: a server that does not respond delays nothing else.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pass-through")
         self._n_waiting = 0
+        self._shared_by_path: dict[str, asyncio.Future[VendorResponse]] = {}
 
     def close(self) -> None:
         """Stop: send no further requests."""
@@ -238,6 +286,15 @@ class PassThrough:
     def concerns(self, route: Route) -> bool:
         """Return whether this server does not handle the requests of a route itself."""
         return not isinstance(route.pass_through, HandledHere)
+
+    async def respond_openly(self, route: Route, request: Request[Any]) -> Response | None:
+        """Return the response to a request that needs no token; None if it needs one."""
+        match route.pass_through:
+            case OfDevice(is_open=True) as rule:
+                return await self._of_device(rule, route, request)
+            case ListsDevices(is_open=True) as rule:
+                return await self._list_devices(rule, route, request)
+        return None
 
     async def respond(self, actor: Actor, route: Route, request: Request[Any]) -> Response:
         """Return the response to a request whose access has been checked.
@@ -255,26 +312,32 @@ class PassThrough:
                 return await self._list(actor, rule, route, request)
             case ReadsJobs():
                 return await self._read_jobs(actor, rule, request)
+            case OfDevice() if actor.sees(self._device):
+                return await self._of_device(rule, route, request)
             case OfDevice():
-                name = request.path_params[rule.parameter]
-                if name != self._remote_name or not actor.sees(self._device):
-                    raise NotFound(f"There is no device {name[:100]!r} at this address.")
-                return _response(await self._forward(route, request, await _body(route, request)))
+                raise self._no_device(rule.device, request)
             case ListsDevices():
-                return await self._list_devices(actor, rule, route, request)
+                return await self._list_devices(rule, route, request, actor.sees(self._device))
         raise NotOffered(f"{route.method} {route.path} is not passed on to {self._device}.")
 
     async def _job(
         self, actor: Actor, rule: OfJob, route: Route, request: Request[Any]
     ) -> Response:
-        id = request.path_params["id"]
+        self._check_device(rule.device, request)
+        wanted, query = rule.query, None
+        id = wanted.read(request.query_params) if wanted else request.path_params["id"]
         job = None
         try:
             job = await self._gateway.pass_through.find(actor, self._device, id)
         except NotFound:
+            if wanted:
+                raise wanted.absent(id) from None
             if not await self._is_part(actor, rule, request, id):
                 raise
-        found = await self._forward(route, request, await _body(route, request))
+        if wanted:
+            query = wanted.sent(request.url.query, id)
+        tokens = wanted.tokens if wanted else ()
+        found = await self._forward(route, request, await _body(route, request), query, tokens)
         if rule.cancels and found.status < 300 and job is not None:
             await self._gateway.pass_through.cancel(actor, job)
         return _response(found)
@@ -301,6 +364,7 @@ class PassThrough:
     async def _submit(
         self, actor: Actor, rule: Submits, route: Route, request: Request[Any]
     ) -> Response:
+        self._check_device(rule.device, request)
         body = await _body(route, request)
         read = partial(_read, rule, body, self._gateway.limits)
         fields, found = await self._in_thread(read) if len(body) > _INLINE_BYTES else read()
@@ -318,7 +382,11 @@ class PassThrough:
                     " leave it out.",
                     field=field,
                 )
-        sent = self._request(route, request, body)
+        if rule.tokens:
+            body = msgspec.json.encode(
+                {name: value for name, value in fields.items() if name not in rule.tokens}
+            )
+        sent = self._request(route, request, body, "" if rule.tokens else None, rule.tokens)
         response = await self._gateway.pass_through.submit(
             actor,
             self._device,
@@ -439,22 +507,65 @@ class PassThrough:
             return False
         return True
 
+    async def _of_device(self, rule: OfDevice, route: Route, request: Request[Any]) -> Response:
+        self._check_device(rule.device, request)
+        if rule.is_open:
+            return _response(await self._shared(self._request(route, request, b"", "")))
+        return _response(await self._forward(route, request, await _body(route, request)))
+
+    async def _shared(self, request: VendorRequest) -> VendorResponse:
+        """Return the response to a request without a token, which equal ones meanwhile share.
+
+        Otherwise anyone could take all threads.
+        """
+        request = msgspec.structs.replace(request, accept="", content_type="")
+        sending = self._shared_by_path.get(request.path)
+        if sending is None:
+            sending = asyncio.ensure_future(self._send(request))
+            self._shared_by_path[request.path] = sending
+
+            def forget(done: asyncio.Future[VendorResponse]) -> None:
+                del self._shared_by_path[request.path]
+                if not done.cancelled():
+                    done.exception()  # no one may be waiting for it any more
+
+            sending.add_done_callback(forget)
+        return await asyncio.shield(sending)
+
+    def _check_device(self, parameter: str, request: Request[Any]) -> None:
+        """Check the device that the path names, if it names one.
+
+        Raises:
+            NotFound: It is another one.
+        """
+        if parameter and request.path_params[parameter] != self._remote_name:
+            raise self._no_device(parameter, request)
+
+    def _no_device(self, parameter: str, request: Request[Any]) -> NotFound:
+        name = request.path_params[parameter][:100]
+        return NotFound(f"There is no device {name!r} at this address.")
+
     async def _list_devices(
-        self, actor: Actor, rule: ListsDevices, route: Route, request: Request[Any]
+        self,
+        rule: ListsDevices,
+        route: Route,
+        request: Request[Any],
+        is_seen: bool = True,
     ) -> Response:
-        found = await self._forward(route, request, b"")
+        if rule.is_open:
+            found = await self._shared(self._request(route, request, b"", ""))
+        else:
+            found = await self._forward(route, request, b"")
         if found.status >= 300:
             return _response(found)
         listed = await self._in_thread(rule.devices, found.body)
         if listed is None:
             raise Unavailable(f"The server of {self._device} gave no list of devices.")
-        own = [
-            each
-            for each in listed
-            if actor.sees(self._device)
-            and decode_or_none(texts, (decode_or_none(objects, each) or {}).get(rule.name))
-            == self._remote_name
-        ]
+        own = []
+        for each in listed if is_seen else ():
+            fields = decode_or_none(objects, each) or {}
+            if self._remote_name in [decode_or_none(texts, fields.get(n)) for n in rule.names]:
+                own.append(each)
         return _json(own if rule.items is None else {**(rule.others or {}), rule.items: own})
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
@@ -462,9 +573,14 @@ class PassThrough:
         return await loop.run_in_executor(self._threads, call, *arguments)
 
     async def _forward(
-        self, route: Route, request: Request[Any], body: bytes, query: str | None = None
+        self,
+        route: Route,
+        request: Request[Any],
+        body: bytes,
+        query: str | None = None,
+        tokens: tuple[str, ...] = (),
     ) -> VendorResponse:
-        return await self._send(self._request(route, request, body, query))
+        return await self._send(self._request(route, request, body, query, tokens))
 
     async def _send(self, request: VendorRequest) -> VendorResponse:
         if self._n_waiting >= _MAX_WAITING:
@@ -478,7 +594,12 @@ class PassThrough:
             self._n_waiting -= 1
 
     def _request(
-        self, route: Route, request: Request[Any], body: bytes, query: str | None = None
+        self,
+        route: Route,
+        request: Request[Any],
+        body: bytes,
+        query: str | None = None,
+        tokens: tuple[str, ...] = (),
     ) -> VendorRequest:
         """Return the request to send. Its path is that of the route, with the parameters quoted."""
         path = _filled(route.path, request.path_params)
@@ -490,6 +611,7 @@ class PassThrough:
             content_type=request.headers.get("content-type", ""),
             accept=request.headers.get("accept", ""),
             body=body,
+            key_in=tokens[0] if tokens else "",
         )
 
 

@@ -349,8 +349,14 @@ async def _passed_on(
 ) -> Response:
     """Sign in, check the scope, and pass a request on.
 
-    Open routes need a token here too, because the request uses this server's account there.
+    Most open routes need a token here, because the request uses this server's account there.
     """
+    response = await pass_through.respond_openly(route, request)
+    if response is not None:
+        return response
+    if route.body is not None and route.body.holds_token:
+        content = await request.body_before_sign_in()
+        request.payload = await _payload(route.body, content, handlers)
     actor = await handlers.sign_in(request)
     actor.require(route.access if isinstance(route.access, Scope) else Scope.DEVICES_READ)
     request.response_memory.actor = actor

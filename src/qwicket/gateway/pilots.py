@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.circuits import packing
+from qwicket.circuits import PACKING_VERSION
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, RunResult
@@ -199,13 +199,13 @@ class Pilots:
         await self._scheduler.leave(_runner_id(actor, name))
 
     def _runner(self, actor: Actor, name: str, offer: PilotOffer) -> Runner:
-        if offer.packing != packing.VERSION:
+        if offer.packing != PACKING_VERSION:
             from importlib.metadata import version  # late: it imports much
 
             raise Conflict(
                 f"This worker is version {offer.version} and packs circuits by version"
                 f" {offer.packing}; the server is version {version('qwicket')} and packs by"
-                f" {packing.VERSION}. Install the server's version on the worker's machine.",
+                f" {PACKING_VERSION}. Install the server's version on the worker's machine.",
                 field="packing",
             )
         return Runner(

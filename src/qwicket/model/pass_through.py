@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +19,10 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
         path: Quoted path and query below the server's root.
         content_type: Type of the body.
         accept: Types of the response that the client takes.
-        body: The body, byte for byte as the client sent it.
+        body: The body, byte for byte as the client sent it; a body with a field for the key has
+            its other fields as they were sent.
+        key_in: Field of the body, or query parameter of a request without one, that has the key;
+            empty if a header has it.
     """
 
     method: str
@@ -26,6 +30,18 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str = ""
     accept: str = ""
     body: bytes = b""
+    key_in: str = ""
+
+    def with_key(self, key: str) -> VendorRequest:
+        """Return the request with the key in its field or query parameter, if it has one."""
+        if not self.key_in:
+            return self
+        if self.body:
+            fields = {**_objects.decode(self.body), self.key_in: key}
+            return msgspec.structs.replace(self, body=msgspec.json.encode(fields))
+        separator = "&" if "?" in self.path else "?"
+        path = f"{self.path}{separator}{self.key_in}={quote(key, safe='')}"
+        return msgspec.structs.replace(self, path=path)
 
 
 class VendorResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +65,10 @@ class _Head(msgspec.Struct, frozen=True):
     path: str
     content_type: str
     id_field: str
+    key_in: str = ""
 
 
+_objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _heads: Final = msgspec.json.Decoder(_Head)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _responses: Final = msgspec.msgpack.Decoder(VendorResponse)
@@ -63,7 +81,7 @@ def to_program(request: VendorRequest, id_field: str) -> bytes:
         request: The submission.
         id_field: Field of the response that has the job's id; dots lead to a field of a field.
     """
-    head = _Head(request.method, request.path, request.content_type, id_field)
+    head = _Head(request.method, request.path, request.content_type, id_field, request.key_in)
     return msgspec.json.encode(head) + b"\n" + request.body
 
 
@@ -76,7 +94,11 @@ def from_program(source: bytes) -> tuple[VendorRequest, str]:
     line, _, body = source.partition(b"\n")
     head = _heads.decode(line)
     request = VendorRequest(
-        method=head.method, path=head.path, content_type=head.content_type, body=body
+        method=head.method,
+        path=head.path,
+        content_type=head.content_type,
+        body=body,
+        key_in=head.key_in,
     )
     return request, head.id_field
 

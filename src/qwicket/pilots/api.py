@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from qwicket import __version__, schema
-from qwicket.circuits import packing
+from qwicket.circuits import PACKING_VERSION
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native.async_transport import AsyncTransport
 
@@ -135,7 +135,7 @@ class PilotAPI:
     def _offer(self, number: int, tasks: int, tiny_tasks: int) -> schema.pilots.OfferBody:
         return schema.pilots.OfferBody(
             version=__version__,
-            packing=packing.VERSION,
+            packing=PACKING_VERSION,
             request=number,
             slots=self._node.slots,
             tasks=tasks,

@@ -17,7 +17,7 @@ import pytest
 from qwicket.circuits import qubit
 from qwicket.circuits.options import RunOptions
 from qwicket.devices.remotes import Remote, RemoteKind
-from qwicket.dialects.qlued.wire import unknown_job
+from qwicket.dialects.qlued.wire import UnknownJob, refusal
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import (
     Cloud,
@@ -436,7 +436,7 @@ def test_a_key_that_is_known_there_may_be_of_this_job(status: int, code: str) ->
     "body",
     [
         {"job_id": "None", "status": "ERROR", "detail": "?", "error_message": "None"},
-        unknown_job("a"),  # as qlued's own software has it
+        refusal(UnknownJob("a")),  # as qlued's own software has it
     ],
 )
 def test_an_answer_about_no_job_of_atoms_is_that_it_is_gone(body: dict[str, str]) -> None:

@@ -99,7 +99,11 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
     """
     return (
         Route(
-            "GET", "/backends", Handlers.list_backends, _OPEN, pass_through=ListsDevices("backend")
+            "GET",
+            "/backends",
+            Handlers.list_backends,
+            _OPEN,
+            pass_through=ListsDevices(("backend",)),
         ),
         Route("GET", "/backends/{backend}", Handlers.read_backend, _OPEN, pass_through=_DEVICE),
         Route(

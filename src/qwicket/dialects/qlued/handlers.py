@@ -100,18 +100,17 @@ class Handlers:
         """Read the status of a job."""
         id_text = wire.job_id(request.query_params)
         _, job = await self._job(actor, request, id_text, wait_s=0.0)
-        if job is not None:
-            job = await self._gateway.first_polls.wait_if_ending_soon(
-                actor, job, request.wait_until_disconnected
-            )
-        return _status(id_text, job)
+        job = await self._gateway.first_polls.wait_if_ending_soon(
+            actor, job, request.wait_until_disconnected
+        )
+        return _status(job)
 
     async def get_job_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job, or its status if it does not end within 2 s."""
         is_old, id_text = _is_old(request), wire.job_id(request.query_params)
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
-        if job is None or job.state is not JobState.COMPLETED:
-            return _status(id_text, job, is_old)
+        if job.state is not JobState.COMPLETED:
+            return _status(job, is_old)
         found = await self._gateway.results.of(job, request.response_memory)
         source = (await self._gateway.results.program(job, request.response_memory)).source
 
@@ -135,16 +134,22 @@ class Handlers:
 
     async def _job(
         self, actor: Actor, request: Request[Any], id_text: str, wait_s: float
-    ) -> tuple[DeviceView, Job | None]:
-        """Return the device in the path, and the job if it exists and is of that device."""
+    ) -> tuple[DeviceView, Job]:
+        """Return the device in the path, and its job.
+
+        Raises:
+            UnknownJob: The actor has no such job on that device.
+        """
         view = await self._device(request)
         try:
             job, _ = await self._gateway.jobs.wait(actor, id_text, wait_s, dialect=wire.DIALECT)
         except NotFound:
-            return view, None
+            raise wire.UnknownJob(id_text) from None
         if wait_s:  # the token may have been revoked meanwhile
             (await self.sign_in(request)).require(Scope.JOBS_READ)
-        return view, job if job.device == view.device.name else None
+        if job.device != view.device.name:
+            raise wire.UnknownJob(id_text)
+        return view, job
 
     def _base_url(self, request: Request[Any]) -> str:
         return f"{request.dialect_url}/api/{self._version}"
@@ -164,7 +169,9 @@ class V2Handlers(Handlers):
 
 def old_refusal(error: QwicketError, request: Request[Any]) -> Response | None:
     """Return an error that ends the polling of old clients; None if the client is not old."""
-    if _is_old(request) and isinstance(error, Forbidden | NotFound | Unauthenticated):
+    if _is_old(request) and isinstance(
+        error, Forbidden | NotFound | Unauthenticated | wire.UnknownJob
+    ):
         return json(_render(wire.refusal(error), is_old=True), error.status)
     return None
 
@@ -174,9 +181,9 @@ def _is_old(request: Request[Any]) -> bool:
     return "username" in request.query_params
 
 
-def _status(id_text: str, job: Job | None, is_old: bool = False) -> Response:
-    """Return the status of a job: 406 if it failed or does not exist."""
-    body = wire.unknown_job(id_text) if job is None else wire.job_status(job)
+def _status(job: Job, is_old: bool = False) -> Response:
+    """Return the status of a job: 406 if it failed."""
+    body = wire.job_status(job)
     return json(_render(body, is_old), 406 if body["status"] == "ERROR" else 200)
 
 

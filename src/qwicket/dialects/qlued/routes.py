@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.pass_through import JobInQuery, ListsDevices, OfDevice, OfJob, Submits
 from qwicket.dialects.qlued import description, wire
 from qwicket.dialects.qlued.handlers import Handlers, V2Handlers, old_refusal
 from qwicket.dialects.routing import Body, Dialect, Open, Route
@@ -17,10 +18,15 @@ _V2: Final = "/api/v2"
 _V3: Final = "/api/v3"
 _OPEN: Final = Open("In qlued's API devices are public.")
 _STATUS: Final = (description.StatusMsgDict,)
+_DEVICE: Final = OfDevice("backend_name", is_open=True)
+_DEVICES: Final = ListsDevices(("display_name", "backend_name"), is_open=True)
 
 
 def _routes(
-    prefix: str, submission: Body[wire.Posted], query: tuple[str, ...]
+    prefix: str,
+    submission: Body[wire.Posted],
+    query: tuple[str, ...],
+    tokens: tuple[str, ...] = (),
 ) -> tuple[Route, ...]:
     """Return the routes of a version.
 
@@ -28,19 +34,37 @@ def _routes(
         prefix: Beginning of its paths.
         submission: Body of a request that submits a job.
         query: Query parameters of requests about a job.
+        tokens: Fields and query parameters with the token, if no header has it.
     """
     device = f"{prefix}/{{backend_name}}"
+    job_query = JobInQuery("job_id", wire.job_id, ("json",), tokens, wire.UnknownJob)
+    of_job = OfJob(device="backend_name", query=job_query)
     responses = (description.BackendConfigSchemaOut,)
     listed = (list[description.BackendConfigSchemaOut],)
     return (
-        Route("GET", f"{prefix}/backends", Handlers.list_backends, _OPEN, responses=listed),
-        Route("GET", f"{device}/get_config", Handlers.get_config, _OPEN, responses=responses),
+        Route(
+            "GET",
+            f"{prefix}/backends",
+            Handlers.list_backends,
+            _OPEN,
+            responses=listed,
+            pass_through=_DEVICES,
+        ),
+        Route(
+            "GET",
+            f"{device}/get_config",
+            Handlers.get_config,
+            _OPEN,
+            responses=responses,
+            pass_through=_DEVICE,
+        ),
         Route(
             "GET",
             f"{device}/get_backend_status",
             Handlers.get_backend_status,
             _OPEN,
             responses=(description.BackendStatusSchemaOut,),
+            pass_through=_DEVICE,
         ),
         Route(
             "POST",
@@ -49,6 +73,7 @@ def _routes(
             Scope.JOBS_WRITE,
             submission,
             responses=_STATUS,
+            pass_through=Submits(wire.outline, id="job_id", device="backend_name", tokens=tokens),
         ),
         Route(
             "GET",
@@ -57,6 +82,7 @@ def _routes(
             Scope.JOBS_READ,
             parameters=query,
             responses=_STATUS,
+            pass_through=of_job,
         ),
         Route(
             "GET",
@@ -66,6 +92,7 @@ def _routes(
             parameters=query,
             responses=(*_STATUS, description.ResultDict),
             on_error=old_refusal,
+            pass_through=of_job,
         ),
     )
 
@@ -75,6 +102,7 @@ ROUTES: Final = (
         _V2,
         Body(wire.read_posted, description.JobSchemaWithTokenIn, holds_token=True),
         ("job_id!", "token!"),
+        ("token", "password"),
     ),
     *_routes(_V3, Body(wire.read_posted_object, description.Payload), ("job_id!",)),
 )

@@ -14,6 +14,7 @@ import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
 from qwicket.dialects.bodies import decode
+from qwicket.dialects.pass_through import Submitted
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import (
     BodyTooLarge,
@@ -30,7 +31,7 @@ from qwicket.model.jobs import Submission
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from starlette.datastructures import QueryParams
 
@@ -70,6 +71,14 @@ class JobRejected(InvalidRequest):
     """The body is complete, but not a valid job."""
 
     status = 406
+
+
+class UnknownJob(JobRejected):
+    """No job of this token and device has the id."""
+
+    def __init__(self, id_text: str) -> None:
+        super().__init__("Could not find the status file.")
+        self.job_id = id_text
 
 
 # --- what comes in --------------------------------------------------------------------------------
@@ -231,6 +240,20 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
     )
 
 
+def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
+    """Return the shots of all experiments of a submission that is passed on.
+
+    Raises:
+        Unprocessable: There is no job, or it is not a text.
+        JobRejected: Its text is not a JSON object.
+    """
+    job = bytes(fields.get("payload", b""))
+    if not job:
+        job = _text(fields.get("job", msgspec.Raw(b"")), "job").encode()
+    _check_object(job)
+    return Submitted({}, sum(_shots_of(job)) or 1)
+
+
 def _check_object(job: bytes) -> None:
     try:
         job.decode()
@@ -258,12 +281,15 @@ def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
     """
     if job.count(b":") > _KEYS_EACH * max_experiments:
         return maximum
-    found = 1
+    return min(max(_shots_of(job), default=1), maximum)
+
+
+def _shots_of(job: bytes) -> Iterator[int]:
+    """Yield the shots of each experiment that has some."""
     with suppress(msgspec.DecodeError, RecursionError):
         for text in _job_decoder.decode(job).values():
             with suppress(msgspec.DecodeError, RecursionError):
-                found = max(found, _shots_decoder.decode(text).shots)
-    return min(found, maximum)
+                yield max(1, _shots_decoder.decode(text).shots)
 
 
 # --- what goes out --------------------------------------------------------------------------------
@@ -302,16 +328,6 @@ def job_status(job: Job) -> dict[str, str]:
     return status_msg("QUEUED", _RECEIVED, job_id=job.id)
 
 
-def unknown_job(id_text: str) -> dict[str, str]:
-    """Return the response to the id of a job that does not exist for this token and device."""
-    return status_msg(
-        "ERROR",
-        "Could not find the status file.",
-        job_id=id_text,
-        error=f"Missing status file for {id_text}.",
-    )
-
-
 def recast(error: QwicketError) -> QwicketError:
     """Return an error with one of the statuses of this dialect (401, 404, 406, 422) if possible."""
     is_content = isinstance(error, InvalidRequest | LimitExceeded)
@@ -335,6 +351,9 @@ def problem(error: QwicketError) -> bytes:
 
 def refusal(error: QwicketError) -> dict[str, str]:
     """Return the StatusMsg of an error."""
+    if isinstance(error, UnknownJob):
+        text = f"Missing status file for {error.job_id}."
+        return status_msg("ERROR", error.detail, job_id=error.job_id, error=text)
     if isinstance(error, Unauthenticated):
         return status_msg("ERROR", _NO_CREDENTIALS, error=_NO_CREDENTIALS)
     if isinstance(error, NotFound) and error.field == "device":

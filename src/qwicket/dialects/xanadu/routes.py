@@ -46,7 +46,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/devices",
         Handlers.list_devices,
         _DEVICES,
-        pass_through=ListsDevices("target", "data"),
+        pass_through=ListsDevices(("target",), "data"),
     ),
     *(
         Route(

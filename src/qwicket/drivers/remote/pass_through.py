@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = 64 << 20
 """Longest response."""
-_VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3"), "qbraid": ("/api/v1",)}
-"""Ends of addresses, which each request's path contains already."""
+_VERSION: Final = re.compile(r"/(v0\.[34]|api/v[123])$")
+"""End of an address, which each request's path contains already."""
 
 
 class _Key:
@@ -66,7 +67,7 @@ def _credentials(remote: Remote, key: str) -> _Key | AccessToken:
         from qwicket.drivers.remote.xanadu import AccessToken  # late: few need it
 
         return AccessToken(remote, key)
-    return _Key(key, "" if remote.kind == "qbraid" else "apiKey ")
+    return _Key(key, {"qbraid": "", "qlued": "Bearer "}.get(remote.kind, "apiKey "))
 
 
 class Sender:
@@ -78,9 +79,7 @@ class Sender:
     """
 
     def __init__(self, remote: Remote, key: str) -> None:
-        url = remote.url.rstrip("/")
-        for version in _VERSIONS.get(remote.kind, ()):
-            url = url.removesuffix(version)
+        url = _VERSION.sub("", remote.url.rstrip("/"))
         self._credentials = _credentials(remote, key)
         self._header = "X-API-Key" if remote.kind == "qbraid" else "Authorization"
         self._key = key
@@ -125,7 +124,9 @@ class Sender:
     def _exchange(self, request: VendorRequest, header: str) -> Response:
         theirs = {"Content-Type": request.content_type, "Accept": request.accept}
         headers = {name: value for name, value in theirs.items() if value}
-        headers[self._header] = header
+        request = request.with_key(self._key)
+        if not request.key_in:
+            headers[self._header] = header
         has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
         sent = Request(
             request.method,

@@ -24,7 +24,6 @@ from qwicket.circuits.photonic import (
 )
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import counting
-from qwicket.engines.photonic.bounds import MAX_FED
 from qwicket.engines.photonic.formulas import evaluate
 from qwicket.engines.photonic.gates import Complex, Real, squeezing, symplectic
 from qwicket.engines.photonic.gaussian import Gaussian
@@ -33,6 +32,8 @@ from qwicket.model.limits import PhotonicLimits
 NAME: Final = "gaussian"
 
 Samples = NDArray[np.int64] | Real | Complex
+_MAX_FED: Final = 1e6
+"""Largest |α| of a displacement by measured values, in any shot."""
 _DTYPES: Final = {"i": "<i8", "f": "<f8", "c": "<c16"}
 
 
@@ -137,7 +138,7 @@ class _Simulation:
                 by = 0.5j * first
         is_fed = any(isinstance(each, Formula) for each in gate.params)
         _check_displacement(
-            float(np.abs(by).max()), MAX_FED if is_fed else self._bounds.displacement
+            float(np.abs(by).max()), _MAX_FED if is_fed else self._bounds.displacement
         )
         self._state.displace(gate.modes[0], by)
 

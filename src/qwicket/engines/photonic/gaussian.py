@@ -12,10 +12,11 @@ import numpy as np
 from numpy.random import Generator
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic.bounds import MAX_PHOTONS
 from qwicket.engines.photonic.gates import Complex, Real, omega
 
 _TOLERANCE: Final = 1e-6
+_MAX_PHOTONS: Final = 1e6
+"""Mean photons of all modes, without displacements. Above it covariances lose accuracy."""
 
 
 class Gaussian:
@@ -83,8 +84,8 @@ class Gaussian:
 
     def _check_photons(self) -> None:
         photons = (np.trace(self.cov) - 2 * self.n_modes) / 4
-        if photons > MAX_PHOTONS:
-            text = f"{photons:.3g} photons are too many: the engine takes at most {MAX_PHOTONS:g}"
+        if photons > _MAX_PHOTONS:
+            text = f"{photons:.3g} photons are too many: the engine takes at most {_MAX_PHOTONS:g}"
             raise CannotRun("unsupported", text)
 
     def homodyne(self, mode: int, angle: float, shots: int, rng: Generator) -> Real:

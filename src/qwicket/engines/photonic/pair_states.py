@@ -15,15 +15,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic.bounds import MAX_PAIR_MODES
 from qwicket.engines.photonic.gates import Complex, Real, omega
 from qwicket.engines.photonic.moments import classical_counts, moments, pure_amplitudes
 
 Counts = NDArray[np.int64]
 _ZERO: Final = 1e-11
+_MAX_PAIR_MODES: Final = 5
+"""Modes of the smaller half of a pair state. States with more are counted mode by mode."""
 _SCALED_EVERY: Final = 64
 """Multiplications after which coefficients are scaled back: each makes the largest at most
-`MAX_PAIR_MODES` times larger, so they stay in the range of floats."""
+`_MAX_PAIR_MODES` times larger, so they stay in the range of floats."""
 
 
 def split(cov: Real) -> tuple[list[int], list[int]] | None:
@@ -43,7 +44,7 @@ def split(cov: Real) -> tuple[list[int], list[int]] | None:
             return None
     halves = [mode for mode in range(n) if not side[mode]], [m for m in range(n) if side[m]]
     first, second = sorted(halves, key=len, reverse=True)
-    return (first, second) if len(second) <= MAX_PAIR_MODES else None
+    return (first, second) if len(second) <= _MAX_PAIR_MODES else None
 
 
 def _colour(start: int, within: Complex, across: Complex, side: list[int], minimum: float) -> bool:
