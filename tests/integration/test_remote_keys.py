@@ -97,7 +97,10 @@ def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
 
 
 class PassedThrough(NamedTuple):
-    """An API whose requests pass through: the device, and how a user submits to it."""
+    """An API whose requests pass through: the device, and how a user submits to it.
+
+    Without a header the token is a field of the body.
+    """
 
     device: str
     path: str
@@ -122,6 +125,10 @@ PASS_THROUGH = {
         *("simulon_gaussian", "/jobs", "Authorization", "Bearer "),
         body={"target": "simulon_gaussian", "circuit": PHOTONS, "language": "blackbird:1.0"},
     ),
+    "qlued": PassedThrough(
+        *("singlequdit", "/api/v2/singlequdit/post_job", "", ""),
+        body={"job": json.dumps(ATOMS)},
+    ),
 }
 
 
@@ -131,7 +138,8 @@ def write_pass_through(folder: Path, behind: LiveServer, url: str) -> list[str]:
     for kind, api in PASS_THROUGH.items():
         name = f"lab-{kind}"
         place = (folder, behind, behind.token("gate"))
-        write_device(*place, kind=kind, name=name, device=api.device, url=url)
+        at = f"{url}/qlued/api/v2" if kind == "qlued" else url
+        write_device(*place, kind=kind, name=name, device=api.device, url=at)
         with (folder / f"{name}.toml").open("a") as file:
             file.write("pass_through = true\n")
         options += ["--listen", f"port=0,dialect={kind},device={name}"]
@@ -144,8 +152,10 @@ def pass_through(live: LiveServer, kind: str) -> bytes:
     with httpx.Client(base_url=own_url(live, kind), timeout=30) as client:
         if kind == "xanadu":
             token = fetch_access_token(client, token)
-        headers = {api.header: api.scheme + token}
-        found = client.post(api.path, json={**api.body, "shots": 5}, headers=headers)
+        headers, body = {api.header: api.scheme + token}, {**api.body, "shots": 5}
+        if not api.header:
+            headers, body = {}, {**body, "token": token}
+        found = client.post(api.path, json=body, headers=headers)
     assert found.status_code == 400, found.text
     assert b'"code": "refused"' in found.content, found.text
     return found.content
