@@ -76,8 +76,8 @@ class JobRejected(InvalidRequest):
 class UnknownJob(JobRejected):
     """No job of this token and device has the id."""
 
-    def __init__(self, id_text: str) -> None:
-        super().__init__("Could not find the status file.")
+    def __init__(self, id_text: str, **details: Any) -> None:
+        super().__init__("Could not find the status file.", **details)
         self.job_id = id_text
 
 
