@@ -20,7 +20,7 @@ from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Tx
 from support.history_disk import Disk, DiskOperation, cut, recorded_store
 from support.repetitions import runs
-from support.stores import NOW, add_job, make_token, sqlite
+from support.stores import NOW, PLENTY, add_job, make_token, new_job, sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +103,37 @@ async def test_after_a_power_cut_all_that_was_promised_is_there(
     recording: Recording, number: int, tmp_path: Path
 ) -> None:
     await check_cut(recording, number, tmp_path)
+
+
+async def test_a_job_that_may_be_elsewhere_is_there_although_its_submission_was_not_flushed(
+    tmp_path: Path,
+) -> None:
+    """Nothing is sent, and nobody is told of the job, before the intent is on disk."""
+    (tmp_path / "disk").mkdir()
+    disk = Disk(new_id(NOW))
+    store = recorded_store(tmp_path / "disk", disk)
+    ada = await make_token(store)
+    await store.leases.add_runner("runner", "server", NOW)
+    begun, intents = len(disk.operations), list[Promise]()
+    for _ in range(20):
+        job = await store.jobs.add_unflushed(new_job(ada), waiting_limit=PLENTY)
+        (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
+        assert assignment.lease.job == job.id
+        await store.forwards.record_intent(assignment.lease, f"marker-{job.id}", NOW)
+        intents.append(Promise(len(disk.operations), job.id, JobState.RUNNING))
+    operations = list(disk.operations)
+    await store.close()
+    for number in range(CUTS):
+        rng, folder = random.Random(number), tmp_path / str(number)
+        folder.mkdir()
+        end = rng.randrange(begun, len(operations) + 1)
+        cut(operations[:end], rng, folder)
+        after = open_sqlite(folder)
+        for each in intents:
+            if each.after <= end:
+                assert (await after.jobs.get(each.job)) is not None
+                assert (await after.agents.full_program(each.job)).source
+        await after.close()
 
 
 async def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ class Jobs:
         clients_repeat: bool = False,
         unfinished_limit: int | None = None,
     ) -> Job:
-        """Validate and store a submission. The job is on disk when this returns.
+        """Validate and store a submission.
+
+        The job is on disk when this returns; one that is passed on, with the next durable write.
 
         Args:
             actor: Owner of the job.
@@ -103,8 +105,11 @@ class Jobs:
         await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if clients_repeat else admit())
+        # Of a job that is passed on, nobody is told before a later write is on disk: its intent, or
+        # its withdrawal.
+        is_flushed_later = submission.is_passed_on
         add = partial(
-            self._store.add,
+            self._store.add_unflushed if is_flushed_later else self._store.add,
             new,
             waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,

@@ -11,6 +11,7 @@ from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.pass_through import HTTP_REQUEST, VendorResponse, to_program, unpack_response
 from qwicket.model.states import JobState
+from qwicket.store.forwards import NO_RESPONSE
 
 if TYPE_CHECKING:
     from qwicket.gateway.jobs import Jobs
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _CANCEL_S: Final = 5.0
 """Time for which a submission that was not sent in time waits for its cancellation."""
+_STARTED_VERSION: Final = 2
+"""Version of a job that was submitted and started. Its response makes another one."""
 
 
 class PassThroughJobs:
@@ -100,7 +103,9 @@ class PassThroughJobs:
     async def _response(self, actor: Actor, job: Job, wait_s: float) -> VendorResponse | None:
         deadline = time.monotonic() + wait_s
         while True:
-            stored = await self._store.forwards.response(job.id)
+            # A read before the response would delay the job.
+            may_have = job.version > _STARTED_VERSION
+            stored = await self._store.forwards.response(job.id) if may_have else NO_RESPONSE
             if stored.content is not None:
                 return unpack_response(stored.content)
             if stored.vendor_job_id is not None:  # a person found the job

@@ -40,6 +40,9 @@ class SubmissionResponse(NamedTuple):
     content: bytes | None
 
 
+NO_RESPONSE: Final = SubmissionResponse(None, None)
+
+
 class Forwards(Operations):
     """Operations of runners that forward jobs, and of the person who decides about one."""
 
@@ -127,7 +130,7 @@ class Forwards(Operations):
         """Return what is known of the response to a submission that was passed on."""
         row = tx.one("forward_response", job=job)
         if row is None:
-            return SubmissionResponse(None, None)
+            return NO_RESPONSE
         return SubmissionResponse(row[0], None if row[1] is None else bytes(row[1]))
 
     @read

@@ -129,6 +129,11 @@ class Jobs(Operations):
             tx.run("idempotency_put", **columns)
         return Deferred(lambda: record(tx, added()[:_JOB_FIELDS], new.now))
 
+    @write_unflushed
+    def add_unflushed(tx: Tx, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
+        """Store a job like `add`; a power cut before the next durable write may lose it."""
+        return Jobs.add(tx, new, **limits)
+
     @write
     def admit(
         tx: Tx, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX
