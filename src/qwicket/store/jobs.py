@@ -130,7 +130,7 @@ class Jobs(Operations):
         return Deferred(lambda: record(tx, added()[:_JOB_FIELDS], new.now))
 
     @write_unflushed
-    def add_unflushed(tx: Tx, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
+    def add_unflushed(tx: Tx, /, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
         """Store a job like `add`; a power cut before the next durable write may lose it."""
         return Jobs.add(tx, new, **limits)
 
