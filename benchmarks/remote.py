@@ -139,9 +139,7 @@ def main() -> None:
         key = behind.token("gate")
         at = (folder / "devices", behind, key)
         devices = write_device(*at, poll_s=POLL_S, jobs_at_once=AT_ONCE)
-        write_device(*at, kind="ionq", name="passed")
-        with (devices / "passed.toml").open("a") as file:
-            file.write("pass_through = true\n")
+        write_device(*at, kind="ionq", name="passed", pass_through=True)
         front = LiveServer(
             folder / "front",
             *("--device-dir", str(devices), "--listen", "port=0,dialect=ionq,device=passed"),

@@ -42,9 +42,8 @@ def front(tmp_path_factory: pytest.TempPathFactory, behind: LiveServer) -> Itera
         *(tmp_path_factory.mktemp("devices"), behind, behind.token("gate")),
         kind="ionq",
         name="lab",
+        pass_through=True,
     )
-    with (folder / "lab.toml").open("a") as file:
-        file.write("pass_through = true\n")
     server = LiveServer(
         tmp_path_factory.mktemp("front"),
         *("--device-dir", str(folder), "--listen", "port=0,dialect=ionq,device=lab"),
@@ -425,9 +424,7 @@ def slow(tmp_path: Path) -> Iterator[tuple[Machine, LiveServer]]:
     machine = Machine()
     with BadServer(machine) as server:
         place = (tmp_path / "devices", server, "a-key-of-the-machine")
-        folder = write_device(*place, kind="ionq", name="lab", settle_s=4.0)
-        with (folder / "lab.toml").open("a") as file:
-            file.write("pass_through = true\n")
+        folder = write_device(*place, kind="ionq", name="lab", settle_s=4.0, pass_through=True)
         live = LiveServer(
             tmp_path / "live",
             *("--device-dir", str(folder), "--listen", "port=0,dialect=ionq,device=lab"),

@@ -69,10 +69,14 @@ class Two(NamedTuple):
 def served(folder: Path, behind: LiveServer | BadServer, token: str) -> LiveServer:
     """Return a server that passes requests on to another."""
     files = write_device(
-        folder / "devices", behind, token, kind="qbraid", name="lab", device=MACHINE
+        folder / "devices",
+        behind,
+        token,
+        kind="qbraid",
+        name="lab",
+        device=MACHINE,
+        pass_through=True,
     )
-    with (files / "lab.toml").open("a") as file:
-        file.write("pass_through = true\n")
     return LiveServer(
         folder / "front",
         *("--device-dir", str(files), "--listen", "port=0,dialect=qbraid,device=lab"),

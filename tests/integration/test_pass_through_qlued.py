@@ -85,10 +85,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
         kind="qlued",
         name="lab",
         device=MACHINE,
-        url=f"{behind.url}/qlued/api/v2",
+        pass_through=True,
     )
-    with (folder / "lab.toml").open("a") as file:
-        file.write("pass_through = true\n")
     front = LiveServer(
         tmp_path_factory.mktemp("front"),
         *("--device-dir", str(folder), "--listen", "port=0,dialect=qlued,device=lab"),
@@ -269,9 +267,12 @@ def test_a_budget_counts_the_shots_of_all_experiments(two: Two, http: httpx.Clie
     job = json.dumps({"experiment_0": one, "experiment_1": one})  # 3 shots each
     assert max_.post(job=job).status_code == 200
     before = n_jobs(two)
-    refused = max_.post(job=job)
+    refused = max_.post(job=job, payload={})  # the machine does not read this field
     assert refused.status_code == 406
     assert "budget" in refused.json()["error_message"]
+    hidden = max_.post(job=json.dumps({"experiment_0": {**one, "shots": "1000000"}}))
+    assert hidden.status_code == 406
+    assert "shots must be a whole number" in hidden.json()["error_message"]
     assert n_jobs(two) == before
 
 

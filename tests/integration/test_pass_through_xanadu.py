@@ -61,9 +61,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
         kind="xanadu",
         name="lab",
         device=MACHINE,
+        pass_through=True,
     )
-    with (folder / "lab.toml").open("a") as file:
-        file.write("pass_through = true\n")
     front = LiveServer(
         tmp_path_factory.mktemp("front"),
         *("--device-dir", str(folder), "--listen", "port=0,dialect=xanadu,device=lab"),

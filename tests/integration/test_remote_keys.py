@@ -138,10 +138,7 @@ def write_pass_through(folder: Path, behind: LiveServer, url: str) -> list[str]:
     for kind, api in PASS_THROUGH.items():
         name = f"lab-{kind}"
         place = (folder, behind, behind.token("gate"))
-        at = f"{url}/qlued/api/v2" if kind == "qlued" else url
-        write_device(*place, kind=kind, name=name, device=api.device, url=at)
-        with (folder / f"{name}.toml").open("a") as file:
-            file.write("pass_through = true\n")
+        write_device(*place, kind=kind, name=name, device=api.device, url=url, pass_through=True)
         options += ["--listen", f"port=0,dialect={kind},device={name}"]
     return options
 

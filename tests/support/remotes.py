@@ -53,6 +53,7 @@ def write_device(
     url: str | None = None,
     spec: str = "",
     qubits: int = 26,
+    pass_through: bool = False,
     **remote: float,
 ) -> Path:
     """Write the file of a device at another server, and its key beside; return the folder."""
@@ -60,7 +61,7 @@ def write_device(
     key = folder / f"{name}.key"
     key.write_text(token)
     key.chmod(0o600)
-    paths = {"ionq": "/ionq/v0.4", "qbraid": "/qbraid/api/v1"}
+    paths = {"ionq": "/ionq/v0.4", "qbraid": "/qbraid/api/v1", "qlued": "/qlued/api/v2"}
     paths |= dict.fromkeys(("ibm_qx", "ibm_runtime"), "/ibm/api")
     settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 3.0, **remote}
     settings.setdefault("timeout_s", settings["settle_s"])
@@ -84,6 +85,7 @@ def write_device(
         f'device = "{device}"',
         f'key_file = "{key}"',
         *(f"{field} = {value}" for field, value in settings.items()),
+        *(["pass_through = true"] if pass_through else []),
     ]
     (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
     return folder

@@ -392,14 +392,15 @@ def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator
 
 def _key_pairs(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     """Report a lost file of master keys; without key pairs there is nothing to find."""
-    from qwicket.model.accounts import FIRST_MASTER_KEY
+    from qwicket.model.accounts import master_key_name
 
     settings, _refused = check_settings(context)
     folder, url = location.data_dir, location.database_url
     file = structs.replace(settings, data_dir=folder, database_url=url).master_file
     if (file and file.exists()) or not (url or (folder / "qwicket.db").exists()):
         return
-    if options.with_store(location, lambda store: store.accounts.find_server_key(FIRST_MASTER_KEY)):
+    name = master_key_name()
+    if options.with_store(location, lambda store: store.accounts.find_server_key(name)):
         text = f"{file or 'their file of master keys'} is not there: none of AWS's clients works"
         remedy = "Put it back from its copy: backups do not contain it (--aws-master-file)."
         yield Finding("key pairs", "wrong", text, remedy)

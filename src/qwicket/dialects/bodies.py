@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,10 +12,18 @@ from qwicket.dialects.validation import invalid_field, malformed_body, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.model.limits import Limits
 
 T = TypeVar("T")
 
+objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
+texts: Final = msgspec.json.Decoder(str)
+
+_KEY: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:\s*')
+_NEXT: Final = re.compile(rb"\s*[,}]\s*")
 _NUL: Final = b"\\u0000"
 _TO_ROUND_BRACKETS: Final = bytes.maketrans(b"[]{}", b"()()")
 _ALL_BUT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -52,6 +61,37 @@ def decode_field(raw: msgspec.Raw, decoder: msgspec.json.Decoder[T], field: str)
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise invalid_field(error, bytes(raw), decoder.type, field) from None
+
+
+def unique_fields(text: bytes) -> Mapping[str, msgspec.Raw]:
+    """Return the fields of a JSON object, not decoded: objects would take far more memory.
+
+    Raises:
+        InvalidRequest: It is not an object, or has a field twice: this server might check one of
+            the two and the other server read the other.
+    """
+    found = decode(text, objects)
+    at = text.index(b"{") + 1
+    for value in found.values():
+        key = _KEY.match(text, at)
+        if key is None or not text.startswith(value, key.end()):
+            raise InvalidRequest("A field is there twice.")
+        at = key.end() + len(value)
+        if end := _NEXT.match(text, at):
+            at = end.end()
+    if found and at != len(text):
+        raise InvalidRequest("A field is there twice.")
+    return found
+
+
+def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None) -> T | None:
+    """Return a decoded value; None if it is absent or of another type."""
+    if value is None:
+        return None
+    try:
+        return decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def invalid(detail: str, value: object, field: str) -> InvalidRequest:

@@ -1,24 +1,33 @@
 """Requests that are passed on to a device's own server, which speaks the same dialect.
 
-A route declares which ids are in its path, query and response. All requests use one account of the
-other server, so this module checks that clients reach only their own jobs: a list, for example,
-asks for the ids of the caller's jobs alone.
+All requests use one account of the other server, so this module checks that clients reach only
+their own jobs: a list, for example, asks for the ids of the caller's jobs alone. Routes declare in
+`pass_through_rules.py` what it needs to know for this.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.bodies import decode
+from qwicket.dialects.bodies import decode_or_none, lists, objects, texts, unique_fields
+from qwicket.dialects.pass_through_rules import (
+    HandledHere,
+    ListsDevices,
+    ListsJobs,
+    OfDevice,
+    OfJob,
+    ReadsJobs,
+    Submits,
+    Submitted,
+)
+from qwicket.dialects.responses import json
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, NotFound, NotOffered, Unavailable
 from qwicket.model.pass_through import VendorRequest
@@ -26,23 +35,15 @@ from qwicket.model.pass_through import VendorRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from starlette.datastructures import QueryParams
-
     from qwicket.dialects.requests import Request
     from qwicket.dialects.routing import Route
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
-    from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
     from qwicket.model.pass_through import VendorResponse
 
 T = TypeVar("T")
 
-objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
-texts: Final = msgspec.json.Decoder(str)
-_KEY: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:\s*')
-_NEXT: Final = re.compile(rb"\s*[,}]\s*")
 _NULL: Final = msgspec.Raw(b"null")
 _THREADS: Final = 16
 _MAX_WAITING: Final = 256
@@ -58,199 +59,6 @@ _DOTS: Final = (".", "..")
 _MAX_DIGITS: Final = 18
 _INLINE_BYTES: Final = 4 << 10
 """Largest body read on the event loop."""
-
-
-# --- declarations ---------------------------------------------------------------------------------
-
-
-class Submitted(NamedTuple):
-    """What is read of a submission.
-
-    Attributes:
-        devices: Names of the device, by field; None if one is not a text. All are checked, because
-            the other server may read any.
-        shots: Shots of all circuits.
-    """
-
-    devices: Mapping[str, str | None]
-    shots: int
-
-
-@dataclass(frozen=True)
-class Submits:
-    """The request submits a job, which is its body.
-
-    Attributes:
-        read: Reads the fields of the body, not decoded, under the limits.
-        foreign: Fields of the body that name something of the machine's one account, such as a
-            session, which may be another user's. They must be absent or null.
-        id: Field of the response with the job's id; dots lead to a field of a field.
-        device: Parameter of the path with the name of the device, if it has one.
-        tokens: Fields of the body with the client's token, which are not sent. The first one is
-            sent with the machine's key.
-    """
-
-    read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
-    foreign: tuple[str, ...] = ()
-    id: str = "id"
-    device: str = ""
-    tokens: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class OfJob:
-    """The path or the query names a job, or a part of one, which has an id of its own.
-
-    Attributes:
-        document: Path at which a job is read.
-        parent: Field of a part's document with the id of its job; None if parts have no ids.
-        cancels: Whether the request cancels the job.
-        device: Parameter of the path with the name of the device, if it has one.
-        query: Where the query has the job's id; None if the path has it.
-    """
-
-    document: str = ""
-    parent: str | None = None
-    cancels: bool = False
-    device: str = ""
-    query: JobInQuery | None = None
-
-
-@dataclass(frozen=True)
-class JobInQuery:
-    """The query of a request about a job.
-
-    Attributes:
-        id: Parameter with the job's id.
-        read: Reads the id, which may be in other parameters, too.
-        others: These others. They are not sent, because the machine might prefer them.
-        tokens: As for `Submits`.
-        absent: Returns the error for the id of no job of the account.
-    """
-
-    id: str
-    read: Callable[[QueryParams], str]
-    others: tuple[str, ...]
-    tokens: tuple[str, ...]
-    absent: Callable[[str], QwicketError]
-
-    def sent(self, query: str, id: str) -> str:
-        """Return a query with one id and without a token."""
-        dropped = (self.id, *self.others, *self.tokens)
-        pairs = [
-            pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in dropped
-        ]
-        return urlencode([*pairs, (self.id, id)])
-
-
-@dataclass(frozen=True)
-class ListsJobs:
-    """The response is a list of jobs.
-
-    Attributes:
-        items: Field of the response with the jobs.
-        ids: Query parameter that selects jobs by their ids.
-        limit: Query parameter with the number of jobs.
-        max_jobs: Largest number of jobs.
-        default: Number of jobs without that parameter.
-        next: Query parameter, and field of the response, with the position of the next page; None
-            if a list has one page.
-        no_null: Beginnings of user agents that fail if that field is null.
-        separator: Between ids in one parameter; empty if each id has a parameter of its own.
-        is_strict: Whether unknown ids are refused; else they are left out.
-    """
-
-    items: str
-    ids: str
-    limit: str
-    max_jobs: int
-    default: int
-    next: str | None = None
-    no_null: tuple[str, ...] = ()
-    separator: str = ""
-    is_strict: bool = False
-
-    def split(self, text: str) -> list[str]:
-        return text.split(self.separator) if self.separator else [text]
-
-    def query(self, ids: Sequence[str]) -> list[tuple[str, str]]:
-        if self.separator:
-            return [(self.ids, self.separator.join(ids))]
-        return [(self.ids, id) for id in ids]
-
-    def response(self, request: Request[Any], jobs: list[msgspec.Raw], at: int | None) -> Response:
-        agent = request.headers.get("user-agent", "")
-        if self.next is None or (at is None and agent.startswith(self.no_null)):
-            return _json({self.items: jobs})
-        return _json({self.items: jobs, self.next: None if at is None else str(at)})
-
-
-@dataclass(frozen=True)
-class ReadsJobs:
-    """The response is a list of jobs, each of which is read: a query cannot select them by ids.
-
-    Attributes:
-        document: Path at which a job is read.
-        item: Field of that response with the job.
-        id: Field of the job with its id.
-        page: Returns the number and the length of the page that a query asks for.
-        response: Returns the content of the response: of the jobs of a page, its number, its
-            length, and the number of all jobs.
-    """
-
-    document: str
-    item: str
-    id: str
-    page: Callable[[Mapping[str, str]], tuple[int, int]]
-    response: Callable[[list[msgspec.Raw], int, int, int], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class OfDevice:
-    """The path names the device.
-
-    Attributes:
-        device: Parameter of the path with its name.
-        is_open: Whether clients send no token.
-    """
-
-    device: str
-    is_open: bool = False
-
-
-@dataclass(frozen=True)
-class ListsDevices:
-    """The response is a list of devices.
-
-    Attributes:
-        names: Fields of each with its name, one of which is that in the device's file.
-        items: Field of the response with the devices; None if the response is the list.
-        others: Other fields of the response.
-        is_open: Whether clients send no token.
-    """
-
-    names: tuple[str, ...]
-    items: str | None = None
-    others: Mapping[str, Any] | None = None
-    is_open: bool = False
-
-    def devices(self, body: bytes) -> list[msgspec.Raw] | None:
-        """Return the devices in a response, not decoded; None if it has no list."""
-        if self.items is None:
-            return decode_or_none(lists, body)
-        return decode_or_none(lists, (decode_or_none(objects, body) or {}).get(self.items))
-
-
-@dataclass(frozen=True)
-class HandledHere:
-    """This server handles the request itself: it is about the account, for example."""
-
-
-HANDLED_HERE: Final = HandledHere()
-PassThroughRule = Submits | OfJob | ListsJobs | ReadsJobs | OfDevice | ListsDevices | HandledHere
-
-
-# --- pass-through ---------------------------------------------------------------------------------
 
 
 class PassThrough:
@@ -324,20 +132,20 @@ class PassThrough:
         self, actor: Actor, rule: OfJob, route: Route, request: Request[Any]
     ) -> Response:
         self._check_device(rule.device, request)
-        wanted, query = rule.query, None
-        id = wanted.read(request.query_params) if wanted else request.path_params["id"]
+        in_query = rule.query
+        id = in_query.read(request.query_params) if in_query else request.path_params["id"]
         job = None
         try:
             job = await self._gateway.pass_through.find(actor, self._device, id)
         except NotFound:
-            if wanted:
-                raise wanted.absent(id) from None
+            if in_query:
+                raise in_query.absent(id) from None
             if not await self._is_part(actor, rule, request, id):
                 raise
-        if wanted:
-            query = wanted.sent(request.url.query, id)
-        tokens = wanted.tokens if wanted else ()
-        found = await self._forward(route, request, await _body(route, request), query, tokens)
+        query = in_query.with_id(request.url.query, id) if in_query else None
+        tokens = in_query.tokens if in_query else ()
+        body = await _body(route, request)
+        found = await self._send(self._request(route, request, body, query, tokens))
         if rule.cancels and found.status < 300 and job is not None:
             await self._gateway.pass_through.cancel(actor, job)
         return _response(found)
@@ -450,7 +258,7 @@ class PassThrough:
         n_bytes = 0
         for _ in range(len(page) + 1):  # it may end its pages early
             sent = urlencode([*query.items(), *ids], safe=",")
-            found = await self._forward(route, request, b"", sent)
+            found = await self._send(self._request(route, request, b"", sent))
             if found.status >= 300:
                 return _response(found)
             n_bytes += len(found.body)
@@ -495,7 +303,7 @@ class PassThrough:
                 if decode_or_none(texts, fields.get(rule.id)) != id:
                     raise Unavailable(f"The server of {self._device} gave another job than {id}.")
                 jobs.append(document[rule.item])
-        return _json(rule.response(jobs, number, limit, len(own)))
+        return json(rule.response(jobs, number, limit, len(own)))
 
     async def _is_own(self, actor: Actor, rule: ListsJobs, id: str) -> bool:
         """Return whether a job is the actor's; refuse others if the rule is strict."""
@@ -510,10 +318,11 @@ class PassThrough:
     async def _of_device(self, rule: OfDevice, route: Route, request: Request[Any]) -> Response:
         self._check_device(rule.device, request)
         if rule.is_open:
-            return _response(await self._shared(self._request(route, request, b"", "")))
-        return _response(await self._forward(route, request, await _body(route, request)))
+            return _response(await self._send_shared(self._request(route, request, query="")))
+        sent = self._request(route, request, await _body(route, request))
+        return _response(await self._send(sent))
 
-    async def _shared(self, request: VendorRequest) -> VendorResponse:
+    async def _send_shared(self, request: VendorRequest) -> VendorResponse:
         """Return the response to a request without a token, which equal ones meanwhile share.
 
         Otherwise anyone could take all threads.
@@ -553,9 +362,9 @@ class PassThrough:
         is_seen: bool = True,
     ) -> Response:
         if rule.is_open:
-            found = await self._shared(self._request(route, request, b"", ""))
+            found = await self._send_shared(self._request(route, request, query=""))
         else:
-            found = await self._forward(route, request, b"")
+            found = await self._send(self._request(route, request))
         if found.status >= 300:
             return _response(found)
         listed = await self._in_thread(rule.devices, found.body)
@@ -566,21 +375,11 @@ class PassThrough:
             fields = decode_or_none(objects, each) or {}
             if self._remote_name in [decode_or_none(texts, fields.get(n)) for n in rule.names]:
                 own.append(each)
-        return _json(own if rule.items is None else {**(rule.others or {}), rule.items: own})
+        return json(own if rule.items is None else {**(rule.others or {}), rule.items: own})
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, call, *arguments)
-
-    async def _forward(
-        self,
-        route: Route,
-        request: Request[Any],
-        body: bytes,
-        query: str | None = None,
-        tokens: tuple[str, ...] = (),
-    ) -> VendorResponse:
-        return await self._send(self._request(route, request, body, query, tokens))
 
     async def _send(self, request: VendorRequest) -> VendorResponse:
         if self._n_waiting >= _MAX_WAITING:
@@ -597,11 +396,19 @@ class PassThrough:
         self,
         route: Route,
         request: Request[Any],
-        body: bytes,
+        body: bytes = b"",
         query: str | None = None,
         tokens: tuple[str, ...] = (),
     ) -> VendorRequest:
-        """Return the request to send. Its path is that of the route, with the parameters quoted."""
+        """Return the request to send. Its path is that of the route, with the parameters quoted.
+
+        Args:
+            route: The route.
+            request: The client's request.
+            body: Body to send.
+            query: Query to send; None for the client's.
+            tokens: Where the client's token was; the first one gets the key.
+        """
         path = _filled(route.path, request.path_params)
         query = request.url.query if query is None else query
         root: str = request.scope["root_path"]
@@ -618,7 +425,7 @@ class PassThrough:
 def _read(
     rule: Submits, body: bytes, limits: Limits
 ) -> tuple[Mapping[str, msgspec.Raw], Submitted]:
-    fields = _fields(body)
+    fields = unique_fields(body)
     return fields, rule.read(fields, limits)
 
 
@@ -635,37 +442,6 @@ async def _body(route: Route, request: Request[Any]) -> bytes:
     return b"" if route.body is None else await request.bounded_body(route.body.limit)
 
 
-def _fields(body: bytes) -> Mapping[str, msgspec.Raw]:
-    """Return the fields of a JSON object, not decoded: objects would take far more memory.
-
-    Raises:
-        InvalidRequest: It is not an object, or has a field twice: this server might check one of
-            the two and the other server read the other.
-    """
-    found = decode(body, objects)
-    at = body.index(b"{") + 1
-    for value in found.values():
-        key = _KEY.match(body, at)
-        if key is None or not body.startswith(value, key.end()):
-            raise InvalidRequest("The body has a field twice.")
-        at = key.end() + len(value)
-        if end := _NEXT.match(body, at):
-            at = end.end()
-    if found and at != len(body):
-        raise InvalidRequest("The body has a field twice.")
-    return found
-
-
-def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None) -> T | None:
-    """Return a decoded value; None if it is absent or of another type."""
-    if value is None:
-        return None
-    try:
-        return decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
 def _number(text: str, name: str, maximum: int | None) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
     if not is_number or int(text) < 1 or (maximum is not None and int(text) > maximum):
@@ -678,10 +454,6 @@ def _too_long(field: str) -> InvalidRequest:
     return InvalidRequest(
         f"{field}: the jobs have over {_MAX_LIST_BYTES} bytes: ask for fewer.", field=field
     )
-
-
-def _json(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
 
 
 def _response(vendor_response: VendorResponse) -> Response:

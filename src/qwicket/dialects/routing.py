@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as ASGIScope
 
-    from qwicket.dialects.pass_through import PassThrough, PassThroughRule
+    from qwicket.dialects.pass_through import PassThrough
+    from qwicket.dialects.pass_through_rules import PassThroughRule
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 

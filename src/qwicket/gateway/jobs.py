@@ -105,11 +105,10 @@ class Jobs:
         await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if clients_repeat else admit())
-        # Of a job that is passed on, nobody is told before a later write is on disk: its intent, or
-        # its withdrawal.
-        is_flushed_later = submission.is_passed_on
+        # Before the client of a passed-on job gets a response, a later write is flushed: the intent
+        # to send it, or its cancellation.
         add = partial(
-            self._store.add_unflushed if is_flushed_later else self._store.add,
+            self._store.add_unflushed if submission.is_passed_on else self._store.add,
             new,
             waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,

@@ -17,7 +17,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.accounts import FIRST_MASTER_KEY
+from qwicket.model.accounts import master_key_name
 from qwicket.model.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class KeyPairs:
             return
         masters = await asyncio.to_thread(_read, self._path)
         for version, key in masters.items():
-            known = await self._store.accounts.find_server_key(_server_key_name(version))
+            known = await self._store.accounts.find_server_key(master_key_name(version))
             if known is not None and not hmac.compare_digest(known, _fingerprint(key)):
                 raise Unavailable(
                     f"--aws-master-file: version {version} is not the master key with which this"
@@ -100,7 +100,7 @@ class KeyPairs:
             )
         await self.check()
         if not self._masters:
-            if await self._store.accounts.find_server_key(FIRST_MASTER_KEY) is not None:
+            if await self._store.accounts.find_server_key(master_key_name()) is not None:
                 raise Unavailable(
                     "The file of the master key is not there, and this database has used one: put"
                     " it back. Without it all key pairs are lost."
@@ -110,7 +110,7 @@ class KeyPairs:
         version = max(self._masters)
         fingerprint = _fingerprint(self._masters[version])
         await self._store.accounts.get_or_add_server_key(
-            _server_key_name(version), fingerprint, self._now_ms()
+            master_key_name(version), fingerprint, self._now_ms()
         )
         await self.check()  # another server may have been first, with another key
         random = "".join(secrets.choice(_BASE32) for _ in range(_RANDOM_CHARS))
@@ -124,10 +124,6 @@ class KeyPairs:
             await self.check()  # the version may have been added to the file
         master = self._masters.get(version)
         return None if master is None else _secret(master, key_id)
-
-
-def _server_key_name(version: int) -> str:
-    return f"{FIRST_MASTER_KEY[:-1]}{version}"
 
 
 def _secret(master: bytes, key_id: str) -> str:

@@ -103,9 +103,9 @@ class PassThroughJobs:
     async def _response(self, actor: Actor, job: Job, wait_s: float) -> VendorResponse | None:
         deadline = time.monotonic() + wait_s
         while True:
-            # A read before the response would delay the job.
-            may_have = job.version > _STARTED_VERSION
-            stored = await self._store.forwards.response(job.id) if may_have else NO_RESPONSE
+            stored = NO_RESPONSE
+            if job.version > _STARTED_VERSION:  # an earlier read would delay the job
+                stored = await self._store.forwards.response(job.id)
             if stored.content is not None:
                 return unpack_response(stored.content)
             if stored.vendor_job_id is not None:  # a person found the job

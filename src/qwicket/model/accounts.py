@@ -22,8 +22,11 @@ ACCESS_TOKEN_S: Final = 300.0
 """Life in seconds of an access token for clients that renew it."""
 LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
 """Life in seconds of an access token for clients that sign in only once."""
-FIRST_MASTER_KEY: Final = "aws_master_1"
-"""Name of the fingerprint that a database has once a key pair of AWS's clients was made."""
+
+
+def master_key_name(version: int = 1) -> str:
+    """Return the name of a master key's fingerprint, which a database has once the key was used."""
+    return f"aws_master_{version}"
 
 
 class Scope(StrEnum):

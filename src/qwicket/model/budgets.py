@@ -147,10 +147,10 @@ class Budget(msgspec.Struct, frozen=True):
     def _spent(self, amount: int, used: int, project: str, now: int) -> str:
         end = self.ends_at(now)
         again = f" Its next period begins at {_iso(end)}." if end is not None else ""
-        known = self._text(used)
+        used_text = self._text(used)
         return (
-            f"The budget of {self.title(project)} is spent: {known}"
-            f" {'is' if known.startswith('1 ') else 'are'} used or reserved, and this job needs"
+            f"The budget of {self.title(project)} is spent: {used_text}"
+            f" {'is' if used_text.startswith('1 ') else 'are'} used or reserved, and this job needs"
             f" {self._text(amount)}.{again}"
         )
 

@@ -23,7 +23,7 @@ from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
 from qwicket.gateway.response_budget import ResponseBudget
-from qwicket.model.accounts import FIRST_MASTER_KEY
+from qwicket.model.accounts import master_key_name
 from qwicket.model.errors import QwicketError, Unavailable
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Capacity, Runner
@@ -234,7 +234,7 @@ class App:
         )
         if master_file is not None and master_file.exists():
             await gateway.key_pairs.check()
-        elif await store.accounts.find_server_key(FIRST_MASTER_KEY) is not None:
+        elif await store.accounts.find_server_key(master_key_name()) is not None:
             _log.warning(
                 "the file of the master keys is not there: no key pair of AWS's clients works"
                 " (aws-master-file)"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwicket.dialects.bodies import unique_fields
 from qwicket.dialects.ionq.routes import outline
-from qwicket.dialects.pass_through import _fields, _number
+from qwicket.dialects.pass_through import _number
+from qwicket.dialects.qlued.wire import JobRejected, outline_v2, outline_v3
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 
@@ -21,9 +24,9 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=6), st.sampled_from([None, 0, 2]))
-def test_every_object_has_its_fields(content: dict[str, object], indent: int | None) -> None:
+def test_every_object_has_itsunique_fields(content: dict[str, object], indent: int | None) -> None:
     body = json.dumps(content, indent=indent).encode()
-    found = _fields(b" " + body + b"\n")
+    found = unique_fields(b" " + body + b"\n")
     assert {name: json.loads(bytes(value)) for name, value in found.items()} == content
 
 
@@ -32,10 +35,10 @@ def test_a_field_twice_is_refused(pairs: list[tuple[str, object]]) -> None:
     body = "{" + ", ".join(f"{json.dumps(k)} : {json.dumps(v)}" for k, v in pairs) + "}"
     names = [name for name, _ in pairs]
     if len({*names}) == len(names):
-        assert [*_fields(body.encode())] == names
+        assert [*unique_fields(body.encode())] == names
         return
     with pytest.raises(InvalidRequest, match="twice"):
-        _fields(body.encode())
+        unique_fields(body.encode())
 
 
 @pytest.mark.parametrize(
@@ -43,13 +46,13 @@ def test_a_field_twice_is_refused(pairs: list[tuple[str, object]]) -> None:
 )
 def test_equal_values_and_other_spellings_are_a_field_twice(body: str) -> None:
     with pytest.raises(InvalidRequest, match="twice"):
-        _fields(body.encode())
+        unique_fields(body.encode())
 
 
 @pytest.mark.parametrize("body", ["", "[]", "1", "{", '{"a"}', '{"a": 1}}', "[" * 10_000])
 def test_what_is_no_object_is_refused(body: str) -> None:
     with pytest.raises(InvalidRequest):
-        _fields(body.encode())
+        unique_fields(body.encode())
 
 
 def test_a_number_of_thousands_of_digits_is_refused() -> None:
@@ -65,4 +68,41 @@ def test_circuits_are_counted() -> None:
         ('{"input": []}', 1),
         ("{}", 1),
     ):
-        assert outline(_fields(body.encode()), Limits()).shots == 100 * expected
+        assert outline(unique_fields(body.encode()), Limits()).shots == 100 * expected
+
+
+EXPERIMENT = '{"instructions": [], "num_wires": 1, "shots": %s}'
+
+
+@pytest.mark.parametrize(
+    ("job", "shots"),
+    [
+        ('{"experiment_0": {"shots": 7}}', 7),
+        ('{"experiment_0": {"shots": 7}, "experiment_1": {"shots": 5.0}}', 12),
+        ('{"experiment_0": {"shots": -7}}', 1),
+        ("{}", 1),
+    ],
+)
+def test_shots_of_all_experiments_are_counted(job: str, shots: int) -> None:
+    fields = {"job": msgspec.Raw(json.dumps(job).encode()), "payload": msgspec.Raw(b"{}")}
+    assert outline_v2(fields, Limits()).shots == shots
+    payload = {"payload": msgspec.Raw(job.encode()), "job": msgspec.Raw(b'"{}"')}
+    assert outline_v3(payload, Limits()).shots == shots
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        *(EXPERIMENT % shots for shots in ("NaN", '"7"', "1e400", "7.5", "null", "true", "[7]")),
+        '{"instructions": []}',
+        '{"shots": 7, "a": NaN}',
+        '{"shots": 7, "shots": 1}',
+        '{"shots": 7, "sho\\u0074s": 1}',
+        "7",
+    ],
+)
+def test_shots_that_cannot_be_counted_are_refused(experiment: str) -> None:
+    """The machine might read more than a budget allows."""
+    for job in (f'{{"experiment_0": {experiment}}}', f'{{"e": {experiment}, "e": {experiment}}}'):
+        with pytest.raises(JobRejected):
+            outline_v2({"job": msgspec.Raw(json.dumps(job).encode())}, Limits())

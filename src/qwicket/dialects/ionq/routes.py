@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from qwicket.dialects.bodies import decode_field
+from qwicket.dialects.bodies import decode_field, decode_or_none, lists, objects, texts
 from qwicket.dialects.ionq import sessions, wire
 from qwicket.dialects.ionq.handlers import Handlers, V03Handlers
-from qwicket.dialects.pass_through import (
+from qwicket.dialects.pass_through_rules import (
     HANDLED_HERE,
     ListsDevices,
     ListsJobs,
@@ -17,10 +17,6 @@ from qwicket.dialects.pass_through import (
     OfJob,
     Submits,
     Submitted,
-    decode_or_none,
-    lists,
-    objects,
-    texts,
 )
 from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
-from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
-from qwicket.dialects.pass_through import Submitted, decode_or_none, lists, texts
+from qwicket.dialects.bodies import (
+    check_document,
+    decode,
+    decode_field,
+    decode_or_none,
+    invalid,
+    lists,
+    texts,
+)
+from qwicket.dialects.pass_through_rules import Submitted
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, VendorFields
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.pass_through import JobInQuery, ListsDevices, OfDevice, OfJob, Submits
+from qwicket.dialects.pass_through_rules import JobInQuery, ListsDevices, OfDevice, OfJob, Submits
 from qwicket.dialects.qlued import description, wire
 from qwicket.dialects.qlued.handlers import Handlers, V2Handlers, old_refusal
 from qwicket.dialects.routing import Body, Dialect, Open, Route
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from msgspec import Raw
+
+    from qwicket.dialects.pass_through_rules import Submitted
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
+    from qwicket.model.limits import Limits
 
 _V2: Final = "/api/v2"
 _V3: Final = "/api/v3"
@@ -26,6 +32,7 @@ def _routes(
     prefix: str,
     submission: Body[wire.Posted],
     query: tuple[str, ...],
+    outline: Callable[[Mapping[str, Raw], Limits], Submitted],
     tokens: tuple[str, ...] = (),
 ) -> tuple[Route, ...]:
     """Return the routes of a version.
@@ -34,6 +41,7 @@ def _routes(
         prefix: Beginning of its paths.
         submission: Body of a request that submits a job.
         query: Query parameters of requests about a job.
+        outline: Reads a submission that is passed on.
         tokens: Fields and query parameters with the token, if no header has it.
     """
     device = f"{prefix}/{{backend_name}}"
@@ -73,7 +81,7 @@ def _routes(
             Scope.JOBS_WRITE,
             submission,
             responses=_STATUS,
-            pass_through=Submits(wire.outline, id="job_id", device="backend_name", tokens=tokens),
+            pass_through=Submits(outline, id="job_id", device="backend_name", tokens=tokens),
         ),
         Route(
             "GET",
@@ -102,9 +110,12 @@ ROUTES: Final = (
         _V2,
         Body(wire.read_posted, description.JobSchemaWithTokenIn, holds_token=True),
         ("job_id!", "token!"),
+        wire.outline_v2,
         ("token", "password"),
     ),
-    *_routes(_V3, Body(wire.read_posted_object, description.Payload), ("job_id!",)),
+    *_routes(
+        _V3, Body(wire.read_posted_object, description.Payload), ("job_id!",), wire.outline_v3
+    ),
 )
 
 

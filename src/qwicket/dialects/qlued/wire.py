@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json as json_of_python
 from contextlib import suppress
+from math import nan
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode
-from qwicket.dialects.pass_through import Submitted
+from qwicket.dialects.bodies import decode, unique_fields
+from qwicket.dialects.pass_through_rules import Submitted
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import (
     BodyTooLarge,
@@ -31,7 +32,7 @@ from qwicket.model.jobs import Submission
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from starlette.datastructures import QueryParams
 
@@ -121,6 +122,7 @@ _named_decoder: Final = msgspec.json.Decoder(_Named)
 _text_decoder: Final = msgspec.json.Decoder(str)
 _any_decoder: Final = msgspec.json.Decoder(msgspec.Raw)
 _job_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_numbers: Final = msgspec.json.Decoder(int | float)
 _shots_decoder: Final = msgspec.json.Decoder(_Shots)
 
 
@@ -240,18 +242,41 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
     )
 
 
-def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
-    """Return the shots of all experiments of a submission that is passed on.
+def outline_v2(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
+    """Return what is read of a submission of version 2 that is passed on.
 
     Raises:
         Unprocessable: There is no job, or it is not a text.
-        JobRejected: Its text is not a JSON object.
+        JobRejected: It is not a JSON object, or has shots that cannot be counted.
     """
-    job = bytes(fields.get("payload", b""))
-    if not job:
-        job = _text(fields.get("job", msgspec.Raw(b"")), "job").encode()
-    _check_object(job)
-    return Submitted({}, sum(_shots_of(job)) or 1)
+    return Submitted({}, _all_shots(_text(fields.get("job", msgspec.Raw(b"")), "job").encode()))
+
+
+def outline_v3(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
+    """Return what is read of a submission of version 3 that is passed on; raises as the other."""
+    return Submitted({}, _all_shots(bytes(fields.get("payload", b""))))
+
+
+def _all_shots(job: bytes) -> int:
+    """Return the sum of the shots of all experiments, at least 1.
+
+    The machine's own parser may be more lenient than this one. What cannot be counted for certain
+    is refused, or it would run without a budget.
+    """
+    try:
+        experiments = unique_fields(job)
+    except InvalidRequest:
+        raise JobRejected(_NO_JSON, field="job") from None
+    total = 0
+    for name, experiment in experiments.items():
+        shots: int | float = nan
+        with suppress(InvalidRequest, msgspec.MsgspecError):
+            shots = _numbers.decode(unique_fields(bytes(experiment)).get("shots", b""))
+        if isinstance(shots, float) and not shots.is_integer():
+            text = f"{name[:100]}: shots must be a whole number; no field may be there twice."
+            raise JobRejected(text, field="job")
+        total += max(1, int(shots))
+    return max(1, total)
 
 
 def _check_object(job: bytes) -> None:
@@ -281,15 +306,12 @@ def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
     """
     if job.count(b":") > _KEYS_EACH * max_experiments:
         return maximum
-    return min(max(_shots_of(job), default=1), maximum)
-
-
-def _shots_of(job: bytes) -> Iterator[int]:
-    """Yield the shots of each experiment that has some."""
+    found = 1
     with suppress(msgspec.DecodeError, RecursionError):
         for text in _job_decoder.decode(job).values():
             with suppress(msgspec.DecodeError, RecursionError):
-                yield max(1, _shots_decoder.decode(text).shots)
+                found = max(found, _shots_decoder.decode(text).shots)
+    return min(found, maximum)
 
 
 # --- what goes out --------------------------------------------------------------------------------

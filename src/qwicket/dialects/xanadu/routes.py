@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.pass_through import (
+from qwicket.dialects.pass_through_rules import (
     HANDLED_HERE,
     ListsDevices,
     ListsJobs,

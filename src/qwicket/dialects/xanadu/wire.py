@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, decode_field, invalid, small_form
-from qwicket.dialects.pass_through import Submitted, decode_or_none, texts
+from qwicket.dialects.bodies import (
+    decode,
+    decode_field,
+    decode_or_none,
+    invalid,
+    small_form,
+    texts,
+)
+from qwicket.dialects.pass_through_rules import Submitted
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission

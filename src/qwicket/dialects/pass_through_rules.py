@@ -1,0 +1,213 @@
+"""Rules by which the requests of a route are passed on to a device's own server.
+
+A route declares where ids of jobs and names of devices are in its path, query and response.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from qwicket.dialects.bodies import decode_or_none, lists, objects
+from qwicket.dialects.responses import json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.datastructures import QueryParams
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.errors import QwicketError
+    from qwicket.model.limits import Limits
+
+
+class Submitted(NamedTuple):
+    """What is read of a submission.
+
+    Attributes:
+        devices: Names of the device, by field; None if one is not a text. All are checked, because
+            the other server may read any.
+        shots: Shots of all circuits.
+    """
+
+    devices: Mapping[str, str | None]
+    shots: int
+
+
+@dataclass(frozen=True)
+class Submits:
+    """The request submits a job, which is its body.
+
+    Attributes:
+        read: Reads the fields of the body, not decoded, under the limits.
+        foreign: Fields of the body that name something of the machine's one account, such as a
+            session, which may be another user's. They must be absent or null.
+        id: Field of the response with the job's id; dots lead to a field of a field.
+        device: Parameter of the path with the name of the device, if it has one.
+        tokens: Fields of the body with the client's token, which are not sent. The first one is
+            sent with the machine's key.
+    """
+
+    read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
+    foreign: tuple[str, ...] = ()
+    id: str = "id"
+    device: str = ""
+    tokens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OfJob:
+    """The path or the query names a job, or a part of one, which has an id of its own.
+
+    Attributes:
+        document: Path at which a job is read.
+        parent: Field of a part's document with the id of its job; None if parts have no ids.
+        cancels: Whether the request cancels the job.
+        device: Parameter of the path with the name of the device, if it has one.
+        query: Where the query has the job's id; None if the path has it.
+    """
+
+    document: str = ""
+    parent: str | None = None
+    cancels: bool = False
+    device: str = ""
+    query: JobInQuery | None = None
+
+
+@dataclass(frozen=True)
+class JobInQuery:
+    """The query of a request about a job.
+
+    Attributes:
+        id: Parameter with the job's id.
+        read: Reads the id, also where another parameter has it.
+        others: Other parameters that can have it. They are not sent, because the machine might
+            prefer them.
+        tokens: As for `Submits`.
+        absent: Returns the error for the id of no job of the account.
+    """
+
+    id: str
+    read: Callable[[QueryParams], str]
+    others: tuple[str, ...]
+    tokens: tuple[str, ...]
+    absent: Callable[[str], QwicketError]
+
+    def with_id(self, query: str, id: str) -> str:
+        """Return a query with this id alone, and without a token."""
+        dropped = (self.id, *self.others, *self.tokens)
+        pairs = [
+            pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in dropped
+        ]
+        return urlencode([*pairs, (self.id, id)])
+
+
+@dataclass(frozen=True)
+class ListsJobs:
+    """The response is a list of jobs.
+
+    Attributes:
+        items: Field of the response with the jobs.
+        ids: Query parameter that selects jobs by their ids.
+        limit: Query parameter with the number of jobs.
+        max_jobs: Largest number of jobs.
+        default: Number of jobs without that parameter.
+        next: Query parameter, and field of the response, with the position of the next page; None
+            if a list has one page.
+        no_null: Beginnings of user agents that fail if that field is null.
+        separator: Between ids in one parameter; empty if each id has a parameter of its own.
+        is_strict: Whether unknown ids are refused; else they are left out.
+    """
+
+    items: str
+    ids: str
+    limit: str
+    max_jobs: int
+    default: int
+    next: str | None = None
+    no_null: tuple[str, ...] = ()
+    separator: str = ""
+    is_strict: bool = False
+
+    def split(self, text: str) -> list[str]:
+        return text.split(self.separator) if self.separator else [text]
+
+    def query(self, ids: Sequence[str]) -> list[tuple[str, str]]:
+        if self.separator:
+            return [(self.ids, self.separator.join(ids))]
+        return [(self.ids, id) for id in ids]
+
+    def response(self, request: Request[Any], jobs: list[msgspec.Raw], at: int | None) -> Response:
+        agent = request.headers.get("user-agent", "")
+        if self.next is None or (at is None and agent.startswith(self.no_null)):
+            return json({self.items: jobs})
+        return json({self.items: jobs, self.next: None if at is None else str(at)})
+
+
+@dataclass(frozen=True)
+class ReadsJobs:
+    """The response is a list of jobs, each of which is read: a query cannot select them by ids.
+
+    Attributes:
+        document: Path at which a job is read.
+        item: Field of that response with the job.
+        id: Field of the job with its id.
+        page: Returns the number and the length of the page that a query asks for.
+        response: Returns the content of the response: of the jobs of a page, its number, its
+            length, and the number of all jobs.
+    """
+
+    document: str
+    item: str
+    id: str
+    page: Callable[[Mapping[str, str]], tuple[int, int]]
+    response: Callable[[list[msgspec.Raw], int, int, int], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class OfDevice:
+    """The path names the device.
+
+    Attributes:
+        device: Parameter of the path with its name.
+        is_open: Whether clients send no token.
+    """
+
+    device: str
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class ListsDevices:
+    """The response is a list of devices.
+
+    Attributes:
+        names: Fields of each with its name, one of which is that in the device's file.
+        items: Field of the response with the devices; None if the response is the list.
+        others: Other fields of the response.
+        is_open: Whether clients send no token.
+    """
+
+    names: tuple[str, ...]
+    items: str | None = None
+    others: Mapping[str, Any] | None = None
+    is_open: bool = False
+
+    def devices(self, body: bytes) -> list[msgspec.Raw] | None:
+        """Return the devices in a response, not decoded; None if it has no list."""
+        if self.items is None:
+            return decode_or_none(lists, body)
+        return decode_or_none(lists, (decode_or_none(objects, body) or {}).get(self.items))
+
+
+@dataclass(frozen=True)
+class HandledHere:
+    """This server handles the request itself: it is about the account, for example."""
+
+
+HANDLED_HERE: Final = HandledHere()
+PassThroughRule = Submits | OfJob | ListsJobs | ReadsJobs | OfDevice | ListsDevices | HandledHere
