@@ -45,6 +45,7 @@ from support.processes import below, workers_of
 from support.programs import BELL as BELL_JSON
 from support.programs import slow
 from support.server import LiveServer
+from support.waiting import until
 
 JOB = EngineJob("qubit", b"circuits", b"options")
 SMALL = PoolSettings(None, 1 << 20, engine="support.pool_tasks:engine", warm_up=None)
@@ -349,15 +350,20 @@ def test_short_jobs_run_on_the_server_while_the_cluster_is_busy(
 ) -> None:
     server = LiveServer(tmp_path, *cluster.options)
     with server.client() as client:
-        long = [submitted(client, slow(25, 3_000)) for _ in range(2)]
+        long = [submitted(client, slow(25, 3_000))["id"] for _ in range(2)]
+        # Else the short job may take a slot of the cluster, before the second long one does.
+        until(lambda: are_running(client, long), "the cluster is busy")
         assert submitted(client, BELL_JSON, wait_s=30)["state"] == "completed"
-        for each in long:
-            state = client.get(f"/v1/jobs/{each['id']}").json()["state"]
-            assert state == "running", "they are as busy as before"
-            client.post(f"/v1/jobs/{each['id']}/cancel").raise_for_status()
+        assert are_running(client, long), "the cluster is as busy as before"
+        for job in long:
+            client.post(f"/v1/jobs/{job}/cancel").raise_for_status()
         assert "qwicket_express_runs_total 1.0" in client.get("/metrics").text
     assert server.stop() == 0
     server.assert_calm()
+
+
+def are_running(client: httpx.Client, jobs: list[str]) -> bool:
+    return all(client.get(f"/v1/jobs/{job}").json()["state"] == "running" for job in jobs)
 
 
 def submitted(client: httpx.Client, program: object, *, wait_s: int = 0) -> dict[str, Any]:
