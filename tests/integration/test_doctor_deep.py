@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from qwicket.cli import deep_checks
+from qwicket.cli.options import DataLocation
 from support.ledger import ledger
 from support.programs import slow
 from support.server import LiveServer, run_cli, running_server, server_on
@@ -54,7 +57,7 @@ def test_a_server_under_load_is_consistent_at_any_moment(live: LiveServer) -> No
         for _ in range(2):
             (found,) = rows(live, QWICKET_LEASE_S="30")
             assert found["status"] == "ok", found
-            assert found["found"].endswith(" jobs and what belongs to them agree")
+            assert found["found"].endswith(" jobs: their rows agree")
         clients.await_more(10)
     with live.client() as client:
         client.post(f"/v1/jobs/{job}/cancel")
@@ -78,6 +81,23 @@ def test_a_runner_without_a_heartbeat_is_named_and_a_killed_server_is_no_fault(
         assert first["status"] == second["status"] == "ok"
         assert first["found"].startswith("1 jobs ran when the last server ended")
         live.start()
+        with live.client() as client:
+            client.post(f"/v1/jobs/{job}/cancel")
+
+
+def test_checks_that_outlast_the_lease_time_accuse_no_runner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_server(tmp_path, "--lease-s", "2") as live:
+        job = start_slow_job(live)
+        place = DataLocation(tmp_path / "data", None)
+        monkeypatch.setattr(deep_checks, "_progress", lambda: lambda *_: time.sleep(2.5))
+        (found,) = deep_checks.findings(place, is_served=True, lease_s=2.0)
+        assert found.status == "ok", found
+        live.pause()
+        (found,) = deep_checks.findings(place, is_served=True, lease_s=2.0)
+        assert "without a heartbeat for 2 s" in found.found
+        live.resume()
         with live.client() as client:
             client.post(f"/v1/jobs/{job}/cancel")
 

@@ -27,20 +27,21 @@ def findings(
     Args:
         location: Folder or database.
         is_served: Whether a server uses the folder; None is unknown, for PostgreSQL.
-        lease_s: Lease time of the servers: a runner without a heartbeat for so long is dead.
+        lease_s: Lease time of the servers: a runner (a server, agent or pilot) without a heartbeat
+            for so long is dead.
     """
     from qwicket.store import backup, consistency
 
     folder, url = location.data_dir, location.database_url
     if url is None and not (folder / backup.FILE).exists():
-        return
+        return  # the other checks say so
     contents = backup.read_postgres(url) if url else backup.read(folder / backup.FILE)
     n_found = 0
     if url is None:
         for problem in consistency.file_problems(folder / backup.FILE):
             n_found += 1
             yield _finding(problem)
-            if "faults" in problem.found:
+            if problem.found == consistency.FILE_FAULTS:
                 return  # other checks of a damaged file prove nothing
     with consistency.reading(folder, url) as tx:
         began, holders = time.monotonic(), consistency.lease_holders(tx)
@@ -58,7 +59,7 @@ def findings(
             remedy = "A running server queues them again after the lease time (--lease-s)."
             yield Finding("rows", "wrong", f"{text} for {lease_s:g} s", remedy)
     if not n_found:
-        yield Finding("rows", "ok", f"{contents.jobs:,} jobs and what belongs to them agree")
+        yield Finding("rows", "ok", f"{contents.jobs:,} jobs: their rows agree")
 
 
 def _finding(problem: Problem) -> Finding:
@@ -76,12 +77,16 @@ def _finding(problem: Problem) -> Finding:
 def _silent(
     location: DataLocation, holders: list[LeaseHolder], deadline: float
 ) -> list[LeaseHolder]:
-    """Return the runners that keep their leases and show no heartbeat until a deadline."""
+    """Return the runners that keep their leases and show no heartbeat until a deadline.
+
+    A deadline that has passed already does not prove that they are silent: they are read once.
+    """
     from qwicket.store import consistency
 
-    silent = holders
-    while silent and time.monotonic() < deadline:
+    silent, is_over = holders, False
+    while silent and not is_over:
         time.sleep(_POLL_S)
+        is_over = time.monotonic() >= deadline
         with consistency.reading(location.data_dir, location.database_url) as tx:
             beats = {each.id: each.beat for each in consistency.lease_holders(tx)}
         silent = [each for each in silent if beats.get(each.id) == each.beat]
@@ -93,4 +98,4 @@ def _progress() -> Callable[[int, int], None]:
     if not can_rewrite(sys.stderr):
         return lambda *_: None
     lines = RewrittenLines(sys.stderr)
-    return lambda done, total: lines.show([f"{done:,} of {total:,} jobs checked"])
+    return lambda done, total: lines.show([f"{done:,} of {total:,} rows of jobs checked"])

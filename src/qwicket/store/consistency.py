@@ -37,6 +37,9 @@ _UNTIL_RELEASED: Final = (
     "A running server queues them again within a minute (--maintenance-interval-s)."
 )
 
+FILE_FAULTS: Final = "faults in the file"
+"""`Problem.found` of a damaged file, of which other checks prove nothing."""
+
 Report = Callable[[int, int], None]
 """Called with the numbers of checked and of all jobs."""
 
@@ -47,6 +50,7 @@ class LeaseHolder(NamedTuple):
     id: str
     kind: str
     beat: int
+    """Number of its heartbeats."""
     jobs: int
 
 
@@ -120,7 +124,7 @@ def file_problems(path: Path) -> Iterator[Problem]:
         found = [str(row[0]) for row in connection.execute("pragma integrity_check(100)")]
         if found != ["ok"]:
             lines = tuple(" ".join(line.split())[:100] for line in found[:_EXAMPLES])
-            yield Problem("faults in the file", len(found), lines, _RESTORE)
+            yield Problem(FILE_FAULTS, len(found), lines, _RESTORE)
             return
         orphans = Counter(
             f"{table} without its {parent}"
