@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from qwicket.compute import EngineJob
+from qwicket.compute.cluster_address import parse
+from qwicket.compute.dask import DaskCompute
+from qwicket.compute.dask_cluster import StartedCluster
+from qwicket.compute.dask_worker import PoolSettings
 from support.ledger import ledger
+from support.pools import WORKER_PATH
 from support.programs import BELL, slow
 from support.server import LiveServer
 from support.slurm import Slurm
@@ -59,3 +66,52 @@ def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
         until(lambda: len(slurm.jobs()) == 2, "it is replaced", timeout_s=60)
         books.await_end(timeout_s=150)
         books.assert_all_completed_uncounted(jobs)
+
+
+def test_a_job_of_several_cores_is_one_worker_and_those_without_work_are_closed(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dask-jobqueue would begin a worker for each core, and count workers as jobs."""
+    for name, value in {**slurm.env, "HOME": str(tmp_path), "PYTHONPATH": WORKER_PATH}.items():
+        monkeypatch.setenv(name, value)
+    address = parse(CLUSTER.replace("cores=1", "cores=2"))
+    assert address is not None
+    cluster = StartedCluster(address, min_workers=0, max_workers=2, idle_s=2)
+    settings = PoolSettings(None, 1 << 20, engine="support.pool_tasks:held_engine", warm_up=None)
+
+    def await_slots(compute: DaskCompute, number: int) -> None:
+        until(lambda: compute.slots == number, f"{number} slots", timeout_s=60)
+
+    def release(path: Path) -> None:
+        Path(f"{path}.release").touch()
+
+    async def use(compute: DaskCompute) -> None:
+        compute.set_size(4)
+        await asyncio.to_thread(await_slots, compute, 4)
+        assert len(slurm.jobs()) == 2
+        paths = [tmp_path / f"{number}" for number in range(4)]
+        running = [
+            asyncio.create_task(
+                compute.run([EngineJob("qubit", str(path).encode(), b"")], timeout_s=120)
+            )
+            for path in paths
+        ]
+        await asyncio.to_thread(until, lambda: all(map(Path.is_symlink, paths)), "all compute")
+        for path in paths[1:]:
+            release(path)
+        await asyncio.gather(*running[1:])
+        compute.set_size(1)
+        await asyncio.to_thread(await_slots, compute, 2)
+        release(paths[0])
+        assert len(await running[0]) == 1, "its worker was kept"
+        assert len(slurm.jobs()) == 1
+
+    async def main() -> None:
+        compute = DaskCompute(cluster, settings)
+        try:
+            await compute.connect()
+            await use(compute)
+        finally:
+            await compute.close()
+
+    asyncio.run(main())

@@ -315,6 +315,13 @@ def endless_engine(jobs: list[Job]) -> None:
     spin(jobs[0][1].decode())
 
 
+def held_engine(jobs: list[Job]) -> list[tuple[list[tuple[bytes, bytes]], float]]:
+    """Work until the test makes the file that ends in `.release`."""
+    path = jobs[0][1].decode()
+    hold(path, f"{path}.release")
+    return engine(jobs)
+
+
 def crashing_engine(jobs: list[Job]) -> None:
     crash()
 

@@ -96,7 +96,9 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
 
     folder = Path(_OWN_FOLDER).expanduser()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    arguments = dict(options)
+    # By default it begins several workers in a Slurm job, and then counts jobs as workers.
+    processes = config.get("jobqueue.slurm.processes", None) or 1
+    arguments = {"processes": processes, **options}
     for name in ("shared_temp_directory", "log_directory"):
         # By default Dask uses the folder in which the server was started.
         if not config.get(f"jobqueue.slurm.{name.replace('_', '-')}", None):
