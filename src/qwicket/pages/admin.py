@@ -265,7 +265,7 @@ async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) ->
         sections=SECTIONS,
         name="jobs",
         account=job["account"],
-        rows=[(name.replace("_", " ").capitalize(), _cell(value)) for name, value in job.items()],
+        rows=[(_label(name), _cell(value)) for name, value in job.items()],
         **frame(actor, request),
     )
 
@@ -311,8 +311,30 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
     )
     if not response or action in section.row_actions:  # the row shows what has changed
         return pages.redirect(section_path)
-    text = msgspec.json.format(msgspec.json.encode(response), indent=2).decode()
-    return pages.renderer.page("admin-done", title=f"Done: {action.label}", response=text, **values)
+    tables = [rows for rows in response.values() if _is_table(rows)]
+    single = {key: value for key, value in response.items() if not _is_table(value)}
+    return pages.renderer.page(
+        "admin-done",
+        title=f"Done: {action.label}",
+        rows=_labelled(single),
+        tables=[[_labelled(row) for row in rows] for rows in tables],
+        **values,
+    )
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _labelled(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields of a response as labels and whole values."""
+    return [
+        (_label(name), "none" if value is None else _text(value)) for name, value in values.items()
+    ]
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _backup_command(settings: dict[str, str]) -> str:
@@ -444,6 +466,12 @@ def _cells(section: Section, row: dict[str, Any]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
+    text = _text(value)
+    return text if len(text) <= _MAX_CELL_CHARS else text[:_MAX_CELL_CHARS] + "…"
+
+
+def _text(value: Any) -> str:
+    """Return a value as people read it; times without fractions of a second."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -453,7 +481,7 @@ def _cell(value: Any) -> str:
     text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
     if _TIME.fullmatch(text):
         return f"{text[:10]} {text[11:19]}"
-    return text if len(text) <= _MAX_CELL_CHARS else text[:_MAX_CELL_CHARS] + "…"
+    return text
 
 
 async def _call(
