@@ -452,6 +452,11 @@ def test_the_assertions_of_the_journal_fail_when_they_should(
         cloud.assert_poll_interval(5.0)
     with pytest.raises(JournalError, match="after the job had ended"):
         cloud.assert_quiet_after_end()
+    with httpx.Client(
+        base_url=cloud.url, headers={"Authorization": f"apiKey {cloud.account('ben').token}"}
+    ) as other:
+        submit(other)
+    cloud.assert_one_job_each()
     submit(http)
     with pytest.raises(JournalError, match="made the same job twice"):
         cloud.assert_one_job_each()

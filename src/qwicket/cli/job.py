@@ -10,7 +10,7 @@ import click
 
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
-from qwicket.cli.job_filters import is_admin, job_filters, of_everybody
+from qwicket.cli.job_filters import all_accounts, job_filters, may_select
 from qwicket.cli.job_view import job_fields
 from qwicket.cli.listing import json_flag, json_line, print_fields
 from qwicket.schema import admin as schema
@@ -102,7 +102,7 @@ def job() -> None:
 
 @job.command(short_help="Show a job.")
 @click.argument("job_id", metavar="ID", shell_complete=completers.job)
-@of_everybody
+@all_accounts
 @click.option(
     "--compiled",
     is_flag=True,
@@ -128,7 +128,7 @@ def show(
 ) -> None:
     """Show the job ID: its state, its position in the queue, its times."""
     with connect() as client:
-        found = client.job(job_id, everybody=everybody and is_admin(client))
+        found = client.job(job_id, everybody=everybody and may_select(client))
         if compiled:
             text = found.compiled(part)
             record = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
@@ -230,7 +230,7 @@ def _change(selection: _Selection, action: JobAction, priority: int | None = Non
     with selection.connect() as client:
         # A requeue is for administrators alone, and the server says so.
         everybody = selection.everybody and (
-            action == "requeue" or is_admin(client, selection.filters)
+            action == "requeue" or may_select(client, selection.filters)
         )
         if selection.ids:
             for each in selection.ids:

@@ -1,4 +1,4 @@
-"""Options that select jobs, of `qwicket jobs` and of the commands that change many jobs."""
+"""Options that select jobs, of `qwicket jobs` and `qwicket job`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-of_everybody = click.option(
+all_accounts = click.option(
     "--all",
     "everybody",
     is_flag=True,
-    help="Jobs of all accounts, with an administrator's token; with another token your own.",
+    help="Jobs of all accounts; needs an administrator's token. With another token: your own.",
 )
 
 
-def is_admin(client: Client, filters: Filters | None = None) -> bool:
-    """Return whether the token of a client is an administrator's.
+def may_select(client: Client, filters: Filters | None = None) -> bool:
+    """Ask the server whether the token may select jobs of all accounts, as an administrator's may.
 
     Raises:
-        click.UsageError: It is not, and the filters name an account or a project: without them,
-            other jobs would be found.
+        click.UsageError: It may not, but the filters name an account or a project. Without these
+            two, other jobs would be selected than were asked for.
     """
     if "admin" in client.account()["token"]["scopes"]:
         return True
@@ -41,7 +41,7 @@ def is_admin(client: Client, filters: Filters | None = None) -> bool:
 
 
 def job_filters(command: F) -> F:
-    """Add the options that select jobs, as the arguments `everybody` and `filters`."""
+    """Add options that select jobs; the command receives them as `everybody` and `filters`."""
 
     @functools.wraps(command)
     def with_filters(
@@ -71,7 +71,7 @@ def job_filters(command: F) -> F:
 
     for option in reversed(
         (
-            of_everybody,
+            all_accounts,
             click.option("--account", metavar="NAME", help="With --all: jobs of this account."),
             click.option("--project", metavar="P", help="With --all: jobs of this project."),
             click.option("--state", metavar="S", help="State, or several separated by commas."),
@@ -82,18 +82,22 @@ def job_filters(command: F) -> F:
                 help="Name of the device.",
             ),
             click.option(
-                "--dialect", metavar="DIALECT", help="Submitted in this dialect, such as ionq."
+                "--dialect", metavar="DIALECT", help="Submitted by this API, such as ionq."
             ),
             click.option("--group", metavar="ID", help="Id of the group."),
             click.option("--name", metavar="NAME", help="Name of the job."),
             click.option(
-                "--tag", "tags", multiple=True, metavar="T", help="Tag of the job. Repeatable."
+                "--tag",
+                "tags",
+                multiple=True,
+                metavar="T",
+                help="Tag of the job. Repeatable: jobs with all of them.",
             ),
             click.option(
                 "--since",
                 callback=options.duration_s,
                 metavar="TIME",
-                help="Maximum age, such as 12h or 3d.",
+                help="Submitted in the last 12h, 3d or so.",
             ),
         )
     ):

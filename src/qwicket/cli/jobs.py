@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qwicket.cli import completers, options, results
-from qwicket.cli.job_filters import is_admin, job_filters
+from qwicket.cli.job_filters import job_filters, may_select
 from qwicket.cli.job_view import HEADINGS, row_cells
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
 from qwicket.clients.http import sanitize
@@ -40,7 +40,7 @@ def jobs(
 ) -> None:
     """List your jobs, or those of everybody, the newest first."""
     with connect() as client:
-        if everybody and is_admin(client, filters):
+        if everybody and may_select(client, filters):
             found = client.jobs(limit, everybody=True, **filters)
             rows = [Row(each.info, (_owner(each), *row_cells(each.body))) for each in found]
             print_rows(rows, ("account", *HEADINGS), as_json)

@@ -1,7 +1,7 @@
 """Checks that the rows of a database agree with each other.
 
-Every operation keeps these rules, so that only a fault of the disk, a change by hand or an error of
-this program breaks one. The checks only read, in one snapshot and bounded memory.
+Only a fault of the disk, a change by hand or an error of this program breaks a rule. The checks
+only read, in one snapshot and bounded memory.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _UNTIL_RELEASED: Final = (
 )
 
 FILE_FAULTS: Final = "faults in the file"
-"""`Problem.found` of a damaged file, of which other checks prove nothing."""
 
 Report = Callable[[int, int], None]
 """Called with the numbers of checked and of all jobs."""
@@ -50,7 +49,6 @@ class LeaseHolder(NamedTuple):
     id: str
     kind: str
     beat: int
-    """Number of its heartbeats."""
     jobs: int
 
 

@@ -52,7 +52,7 @@ _NATIVE: Final = "qwicket"
 
 
 class Cloud:
-    """Test bed that runs in another process.
+    """Client of a test bed that runs in another process.
 
     Args:
         url: Address of the test bed.
@@ -112,14 +112,16 @@ class Cloud:
         return self._accounts[name]
 
     def agent_token(self, *devices: str, account: str = "tester") -> str:
-        """Return a new token with which a lab's agent serves devices until the reset.
+        """Return a new token for an agent, the program in a lab that runs a device's jobs.
+
+        It is valid until the reset.
 
         Args:
             devices: Names of the devices, which the agent then announces.
             account: Name of the account that provides them.
 
         Raises:
-            TestBedError: A name is invalid, or there is none.
+            TestBedError: A name is invalid, or no device is named.
         """
         token: str = self._control("agent", {"name": account, "devices": devices}, str)
         return token
@@ -131,12 +133,12 @@ class Cloud:
         account: str = "tester",
         monkeypatch: pytest.MonkeyPatch | None = None,
     ) -> dict[str, str]:
-        """Return the variables by which a client reaches the test bed; set them with `monkeypatch`.
+        """Return the environment variables by which a client reaches the test bed.
 
         Args:
-            client: A name that `qwicket env` knows, or `qwicket`.
+            client: A name that `qwicket env` lists, such as `qiskit-ionq`, or `qwicket`.
             account: Name of the account whose credentials the client gets.
-            monkeypatch: Sets the variables, and removes those that would point elsewhere.
+            monkeypatch: If given, sets the variables, and removes those that would point elsewhere.
 
         Raises:
             TestBedError: There is no such client.
@@ -163,7 +165,7 @@ class Cloud:
     # --- faults, scenarios, devices ---------------------------------------------------------------
 
     def fault(self, kind: FaultKind, **options: Unpack[FaultOptions]) -> None:
-        """Let requests fail; `values.Fault` describes the kinds and options.
+        """Make requests fail, slow or wrong; `values.Fault` describes the kinds and options.
 
         Raises:
             TestBedError: An option has the wrong name or value.
@@ -194,8 +196,8 @@ class Cloud:
                 - `reason`: Why it is off or drains. `message`: Message to its users.
                 - `qubits`: Number of qubits of a virtual device.
                 - `topology`: `all`, `grid`, `line`, `ring`, `star`, or pairs of qubits.
-                - `noise`: Error of gates on two qubits, with a tenth of it on one; or the fields of
-                  `qwicket.devices.virtual.Noise`.
+                - `noise`: Error of gates on two qubits; those on one qubit have a tenth of it. Or
+                  the fields of `qwicket.devices.virtual.Noise`.
                 - `queue`: Number of jobs of others that wait there for ever.
                 - `calibration`: A file or JSON of IonQ, IBM, Braket or qBraid, or IBM's properties
                   and configuration, in place of `qubits`, `topology` and `noise`.
@@ -250,14 +252,18 @@ class Cloud:
         time.sleep(_CACHE_S)
 
     def save(self, path: str | Path) -> None:
-        """Save accounts, devices and jobs into a file, for `server(state=…)`."""
+        """Save accounts, devices and jobs into a file of the test bed's machine.
+
+        `server(state=…)` begins with them.
+        """
         self._control("save", {"path": str(Path(path).absolute())})
 
     def load(self, world: str | Path) -> None:
-        """Add accounts, devices and jobs of a fixture file, or of a world that comes with Qwicket.
+        """Add the accounts, devices and jobs of a world.
 
         Args:
-            world: A TOML file, or one of `busy-monday`, `many-jobs`, `after-maintenance`.
+            world: A TOML file that describes it, or one that comes with Qwicket: `busy-monday`,
+                `many-jobs` or `after-maintenance`.
 
         Raises:
             TestBedError: There is no such world, or it has a wrong field.
@@ -266,7 +272,10 @@ class Cloud:
         time.sleep(_CACHE_S)
 
     def diff(self, path: str | Path) -> Diff:
-        """Return what has changed in accounts, devices and jobs since a state was saved."""
+        """Return what has changed in accounts, devices and jobs since a state was saved.
+
+        The file must be on this machine, and the test bed, too.
+        """
         with tempfile.TemporaryDirectory() as folder:
             now = Path(folder) / "now"
             self.save(now)
@@ -282,7 +291,7 @@ class Cloud:
         self._accounts.clear()  # tokens may have been revoked; `account` then returns new ones
 
     def guard(self) -> Guard:
-        """Return a guard that refuses every connection to another machine while it is entered."""
+        """Return a guard that refuses every connection to another machine in its `with` block."""
         from qwicket.testing.guard import Guard
 
         return Guard()
@@ -298,7 +307,7 @@ class Cloud:
 
         Args:
             path: File of the cassette.
-            names: Qwicket's names, such as a device's, by the vendor's names in the cassette.
+            names: Maps the vendor's names in the cassette, such as a device's, to Qwicket's.
             ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
 
         Raises:
@@ -323,12 +332,13 @@ class Cloud:
         """Return the entries of the journal that match, in the order of their beginning.
 
         Args:
-            which: `method`, `path` (a pattern with `*` and `?`), `dialect`, `status`, `fault`.
+            which: `method`, `path` (a pattern with `*` and `?`), `dialect` (the API, such as
+                `ionq`), `status`, `fault`.
         """
         return self._matching(self.journal(), which)
 
     def unknown_calls(self) -> dict[str, int]:
-        """Return the number of requests by method and path, of those that no route serves."""
+        """Count the requests that no route serves, by method and path."""
         counts: dict[str, int] = {}
         for each in self.journal().exchanges:
             if each.unknown:
@@ -337,7 +347,10 @@ class Cloud:
         return counts
 
     def warnings(self) -> list[str]:
-        """Return a text for each parameter or field that no route declares, once for a call."""
+        """Return a text for each parameter or field that no route declares, without repetitions.
+
+        A test bed with `strict=False` collects none.
+        """
         found = (
             f"{each.method} {each.path}: {text}"
             for each in self.journal().exchanges
@@ -365,7 +378,7 @@ class Cloud:
         """Check that no request had a parameter or a field that no route declares.
 
         Raises:
-            JournalError: A request had one, which is often mistyped.
+            JournalError: A request had one, often because of a typing error.
         """
         self._whole_journal()
         if warnings := self.warnings():
@@ -395,23 +408,29 @@ class Cloud:
         return self.assert_count(1, **which)[0]
 
     def assert_one_job_each(self) -> None:
-        """Check that no two requests with the same path and body created a job.
+        """Check that no two requests of an account with the same path and body created a job.
+
+        The first 64 KiB of the bodies are compared. Jobs that are meant to be equal need different
+        names; so do those whose programs are uploaded later.
 
         Raises:
             JournalError: A client submitted a job twice.
         """
-        seen: dict[tuple[str, str], Exchange] = {}
+        seen: dict[tuple[str, str, str], Exchange] = {}
         for each in self._whole_journal().exchanges:
             if not each.created:
                 continue
-            key = each.path, each.body
+            key = each.account, each.path, each.body
             if key in seen:
                 text = f"Requests {seen[key].number} and {each.number} made the same job twice."
                 raise JournalError(text, self.dump())
             seen[key] = each
 
     def assert_poll_interval(self, seconds: float) -> None:
-        """Check that no job was read again by the same path within an interval.
+        """Check that no job was read twice by the same path within an interval.
+
+        Args:
+            seconds: Shortest time between the beginnings of two requests.
 
         Raises:
             JournalError: A client polled faster.

@@ -1,12 +1,12 @@
 """Errors of the client, and which of them are temporary. Their texts never contain a secret.
 
 IBMQXError
-├── IBMQXClientError         invalid arguments, or an address of the server that cannot be used
+├── IBMQXClientError         invalid arguments, or an unusable URL or access token from the server
 ├── IBMQXTimeoutError        the job was not seen to end in time (also a TimeoutError)
 ├── IBMQXJobError            the job has no result, or its upload was refused; see its status
 └── IBMQXAPIError            the server refused, or its response is missing or invalid
     ├── IBMQXJobLimitError   the project has too many unfinished jobs on this device
-    └── IBMQXRetriableError  temporary error, after the last retry if the request is repeated
+    └── IBMQXRetriableError  temporary; raised after the last retry, or at once
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ IonQError
 │   └── IonQGateError       IonQ's format does not have the gate
 ├── IonQJobTimeoutError     the job has not ended in time (also a TimeoutError)
 └── IonQAPIError            the server refused, or its response is missing or invalid
-    └── IonQRetriableError  temporary error, after the last retry if the request is repeated
+    └── IonQRetriableError  temporary; raised after the last retry, or at once
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ QluedError
 ├── QluedNotFinishedError    the job has no result yet
 ├── QluedTimeoutError        the job has not ended in time (also a TimeoutError)
 └── QluedAPIError            the server refused, or its response is missing or invalid
-    └── QluedRetriableError  temporary error, after the last retry if the request is repeated
+    └── QluedRetriableError  temporary; raised after the last retry, or at once
 """
 
 from __future__ import annotations

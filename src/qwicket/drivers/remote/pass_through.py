@@ -1,4 +1,4 @@
-"""A device whose own server gets users' requests unchanged, but with the account's key."""
+"""A device whose server gets users' requests unchanged, but with the account's key."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 _MAX_BYTES: Final = 64 << 20
-"""Longest response."""
+"""Of a response."""
 _VERSION: Final = re.compile(r"/(v0\.[34]|api/v[123])$")
-"""End of an address, which each request's path contains already."""
+"""End of an address, which each request's path has already."""
 
 
 class _Key:

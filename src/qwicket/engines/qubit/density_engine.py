@@ -52,6 +52,6 @@ def suits(task: Task) -> bool:
     gates = program.gates()
     widths = [len(gate.targets) + len(gate.controls) for gate in gates]
     n_joint = sum([width > 1 for width in widths])
-    events = sum([noise.following(gate).events for gate in gates])
+    events = sum([noise.of_gate(gate).events for gate in gates])
     widest = max(widths, default=0)
     return suits_density(program.n_qubits, len(gates), n_joint, widest, task.shots, events)

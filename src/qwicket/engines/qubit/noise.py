@@ -103,9 +103,9 @@ class Noise:
 
     def after(self, gate: Gate) -> GateErrors:
         """Return the errors after a gate."""
-        return self.following(gate).on(gate.targets + gate.controls)
+        return self.of_gate(gate).on(gate.targets + gate.controls)
 
-    def following(self, gate: Gate) -> GateErrors:
+    def of_gate(self, gate: Gate) -> GateErrors:
         """Return the errors after a gate whose targets and then controls are numbered from 0."""
         operands = gate.targets + gate.controls
         key = (gate.name, len(gate.controls), len(operands) if self._is_alike else operands)

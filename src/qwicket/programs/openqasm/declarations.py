@@ -1,4 +1,4 @@
-"""Declarations of a program: qubits, bits, variables, inputs and aliases."""
+"""Declarations and assignments of a program."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Declarations:
     Attributes:
         evaluator: Computes expressions with the declared names.
         gate_table: The gates that the program knows.
-        elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
+        elements: Index of each declared or physical qubit by its text: `q`, `q[3]` or `$3`. Aliases
+            and parameters of gates are not in it.
         registers: The classical registers so far.
         n_qubits: The number of qubits so far.
     """
@@ -58,15 +59,20 @@ class Declarations:
         self._n_clbits = 0
         self._is_physical = False
 
-    def declare(self, statement: Statement, guard: int) -> None:
-        """Carry out a declaration; `guard` counts the run-time branches that are open."""
+    def declare(self, statement: Statement, branch_depth: int) -> None:
+        """Carry out a declaration.
+
+        Args:
+            statement: The declaration.
+            branch_depth: Number of branches around it whose condition depends on a measurement.
+        """
         match statement:
             case syntax.QuantumDeclaration():
                 self._declare_qubits(statement)
             case syntax.BitDeclaration():
                 self._declare_bits(statement)
             case syntax.Declaration():
-                self._declare_variable(statement, guard)
+                self._declare_variable(statement, branch_depth)
             case syntax.InputDeclaration():
                 self._declare_input(statement)
             case syntax.Alias():
@@ -82,10 +88,15 @@ class Declarations:
             case _:
                 raise AssertionError(statement)
 
-    def assign(self, statement: syntax.Assignment, guard: int) -> None:
-        """Change a variable; `guard` counts the run-time branches that are open."""
+    def assign(self, statement: syntax.Assignment, branch_depth: int) -> None:
+        """Change a variable.
+
+        Args:
+            statement: The assignment.
+            branch_depth: Number of branches around it whose condition depends on a measurement.
+        """
         target, at = statement.target, statement.at
-        variable = None
+        variable = None  # also for a part of a register
         if isinstance(target, syntax.Name):
             variable = self.evaluator.scopes.find(target.name)
         if variable is None or isinstance(variable.value, Bits):
@@ -94,16 +105,17 @@ class Declarations:
                 reason = "only whole variables can be assigned"
             raise self._tokens.error(at, reason)
         if variable.is_constant or not variable.type_name:
+            # Registers, aliases and parameters have no type.
             raise self._tokens.error(at, "this is not a variable that can change")
         name, size = variable.type_name, variable.size
         value: Constant | MeasuredInteger | None = None
         if statement.operator == "=":
             value = self.evaluator.value_for(name, size, statement.value, at)
-        # The branch may not run, so the value is known only until it ends.
-        if variable.guard != guard:
+        if variable.branch_depth != branch_depth:  # it was declared outside this branch
             if not isinstance(value, MeasuredInteger):
-                reason = "the value would depend on a measurement; only bits can do that"
+                reason = "the value would depend on a measurement; only measured bits can do that"
                 raise self._tokens.error(at, reason)
+            # Whether the branch ran is unknown after it, so its end invalidates the variable.
             self.evaluator.tentative.append(variable)
         if value is not None:
             self.evaluator.set_value(variable, value, at)
@@ -123,7 +135,7 @@ class Declarations:
             raise self._tokens.error(at, f"the program has no input {name}")
 
     def indices(self, spelling: str, at: int) -> tuple[int, ...]:
-        """Return the qubits of a register, of one element such as `q[3]`, or of `$3`."""
+        """Return the indices of the qubits of a register, of an element `q[3]`, or of `$3`."""
         if spelling[:1] == "$":
             return (self._physical_qubit(int(spelling[1:]), at),)
         if spelling in self.elements:
@@ -137,7 +149,7 @@ class Declarations:
 
     def _add_name(self, name: str, variable: Variable, at: int) -> None:
         if len(name) > self._max_name:
-            reason = f"a name has at most {self._max_name} letters (limit 'name_chars')"
+            reason = f"a name has at most {self._max_name} characters (limit 'name_chars')"
             raise self._tokens.limit_error(at, reason)
         names = self.evaluator.scopes.stack[-1]
         # Only gates of the program: a variable may well be called `t`, like a gate of a library.
@@ -179,7 +191,7 @@ class Declarations:
         if index >= MAX_QUBITS:
             raise self._tokens.limit_error(at, f"a program has at most {MAX_QUBITS:,} qubits")
         self._is_physical = True
-        # Physical qubits are not declared, so the highest one used gives the width.
+        # Physical qubits are not declared, so the highest one used gives the number of qubits.
         self.n_qubits = max(self.n_qubits, index + 1)
         self.elements[f"${index}"] = index
         return index
@@ -191,7 +203,7 @@ class Declarations:
         if statement.value is not None:
             type_ = syntax.Type("bit", statement.size, at)
             value = self.evaluator.convert(type_, self.evaluator.constant(statement.value, at))
-            # A flat circuit has no operation that sets a bit, and all bits begin as 0.
+            # A circuit has no operation that sets a bit, and all bits begin as 0.
             if value not in (False, Word(0, size)):
                 reason = f"{quoted(name)} starts as 0; other bits come from measurements only"
                 raise self._tokens.error(at, reason)
@@ -200,17 +212,20 @@ class Declarations:
         self.registers.append(Register(name, size))
         self._n_clbits += size
 
-    def _declare_variable(self, statement: syntax.Declaration, guard: int) -> None:
-        type_, node, at = statement.type, statement.value, statement.at
+    def _declare_variable(self, statement: syntax.Declaration, branch_depth: int) -> None:
+        type_, initial, at = statement.type, statement.value, statement.at
         size = self.evaluator.size(type_)
-        value: Constant | MeasuredInteger = 0
-        if node is None or statement.is_constant:
-            known = 0 if node is None else self.evaluator.constant(node, at)
+        value: Constant | MeasuredInteger
+        if initial is None or statement.is_constant:
+            # OpenQASM leaves the value undefined where none is given; here it is 0.
+            known = 0 if initial is None else self.evaluator.constant(initial, at)
             value = self.evaluator.fit(type_.name, size, known, type_.at)
         else:
-            value = self.evaluator.value_for(type_.name, size, node, type_.at)
+            value = self.evaluator.value_for(type_.name, size, initial, type_.at)
         is_constant = statement.is_constant
-        variable = Variable(None, type_.name, size, is_constant=is_constant, guard=guard)
+        variable = Variable(
+            None, type_.name, size, is_constant=is_constant, branch_depth=branch_depth
+        )
         self.evaluator.set_value(variable, value, at)
         self._add_name(statement.name, variable, at)
 
@@ -238,9 +253,9 @@ class Declarations:
         parts = [self.evaluator.value(part) for part in statement.parts]
         kinds = {type(part) for part in parts}
         if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
-            raise self._tokens.error(at, "an alias is of qubits or of bits, not of both or others")
+            raise self._tokens.error(at, "an alias joins qubits, or bits, and nothing else")
         registers = [part for part in parts if isinstance(part, Bits | Qubits)]
-        # Each alias copies its numbers, so thousands of aliases of a wide register take long.
+        # Each alias copies its indices, so thousands of aliases of a wide register take long.
         self.evaluator.count_steps(sum(len(part.indices) for part in registers), at)
         indices = tuple(index for part in registers for index in part.indices)
         if len(set(indices)) < len(indices):

@@ -63,13 +63,13 @@ class Extension(NamedTuple):
 class _Loop:
     """A loop that is being unrolled.
 
-    `guard` is the number of run-time branches around the loop. `n_raised` is the number of its
-    `break` and `continue` that may be taken at run time. Statements after such a jump are
-    conditional, so each jump raises the guard until the loop ends.
+    `branch_depth` is the number of branches around the loop whose condition depends on a
+    measurement. `n_raised` is the number of its `break` and `continue` that may be taken.
+    Statements after such a jump are conditional, so each jump adds a branch until the loop ends.
     """
 
-    def __init__(self, guard: int) -> None:
-        self.guard = guard
+    def __init__(self, branch_depth: int) -> None:
+        self.branch_depth = branch_depth
         self.n_raised = 0
         self.next = Label()
         self.end = Label()
@@ -78,7 +78,7 @@ class _Loop:
 class _Frame:
     """The target of operations: the circuit, or the template of a gate.
 
-    `guard` is the number of run-time branches that are open.
+    `branch_depth` is the number of open branches whose condition depends on a measurement.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class _Frame:
         self.flow = Flow(ops)
         self.callees = callees
         self.phase = 0.0
-        self.guard = 0
+        self.branch_depth = 0
         self.loops: list[_Loop] = []
 
 
@@ -174,7 +174,7 @@ class Interpreter:
         if run is not None:
             run(statement)
         else:
-            self._declarations.declare(statement, self._frame.guard)
+            self._declarations.declare(statement, self._frame.branch_depth)
 
     def qubits(self, spelling: str, at: int) -> tuple[int, ...]:
         """Return the qubits of a register, of one element such as `q[3]`, or of `$3`."""
@@ -191,7 +191,7 @@ class Interpreter:
 
     def _pragma(self, statement: syntax.Pragma) -> None:
         assert self._extension is not None  # without one the parser refuses pragmas
-        if self._frame.guard:
+        if self._frame.branch_depth:
             raise self.error(statement.at, "a pragma cannot depend on a measurement")
         # It is one token, but a loop reads all of its text again each time.
         if self._frame.loops:
@@ -201,7 +201,7 @@ class Interpreter:
     def add_phase(self, phase: float, at: int) -> None:
         """Multiply by e^{i·phase}."""
         # Inside a branch the phase is relative to the other branch, so it cannot move to the start.
-        if self._frame.guard and phase:
+        if self._frame.branch_depth and phase:
             self._check_operations(1, at)
             self._frame.ops.append(Gate("gphase", (), (phase,)))
         else:
@@ -363,14 +363,14 @@ class Interpreter:
 
     def _measured_declaration(self, statement: syntax.MeasuredDeclaration) -> None:
         bits = statement.declaration
-        self._declarations.declare(bits, self._frame.guard)
+        self._declarations.declare(bits, self._frame.branch_depth)
         self._measure(statement.source, syntax.Name(bits.name, bits.at), bits.at)
 
     def _reset(self, statement: syntax.Reset) -> None:
         qubits = self._qubits(statement.operand, statement.at)
         self._check_operations(len(qubits.indices), statement.at)
         # A reset inside a branch may not happen, so it does not free the qubit.
-        if not self._frame.guard:
+        if not self._frame.branch_depth:
             self.dropped.difference_update(qubits.indices)
         self._frame.ops += map(Reset, qubits.indices)
 
@@ -379,7 +379,7 @@ class Interpreter:
             self._qubits(operand, statement.at)
 
     def _assign(self, statement: syntax.Assignment) -> None:
-        self._declarations.assign(statement, self._frame.guard)
+        self._declarations.assign(statement, self._frame.branch_depth)
 
     def _measure(self, source: Expression, target: Expression, at: int) -> None:
         qubits = self._qubits(source, at)
@@ -437,13 +437,13 @@ class Interpreter:
                 break
             if not is_open:
                 is_open = True
-                frame.guard += 1
+                frame.branch_depth += 1
             self._evaluator.count_steps(conditions.weight(holds), statement.at)
             self._branch(holds, body, end, is_last=not (n_left or statement.otherwise))
         else:
             self._run_block(statement.otherwise)
         frame.flow.place(end)
-        frame.guard -= is_open
+        frame.branch_depth -= is_open
         self._check_operations(0, statement.at)
 
     def _branch(
@@ -473,7 +473,7 @@ class Interpreter:
             bodies = (body for values, body in cases if known in values)
             self._run_block(next(bodies, statement.otherwise))
             return
-        frame.guard += 1
+        frame.branch_depth += 1
         for place, (values, body) in enumerate(cases):
             tests = [self._evaluator.equals(subject, value) for value in values]
             condition = conditions.any_of(tests)
@@ -483,7 +483,7 @@ class Interpreter:
                 self._branch(condition, body, end, is_last=is_last)
         self._run_block(statement.otherwise)
         frame.flow.place(end)
-        frame.guard -= 1
+        frame.branch_depth -= 1
         self._check_operations(0, at)
 
     def _case_values(
@@ -513,12 +513,12 @@ class Interpreter:
         self._evaluator.count_steps(n_values * (statement.n_tokens + 1), at)
         size = self._evaluator.size(statement.type)
         depth = len(stack)
-        loop = _Loop(frame.guard)
+        loop = _Loop(frame.branch_depth)
         frame.loops.append(loop)
         left = ""
         n_tentative = len(self._evaluator.tentative)
         for value in values:
-            variable = Variable(value, statement.type.name, size, guard=frame.guard)
+            variable = Variable(value, statement.type.name, size, branch_depth=frame.branch_depth)
             stack.append({statement.name: variable})
             try:
                 for inner in statement.body:
@@ -536,7 +536,7 @@ class Interpreter:
         frame.loops.pop()
         frame.flow.place(loop.end)
         self._evaluator.invalidate_tentative(n_tentative)
-        frame.guard -= loop.n_raised
+        frame.branch_depth -= loop.n_raised
         if left == "end":
             raise ControlFlowExit(left)
 
@@ -573,16 +573,16 @@ class Interpreter:
         if kind != "end" and not frame.loops:
             raise self._tokens.error(statement.at, f"'{kind}' is outside of a loop")
         if kind == "end":
-            if not frame.guard:
+            if not frame.branch_depth:
                 raise ControlFlowExit(kind)
             frame.flow.jump(self._end)
-            frame.guard += 1
+            frame.branch_depth += 1
             return
         loop = frame.loops[-1]
-        if frame.guard == loop.guard:
+        if frame.branch_depth == loop.branch_depth:
             raise ControlFlowExit(kind)
         frame.flow.jump(loop.end if kind == "break" else loop.next)
-        frame.guard += 1
+        frame.branch_depth += 1
         # The rest of the body runs only if the jump is not taken, as in a branch.
         loop.n_raised += 1
 

@@ -91,10 +91,11 @@ class Variable:
         type_name: Name of the classical type; empty for registers, aliases and parameters.
         size: Number of bits of the type, if it was given.
         is_constant: Whether gate bodies see it: True for constants and inputs.
-        guard: Number of run-time branches that were open at the declaration.
+        branch_depth: Number of branches around its declaration whose condition depends on a
+            measurement.
     """
 
-    __slots__ = ("guard", "is_constant", "size", "type_name", "value")
+    __slots__ = ("branch_depth", "is_constant", "size", "type_name", "value")
 
     def __init__(
         self,
@@ -103,13 +104,13 @@ class Variable:
         size: int | None = None,
         *,
         is_constant: bool = False,
-        guard: int = 0,
+        branch_depth: int = 0,
     ) -> None:
         self.value = value
         self.type_name = type_name
         self.size = size
         self.is_constant = is_constant
-        self.guard = guard
+        self.branch_depth = branch_depth
 
 
 Names = dict[str, Variable]

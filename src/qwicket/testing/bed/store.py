@@ -281,5 +281,6 @@ def _noted(job: Job, id: str) -> Job:
     if record is not None:
         record.jobs[job.id] = None
         if job.id == id:
+            record.account = job.account
             record.created.append(id)
     return job

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qwicket.circuits.noise import GateNoise
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
-from qwicket.engines.qubit.channels import channels, following, transfers
+from qwicket.engines.qubit.channels import channels, error_matrix, transfer_matrices
 from qwicket.engines.qubit.noise import NO_ERRORS, GateErrors, Noise, PauliError
 from support import qubit_math
 from support.noise_examples import cx, model
@@ -66,7 +66,7 @@ def test_gates_of_all_widths_come_in_their_order() -> None:
 def test_a_sequence_of_gates_is_a_product_of_matrices() -> None:
     one, other = (qubit_math.unitary("u", angles) for angles in ((0.7, 0.2, 1), (1.1, 2.3, -0.4)))
     both = np.array([one, other, other @ one])
-    first, second, product_ = transfers(both)
+    first, second, product_ = transfer_matrices(both)
     assert abs(second @ first - product_).max() < 1e-15
 
 
@@ -74,13 +74,13 @@ def test_a_sequence_of_gates_is_a_product_of_matrices() -> None:
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
 def test_depolarizing_is_its_kraus_sum(width: int, p: float) -> None:
     error = PauliError(tuple(range(width)), p, 1, 4**width)
-    found = following(GateErrors((error,), ()), width)
+    found = error_matrix(GateErrors((error,), ()), width)
     assert abs(found - on_means(width, qubit_math.depolarizing(p, width))).max() < 1e-15
 
 
 @pytest.mark.parametrize(("low", "high", "letters"), [(1, 3, "XY"), (3, 4, "Z")])
 def test_paulis_on_one_of_two_qubits_are_their_kraus_sum(low: int, high: int, letters: str) -> None:
-    found = following(GateErrors((PauliError((1,), 0.3, low, high),), ()), 2)
+    found = error_matrix(GateErrors((PauliError((1,), 0.3, low, high),), ()), 2)
     weights = {"I": 0.7, **dict.fromkeys(letters, 0.3 / len(letters))}
     kraus = [w**0.5 * qubit_math.string("I" + letter) for letter, w in weights.items()]
     assert abs(found - on_means(2, kraus)).max() < 1e-15
@@ -90,9 +90,9 @@ def test_damping_comes_after_what_strikes() -> None:
     errors = [0.7**0.5 * qubit_math.PAULI["I"], *(0.15**0.5 * qubit_math.PAULI[s] for s in "XY")]
     damps = qubit_math.damping_of_amplitude(GateNoise(amplitude_damping=0.4))
     kraus = [damp @ error for error in errors for damp in damps]
-    found = following(GateErrors((PauliError((0,), 0.3, 1, 3),), ((0, 0.4),)), 1)
+    found = error_matrix(GateErrors((PauliError((0,), 0.3, 1, 3),), ((0, 0.4),)), 1)
     assert abs(found - on_means(1, kraus)).max() < 1e-15
 
 
 def test_nothing_follows_where_all_is_quiet() -> None:
-    assert (following(NO_ERRORS, 2) == np.eye(16)).all()
+    assert (error_matrix(NO_ERRORS, 2) == np.eye(16)).all()

@@ -325,7 +325,7 @@ def test_a_variable_without_a_certain_value_is_refused(body: str) -> None:
         ("int[3] n = c;", "4 measured bits need int[4] or wider"),
         ("int n = c; n = measure q;", "a measurement goes to bits"),
         ("int n = c; n[0] = measure q[0];", "only registers have an index"),
-        ("int n = c; let a = n;", "an alias is of qubits or of bits"),
+        ("int n = c; let a = n;", "an alias joins qubits, or bits"),
     ],
 )
 def test_a_variable_of_bits_is_no_register(body: str, reason: str) -> None:

@@ -191,7 +191,7 @@ def test_what_follows_a_certain_end_must_still_be_well_formed() -> None:
 
 # --- refusals -------------------------------------------------------------------------------------
 
-DEPENDS = "the value would depend on a measurement; only bits can do that"
+DEPENDS = "the value would depend on a measurement; only measured bits can do that"
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_a_gate_body_may_hold_loops_and_settled_conditions() -> None:
 
 def test_names_have_a_limit() -> None:
     assert read3(f"qubit {'q' * 255};").n_qubits == 1
-    with pytest.raises(LimitExceeded, match=r"at most 255 letters \(limit 'name_chars'\)"):
+    with pytest.raises(LimitExceeded, match=r"at most 255 characters \(limit 'name_chars'\)"):
         read3(f"qubit {'q' * 256};")
 
 
@@ -312,8 +312,8 @@ WRONG = [
     ("qubit[1.5] r;", "column 12: an integer is needed here, not a float"),
     ("qubit[10000] r;", "column 14: a program has at most 10,000 qubits"),
     ("bit[10000] r;", "column 12: a program has at most 10,000 classical bits"),
-    ("let a = q ++ c;", "column 5: an alias is of qubits or of bits, not of both or others"),
-    ("let a = 3;", "column 5: an alias is of qubits or of bits, not of both or others"),
+    ("let a = q ++ c;", "column 5: an alias joins qubits, or bits, and nothing else"),
+    ("let a = 3;", "column 5: an alias joins qubits, or bits, and nothing else"),
     ("let a = q ++ q[0];", "column 5: an alias holds the same element twice"),
     ("let q = q;", "column 5: 'q' is declared twice"),
     ("x q[{}];", "column 4: the set is empty"),
