@@ -77,10 +77,12 @@ def add_device(
 def submit(client: Client, device: str, kind: str, shots: int) -> str:
     """Submit a job with a number of shots; return its id."""
     if kind == "qlued":
-        program: Any = {"experiment_0": {**ATOMS["experiment_0"], "shots": shots}}
+        instructions = [["rlx", [0], [1.5]], ["measure", [0], []]]  # both outcomes are likely
+        experiment = {**ATOMS["experiment_0"], "instructions": instructions, "shots": shots}
+        program: Any = {"experiment_0": experiment}
         options: dict[str, Any] = {"format": "qlued.singlequdit", "outputs": ["samples"]}
     elif kind == "xanadu":
-        program = PHOTONS.replace("shots=6", f"shots={shots}")
+        program = PHOTONS.replace("shots=6", f"shots={shots}").replace("(0.0, 0.0)", "(1.0, 0.0)")
         options = {"format": "blackbird", "outputs": ["samples"]}
     else:
         program, options = BELL, {"seed": 1}

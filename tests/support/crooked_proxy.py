@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import random
 import re
 import socket
 import time
+import zipfile
+import zlib
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from support.cutting_proxy import CuttingProxy, message, moved
 
@@ -21,7 +27,7 @@ _BEFORE: Final = ("429", "503", "reset")
 _AFTER: Final = ("502", "lost", "half", "html", "hang")
 """Faults of the answer to a request that the server has executed. Where there were similar requests
 before, it may also be `other`, the answer to one of another job, or `old`, an earlier answer. Lists
-may be `twice`, which names each job two times, and results `changed`."""
+may be `twice`, which names each job two times, and results `changed`, also those within jobs."""
 _ID: Final = re.compile(rb"(?<=/)[^/? ]*([0-9a-f]{12}|-qjob-)[^/? ]*|(?<=job_id=)[^& ]+")
 """The id of a job that is read."""
 _OUTCOME: Final = re.compile(r"0x[0-9a-f]+|[0-9]+")
@@ -141,22 +147,23 @@ def _edits(line: bytes) -> list[str]:
     path = line.partition(b"?")[0].lower()
     if not line.startswith(b"GET") or b"job" not in path:
         return []
-    if b"result" in path:
-        return ["changed"]
-    return [] if _ID.search(line) else ["twice"]
+    return ["changed" if b"result" in path or _ID.search(line) else "twice"]
 
 
 def _edited(answer: bytes, edit: Callable[[Any], Any]) -> bytes:
-    """Return an answer with edited JSON, or as it is if it has none or the edit changes nothing."""
+    """Return an answer with edited JSON or arrays; as it is if the edit changes nothing."""
     head, _, body = answer.partition(b"\r\n\r\n")
-    try:
-        document = json.loads(body)
-    except ValueError:
+    if body.startswith(b"PK"):
+        content = _archive_with_one_outcome(body)
+    else:
+        try:
+            document = json.loads(body)
+        except ValueError:
+            return answer
+        edited = edit(document)
+        content = body if edited == document else json.dumps(edited).encode()
+    if content == body:
         return answer
-    edited = edit(document)
-    if edited == document:
-        return answer
-    content = json.dumps(edited).encode()
     head = re.sub(rb"(?i)(content-length: *)\d+", rb"\g<1>%d" % len(content), head)
     return head + b"\r\n\r\n" + content
 
@@ -172,17 +179,46 @@ def _with_jobs_twice(value: Any) -> Any:
 
 
 def _with_one_outcome(value: Any) -> Any:
-    """Return JSON in which counts and probabilities have one outcome, with the same sum."""
+    """Return JSON in which all shots have the first one's outcome, as counts, list or array."""
     if isinstance(value, list):
+        if all(isinstance(each, str) and _OUTCOME.fullmatch(each) for each in value):
+            return value[:1] * len(value)
         return [_with_one_outcome(each) for each in value]
     if not isinstance(value, dict):
         return value
+    if value.get("__type__") == "ndarray":  # of Qiskit's primitives
+        packed = _array_with_one_outcome(zlib.decompress(base64.b64decode(value["__value__"])))
+        return {**value, "__value__": base64.b64encode(zlib.compress(packed)).decode()}
     is_of_outcomes = value and all(
         _OUTCOME.fullmatch(key) and type(each) in (int, float) for key, each in value.items()
     )
     if is_of_outcomes:
         return {next(iter(value)): sum(value.values())}
     return {key: _with_one_outcome(each) for key, each in value.items()}
+
+
+def _array_with_one_outcome(content: bytes) -> bytes:
+    """Return a NumPy file in which all rows are the first; the last axis but one counts shots."""
+    array = np.load(io.BytesIO(content))
+    if array.ndim < 2:
+        return content
+    array[...] = array[..., :1, :]
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _archive_with_one_outcome(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    edited = {name: _array_with_one_outcome(each) for name, each in members.items()}
+    if edited == members:
+        return content
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, each in edited.items():
+            archive.writestr(name, each)
+    return file.getvalue()
 
 
 _EDITS: Final = {"twice": _with_jobs_twice, "changed": _with_one_outcome}
