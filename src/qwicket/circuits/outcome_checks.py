@@ -1,7 +1,8 @@
-"""Validates outcomes from agents and other clouds. Code that reads stored outcomes trusts them.
+"""Validates outcomes from agents, pilots and other clouds.
 
-Refuses compressed data that expands too far, shapes that do not match the data, and numbers that
-are not finite. Large outcomes take long to check, so call this in a thread.
+Code that reads stored outcomes trusts them. Refuses data that is too large when it is unpacked,
+shapes that do not match the data, and numbers that are not finite. Large outcomes take long to
+check, so call this in a thread.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _NOTES: Final = frozenset({SAMPLED_ONLY, NOTHING_MEASURED})
 _NAME_CHARS: Final = 64
 _LONGEST_S: Final = 1e9
 _ROUNDING: Final = 1e-6
-"""Amount by which a sum of exact probabilities may exceed 1."""
+"""Amount by which probabilities and shares, and their sums, may exceed 1."""
 
 _readouts = msgspec.json.Decoder(tuple[Readout, ...])
 _decoder = msgspec.msgpack.Decoder(Outcome)
@@ -67,12 +68,12 @@ def check(
     """Refuse outcomes that are incomplete, other than requested, or too large.
 
     Args:
-        parts: Number of the circuit and its outcome.
-        frames: Frames of all circuits.
+        parts: Indices of circuits, from 0, with their outcomes.
+        frames: Expected shape of each circuit's outcome.
         options: Options of the run.
-        limits: `result_bytes` bounds all of them together, unpacked.
-        is_simulated: Whether our engines ran the circuits, not a lab's machine. They also return
-            exact probabilities, expectation values and the votes of symmetrised variants.
+        limits: `result_bytes` bounds all outcomes together, unpacked.
+        is_simulated: Whether a simulator of Qwicket ran the circuits, not a machine. Then they may
+            have exact probabilities, expectation values, and the shares of votes of debiased runs.
 
     Raises:
         InvalidRequest: An outcome is damaged or does not fit; the field names it.
@@ -89,19 +90,20 @@ def check(
 
 
 def _inflated(body: bytes, max_bytes: int, limits: Limits, where: str) -> bytes:
-    if not is_compressed(body):
-        return body
-    inflater = zlib.decompressobj()
-    try:
-        raw = inflater.decompress(body, max_bytes + 1)
-    except zlib.error:
-        raise InvalidRequest(f"{where}.outcome cannot be unpacked.", field=where) from None
+    raw, is_whole = body, True
+    if is_compressed(body):
+        inflater = zlib.decompressobj()
+        try:
+            raw = inflater.decompress(body, max_bytes + 1)  # 0 would mean: without a limit
+        except zlib.error:
+            raise InvalidRequest(f"{where}.outcome cannot be unpacked.", field=where) from None
+        is_whole = inflater.eof and not inflater.unused_data
     if len(raw) > max_bytes:
         raise LimitExceeded(
             f"The outcomes have more than {limits.jobs.result_bytes} bytes (limit result_bytes).",
             field=where,
         )
-    if not inflater.eof or inflater.unused_data:
+    if not is_whole:
         raise InvalidRequest(f"{where}.outcome is not whole.", field=where)
     return raw
 
@@ -118,18 +120,18 @@ def _check(
 ) -> None:
     try:
         if is_simulated and options.dry_run:
-            _need(not outcome.arrays and not outcome.registers, "a dry run has no arrays")
+            _need(not outcome.arrays and not outcome.registers, "a dry run must have no arrays")
         elif frame.dtypes:
             _check_samples(outcome, frame, frame.shots or options.shots)
         elif frame.n_readouts is not None:
             _check_readouts(outcome, frame)
         elif not is_simulated:
-            _check_bits(outcome, frame, options)
+            _check_machine_bits(outcome, frame, options)
         elif frame.n_observables is not None:
             _check_estimates(outcome, frame.n_observables)
         else:
             _check_simulated_bits(outcome, frame, options)
-        _check_labels(outcome)
+        _check_metadata(outcome)
     except _InvalidOutcome as unfit:
         raise InvalidRequest(f"{where}.outcome: {unfit}.", field=where) from None
 
@@ -144,52 +146,57 @@ def _need(holds: bool, text: str) -> None:
 
 
 def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
-    _need(set(outcome.arrays) == {SAMPLES}, "it has samples alone")
-    _need(not outcome.registers, "samples have no registers")
+    _need(set(outcome.arrays) == {SAMPLES}, "it must have only samples")
+    _need(not outcome.registers, "samples must have no registers")
     samples = outcome.arrays[SAMPLES]
     rows, *rest = samples.shape or (0,)
     _need(rows == shots, f"it has {rows} shots, not {shots}")
     if frame.is_binned:
-        _need(rest[:1] == [1], "samples of time bins have the shape shots × 1 × bins")
+        _need(rest[:1] == [1], "samples of time bins must have the shape shots × 1 × bins")
         del rest[0]
-    _need(len(rest) == 1, "samples have a row for each shot and a column for each reading")
-    _need(0 <= rest[0] <= frame.columns, f"it has {rest[0]} columns, not {frame.columns}")
-    _need(samples.dtype in frame.dtypes, f"samples are {' or '.join(frame.dtypes)}")
+    _need(len(rest) == 1, "samples must have a row for each shot and a column for each measurement")
+    fits = 0 <= rest[0] <= frame.columns
+    _need(fits, f"it has {rest[0]} columns, more than {frame.columns}")
+    _need(samples.dtype in frame.dtypes, f"samples must be {' or '.join(frame.dtypes)}")
     _check_size(SAMPLES, samples)
-    if samples.dtype != "<i2":
+    if samples.dtype != "<i2":  # floating-point numbers
         numbers = np.frombuffer(samples.data, samples.dtype)
         _need(bool(np.isfinite(numbers).all()), "a sample is not a finite number")
 
 
 def _check_readouts(outcome: Outcome, frame: Frame) -> None:
-    _need(not outcome.registers, "readouts have no registers")
+    _need(not outcome.registers, "readouts must have no registers")
     names = [value_name(number) for number in range(frame.n_readouts or 0)]
     wanted = {READOUTS, *names, *((MEASUREMENTS, LABELS) if frame.shots else ())}
     _need(set(outcome.arrays) == wanted, f"it has {_list(outcome.arrays)}, not {_list(wanted)}")
     for name in names:
         value = outcome.arrays[name]
-        _need(value.dtype in ("<f8", "<c16"), f"{name} is float64 or complex128")
+        _need(value.dtype in ("<f8", "<c16"), f"{name} must be float64 or complex128")
         _check_size(name, value)
         numbers = np.frombuffer(value.data, value.dtype)
         _need(bool(np.isfinite(numbers).all()), f"{name} has a number that is not finite")
-    _need(outcome.arrays[READOUTS].dtype == "|u1", "readouts are text")
+    _need(outcome.arrays[READOUTS].dtype == "|u1", "readouts must be text")
     _check_size(READOUTS, outcome.arrays[READOUTS])
     try:
         readouts = _readouts.decode(outcome.arrays[READOUTS].data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         readouts = None
-    _need(readouts is not None and len(readouts) == len(names), "readouts are those of the circuit")
+    fits = readouts is not None and len(readouts) == len(names)
+    _need(fits, f"readouts must describe {len(names)} values")
     if frame.shots:
         bits, labels = outcome.arrays[MEASUREMENTS], outcome.arrays[LABELS]
-        _need(bits.dtype == "|u1", "measurements are uint8")
-        _need(bits.shape == (frame.shots, frame.columns), "measurements have a row for each shot")
+        _need(bits.dtype == "|u1", "measurements must be uint8")
+        _need(bits.shape == (frame.shots, frame.columns), "measurements must be shots × qubits")
         _check_size(MEASUREMENTS, bits)
-        _need(not bits.data.strip(b"\0\1"), "measurements are 0 or 1")
-        _need(labels.dtype == "<i8" and labels.shape == (frame.columns,), "labels are int64")
+        _need(not bits.data.strip(b"\0\1"), "measurements must be 0 or 1")
+        _need(
+            labels.dtype == "<i8" and labels.shape == (frame.columns,),
+            "labels must be an int64 for each qubit",
+        )
         _check_size(LABELS, labels)
 
 
-def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
+def _check_machine_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
     arrays, width, shots = outcome.arrays, key_width(outcome.n_bits), frame.shots or options.shots
     # A machine has no exact probabilities: as in a noisy simulation, counts replace them, with a
@@ -211,32 +218,36 @@ def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
 def _check_simulated_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
     arrays, width, shots = outcome.arrays, key_width(outcome.n_bits), frame.shots or options.shots
+    # Simulators may add counts, probabilities and shares that were not asked for, and keys with
+    # count 0.
     wanted = set(options.outputs)
     if PROBABILITIES in wanted - set(arrays):
         _need(SAMPLED_ONLY in outcome.notes, f"it needs the note {SAMPLED_ONLY}")
         wanted = wanted - {PROBABILITIES} | {COUNTS}
     per_key = set(arrays) & {COUNTS, PROBABILITIES, SHARPENED}
-    known = wanted | per_key | ({_KEYS} if per_key else set())
-    _need(set(arrays) == known, f"it has {_list(arrays)}, not {_list(known)}")
-    for name in known & {_KEYS, MEMORY}:
+    expected = wanted | per_key | ({_KEYS} if per_key else set())
+    _need(set(arrays) == expected, f"it has {_list(arrays)}, not {_list(expected)}")
+    for name in expected & {_KEYS, MEMORY}:
         _check_keys(name, arrays[name], width, outcome.n_bits)
     if per_key:
         _check_distinct(arrays[_KEYS])
     for name in per_key - {COUNTS}:
         _check_shares(name, arrays[name], arrays[_KEYS].shape[0])
-    if COUNTS in known:
+    if COUNTS in expected:
         _check_totals(arrays[_KEYS], arrays[COUNTS], shots)
-    if MEMORY in known:
+    if MEMORY in expected:
         rows = arrays[MEMORY].shape[0]
         _need(rows == shots, f"memory has {rows} shots, not {shots}")
 
 
 def _check_shares(name: str, array: Array, rows: int) -> None:
-    _need(array.dtype == "<f8" and array.shape == (rows,), f"{name} are one float64 for each key")
+    _need(
+        array.dtype == "<f8" and array.shape == (rows,), f"{name} must be one float64 for each key"
+    )
     _check_size(name, array)
     numbers = np.frombuffer(array.data, "<f8")
     # NaN fails both comparisons.
-    _need(bool(((numbers >= 0) & (numbers <= 1 + _ROUNDING)).all()), f"{name} are 0 to 1")
+    _need(bool(((numbers >= 0) & (numbers <= 1 + _ROUNDING)).all()), f"{name} must be 0 to 1")
     _need(float(numbers.sum()) <= 1 + _ROUNDING, f"{name} add up to more than 1")
 
 
@@ -245,16 +256,16 @@ def _check_estimates(outcome: Outcome, n_observables: int) -> None:
     _need(set(arrays) == {EVS, STDS}, f"it has {_list(arrays)}, not {EVS} and {STDS}")
     for name, array in arrays.items():
         fits = array.dtype == "<f8" and array.shape == (n_observables,)
-        _need(fits, f"{name} are one float64 for each observable")
+        _need(fits, f"{name} must be one float64 for each observable")
         _check_size(name, array)
         numbers = np.frombuffer(array.data, "<f8")
-        _need(bool(np.isfinite(numbers).all()), f"{name} are finite numbers")
-        _need(name == EVS or bool((numbers >= 0).all()), f"{name} are at least 0")
+        _need(bool(np.isfinite(numbers).all()), f"{name} must be finite numbers")
+        _need(name == EVS or bool((numbers >= 0).all()), f"{name} must be at least 0")
 
 
 def _check_keys(name: str, array: Array, width: int, n_bits: int) -> None:
-    _need(array.dtype == "|u1", f"{name} are bytes")
-    _need(len(array.shape) == 2 and array.shape[1] == width, f"{name} have {width} bytes each")
+    _need(array.dtype == "|u1", f"{name} must be bytes")
+    _need(len(array.shape) == 2 and array.shape[1] == width, f"{name} must have {width} bytes each")
     _check_size(name, array)
     unused = 8 * width - n_bits
     if unused:
@@ -270,7 +281,7 @@ def _check_counts(keys: Array, counts: Array, shots: int) -> None:
 
 def _check_totals(keys: Array, counts: Array, shots: int) -> None:
     fits = counts.dtype == "<i8" and counts.shape == keys.shape[:1]
-    _need(fits, "counts are one int64 for each key")
+    _need(fits, "counts must be one int64 for each key")
     _check_size(COUNTS, counts)
     numbers = np.frombuffer(counts.data, "<i8")
     # Each count is bounded first, so that their sum cannot overflow.
@@ -286,15 +297,17 @@ def _check_distinct(keys: Array) -> None:
 
 
 def _check_size(name: str, array: Array) -> None:
-    _need(all(0 <= length <= INT64_MAX for length in array.shape), f"{name} have no such shape")
+    _need(
+        all(0 <= length <= INT64_MAX for length in array.shape), f"{name} have an impossible shape"
+    )
     size = prod(array.shape) * np.dtype(array.dtype).itemsize
     _need(len(array.data) == size, f"{name} have {len(array.data)} bytes, not {size}")
 
 
-def _check_labels(outcome: Outcome) -> None:
+def _check_metadata(outcome: Outcome) -> None:
     for label in (outcome.engine, outcome.engine_version):
         fits = len(label) <= _NAME_CHARS and label.isprintable()
-        _need(fits, f"engine and version have at most {_NAME_CHARS} printable characters")
+        _need(fits, f"engine and version may have {_NAME_CHARS} printable characters")
     _need(
         _NOTES.issuperset(outcome.notes) and len(outcome.notes) <= len(_NOTES),
         "it has an unknown note",

@@ -87,6 +87,27 @@ def test_a_bomb_is_refused_after_the_bytes_that_are_allowed(made: tuple[Encoded,
         check(hashed(zlib.compress(bytes(100_001), 9)), made[1])
 
 
+def padded(outcome: Encoded, size: int) -> bytes:
+    """Return an outcome with a field that no reader knows, unpacked, with this many bytes more."""
+    fields = msgspec.msgpack.decode(zlib.decompress(outcome.body))
+    return msgspec.msgpack.encode({**fields, "padding": bytes(size)})
+
+
+def test_what_is_not_compressed_counts_as_well(made: tuple[Encoded, Frame]) -> None:
+    outcome, frame = made
+    plain = hashed(padded(outcome, 0))
+    check(plain, frame)
+    with pytest.raises(LimitExceeded, match="limit result_bytes"):
+        check(hashed(padded(outcome, 100_000)), frame)
+    left = LIMITS.jobs.result_bytes - len(plain.body)
+    # What is left for the bomb is some bytes, nothing, or less: it is never unpacked as a whole.
+    for size in range(left - 6, left + 2):
+        first = hashed(padded(outcome, size))
+        bomb = hashed(zlib.compress(bytes(5_000_000), 9))
+        with pytest.raises(LimitExceeded):
+            outcome_checks.check([(0, first), (1, bomb)], [frame] * 2, OPTIONS, LIMITS)
+
+
 def test_the_parts_of_a_job_share_what_is_allowed(made: tuple[Encoded, Frame]) -> None:
     outcome, frame = made
     size = len(zlib.decompress(outcome.body))
@@ -209,16 +230,16 @@ def changed(encoded: Encoded, **arrays: Array | None) -> Encoded:
         ("exact", {"probabilities": None, "keys": None}, "it needs the note sampled_only"),
         ("exact", {"probabilities": float64_array(bytes(8))}, "one float64 for each key"),
         ("exact", {"probabilities": floats(1.0, 8)}, "add up to more than 1"),
-        ("exact", {"probabilities": floats(-0.1, 8)}, "are 0 to 1"),
-        ("exact", {"probabilities": floats(math.nan, 8)}, "are 0 to 1"),
+        ("exact", {"probabilities": floats(-0.1, 8)}, "must be 0 to 1"),
+        ("exact", {"probabilities": floats(math.nan, 8)}, "must be 0 to 1"),
         ("exact", {"keys": key_array(bytes(8), 3)}, "a key is there twice"),
         ("exact with counts", {"counts": int64_array(bytes(64))}, "the counts are of 0 shots"),
         ("counts", {"counts": None}, "it has keys, not counts"),
         ("counts", {"memory": key_array(bytes(300), 3)}, "it has counts and keys and memory"),
         ("memory", {"memory": key_array(bytes(299), 3)}, "memory has 299 shots, not 300"),
         ("symmetrised", {"sharpened": floats(2.0, 8)}, "sharpened"),
-        ("dry run", {"counts": int64_array(bytes(8))}, "a dry run has no arrays"),
-        ("photons", {"samples": None}, "it has samples alone"),
+        ("dry run", {"counts": int64_array(bytes(8))}, "a dry run must have no arrays"),
+        ("photons", {"samples": None}, "it must have only samples"),
     ],
 )
 def test_what_no_engine_makes_is_refused(
