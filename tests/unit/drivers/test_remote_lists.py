@@ -15,7 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from qwicket.circuits import qubit
+from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome
+from qwicket.circuits.qubit import Measure, QubitCircuit, Register
 from qwicket.devices.remotes import Remote, RemoteKind
 from qwicket.dialects.qlued.wire import UnknownJob, refusal
 from qwicket.drivers.remote import connect
@@ -279,7 +282,7 @@ OURS = {"id": "ours", "name": "x", "metadata": {"qwicket_job": MARKER}}
     ],
 )
 def test_a_list_of_ions_that_is_not_whole_proves_nothing(body: Any) -> None:
-    with pytest.raises(CloudError, match=r"not whole|has no list of jobs"):
+    with pytest.raises(CloudError, match=r"is incomplete|has no list of jobs"):
         found("ionq", body)
 
 
@@ -305,6 +308,23 @@ def test_a_wrong_clock_hides_no_job_of_ions() -> None:
 def test_a_job_of_ions_is_found_by_its_name_alone() -> None:
     job = {"id": "ours", "name": MARKER, "metadata": None}
     assert found("ionq", {"jobs": [job], "next": None}) == "ours"
+
+
+def test_a_result_of_ions_counts_although_only_the_name_is_the_marker() -> None:
+    """What is found by its name must not be refused when it has completed: it was paid for."""
+    job = {"id": "ours", "name": MARKER, "metadata": None, "status": "completed"}
+
+    def body(request: Request) -> Any:
+        return {"0": 1.0} if "results" in request.path else job
+
+    options = RunOptions(shots=4, seed=1, outputs=("counts",))
+    circuit = QubitCircuit(1, (Measure(0, 0),), (Register("c", 1),))
+    packed = qubit.pack((circuit,))
+    program = RemoteProgram("qobj", b"{}", {}, packed, "qubit", frames("qubit", packed), options)
+    with at("ionq", answer(200, body, CLOSE)) as (cloud, _):
+        assert cloud.statuses(["ours"]) == {"ours": RemoteStatus("completed", marker=MARKER)}
+        (outcome,), _ = cloud.outcomes("ours", program)
+    assert isinstance(outcome, Outcome)
 
 
 def test_a_list_of_ions_without_an_end_proves_nothing() -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
+"""The driver repeats requests itself."""
 _MARKER: Final = "qwicket_job"
 """Key of the marker in a job's metadata."""
 _IDEAL: Final = "simulator"
@@ -80,17 +81,20 @@ _STATES: Final = {
 
 
 class IonQCloud:
-    """One device of one account. Jobs carry the marker as name and in their metadata.
+    """One device of one account.
+
+    Each job has its marker, by which it is found if the response to its submission is lost, as its
+    name and in its metadata.
 
     Args:
-        remote: Where the device is.
+        remote: Address, name and timeout of the device.
         key: Key of the account.
-        max_pages: Limit on the pages of a list of jobs that are read.
+        max_pages: Largest number of pages of a list of jobs that are read.
     """
 
     formats = ("ionq.circuit.v1",)
     language: Language | None = "ionq.circuit.v1"
-    is_simulated = False
+    is_simulated = False  # counts only: also the probabilities of `_IDEAL` become counts
 
     def __init__(self, remote: Remote, key: str, max_pages: int = 1000) -> None:
         self._max_pages = max_pages
@@ -119,11 +123,12 @@ class IonQCloud:
     def find(self, marker: str, since_ms: int) -> str | None:
         earliest, last_submitted, n_older = since_ms / 1000 - _SKEW_S, inf, 0
         for document in self._listed():
-            if marker in (_marker(document), document.get("name")):
+            if marker == _marker(document):
                 return str(document["id"])
-            submitted = _seconds(document.get("submitted_at"))
-            # The end of the search: a whole page of ever older jobs, submitted before this one. It
-            # shows that the list is sorted, so that all further jobs are older still.
+            submitted = _unix_seconds(document.get("submitted_at"))
+            # The search ends after `_PAGE` jobs in a row that are each no newer than the one before
+            # and were submitted before the job we look for. Then the list is sorted, the newest
+            # first, so that no later entry can be that job.
             is_older = submitted is not None and submitted <= min(earliest, last_submitted)
             n_older = n_older + 1 if is_older else 0
             if n_older == _PAGE:
@@ -135,7 +140,8 @@ class IonQCloud:
         """Yield all jobs, page by page.
 
         Raises:
-            CloudError: A page could not be read, or its `next` is that of an earlier page.
+            CloudError: A page could not be read, is empty but names a next one, or names an earlier
+                one as the next.
             NoProof: The list has more than `max_pages` pages.
         """
         query: dict[str, Any] = {"limit": _PAGE}
@@ -145,7 +151,7 @@ class IonQCloud:
                 page = self._client.list_page(**query)
             jobs, cursor = page.get("jobs"), page.get("next") or None
             if not isinstance(jobs, list) or (cursor and (not jobs or cursor in cursors)):
-                raise CloudError("its list of jobs is not whole")
+                raise CloudError("its list of jobs is incomplete, or has a page twice")
             yield from jobs
             if cursor is None:
                 return
@@ -165,43 +171,46 @@ class IonQCloud:
         try:
             with SERVICE_ERRORS.reading():
                 job = self._client.retrieve_job(id)
-                readings = [self._client.get_results(id)]
+                distributions = [self._client.get_results(id)]
             if len(circuits) > 1:
-                readings = [readings[0][child] for child in job.get("child_job_ids") or ()]
+                children = job.get("child_job_ids") or ()
+                distributions = [distributions[0][child] for child in children]
         except (KeyError, TypeError, ValueError):
             raise InvalidResult("it has no result for each circuit") from None
-        if job.get("id") != id or _marker(job) is None:
+        if job.get("id") != id:
             raise InvalidResult("it belongs to another job")
-        if len(readings) != len(circuits):
-            raise InvalidResult(f"it has {len(readings)} results, not {len(circuits)}")
+        if len(distributions) != len(circuits):
+            raise InvalidResult(f"it has {len(distributions)} results, not {len(circuits)}")
         seconds = _number(job.get("execution_duration_ms")) / 1000
         outcomes: list[Outcome | Failure] = [
-            self._outcome(reading, circuit, frame, program, seconds / len(circuits))
-            for reading, circuit, frame in zip(readings, circuits, program.frames, strict=True)
+            self._outcome(distribution, circuit, frame, program, seconds / len(circuits))
+            for distribution, circuit, frame in zip(
+                distributions, circuits, program.frames, strict=True
+            )
         ]
         return outcomes, seconds
 
     def _outcome(
         self,
-        reading: Any,
+        distribution: Any,
         circuit: QubitCircuit,
         frame: Frame,
         program: RemoteProgram,
         seconds: float,
     ) -> Outcome:
-        wires = measured_qubits(circuit)
+        qubit_of_clbit = measured_qubits(circuit)
         options = program.options
         probabilities: dict[int, float] = {}
         try:
-            for text, share in dict(reading).items():
-                key, state = 0, int(text)
+            for text, probability in dict(distribution).items():
+                bits, state = 0, int(text)
                 if not 0 <= state < 1 << circuit.n_qubits:
                     raise InvalidResult(
                         f"{text[:40]!r} is not a state of {circuit.n_qubits} qubits"
                     )
-                for clbit, qubit in wires.items():
-                    key |= (state >> qubit & 1) << clbit
-                probabilities[key] = probabilities.get(key, 0.0) + float(share)
+                for clbit, qubit in qubit_of_clbit.items():
+                    bits |= (state >> qubit & 1) << clbit
+                probabilities[bits] = probabilities.get(bits, 0.0) + float(probability)
         except (TypeError, ValueError):
             raise InvalidResult("it has no probabilities by state") from None
         is_exact = self._device == _IDEAL
@@ -256,7 +265,7 @@ class IonQCloud:
 
     def _backends(self) -> list[dict[str, Any]]:
         with SERVICE_ERRORS.reading(on_404=CloudError):
-            # Checks the key, which the list of backends does not need.
+            # The list of backends is public; this request fails if the key is wrong.
             next(self._client.list_jobs(limit=1), None)
             return self._client.list_backends()
 
@@ -278,12 +287,14 @@ def _status(document: Mapping[str, Any], id: str) -> RemoteStatus:
 
 
 def _marker(document: Mapping[str, Any]) -> str | None:
+    """Return a job's marker: in its metadata, else its name; None if it has neither."""
     metadata = document.get("metadata")
     found = metadata.get(_MARKER) if isinstance(metadata, dict) else None
+    found = found or document.get("name")
     return str(found) if found else None
 
 
-def _seconds(text: object) -> float | None:
+def _unix_seconds(text: object) -> float | None:
     try:
         at = datetime.fromisoformat(str(text))
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
