@@ -128,7 +128,7 @@ def test_a_scope_shows_its_projects_jobs_alone(server: LiveServer, http: httpx.C
     body = {"backend": {"name": SIMULATOR}, "qObject": qobj()}
     refused = main.call("POST", at, json=body)
     assert refused.status_code == 403
-    assert "bound to another project" in ibm_json(refused)
+    assert "of another project" in ibm_json(refused)
     assert lab.call("POST", at, json=body).json()["hubInfo"]["project"]["name"] == project
 
 

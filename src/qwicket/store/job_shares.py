@@ -1,7 +1,7 @@
 """Operations on shares of jobs.
 
-The statements that read jobs check themselves whether a job is shared with the account
-(`job_visible`).
+Whether an account may read a job through a share is not checked here, but by the SQL statement that
+reads jobs for accounts (`job_visible`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class JobShares(Operations):
         expires_at: int | None = None,
         maximum: int = INT64_MAX,
     ) -> JobShare:
-        """Store a share, or return the one that the account has of this job already.
+        """Store a share. If `account` may read the job by a share already, return that one.
 
         Args:
             tx: The transaction.
@@ -46,7 +46,7 @@ class JobShares(Operations):
             now: Unix milliseconds.
             account: Account that may read the job; None for a link.
             digest: SHA-256 of the secret of a link.
-            expires_at: End of a link.
+            expires_at: Unix milliseconds at which a link ends; None for an account.
             maximum: Shares that an account may have.
 
         Raises:
@@ -92,7 +92,10 @@ class JobShares(Operations):
 
     @read
     def job_of_link(tx: Tx, digest: bytes, now: int) -> Job | None:
-        """Return the job of a link by the SHA-256 of its secret, if it is valid."""
+        """Return the job of the link whose secret has this SHA-256.
+
+        None if there is no such link, it has ended, or its owner is disabled.
+        """
         row = tx.one("job_share_by_digest", digest=digest, now=now)
         return rows.job(row) if row else None
 

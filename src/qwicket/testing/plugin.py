@@ -1,6 +1,7 @@
-"""Plugin of pytest: fixtures, and the journal in the report of a failed test.
+"""Plugin of pytest: fixtures of the test bed, a quantum cloud for tests.
 
-pytest loads it in every project, so it imports the rest only when a test uses a fixture.
+The report of a failed test also shows the requests that the test bed received. pytest loads this
+module in every project, so it imports the rest only when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from qwicket.testing.cloud import Cloud
     from qwicket.testing.guard import Guard
 
-_FIXTURES = ("qwicket_cloud", "qwicket_server")
+_CLOUD_FIXTURES = ("qwicket_cloud", "qwicket_server")
+"""Both are the same object."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,19 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--qwicket-guard",
         action="store_true",
-        help="refuse every connection to another machine in each test",
+        help="refuse connections to other machines in each test function",
     )
     parser.addini(
         "qwicket_strict",
-        "refuse (true) or ignore (false) parameters and fields that no route of the test bed"
-        " declares; by default its journal reports them",
+        "refuse (true) or ignore (false) parameters of queries and fields of bodies that the test"
+        " bed's routes do not declare; by default the test bed's journal reports them",
         default="",
     )
 
 
 @pytest.fixture(scope="session")
 def qwicket_server(pytestconfig: pytest.Config) -> Iterator[Cloud]:
-    """Yield a test bed that all tests of this process share, as earlier tests left it."""
+    """Yield the client of a test bed that all tests of this process share; it is not reset."""
     from qwicket.testing import server
 
     with server(strict=_strictness(pytestconfig.getini("qwicket_strict"))) as cloud:
@@ -51,14 +53,14 @@ def _strictness(given: str) -> bool | None:
 
 @pytest.fixture
 def qwicket_cloud(qwicket_server: Cloud) -> Cloud:
-    """Return the shared test bed without jobs, faults, scenarios and journal."""
+    """Reset the shared test bed, and return its client."""
     qwicket_server.reset()
     return qwicket_server
 
 
 @pytest.fixture
 def qwicket_guard() -> Iterator[Guard]:
-    """Refuse every connection to another machine during the test."""
+    """Refuse connections to other machines during the test; `Guard` has the limits of this."""
     from qwicket.testing.guard import Guard
 
     with Guard() as guard:
@@ -69,17 +71,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--qwicket-guard"):
         for item in items:
             if isinstance(item, pytest.Function):
-                item.fixturenames.insert(0, "qwicket_guard")
+                item.fixturenames.insert(0, "qwicket_guard")  # before the test's other fixtures
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the journal to the report of a test that failed."""
+    """Add the newest requests to the test bed to the report of a failed test that used it."""
     report = yield
     fixtures = getattr(item, "funcargs", {})
-    clouds = [fixtures[name] for name in _FIXTURES if name in fixtures]
+    clouds = [fixtures[name] for name in _CLOUD_FIXTURES if name in fixtures]
     if report.when == "call" and report.failed and clouds:
         report.sections.append(("requests to the test bed", _dump(clouds[0])))
     return report

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
     from starlette.types import Scope as ASGIScope
 
-    from qwicket.dialects.ibm.paths import Place, Spelling
+    from qwicket.dialects.ibm.paths import Instance, Spelling
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, JobResults
     from qwicket.model.accounts import Actor
@@ -182,7 +182,7 @@ class Handlers:
 
     async def submit_job(self, actor: Actor, request: Request[wire.JobBody]) -> Response:
         """Submit a job, or create one whose program is uploaded afterwards."""
-        actor = await projects.acting(self._gateway, actor, _place(request))
+        actor = await projects.for_project(self._gateway, actor, _instance(request))
         body = request.payload
         limits, headers = self.limits, request.headers
         if not body.has_program and not body.allow_object_storage:
@@ -433,7 +433,7 @@ class Handlers:
 
     async def _project(self, actor: Actor, request: Request[Any]) -> str | None:
         """Return the id of the project in the path, if any."""
-        return await projects.find(self._gateway, actor, _place(request))
+        return await projects.find(self._gateway, actor, _instance(request))
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         try:
@@ -547,7 +547,7 @@ def _is_old(request: Request[Any]) -> bool:
     return name.startswith(_OLD_CLIENT) and rest.startswith(("0.3.", "0.4."))
 
 
-def _place(request: Request[Any]) -> Place | None:
+def _instance(request: Request[Any]) -> Instance | None:
     """Return the hub, group and project in the path, if any."""
     path = request.scope["path"].removeprefix(request.scope["root_path"])
-    return canonical(path)[1].place
+    return canonical(path)[1].instance

@@ -19,16 +19,16 @@ class Spelling(NamedTuple):
     """What a path contains beside its route.
 
     Attributes:
-        place: Hub, group and project in the path, if any.
+        instance: Hub, group and project in the path, if any.
         has_version: Whether the path ended in a version.
     """
 
-    place: Place | None = None
+    instance: Instance | None = None
     has_version: bool = False
 
 
-class Place(NamedTuple):
-    """Hub, group and project in a path."""
+class Instance(NamedTuple):
+    """Hub, group and project. IBM's clients call the three together provider or instance."""
 
     hub: str
     group: str
@@ -42,7 +42,7 @@ def canonical(path: str) -> tuple[str, Spelling]:
         path: Path after the dialect's prefix.
     """
     segments = path.split("/")[1:]
-    place, segments = _placed(segments)
+    instance, segments = _of_instance(segments)
     has_version = [segment.lower() for segment in segments[-2:]] == _VERSION
     if not segments:
         return path, Spelling()
@@ -52,7 +52,7 @@ def canonical(path: str) -> tuple[str, Spelling]:
         is_device = head in _DEVICES
         head, name = ("devices", segments[1:2]) if is_device else ("jobs", _job(segments))
         segments = [head, *name, *map(str.lower, segments[2:])]
-    elif place is not None:
+    elif instance is not None:
         return path, Spelling()  # a project has no other paths
     elif head == "network" and [segment.lower() for segment in segments[1:2]] == ["devices"]:
         segments = [*map(str.lower, segments[:2]), *segments[2:3], *map(str.lower, segments[3:])]
@@ -60,13 +60,13 @@ def canonical(path: str) -> tuple[str, Spelling]:
         segments = [head, *segments[1:]]
     else:
         segments = [segment.lower() for segment in segments]
-    return "/" + "/".join(segments), Spelling(place, has_version)
+    return "/" + "/".join(segments), Spelling(instance, has_version)
 
 
-def _placed(segments: list[str]) -> tuple[Place | None, list[str]]:
+def _of_instance(segments: list[str]) -> tuple[Instance | None, list[str]]:
     fixed = [segment.lower() for segment in segments[:5:2]]
     if len(segments) > 6 and fixed == ["network", "groups", "projects"]:
-        return Place(segments[1], segments[3], segments[5]), segments[6:]
+        return Instance(segments[1], segments[3], segments[5]), segments[6:]
     return None, segments
 
 

@@ -1,4 +1,4 @@
-"""Projects in paths and bodies, and actors that submit for them."""
+"""The project that a request names as hub, group and project; actors that submit for it."""
 
 from __future__ import annotations
 
@@ -10,39 +10,38 @@ from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.model.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
+    from qwicket.dialects.ibm.paths import Instance
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
 
-Place = tuple[str, str, str]
-"""A hub, a group and a project."""
 
-
-async def find(gateway: Gateway, actor: Actor, place: Place | None) -> str | None:
-    """Return the id of the project at a place; None if there is no place.
+async def find(gateway: Gateway, actor: Actor, instance: Instance | None) -> str | None:
+    """Return the id of the project of an instance; None without an instance.
 
     Raises:
-        NotFound: The project does not exist, or the account is not a member.
+        NotFound: The hub or group is not Qwicket's only one, the project does not exist, or the
+            account is not a member.
     """
-    if place is None:
+    if instance is None:
         return None
     for project in await gateway.accounts.projects(actor):
-        if place == (HUB, GROUP, project.name):
+        if instance == (HUB, GROUP, project.name):
             return project.id
     raise NotFound("There is no such hub, group and project.")
 
 
-async def acting(gateway: Gateway, actor: Actor, place: Place | None) -> Actor:
-    """Return an actor that submits for the project of a place.
+async def for_project(gateway: Gateway, actor: Actor, instance: Instance | None) -> Actor:
+    """Return the actor with an instance's project in place of its own; unchanged without one.
 
     Raises:
         NotFound: As for `find`.
         Forbidden: The token is bound to another project.
     """
-    project = await find(gateway, actor, place)
+    project = await find(gateway, actor, instance)
     if project in (None, actor.project):
         return actor
-    if actor.token:
-        raise Forbidden("This token is bound to another project: use a token of this project.")
+    if actor.token:  # only after a sign-in with a password may it be any project of the account
+        raise Forbidden("This token is of another project: use a token of the requested project.")
     return structs.replace(actor, project=project)
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.dialects.ibm.paths import Place, canonical
+from qwicket.dialects.ibm.paths import Instance, canonical
 
 ID = "0197a0b0-0000-7000-8000-000000000000"
-PLACE = Place("qwicket", "open", "Ada")
+PLACE = Instance("qwicket", "open", "Ada")
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_each_spelling_leads_to_one_route(spelt: str, route: str) -> None:
     assert canonical(spelt)[0] == route
     scoped, spelling = canonical(f"/network/qwicket/groups/open/PROJECTS/Ada{spelt}")
     if route.startswith(("/devices", "/jobs")):
-        assert (scoped, spelling.place) == (route, PLACE)
+        assert (scoped, spelling.instance) == (route, PLACE)
     else:
-        assert spelling.place is None
+        assert spelling.instance is None
         assert scoped != route
 
 

@@ -27,11 +27,11 @@ class Handlers(RuntimeHandlers):
         return await self._gateway.access_tokens.actor(token, DIALECT, request.client_address)
 
     async def _listed_project(self, actor: Actor, request: Request[None]) -> str | None:
-        place = wire.place(request.query_params.get("provider"), "provider")
-        return await projects.find(self._gateway, actor, place)
+        instance = wire.instance(request.query_params.get("provider"), "provider")
+        return await projects.find(self._gateway, actor, instance)
 
-    async def _acting(self, actor: Actor, instance: str | None) -> Actor:
-        return await projects.acting(self._gateway, actor, wire.place(instance, "instance"))
+    async def _for_project(self, actor: Actor, instance: str | None) -> Actor:
+        return await projects.for_project(self._gateway, actor, wire.instance(instance, "instance"))
 
     async def _project_names(self, actor: Actor) -> dict[str, str]:
         return await projects.names(self._gateway, actor)

@@ -59,7 +59,7 @@ def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
     return body
 
 
-def place(job: Job, names: Mapping[str, str]) -> dict[str, str]:
+def instance(job: Job, names: Mapping[str, str]) -> dict[str, str]:
     """Return hub, group and project of a job, from the names of projects by their ids."""
     return {"hub": HUB, "group": GROUP, "project": names.get(job.project, job.project)}
 

@@ -70,7 +70,7 @@ class RuntimeHandlers:
         """Return the id of the project whose jobs a list shows; None for all projects."""
         raise NotImplementedError
 
-    async def _acting(self, actor: Actor, instance: str | None) -> Actor:
+    async def _for_project(self, actor: Actor, instance: str | None) -> Actor:
         """Return the actor that opens a session in an instance."""
         raise NotImplementedError
 
@@ -118,7 +118,7 @@ class RuntimeHandlers:
 
     async def submit_job(self, actor: Actor, request: Request[wire.RunBody]) -> ASGIApp:
         """Submit a job. After a lost response, the same content within a minute is the same job."""
-        actor = await projects.acting(self._gateway, actor, request.payload.place)
+        actor = await projects.for_project(self._gateway, actor, request.payload.instance)
         try:
             return await self._submit(actor, request)
         except QwicketError as error:
@@ -251,7 +251,7 @@ class RuntimeHandlers:
     async def open_session(self, actor: Actor, request: Request[wire.SessionBody]) -> Response:
         """Open a session."""
         body = request.payload
-        actor = await self._acting(actor, body.instance)
+        actor = await self._for_project(actor, body.instance)
         life_s = body.max_ttl or body.max_session_ttl
         group = await self._gateway.job_groups.open(
             actor,
@@ -316,7 +316,7 @@ class RuntimeHandlers:
     async def _body(self, job: Job, names: dict[str, str] | None) -> dict[str, Any]:
         body = jobs.body(job, await self._vendor_fields(job))
         await asyncio.sleep(0)  # a list has many jobs, and each needs a read of the database
-        return body if names is None else {**body, **jobs.place(job, names)}
+        return body if names is None else {**body, **jobs.instance(job, names)}
 
 
 def _created(job: Job) -> Response:

@@ -12,6 +12,7 @@ from qwicket.dialects.bodies import decode, invalid
 from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import RUNTIME
+from qwicket.dialects.ibm.paths import Instance
 from qwicket.dialects.times import parse_time
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import Headers, QueryParams
 
-    from qwicket.dialects.ibm.projects import Place
     from qwicket.gateway.budgets import BudgetState
     from qwicket.model.limits import Limits
 
@@ -66,10 +66,10 @@ class RunBody(msgspec.Struct, frozen=True, kw_only=True):
     calibration_id: _Word | None = None
 
     @property
-    def place(self) -> Place | None:
+    def instance(self) -> Instance | None:
         if self.hub is None or self.group is None or self.project is None:
             return None
-        return self.hub, self.group, self.project
+        return Instance(self.hub, self.group, self.project)
 
 
 class SessionBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,12 +174,12 @@ def submission(body: RunBody, headers: Headers) -> Submission:
 
 def _content(body: RunBody, source: bytes) -> bytes:
     """Return a digest of all that was submitted: the program may have many megabytes."""
-    rest = (body.backend, body.place, body.session_id, body.tags, body.cost)
+    rest = (body.backend, body.instance, body.session_id, body.tags, body.cost)
     return hashlib.sha256(source + msgspec.json.encode(rest)).digest()
 
 
-def place(text: str | None, field: str) -> Place | None:
-    """Return the place in a text such as `hub/group/project`; None stays None.
+def instance(text: str | None, field: str) -> Instance | None:
+    """Return the instance in a text such as `hub/group/project`; None stays None.
 
     Raises:
         InvalidRequest: The text is malformed.
@@ -189,7 +189,7 @@ def place(text: str | None, field: str) -> Place | None:
     parts = text.split("/")
     if len(parts) != 3:
         raise invalid(f"{field} must be hub/group/project", text, field)
-    return parts[0], parts[1], parts[2]
+    return Instance(*parts)
 
 
 def list_query(query: QueryParams, limits: Limits) -> JobQuery:

@@ -106,7 +106,7 @@ class Handlers(RuntimeHandlers):
     async def _listed_project(self, actor: Actor, request: Request[None]) -> str:
         return actor.project
 
-    async def _acting(self, actor: Actor, instance: str | None) -> Actor:
+    async def _for_project(self, actor: Actor, instance: str | None) -> Actor:
         instances.check_crn(instance, actor)
         return actor
 
