@@ -104,7 +104,9 @@ def _inflated(body: bytes, max_bytes: int, limits: Limits, where: str) -> bytes:
             field=where,
         )
     if not is_whole:
-        raise InvalidRequest(f"{where}.outcome is not whole.", field=where)
+        raise InvalidRequest(
+            f"{where}.outcome is incomplete, or has more after its end.", field=where
+        )
     return raw
 
 
