@@ -513,6 +513,11 @@ OTHER: dict[RemoteKind, Any] = {
 """Results of another job, where results name theirs."""
 
 
+def test_a_result_of_a_job_without_a_marker_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OTHER, "ionq", {"id": "theirs", "status": "completed"})
+    test_a_result_of_another_job_does_not_count("ionq")
+
+
 @pytest.mark.parametrize("kind", OTHER)
 def test_a_result_of_another_job_does_not_count(kind: RemoteKind) -> None:
     def body(request: Request) -> Any:

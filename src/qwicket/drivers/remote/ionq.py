@@ -177,7 +177,7 @@ class IonQCloud:
                 distributions = [distributions[0][child] for child in children]
         except (KeyError, TypeError, ValueError):
             raise InvalidResult("it has no result for each circuit") from None
-        if job.get("id") != id:
+        if job.get("id") != id or _marker(job) is None:
             raise InvalidResult("it belongs to another job")
         if len(distributions) != len(circuits):
             raise InvalidResult(f"it has {len(distributions)} results, not {len(circuits)}")
