@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES}
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
+_MAX_LISTED: Final = 20
 _PAGE_ROWS: Final = 25
 _MAX_TEXT_BYTES: Final = 16_000
 """Size of the values of all rows of a page."""
@@ -311,19 +312,26 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
     )
     if not response or action in section.row_actions:  # the row shows what has changed
         return pages.redirect(section_path)
-    tables = [rows for rows in response.values() if _is_table(rows)]
     single = {key: value for key, value in response.items() if not _is_table(value)}
+    tables = [
+        [_labelled(each if isinstance(each, dict) else {key: each}) for each in value]
+        for key, value in response.items()
+        if key not in single
+    ]
     return pages.renderer.page(
         "admin-done",
         title=f"Done: {action.label}",
         rows=_labelled(single),
-        tables=[[_labelled(row) for row in rows] for rows in tables],
+        tables=tables,
         **values,
     )
 
 
 def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    """Return whether a value is shown as a table: objects, or more items than fit into a line."""
+    if not isinstance(value, list) or not value:
+        return False
+    return isinstance(value[0], dict) or len(value) > _MAX_LISTED
 
 
 def _labelled(values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -467,7 +475,9 @@ def _cells(section: Section, row: dict[str, Any]) -> list[str]:
 
 def _cell(value: Any) -> str:
     text = _text(value)
-    return text if len(text) <= _MAX_CELL_CHARS else text[:_MAX_CELL_CHARS] + "…"
+    if isinstance(value, list) or len(text) <= _MAX_CELL_CHARS:
+        return text
+    return text[:_MAX_CELL_CHARS] + "…"
 
 
 def _text(value: Any) -> str:
