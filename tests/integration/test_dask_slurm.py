@@ -71,7 +71,7 @@ def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
 def test_a_job_of_several_cores_is_one_worker_and_those_without_work_are_closed(
     slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """dask-jobqueue would begin a worker for each core, and count workers as jobs."""
+    """dask-jobqueue would begin a worker for each core, and count each Slurm job as one worker."""
     for name, value in {**slurm.env, "HOME": str(tmp_path), "PYTHONPATH": WORKER_PATH}.items():
         monkeypatch.setenv(name, value)
     address = parse(CLUSTER.replace("cores=1", "cores=2"))
@@ -104,7 +104,7 @@ def test_a_job_of_several_cores_is_one_worker_and_those_without_work_are_closed(
         await asyncio.to_thread(await_slots, compute, 2)
         release(paths[0])
         assert len(await running[0]) == 1, "its worker was kept"
-        assert len(slurm.jobs()) == 1
+        await asyncio.to_thread(until, lambda: len(slurm.jobs()) == 1, "one Slurm job is left")
 
     async def main() -> None:
         compute = DaskCompute(cluster, settings)

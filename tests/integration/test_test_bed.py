@@ -457,6 +457,7 @@ def test_the_assertions_of_the_journal_fail_when_they_should(
     ) as other:
         submit(other)
     cloud.assert_one_job_each()
+    assert [each.account for each in cloud.requests(method="POST")] == ["tester", "ben"]
     submit(http)
     with pytest.raises(JournalError, match="made the same job twice"):
         cloud.assert_one_job_each()

@@ -94,9 +94,12 @@ class CrookedProxy(CuttingProxy):
                 self._answers[_ID.sub(b"*", line)].append((line, answer))
         if wrong.get(fault):
             answer = self._random.choice(wrong[fault])
-        elif fault in _EDITS and (edited := _edited(answer, _EDITS[fault])) != answer:
-            self.faults.append(fault)
+        elif fault in _EDITS:
+            edited = _edited(answer, _EDITS[fault])
+            if edited == answer:
+                fault = self._random.choice(_AFTER)  # there is nothing to edit
             answer = edited
+            self.faults.append(fault)
         return self._answer(client, answer, fault)
 
     def _wrong_answers(self, line: bytes, *, is_submission: bool) -> dict[str, list[bytes]]:

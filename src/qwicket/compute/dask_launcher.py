@@ -97,11 +97,11 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
     folder = Path(_OWN_FOLDER).expanduser()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # By default it begins several workers in a Slurm job, and then counts jobs as workers.
-    processes = config.get("jobqueue.slurm.processes", None) or 1
-    arguments = {"processes": processes, **options}
+    section = f"jobqueue.{options.get('config_name', 'slurm')}"
+    arguments = {"processes": config.get(f"{section}.processes", None) or 1, **options}
     for name in ("shared_temp_directory", "log_directory"):
         # By default Dask uses the folder in which the server was started.
-        if not config.get(f"jobqueue.slurm.{name.replace('_', '-')}", None):
+        if not config.get(f"{section}.{name.replace('_', '-')}", None):
             arguments.setdefault(name, str(folder))
     interface = {"interface": options["interface"]} if "interface" in options else {}
     return SLURMCluster(

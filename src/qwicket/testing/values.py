@@ -171,7 +171,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         at: Beginning of the request, in seconds since the test bed started.
         seconds: Seconds until the response was complete.
         dialect: Name of the dialect.
-        account: Id of the account of the jobs that it created, or "".
+        account: Name of the account of the jobs that it created, or "".
         method: HTTP method.
         path: Path without its query.
         query: Query without its `?`.

@@ -104,8 +104,10 @@ def test_what_is_not_compressed_counts_as_well(made: tuple[Encoded, Frame]) -> N
     for size in range(left - 6, left + 2):
         first = hashed(padded(outcome, size))
         bomb = hashed(zlib.compress(bytes(5_000_000), 9))
-        with pytest.raises(LimitExceeded):
+        with pytest.raises(LimitExceeded) as refused:
             outcome_checks.check([(0, first), (1, bomb)], [frame] * 2, OPTIONS, LIMITS)
+        is_too_long = len(first.body) > LIMITS.jobs.result_bytes
+        assert refused.value.field == ("parts[0]" if is_too_long else "parts[1]")
 
 
 def test_the_parts_of_a_job_share_what_is_allowed(made: tuple[Encoded, Frame]) -> None:

@@ -26,13 +26,13 @@ def request(journal: JournalKeeper, method: str) -> Record:
 
 @pytest.mark.parametrize(("method", "has_earlier"), [("GET", True), ("POST", False)])
 def test_only_a_read_has_an_earlier_answer(method: str, has_earlier: bool) -> None:
-    journal = JournalKeeper()
+    journal = JournalKeeper(str)
     first, second = request(journal, method), request(journal, method)
     assert journal.earlier(second) is (first if has_earlier else None)
 
 
 def test_the_first_64_kib_of_each_body_are_kept() -> None:
-    record = request(JournalKeeper(), "POST")
+    record = request(JournalKeeper(str), "POST")
     for chunk in (bytes(KEPT_BYTES - 1), b"ab", b"c"):
         record.received({"type": "http.request", "body": chunk})
         record.sent({"type": "http.response.body", "body": chunk})

@@ -97,11 +97,9 @@ class Bed(App):
         self._folder = settings.data_dir
         self._draws = draws
         self._strict = strict
-        self.journal = JournalKeeper(warns=strict is None)
+        self.journal = JournalKeeper(self._name_of, warns=strict is None)
         self.faults = Faults(self._tokens_of)
-        self.scenarios = Scenarios(
-            lambda id: self._names.get(id, ""), lambda device: device in self._families
-        )
+        self.scenarios = Scenarios(self._name_of, lambda device: device in self._families)
         self._names: dict[str, str] = {}
         self._credentials: dict[str, Credentials] = {}
         self._control = Control(self, secret)
@@ -165,6 +163,9 @@ class Bed(App):
             gap_s=math.inf,  # its clock jumps
         )
         return self._liveness
+
+    def _name_of(self, account: str) -> str:
+        return self._names.get(account, "")
 
     def _tokens_of(self, account: str) -> list[str]:
         found = self._credentials.get(account)

@@ -12,6 +12,8 @@ from qwicket.testing.bed.strictness import unknown_names
 from qwicket.testing.values import Exchange, Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Message, Scope
 
     from qwicket.dialects.routing import Route
@@ -84,10 +86,12 @@ class JournalKeeper:
     """Keeps the newest entries, and the times at which jobs ended.
 
     Args:
+        name_of: Function that returns the name of an account, by its id.
         warns: Whether parameters and fields that no route declares are reported.
     """
 
-    def __init__(self, *, warns: bool = True) -> None:
+    def __init__(self, name_of: Callable[[str], str], *, warns: bool = True) -> None:
+        self._name_of = name_of
         self._warns = warns
         self._began = time.monotonic()
         self._records: deque[Record] = deque(maxlen=_MAX_ENTRIES)
@@ -139,7 +143,7 @@ class JournalKeeper:
         for each in records:
             if self._warns and each.warnings is None and each.status:
                 each.warnings = _warnings(each)  # only now, so that no request waits for it
-        found = tuple(_exchange(each, redact) for each in records)
+        found = tuple(_exchange(each, redact, self._name_of(each.account)) for each in records)
         return Journal(found, self._dropped, {**self._ended})
 
     def _redactor(self) -> Redactor:
@@ -196,14 +200,14 @@ def _identity(record: Record) -> tuple[object, ...]:
     return scope["method"], scope["path"], scope["query_string"], *signed_in
 
 
-def _exchange(record: Record, redact: Redactor) -> Exchange:
+def _exchange(record: Record, redact: Redactor, account: str) -> Exchange:
     scope = record.scope
     return Exchange(
         number=record.number,
         at=record.at,
         seconds=record.seconds,
         dialect=record.dialect,
-        account=record.account,
+        account=account,
         method=scope["method"],
         path=redact(scope["path"]),
         query=redact(scope["query_string"].decode("latin-1")),
