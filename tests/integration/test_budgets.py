@@ -113,7 +113,7 @@ def test_each_dialect_refuses_in_its_own_shape_with_the_name_of_the_budget(
     assert answer.status_code == STATUSES[prefix], answer.text
     assert "retry-after" not in answer.headers
     said = SHAPES[prefix](answer)
-    assert f"The budget of 0 jobs in total for the project {spender.name} is spent" in said
+    assert f"The budget of 0 jobs in total for the project {spender.name} is not enough" in said
 
 
 def test_an_uploaded_program_beyond_the_budget_fails_its_job_and_ends_the_waiting(
@@ -129,7 +129,7 @@ def test_an_uploaded_program_beyond_the_budget_fails_its_job_and_ends_the_waitin
         ended = client.ended(draft["id"])
         assert ended["status"] in ibm.FINAL
         assert ended["status"] != "COMPLETED"
-        assert "is spent" in str(ended["error"])
+        assert "is not enough" in str(ended["error"])
 
 
 def test_the_problem_has_its_code_and_the_docs_a_page_for_it(

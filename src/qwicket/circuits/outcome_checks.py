@@ -158,7 +158,7 @@ def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
         del rest[0]
     _need(len(rest) == 1, "samples must have a row for each shot and a column for each measurement")
     fits = 0 <= rest[0] <= frame.columns
-    _need(fits, f"it has {rest[0]} columns, more than {frame.columns}")
+    _need(fits, f"it has {rest[0]} columns, not 0 to {frame.columns}")
     _need(samples.dtype in frame.dtypes, f"samples must be {' or '.join(frame.dtypes)}")
     _check_size(SAMPLES, samples)
     if samples.dtype != "<i2":  # floating-point numbers
@@ -309,7 +309,7 @@ def _check_size(name: str, array: Array) -> None:
 def _check_metadata(outcome: Outcome) -> None:
     for label in (outcome.engine, outcome.engine_version):
         fits = len(label) <= _NAME_CHARS and label.isprintable()
-        _need(fits, f"engine and version may have {_NAME_CHARS} printable characters")
+        _need(fits, f"engine and version may have at most {_NAME_CHARS} printable characters")
     _need(
         _NOTES.issuperset(outcome.notes) and len(outcome.notes) <= len(_NOTES),
         "it has an unknown note",

@@ -1,6 +1,6 @@
-"""Sessions of people at the pages, and the tokens that they make for themselves.
+"""Browser sessions at the pages under `/ui`, and the tokens that people make for themselves.
 
-A session is a random text in a cookie, of which the database has the digest. Each request reads the
+A session has a random secret in a cookie; the database has only its SHA-256. Each request reads the
 session and its account, so the end of a session takes effect on all servers at once.
 """
 
@@ -56,8 +56,8 @@ class Sessions:
 
         Args:
             actor: Who has signed in.
-            replaced: Secret of the session that the browser had before, if any. That session ends,
-                so that it signs in nobody else who knew the secret.
+            replaced: Secret of the session that the browser had before, if any. That session ends:
+                somebody else may know its secret.
 
         Raises:
             Unauthenticated: The account is disabled.
@@ -86,7 +86,7 @@ class Sessions:
         actor = await self._sign_in.by_subject(f"account {account}")
         if actor.role != "admin":
             return actor
-        # Administrators may make tokens with this scope here, so the pages have it as well.
+        # An administrator could make a token with this scope here, so the session has it at once.
         return structs.replace(actor, scopes=actor.scopes | {Scope.ADMIN})
 
     async def end(self, secret: str) -> None:
@@ -106,14 +106,14 @@ class Sessions:
 
         Args:
             actor: Who is signed in.
-            scopes: At most `own_scopes`; by default the three that reading and submitting need.
-            project: Name of one of the account's projects; by default its own.
+            scopes: Some of `own_scopes`; by default the three that reading and submitting need.
+            project: Name of one of the account's projects; by default that with the account's name.
             life_s: Seconds until it expires; by default never.
-            aws: Whether it is a key pair, with which AWS's clients sign requests.
+            aws: Whether to make a key pair, with which AWS's clients sign requests.
 
         Raises:
-            InvalidRequest: There is no such scope, the project's name is invalid, the life is out
-                of its range, or there is no master key for key pairs.
+            InvalidRequest: There is no such scope, the project's name is invalid, `life_s` is out
+                of range, or there is no master key for key pairs.
             Forbidden: The account may not have a token with such a scope.
             NotFound: The account has no such project.
             LimitExceeded: The account has its maximum of tokens.
@@ -128,7 +128,7 @@ class Sessions:
         token = Token(
             id=new_id(now),
             account=actor.account,
-            project="",
+            project="",  # `add_token` fills it in
             scopes=_granted(scopes, actor.role),
             devices=(),
             created_at=now,
@@ -140,7 +140,7 @@ class Sessions:
             token,
             account=actor.account_name,
             project=project,
-            digest=digest(pair.key_id if pair else secret),
+            digest=digest(pair.key_id if pair else secret),  # the secret follows from the key id
             maximum=self._limits.quotas.tokens,
         )
         return NewToken(stored, secret, pair.key_id if pair else None)
@@ -149,7 +149,7 @@ class Sessions:
         """Revoke a token of the actor's account and all tokens made from it.
 
         Raises:
-            NotFound: The account has no such token.
+            NotFound: The account has no such token, or it is revoked already.
         """
         # A text other than an id may contain NUL, on which PostgreSQL raises.
         is_id = parse_id(token) is not None

@@ -23,17 +23,17 @@ DAY_MS: Final = 86_400_000
 _MONDAY: Final = 3
 """1970-01-01 was a Thursday, three days after a Monday."""
 _NAMES: Final[dict[str, str]] = {"seconds": "device-seconds", "cost": "credits"}
-"""Names in texts of the units that are stored in millionths."""
+"""Units that are stored in millionths, with their names in messages."""
 
 
 class Use(NamedTuple):
-    """What a job uses, in whole numbers, so that sums are exact.
+    """What one job, or several together, use; in whole numbers, so that sums are exact.
 
     Attributes:
-        jobs: 1, or 0 if it did not run.
-        shots: Shots of all its circuits.
+        jobs: Number of jobs, without those that did not run.
+        shots: Shots of all circuits.
         seconds: Device-seconds, in microseconds.
-        cost: Cost by the formula of its device, in millionths of a credit.
+        cost: Cost by the formula of the device, in millionths of a credit.
     """
 
     jobs: int
@@ -52,7 +52,7 @@ NO_USE: Final = Use(0, 0, 0, 0)
 
 
 def use(jobs: int, shots: int, seconds: float, cost: DeviceCost | None) -> Use:
-    """Return what a job uses. Amounts are capped at `MAX_STORED`, which exceeds any budget."""
+    """Return what a job uses. Amounts are capped at `MAX_STORED`, the largest budget."""
     micros = round(min(seconds * MICRO, MAX_STORED))
     price = cost.of(jobs, shots, micros / MICRO) if cost is not None else 0.0
     return Use(jobs, min(shots, MAX_STORED), micros, round(min(price * MICRO, MAX_STORED)))
@@ -91,7 +91,7 @@ class Budget(msgspec.Struct, frozen=True):
         period: When the use starts again from zero.
         maximum: What may be used in a period.
         used: What was used or is reserved in the period that began at `begun_at`.
-        begun_at: Beginning of the last period with use.
+        begun_at: Beginning of the period to which `used` belongs.
     """
 
     id: str
@@ -105,7 +105,7 @@ class Budget(msgspec.Struct, frozen=True):
     created_at: int
 
     def used_at(self, now: int) -> int:
-        """Return what was used or is reserved in the period of a time."""
+        """Return what was used or is reserved in the period that contains `now`."""
         return self.used if self.begins_at(now) == self.begun_at else 0
 
     def ends_at(self, now: int) -> int | None:
@@ -121,7 +121,7 @@ class Budget(msgspec.Struct, frozen=True):
             now: Unix milliseconds.
 
         Raises:
-            BudgetSpent: The rest of the budget is less than the job needs.
+            BudgetSpent: Less is left than the job needs.
         """
         amount: int = getattr(needed, self.unit)
         used = self.used_at(now)
@@ -131,7 +131,7 @@ class Budget(msgspec.Struct, frozen=True):
 
     def begins_at(self, now: int) -> int:
         """Return the beginning of the present period; 0 without one."""
-        # A period never begins anew because the clock of another server is behind.
+        # The clock of another server may be behind. An earlier period would begin again from zero.
         return max(self.begun_at, period_start(self.period, now))
 
     def title(self, project: str) -> str:
@@ -149,7 +149,7 @@ class Budget(msgspec.Struct, frozen=True):
         again = f" Its next period begins at {_iso(end)}." if end is not None else ""
         used_text = self._text(used)
         return (
-            f"The budget of {self.title(project)} is spent: {used_text}"
+            f"The budget of {self.title(project)} is not enough: {used_text}"
             f" {'is' if used_text.startswith('1 ') else 'are'} used or reserved, and this job needs"
             f" {self._text(amount)}.{again}"
         )

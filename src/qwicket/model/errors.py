@@ -121,7 +121,7 @@ class Forbidden(QwicketError):
 
 class BudgetSpent(Forbidden):
     code = "budget_spent"
-    title = "A budget of the project is spent."
+    title = "A budget of the project is not enough."
     cause = (
         "The jobs of the project may use a limited number of jobs, shots, device-seconds or"
         " credits, and the rest is less than this job needs. The detail names the budget."

@@ -136,7 +136,7 @@ def seconds(at: str) -> float:
         (result("0 1"), "it has 1 shots, not 2"),
         (result("0 x", "1 1"), "a shot is not a list of numbers"),
         (result("0 1", "2"), "different numbers of readings"),
-        (result("0 1 2", "0 1 2"), "it has 3 columns, more than 2"),
+        (result("0 1 2", "0 1 2"), "it has 3 columns, not 0 to 2"),
         ({"results": []}, "there must be 1 outcomes"),
         ({}, "the result has another form than sqooler's"),
         ({"results": [{"shots": 2, "data": {}}]}, "the result has another form than sqooler's"),

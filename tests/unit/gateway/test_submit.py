@@ -220,7 +220,7 @@ async def test_a_matrix_product_state_has_its_bounds(roomy: Gateway, ada: Actor)
     tangled = {"source": program(60, *crossing)}
     with pytest.raises(LimitExceeded, match=r"takes 26 .*, or 29 where all gates are Clifford"):
         await roomy.jobs.submit(ada, submission(**tangled))
-    with pytest.raises(InvalidRequest, match="may entangle more than a bond of 1024 holds"):
+    with pytest.raises(InvalidRequest, match="may need a bond dimension above 1024"):
         await roomy.jobs.submit(ada, submission(engine="aer-mps", **tangled))
 
 

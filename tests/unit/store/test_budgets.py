@@ -68,7 +68,7 @@ async def test_a_submission_beyond_the_budget_is_refused_and_leaves_nothing(
     assert isinstance(refused, BudgetSpent)
     assert refused.status == 403
     assert refused.detail == (
-        "The budget of 250 shots in total for the project ada is spent: 200 shots are used or"
+        "The budget of 250 shots in total for the project ada is not enough: 200 shots are used or"
         " reserved, and this job needs 100 shots."
     )
     assert await used(store) == 200

@@ -10,7 +10,10 @@ from qwicket.dialects.registration import Registration
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An error; `meta` has the messages about a field."""
+    """An error. `meta` has the messages about an invalid field, by its name.
+
+    `status` is the number of `status_code`, for Strawberry Fields up to 0.18.
+    """
 
     status: int
     status_code: int
@@ -25,8 +28,8 @@ REGISTRATION: Final = Registration(
     shows={"photonic": ("blackbird",)},
     title="Xanadu Cloud's API",
     lead=(
-        "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. A"
-        " token is exchanged for an access token, which goes into `Authorization: Bearer …`."
+        "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. They"
+        " exchange the user's token for an access token, which goes into `Authorization: Bearer …`."
         " Results are NumPy files."
     ),
     security={"token": {"type": "http", "scheme": "bearer"}},

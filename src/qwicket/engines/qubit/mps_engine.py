@@ -61,7 +61,7 @@ class ProductStateEngine:
             raise CannotRun("unsupported", f"{MPS} runs ideal circuits, measured at the end")
         bits = bonds(program.ops).bits
         if bits > MAX_BOND_BITS:
-            text = f"the circuit may entangle more than a bond of {1 << MAX_BOND_BITS} holds"
+            text = f"the circuit may need a bond dimension above {1 << MAX_BOND_BITS}"
             raise CannotRun("unsupported", f"{MPS}: {text}")
         # Aer crashes if it cannot allocate memory, so this raises MemoryError first.
         np.empty(_SPARE_BYTES + mps_bytes(program.n_qubits, bits), dtype=np.uint8)

@@ -1,6 +1,6 @@
 """Engines that a job may name: which are installed, and which jobs each cannot run.
 
-Imported by the server: no NumPy, no simulator.
+The server imports this module, so it imports neither NumPy nor a simulator.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ QSIM: Final = "qsim"
 MPS: Final = "aer-mps"
 
 MAX_BOND_BITS: Final = 10
-"""log2 of the largest bond of `aer-mps`. With it a gate on two neighbours takes about 40 s, and
-eight times as long for each further bit."""
+"""log2 of the largest bond dimension that `aer-mps` accepts. At this one a gate on two neighbours
+takes about 40 s; each further bit multiplies the time by eight."""
 
 _PACKAGES: Final[Mapping[str, str]] = {
-    STATE_VECTOR: "numpy",
+    STATE_VECTOR: "numpy",  # which runs it where Qulacs is missing
     CLIFFORD: "stim",
     QSIM: "qsimcirq",
     MPS: "qiskit_aer",
@@ -34,15 +34,24 @@ _PACKAGES: Final[Mapping[str, str]] = {
 
 @cache
 def list_installed() -> tuple[str, ...]:
-    """Return the engines whose package is installed, without importing them."""
+    """Return the engines whose package is installed, without importing the packages."""
     return tuple([name for name, package in _PACKAGES.items() if find_spec(package)])
 
 
 def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
-    """Return why the engine named in the options cannot run a job, as a clause, or None."""
+    """Return why the engine named in the options cannot run a job, or None.
+
+    The text completes the sentence "X does not run this job: …".
+    """
     if options.engine == CLIFFORD:
         fits = fits_stabilizers(summary, options.noise)
-        return None if fits else "it runs Clifford circuits, with Pauli noise at most"
+        return (
+            None
+            if fits
+            else (
+                "it runs Clifford circuits; noise must be Pauli noise, and then without conditions"
+            )
+        )
     if options.engine not in (QSIM, MPS):
         return None
     if options.noise is not None:
@@ -50,26 +59,32 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     if summary.n_splits or summary.n_branches:
         return "it runs only circuits that measure at their end"
     if options.engine == QSIM:
+        # `aer-mps` gives relative frequencies in their place.
         has_exact = PROBABILITIES in options.outputs
         return "it computes in single precision and gives no probabilities" if has_exact else None
     if summary.n_bond_bits > MAX_BOND_BITS:
-        return f"the circuit may entangle more than a bond of {1 << MAX_BOND_BITS} holds"
+        return f"the circuit may need a bond dimension above {1 << MAX_BOND_BITS}"
     return None
 
 
 def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
-    """Return whether a stabilizer simulator can run a job."""
+    """Return whether a stabilizer simulator can run a job.
+
+    It runs any Clifford circuit without noise. With noise, which must be Pauli noise, it draws all
+    shots at once, so that no operation may depend on a measured bit.
+    """
     if noise is None:
         return summary.is_clifford
     return summary.is_clifford and not (summary.n_branches or _is_damped(noise))
 
 
 def _is_damped(noise: NoiseModel) -> bool:
-    """Return whether some gate has amplitude damping, which is not a mixture of Paulis."""
+    """Return whether some gate of the model, or relaxation during it, damps amplitudes."""
     gates = [noise.one_qubit, noise.two_qubit, noise.multi_qubit, *noise.gates.values()]
     for site in noise.sites:
         gates += [site.default, site.multi_qubit, *site.gates.values()]
     found = [each for each in gates if each is not None]
+    # Relaxation damps during every gate that takes time, so one of them is enough.
     longest = max(each.duration_s for each in found)
     relaxations = (noise.relaxation, *noise.relaxation_of.values())
     return any(each.amplitude_damping for each in found) or any(

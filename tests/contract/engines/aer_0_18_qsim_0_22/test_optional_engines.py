@@ -309,7 +309,7 @@ def test_outcomes_wider_than_a_machine_word() -> None:
 
 def test_circuits_that_may_entangle_too_much_are_refused() -> None:
     crossing = [Gate("swap", (q, 59 - q)) for q in range(30)]
-    with pytest.raises(CannotRun, match="more than a bond of 1024"):
+    with pytest.raises(CannotRun, match="bond dimension above 1024"):
         qubit_math.run(measured(60, crossing), 5, outputs=COUNTS, engine="aer-mps")
 
 

@@ -100,4 +100,4 @@ def test_bonds_have_a_bound() -> None:
         return Summary("qubit", 1, 60, 60, 60, n_bond_bits=bits)
 
     assert ask(summary(MAX_BOND_BITS), "aer-mps") is None
-    assert "a bond of 1024" in (ask(summary(MAX_BOND_BITS + 1), "aer-mps") or "")
+    assert "a bond dimension above 1024" in (ask(summary(MAX_BOND_BITS + 1), "aer-mps") or "")

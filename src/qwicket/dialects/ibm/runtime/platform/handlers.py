@@ -1,6 +1,6 @@
 """Handlers that only the platform channel has: sign-in, instances, usage, the list of devices.
 
-`runtime/shared.py` has the handlers of both channels.
+`runtime/shared.py` has the handlers of both channels, this one and the classic one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REFRESH_TOKEN_S: Final = 72 * 3600.0
 
 
 class AccountHandlers:
-    """The handlers of `/ibm/runtime`: sign-in, the search for instances, and their price plan.
+    """The handlers of `/ibm/runtime`: sign-in, the search for instances, and their pricing plan.
 
     Args:
         gateway: Does the work.
@@ -47,7 +47,7 @@ class AccountHandlers:
         return await sign_in.actor(self._gateway, request)
 
     async def issue_access_token(self, request: Request[wire.Grant]) -> Response:
-        """Exchange a token, or a refresh token, for an access token."""
+        """Exchange a Qwicket token, or a refresh token, for an access token and a refresh token."""
         grant, tokens = request.payload, self._gateway.access_tokens
         if grant.type == wire.KEY_GRANT:
             actor = await self._gateway.auth.by_token(grant.key, request.client_address)
@@ -77,7 +77,7 @@ class AccountHandlers:
         return json({"keys": []})
 
     async def search_instances(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
-        """Search for instances: the token's project is the only one."""
+        """Search for instances: the token's project, if the query is for services of this kind."""
         if instances.SERVICE not in request.payload.query:
             return json({"items": [], "limit": 0})
         own = await self._gateway.accounts.projects(actor)
@@ -85,7 +85,7 @@ class AccountHandlers:
         return json({"items": items, "limit": len(items)})
 
     async def read_plan(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the price plan of an instance."""
+        """Read the pricing plan of an instance."""
         if request.path_params["plan"] != instances.PLAN:
             raise NotFound(f"There is no such plan; the only plan is {instances.PLAN}.")
         return json(instances.plan())
@@ -128,14 +128,15 @@ class Handlers(RuntimeHandlers):
             "qubits": view.qubits,
             "queue_length": forecast.n_waiting,
             "status": status,
-            "is_simulator": view.calibration is None,
+            "is_simulator": view.calibration is None,  # ideal: machines and twins have one
         }
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read how many seconds the account's jobs ran in the instance this month.
+        """Read how many seconds the account's jobs of this month ran in the instance.
 
-        If its project has a budget of seconds, the seconds, the limit and the period are those of
-        the budget, which all jobs of the project use.
+        Jobs count in the month of their submission. If the project has a budget of seconds, the
+        seconds, the limit and the beginning of the period are those of the budget, which all jobs
+        of the project use; seconds that are reserved count as used.
         """
         month = Month.current()
         used_s = await self._usage.get(
@@ -143,17 +144,17 @@ class Handlers(RuntimeHandlers):
             lambda: self._used_s(actor, actor.project, month.began),
         )
         budgets = self._gateway.budgets
-        budget = budgets.with_least_left(await budgets.of(actor), actor.project, "seconds")
+        found = budgets.with_least_left(await budgets.of(actor), actor.project, "seconds")
         began = month.began
-        if budget is not None:
-            began = budget.begins_at or budget.budget.created_at
+        if found is not None:
+            began = found.begins_at or found.budget.created_at
         return json(
             {
                 "instance_id": instances.crn(actor.project),
                 "plan_id": instances.PLAN,
                 "usage_consumed_seconds": used_s,
                 "usage_limit_reached": False,
-                **wire.usage_limit(budget),
+                **wire.usage_limit(found),  # replaces the two fields above if there is a budget
                 "usage_period": {
                     "start_time": format_time(began),
                     "end_time": format_time(month.now),
