@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
 import httpx
@@ -97,6 +98,35 @@ def test_after_a_kill_between_commit_and_answer_the_same_content_is_the_same_job
     after = {first.send(), first.send()}
     assert len(after - {lost} - on_purpose) == 2
     assert first.ids() == {lost, *on_purpose, *after}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_after_a_kill_before_the_key_is_deleted_a_job_that_was_named_is_another(
+    database_url: str | None,
+    serve: Serve,
+    http: Callable[[LiveServer], httpx.Client],
+    is_named: bool,
+) -> None:
+    server = serve("server", database_url)
+    client = Submitter(server, http(server))
+    with closing(sqlite3.connect(server.folder / "data" / "qwicket.db")) as file:
+        file.execute(
+            "create trigger late before delete on idempotency begin select raise(ignore); end"
+        )
+        first = client.send()
+        server.kill()
+        file.execute("drop trigger late")
+    server.start()
+    if is_named:
+        assert client.http.get(f"{PLATFORM}/jobs/{first}").json()["id"] == first
+    else:
+        assert client.ids() == {first}
+    second, third = client.send(), client.send()
+    assert (second == first) is not is_named
+    assert third not in (first, second)
+    assert client.ids() == {first, second, third}
 
 
 @pytest.mark.timeout(120)

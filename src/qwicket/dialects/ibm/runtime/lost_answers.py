@@ -2,8 +2,8 @@
 
 Clients repeat a POST without an idempotency key after a proxy's 502 or 504. So a submission's
 content is its key until its response has been delivered. After that the key is deleted, because a
-user may submit two equal jobs on purpose. The key is stored with the job, so after a crash no
-response counts as delivered.
+user may submit two equal jobs on purpose. The key is stored with the job, so after a crash a
+response counts as delivered only once the account names its job by the id.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class LostAnswers:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
         self._undeleted: dict[_Content, Job] = {}
+        self._began_ms = _now_ms()
+        self._named: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(
@@ -73,20 +75,32 @@ class LostAnswers:
             raise
         try:
             await self._delete_key(content)
-            job = await self._job(submit)
+            job = await self._job(submit, key)
             response = render(job)
         except BaseException:
             self._end(content)
             raise
         return _Response(response, partial(self._follow, content, job))
 
-    async def _job(self, submit: Callable[[], Awaitable[Job]]) -> Job:
-        began_ms = time.time_ns() // 1_000_000
+    def note_named(self, job: Job) -> None:
+        """Note that its account has named a job by the id, which the response told it.
+
+        This counts for jobs from before the start of this server. Of others their server knows
+        better whether the response was delivered: lists tell ids, too.
+        """
+        if self._began_ms - 1000 * _KEY_S < job.created_at < self._began_ms:
+            self._named.add(job.id)
+
+    async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
+        began_ms = _now_ms()
         job = await submit()
-        if job.created_at < began_ms:  # an earlier job: its server may be about to delete the key
+        if job.created_at >= began_ms:
+            return job
+        if job.id in self._named:
+            await self._gateway.jobs.forget_key(job, key)
+        else:  # an earlier job: its server may be about to delete the key
             await asyncio.sleep(_SETTLING_S)
-            return await submit()
-        return job
+        return await submit()
 
     def _follow(self, content: _Content, job: Job, delivered: Awaitable[bool] | None) -> None:
         if delivered is None:
@@ -122,6 +136,10 @@ class LostAnswers:
         turn.users -= 1
         if not turn.users:
             del self._turns[content]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class _Turn:

@@ -306,9 +306,12 @@ class RuntimeHandlers:
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         try:
-            return await self._gateway.jobs.get(actor, request.path_params["id"], dialect=RUNTIME)
+            job = await self._gateway.jobs.get(actor, request.path_params["id"], dialect=RUNTIME)
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
+        if job.account == actor.account:
+            self._lost_answers.note_named(job)
+        return job
 
     async def _vendor_fields(self, job: Job) -> wire.VendorFields:
         return wire.vendor_fields_decoder.decode(await self._gateway.jobs.vendor_fields(job))
