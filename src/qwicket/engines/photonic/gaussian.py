@@ -16,7 +16,7 @@ from qwicket.engines.photonic.gates import Complex, Real, omega
 
 _TOLERANCE: Final = 1e-6
 _MAX_PHOTONS: Final = 1e6
-"""Mean photons of all modes, without displacements. Above it covariances lose accuracy."""
+"""Mean photons of all modes together, without displacements; above, covariances lose accuracy."""
 
 
 class Gaussian:
@@ -55,21 +55,23 @@ class Gaussian:
         self.means[:, mode + self.n_modes] += 2 * by.imag
 
     def lose(self, mode: int, transmission: float, n_thermal: float = 0.0) -> None:
-        """Mix a mode with an environment of some mean photon number."""
+        """Mix a mode with a thermal environment of `n_thermal` mean photons."""
         noise = (1 - transmission) * (2 * n_thermal + 1)
         self.transform(np.eye(2) * transmission**0.5, (mode,))
         at = self.places((mode,))
         self.cov[at, at] += noise
+        self._check_photons()
 
     def prepare(self, modes: Sequence[int], cov: Real, means: Real) -> None:
-        """Replace k modes by a state of their own, with covariances 2k × 2k and 2k means (ħ = 2).
+        """Put k modes into a state with covariances 2k × 2k and 2k means (ħ = 2).
 
         Raises:
-            CannotRun: These are no state's covariances, or it has too many photons.
+            CannotRun: `cov` is no state's covariance matrix, or all modes have too many photons.
         """
         n = len(modes)
         largest = max(1.0, float(np.linalg.eigvalsh(cov)[-1]))
-        # Far below the smallest variance that a state can have, which is 1 / `largest`.
+        # At most a tenth of the smallest variance that a state with this largest one can have,
+        # 1 / `largest`, so that a variance of 0 is refused.
         tolerance = min(_TOLERANCE * largest, 0.1 / largest)
         bona_fide = np.linalg.eigvalsh(cov + 1j * omega(n))[0] >= -tolerance
         if not np.allclose(cov, cov.T, rtol=_TOLERANCE, atol=_TOLERANCE) or not bona_fide:
@@ -89,13 +91,13 @@ class Gaussian:
             raise CannotRun("unsupported", text)
 
     def homodyne(self, mode: int, angle: float, shots: int, rng: Generator) -> Real:
-        """Measure x cos φ + p sin φ of a mode, a value per shot, and condition all others on it."""
+        """Measure x cos φ + p sin φ of a mode, once per shot, and condition the other modes."""
         row = np.zeros((1, 2 * self.n_modes))
         row[0, self.places((mode,))] = np.cos(angle), np.sin(angle)
         return self._measure(row, np.zeros((1, 1)), shots, rng)[:, 0]
 
     def heterodyne(self, mode: int, shots: int, rng: Generator) -> Complex:
-        """Project a mode onto coherent states, and condition all others on it.
+        """Project a mode onto coherent states, and condition the other modes on the result.
 
         Returns an amplitude per shot.
         """
@@ -106,6 +108,7 @@ class Gaussian:
         return amplitudes
 
     def _measure(self, rows: Real, noise: Real, shots: int, rng: Generator) -> Real:
+        """Draw rows · r plus noise for each shot; condition the state on it (a Kalman update)."""
         spread = rows @ self.cov @ rows.T + noise
         shared = self.cov @ rows.T
         errors = rng.standard_normal((shots, len(rows))) @ np.linalg.cholesky(spread).T

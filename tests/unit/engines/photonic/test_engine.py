@@ -162,6 +162,12 @@ def test_a_formula_without_a_finite_value_is_refused() -> None:
         photons.run([Measure("homodyne", (0,)), gate, Measure("homodyne", (1,))], 2, 100, 0)
 
 
+def test_too_many_photons_of_an_environment_are_refused_also_if_nothing_follows() -> None:
+    ops: list[Op] = [Gate("ThermalLossChannel", (0,), (0.5, 1e9))]
+    with pytest.raises(CannotRun, match=r"5e\+08 photons are too many"):
+        photons.counts_of(ops, 1, 10, 1)
+
+
 def test_a_measured_value_displaces_only_so_far() -> None:
     gate = Gate("Xgate", (1,), (Formula(("q0", "cosh", (1e9, 0.0), "*")),))
     with pytest.raises(CannotRun, match=r"the limit 'displacement' is 1e\+06"):
