@@ -1,8 +1,8 @@
 """The loop of an agent: claim a job, run it with the lab's function, deliver the result.
 
-An agent runs one job at a time; several agents run several. Its thread renews the lease and
-receives directives while the function runs in a separate process. While the result is sent, a
-second thread renews the lease.
+An agent runs one job at a time; several agents run several. The function runs in a process of its
+own, while the agent's thread renews the lease and learns from the responses whether to go on or to
+stop. While the result is sent, a second thread renews the lease.
 """
 
 from __future__ import annotations
@@ -29,18 +29,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WAIT_S: Final = 30.0
-"""Longest wait of a claim for a job."""
+"""Time for which the server may hold a claim until there is a job."""
 _TICK_S: Final = 0.1
-"""Interval at which a waiting agent checks its time limits."""
+"""Longest pause between two checks of the time limits of a job."""
 _LOST: Final = "lost"
 _STOP: Final = "stop"
-_LEAVING_REASON: Final = "its agent stops"
+_LEAVING_REASON: Final = "the device's agent stops"
 
 _log = logging.getLogger(__name__)
 
 
 class LeaveRequested(BaseException):
-    """Raised by `leave`, or by the next wait after it, only while the agent has no job."""
+    """Ends a wait of an agent without a job, the present one or the next.
+
+    Not an `Exception`, so that no handler of errors around the wait catches it.
+    """
 
 
 class Agent:
@@ -49,9 +52,9 @@ class Agent:
     Args:
         api: The server.
         run: The lab's function, "module:function".
-        grace_s: Seconds after which a function that ignores a request to stop is killed. When the
-            agent itself must end, the running job may use the first three quarters of this time;
-            then its function is asked to stop.
+        grace_s: After a cancellation or a lost lease, the seconds that the function has to stop
+            before it is killed. When the agent must end, the seconds for the running job in all:
+            after three quarters its function is asked to stop.
     """
 
     def __init__(self, api: AgentAPI, run: str, *, grace_s: float = 20.0) -> None:
@@ -157,18 +160,25 @@ class _Work:
         self._is_lost = False
 
     def run_to_end(self, program: Program) -> None:
-        """Run it and deliver the result.
+        """Run the job and deliver its result.
 
         Raises:
-            ApiError: The server refuses the result, or to renew the lease.
+            ApiError: The server refuses the result, a renewal of the lease, or its release.
+            CannotStart: The lab's function cannot be loaded again.
         """
         if not self._begin(program):
             return
         try:
             message = self._listen()
         except ProcessDied as death:
-            _log.error("the lab's program died while running job %s: %s", self._lease.job, death)
-            self._release(f"the lab's program died: {death}", counts_as_attempt=True)
+            _log.error(
+                "the process of the lab's function died while running job %s: %s",
+                self._lease.job,
+                death,
+            )
+            self._release(
+                f"the process of the lab's function died: {death}", counts_as_attempt=True
+            )
             return
         except ApiError:
             self._supervisor.kill()  # else its outcome would be taken for that of the next job
@@ -193,11 +203,11 @@ class _Work:
             except ProcessDied:
                 continue
             return True
-        self._release("the lab's program cannot be started")
+        self._release("the process of the lab's function cannot be started")
         return False
 
     def refused(self, error: ApiError) -> None:
-        """Fail a job whose result, or the renewal of whose lease, the server refuses."""
+        """Fail the job after the server refused its result, a renewal or its release."""
         self._fail(Failed(f"The server refused the outcome: {error.detail}", "outcome_refused"), 0)
 
     def _listen(self) -> tuple[Any, ...] | None:
@@ -225,6 +235,7 @@ class _Work:
                 if not is_transient(error):
                     raise
                 _log.warning("a lease was not renewed: %s", error)
+                # Later than usual, for a server that may be overloaded: a lease lasts longer.
                 self._renew_at = time.monotonic() + pause_s(1, error) + self._api.renew_s
                 return
             directive = _LOST
@@ -265,7 +276,7 @@ class _Work:
         )
 
     def _pause(self, seconds: float) -> bool:
-        """Wait before a retry while renewing; return False when the agent must end now."""
+        """Wait before a retry, then renew the lease; return False if the agent must end now."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             leave_by = self._leave_by()

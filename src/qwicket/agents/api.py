@@ -203,7 +203,7 @@ class AgentAPI:
         Args:
             lease: The lease.
             reason: A short reason.
-            counts_as_attempt: Whether the lab's program died while it ran the job.
+            counts_as_attempt: Whether the process of the lab's function died while it ran the job.
 
         Raises:
             ClientError: The request failed.

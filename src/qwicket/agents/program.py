@@ -90,7 +90,7 @@ class Program:
         inputs: Values of the program's declared inputs; angles in radians.
         circuits: The parsed and validated program, see docs/agents.md.
         packed: The parsed circuits as the server sends them, in msgpack.
-        attempts: How often the lab's program died while it ran this job.
+        attempts: How often the process of the lab's function died while it ran this job.
     """
 
     job: str

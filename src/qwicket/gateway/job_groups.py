@@ -24,9 +24,9 @@ class JobGroups:
     """Open, read, close and cancel groups.
 
     An actor may read the groups of its account and of its account's projects; only the account that
-    opened a group changes it. All other groups count as unknown, and so does one for a device
-    outside the actor's token. All tokens of the account may use a group for any device; a token
-    sees and cancels only jobs on its own devices.
+    opened a group changes it. All other groups count as unknown, and so does one whose device is
+    outside the actor's token. A group without a device of its own is open to all tokens of the
+    account; with each a token sees and cancels only jobs on its own devices.
     """
 
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
@@ -45,11 +45,11 @@ class JobGroups:
         life_s: float | None = None,
         body: bytes = b"{}",
     ) -> Group:
-        """Open a group.
+        """Open a group. At the limit on groups, the account's oldest closed one is deleted.
 
         Args:
             actor: Owner of the group.
-            dialect: Dialect that shows the group.
+            dialect: The only dialect in which the group is visible.
             device: The only device of its jobs; by default any.
             name: A name for people.
             jobs_limit: Limit on its jobs.
@@ -57,9 +57,11 @@ class JobGroups:
             body: Opaque vendor fields.
 
         Raises:
-            NotFound: The dialect does not show such a device.
-            LimitExceeded: The name is too long, or the account has too many open groups.
-            InvalidRequest: A limit is below 1, or the name is invalid.
+            NotFound: The device does not exist in this dialect.
+            LimitExceeded: The name is too long, the life is too long or not positive, or the
+                account has too many open groups of this dialect.
+            InvalidRequest: `jobs_limit` is below 1, or the name is invalid.
+            Forbidden: The actor may not submit, or not on this device.
             Conflict: It is unknown whether the group was opened.
         """
         actor.require(Scope.JOBS_WRITE)
@@ -119,7 +121,7 @@ class JobGroups:
     async def page(
         self, actor: Actor, dialect: str, *, before: int | None = None, limit: int = 50
     ) -> list[Group]:
-        """Return the actor's own groups of a dialect, newest first."""
+        """Return the actor's own groups of a dialect, newest first, with a `seq` below `before`."""
         actor.require(Scope.JOBS_READ)
         return await self._store.job_groups.page(
             actor.account, dialect, before=before, limit=limit, devices=actor.devices
@@ -130,11 +132,11 @@ class JobGroups:
         return await self._store.job_groups.use(group.id, actor.devices)
 
     async def tally(self, actor: Actor, group: Group) -> dict[JobState, int]:
-        """Return the number of the group's jobs that the actor sees, by displayed state."""
+        """Return the number of the group's jobs that the actor sees, by state as it is shown."""
         return await self._store.job_groups.tally(group.id, actor.devices)
 
     async def check_joins(self, actor: Actor, group: str | None) -> None:
-        """Refuse a submission to a group for a device outside the actor's token.
+        """Refuse a submission to a group whose device is outside the actor's token.
 
         Raises:
             NotFound: As for an unknown group.
@@ -199,7 +201,7 @@ class JobGroups:
         return group
 
     async def _find(self, actor: Actor, id_text: str, dialect: str | None) -> Group:
-        ref = parse_id(id_text)
+        ref = parse_id(id_text)  # ids of groups look like those of jobs, but have no part
         group = await self._store.job_groups.visible(ref.job, actor.account) if ref else None
         if (
             group is None

@@ -1,8 +1,8 @@
 """Errors of the client. Their texts never contain a key or token.
 
 QbraidError
-└── ApiError                invalid arguments or response, or one of the following
-    ├── AuthError           the credentials are not accepted, or are another user's
+└── ApiError                invalid arguments or response, a job without a result, or one of these
+    ├── AuthError           `save_config` cannot verify the credentials, or they are another user's
     ├── ConfigError         the settings file cannot be read or written
     ├── RequestsApiError    the server refused or did not respond; see `__cause__`
     └── JobTimeoutError     the job or its result was not there in time (also a TimeoutError)
@@ -16,11 +16,11 @@ class QbraidError(Exception):
 
 
 class ApiError(QbraidError):
-    """Invalid arguments or an invalid response; base of the other errors."""
+    """Invalid arguments or response, or a job without a result; base of the other errors."""
 
 
 class AuthError(ApiError):
-    """The credentials are not accepted, or belong to another user."""
+    """`save_config` cannot verify the credentials, or they belong to another user."""
 
 
 class ConfigError(ApiError):

@@ -34,8 +34,8 @@ SAMPLER: Final = "sampler"
 ESTIMATOR: Final = "estimator"
 EXECUTOR: Final = "executor"
 _PAGE: Final = 20
-_ANSWER_MS: Final = 60_000
-"""Time within which the same content is the same job, if its response was lost."""
+_KEY_LIFE_MS: Final = 60_000
+"""Time within which a repeated submission, because its response was lost, is the same job."""
 PENDING: Final = (
     JobState.DRAFT,
     JobState.QUEUED,
@@ -114,7 +114,7 @@ session_fields_decoder: Final = msgspec.json.Decoder(SessionFields)
 
 
 def read_run(text: bytes, _: Limits) -> RunBody:
-    """Decode the body of a submission. Raw fields are copied, so that the body can be released.
+    """Decode the body of a submission; copy the parameters, so that the body can be released.
 
     Raises:
         InvalidRequest: The body is malformed, or requests an unsupported feature.
@@ -134,14 +134,14 @@ def read_run(text: bytes, _: Limits) -> RunBody:
         )
     if body.calibration_id is not None:
         raise InvalidRequest(
-            "calibration_id: a job runs with the newest calibration of its device: leave it out.",
+            "calibration_id: not supported; a job runs with its device's newest calibration.",
             field="calibration_id",
         )
     return msgspec.structs.replace(body, params=body.params.copy())
 
 
 def submission(body: RunBody, headers: Headers) -> Submission:
-    """Return the submission of a job, whose name is that of its program.
+    """Return the submission of a job, which is named after its program id.
 
     Raises:
         InvalidProgram: The parameters are not those of a primitive.
@@ -161,6 +161,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         source=source,
         shots=1,  # each circuit has its own number of shots
         seed=settings.seed,
+        # An estimator returns expectation values, whatever its outputs are.
         outputs=(COUNTS,) if body.program_id == ESTIMATOR else (MEMORY,),
         name=body.program_id,
         tags=body.tags or (),
@@ -168,12 +169,12 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         vendor_fields=msgspec.json.encode(vendor_fields),
         idempotency_key=f"answer {digest.hex()}",
         key_digest=digest,
-        key_life_ms=_ANSWER_MS,
+        key_life_ms=_KEY_LIFE_MS,
     )
 
 
 def _content(body: RunBody, source: bytes) -> bytes:
-    """Return a digest of all that was submitted: the program may have many megabytes."""
+    """Return a digest of what was submitted, because the parameters may have many megabytes."""
     rest = (body.backend, body.instance, body.session_id, body.tags, body.cost)
     return hashlib.sha256(source + msgspec.json.encode(rest)).digest()
 
@@ -254,7 +255,7 @@ def _instant(query: QueryParams, name: str, default: int) -> int:
 
 
 def parse_before(text: str | None) -> int | None:
-    """Return the time in Unix milliseconds up to which properties are wanted; None means now.
+    """Return `updated_before`, the time of the wanted calibration, in Unix milliseconds.
 
     Raises:
         InvalidRequest: The text is not a time in ISO 8601.
@@ -279,7 +280,7 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
 
 
 def quota(budget: BudgetState | None) -> dict[str, float]:
-    """Return the quota and the usage of a project with a budget of seconds."""
+    """Return the quota and usage of a project's budget of seconds; nothing without a budget."""
     if budget is None:
         return {}
     return {"quota": budget.maximum, "usage": budget.used}
@@ -291,7 +292,7 @@ def problem(error: QwicketError) -> bytes:
 
 
 def of_a_submission(error: QwicketError) -> QwicketError:
-    """Return the error of a submission. Only an unknown program is a 404, as clients expect."""
+    """Return the error of a submission: for devices and sessions 400, not 404 or 409."""
     if isinstance(error, NotFound | Conflict) and error.field in ("device", "group"):
         return InvalidRequest(error.detail, field=error.field)
     return error
