@@ -16,7 +16,7 @@ from requests import RequestException
 
 from qwicket import aconnect, connect
 from qwicket.clients import ibm_qx, ionq, native, qbraid, qlued, xanadu
-from qwicket.clients.http import RetryPolicy
+from qwicket.clients.http import RetryPolicy, ends_by
 from qwicket.clients.native.aio import AsyncJob
 from support.bad_server import (
     BadServer,
@@ -150,6 +150,19 @@ def test_a_wait_ends_by_its_deadline_though_the_server_is_away(
             wait(server.url, TIMEOUT_S)
         elapsed_s = time.monotonic() - began
     assert elapsed_s < TIMEOUT_S + SLACK_S
+
+
+@pytest.mark.parametrize("wait", [_native, _native_in_a_loop])
+def test_a_wait_whose_requests_must_end_a_little_before_it_ends_as_a_wait(
+    wait: Callable[[str, float], Any],
+) -> None:
+    """On a busy machine milliseconds may pass between the reads of the clock for the two."""
+    with (
+        BadServer(AWAY["is busy for an hour"]) as server,
+        ends_by(time.monotonic() + TIMEOUT_S - 0.5),
+        pytest.raises(TimeoutError),
+    ):
+        wait(server.url, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

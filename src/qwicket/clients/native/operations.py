@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from qwicket import schema
-from qwicket.clients.http import polling
+from qwicket.clients.http import deadlines, polling
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
@@ -319,7 +319,8 @@ def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[boo
             (yield from api.get_change(job_path(job.id), _ANY, hold_s=hold_s, within_s=left_s))
         )
     except (Unreachable, ServerBusy):
-        if time.monotonic() < began_at + left_s:
+        # `Job.wait` has set a deadline for all requests, a little before this one.
+        if time.monotonic() < began_at + left_s and not deadlines.has_passed():
             raise
     if not job.is_final:
         # A stopping server or a proxy may respond at once, without the long poll.
