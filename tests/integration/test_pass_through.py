@@ -510,6 +510,26 @@ def test_a_repeat_is_told_the_id_if_only_the_response_was_lost(
     assert machine.n_submitted == 1
 
 
+def test_a_client_is_not_told_to_repeat_what_an_administrator_gave_up(
+    slow: tuple[Machine, LiveServer],
+) -> None:
+    machine, live = slow
+    token = live.token("ada")
+    machine.may_respond.clear()
+    live.as_admin(lambda admin: admin.add_account("root", "admin", email=None, password=None))
+    root = live.as_admin(lambda admin: admin.create_token("root", scopes=("admin",))).secret
+    with ThreadPoolExecutor(1) as threads, live.client(token) as own, live.client(root) as http:
+        first = threads.submit(post, live, token)
+        until(lambda: machine.n_submitted, "it is sent")
+        (job,) = own.get("/v1/jobs").json()["jobs"]
+        http.post(f"/v1/admin/jobs/{job['id']}/abandon").raise_for_status()
+        refused = first.result()
+        machine.may_respond.set()
+    assert refused is not None
+    assert refused.status_code == 400, "clients of this dialect repeat a 503"
+    assert "gave up on this job" in refused.text
+
+
 def test_a_bad_server_harms_nobody(tmp_path: Path) -> None:
     key = "a-key-of-the-machine"
     steps: list[Step] = [drop()]

@@ -11,7 +11,7 @@ from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.pass_through import HTTP_REQUEST, VendorResponse, to_program, unpack_response
 from qwicket.model.states import JobState
-from qwicket.store.forwards import NO_RESPONSE
+from qwicket.store.forwards import ABANDONED, NO_RESPONSE
 
 if TYPE_CHECKING:
     from qwicket.gateway.jobs import Jobs
@@ -93,9 +93,12 @@ class PassThroughJobs:
                 " was sent.",
                 retry_after_s=5.0,
             )
+        # Clients repeat a 503, and the machine might run the job twice.
+        if job.error_code == ABANDONED:
+            raise Conflict(f"It is unknown whether the server of {device} has it. {job.error_text}")
         if job.state.is_final:
             raise Unavailable(f"{device}: {job.error_text or job.state}")
-        raise Conflict(  # clients repeat a 503, and the machine might run the job twice
+        raise Conflict(
             f"It is unknown whether the server of {device} has the job; it is {job.id} here, and"
             " is being cancelled. Do not send it again before it has ended."
         )

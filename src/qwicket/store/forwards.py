@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment, Job
     from qwicket.store.database import Tx
 
-_ABANDONED: Final = "remote_abandoned"
+ABANDONED: Final = "remote_abandoned"
 _MAY_BE_ELSEWHERE: Final = (JobState.RUNNING, JobState.CANCELLING, JobState.UNCERTAIN)
 
 
@@ -224,7 +224,7 @@ class Forwards(Operations):
             Conflict: The job is not at another cloud, or has ended.
         """
         found = _existing(tx, job)
-        if found.error_code == _ABANDONED:
+        if found.error_code == ABANDONED:
             return found
         if found.state not in _MAY_BE_ELSEWHERE or _forward(tx, job) is None:
             raise Conflict(
@@ -236,7 +236,7 @@ class Forwards(Operations):
         assert row is not None
         text = f"An administrator gave up on this job, which was sent to {found.device}."
         lease = Lease(job=job, fence=row[0], nonce=nonce, runner=actor)
-        return fail(tx, lease, Failure(_ABANDONED, text), 0.0, now)
+        return fail(tx, lease, Failure(ABANDONED, text), 0.0, now)
 
     @write_unflushed
     def put_mirror(
