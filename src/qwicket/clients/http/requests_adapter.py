@@ -1,4 +1,4 @@
-"""Adapter of `requests` that applies the deadline of `ends_by`."""
+"""What our clients change in `requests`: deadlines, and credentials in redirects."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
-from qwicket.clients.http import deadline_connections
+from qwicket.clients.http import addresses, deadline_connections
 
 if TYPE_CHECKING:
     import urllib3
+    from requests import PreparedRequest, Response
+
+
+def drop_credentials(redirected: PreparedRequest, response: Response, *names: str) -> None:
+    """Remove headers with credentials from a redirect to another scheme, host or port.
+
+    For `Session.rebuild_auth`, which would also add the credentials of a `.netrc`.
+    """
+    if addresses.origin(redirected.url or "") != addresses.origin(response.request.url or ""):
+        for name in ("Authorization", *names):
+            redirected.headers.pop(name, None)
 
 
 class DeadlineAdapter(HTTPAdapter):

@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 
 from qwicket.clients.http import addresses, failures
 from qwicket.clients.http import text as texts
-from qwicket.clients.http.requests_adapter import DeadlineAdapter
+from qwicket.clients.http.requests_adapter import DeadlineAdapter, drop_credentials
 from qwicket.clients.qbraid import config
 from qwicket.clients.qbraid.errors import ApiError, AuthError, RequestsApiError
 from qwicket.clients.qbraid.jobs_session import JobsSession
@@ -320,10 +320,7 @@ class QbraidSession(JobsSession):
 
     def rebuild_auth(self, prepared_request: PreparedRequest, response: Response) -> None:
         """Remove the credentials for a redirect to another origin; use no `.netrc`."""
-        former = response.request.url or ""
-        if addresses.origin(prepared_request.url or "") != addresses.origin(former):
-            for name in ("Authorization", *_HEADERS):
-                prepared_request.headers.pop(name, None)
+        drop_credentials(prepared_request, response, *_HEADERS)
 
 
 class _RedactedError:

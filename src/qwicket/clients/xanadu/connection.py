@@ -12,7 +12,7 @@ from urllib3.exceptions import NameResolutionError
 
 from qwicket.clients.http import failures, redact, sanitize
 from qwicket.clients.http.addresses import refuse_qwicket_token
-from qwicket.clients.http.requests_adapter import DeadlineAdapter
+from qwicket.clients.http.requests_adapter import DeadlineAdapter, drop_credentials
 from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.clients.xanadu import responses
 from qwicket.clients.xanadu.settings import DEFAULT_HOST, HOST_ARGUMENTS, Settings
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 _API_VERSION: Final = "0.4.0"
 SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
+
+
+class _Session(requests.Session):
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Remove the token for a redirect to another origin; use no `.netrc`."""
+        drop_credentials(prepared_request, response)
 
 
 class Connection:
@@ -215,7 +223,7 @@ class Connection:
             # An `auth` that adds nothing, because otherwise a `.netrc` would replace the header.
             given = {"auth": _unchanged, "allow_redirects": False, **kwargs}
             timeout = given.pop("timeout", self._timeout_s)
-            with requests.Session() as session:
+            with _Session() as session:
                 session.mount("http://", DeadlineAdapter())
                 session.mount("https://", DeadlineAdapter())
                 return session.request(method, url, headers=headers, timeout=timeout, **given)

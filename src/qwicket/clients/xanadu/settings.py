@@ -98,9 +98,12 @@ class Settings:
         return self._host_source
 
     def _allows_qwicket(self) -> bool:
-        """Return whether there is no token, or one of a Qwicket server."""
-        tokens = [token for token in (self.REFRESH_TOKEN, self.ACCESS_TOKEN) if token]
-        return not tokens or any(map(is_qwicket_token, tokens))
+        """Return whether there is no token, or a Qwicket server's.
+
+        The refresh token decides, if there is one: access tokens do not show their server.
+        """
+        token = self.REFRESH_TOKEN or self.ACCESS_TOKEN
+        return not token or is_qwicket_token(token)
 
     def __repr__(self) -> str:
         tokens = {"REFRESH_TOKEN", "ACCESS_TOKEN"}

@@ -231,6 +231,19 @@ def test_redirects_are_followed_where_that_is_asked_for() -> None:
         assert "authorization" not in elsewhere.requests[0].headers
 
 
+def test_a_redirect_gets_no_credentials_of_a_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login eve password hush\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with BadServer(OK) as elsewhere:
+        moved = answer(302, b"", {"Location": f"{elsewhere.url}/healthz"})
+        with BadServer(moved) as server, connecting(server.url) as made:
+            made.request("GET", "/x", allow_redirects=True)
+        assert "authorization" not in elsewhere.requests[0].headers
+
+
 def test_a_netrc_replaces_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login eve password hush\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.clients.xanadu import Connection, Settings
+from qwicket.clients.xanadu.settings import DEFAULT_HOST
 
 NAMES = ("REFRESH_TOKEN", "ACCESS_TOKEN", "HOST", "PORT", "TLS")
 
@@ -90,3 +91,21 @@ def test_the_token_of_a_qwicket_server_is_sent_to_no_other_host(
                 Connection.load(settings, **elsewhere)
     monkeypatch.setenv("XANADU_CLOUD_REFRESH_TOKEN", "a-key")
     assert Connection.load(host="elsewhere.example").refresh_token == "a-key"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "host"),
+    [
+        ({}, "qwicket.example"),
+        ({"REFRESH_TOKEN": "qw_key"}, "qwicket.example"),
+        ({"REFRESH_TOKEN": "qw_key", "ACCESS_TOKEN": "eyJ.of.qwicket"}, "qwicket.example"),
+        ({"REFRESH_TOKEN": "xanadus-key"}, DEFAULT_HOST),
+        ({"REFRESH_TOKEN": "xanadus-key", "ACCESS_TOKEN": "qw_key"}, DEFAULT_HOST),
+        ({"ACCESS_TOKEN": "eyJ.of.xanadu"}, DEFAULT_HOST),
+    ],
+)
+def test_a_key_of_xanadu_is_not_sent_to_a_qwicket_server(
+    tokens: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QWICKET_URL", "https://qwicket.example")
+    assert host == Settings(**tokens).HOST
