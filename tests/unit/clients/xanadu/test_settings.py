@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_the_token_of_a_qwicket_server_is_sent_to_no_other_host(
     ],
 )
 def test_a_key_of_xanadu_is_not_sent_to_a_qwicket_server(
-    tokens: dict[str, str], host: str, monkeypatch: pytest.MonkeyPatch
+    tokens: dict[str, Any], host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QWICKET_URL", "https://qwicket.example")
     assert host == Settings(**tokens).HOST
