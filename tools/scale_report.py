@@ -87,7 +87,8 @@ def report() -> str:
 
 `make scale` wrote this page (`tools/scale_report.py`). Server, workers, batch system and clients
 share one machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.
-A load above the number of cores means that other programs took a part of them.
+*Load* is the average of the last minute at the end. It includes the measurement itself; kills are
+measured two kinds at a time.
 
 ## Rates and times
 
@@ -95,12 +96,15 @@ A load above the number of cores means that other programs took a part of them.
 
 ## Kills
 
-Servers, workers and daemons are real processes. They are killed at a random moment while jobs run.
-Jobs are counted in the database, not by the server: *lost* is an acknowledged job that has not
-ended, *twice* a job with a second outcome or change of state. *Gone* is the longest time from a
-kill until no process below was left; more than {GONE_S:g} s fails the test. The long form is
-{LONG_KILLS} kills of each kind. A run that failed or was stopped before its end is not counted,
-so the longest time is that of runs that passed.
+Servers, workers and daemons are real processes. They are killed at a random moment while jobs run;
+servers on one database are stopped in order, one after the other. Lost and doubled jobs are found
+in the database, not asked of the server: *lost* is an acknowledged job that has not ended, *twice*
+a completed job with two outcomes, or with a change of state that its claims and releases do not
+explain. *Gone* is the longest time from a kill (from the end of a server that is stopped) until all
+its child processes had ended; more than {GONE_S:g} s fails the test. `make scale` makes
+{LONG_KILLS} kills of each kind. A run that stopped before all its jobs had ended is not counted.
+The rows of slurmd and of workers in Slurm are of the same jobs. A *started* scheduler is one that
+the server started itself.
 
 {_lines(_kills(kills))}
 """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment
 
 _JOBS_PER_TASK: Final = 16
-"""Limit on tiny jobs in one task of a worker; if one fails, all of them are repeated."""
+"""Limit on tiny jobs in one task of a worker. If the task fails, each is run again alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class SimulatedDriver:
     Args:
         compute: Runs engines in worker processes.
         families: Family of each device's programs, by the device's name.
-        run_time_s: Time limit of one job, in seconds.
+        run_time_s: Time limit of one task, in seconds: of one job, or of several tiny ones.
         is_express: Whether `compute` is for short jobs only. Jobs that exceed its time or memory
             then do not fail, but are retried in worker slots.
     """
@@ -85,7 +85,8 @@ class SimulatedDriver:
         """Return the failed result of one job.
 
         Raises:
-            ProcessDied: The worker of the job died, or that of a cluster was lost again.
+            ProcessDied: The worker of the job died, or a worker of a cluster was lost with the job
+                for the second time or later.
             JobNotStarted: The worker of a cluster was lost, for the first time with this job; or
                 the worker received SIGTERM.
             ExpressOverrun: The job exceeded the time or memory of an express slot.

@@ -1,4 +1,9 @@
-"""The routes of administrators' pages. Their handlers are imported with the first request."""
+"""The routes of administrators' pages.
+
+A section is a list, such as that of accounts (`admin_sections`); its actions are the buttons and
+forms of its page. The functions here pass requests to those of the same names in `admin`, which is
+imported with the first request, because most servers' pages need less memory without it.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,10 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.pages.handlers import Handlers
 
-_PAGES: Final = "qwicket.pages.admin"
-_PART: Final = ("project", "before")
+_HANDLERS_MODULE: Final = "qwicket.pages.admin"
+_OF_EXPORT: Final = ("project", "before")
+# Filters of all sections, and `before`, where a page of rows begins. Those of usage are `from`,
+# `to` and `by` (groups); those of jobs are `created_…`.
 _FILTERS: Final = (
     "account",
     "project",
@@ -42,8 +49,10 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/jobs/{id}", read_any_job, admin, on_error=back),
-        Route("GET", "/admin/export", read_export, admin, parameters=_PART, on_error=back),
-        Route("GET", "/admin/export.zip", read_archives, admin, parameters=_PART, on_error=back),
+        Route("GET", "/admin/export", read_export, admin, parameters=_OF_EXPORT, on_error=back),
+        Route(
+            "GET", "/admin/export.zip", read_archives, admin, parameters=_OF_EXPORT, on_error=back
+        ),
         Route("GET", "/admin/{section}.csv", read_csv, admin, parameters=_FILTERS, on_error=back),
         Route("GET", "/admin/{section}", read_section, admin, parameters=_FILTERS, on_error=back),
         Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, parameters=_FILTERS),
@@ -51,27 +60,27 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read the live runners and agents, the running jobs, and the settings and limits in force."""
+    """Read the live runners and agents, the newest running jobs, settings and limits."""
     return await _call("read_overview", pages, actor, request)
 
 
 async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read the rows of a section."""
+    """Read a page of rows of a section."""
     return await _call("read_section", pages, actor, request)
 
 
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read all rows of a section as CSV."""
+    """Read all rows of a section that the filters select, as CSV."""
     return await _call("read_csv", pages, actor, request)
 
 
 async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read the page from which the ended jobs of a project are downloaded in parts."""
+    """Read the page from which the ended jobs of a project are downloaded, 200 in a file."""
     return await _call("read_export", pages, actor, request)
 
 
 async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read a part of a project's ended jobs, with their archives, in one ZIP file."""
+    """Read one such file: ended jobs of a project with their archives."""
     return await _call("read_archives", pages, actor, request)
 
 
@@ -86,6 +95,6 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
 
 
 async def _call(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> ASGIApp:
-    module = await asyncio.to_thread(import_module, _PAGES)
+    module = await asyncio.to_thread(import_module, _HANDLERS_MODULE)
     response: ASGIApp = await getattr(module, name)(pages, actor, request)
     return response

@@ -62,9 +62,9 @@ class Change:
 def job_stream(api: Api, job: JobView) -> EventStream[Event]:
     """Return the stream of a job's changes; each event updates `job`."""
 
-    def event(number: int, body: dict[str, Any]) -> tuple[Event, bool]:
-        job.update(body)
-        return Event(number, job.state, body), job.is_final
+    def event(number: int, document: dict[str, Any]) -> tuple[Event, bool]:
+        job.update(document)
+        return Event(number, job.state, document), job.is_final
 
     return EventStream(api, f"{job_path(job.id)}/stream", event)
 
@@ -72,9 +72,9 @@ def job_stream(api: Api, job: JobView) -> EventStream[Event]:
 def account_stream(api: Api, since: int | None) -> EventStream[Change]:
     """Return the stream of changes of all jobs of an account, without an end."""
 
-    def change(number: int, body: dict[str, Any]) -> tuple[Change, bool]:
-        job = wire.job(body)
-        return Change(number, job.id, job.state, body, job), False
+    def change(number: int, document: dict[str, Any]) -> tuple[Change, bool]:
+        job = wire.job(document)
+        return Change(number, job.id, job.state, info=document, body=job), False
 
     return EventStream(api, "/v1/events", change, since)
 
@@ -119,8 +119,11 @@ class EventStream(Generic[T]):
     def feed(self, chunk: bytes | Response) -> Iterator[T]:
         """Parse a received chunk; yield the events that it completes.
 
+        In place of chunks it may be a whole response, with another status than 200. An error is
+        then kept for `pause_s`.
+
         Raises:
-            ClientError: The response is not a stream of events.
+            ClientError: A successful response is no stream of events, or a line is too long.
         """
         if isinstance(chunk, Response):
             self._handle_response(chunk)
@@ -133,7 +136,7 @@ class EventStream(Generic[T]):
                 f"A line of the event stream exceeds {_MAX_LINE_BYTES:,} bytes."
             )
         for line in lines:
-            if line:
+            if line:  # each document is one line of data; a comment gets the name ""
                 name, _, value = line.decode("utf-8", "replace").partition(":")
                 self._fields[name] = value.removeprefix(" ")
             else:
@@ -173,10 +176,10 @@ class EventStream(Generic[T]):
     def _reset_attempts(self) -> None:
         """Reset the count of failures: a job may wait for days, with many reconnections."""
         self._attempts = Attempts(self._api.outage)
-        self._attempts.begin()
+        self._attempts.begin()  # the open connection is the first
 
     def _events(self) -> Iterator[T]:
-        """Yield the completed event; an id without data only sets where to resume."""
+        """Yield the completed event if its id is valid; one without data sets where to resume."""
         fields, self._fields = self._fields, {}
         number = fields.get("id", "")
         if not (number.isascii() and number.isdigit() and len(number) < 20):

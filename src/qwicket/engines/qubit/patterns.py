@@ -21,7 +21,10 @@ from qwicket.engines.qubit.sampling import Integers
 
 _PAULIS: Final = ("id", "x", "y", "z")
 _CODE_BITS: Final = 4
-"""An event is a site and, in its low bits, a Pauli for each of at most two qubits."""
+"""An event is the index of a site and, in its low bits, a Pauli for each of at most two qubits.
+
+A site is one error that may occur after one gate.
+"""
 
 
 class SampledError(NamedTuple):
@@ -32,7 +35,7 @@ class SampledError(NamedTuple):
 
 
 class ErrorPattern(NamedTuple):
-    """Shots with the same errors, in the order of their operations."""
+    """Errors, in the order of their operations, and the number of shots that have exactly these."""
 
     errors: tuple[SampledError, ...]
     shots: int
@@ -55,7 +58,7 @@ class ErrorSites:
                 self._add_gate(op_index, op, noise)
 
     def patterns(self, shots: int, rng: Generator) -> Iterator[ErrorPattern]:
-        """Draw the errors of all shots; patterns are ordered by the first error, none last."""
+        """Draw the errors of all shots; patterns are sorted by their errors, the empty one last."""
         counts = self._draw(shots, rng)
         for events in sorted(counts):
             numbers = np.frombuffer(events, dtype=">i8").tolist()
@@ -72,6 +75,8 @@ class ErrorSites:
     def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
         """Count the shots of each pattern except the empty one; keys are big-endian events."""
         shot_parts, event_parts = [], []
+        # A cell is one site in one shot. Sites of one kind have the same probability and range of
+        # Paulis, so they are drawn together.
         for (probability, low, high), sites in self._sites_by_kind.items():
             cells = successes(shots * len(sites), probability, rng)
             shot_parts.append(cells // len(sites))
@@ -83,6 +88,7 @@ class ErrorSites:
         events = np.concatenate(event_parts)
         order = np.lexsort((events, shot_numbers))
         shot_numbers, data = shot_numbers[order], events[order].astype(">i8").tobytes()
+        # An event has 8 bytes. The number -1, of no shot, ends the last one.
         ends = np.flatnonzero(np.diff(shot_numbers, append=-1)) + 1
         bounds = pairwise([0, *(8 * ends).tolist()])
         return Counter([data[start:stop] for start, stop in bounds])
@@ -101,9 +107,9 @@ class ErrorSites:
 
 
 def successes(n_cells: int, probability: float, rng: Generator) -> Integers:
-    """Return the indices (int64) of the successful ones of `n_cells` trials, ascending.
+    """Return the indices (int64) of the successes among `n_cells` trials, ascending.
 
-    Drawing the gaps between successes costs time by success, not by trial.
+    The gaps between successes are drawn, which takes time for each success, not for each trial.
     """
     parts = [np.zeros(0, dtype=np.int64)]
     last = -1
