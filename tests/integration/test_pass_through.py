@@ -82,11 +82,14 @@ def direct(behind: LiveServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def root(front: LiveServer) -> Iterator[httpx.Client]:
-    name = front.unused("root")
-    front.as_admin(lambda admin: admin.add_account(name, "admin", email=None, password=None))
-    token = front.as_admin(lambda admin: admin.create_token(name, scopes=("admin",))).secret
-    with front.client(token) as client:
+    with front.client(administrator(front, front.unused("root"))) as client:
         yield client
+
+
+def administrator(live: LiveServer, name: str) -> str:
+    """Add an administrator's account, and return its token."""
+    live.as_admin(lambda admin: admin.add_account(name, "admin", email=None, password=None))
+    return live.as_admin(lambda admin: admin.create_token(name, scopes=("admin",))).secret
 
 
 def submit(client: httpx.Client, **changes: Any) -> str:
@@ -493,8 +496,7 @@ def test_a_repeat_is_told_the_id_if_only_the_response_was_lost(
     assert refused is not None
     assert refused.status_code == 400, "clients of this dialect repeat a 503"
     assert "unknown whether" in refused.text
-    live.as_admin(lambda admin: admin.add_account("root", "admin", email=None, password=None))
-    root = live.as_admin(lambda admin: admin.create_token("root", scopes=("admin",))).secret
+    root = administrator(live, "root")
     with live.client(token) as own, live.client(root) as http:
         (job,) = own.get("/v1/jobs").json()["jobs"]
 
@@ -516,8 +518,7 @@ def test_a_client_is_not_told_to_repeat_what_an_administrator_gave_up(
     machine, live = slow
     token = live.token("ada")
     machine.may_respond.clear()
-    live.as_admin(lambda admin: admin.add_account("root", "admin", email=None, password=None))
-    root = live.as_admin(lambda admin: admin.create_token("root", scopes=("admin",))).secret
+    root = administrator(live, "root")
     with ThreadPoolExecutor(1) as threads, live.client(token) as own, live.client(root) as http:
         first = threads.submit(post, live, token)
         until(lambda: machine.n_submitted, "it is sent")

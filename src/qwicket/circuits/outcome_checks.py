@@ -161,7 +161,7 @@ def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
     _need(fits, f"it has {rest[0]} columns, not 0 to {frame.columns}")
     _need(samples.dtype in frame.dtypes, f"samples must be {' or '.join(frame.dtypes)}")
     _check_size(SAMPLES, samples)
-    if samples.dtype != "<i2":  # floating-point numbers
+    if samples.dtype != "<i2":
         numbers = np.frombuffer(samples.data, samples.dtype)
         _need(bool(np.isfinite(numbers).all()), "a sample is not a finite number")
 

@@ -2,7 +2,7 @@
 
 A section is a list, such as that of accounts (`admin_sections`); its actions are the buttons and
 forms of its page. The functions here pass requests to those of the same names in `admin`, which is
-imported with the first request, because most servers' pages need less memory without it.
+imported with the first request.
 """
 
 from __future__ import annotations

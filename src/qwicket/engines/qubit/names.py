@@ -44,14 +44,9 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     The text completes the sentence "X does not run this job: …".
     """
     if options.engine == CLIFFORD:
-        fits = fits_stabilizers(summary, options.noise)
-        return (
-            None
-            if fits
-            else (
-                "it runs Clifford circuits; noise must be Pauli noise, and then without conditions"
-            )
-        )
+        if fits_stabilizers(summary, options.noise):
+            return None
+        return "it runs Clifford circuits; noise must be Pauli noise, and then without conditions"
     if options.engine not in (QSIM, MPS):
         return None
     if options.noise is not None:
@@ -70,8 +65,8 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
 def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
     """Return whether a stabilizer simulator can run a job.
 
-    It runs any Clifford circuit without noise. With noise, which must be Pauli noise, it draws all
-    shots at once, so that no operation may depend on a measured bit.
+    It runs any Clifford circuit without noise. Noise must be Pauli noise, and then no
+    operation may depend on a measured bit: it could be noisy, or the bit be recorded wrong.
     """
     if noise is None:
         return summary.is_clifford

@@ -128,7 +128,7 @@ class Handlers(RuntimeHandlers):
             "qubits": view.qubits,
             "queue_length": forecast.n_waiting,
             "status": status,
-            "is_simulator": view.calibration is None,  # ideal: machines and twins have one
+            "is_simulator": view.calibration is None,
         }
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
