@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from starlette.responses import Response
 
+from qwicket.dialects.ibm.runtime import lost_answers
 from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers
 from qwicket.model.errors import Unavailable
 
@@ -93,7 +94,7 @@ def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_
 def test_naming_a_job_counts_only_if_it_is_from_before_the_start() -> None:
     """A list tells the ids of jobs, too, so it must not make a lost response a delivered one."""
     answers = LostAnswers(cast(Any, SimpleNamespace(jobs=Jobs())))
-    began = answers._began_ms
+    began = lost_answers._BEGAN_MS
     for id, created_at in (("old", began - 60_001), ("before", began - 1), ("after", began)):
         answers.note_named(cast("Job", SimpleNamespace(id=id, created_at=created_at)))
     assert answers._named == {"before"}

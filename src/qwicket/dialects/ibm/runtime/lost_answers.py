@@ -29,6 +29,8 @@ _KEY_S: Final = 60.0
 """Time for which a key is stored, if it is not deleted."""
 _SETTLING_S: Final = 1.0
 """Time within which another server deletes the key of a response that it has delivered."""
+_BEGAN_MS: Final = time.time_ns() // 1_000_000
+"""About the start of this server: no job that this module stores is older and from this process."""
 
 
 class _Content(NamedTuple):
@@ -47,7 +49,6 @@ class LostAnswers:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
         self._undeleted: dict[_Content, Job] = {}
-        self._began_ms = _now_ms()
         self._named: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -88,7 +89,7 @@ class LostAnswers:
         This counts for jobs from before the start of this server. Of others their server knows
         better whether the response was delivered: lists tell ids, too.
         """
-        if self._began_ms - 1000 * _KEY_S < job.created_at < self._began_ms:
+        if _BEGAN_MS - 1000 * _KEY_S < job.created_at < _BEGAN_MS:
             self._named.add(job.id)
 
     async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
