@@ -6,14 +6,17 @@ import os
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
+from qwicket.clients.ibm_qx import IBMQXClient
+from qwicket.clients.ibm_qx.stream import statuses
 from support.certificates import Certificate, certificate
+from support.ibm import DIALECT, SIMULATOR, qobj
 from support.installed import installed
 from support.leftovers import register_child
 from support.programs import BELL
@@ -171,10 +174,14 @@ def test_a_stream_ends_with_its_client(proxy: Proxy) -> None:
     until(lambda: streams() == 0, "the server has noticed that the client is gone", timeout_s=20)
 
 
-def test_a_websocket_goes_through(proxy: Proxy) -> None:
-    url = f"wss://127.0.0.1:{proxy.port}/ibm/api/jobs/none/status/v/1"
-    with connect(url, ssl=proxy.trust) as socket_:
-        assert socket_.protocol.state.name == "OPEN"
+def test_a_websocket_goes_through(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(proxy.certificate.authority))
+    url, key = f"{proxy.url}{DIALECT}", proxy.server.token()
+    with IBMQXClient(key, url=url) as client, proxy.client() as other:
+        job = client.run_qobj(qobj(), SIMULATOR)
+        signed_in = other.post(f"{url}/users/loginWithToken", json={"apiToken": key}).json()
+        stream = statuses(f"{url}/jobs/{job.id}/status/v/1", signed_in["id"], time.monotonic() + 30)
+        assert [each["status"] for each in stream][-1] == "COMPLETED"
 
 
 def test_a_body_as_large_as_the_server_takes_is_the_servers_to_refuse(proxy: Proxy) -> None:

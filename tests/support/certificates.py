@@ -17,9 +17,9 @@ class Certificate(NamedTuple):
 
 
 def certificate(folder: Path) -> Certificate:
-    """Make a certificate for 127.0.0.1, and the authority that vouches for it."""
+    """Make a certificate for 127.0.0.1 and lab.invalid, and the authority that vouches for it."""
     authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
+    issued = authority.issue_cert("127.0.0.1", "lab.invalid")
     files = Certificate(folder / "authority.pem", folder / "chain.pem", folder / "key.pem")
     authority.cert_pem.write_to_path(str(files.authority))
     issued.private_key_pem.write_to_path(str(files.key))

@@ -43,6 +43,37 @@ def connections(url: str) -> urllib3.PoolManager:
     return made
 
 
+def connected(url: str, timeout_s: float) -> HTTPConnection:
+    """Return an open connection to the server of `url`, for another protocol than HTTP.
+
+    It is made as those of `connections` are. A proxy is asked for a tunnel.
+
+    Args:
+        url: Its scheme says whether the connection has TLS.
+        timeout_s: Time limit for each step: connecting, the tunnel, and the handshake of TLS.
+
+    Raises:
+        OSError: There is no way to the server.
+        urllib3.exceptions.HTTPError: The same, or the proxy's scheme is not supported.
+    """
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    manager = connections(url)
+    if isinstance(manager, urllib3.ProxyManager) and (proxy := manager.proxy) is not None:
+        if proxy.scheme == "https" and parts.scheme == "http":
+            raise OSError("urllib3 has no tunnel without TLS through a proxy with TLS")
+        config = manager.proxy_config
+        made = kind(
+            proxy.host or "", proxy.port, timeout=timeout_s, proxy=proxy, proxy_config=config
+        )
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        made.set_tunnel(parts.hostname or "", port, manager.proxy_headers, proxy.scheme or "http")
+    else:
+        made = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+    made.connect()
+    return made
+
+
 def proxy_of(url: str) -> str | None:
     """Return the proxy for `url` in the environment variables; None without one."""
     host = urlsplit(url).hostname or ""

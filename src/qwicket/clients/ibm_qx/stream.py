@@ -1,32 +1,43 @@
 """Stream of a job's statuses over a websocket.
 
 All failures are one error, because the client then polls instead.
+
+The protocol is that of `websockets`, and the connection is ours. The client of that package reads
+in a thread of its own, and OpenSSL lets only one thread at a time use a connection. So requests
+were lost, and a read that no deadline ended kept the client for ever.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from urllib3.exceptions import HTTPError
+from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
-from qwicket.clients.http.deadline_connections import proxy_of
+from qwicket.clients.http.deadline_connections import connected
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
-
-    from websockets.sync.client import ClientConnection
 
 DONE: Final = 4002
 """Close code of IBM's server after the final status."""
+_DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _MAX_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 1 << 16
 _OPEN_S: Final = 10.0
-_CLOSE_S: Final = 0.2
-"""Longest wait in seconds for the server's part of the closing handshake."""
+"""Longest wait in seconds for an open websocket."""
 _SILENCE_S: Final = 60.0
-"""Longest wait in seconds for one message; the library sends pings meanwhile."""
+"""Longest wait in seconds for more of one message."""
+_LEFT_S: Final = 0.4
+"""Time in seconds before the deadline at which the stream ends, for a last request."""
 
 
 class StreamBroken(Exception):
@@ -44,35 +55,90 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
     Raises:
         StreamBroken: The stream could not be opened, or ended early.
     """
-    address = url.replace("http", "ws", 1)
-    last_read = deadline - 2 * _CLOSE_S  # closing may take `_CLOSE_S`; the rest is a margin
+    last_read = deadline - _LEFT_S
     try:
-        with connect(
-            address,
-            proxy=proxy_of(url),  # that of the other requests
-            open_timeout=max(_CLOSE_S, min(_OPEN_S, last_read - time.monotonic())),
-            close_timeout=_CLOSE_S,
-            max_size=_MAX_BYTES,
-            compression=None,
-        ) as connection:
-            connection.send(json.dumps({"type": "authentication", "data": token}))
-            while (message := _next(connection, last_read)) is not None:
+        opened_by = min(last_read, time.monotonic() + _OPEN_S)
+        with closing(connected(url, _left_s(opened_by))) as connection:
+            websocket = _Websocket(connection.sock, url)
+            websocket.open(opened_by)
+            websocket.send({"type": "authentication", "data": token})
+            for message in websocket.messages(last_read):
                 if message.get("type") == "job-status" and isinstance(message.get("data"), dict):
                     yield message["data"]
-            if connection.close_code == DONE:
+            if websocket.close_code == DONE:
                 return
-    except (WebSocketException, OSError, ValueError, RecursionError):
+    except (HTTPError, WebSocketException, OSError, ValueError, RecursionError):
         pass
     raise StreamBroken("The stream ended before the job did.")
 
 
-def _next(connection: ClientConnection, last_read: float) -> dict[str, Any] | None:
-    """Return the next message; None if the server closed the stream."""
-    left_s = last_read - time.monotonic()
+class _Websocket:
+    """Websocket that one thread opens, reads and writes."""
+
+    def __init__(self, sock: socket.socket, url: str) -> None:
+        self._socket = sock
+        address = parse_uri(url.replace("http", "ws", 1))
+        self._protocol = ClientProtocol(address, max_size=_MAX_BYTES)
+
+    @property
+    def close_code(self) -> int | None:
+        """The server's code; None while it has not closed the stream."""
+        closed = self._protocol.close_rcvd
+        return None if closed is None else closed.code
+
+    def open(self, deadline: float) -> None:
+        """Ask for the websocket, and wait for the server's consent.
+
+        Raises:
+            OSError: None came in time.
+            WebSocketException: The server refuses.
+        """
+        self._protocol.send_request(self._protocol.connect())
+        self._send()
+        while self._protocol.state is State.CONNECTING:
+            self._receive(deadline)
+            if self._protocol.handshake_exc is not None:
+                raise self._protocol.handshake_exc
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._protocol.send_text(json.dumps(message).encode())
+        self._send()
+
+    def messages(self, deadline: float) -> Iterator[dict[str, Any]]:
+        """Yield each message that is an object, until the server closes the stream.
+
+        Raises:
+            OSError: No more came in time, or the connection broke.
+            ValueError, RecursionError: A message is not JSON.
+        """
+        text = b""
+        while True:
+            for frame in self._protocol.events_received():
+                if isinstance(frame, Frame) and frame.opcode in _DATA:
+                    text += frame.data
+                    if frame.fin:
+                        message, text = json.loads(text), b""
+                        if isinstance(message, dict):
+                            yield message
+            if self._protocol.close_expected():
+                return
+            self._receive(min(deadline, time.monotonic() + _SILENCE_S))
+
+    def _receive(self, deadline: float) -> None:
+        self._socket.settimeout(_left_s(deadline))
+        received = self._socket.recv(_READ_BYTES)
+        if not received:
+            raise OSError("the server has closed the connection")
+        self._protocol.receive_data(received)
+        self._send()  # such as the answer to a ping
+
+    def _send(self) -> None:
+        for part in self._protocol.data_to_send():
+            self._socket.sendall(part)
+
+
+def _left_s(deadline: float) -> float:
+    left_s = deadline - time.monotonic()
     if left_s <= 0:
         raise OSError("the deadline has passed")
-    try:
-        message = json.loads(connection.recv(timeout=min(left_s, _SILENCE_S)))
-    except WebSocketException:
-        return None
-    return message if isinstance(message, dict) else {}
+    return left_s

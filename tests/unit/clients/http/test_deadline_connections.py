@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import urllib3
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
 from qwicket.clients.http.client import CONNECT_S
+from qwicket.clients.http.deadline_connections import connected
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from support import certificates
 from support.bad_server import BadServer, Connection, answer, drip, drop, keep_alive, response
@@ -184,6 +186,44 @@ def test_a_request_that_a_proxy_took_without_an_answer_may_have_been_sent(
         with pytest.raises(NoResponse) as caught:
             client.exchange(request)
     assert caught.value.was_sent
+
+
+@pytest.mark.parametrize(("scheme", "place"), [("http", ":80"), ("https", ":443"), ("https", ":9")])
+def test_a_connection_for_another_protocol_goes_through_a_proxys_tunnel(
+    scheme: str,
+    place: str,
+    tls: ssl.SSLContext,
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tunnel(connection: Connection) -> None:
+        connection.read()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        if scheme == "https":
+            connection.sock = tls.wrap_socket(connection.sock, server_side=True)
+        connection.send(b"the lab's own words")
+        connection.sock.close()
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+    with BadServer(tunnel) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url.replace("://", "://ada:pass%40word@"))
+        url = f"{scheme}://lab.invalid" + (place if place == ":9" else "")
+        with closing(connected(url, 5.0)) as connection:
+            assert connection.sock.recv(100) == b"the lab's own words"
+        (request,) = proxy.requests
+    assert (request.method, request.path) == ("CONNECT", f"lab.invalid{place}")
+    expected = urllib3.make_headers(proxy_basic_auth="ada:pass@word")["proxy-authorization"]
+    assert request.headers["proxy-authorization"] == expected
+
+
+def test_no_password_of_a_proxy_with_tls_is_sent_without_it(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BadServer(drop(), tls=tls) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("://", "://ada:pass%40word@"))
+        with pytest.raises(OSError, match="no tunnel without TLS"):
+            connected("http://lab.invalid", 5.0)
+        assert proxy.connections == 0
 
 
 @pytest.mark.parametrize("is_open", [False, True])

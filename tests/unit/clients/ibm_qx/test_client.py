@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import json
 import pickle
 import ssl
 import threading
@@ -30,6 +31,7 @@ from qwicket.clients.ibm_qx import (
     IBMQXTimeoutError,
     Job,
 )
+from qwicket.clients.ibm_qx.stream import DONE as DONE_CODE
 from qwicket.clients.ibm_qx.stream import StreamBroken, statuses
 from support.bad_server import (
     BadServer,
@@ -186,13 +188,17 @@ def test_no_signed_url_is_in_an_error() -> None:
     assert signature not in text
 
 
-def test_a_signed_url_without_tls_is_refused_where_the_api_has_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A context for servers, whose certificate the clients of the test trust."""
     made = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(made.chain, made.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.chain, made.key)
+    return context
+
+
+def test_a_signed_url_without_tls_is_refused_where_the_api_has_it(tls: ssl.SSLContext) -> None:
     with BadServer(answer(200, {"success": True, "results": []})) as store:
         address = answer(200, {"url": f"{store.url}/bucket?signature=1"})
         script = (SIGNED, answer(200, STORED), address)
@@ -284,8 +290,11 @@ def test_a_wait_ends_in_time() -> None:
         assert isinstance(late.value, TimeoutError)
 
 
-def _opened_and_silent() -> Step:
-    """Complete the handshake of a websocket, and never say anything after it."""
+_STREAMS = ("silent", "opened and silent", "cut", "byte by byte")
+
+
+def _opened(*frames: bytes) -> Step:
+    """Open a websocket, send frames after the client's first message, and stay silent."""
 
     def step(connection: Connection) -> None:
         request = connection.read()
@@ -295,19 +304,77 @@ def _opened_and_silent() -> Step:
         accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         head = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accepted}"
         connection.send(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n\r\n".encode())
+        if frames:
+            connection.sock.recv(1 << 12)
+            connection.send(b"".join(frames))
         connection.is_over.wait()
 
     return step
 
 
-@pytest.mark.parametrize("stream", [silent(), _opened_and_silent(), cut(30, {})])
-@pytest.mark.parametrize("after", [answer(200, JOB), silent()])
-def test_a_wait_ends_by_its_deadline_whatever_the_stream_does(stream: Step, after: Step) -> None:
-    with BadServer(SIGNED, answer(200, JOB), stream, after) as server:
+@pytest.mark.parametrize("has_tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("stream", [silent(), _opened(), cut(30, {}), drip(0.02, {})], ids=_STREAMS)
+@pytest.mark.parametrize("after", [answer(200, JOB), silent()], ids=["queued", "silent"])
+def test_a_wait_ends_by_its_deadline_whatever_the_stream_does(
+    stream: Step, after: Step, has_tls: bool, tls: ssl.SSLContext
+) -> None:
+    script = (SIGNED, answer(200, JOB), stream, after)
+    with BadServer(*script, tls=tls if has_tls else None) as server:
         began = time.monotonic()
         with pytest.raises(IBMQXTimeoutError):
             client(server).wait("7", timeout=1.2)
         assert time.monotonic() - began < 1.8
+
+
+def _frame(first: int, data: bytes) -> bytes:
+    return bytes([first, len(data)]) + data
+
+
+def _status(status: str) -> bytes:
+    return json.dumps({"type": "job-status", "data": {"id": "7", "status": status}}).encode()
+
+
+TEXT, BINARY, CONT, CLOSE, PING, LAST = 1, 2, 0, 8, 9, 0x80
+
+
+def test_a_stream_comes_in_frames_of_every_kind() -> None:
+    running, done = _status("RUNNING"), _status("COMPLETED")
+    stream = _opened(
+        _frame(TEXT | LAST, _status("QUEUED")),
+        _frame(BINARY, running[:9]),
+        _frame(PING | LAST, b"still there?"),
+        _frame(CONT, running[9:20]),
+        _frame(CONT | LAST, running[20:]),
+        _frame(TEXT | LAST, b"[]"),
+        _frame(TEXT | LAST, b'{"type": "something-else"}'),
+        _frame(BINARY | LAST, done),
+        _frame(CLOSE | LAST, DONE_CODE.to_bytes(2)),
+    )
+    with BadServer(stream) as server:
+        url = f"{server.url}/jobs/7/status/v/1"
+        sent = [body["status"] for body in statuses(url, PASS, time.monotonic() + 10)]
+    assert sent == ["QUEUED", "RUNNING", "COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        _frame(CLOSE | LAST, b""),
+        _frame(CLOSE | LAST, (1001).to_bytes(2)),
+        _frame(TEXT | LAST, b"no JSON"),
+        _frame(TEXT | LAST, b"\xff"),
+        _frame(CONT | LAST, b"of nothing"),
+        bytes([TEXT | LAST, 127]) + (2 << 20).to_bytes(8),
+        b"\xff\xff\xff",
+    ],
+    ids=["no code", "another code", "not JSON", "not UTF-8", "a part", "too large", "no frame"],
+)
+def test_a_stream_that_goes_wrong_is_broken_at_once(frame: bytes) -> None:
+    with BadServer(_opened(_frame(TEXT | LAST, _status("RUNNING")), frame)) as server:
+        stream = statuses(f"{server.url}/jobs/7/status/v/1", PASS, time.monotonic() + 10)
+        assert next(stream)["status"] == "RUNNING"
+        with pytest.raises(StreamBroken):
+            next(stream)
 
 
 def test_a_wait_survives_an_outage_at_its_end() -> None:
