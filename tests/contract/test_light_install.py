@@ -322,6 +322,8 @@ PLACE = ("--data-dir", "data")
         "device off simulator --reason lunch",
         "backup ada",
         "restore ada --replace",
+        "job resolve ada --not-sent",
+        "job abandon ada",
     ],
 )
 def test_a_command_of_a_server_names_the_extra(

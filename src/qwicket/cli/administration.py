@@ -18,6 +18,7 @@ from qwicket.cli.options import ServerLocation, with_store
 from qwicket.clients.http import Response, RetryPolicy
 from qwicket.clients.native import ApiError
 from qwicket.clients.native.protocol import Api, Download, OperationRunner, Pause
+from qwicket.extras import require
 from qwicket.folders import AWS_MASTER_FILE
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Administration:
 
     Raises:
         ClientError: There is no token, or the address or profile is invalid.
+        NotInstalled: Only a server's routes can read the data, and its extra is missing.
     """
 
     def __init__(self, location: Location) -> None:
@@ -57,6 +59,8 @@ class Administration:
             found = settings(location.url, profile=location.profile)
             self._transport = Transport(found.url, found.token, found.timeout_s)
         else:
+            # Other commands of the group `job` need only the client, so the group does not check.
+            require(click.get_current_context().command_path, "server")
             self._transport = _DatabaseRunner(location)
 
     def get(self, *path: str, of: type[T], query: Mapping[str, str] | None = None) -> T:
