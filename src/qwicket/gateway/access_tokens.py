@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _ALGORITHM: Final = "HS256"
 _KEY_NAME: Final = "access_tokens"
+_FORMER_KEY_NAME: Final = "access_tokens_former"
+"""The key before the last rotation, by which clients that have not renewed yet are recognised."""
 _KEY_BYTES: Final = 32
 _CACHED: Final = 64
 """Verified texts that are remembered. With 1,000, a flood of them kept 6 MB of memory in use."""
@@ -150,7 +152,8 @@ class AccessTokens:
         try:
             claims = await self._claims(text, audience)
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
-            self._sign_in.count_wrong(address)
+            if not await self._is_of_former_key(text, audience):
+                self._sign_in.count_wrong(address)
             raise Unauthenticated("The access token is not valid.") from None
         except jwt.InvalidTokenError:  # malformed, or for another purpose
             raise Unauthenticated("The access token is not valid.") from None
@@ -170,6 +173,17 @@ class AccessTokens:
         # Another server may have signed it just after a rotation.
         return _decoded(text, newest, audience)
 
+    async def _is_of_former_key(self, text: str, audience: str) -> bool:
+        """Return whether the key before the last rotation signed a text, so it is not forged."""
+        key = await self._keys.get(_FORMER_KEY_NAME)
+        if key is None:
+            return False
+        try:
+            _decoded(text, key, audience)
+        except _jwt().InvalidTokenError:
+            return False
+        return True
+
     async def _library(self) -> ModuleType:
         """Return PyJWT, imported in a thread the first time because that takes 0.1 s of CPU."""
         if self._jwt is None:
@@ -185,7 +199,7 @@ class AccessTokens:
 
 async def rotate(store: Store, now_ms: int) -> None:
     """Replace the key, which invalidates all access tokens and signed URLs."""
-    await store.accounts.replace_server_key(_KEY_NAME, _fresh_key(), now_ms)
+    await store.accounts.replace_server_key(_KEY_NAME, _FORMER_KEY_NAME, _fresh_key(), now_ms)
 
 
 def _fresh_key() -> bytes:

@@ -397,8 +397,11 @@ class Accounts(Operations):
         return bytes(row[0]) if row else None
 
     @write
-    def replace_server_key(tx: Tx, name: str, fresh: bytes, now: int) -> None:
-        """Store a key that all servers of this database share, in place of any former one."""
+    def replace_server_key(tx: Tx, name: str, former_name: str, fresh: bytes, now: int) -> None:
+        """Store a key that all servers of this database share, and its predecessor by a name."""
+        former = tx.one("server_key_get", name=name)
+        if former is not None:
+            tx.run("server_key_put", name=former_name, secret=former[0], now=now)
         tx.run("server_key_put", name=name, secret=fresh, now=now)
 
     @write

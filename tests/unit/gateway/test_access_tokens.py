@@ -265,6 +265,25 @@ async def test_a_rotated_key_voids_all_access_tokens_and_signed_urls_on_every_se
         await other.close()
 
 
+async def test_clients_that_renew_after_a_rotation_do_not_count_as_guessing(
+    gateway: Gateway, admin: Admin, ada: Actor
+) -> None:
+    """A class behind one address would be refused with 429, and its clients would not renew."""
+    old = [await gateway.access_tokens.issue(ada, DIALECT, 60) for _ in range(30)]
+
+    async def refusals() -> set[type[Exception]]:
+        await asyncio.sleep(CACHE_TTL_S)
+        sent = [gateway.access_tokens.actor(text, DIALECT, HERE) for text in old]
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
+        return {type(each) for each in outcomes if isinstance(each, Exception)}
+
+    await admin.rotate_keys()
+    assert await refusals() == {Unauthenticated}
+    assert gateway.auth.wrong_tokens == 0
+    await admin.rotate_keys()
+    assert await refusals() == {Unauthenticated, TooManyRequests}
+
+
 async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour_signs_with_it(
     tmp_path: Path, gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:
