@@ -111,8 +111,10 @@ def submit(
     wait is interrupted. With --dry-run nothing is submitted, and the exit status is 1 when a budget
     would refuse the job.
     """
+    from qwicket.clients.native import ProgramText
+
     try:
-        program = file.read()
+        program = ProgramText(file.read())  # or a program of one line could name another file
     except ValueError:
         raise click.ClickException("The program is not UTF-8 text.") from None
     extension = Path(str(getattr(file, "name", ""))).suffix.lower()

@@ -62,6 +62,18 @@ def test_submit_sends_program_device_shots_and_format() -> None:
     assert (sent["shots"], sent["format"]) == (5, "ionq.circuit.v1")
 
 
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_a_program_that_names_a_file_is_sent_as_it_is(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.qasm"
+    secret.write_text("OPENQASM 3; // the secret")
+    with BadServer(DEVICE, QUEUED) as server:
+        submit(server, *arguments, stdin=str(secret))
+        sent = server.requests[1].json
+    assert sent["program"] == str(secret)
+
+
 def test_submit_sends_name_and_tags() -> None:
     with BadServer(DEVICE, QUEUED) as server:
         submit(server, "--name", "bell", "--tag", "a", "--tag", "b")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.events import Change, Event
     from qwicket.clients.native.exports import Export, read_export
     from qwicket.clients.native.jobs import Job
+    from qwicket.clients.native.programs import ProgramText
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Job",
     "JobFailed",
     "Part",
+    "ProgramText",
     "Result",
     "ServerBusy",
     "UnexpectedResponse",
@@ -60,6 +62,7 @@ _LAZY = {
     **dict.fromkeys(("Export", "read_export"), "exports"),
     "Job": "jobs",
     "Part": "results",
+    "ProgramText": "programs",
     "Result": "results",
 }
 """Modules that are imported at first use: administrators' commands need the errors alone."""

@@ -203,7 +203,8 @@ class Client:
 
         Args:
             program: Source text; path of a file, as `Path` or text; object of a JSON format;
-                circuit of Qiskit or Cirq; or a list of these, each with a result of its own.
+                circuit of Qiskit or Cirq; or a list of these, each with a result of its own. Pass
+                text from other people as `ProgramText`, or it could name a file of yours.
             device: Name of the device.
             shots: Shots per circuit.
             options: Further options:

@@ -11,6 +11,13 @@ from qwicket.clients.http import sanitize
 from qwicket.clients.http.text import json_bytes
 from qwicket.clients.native.errors import ClientError
 
+
+class ProgramText(str):
+    """Source text that is never taken for the path of a file, for texts from other people."""
+
+    __slots__ = ()
+
+
 Program = str | Path | Mapping[str, Any] | Sequence[Any] | Any
 """Source text, path, object of a JSON format, circuit of Qiskit or Cirq, or a list of these."""
 
@@ -36,6 +43,8 @@ def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
     Raises:
         ClientError: The program has an unsupported type, or its file cannot be read.
     """
+    if isinstance(program, ProgramText):
+        return str(program), stated
     if isinstance(program, str):
         path = _path_in(program)
         return (program, stated) if path is None else _file(path, stated)
