@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import lzma
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from qwicket.store import consistency, statements
 from qwicket.store.sqlite import SQL_FRAGMENTS
 from support.ibm import Client as IBMClient
 from support.postgres import PostgresServer
-from support.server import LiveServer
+from support.server import LiveServer, run_cli
 from support.waiting import until
 
 DATA = Path(__file__).parent.parent / "data"
@@ -79,6 +80,29 @@ def old(
         server.assert_calm()
 
 
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_checks_and_completion_migrate_nothing(
+    schema: str, kind: str, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Otherwise a look before an upgrade would leave the old version without its database."""
+    opened = _sqlite if kind == "sqlite" else _postgres
+    with opened(DATA / schema, tmp_path, postgres) as (url, version):
+        before = version()
+        where = ("--database-url", url) if url else ("--data-dir", str(tmp_path / "data"))
+        done = run_cli("doctor", "--deep", "--json", *where, env={"QWICKET_PORT": "0"})
+        findings = {each["about"]: each for each in json.loads(done.stdout)["findings"]}
+        assert findings["database"]["status"] == "warning"
+        assert "older version" in findings["database"]["found"]
+        assert not {"rows", "tokens"} & set(findings)
+        words = shlex.join(["qwicket", "device", "off", *where, "s"])
+        asked = {"_QWICKET_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "5"}
+        assert run_cli(env=asked).stdout.strip() == ""
+        assert version() == before
+        run_cli("device", "list", *where)
+        assert version() > before
+        assert "simulator" in run_cli(env=asked).stdout
+
+
 @contextlib.contextmanager
 def _sqlite(
     source: Path, folder: Path, _postgres: PostgresServer
@@ -96,9 +120,9 @@ def _sqlite(
 
 @contextlib.contextmanager
 def _postgres(
-    source: Path, _folder: Path, postgres: PostgresServer
+    source: Path, folder: Path, postgres: PostgresServer
 ) -> Iterator[tuple[str, Callable[[], int]]]:
-    name = f"old_{source.name.replace('-', '_')}"
+    name = f"{source.name}_{folder.name}".replace("-", "_").lower()
     postgres.run(f"create database {name}")
     url = psycopg.conninfo.make_conninfo(postgres.url, dbname=name)
     with psycopg.connect(url, autocommit=True) as connection:

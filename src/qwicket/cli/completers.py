@@ -61,12 +61,16 @@ def profile(_context: click.Context, _option: click.Parameter, incomplete: str) 
 def stored_device(context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Complete the devices in the database of `--data-dir` or `--database-url`; needs no server."""
     from qwicket.cli.options import DataLocation, as_admin
+    from qwicket.store.backup import missing_migrations
 
     folder, url = context.params.get("data_dir"), context.params.get("database_url")
     if not url and (folder is None or not (folder / "qwicket.db").exists()):
         return []
-    with suppress(Exception):  # the database may be of another version
-        found = as_admin(DataLocation(folder or Path(), url), lambda admin: admin.devices())
+    with suppress(Exception):  # the database may be of a newer version, or no database
+        location = DataLocation(folder or Path(), url)
+        if missing_migrations(*location):  # to open it would apply them
+            return []
+        found = as_admin(location, lambda admin: admin.devices())
         return _beginning(incomplete, (stored.name for stored, _status, _presence in found))
     return []
 

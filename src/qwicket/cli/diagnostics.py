@@ -303,7 +303,7 @@ def _database(location: DataLocation) -> Iterator[Finding]:
         name = f"PostgreSQL at {where.hostname or 'this machine'}{where.path}"
     else:
         path = location.data_dir / "qwicket.db"
-        if not path.exists():
+        if _is_absent(location):
             yield Finding("database", "ok", "No database yet: qwicket serve creates it.")
             return
         name = f"SQLite, {path.stat().st_size / 1e6:,.1f} MB"
@@ -311,10 +311,29 @@ def _database(location: DataLocation) -> Iterator[Finding]:
             remedy = "Stop the server and put back the last backup."
             yield Finding("database", "wrong", f"{name}: {text}", remedy)
             return
+    if _is_older(location):
+        text = f"{name}: it is of an older version, so nothing else in it was checked"
+        yield Finding("database", "warning", text, "Back up; qwicket serve then migrates it.")
+        return
     accounts, tokens, newest_ms = options.as_admin(location, _accounts_and_tokens)
     yield Finding("database", "ok", f"{name}; it can be read")
     yield _clock(newest_ms)
     yield from _tokens(accounts, tokens)
+
+
+def _is_absent(location: DataLocation) -> bool:
+    return not location.database_url and not (location.data_dir / "qwicket.db").exists()
+
+
+def _is_older(location: DataLocation) -> bool:
+    """Return whether a database lacks migrations, which opening it would apply."""
+    from qwicket.model.errors import QwicketError
+    from qwicket.store import backup
+
+    try:
+        return backup.missing_migrations(location.data_dir, location.database_url) > 0
+    except QwicketError as error:
+        raise click.ClickException(error.detail) from None
 
 
 def _corruption(path: Path) -> str:
@@ -338,6 +357,8 @@ def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     from qwicket.cli.deep_checks import findings
     from qwicket.model.errors import QwicketError
 
+    if not _is_absent(location) and _is_older(location):
+        return
     settings, _refused = check_settings(context)
     is_served = None if location.database_url else _is_running(location)
     try:
@@ -397,7 +418,7 @@ def _key_pairs(location: DataLocation, context: click.Context) -> Iterator[Findi
     settings, _refused = check_settings(context)
     folder, url = location.data_dir, location.database_url
     file = structs.replace(settings, data_dir=folder, database_url=url).master_file
-    if (file and file.exists()) or not (url or (folder / "qwicket.db").exists()):
+    if (file and file.exists()) or _is_absent(location) or _is_older(location):
         return
     name = master_key_name()
     if options.with_store(location, lambda store: store.accounts.find_server_key(name)):

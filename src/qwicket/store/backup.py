@@ -154,13 +154,36 @@ def read_postgres(url: str) -> Contents:
             extra `postgres` is not installed.
     """
     with _postgres().reading(url) as connection:
-        row = connection.execute("select to_regclass('schema_version')").fetchone()
-        if row is None or row[0] is None:
+        schema = _postgres().last_migration(connection)
+        if not schema:
             raise Unavailable("The database has no tables of Qwicket: qwicket serve creates them.")
-        row = connection.execute("select coalesce(max(number), 0) from schema_version").fetchone()
-        assert row is not None
-        _check_schema("The database", row[0])
-        return _counted(row[0], *(connection.execute(text.encode()).fetchall() for text in _COUNTS))
+        _check_schema("The database", schema)
+        return _counted(schema, *(connection.execute(text.encode()).fetchall() for text in _COUNTS))
+
+
+def missing_migrations(folder: Path, url: str | None) -> int:
+    """Return how many migrations `qwicket serve` would apply to a database, which stays unchanged.
+
+    Args:
+        folder: Folder of an embedded database.
+        url: Address of a database on a PostgreSQL server, in place of the folder's.
+
+    Raises:
+        Unavailable: It cannot be read, was written by a newer version, or has no tables yet and the
+            user may not create them.
+    """
+    if url:
+        postgres = _postgres()
+        with postgres.reading(url) as connection:
+            schema = postgres.last_migration(connection)
+            if not schema:
+                postgres.check_may_create(connection, url)
+    else:
+        with reading(folder / FILE) as connection:
+            (schema,) = connection.execute("pragma user_version").fetchone()
+    if schema:
+        _check_schema("The database", schema)
+    return sum(number > schema for number, _ in statements.migrations(SQL_FRAGMENTS))
 
 
 def without_password(url: str) -> str:

@@ -445,6 +445,29 @@ def reading(url: str) -> Iterator[_Connection]:
         yield connection
 
 
+def last_migration(connection: _Connection) -> int:
+    """Return the number of a database's last migration, 0 without tables of Qwicket."""
+    row = connection.execute("select to_regclass('schema_version')").fetchone()
+    if row is None or row[0] is None:
+        return 0
+    row = connection.execute("select coalesce(max(number), 0) from schema_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def check_may_create(connection: _Connection, url: str) -> None:
+    """Check that the user may create tables.
+
+    Raises:
+        Unavailable: They may not; the detail gives the remedy.
+    """
+    row = connection.execute(
+        "select has_schema_privilege(current_schema(), 'create'), current_schema()"
+    ).fetchone()
+    if row is None or not row[0]:
+        refused = errors.InsufficientPrivilege(f"permission denied for schema {row and row[1]}")
+        raise Unavailable(explain_error(refused, _Address(url).settings()))
+
+
 def read_only(connection: _Connection) -> PostgresTx:
     """Return named statements on a connection of `reading`, which has begun its transaction."""
     return PostgresTx(connection, _statements())
