@@ -353,6 +353,17 @@ def test_get_jobs(client: Client) -> None:
     assert "qObjectResult" not in found
 
 
+def test_each_step_has_its_time_before_the_job_has_ended(client: Client) -> None:
+    draft = client.draft()["id"]
+    assert list(client.get(f"/jobs/{draft}")["timePerStep"]) == ["CREATING"]
+    running = client.running()
+    steps = ["CREATING", "QUEUED", "RUNNING"]
+    assert list(client.get(f"/jobs/{running}")["timePerStep"]) == steps
+    client.call("POST", f"/jobs/{running}/cancel")
+    client.ended(running)
+    assert list(client.get(f"/jobs/{running}")["timePerStep"]) == [*steps, "CANCELLED"]
+
+
 def test_get_jobs_id(client: Client) -> None:
     program = qobj()
     made = client.done(program)

@@ -159,6 +159,8 @@ def test_all_jobs_that_match_are_changed_after_their_number_was_shown(carl: Pers
     asked = carl.change("/ui/jobs/confirm", **fields)
     assert "<h1>Cancel 55 jobs?</h1>" in asked.text
     assert {job.refresh().state for job in jobs} == {"queued"}
+    crowded = fields | {"search": "&".join(f"a{k}=1" for k in range(50))}
+    assert carl.change("/ui/jobs/confirm", **crowded).status_code == 400
     done = carl.change("/ui/jobs/change", **fields)
     assert "Done: 55. Left as they were: 0." in done.text
     assert {job.refresh().state for job in jobs} == {"cancelled"}

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 import click
 
+from qwicket.cli.config import setting_of_file
 from qwicket.cli.options import ServerLocation, with_store
 from qwicket.clients.http import Response, RetryPolicy
 from qwicket.clients.native import ApiError
@@ -122,7 +123,7 @@ class _DatabaseRunner(OperationRunner):
 
 def _aws_master_file(location: DataLocation) -> Path | None:
     """Return the file of the master keys of AWS's key pairs, as `qwicket serve` finds it."""
-    given = os.environ.get("QWICKET_AWS_MASTER_FILE")
+    given = os.environ.get("QWICKET_AWS_MASTER_FILE") or setting_of_file("aws_master_file")
     if given:
         return Path(given)
     return location.data_dir / AWS_MASTER_FILE if location.database_url is None else None

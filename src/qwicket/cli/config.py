@@ -21,6 +21,8 @@ _WRONG: Final = "qwicket.wrong_settings"
 """Key in the context's `meta` of the errors of the file."""
 FILE: Final = "qwicket.settings_file"
 """Key in the context's `meta` of the file's path, if it was read."""
+_TEXTS: Final = "qwicket.settings"
+"""Key in the context's `meta` of the file's values by the names of settings."""
 
 
 def read_config(context: click.Context, _option: click.Parameter, value: str | None) -> None:
@@ -48,7 +50,14 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
             wrong.append(error.message)
     if unknown := sorted({*settings} - {*known, "limits"}):
         wrong.append(_unknown(path, unknown, known))
+    context.meta[_TEXTS] = texts
     context.default_map = _Defaults(context, context.command, texts)
+
+
+def setting_of_file(name: str) -> str | None:
+    """Return a setting in the file, for commands without an option of this name."""
+    text: str | None = click.get_current_context().meta.get(_TEXTS, {}).get(name)
+    return text
 
 
 class _Defaults(dict[str, Any]):

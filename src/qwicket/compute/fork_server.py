@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,8 +26,10 @@ _ONE_THREAD: Final = {
     "OPENBLAS_NUM_THREADS": "1",
     "QULACS_NUM_THREADS": "1",
 }
-_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PYTHON")
-"""Prefixes of the environment variables that a child inherits: none of them holds a secret."""
+_PASSED_ON: Final = re.compile(
+    "PATH|HOME|LANG|LC_[A-Z]+|TZ|LD_LIBRARY_PATH|PYTHON[A-Z0-9]+"  # Python's own have no "_"
+)
+"""Names of the environment variables that a child inherits: none of them holds a secret."""
 _START_LIMIT_S: Final = 60.0
 _REPLY_LIMIT_S: Final = 10.0
 """Far more than a fork takes, also on a busy machine. A process that was stopped must not block all
@@ -285,5 +288,5 @@ def _block_signals() -> None:
 
 def _environment() -> dict[str, str]:
     """Return the environment of a child, without tokens and passwords of databases."""
-    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    passed = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
     return passed | _ONE_THREAD

@@ -36,7 +36,7 @@ TOKEN: Final = re.compile(rf"{KEY_ID.pattern}\.[A-Za-z0-9_-]{{43}}")
 _KEY_BYTES: Final = 32
 _LINE: Final = re.compile(r"([1-9][0-9]?) ([0-9a-f]{64})")
 _MAX_VERSION: Final = len(_BASE32)
-_MODE_OF_OTHERS: Final = 0o007
+_MODE_OF_OTHERS: Final = 0o077
 _PURPOSE: Final = b"aws-sigv4-v1:"
 
 

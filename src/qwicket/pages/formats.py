@@ -37,8 +37,9 @@ def duration(seconds: float | None) -> str:
         return _NO_VALUE
     if seconds == 0:
         return "0 s"
+    rounded = float(f"{seconds:.3g}")  # 999.7 µs are 1 ms
     for bound, factor, unit in _UNITS:
-        if seconds < bound:
+        if rounded < bound:
             return f"{seconds * factor:.3g} {unit}"
     minutes = round(seconds / 60)
     if minutes < 120:

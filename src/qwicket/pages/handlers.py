@@ -41,6 +41,8 @@ _SIGN_IN_S: Final = 600.0
 _GATHER_S: Final = 0.5
 """Minimum time in seconds between two events of the list of jobs: the page reads the list after
 each."""
+_MAX_DAYS: Final = 36_600
+"""Longest life of a token, as in the gateway."""
 _DAY_S: Final = 86_400
 _PAGE_TOKENS: Final = 25
 _TITLES: Final = {
@@ -247,6 +249,7 @@ def _programs(url: str, new: NewToken) -> list[tuple[str, str]]:
 def _life_s(days: str) -> int | None:
     if not days:
         return None
-    if not (days.isascii() and days.isdigit()) or len(days) > 5:
-        raise InvalidRequest("days must be a whole number from 1 to 36600.", field="days")
+    is_number = days.isascii() and days.isdigit() and len(days) <= len(str(_MAX_DAYS))
+    if not (is_number and 1 <= int(days) <= _MAX_DAYS):
+        raise InvalidRequest(f"days must be a whole number from 1 to {_MAX_DAYS}.", field="days")
     return int(days) * _DAY_S

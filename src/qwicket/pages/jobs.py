@@ -401,10 +401,13 @@ async def _chosen(pages: Handlers, actor: Actor, form: Form) -> tuple[list[str],
     """Return the ids that a form selects, and its search; no ids mean all jobs of the search.
 
     Raises:
-        InvalidRequest: The form selects neither.
+        InvalidRequest: The form selects neither, or its search has more than the filters.
     """
     projects = await pages.gateway.accounts.projects(actor)
-    fields = dict(parse_qsl(form.get("search", ""), max_num_fields=len(_FILTERS)))
+    try:
+        fields = dict(parse_qsl(form.get("search", ""), max_num_fields=len(_FILTERS)))
+    except ValueError:
+        raise InvalidRequest("search: it has more fields than filters.", field="search") from None
     search = _search(pages, fields, projects, form.get("before", ""))
     if form.get("of") == "all":
         return [], search

@@ -67,6 +67,16 @@ def test_an_account_is_made_and_listed(folder: Folder) -> None:
     assert folder.out("user", "list") == "ada  member  ada@localhost\neve  admin  e@lab.org\n"
 
 
+def test_key_pairs_are_made_with_the_master_file_of_the_settings_file(folder: Folder) -> None:
+    """A server with the same settings would else refuse to start: it would have another key."""
+    master = folder.path.parent / "elsewhere"
+    Path("qwicket.toml").write_text(f'aws_master_file = "{master}"')
+    folder.out("user", "add", "ada")
+    folder.out("token", "create", "--user", "ada", "--aws")
+    assert master.read_text().startswith("1 ")
+    assert not list(folder.path.glob("aws*"))
+
+
 def test_a_disabled_account_is_listed_as_such(folder: Folder) -> None:
     folder.out("user", "add", "ada")
     assert folder.out("user", "disable", "ada") == ""

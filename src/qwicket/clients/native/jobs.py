@@ -244,7 +244,8 @@ class Job(JobView):
         Deleting a job that does not exist any more succeeds.
 
         Raises:
-            ApiError: The job has not ended, or belongs to another account.
+            ApiError: The job has not ended; or it was read as an administrator, and belongs to
+                another account or does not exist.
             ClientError: The request failed.
         """
         self._transport.run(operations.delete(self._transport.api, self))

@@ -159,7 +159,8 @@ class Connection:
 
     def url(self, path: str = "") -> str:
         """Return the address of a path, always with the port."""
-        return f"{self.scheme}://{self._host}:{self._port}/{path.lstrip('/')}"
+        host = f"[{self._host}]" if ":" in self._host else self._host  # an address of IPv6
+        return f"{self.scheme}://{host}:{self._port}/{path.lstrip('/')}"
 
     def ping(self) -> requests.Response:
         """Check that the server runs and accepts the token; return its response.

@@ -177,8 +177,9 @@ def _steps(job: Job) -> dict[str, str | None]:
         statuses.CREATING: job.created_at,
         statuses.QUEUED: job.queued_at,
         statuses.RUNNING: job.started_at,
-        statuses.status(job): job.ended_at,
     }
+    if job.ended_at is not None:
+        steps[statuses.status(job)] = job.ended_at
     return {word: format_time(at) for word, at in steps.items() if at is not None}
 
 

@@ -42,7 +42,7 @@ UNKNOWN: Final = 4003
 _POLICY: Final = 1008
 _RESTART: Final = 1012
 """Close codes of WebSocket: the request is refused, or the server restarts (RFC 6455, IANA)."""
-_REASON_CHARS: Final = 120  # of a close frame, which has 125 bytes
+_REASON_BYTES: Final = 123  # a close frame has 125 bytes, two of which are the code
 _RECHECK_S: Final = 3.0
 """Interval at which the token and the queue position are read."""
 
@@ -129,7 +129,7 @@ class Sockets:
             _log.error("request %s failed", request_id, exc_info=error)
             code, reason = FAILED, f"Something unexpected went wrong; the log has {request_id}."
         with contextlib.suppress(RuntimeError):  # it may be closed already
-            await stream.socket.close(code, reason[:_REASON_CHARS])
+            await stream.socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
     @contextlib.asynccontextmanager
     async def _unsigned(self) -> AsyncIterator[None]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.clouds import Statuses
 
 _MAX_PAUSE_S: Final = 60.0
-"""Longest pause between two polls, also if the cloud asks for a longer one."""
+"""Longest pause between two polls, also if the cloud asks for a longer one; `poll_s` may exceed it.
+"""
 _FIRST_S: Final = 0.2
 """Seconds from the submission of a job to its first poll, so that other new jobs share it."""
 _ALONE_S: Final = 0.05
@@ -128,7 +129,7 @@ class Poller:
             # This task must survive any response: without it no job ends.
             self._failures += 1
             _log.exception("the states of forwarded jobs were not understood")
-            return _MAX_PAUSE_S
+            return max(self._poll_s, _MAX_PAUSE_S)
         for id in ids:
             self._settle(id, found.get(id))
         errors = [each for each in found.values() if isinstance(each, CloudError)]
@@ -136,7 +137,7 @@ class Poller:
         self._failures = self._failures + 1 if len(errors) == len(found) else 0
         own_s = self._poll_s * 2.0 ** min(self._failures, 16)
         asked_s = max((each.retry_after_s for each in errors), default=0.0)
-        return min(max(own_s, asked_s), _MAX_PAUSE_S)
+        return max(self._poll_s, min(max(own_s, asked_s), _MAX_PAUSE_S))
 
     def _log_once(self, reasons: set[str]) -> None:
         """Log why states are unknown, except reasons that the last poll had, too."""

@@ -86,10 +86,12 @@ def _has_tables(value: object) -> bool:
 
 
 def _value(value: Any) -> str:
-    """Return a value in TOML, whose texts, numbers and lists are those of JSON."""
+    """Return a value in TOML, whose texts, numbers and lists are nearly those of JSON."""
     if isinstance(value, datetime):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return repr(value)  # JSON's writer has names of its own for nan and inf
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(name: str) -> str:

@@ -22,6 +22,16 @@ def client(server: BadServer) -> Client:
     return Client(Transport(server.url, "secret", 5.0, QUICK))
 
 
+def test_a_job_that_is_not_there_counts_as_deleted_but_not_for_an_administrator() -> None:
+    """Only the owner can delete a job, so 404 may mean that it is another's."""
+    gone = answer(404, {"code": "not_found", "detail": "There is no such job."})
+    with BadServer(answer(200, JOB), gone, answer(200, JOB), gone) as server:
+        made = client(server)
+        made.job(JOB["id"]).delete()
+        with pytest.raises(ApiError, match="not_found"):
+            made.job(JOB["id"], everybody=True).delete()
+
+
 def test_the_package_offers_connect() -> None:
     assert qwicket.connect is connect
 

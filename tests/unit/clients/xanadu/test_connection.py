@@ -53,6 +53,7 @@ def test_given_headers_win() -> None:
 def test_an_address_always_has_its_port_and_one_slash(path: str, end: str) -> None:
     assert Connection("a", host="h", port=80, tls=False).url(path) == f"http://h:80{end}"
     assert Connection("a", host="h").url(path) == f"https://h:443{end}"
+    assert Connection("a", host="::1").url(path) == f"https://[::1]:443{end}"
 
 
 def test_a_ping_returns_the_response() -> None:
