@@ -91,6 +91,8 @@ def _value(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, float):
         return repr(value)  # JSON's writer has names of its own for nan and inf
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
