@@ -42,6 +42,8 @@ class _Profile(NamedTuple):
         config: File with the profiles.
         token_file: File with the token.
         is_new: Whether the profile is to be added to the file.
+        former: Text of the file.
+        has_default: Whether the file names a default profile.
     """
 
     name: str
@@ -49,6 +51,8 @@ class _Profile(NamedTuple):
     config: Path
     token_file: Path
     is_new: bool
+    former: str
+    has_default: bool
 
 
 @click.command(short_help="Sign in at your organisation, and keep a token.")
@@ -253,12 +257,15 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
     from qwicket.clients.native.config import DEFAULT_URL, path_of
 
     config = path_of(None, os.environ)
+    text = ""
     try:
-        document = tomllib.loads(config.read_text("utf-8"))
+        text = config.read_text("utf-8")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         document = {}
     except (OSError, ValueError):
         raise click.ClickException(f"{config} cannot be read as TOML.") from None
+    has_default = "default" in document
     name = wanted or str(document.get("default", "default"))
     profiles = document.get("profiles", {})
     found = profiles.get(name) if isinstance(profiles, dict) else None
@@ -266,7 +273,8 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
         token_file = config.parent / f"{name}.token"
         if token_file.name != f"{name}.token" or not name.isprintable():
             raise click.ClickException(f"--profile: {name!r} cannot be the name of a file.")
-        return _Profile(name, url or DEFAULT_URL, config, token_file, is_new=True)
+        url = url or DEFAULT_URL
+        return _Profile(name, url, config, token_file, True, text, has_default)
     home = str(found.get("url", DEFAULT_URL))
     if url is not None and url.rstrip("/") != home.rstrip("/"):
         raise click.ClickException(
@@ -278,7 +286,7 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
             " replace its token by one, or give another name with --profile."
         )
     token_file = Path(str(found["token_file"])).expanduser()
-    return _Profile(name, home, config, token_file, is_new=False)
+    return _Profile(name, home, config, token_file, False, text, has_default)
 
 
 def _store_token(target: _Profile, secret: str) -> None:
@@ -287,11 +295,13 @@ def _store_token(target: _Profile, secret: str) -> None:
         target.token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(target.token_file, f"{secret}\n", os.O_TRUNC)
         if target.is_new:
-            is_first = not target.config.exists()
             name, url, file = map(_toml, (target.name, target.url, str(target.token_file)))
-            lines = [f"default = {name}", ""] if is_first else [""]
-            lines += [f"[profiles.{name}]", f"url = {url}", f"token_file = {file}", ""]
-            _write(target.config, "\n".join(lines), os.O_APPEND)
+            lines = ["", f"[profiles.{name}]", f"url = {url}", f"token_file = {file}", ""]
+            if target.has_default:
+                _write(target.config, "\n".join(lines), os.O_APPEND)
+            else:  # so that other commands find the profile; the line must precede all tables
+                lines = [f"default = {name}", target.former, *lines]
+                _write(target.config, "\n".join(lines).replace("\n\n\n", "\n\n"), os.O_TRUNC)
     except OSError as error:
         raise click.ClickException(
             f"The token cannot be stored: {error.filename}: {error.strerror}."

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import sqlite3
+import stat
 import time
 import tomllib
 from contextlib import closing
@@ -365,6 +366,31 @@ def test_a_lost_poll_of_the_provider_does_not_end_the_sign_in(
         done = CliRunner().invoke(main, command, env=env)
     assert (done.exit_code, "Signed in at" in done.output) == (0, True), done.output
     assert pauses == [5.0, 5.0, 10.0], "it asks less often after that (RFC 8628, 3.5)"
+
+
+LAB = '[profiles.lab]\nurl = "https://lab.example"\ntoken_env = "LAB_TOKEN"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "default"),
+    [("", "new"), (f"# mine\n{LAB}", "new"), (f'default = "lab"\n\n{LAB}', "lab")],
+    ids=["no file", "no default", "another default"],
+)
+def test_the_profile_of_a_sign_in_is_found_by_other_commands(
+    before: str, default: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    if before:
+        config.write_text(before)
+    token_file, has_default = tmp_path / "new.token", "default" in before
+    target = login._Profile("new", "http://here", config, token_file, True, before, has_default)
+    login._store_token(target, "qw_x")
+    text = config.read_text()
+    read = tomllib.loads(text)
+    assert read["default"] == default
+    assert read["profiles"]["new"] == {"url": "http://here", "token_file": str(token_file)}
+    assert ("lab" in read["profiles"], "# mine" in text) == (bool(before), "# mine" in before)
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
 
 
 def test_a_job_that_was_deleted_meanwhile_does_not_end_the_watch() -> None:
