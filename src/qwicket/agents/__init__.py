@@ -1,7 +1,7 @@
 """A lab's agent: pulls the jobs of a device through the firewall and runs them on the machine.
 
 A lab writes one function, `run(program: Program) -> Sequence[Outcome]`, and starts `qwicket agent`.
-This package is independent of the server's.
+This package imports nothing of the server.
 """
 
 from qwicket.agents.agent import Agent

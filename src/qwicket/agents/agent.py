@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class LeaveRequested(BaseException):
-    """Ends a wait of an agent without a job, the present one or the next.
+    """Ends the present wait of an agent that has no job, or else its next one.
 
     Not an `Exception`, so that no handler of errors around the wait catches it.
     """
@@ -95,7 +95,7 @@ class Agent:
             self._leave_device()
 
     def _claim(self) -> tuple[Lease, Program] | None:
-        """Wait for a job. Retry while the server is unavailable."""
+        """Wait up to `_WAIT_S` for a job, and retry while the server is unavailable."""
         attempts = 0
         while self._leave_by is None:
             try:
@@ -195,7 +195,7 @@ class _Work:
             self._fail(message[1], message[2])
 
     def _begin(self, program: Program) -> bool:
-        """Send the program to the process, restarting one that died while idle."""
+        """Send the program to the process, which is restarted if it died while idle."""
         for _ in range(2):
             try:
                 self._supervisor.start()
@@ -211,7 +211,7 @@ class _Work:
         self._fail(Failed(f"The server refused the outcome: {error.detail}", "outcome_refused"), 0)
 
     def _listen(self) -> tuple[Any, ...] | None:
-        """Renew the lease until the function ends; return its message, None if it did not stop."""
+        """Renew the lease until the function ends; return its message, or None at `_stop_by`."""
         while True:
             message = self._supervisor.receive(min(_TICK_S, self._renew_at - time.monotonic()))
             if message is not None and message[0] == function_process.PROGRESS:
@@ -235,7 +235,8 @@ class _Work:
                 if not is_transient(error):
                     raise
                 _log.warning("a lease was not renewed: %s", error)
-                # Later than usual, for a server that may be overloaded: a lease lasts longer.
+                # Later than usual, for a server that may be overloaded: a lease lasts at least
+                # 4 × `renew_s`.
                 self._renew_at = time.monotonic() + pause_s(1, error) + self._api.renew_s
                 return
             directive = _LOST

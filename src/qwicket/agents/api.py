@@ -42,7 +42,7 @@ _SLOWEST_BYTES_PER_S: Final = 32 << 10
 """Slowest rate at which a large result may be sent: the server's limit `body_bytes_per_s`."""
 _NO_RETRY: Final = RetryPolicy(max_attempts=1)
 _PAUSES: Final = RetryPolicy(first_pause_s=0.2, max_pause_s=15.0)
-"""Pauses between retries. Only the pauses are used: a retry of the agent has no last attempt."""
+"""Pauses between retries. Only the pauses are used: the agent retries without a limit."""
 _RANDOM: Final = random.SystemRandom()
 _TRANSIENT_STATUSES: Final = frozenset({500, 507})
 """Statuses besides those of `ServerBusy` after which a retry may help: 507 is a full disk."""
@@ -96,12 +96,12 @@ class AgentAPI:
 
     Args:
         url: Address of the server.
-        token: One that serves the device.
+        token: Token that serves the device.
         device: Name of the device.
         agent: Name of the agent, 8 to 32 of a-z and 0-9; by default a random one.
 
     Attributes:
-        renew_s: Seconds within which the server expects the next request, from its last response.
+        renew_s: Seconds within which the server expects the next request, as it last responded.
 
     Raises:
         ClientError: The address or the token is invalid.
@@ -129,7 +129,7 @@ class AgentAPI:
         """Return the next job, or None after `wait_s` seconds.
 
         Args:
-            held: Leases that the agent holds. The server queues the jobs of its other leases again.
+            held: Leases that the agent holds. The agent's other jobs are queued again.
             wait_s: Seconds for which the server may wait for a job.
 
         Raises:
@@ -166,7 +166,7 @@ class AgentAPI:
 
         Raises:
             ApiError: The server refuses it, or it is too large to be sent.
-            ClientError: The result did not reach the server.
+            ClientError: No valid response arrived; the server may have accepted the result.
         """
         # Base64 makes four bytes of three.
         n_bytes = sum(len(each.body) for each in parts if isinstance(each, Part)) * 4 // 3
@@ -204,6 +204,7 @@ class AgentAPI:
             lease: The lease.
             reason: A short reason.
             counts_as_attempt: Whether the process of the lab's function died while it ran the job.
+                The third such attempt fails the job.
 
         Raises:
             ClientError: The request failed.
@@ -218,7 +219,7 @@ class AgentAPI:
         self._end(lease, "release", body)
 
     def leave(self) -> None:
-        """Sign off, so that the device is offline at once."""
+        """Sign off, so that the device is offline at once if it has no other agent."""
         self._send("DELETE", f"{self._device_path}/agents/{self.agent}", None)
 
     def close(self) -> None:
@@ -243,7 +244,7 @@ def is_transient(error: ClientError) -> bool:
 
 
 def is_stale(error: ClientError) -> bool:
-    """Return whether the lease is lost: the job has ended or is another's, or cannot be seen."""
+    """Return whether the lease is lost: the job has ended, is another's, or cannot be seen."""
     return isinstance(error, ApiError) and error.status in {404, 409}
 
 
@@ -254,7 +255,7 @@ def pause_s(attempts: int, error: ClientError) -> float:
 
 
 def deliver(send: Callable[[], None], pause: Callable[[float], bool], request_name: str) -> bool:
-    """Send a request until the server accepts it; return False if it is stale, or `pause` ends it.
+    """Send a request until the server accepts it; return False if it is stale or retries end.
 
     Args:
         send: Sends the request once.

@@ -20,7 +20,7 @@ class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
     Attributes:
         name: Without its controls: `x` is the name of a `cx`, whose `label` is `cx`.
         targets: Qubits that it changes.
-        parameters: Angles in radians.
+        parameters: Angles in radians; of a `unitary` the entries of its matrix.
         controls: Qubits that control it.
         terms: Pauli strings of a `pauliexp`; else empty.
     """
@@ -104,7 +104,7 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def bits(self) -> int:
-        """Number of classical bits, which is the length of a bit text."""
+        """Number of classical bits, which is the length of each bit string of `Counts`."""
         return sum(register.size for register in self.registers)
 
 

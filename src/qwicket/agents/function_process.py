@@ -46,7 +46,7 @@ _log = logging.getLogger("qwicket.agent")
 
 
 class CannotLoad(Exception):
-    """The module or function does not exist; the text says which."""
+    """The reference is malformed, or names no module or function; the text says which."""
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -84,7 +84,7 @@ def load(reference: str) -> Run:
     """Load "module:function", searching the working folder first.
 
     Raises:
-        CannotLoad: The module or function does not exist.
+        CannotLoad: The reference is malformed, or the module or function does not exist.
     """
     module, _, name = reference.partition(":")
     if not module or not name:
@@ -135,7 +135,7 @@ def _listen(
             if kind == STOP:
                 stop.set()
             else:
-                stop.clear()  # here, because an order to stop may follow at once
+                stop.clear()  # here, because a STOP may follow at once
                 inbox.put(Program(**rest[0]))
     except (EOFError, OSError):
         stop.set()
@@ -169,7 +169,7 @@ def _result_message(run: Run, program: Program) -> tuple[Any, ...]:
 
 
 def _die_with(owner: int) -> None:
-    """End with the agent, however it ends, so that nothing controls the machine unattended."""
+    """On Linux, end with the agent, however it ends: nothing may control the machine unattended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != owner:  # the agent died before the signal was requested

@@ -54,7 +54,7 @@ def encode_outcomes(
         seconds: Run time of all circuits, in seconds.
 
     Raises:
-        InvalidOutcome: Their number or kind is wrong.
+        InvalidOutcome: Their number, kind or content is wrong.
     """
     several = [outcomes] if isinstance(outcomes, Counts | Memory | Samples | Failed) else outcomes
     if not isinstance(several, list | tuple) or len(several) != len(program.circuits):
@@ -152,7 +152,8 @@ def _samples(outcome: Samples, family: str, is_binned: bool) -> _Array:
 
 def _numbers(numbers: Sequence[Any], family: str) -> tuple[str, bytes]:
     try:
-        # Abstract kinds, because most types of NumPy do not derive from those of Python.
+        # Abstract kinds, because most types of NumPy do not derive from those of Python. Atoms
+        # need none: their samples are whole numbers.
         kinds = {kind for kind in set(map(type, numbers)) if family != "atoms"}
         if any(issubclass(kind, Complex) and not issubclass(kind, Real) for kind in kinds):
             pairs = [part for each in numbers for part in (each.real, each.imag)]

@@ -47,8 +47,8 @@ class Samples:
     """Result of each shot of cold atoms or photons.
 
     Attributes:
-        shots: Per shot one number per measurement, in program order: integers for atoms and
-            photons, real (homodyne) or complex numbers (heterodyne) for quadratures.
+        shots: Per shot one number per measured wire or mode, in program order: integers for atoms
+            and photons, real (homodyne) or complex numbers (heterodyne) for quadratures.
     """
 
     shots: Sequence[Sequence[Number]]
@@ -84,7 +84,7 @@ class Program:
         family: `qubit`, `atoms` or `photonic`.
         format: The language of `source`.
         source: The program as submitted.
-        shots: Shots of each circuit; cold-atom experiments have their own.
+        shots: Shots of the job; each circuit also has its `shots`, which may differ.
         seed: Random seed, for simulators.
         outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
         inputs: Values of the program's declared inputs; angles in radians.
@@ -113,13 +113,13 @@ class Program:
 
         Args:
             done: Fraction from 0 to 1.
-            text: A short text of at most 200 characters.
+            text: A short text, cut after 200 characters.
         """
         self._report(min(1.0, max(0.0, float(done))), text[:200])
 
     @property
     def stop_requested(self) -> bool:
-        """Whether the user cancelled the job or the agent must end. Then raise `Stopped`."""
+        """Whether the function must raise `Stopped`: job cancelled, lease lost, or agent ending."""
         return self._stop.is_set()
 
     def wait(self, timeout_s: float) -> bool:

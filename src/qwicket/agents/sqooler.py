@@ -7,7 +7,7 @@
     update_backends(storage, {"mymachine": spooler})
     main(storage, {"mymachine": spooler})
 
-It has the six methods that sqooler's main loop calls, without importing sqooler. While the spooler
+It has the six methods that these two functions call, without importing sqooler. While the spooler
 works on a job, a thread renews its lease.
 """
 
@@ -87,7 +87,7 @@ class Storage:
     def __repr__(self) -> str:
         return f"<Storage at {self._url}>"
 
-    # --- methods that sqooler's main loop calls ---------------------------------------------------
+    # --- methods that sqooler calls ---------------------------------------------------------------
 
     def update_config(self, config: Any, name: str, private_jwk: Any = None) -> None:
         """Announce a spooler's device, or its changes.
@@ -154,10 +154,10 @@ class Storage:
     def update_in_database(
         self, result: Any, status: Any, job_id: str, name: str, private_jwk: Any = None
     ) -> None:
-        """Deliver a result or an error. Late ones are dropped.
+        """Deliver a result or an error; drop it if the lease is lost, or after `retry_s`.
 
         Raises:
-            ApiError: The server refuses this agent.
+            ApiError: The server refuses this agent, or the report of an error.
         """
         work = self._works.pop(job_id)
         seconds = time.monotonic() - work.began
@@ -257,7 +257,7 @@ def _outcomes(result: Mapping[str, Any]) -> list[Samples]:
 
 
 def _rows(memory: Sequence[str], shots: int) -> list[list[int]]:
-    """Return shots as numbers. Without measurements there are no texts."""
+    """Return shots as numbers. Without measurements sqooler has no texts, so each shot is empty."""
     if not memory:
         return [[] for _ in range(shots)]
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qwicket.agents.program import Program
 
 _END_S: Final = 5.0
-"""Seconds for the process to end by itself: one more than it gives to the lab's function."""
+"""Seconds before the process is killed: one more than it gives to the lab's function."""
 _FIELDS: Final = (
     "job",
     "device",
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProcessDied(Exception):
-    """The process has ended; the text says how."""
+    """The process has ended or closed its channel; the text says how."""
 
 
 class CannotStart(Exception):

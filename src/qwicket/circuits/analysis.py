@@ -110,8 +110,8 @@ def final_part_start(ops: Sequence[Op]) -> int:
     """Return the index where the final part begins.
 
     Its measurements can be moved to the end, so it needs one evolution and sampling instead of one
-    run per shot. From there on no measured qubit changes, nothing branches, and every path through
-    the circuit passes this index.
+    run per shot. From there on no gate acts on a measured qubit, resets follow the last use of
+    their qubit, nothing branches, and every path through the circuit passes this index.
     """
     last_jump_target = 0
     n_leading = next((k for k, op in enumerate(ops) if type(op) is not Gate), len(ops))
@@ -172,6 +172,7 @@ CONTROLLED_CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
 """The same for gates with one control."""
 
 _TOLERANCE: Final = 1e-9
+"""Deviation from the grid, in radians, that counts as rounding."""
 _LARGEST_ANGLE: Final = 1e6
 """Above this, rounding errors of π approach the tolerance."""
 _PAULI_STEPS: Final = {"x": 0, "y": 0, "z": 0, "id": 0, "rx": 2, "ry": 2, "rz": 2, "p": 2, "gpi": 2}
@@ -207,7 +208,7 @@ _Z_BITS: Final = str.maketrans("IXYZ", "0011")
 _CHEBYSHEV_ORDERS: Final = 20.0
 """Orders that an expansion of strings that do not commute takes beside one for each radian."""
 _MAX_ORDERS: Final = 1e5
-"""Bound of that estimate, because the sum of the angles may be infinite."""
+"""Bound of the estimated orders, because the sum of the angles may be infinite."""
 _STRING_GATES: Final = 25
 """Cost of applying one Pauli string term by term, in gates.
 
@@ -250,7 +251,7 @@ COSTLY: Final = frozenset(("pauliexp", "unitary", "kraus"))
 def extra_cost(gate: Gate) -> int:
     """Return the cost of a gate above that of one gate, in gates."""
     if gate.name == "kraus":
-        return len(gate.params) >> 2 * len(gate.targets)
+        return len(gate.params) >> 2 * len(gate.targets)  # two for each Kraus matrix
     if gate.name == "unitary":
         return 3 * (1 << len(gate.targets)) // 4  # measured with Qulacs on 1 to 9 qubits
     return _pauli_cost(gate) if gate.name == "pauliexp" else 0

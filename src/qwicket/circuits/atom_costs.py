@@ -20,13 +20,14 @@ from qwicket.model.limits import Limits
 DENSE_DIMENSION: Final = 1_024
 """Dimension up to which a gate on all wires is always diagonalised, in at most 0.6 s."""
 DENSEST_DIMENSION: Final = 4_096
-"""Dimension up to which it is diagonalised if that is faster: 17 s on an idle core."""
+"""Dimension up to which such a gate is diagonalised if that is faster than a Chebyshev expansion:
+17 s on an idle core."""
 
 Params = tuple[float, ...]
 
 FULL_GATES: Final = frozenset({"multiqudit_full", "rydberg_full"})
 _ROW_NS: Final = 4
-"""For each amplitude, and each row of the gate's largest matrix."""
+"""For each amplitude, times the rows of the gate's largest matrix."""
 _BLOCK_NS: Final = 10_000
 """For each block of a gate that conserves a number of excitations."""
 _SOLVED_BLOCK_NS: Final = 250_000
@@ -169,7 +170,7 @@ def _cost(circuit: AtomCircuit) -> _Cost:
 
 
 def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ...], Params]]:
-    """Return a key of gates with equal cost, which for most gates ignores parameters."""
+    """Return a function that gives gates of equal cost the same key."""
     if circuit.dimension > DENSE_DIMENSION:
         return lambda gate: (
             gate.name,
@@ -180,7 +181,7 @@ def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ..
 
 
 def _width(name: str, atoms: tuple[int, ...]) -> int:
-    """Return the rows of the largest matrix of a gate's eigenvectors; 0 for a diagonal gate."""
+    """Return the rows of the largest matrix of a gate's eigenvectors; 0 if it has none."""
     match name:
         case "rlx" | "sq_full":
             return atoms[0] + 1

@@ -12,16 +12,16 @@ L+ |k> = sqrt(k (N - k + 1)) |k-1>, L- its transpose and Lx = (L+ + L-)/2, each 
 | `sq_full` (Ω, Δ, χ) | Ω Lx + Δ Lz + χ Lz² on one wire |
 | `rlxly` (J) | J Σ (L+ L- + L- L+) over neighbours in `wires` |
 | `rlzlz` (J) | J Σ Lz Lz over neighbours in `wires` |
-| `multiqudit_full` (Ω, Δ, χ, Jxy, Jzz) | the sum of all of the above |
+| `multiqudit_full` (Ω, Δ, χ, Jxy, Jzz) | `sq_full` on all wires, `rlxly` and `rlzlz`, added |
 | `rydberg_block` (φ) | φ Σ_{i<j} n_i n_j / (i - j)⁶ with n = 1/2 - Lz, two levels per wire |
-| `rydberg_full` (Ω, Δ, φ) | Σ (Ω Lx + Δ Lz) and that |
+| `rydberg_full` (Ω, Δ, φ) | Σ (Ω Lx + Δ Lz), plus `rydberg_block` |
 
 Fermions: four sites with two spins; wire 2s is spin up on site s, wire 2s + 1 spin down.
 
 | gate | H |
 |---|---|
 | `load` | none: creates an atom on one wire |
-| `fhop` (J per bond) | J Σ (c†_a c_c + c†_b c_d + h.c.) over neighbouring sites in `wires` |
+| `fhop` (J per bond) | Σ J (c†_s c_{s+1} + h.c.) of both spins, over neighbours in `wires` |
 | `fint` (U) | U Σ n_up n_down over all sites |
 | `fphase` (μ per site) | μ (n_up + n_down) |
 """

@@ -26,7 +26,7 @@ class Bonds(NamedTuple):
 
     Attributes:
         bits: log2 of its largest bond.
-        steps: Number of gates on two neighbours that take as long.
+        steps: Cost of the gates, in gates on two neighbours.
     """
 
     bits: int
@@ -80,6 +80,8 @@ def _has_rank_two(gate: Gate, n_operands: int) -> bool:
 class _Count:
     """Adds up gates; `_change` has the difference of bits from one cut to the next.
 
+    `_away` has the bits that are added while swaps hold qubits away from their places.
+
     Gates with the same control, and no other gate on that qubit in between, count once for each
     cut. Together they are a sum of two products, one for each value of the control.
     """
@@ -105,7 +107,7 @@ class _Count:
         self._steps += 4 ** (n - 2)
         if last - first >= n:
             self._away = max(self._away, n - 1)
-            # The length of `_exchanges`, which for far qubits would be a list of thousands.
+            # The length of `_exchanges`, not called, because its list has thousands for far qubits.
             places = enumerate(sorted(operands), first)
             self._steps += 2 * sum(qubit - place for place, qubit in places)
         if n == 2 and gate.controls:

@@ -23,8 +23,8 @@
     duration_s = 380e-9
 
 `qubit`, `one_qubit` and `two_qubit` are the device's averages; they apply to all qubits and
-pairs without figures of their own. Times are in seconds, errors are average infidelities. `twins`
-derives noise from them.
+pairs without figures of their own. Times are in seconds, each `error` is an average infidelity.
+`twins` derives noise from a calibration.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class QubitFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         t2_s: Lifetime of a superposition in seconds, at most twice T1.
         one_for_zero: Probability of recording 1 where the qubit was prepared in 0.
         zero_for_one: Probability of recording 0 where it was prepared in 1.
-        gate: Its gates; None uses the device's average.
+        gate: Its one-qubit gates; None uses the device's average.
         frequency_hz: Frequency of its transition.
     """
 
@@ -158,7 +158,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Calibrated(msgspec.Struct, frozen=True):
-    """A stored calibration, with an id to which jobs refer."""
+    """A stored calibration, with an id to which jobs refer; `valid_from` is in Unix ms."""
 
     id: str
     device: str

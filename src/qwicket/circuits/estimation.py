@@ -44,7 +44,8 @@ def group_paulis(
         paulis: Paulis to measure.
         maximum: Number of groups that the caller accepts. Grouping stops after one more, so that
             the caller sees that there are too many.
-        is_exact: Whether each group must fit into one exact run, of at most `EXACT_QUBITS` qubits.
+        is_exact: Whether groups must fit into an exact run, of at most `EXACT_QUBITS` qubits. A
+            Pauli on more qubits is a group alone.
     """
     groups: list[list[int]] = []
     masks: list[tuple[int, int]] = []

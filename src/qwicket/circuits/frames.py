@@ -18,10 +18,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """Expected shape of one circuit's result.
 
     Attributes:
-        registers: Registers of bits, least significant first; empty for samples.
+        registers: Registers of bits, least significant first; empty for samples and readouts.
         columns: Numbers of one shot, at most, for samples; bits of one shot for readouts.
         dtypes: NumPy dtypes allowed for the numbers of samples; empty for other results.
-        shots: Shots, if the circuit specifies them; None or 0 for those of the job.
+        shots: Shots, if the circuit specifies them; None or 0 for those of the job. For readouts, 0
+            means exact values, without shots.
         is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
         n_observables: Number of expectation values; None for other circuits.
         n_readouts: Number of quantities of the final state; None for other circuits.

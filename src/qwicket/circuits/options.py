@@ -9,7 +9,7 @@ from qwicket.model.limits import Limits, PhotonicLimits
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of a run, stored with its circuits and read only by engines.
+    """Options of a run, stored with its circuits, for engines and for checks of results.
 
     Attributes:
         shots: Shots per circuit.

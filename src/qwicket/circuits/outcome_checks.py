@@ -73,7 +73,8 @@ def check(
         options: Options of the run.
         limits: `result_bytes` bounds all outcomes together, unpacked.
         is_simulated: Whether a simulator of Qwicket ran the circuits, not a machine. Then they may
-            have exact probabilities, expectation values, and the shares of votes of debiased runs.
+            have exact probabilities, expectation values, and the shares of votes of debiased runs,
+            and must be empty after a dry run.
 
     Raises:
         InvalidRequest: An outcome is damaged or does not fit; the field names it.

@@ -1,7 +1,7 @@
 """Results of circuits, in the form that workers encode and dialects translate.
 
 Bits: classical bit 0 is the first bit of the first register and the least significant bit of a
-key. A key is stored as ceil(n/8) bytes, little-endian, whatever the number of bits.
+key. A key of n bits is stored as ceil(n/8) bytes, but at least one, little-endian.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES, SAMPLES})
 """Outputs that a submission may request."""
 
 SAMPLED_ONLY: Final = "sampled_only"
-"""Note: exact probabilities are not available (noise, or too many outcomes or branches)."""
+"""Note: there are no exact probabilities (a machine, noise, too many outcomes or branches)."""
 
 NOTHING_MEASURED: Final = "nothing_measured"
 """Note: no qubit is measured, so all classical bits are 0."""
 
 MAX_OUTCOME_BYTES: Final = 1 << 30
+"""Bound of one outcome before compression."""
 
 _PLAIN_BYTES: Final = 1 << 10
 """Size up to which compression costs more than it saves."""
@@ -106,7 +107,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return _rows(self.arrays["keys"])
 
     def counts(self) -> dict[int, int]:
-        """Return shots per key, zeros left out; empty if counts were not requested."""
+        """Return shots per key, zeros left out; empty without counts."""
         return dict(self.each_count())
 
     def probabilities(self) -> dict[int, float]:
@@ -201,7 +202,7 @@ _decoder = msgspec.msgpack.Decoder(Outcome)
 
 
 def encode(outcome: Outcome) -> Encoded:
-    """Encode and compress a result. Runs in workers, never on the server's event loop."""
+    """Encode and compress a result: too slow for the server's event loop."""
     raw = _encoder.encode(outcome)
     body = raw if len(raw) <= _PLAIN_BYTES else zlib.compress(raw, 1)
     return Encoded(body, hashlib.sha256(body).digest())
@@ -212,7 +213,7 @@ def decode(encoded: Encoded, *, max_bytes: int = MAX_OUTCOME_BYTES) -> Outcome:
 
     Args:
         encoded: The bytes and their digest.
-        max_bytes: Size of the largest outcome.
+        max_bytes: Limit on the size to which a compressed body decompresses.
 
     Raises:
         ValueError: The bytes do not match their digest, or decompress to more than `max_bytes`.

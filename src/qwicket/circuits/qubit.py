@@ -1,7 +1,7 @@
 """Qubit circuits in flat form, the result of all parsers and the input of all engines.
 
-A parser creates them, `pack` encodes them as an opaque blob, and only workers decode it, so that
-nothing is parsed twice.
+A parser creates them, and `pack` encodes them as an opaque blob. Engines, drivers and drawings
+decode the blob, so that no program is parsed twice.
 
 Gates of the flat form (angles in radians; a global phase is kept, because with controls it has an
 effect):
@@ -17,7 +17,7 @@ effect):
 | `gphase` (γ) | e^{iγ}, no target |
 | `swap` | exchanges its two targets |
 | `rxx ryy rzz` (θ) | exp(-iθ/2 P⊗P) |
-| `zz` (θ) | as `rzz`, done by the machine itself |
+| `zz` (θ) | as `rzz`, a native gate of IonQ |
 | `gpi` (φ) | [[0, e^{-iφ}], [e^{iφ}, 0]] |
 | `gpi2` (φ) | 1/√2 [[1, -i e^{-iφ}], [-i e^{iφ}, 1]] |
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
@@ -114,7 +114,7 @@ class Estimation(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         paulis: Measured Paulis; one on no qubits is the number 1.
-        groups: Groups of Paulis that one run of the circuit measures.
+        groups: Indices into `paulis`; one run of the circuit measures one group.
         observables: Sums over `paulis`: pairs of an index and a real coefficient.
         is_exact: Whether to compute exactly, without shots; only on ideal devices.
     """
@@ -156,8 +156,8 @@ class Parameter(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         name: Name of the input.
-        slopes: Derivatives of angles by it, those that are not 0: number of a gate among the
-            circuit's gates without global phases, number of the angle, derivative.
+        slopes: Derivatives of angles with respect to the input, where not 0: number of the gate
+            (global phases without controls are not counted), number of its angle, derivative.
     """
 
     name: str

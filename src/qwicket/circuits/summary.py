@@ -11,7 +11,7 @@ class Summary(msgspec.Struct, frozen=True):
     Attributes:
         family: Family of engines that can run it.
         n_circuits: Number of circuits that are run; an estimation runs one for each group.
-        n_qubits: Widest circuit.
+        n_qubits: Most qubits, modes or wires of one circuit.
         n_ops_1q: Gates on at most one qubit, over all circuits; measurements and resets are not
             counted.
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
@@ -29,8 +29,8 @@ class Summary(msgspec.Struct, frozen=True):
         n_parts: Number of parts of an estimator's job, each of which runs one or more circuits; 0
             for other jobs, in which each circuit is a part.
         n_terms: Terms of all expectation values.
-        is_estimation: Whether a part asks for expectation values.
-        shots: Most shots of one circuit, if the program states them; else 0.
+        is_estimation: Whether a circuit has an `Estimation`, as for Qiskit's Estimator.
+        shots: Most shots of one circuit of qubits, if the program states them; else 0.
         is_exact: Whether a part asks for exact expectation values.
         n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
         n_bond_steps: Cost of such states in gates on neighbours, over all circuits.
@@ -38,8 +38,8 @@ class Summary(msgspec.Struct, frozen=True):
         work_ns: Estimated time of gates on cold atoms on one core, in nanoseconds, over all
             circuits.
         work_bytes: Memory for the eigenvectors of gates on cold atoms, in the largest circuit.
-        unmeasured: Number, from 1, of the first circuit that measures nothing and asks for no
-            expectation values; 0 if there is none.
+        unmeasured: Number, from 1, of the first circuit without measurements and `Estimation`, even
+            if it has `Readouts`; 0 if there is none.
     """
 
     family: str

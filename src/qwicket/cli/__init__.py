@@ -1,4 +1,4 @@
-"""Command line. The module of a command is imported when the command is called."""
+"""Command line. A command's module is imported for its call, its completion and the main help."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ __all__ = ["main"]
             "agent": "agent",
             "env": "env",
             "snippet": "snippet",
-            # By name, because only tests load the test bed: nothing here may import it.
+            # The whole name, as text: only tests load the test bed, so nothing here may import it.
             "cassette": "qwicket.testing.cassettes.commands",
             "completion": "completion",
         },

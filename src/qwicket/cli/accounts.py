@@ -1,4 +1,4 @@
-"""`qwicket user`, `qwicket token` and `qwicket keys`: accounts, tokens, and what signs them."""
+"""`qwicket user`, `qwicket token` and `qwicket keys`: accounts, tokens, and the signing key."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Requests of administrators' commands to `/v1/admin`: of a running server, or of the database.
+"""Requests of administrators' commands to `/v1/admin`, with or without a running server.
 
-Without a server the same routes run in this process, so a command works alike in both places.
+Without one the same routes run in this process, on the database, so a command works alike.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Administration:
             self._transport = _DatabaseRunner(location)
 
     def get(self, *path: str, of: type[T], query: Mapping[str, str] | None = None) -> T:
-        """Read a path, whose parts may have any characters."""
+        """Read a path; `path` has its parts, which may contain any characters."""
         return self._run(self._transport.api.get(_path(path, query), of))
 
     def download(
@@ -75,7 +75,7 @@ class Administration:
         self._run(self._transport.api.download(_path(path, query), accept, file))
 
     def post(self, *path: str, body: Any = None, of: type[T]) -> T:
-        """Send a POST request once: its repetition could do it twice."""
+        """Send a POST request once, because a repetition could take effect twice."""
         return self._run(self._transport.api.post_once(_path(path), body, of))
 
     def patch(self, *path: str, body: Any, of: type[T]) -> T:
@@ -130,7 +130,7 @@ def _aws_master_file(location: DataLocation) -> Path | None:
 
 
 def _user() -> str:
-    """Return the name of the user who runs the command; in a container one may have none."""
+    """Return the name of the user who runs the command; in a container, a user may have no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

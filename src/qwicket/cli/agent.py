@@ -108,7 +108,7 @@ def agent(
 ) -> None:
     """Pull the jobs of a device and run them with a function on this machine.
 
-    With --try it runs one program without a server, and prints the outcome.
+    With --try, run one program without a server, and print the outcome.
 
     SIGTERM or Ctrl-C stops the agent after the running job has ended or been released. A second
     signal stops it at once.
@@ -180,7 +180,7 @@ def _agent_api(url: str, token: str | None, token_file: Path | None, device: str
 
 
 def token_of(token: str | None, token_file: Path | None) -> str:
-    """Return the token of a file, or the one that was given."""
+    """Return the token in the file, if there is a file, else the given token."""
     if token_file is not None:
         token = _token_in(token_file)
     if not token:

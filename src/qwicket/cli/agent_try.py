@@ -1,7 +1,7 @@
 """`qwicket agent --try`: run a program with a lab's function, without a server.
 
-The steps are those of a server: parse the program, compile it to the announced gates, run the
-function in a process of its own, and validate the outcome.
+The steps are those of a server and an agent: parse the program, compile it to the announced gates,
+run the function in a process of its own, and validate the outcome.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _read(
 
 
 def _format(file: Path, source: bytes, spec: DeviceSpec | None) -> str:
-    """Return the format of a program: the device's only one, or the detected one."""
+    """Return the format of a program: by its extension, the device's only one, or detected."""
     from qwicket import programs
 
     if file.suffix.lower() == ".xbb":

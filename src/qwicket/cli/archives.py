@@ -21,7 +21,7 @@ def archive(connect: Connect, job_id: str, file: Path) -> None:
     """Save the job ID, which must have ended, in FILE.
 
     FILE is a ZIP file of JSON and NumPy arrays: the job, its program and options, the calibration
-    under which it was submitted, and its result. An existing one is replaced. In Python,
+    under which it was submitted, and its result. An existing file is replaced. In Python,
     qwicket.clients.native.read_archive(FILE) reads it without a server.
     """
     with connect() as client:

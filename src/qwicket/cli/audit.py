@@ -76,7 +76,7 @@ def list_refusals(limit: int, as_json: bool, admin: Administration) -> None:
             {"minute": second_of(each.minute), "address": each.address, "number": each.number},
             (minute_of(each.minute), each.address, str(each.number)),
         )
-        for each in found.refusals[:limit]  # the last minute is whole
+        for each in found.refusals[:limit]  # the server completes the last minute
     ]
     print_rows(rows, ("minute", "address", "refused"), as_json)
 

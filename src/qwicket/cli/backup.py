@@ -80,7 +80,7 @@ def restore(file: Path, check: bool, replace: bool, location: options.DataLocati
     """Put the backup FILE into the folder --data-dir, which no server may use meanwhile.
 
     Jobs submitted after the backup are lost. Jobs that ran during it are queued again when a server
-    starts. Tokens that were revoked after it are valid again.
+    starts. Tokens revoked after the backup are valid again.
 
     With --database-url the command prints a pg_restore command instead, without the password.
     """
@@ -135,7 +135,7 @@ def _progress() -> Callable[[float], None]:
 
 
 def _print_command(program: str, pg_options: list[str], url: str, file: str) -> None:
-    """Print a command of PostgreSQL, with `file` last: its tools take arguments after options."""
+    """Print a command of PostgreSQL, whose tools take arguments, such as `file`, after options."""
     from qwicket.store.backup import without_password
 
     address = _or_click_error(lambda: without_password(url))

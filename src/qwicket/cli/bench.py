@@ -27,6 +27,7 @@ _SHOTS: Final = 1000
 _WARM_UP_JOBS: Final = 5
 """Jobs before the measurement: the first ones also wait for processes and imports."""
 _RESULT_S: Final = 60.0
+"""Longest wait for one result."""
 
 
 @click.command(short_help="Measure latency and throughput of small jobs.")
@@ -91,7 +92,7 @@ def _run(client: Client) -> None:
 
 
 def _sequential(client: Client, seconds: float) -> Iterator[float]:
-    """Yield the time of each job, for at least two jobs."""
+    """Yield the time of each job, for at least two jobs, which quantiles need."""
     until = time.perf_counter() + seconds
     n = 0
     while n < 2 or time.perf_counter() < until:
