@@ -62,7 +62,7 @@ def set_budget(
 ) -> None:
     """Set what the jobs of PROJECT may use.
 
-    It counts jobs submitted from now on. Setting a budget again changes the
+    A budget counts jobs submitted from now on. Setting it again changes the
     amount and keeps what was used.
     """
     given = dict(zip(_UNITS, (jobs, shots, seconds, cost), strict=True))

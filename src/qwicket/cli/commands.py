@@ -30,7 +30,7 @@ _PLAIN: Final = {
     "is not a valid float range": "is not a number",
     "is not a valid float": "is not a number",
 }
-"""Phrases in click's errors, with plain words for them."""
+"""Phrases in click's errors, with plain words for them; a phrase precedes shorter ones in it."""
 
 
 def _groups(context: click.Context | None) -> list[str]:
@@ -131,7 +131,11 @@ class Commands(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command and exit: 0, 1 if refused, 2 if called wrongly or without its extra."""
+        """Run a command and exit: 0, 1 if refused, 2 if called wrongly or without its extra.
+
+        The status is 130 after Ctrl-C, and some commands exit with others. Without
+        `standalone_mode` return the command's value, and raise its errors.
+        """
         name = prog_name or "qwicket"
         if not standalone_mode:
             return super().main(args, name, complete_var, standalone_mode=False, **extra)

@@ -88,7 +88,7 @@ def _job_ids(client: Client) -> list[str]:
 
 
 def _cached(context: click.Context, query: str, read: Callable[[Client], list[str]]) -> list[str]:
-    """Return names from a server, at most 20 s old."""
+    """Return names from a server, at most 20 s old; none after an error."""
     import hashlib  # late: every command imports this module, and OpenSSL takes 3 ms
 
     from qwicket.clients.native import ClientError, connect

@@ -88,7 +88,10 @@ class _Defaults(dict[str, Any]):
 
 
 def _known_settings(context: click.Context, wanted: set[str]) -> set[str]:
-    """Return the names of settings: those of `qwicket serve` if they are enough, else of all."""
+    """Return the names of the settings of `qwicket serve`, if it has all that are wanted.
+
+    Else return those of all commands, which imports all of their modules.
+    """
     serve = _command(context, context.command, "serve")
     of_serve = set() if serve is None else _names(serve)
     if wanted <= of_serve:
@@ -163,6 +166,9 @@ def _commands(context: click.Context, command: click.Command) -> Iterator[click.
 
 
 def _names(command: click.Command) -> set[str]:
-    """Return the names of a command's settings: its options with an environment variable."""
+    """Return the names of a command's settings: its options with an environment variable.
+
+    `--limit` is no setting here, because the file has limits in the table [limits].
+    """
     options = [option for option in command.params if isinstance(option, click.Option)]
     return {each.name for each in options if each.name and each.envvar and each.name != "limits"}

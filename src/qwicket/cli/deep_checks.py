@@ -29,12 +29,15 @@ def findings(
         is_served: Whether a server uses the folder; None is unknown, for PostgreSQL.
         lease_s: Lease time of the servers: a runner (a server, agent or pilot) without a heartbeat
             for so long is dead.
+
+    Raises:
+        Unavailable: The database cannot be read.
     """
     from qwicket.store import backup, consistency
 
     folder, url = location.data_dir, location.database_url
     if url is None and not (folder / backup.FILE).exists():
-        return  # the other checks say so
+        return  # the check of the database reports that there is none
     contents = backup.read_postgres(url) if url else backup.read(folder / backup.FILE)
     n_found = 0
     if url is None:
@@ -79,7 +82,7 @@ def _silent(
 ) -> list[LeaseHolder]:
     """Return the runners that keep their leases and show no heartbeat until a deadline.
 
-    A deadline that has passed already does not prove that they are silent: they are read once.
+    Heartbeats are read at least once, even if the checks of the rows have outlasted the deadline.
     """
     from qwicket.store import consistency
 

@@ -1,4 +1,4 @@
-"""`qwicket device`: list devices, turn them on and off, maintenance windows and messages."""
+"""`qwicket device`: list devices, set their state, message and maintenance, make device files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Checks of `qwicket doctor`: each returns findings, and none changes anything."""
+"""Checks of `qwicket doctor`: each yields findings.
+
+They change nothing, except that opening a database applies missing migrations, and on PostgreSQL
+creates missing tables.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +60,7 @@ _TRIAL_S: Final = 60.0
 """Time limit of the trial job, and of the check of SQLite's file."""
 _TIMEOUT_S: Final = 5.0
 _MAX_OFFSET_S: Final = 2.0
-"""Offset between two clocks that is not reported."""
+"""Largest offset between two clocks that is not reported."""
 _SOON_MS: Final = 7 * 86_400_000
 """Tokens that expire within this time are reported."""
 _BELL: Final = (
@@ -137,7 +141,7 @@ def _has_server() -> bool:
 
 
 def _extra(name: str, packages: Mapping[str, list[str]]) -> str:
-    """Return an extra, with its version where it is one package."""
+    """Return an extra, with the version of its first package; `server` without one."""
     if name == "server":
         return name
     module = EXTRAS[name][0]
@@ -186,7 +190,10 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
 
 
 def _is_ours(settings: Settings) -> bool:
-    """Return whether a Qwicket server listens on the port; it may use the same PostgreSQL."""
+    """Return whether a Qwicket server listens on the port, which may use the same PostgreSQL.
+
+    False for SQLite: `problems` does not check the port while a server uses the folder.
+    """
     from qwicket.server.listeners import holder
 
     process = holder(settings.port) if settings.database_url is not None else None
@@ -337,7 +344,7 @@ def _is_older(location: DataLocation) -> bool:
 
 
 def _corruption(path: Path) -> str:
-    """Return the faults that SQLite itself finds in a database, or "" for a sound one."""
+    """Return the first fault that SQLite itself finds in a database within `_TRIAL_S`, or ""."""
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S)
@@ -346,7 +353,7 @@ def _corruption(path: Path) -> str:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
             (text,) = connection.execute("pragma quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
-        # A large database was checked for `_TRIAL_S` without a finding.
+        # Interrupted: a large database was checked for `_TRIAL_S` without a finding.
         return "" if "interrupted" in str(error) else str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
@@ -470,7 +477,7 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
 
 
 def _cluster(context: click.Context) -> Iterator[Finding]:
-    """Connect to a Dask cluster and count its slots; clusters that a server starts stay off."""
+    """Connect to a Dask cluster that runs already, and count its slots."""
     settings, _refused = check_settings(context)
     if settings.compute == "local":
         return
@@ -581,6 +588,7 @@ def _clock_offset_s(url: str) -> float:
 
     Raises:
         ClientError: No server responds there, or it is not ready.
+        ValueError: The response has no valid `Date`.
     """
     from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
     from qwicket.clients.native import ClientError, UnexpectedResponse, Unreachable

@@ -62,7 +62,8 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
 """Environment variables by client, in the order of printing.
 
 `{URL}`, `{HOST}`, `{PORT}` and `{TLS}` stand for parts of the server's address. A value that begins
-with `$` is the name of a variable with a secret. None means that the variable must not be set."""
+with `$` names a variable that holds the token or a half of the key pair. None means that the
+variable must not be set."""
 
 
 @click.command(short_help="Print the environment variables for a vendor's client.")
@@ -110,7 +111,7 @@ def lines(client: str, url: str) -> list[str]:
 def variables(
     client: str, url: str, secrets: Mapping[str, str] | None = None
 ) -> dict[str, str | None]:
-    """Return the variables of a client by name; None means that one must not be set.
+    """Return the values of a client's variables by name; None for one that must not be set.
 
     Args:
         client: Key of `CLIENTS`.

@@ -1,4 +1,4 @@
-"""`qwicket job`: show, cancel, delete, hold, release, reorder and requeue jobs, over HTTP."""
+"""`qwicket job`: show and change jobs, over HTTP; `resolve` and `abandon` also without a server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STATES: Final[dict[JobAction, str]] = {
     "priority": "queued",
     "requeue": "running",
 }
-"""States in which an action changes a job."""
+"""States in which an action changes a job: the default of `--state` for one's own jobs."""
 _DONE: Final[dict[JobAction, str]] = {
     "cancel": "cancelled",
     "hold": "held",
@@ -228,7 +228,7 @@ def delete(connect: Connect, job_id: str) -> None:
 
 def _change(selection: _Selection, action: JobAction, priority: int | None = None) -> None:
     with selection.connect() as client:
-        # A requeue is for administrators alone, and the server says so.
+        # A requeue is for administrators alone: the server refuses other tokens.
         everybody = selection.everybody and (
             action == "requeue" or may_select(client, selection.filters)
         )
@@ -300,7 +300,10 @@ def _change_own(
 
 
 def _is_changed_by(action: JobAction, job: Job) -> bool:
-    """Return whether an action changes a job: no ended one, no held one twice."""
+    """Return whether an action would change a job, of those whose state allows it.
+
+    A job that has ended is not changed, a held one is not held again, and only a held one released.
+    """
     is_held = job.body.held_by is not None
     if job.is_final or (action == "hold" and is_held):
         return False
@@ -308,7 +311,12 @@ def _is_changed_by(action: JobAction, job: Job) -> bool:
 
 
 def _is_wanted(number: int, ids: list[str], action: JobAction, selection: _Selection) -> bool:
-    """Return whether to change the jobs that fit, after asking; else print their number."""
+    """Ask whether to change the jobs that fit. For none, or a dry run, print their number instead.
+
+    Raises:
+        click.UsageError: Standard input is no terminal, and --yes is not given.
+        click.Abort: The answer is no.
+    """
     if selection.dry_run or not number:
         _print(number, ids, action, selection, f"to be {_DONE[action]}")
         return False

@@ -27,11 +27,11 @@ all_accounts = click.option(
 
 
 def may_select(client: Client, filters: Filters | None = None) -> bool:
-    """Ask the server whether the token may select jobs of all accounts, as an administrator's may.
+    """Ask the server whether the token is an administrator's, and may select jobs of all accounts.
 
     Raises:
-        click.UsageError: It may not, but the filters name an account or a project. Without these
-            two, other jobs would be selected than were asked for.
+        click.UsageError: It may not, and the filters name an account or a project. Ignoring these
+            would select jobs that the user did not ask for.
     """
     if "admin" in client.account()["token"]["scopes"]:
         return True

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _OF_FLOW: Final = frozenset({"client_id", "device_endpoint", "token_endpoint"})
+"""Required fields of `device_flow` in the server's response."""
 _LIMIT_S: Final = 30.0
+"""Time limit of a request."""
 _MAX_BYTES: Final = 1 << 20
 _INTERVAL_S: Final = 5.0
 """Pause between two polls if the provider names none (RFC 8628, 3.2)."""
@@ -155,7 +157,11 @@ def _client(url: str) -> HTTPClient:
 
 
 def _read(http: HTTPClient, request: Request) -> dict[str, Any]:
-    """Send a request to our server; return the JSON of its response."""
+    """Send a request to our server; return the JSON object of its response, {} if there is none.
+
+    Raises:
+        ApiError: The server refused the request.
+    """
     from qwicket.clients.native import ApiError
 
     response = _exchange(http, request)
@@ -249,7 +255,8 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
     """Return where the token will be stored; write nothing yet.
 
     Raises:
-        click.ClickException: The profile has another address, or its token is not in a file.
+        click.ClickException: The file of profiles is invalid. Or the profile has another address,
+            its token is not in a file of its own, or its name cannot be that of a file.
     """
     import tomllib
     from pathlib import Path
@@ -290,7 +297,10 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
 
 
 def _store_token(target: _Profile, secret: str) -> None:
-    """Write the token, and the profile if it is new. Only the user can read the files."""
+    """Write the token, and the profile if it is new.
+
+    Only the user can read the token's file, and a new file of profiles; an old one keeps its mode.
+    """
     try:
         target.token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(target.token_file, f"{secret}\n", os.O_TRUNC)

@@ -128,7 +128,7 @@ def server_of_workers(command: F) -> F:
 
 
 class _Groups(click.ParamType["Mapping[str, GroupRights]"]):
-    """What groups of an identity provider give: JSON, or a table of `qwicket.toml`."""
+    """Rights of the groups of an identity provider, by name: JSON, or a table of `qwicket.toml`."""
 
     name = "json"
 
@@ -399,7 +399,8 @@ class Window(NamedTuple):
         begin: Its start; None is now.
         until: Its end.
         timezone: IANA name of the zone of times that name none.
-        drain_s: Seconds before the start in which no job of others starts; None is the default.
+        drain_s: Seconds before the start in which no job of another project starts, and before
+            maintenance none at all; None is the server's default.
     """
 
     begin: datetime | None

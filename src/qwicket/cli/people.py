@@ -34,7 +34,8 @@ def add_people(
 
     Raises:
         click.ClickException: The file or the folder cannot be used, or an account cannot be added;
-            then none was. Or a token could not be written, and the text says what to do.
+            then none was. Or the accounts were added, but the server's response has others, or a
+            token could not be written; the text says so.
     """
     people = read(file)
     try:
@@ -61,7 +62,8 @@ def read(file: Path) -> list[schema.PersonBody]:
     """Return the people in a CSV or JSON file.
 
     Raises:
-        click.ClickException: The file is malformed; the text names the line or the number.
+        click.ClickException: The file cannot be read, is too large or names no account, or it
+            is malformed; then the text names the line, or the number of the JSON object.
     """
     try:
         with file.open("rb") as opened:

@@ -1,4 +1,4 @@
-"""`qwicket project`: manage projects, their members and shares."""
+"""`qwicket project`: manage projects, their members, shares and retention, and export jobs."""
 
 from __future__ import annotations
 

@@ -68,8 +68,8 @@ def reserve(
 ) -> None:
     """Reserve DEVICE for projects in a time window; print the id of the reservation.
 
-    Jobs of other projects wait until its end. Jobs that would still run when it begins do not start
-    before it. Running jobs are not stopped.
+    In the window, jobs of other projects wait, or share the slots that --slots leaves. Before it,
+    those that might still run when it begins do not start. Running jobs are not stopped.
     """
     body = schema.NewReservationBody(
         device=device,

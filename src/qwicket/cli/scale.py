@@ -96,11 +96,11 @@ if TYPE_CHECKING:
 )
 @options.client_errors
 def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
-    """Start workers in a batch system when jobs wait; they end by themselves.
+    """Start workers in a batch system when jobs wait; idle workers end.
 
-    Each second it reads from the server how much work waits, and asks for one more slot for every
-    5 s of it. A worker ends after --idle-s without a job, but --min of them stay. After SIGTERM or
-    Ctrl-C the workers continue.
+    Each second the command reads from the server how much work waits, and starts workers with one
+    slot for every 5 s of it. A worker ends after --idle-s without a job, but --min of them stay.
+    After SIGTERM or Ctrl-C the workers continue.
     """
     check_address(url, is_insecure=insecure)
     group = given["group"]

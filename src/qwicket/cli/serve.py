@@ -406,7 +406,7 @@ def serve(**given: Any) -> None:
 
 
 def check_settings(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
-    """Return the settings with which `qwicket serve` would run here, and the errors of the others.
+    """Return the settings with which `qwicket serve` would run here, and what it would refuse.
 
     Args:
         context: Context of another command, with the same environment and settings file.
@@ -429,7 +429,7 @@ def check_settings(context: click.Context) -> tuple[Settings, list[click.UsageEr
 
 
 def _hint(settings: Settings) -> str:
-    """Return the next commands, for a user at a terminal whose folder is still empty."""
+    """Return the next commands, if a user at a terminal has no database in the folder; else ""."""
     is_first = settings.database_url is None and not (settings.data_dir / "qwicket.db").exists()
     if not is_first or settings.log_format != "text" or not sys.stderr.isatty():
         return ""

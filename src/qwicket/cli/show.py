@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _JSON_FORMATS: Final = ("ionq.circuit.v1", "qobj")
+"""Formats in JSON that are detected from the text."""
 
 _KINDS: Final = (
     ("Measure", "measures"),
@@ -76,7 +77,7 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
 
 
 def _format_of(extension: str, guessed: str) -> str:
-    """Return the guessed format, but IonQ's JSON for a `.json` file whose text looks like none."""
+    """Return the guessed format; for a `.json` file whose text is no JSON object, IonQ's."""
     if extension == ".json" and guessed not in _JSON_FORMATS:
         return _JSON_FORMATS[0]
     return guessed

@@ -15,7 +15,7 @@ _MAX_HINTS: Final = 3
 
 
 class _SnippetName(click.Choice[str]):
-    """A name that there is a snippet for."""
+    """Name of a snippet, or of a cloud that has one."""
 
     def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
         """Suggest the nearest names, not all of them."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.client import Options
 
 _BY_EXTENSION: Final = {".xbb": "blackbird"}
-"""Formats that cannot be detected from the text."""
+"""Formats that the extension decides; for other files the device's default or the text does."""
 
 
 @click.command(short_help="Submit a program and print the job's id.")
@@ -158,7 +158,7 @@ def _submitted(client: Client, program: str, device: str, shots: int, job_option
 
 
 def _follow(job: Job, as_json: bool) -> int:
-    """Wait for a job, print what it gave, and return the exit status."""
+    """Wait for a job, print its result or error, and return the exit status."""
     from qwicket.clients.native import ClientError, JobFailed, WaitTimeout
 
     try:

@@ -1,7 +1,6 @@
 """Output on a terminal: tables that fit its width, lines that are rewritten in place.
 
-Its own code instead of the library rich, because that and pygments would add 7 MB to a light
-installation.
+The library rich is not used, because rich and pygments would add 7 MB to a light installation.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class RewrittenLines:
         self._height = 0
 
     def show(self, lines: Sequence[str]) -> None:
-        """Write these lines; of wider ones than the terminal, the next call would leave a rest."""
+        """Write lines that fit the terminal's width; the next call would not clear wrapped ones."""
         cursor_up = f"\x1b[{self._height}A\r" if self._height else ""
         text = "".join(f"{line}\n" for line in lines)
         self._stream.write(cursor_up + _CLEAR_BELOW + text)
@@ -94,7 +93,7 @@ def _wrapped_row(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of a cell, broken at spaces; a word that is longer is broken anywhere."""
+    """Yield the lines of a cell, broken at spaces; a word wider than `width` is broken anywhere."""
     line, used = "", 0
     for char in text:
         if line and used + _text_width(char) > width:
@@ -112,7 +111,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def _text_width(text: str) -> int:
-    """Return the number of characters' places that a text takes on a terminal."""
+    """Return the number of columns of a terminal that a text takes."""
     if text.isascii():
         return len(text)
     return sum(
