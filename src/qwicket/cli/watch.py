@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _UNFINISHED: Final = "draft,queued,running,cancelling,uncertain"
 _POLL_S: Final = 1.0
-"""Seconds between requests for queue positions: the server forecasts once a second."""
+"""Longest pause between requests for queue positions: the server forecasts once a second."""
 _MAX_JOBS: Final = 500
+"""Most jobs that are read at the start, and that the table keeps."""
 _MARGIN: Final = 4
 """Lines of a terminal that are not for rows: headings, rule, prompt, and one to spare."""
 
@@ -47,7 +48,8 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
 
     On a terminal one line is rewritten; elsewhere, and with --json, each change is a line of its
     own. The exit status is 0 when the job completed, 3 when it failed, 4 when it was cancelled.
-    With --all, the jobs that have not ended and all later changes are shown, until Ctrl-C.
+    With --all, the newest 500 jobs that have not ended and all later changes are shown, until
+    Ctrl-C.
     """
     if (job is None) != is_all:
         raise click.UsageError("Name a job, or --all.")
@@ -64,7 +66,10 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
 
 
 def show_wait(job: Job) -> None:
-    """Show the state of a job on one line of a terminal until it ends; then remove the line."""
+    """Show the state of a job on one line of a terminal until it ends; then remove the line.
+
+    Without a terminal on standard error, only wait.
+    """
     line = RewrittenLines(sys.stderr)
 
     def show(job: JobView) -> None:
@@ -156,9 +161,9 @@ def _received(changes: ChangeQueue) -> Iterator[Change]:
 
 
 def _read_job(client: Client, job: str) -> JobBody | None:
-    """Return a job, or None if it was deleted, or while the server is away.
+    """Return a job; None if it was deleted, or while the server is away.
 
-    The stream raises if the server stays away.
+    If the server stays away, the stream of changes raises the error.
     """
     from qwicket.clients.native import ApiError, ServerBusy, Unreachable
 

@@ -40,7 +40,7 @@ def webhook() -> None:
 def add(
     connect: Connect, address: str, events: tuple[str, ...], device: str | None, as_json: bool
 ) -> None:
-    """Send events to URL when jobs of your token's project change; show the secret, only here."""
+    """Send events to URL when jobs of your token's project change; show the secret, only once."""
     with connect() as client:
         _print_secret(client.add_webhook(address, events or None, device), as_json)
 

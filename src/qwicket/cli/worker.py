@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _NOTICE_S: Final = 60.0
-"""Time from SIGUSR1 to the end of the walltime, if that is unknown: as our batch scripts ask for
-it. Slurm 22.05 does not say when a job ends."""
+"""Assumed time from SIGUSR1 to the end of the walltime if that end is unknown, as with Slurm 22.05.
+Our batch scripts request the signal this long before the end."""
 _LAST_S: Final = 15.0
 """Time before the end of the walltime at which jobs that still run are given back."""
 
@@ -90,7 +90,7 @@ def worker(
 ) -> None:
     """Run the jobs of a server's built-in devices on this machine.
 
-    It connects to the server and needs no open port. An administrator creates its token:
+    The worker connects to the server and needs no open port. An administrator creates its token:
     `qwicket token create --user admin --scope compute:serve`.
 
     SIGTERM or Ctrl-C stops it after its running jobs have ended, or were given back after the
@@ -125,7 +125,7 @@ def worker(
         try:
             await pilot.serve()
         finally:
-            # Its jobs are back: a late signal must not end it with a bad exit status.
+            # The server has all jobs back: a late signal must not cause a bad exit status.
             for each in _SIGNALS:
                 signal.signal(each, signal.SIG_IGN)
 
@@ -165,7 +165,7 @@ def _leave_on_signals(pilot: Pilot, machine: Node, loop: AbstractEventLoop) -> N
         loop.call_soon_threadsafe(pilot.leave, grace_s)
 
     for each in _SIGNALS:
-        # Not `add_signal_handler`: a loop that closes restores the action that kills.
+        # Not `loop.add_signal_handler`: a closing loop restores the default action, which kills.
         signal.signal(each, leave)
 
 

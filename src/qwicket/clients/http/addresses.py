@@ -1,7 +1,7 @@
 """Default address and token of the vendors' clients.
 
-A Qwicket token is sent to the server in `QWICKET_URL` or to an address that the caller passes. A
-missing argument never sends it to a vendor's own service.
+A Qwicket token is sent to the server in `QWICKET_URL`, or to an address in an argument or in the
+vendor's variable. A missing address never sends it to a vendor's own service.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-_TOKEN_PREFIXES: Final = ("qw_", "QWAK")  # the second is of key pairs
+_TOKEN_PREFIXES: Final = ("qw_", "QWAK")  # the second begins ids of key pairs
 _URL: Final = "QWICKET_URL"
 _TOKEN: Final = "QWICKET_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -68,7 +68,7 @@ def qwicket_token_for(url: str) -> str | None:
 def choose_destination(
     service: Service, url: str | None, token: str | None, error_class: type[Exception]
 ) -> Destination:
-    """Return address and token: the arguments, else the vendor's variables, else a default.
+    """Return address and token from the arguments, the vendor's variables or Qwicket's.
 
     With an address, a missing token is `QWICKET_TOKEN` if the address is on the server in
     `QWICKET_URL`, else that in the vendor's variable. Without an address, requests go to the server
@@ -113,7 +113,7 @@ def refuse_qwicket_token(token: str | None, url: str, error_class: type[Exceptio
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port of an address: credentials are only sent to the same origin."""
+    """Return scheme, host and port of an address; credentials never follow to another origin."""
     parts = urlsplit(url)
     try:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)

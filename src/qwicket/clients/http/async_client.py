@@ -57,7 +57,7 @@ class AsyncHTTPClient:
         connections: Maximum number of connections; further requests wait for one until their
             timeout.
         max_bytes: Size of the largest response in bytes; by default 512 MiB.
-        url_source: Where the address comes from, for the error where no server runs.
+        url_source: Setting that holds the address; the error names it if no server listens.
     """
 
     def __init__(
@@ -113,7 +113,8 @@ class AsyncHTTPClient:
     ) -> AsyncGenerator[bytes | Response, None]:
         """Yield a successful response in chunks, any other whole; see `HTTPClient.stream`.
 
-        Each received byte extends the timeout by 1 / `min_bytes_per_s`, by default not at all.
+        Each received byte extends the timeout by 1 / `min_bytes_per_s` seconds, by default not at
+        all. A deadline of `ends_by` does not apply.
         """
         deadline = asyncio.get_running_loop().time() + request.limit_s
         try:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECT_S: Final = 10.0
-"""Time limit of a connection attempt."""
+"""Time limit of a connection attempt, in seconds."""
 MAX_BYTES: Final = 512 << 20
-"""Default size limit of a response."""
+"""Default size limit of a response that is returned whole."""
 _CHUNK_BYTES: Final = 64 << 10
 
 _KINDS: Final = failures.ExceptionKinds(
@@ -68,7 +68,7 @@ class HTTPClient:
         error_class: Class of the error for an invalid address or proxy.
         max_bytes: Size of the largest response in bytes; by default 512 MiB.
         has_answered: Whether the server is known to run.
-        url_source: Where the address comes from, for the error where no server runs.
+        url_source: Setting that holds the address; the error names it if no server listens.
     """
 
     def __init__(
@@ -110,11 +110,12 @@ class HTTPClient:
         return validate_response(response, self.url, request)
 
     def stream(self, request: Request) -> Iterator[bytes | Response]:
-        """Yield the body of a response with status 200 in chunks as they arrive; any other whole.
+        """Yield the body of a response with status 200 in chunks; any other as one `Response`.
 
         Raises:
             NoResponse: The connection was lost, or the timeout has passed.
-            InvalidResponse: TLS failed, or the response is a redirect.
+            InvalidResponse: TLS failed, the response is a redirect, or its status is not 200 and
+                it is too large.
         """
         with deadline_connections.connections(self.url) as connections:
             for chunk in self._chunks(connections, request):

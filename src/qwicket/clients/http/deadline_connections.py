@@ -3,7 +3,8 @@
 A timeout of urllib3 bounds each read, so a server that sends one byte now and then blocks its
 client for ever. Here the timeout bounds the whole response, and each received byte extends it by
 1 / `MIN_BYTES_PER_S` seconds. So a large response over a slow network arrives, and one that is sent
-byte by byte fails. A deadline of `ends_by` is not extended.
+byte by byte fails. Within `ends_by` no byte extends a timeout.
+`DEADLINE_POOLS`, for `requests`, bound whole responses only there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 MIN_BYTES_PER_S: Final = 16 << 10
 """Slowest rate at which a large response may arrive."""
 _CONNECTIONS: Final = 10
+"""Idle connections that are kept for each server; urllib3 opens more if all are busy."""
 
 
 def connections(url: str) -> urllib3.PoolManager:
@@ -46,15 +48,15 @@ def connections(url: str) -> urllib3.PoolManager:
 def connected(url: str, timeout_s: float) -> HTTPConnection:
     """Return an open connection to the server of `url`, for another protocol than HTTP.
 
-    It is made as those of `connections` are. A proxy is asked for a tunnel.
+    It uses the same proxy, through a tunnel, and the same certificates as `connections`.
 
     Args:
         url: Its scheme says whether the connection has TLS.
-        timeout_s: Time limit for each step: connecting, the tunnel, and the handshake of TLS.
+        timeout_s: Seconds for each step: connecting, the tunnel, and the handshake of TLS.
 
     Raises:
-        OSError: There is no way to the server.
-        urllib3.exceptions.HTTPError: The same, or the proxy's scheme is not supported.
+        OSError: The server cannot be reached.
+        urllib3.exceptions.HTTPError: It cannot be reached, or the proxy's scheme is unsupported.
     """
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -75,7 +77,7 @@ def connected(url: str, timeout_s: float) -> HTTPConnection:
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy for `url` in the environment variables; None without one."""
+    """Return the proxy for `url` in the environment variables; None for a direct connection."""
     host = urlsplit(url).hostname or ""
     if failures.is_loopback(host) or not any(
         name.lower().endswith("_proxy") for name in os.environ
@@ -137,15 +139,15 @@ class _Response(http.client.HTTPResponse):
 
 
 class _DeadlineResponse(_Response):
-    """Response without a timeout of its own, for `requests`; a deadline of `ends_by` applies."""
+    """Response for `requests`: the timeout bounds each read, within `ends_by` the whole of it."""
 
     is_always_timed = False
 
 
 class _Connection(HTTPConnection):
-    """Connection over which a body may take the time of its response.
+    """Connection on which sending a body may take `send_s` seconds.
 
-    urllib3 allows it only the time to connect.
+    urllib3 allows only the time limit of connecting.
     """
 
     response_class = _Response
@@ -159,7 +161,7 @@ class _Connection(HTTPConnection):
 
     def request(self, *args: Any, **options: Any) -> None:
         if self.sock is not None and self.send_s is not None:
-            self.timeout = self.send_s  # of an open connection
+            self.timeout = self.send_s  # urllib3 sets it on an open socket
         super().request(*args, **options)
 
 
@@ -176,7 +178,7 @@ class _SecureDeadlineConnection(_SecureConnection):
 
 
 class _TimedPool(urllib3.HTTPConnectionPool):
-    """Connection pool whose connections send a request within its time limit."""
+    """Connection pool that limits sending a request to the request's own time limit."""
 
     def _make_request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
         args[0].send_s = kwargs["timeout"].total
@@ -192,7 +194,7 @@ class _SecurePool(_TimedPool, urllib3.HTTPSConnectionPool):
 
 
 class _TrackingPool(urllib3.HTTPConnectionPool):
-    """Connection pool that records whether its server has answered."""
+    """Connection pool for `requests` that also records whether its server has answered."""
 
     has_answered = False
 
@@ -212,7 +214,7 @@ class _SecureDeadlinePool(_TrackingPool, urllib3.HTTPSConnectionPool):
 
 
 DEADLINE_POOLS: Final = {"http": _DeadlinePool, "https": _SecureDeadlinePool}
-"""Connection pools whose responses are only bounded by `ends_by`."""
+"""Connection pools for `requests`, whose whole responses are only bounded within `ends_by`."""
 
 
 def is_not_started(pool: object, error: Exception | None) -> bool:
@@ -232,7 +234,7 @@ def is_not_started(pool: object, error: Exception | None) -> bool:
 
 
 def _within(timeout: float | None) -> float | None:
-    """Return a time limit, or an earlier deadline of `ends_by`."""
+    """Return a time limit in seconds, shortened to the deadline of `ends_by`."""
     if deadlines.current() is None:
         return timeout
     return deadlines.within(math.inf if timeout is None else timeout)

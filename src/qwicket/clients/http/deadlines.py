@@ -1,4 +1,4 @@
-"""Deadline of a block of code: it bounds connections, responses and pauses.
+"""Deadline of a block of code: it bounds connections, responses and pauses between attempts.
 
 A context variable holds it, because urllib3 and requests have no argument for a deadline.
 """
@@ -22,7 +22,7 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def ends_by(deadline: float) -> Iterator[None]:
-    """Apply a deadline to every request and pause in the block; an earlier outer one prevails.
+    """Apply a deadline to the requests and retries in the block; an earlier outer one prevails.
 
     Args:
         deadline: Monotonic time in seconds; infinity for no deadline.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 URL_SOURCE: Final = "QWICKET_URL"
-"""Default source of an address."""
+"""Setting that holds the address unless a caller names another."""
 PROXY_FAILED: Final = "the proxy cannot connect"
 NO_CONNECTION: Final = "the connection failed"
 CONNECT_TIMEOUT: Final = "no connection was made in time"
@@ -38,7 +38,7 @@ class NoResponse(Exception):
 
 
 class InvalidResponse(Exception):
-    """The response is not one of the expected server; repeating the request does not help.
+    """TLS failed, or the response is not as expected; repeating the request does not help.
 
     Attributes:
         status: HTTP status of a response with unexpected content; None otherwise.

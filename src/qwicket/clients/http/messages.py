@@ -1,4 +1,4 @@
-"""HTTP requests and responses, without I/O: importing urllib3 takes 40 ms."""
+"""HTTP requests and responses, without I/O and without urllib3, whose import takes 40 ms."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """HTTP response, never a redirect. `validate_response` has checked that no body is missing."""
+    """HTTP response. Callers get only what `validate_response` accepts, so no redirect."""
 
     status: int
     headers: Mapping[str, str]

@@ -29,12 +29,12 @@ def wait_deadline(timeout: float | None) -> float:
 def rest_of_wait(
     ends_at: float, transient: type[Exception] | tuple[type[Exception], ...], late: Exception
 ) -> Iterator[None]:
-    """Apply the deadline of a wait to what follows it, which has half a second at least.
+    """Apply the deadline of a wait to the requests after it, which have at least half a second.
 
     Args:
         ends_at: The deadline, of `wait_deadline`.
         transient: Classes of temporary errors of the requests in the block.
-        late: Error to raise for one of them at the deadline.
+        late: Error to raise in place of a temporary error at the deadline.
     """
     ends_at = max(ends_at, time.monotonic() + FIRST_S)
     try:
@@ -54,6 +54,9 @@ class Polling:
         pause_s: First pause in seconds.
         max_pause_s: Longest pause in seconds.
         growth: Factor between successive pauses.
+
+    Attributes:
+        deadline: Monotonic time in seconds; infinity for no deadline.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What our clients change in `requests`: deadlines, and credentials in redirects."""
+"""Changes to `requests`: deadlines, and no credentials in redirects to other servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def drop_credentials(redirected: PreparedRequest, response: Response, *names: str) -> None:
     """Remove headers with credentials from a redirect to another scheme, host or port.
 
-    For `Session.rebuild_auth`, which would also add the credentials of a `.netrc`.
+    It replaces the body of `Session.rebuild_auth`, which would add credentials from `.netrc`.
     """
     if addresses.origin(redirected.url or "") != addresses.origin(response.request.url or ""):
         for name in ("Authorization", *names):
@@ -24,7 +24,7 @@ def drop_credentials(redirected: PreparedRequest, response: Response, *names: st
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Adapter of `requests` whose connections end by the deadline of `ends_by`."""
+    """Adapter of `requests` whose requests end by the deadline of `ends_by`."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -27,7 +27,8 @@ class RetryPolicy:
     Attributes:
         max_attempts: Maximum number of attempts, the first one included.
         total_s: Seconds after the first attempt within which the last one must begin.
-        first_pause_s: Longest pause before the second attempt; it doubles with each attempt.
+        first_pause_s: Longest pause before the second attempt, unless the server requests a longer
+            one; it doubles with each attempt.
         max_pause_s: Longest pause, even if the server requests a longer one.
     """
 
@@ -56,7 +57,7 @@ OUTAGE: Final = RetryPolicy(max_attempts=100, total_s=300.0, max_pause_s=10.0)
 class Attempts:
     """Attempts of one request: their number, the time left, and the next pause.
 
-    It does not sleep itself, because threads and event loops do that differently.
+    This class does not sleep, because threads and event loops do that differently.
     """
 
     def __init__(self, retry_policy: RetryPolicy) -> None:
@@ -92,7 +93,7 @@ def retry(
     attempt: Callable[[float], T],
     requested_s: Callable[[Exception], float | None],
 ) -> T:
-    """Repeat an attempt until it succeeds; return its value.
+    """Repeat an attempt until it succeeds; return its value, or raise the last error.
 
     Args:
         retry_policy: Bounds of the retries.
@@ -116,7 +117,8 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
 
     Args:
         headers: Headers of the response.
-        now_s: Unix time for a response without a Date header: the clocks may differ.
+        now_s: Unix time of this machine, used only for a response without a Date header, because
+            the server's clock may differ.
     """
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():

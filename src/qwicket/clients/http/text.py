@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MIN_SECRET_CHARS: Final = 8
-"""Callers do not redact shorter values: no secrets, they occur in many texts."""
+"""Most callers do not redact shorter values: they are hardly secrets, and occur in many texts."""
 _MAX_CHARS: Final = 500
 
 
 def sanitize(text: object) -> str:
-    """Return a server's text as one printable line, shortened; "" for no text."""
+    """Return a server's text as one printable line of at most 500 characters; "" for no text."""
     if not isinstance(text, str):
         return ""
     line = " ".join(text[: 2 * _MAX_CHARS].split())
@@ -25,7 +25,7 @@ def sanitize(text: object) -> str:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets, also escaped: proxies and debug pages repeat what they received."""
+    """Replace secrets, also escaped ones: proxies and debug pages repeat what they received."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
         if "\\" in text or "%" in text:
@@ -40,7 +40,7 @@ def _spellings(char: str) -> str:
 
 
 def validated_header(text: str, name: str, error_class: type[Exception]) -> str:
-    """Validate a header's text. The error does not quote it, because it may be a secret.
+    """Return a header's text, stripped. The error does not quote it: it may be a secret.
 
     Raises:
         error_class: The text is not printable ASCII.
@@ -52,10 +52,10 @@ def validated_header(text: str, name: str, error_class: type[Exception]) -> str:
 
 
 def validated_address(url: str, error_class: type[Exception]) -> str:
-    """Validate a server's address. It occurs in errors, so it must not contain a secret.
+    """Return an address without a final "/". Errors quote it, so it must not contain a secret.
 
     Raises:
-        error_class: The address is invalid, or has a password, query or fragment.
+        error_class: The address is invalid, or has a user name, query or fragment.
     """
     try:
         parts = urlsplit(url)
@@ -87,7 +87,7 @@ def quoted_path(parts: Sequence[object], kind: str, error_class: type[Exception]
 def json_bytes(
     body: Any, name: str, error_class: type[Exception], separators: tuple[str, str] | None = None
 ) -> bytes:
-    """Encode a body as JSON; the error has its name.
+    """Encode a body as JSON; the error contains `name`.
 
     Raises:
         error_class: The content cannot be encoded as JSON.

@@ -78,9 +78,9 @@ class IBMQXClient(ServiceClient):
     It sends no request when it is created, and signs in before the first request that needs it.
 
     Args:
-        token: API token; by default that in `QE_TOKEN`. If the address is on the server in
-            `QWICKET_URL`, `QWICKET_TOKEN` comes before it; if there is no address but
-            `QWICKET_URL`, after it. No other server is sent `QWICKET_TOKEN`.
+        token: API token; by default that in `QE_TOKEN`, then that in `QWICKET_TOKEN`. If `url` or
+            `QE_URL` is on the server in `QWICKET_URL`, the order is reversed. `QWICKET_TOKEN` is
+            only sent to that server.
         email: E-mail address, to sign in with a password instead of a token.
         password: Password of the e-mail address.
         url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`; by default `QE_URL`, then
@@ -96,8 +96,8 @@ class IBMQXClient(ServiceClient):
         timeout_s: Seconds for one response; uploads and downloads may take at least 600 s.
 
     Raises:
-        IBMQXClientError: The address is invalid, or the arguments do not name exactly one way to
-            sign in.
+        IBMQXClientError: The address is invalid, a Qwicket token would be sent to IBM, there is not
+            exactly one way to sign in, or the project is incomplete.
     """
 
     timeout_s = 60.0
@@ -172,8 +172,8 @@ class IBMQXClient(ServiceClient):
     def backends(self) -> list[Device]:
         """Return all devices with their configurations.
 
-        A server with only the routes of the document has no such list. For it the method returns
-        the names of the devices in `network`.
+        A server with only the routes of the document has no such list. Without a project, the
+        method then returns devices that have only their names, from `network`.
         """
         try:
             found = self._send("GET", f"{self._scope}/devices/v/1", objects_of)
@@ -212,13 +212,15 @@ class IBMQXClient(ServiceClient):
             **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`.
 
         Returns:
-            The job. If the upload fails, the client cancels the job and raises the error.
+            The job. If it was created, but a later request fails, the client cancels it and raises
+            the error.
 
         Raises:
-            IBMQXClientError: The program cannot be encoded as JSON; no request was sent.
+            IBMQXClientError: The program cannot be encoded as JSON, and no request was sent; or the
+                server gave an access token or URL that cannot be used.
             IBMQXJobError: The server refused the program after the upload.
             IBMQXJobLimitError: The project has too many unfinished jobs.
-            IBMQXAPIError: The server refused the submission.
+            IBMQXAPIError: The server refused a request, or its response is invalid.
             IBMQXRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
         """
@@ -258,7 +260,8 @@ class IBMQXClient(ServiceClient):
             qobj: Program as a dict.
 
         Raises:
-            IBMQXClientError: The program cannot be encoded as JSON; no request was sent.
+            IBMQXClientError: The program cannot be encoded as JSON, or the server gave an access
+                token or URL that cannot be used.
             IBMQXAPIError: The server refused a request, or its response is missing or invalid.
         """
         program = _json(dict(qobj))
@@ -294,6 +297,7 @@ class IBMQXClient(ServiceClient):
 
     def job_download_url(self, id: str) -> str:
         """Return the signed URL of a job's program."""
+        # A misprint of the document: `/job/{id}s` in place of `/jobs/{id}`.
         return self._send(
             "GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", _signed_url
         )
@@ -303,7 +307,7 @@ class IBMQXClient(ServiceClient):
         return self._transfer("GET", self.job_download_url(id), object_of)
 
     def jobs(self, **filters: Any) -> list[Job]:
-        """Return the jobs of the account, or of the client's project, newest first.
+        """Return the jobs of the account, or of the client's project, by default newest first.
 
         Args:
             **filters: `limit`, `skip`, `order`, `fields`, `where`, or any field of a job with a
@@ -334,7 +338,7 @@ class IBMQXClient(ServiceClient):
 
         Args:
             id: Id of the job.
-            timeout: Seconds after which the iteration ends; None for no limit.
+            timeout: Seconds after which the iteration raises an error; None for no limit.
 
         Raises:
             IBMQXTimeoutError: The job has not ended in time; it continues on the server.
@@ -427,8 +431,8 @@ class IBMQXClient(ServiceClient):
         job = self.job(id)
         found = job.get("qObjectResult")
         if not isinstance(found, dict):
-            # The result of a large job is not in its document, but at a signed URL. A job whose
-            # program was in its submission has one there only if it completed.
+            # The result of a large job is not in its document, but at a signed URL. If the program
+            # was in the submission, that URL exists only if the job completed.
             may_be_stored = job.is_final and (job.status == _COMPLETED or job.kind != _DIRECT_KIND)
             found = self._download(job) if may_be_stored else None
         if not isinstance(found, dict):
@@ -497,7 +501,7 @@ class IBMQXClient(ServiceClient):
         return self._signed_in(exchange)
 
     def _signed_in(self, exchange: Callable[[str], T]) -> T:
-        """Exchange with an access token; sign in and repeat it once after status 401."""
+        """Call `exchange` with an access token; after status 401, sign in and repeat it once."""
         for is_last in (False, True):
             access = self._current_access_token()
             try:
@@ -521,7 +525,7 @@ class IBMQXClient(ServiceClient):
 
     @contextlib.contextmanager
     def _sign_in_lock(self) -> Iterator[None]:
-        """Let one thread sign in while the others wait until their deadlines."""
+        """Let one thread sign in while the others wait, at most until their deadlines."""
         if not self._lock.acquire(timeout=within(_SIGN_IN_S)):
             text = "The sign-in of another thread has received no response yet."
             raise IBMQXRetriableError(text, None, None, NOT_CONNECTED, {})
@@ -543,7 +547,7 @@ class IBMQXClient(ServiceClient):
             try:
                 return self._sign_in()
             except BaseException:
-                self._credentials = before  # refused ones must not replace those that work
+                self._credentials = before  # refused credentials must not replace working ones
                 raise
 
     def _sign_in(self) -> Record:
@@ -565,7 +569,7 @@ class IBMQXClient(ServiceClient):
         headers = HEADERS if body is not None else {"User-Agent": HEADERS["User-Agent"]}
         limit_s = max(self.timeout_s, _TRANSFER_S)
         retry_policy = replace(self.retry_policy, total_s=max(self.retry_policy.total_s, limit_s))
-        # Whoever has the URL has the program or the result.
+        # Anyone with the URL can read the program or the result.
         secrets = [path, *(each for each in re.split("[&=]", path) if len(each) > _MAX_NAME_CHARS)]
         request = Request(
             method, path, headers, body, limit_s, secrets, can_be_empty=body is not None
@@ -575,9 +579,9 @@ class IBMQXClient(ServiceClient):
 
 
 _MAX_NAME_CHARS: Final = 16
-"""Longer parts of a signed URL's query may be its signature."""
+"""Longest name in a signed URL's query; longer parts may be its signature."""
 _TRANSFER_S: Final = 600.0
-"""Shortest time limit of an upload or a download, which may have hundreds of megabytes."""
+"""Seconds that an upload or download, of perhaps hundreds of megabytes, may take at least."""
 HEADERS: Final = {
     "Content-Type": "application/json",
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
@@ -594,7 +598,7 @@ def _path(*parts: object) -> str:
 
 
 def _split(address: str) -> tuple[str, str]:
-    """Return server and path of a signed URL."""
+    """Return the server of a signed URL, and the path with its query."""
     try:
         parts = urlsplit(address)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname)

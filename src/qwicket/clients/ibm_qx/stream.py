@@ -2,9 +2,9 @@
 
 All failures are one error, because the client then polls instead.
 
-The protocol is that of `websockets`, and the connection is ours. The client of that package reads
-in a thread of its own, and OpenSSL lets only one thread at a time use a connection. So requests
-were lost, and a read that no deadline ended kept the client for ever.
+The package `websockets` parses the protocol; this module moves the bytes. The package's own client
+reads in a second thread, but OpenSSL lets only one thread at a time use a connection: requests were
+lost, and a read without a deadline then blocked the caller for ever.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _READ_BYTES: Final = 1 << 16
 _OPEN_S: Final = 10.0
 """Longest wait in seconds for an open websocket."""
 _SILENCE_S: Final = 60.0
-"""Longest wait in seconds for more of one message."""
+"""Longest wait in seconds for any byte; Qwicket sends a ping every 20 s."""
 _LEFT_S: Final = 0.4
 """Time in seconds before the deadline at which the stream ends, for a last request."""
 
@@ -53,7 +53,7 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
         deadline: Deadline as monotonic time in seconds; infinity for none.
 
     Raises:
-        StreamBroken: The stream could not be opened, or ended early.
+        StreamBroken: The stream could not be opened, or ended before the job, as at the deadline.
     """
     last_read = deadline - _LEFT_S
     try:
@@ -87,10 +87,10 @@ class _Websocket:
         return None if closed is None else closed.code
 
     def open(self, deadline: float) -> None:
-        """Ask for the websocket, and wait for the server's consent.
+        """Request the websocket, and wait until the server accepts.
 
         Raises:
-            OSError: None came in time.
+            OSError: The server did not respond in time, or the connection broke.
             WebSocketException: The server refuses.
         """
         self._protocol.send_request(self._protocol.connect())
@@ -108,7 +108,7 @@ class _Websocket:
         """Yield each message that is an object, until the server closes the stream.
 
         Raises:
-            OSError: No more came in time, or the connection broke.
+            OSError: The server sent nothing for too long, or the connection broke.
             ValueError, RecursionError: A message is not JSON.
         """
         text = b""

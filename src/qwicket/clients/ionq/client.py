@@ -1,4 +1,4 @@
-"""`IonQClient`: one method for each route of the API."""
+"""`IonQClient`: methods for the routes of the API, and for tasks of several requests."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class IonQClient(ServiceClient):
     """Client of IonQ's API. It is thread-safe, and sends no request when it is created.
 
     Args:
-        token: API key; by default that in `IONQ_API_KEY`. If the address is on the server in
-            `QWICKET_URL`, `QWICKET_TOKEN` comes before it; if there is no address but
-            `QWICKET_URL`, after it. No other server is sent `QWICKET_TOKEN`.
+        token: API key; by default that in `IONQ_API_KEY`, then that in `QWICKET_TOKEN`. If `url` or
+            `IONQ_API_URL` is on the server in `QWICKET_URL`, the order is reversed.
+            `QWICKET_TOKEN` is only sent to that server.
         url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
             `IONQ_API_URL`, then the server in `QWICKET_URL` unless the key is IonQ's, then IonQ's
             own service. An address that ends in `/v0.3` selects the older API.
@@ -136,7 +136,8 @@ class IonQClient(ServiceClient):
         Raises:
             IonQClientError: The job is invalid; no request was sent.
             IonQCredentialsError: The client has no key; no request was sent.
-            IonQAPIError: The server refused the submission; no job exists.
+            IonQAPIError: The server refused the submission, so no job exists; or it failed (500),
+                or its response is invalid, so the job may exist.
             IonQRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
         """
@@ -455,7 +456,7 @@ def _page(response: Response) -> dict[str, Any]:
 def _estimate(response: Response) -> JobEstimate:
     try:
         return JobEstimate.from_body(object_of(response))
-    except AttributeError:  # what is asked for is no object
+    except AttributeError:  # the part with the request is not an object
         raise invalid_response(response, "is not an estimate") from None
 
 

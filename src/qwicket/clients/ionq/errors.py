@@ -85,11 +85,13 @@ class IonQAPIError(APIError, IonQError):
     """The server refused a request, or its response is missing or invalid.
 
     Attributes:
-        message: Text of the error, from the server.
+        message: Text of the error, from the server if it sent one.
         status_code: HTTP status; None without a response.
         headers: Headers of the response.
         body: Text of the response.
-        error_type: The server's name of the error; without a response one of this client's.
+        error_type: The server's name of the error, `internal_error` if it gives none;
+            `not_connected` or `no_response` without a response, `invalid_response` with one that
+            cannot be read.
     """
 
     def __init__(
@@ -140,7 +142,7 @@ def failure(method: str, response: Response | NoResponse | InvalidResponse) -> I
 
 
 def _message_and_type(document: Mapping[str, Any]) -> tuple[object, object]:
-    """Return message and type: `{code, message}`, `{statusCode, error, message}` or `{error}`."""
+    """Read message and type: `{code, message}`, `{statusCode, error, message}` or `{error}`."""
     error = document.get("error")
     if "code" in document:
         return document.get("message"), None

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class JobEstimate:
-    """The server's estimate. A field that the response lacks is None.
+    """The server's estimate. A field that the response lacks is None, `rate_information` {}.
 
     Attributes:
         backend: Name of the backend in the request.

@@ -57,7 +57,7 @@ class _ConvertedCircuit:
         name: Name of the circuit.
         gates: Gates in IonQ's format.
         qubits: Width of the circuit.
-        used: One more than the highest used qubit.
+        used: One more than the highest used qubit; for circuits of this package, their width.
         measured: For each classical bit, the qubit that is measured into it; None for circuits of
             this package.
         header: Header from which qiskit-ionq decodes the result; None for circuits of this

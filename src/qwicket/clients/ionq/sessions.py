@@ -13,7 +13,10 @@ _WAITING: Final = frozenset({"submitted", "ready"})
 
 
 class Session:
-    """Session on a backend. As a context manager it ends with the block.
+    """Session on a backend.
+
+    As a context manager it ends with the block. If the block raises an error, the session's waiting
+    jobs are cancelled first.
 
     Args:
         client: Client of the server.

@@ -1,8 +1,8 @@
 """Archives of jobs, which are read without a server. Untrusted files are safe to read.
 
 An archive is a ZIP file with JSON and NumPy arrays (npz). Its members are stored without
-compression, so reading needs no more memory than the file is large. No member is ever extracted or
-unpickled.
+compression, so they never unpack to more bytes than the file has. No member is ever extracted to
+a file or unpickled.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JSON_BYTES: Final = 256 << 20
-"""Size in bytes of the largest JSON of an archive."""
+"""Size in bytes of the largest program, and of the largest JSON except the manifest."""
 _MANIFEST_BYTES: Final = 64 << 20
 _CHUNK_BYTES: Final = 1 << 20
 _ENCRYPTED: Final = 0x1
@@ -114,7 +114,7 @@ class Archive:
 
     @cached_property
     def calibration(self) -> dict[str, Any] | None:
-        """The calibration of the device under which the job was submitted, if it had one."""
+        """The device's calibration when the job was submitted; None if it had none."""
         if shapes.CALIBRATION not in self._members:
             return None
         return self._members.json(shapes.CALIBRATION, dict[str, Any])
@@ -129,7 +129,7 @@ class Archive:
         """Yield the outcome of each circuit.
 
         Raises:
-            InvalidArchive: The outcomes contradict each other.
+            InvalidArchive: The content is wrong.
         """
         if shapes.RESULT not in self._members:
             return
@@ -289,7 +289,7 @@ class _Members:
             return decoder(of).decode(self.read(name, _JSON_BYTES))
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays of a member, checked before any memory is taken for them."""
+        """Return the arrays of a member; their headers must agree with their sizes."""
         with self.refusing():
             content = self.read(name)
             with zipfile.ZipFile(io.BytesIO(content)) as npz:
@@ -309,7 +309,7 @@ def directory(
     """Return the entries of a ZIP file by name.
 
     A file that passes is not a ZIP bomb: no member is compressed, and all together are not larger
-    than the file, so none overlap.
+    than the file.
 
     Args:
         archive: The ZIP file.
@@ -317,7 +317,7 @@ def directory(
         is_allowed: Whether a member may have this name.
 
     Raises:
-        ValueError: The directory has a member that is not allowed, compressed or encrypted.
+        ValueError: A member is not allowed, compressed, encrypted or there twice, or some overlap.
     """
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
@@ -380,7 +380,7 @@ def _part(body: OutcomeBody, arrays: dict[str, NDArray[Any]]) -> Part:
         for name in ("counts", "probabilities"):
             if name in arrays:
                 given[name] = dict(zip(keys, arrays[name].tolist(), strict=True))
-    if "counts" in given:
+    if "counts" in given:  # their keys are also those of the probabilities, so some counts are 0
         given["counts"] = {key: count for key, count in given["counts"].items() if count}
     if "memory" in arrays:
         given["memory"] = _texts(arrays["memory"], n_bits)

@@ -36,14 +36,14 @@ MAX_LONG_POLLS: Final = 64
 """Maximum number of long polls at once; further waits take turns."""
 _OTHER_CONNECTIONS: Final = 32
 _MIN_HOLD_S: Final = 1.0
-"""Shortest long poll, however many waits take turns."""
+"""Shortest long poll in seconds, however many waits take turns."""
 
 
 class AsyncTransport:
     """Requests to one server with one token, for any number of tasks of one event loop.
 
-    At most 96 connections are open, 64 of them for long polls (`MAX_LONG_POLLS`), so that these
-    never use up the connections of other requests.
+    At most 96 connections are kept, 64 of them for long polls (`MAX_LONG_POLLS`), so that these
+    never use up the connections of other requests. A request that is not idempotent gets one more.
 
     Args:
         url: Address of the server.
@@ -52,7 +52,7 @@ class AsyncTransport:
         retry_policy: When requests are repeated.
         outage: When requests are repeated within a wait.
         stream_policy: When streams of events are reopened.
-        url_source: Where the address comes from, for the error where no server runs.
+        url_source: Setting that holds the address; the error names it if no server listens.
 
     Raises:
         ClientError: The address or the token is invalid.

@@ -92,7 +92,7 @@ def connect(
             job has a timeout of its own.
 
     Raises:
-        ClientError: There is no token, or the address, the file or the profile is invalid.
+        ClientError: There is no token, or the address, a time, the file or the profile is invalid.
 
     Example:
         ```python
@@ -130,7 +130,7 @@ def aconnect(
     the client, or `client = await qwicket.aconnect()` and later `await client.close()`.
 
     Raises:
-        ClientError: There is no token, or the address, the file or the profile is invalid.
+        ClientError: There is no token, or the address, a time, the file or the profile is invalid.
     """
     # Imported here, because httpcore slows down the start of programs that do not need it.
     from qwicket.clients.native.aio import AsyncClient
@@ -222,13 +222,12 @@ class Client:
                 - `tags`: Tags of the job, for lists and filters.
                 - `key`: Idempotency key; by default a new one. Two submissions with the same key
                   within 24 hours return the same job, also from different processes.
-                - `wait`: Seconds to wait for the job to end, by default 0, at most 30. A job that
-                  ends in time is returned with its result, unless that is larger than 1 MB.
+                - `wait`: Seconds to wait for the job to end, by default 0; more than 30 count as
+                  30. A job that ends in time is returned with its result, up to 1 MB.
 
         Raises:
             ApiError: The server refused the submission; no job exists.
-            Unreachable: No response arrived, so the job may exist; submit with the same `key` to
-                get it.
+            ServerBusy, Unreachable: The job may exist; submit with the same `key` to get it.
         """
         operations.check_options("submit", options)
         operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
@@ -269,7 +268,7 @@ class Client:
         Args:
             id: Id of the job.
             everybody: Read and change the job as an administrator, also one of another account.
-                Only its account and those of its project can wait for it and read its result.
+                To wait for it or read its result, the account must be able to read it anyway.
 
         Raises:
             ApiError: This token has no access to a job with this id.
@@ -386,7 +385,7 @@ class Client:
         self._transport.run(self._transport.api.delete(operations.webhook_path(id)))
 
     def rotate_webhook(self, id: str) -> dict[str, Any]:
-        """Replace the secret of a webhook. Requests are also signed with the old one for 24 hours.
+        """Replace the secret of a webhook. For 24 hours the old one signs requests, too.
 
         Returns:
             The webhook; its `secret` is not shown again.
@@ -450,8 +449,7 @@ class Device(DeviceView):
 
         Raises:
             ApiError: The server refused the submission; no job exists.
-            Unreachable: No response arrived, so the job may exist; submit with the same `key` to
-                get it.
+            ServerBusy, Unreachable: The job may exist; submit with the same `key` to get it.
         """
         operations.check_options("run", options)
         defaults: Options = {"wait": operations.RUN_WAIT_S, **self.default_options(program)}
