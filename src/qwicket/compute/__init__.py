@@ -1,6 +1,6 @@
 """Worker processes that run engines and parsers, and can be killed.
 
-Independent of jobs and the database. Each task ends with its result or one `WorkFailed`.
+The package knows no queue and no database. Each task ends with its result or a `WorkFailed`.
 """
 
 from qwicket.compute.failures import (

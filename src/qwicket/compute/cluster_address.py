@@ -24,9 +24,9 @@ class ClusterAddress(msgspec.Struct, frozen=True):
     """A Dask cluster, to connect to or to start.
 
     Attributes:
-        kind: `scheduler` is a cluster that runs; the others are started.
+        kind: `scheduler` is a running cluster; Qwicket starts the others.
         place: "host:port" of the scheduler, or "module:function" of a factory, which returns an
-            instance of one of Dask's cluster classes.
+            instance of one of Dask's cluster classes. Empty for other kinds.
         allows_plain_tcp: Whether its connections may be without TLS.
         options: Options of the class that starts the cluster.
     """
@@ -46,7 +46,7 @@ def parse(text: str) -> ClusterAddress | None:
     """Return the cluster in a value of `--compute`; None for this machine.
 
     Raises:
-        ValueError: It has none of the forms; the text lists them.
+        ValueError: The value is malformed; the text shows a valid form.
     """
     if text == "local":
         return None
@@ -56,7 +56,7 @@ def parse(text: str) -> ClusterAddress | None:
         return ClusterAddress("scheduler", _host_and_port(text), allows_plain_tcp=is_plain)
     if scheme in ("dask+slurm", "dask+kubernetes"):
         kind: Kind = "slurm" if scheme == "dask+slurm" else "kubernetes"
-        # Dask's operator for Kubernetes makes no certificates for it.
+        # Dask's operator for Kubernetes makes no certificates for its clusters.
         is_plain = kind == "kubernetes"
         return ClusterAddress(kind, allows_plain_tcp=is_plain, options=_options(text, rest))
     if _FACTORY.fullmatch(text) and not scheme.startswith("dask+"):

@@ -49,19 +49,22 @@ T = TypeVar("T")
 
 _SEND_INTERVAL_S: Final = 0.001
 _RELEASE_S: Final = 0.2
+"""Time in seconds after which ended tasks are released together."""
 _ENDED_BYTES: Final = 1 << 20
 """Size of ended tasks' responses at which they are released at once."""
 _REFRESH_S: Final = 1.0
+"""Interval in seconds at which the list of workers is read."""
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between attempts to connect; the last one repeats."""
 _REFRESH_SOON_S: Final = 0.1
-"""Interval while a worker is known that cannot run engines yet."""
+"""The same interval (`_REFRESH_S`) while a worker cannot run engines yet."""
 _CALL_S: Final = 10.0
-"""Time limit of a call; a scheduler that takes longer counts as lost."""
+"""Time limit in seconds of a call; a scheduler that takes longer counts as lost."""
 _CLOSE_S: Final = 2.0
+"""Time limit in seconds of each step of closing."""
 _NO_PLUGIN: Final = "see its log; is the same version of qwicket installed there?"
 _REMEMBERED: Final = 10_000
-"""Jobs whose losses of a worker are remembered."""
+"""Number of jobs whose losses of a worker are remembered."""
 _LOST: Final = "the Dask scheduler does not respond"
 _LARGE_GRAPH: Final = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
 
@@ -112,7 +115,8 @@ class DaskCompute:
         """Connect to the scheduler, and stay connected.
 
         Raises:
-            ClusterUnavailable: There is no scheduler, or it does not do what is needed.
+            ClusterUnavailable: There is no scheduler, or it or its workers cannot be used; the text
+                says why.
         """
         await self._on_loop(self._connect_and_stay())
 
@@ -140,7 +144,7 @@ class DaskCompute:
         return min((worker.memory_bytes for worker in self._workers.values()), default=None)
 
     def set_size(self, n_tasks: int) -> None:
-        """Set for how many tasks at a time a cluster that Qwicket starts should have workers."""
+        """Size a cluster that Qwicket starts for this number of simultaneous tasks."""
         worker_slots = max((worker.slots for worker in self._workers.values()), default=1)
         n_workers = math.ceil(n_tasks / worker_slots)
         self._loop.call_soon_threadsafe(self._cluster.set_size, n_workers)
@@ -189,7 +193,7 @@ class DaskCompute:
         except Exception as error:
             self._refresh_now.set()
             if isinstance(error, FutureCancelledError) or client.status != "running":
-                # The task may have begun, but with its scheduler it is lost through no fault of it.
+                # The task may have begun, but the loss of its scheduler is no fault of the task.
                 raise NotStarted(_LOST) from None
             _log.error("a task of Dask failed: %s: %s", type(error).__name__, error)
             raise InvalidResponse(0) from None
@@ -212,8 +216,8 @@ class DaskCompute:
     def _release_later(self, task: Future[Any], size_bytes: int) -> None:
         """Release an ended task together with others.
 
-        Dask pauses for some milliseconds between two messages on a connection, so that the release
-        of each task would delay the next one.
+        Dask pauses for some milliseconds between two messages on a connection, so a message for
+        each release would delay the next task.
         """
         if not self._ended:
             self._loop.call_later(_RELEASE_S, self._release_ended)
@@ -256,7 +260,7 @@ class DaskCompute:
         try:
             await client
             if client.scheduler_comm is not None:
-                # Dask waits up to 10 ms for further messages, which is as long as a tiny job takes.
+                # By default Dask sends a message every 10 ms at most; tiny jobs run for less.
                 client.scheduler_comm.interval = _SEND_INTERVAL_S
             await client.run_on_scheduler(dask_worker.forbid_reruns)
             failure = await self._register(client)
@@ -342,7 +346,7 @@ class DaskCompute:
             address: answer for address, answer in answers.items() if isinstance(answer, Capacity)
         }
         incapable = answers.keys() - capable.keys()
-        # Reported if a second look finds the same: a new worker may still be starting its pool.
+        # Reported if two refreshes find the same: a new worker may still be starting its pool.
         for address in incapable & self._incapable - self._reported:
             error = answers[address] or _NO_PLUGIN
             _log.error("Dask worker %s cannot run engines: %s", address, error)
@@ -368,7 +372,7 @@ class DaskCompute:
 
 
 def _is_cancelled() -> bool:
-    """Return whether this task was cancelled from outside; Dask also cancels calls by itself."""
+    """Return whether this task was cancelled from outside; Dask also cancels its own calls."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

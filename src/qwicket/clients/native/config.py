@@ -49,7 +49,8 @@ class Settings:
         token: The secret.
         timeout_s: Seconds for one response.
         deadline_s: Seconds during which a failed request is repeated.
-        url_source: Where the address comes from: the argument, a variable, or a profile.
+        url_source: Where the address comes from: the argument, a variable, or a profile; for the
+            default address the variable that would replace it.
     """
 
     url: str
@@ -70,12 +71,12 @@ def settings(
 ) -> Settings:
     """Return settings from the arguments, else the environment, else the profile, else defaults.
 
-    A profile that is named by the argument takes precedence over the environment. A profile's
+    A profile that the argument `profile` names takes precedence over the environment. A profile's
     token is only sent to the profile's address.
 
     Raises:
         ClientError: There is no token, the file or the profile is invalid, or a time is not
-            positive.
+            positive and finite.
     """
     chosen = _profile(profile, config, environ)
     variables = {"url": environ.get(_URL), "token": environ.get("QWICKET_TOKEN")}

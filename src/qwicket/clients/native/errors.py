@@ -74,11 +74,11 @@ class UnexpectedResponse(ClientError):
 
 
 class InvalidArchive(ClientError):
-    """The file is not an archive or export of jobs, was changed, or is of a newer version."""
+    """A file or folder is no archive or export of jobs, was changed, or is of a newer version."""
 
 
 class JobFailed(ClientError):
-    """The job, or the circuit whose outcome is read, ended without a result."""
+    """The job, or the circuit whose result is read, ended without a result."""
 
 
 class WaitTimeout(ClientError, TimeoutError):

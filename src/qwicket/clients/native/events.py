@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 
 _MAX_LINE_BYTES: Final = 1 << 20
+"""Size in bytes above which an unfinished line is an error."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Change:
         job: Id of the job.
         state: State after the change.
         info: The server's document of the job at that time.
-        body: The same as a struct.
+        body: The same document as a struct.
     """
 
     number: int
@@ -109,7 +110,7 @@ class EventStream(Generic[T]):
         self.is_over = False
 
     def request(self) -> Send:
-        """Return the next request: for the stream after the last event received."""
+        """Return the request that opens the stream after the last event received."""
         self._rest, self._fields = b"", {}
         self._refusal = None
         self._began_at = time.monotonic()
@@ -119,11 +120,12 @@ class EventStream(Generic[T]):
     def feed(self, chunk: bytes | Response) -> Iterator[T]:
         """Parse a received chunk; yield the events that it completes.
 
-        In place of chunks it may be a whole response, with another status than 200. An error is
-        then kept for `pause_s`.
+        A response with another status than 200 comes as a whole, in place of chunks. If it is an
+        error, `pause_s` handles it.
 
         Raises:
-            ClientError: A successful response is no stream of events, or a line is too long.
+            UnexpectedResponse: A line is too long, an event is invalid, or a response without an
+                error has another status than 200 and 204.
         """
         if isinstance(chunk, Response):
             self._handle_response(chunk)
@@ -176,10 +178,10 @@ class EventStream(Generic[T]):
     def _reset_attempts(self) -> None:
         """Reset the count of failures: a job may wait for days, with many reconnections."""
         self._attempts = Attempts(self._api.outage)
-        self._attempts.begin()  # the open connection is the first
+        self._attempts.begin()  # the open connection is the first attempt
 
     def _events(self) -> Iterator[T]:
-        """Yield the completed event if its id is valid; one without data sets where to resume."""
+        """Yield the completed event if its id is valid; without data, only note where to resume."""
         fields, self._fields = self._fields, {}
         number = fields.get("id", "")
         if not (number.isascii() and number.isdigit() and len(number) < 20):

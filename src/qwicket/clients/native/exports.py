@@ -34,7 +34,9 @@ _JOBS: Final = "jobs.jsonl"
 _LOCK: Final = ".lock"
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LINE_BYTES: Final = 1 << 20
+"""Size in bytes of the longest valid line of `jobs.jsonl`."""
 _PAGE_BYTES: Final = 256 << 20
+"""Size in bytes of the largest list of jobs (`page.json`) in a response."""
 
 
 class ExportState(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +48,7 @@ class ExportState(msgspec.Struct, frozen=True, kw_only=True):
         project: Name of the project.
         jobs: Number of jobs that are in the export.
         before: Position where the next page begins; null at the beginning and at the end.
-        is_complete: Whether all jobs are in it that had ended when it began.
+        is_complete: Whether the export has all jobs that had ended when it began.
     """
 
     format: str = FORMAT
@@ -106,7 +108,8 @@ class Export:
         """Open the archive of a job.
 
         Raises:
-            InvalidArchive: The archive was changed, or is of another job.
+            InvalidArchive: The id is malformed, or the archive was changed, is of another job or of
+                a newer version.
             OSError: There is no such archive.
         """
         path = _archive_path(self._folder, job)
@@ -144,7 +147,7 @@ def write_export(folder: Path, project: str, fetch: Callable[[int | None, IO[byt
     Args:
         folder: Folder that is empty, absent, or has an export of the same project.
         project: Name of the project.
-        fetch: Writes the page that begins before a position into a file.
+        fetch: Writes the page of jobs before a position, None for the newest, into a file.
 
     Raises:
         InvalidArchive: The folder has other files or another project's export, or the response is
@@ -172,7 +175,7 @@ def write_export(folder: Path, project: str, fetch: Callable[[int | None, IO[byt
 
 
 def _unpacked(file: IO[bytes], folder: Path, lines: IO[bytes]) -> _Page:
-    """Write the archives of a page, check each, and append their jobs to the lines."""
+    """Write the archives of a page, check each, and append their jobs to `jobs.jsonl`."""
     size = file.seek(0, os.SEEK_END)
     try:
         with zipfile.ZipFile(file) as archive:

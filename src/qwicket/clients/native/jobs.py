@@ -26,7 +26,7 @@ class Job(JobView):
     """Job on the server.
 
     `state` and `queue_position` are values of the last response; `status` and `position` send a
-    request. The job continues on the server when this object is discarded.
+    request unless the job has ended. The job continues on the server when this object is discarded.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Job(JobView):
 
     @property
     def position(self) -> int | None:
-        """Present position in the queue, from 1 (an estimate); None if the job does not wait.
+        """Present position in the queue, from 1 (an estimate); None if unknown or not waiting.
 
         Raises:
             ClientError: The request failed.
@@ -92,8 +92,8 @@ class Job(JobView):
         """Wait for the job and return its result.
 
         Args:
-            timeout: Seconds for the wait and the result; None for no limit. The result of a job
-                that ends at the last moment has half a second.
+            timeout: Seconds for the wait and the result; None for no limit. If the job ends at the
+                last moment, its result still has half a second to arrive.
             progress: Whether to show the position in the queue, then the progress, on standard
                 error; or a function that is called with the job after each response.
             arrays: Whether to fetch NumPy arrays now; by default at the first access to `arrays`.
@@ -130,7 +130,7 @@ class Job(JobView):
         """Write the job with its program, options, calibration and result to a ZIP file.
 
         The job must have ended. `read_archive` reads the file without a server. The file appears
-        at `path` once it was received and checked as a whole; one that exists there is replaced.
+        at `path` once it was received and checked as a whole; an existing file is replaced.
 
         Args:
             path: The file.
@@ -156,7 +156,7 @@ class Job(JobView):
             The share; `client.unshare(share["id"])` ends it.
 
         Raises:
-            ApiError: There is no such account, or the job belongs to another one.
+            ApiError: There is no such account, it is your own, or the job is another account's.
             ClientError: The request failed.
         """
         operation = operations.share(self._transport.api, self.id, account=account)
@@ -229,7 +229,8 @@ class Job(JobView):
         """Take the running job from its runner and queue it again, as an administrator.
 
         Raises:
-            ApiError: The job does not run, or the token is not an administrator's.
+            ApiError: The job does not run or runs at another cloud, or the token is not an
+                administrator's.
             Unreachable: No response arrived, so the job may have been requeued.
         """
         return self.update(self._transport.run(operations.requeue(self._transport.api, self)))
@@ -241,7 +242,7 @@ class Job(JobView):
     def delete(self) -> None:
         """Delete the job with its program and its result. The job must have ended.
 
-        Deleting a job that does not exist any more succeeds.
+        Nothing happens if the job does not exist any more, or if this token has no access to it.
 
         Raises:
             ApiError: The job has not ended; or it was read as an administrator, and belongs to

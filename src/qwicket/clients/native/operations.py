@@ -1,4 +1,7 @@
-"""The operations that the clients for threads and for event loops share."""
+"""The operations that the clients for threads and for event loops share.
+
+Each is a generator of requests and pauses; `protocol.py` describes them.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,9 @@ _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 """Shortest time in seconds between the beginnings of two polls."""
 _WATCHED_HOLD_S: Final = 1.0
-"""Longest long poll with a progress display: the position in the queue changes between events."""
+"""Longest long poll in seconds with a progress display: a new queue position does not end one."""
 _PAGE: Final = 500
+"""Maximum number of jobs in one response."""
 _ANY: Final = dict[str, Any]
 
 
@@ -58,7 +62,7 @@ def job_path(job_id: str) -> str:
 
 
 def _management_path(job_id: str, *, everybody: bool) -> str:
-    """Return the path at which a job is read and changed: of its owner, or of administrators."""
+    """Return the path of a job for its owner, or for administrators if `everybody` is true."""
     return f"/v1/admin/jobs/{quote(job_id, safe='')}" if everybody else job_path(job_id)
 
 
@@ -297,7 +301,7 @@ def wait(
         job: Job that is updated with each response.
         timeout: Seconds; None waits without a limit.
         watch: Function that is called with the job after each response, about once a second.
-        max_hold_s: Function that returns the longest long poll at present.
+        max_hold_s: Function that returns how long a long poll may be at present, in seconds.
     """
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     has_ended = job.is_final
@@ -322,7 +326,8 @@ def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[boo
             (yield from api.get_change(job_path(job.id), _ANY, hold_s=hold_s, within_s=left_s))
         )
     except (Unreachable, ServerBusy):
-        # `Job.wait` has set a deadline for all requests, a little before this one.
+        # An error at the deadline only ends the wait. `Job.wait` has also set a deadline for all
+        # requests, which may be a little earlier than the one here.
         if time.monotonic() < began_at + left_s and not deadlines.has_passed():
             raise
     if not job.is_final:

@@ -14,6 +14,7 @@ Sort = Literal["key", "height"]
 
 _COLOUR: Final = "#4c72b0"
 _WIDTH: Final = 40
+"""Characters of the longest bar."""
 _BINS: Final = 16
 _LABEL_CHARS: Final = 60
 """Characters of all labels together that fit side by side; longer ones are turned."""
@@ -22,7 +23,7 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 def heights(part: Part) -> dict[str, float]:
-    """Return a plot's bars: counts, probabilities, or else memory or samples counted by value."""
+    """Return a plot's bars: counts, else probabilities, else the counted memory or samples."""
     if part.counts or part.probabilities or part.memory:
         return dict(sorted((part.counts or part.probabilities or Counter(part.memory)).items()))
     return _counted(part.samples)
@@ -31,7 +32,7 @@ def heights(part: Part) -> dict[str, float]:
 def highest(
     of: Mapping[str, float], maximum: int, sort: Sort = "key"
 ) -> tuple[list[tuple[str, float]], int]:
-    """Return the highest entries and the number of omitted ones.
+    """Return the highest entries and the number of omitted ones; entries of 0 do not count.
 
     Args:
         of: Heights by label.
@@ -82,7 +83,7 @@ def draw(rows: list[tuple[str, float]], left_out: int, label: str, title: str, a
 
 
 def values(evs: Sequence[float], stds: Sequence[float]) -> list[tuple[str, str]]:
-    """Return the number, and the expectation value with its standard error, of each observable."""
+    """Return two texts per observable: its number, and its value with the standard error if any."""
     return [
         (str(number), f"{ev:+.6f} ± {std:.6f}" if std else f"{ev:+.6f}")
         for number, (ev, std) in enumerate(zip(evs, stds, strict=False))
@@ -126,7 +127,7 @@ def _bar(share: float) -> str:
 
 
 def _counted(samples: list[list[Any]]) -> dict[str, float]:
-    """Count shots by value; for real values, bin the first column into `_BINS` ranges."""
+    """Count shots of integers; of other shots, bin the first column's real part into `_BINS`."""
     if not samples or not samples[0]:
         return {}
     if all(isinstance(value, int) for row in samples for value in row):

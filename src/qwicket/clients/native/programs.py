@@ -1,4 +1,4 @@
-"""Convert programs to the JSON of a submission, without importing Qiskit or Cirq."""
+"""Convert programs to the JSON of a submission; import Qiskit only for its own circuits."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _SUFFIXES: Final = {
     ".ll": "qir",
     ".xbb": "blackbird",
 }
+"""Formats by suffix; None where the content decides."""
 _MAX_PATH_CHARS: Final = 4096
 """Linux's limit (PATH_MAX)."""
 
@@ -41,7 +42,8 @@ def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
         stated: Name of the format; None detects it.
 
     Raises:
-        ClientError: The program has an unsupported type, or its file cannot be read.
+        ClientError: The program has an unsupported type, cannot be read or converted, or is an
+            empty or nested list.
     """
     if isinstance(program, ProgramText):
         return str(program), stated
@@ -59,13 +61,16 @@ def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
 
 
 def _path_in(text: str) -> Path | None:
-    """Return the path in a text, if it is one line and a file or has a known suffix; else None."""
+    """Return a text as a path, if it is a file or has a known suffix; else None.
+
+    A text with a line end, `;` or `{` is a program.
+    """
     if len(text) > _MAX_PATH_CHARS or any(char in text for char in "\n;{\0") or not text.strip():
         return None
     try:
         path = Path(text).expanduser()
         is_path = path.suffix.lower() in _SUFFIXES or path.is_file()
-    except (OSError, RuntimeError):  # a name too long, or `~` of nobody
+    except (OSError, RuntimeError):  # too long, or `~` of an unknown user
         return None
     return path if is_path else None
 
@@ -129,10 +134,10 @@ def _circuit(program: Any) -> tuple[str, str]:
 
 
 def bound(program: Program, inputs: Mapping[Any, float]) -> tuple[Program, dict[str, float]]:
-    """Bind the parameters of a Qiskit circuit; return it and the inputs that remain to be sent.
+    """Return the program, with a Qiskit circuit's parameters bound, and the inputs left to send.
 
     Raises:
-        ClientError: The circuit has no parameter of an input's name.
+        ClientError: Qiskit refuses an input, such as one that is no parameter.
     """
     # Bound here, because OpenQASM output may rename parameters.
     qiskit = sys.modules.get("qiskit")

@@ -110,7 +110,7 @@ def start_text(queue: QueueBody | DeviceQueue | None) -> str:
     """Return the expected start as text, such as `starts in 2 to 5 min`; empty if unknown."""
     if queue is None or queue.starts_in_s is None:
         return ""
-    # An older server sends no interval, and none does while a reservation delays jobs.
+    # Older servers send no interval, and no server does while a reservation delays jobs.
     if queue.starts_after_s is None or queue.starts_before_s is None:
         return f"starts in about {duration(queue.starts_in_s)}"
     earliest, latest = duration(queue.starts_after_s), duration(queue.starts_before_s)

@@ -74,7 +74,8 @@ class Send(Request):
 
     Attributes:
         hold_s: Seconds of `limit_s` for which the server may delay its response (long poll).
-        left_s: Seconds for which a long poll may wait until it is its turn.
+        left_s: Seconds for which a long poll may wait for its turn, where `AsyncTransport` limits
+            how many run at once.
     """
 
     hold_s: float = 0.0
@@ -110,7 +111,7 @@ class Api:
         token: The secret.
         timeout_s: Seconds for one response; each 16 KiB received extend them by a second.
         retry_policy: When requests are repeated.
-        outage: When requests are repeated within a wait.
+        outage: When requests are repeated within a wait, and a stream after a failure.
         url: Address of the server, for the texts of errors.
         stream_policy: When streams of events are reopened.
 
@@ -157,7 +158,7 @@ class Api:
         )
 
     def get_change(self, path: str, of: type[T], *, hold_s: float, within_s: float) -> Operation[T]:
-        """Read with a long poll: the server responds after a change or after `hold_s` seconds.
+        """Read a job with a long poll: the server responds at its end or after `hold_s` seconds.
 
         Args:
             path: Quoted path.
@@ -294,7 +295,7 @@ class OperationRunner(ABC):
     """Runs operations in the calling thread.
 
     Args:
-        api: The operations.
+        api: The server's API.
     """
 
     def __init__(self, api: Api) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qwicket.schema.results import OutcomeBody, Sample
 
 _PACKED: Final = ("keys", "memory")
+"""Arrays that are sent with eight bits per byte."""
 _MAX_BARS: Final = 16
 _SHOWN: Final = (
     "counts",
@@ -44,7 +45,7 @@ _short.maxdict, _short.maxstring, _short.maxother = 8, 64, 2_000
 
 @dataclass(frozen=True)
 class Part:
-    """Outcome of one circuit.
+    """Result of one circuit.
 
     Attributes:
         counts: Shots per outcome.
@@ -53,13 +54,13 @@ class Part:
         engine: Name and version of the engine.
         seed: Seed of the random numbers.
         seconds: Time spent in the engine, in seconds.
-        error: Why the circuit has no outcome; None if it has one.
+        error: Why the circuit has no result; None if it has one.
         samples: Numbers per shot, one for each measurement, of devices for atoms and photons; a
             complex number is a pair of its real and imaginary part.
         registers: Name and size of each classical register; the first has the lowest bits.
         notes: Remarks of the engine, such as `sampled_only`.
         evs: Expectation values of an estimation, one for each observable.
-        stds: The standard error of each; 0 where it is exact.
+        stds: Standard error of each expectation value; 0 if the value is exact.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Part:
 
     @classmethod
     def from_body(cls, body: OutcomeBody) -> Part:
-        """Return the part that a part of the server's response describes."""
+        """Return a part of the server's response as a `Part`."""
         error = body.error
         return cls(
             counts=body.counts or {},
@@ -107,7 +108,7 @@ class Part:
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Outcome as NumPy arrays, fetched from the server at the first access.
+        """Result as NumPy arrays, fetched from the server at the first access.
 
         Depending on the job's outputs: `keys` (uint8, outcomes × bits) with `counts` (int64) and
         `probabilities` (float64) in the same order; `memory` (uint8, shots × bits); `samples`
@@ -115,8 +116,8 @@ class Part:
         `stds` (float64). Column *i* of bits is classical bit *i*.
 
         Raises:
-            JobFailed: The circuit has no outcome.
-            ClientError: The request failed.
+            JobFailed: The circuit has no result.
+            ClientError: The request failed, or `AsyncJob` has not fetched the arrays.
         """
         if self.error is not None:
             raise JobFailed(self.error)
@@ -129,6 +130,7 @@ class Part:
 
     def fill(self, content: bytes | Callable[[], bytes]) -> None:
         """Set the npz file of the arrays, or the function that fetches it."""
+        # Through `__dict__`, because the class is frozen.
         self.__dict__["_content" if isinstance(content, bytes) else "_fetch"] = content
 
     @property
@@ -145,14 +147,14 @@ class Part:
         Args:
             axes: Matplotlib axes to draw into; by default new ones.
             top: Number of bars at most.
-            title: Title; by default the number of shots.
+            title: Title; by default the number of shots, if there are any.
             sort: `key` sorts by outcome, `height` puts the most frequent first.
 
         Returns:
             The axes; None if matplotlib is not installed and the bars were printed.
 
         Raises:
-            JobFailed: The circuit has no outcome.
+            JobFailed: The circuit has no result.
         """
         if self.error is not None:
             raise JobFailed(self.error)
@@ -204,13 +206,14 @@ def _unpacked(packed: NDArray[Any], n_bits: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Result(Sequence[Part]):
-    """Sequence of the outcomes of a job's circuits, in the order of submission.
+    """Sequence of the results of a job's circuits, in the order of submission.
 
-    For a job of one circuit, the attributes of its part are available here, such as `counts`.
+    For a job of one circuit, the attributes of its part are available here, such as `counts`; for
+    other jobs these raise `ValueError`.
 
     Attributes:
         job: Id of the job.
-        parts: Outcome of each circuit.
+        parts: Result of each circuit.
         device: Name of the device.
     """
 

@@ -1,4 +1,4 @@
-"""Runs calls in the calling thread."""
+"""Run the client's operations in the calling thread."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Transport(OperationRunner):
         token: The secret.
         timeout_s: Seconds for a response; each 16 KiB extend them by a second.
         retry_policy: When requests are repeated.
-        outage: The same within a wait.
-        max_bytes: Largest response in bytes; by default 512 MiB.
+        outage: When requests are repeated within a wait.
+        max_bytes: Largest response in bytes, except streams and downloads; by default 512 MiB.
         stream_policy: When streams are reopened.
-        url_source: Setting that the error names where no server runs.
+        url_source: Where the address comes from, for the error if no server runs there.
 
     Raises:
         ClientError: The address or the token is invalid.

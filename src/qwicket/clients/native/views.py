@@ -29,12 +29,12 @@ class JobView:
     """Job as of the last response.
 
     Args:
-        document: The server's document of the job.
-        everybody: Whether it is read and changed as an administrator.
+        document: The server's document of the job; `result` is removed from it.
+        everybody: Whether the job is read and changed as an administrator.
 
     Attributes:
         id: Id of the job; `client.job(id)` returns it in any process.
-        everybody: Whether it is read and changed as an administrator.
+        everybody: Whether the job is read and changed as an administrator.
         body: The server's last document of the job, as a struct.
         result_body: The result, if the response to the submission contained it.
     """
@@ -160,13 +160,13 @@ class DeviceView(Mapping[str, Any]):
 
     @property
     def status(self) -> str:
-        """`on`, `draining` (takes no new jobs), `away` (no agent runs its jobs), or `off`."""
+        """`on`, `draining` (takes no new jobs), `away` (nothing runs its jobs), or `off`."""
         return self.body.status
 
     def default_options(self, program: Any) -> Options:
         """Return the device's default `format` and `outputs` for a program.
 
-        Empty for qubits, because the server detects those formats.
+        Empty for the family `qubit`, because the server detects its formats.
         """
         formats = self.body.formats
         if self.family == "qubit" or not formats:

@@ -28,7 +28,10 @@ class ConfigError(ApiError):
 
 
 class RequestsApiError(ApiError):
-    """The server refused or did not respond; `__cause__` is the exception of `requests`."""
+    """The server refused or did not respond; `__cause__` is the exception of `requests`.
+
+    Without a `__cause__`, no request was sent: its path or token is not allowed.
+    """
 
 
 class JobTimeoutError(ApiError, TimeoutError):

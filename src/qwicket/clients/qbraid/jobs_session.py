@@ -1,4 +1,4 @@
-"""Devices and jobs of qBraid's API before v1, which the documented package does not have."""
+"""Devices and jobs of qBraid's API before v1, which the original package (`qbraid.api`) lacks."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ class JobsSession(Session):
 
         Args:
             job_id: Id of the job, as `submit` returns it.
-            timeout: Seconds for the wait and the result; None for no limit. The result of a job
-                that ends at the last moment has half a second.
+            timeout: Seconds for the wait and the result; None for no limit. If the job ends at the
+                last moment, its result still has half a second to arrive.
 
         Returns:
             Dict with `measurementCounts`, and with `measurements` of a job with `memory=True`.
@@ -184,7 +184,7 @@ def decode_response(response: Any) -> Any:
     """
     with suppress(ValueError):
         return response.json()
-    # Raised outside the handler: the decoder's error has the text, which may repeat a key.
+    # Raised outside the handler: the decoder's error has the text, which may repeat an API key.
     raise ApiError("The response is not JSON. Is the base URL right?")
 
 

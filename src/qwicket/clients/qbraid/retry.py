@@ -43,7 +43,7 @@ class PostForcelistRetry(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        """Return the remaining retries; raise at once if no server was started on this machine."""
+        """Return the retries left; raise at once if a server on this machine was not started."""
         status = response.status if response is not None else None
         _log.debug("%s %s failed: status %s, error %s", method, url, status, error)
         if (

@@ -63,7 +63,7 @@ class QbraidSession(JobsSession):
         backoff_factor: Factor of the pauses in seconds: 0, then this times 2, 4, 8, …, at most 120.
 
     Raises:
-        ApiError: A setting cannot be sent in a header.
+        ApiError: A setting cannot be sent in a header, or the address is invalid.
         ConfigError: The settings file exists, but cannot be read.
     """
 
@@ -161,7 +161,7 @@ class QbraidSession(JobsSession):
         self._settings["url"] = texts.validated_address(url, ApiError) if url else None
 
     def _default_to_qwicket(self) -> None:
-        """Use the server in `QWICKET_URL`, if no setting names another one."""
+        """Use `QWICKET_URL` and `QWICKET_TOKEN` as defaults of address and key; see the class."""
         given = [self._settings.get(name) for name in _CREDENTIALS]
         url, server = self._settings.get("url"), addresses.qwicket_url()
         is_ours = not any(given) or any(map(addresses.is_qwicket_token, given))
@@ -208,8 +208,8 @@ class QbraidSession(JobsSession):
 
         Raises:
             AuthError: The server refused the credentials, or they belong to another user. The
-                file does not change.
-            ConfigError: The file cannot be written.
+                file does not change, but this session keeps the new settings.
+            ConfigError: The file cannot be read or written.
         """
         self.user_email = user_email or self.user_email
         self.api_key = api_key or self.api_key
@@ -238,7 +238,7 @@ class QbraidSession(JobsSession):
         with suppress(ValueError, AttributeError):
             found = response.json()
             email, name = found.get("email"), found.get("userName")
-        # Raised outside the handler: the decoder's error has the text, which may repeat a key.
+        # Raised outside the handler: the decoder's error has the text, which may repeat an API key.
         if response.status_code != 200 or not isinstance(email, str) or not email:
             raise AuthError("The server did not return the account of the credentials.")
         return email, email != f"{name}@localhost"
@@ -256,7 +256,8 @@ class QbraidSession(JobsSession):
                 header gets one, so that a retry has no second effect.
 
         Raises:
-            RequestsApiError: The server refused or did not respond; see `__cause__`.
+            RequestsApiError: The server refused or did not respond; see `__cause__`. Or the path
+                does not begin with `/`, or a Qwicket token would be sent to qBraid.
         """
         method, path = _text(method), _text(url)
         if not path.startswith("/"):

@@ -22,7 +22,7 @@ _SITES: Final = 4
 
 
 class Circuit:
-    """Experiment: a list of instructions on wires.
+    """Experiment: a list of instructions on wires (spins, atoms, or modes of fermions).
 
     Args:
         wires: Number of wires.
@@ -87,7 +87,7 @@ class SingleQudit(Circuit):
         super().__init__(1, shots=shots, seed=seed)
 
     def load(self, atoms: int) -> Self:
-        """Load a number of atoms."""
+        """Set the number of atoms, from the start of the experiment; the last call counts."""
         return self.instruction("load", [0], atoms)
 
     def rlx(self, omega: float) -> Self:
@@ -123,7 +123,7 @@ class MultiQudit(_Spins):
     """Several collective spins, of one atom each unless more are loaded."""
 
     def load(self, wire: int, atoms: int) -> Self:
-        """Load a number of atoms into a wire."""
+        """Set the number of atoms of a wire; the last call counts."""
         return self.instruction("load", [wire], atoms)
 
     def rlz2(self, wire: int, chi: float) -> Self:
@@ -131,11 +131,11 @@ class MultiQudit(_Spins):
         return self.instruction("rlz2", [wire], chi)
 
     def rlxly(self, wires: Sequence[int], coupling: float) -> Self:
-        """Add exp(-i·coupling·Σ (L₊L₋ + L₋L₊)) on two wires, or on all neighbours."""
+        """Add exp(-i·coupling·Σ (L₊L₋ + L₋L₊)) on two wires; if all are named, on neighbours."""
         return self.instruction("rlxly", wires, coupling)
 
     def rlzlz(self, wires: Sequence[int], coupling: float) -> Self:
-        """Add exp(-i·coupling·Σ LzLz) on two wires, or on all neighbours."""
+        """Add exp(-i·coupling·Σ LzLz) on two wires; if all are named, on neighbours."""
         return self.instruction("rlzlz", wires, coupling)
 
     def multiqudit_full(
@@ -151,7 +151,10 @@ class MultiQudit(_Spins):
 
 
 class Rydberg(_Spins):
-    """Two-level atoms in a row; atoms in level 1 interact (Rydberg blockade)."""
+    """Two-level atoms in a row; atoms in level 1 interact (Rydberg blockade).
+
+    In the formulas, n is the level of an atom, and neighbours have the distance 1.
+    """
 
     def rydberg_block(self, phi: float) -> Self:
         """Add exp(-i·phi·Σ n·n/distance⁶) over all pairs."""

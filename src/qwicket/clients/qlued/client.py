@@ -52,10 +52,9 @@ class QluedClient(ServiceClient):
     Args:
         url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`; by default
             `QLUED_URL`, then the server in `QWICKET_URL`.
-        token: Token; by default that in `QLUED_TOKEN`. If the address is on the server in
-            `QWICKET_URL`, `QWICKET_TOKEN` comes before it; if there is no address but
-            `QWICKET_URL`, after it. No other server is sent `QWICKET_TOKEN`. Jobs need a token,
-            devices do not.
+        token: Token; by default `QLUED_TOKEN` or `QWICKET_TOKEN`. The latter is only sent to the
+            server in `QWICKET_URL`: it comes first if `url` or `QLUED_URL` is an address there,
+            and last if neither is set. Jobs need a token, devices do not.
 
     Attributes:
         retry_policy: Bounds of retries.
@@ -116,7 +115,7 @@ class QluedClient(ServiceClient):
             job: One experiment, several, or their JSON data as a dict.
 
         Raises:
-            QluedClientError: The job is invalid; no request was sent.
+            QluedClientError: The job is invalid, or there is no token; no request was sent.
             QluedAPIError: The server refused the submission.
             QluedRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.

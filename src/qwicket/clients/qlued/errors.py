@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qwicket.clients.http import Response
 
 RETRIABLE: Final = frozenset({429, 502, 503, 504, *range(520, 530)})
-"""Temporary: too many requests (429), and proxies that cannot reach the server."""
+"""Temporary: too many requests (429), and a server or proxy that cannot take the request."""
 
 
 class QluedError(ServiceError):

@@ -42,8 +42,10 @@ class Connection:
         host: Host name or address of the server.
         port: Port of the server.
         tls: Whether to use HTTPS.
-        headers: Headers of every request; they replace the default ones.
-        timeout_s: Seconds for one response, for requests without `timeout`.
+        headers: Headers of requests; they replace the default ones. Of these, a request for an
+            access token has only `Accept-Version` and `User-Agent`.
+        timeout_s: Seconds to connect, and for the next byte of a response, of requests without
+            `timeout`.
 
     Raises:
         ValueError: Both tokens are None, or a Qwicket token would be sent to Xanadu.
@@ -83,9 +85,9 @@ class Connection:
             **kwargs: Arguments of the constructor, which replace the settings.
 
         Raises:
-            ValueError: There is no token.
+            ValueError: A setting is invalid, or as for the constructor.
         """
-        # With the arguments, because `QWICKET_TOKEN` is for the server in `QWICKET_URL` alone.
+        # The settings get the arguments too: the address decides whether `QWICKET_TOKEN` is used.
         of_settings = {each.name for each in fields(Settings)}
         given = {name.upper(): kwargs[name] for name in kwargs if name.upper() in of_settings}
         found = settings or Settings(**given)
@@ -184,7 +186,7 @@ class Connection:
 
         Raises:
             requests.exceptions.RequestException: There was no response, a redirect, or a status
-                from 400; the text is the server's message.
+                from 400. The text is the server's message, which is not read with `stream=True`.
         """
         extra = kwargs.pop("headers", None) or {}
         url = self.url(path)
@@ -246,7 +248,7 @@ class Connection:
         return absent or self._shown(str(error))
 
     def _check(self, response: requests.Response, message: str | None) -> None:
-        """Raise the error of a response; `message` is the one in its body."""
+        """Raise an error for a status from 300; `message` is the one in the response's body."""
         if response.status_code < 300:
             return
         text = message

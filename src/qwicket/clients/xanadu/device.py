@@ -1,4 +1,4 @@
-"""Devices of the server. Their documents are fetched at first use."""
+"""Devices of the server. Their documents are fetched at first use and cached until `clear`."""
 
 from __future__ import annotations
 

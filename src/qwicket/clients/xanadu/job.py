@@ -109,7 +109,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """`open`, `queued`, `cancel_pending`, `complete`, `failed` or `cancelled`."""
+        """`open`, `queued` (or running), `cancel_pending`, `complete`, `failed` or `cancelled`."""
         return str(self._field("status"))
 
     @property

@@ -40,7 +40,7 @@ class Settings:
 
     Each field comes from the argument, else the variable of its name with the prefix
     `XANADU_CLOUD_`, else the file, else the default. Without a host, and with no token or a
-    Qwicket token, host and token come from `QWICKET_URL` and `QWICKET_TOKEN`.
+    Qwicket token, the default address is `QWICKET_URL`; there, a missing token is `QWICKET_TOKEN`.
 
     Attributes:
         REFRESH_TOKEN: API key for fetching access tokens.
@@ -52,7 +52,7 @@ class Settings:
             `QWICKET_URL` may receive.
 
     Raises:
-        ValueError: A value has the wrong type. The error names the field, but not the value.
+        ValueError: `PORT` or `TLS` is invalid. The error does not quote the value.
     """
 
     REFRESH_TOKEN: str | None
