@@ -11,13 +11,14 @@ import httpcore
 
 
 class Connections(httpcore.AnyIOBackend):
-    """Raises `httpcore.ConnectError` for every connection that fails while it opens."""
+    """Raises `httpcore.ConnectError` also for a connection that is closed while it opens."""
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection; see `httpcore.AnyIOBackend`.
 
         Raises:
             httpcore.ConnectError: It cannot be opened, or the other side has closed it already.
+            httpcore.ConnectTimeout: It was not opened in time.
         """
         stream = await super().connect_tcp(*args, **options)
         try:

@@ -1,4 +1,4 @@
-"""Schedulers for `DaskCompute`: one that runs, and one that is started."""
+"""The Dask cluster that `DaskCompute` uses: one that runs already, or one that Qwicket starts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from qwicket.compute.cluster_address import ClusterAddress
 
 _START_S: Final = 60.0
-"""Longest time until the report of a started cluster."""
+"""Longest time from the launcher's start until its report."""
 _END_S: Final = 10.0
 """Longest time for an orderly end before the process is killed."""
 _LAUNCHER: Final = "qwicket.compute.dask_launcher"
 _ENVIRONMENT: Final = {
-    # Qwicket reports what is lost, once.
+    # Errors only: Qwicket itself logs each loss, once.
     "DASK_LOGGING__DISTRIBUTED": "error",
     # How long a worker may be away before it is replaced; by default 15 s. Jobs may wait for that.
     "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "2s",
@@ -90,8 +90,8 @@ class StartedCluster:
         address: What to start.
         min_workers: Number of workers that it always has.
         max_workers: Limit on workers.
-        idle_s: Seconds after which a worker that is not needed is closed. A new one may take as
-            long to start.
+        idle_s: Seconds after which a worker that is not needed is closed, because a new one may
+            take as long to start. Not used in Kubernetes, where it is closed at once.
     """
 
     is_ours = True
@@ -185,8 +185,8 @@ class StartedCluster:
 def _kill_group_at_end(leader: int) -> None:
     """Kill a launcher's process group when the launcher has ended.
 
-    If it was killed, workers of a local cluster may take seconds to notice, and run jobs
-    meanwhile. They also hold its standard input open, for which `Process.wait` waits.
+    If the launcher was killed, workers of a local cluster may take seconds to notice, and run jobs
+    meanwhile. They also hold its standard input open, and `Process.wait` waits until that closes.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -214,7 +214,7 @@ def security(ca: Path | str, cert: Path | str | None, key: Path | str | None) ->
 
 
 def configured_security() -> Security | None:
-    """Return the certificates of Dask's own configuration, if it has them."""
+    """Return the certificates of Dask's own configuration; None if it has none for a client."""
     configured = Security(require_encryption=True)
     files = configured.get_tls_config_for_role("client")
     return configured if files.get("ca_file") and files.get("cert") else None
@@ -223,7 +223,7 @@ def configured_security() -> Security | None:
 def _read_report(descriptor: int) -> Launched:
     """Wait for the launcher's report and return it.
 
-    A process that ended without one has written the reason to the server's standard error.
+    A launcher that ended without one has written the reason to the server's standard error.
     """
     with os.fdopen(descriptor, "rb") as report:
         text = report.read()

@@ -1,11 +1,12 @@
 """Child process for a Dask cluster that Qwicket starts: its scheduler and its size.
 
-It is not in the server, because a scheduler takes much time of the interpreter, and a factory is
-code of the operator. A process can also be replaced when its scheduler is lost.
+The scheduler does not run in the server, because it takes much time of the interpreter, and a
+factory, the function that creates the cluster, is code of the operator. A process can also be
+replaced when its scheduler is lost.
 
 Run with `python -m`. The first line of standard input is a `Launch`, each further line the wanted
 number of workers. At the end of the input, which also comes when the server dies, the cluster is
-closed. The file descriptor named as argument takes one `Launched`.
+closed. One `Launched` is written to the file descriptor whose number is the argument.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _OWN_FOLDER: Final = "~/.cache/qwicket/dask"
 class Launch(msgspec.Struct, frozen=True):
     """A cluster to start: the fields of `ClusterAddress`, and the limits of its size.
 
-    A worker that is not needed for `idle_s` seconds is closed.
+    A worker that is not needed for `idle_s` seconds is closed; in Kubernetes, at once.
     """
 
     kind: str
@@ -85,7 +86,7 @@ def _kubernetes(launch: Launch) -> Any:
     except ImportError:
         text = "dask+kubernetes: needs another package: pip install dask-kubernetes"
         raise ValueError(text) from None
-    # By default it begins with three workers.
+    # By default a KubeCluster begins with three workers.
     return KubeCluster(**{"n_workers": launch.min_workers, "quiet": True, **launch.options})
 
 
@@ -96,7 +97,7 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
 
     folder = Path(_OWN_FOLDER).expanduser()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # By default it begins several workers in a Slurm job, and then counts jobs as workers.
+    # By default Dask may start several workers in one Slurm job, and then counts jobs as workers.
     section = f"jobqueue.{options.get('config_name', 'slurm')}"
     arguments = {"processes": config.get(f"{section}.processes", None) or 1, **options}
     for name in ("shared_temp_directory", "log_directory"):
@@ -107,14 +108,14 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
     return SLURMCluster(
         security=Security.temporary(),
         protocol="tls://",
-        # Dask's pages about the cluster have no password.
+        # Only this machine can open Dask's dashboard, which has no password.
         scheduler_options={"dashboard_address": "127.0.0.1:0", **interface},
         **arguments,
     )
 
 
 def _launched(cluster: Any, launch: Launch) -> Launched:
-    # Clusters of dask-kubernetes have no certificates, and no such attribute.
+    # Clusters of dask-kubernetes have no certificates, and no attribute `security`.
     address, security = cluster.scheduler_address, getattr(cluster, "security", None)
     if not address.startswith("tls://") and not launch.allows_plain_tcp:
         raise ValueError(

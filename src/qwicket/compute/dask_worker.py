@@ -1,7 +1,7 @@
 """What runs inside a Dask worker: its own pool of engine processes, and the task that uses it.
 
-Bytes go in and out, so that Dask unpickles nothing of a job. Tasks of Dask itself cannot be
-stopped; those here end with the process that runs them.
+Bytes go in and out, so that Dask unpickles nothing of a job. Dask cannot stop a running task; this
+module stops it by killing the engine process that does the work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = metadata.version("qwicket")
 MEMORY_SHARE: Final = 0.8
-"""Fraction of a Dask worker's memory limit that its engine processes share."""
+"""Fraction of a Dask worker's memory limit, or of the available memory, for engine processes."""
 
 _NO_POOL: Final = "the Dask worker has no engine processes; see its log"
 _VALUE: Final = b"v"
@@ -55,7 +55,7 @@ class PoolSettings(NamedTuple):
 
     Attributes:
         memory_bytes: Address space that a task may add to its process, if that is less than the
-            process's share of the Dask worker's memory limit.
+            process's share of the Dask worker's memory; None for that share.
         response_bytes: Maximum size of a task's response in bytes.
         niceness: Difference of the processes' nice level from that of the Dask worker.
         engine: The function to run, as "module:function".

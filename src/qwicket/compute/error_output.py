@@ -1,7 +1,7 @@
 """Standard error of workers, as lines of the server's log.
 
-Native libraries write there without a time or an id, and programs can provoke it. So each line is
-logged with the id of its worker, escaped, cut and limited in number.
+Native libraries write there without a time or an id, and programs can make them do so. Therefore
+lines are logged with their process id, escaped, cut to `_LINE_CHARS`, and limited in number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 _LINE_CHARS: Final = 300
 _CHUNK_BYTES: Final = 1 << 16
 _LINES: Final = 50
-"""Enough for a traceback of a worker that cannot start."""
+"""Lines logged per period: enough for a traceback of a worker that cannot start."""
 _PERIOD_S: Final = 60.0
 _PAUSE_S: Final = 0.05
 
@@ -31,7 +31,7 @@ class ErrorLog:
         self._n_lines = 0
 
     def follow(self, pipe: int, pid: int) -> threading.Thread:
-        """Start a thread that logs what worker `pid` writes to `pipe`, and closes it at its end."""
+        """Start a thread that logs what process `pid` writes to `pipe`, and then closes `pipe`."""
         name = f"stderr-{pid}"
         thread = threading.Thread(target=self._follow, args=(pipe, pid), name=name, daemon=True)
         thread.start()

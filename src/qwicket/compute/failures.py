@@ -1,7 +1,7 @@
 """Errors of tasks without a result.
 
     WorkFailed
-    ├── WorkError    the function raised, or a value could not be pickled
+    ├── WorkError    the function raised, or its arguments or result could not be encoded
     ├── WorkerDied   its process ended without a response: a crash, or a kill from outside
     │   └── InvalidResponse  its response is malformed, or does not fit the task
     ├── TimeLimitExceeded    it reached its time limit and was killed
@@ -20,7 +20,7 @@ from typing import ClassVar
 
 
 class WorkFailed(Exception):
-    """Base class. `code` is stable; the text is one sentence without a traceback."""
+    """Base class. `code` is stable; the text has no traceback."""
 
     code: ClassVar[str] = "work_failed"
 
@@ -69,8 +69,8 @@ class InvalidResponse(WorkerDied):
     """The process sent an invalid response: work took it over or damaged its memory.
 
     Args:
-        exitcode: As for `WorkerDied`, of the kill that followed a malformed response. 0 if the
-            response was well-formed but wrong, after which the process is not killed.
+        exitcode: As for `WorkerDied`, of the kill that followed a malformed response. 0 if there
+            was no kill: the response was well-formed but wrong, or Dask returned no readable one.
     """
 
     def __str__(self) -> str:
@@ -150,7 +150,7 @@ class WorkerLost(WorkFailed):
 
 
 class ClusterUnavailable(Exception):
-    """A cluster cannot be used; the text says why, and what to do."""
+    """A cluster cannot be used; the text says why."""
 
 
 def _signal_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Fair assignment of a few slots to many accounts, so that no account delays the others.
+"""Fair assignment of a few slots to many accounts: many requests of one do not delay the others.
 
 Used on one event loop, independent of the work done in a slot.
 """
@@ -26,7 +26,7 @@ class FairSlots:
     def __init__(self, slots: int) -> None:
         self._n_free = slots
         self._served: set[str] = set()
-        # In order of service, the least recently served account first.
+        # Waiting requests by account; the account whose turn is next comes first.
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     @property
@@ -65,7 +65,7 @@ class FairSlots:
         self._served.remove(account)
         self._n_free += 1
         if account in self._queues:
-            # To the end, behind the accounts that wait longer.
+            # To the end, behind the accounts that have waited longer.
             self._queues[account] = self._queues.pop(account)
         self._assign()
 

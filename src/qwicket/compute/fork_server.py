@@ -1,6 +1,6 @@
-"""The fork server as its owner sees it: one warm process, which is copied for each worker.
+"""The fork server as its owner, the process that uses workers, sees it.
 
-`worker.py` is the code inside it.
+It is one warm process, which is copied for each worker. `worker.py` is the code inside it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ _PASSED_ON: Final = re.compile(
 """Names of the environment variables that a child inherits: none of them holds a secret."""
 _START_LIMIT_S: Final = 60.0
 _REPLY_LIMIT_S: Final = 10.0
-"""Far more than a fork takes, also on a busy machine. A process that was stopped must not block all
-pools for longer."""
+"""Far more than a fork takes, also on a busy machine. A fork server that was paused (SIGSTOP) must
+not block all pools for longer."""
 _EXIT_GRACE_S: Final = 0.5
+"""Time for an ending process to end on its own, and again for its last output to be logged."""
 
 _log = logging.getLogger(__name__)
 
 
 class ForkServer:
-    """Forks workers. Its process starts with the first of them, and again if it was killed.
+    """Forks workers. Its process starts with the first worker, and again with the next if it ended.
 
     Pools may share one: each calls `open` once and `close` once. The last `close` ends the process
     and, with it, every worker that is left.
@@ -50,7 +51,7 @@ class ForkServer:
 
     Args:
         warm_up: "module:function" that the process calls first, or None.
-        start_limit_s: Time in which it must have started and warmed up.
+        start_limit_s: Seconds in which the process must have started and warmed up.
     """
 
     def __init__(
@@ -266,7 +267,7 @@ class ForkServerProcess:
         """Kill the process, wait until it is gone, and return its exit status.
 
         Args:
-            is_ending: Whether it seems to end by itself; it then gets time to do so, so that its
+            is_ending: Whether it seems to end on its own; it then gets time to do so, so that its
                 own exit status is returned.
         """
         if is_ending:

@@ -43,15 +43,15 @@ class Compute(Protocol):
     async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         """Run jobs one after the other as one task; return their results in order.
 
-        Cancelling the awaiting task stops them. `timeout_s` is for all of them together, and starts
-        when a worker process receives the task.
+        Cancelling the awaiting task stops them. `timeout_s` is for all of them together, counted
+        from when the task is sent to a worker process.
 
         Raises:
             WorkFailed: No result was produced; the subclass says why.
         """
 
     async def close(self) -> None:
-        """Stop all jobs and every process."""
+        """Stop all jobs, and every process that this object started."""
 
 
 class LocalCompute:

@@ -12,7 +12,10 @@ _MEMINFO: Final = Path("/proc/meminfo")
 
 
 def available_bytes() -> int:
-    """Return the smaller of the machine's available memory and the control group's limit."""
+    """Return the smaller of the machine's available memory and the control group's limit.
+
+    Where the available memory is unknown, the machine's whole memory counts.
+    """
     return min([_available(), *_group_limits()])
 
 

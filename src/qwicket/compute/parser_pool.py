@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PARSERS: Final = 2
 _SHORT_BYTES: Final = 64 << 10
-"""Programs up to this size are parsed in about 0.1 s, Blackbird being the slowest format."""
+"""Largest program for the additional process: about 0.1 s in Blackbird, the slowest format."""
 _BAR_S: Final = 60.0
 """Time for which an account may not use the additional process after one of its programs took too
 long there."""
@@ -67,9 +67,10 @@ class _Call(NamedTuple):
 class ParserPool:
     """Parses programs in separate processes, which are replaced when they die.
 
-    One program per account is parsed at a time, and accounts take turns. A short program that finds
-    all processes busy goes to an additional process for at most a second (limit `short_parse_s`).
-    A program that takes longer there is stopped and waits for an ordinary process, and its account
+    Accounts take turns, each with at most one program in the ordinary processes at a time. A short
+    program that finds them all busy goes to an additional process for at most a second (limit
+    `short_parse_s`), unless its account has a program in an ordinary process or waiting for one. A
+    program that takes longer there is stopped and waits for an ordinary process, and its account
     cannot use the additional process for a minute.
 
     Args:
@@ -132,8 +133,8 @@ class ParserPool:
 
         Raises:
             LimitExceeded: Parsing exceeds its time or memory limit.
-            InvalidProgram: The parser process crashed.
-            Unavailable: No process could be started.
+            InvalidProgram: The parser crashed or raised an unexpected exception.
+            Unavailable: No process could be started, or the server is stopping.
             TooManyRequests: Too many programs wait.
         """
         arguments = (format_name, source, self._limits, dict(inputs or {}), layout)
@@ -143,7 +144,7 @@ class ParserPool:
     async def compile(
         self, circuits: bytes, index: int, entangler: Entangler, *, account: str
     ) -> bytes | Refusal:
-        """Compile one of an account's packed circuits, by its index, to native gates, as JSON.
+        """Compile a packed circuit of an account, by its index, to IonQ's native gates, as JSON.
 
         Raises:
             QwicketError: As for `read`.
@@ -167,8 +168,8 @@ class ParserPool:
 
         Args:
             circuits: The packed circuits.
-            gates: Names of its gates; empty means any gate.
-            device: Its name, for refusals.
+            gates: Names of the device's gates; empty means any gate.
+            device: Name of the device, for refusals.
             language: Language in which the device gets the circuits, and which must be able to
                 express them; empty for any.
             account: The account.
@@ -216,10 +217,10 @@ class ParserPool:
                 raise Unavailable("The server is stopping.") from None
 
     def _admit_to_short_pool(self, call: _Call, account: str) -> bool:
-        """Return whether to use the additional process: the call is short, the others are busy."""
+        """Return whether to use the additional process; the class states the rules."""
         is_prepared = self._prepare_for_qpy() if call.is_qpy else True
-        # An account with a program in an ordinary process waits for that one. Otherwise it could
-        # occupy both kinds.
+        # An account with a program in an ordinary process waits for that one. Otherwise a long
+        # program and short ones of the account could occupy both kinds.
         if self._slots.has_free_slot or self._slots.count(account) or call.size > _SHORT_BYTES:
             return False
         now = self._clock()
@@ -229,8 +230,8 @@ class ParserPool:
     def _prepare_for_qpy(self) -> bool:
         """At the first QPY program, replace the additional process by one with Qiskit loaded.
 
-        Loading Qiskit takes longer than a program may take there, and memory that servers without
-        QPY can save. Return whether this was done before.
+        Qiskit is not loaded from the start, to save memory in servers without QPY. Loading it
+        takes longer than a program may take there. Return whether it was replaced before.
         """
         was_prepared, self._is_prepared_for_qpy = self._is_prepared_for_qpy, True
         if not was_prepared:
@@ -241,7 +242,7 @@ class ParserPool:
         return was_prepared
 
     def _check_limits(self, account: str) -> None:
-        """Refuse a program if too many wait."""
+        """Refuse a program if too many wait or are parsed."""
         limits, queues = self._limits.parsing, (self._slots, self._short_slots)
         # The first program of an account is never refused, whatever the other accounts send.
         n_own = sum(queue.count(account) for queue in queues)

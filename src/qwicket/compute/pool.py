@@ -73,7 +73,7 @@ class Task(Generic[T]):
                 return
             self._is_cancelled = True
             if self._child is not None:
-                # Under the lock, because the kill could hit the next task of this process.
+                # Under the lock: otherwise the kill could hit the next task of this process.
                 self._child.kill()
                 return
         self._end(Stopped())
@@ -206,7 +206,7 @@ class Pool:
 
     @property
     def deaths(self) -> int:
-        """Number of processes that ended during a task by themselves, or by a kill from outside."""
+        """Number of tasks whose process died or sent an invalid response, without stopped ones."""
         return sum(slot.deaths for slot in self._slots)
 
     def pids(self) -> list[int]:
@@ -318,9 +318,11 @@ class _Slot:
         return self._child
 
     def _read(self, response: bytearray, returns: Any) -> Any:
-        """Return the result of the call, or raise its error.
+        """Return the result of the call.
 
         Raises:
+            WorkError: The call raised.
+            MemoryLimitExceeded: The call had too little memory.
             msgspec.DecodeError: The bytes are not a response.
         """
         with memoryview(response) as view:
@@ -336,7 +338,7 @@ class _Slot:
                     )
                 if kind != worker.NO_MEMORY or content:
                     raise msgspec.DecodeError("unknown kind of response")
-        # Its address space may be too fragmented to give the next task its full allowance.
+        # The process's address space may be too fragmented to give the next task all its memory.
         self._drop()
         raise MemoryLimitExceeded(self._memory_bytes)
 

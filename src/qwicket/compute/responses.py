@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 JobResponse = tuple[tuple[Part | Failure, ...], float]
-"""Parts of one job's result, and the seconds that the job ran."""
+"""For each circuit of one job its part or failure, and the seconds that the job ran."""
 
 
 async def validate_results(response: Sequence[JobResponse], n_jobs: int) -> list[RunResult]:

@@ -56,7 +56,7 @@ NUMBER: Final = struct.Struct("!i")
 """The reply to an order: the exit status or the process id, or -errno."""
 
 FAULT_STATUS: Final = 70
-"""Exit status of a worker that could not start (EX_SOFTWARE)."""
+"""Exit status of a worker that could not start, or failed outside of a call (EX_SOFTWARE)."""
 NO_MEMORY_STATUS: Final = 1
 """Exit status with which qulacs ends the process when it cannot allocate; we use it as well."""
 
@@ -69,10 +69,11 @@ MAX_MESSAGE_CHARS: Final = 2_000
 MAX_TRACE_CHARS: Final = 20_000
 _CHUNK_BYTES: Final = 1 << 20
 _OPEN_FILES: Final = 64
-"""Enough to import modules and load libraries."""
+"""Most file descriptors of a worker: enough to import modules and load libraries."""
 _CPU_MARGIN_S: Final = 5
 _FILE_BYTES: Final = 4 << 10
-"""Python's tempfile, which Qiskit imports, tries a folder by writing a word into it."""
+"""Largest file that a worker may write. Not 0, because Python's tempfile, which Qiskit imports,
+tries a folder by writing a word into it."""
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _WATCH_S: Final = 0.5
@@ -152,7 +153,11 @@ def _receive_exactly(
 
 
 def set_deadline(channel: socket.socket, deadline: float) -> None:
-    """Let the next operation on the channel wait until `deadline` (monotonic) and no longer."""
+    """Let the next operation on the channel wait until `deadline` (monotonic) and no longer.
+
+    Raises:
+        TimeoutError: The deadline has passed.
+    """
     left_s = deadline - time.monotonic()
     if left_s <= 0:
         raise TimeoutError
@@ -227,7 +232,8 @@ def _be_worker(
         os.close(errors_fd)
         os.nice(niceness)
         channel = socket.socket(fileno=channel_fd)
-        # A child that outlives this process would hide its end from the owner.
+        # A child that outlives this process would hold the channel open, and so hide this
+        # process's end from the owner.
         os.register_at_fork(after_in_child=channel.close)
         if memory_bytes:
             _limit_memory(memory_bytes)
@@ -238,14 +244,14 @@ def _be_worker(
 
 
 def _drop_privileges() -> None:
-    """Give up what no engine and no parser needs: privileges, large files, many descriptors.
+    """Drop what no engine and no parser needs: privileges, large files, many descriptors.
 
     The number of processes is not limited: the kernel counts those of the user, the server's among
     them, and not at all for root.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
-    # Python keeps a file of bytecode that the limit cut short, and can then import it no more.
+    # Python leaves a bytecode file that the limit cut short, and then cannot import the module.
     sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
@@ -344,7 +350,7 @@ def _limit_memory(memory_bytes: int) -> None:
 def _die_with(parent: int) -> None:
     """Arrange that this process ends when its parent does, however that ends.
 
-    This guard of the kernel also ends C code that never lets go of the interpreter lock, but it
+    This guard of the kernel also ends C code that never releases the interpreter lock, but it
     fires when the *thread* that started us ends, and a library may reset it.
     """
     if sys.platform == "linux":

@@ -19,6 +19,7 @@ from qwicket.compute.fork_server import ForkServer
 _START_TRIES: Final = 3
 _START_PAUSE_S: Final = 0.2
 _EXIT_GRACE_S: Final = 0.5
+"""Time for an ending process to end on its own, and again for its last output to be logged."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class WorkerProcess:
                     self._pidfd = os.pidfd_open(self.pid)
                     undo.callback(os.close, self._pidfd)
                 undo.callback(self.kill)
-                if not self._parent.is_alive:  # so that the number may be another process's by now
+                if not self._parent.is_alive:  # then the id may be another process's by now
                     raise NotStarted("the fork server ended")
                 self._errors = fork_server.errors.follow(pipe, self.pid)
                 undo.pop_all()
@@ -112,7 +113,7 @@ class WorkerProcess:
         """Kill the process, wait until it is gone, and return its exit status (negative: signal).
 
         Args:
-            is_ending: Whether the process seems to end by itself; it then gets time to do so, so
+            is_ending: Whether the process seems to end on its own; it then gets time to do so, so
                 that its own exit status is returned.
         """
         if is_ending:
@@ -130,7 +131,7 @@ class WorkerProcess:
         return status
 
     def _has_ended(self, limit_s: float | None = 0.0) -> bool:
-        """Return whether the process has ended, after waiting for that; None waits for ever."""
+        """Return whether the process has ended, after waiting up to `limit_s`; None is for ever."""
         poll = select.poll()
         if self._pidfd is not None:
             poll.register(self._pidfd, select.POLLIN)
@@ -140,7 +141,7 @@ class WorkerProcess:
 
 
 class WorkerSpawner:
-    """Starts the workers of a pool, and knows those that are left."""
+    """Starts the workers of a pool, and kills those that are left at its end."""
 
     def __init__(self, fork_server: ForkServer, memory_bytes: int | None, niceness: int) -> None:
         self._fork_server = fork_server

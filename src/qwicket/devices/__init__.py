@@ -1,4 +1,4 @@
-"""The built-in devices with their calibrations, and the noise models: one TOML file each."""
+"""The built-in devices with their calibrations, one TOML file each, and the noise models."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def load(path: Path) -> DeviceFile:
     """Read one device, with its calibration if any, from a TOML file.
 
     Raises:
-        msgspec.ValidationError: A key is unknown, missing or of the wrong type.
+        OSError: The file cannot be read.
+        msgspec.DecodeError: The file is not TOML.
+        msgspec.ValidationError: A key is unknown or missing, or a value is invalid.
     """
     return _decode(path.read_bytes())
 

@@ -36,7 +36,7 @@ def braket_snapshot(document: Mapping[str, Any]) -> Snapshot | None:
         document: The properties, or the response of `GetDevice` with them.
 
     Raises:
-        Unreadable: They have no figures of qubits and gates.
+        Unreadable: The properties have no figures of qubits and gates.
     """
     found = document.get("deviceCapabilities", document)
     if isinstance(found, str):
@@ -83,7 +83,10 @@ def _pairs(paradigm: Mapping[str, Any]) -> tuple[Pair, ...] | None:
 
 
 def _detailed(standard: Mapping[str, Any]) -> Calibration:
-    """Return the calibration of a machine whose qubits and pairs have figures of their own."""
+    """Return the calibration of a machine whose qubits and pairs have figures of their own.
+
+    Time and source, here and in `_uniform`, are placeholders that `braket_snapshot` replaces.
+    """
     qubits = {int(q): _qubit(row) for q, row in standard["oneQubitProperties"].items()}
     pairs = []
     for name, row in (standard.get("twoQubitProperties") or {}).items():

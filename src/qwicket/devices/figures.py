@@ -20,9 +20,9 @@ class Snapshot(NamedTuple):
 
     Attributes:
         machine: Its name in the file.
-        qubits: Number of its qubits.
+        qubits: Number of its qubits, with the gaps in their numbers.
         calibration: Its figures.
-        native_gates: Its own gates; None for those of superconducting machines.
+        native_gates: Its own gates; None for the default of `virtual.device_file`.
     """
 
     machine: str
@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
 
 
 class Unreadable(ValueError):
-    """A file has no known form of calibration, or lacks a figure; the text names the field."""
+    """A file has no known form of calibration, or lacks a figure; the text says which."""
 
 
 def qubit_figures(
@@ -53,7 +53,7 @@ def qubit_figures(
 
 
 def average_qubit(qubits: Sequence[QubitFigures]) -> QubitFigures:
-    """Return the mean of each figure; of lifetimes, the mean of those that are known."""
+    """Return the means of known lifetimes (an unknown T2 counts as 2 T1) and of readout errors."""
     return qubit_figures(
         _mean_lifetime([each.t1_s for each in qubits]),
         _mean_lifetime([each.t2_s for each in qubits]),
@@ -80,6 +80,6 @@ def sorted_pairs(pairs: Sequence[Sequence[int]]) -> tuple[Pair, ...]:
 
 
 def time_of(text: str) -> datetime:
-    """Return the time in a text, which is in UTC if it has no time zone."""
+    """Return the time in an ISO 8601 text; a time without a zone is in UTC."""
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)

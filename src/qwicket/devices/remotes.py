@@ -26,7 +26,8 @@ _LANGUAGES: Final[dict[str, Any]] = {
     "ibm_runtime": "openqasm3",
     "qbraid": "openqasm3",
 }
-"""Language in which programs of other formats are sent; the other kinds take only their own."""
+"""Language in which programs are sent that the cloud does not take as they are (`_TAKEN`). Kinds
+without one take no other programs."""
 _TAKEN: Final = {
     "ionq": ("ionq.circuit.v1",),
     "ibm_qx": ("qobj",),
@@ -42,7 +43,7 @@ _MAX_KEY_BYTES: Final = 4096
 
 
 class NoKey(Exception):
-    """The key of a remote device cannot be read; the text names the field and never has the key."""
+    """The key of a remote device cannot be read; the text names the field, without the key."""
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,8 +64,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         settle_s: Seconds after which a request whose response was lost has certainly been
             processed. A job that is not in the cloud's list then is sent again, or counts as lost.
             At least `timeout_s`: so long may a server that lost the job's lease still send it.
-        keeps_jobs_s: Seconds for which the cloud certainly lists a job after its end. A list that
-            is read later after the intent to send a job does not prove that the job is absent. No
+        keeps_jobs_s: Seconds for which the cloud certainly lists a job after its end; above
+            `settle_s`. Once so much time has passed since a server stored that it will send a job,
+            a list without the job proves nothing: the job may have ended and been deleted. No
             vendor states this time, so it is a day unless the file says otherwise.
     """
 

@@ -38,6 +38,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_CHARS: Final = 63
 """Limit of `model.devices.check_device_name`."""
 _UNITS_HZ: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+# IBM's gates whose figures count; of several on the same qubits, the first that works.
 _ON_TWO: Final = ("cx", "ecr", "cz", "rzz")
 _ON_ONE: Final = ("sx", "x", "u2", "u3")
 _IONQ_NATIVE: Final = {"forte": ("gpi", "gpi2", "zz")}
@@ -48,7 +49,7 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
     """Return a device with the calibration of a vendor's JSON.
 
     Args:
-        name: Name of the device here; "" is `twin_` and that of the machine.
+        name: Name of the device here; if empty, `twin_` and the name of the machine.
         texts: An IonQ characterization, or a list of them, of which the first counts; IBM's
             properties, and optionally its configuration beside them; Braket's device properties,
             or a response of GetDevice with them; or qBraid's calibration.
@@ -92,7 +93,7 @@ def _checked(read: Sequence[dict[str, Any]]) -> Snapshot:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Translate what wrong fields raise.
+    """Translate exceptions that wrong fields raise. A KeyError has the name of what is missing.
 
     Raises:
         Unreadable: A field is missing or wrong.
@@ -110,10 +111,10 @@ def _errors() -> Iterator[None]:
 
 
 def snapshot_files(path: Path) -> list[Path]:
-    """Return the files of a vendor's snapshot: a file, or those that a folder of Qiskit has.
+    """Return the files of a vendor's snapshot: a file, or those in the folder of a Qiskit machine.
 
     Raises:
-        Unreadable: The folder has no props_*.json, or several.
+        Unreadable: The folder does not have exactly one props_*.json, or has several conf_*.json.
     """
     if not path.is_dir():
         return [path]

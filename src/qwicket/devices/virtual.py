@@ -71,11 +71,12 @@ def virtual_device(
         name: Its name.
         qubits: Number of qubits, from 1 to `MAX_QUBITS`.
         topology: Pairs that a gate can act on, or the name of their arrangement; `grid` fills the
-            rows of the smallest square.
+            rows of the smallest square that holds all qubits.
         noise: Its noise; None for an ideal device.
 
     Raises:
-        ValueError: The number of qubits is out of range, or a pair names another qubit.
+        ValueError: The number of qubits is out of range, or a pair names a qubit that the device
+            does not have.
     """
     if not 1 <= qubits <= MAX_QUBITS:
         raise ValueError(f"qubits must be from 1 to {MAX_QUBITS}; not {qubits}.")

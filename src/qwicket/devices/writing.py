@@ -51,5 +51,5 @@ def _value(value: Any) -> str:
         return "{ " + ", ".join(f"{name} = {_value(each)}" for name, each in given) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
-    # A text, number, true or false of TOML, which allows one character less than JSON.
+    # TOML writes texts, numbers, true and false as JSON does, but does not allow a bare DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

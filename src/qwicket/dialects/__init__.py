@@ -28,7 +28,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Late: administrators' commands need `/v1/admin` alone.
+    # Imported late, because administrators' commands need `/v1/admin` alone.
     if name in __all__:
         return getattr(import_module("qwicket.dialects.registrations"), name)
     raise AttributeError(f"module 'qwicket.dialects' has no attribute {name!r}")

@@ -68,9 +68,10 @@ def unique_fields(text: bytes) -> Mapping[str, msgspec.Raw]:
 
     Raises:
         InvalidRequest: It is not an object, or has a field twice: this server might check one of
-            the two and the other server read the other.
+            the two, and the machine to which the request is passed on might read the other.
     """
     found = decode(text, objects)
+    # If a field is there twice, the values of `found` in order do not make up the whole text.
     at = text.index(b"{") + 1
     for value in found.values():
         key = _KEY.match(text, at)
@@ -85,7 +86,7 @@ def unique_fields(text: bytes) -> Mapping[str, msgspec.Raw]:
 
 
 def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None) -> T | None:
-    """Return a decoded value; None if it is absent or of another type."""
+    """Return a decoded value; None if it is absent, malformed or of another type."""
     if value is None:
         return None
     try:
@@ -106,7 +107,7 @@ def invalid(detail: str, value: object, field: str) -> InvalidRequest:
 
 
 def _refuse_nul(value: object, field: str) -> None:
-    """Reject NUL characters, which PostgreSQL cannot store in text."""
+    """Reject NUL characters, which PostgreSQL cannot store in text. Does not look into dicts."""
     if isinstance(value, msgspec.Struct):
         for name, item in msgspec.structs.asdict(value).items():
             _refuse_nul(item, f"{field}.{name}" if field else name)
@@ -173,7 +174,7 @@ def _is_deeper(bare: bytes, depth: int) -> bool:
 
     Each round removes the innermost pairs of brackets.
     """
-    left = bare.translate(_TO_ROUND_BRACKETS, _ALL_BUT_BRACKETS)  # the second are deleted
+    left = bare.translate(_TO_ROUND_BRACKETS, _ALL_BUT_BRACKETS)  # the second argument is deleted
     for _ in range(depth):
         if b"()" not in left:
             break

@@ -16,11 +16,11 @@ class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of requests of Braket's clients."""
 
     search_filters: int = 20
-    """Filters of one search, and values of each filter."""
+    """Maximum number of filters of one search, and of values of each filter."""
 
 
 class ProgramFailure(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """An error of one program of a program set, or of its run with one place of its inputs."""
+    """An error of one program of a program set; with `inputs_index`, of one run of it."""
 
     program_index: int
     errors: tuple[str, ...]

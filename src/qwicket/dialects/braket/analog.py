@@ -20,7 +20,7 @@ ACTION: Final = "braket.ir.ahs.program"
 FORMAT: Final = "ahs"
 
 # Clients round and check programs by the ranges and resolutions below. They are of the order of
-# today's machines; the engine takes more.
+# today's machines; the engine accepts values beyond them.
 _GEOMETRY: Final = {
     "spacingRadialMin": "4e-6",
     "spacingVerticalMin": "4e-6",
@@ -136,7 +136,7 @@ def paradigm(n_atoms: int) -> dict[str, Any]:
 
 
 def measurements(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return shots: 1 is an atom that is seen. An excited atom is lost, and so is 0 at the end."""
+    """Return shots: 1 is an atom that is seen. An excited atom is lost, so 0 in `postSequence`."""
     return [_shot(sample) for sample in outcome.each_sample()]
 
 

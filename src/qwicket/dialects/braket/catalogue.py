@@ -32,7 +32,7 @@ _MISSING: Final = {
 }
 """Simulators that AWS has and this server has not."""
 _NOISE: Final = re.compile(r"pragma[ \t]+braket[ \t]+noise\b")
-"""Anywhere in a text, because in JSON that contains a program no line begins."""
+"""Matches anywhere in a line, because JSON that contains a program has its line breaks escaped."""
 _PROVIDER: Final = "Qwicket"
 _POLL_MS: Final = 100
 _OBSERVABLES: Final = ("x", "y", "z", "h", "i", "hermitian")
@@ -47,7 +47,7 @@ class NamedDevice(NamedTuple):
     Attributes:
         name: Its name in its ARN.
         view: The device.
-        limits: Limits of programs.
+        limits: Limits of Braket's programs.
     """
 
     name: str
@@ -197,7 +197,7 @@ def _service(device: NamedDevice) -> dict[str, Any]:
 
 
 def _cost(device: Device) -> dict[str, Any]:
-    """Return the cost of a device in credits: the first part that it has, because AWS has one."""
+    """Return the cost in credits per shot, else per minute, else per task: AWS states only one."""
     cost = device.spec.cost or DeviceCost()
     if cost.per_shot:
         return {"price": cost.per_shot, "unit": "shot"}

@@ -91,7 +91,8 @@ _STS_CODES: Final[_Codes] = (
 class SignatureRefused(Unauthenticated):
     """The signature is refused: AWS responds with 403 and a code for each `Refusal`.
 
-    This class itself is for an unknown key id; its subclasses are for the other reasons.
+    This class itself is for a key id that is unknown or cannot be used; its subclasses are for the
+    other reasons.
     """
 
     status = 403
@@ -167,7 +168,8 @@ def invalid_argument(detail: str) -> InvalidRequest:
 def recast(error: QwicketError) -> QwicketError:
     """Return an error with the status that AWS's clients expect.
 
-    An unknown device in a body (`field` is set) is an invalid request at Braket, not a 404.
+    Something unknown that a field names (`field` is set), such as a device, is an invalid request
+    at Braket, not a 404.
     """
     if isinstance(error, SignatureRefused):
         return error
@@ -219,7 +221,7 @@ def s3_body(error: QwicketError) -> bytes:
 
 
 def xml_text(text: str) -> str:
-    """Return a text escaped for XML, in which control characters are not allowed."""
+    """Return a text escaped for XML; U+FFFD replaces characters that XML does not allow."""
     return escape(_CONTROL.sub("\ufffd", text))
 
 

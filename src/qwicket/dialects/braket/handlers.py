@@ -131,7 +131,7 @@ class Handlers:
         """Return the task of a path, and its vendor fields.
 
         Raises:
-            NotFound: It does not exist for the actor.
+            NotFound: There is no such task that the actor may read.
         """
         arn = request.path_params["arn"]
         job, document = await self._gateway.jobs.get_with_vendor_fields(

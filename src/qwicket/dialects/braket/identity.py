@@ -51,6 +51,7 @@ def action(body: bytes, limits: Limits) -> str:
 
     Raises:
         NotOffered: The action is not `GetCallerIdentity`.
+        LimitExceeded: The form is too large.
     """
     found = small_form(body, limits).get("Action", "")
     if found != "GetCallerIdentity":

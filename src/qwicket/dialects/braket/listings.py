@@ -24,6 +24,7 @@ _V1_ONLY: Final = {"marker": "start-after"}
 """Parameters of ListObjects alone, and their replacements in ListObjectsV2."""
 _V2_ONLY: Final = {"start-after": "marker", "continuation-token": "marker", "fetch-owner": None}
 """Parameters of ListObjectsV2 alone, and their replacements in ListObjects."""
+# AWS's SDKs add `x-id`, the name of the operation.
 _BOTH: Final = frozenset({"list-type", "prefix", "delimiter", "max-keys", "encoding-type", "x-id"})
 PARAMETERS: Final = (
     "list-type",
@@ -82,7 +83,7 @@ class ListedObject(NamedTuple):
 
 
 class Listing:
-    """The first keys and common prefixes of a page; objects are added in any order.
+    """Collects the keys and common prefixes of one page; objects are added in any order.
 
     Args:
         query: The request.
@@ -143,7 +144,7 @@ class Listing:
 
     def _v1_elements(self, last: str | None) -> list[str]:
         found = [_element("Marker", self._encoded(self._query.after))]
-        # S3 leaves it out without a delimiter: clients then continue after the last key.
+        # Without a delimiter S3 leaves out NextMarker: clients then continue after the last key.
         if last is not None and self._query.delimiter:
             found.append(_element("NextMarker", self._encoded(last)))
         return found

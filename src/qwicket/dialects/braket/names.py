@@ -53,10 +53,10 @@ def device_of(arn: str) -> str | None:
 
 
 def check_arn(arn: str, field: str) -> str:
-    """Return a text unchanged if it is an ARN.
+    """Return a text unchanged if it begins as an ARN does.
 
     Raises:
-        InvalidRequest: The text is not an ARN, or too long.
+        InvalidRequest: The text begins otherwise, or is too long.
     """
     if not arn.startswith("arn:") or len(arn) > 256:
         raise InvalidRequest(f"{field} is not an ARN.", field=field)

@@ -62,6 +62,7 @@ S3: Final[tuple[Route, ...]] = (
         parameters=listings.PARAMETERS,
         media_type=_XML,
     ),
+    # Creates nothing, so it needs no right to write.
     Route("PUT", "/{bucket}", _S3.create_bucket, _READ, media_type=_XML),
     Route("GET", "/{bucket}/{key:path}", _S3.read_object, _READ, parameters=("Range",)),
     *(
