@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _SKEW_S: Final = 900
 _MAX_LIFE_S: Final = 7 * 86_400
 _REGION: Final = "qwicket.braket.region"
+"""Key of the ASGI scope: region in the signature of a request."""
 
 
 class SignatureSignIn:
@@ -47,8 +48,10 @@ class SignatureSignIn:
         """Return the holder of the key pair that signed a request.
 
         Raises:
-            Unauthenticated: There is no signature, or it does not match the request.
-            TooManyRequests: The signature is wrong, and so were many others from this address.
+            Unauthenticated: There is no signature, it does not match the request, or its key pair
+                is unknown, revoked or expired.
+            TooManyRequests: The signature or its key id is wrong, and so were many others from this
+                address.
         """
         signature = self._signature(request)
         _check_date(signature)
@@ -68,7 +71,7 @@ class SignatureSignIn:
         return actor
 
     def _signature(self, request: Request[Any]) -> Signature:
-        """Return the signature of a request, whose form and service are checked."""
+        """Return the signature of a request, after a check of its form and its service."""
         header = request.headers.get("authorization")
         if header is not None:
             signature = sigv4.of_header(header, request.headers.get("x-amz-date", ""))
@@ -117,7 +120,7 @@ class SignatureSignIn:
 
 
 def region(request: Request[Any]) -> str:
-    """Return the region of a request that has signed in."""
+    """Return the region in the signature of a request that has signed in."""
     name: str = request.scope[_REGION]
     return name
 

@@ -1,8 +1,8 @@
 """S3, as far as Braket's clients need it: a read-only view of the results of tasks.
 
-There are no files. An account's buckets are the names that its tasks were created with. The key of
-an object contains the id of its task, and a result is found only under the key that its task
-states.
+There are no files. Every valid bucket name is accepted, and a bucket contains the results of the
+tasks that were created with its name. The key of an object contains the id of its task, and a
+result is found only in the bucket and under the key that its task states.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TASKS_AT_ONCE: Final = 100
-"""Tasks that are read at once for a list: vendor fields may have 50 kB each."""
+"""Tasks that are read at once for a list. The vendor fields of each may have 50 kB."""
 
 
 class _Object(NamedTuple):
@@ -94,7 +94,10 @@ class Handlers:
         return Response(listing.xml(), media_type="application/xml")
 
     async def _named(self, actor: Actor, query: ListQuery) -> _Object | None:
-        """Return the result of the task whose id the prefix contains, to find it without a scan."""
+        """Return the result of the task whose id the prefix contains, to find it without a scan.
+
+        None if the prefix contains no id, or if the task has no result with this prefix.
+        """
         for job in _ID.findall(query.prefix)[-1:]:
             with suppress(NotFound):
                 found = _Object(*await self._task(actor, job))
@@ -106,7 +109,7 @@ class Handlers:
     async def _add_all(
         self, actor: Actor, bucket: str, listing: Listing, request: Request[None]
     ) -> None:
-        """Add the results of all tasks: keys are not in the database, and so have no index."""
+        """Add the bucket's results. Keys have no index, so all tasks of the account are read."""
         before: int | None = None
         while True:
             query = JobQuery(
@@ -139,7 +142,7 @@ class Handlers:
             outcomes = await self._gateway.results.of(found.job, request.response_memory)
         except NoResult:
             raise no_key() from None
-        # Clients read a program set that failed too, for the runs that did not.
+        # A failed program set can be read too, for the results of its runs that did not fail.
         if not (found.fields.is_set or isinstance(outcomes.parts[0], Outcome)):
             raise no_key()
         render = (found.job, found.fields, program.source, outcomes.parts)

@@ -102,7 +102,7 @@ class Search(NamedTuple):
     finds_nothing: bool
 
     def finds(self, job: Job, fields: VendorFields) -> bool:
-        """Return whether a task that the database found matches the other filters too."""
+        """Return whether a task that the database found also has one of the ARNs and devices."""
         return (not self.arns or arn(job, fields) in self.arns) and (
             not self.devices or fields.device_arn in self.devices
         )

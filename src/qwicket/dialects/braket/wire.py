@@ -118,7 +118,10 @@ class _Action(msgspec.Struct, frozen=True):
 
 
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Fields for Braket's clients alone, stored with the job and returned unchanged."""
+    """Fields for Braket's clients alone, stored with the job and read by this dialect only.
+
+    `shots` is the number that the client sent: of a program set, for all runs together.
+    """
 
     device_arn: str = ""
     region: str = "us-east-1"
@@ -155,7 +158,7 @@ def create_body(text: bytes, limits: Limits) -> CreateBody:
 
     Raises:
         InvalidRequest: The body is malformed.
-        LimitExceeded: `deviceParameters` is too large.
+        LimitExceeded: `deviceParameters` is too large, too deep or has too many keys.
     """
     body = decode(text, _create)
     check_document(body.device_parameters.encode(), "deviceParameters", limits)
@@ -167,6 +170,7 @@ def submission(body: CreateBody, region: str) -> Submission:
 
     Raises:
         InvalidRequest: A field is malformed or asks for something that is not supported.
+        NotFound: The device is a simulator that only AWS has.
     """
     name = device_of(check_arn(body.device_arn, "deviceArn"))
     if name is None:
@@ -242,7 +246,7 @@ def _read_action(text: str) -> _Action:
 
 
 def _shots_of_each(action: _Action, shots: int) -> int:
-    """Return the shots of one run: those of a program set are of all runs together."""
+    """Return the shots of one run; a program set states the sum of all its runs."""
     if not action.is_set:
         return shots
     n_executables = action.n_executables
@@ -273,12 +277,12 @@ def vendor_fields(document: bytes) -> VendorFields:
 
 
 def source_of(program: bytes) -> BraketSource:
-    """Return a program as it was submitted."""
+    """Return the program of a task, as this dialect stores it."""
     return _sources.decode(program)
 
 
 def tag_texts(tags: Mapping[str, str]) -> list[str]:
-    """Return tags as a job stores them: `key=value`, with `%` and `=` in keys quoted."""
+    """Return tags as a job stores them: `key=value`, with `%` and `=` in keys percent-encoded."""
     return [f"{key.replace('%', '%25').replace('=', '%3D')}={tags[key]}" for key in sorted(tags)]
 
 
@@ -289,7 +293,7 @@ def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
 
 
 def parse_next_token(text: str | None) -> int | None:
-    """Return the position at which a search continues.
+    """Return the position at which a search continues; None for its beginning.
 
     Raises:
         InvalidRequest: The text is not a token of this server.

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = "1.0.0"
 _SINCE_MS: Final = 1_767_225_600_000
-"""`online_date` of devices without a calibration: the beginning of 2026, in Unix milliseconds."""
+"""Date of devices without a calibration, and of a network without projects: the beginning of 2026,
+in Unix milliseconds."""
 
 _VIRTUAL_GATES: Final = frozenset({*FRAME_CHANGES, "u1"})
 """Gates without time and error: a machine does them by shifting the phase of later pulses."""
@@ -103,7 +104,7 @@ def _gate(name: str, qubits: int, pairs: list[list[int]] | None) -> dict[str, An
 
 
 def _n_qubits(name: str) -> int:
-    """Return the number of qubits of a gate, controls included; a lab names its own gates."""
+    """Return the number of qubits of a gate, controls included; 1 for an unknown name of a lab."""
     flat, n_controls = GATE_NAMES.get(name, (name, 0))
     return n_controls + (2 if flat in _TWO_QUBIT_GATES else 1)
 
@@ -147,7 +148,7 @@ def _gates(
 ) -> Iterator[dict[str, Any]]:
     pairs = {frozenset(pair.qubits): pair for pair in calibration.pairs}
     for name in view.device.spec.gates:
-        if _n_qubits(name) > 2:  # no calibration has figures of it
+        if _n_qubits(name) > 2:  # no calibration has figures of such gates
             continue
         if _n_qubits(name) == 2:
             for a, b in _directed(calibration) or ():

@@ -49,7 +49,7 @@ class Field(NamedTuple):
     """A field that a filter may name.
 
     Attributes:
-        kind: Kind of its values.
+        kind: Kind of its values: `_TEXT`, `_TEXTS`, `_DATE`, `_NUMBER` or `_TRUTH`.
         get: Returns a job's value; None if the job has none.
         is_vendor_field: Whether the value is in the vendor fields, not in the job's row.
     """
@@ -133,7 +133,10 @@ class Comparison(NamedTuple):
                 return value is not None and _RANGES[self.operator](value, self.operand)
 
     def _holds_of_some(self, values: tuple[str, ...]) -> bool:
-        """Return whether it holds for one of several values; a negation must hold for all."""
+        """Return whether the comparison holds for one of several values; a negation, for all.
+
+        None in the operand stands for a job without values.
+        """
         if self.operator in ("neq", "nin"):
             return all(map(self.holds_of, values))
         if self.operand is None or (self.operator == "inq" and not values):
@@ -221,6 +224,7 @@ class Filter(NamedTuple):
 def _narrow(changes: dict[str, Any], field: str, operand: Any) -> None:
     """Add a condition that the database can look up."""
     if field in ("backend.name", "backend.id"):
+        # No device has an empty name, so the query then finds nothing.
         changes["device"] = "" if operand is None or "\0" in operand else operand
     elif field == "name" and operand and "\0" not in operand:
         changes["name"] = operand
@@ -265,7 +269,9 @@ def parse(text: str | None, limits: Limits) -> Filter:
 
 
 def parse_before(text: str | None) -> int | None:
-    """Return the time in Unix milliseconds up to which properties are wanted; None means now.
+    """Return the time in Unix milliseconds up to which properties are wanted.
+
+    None means now: there is no filter.
 
     Raises:
         InvalidRequest: The filter is not `where.last_update_date.lt` with a date.
@@ -319,7 +325,7 @@ class _Reader:
             else:
                 clauses += self._comparisons(key, value)
         if bare := {key: conditions[key] for key in conditions if key in _OPERATORS}:
-            # A client that requests the next page omits the field's name.
+            # A client that requests the next page omits the name `creationDate`.
             clauses += self._comparisons(_CREATED, bare)
         return All(tuple(clauses))
 
@@ -411,7 +417,7 @@ def _fits(kind: str, value: Any) -> bool:
 def _span(comparison: Comparison) -> tuple[int, int]:
     """Return the first and last time of creation that a comparison allows, in Unix milliseconds.
 
-    The query may find other jobs too, so the times themselves need not be left out.
+    Both are included even for `gt` and `lt`: the query may find other jobs too.
     """
     at = comparison.operand
     if at is None:

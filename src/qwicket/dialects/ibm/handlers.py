@@ -57,7 +57,7 @@ _RESULT: Final = "result"
 _QASM_BYTES: Final = 1 << 20
 """Larger programs are not written as OpenQASM, which would take seconds."""
 _LIST_BYTES: Final = 4 << 20
-"""Size of programs and counts in one list; the jobs after it are listed without theirs."""
+"""Size of the programs and counts in one list. Once it is reached, jobs are listed without them."""
 _ROW_BYTES: Final = 200
 """Size of a circuit's row in a list, without program and counts."""
 
@@ -67,7 +67,7 @@ class Handlers:
 
     Args:
         gateway: Does the work.
-        access_token_s: Life of an access token.
+        access_token_s: Life of an access token in seconds.
     """
 
     def __init__(self, gateway: Gateway, access_token_s: float) -> None:
@@ -255,7 +255,7 @@ class Handlers:
         return job_filter, await search.find_jobs(self._gateway, actor, job_filter, project)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """List jobs, newest first, with programs and counts up to 4 MiB in all."""
+        """List jobs, by default newest first, with programs and counts up to 4 MiB in all."""
         job_filter, found = await self._found(actor, request)
         bodies, left = [], _LIST_BYTES
         async for each in search.yielding_to_loop(found):
@@ -280,7 +280,7 @@ class Handlers:
         return await json_in_thread(lambda: raw_list(bodies))
 
     async def list_statuses(self, actor: Actor, request: Request[None]) -> Response:
-        """List the statuses of jobs, newest first."""
+        """List the statuses of jobs, by default newest first."""
         job_filter, found = await self._found(actor, request)
         bodies = [
             job_filter.select(await self._long_body(request, each, has_summary=False))
@@ -308,7 +308,7 @@ class Handlers:
         """
         client = scope.get("client")
         where = str(client[0]) if client else ""
-        is_for_old = not spelling.has_version
+        is_for_old = not spelling.has_version  # clients up to 0.4 send no version
 
         async def render(actor: Actor, job: Job) -> bytes:
             return await self._status_text(await self._row(actor, job), is_for_old=is_for_old)
@@ -416,7 +416,7 @@ class Handlers:
         return await json_in_thread(lambda: results.result(found, program.source))
 
     async def submit_uploaded(self, actor: Actor, request: Request[None]) -> Response:
-        """Submit a job whose program is uploaded."""
+        """Submit a job whose program has been uploaded."""
         job = await self._job(actor, request)
         draft = wire.from_draft(job, await self._gateway.jobs.vendor_fields(job))
         job = await self._gateway.uploads.submit(
@@ -475,7 +475,7 @@ class Handlers:
         return JobRow(job, wire.vendor_fields(document), names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
-        """Return the queue position of a waiting job; one without a position yet is last."""
+        """Return the queue position; None if the job does not wait, last if none is known yet."""
         if statuses.status(job) != statuses.QUEUED:
             return None
         in_queue = await self._gateway.queue.position(job)
@@ -507,16 +507,16 @@ class Handlers:
 
 
 def _is_small(body: dict[str, Any]) -> bool:
-    """Return whether an uploaded job shows its program and counts: those of ended jobs, if small.
+    """Return whether an uploaded job shows its program and counts: it has ended, both are small.
 
-    Only jobs that have ended have sizes.
+    The body of a job that has not ended has no sizes.
     """
     size: dict[str, int] = body.get("summaryData", {}).get("size", {})
     return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
 
 
 def _qasms(job: Job, source: bytes, job_results: JobResults | None) -> list[dict[str, Any]]:
-    """Return a row for each circuit, with its program and its counts."""
+    """Return a row for each circuit, with its program and counts where it has them."""
     rows = jobs.entries(job)
     texts = qobj.to_openqasm2(source) if len(source) <= _QASM_BYTES else []
     for row, text in zip(rows, texts, strict=False):

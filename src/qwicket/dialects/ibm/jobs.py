@@ -1,7 +1,7 @@
 """Bodies of jobs in IBM's JSON. No value is null, because clients fail on null.
 
-Keys of IBM's document whose value is unknown have an empty text. `endDate` and `summaryData` are
-absent until the job has ended.
+A key of IBM's document whose value is unknown is absent or has an empty text. `endDate` and
+`summaryData` are absent until the job has ended.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ENTRY_WORDS: Final = {
 
 
 class JobRow(NamedTuple):
-    """A job with its vendor fields and the name of its project."""
+    """A job with its vendor fields, and the name (not the id) of its project."""
 
     job: Job
     vendor_fields: VendorFields

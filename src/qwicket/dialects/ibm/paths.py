@@ -1,8 +1,8 @@
 """Normalises the spellings of paths.
 
-Clients write words in any case, `backends` or `backend` for `devices`, `job` for `jobs`, with or
-without a version at the end, and with or without a hub, group and project before them. Names and
-ids are not changed.
+Clients write words in any case, and `backends` or `backend` for `devices`, `job` for `jobs`. Paths
+of devices and jobs may have a version at the end, and a hub, group and project before them. Names
+and ids are not changed, except that an `s` after the id of a job is dropped.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _of_instance(segments: list[str]) -> tuple[Instance | None, list[str]]:
 
 
 def _job(segments: list[str]) -> list[str]:
-    """Return the segment after `jobs` as a list. In IBM's printed document an id ends in an s."""
+    """Return the segment after `jobs` as a list, without the `s` that IBM's document adds."""
     if len(segments) < 2:
         return []
     if len(segments) == 2 and segments[1].lower() == "status":

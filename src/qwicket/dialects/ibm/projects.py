@@ -40,7 +40,7 @@ async def for_project(gateway: Gateway, actor: Actor, instance: Instance | None)
     project = await find(gateway, actor, instance)
     if project in (None, actor.project):
         return actor
-    if actor.token:  # only after a sign-in with a password may it be any project of the account
+    if actor.token:  # without a token, after a password, any project of the account may be used
         raise Forbidden("This token is of another project: use a token of the requested project.")
     return structs.replace(actor, project=project)
 

@@ -11,7 +11,7 @@ from qwicket.dialects.registration import Registration
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is wrong, with IBM's number and name for it."""
+    """What is wrong, with the number and the name of the error."""
 
     status: int
     message: str

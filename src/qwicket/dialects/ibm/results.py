@@ -1,4 +1,4 @@
-"""Results as Qiskit reads them. Keys are hexadecimal: bit i is slot i of the memory."""
+"""Results as Qiskit reads them. Outcomes are hexadecimal: bit i is slot i of the memory."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
-    """Return the dialect. Its clients sign in once and never renew their access tokens."""
+    """Return the dialect. Its clients never renew their access tokens, so these live longer."""
     return _WithSockets(Handlers(gateway, settings.ibm_access_token_s))
 
 

@@ -68,7 +68,7 @@ async def find_jobs(
 
 
 async def yielding_to_loop(rows: list[JobRow]) -> AsyncIterator[JobRow]:
-    """Yield rows, and let other requests run in between: each row needs reads of the database."""
+    """Yield rows, and let other requests run in between: callers read the database for each row."""
     for number, row in enumerate(rows):
         if number % _ROWS_BETWEEN_YIELDS == _ROWS_BETWEEN_YIELDS - 1:
             await asyncio.sleep(0)

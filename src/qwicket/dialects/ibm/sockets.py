@@ -1,9 +1,9 @@
 """The statuses of one job over a websocket.
 
 The client first sends its access token. The server then sends each change of status or position, as
-binary messages because older clients read no others, and ends with one of IBM's close codes. The
-number of sockets and the time to sign in are limited. A socket closes within seconds of its token's
-end.
+binary messages because older clients read no others, and ends with a close code, IBM's or
+WebSocket's. The number of sockets and the time to sign in are limited. A socket closes within
+seconds of the end of its token.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RESTART: Final = 1012
 """Close codes of WebSocket: the request is refused, or the server restarts (RFC 6455, IANA)."""
 _REASON_BYTES: Final = 123  # a close frame has 125 bytes, two of which are the code
 _RECHECK_S: Final = 3.0
-"""Interval at which the token and the queue position are read."""
+"""Longest time between two reads of the token and the queue position."""
 
 _AUTHENTICATED: Final = b'{"type":"authenticated"}'
 _log = logging.getLogger("qwicket.dialect")
@@ -133,9 +133,10 @@ class Sockets:
 
     @contextlib.asynccontextmanager
     async def _unsigned(self) -> AsyncIterator[None]:
-        """Limit the time for sign-in. It ends earlier if too many other sockets open.
+        """Limit the time until a client sends its token.
 
-        Clients sign in at once. Sockets without a token must not exclude those with one.
+        If too many sockets have sent none, the time of the oldest of them ends at once: sockets
+        without a token must not exclude those with one, and clients send theirs at once.
 
         Raises:
             _CloseSocket: The time is over.
@@ -225,7 +226,7 @@ class _Stream:
                 await asyncio.wait({change, client_message}, return_when=asyncio.FIRST_COMPLETED)
                 if client_message.done():
                     is_gone = isinstance(client_message.exception(), WebSocketDisconnect)
-                    # A new error: the task's own holds the task in its frames, a reference cycle.
+                    # A new error: the task's own one would form a reference cycle with the task.
                     raise WebSocketDisconnect if is_gone else _CloseSocket(_POLICY, _UNEXPECTED)
                 job = change.result()
             finally:

@@ -58,5 +58,5 @@ def status(job: Job) -> str:
 
 
 def states(status: str) -> tuple[JobState, ...]:
-    """Return the states that have this status."""
+    """Return the states in which a job may have this status."""
     return _STATES[status]

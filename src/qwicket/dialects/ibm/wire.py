@@ -80,7 +80,7 @@ class PasswordBody(msgspec.Struct, frozen=True):
 
 
 class ChangeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`PUT /jobs/{id}`: a name or tags, nothing else."""
+    """`PUT /jobs/{id}`: a name or tags. The access token may be in the body, too."""
 
     name: str | None = None
     tags: tuple[str, ...] | None = None
@@ -176,7 +176,7 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
 
     Raises:
         InvalidRequest: The Qobj is malformed, or requests an unsupported feature.
-        LimitExceeded: The Qobj is too large.
+        LimitExceeded: The Qobj is too large, or a text is too long.
     """
     source = bytes(body.q_object)
     maximum = limits.programs.program_json_bytes
@@ -301,7 +301,8 @@ def recast(error: QwicketError) -> QwicketError:
     """Return an error with a status that clients retry only if a retry can help.
 
     Clients retry 503, also of submissions, and never 429. A device that is off stays off for some
-    time, so its error becomes a 400. A large result can soon be sent, so its 429 becomes a 503.
+    time, so its error becomes a 400. A large result can soon be sent, so its 429 becomes a 503. Too
+    many unfinished jobs become IBM's own error, a 400.
     """
     if isinstance(error, Unavailable) and error.field == "device":
         return InvalidRequest(error.detail, field="device")

@@ -26,7 +26,7 @@ _DEBIASING: Final = "debiasing"
 
 
 def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
-    """Return one row of `/backends`."""
+    """Return one row of `/backends`. `now` is in Unix milliseconds; queue times are shown in ms."""
     row: dict[str, Any] = {
         "backend": view.device.name,
         "status": "available" if view.is_online else "offline",
@@ -48,7 +48,7 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
     """Return the number, from 1, and the size of the requested page.
 
     Raises:
-        InvalidRequest: One of them is out of range.
+        InvalidRequest: One of them is not a number, or out of range.
     """
     number = integer(query, "page", default=1, minimum=1, maximum=_MAX_NUMBER)
     return number, integer(query, "limit", default=_PAGE, minimum=1, maximum=_PAGE)
@@ -68,7 +68,7 @@ def characterizations(
 def calibrations(
     version: Version, device: Device, calibrated: Sequence[Calibrated], start: int
 ) -> dict[str, Any]:
-    """Return a page of characterizations, from number `start` on, as cirq-ionq reads them."""
+    """Return a page of characterizations, from index `start` on, as cirq-ionq reads them."""
     on_page = calibrated[start : start + _PAGE]
     rows = [characterization(version, device, each) for each in on_page]
     has_more = start + _PAGE < len(calibrated)
@@ -113,7 +113,7 @@ def estimate_parameters(query: Mapping[str, str], shots_limit: int) -> dict[str,
     """Return the parameters of an estimate.
 
     Raises:
-        InvalidRequest: A number or boolean is malformed, or the backend is missing.
+        InvalidRequest: A number or boolean is malformed or out of range, or the backend is missing.
     """
     if not query.get("backend"):
         raise InvalidRequest("backend is missing.", field="backend")

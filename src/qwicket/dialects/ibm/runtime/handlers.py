@@ -43,9 +43,10 @@ class Handlers(RuntimeHandlers):
         return json({"devices": [view.device.name for view in views]})
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read how many seconds each project's jobs ran this month, and how many have not ended.
+        """Read how many seconds the account's jobs of this month ran in each project.
 
-        For a project with a budget of seconds, `quota` and `usage` are those of the budget.
+        `pendingJobs` are those of the account that have not ended. For a project with a budget of
+        seconds, `quota` and `usage` are those of the budget.
         """
         month = Month.current()
         rows = []

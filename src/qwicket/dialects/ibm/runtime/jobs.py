@@ -1,4 +1,4 @@
-"""Bodies of jobs and sessions. Times are in ISO 8601."""
+"""Bodies of jobs and sessions. Dates are in ISO 8601, durations in seconds."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def logs(job: Job, events: list[JobEvent]) -> str:
 def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
     """Return a session.
 
-    Its state is `open` until its first job runs, `active` while it takes jobs or has unfinished
-    ones, and then `closed`.
+    It is `open` until its first job runs, then `active` while it takes jobs or has unfinished ones.
+    Otherwise it is `closed`, also if it was closed before a job ran.
     """
     is_open = group.is_open(now_ms)
     is_active = use.started_at is not None and (is_open or use.unfinished > 0)

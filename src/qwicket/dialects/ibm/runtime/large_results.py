@@ -1,7 +1,7 @@
 """Large results of a sampler, streamed: read, encoded and sent some circuits at a time.
 
-So a response needs memory for some circuits only, however many shots the job has. As its length is
-not known in advance, HTTP's chunked encoding is used; gzip compresses it if the client accepts it.
+So a response needs memory for some circuits only, however many the job has. Its length is not known
+in advance, so HTTP's chunked encoding is used; it is compressed if the client accepts gzip.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ STREAMED_BYTES: Final = 4 << 20
 _READ_BYTES: Final = 2 << 20
 """Stored size of the results that are in memory at a time, unless one circuit has more."""
 _HELD_BYTES: Final = 4 * _READ_BYTES
-"""What one response counts against the memory budget for large responses."""
+"""Bytes that one response counts against the memory budget for large responses."""
 _LEVEL: Final = 1
-"""zlib's fastest."""
+"""Compression level: zlib's fastest."""
 _GZIP: Final = 31
-"""Window of zlib with the header of gzip."""
+"""`wbits` of zlib: the largest window, with the header of gzip."""
 _MARK: Final = secrets.token_hex(16)
 """Placeholder for an array in the JSON around it. It is random, so no register is named so."""
 _PLACEHOLDER: Final = msgspec.json.encode(_MARK)
@@ -94,7 +94,7 @@ class LargeResult:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         texts = self._texts()
-        first = await anext(texts)  # an error until here can still become a response
+        first = await anext(texts)  # an error before the headers can still become a response
         memory: ResponseMemory | None = scope.get(RESPONSE_MEMORY)
         if memory is not None:
             await memory.hold(_HELD_BYTES)
@@ -118,7 +118,7 @@ class LargeResult:
             await texts.aclose()
 
     async def _packed(self, first: bytes, texts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the chunks to send: the texts, compressed if the client accepts that."""
+        """Yield the chunks to send: the texts, compressed if the client accepts gzip."""
         if not self._accepts_gzip:
             yield first
             async for text in texts:

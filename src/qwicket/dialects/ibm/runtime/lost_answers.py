@@ -2,8 +2,8 @@
 
 Clients repeat a POST without an idempotency key after a proxy's 502 or 504. So a submission's
 content is its key until its response has been delivered. After that the key is deleted, because a
-user may submit two equal jobs on purpose. The key is stored with the job, so after a crash a
-response counts as delivered only once the account names its job by the id.
+user may submit two equal jobs on purpose. The key is stored with the job, so it outlives a crash.
+After a restart, a response counts as delivered once the account sends the id of its job.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KEY_S: Final = 60.0
 _SETTLING_S: Final = 1.0
 """Time within which another server deletes the key of a response that it has delivered."""
 _BEGAN_MS: Final = time.time_ns() // 1_000_000
-"""About the start of this server: no job that this module stores is older and from this process."""
+"""First use of this module in this process: every job that it stores here is younger."""
 
 
 class _Content(NamedTuple):
@@ -39,7 +39,7 @@ class _Content(NamedTuple):
 
 
 class LostAnswers:
-    """Stores submissions. Of those with equal content each waits until the one before is answered.
+    """Stores submissions; equal ones in turn, each after the response to the one before has ended.
 
     Args:
         gateway: Stores jobs.
@@ -48,7 +48,7 @@ class LostAnswers:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
-        self._undeleted: dict[_Content, Job] = {}
+        self._undeleted: dict[_Content, Job] = {}  # the response is delivered, the key still stored
         self._named: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -59,7 +59,7 @@ class LostAnswers:
         submit: Callable[[], Awaitable[Job]],
         render: Callable[[Job], ASGIApp],
     ) -> ASGIApp:
-        """Store a submission, and return a response that deletes the key once it is delivered.
+        """Store a submission, and return a response whose delivery deletes the key.
 
         Raises:
             QwicketError: The submission is refused.
@@ -84,15 +84,17 @@ class LostAnswers:
         return _Response(response, partial(self._follow, content, job))
 
     def note_named(self, job: Job) -> None:
-        """Note that its account has named a job by the id, which the response told it.
+        """Note that the account of a job has sent the id of the job, which was in the response.
 
-        This counts for jobs from before the start of this server. Of others their server knows
-        better whether the response was delivered: lists tell ids, too.
+        This counts only for jobs older than `_BEGAN_MS`, such as those of a crashed server. The
+        server of a younger job knows itself whether its response was delivered, and the id proves
+        nothing: lists show ids, too.
         """
         if _BEGAN_MS - 1000 * _KEY_S < job.created_at < _BEGAN_MS:
             self._named.add(job.id)
 
     async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
+        """Return the stored job: a new one, or an earlier one whose response may have been lost."""
         began_ms = _now_ms()
         job = await submit()
         if job.created_at >= began_ms:
@@ -150,7 +152,7 @@ class _Turn:
 
 
 class _Response:
-    """A response, and a call after it: with whether it is delivered, or None if it failed."""
+    """Sends a response, then calls `ended` with whether it is delivered, or None if it failed."""
 
     def __init__(self, response: ASGIApp, ended: Callable[[Awaitable[bool] | None], None]) -> None:
         self._response = response

@@ -2,7 +2,7 @@
 
 Arrays are NumPy files, compressed with zlib, in base64. The array of a register has a row of bytes
 for each shot, in which bit 0 is the last bit. If a circuit has several sets of parameter values,
-their shape comes before the shots.
+their shape comes before the shots. The program `executor` has packed bits in place of NumPy files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qwicket.programs.primitives import Shape
 
 _LEVEL: Final = 1
-"""zlib's fastest."""
+"""Compression level: zlib's fastest."""
 _RUN_TIME: Final = "the server's limit run_time_s applies"
 
 
@@ -142,6 +142,7 @@ def shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
 def _estimated(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> dict[str, Any]:
     """Return expectation values and their standard errors."""
     whole = primitives.broadcast(shape, limits)
+    # Results come part by part; the i-th value belongs at `order[i]` of the broadcast array.
     order = np.argsort(np.array(whole.parts, np.int64), kind="stable")
     fields = {}
     for name in ("evs", "stds"):
@@ -165,6 +166,7 @@ def _pub(
 
 def _array(values: NDArray[Any]) -> dict[str, Any]:
     file = BytesIO()
+    # `ascontiguousarray` would give a scalar a dimension.
     np.save(file, np.ascontiguousarray(values) if values.ndim else values, allow_pickle=False)
     return encode_typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
 

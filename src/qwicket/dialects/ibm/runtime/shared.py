@@ -146,7 +146,7 @@ class RuntimeHandlers:
         return LostAnswers(self._gateway)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """List jobs, newest first, without their parameters, which can be many megabytes each."""
+        """List jobs, by default newest first, without their parameters, which may be large."""
         query = wire.list_query(request.query_params, self.limits)
         query = structs.replace(query, project=await self._listed_project(actor, request))
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
@@ -185,14 +185,14 @@ class RuntimeHandlers:
         response = await json_in_thread(
             lambda: results.result(found, program.source, limits, fields)
         )
-        # qrmi takes the body for a JSON string if it is called JSON; other clients do not ask.
+        # qrmi decodes the body as a JSON string if its type is JSON; other clients ignore the type.
         response.headers["content-type"] = "text/plain; charset=utf-8"
         return response
 
     async def _large_result(
         self, job: Job, fields: wire.VendorFields, request: Request[None]
     ) -> ASGIApp | None:
-        """Return a streamed response if the result is large, else None."""
+        """Return a streamed response if the result is a sampler's and large, else None."""
         if job.state is not JobState.COMPLETED or fields.program != wire.SAMPLER or is_quick(job):
             return None
         size = (await self._gateway.results.sizes(job)).results
@@ -300,7 +300,7 @@ class RuntimeHandlers:
     # --- what several need ------------------------------------------------------------------------
 
     async def _used_s(self, actor: Actor, project: str, since_ms: int) -> float:
-        """Return for how many seconds the account's jobs in a project ran since a time."""
+        """Return the run time of the account's jobs submitted to a project since a time."""
         query = JobQuery(dialect=RUNTIME, project=project, created_from=since_ms)
         return await self._gateway.jobs.run_ms(actor, query) / 1000
 

@@ -35,7 +35,7 @@ ESTIMATOR: Final = "estimator"
 EXECUTOR: Final = "executor"
 _PAGE: Final = 20
 _KEY_LIFE_MS: Final = 60_000
-"""Time within which a repeated submission, because its response was lost, is the same job."""
+"""Time within which a submission that is repeated after a lost response is the same job."""
 PENDING: Final = (
     JobState.DRAFT,
     JobState.QUEUED,
@@ -159,7 +159,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         device=body.backend,
         format=FORMAT,
         source=source,
-        shots=1,  # each circuit has its own number of shots
+        shots=1,  # if the program states shots, the gateway puts the most of one circuit here
         seed=settings.seed,
         # An estimator returns expectation values, whatever its outputs are.
         outputs=(COUNTS,) if body.program_id == ESTIMATOR else (MEMORY,),
@@ -255,7 +255,7 @@ def _instant(query: QueryParams, name: str, default: int) -> int:
 
 
 def parse_before(text: str | None) -> int | None:
-    """Return `updated_before`, the time of the wanted calibration, in Unix milliseconds.
+    """Return `updated_before`, the time of the wanted calibration, in Unix milliseconds, or None.
 
     Raises:
         InvalidRequest: The text is not a time in ISO 8601.

@@ -154,7 +154,7 @@ class Handlers(RuntimeHandlers):
                 "plan_id": instances.PLAN,
                 "usage_consumed_seconds": used_s,
                 "usage_limit_reached": False,
-                **wire.usage_limit(found),  # replaces the two fields above if there is a budget
+                **wire.usage_limit(found),  # with a budget, replaces the two fields above
                 "usage_period": {
                     "start_time": format_time(began),
                     "end_time": format_time(month.now),

@@ -36,7 +36,7 @@ async def actor(gateway: Gateway, request: Request[Any]) -> Actor:
         return await gateway.access_tokens.actor(
             held, RUNTIME, request.client_address, leeway_s=_LEEWAY_S
         )
-    await gateway.auth.by_token(secret, request.client_address)  # has errors of its own
+    await gateway.auth.by_token(secret, request.client_address)  # a wrong token has other errors
     raise Unauthenticated(
         "The request has a token in place of an access token. If the client's IAM_URL is not"
         f" {request.server_url}{PLATFORM_PREFIX}/iam, the token may have been sent to IBM: set"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
 _SHARE: Final = 0.01
-"""Largest part of the time in which one sum is being read."""
+"""Largest part of the time in which one sum is being read, if a read takes up to 0.6 s."""
 _MAX_AGE_S: Final = 60.0
 _MAX_ENTRIES: Final = 4_096
 
@@ -20,9 +20,9 @@ class _Known(NamedTuple):
 
 
 class UsageCache:
-    """Sums of seconds. Reading each of them takes at most 1 % of the time.
+    """Sums of seconds. Reading each of them takes at most about 1 % of the time.
 
-    To add up 100,000 jobs takes 0.25 s. So a sum may be 100 times as old as its reading took: some
+    Adding up 100,000 jobs takes 0.25 s. So a sum may be 100 times as old as its reading took: some
     tenths of a second for a few jobs, at most a minute for many.
 
     Args:
