@@ -1,4 +1,7 @@
-"""The handlers of IonQ's API, versions 0.3 and 0.4."""
+"""The handlers of IonQ's API, versions 0.3 and 0.4.
+
+Each circuit of a job with several is a child job in IonQ's API, and a part in the gateway.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +42,11 @@ if TYPE_CHECKING:
 
 _CANCEL_WAIT_S: Final = 5.0
 _PAGE: Final = 25
+"""Default number of jobs or sessions on a page; for lists by ids it is the limit `list_page`."""
 _PAGE_BYTES: Final = 4 << 20
 """A page ends with the job that makes it larger than this, because metadata may be long."""
 _ROWS_PER_TURN: Final = 20
+"""Jobs of a page that are read before other requests get a turn."""
 
 
 class Handlers:
@@ -108,7 +113,10 @@ class Handlers:
     async def _calibrated(
         self, backend: str, request: Request[Any]
     ) -> tuple[Device, list[Calibrated]]:
-        """Return a device and its calibrations between `start` and `end`."""
+        """Return a device, and its calibrations whose validity began from `start` to `end`.
+
+        Only the newest calibrations are searched, as many as the limit `list_page`.
+        """
         start = instant(request.query_params, "start", 0)
         end = instant(request.query_params, "end", INT64_MAX)
         view = await self._gateway.devices.get(backend, wire.DIALECT)
@@ -162,7 +170,7 @@ class Handlers:
     async def _wait_ms(self, job: Job) -> int | None:
         """Return the expected milliseconds until a queued job starts; None if unknown.
 
-        A job without a queue position yet has the forecast for a new job.
+        If the job has no queue position yet, this is the forecast for a new job.
         """
         if job.state is not JobState.QUEUED:
             return None
@@ -179,6 +187,7 @@ class Handlers:
             return await self._numbered(request, len(ids), lambda n: self._named(actor, ids[n]))
         if "parent_job_id" in query:
             return await self._children(request, actor, query["parent_job_id"])
+        # Lists have only the account's own jobs.
         if query.get("submitter_id", actor.account) != actor.account:
             return _page_response(request, (), None)
         session = query.get("session_id")
@@ -211,7 +220,7 @@ class Handlers:
             if has_status(job, word) and (not targets or job.device in targets):
                 try:
                     vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-                except NotFound:  # it was deleted meanwhile
+                except NotFound:  # the job was deleted meanwhile
                     continue
                 page.add(await self._body(JobPart.whole(job), vendor_fields))
                 if page.is_full:
@@ -250,7 +259,10 @@ class Handlers:
         length: int,
         read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
     ) -> Response:
-        """Return a page of jobs, whose bodies `read_body` returns by their numbers."""
+        """Return a page of `length` jobs.
+
+        `read_body` returns the body of the job with a number from 0; None leaves the job out.
+        """
         query = request.query_params
         start = cursor(query) or 0
         end = min(length, start + self._page_limit(query, self.limits.requests.list_page))
@@ -441,7 +453,7 @@ class Handlers:
             {"key_id": actor.token, "key_name": actor.account_name, "project_id": actor.project}
         )
 
-    # --- what several need ------------------------------------------------------------------------
+    # --- shared by several handlers ---------------------------------------------------------------
 
     async def _part(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, wire.VendorFields]:
         """Return the job, or child job, that the path names, with its vendor fields."""
@@ -468,17 +480,18 @@ class V03Handlers(Handlers):
         return jobs.v03_body(part, vendor_fields)
 
     async def read_report(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the budget of cost of the token's project and its balance; 0 without a budget."""
+        """Read the cost budget of the token's project and what is left; 0 without a budget."""
         budgets = self._gateway.budgets
         found = budgets.with_least_left(await budgets.of(actor), actor.project, "cost")
         return json(catalogue.report(actor, found))
 
     def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
+        # Clients of this version expect the result of a single circuit without nesting.
         return super()._is_nested(part, vendor_fields) and part.job.n_circuits > 1
 
 
 class _Page:
-    """Jobs of one page, of which there may be many, with long metadata."""
+    """The encoded jobs of one page: there may be many, with long metadata."""
 
     def __init__(self, memory: ResponseMemory) -> None:
         self.rows: list[msgspec.Raw] = []
@@ -495,7 +508,10 @@ class _Page:
         return self._size > _PAGE_BYTES
 
     async def pause(self) -> None:
-        """Let other requests run, because each job needs one or two reads of the database."""
+        """Let other requests run after some jobs: SQLite is read on the event loop.
+
+        A page that is no longer small waits for response memory.
+        """
         if self._size > SMALL_RESPONSE_BYTES:
             await self._memory.begin()
         self._n_looked_at += 1

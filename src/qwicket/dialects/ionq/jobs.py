@@ -74,7 +74,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
     Args:
         part: The job or circuit.
         vendor_fields: Vendor fields of the job.
-        wait_ms: Expected milliseconds until it starts; None if unknown.
+        wait_ms: Expected milliseconds until the job starts; None if unknown or started.
     """
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED
@@ -198,7 +198,7 @@ def _output(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def _shown_children(part: JobPart, vendor_fields: VendorFields) -> list[str] | None:
-    """Return the ids of a job's children once it has ended, else None.
+    """Return the ids of a job's children once it has ended; None before, or without children.
 
     There may be thousands of ids, and clients poll the job until it has ended.
     """

@@ -30,10 +30,12 @@ def integer(
 
 
 def instant(query: Mapping[str, str], name: str, default: int) -> int:
-    """Return a time of a query, in Unix milliseconds or ISO 8601, as Unix milliseconds.
+    """Return a time of a query as Unix milliseconds; `default` if it is absent.
+
+    The text is in Unix milliseconds, or in ISO 8601 with UTC as the default offset.
 
     Raises:
-        InvalidRequest: The text is neither.
+        InvalidRequest: The text is no such time.
     """
     text = query.get(name)
     if text is None:
@@ -49,7 +51,7 @@ def instant(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def boolean(query: Mapping[str, str], name: str) -> bool:
-    """Return a boolean of a query, in the spelling of Python or JSON; False if it is absent.
+    """Return a boolean of a query: true, false, 1 or 0, in any case; False if it is absent.
 
     Raises:
         InvalidRequest: The text is not a boolean.

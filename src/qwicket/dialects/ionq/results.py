@@ -1,8 +1,9 @@
 """Results of jobs in IonQ's formats.
 
-Keys are decimal integers as text, in which qubit 0 is the least significant bit. The formats of
-version 2 have bit strings by register, with the last bit leftmost. Shots are independent, so their
-order has no meaning; it is drawn from the job's seed when shots are requested.
+Keys are decimal integers as text, in which bit 0 is the least significant; in IonQ's JSON it is
+qubit 0. Version 2 of a format is by register: bit strings with the last bit leftmost, but for shots
+lists with bit 0 first. Shots are independent, so their order has no meaning; it is drawn from the
+job's seed when shots are requested.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
     """Return whether a request is for the plurality vote, which only debiased jobs have.
 
     Raises:
-        InvalidRequest: The aggregation is unknown.
+        InvalidRequest: The job is debiased, and the aggregation is unknown.
     """
     if not is_debiased:
         return False
@@ -46,7 +47,7 @@ def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
 
 
 def nest_results(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
-    """Return the probabilities of all circuits of a job, by the ids of the child jobs."""
+    """Return the probabilities of all circuits that did not fail, by the ids of the child jobs."""
     return raw_object(
         (part_id(results.job.id, number), probabilities(part, results.job.shots, sharpen=sharpen))
         for number, part in enumerate(results.parts)
@@ -55,10 +56,10 @@ def nest_results(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
 
 
 def single_outcome(results: JobResults) -> Outcome:
-    """Return the outcome of a job with one circuit.
+    """Return the only outcome in these results.
 
     Raises:
-        NotFound: The job has no outcome: it failed, or it was a dry run.
+        NotFound: There is no outcome: the circuit failed, or the job was a dry run.
     """
     found = results.parts[0]
     if not isinstance(found, Outcome) or not found.arrays:
@@ -67,7 +68,10 @@ def single_outcome(results: JobResults) -> Outcome:
 
 
 def probabilities(outcome: Outcome, shots: int, *, sharpen: bool = False) -> msgspec.Raw:
-    """Return the exact probabilities of an outcome, or frequencies if it has only counts."""
+    """Return the exact probabilities of an outcome, or frequencies if it has only counts.
+
+    With `sharpen`, return the shares of the plurality vote instead if the outcome has them.
+    """
     return raw_object((str(key), p) for key, p in _likely(outcome, shots, sharpen))
 
 
@@ -84,12 +88,12 @@ def histogram(outcome: Outcome) -> msgspec.Raw:
 
 
 def shots(outcome: Outcome, number: int) -> msgspec.Raw:
-    """Return the key of each shot. The circuit has this number in its job."""
+    """Return the key of each shot of the circuit with this number in its job."""
     return raw_list(map(str, _in_order(outcome, number)))
 
 
 def _in_order(outcome: Outcome, number: int) -> list[int]:
-    """Return the key of each shot. Equal circuits of a job have different orders."""
+    """Return the key of each shot, shuffled. Equal circuits of a job have different orders."""
     each = list(chain.from_iterable(repeat(key, n) for key, n in outcome.each_count()))
     random.Random(outcome.seed << PART_BITS | number).shuffle(each)  # noqa: S311  # no secret
     return each

@@ -40,7 +40,7 @@ _LIST: Final = (*_PAGE, "status", "target")
 _SEARCH: Final = (*_LIST, "id", "ids", "parent_job_id", "session_id", "submitter_id")
 _PERIOD: Final = ("start", "end")
 _ESTIMATE: Final = (
-    "backend!",
+    "backend!",  # required, see `Route.parameters`
     "type",
     "qubits",
     "shots",
@@ -56,7 +56,7 @@ def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
     """Return the devices that a submission names, and the shots of all its circuits.
 
     Raises:
-        InvalidRequest: `shots` is not a number.
+        InvalidRequest: `shots` is not an integer.
     """
     named = {
         each: decode_or_none(texts, fields[each])

@@ -36,7 +36,7 @@ class OpenBody(msgspec.Struct, frozen=True):
     settings: Settings | None = None
 
 
-_open_decoder: Final = msgspec.json.Decoder(OpenBody, strict=False)  # numbers may come as text
+_open_decoder: Final = msgspec.json.Decoder(OpenBody, strict=False)  # numbers may be texts
 
 
 def opening(text: bytes, _: Limits) -> OpenBody:
@@ -50,7 +50,7 @@ def encoded_settings(settings: Settings) -> bytes:
 
 
 def session(group: Group, use: GroupUse, now: int) -> dict[str, Any]:
-    """Return a session. It starts with its first job and ends when it is closed or expires."""
+    """Return a session. A session starts with its first job, and ends when closed or expired."""
     is_active = group.is_open(now)
     ended_at = group.closed_at if is_active else group.closed_at or group.expires_at
     status = "ended" if not is_active else "started" if use.started_at else "created"

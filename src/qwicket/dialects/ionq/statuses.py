@@ -15,7 +15,7 @@ class Version(NamedTuple):
     """A version of the API.
 
     Attributes:
-        name: First segment of its paths.
+        name: Its segment of paths, such as `v0.4`.
         running: Status of a running job.
     """
 
@@ -23,7 +23,7 @@ class Version(NamedTuple):
     running: str
 
     def status(self, job: Job, state: JobState | None = None) -> str:
-        """Return the status of a job. A job that has started is running until it ends.
+        """Return the status of a job: once it has started, it is running until it ends.
 
         Args:
             job: The job.
@@ -73,9 +73,9 @@ def states(word: str | None) -> tuple[JobState, ...]:
 
 
 def has_status(job: Job, word: str | None) -> bool:
-    """Return whether a job, in one of the `states` of a status, has this status.
+    """Return whether a job that is in one of the `states` of a status has this status.
 
-    Queued jobs are in the states of two statuses: one that was started before is running.
+    A queued job is running if it has started before, else ready; `states` finds it for both.
     """
     if word is None or job.state is not JobState.QUEUED:
         return True

@@ -39,7 +39,7 @@ _FORMATS: Final = {QASM3: "openqasm3", QIR: "qir"}
 """Formats of programs by the type of the job; other types are IonQ's JSON."""
 IDEAL: Final = "ideal"
 DEFAULT_QPU: Final = "qpu.aria-1"
-"""The device that `qpu` stands for; cirq-ionq sends this name."""
+"""The device that the name `qpu` stands for, which cirq-ionq sends."""
 _ANY_QPU: Final = "qpu"
 
 _DEFAULT_SHOTS: Final = 100
@@ -52,7 +52,7 @@ _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
 
 def device_name(word: str) -> str:
-    """Return the name of a device; the word `qpu` stands for the default machine."""
+    """Return the name of a device; the word `qpu` stands for `DEFAULT_QPU`."""
     return DEFAULT_QPU if word == _ANY_QPU else word
 
 
@@ -98,7 +98,10 @@ class V03Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CloneBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /jobs/{id}/clone`: the fields that differ from those of the job."""
+    """`POST /jobs/{id}/clone`: the fields that differ from the job's.
+
+    Without `session_id` the clone is in no session, even if the job is in one.
+    """
 
     backend: str | None = None
     shots: int | str | None = None
@@ -156,7 +159,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """Fields of an `input` that this dialect needs; the reader of its format checks all of it."""
+    """Fields of an `input` that this dialect needs; the parser of its format checks all of it."""
 
     circuits: tuple[_Named, ...] | None = None
     format: Any = None
@@ -215,7 +218,7 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
 
     Raises:
         InvalidRequest: A field is malformed, or requests something that is not supported.
-        LimitExceeded: A document is too large.
+        LimitExceeded: A document, or the number of shots, is too large.
     """
     if body.type not in (CIRCUIT, MULTI, QASM3):
         known = f"{CIRCUIT}, {MULTI} and {QASM3} are"
@@ -305,6 +308,7 @@ def parse_ids(text: bytes, limits: Limits) -> list[str]:
     """Return the ids of a bulk operation, each once.
 
     Raises:
+        InvalidRequest: The body is malformed.
         LimitExceeded: There are more ids than a page of a list has entries.
     """
     found = decode(text, _ids_decoder).ids
@@ -334,7 +338,7 @@ def _outline(raw: msgspec.Raw) -> _Outline:
     try:
         return _outline_decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _Outline()  # the reader of programs reports what is wrong
+        return _Outline()  # the parser of programs reports what is wrong
 
 
 def _type(requested: str, outline: _Outline) -> str:
@@ -409,11 +413,11 @@ _FIELD_NAMES: Final = {"device": "backend", "noise": "noise.model", "group": "se
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error with a status after which clients stop: after 409 and 503 they retry forever.
+    """Return an error with a status that clients do not retry, if a retry cannot help.
 
-    A missing result becomes a 404. A conflict with the job's state and a device that is off become
-    400, because a retry does not help. An unknown device or session in a body becomes a 400 too,
-    because cirq-ionq does not show the message of a 404.
+    Some clients retry 409 and 503 for an hour or without end. A missing result becomes a 404. Any
+    other conflict and a device that is off become a 400; other 503s remain. An unknown device or
+    session in a body becomes a 400 too, because cirq-ionq does not show the message of a 404.
     """
     if isinstance(error, NotFinished | NoResult):
         return NotFound(error.detail)

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="TokenRequest")
 _Scopes = Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=len(Scope))]
 _LIFE_S: Final = 100 * 365 * 86_400
+"""Longest life of a token: 100 years, in seconds."""
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/tokens`. Absent fields are as in the token that signs the request in.
+    """`POST /v1/tokens`. Absent fields are as in the calling token.
 
     Attributes:
         scopes: Rights of the token.
@@ -86,7 +87,7 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
-        LimitExceeded: The body is too large.
+        LimitExceeded: The body is too large, or names too many devices.
     """
     return _decode_token_request(text, _token_decoder, limits)
 
@@ -189,7 +190,7 @@ def _token(token: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBo
 
 def accepted_invitation(accepted: NewAccount) -> schema.accounts.AcceptedInvitationBody:
     """Return a new account with its token."""
-    assert accepted.secret is not None
+    assert accepted.secret is not None  # the handler requested a token
     return schema.accounts.AcceptedInvitationBody(
         name=accepted.account.name, project=accepted.project, secret=accepted.secret
     )

@@ -152,7 +152,8 @@ def read_parts(
     """Return the reported parts of a job, or its failure.
 
     Raises:
-        InvalidRequest: There are both parts and an error, or neither; or the same in a part.
+        InvalidRequest: There are both parts and an error, or neither; or a part has both an outcome
+            and an error, or neither.
         LimitExceeded: There are too many parts.
     """
     if (parts is None) == (error is None):
@@ -181,6 +182,7 @@ def _failure(error: schema.agents.RunErrorBody) -> Failure:
 
 
 def leases(held: Sequence[schema.agents.HeldLeaseBody]) -> list[Lease]:
+    # The gateway sets the runner.
     return [Lease(job=each.id, fence=each.fence, nonce=each.nonce, runner="") for each in held]
 
 

@@ -119,7 +119,10 @@ class AgentHandlers:
     async def release_job(
         self, actor: Actor, request: Request[schema.agents.ReleaseBody]
     ) -> Response:
-        """Release a job without results; it is queued again."""
+        """Release a job without results, so that it can run again.
+
+        It is cancelled if that was requested, and fails if this counts as its third attempt.
+        """
         body = request.payload
         job = await self._gateway.agents.release(
             actor,

@@ -1,4 +1,7 @@
-"""The archive of a job as a streamed response. `qwicket.schema.archives` describes its members."""
+"""Archives of one job or of a page of jobs as responses, streamed if they are large.
+
+`qwicket.schema.archives` describes the members of an archive.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 _WHOLE_BYTES: Final = 1 << 20
 """Archives up to this size are made before the response begins, so their length is known."""
 _STEP_BYTES: Final = 1 << 20
-"""Size from which what was written is sent."""
+"""Bytes of arrays that end a step of writing; also the least size of a page's earlier chunks."""
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Time of all members: the earliest that ZIP can store."""
 _UNIX: Final = 3
@@ -102,7 +105,7 @@ async def _response(
 async def _archive(
     archives: Archives, contents: Contents, memory: ResponseMemory
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of an archive, in chunks of a megabyte or of one circuit's arrays."""
+    """Yield the bytes of an archive, one chunk for each step of writing."""
     sink = _Sink()
     async for _ in _write_in_steps(sink, archives, contents, memory):
         yield sink.take()
@@ -111,7 +114,7 @@ async def _archive(
 async def _page(
     archives: Archives, jobs: Sequence[JobWithNames], limit: int, memory: ResponseMemory
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of a ZIP file of archives. Jobs that were deleted meanwhile are left out."""
+    """Yield the bytes of a ZIP file of archives. Jobs deleted before their turn are left out."""
     sink = _Sink()
     outer = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
     bodies = []

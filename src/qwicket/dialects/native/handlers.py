@@ -35,7 +35,7 @@ _WITH_RESULT_BYTES: Final = 1_000_000
 
 
 class Handlers(WebhookHandlers):
-    """Handlers for users."""
+    """Handlers for users; those for webhooks, pilots and agents are inherited."""
 
     def __init__(self, gateway: Gateway, needs_of_dialects: NeedsOfDialects) -> None:
         super().__init__(gateway, needs_of_dialects)
@@ -45,6 +45,7 @@ class Handlers(WebhookHandlers):
         """Read how people and command-line tools can sign in."""
         flow = None
         if self._gateway.sign_in.provider is not None:
+            # In a thread, because the first access imports the libraries of OpenID Connect.
             service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
             flow = await service.device_flow()
         return json(
@@ -160,7 +161,10 @@ class Handlers(WebhookHandlers):
     async def _awaited(
         self, actor: Actor, request: Request[Any], job: Job, wait_s: float, *, with_result: bool
     ) -> Response:
-        """Return a submitted job when it has ended, or after `wait_s` seconds."""
+        """Return a submitted job when it has ended, or after `wait_s` seconds.
+
+        With `with_result` the response has the result too, unless it is too large.
+        """
         job, results_so_far = await self._gateway.jobs.wait(actor, job.id, wait_s)
         await self.sign_in(request)  # the token may have been revoked meanwhile
         if with_result:

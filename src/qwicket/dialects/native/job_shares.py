@@ -1,4 +1,4 @@
-"""Shares of jobs, called by the handlers of `/v1`. A module of its own: few servers need it."""
+"""Shares of jobs, for the handlers of `/v1`, which import this late: few servers need it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def read_shared(gateway: Gateway, request: Request[None]) -> Response:
     job, owner = await gateway.job_shares.by_secret(
         request.path_params["secret"], request.client_address
     )
-    request.response_memory.actor = owner
+    request.response_memory.actor = owner  # a large result counts against the owner
     response = await _job_response(gateway, job, request)
     response.headers.update(_PRIVATE)
     return response

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
-_PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # in braces: in the path
+_PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces are in the path
     "account": ("Name or e-mail address of the account whose jobs are listed.", _TEXT),
     "project": ("Name of the project whose jobs are listed.", _TEXT),
     "at": (
@@ -161,7 +161,7 @@ def _links(path: str, paths: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag(path: str) -> str:
-    """Return the tag of a path: its first segment, or `agents` for all requests of agents."""
+    """Return the tag of a path: usually its first segment; `agents` for all requests of agents."""
     if "/leases" in path or path.startswith("/agent/"):
         return "agents"
     word = first_word(path)

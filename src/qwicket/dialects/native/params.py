@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
-"""A number that is not negative, as JSON has it."""
+"""A number that is not negative, such as 5, 0.5 or 1e3."""
 _DEFAULT_PAGE: Final = 50
 
 SEARCH: Final = (
@@ -48,7 +48,7 @@ def query(params: QueryParams, limits: Limits, also: Sequence[str] = ()) -> JobQ
         also: Names of other parameters, which the caller reads.
 
     Raises:
-        InvalidRequest: A parameter is malformed; `field` names it.
+        InvalidRequest: A parameter is unknown or malformed; `field` names it.
         LimitExceeded: The query names too many tags.
     """
     _check_texts(params, {"before", "limit", *SEARCH, *also})
@@ -128,7 +128,8 @@ def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
 def wait_s(request: Request[Any], maximum: float) -> tuple[float, bool]:
     """Return the seconds that a request may wait, and whether they are from its header `Prefer`.
 
-    The parameter `wait` takes precedence. As RFC 7240 requires, other preferences are ignored.
+    The parameter `wait` takes precedence. As RFC 7240 requires, preferences that are unknown or
+    malformed are ignored.
 
     Raises:
         InvalidRequest: The parameter is not a number.
@@ -202,7 +203,7 @@ def day(params: Mapping[str, str], name: str) -> date | None:
 
 
 def page(params: Mapping[str, str], maximum: int) -> tuple[int | None, int]:
-    """Return `before` and `limit` of a list.
+    """Return `before` (None for the first page) and `limit` of a list.
 
     Raises:
         InvalidRequest: A parameter is malformed.

@@ -114,7 +114,7 @@ def _lease(
 
 
 def pull_response(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
-    """Return the response to a request for jobs; the next one is due within `pull_s`."""
+    """Return the response to a request for jobs; the next is due within `pull_s` seconds."""
     return schema.pilots.PulledBody(
         tasks=_tasks(pulled.tasks),
         directives=tuple(

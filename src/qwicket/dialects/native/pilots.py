@@ -1,4 +1,4 @@
-"""The handlers of `/v1` for pilots, which run jobs on other machines, and for their scalers."""
+"""Handlers of `/v1` for pilots, which run jobs on other machines, and scalers, which start them."""
 
 from __future__ import annotations
 

@@ -38,15 +38,17 @@ if TYPE_CHECKING:
     Place = Callable[[Job], Awaitable[bytes]]
 
 _CHECK_S: Final = 3.0
-"""Longest time between two checks of the token."""
+"""Time without a change after which the token is checked again."""
 _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
-"""Longest time between two reads of an account's jobs, in case a notification was lost."""
+"""Time after which an account's jobs are read again, in case a notification was lost."""
 _GATHER_S: Final = 0.1
 PLACE_S: Final = 0.4
-"""Time for which changes of a device are gathered before the place of a waiting job is read."""
+"""Time for which changes of a device are gathered before a waiting job's place in the queue is
+read."""
 _PLACE_POLL_S: Final = 0.8
-"""Longest time between two reads of the place: a device that is turned off changes no job."""
+"""Time without a change of a job on the device after which the place is read again: turning the
+device off changes no job."""
 _PAGE: Final = 50
 _LAST: Final = "Last-Event-ID"
 _BEGIN: Final = b"retry: 2000\n\n"
@@ -96,7 +98,7 @@ class Streams:
         A client that has seen the end receives 204, so that browsers do not reconnect.
 
         Args:
-            actor: Who reads.
+            actor: The reader.
             request: The request.
             sign_in: Checks the credential again while the stream is open.
             place: Returns an event with the place of a waiting job in the queue, which is sent when
@@ -112,10 +114,12 @@ class Streams:
     def of_account(
         self, actor: Actor, request: Request[None], sign_in: SignIn, *, since: str = ""
     ) -> Stream:
-        """Stream all of an account's jobs from the change that `Last-Event-ID` names, endlessly.
+        """Stream all of an account's jobs from the change that `Last-Event-ID` names, or from now.
+
+        The stream has no end of its own.
 
         Args:
-            actor: Who reads.
+            actor: The reader.
             request: The request.
             sign_in: Checks the credential again while the stream is open.
             since: Name of a query parameter that may hold the number in place of the header; "" for
@@ -178,7 +182,7 @@ class Streams:
     ) -> AsyncGenerator[bytes, None]:
         with self._gateway.jobs.watch(actor) as watch:
             newest = await self._gateway.jobs.last_change(actor)
-            # The number may be from another database, which has more changes.
+            # `last` may be from another database, which has more changes.
             change = newest if last is None else min(last, newest)
             yield b"id: %d\n\n" % change
             read_at = 0.0
@@ -216,7 +220,10 @@ class Streams:
 
 
 class Stream:
-    """Response with the events that `events` yields, and heartbeats in between."""
+    """Response with the events that `events` yields, and heartbeats in between.
+
+    `events` yields empty bytes where a heartbeat may be sent.
+    """
 
     def __init__(
         self, streams: Streams, request: Request[None], actor: Actor, events: Events

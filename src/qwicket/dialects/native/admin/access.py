@@ -1,4 +1,4 @@
-"""What the handlers of `/v1/admin` work with, and how administrators sign in."""
+"""Access of the handlers of `/v1/admin` to their service, and sign-in of administrators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """First argument of all handlers, which are functions."""
+    """First argument of all handlers of `/v1/admin`, which are functions."""
 
     @property
     def admin(self) -> Admin:
@@ -32,7 +32,9 @@ class Access(Protocol):
 
 
 class TokenAccess:
-    """Access to a server with tokens.
+    """Access at a running server, by an administrator's token.
+
+    Commands that open the database have another (`cli/administration.py`).
 
     Args:
         gateway: The server's services.

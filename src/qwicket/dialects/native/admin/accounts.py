@@ -138,7 +138,11 @@ async def _named(access: Access, request: Request[Any]) -> Account:
 
 
 async def _other(access: Access, actor: Actor, request: Request[Any]) -> Account:
-    """Return an account that is not the caller's own."""
+    """Return an account that is not the caller's own.
+
+    Raises:
+        Conflict: It is the caller's own.
+    """
     account = await _named(access, request)
     if account.id == actor.account:
         raise Conflict("This is your own account: another administrator can do this.")

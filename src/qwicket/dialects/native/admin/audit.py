@@ -54,8 +54,8 @@ async def verify_audit(access: Access, actor: Actor, request: Request[None]) -> 
 async def list_refusals(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """List refused sign-ins by minute and network address, newest first.
 
-    A page has `limit` rows and the rest of its last minute. The next page is that `before` this
-    minute, in Unix milliseconds.
+    A page has `limit` rows and the rest of its last minute. For the next page, set `before` to this
+    minute in Unix milliseconds.
     """
     before, limit = page(request.query_params, access.limits.requests.list_page)
     found = await access.admin.refusals(INT64_MAX if before is None else before, limit)
@@ -71,7 +71,7 @@ def record_requests(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
 
     @functools.wraps(handler)
     async def handle(access: Access, actor: Actor, request: Request[Any]) -> ASGIApp:
-        payload = getattr(request, "payload", None)
+        payload = getattr(request, "payload", None)  # absent in requests without a body from `/ui`
         kind, keys = _subject(default, request.path_params, payload)
         act = ActRecorder(
             at=time.time_ns() // 1_000_000,

@@ -1,4 +1,4 @@
-"""Jobs of all accounts."""
+"""Jobs of all accounts for administrators."""
 
 from __future__ import annotations
 

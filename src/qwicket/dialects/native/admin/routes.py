@@ -344,7 +344,7 @@ ROUTES: Final = tuple(
     else dataclasses.replace(each, handler=audit.record_requests(each))
     for each in _ROUTES
 )
-"""The routes; requests that may change something are recorded in the audit log."""
+"""The routes. Requests that may change something, and `_RECORDED`, go into the audit log."""
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
@@ -353,6 +353,6 @@ def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 
 def application(access: Access, public_url: str = "") -> Dialect:
-    """Return the application with some way to sign in, which `access` decides."""
+    """Return the application; `access` decides how administrators sign in."""
     error_body = functools.partial(problem, public_url=public_url)
     return Dialect(access, ROUTES, error_body, error_type=PROBLEM_TYPE)

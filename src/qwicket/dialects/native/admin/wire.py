@@ -1,4 +1,4 @@
-"""Accounts, devices, jobs and the audit log in the JSON that administrators read."""
+"""Accounts, devices, jobs, refused sign-ins and the audit log in the JSON of `/v1/admin`."""
 
 from __future__ import annotations
 
