@@ -1,4 +1,4 @@
-"""Dialects that are imported at their first request, because few servers use all of them."""
+"""Dialects that are imported when first needed, because few servers use all of them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class DialectOnDemand:
     """A dialect as an ASGI application, made when it is first needed.
 
     Args:
-        made_by: The function that makes it, as "module:function".
+        made_by: The function that makes the dialect, as "module:function".
         gateway: Does the work.
         settings: Settings of the dialects.
-        supports_websocket: Whether it has websockets.
+        supports_websocket: Whether the dialect has websockets.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class DialectOnDemand:
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """Return its routes in the order in which they are tried."""
+        """The dialect's routes, in the order in which they are tried."""
         return self._make().routes
 
     def route(self, method: str, path: str) -> Route | None:
-        """Return the route that serves this method at this path below the dialect's address."""
+        """Return the route of a method and path below the dialect's address; None without one."""
         return self._make().route(method, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

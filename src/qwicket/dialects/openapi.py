@@ -1,6 +1,6 @@
 """Descriptions of dialects in OpenAPI 3.1, made from their routes.
 
-A response has a schema where its route names its types; otherwise it is any JSON.
+A response has a schema only where its route names the types of its body.
 """
 
 from __future__ import annotations

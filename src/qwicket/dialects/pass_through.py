@@ -1,8 +1,8 @@
 """Requests that are passed on to a device's own server, which speaks the same dialect.
 
 All requests use one account of the other server, so this module checks that clients reach only
-their own jobs: a list, for example, asks for the ids of the caller's jobs alone. Routes declare in
-`pass_through_rules.py` what it needs to know for this.
+their own jobs: a list, for example, asks for the ids of the caller's jobs alone. The rule of a
+route (`pass_through_rules.py`) says where its requests and responses have ids.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ _THREADS: Final = 16
 _MAX_WAITING: Final = 256
 """Requests that may wait for a response or for a thread."""
 _MAX_SEARCHED: Final = 20
-"""Pages that a filter searches."""
+"""Pages that a list with a filter searches at most."""
 _READS_AT_ONCE: Final = 8
 """Jobs that one list reads at the same time, of the `_THREADS` of its device."""
 _MAX_LIST_BYTES: Final = 64 << 20
-"""Limit on a list, as on each response."""
+"""Limit on the responses of which one list is made, together; each has this limit as well."""
 _DOTS: Final = (".", "..")
 """Parameters that would lead to another path."""
 _MAX_DIGITS: Final = 18
@@ -92,7 +92,7 @@ class PassThrough:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def concerns(self, route: Route) -> bool:
-        """Return whether this server does not handle the requests of a route itself."""
+        """Return whether requests of a route are passed on or refused, not handled here."""
         return not isinstance(route.pass_through, HandledHere)
 
     async def respond_openly(self, route: Route, request: Request[Any]) -> Response | None:
@@ -223,7 +223,7 @@ class PassThrough:
             page = [(0, id) for id in wanted if await self._is_own(actor, rule, id)]
             found = await self._of_machine(rule, route, request, query, page)
             return found if isinstance(found, Response) else rule.response(request, found, None)
-        # Without further pages, a filter must find older jobs.
+        # Clients cannot ask for a second page without `next`, so a filter searches older jobs.
         is_searched = bool(query) and rule.next is None
         size = rule.max_jobs if is_searched else limit
         jobs: list[msgspec.Raw] = []
@@ -247,7 +247,7 @@ class PassThrough:
         query: Mapping[str, str],
         page: Sequence[tuple[int, str]],
     ) -> list[msgspec.Raw] | Response:
-        """Return those jobs of a page that the machine lists, or its refusal."""
+        """Return those jobs of a page that the device's own server lists, or its refusal."""
         if not page:
             return []
         query = {**query, rule.limit: str(len(page))}
@@ -256,7 +256,7 @@ class PassThrough:
         own = frozenset(missing)
         listed: list[msgspec.Raw] = []
         n_bytes = 0
-        for _ in range(len(page) + 1):  # it may end its pages early
+        for _ in range(len(page) + 1):  # the server may send short pages
             sent = urlencode([*query.items(), *ids], safe=",")
             found = await self._send(self._request(route, request, b"", sent))
             if found.status >= 300:
@@ -291,7 +291,7 @@ class PassThrough:
             paths = [root + _filled(rule.document, {"id": id}) for id in some]
             reads = [self._send(VendorRequest(method="GET", path=path)) for path in paths]
             for id, found in zip(some, await asyncio.gather(*reads), strict=True):
-                if found.status == 404:  # it was deleted there
+                if found.status == 404:  # the job was deleted there
                     continue
                 if found.status >= 300:
                     return _response(found)
@@ -323,7 +323,7 @@ class PassThrough:
         return _response(await self._send(sent))
 
     async def _send_shared(self, request: VendorRequest) -> VendorResponse:
-        """Return the response to a request without a token, which equal ones meanwhile share.
+        """Return the response to a request without a token, shared by concurrent ones of its path.
 
         Otherwise anyone could take all threads.
         """
@@ -336,7 +336,7 @@ class PassThrough:
             def forget(done: asyncio.Future[VendorResponse]) -> None:
                 del self._shared_by_path[request.path]
                 if not done.cancelled():
-                    done.exception()  # no one may be waiting for it any more
+                    done.exception()  # else asyncio logs it if no request waits any more
 
             sending.add_done_callback(forget)
         return await asyncio.shield(sending)
@@ -345,7 +345,7 @@ class PassThrough:
         """Check the device that the path names, if it names one.
 
         Raises:
-            NotFound: It is another one.
+            NotFound: The path names another device.
         """
         if parameter and request.path_params[parameter] != self._remote_name:
             raise self._no_device(parameter, request)
@@ -407,13 +407,13 @@ class PassThrough:
             request: The client's request.
             body: Body to send.
             query: Query to send; None for the client's.
-            tokens: Where the client's token was; the first one gets the key.
+            tokens: Fields or query parameters of the client's token; the first one gets the key.
         """
         path = _filled(route.path, request.path_params)
         query = request.url.query if query is None else query
         root: str = request.scope["root_path"]
         return VendorRequest(
-            method=route.method,  # GET for HEAD: a list is read
+            method=route.method,  # GET also for HEAD, because lists are read and filtered
             path=root + path + (f"?{query}" if query else ""),
             content_type=request.headers.get("content-type", ""),
             accept=request.headers.get("accept", ""),

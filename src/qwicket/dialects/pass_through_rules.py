@@ -30,7 +30,7 @@ class Submitted(NamedTuple):
 
     Attributes:
         devices: Names of the device, by field; None if one is not a text. All are checked, because
-            the other server may read any.
+            the device's own server may read any.
         shots: Shots of all circuits.
     """
 
@@ -44,12 +44,12 @@ class Submits:
 
     Attributes:
         read: Reads the fields of the body, not decoded, under the limits.
-        foreign: Fields of the body that name something of the machine's one account, such as a
-            session, which may be another user's. They must be absent or null.
+        foreign: Fields of the body that name something of the one account at the device's own
+            server, such as a session, which may be another user's. They must be absent or null.
         id: Field of the response with the job's id; dots lead to a field of a field.
         device: Parameter of the path with the name of the device, if it has one.
-        tokens: Fields of the body with the client's token, which are not sent. The first one is
-            sent with the machine's key.
+        tokens: Fields of the body with the client's token, which is not sent. The first field is
+            sent with the key of this server's account.
     """
 
     read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
@@ -64,11 +64,11 @@ class OfJob:
     """The path or the query names a job, or a part of one, which has an id of its own.
 
     Attributes:
-        document: Path at which a job is read.
+        document: Path at which a job or part is read by its id. Used only with `parent`.
         parent: Field of a part's document with the id of its job; None if parts have no ids.
         cancels: Whether the request cancels the job.
         device: Parameter of the path with the name of the device, if it has one.
-        query: Where the query has the job's id; None if the path has it.
+        query: Where the query has the job's id; None if the path has it, as `id`.
     """
 
     document: str = ""
@@ -85,10 +85,10 @@ class JobInQuery:
     Attributes:
         id: Parameter with the job's id.
         read: Reads the id, also where another parameter has it.
-        others: Other parameters that can have it. They are not sent, because the machine might
-            prefer them.
-        tokens: As for `Submits`.
-        absent: Returns the error for the id of no job of the account.
+        others: Other parameters that can have the id. They are not sent, because the device's own
+            server might prefer them.
+        tokens: Parameters with the client's token, as for `Submits`.
+        absent: Returns the error for an id of which the account has no job.
     """
 
     id: str
@@ -115,10 +115,10 @@ class ListsJobs:
         ids: Query parameter that selects jobs by their ids.
         limit: Query parameter with the number of jobs.
         max_jobs: Largest number of jobs.
-        default: Number of jobs without that parameter.
+        default: Number of jobs without `limit`.
         next: Query parameter, and field of the response, with the position of the next page; None
             if a list has one page.
-        no_null: Beginnings of user agents that fail if that field is null.
+        no_null: Beginnings of user agents that fail if the field `next` is null.
         separator: Between ids in one parameter; empty if each id has a parameter of its own.
         is_strict: Whether unknown ids are refused; else they are left out.
     """
@@ -157,8 +157,8 @@ class ReadsJobs:
         item: Field of that response with the job.
         id: Field of the job with its id.
         page: Returns the number and the length of the page that a query asks for.
-        response: Returns the content of the response: of the jobs of a page, its number, its
-            length, and the number of all jobs.
+        response: Returns the content of the response, from the jobs of a page, the page's number
+            and length, and the number of all jobs.
     """
 
     document: str
@@ -174,7 +174,7 @@ class OfDevice:
 
     Attributes:
         device: Parameter of the path with its name.
-        is_open: Whether clients send no token.
+        is_open: Whether no token is needed, because clients send none.
     """
 
     device: str
@@ -186,10 +186,10 @@ class ListsDevices:
     """The response is a list of devices.
 
     Attributes:
-        names: Fields of each with its name, one of which is that in the device's file.
+        names: Fields that name a device. One of them has the name that the device's file gives.
         items: Field of the response with the devices; None if the response is the list.
         others: Other fields of the response.
-        is_open: Whether clients send no token.
+        is_open: As for `OfDevice`.
     """
 
     names: tuple[str, ...]

@@ -23,8 +23,8 @@ class DialectSettings:
 
     Attributes:
         public_url: The server's public URL, if it differs from that of its sockets.
-        access_token_s: Life of an access token for clients that renew it.
-        ibm_access_token_s: Life of an access token for clients that do not renew it.
+        access_token_s: Life of an access token in seconds, for clients that renew it.
+        ibm_access_token_s: The same for clients of IBM that do not renew it.
         in_force: Returns all settings of the server by name, without secrets, for administrators.
     """
 
@@ -41,7 +41,7 @@ class Registration(Description):
     Attributes:
         name: Its name in paths (`/docs/NAME`), in jobs, and in lists of devices.
         mounts: Functions that make its applications, as "module:function", by the beginning of
-            their paths. They are imported at the first request.
+            their paths. They are imported when first needed.
         aliases: Other beginnings of paths and those in `mounts` that they stand for; its
             description does not name them.
         shows: Formats of its clients' programs by family: the dialect shows the devices that read

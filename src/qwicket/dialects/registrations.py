@@ -70,7 +70,7 @@ def descriptions(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str,
 
 
 def shown_by(family: Family, formats: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the names of the dialects that show devices of a family: first the native one.
+    """Return the names of the dialects that show devices of a family, the native one first.
 
     Args:
         family: Family of the devices.

@@ -35,8 +35,8 @@ DELIVERED: Final = "qwicket.delivered"
   handles them.
 - `STREAM_BODY`, `BOUND_BODY`: functions that stream the body, or bound it by another limit.
 - `BODY_BEFORE_SIGN_IN`: function that counts the body in the memory for requests before sign-in.
-- `REFUSAL`: error with which the dialect responds in place of handling the request.
-- `RESPONSE_MEMORY`: memory of a large response.
+- `REFUSAL`: if set, the error with which the dialect responds in place of handling the request.
+- `RESPONSE_MEMORY`: the `ResponseMemory` of the request.
 - `DELIVERED`, from server/connection.py: function to call after the response was sent; it returns
   an awaitable of whether the client has received the response.
 """
@@ -47,7 +47,7 @@ class Request(starlette.requests.Request, Generic[B]):
     """One request.
 
     Attributes:
-        payload: The body as its route decodes it; None where the route declares no body.
+        payload: The body as its route decodes it; not set where the route declares no body.
     """
 
     payload: B
@@ -98,7 +98,7 @@ class Request(starlette.requests.Request, Generic[B]):
         return secret.strip() if given.lower() == scheme else None
 
     async def body_before_sign_in(self) -> bytes:
-        """Return the body before sign-in, counted in the memory budget for such bodies alone."""
+        """Return the body before sign-in. Such bodies have a memory budget of their own."""
         self.scope[BODY_BEFORE_SIGN_IN]()
         return await self.body()
 
@@ -111,7 +111,6 @@ class Request(starlette.requests.Request, Generic[B]):
         """Yield the body as it arrives, bounded by the limit of this name."""
         self.scope[STREAM_BODY](limit)
         while True:
-            # Starlette's own stream would wrap a refusal.
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect

@@ -29,12 +29,12 @@ def json(value: Any, status: int = 200, **headers: str) -> Response:
 async def json_in_thread(
     render: Callable[[], Any], status: int = 200, *, is_small: bool = False, **headers: str
 ) -> Response:
-    """Return the value that `render` returns as JSON, rendered and encoded off the event loop.
+    """Return the value of `render` as a JSON response, made in a thread unless `is_small`.
 
     Args:
         render: Returns the value to encode, or bytes that are JSON already.
         status: Status of the response.
-        is_small: Whether this takes about a millisecond at most, so that no thread is needed.
+        is_small: Whether rendering and encoding take at most about a millisecond.
         headers: Headers of the response.
     """
     if is_small:

@@ -99,10 +99,10 @@ class Body(Generic[B]):
     """The body of a request.
 
     Attributes:
-        parse: Makes the payload from the bytes. A large body is parsed in a thread.
-        struct: Its type in the documentation.
+        parse: Makes the payload from the bytes; runs in a thread for a large body.
+        struct: Type of the body in the documentation; None if it shows none.
         limit: Name of the limit on its size.
-        inline_bytes: Up to this size it is parsed on the event loop.
+        inline_bytes: Up to this size the body is parsed on the event loop.
         holds_token: Whether the token is in the body, which is then decoded before sign-in.
     """
 
@@ -173,8 +173,8 @@ class Route:
 class Dialect:
     """One dialect as an ASGI application.
 
-    It never lets an exception out: every error becomes a body that the vendor's clients understand,
-    and an unexpected one is logged once, under the request's id.
+    An error becomes a body that the vendor's clients understand, and an unexpected one is logged
+    once, under the request's id. Once the response has begun, an exception is raised instead.
 
     Args:
         handlers: Do the work.
@@ -182,13 +182,14 @@ class Dialect:
         error_body: Renders an error.
         error_type: Content type of those bodies.
         error_headers: Headers of those responses.
-        recast: Replaces an error whose own status the vendor's clients would misunderstand.
+        recast: Replaces an error whose own status the vendor's clients would misunderstand, and
+            returns other errors unchanged.
         challenge: Name of the authentication scheme in `WWW-Authenticate`.
         collapse_slashes: Whether empty segments of a path are ignored, as clients write them.
         canonical: Returns a path as the routes write it, where clients write it in several ways.
         hides: Beginnings of paths at which an unknown path or method needs a token as well, unless
             all methods of the path are open. Each ends with a slash.
-        versions: Handlers of the paths that begin so, where a version has its own.
+        versions: Handlers that serve paths in place of `handlers`, by the beginning of the paths.
     """
 
     def __init__(
@@ -270,7 +271,7 @@ class Dialect:
         return response
 
     def route(self, method: str, path: str) -> Route | None:
-        """Return the route that serves this method at this path below the dialect's address."""
+        """Return the route of a method and path below the dialect's address; None without one."""
         return self._find(self._canonical_path(path))[0].get(method)
 
     def _canonical_path(self, path: str) -> str:
@@ -313,7 +314,7 @@ class Dialect:
 
 
 async def _response(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
-    """Call a route; an error may have a response of the route's own."""
+    """Call a route. Its `on_error` may return the response to an error."""
     try:
         return await _call(handlers, route, request)
     except QwicketError as error:
@@ -324,7 +325,10 @@ async def _response(handlers: Handlers, route: Route, request: Request[Any]) -> 
 
 
 async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
-    """Sign in, check the scope, decode the body, and only then call the handler."""
+    """Sign in, check the scope, decode the body, and only then call the handler.
+
+    Open routes need no sign-in, and a body that holds the token is decoded before it.
+    """
     body, access = route.body, route.access
     pass_through = request.scope.get(PASS_THROUGH)
     if pass_through is not None and pass_through.concerns(route):
@@ -350,7 +354,8 @@ async def _passed_on(
 ) -> Response:
     """Sign in, check the scope, and pass a request on.
 
-    Most open routes need a token here, because the request uses this server's account there.
+    Even an open route needs a token unless its rule is open, because the request uses this
+    server's account at the device's own server.
     """
     response = await pass_through.respond_openly(route, request)
     if response is not None:

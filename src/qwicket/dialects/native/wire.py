@@ -58,7 +58,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
-        LimitExceeded: A field has too many items.
+        LimitExceeded: A field is too large, too deep or has too many keys.
     """
     body = decode(text, _submit_decoder)
     for field in ("inputs", "outputs", "tags"):
@@ -82,6 +82,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
 
 
 def _source(program: msgspec.Raw) -> bytes:
+    """Return a program that was sent as text, or as JSON in place of text."""
     raw = bytes(program)
     if raw[:1] != b'"':
         return raw
@@ -143,7 +144,7 @@ def poll_after_s(job: Job, position: QueuePosition | None) -> int | None:
 
 
 def job_list(jobs: list[Job], limit: int) -> schema.jobs.JobList:
-    """Return a page of jobs. `next` is the `before` of the following page, null on the last."""
+    """Return a page of jobs. `next` is the `before` of the following page; null if not full."""
     following = jobs[-1].seq if len(jobs) == limit else None
     return schema.jobs.JobList(jobs=_list(job(each) for each in jobs), next=following)
 

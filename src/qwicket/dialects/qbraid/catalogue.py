@@ -50,7 +50,7 @@ def _title(view: DeviceView) -> str:
 
 
 def _pricing(device: Device) -> dict[str, float]:
-    """Return the parts of a device's cost in credits; each is 0 if it has none."""
+    """Return the parts of a device's cost in credits; all are 0 if the device has no cost."""
     cost = device.spec.cost or DeviceCost()
     return {
         "perTask": cost.per_job,

@@ -60,7 +60,7 @@ def opening(text: bytes, limits: Limits) -> Opening:
 
     Raises:
         InvalidRequest: A field is wrong.
-        LimitExceeded: A document is too large.
+        LimitExceeded: The tags or the metadata are too large or nested too deeply.
     """
     body = decode(text or b"{}", _decoder)
     fields = GroupFields(
@@ -72,12 +72,12 @@ def opening(text: bytes, limits: Limits) -> Opening:
 
 
 def mark_cancelled(group: Group) -> bytes:
-    """Return the vendor fields of a group that its user has cancelled."""
+    """Return the vendor fields of a group, changed to say that its user has cancelled it."""
     return msgspec.json.encode(msgspec.structs.replace(_group_fields(group), is_cancelled=True))
 
 
 def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
-    """Return the status of a group. A CLOSED one takes no more jobs but has unfinished ones."""
+    """Return the status of a group. A CLOSED group takes no more jobs and has unfinished ones."""
     if _group_fields(group).is_cancelled:
         return "CANCELLED"
     if group.is_open(now):

@@ -1,4 +1,4 @@
-"""Handlers and helpers of all generations: sign in, find, submit, search, cancel, delete."""
+"""Handlers and helpers of registry, v0 and v1: sign in, find, submit, search, cancel, delete."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
 """Headers that may hold a token, in the order of precedence: some clients send two."""
 _PAGE_BYTES: Final = 16 << 20
-"""A list ends when the tags and options of its jobs exceed this. With the default `options_bytes`,
-a hundred jobs never do."""
+"""A page is refused if the tags and options of its jobs exceed this. With the default
+`options_bytes`, a hundred jobs never do."""
 _ROWS_PER_TURN: Final = 20
+"""Jobs of a page that are read before other requests may run."""
 
 
 class JobRow(NamedTuple):
@@ -113,7 +114,7 @@ class CommonHandlers:
         return group.id
 
     async def _find(self, actor: Actor, name: str) -> Job:
-        """Return a job by any of the three spellings of its id.
+        """Return a job by its id on this server or by any of qBraid's spellings (see `ids`).
 
         Raises:
             NotFound: The job does not exist, or is not visible to the actor.
@@ -140,7 +141,12 @@ class CommonHandlers:
         device: str | None = None,
         group: str | None = None,
     ) -> tuple[list[JobRow], int]:
-        """Return one page of the actor's jobs, newest first, and how many there are in all."""
+        """Return one page of the actor's jobs, newest first, and how many jobs match in all.
+
+        Raises:
+            InvalidRequest: A filter contains a NUL character.
+            LimitExceeded: There are too many tags, or the page is too large.
+        """
         maximum = self.limits.requests.tags
         if len(tags) > maximum:
             detail = f"A search is for at most {maximum} tags (limit tags), not {len(tags)}."
@@ -166,7 +172,7 @@ class CommonHandlers:
             except NotFound:  # it was deleted meanwhile
                 continue
             size += row.vendor_fields.size_bytes
-            if size > _PAGE_BYTES:  # pages have numbers, so what is left out would be on none
+            if size > _PAGE_BYTES:  # a job left out here would be on no page
                 raise LimitExceeded(
                     f"The tags and options of these jobs exceed {_PAGE_BYTES >> 20} MiB: list fewer"
                     " jobs in a page.",
@@ -193,7 +199,7 @@ class CommonHandlers:
 
 
 def filter_accepts(query: Mapping[str, str], name: str, *accepted: str) -> bool:
-    """Return whether the value of a filter, such as `vendor`, is absent or one of `accepted`."""
+    """Return whether a filter, such as `vendor`, is absent or one of `accepted` in any case."""
     return query.get(name, accepted[0]).lower() in accepted
 
 

@@ -1,7 +1,8 @@
 """Ids of jobs, groups and devices in qBraid's spellings.
 
-A job has one id in three spellings: `_id`, its first 24 hexadecimal digits; and the name of its
-device in the v0 or v1 spelling, followed by 20 letters and digits that encode the whole id.
+Clients see the id of a job in three spellings: `_id`, its first 24 hexadecimal digits; and a text
+that begins with the device's name in v0 or v1, and ends in 20 letters and digits that encode the
+whole id.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TAIL: Final = re.compile(r"[0-9a-z]{20}")
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{24}")
 _PART_BITS: Final = 16
-"""Lowest bits of a UUID of this server; they are 0 in the id of a job or group."""
+"""Number of the lowest bits of a UUID of this server, which are 0 in ids of jobs and groups."""
 _LOW_BITS: Final = 46
 _HIGH_BITS: Final = 12
-"""Random bits of a UUID of version 7, after and before its 2 bits of the variant."""
+"""Numbers of random bits of a UUID of version 7 after and before its variant (2 bits), without
+the `_PART_BITS`."""
 
 
 def tail(id_text: str) -> str:

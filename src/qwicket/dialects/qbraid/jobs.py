@@ -62,7 +62,7 @@ def v1_document(row: JobRow) -> dict[str, Any]:
 
 
 def v0_document(row: JobRow, owner: str, email: str) -> dict[str, Any]:
-    """Return a job for v0. It has no `metadata`, because clients then lose the counts."""
+    """Return a job for v0. It has no `metadata`: with that field clients lose the counts."""
     job, vendor_fields = row.job, row.vendor_fields
     is_final = job.state.is_final
     return {
@@ -150,9 +150,9 @@ def _position(row: JobRow) -> int | None:
 
 
 def v1_result(job_results: JobResults, vendor_fields: VendorFields) -> dict[str, Any]:
-    """Return a result for v1; the result of a batch has one entry per program.
+    """Return a result for v1, with one entry per circuit for a batch or for several circuits.
 
-    Each entry has an equal share of the cost, so that the costs of all add up to that of the job.
+    Each entry has an equal share of the cost, so that the shares add up to the cost of the job.
     """
     job, parts = job_results.job, job_results.parts
     order = -1 if vendor_fields.device in ids.ALIASES else 1
@@ -167,7 +167,7 @@ def v1_result(job_results: JobResults, vendor_fields: VendorFields) -> dict[str,
 
 
 def v0_result(job_results: JobResults) -> dict[str, Any]:
-    """Return a result for v0. It has no counts if the job is a batch, because v0 has no batches."""
+    """Return a result for v0, without counts if the job has several circuits: v0 has no batches."""
     part = job_results.parts[0]
     if len(job_results.parts) > 1 or not isinstance(part, Outcome):
         return {"runnerVersion": "", "runnerSeed": None}
@@ -203,7 +203,7 @@ def _rows(part: Outcome, order: int) -> Iterator[list[int]]:
 
 
 def _atoms(part: Outcome) -> Iterator[dict[str, Any]]:
-    """Yield shots in Braket's form, where an atom in the Rydberg state is lost: 0 in the end."""
+    """Yield shots in Braket's form. An atom in the Rydberg state is lost: 0 in `post_sequence`."""
     for levels in part.each_sample():
         seen = [1 - level for level in levels]
         yield {"success": True, "pre_sequence": [1] * len(levels), "post_sequence": seen}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PAGE: Final = 50
+"""Length of a page by default."""
 _LONGEST_PAGE: Final = 100
 _MAX_PAGES: Final = 1_000_000_000
 _FILTERS: Final = ("status", "statusGroup", "search", "tags", "vendor", "provider")
@@ -50,7 +51,7 @@ def unfiltered_page(query: Mapping[str, str]) -> tuple[int, int]:
 
     Raises:
         InvalidRequest: As for `page`.
-        NotOffered: The query has a filter.
+        NotOffered: The query has a filter other than `all`.
     """
     for name in _FILTERS:
         if query.get(name, "all") != "all":

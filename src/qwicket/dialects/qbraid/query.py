@@ -1,8 +1,8 @@
-"""The Mongo-like queries of the oldest generation, evaluated over a user's own documents.
+"""The Mongo-like queries of the oldest generation, for a user's own documents and for devices.
 
-A query is a JSON object whose conditions must all hold: a value means equality, an object contains
-operators, and dots in names reach into objects. `$regex` supports only literal text, `^`, `$` and
-`.*`, so that no pattern takes long.
+A query is a JSON object whose conditions must all hold: a value means equality, an object whose
+keys begin with `$` contains operators, and dots in names reach into objects. `$regex` supports only
+literal text, `^`, `$` and `.*`, so that no pattern takes long.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def parse(fields: Mapping[str, Any]) -> Query:
     """Parse the fields of a query.
 
     Raises:
-        InvalidRequest: An operator or pattern is not supported.
+        InvalidRequest: An operator, its operand or a pattern is not supported.
         LimitExceeded: There are too many conditions.
     """
     found: list[Condition] = []
@@ -113,6 +113,7 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 def _equals(operand: Any) -> Test:
     if operand is None:
         return lambda value: value is None or value is _ABSENT
+    # In Python True == 1, but in JSON they differ.
     return lambda value: isinstance(value, bool) is isinstance(operand, bool) and value == operand
 
 
@@ -132,7 +133,7 @@ def _is_one_of(name: str, operand: Any, *, is_in: bool) -> Test:
 
 
 def _compares(compare: Callable[[Any, Any], bool], operand: Any) -> Test:
-    """Return a test that compares numbers with numbers or texts with texts; others do not hold."""
+    """Return a test that compares numbers or texts; values of different types do not pass it."""
     kinds = (int, float) if isinstance(operand, int | float) else (str,)
     return lambda value: (
         isinstance(value, kinds) and isinstance(operand, kinds) and compare(value, operand)

@@ -28,8 +28,9 @@ _NUMBERS: Final = ("shots", "circuitNumQubits", "circuitDepth")
 _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
 _REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
 _PAGE: Final = 100
+"""Documents that a search reads at once."""
 _MAX_BYTES: Final = 4 << 20
-"""A search ends with the document that makes its response larger than this."""
+"""A search ends with the document with which the found ones, as stored, reach this size."""
 _MAX_DIGITS: Final = 18
 _BITS: Final = 103
 """Bits of a number that fits into 20 letters and digits."""
@@ -75,7 +76,7 @@ class Registry:
         """Register a job. A job that is registered already is not changed.
 
         Returns:
-            Its id, whose tail is a hash of the device and the vendor's id.
+            The job's id, whose tail is a hash of the device and the vendor's id.
 
         Raises:
             InvalidRequest: A field is missing or malformed.
@@ -116,7 +117,8 @@ class Registry:
         """Return a document. Its status is changed if `status` and `qbraidStatus` are both given.
 
         Raises:
-            NotFound: The document does not exist, or belongs to another user.
+            NotFound: The document does not exist, belongs to another user, or is about a device
+                that the actor's token is not for.
             InvalidRequest: The status is unknown.
             Forbidden: The actor's token may not change jobs.
         """
@@ -140,7 +142,7 @@ class Registry:
     async def search(
         self, actor: Actor, email: str, query: Query, maximum: int
     ) -> list[dict[str, Any]]:
-        """Return the user's documents that match a query, newest first, up to 4 MiB of them."""
+        """Return the user's documents that match a query, newest first, up to about 4 MiB."""
         found: list[dict[str, Any]] = []
         before: int | None = None
         left = _MAX_BYTES

@@ -34,7 +34,7 @@ _GROUPS: Final = {
 
 
 def status(job: Job) -> str:
-    """Return the status of a job. A job that has started stays RUNNING until it ends."""
+    """Return the status of a job. A job that is queued again after its start stays RUNNING."""
     if job.state is JobState.QUEUED and job.started_at is not None:
         return _STATUS[JobState.RUNNING]
     return _STATUS[job.state]

@@ -123,7 +123,7 @@ class ProgramText(NamedTuple):
 
 
 class ParsedJob(NamedTuple):
-    """A submission of either version. Device and group still have their names in that version."""
+    """A submission of either version. Until `for_device`, the device has its name there."""
 
     device: str
     programs: tuple[ProgramText, ...]
@@ -134,7 +134,7 @@ class ParsedJob(NamedTuple):
     group: str | None = None
 
     def for_device(self, device: Device, qrn: str) -> ParsedJob:
-        """Return the submission with the device's name on this server.
+        """Return the submission with both names of the device: on this server, and in v1.
 
         Args:
             device: The device.
@@ -195,7 +195,7 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
 
     Raises:
         InvalidRequest: A field is malformed.
-        LimitExceeded: A document is too large.
+        LimitExceeded: The tags or the options are too large or nested too deeply.
         NotOffered: The program is in a format that no device here runs.
     """
     body = decode(text, _v1_decoder)
@@ -223,7 +223,7 @@ def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
     """Return the device that a submission of v1 names, and the shots of all its programs.
 
     Raises:
-        InvalidRequest: `shots` is not a number.
+        InvalidRequest: `shots` is not a whole number.
     """
     device = decode_or_none(texts, fields.get("deviceQrn"))
     shots = decode_field(fields.get("shots", _NULL), _shots_decoder, "shots")
@@ -233,7 +233,7 @@ def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
 
 
 def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
-    """Return the submission in a body of v0; raises as `parse_v1`."""
+    """Return the submission in a body of v0. Raises the errors of `parse_v1`."""
     body = decode(text, _v0_decoder)
     unsupported = {
         "preflight": body.preflight,
@@ -298,10 +298,10 @@ def _program_text(program: Program) -> ProgramText:
 
 
 def _v0_program_text(body: V0Body) -> ProgramText:
-    """Return the program of a body, which may have OpenQASM beside another program.
+    """Return the program of a body, which may have OpenQASM as a description of another program.
 
-    The OpenQASM then only describes the other program. So an IonQ circuit or an analog program is
-    run itself. Beside QIR the OpenQASM is run, and of other kinds, which no device here runs.
+    An IonQ circuit or an analog program is run in place of the OpenQASM. Beside any other program
+    the OpenQASM is run: beside QIR, and beside kinds that no device here runs.
     """
     for name, format_, given in (
         ("ionqCircuit", "ionq.circuit.v0", body.ionq_circuit),
@@ -328,7 +328,7 @@ def _v0_program_text(body: V0Body) -> ProgramText:
 
 
 def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
-    """Return a program that was sent as text, or as the JSON object in place of its text."""
+    """Return a program that was sent as text or, if its format is JSON, as an object."""
     raw = bytes(data)
     if raw[:1] == b"{" and not format_.startswith(("qasm", "qir")):
         return ProgramText(format_, raw.decode(), is_object=True)
@@ -339,7 +339,7 @@ def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
 
 
 def _unwrapped(raw: msgspec.Raw) -> msgspec.Raw:
-    """Return the JSON object in a text: clients of v0 send objects as text."""
+    """Return JSON that may be wrapped in a text, as clients of v0 send objects."""
     if bytes(raw)[:1] != b'"':
         return raw
     text: str = _text_decoder.decode(raw)

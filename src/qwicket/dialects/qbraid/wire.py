@@ -29,10 +29,10 @@ class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Fields for qBraid's clients alone; stored with the job, and read by this dialect only.
 
     Attributes:
-        device: QRN of the device.
+        device: QRN of the device; empty until the device is found.
         formats: Name of each program's format, as submitted.
         is_batch: Whether the programs were in a list, even of one.
-        objects: Numbers of the programs that were sent as JSON objects, not as text.
+        objects: Indices of the programs that were sent as JSON objects, not as text.
         tags: Tags as submitted.
         options: Options as submitted.
         n_qubits: Number of qubits, as submitted.
@@ -77,7 +77,7 @@ _CODES: Final = (
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return the error of a device that is off as a conflict: clients would repeat a 503."""
+    """Return an error, as a conflict if a device is off, because clients would repeat a 503."""
     if isinstance(error, Unavailable) and error.field == "device":
         return Conflict(error.detail, field=error.field)
     return error

@@ -24,8 +24,8 @@ class Name(NamedTuple):
     """Parsed name of a device.
 
     Attributes:
-        device_names: Names that the device may have on this server, on which names of labs' devices
-            may begin with the provider.
+        device_names: Names that the device may have on this server, where the name of a lab's
+            device may begin with the provider.
         provider: Provider of the device.
         kind: `simulator` or `hardware`; None in a short name.
     """

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 _RESULT_WAIT_S: Final = 2.0
 """How long a read of a result waits: published programs read once, right after submission."""
 _SMALL_BYTES: Final = 16 << 10
+"""Longest text of a job that is read on the event loop."""
 
 
 class Handlers:
-    """Handlers of version 3, whose token is in a header; version 2 has most of them."""
+    """Handlers of version 3, whose token is in a header; those of version 2 inherit from them."""
 
     _version = "v3"
 
@@ -57,7 +58,7 @@ class Handlers:
         return Response(listed, media_type="application/json")
 
     async def _list_once(self, base_url: str) -> bytes:
-        """Return the list of devices, made once for many requests."""
+        """Return the list of devices, made once for concurrent requests."""
         if base_url not in self._listing:
             task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
             task.add_done_callback(lambda _: self._listing.pop(base_url))
@@ -106,7 +107,7 @@ class Handlers:
         return _status(job)
 
     async def get_job_result(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the result of a job, or its status if it does not end within 2 s."""
+        """Read the result of a job, or its status if it fails or does not end within 2 s."""
         is_old, id_text = _is_old(request), wire.job_id(request.query_params)
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
         if job.state is not JobState.COMPLETED:
@@ -168,7 +169,7 @@ class V2Handlers(Handlers):
 
 
 def old_refusal(error: QwicketError, request: Request[Any]) -> Response | None:
-    """Return an error that ends the polling of old clients; None if the client is not old."""
+    """Return an error that ends the polling of old clients; None for other errors or clients."""
     if _is_old(request) and isinstance(
         error, Forbidden | NotFound | Unauthenticated | wire.UnknownJob
     ):
@@ -182,7 +183,7 @@ def _is_old(request: Request[Any]) -> bool:
 
 
 def _status(job: Job, is_old: bool = False) -> Response:
-    """Return the status of a job: 406 if it failed."""
+    """Return a response with the status of a job: 406 if it failed or was cancelled."""
     body = wire.job_status(job)
     return json(_render(body, is_old), 406 if body["status"] == "ERROR" else 200)
 

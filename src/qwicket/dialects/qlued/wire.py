@@ -57,19 +57,23 @@ _NO_JSON: Final = "The encoding of your json seems not work out!"
 _MAX_FIELDS: Final = 16
 """Limit on the fields of a form. Clients send three."""
 _KEYS_EACH: Final = 10
-"""Limit on the colons of an experiment: it has a name and four or five keys."""
+"""Colons per experiment above which a job's shots are not counted: five or six are usual, one
+after its name and after each key."""
 _LENIENT_BYTES: Final = 64 << 10
 """Longest text for Python's JSON parser, which blocks all other requests while it runs."""
 
 
 class Unprocessable(InvalidRequest):
-    """A required field is missing or not a text. `field` is a path with dots."""
+    """The body or query cannot be read, or a field is missing or of the wrong type.
+
+    `field` is a path with dots.
+    """
 
     status = 422
 
 
 class JobRejected(InvalidRequest):
-    """The body is complete, but not a valid job."""
+    """The request is complete, but its job is invalid, unknown or not accepted."""
 
     status = 406
 
@@ -168,7 +172,7 @@ def job_id(query: QueryParams) -> str:
     """Return the id of the job in a query. It may be any text.
 
     Raises:
-        Unprocessable: The id is missing.
+        Unprocessable: The id is missing, or `json` is malformed.
     """
     found = query.get("job_id")
     if found is None and "json" in query:
@@ -226,7 +230,7 @@ def _missing(where: str, name: str) -> Unprocessable:
 
 
 def submission(device: Device, job: bytes, limits: Limits) -> Submission:
-    """Return the submission of a job's text, whose content its format's reader checks.
+    """Return the submission of a job's text. The parser of its format checks the experiments.
 
     Raises:
         JobRejected: The text is not a JSON object.
@@ -247,21 +251,25 @@ def outline_v2(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
 
     Raises:
         Unprocessable: There is no job, or it is not a text.
-        JobRejected: It is not a JSON object, or has shots that cannot be counted.
+        JobRejected: The text is not a JSON object, or has shots that cannot be counted.
     """
     return Submitted({}, _all_shots(_text(fields.get("job", msgspec.Raw(b"")), "job").encode()))
 
 
 def outline_v3(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
-    """Return what is read of a submission of version 3 that is passed on; raises as the other."""
+    """Return what is read of a submission of version 3 that is passed on.
+
+    Raises:
+        JobRejected: There is no object `payload`, or it has shots that cannot be counted.
+    """
     return Submitted({}, _all_shots(bytes(fields.get("payload", b""))))
 
 
 def _all_shots(job: bytes) -> int:
     """Return the sum of the shots of all experiments, at least 1.
 
-    The machine's own parser may be more lenient than this one. What cannot be counted for certain
-    is refused, or it would run without a budget.
+    The parser of the device's own server may be more lenient than this one. Shots that cannot be
+    counted for certain are refused, because they would run without a budget.
     """
     try:
         experiments = unique_fields(job)
@@ -300,9 +308,10 @@ def _is_object_to_python(job: bytes) -> bool:
 
 
 def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
-    """Return the greatest number of shots of an experiment, for lists of jobs.
+    """Return the greatest number of shots of an experiment, or `maximum` for too many keys.
 
-    Each experiment is run with its own shots. The reader of programs reports malformed experiments.
+    Lists of jobs show this number. Each experiment is run with its own shots. The parser of
+    programs reports malformed experiments.
     """
     if job.count(b":") > _KEYS_EACH * max_experiments:
         return maximum

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 _SDK_VERSION: Final = "0.4.5"
 """Version that the registry's clients compare with their own."""
 _PAGE: Final = 10
+"""Jobs or documents in a list by default."""
 _MAX_PAGES: Final = 1_000_000_000
 _MAX_MINUTES: Final = 525_600
 """A year."""
 _OPENQASM: Final = ("qasm2", "qasm3")
 _TEXT_BYTES: Final = 1 << 20
-"""Longest OpenQASM that a job's document shows."""
+"""Size of the longest OpenQASM that a job's document shows."""
 
 
 class Handlers(CommonHandlers):
@@ -120,7 +121,7 @@ class Handlers(CommonHandlers):
     def _filtered(
         self, devices: list[dict[str, Any]], filters: Mapping[str, str]
     ) -> list[dict[str, Any]]:
-        """Return the devices whose fields equal the filters, both as text in any case."""
+        """Return the devices whose fields equal the filters as text, in any case."""
         wanted = [(name, text.lower()) for name, text in filters.items()]
         return [
             device
@@ -172,7 +173,7 @@ class Handlers(CommonHandlers):
         )
 
     async def _named(self, actor: Actor, request: Request[None], name: str) -> list[dict[str, Any]]:
-        """Return the job of this id, if any. It has its counts, which version 0.7 reads from it."""
+        """Return the job of this id, if any; with the counts of a small result for qbraid 0.7."""
         try:
             job = await self._find(actor, name)
             job = await self._gateway.first_polls.wait_if_ending_soon(
@@ -195,7 +196,8 @@ class Handlers(CommonHandlers):
     async def _has_short_text(self, row: JobRow) -> bool:
         """Return whether a job's document contains its OpenQASM, which clients put into results.
 
-        It does not without a depth, because clients then parse the text and fail if they cannot.
+        It does not if the client gave no depth: clients would then parse the text for it, and fail
+        if they cannot.
         """
         job, vendor_fields = row.job, row.vendor_fields
         if not job.state.is_final or vendor_fields.is_batch or vendor_fields.depth is None:

@@ -187,7 +187,7 @@ class Handlers(CommonHandlers):
         )
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the result of a job; for a failed batch, that of the programs that succeeded."""
+        """Read the result of a job; a failed batch has a result or an error for each program."""
         job = await self._named(actor, request)
         vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
         found = await self._gateway.results.of(job, request.response_memory)
@@ -295,7 +295,7 @@ class Handlers(CommonHandlers):
             raise InvalidRequest(detail, field="status")
         page, limit = params.page(request.query_params)
         maximum = self.limits.requests.list_page
-        # A thousand groups are read, even if few are returned.
+        # Up to `list_page` groups are read, even if few are returned.
         await request.response_memory.begin()
         found = await self._gateway.job_groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
@@ -330,7 +330,7 @@ class Handlers(CommonHandlers):
         return _success({"message": "Group deleted"})
 
     async def list_group_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """List the jobs of a group, newest first, without pages."""
+        """List the newest jobs of a group, at most `list_page` (a limit), without pages."""
         group = await self._group_named(actor, request)
         found, _ = await self._search(
             actor,
@@ -380,7 +380,7 @@ def page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
 
 
 def _names(text: str, maximum: int) -> tuple[str, ...]:
-    """Return the ids of a bulk operation from a text that contains a JSON list."""
+    """Return ids of jobs from a text that contains a JSON list."""
     try:
         names = _names_decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
