@@ -30,7 +30,7 @@ class Schemas:
         replaced: Replacements of types, or of fields, which are named STRUCT.FIELD.
 
     Attributes:
-        components: The schema of each struct, and of what they contain, by its name.
+        components: Schemas of the structs, and of the structs in their fields, by name.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Schemas:
         return self._of[struct]
 
     def described(self, kind: Any) -> Any:
-        """Return the type that the description has in place of another."""
+        """Return the type that the schemas show in place of `kind`, which may be `kind`."""
         if kind not in self._described:
             is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
             self._described[kind] = self._struct(kind) if is_struct else self._compound(kind)

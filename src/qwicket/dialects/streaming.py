@@ -1,7 +1,7 @@
-"""Large responses in chunks: encoded, held and sent without ever being copied as a whole.
+"""Large responses in chunks: encoded, held and sent without a copy of the whole.
 
 Copying a large response holds the interpreter lock, which blocks every other request. The next
-chunk is sent when the client has read so much that the connection takes more.
+chunk is sent once the client has read enough that the connection accepts more.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _ITEMS: Final = 1_000
 """Items of a list or object that are encoded at once."""
 _CHUNK_BYTES: Final = 128 << 10
+"""Usual size of a chunk; no chunk is more than twice as large."""
 _INLINE_BYTES: Final = 4 << 10
 """Parts up to this size are encoded in place."""
 
@@ -84,7 +85,7 @@ def raw(text: bytes) -> msgspec.Raw:
 
 
 def raw_base64(data: bytes) -> msgspec.Raw:
-    """Return bytes as base64 text, encoded in chunks."""
+    """Return bytes as a JSON string in base64, encoded in chunks."""
     step = 3 * (_CHUNK_BYTES // 4)
     texts = [b64encode(data[start : start + step]) for start in range(0, len(data), step)]
     return _whole_or_placeholder([b'"', *texts, b'"'], len(data))
@@ -132,7 +133,7 @@ def encode_in_chunks(render: Callable[[], Any]) -> tuple[deque[bytes], int]:
 
 
 def _coalesced(texts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield texts joined or split to chunks of about one size."""
+    """Yield texts joined or split to chunks of about `_CHUNK_BYTES`."""
     held: list[bytes] = []
     size = 0
     for text in texts:
@@ -154,11 +155,12 @@ def _split(text: bytes) -> Iterator[bytes]:
 
 
 class ChunkedResponse(Response):
-    """Response in chunks, each of which is released once it is sent.
+    """Response in chunks.
 
     Args:
-        chunks: Chunks of the body.
-        size_bytes: Total size of the chunks.
+        chunks: Chunks of the body, each of which is released once it is sent; or the body as bytes,
+            which are released at the end.
+        size_bytes: Size of the body.
         status: HTTP status.
         headers: Headers of the response.
         media_type: Media type of the body.
@@ -204,7 +206,7 @@ class ChunkedResponse(Response):
         )
         for chunk in self._chunks():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            # Bytes stay in memory as a whole until the end.
+            # A body of bytes stays in memory as a whole until the end.
             if memory is not None and not isinstance(self._body, bytes):
                 memory.release(len(chunk))
             await asyncio.sleep(0)  # other requests run, however fast the client reads

@@ -16,15 +16,18 @@ import msgspec
 from qwicket.model.errors import InvalidRequest
 
 SMALL_BODY_BYTES: Final = 64 << 10
-"""Up to this size a body is parsed on the event loop."""
+"""A body up to this size is parsed on the event loop, unless its route has another bound.
+
+An error quotes a value only from such a body, because the body is decoded again for this.
+"""
 _QUOTED_CHARS: Final = 100
 _MAX_FIELDS: Final = 16
 _MAX_VALUES: Final = 32
 _SECRET: Final = re.compile("token|password|secret|key", re.IGNORECASE)
-"""Fields whose values are never shown."""
+"""Part of the names of fields whose values are not shown in errors."""
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _ANY_KEY: Final = "[...]"
-"""How msgspec writes a step into an object whose keys are not fields."""
+"""What msgspec writes for any key of an object whose keys are data, not fields."""
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _EXPECTED: Final = re.compile(
@@ -65,13 +68,13 @@ def malformed_body(error: msgspec.DecodeError | UnicodeDecodeError) -> InvalidRe
 def invalid_field(
     error: msgspec.ValidationError, body: bytes, type_: Any, field: str = ""
 ) -> InvalidRequest:
-    """Return the error of a wrong value, such as `shots must be a whole number, not "a"`.
+    """Return the error of an invalid, missing or unknown field.
 
     Args:
         error: msgspec's error.
-        body: JSON text that was decoded.
-        type_: Type that it was decoded as.
-        field: Path of this JSON text, if it is a field of a larger body.
+        body: JSON text in which msgspec found the error.
+        type_: Type that the text should have.
+        field: Path of this text, if it is a field of a larger body.
     """
     reason, _, where = str(error).partition(" - at `$")
     where = where.rstrip("`")
@@ -87,7 +90,7 @@ def invalid_field(
 
 
 def quoted(value: object) -> str:
-    """Return a value for an error message: as JSON, cut to 100 characters."""
+    """Return a value for an error message: as JSON or else its `repr`, cut to 100 characters."""
     if isinstance(value, msgspec.Raw):
         return clip_text(bytes(value)[: 4 * _QUOTED_CHARS].decode(errors="replace"), _QUOTED_CHARS)
     if isinstance(value, str):
@@ -175,7 +178,7 @@ def _without_none(kind: Any) -> Any:
 
 
 def _shown_at(body: bytes, where: str) -> str:
-    """Return `, not VALUE` for the value at a path; empty if it is unknown."""
+    """Return `, not VALUE` for the value at a path; empty if it is unknown or the body is large."""
     if len(body) > SMALL_BODY_BYTES or _ANY_KEY in where:
         return ""
     try:

@@ -29,7 +29,7 @@ class ProcessDied(Exception):
 
 
 class JobNotStarted(Exception):
-    """The job was not started. It is queued again, without counting an attempt."""
+    """The job did not run, or was ended from outside. It is queued again; no attempt is counted."""
 
 
 class ExpressOverrun(Exception):
@@ -41,25 +41,26 @@ class RetrySeparately(Exception):
 
 
 class StoppedRemotely(Exception):
-    """The other cloud has stopped the job, or never started it."""
+    """The user cancelled the job, and the other cloud has stopped it or never got it."""
 
 
 class Unresolved(Exception):
-    """The other cloud does not say whether it has the job; the text says what a person can do."""
+    """It is unknown whether the other cloud has the job; the text says what a person can do."""
 
 
 class ForwardLog(Protocol):
     """Durable progress of forwarding a job to another cloud.
 
     The driver calls `record_intent` before it calls the vendor, and `record_sent` when the vendor's
-    id is known. After a crash in between, the job is found by its marker, so that it is never sent
-    twice. It calls `withdraw` if it is certain that nothing was sent. The calls are repeated while
-    the database does not respond, and raise `StaleLease` if another runner has the job.
+    id is known. After a crash in between, the driver looks for the job by its marker before it
+    sends the job again. It calls `withdraw` if it is certain that nothing was sent. Reads and
+    writes are repeated while the database does not respond. The writes raise `StaleLease` if
+    another runner has the job.
     """
 
     @property
     def cancel_asked(self) -> asyncio.Event:
-        """Set when the user cancels the job, which continues until its vendor reports its end."""
+        """Set when the user cancels the job. A sent job continues until its vendor ends it."""
 
     async def full_program(self) -> FullProgram:
         """Return the job's program."""
@@ -67,7 +68,7 @@ class ForwardLog(Protocol):
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
         """Record that the job is about to be sent with this marker, and return the stored record.
 
-        The marker of an earlier attempt is kept. After this, the job may be at the vendor.
+        The marker of an earlier attempt is kept. From now on, the job may be at the vendor.
 
         Args:
             marker: Text that finds the job there.
@@ -87,7 +88,7 @@ class ForwardLog(Protocol):
         """
 
     async def forget_sent(self) -> Forward:
-        """Forget the job's id at its vendor, which is another job's; return the rest."""
+        """Forget the job's id at its vendor, because it is another job's; return the new record."""
 
     async def record_response(self, response: bytes) -> None:
         """Record that the device's own server refused a request that was passed on."""
@@ -96,13 +97,13 @@ class ForwardLog(Protocol):
         """Delete the recorded intent, because nothing was sent."""
 
     async def is_held(self) -> bool:
-        """Return whether this run still has the job."""
+        """Return whether this run still has the job's lease."""
 
     async def pause_without_slot(self, seconds: float) -> None:
-        """Pause while another job may use this job's slot, and wait for a free slot.
+        """Pause while another job may use this job's slot, then wait until a slot is free.
 
-        The pause ends at once when the user cancels the job, and the wait also when the driver has
-        no slots.
+        When the user cancels the job, both end at once. The wait also ends when the driver has no
+        slots.
         """
 
     async def wait_turn(self) -> None:
@@ -117,7 +118,7 @@ class Driver(Protocol):
 
     @property
     def slots(self) -> int:
-        """Number of tasks that can run now."""
+        """Number of tasks that can run at the same time; it may change."""
 
     @property
     def jobs_per_task(self) -> int:
@@ -137,10 +138,10 @@ class Driver(Protocol):
 
         Raises:
             ProcessDied: The process died; the dispatcher decides about a retry.
-            JobNotStarted: No process could be started, the worker was ended by others, or the other
-                cloud did not take the job.
+            JobNotStarted: No process could be started, the worker was lost or ended from outside,
+                or the other cloud did not accept the job.
             ExpressOverrun: The job exceeded the bounds of an express slot, but not its own.
             RetrySeparately: One of several tiny jobs failed in a way that ended all of them.
-            StoppedRemotely: The vendor has cancelled the forwarded job.
+            StoppedRemotely: The user cancelled the job, and the vendor stopped it or never got it.
             Unresolved: A person must say whether the vendor has the job.
         """

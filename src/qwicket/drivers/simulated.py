@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment
 
 _JOBS_PER_TASK: Final = 16
-"""Limit on tiny jobs in one task of a worker. If the task fails, each is run again alone."""
+"""Limit on tiny jobs in one task of a worker. If the task fails, each job runs again alone."""
 
 _log = logging.getLogger(__name__)
 
 
 class SimulatedDriver:
-    """Runs the jobs of all simulated devices in the worker processes of one `Compute`.
+    """Runs the jobs of simulated devices in the worker processes of one `Compute`.
 
     Args:
         compute: Runs engines in worker processes.
@@ -97,7 +97,8 @@ class SimulatedDriver:
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure
         if isinstance(failure, WorkerLost):
-            # Nodes fail, are drained, reach their time limit. The second time, it may be the job.
+            # Nodes fail, are drained, or reach their time limit. The second time, the job may be
+            # the cause.
             fault = JobNotStarted if failure.times == 1 else ProcessDied
             raise fault(str(failure)) from failure
         if self._is_express and isinstance(failure, TimeLimitExceeded | MemoryLimitExceeded):

@@ -45,7 +45,7 @@ _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
 
 class _EngineFamily(Protocol):
-    """Interface of a family's package; a circuit is opaque to the code of this module."""
+    """Interface of a family's package. This module never looks into a circuit."""
 
     def unpack(self, blob: bytes, /) -> Sequence[Any]: ...
 
@@ -69,7 +69,7 @@ def run_jobs(
         jobs: Family, circuits and options of each, as `run` takes them.
 
     Returns:
-        What `run` returns of each, and the seconds that it took.
+        For each job, what `run` returns, and the seconds that it took.
     """
     return [_timed(*job) for job in jobs]
 

@@ -1,4 +1,4 @@
-"""Devices in Xanadu Cloud's JSON. Strawberry Fields compiles programs for them."""
+"""Devices in Xanadu Cloud's JSON, which Strawberry Fields reads to compile programs."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        """Return the holder of the request's access token. A token itself is refused."""
+        """Return the holder of the request's access token. A token in its place is refused."""
         held = request.token("bearer")
         return await self._gateway.access_tokens.actor(held, wire.DIALECT, request.client_address)
 

@@ -12,7 +12,7 @@ from qwicket.dialects.registration import Registration
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An error. `meta` has the messages about an invalid field, by its name.
 
-    `status` is the number of `status_code`, for Strawberry Fields up to 0.18.
+    `status` has the same number as `status_code`, for Strawberry Fields up to 0.18.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""Samples as NumPy files. These functions must run in a thread."""
+"""Samples as NumPy files. Encoding takes long, so these functions must run in a thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import JobResults
 
 NPY_TYPE: Final = "application/x-numpy"
-"""Media type that clients before `xcc` request: one array, not an npz file."""
+"""Media type that Strawberry Fields before `xcc` requests: one array, not an npz file."""
 
 
 def npz(job_results: JobResults) -> bytes:

@@ -1,7 +1,7 @@
 """The routes of Xanadu Cloud's API.
 
-Every path but that of the sign-in needs an access token, also for unknown methods. With a public
-`/healthz` the client's `ping()` would succeed with a wrong token.
+All of their paths except the sign-in's need an access token, even for unknown methods. With a
+public `/healthz`, the client's `ping()` would succeed with a wrong token.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _JOB: Final = OfJob("/jobs/{id}")
 _SIGN_IN: Final = "/auth/realms/platform/protocol/openid-connect/token"
-# Reading the header of a circuit is slow, so only short ones are read on the event loop.
+# The header of a circuit is read, too, so only shorter bodies than usual are parsed on the event
+# loop.
 _SUBMISSION: Final = Body(wire.submission, wire.SubmitBody, inline_bytes=4 << 10)
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -99,7 +100,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
-    """Return the dialect. Its clients renew their access tokens."""
+    """Return the dialect. Its access tokens are short-lived, because its clients renew them."""
     return Dialect(
         Handlers(gateway, settings.access_token_s),
         ROUTES,

@@ -50,7 +50,7 @@ _STATUSES: Final = {state: word for word, states in STATES.items() for state in 
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /jobs`. Clients before `xcc` send the circuit alone."""
+    """`POST /jobs`. Versions of Strawberry Fields before `xcc` send the circuit alone."""
 
     circuit: str
     name: str | None = None
@@ -65,7 +65,7 @@ class PatchBody(msgspec.Struct, frozen=True):
 
 
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Fields for Xanadu's clients alone; stored with the job, and read by this dialect only."""
+    """Fields that only Xanadu's clients need; stored with the job, read by this dialect alone."""
 
     name: str | None = None
     language: str = _USUAL_LANGUAGE
@@ -127,7 +127,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
 
 
 def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
-    """Return the devices that a submission names, and its shots, which its circuit has.
+    """Return the names of the device in a submission, and the shots in its circuit's header.
 
     Raises:
         InvalidRequest: There is no circuit, or its header is malformed.
@@ -145,7 +145,11 @@ def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
 
 
 def _target(requested: str | None, written: str) -> str:
-    """Return the requested device, from the field `target`, the circuit, or both if they agree."""
+    """Return the requested device, from the field `target`, the circuit, or both if they agree.
+
+    Raises:
+        InvalidRequest: Neither names a device, or they name two.
+    """
     target = written if requested is None else requested
     if not target:
         raise InvalidRequest("target must name a device.", field="target")
@@ -156,7 +160,7 @@ def _target(requested: str | None, written: str) -> str:
 
 
 def in_circuit(error: QwicketError) -> QwicketError:
-    """Return an error of a submission with the field's name in this dialect.
+    """Return a submission's error, with its `field` changed to the name in this dialect.
 
     Shots, modes and operations have no field of their own: the circuit declares them.
     """
@@ -166,10 +170,10 @@ def in_circuit(error: QwicketError) -> QwicketError:
 
 
 def check_cancel(text: bytes, _: Limits) -> None:
-    """Check that a change of a job is its cancellation.
+    """Check that the requested change of a job is its cancellation.
 
     Raises:
-        InvalidRequest: It is another change.
+        InvalidRequest: Another change is requested, or the body is malformed.
     """
     status = decode(text, _patch_decoder).status
     if status != CANCELLED:
@@ -193,7 +197,7 @@ def states(word: str | None) -> tuple[JobState, ...]:
 
 
 def access(text: str, token: str, life_s: float) -> dict[str, Any]:
-    """Return an access token as in OpenID Connect. The refresh token is always the user's token."""
+    """Return an access token as in OpenID Connect. The refresh token stays the user's token."""
     return {
         "access_token": text,
         "expires_in": round(life_s),
@@ -275,7 +279,7 @@ def recast(error: QwicketError) -> QwicketError:
 def problem(error: QwicketError) -> bytes:
     """Return the body of an error.
 
-    `detail` must be a text. For an invalid field clients show the texts in `meta` instead.
+    Clients need a text in `detail`. For an invalid field they show the texts in `meta` instead.
     """
     is_of_field = error.status == 400 and error.field is not None
     code = _CODES.get(error.status, error.code.replace("_", "-"))

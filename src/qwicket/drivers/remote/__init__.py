@@ -1,6 +1,6 @@
 """Driver of a device at another cloud: sends each job once, waits for its end, checks its result.
 
-`submission` sends it, `poller` waits for its end.
+`submission` sends a job, `poller` waits for its end.
 """
 
 from __future__ import annotations
@@ -62,18 +62,20 @@ if TYPE_CHECKING:
 __all__ = ["RemoteDriver", "connect"]
 
 _MAX_RUN_S: Final = 1e9
-"""Longer run times are not believed."""
+"""Seconds. If a cloud reports a longer run time, the estimate counts."""
 _MAX_WAITING: Final = 10**9
 """Larger numbers of waiting jobs are not believed."""
 _ENGINE_CHARS: Final = 64
-"""Longest engine of an outcome. A name says most at its end."""
+"""Maximum length of an engine's name and of its version. A longer name keeps its end, which says
+most."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
-"""Invalid results after which a job fails, after `settle_s`."""
+"""Reads that find no result or an invalid one before a job fails, at the earliest after
+`settle_s`."""
 _RESULT_S: Final = 86_400.0
-"""Seconds for which a result is requested while the cloud has none."""
+"""Seconds for which a result is requested while the requests fail."""
 _CANCEL_NOTE_S: Final = 5.0
-"""Seconds until a passed-on cancellation is recorded here."""
+"""Seconds to wait until a cancellation that was passed on is recorded here."""
 
 _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
@@ -89,7 +91,7 @@ def connect(remote: Remote, key: str, formats: tuple[str, ...] = ()) -> Cloud:
         formats: Formats that the device takes there, where the kind of the cloud leaves them open.
 
     Raises:
-        ValueError: The address or the key is not one that the client takes.
+        ValueError: The client does not accept the address or the key.
     """
     try:
         if remote.kind == "ionq":
@@ -131,8 +133,8 @@ class RemoteDriver:
         remote: Where it is.
         key: Key of the account there.
         limits: Bounds on results.
-        retry_for_s: Seconds for which a call that the cloud does not accept is repeated, while the
-            job keeps its slot.
+        retry_for_s: Seconds for which a submission that the cloud does not accept, or a failing
+            search for a job, is repeated.
     """
 
     jobs_per_task = 1
@@ -177,11 +179,11 @@ class RemoteDriver:
 
     @property
     def slots(self) -> int:
-        """Jobs at a time; 0 while the cloud runs none: jobs wait here."""
+        """Jobs at a time; 0 while the device is offline, so that jobs wait here."""
         return self._remote.jobs_at_once if self._is_online else 0
 
     async def device_status(self) -> RemoteDeviceStatus:
-        """Read the state of the device; jobs are sent while it is online."""
+        """Read the state of the device, which is offline if this fails. Then it gets no jobs."""
         try:
             found = await self._calls.call(self._cloud.device_status)
         except (CloudError, Refused) as error:
@@ -194,7 +196,7 @@ class RemoteDriver:
         try:
             if calibration is not None:
                 calibration.check(self._device.spec.qubits)
-        except ValueError:  # the device's file has fewer qubits
+        except ValueError:  # for example, the device's file has fewer qubits
             calibration = None
         reason = self._calls.scrubbed(found.reason)
         return found._replace(reason=reason, n_waiting=n_waiting, calibration=calibration)
@@ -225,7 +227,7 @@ class RemoteDriver:
             return [RunResult(Failure("invalid_program", error.detail), 0.0)]
         finally:
             self._responses.pop(marker_of(assignment.lease.job), None)
-        # If the cloud does not say how long it ran, the estimate counts.
+        # If the cloud reports no credible run time, the estimate counts.
         is_time = 0 < seconds < _MAX_RUN_S
         return [RunResult(result, seconds if is_time else assignment.est_seconds)]
 
@@ -263,7 +265,8 @@ class RemoteDriver:
                 f"{id} at {self._remote.url} has the marker {shown!r}, not {marker}: it is another"
                 " job, or was renamed"
             )
-            # A job that a person renamed there is not found, but may not be sent again.
+            # If the marker is not a Qwicket server's, a person renamed the job there. A search for
+            # its own marker would not find it, and the job would be sent again.
             is_of_gateway = str(status.marker).startswith(MARKER_PREFIX)
             if is_from_person or not is_of_gateway:
                 break
@@ -276,7 +279,7 @@ class RemoteDriver:
     ) -> RemoteStatus | NoSuchJob:
         """Wait for the end of a job, and pass on a cancellation; return its last state.
 
-        If the id turns out to be that of another job, by its marker, return its state at once.
+        If the id has another job's marker there, return that job's state at once.
         """
         cancelling = asyncio.create_task(self._cancel_when_asked(id, marker, log))
         try:
@@ -317,7 +320,7 @@ class RemoteDriver:
                 if isinstance(status, NoSuchJob):
                     raise CloudError(f"{id} is not there, or not yet")
                 if isinstance(status, RemoteStatus) and not status.may_be(marker):
-                    return  # its end is that of another job
+                    return  # it is another job, which must not be cancelled
                 await self._calls.call(self._cloud.cancel, id)
             except CloudError as error:
                 _log.warning(
@@ -333,7 +336,7 @@ class RemoteDriver:
         self, id: str, program: RemoteProgram
     ) -> tuple[Completion | Failure, float]:
         reads, pause_s, reason = 0, self._remote.poll_s, ""
-        settled_at = time.monotonic() + self._remote.settle_s  # until then it may not be there yet
+        settled_at = time.monotonic() + self._remote.settle_s  # before, the result may be missing
         began, until = time.monotonic(), time.monotonic() + _RESULT_S
         while (reads < _MAX_RESULT_READS or began < settled_at) and time.monotonic() < until:
             began = time.monotonic()
@@ -357,8 +360,8 @@ class RemoteDriver:
     def _encode_and_check(
         self, outcomes: Sequence[Outcome | Failure], program: RemoteProgram
     ) -> Completion:
-        """Encode outcomes, and check them like a lab's."""
-        from qwicket.circuits import outcome_checks  # late: it imports NumPy
+        """Encode outcomes, and check them as those of a lab's agent are checked."""
+        from qwicket.circuits import outcome_checks  # imported late, because it imports NumPy
 
         parts = tuple(
             self._scrubbed_failure(each)

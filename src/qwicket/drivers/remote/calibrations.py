@@ -17,16 +17,16 @@ _log = logging.getLogger(__name__)
 
 
 def calibration(errors: ErrorTranslator, read: Callable[[], Any]) -> Calibration | None:
-    """Return a device's calibration; a device runs jobs also without one.
+    """Return a device's calibration, if it can be read; a device runs jobs without one, too.
 
     Args:
         errors: Translates the errors of `read`.
-        read: Requests the vendor's document; empty for a device without calibration.
+        read: Requests the vendor's document, which is empty for a device without calibration.
 
     Returns:
         The calibration; None if the device has no readable one.
     """
-    from qwicket.devices.figures import Unreadable  # late, as the next: few clouds need them
+    from qwicket.devices.figures import Unreadable  # late, as the next: few devices need it
     from qwicket.devices.vendor_files import calibration_of_document
 
     try:

@@ -1,4 +1,4 @@
-"""Calls of one cloud in threads; checks and scrubs what it says before that is stored or shown."""
+"""Calls of one cloud in threads; checks on its ids and texts before they are stored or shown."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class CloudCalls:
 
         Raises:
             CloudError: The call failed, or its response was not understood.
+            Refused: As in `Cloud`; likewise `NoSuchJob`, `NoProof` and `InvalidResult`.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -78,8 +79,8 @@ class CloudCalls:
 class LeaseCheck(threading.local):
     """The lease check of the submission that this thread makes; each thread has its own.
 
-    A client calls it before each request: it may sign in before the one that submits a job, and
-    repeat that one after a sign-in. In this time another server may adopt the job.
+    A client calls it before each request that may create a job. A sign-in may precede this request
+    or its repetition, and meanwhile another server may adopt the job.
     """
 
     _require_lease: RequireLease | None = None

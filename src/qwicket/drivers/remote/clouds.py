@@ -1,6 +1,7 @@
 """The interface to another cloud: its calls, their values and their failures.
 
-The calls block and run in threads. None of them repeats a submission by itself.
+The calls block and run in threads. They repeat a submission only if the cloud refused it with
+status 401, after a new sign-in.
 """
 
 from __future__ import annotations
@@ -56,18 +57,18 @@ class OutcomeUnknown(CloudError):
 
 
 class KeyRefused(NothingSent):
-    """The cloud does not accept the key of the account."""
+    """The cloud does not accept the key of the account (status 401)."""
 
 
 class Forbidden(KeyRefused):
-    """The cloud does not allow this to the key, or does not accept the key at all."""
+    """The cloud does not allow this to the key, or does not accept the key at all (status 403)."""
 
 
 class Refused(Exception):
-    """The cloud refuses this job, and would refuse it again; the text is the cloud's.
+    """The cloud refuses this job or has no such device, and would refuse again; the text says why.
 
     Attributes:
-        response: The whole response, for the client of a request that was passed on.
+        response: The whole response, for the client of a request that was passed on; else None.
     """
 
     def __init__(self, text: str, response: VendorResponse | None = None) -> None:
@@ -80,7 +81,7 @@ class NoSuchJob(Exception):
 
 
 class NoProof(Exception):
-    """A list does not contain a job, but does not prove either that the job is absent."""
+    """A job was not found, but may be at the cloud: no complete list of its jobs was read."""
 
 
 class InvalidResult(Exception):
@@ -94,9 +95,9 @@ class RemoteProgram(NamedTuple):
         format: Format of the program.
         source: Its text.
         inputs: Values of its declared inputs.
-        circuits: Its circuits, packed.
+        circuits: Its circuits, packed; empty for a request that is passed on.
         family: Family of the device.
-        frames: Shape of each circuit's result.
+        frames: Shape of each circuit's result; empty for a request that is passed on.
         options: Options of the run.
     """
 
@@ -132,7 +133,7 @@ class RemoteStatus(NamedTuple):
 
 
 Statuses: TypeAlias = "Mapping[str, RemoteStatus | NoSuchJob | CloudError]"
-"""States of jobs by their ids."""
+"""States of jobs, or why they are unknown, by the jobs' ids."""
 
 
 class RemoteDeviceStatus(NamedTuple):
@@ -142,7 +143,7 @@ class RemoteDeviceStatus(NamedTuple):
         is_online: Whether it runs jobs.
         reason: Reason why not; empty if it is online.
         n_waiting: Jobs that wait there; None if unknown.
-        calibration: Its calibration; None if it has none, or in no form that is known here.
+        calibration: Its calibration; None if it has none that can be read here.
     """
 
     is_online: bool
@@ -174,11 +175,11 @@ class Cloud(Protocol):
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Formats that it takes as they are."""
+        """Formats in which programs are sent as the user wrote them."""
 
     @property
     def language(self) -> Language | None:
-        """Language in which it gets programs of other formats; None if it takes no others."""
+        """Language in which the driver rewrites programs of other formats; None if it does not."""
 
     @property
     def is_simulated(self) -> bool:
@@ -190,11 +191,12 @@ class Cloud(Protocol):
         Args:
             program: The job.
             marker: Its marker.
-            require_lease: Was called just before. A submission of several requests, of which one
-                may be a sign-in, calls it again before each that changes something there.
+            require_lease: Checks the lease, as the caller has done just before. A submission of
+                several requests, of which one may be a sign-in, calls it before each that changes
+                something there.
 
         Raises:
-            Refused: No job exists, and none will for this program.
+            Refused: No job exists, and the cloud will not accept this program.
             NothingSent: No job exists.
             OutcomeUnknown: A job may exist.
         """

@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 UNSURE: Final = frozenset({408, 409, 425, 499})
 """Status codes of 4xx responses after which a job may exist all the same."""
 FORWARDED: Final = "qwicket-forwarded"
-"""Tag of all jobs of Qwicket servers, at clouds whose jobs have their markers as tags."""
+"""Tag of all jobs of Qwicket servers at Runtime and at other Qwicket servers, by which one request
+lists them."""
 _ENDED: Final = (400, 404, 409)
 """Status codes of responses to the cancellation of a job that has ended or is gone."""
 _MAX_FAILURES: Final = 3
@@ -62,6 +63,7 @@ class ErrorTranslator(NamedTuple):
 
         Raises:
             CloudError: The read failed.
+            NoSuchJob: The status is 404, unless `on_404` makes another exception.
         """
         try:
             yield
@@ -102,7 +104,9 @@ SERVICE_ERRORS: Final = ErrorTranslator(ServiceError, _status, _retry_after_s)
 
 
 def read_one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> Statuses:
-    """Read the states of jobs one after another, also after one that cannot be read.
+    """Read the states of jobs one after another.
+
+    Stop after `_MAX_FAILURES` that could not be read, or if the cloud asks for a pause.
 
     Args:
         ids: Ids of the jobs.
@@ -145,7 +149,10 @@ def id_with_marker(marker: str, jobs: Iterable[tuple[str | None, str]]) -> str |
 
 
 def marker_in(tags: Iterable[object]) -> str | None:
-    """Return the marker of a job among its tags; a person may have added some there."""
+    """Return the marker among the tags of a job, or else its first other tag.
+
+    A person may have added or changed tags there.
+    """
     theirs = [str(tag) for tag in tags if tag != FORWARDED]
     markers = (tag for tag in theirs if tag.startswith(MARKER_PREFIX))
     return next(markers, theirs[0] if theirs else None)
@@ -166,7 +173,7 @@ def key_refusal(status: int | None, text: str) -> KeyRefused | None:
 
 
 def before_submission(error: ServiceError) -> NothingSent:
-    """Return what an error means that came before a submission, so that nothing is in doubt."""
+    """Return what an error before a submission means: nothing was sent."""
     meaning = submission_error(error)
     if isinstance(meaning, NothingSent):
         return meaning
@@ -175,7 +182,7 @@ def before_submission(error: ServiceError) -> NothingSent:
 
 def submission_error(error: ServiceError) -> Exception:
     """Return what the error of a client means for a submission."""
-    if not isinstance(error, APIError):
+    if not isinstance(error, APIError):  # the client refused the program, or the server the job
         return Refused(error.message)
     if isinstance(error, RetriableError) and error.was_surely_not_done:
         kind = TryLater if error.status_code == 429 else NothingSent

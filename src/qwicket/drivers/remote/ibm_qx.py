@@ -1,10 +1,10 @@
 """A device of the IBM Quantum Experience API of 2020. Jobs carry the marker as their name.
 
-A program above 1 MiB takes three requests: one creates a draft, one uploads the program, and one
-submits the draft. A draft never runs without the last one, and runs once however often it is
-submitted. So drafts do not count as jobs that the cloud has, and a repetition uses them again. A
-draft that is not submitted in time expires, and counts as nothing. Two drafts of one job would run
-twice, so the lease is checked before each of these requests.
+A program above 1 MiB takes three steps: create a draft, upload the program, submit the draft. A
+draft never runs without the last step, and runs once however often it is submitted. So a draft does
+not count as a job that the cloud has, and a repeated submission uses it again. A draft that is not
+submitted in time expires, and is ignored. Two drafts of one job would run twice, so the lease is
+checked before each step.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _EXPIRED: Final = "ERROR_CREATING_JOB"
 
 
 class _Client(IBMQXClient):
-    """Client that checks the lease before each request of a submission, also after a sign-in."""
+    """Client that checks the lease before each POST of a submission, also after a sign-in."""
 
     def __init__(self, key: str, url: str, lease_check: LeaseCheck) -> None:
         super().__init__(key, url=url)
@@ -136,12 +136,12 @@ class IBMQXCloud:
             id, draft = id_with_marker(marker, jobs), id_with_marker(marker, drafts)
         except NoProof as error:
             raise OutcomeUnknown(str(error)) from None
-        except IBMQXError as error:  # only a list was asked for, so nothing is in doubt
+        except IBMQXError as error:  # only a list was requested, so nothing is in doubt
             raise before_submission(error) from None
         if id is not None:
             return id
         # Each request may take long, and this process may be paused before the next one. Another
-        # server then adopts the job: with a second draft, the job would run twice.
+        # server may then adopt the job: with a draft of each server, the job would run twice.
         if draft is None:
             draft = self._client.create_job(self._device, name=marker).id
         try:
@@ -159,7 +159,7 @@ class IBMQXCloud:
         """Return whether a draft was submitted before, so that its program is refused now.
 
         Raises:
-            OutcomeUnknown: It could not be read.
+            OutcomeUnknown: The draft could not be read.
         """
         try:
             job = self._client.job(draft)
@@ -178,7 +178,8 @@ class IBMQXCloud:
     def _listed(self, marker: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """Return name and id of the drafts and of the other jobs that are listed for a marker.
 
-        Drafts of other names are among the jobs: they show that the cloud ignores the filter.
+        Expired drafts are left out. Drafts of other names count as jobs: they show that the cloud
+        ignores the filter.
         """
         drafts: list[tuple[str, str]] = []
         jobs: list[tuple[str, str]] = []

@@ -1,5 +1,6 @@
-"""A device of IBM's Runtime API, classic channel, as the program `sampler`. A tag is the marker.
+"""A device of IBM's Runtime API, classic channel. Jobs run its program `sampler`.
 
+Jobs carry the marker as a tag.
 The account signs in at IBM's API of 2020, which names the address of its Runtime API.
 """
 

@@ -38,15 +38,15 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
-"""The driver repeats requests itself."""
+"""The driver repeats requests, not the client."""
 _MARKER: Final = "qwicket_job"
 """Key of the marker in a job's metadata."""
 _IDEAL: Final = "simulator"
 """Device that returns exact probabilities, because no noise is sent with a program."""
 _PAGE: Final = 100
 _SKEW_S: Final = 86_400.0
-"""Seconds by which the clocks may differ; also covers times without a zone, which may be half a day
-off."""
+"""Seconds by which the clocks may differ. It also covers times without a zone, which may be half a
+day off."""
 _GATES: Final = (
     "x",
     "y",
@@ -83,13 +83,13 @@ _STATES: Final = {
 class IonQCloud:
     """One device of one account.
 
-    Each job has its marker, by which it is found if the response to its submission is lost, as its
-    name and in its metadata.
+    A job's name and metadata have its marker, by which it is found if the response to its
+    submission is lost.
 
     Args:
         remote: Address, name and timeout of the device.
         key: Key of the account.
-        max_pages: Largest number of pages of a list of jobs that are read.
+        max_pages: Maximum number of pages that are read of a list of jobs.
     """
 
     formats = ("ionq.circuit.v1",)

@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 _MAX_BYTES: Final = 64 << 20
-"""Of a response."""
+"""Maximum size of a response."""
 _VERSION: Final = re.compile(r"/(v0\.[34]|api/v[123])$")
-"""End of an address, which each request's path has already."""
+"""Version at the end of an address; it is removed, because each request's path begins with it."""
 
 
 class _Key:
-    """Credentials of clouds whose every request has the key."""
+    """Credentials of a cloud that takes the key itself in each request."""
 
     def __init__(self, key: str, scheme: str) -> None:
         self.secret = key
@@ -58,20 +58,22 @@ class _Key:
         return self._scheme + self.secret
 
     def renew(self, _refused: str) -> bool:
-        """Return whether a request may be repeated that was refused with a header."""
+        """Return False: after a refusal there is no other key to try."""
         return False
 
 
 def _credentials(remote: Remote, key: str) -> _Key | AccessToken:
     if remote.kind == "xanadu":
-        from qwicket.drivers.remote.xanadu import AccessToken  # late: few need it
+        from qwicket.drivers.remote.xanadu import AccessToken  # imported late: few need it
 
         return AccessToken(remote, key)
     return _Key(key, {"qbraid": "", "qlued": "Bearer "}.get(remote.kind, "apiKey "))
 
 
 class Sender:
-    """Sends requests to a device's own server, without retries. It blocks.
+    """Sends requests to a device's own server. Its calls block.
+
+    A request is repeated only after status 401, once, with a new access token.
 
     Args:
         remote: Where the server is.
@@ -89,21 +91,21 @@ class Sender:
     def send(
         self, request: VendorRequest, require_lease: RequireLease = lambda: None
     ) -> VendorResponse:
-        """Return the response of any status, without secrets.
+        """Return the response, whatever its status, without secrets.
 
         Args:
             request: The request.
-            require_lease: Called before attempts.
+            require_lease: Called before each attempt.
 
         Raises:
-            NothingSent: None arrived.
+            NothingSent: No request arrived.
             OutcomeUnknown: No valid response came.
-            KeyRefused: The key is wrong.
+            KeyRefused: The status is 401 or 403.
         """
         header = self._credentials.header()
         require_lease()
         found = self._exchange(request, header)
-        # It was not done.
+        # The server refused the request, so a repetition cannot do it twice.
         if found.status == HTTPStatus.UNAUTHORIZED and self._credentials.renew(header):
             header = self._credentials.header()
             require_lease()
@@ -204,7 +206,7 @@ class PassThroughCloud:
         }
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
-        """Return an empty result: the true one is there."""
+        """Return an empty result: clients read the true one from the device's server."""
         del id
         return [
             Outcome(

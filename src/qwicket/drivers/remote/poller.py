@@ -21,16 +21,19 @@ _MAX_PAUSE_S: Final = 60.0
 _FIRST_S: Final = 0.2
 """Seconds from the submission of a job to its first poll, so that other new jobs share it."""
 _ALONE_S: Final = 0.05
-"""The same if no other job waits: enough for a job of a simulator."""
+"""Seconds from the submission to the first poll if no other job waits: enough for a simulator."""
 _TIMES_GONE: Final = 3
-"""Polls in a row in which a job is unknown before it counts as gone: a list may lag behind."""
+"""Polls in a row that do not find a job before it counts as gone: a list may lag behind."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Wait:
-    """Wait for the end of one job; in the last `n_gone` polls, since `gone_at`, it was unknown."""
+    """Wait for the end of one job.
+
+    Since the monotonic time `gone_at`, `n_gone` polls have not found it, and none has.
+    """
 
     future: asyncio.Future[RemoteStatus]
     marker: str
@@ -89,7 +92,7 @@ class Poller:
                 del self._waiting[id]
 
     def poll_soon(self) -> None:
-        """Poll as soon as `poll_s` allows it, because a job is about to end."""
+        """Poll as soon as `poll_s` allows, because a job is about to end."""
         self._new.set()
 
     def close(self) -> None:
@@ -104,7 +107,7 @@ class Poller:
             pause_s = await self._poll(tuple(self._waiting))
             if not self._waiting:
                 return  # so that the next job is polled after `_ALONE_S`
-            if pause_s > self._poll_s:
+            if pause_s > self._poll_s:  # after failures, new jobs do not shorten the pause
                 await asyncio.sleep(pause_s)
                 continue
             try:
@@ -155,7 +158,7 @@ class Poller:
                 del self._waiting[id]
                 wait.future.set_result(status)
         elif isinstance(status, CloudError):
-            self._waiting[id] = self._waiting.pop(id)  # next time the others come first
+            self._waiting[id] = self._waiting.pop(id)  # in the next poll, the others come first
         elif isinstance(status, NoSuchJob):
             now = time.monotonic()
             if not wait.n_gone:

@@ -29,7 +29,7 @@ def list_remote_devices(remote: Remote, key: str) -> list[ListedDevice]:
 
     Raises:
         CloudError: The devices could not be read; the text does not contain the key.
-        ValueError: The address or the key is not one that the client takes.
+        ValueError: The client does not accept the address or the key.
     """
     cloud = connect(remote, key)
     try:
@@ -46,7 +46,8 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
     Args:
         device: The device there.
         remote: Where the cloud is, and where its key is.
-        name: Name of the device here; by default "far-" and its name there.
+        name: Name of the device here; by default "far-" and its name there, with other characters
+            than letters, digits and `._-` replaced, cut to 63 characters.
     """
     own_name = name or f"far-{_NOT_IN_NAMES.sub('-', device.name)}"[:63]
     content = {
@@ -67,7 +68,7 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
 
 
 def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the lines of a table in TOML: its values, then the tables in it."""
+    """Yield the lines of a table in TOML: its values, except empty ones, then the tables in it."""
     inner = {key: value for key, value in table.items() if _has_tables(value)}
     for key, value in table.items():
         if key not in inner and value not in ((), [], {}, ""):

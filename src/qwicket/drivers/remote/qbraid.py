@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from qwicket.programs.rewriting import Language
 
 FORMATS: Final = {"openqasm3": "qasm3", "openqasm2": "qasm2"}
-"""Formats that it takes as they are, and its names for them."""
+"""Formats that it takes as they are, each with its name there."""
 _TAG: Final = "qwicket_job"
 _STATES: Final = {
     "INITIALIZING": "waiting",
@@ -75,7 +75,8 @@ class QbraidCloud:
         self._session = QbraidSession(
             api_key=key, base_url=remote.url, retries_total=0, retries_connect=0
         )
-        # The session also sends what its settings file and the environment have: another's secrets.
+        # The session also sends credentials from its settings file and the environment, which are
+        # those of another account.
         for name in ("email", "refresh-token", "id-token"):
             self._session.headers.pop(name, None)
 
@@ -194,7 +195,7 @@ class QbraidCloud:
 
 
 def _path(id: str) -> str:
-    """Return the path of a job; its QRN has colons, which the API takes as they are."""
+    """Return the path of a job. Its id has colons, which the API takes as they are."""
     return f"/jobs/{quote(id, safe=':')}"
 
 

@@ -43,7 +43,7 @@ _ERROR: Final = "ERROR"
 _NO_ID: Final = "None"
 """Id in the response of a server that does not know the job."""
 _UNKNOWN: Final = "Could not find the status file."
-"""Detail in that of qlued's own software, which repeats the id."""
+"""Detail in such a response of qlued's own software, which repeats the id in place of `_NO_ID`."""
 
 
 class QluedCloud:
@@ -132,10 +132,10 @@ class QluedCloud:
 
 
 def _listed_device(config: dict[str, Any]) -> ListedDevice | None:
-    """Return a device as listed; None if its description is incomplete or its gates are unknown.
+    """Return a device as `ListedDevice`; None if its description or one of its gates is unknown.
 
-    Qwicket has one format for each kind of machine. The format is that of the first built-in device
-    that has all of its gates.
+    Qwicket has one format for each kind of machine. The device gets the format of the first
+    built-in device that has all of its gates.
     """
     name = str(config.get("display_name") or config.get("backend_name"))
     try:

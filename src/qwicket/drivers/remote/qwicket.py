@@ -1,4 +1,4 @@
-"""Driver for one device of another Qwicket server."""
+"""A device of another Qwicket server."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class _Devices(ResponseBody, frozen=True, kw_only=True):
 class QwicketCloud:
     """One device of one account.
 
-    A job's marker, by which it is found again, is its tag, its name and its idempotency key there.
+    A job's marker is its tag, by which it is found again, its name and its idempotency key there.
 
     Args:
         remote: Where the device is.
@@ -183,7 +183,7 @@ class QwicketCloud:
     def list_devices(self) -> list[ListedDevice]:
         with _ERRORS.reading(on_404=CloudError):
             found = self._transport.get("/v1/devices", _Devices).devices
-        # Devices of photons and atoms have specifications that this API does not show.
+        # Photonic devices and those of atoms have specifications that this API does not show.
         return [_listed_device(each) for each in found if each.family == "qubit"]
 
     def close(self) -> None:
@@ -279,7 +279,7 @@ def _submission_error(error: ClientError) -> Exception:
         if is_device_off or (error.status in (429, 503) and error.code != "error"):
             kind = TryLater if error.status == 429 else NothingSent
             return kind(error.detail, getattr(error, "retry_after_s", 0.0))
-        # Key reused: an earlier submission under this marker, with another body, made a job there.
+        # `KeyReused`: an earlier submission under this marker, with another body, made a job there.
         is_unsure = error.status in UNSURE or error.code == KeyReused.code
         if 400 <= error.status < 500 and not is_unsure and not isinstance(error, ServerBusy):
             return Refused(error.detail)

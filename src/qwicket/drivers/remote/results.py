@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.options import RunOptions
 
 _ROUNDING: Final = 1e-6
-"""Rounding error of a frequency that a cloud returns."""
+"""Maximum rounding error of a frequency that a cloud returns."""
 _HEADER_BYTES: Final = 10_000
 """Size of the longest header of a NumPy file."""
 _RANKS: Final = {"b": 0, "u": 0, "i": 0, "f": 1, "c": 2}
@@ -59,16 +59,16 @@ def of_bits(
         frame: Expected shape.
         options: Options of the run.
         engine: Name of the device or engine that ran it.
-        seconds: Its run time.
-        counts: Shots by key.
-        probabilities: Exact probabilities by key, where the cloud gives them.
+        seconds: Run time of the circuit.
+        counts: Shots by key, which is an integer with a bit for each classical bit.
+        probabilities: Exact probabilities by key, if the cloud returns them.
         memory: Key of each shot.
         notes: Remarks of the engine.
         seed: Seed of the engine.
         engine_version: Version of the engine.
 
     Raises:
-        InvalidResult: A requested output is missing.
+        InvalidResult: A requested output is missing, or a key has too many bits.
     """
     n_bits = sum(register.size for register in frame.registers)
     arrays: dict[str, Array] = {}
@@ -108,11 +108,11 @@ def draw_counts(
 ) -> dict[int, int]:
     """Return counts for probabilities that a cloud returns instead of counts.
 
-    If they are the frequencies of these shots, their counts are returned. Shots are drawn from
-    exact ones, and from those that are not frequencies, as after the cloud's error mitigation.
+    Frequencies of that many shots are converted back to counts. From exact probabilities, and from
+    those that are no such frequencies, as after the cloud's error mitigation, shots are drawn.
 
     Raises:
-        InvalidResult: They are negative, not finite, or do not add up to 1.
+        InvalidResult: The probabilities are negative, not finite, or do not add up to 1.
     """
     total = sum(probabilities.values())
     is_valid = all(isfinite(each) and each >= 0 for each in probabilities.values())
@@ -156,7 +156,7 @@ def of_samples(
     Raises:
         InvalidResult: The numbers are of another kind or shape.
     """
-    import numpy as np  # late: few devices have samples
+    import numpy as np  # imported late: few devices have samples
 
     dtype = np.dtype(frame.dtypes[0] if frame.dtypes else "<i8")
     shots = frame.shots or options.shots
@@ -177,15 +177,15 @@ def of_samples(
 
 
 def numbers_of_rows(array: Mapping[str, Any], size: int, shots: int) -> list[int]:
-    """Return the numbers in an array of Qiskit's bits: a row of bytes each, the last one lowest.
+    """Return each shot of a Qiskit `BitArray` as an integer: a row of bytes, the last one lowest.
 
-    The array is a NumPy file, whose declared size is not believed.
+    The array is a compressed NumPy file. At most as many bytes as expected are decompressed.
 
     Raises:
         ValueError: There are other numbers of bits or shots.
         Exception: It is malformed.
     """
-    import numpy as np  # late: an idle server does without
+    import numpy as np  # imported late: an idle server does without
     from numpy.lib import format as npy
 
     n_bytes = (size + 7) // 8

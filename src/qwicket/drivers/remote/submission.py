@@ -14,8 +14,8 @@ The states of a job here, and what follows each of them:
                 └─ a person calls it absent ──────> in doubt, but no proof counts as absent
 
 A job is found by its marker, which is stored with the intent and travels with the request. It is
-absent if the cloud's list does not have it `settle_s` after the doubt arose, and the list is
-complete, that of the account to which the job was sent, and read within `keeps_jobs_s` of the
+absent if the cloud's list does not have it `settle_s` after the doubt arose. The list must be
+complete, and of the account to which the job was sent. It must be read within `keeps_jobs_s` of the
 intent: later, the job may have ended there and been deleted.
 """
 
@@ -66,17 +66,18 @@ __all__ = [
 ]
 
 MAX_SENDS: Final = 5
-"""Limit on submissions of a job, each after the list has proved that the former one is absent."""
+"""Submissions of one job with an unknown outcome before a person must decide. Before each further
+one, a list has proved that the former one made no job."""
 _MAX_UNPROVEN: Final = 3
-"""Lists in a row that prove nothing, after `settle_s`, before a person must decide."""
+"""Lists in a row that prove nothing before a person must decide; at least `settle_s` must pass."""
 MAX_PAUSE_S: Final = 60.0
 """Maximum pause between two calls that are repeated."""
 FRESH_S: Final = 2.0
-"""Seconds after a check that this server has the job's lease in which it certainly still has it:
+"""Seconds from the beginning of a check of the lease in which this server certainly has the lease:
 less than the lease time, unless `--lease-s` is below 2."""
 _TOO_SLOW: Final = "this server was too slow"
 _LAST_CALL_S: Final = 5.0
-"""Seconds for which a stopping server waits for the response to a submission."""
+"""Seconds for which a server that stops waits for the response to a submission."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ class Submitter:
         calls: Threads for the calls of the cloud.
         account: Hash of the address and key of today; see `account_hash`.
         is_online: Returns whether the cloud runs jobs of the device now.
-        retry_for_s: Seconds for which a call that the cloud does not accept is repeated.
+        retry_for_s: Seconds for which a submission that the cloud does not accept, or a failing
+            search for a job, is repeated.
         responses: Responses to submissions that were passed on, by marker.
     """
 
@@ -153,13 +155,13 @@ class Submitter:
         )
 
     async def _wait_turn(self, log: ForwardLog, state: JobState) -> None:
-        """Wait for a slot of an online device; without one, a job may be followed but not sent.
+        """Wait until the job has a slot of an online device. Without one it must not be sent.
 
         Raises:
-            JobNotStarted: The device is offline, and the job was given back.
+            JobNotStarted: The device is offline, and the intent was withdrawn.
             StoppedRemotely: The user cancelled the job.
         """
-        if state is not JobState.RUNNING:  # it was adopted, so it cannot be given back
+        if state is not JobState.RUNNING:  # it was adopted, so it cannot be queued again
             await log.wait_turn()
         elif not self._is_online():
             await log.withdraw()
@@ -191,7 +193,7 @@ class Submitter:
         program = await self._rewrite(program)
         require_lease = _lease_check(log)
         while True:
-            # The time is taken first: this process may be paused before it learns the response.
+            # The time is taken first: this process may be paused before it has the check's result.
             checked_at = time.monotonic()
             if not await log.is_held():
                 raise JobNotStarted("another server has the job")
@@ -200,6 +202,7 @@ class Submitter:
                     self._submit_if_fresh, program, forward.marker, checked_at, require_lease
                 )
             )
+            # Else asyncio would log an exception that is never retrieved, as after a cancellation.
             sending.add_done_callback(lambda done: done.cancelled() or done.exception())
             try:
                 return await asyncio.shield(sending)
@@ -223,7 +226,7 @@ class Submitter:
                     "no valid response to a submission: %s", self._calls.scrubbed(str(error))
                 )
                 return None
-            # A job that was adopted cannot be given back, so it stays until it is sent.
+            # A job that was adopted cannot be queued again, so it stays until it is sent.
             can_withdraw = state is JobState.RUNNING
             if lends_slot:
                 # The wait may be long. If this server dies meanwhile, the job is not in doubt.
@@ -238,6 +241,7 @@ class Submitter:
             if log.cancel_asked.is_set():
                 raise StoppedRemotely
             may_retry = self._is_online() and time.monotonic() < until
+            # If the key works otherwise, status 403 is about this job.
             if is_forbidden and not may_retry and await self._is_key_accepted():
                 raise Refused(reason)
             if can_withdraw and not may_retry:
@@ -279,8 +283,8 @@ class Submitter:
     async def _record_found(self, id: str, forward: Forward, log: ForwardLog) -> None:
         """Store the id of a job that was found by its marker.
 
-        If another job has this id by mistake of the cloud, the call waits until that job's state
-        has been read, because the job then forgets the id.
+        The id may be stored for another job, by a mistake of the cloud. Wait until that job's state
+        has been read, because that job then forgets the id.
 
         Raises:
             Unresolved: The other job keeps the id.
@@ -311,8 +315,8 @@ class Submitter:
         """Look for a job until it is found or, after `settle_s`, certainly absent (None).
 
         Raises:
-            Unresolved: No list proves the absence, the cloud may have deleted the job, or the job
-                was sent to another account.
+            Unresolved: No list could be read or proves the absence, the cloud may have deleted the
+                job, or the job was sent to another account.
         """
         since_ms = created_ms(job)
         certain_at = time.monotonic() + self._remote.settle_s
@@ -378,7 +382,7 @@ class Submitter:
         )
 
     async def _rewrite(self, program: RemoteProgram) -> RemoteProgram:
-        """Return a program in a format or the language of the cloud.
+        """Return a program in a format that the cloud takes, rewritten in its language if needed.
 
         Raises:
             InvalidProgram: The language cannot express it; the device's file may have changed.
@@ -423,8 +427,8 @@ def unresolved_error(why: str, what: str) -> Unresolved:
     """Return the error of a job about which a person must decide.
 
     Args:
-        why: Reason.
-        what: What the person looks for at the cloud.
+        why: Reason, a sentence without its full stop.
+        what: What the person looks for at the cloud, such as the marker.
     """
     return Unresolved(f"{why}. Look there for {what}; then `qwicket job resolve`.")
 

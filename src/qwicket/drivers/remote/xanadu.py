@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 _LISTS: Final = (1000, 100, 10)
-"""Jobs that a list asks for when a job is looked for: fewer where the server refuses so many."""
+"""Sizes of the list in which a job is looked for; the next one if the server refuses a size."""
 _SKEW_S: Final = 3600.0
 """Seconds by which the clocks may differ."""
 _FEW: Final = 5
@@ -67,7 +67,7 @@ class _Connection(Connection):
     """Connection that checks the lease before each request of a submission, also after a sign-in.
 
     Attributes:
-        lease_check: Does this.
+        lease_check: Checks the lease.
     """
 
     lease_check: LeaseCheck
@@ -81,7 +81,7 @@ class _Connection(Connection):
 
 
 def arguments(remote: Remote, key: str) -> dict[str, Any]:
-    """Return the arguments of a connection.
+    """Return the arguments of a `Connection`.
 
     Raises:
         ValueError: The address has no host.
@@ -122,12 +122,13 @@ class AccessToken:
         return f"Bearer {self.secret}"
 
     def renew(self, refused: str) -> bool:
-        """Replace the token that was refused in a header; return that the request may be repeated.
+        """Replace the token that was refused in a header; return True: the request may be repeated.
 
         Raises:
-            CloudError: As for `header`.
+            KeyRefused: As for `header`.
+            NothingSent: As for `header`.
         """
-        with self._lock:  # of many requests with an expired token, one signs in
+        with self._lock:  # of many requests with an expired token, only one signs in
             if self.secret and refused != f"Bearer {self.secret}":
                 return True
             try:
@@ -200,7 +201,7 @@ class XanaduCloud:
             listed |= {job.id: job for job in found}
 
         def read(id: str) -> RemoteStatus:
-            job = listed.get(id) or Job(id, self._connection)  # the list may lack some
+            job = listed.get(id) or Job(id, self._connection)  # the list may lack jobs
             with _ERRORS.reading():
                 return _state(job)
 

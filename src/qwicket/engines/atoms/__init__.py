@@ -1,4 +1,4 @@
-"""Engines of cold atoms: spins of any length, and fermions. This import imports no NumPy."""
+"""Engines of cold atoms: spins of any length, and fermions. Importing this imports no NumPy."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def list_installed() -> tuple[str, ...]:
 
 
 def unsupported_reason(_summary: Summary, _options: RunOptions) -> str | None:
-    """Return nothing: there is no engine to name."""
+    """Return None: a job has no engine to name."""
     return None
 
 
 def warm_up() -> None:
-    """Import nothing: SciPy's 0.35 s and 24 MiB are for the workers that run large circuits."""
+    """Do nothing: importing SciPy takes 0.35 s and 24 MiB, and only large circuits need it."""

@@ -34,7 +34,7 @@ def evolve(
     now = np.ascontiguousarray(amplitudes).view(float).reshape(size, 2)
     then = scaled @ now  # T_1
     sums = np.zeros((2, size, 2))
-    for k, weight in enumerate(weights):
+    for k, weight in enumerate(weights):  # (-i)^k: even terms are real, odd ones imaginary
         sums[k % 2] += (-weight if k // 2 % 2 else weight) * now
         now, then = then, 2 * (scaled @ then) - now
     even, odd = (np.ascontiguousarray(each).view(complex).reshape(-1) for each in sums)

@@ -17,7 +17,7 @@ from qwicket.circuits.outcomes import SAMPLES, Outcome, sample_array
 from qwicket.engines.atoms import fermions, spins
 
 _SEEDS: Final = 1 << 64
-"""Seeds of circuits are reduced modulo this: they may be negative, those of NumPy may not."""
+"""Seeds of circuits are reduced modulo this: they may be negative, but NumPy takes no such seed."""
 _VERSION: Final = f"1 (numpy {np.__version__})"
 
 
@@ -52,7 +52,7 @@ def probabilities(circuit: AtomCircuit) -> NDArray[np.float64]:
 
 
 def samples(circuit: AtomCircuit, seed: SeedSequence) -> NDArray[np.int16]:
-    """Draw all shots, a row each: the levels of the measured wires, (shots, columns)."""
+    """Draw all shots; each row has the levels of the measured wires in one shot."""
     p = probabilities(circuit)
     cumulative = np.cumsum(p)
     # Random numbers are at most 1 - 2^-53, so their products with the total are below the total.

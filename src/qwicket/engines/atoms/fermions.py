@@ -23,6 +23,7 @@ _SITES: Final = np.arange(FERMION_SITES)
 _FILLED: Final = (np.arange(_SIZE)[:, None] >> _SITES) & 1
 """Atoms of each configuration on each site."""
 _ROUNDING: Final = 1e-9
+"""Probability up to which a site counts as empty."""
 
 
 def evolve(circuit: AtomCircuit) -> State:
@@ -56,7 +57,10 @@ def _applied(gate: AtomGate, psi: State) -> State:
 
 
 def _hops(sites: list[int], energies: tuple[float, ...]) -> Floats:
-    """Return the hopping energies of one spin as a symmetric matrix, `_SIZE` × `_SIZE`."""
+    """Return the hopping energies of one spin as a symmetric matrix, `_SIZE` × `_SIZE`.
+
+    There is one energy for each site and the next, so none for the last site.
+    """
     found: Floats = np.zeros((_SIZE, _SIZE))
     for site, energy in zip(sites, energies, strict=False):
         found += energy * _hop(site)
@@ -74,7 +78,7 @@ def _hop(site: int) -> Floats:
 
 
 def _loaded(psi: State, wire: int) -> State:
-    """Return the state with one atom more; its sign is the parity of the atoms in modes before."""
+    """Return the state with one more atom; its sign is the parity of the atoms in modes before."""
     site, is_down = divmod(wire, 2)
     own_spin_first = psi.T if is_down else psi
     filled = _FILLED[:, site].astype(bool)
