@@ -131,7 +131,7 @@ class Block:
 def _in_blocks(
     blocks: Sequence[Block], theta: float, state: State, wires: tuple[int, ...]
 ) -> State:
-    """Return exp(-iθH) of a state, H acting on some wires in the order named."""
+    """Return exp(-iθH) of a state, where H acts on `wires` in this order."""
     front = tuple(range(len(wires)))
     moved = np.moveaxis(state, wires, front)
     size = prod(moved.shape[: len(wires)])
@@ -146,7 +146,7 @@ class Bases:
     """Cache of eigenvectors, which do not depend on angles, for circuits on the same atoms.
 
     Args:
-        atoms: Atoms on each wire. The dimension bounds the size of the cache.
+        atoms: Atoms on each wire. The limit on the joint levels also bounds the cache.
     """
 
     def __init__(self, atoms: tuple[int, ...]) -> None:
@@ -161,7 +161,7 @@ class Bases:
         return self._kept[(n,)]
 
     def exchange(self, atoms: tuple[int, ...]) -> list[Block]:
-        """Return those of Σ (L+ L- + L- L+) over neighbours, one block for each total of all k."""
+        """Return the eigenvectors of Σ (L+ L- + L- L+) over neighbours, a block per total k."""
         if atoms not in self._kept:
             hamiltonian = _rows(_exchange(atoms))
             grids = np.indices([n + 1 for n in atoms])
@@ -193,9 +193,9 @@ def _twisted(n: int, params: tuple[float, ...]) -> Block:
 
 
 def _eigh_tridiagonal(diagonal: Floats, beside: Floats) -> tuple[Floats, Floats]:
-    """Return eigenvalues and eigenvectors of a symmetric matrix."""
+    """Return eigenvalues and eigenvectors of a symmetric tridiagonal matrix."""
     if len(diagonal) <= _FEW_LEVELS:
-        return _eigh(np.diag(diagonal) + np.diag(beside, -1))  # its lower half is enough
+        return _eigh(np.diag(diagonal) + np.diag(beside, -1))  # `eigh` reads only the lower half
     from scipy import linalg
 
     found: tuple[Floats, Floats] = linalg.eigh_tridiagonal(diagonal, beside)
@@ -249,7 +249,7 @@ def _rydberg(atoms: tuple[int, ...]) -> tuple[Floats, ...]:
 
 
 def _whole(gate: AtomGate, atoms: tuple[int, ...]) -> Any:
-    """Return the Hamiltonian of a gate on all wires as a matrix, sparse where it is large."""
+    """Return the Hamiltonian of a gate on all wires as a matrix, sparse if it is large."""
     shape = tuple([n + 1 for n in atoms])
     m = [_on_axis(_m(n), wire, len(atoms)) for wire, n in enumerate(atoms)]
     energies: Floats = np.zeros(shape)
@@ -270,7 +270,7 @@ def _whole(gate: AtomGate, atoms: tuple[int, ...]) -> Any:
 
 
 def _exchange(atoms: tuple[int, ...]) -> Any:
-    """Return Σ (L+ L- + L- L+) over neighbours as a matrix, sparse where it is large."""
+    """Return Σ (L+ L- + L- L+) over neighbours as a matrix, sparse if it is large."""
     found: Any = _diagonal(np.zeros(prod([n + 1 for n in atoms])))
     for wire, (a, b) in enumerate(pairwise(atoms)):
         one_way = _joint({wire: _ladder(a), wire + 1: _ladder(b).T}, atoms)

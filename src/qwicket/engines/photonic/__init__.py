@@ -41,11 +41,12 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Return the estimate of a whole job. A summary does not contain the number of photons."""
+    """Return the estimate of a whole job, for few photons: a summary does not say how many."""
     values = options.shots * summary.n_qubits
     n_bytes = _BASE_BYTES + values * _VALUE_BYTES + summary.n_qubits**2 * 256
     seconds = (summary.n_ops_1q + summary.n_ops_2q) * _GATE_S + values * _VALUE_S
     bounds = options.photonic or PhotonicLimits()
+    # On more modes only classical states are counted, without amplitudes.
     if 0 < summary.n_clbits <= bounds.counted_modes:
         n_bytes += bounds.amplitudes * _AMPLITUDE_BYTES
         seconds += options.shots * summary.n_clbits * _COUNT_S

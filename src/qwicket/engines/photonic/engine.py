@@ -1,6 +1,6 @@
 """Runs one photonic circuit: Gaussian states and measurements first, photon counts at the end.
 
-Nothing acts on a measured mode, so counting its photons last changes no result.
+Nothing acts on a mode after its measurement, so counting photons last changes no distribution.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ NAME: Final = "gaussian"
 
 Samples = NDArray[np.int64] | Real | Complex
 _MAX_FED: Final = 1e6
-"""Largest |α| of a displacement by measured values, in any shot."""
+"""Largest |α| of a displacement by measured values, in any shot.
+
+The limit `displacement` bounds all others.
+"""
 _DTYPES: Final = {"i": "<i8", "f": "<f8", "c": "<c16"}
 
 

@@ -19,6 +19,7 @@ _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "**": np.power,
 }
 _REAL: Final = 1e-12
+"""Relative imaginary part up to which it counts as rounding."""
 
 
 def evaluate(formula: Formula, measured: Mapping[str, Real]) -> Real:
@@ -38,6 +39,7 @@ def evaluate(formula: Formula, measured: Mapping[str, Real]) -> Real:
                 right = stack.pop()
                 stack.append(_OPERATORS[item](stack.pop(), right))
             else:
+                # The parser admits only names from a list of NumPy's functions.
                 stack.append(getattr(np, item)(stack.pop()))
     (found,) = stack
     if not np.all(np.isfinite(found)) or np.any(np.abs(found.imag) > _REAL * (1 + np.abs(found))):

@@ -19,7 +19,7 @@ Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 _TOLERANCE: Final = 1e-6
-"""Largest error of an entry of a product: the matrices in programs are rounded."""
+"""Largest error of an entry of U U† or S Ω Sᵀ: the matrices in programs are rounded."""
 
 
 def bogoliubov(u: Complex | Real, v: Complex | None = None) -> Real:
@@ -29,7 +29,7 @@ def bogoliubov(u: Complex | Real, v: Complex | None = None) -> Real:
 
 
 def _bounded(r: float, maximum: float) -> float:
-    """Return r; refuse one beyond the maximum."""
+    """Return r; raise CannotRun if |r| is above the maximum."""
     if abs(r) > maximum:
         text = f"squeezing by {r:g} is too strong; the limit 'squeezing' is {maximum:g}"
         raise CannotRun("unsupported", text)
@@ -73,7 +73,7 @@ def _symmetric_mach_zehnder(phi_in: float, phi_ex: float) -> Real:
 
 
 def _shears(entries: Mapping[tuple[int, int], float], n_modes: int, maximum: float) -> Real:
-    """Return the identity, 2n × 2n, with some entries, by row and column, set to a shear."""
+    """Return the identity, 2n × 2n, with shears as entries: values by row and column."""
     matrix = np.eye(2 * n_modes)
     for row_and_column, value in entries.items():
         # A shear by s squeezes by arsinh(s/2).

@@ -1,6 +1,6 @@
 """Gaussian states of many shots at once: one covariance matrix, and a vector of means per shot.
 
-The values of outcomes change only the means, so all shots share their covariances.
+The values of outcomes change only the means, so all shots share the covariances.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic.gates import Complex, Real, omega
 
 _TOLERANCE: Final = 1e-6
+"""Relative error of a covariance matrix: those in programs are rounded."""
 _MAX_PHOTONS: Final = 1e6
-"""Mean photons of all modes together, without displacements; above, covariances lose accuracy."""
+"""Mean photons of all modes, without displacements. Above this, covariances lose accuracy."""
 
 
 class Gaussian:
@@ -48,14 +49,17 @@ class Gaussian:
         self._check_photons()
 
     def displace(self, mode: int, by: Complex) -> None:
-        """Add an amplitude to a mode: one for all shots, or one for each."""
+        """Add an amplitude to a mode; `by` has one for all shots, or one for each."""
         if len(by) > len(self.means):
             self.means = np.repeat(self.means, len(by), axis=0)
         self.means[:, mode] += 2 * by.real
         self.means[:, mode + self.n_modes] += 2 * by.imag
 
     def lose(self, mode: int, transmission: float, n_thermal: float = 0.0) -> None:
-        """Mix a mode with a thermal environment of `n_thermal` mean photons."""
+        """Mix a mode with a thermal environment of `n_thermal` mean photons.
+
+        The share `transmission` of the mode's own energy remains.
+        """
         noise = (1 - transmission) * (2 * n_thermal + 1)
         self.transform(np.eye(2) * transmission**0.5, (mode,))
         at = self.places((mode,))
@@ -66,12 +70,13 @@ class Gaussian:
         """Put k modes into a state with covariances 2k × 2k and 2k means (ħ = 2).
 
         Raises:
-            CannotRun: `cov` is no state's covariance matrix, or all modes have too many photons.
+            CannotRun: `cov` is no state's covariance matrix, or the modes together have too many
+                photons.
         """
         n = len(modes)
         largest = max(1.0, float(np.linalg.eigvalsh(cov)[-1]))
-        # At most a tenth of the smallest variance that a state with this largest one can have,
-        # 1 / `largest`, so that a variance of 0 is refused.
+        # A state whose largest variance is `largest` has none below 1 / `largest`. A tenth of that
+        # as tolerance still refuses a variance of 0.
         tolerance = min(_TOLERANCE * largest, 0.1 / largest)
         bona_fide = np.linalg.eigvalsh(cov + 1j * omega(n))[0] >= -tolerance
         if not np.allclose(cov, cov.T, rtol=_TOLERANCE, atol=_TOLERANCE) or not bona_fide:

@@ -2,14 +2,15 @@
 
 By Williamson's theorem the state is a pure one, displaced at random. All modes of the pure state
 are first measured by heterodyne. Then, mode by mode, the outcome is replaced by a count.
-This needs only the distribution of one count, given the counts before and the heterodyne outcomes
-after (the chain rule of Quesada et al., PRX Quantum 3, 010306, 2022). Its amplitudes follow from a
-recurrence over the lattice of patterns below the counts drawn so far:
+This needs only the distribution of one count, given the counts of the modes before and the
+heterodyne outcomes of those after (the chain rule of Quesada et al., PRX Quantum 3, 010306, 2022).
+Its amplitudes follow from a recurrence over the lattice of patterns below the counts drawn so far:
 √(n_i+1) ψ(n+e_i) = γ_i ψ(n) + Σ_j B_ij √n_j ψ(n-e_j).
 
 The amplitudes of all counts of one mode have the generating function Σ_m ψ_m z^m/√m! =
 P(z) exp(½ B z² + γ z), where P has a degree of at most the photons drawn so far. With few photons P
-comes from the recurrence, and the amplitudes from P; else one layer of the lattice for each count.
+comes from the recurrence, and the amplitudes from P; else they come from the lattice, one layer
+for each count.
 
 Weights of a mode's counts 0, 1, … are computed until each of the last four is below 1e-10 of their
 sum, so the range adapts to the state. Counts beyond are too rare to matter in any number of shots.
@@ -36,8 +37,10 @@ _NEGLIGIBLE: Final = 1e-10
 _TAIL: Final = 4
 _EPSILON: Final = float(np.finfo(float).eps)
 _MAX_DEGREE: Final = 20
-"""With more photons the layers are quicker: they end where the weights do, often before."""
+"""Most photons for which P is used. With more, layers are quicker: the weights, and so the layers,
+often end before the degree of P."""
 _FIRST_COUNTS: Final = 16
+"""Counts whose weights are computed from P at first; the number doubles until they suffice."""
 _ROOTS_OF_FACTORIALS: Final = np.sqrt(np.cumprod(np.maximum(np.arange(129.0), 1)))
 
 
@@ -106,11 +109,14 @@ def _counts(
 
 
 class _TooManyPhotons(Exception):
-    """One shot needs more memory or a greater range than there is; the text says which."""
+    """One shot needs more memory, or a greater range of floats; the text says which."""
 
 
 class _Lattice:
-    """Amplitudes of all patterns below the counts so far; modes without photons need no axis."""
+    """All patterns up to the counts drawn so far, whose amplitudes are computed for each mode anew.
+
+    Modes without photons need no axis.
+    """
 
     def __init__(self, b: Complex, maximum: int) -> None:
         self._b = b
@@ -123,7 +129,7 @@ class _Lattice:
         self._size = 1
 
     def draw(self, mode: int, gamma: Complex, threshold: float) -> int:
-        """Return the count of a mode at a quantile, given the counts of those before; keep it."""
+        """Return a mode's count at the quantile `threshold`, given the counts before; keep it."""
         weights = self._weights(mode, gamma)
         sums = list(accumulate(weights))
         if not isfinite(sums[-1]):
@@ -159,7 +165,7 @@ class _Lattice:
     def _polynomial(self, mode: int, gamma: Complex) -> Complex:
         """Return the coefficients of P for a mode.
 
-        The recurrence is that of the lattice, with γ_i + B_ij z in place of γ_i.
+        The recurrence is that of the lattice, with γ_i + B_ij z in place of γ_i; j is the mode.
         """
         row = self._b[mode].tolist()
         linear = gamma.tolist()

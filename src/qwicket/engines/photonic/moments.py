@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qwicket.engines.photonic.gates import Complex, Real
 
 _CLASSICAL: Final = -1e-9
+"""Smallest eigenvalue of `cov` - 1 of a classical state: 0 but for rounding."""
 
 
 def moments(cov: Real) -> tuple[Complex, Complex]:
@@ -39,7 +40,7 @@ def pure_amplitudes(cov: Real) -> Complex:
     """Return B (n × n) of the pure state exp(½ Σ B_ij a_i† a_j†)|0⟩, up to its displacement."""
     n = len(cov) // 2
     within, across = moments(cov)
-    # Q holds ⟨a a†⟩ and ⟨a a⟩; B is off the diagonal of its inverse.
+    # Q holds ⟨a a†⟩ and ⟨a a⟩; -B is the upper right block of its inverse.
     q = np.block([[within.T + np.eye(n), across], [across.conj(), within + np.eye(n)]])
     made: Complex = -np.linalg.inv(q)[:n, n:]
     symmetric: Complex = (made + made.T) / 2
@@ -64,7 +65,7 @@ def classical_counts(cov: Real, means: Real, shots: int, rng: Generator) -> NDAr
 def gaussian_noise(cov: Real, shots: int, rng: Generator) -> Real:
     """Draw normal vectors of a covariance matrix, shots × its size.
 
-    Eigenvalues below zero are zero but for rounding.
+    Negative eigenvalues are rounding errors, and taken for 0.
     """
     values, vectors = np.linalg.eigh(cov)
     root = vectors * np.sqrt(np.maximum(values, 0))

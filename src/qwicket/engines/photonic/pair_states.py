@@ -1,4 +1,4 @@
-"""Photon counts of pure pair states: each photon in one half of the modes has a twin in the other.
+"""Photon counts of pure pair states: photons come in pairs, one in each of two halves of the modes.
 
 Such a state is exp(Σ B_ij a_i† b_j†)|0⟩ up to normalisation. The first half alone is thermal, hence
 classical. Given its counts s, the second half is Π_i (Σ_j B_ij b_j†)^{s_i}|0⟩, and the polynomial
@@ -20,6 +20,7 @@ from qwicket.engines.photonic.moments import classical_counts, moments, pure_amp
 
 Counts = NDArray[np.int64]
 _ZERO: Final = 1e-11
+"""Size, relative to the covariances, up to which a number is taken for 0."""
 _MAX_PAIR_MODES: Final = 5
 """Modes of the smaller half of a pair state. States with more are counted mode by mode."""
 _SCALED_EVERY: Final = 64
@@ -48,7 +49,10 @@ def split(cov: Real) -> tuple[list[int], list[int]] | None:
 
 
 def _colour(start: int, within: Complex, across: Complex, side: list[int], minimum: float) -> bool:
-    """Assign all modes coupled to one to their sides; return whether that is consistent."""
+    """Assign `start` and all modes coupled to it to sides 0 and 1; return whether that is possible.
+
+    ⟨a_i† a_j⟩ couples modes of one side, ⟨a_i a_j⟩ of different sides.
+    """
     side[start] = 0
     waiting = [start]
     while waiting:

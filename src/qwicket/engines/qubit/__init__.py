@@ -1,4 +1,7 @@
-"""Qubit engines: state vectors, stabilizers, matrix product states. Imports no simulator."""
+"""Qubit engines: state vectors, stabilizers, matrix product states.
+
+Importing this package imports no simulator.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Mid-circuit measurements: each one divides the shots of a branch between two branches.
 
 A branch has one state and definite classical bits, so a condition only moves its position in the
-program. The traversal is depth first, the branch with fewer shots first: each pending branch has at
-most half the shots of the one before, so at most log2(shots) branches are pending at any time.
+program. The traversal is depth first, the branch with fewer shots first: each division at least
+halves the shots of the branch that goes on, so at most log2(shots) branches are pending.
 
 A pending branch has a copy of its state while `saved_bytes` suffices. Beyond that the
 oldest branch loses its copy. It is then computed again from the start along the outcomes that it
@@ -34,11 +34,14 @@ from qwicket.engines.qubit.steps import (
 )
 
 Divide = Callable[[float, float], tuple[float, float]]
-"""Function of an amount and the probability of the second branch; it returns both amounts."""
+"""From an amount and the probability of the second branch to the amounts of both branches."""
 
 
 class Leaf(NamedTuple):
-    """The end of a branch. All bits are definite, except those that are measured last."""
+    """The end of a branch. All bits are definite, except those that are measured last.
+
+    `amount` is a number of shots or, for exact probabilities, a weight.
+    """
 
     bits: int
     amount: float
@@ -128,8 +131,8 @@ class BranchTraversal:
     ) -> Iterator[Leaf]:
         """Yield the ends of all branches.
 
-        The caller should drop a leaf before it asks for the next one, whose state would otherwise
-        be in memory beside it.
+        The caller should drop a leaf before it asks for the next one, or the states of both are in
+        memory.
 
         Args:
             amount: Shots, or weight, of all branches together.
@@ -214,7 +217,7 @@ class BranchTraversal:
         evolve(self._simulator, self._state, (Gate("x", (qubit,)),))
 
     def _choose(self, p: float) -> int:
-        """Return which of two branches to continue; the other one is pending if it has a share."""
+        """Return which of two branches to continue; the other becomes pending if it has shots."""
         if self._n_choices == len(self._choices):
             first, second = self._divide(self._amount, p)
             choice = int(not first or 0 < second < first)

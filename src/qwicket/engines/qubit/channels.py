@@ -45,7 +45,7 @@ def channels(gates: Sequence[Gate], noise: Noise) -> Iterator[tuple[tuple[int, .
 
 
 def transfer_matrices(unitaries: Matrix) -> Floats:
-    """Return those of unitaries, g × 2^k × 2^k: Tr(P U Q U†) / 2^k, as g × 4^k × 4^k."""
+    """Return Tr(P U Q U†) / 2^k, g × 4^k × 4^k, of unitaries U, g × 2^k × 2^k."""
     number, size, _ = unitaries.shape
     strings = _strings(size)
     both = np.einsum("gab,gcd->gacbd", unitaries, unitaries.conj())
@@ -56,7 +56,7 @@ def transfer_matrices(unitaries: Matrix) -> Floats:
 
 @lru_cache(maxsize=256)
 def error_matrix(errors: GateErrors, width: int) -> Floats:
-    """Return errors after a gate as a matrix; they number the gate's qubits from 0."""
+    """Return errors after a gate as a matrix; `errors` number the gate's qubits from 0."""
     factors = np.ones((4,) * width)
     for error in errors.pauli_errors:
         factors = factors * _factors(error, width)
@@ -109,8 +109,8 @@ def _strings(size: int) -> Matrix:
 def _factors(error: PauliError, width: int) -> Floats:
     """Return the factor of each expectation value.
 
-    It is 1 - 2p times the share of the Paulis that anticommute with the string, flipping its sign.
-    The array has one axis for each qubit, of length 1 if no Pauli error occurs there.
+    It is 1 - 2ps, where s is the share of the error's Paulis that anticommute with the string, so
+    flip its sign. The array has one axis for each qubit, of length 1 where no error occurs.
     """
     # A code has two bits for each qubit, the first qubit lowest: 0 is I, 1 X, 2 Y, 3 Z.
     codes = np.arange(error.low, error.high)

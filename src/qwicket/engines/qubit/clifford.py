@@ -124,6 +124,7 @@ class _Translator:
         self._check_noise(bit, gates)
         for gate in gates:
             for name, qubits in stim_gates(gate):
+                # A Pauli for 0 alone is always applied, and for 1 a second time, which undoes it.
                 if if_zero:
                     self._lines.append(f"{name} {qubits[0]}")
                 if if_zero != if_one and bit in self._record_of:

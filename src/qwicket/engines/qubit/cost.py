@@ -23,7 +23,7 @@ SAMPLER_QUBITS: Final = 20
 """Above this many qubits the simulator draws the shots, which needs fewer copies of the state."""
 
 MAX_QUBITS: Final = 48
-"""Wider states are estimated as this wide. No machine holds either, and numbers stay in range."""
+"""Wider states are estimated as this wide: no machine holds them, and numbers stay in range."""
 
 SAVED_STATES_BYTES: Final = 1 << 28
 """Memory for the states of pending branches; other branches are computed again from the start."""
@@ -99,7 +99,7 @@ _BOND_CUBED_S: Final = 4e-8
 _BOND_BYTES: Final = 96
 """For each qubit times the bond squared: two matrices, and copies while shots are drawn."""
 _MAX_BOND_BITS: Final = 20
-"""Larger bonds are estimated as this large. No machine holds either, and numbers stay in range."""
+"""Larger bonds are estimated as this large: no machine holds them, and numbers stay in range."""
 _DRAWN_S: Final = 1e-6
 _DRAWN_BOND_S: Final = 3e-9
 """For each shot and qubit, and that times the bond squared."""
@@ -129,7 +129,7 @@ _PATTERN_S: Final = 15e-6
 """One pattern of errors, beside its gates."""
 
 _SMALL_QUBITS: Final = 12
-"""Up to this many qubits state vectors beat stabilizers, unless there are `_MANY_OPS`."""
+"""Up to this many qubits state vectors beat stabilizers, but see `suits_stabilizers`."""
 _MANY_OPS: Final = 1_000
 _QSIM_QUBITS: Final = 10
 """Fewest qubits for which qsim can be faster than Qulacs."""
@@ -158,7 +158,7 @@ class Job(NamedTuple):
 
     @property
     def n_joint(self) -> float:
-        """Number of gates on several qubits."""
+        """Gates on several qubits in an average circuit."""
         return self.summary.n_ops_2q / max(1, self.summary.n_circuits)
 
     @property
@@ -224,8 +224,8 @@ def suits_stabilizers(
 ) -> bool:
     """Return whether a circuit, if it is Clifford, runs faster on stabilizers.
 
-    Up to 12 qubits a state vector is faster. It also gives exact probabilities with mid-circuit
-    measurements.
+    Up to 12 qubits a state vector is faster for ideal circuits of up to 1,000 operations that
+    measure at the end. Up to 20 it serves exact probabilities, also with mid-circuit measurements.
     """
     if is_exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
         return False
@@ -290,7 +290,7 @@ def gate_equivalents(ops: Iterable[Op]) -> int:
 
 
 def exact_leaves(n_qubits: int, n_gates: float) -> int:
-    """Return the number of branches computed for exact probabilities: about 5 s of work."""
+    """Return the maximum of branches computed for exact probabilities: about 5 s of work."""
     return max(1, min(_EXACT_LEAVES, int(_EXACT_S / _walk_s(1 << n_qubits, n_gates))))
 
 
@@ -299,7 +299,7 @@ def _walk_s(size: int, n_gates: float) -> float:
 
 
 def max_listed(n_bits: int, max_outcomes: int) -> int:
-    """Return the number of listed outcomes of a stabilizer state: keys of at most 64 MiB."""
+    """Return the maximum of outcomes listed of a stabilizer state: keys of at most 64 MiB."""
     return min(max_outcomes, _LISTED_BYTES // key_width(n_bits))
 
 
@@ -314,9 +314,10 @@ def _runs_on_stabilizers(job: Job) -> bool:
 
 
 def _runs_on_density(job: Job) -> bool:
-    """Return whether a job runs on density matrices, or otherwise in less time.
+    """Return whether the cost of density matrices bounds that of a job.
 
-    The engine decides by the expected errors of one shot, which are at most those estimated here.
+    The engine decides by the expected errors of one shot, which are at most those estimated here
+    (but see `_worst`). If it then simulates patterns of errors, that takes less time.
     """
     n_operands = job.summary.n_operands
     if job.engine or not (job.is_straight and n_operands):
@@ -354,7 +355,7 @@ def _density_cost(job: Job) -> tuple[float, float]:
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:
-    """Return the cost of branches, or patterns of errors: each starts where it leaves another."""
+    """Return the cost of branches, or patterns of errors; what they share at first runs once."""
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
     errors, decays, choices = _events(job)

@@ -1,8 +1,9 @@
-"""Exact evolution of narrow circuits under noise. A state is the mean values of all Pauli strings.
+"""Exact evolution of narrow circuits under noise. A state holds the means of all Pauli strings.
 
 Only gates on several qubits are applied to the whole state. The operations on one qubit between two
-such gates are multiplied into the gate before. A qubit's axis of the state has length 1 until its
-first such gate; after the last it has length 2 if the qubit is read, else length 1 again.
+such gates are multiplied into the gate before or, if none is pending, into the one after. A qubit's
+axis of the state has length 1 until its first such gate; after the last it has length 2 if the
+qubit is read, else length 1 again.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ _SAME: Final = np.eye(4)
 _ZERO: Final = np.array([[1.0], [0.0], [0.0], [1.0]])
 """The state |0⟩, from an axis of length 1."""
 _READ: Final = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])
-"""To the probabilities of 0 and 1."""
+"""Maps the axis to the probabilities of 0 and 1."""
 _UNREAD: Final = np.array([[1.0, 0.0, 0.0, 0.0]])
+"""Keeps the mean of the identity only, which sums over both outcomes."""
 
 
 def probabilities(
@@ -104,7 +106,7 @@ class _State:
                 self._free[qubit] = self._wires[qubit] = _Wire(_SAME)
 
     def read(self, qubits: Sequence[int]) -> Floats:
-        """Return the probability of every index over some qubits; the state is used up."""
+        """Return the probability of every index over some qubits; call this last."""
         for qubit, wire in self._wires.items():
             wire.matrix = (_READ if qubit in qubits else _UNREAD) @ wire.matrix
         last = dict(self._free)

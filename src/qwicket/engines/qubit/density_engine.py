@@ -45,7 +45,7 @@ class DensityEngine:
 
 
 def suits(task: Task) -> bool:
-    """Return whether this engine is faster for a task than simulating each pattern of errors."""
+    """Return whether this engine can run a task, faster than one pattern of errors at a time."""
     program, noise = task.program, task.noise
     if noise is None or not program.is_straight:
         return False

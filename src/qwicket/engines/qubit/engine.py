@@ -125,8 +125,9 @@ def choose(task: Task) -> Engine:
     """Return the engine for a task.
 
     This is the one that the task names. Otherwise: Stim for Clifford circuits that are wide, long,
-    noisy or have mid-circuit measurements; density matrices for noise on few qubits; qsim, if
-    installed, for shots of wide states; Qulacs for all others, or NumPy where Qulacs has no wheel.
+    noisy or have mid-circuit measurements (details: `suits_stabilizers`); density matrices for
+    noise on few qubits; qsim, if installed, for shots of wide states; Qulacs for all others, or
+    NumPy where Qulacs is missing.
 
     Raises:
         CannotRun: Only Stim runs circuits of this width, but not this one; or the named engine is

@@ -3,7 +3,7 @@
 All terms of one group are read from the same shots, so their errors are correlated; groups are
 independent. With g running over groups, v over the values that an observable's terms in g add up to
 in one shot, and N shots in each run, `evs` = Σ_g mean(v) and `stds` = √(Σ_g var(v) / N), the
-standard error of that mean. Exact ones have no shots: `stds` is 0.
+standard error of `evs`. Exact values have no shots: `stds` is 0.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ _MAX_VALUES: Final = 1 << 21
 
 _ZERO: Final = "0+r"
 _ONE: Final = "1-l"
+"""Projectors, which are 1 where the measured bit is 0, and where it is 1."""
 
 
 def run(
     circuit: QubitCircuit, shots: int, run_once: Run, *, max_values: int = _MAX_VALUES
 ) -> EngineResult:
-    """Return `evs` and `stds` of a circuit's estimation, and the notes of its runs.
+    """Return `evs` and `stds` of a circuit's estimation.
 
     Args:
         circuit: Circuit with its estimation.
         shots: Shots of each run.
         run_once: Function that runs the circuit of one group.
-        max_values: Number of values in memory at once.
+        max_values: Largest number of values in memory at once.
 
     Raises:
         CannotRun: A run fails, or the circuit has no exact values.
@@ -85,7 +86,10 @@ def _moments(
     first: int,
     max_values: int,
 ) -> tuple[Floats, Floats]:
-    """Return mean and mean square of a group's contribution to each observable in one shot."""
+    """Return mean and mean square of a group's contribution to each observable in one shot.
+
+    `first` is the index of the first bit that the group's measurement writes.
+    """
     keys = arrays["keys"]
     rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)
     weights, whole = _weights(arrays)

@@ -1,4 +1,4 @@
-"""The matrix of every gate of the flat form: the only definition that engines use.
+"""The matrix of every gate of the flat form. Simulators' own gates are used where they agree.
 
 Matrices act on targets in the order given, the first target being the most significant index.
 """

@@ -1,8 +1,8 @@
 """Exact gradients of expectation values, by the adjoint method.
 
 Source: Jones and Gacon, "Efficient calculation of gradients in classical simulations of
-variational quantum algorithms", arXiv:2009.02823. One pass from the end of the circuit to its
-beginning gives the derivatives with respect to all angles.
+variational quantum algorithms", arXiv:2009.02823. One pass from the end of the circuit to its first
+gate with a parameter gives the derivatives with respect to all angles.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from qwicket.engines.qubit.observables import Complexes, Floats, apply_matrix, t
 
 _SHIFTS: Final = ((pi, (1 - sqrt(2)) / 4), (pi / 2, 0.5))
 """Shifts of an angle and the weights of their differences. Entries of gates have the frequencies
-0, 1/2 and 1 in each angle, and for these the sum is the derivative, without an error of order."""
+0, 1/2 and 1 in each angle, and for these the weighted sum is exactly the derivative."""
 
 
 def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
@@ -41,6 +41,7 @@ def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
     for coefficient, product in zip(value.coefficients, value.products, strict=True):
         bra = bra + coefficient * times(product, psi)
     found[0] = np.vdot(psi, bra).real
+    # Slopes number the gates without global phases.
     counted = [gate for gate in gates if gate.name != "gphase" or gate.controls]
     for number in range(len(counted) - 1, min(weights, default=len(counted)) - 1, -1):
         gate = counted[number]

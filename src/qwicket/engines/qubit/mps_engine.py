@@ -29,6 +29,7 @@ from qwicket.engines.qubit.sampling import MeasuredBits
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _SPARE_BYTES: Final = 64 << 20
+"""Memory that must be free beside the state's."""
 
 _NAMED: Final = frozenset(
     {
@@ -37,7 +38,7 @@ _NAMED: Final = frozenset(
         *((name, 1) for name in ("x", "y", "z", "p")),
     }
 )
-"""Gates, with their number of controls, that Aer defines as the flat form does."""
+"""Gates, with their number of controls, that Qiskit defines as the flat form does."""
 
 
 class ProductStateEngine:
@@ -53,7 +54,7 @@ class ProductStateEngine:
         """Run one circuit; exact probabilities are never known.
 
         Raises:
-            CannotRun: Not this circuit.
+            CannotRun: Noise, mid-circuit measurements, or bonds that may be too large.
             MemoryError: The state does not fit into memory.
         """
         program = task.program
@@ -79,7 +80,7 @@ class ProductStateEngine:
 
 
 def _drawn(program: Program, reads: MeasuredBits, shots: int, seed: SeedSequence) -> dict[int, int]:
-    """Return shots by outcome; bit i of one is qubit reads.qubits[i]."""
+    """Return shots by outcome; bit i of an outcome is qubit reads.qubits[i]."""
     simulator = AerSimulator(
         method="matrix_product_state",
         mps_sample_measure_algorithm="mps_probabilities",  # shares work among shots

@@ -41,7 +41,7 @@ def list_installed() -> tuple[str, ...]:
 def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     """Return why the engine named in the options cannot run a job, or None.
 
-    The text completes the sentence "X does not run this job: …".
+    The text completes the sentence "X does not run this: …".
     """
     if options.engine == CLIFFORD:
         if fits_stabilizers(summary, options.noise):
@@ -54,7 +54,7 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     if summary.n_splits or summary.n_branches:
         return "it runs only circuits that measure at their end"
     if options.engine == QSIM:
-        # `aer-mps` gives relative frequencies in their place.
+        # `aer-mps` returns counts in their place.
         has_exact = PROBABILITIES in options.outputs
         return "it computes in single precision and gives no probabilities" if has_exact else None
     if summary.n_bond_bits > MAX_BOND_BITS:
@@ -66,7 +66,7 @@ def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
     """Return whether a stabilizer simulator can run a job.
 
     It runs any Clifford circuit without noise. Noise must be Pauli noise, and then no
-    operation may depend on a measured bit: it could be noisy, or the bit be recorded wrong.
+    operation may depend on a measured bit: the operation may be noisy, or the bit recorded wrong.
     """
     if noise is None:
         return summary.is_clifford
@@ -79,7 +79,7 @@ def _is_damped(noise: NoiseModel) -> bool:
     for site in noise.sites:
         gates += [site.default, site.multi_qubit, *site.gates.values()]
     found = [each for each in gates if each is not None]
-    # Relaxation damps during every gate that takes time, so one of them is enough.
+    # Relaxation damps during every gate that takes time, so the longest gate is enough.
     longest = max(each.duration_s for each in found)
     relaxations = (noise.relaxation, *noise.relaxation_of.values())
     return any(each.amplitude_damping for each in found) or any(

@@ -20,19 +20,19 @@ from qwicket.engines.qubit.program import Program
 
 EXACT: Final = ReadoutError()
 
-# Numbers of Paulis: 0 is the identity, then X, Y and Z; that of a second qubit is multiplied by 4.
+# Numbers of Paulis: 0 is I, 1 X, 2 Y, 3 Z; on two qubits the second's times 4 is added.
 _ANY: Final = 1
 _FLIPS: Final = (1, 3)
 _Z: Final = (3, 4)
 
 
 class PauliError(NamedTuple):
-    """Pauli errors that may occur together.
+    """An error that may occur after a gate: one of some equally likely Paulis.
 
     Attributes:
         qubits: One or two qubits.
         probability: Probability that one of the Paulis occurs.
-        low: Number of the first Pauli that may occur; all are equally likely.
+        low: Number of the first Pauli that may occur.
         high: Number after the last Pauli that may occur.
     """
 
@@ -115,7 +115,7 @@ class Noise:
         return self._known[key]
 
     def readout(self, qubit: int) -> ReadoutError:
-        """Return the readout error of a qubit, by its number in the circuit."""
+        """Return the readout error of a qubit, by its original number in the circuit."""
         return self._model.readout_of.get(qubit, self._model.readout)
 
     def _following(self, name: str, operands: tuple[int, ...]) -> GateErrors:
@@ -138,6 +138,7 @@ class Noise:
                 for part in (found.amplitude_damping, decay.amplitude_damping):
                     amplitude[index] += part - amplitude[index] * part
         pauli_errors += flips
+        # Phase damping comes before amplitude damping here; the two commute.
         pauli_errors += [
             PauliError((index,), flip_probability(coherence[index]), *_Z)
             for index in indices

@@ -23,7 +23,7 @@ _SMALLEST_COEFFICIENT: Final = 1e-20
 """Coefficients up to this change no amplitude in double precision."""
 
 MAX_NORM: Final = 10_000.0
-"""Bound on Σ|params| of terms that do not commute, because time and error grow with it."""
+"""Bound on Σ|c| of terms that do not commute, because time and error grow with it."""
 
 
 class Term(NamedTuple):

@@ -1,4 +1,4 @@
-"""Circuit for the engines: checked, without idle qubits, with its last measurements set apart.
+"""Circuits for the engines: checked, without idle qubits, the last measurements set apart.
 
 The checks matter: with an operand out of range, simulators write outside of their memory.
 """
@@ -57,7 +57,8 @@ def read(circuit: QubitCircuit) -> Program:
     """Check a circuit and renumber its qubits.
 
     Raises:
-        CannotRun: An operand does not exist or comes twice, or a jump leads out of the circuit.
+        CannotRun: An operand does not exist or a gate names it twice, a jump leads out of the
+            circuit, or the value of a condition is not a number.
     """
     gates: list[Gate] = []
     used: set[int] = set()
@@ -98,7 +99,7 @@ def read(circuit: QubitCircuit) -> Program:
 
 
 def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], dict[int, int]]:
-    """Set apart what is measured at the end; resets of fresh qubits become resets of idle ones."""
+    """Set apart what is measured at the end; a reset of a qubit still |0⟩ names it as idle."""
     start = final_part_start(ops)
     head: list[Op] = [
         Reset(~op.qubit) if type(op) is Reset and index in fresh else op

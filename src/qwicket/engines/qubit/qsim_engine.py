@@ -53,7 +53,7 @@ _DENSE_QUBITS: Final = 2
 """Up to this many qubits a controlled gate is given as one matrix."""
 _MAX_TARGETS: Final = 5
 _MAX_CONTROLLED: Final = 4
-"""Targets of a gate that is given as a matrix. Under controls qsim silently skips wider ones."""
+"""Most targets of a gate given as a matrix. Under controls qsim silently skips wider gates."""
 _WIDE_QUBITS: Final = 16
 """From this many qubits on, qsim merges gates into gates on three qubits, below on two."""
 _TEST_SHOTS: Final = 4_000
@@ -61,7 +61,7 @@ _TEST_SHOTS: Final = 4_000
 
 
 def load() -> QsimEngine | None:
-    """Return the engine, or None if qsim is not installed or failed its test."""
+    """Return the engine, or None if qsim is missing, of unknown version, or failed its test."""
     package = find_spec(_PACKAGE)
     if package is None or not package.submodule_search_locations:
         return None
@@ -106,7 +106,8 @@ class QsimEngine:
         """Run one circuit.
 
         Raises:
-            CannotRun: Not this circuit.
+            CannotRun: The circuit is noisy, has mid-circuit measurements or a wide gate, or exact
+                probabilities are wanted.
             MemoryError: The state does not fit into memory.
             UnreliableResult: qsim returned no result, or one that cannot be right.
         """
@@ -120,10 +121,10 @@ class QsimEngine:
         return EngineResult(arrays_of(samples, task.program.reads(), task.outputs))
 
     def test(self) -> None:
-        """Compare every kind of gate with NumPy's result.
+        """Compare the shots of one circuit with NumPy's probabilities.
 
         Raises:
-            UnreliableResult: The shots do not follow it.
+            UnreliableResult: The shots do not follow them.
         """
         program = Program(4, _TEST_GATES, True, {}, 0, ())
         state = NumpySimulator().zero_state(4)
@@ -214,7 +215,7 @@ def _max_targets(gate: Gate) -> int:
 
 
 def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:
-    """Return all options of qsim; it returns nothing if one is missing."""
+    """Return all options of qsim, which returns nothing if one is missing."""
     return {
         "c": circuit,
         "s": int(seed.generate_state(1)[0]),

@@ -34,13 +34,14 @@ _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
 
 _STATE_BYTES: Final = 16
 _SAMPLED_BYTES: Final = 24
-"""For each amplitude: a state, and one with its sampler."""
+"""Bytes of each amplitude: of a state, and of one with its sampler."""
 
 _NARROW_QUBITS: Final = 12
 """Largest state on which a call for each gate takes a noticeable part of the time."""
 
 _KEPT_QUBITS: Final = 12
 _KEPT_STATES: Final = 32
+"""Widest state that is kept for reuse, and the most of one width."""
 
 Vector = NDArray[np.complex128]
 
@@ -65,6 +66,7 @@ class QulacsSimulator:
             elif gate.name != "pauliexp":
                 circuit.add_gate(_made(gate))
             else:
+                # Qulacs has no such gate, so all are prepared one by one.
                 return partial(_apply_each, [self._prepare_alone(n_qubits, each) for each in gates])
         prepared: PreparedGates = circuit.update_quantum_state
         return prepared if n_qubits <= _NARROW_QUBITS else partial(_apply_slowly, prepared)
@@ -138,7 +140,7 @@ class QulacsState:
     def sample(self, shots: int, rng: Generator) -> Integers:
         self._state.normalize(self._state.get_squared_norm())
         drawn = self._state.sampling(shots, int(rng.integers(1 << 31)))
-        # Rounding can leave the total below the number drawn; Qulacs then returns 2^n.
+        # Rounding can leave the sum of probabilities below the random number: Qulacs returns 2^n.
         return np.minimum(np.array(drawn, dtype=np.int64), (1 << self._n_qubits) - 1)
 
 

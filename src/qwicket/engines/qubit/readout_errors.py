@@ -26,7 +26,7 @@ class Flip(NamedTuple):
 
 
 def flips(program: Program, measurements: Mapping[int, int], noise: Noise) -> list[Flip]:
-    """Return the bits that may be recorded wrong, of those written with qubits of a program."""
+    """Return the bits that may be recorded wrong; `measurements` maps bits to program qubits."""
     found = []
     for bit, qubit in sorted(measurements.items()):
         error = noise.readout(program.original(qubit))
@@ -58,7 +58,7 @@ def misread(
         flips: Readout errors of classical bits.
         n_bits: Classical bits.
         rng: Draws the errors.
-        chunk_shots: Number of shots in memory at once.
+        chunk_shots: Largest number of shots in memory at once.
     """
     recorded: Counter[bytes] = Counter()
     keys = sorted(counts)

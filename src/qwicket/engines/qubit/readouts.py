@@ -1,8 +1,8 @@
 """Quantities of a circuit's final state: exact ones, or those computed from shots.
 
 Exact ones come from the state vector, or with channels from the density matrix. With shots each
-factor of an observable is turned to the Z basis and all qubits are measured once, so all quantities
-belong to the same shots.
+factor of an observable is turned to the Z basis and every shot measures all qubits, so all
+quantities belong to the same shots.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def run(
             qubit q.
 
     Raises:
-        CannotRun: A channel is in a circuit that branches.
+        CannotRun: A circuit with channels or exact values branches or resets a qubit; or a value
+            is too large for a float.
     """
     readouts = circuit.readouts
     assert readouts is not None
@@ -302,7 +303,7 @@ def _density(n: int, gates: Sequence[Gate]) -> Complexes:
             matrices = np.array(gate.params).view(np.complex128).reshape(-1, size, size)
             qubits = gate.targets
         elif gate.name == "gphase" and not gate.controls:
-            continue
+            continue  # a global phase does not change ρ
         else:
             matrix, qubits = dense(gate)
             matrices = matrix[np.newaxis]

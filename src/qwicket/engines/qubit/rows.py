@@ -13,6 +13,7 @@ from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.states import MAX_PREPARED, PreparedGates, Simulator, StateVector, evolve
 
 _GAP: Final = Gate("id", (0,))
+"""In place of other operations, so that gates keep their indices."""
 _op_index: Final = attrgetter("op_index")
 
 

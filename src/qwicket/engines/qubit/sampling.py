@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SMALLEST_PROBABILITY: Final = 1e-12
+"""Exact probabilities leave out outcomes that are less likely; such branches are not taken."""
 _MULTINOMIAL_SIZE: Final = 1 << 9
 """Up to this many outcomes, or up to one for each shot, a multinomial draw is faster."""
 
@@ -68,7 +69,10 @@ class MeasuredBits(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Shots, counted: `indices` ascend; `in_order`, if asked for, has one index per shot."""
+    """Shots, counted: `indices` ascend; `in_order` has one index per shot.
+
+    Unless the order was asked for, `in_order` may be sorted or None.
+    """
 
     indices: Integers
     counts: Integers
@@ -170,7 +174,7 @@ def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
 def search(p: Floats, shots: int, rng: Generator) -> Integers:
     """Draw one index per shot, ascending, by inverting the cumulative distribution.
 
-    Sorted random numbers are found several times faster.
+    The random numbers are sorted first, as sorted ones are found several times faster.
     """
     cumulative = p.cumsum()
     drawn = rng.random(shots)

@@ -130,7 +130,7 @@ class StateVectorEngine:
         return misread(counts, found, task.program.n_bits, rng) if found else counts
 
     def _patterns(self, task: Task, noise: Noise, rng: Generator) -> Iterator[Integers]:
-        """Sample what each pattern of Paulis makes of gates in a row."""
+        """Yield the samples of each pattern of Paulis, for a program of gates only."""
         program, reads = task.program, task.program.reads()
         row, stop = Row(self._simulator, program), len(program.ops)
         shared, done = self._simulator.zero_state(program.n_qubits), 0
@@ -149,7 +149,7 @@ class StateVectorEngine:
         for leaf in self._leaves(task, made, rng):
             for key, shots in tally.count(leaf, rng):
                 counts[key] += shots
-            del leaf  # or its state would live on beside the next one
+            del leaf  # or its state would stay in memory beside the next one
         return counts
 
     def _leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Iterator[Leaf]:

@@ -78,7 +78,7 @@ class Simulator(Protocol):
     def version(self) -> str:
         """Version of this code and of the library.
 
-        With the same version, equal seeds give equal results.
+        With the same version and number of threads, equal seeds give equal results.
         """
 
     def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> PreparedGates:

@@ -1,4 +1,7 @@
-"""Programs as lists of steps, in which jumps have targets and noise is a step of its own."""
+"""Programs as lists of steps: jumps have targets; damping and readout errors are steps.
+
+Pauli errors are not: `patterns` draws them, and `Row` applies them.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ class _Writer:
             self._made.append(op)
 
     def finished(self) -> list[Step]:
-        """Return the steps, with targets that are steps."""
+        """Return the steps; the targets of jumps, until now operations, become steps."""
         end = len(self._program.ops)
         self._end_run(end)
         self._step_at[end] = len(self._made)
