@@ -30,9 +30,9 @@ EXTRAS: Final = {
     "plot": ("matplotlib",),
     "rich": ("rich",),
 }
-"""Modules of each extra of pyproject.toml without which its code does not run.
+"""Modules of each extra of pyproject.toml (except `all`) without which its code does not run.
 
-Qulacs and Stim are not listed: without them, NumPy runs their circuits.
+Qulacs and Stim are not listed: without them NumPy runs circuits, on fewer qubits than Stim does.
 """
 
 

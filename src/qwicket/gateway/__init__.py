@@ -1,4 +1,4 @@
-"""Services for all dialects, each on behalf of an actor. They are independent of any dialect."""
+"""Services for all dialects, independent of them. Most act for an actor: a signed-in account."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAZY = {
     "SignedURL": "qwicket.gateway.access_tokens",
     **dict.fromkeys(("DeviceView", "JobPart", "JobResults", "WaitResult"), "qwicket.gateway.views"),
 }
-"""Modules that are imported at first use: administrators' commands need few of the services."""
+"""Names by module, imported at first use: administrators' commands need few of the services."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,9 @@
-"""Access tokens and signed URLs: short-lived credentials derived from a token, stored nowhere.
+"""Access tokens and signed URLs: short-lived credentials of an actor, stored nowhere.
 
 An access token signs in at one dialect; a signed URL allows one kind of upload or download for one
 job. Both are JSON Web Tokens signed with a key that all servers of one database share. Each use
-reads the token that they derive from, so they become invalid with it.
+reads the token that the actor signed in with (without one, the account), and is refused if that is
+no longer valid.
 """
 
 from __future__ import annotations
@@ -73,10 +74,10 @@ class AccessTokens:
         self._jwt: ModuleType | None = None
 
     async def issue(self, actor: Actor, dialect: str, life_s: float) -> str:
-        """Return an access token with the rights of the token that `actor` signed in with.
+        """Return an access token with the rights of `actor`.
 
-        It signs in at one dialect for `life_s` seconds, or until that token is revoked or expires,
-        or the account is disabled.
+        It signs in at one dialect for `life_s` seconds (at least one), or until the token of
+        `actor` is revoked or expires, or the account is disabled.
         """
         return await self._sign(actor, f"access {dialect}", life_s)
 
@@ -89,11 +90,12 @@ class AccessTokens:
             text: The access token.
             dialect: The dialect that verifies it.
             address: Where the request is from.
-            leeway_s: Seconds after its end for which it is taken, for clients that decide by their
-                own clocks when to renew it.
+            leeway_s: Seconds for which it is accepted after its end, because clients decide by
+                their own clocks when to renew it.
 
         Raises:
-            Unauthenticated: The token is missing, for another dialect, or no longer valid.
+            Unauthenticated: The token is missing, malformed, for another dialect, or expired; or
+                the token or account that it derives from is no longer valid.
             TooManyRequests: The token is forged, and so were many others from this address.
         """
         claims = await self._verify(text, f"access {dialect}", address, leeway_s)
@@ -105,7 +107,7 @@ class AccessTokens:
         """Return a signed text, safe in a URL, that allows one purpose for one job.
 
         Args:
-            actor: The holder; the URL becomes invalid with their token.
+            actor: The holder; the URL becomes invalid with their token or account.
             dialect: The dialect that verifies it.
             purpose: The kind of use, such as `upload`.
             job: The job's id.
@@ -170,7 +172,7 @@ class AccessTokens:
             newest = await self._secret()
             if newest == key:
                 raise
-        # Another server may have signed it just after a rotation.
+        # Another server may have signed the text just after a rotation.
         return _decoded(text, newest, audience)
 
     async def _is_of_former_key(self, text: str, audience: str) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 MAX_PEOPLE: Final = 10_000
-"""Accounts that one request creates; they are stored together."""
+"""Limit on the accounts that one request creates; they are stored in one write."""
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _MAX_EMAIL_CHARS: Final = 254
 _PLACEHOLDER: Final = "@localhost"
@@ -38,12 +38,15 @@ _MAX_PASSWORD_CHARS: Final = 1_024
 
 
 class AccountAdmin:
-    """Administration of accounts. Names may also be e-mail addresses of accounts, in any case.
+    """Administration of accounts.
+
+    An existing account can also be named by its e-mail address, in any case of letters, except in
+    `restore_account`.
 
     Args:
         store: The database.
         now_ms: Clock; returns Unix milliseconds.
-        aws_master_file: File of the master keys of AWS's key pairs; without it none are made.
+        aws_master_file: File of the master keys of AWS's key pairs; None allows no key pairs.
     """
 
     def __init__(
@@ -84,15 +87,15 @@ class AccountAdmin:
             people: Names and addresses of the new accounts.
             project: Project that they become members of, and to which their tokens' jobs count; by
                 default each account's own.
-            scopes: Scopes of the tokens, none of administrators or labs; by default the three that
-                reading and submitting need.
+            scopes: Scopes of the tokens, except those of administrators and labs; by default the
+                three that reading and submitting need.
             life_s: Seconds until the tokens expire; by default never.
 
         Returns:
             Name and token of each, in the order of `people`.
 
         Raises:
-            InvalidRequest: A name, address or scope is invalid; the text says whose.
+            InvalidRequest: A scope is invalid, or a name or address; the text says whose.
             Conflict: A name or address is in use, or occurs twice.
             NotFound: There is no such project.
             LimitExceeded: There are more than `MAX_PEOPLE`.
@@ -189,8 +192,9 @@ class AccountAdmin:
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
         """Delete an account, and cancel its unfinished jobs.
 
-        It can be restored for `RESTORABLE_S`; the jobs stay cancelled. After that time it loses its
-        name and address, and its jobs stay without its name or are removed.
+        The account can be restored for `RESTORABLE_S` (30 days); the jobs stay cancelled. After
+        that time it loses its name and address, and `jobs` decides whether its jobs are kept,
+        without a name, or removed.
 
         Raises:
             NotFound: There is no such account.
@@ -201,7 +205,7 @@ class AccountAdmin:
         return account
 
     async def restore_account(self, name: str) -> Account:
-        """Restore a deleted account, with its tokens.
+        """Restore a deleted account, given by its name, with its tokens.
 
         Raises:
             NotFound: No account of this name was deleted, or it cannot be restored any more.
@@ -229,7 +233,7 @@ def _member_scopes(wanted: Sequence[str]) -> tuple[Scope, ...]:
 
 
 def is_placeholder(email: str) -> bool:
-    """Return whether this is what is shown for an account without an e-mail address."""
+    """Return whether an address is one that is shown for an account without an address."""
     return email.lower().endswith(_PLACEHOLDER)
 
 
@@ -237,7 +241,7 @@ def checked_email(email: str | None) -> str | None:
     """Return an e-mail address as it is stored: in lower case, as sign-in compares it.
 
     Raises:
-        InvalidRequest: It is not an address.
+        InvalidRequest: It is not an address, or is a placeholder for none.
     """
     if email is None:
         return None

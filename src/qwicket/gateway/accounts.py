@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Accounts:
-    """Reads what belongs to an actor's account.
+    """Reads an actor's account and its projects.
 
     Args:
         store: Stores accounts.
@@ -33,7 +33,7 @@ class Accounts:
         return found
 
     async def projects(self, actor: Actor) -> list[Project]:
-        """Return the projects of an actor's account, including that of its token."""
+        """Return the projects of an actor's account, including the token's project."""
         return await self._store.projects_of(actor.account)
 
     async def members(self, actor: Actor, project: str) -> tuple[Project, list[str]]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _MAX_LINE_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
 _TOO_LATE_MS: Final = 253_370_764_800_000
-"""The year 9999. Of a time after it, lists of devices could not write the year."""
+"""Start of the year 9999, in Unix ms. Lists of devices cannot write times after that year."""
 
 
 class Admin(AccountAdmin, JobAdmin):
@@ -128,7 +128,7 @@ class Admin(AccountAdmin, JobAdmin):
         ]
 
     async def runners(self) -> list[Runner]:
-        """Return the processes that claim jobs and are alive: servers, agents, pilots, scalers."""
+        """Return the servers, agents, pilots and scalers, except those known to be dead."""
         return await self._store.leases.runners()
 
     @cached_property
@@ -154,7 +154,7 @@ class Admin(AccountAdmin, JobAdmin):
         await self._store.devices.set_status(device, DeviceStatus(), self._now_ms())
 
     async def turn_off(self, device: str, reason: str, *, until_at: int | None = None) -> None:
-        """Turn a device off. Waiting jobs stay queued and running ones continue.
+        """Turn a device off: it refuses new jobs, waiting ones stay queued, running ones continue.
 
         Args:
             device: Name of the device.
@@ -175,7 +175,7 @@ class Admin(AccountAdmin, JobAdmin):
         await self._store.devices.set_status(device, status, now)
 
     async def drain(self, device: str, reason: str) -> None:
-        """Let a device take no new jobs, and run those that wait and that run.
+        """Let a device refuse new jobs, and run those that it has.
 
         Raises:
             NotFound: There is no such device.
@@ -210,7 +210,7 @@ class Admin(AccountAdmin, JobAdmin):
     async def set_active(self, provider: str, is_active: bool) -> None:
         """Show the devices of a provider, or hide them and refuse new jobs.
 
-        Accepted jobs are run all the same.
+        Jobs that were accepted before still run.
 
         Raises:
             NotFound: There is no such provider.
@@ -246,15 +246,16 @@ class Admin(AccountAdmin, JobAdmin):
             account: Name of the account.
             project: Name of the project to which its usage counts; by default the account's own.
             scopes: By default the three that reading and submitting need.
-            devices: Only these; by default all.
+            devices: Only these; by default all. A lab's token must name some, which need not exist.
             life_s: Seconds until it expires; by default never.
             aws: Whether it is a key pair, with which AWS's clients sign requests.
 
         Raises:
-            InvalidRequest: A scope does not exist, or the account may not have it; or there is no
-                master key for key pairs.
+            InvalidRequest: A scope does not exist, or the account may not have it; a lab's token
+                has other scopes or no devices; or no usable file for master keys is set.
             NotFound: No such account, project of this account, or device.
             Conflict: The account is disabled.
+            Unavailable: The file of the master keys cannot be read, or is another database's.
         """
         now = self._now_ms()
         owner = await self._store.accounts.by_name(account)
@@ -306,16 +307,16 @@ class Admin(AccountAdmin, JobAdmin):
     async def refusals(self, before: int, limit: int) -> list[tuple[int, str, int]]:
         """Return rows of refused sign-ins before a time, newest first.
 
-        Each row has a minute (Unix ms), an address and the number of its refusals. There are
-        `limit` rows, and the rest of the last minute.
+        Each row has a minute (Unix ms), an address and the number of refusals. There are at most
+        `limit` rows, and the rest of the last row's minute.
         """
         return await self._store.maintenance.refusals(before, limit)
 
     async def verify_audit(self, known: bytes) -> Verification:
         """Check the chain of all acts, and look for an act with the hash `known`, if one is given.
 
-        A person who can write to the database can remove the newest acts unnoticed, except those up
-        to one whose hash is noted elsewhere.
+        A person who can write to the database can remove the newest acts unnoticed. A hash that is
+        noted elsewhere and given as `known` protects its act and all before it.
         """
         return await self._store.audit.verify(known)
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from qwicket.store import DeviceSnapshot, Store
 
 _VARIANTS: Final = 20
-"""Variants of a symmetrised run, an even number. At the limit `debias_shots`, each has 25 shots."""
+"""Variants of a symmetrised run, an even number. With 500 shots, the default of the limit
+`debias_shots`, each has 25."""
 
 _NO_PROGRAM: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 """Stored in place of a refused program."""
@@ -84,7 +85,7 @@ class Admission:
         """Return the job to store; with `keep_refused`, a failed one if the program is invalid.
 
         Raises:
-            QwicketError: The submission is invalid; `field` and `detail` say why.
+            QwicketError: The submission is refused; `field` and `detail` say why.
         """
         device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
@@ -118,7 +119,7 @@ class Admission:
         completed = self._apply_program_settings(submission, device, checked.summary, noise)
         options, estimate = self._plan(completed, device, checked.summary, noise, calibration)
         self._device_limits.check_result(completed, checked.summary, is_exact=noise is None)
-        # Only now, because parsing may have taken a second in which the job was not queued.
+        # The clock is read only now: the job was not queued while it was parsed, perhaps for 1 s.
         new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
         return structs.replace(
             new,
@@ -374,7 +375,7 @@ class Admission:
         noise: NoiseModel | None,
         calibration: Calibrated | None,
     ) -> tuple[RunOptions, engines.Estimate]:
-        """Return options and estimate of a job; with `MPS_ENGINE` if no other engine fits."""
+        """Return a job's options and estimate; with `MPS_ENGINE` if all others exceed limits."""
         options = _options(submission, device, noise, calibration, self._limits)
         if not device.is_simulated:
             self._device_limits.check_width(summary, device, options.engine)
@@ -441,13 +442,13 @@ def _options(
 
 
 def _lab_estimate(summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
-    """Estimate only the time of a lab's job. Forecasts correct it by measured run times."""
+    """Estimate the time of a job that runs elsewhere. Forecasts correct it by measured times."""
     seconds = device.spec.shot_s * options.shots * summary.n_circuits
     return engines.Estimate(0, seconds, 0)
 
 
 def _estimate(summary: Summary, options: RunOptions) -> engines.Estimate:
-    """Estimate a job. Each variant of a symmetrised one is a separate run."""
+    """Estimate a job. Each variant of a symmetrised job is a separate run."""
     shots = max(1, options.shots // options.variants)
     one = engines.estimate(summary, structs.replace(options, shots=shots))
     return structs.replace(one, seconds=one.seconds * options.variants)
@@ -515,7 +516,8 @@ def _refused(
 def _fingerprint(submission: Submission) -> bytes:
     """Return a digest that distinguishes submissions with the same idempotency key.
 
-    It ignores order and default values, so that a field of a later version does not change it.
+    It ignores fields with default values, so that a field of a later version does not change it,
+    and the order of inputs.
     """
     if submission.key_digest:
         return submission.key_digest

@@ -1,7 +1,7 @@
 """Operations for a lab's agent: announce its device, claim jobs, report results.
 
-Its token allows nothing but to serve named devices. Results are untrusted: each is validated, and
-accepted or refused as a whole.
+The agent's token allows nothing but to serve named devices. Results are untrusted: each is
+validated, and accepted or refused as a whole.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from qwicket.store import FullProgram, Store
 
 _POSITION: Final = 1_000
-"""Labs' devices are listed after the server's own."""
+"""Place in lists of devices: labs' devices come after the server's own."""
 _CHECKS_AT_ONCE: Final = 1
 """Results that are validated at the same time, each of which may take `result_bytes` of memory."""
 
@@ -95,7 +95,7 @@ class Agents:
 
     @property
     def stale_results(self) -> int:
-        """Number of reports under stale leases."""
+        """Number of results and releases refused because their lease was stale."""
         return self._scheduler.stale_results
 
     async def announce(
@@ -152,6 +152,7 @@ class Agents:
         Raises:
             Forbidden: The token does not serve this device.
             NotFound: The device was not announced.
+            Conflict: The device is the server's own.
             InvalidRequest: The calibration does not fit the device.
         """
         device = await self._served(actor, name)
@@ -182,13 +183,16 @@ class Agents:
             actor: Its token names the device.
             device: Name of the device.
             agent: Name of the agent, unique within the account.
-            known: Leases that it reports to hold; its other jobs are queued again.
+            known: Leases that it reports to hold. If none of these has ended, its other jobs are
+                queued again.
             wait_s: Seconds to wait for a job.
             is_gone: Returns whether the client has disconnected.
 
         Raises:
             Forbidden: The token does not serve this device.
             NotFound: The device was not announced.
+            Conflict: The device is the server's own.
+            LimitExceeded: The agent is new, and the device has as many as are allowed.
             Unavailable: The server is stopping.
         """
         served = await self._served(actor, device)
@@ -220,7 +224,8 @@ class Agents:
 
         Raises:
             NotFound: No such job, or the token does not serve its device.
-            InvalidRequest: The job is not in the list.
+            InvalidRequest: The job of `id_text` is not in `known`.
+            LimitExceeded: As for `claim`, if the agent was declared dead.
         """
         job = await self._job(actor, id_text)
         if job.id not in {each.job for each in known}:
@@ -287,7 +292,7 @@ class Agents:
         *,
         counts_as_attempt: bool,
     ) -> Job:
-        """Queue a job again, or cancel it if that was requested.
+        """Queue a job again, or cancel it if its cancellation was requested.
 
         Args:
             actor: Its token names the device.
@@ -314,6 +319,7 @@ class Agents:
         Raises:
             Forbidden: The token does not serve this device.
             NotFound: The device was not announced.
+            Conflict: The device is the server's own.
         """
         await self._served(actor, device)
         await self._scheduler.leave(_runner_id(actor, device, agent))

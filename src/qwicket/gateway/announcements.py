@@ -1,4 +1,4 @@
-"""Validation of a lab's device; each error names the field, its value and the limit."""
+"""Validation of a lab's device; each error names the field and what is allowed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def check_announced(
 
     Raises:
         InvalidRequest: A field is invalid; the detail names it.
-        LimitExceeded: A number is out of range; the detail names the limit.
+        LimitExceeded: A number is out of range, or a text too long or not printable; the detail
+            names the limit.
     """
     check_device_name(name)
     _check_spec(family, spec, limits)

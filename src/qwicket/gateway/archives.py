@@ -1,4 +1,4 @@
-"""What the archive of an ended job contains. Results are read circuit by circuit."""
+"""Reads what the archive of an ended job contains; large results circuit by circuit."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _AT_ONCE_BYTES: Final = 1 << 20
 _RETRIES: Final = 6
 """How often a refused request for memory is repeated. Each waits for up to `responses_wait_s`."""
 _PAUSE_S: Final = 1.0
+"""Pause before each repetition."""
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
@@ -38,9 +39,9 @@ class Contents(msgspec.Struct, frozen=True):
         job: The job.
         format: Format of the program; empty without a program.
         source: The program as it was submitted; None if it was refused or never arrived.
-        inputs: Values of its inputs.
+        inputs: Values of the program's inputs.
         options: Options of the run; None without a program.
-        calibration: The calibration under which it was submitted, if any.
+        calibration: The calibration under which the job was submitted, if any.
     """
 
     job: Job
@@ -73,7 +74,8 @@ class Archives:
             NotFinished: The job has not ended.
             NotFound: The job has been deleted meanwhile.
             TooManyRequests: The account has too many large responses.
-            Unavailable: All accounts together have too many.
+            Unavailable: All accounts together have too many, or memory was not granted in time.
+            Unauthenticated: The token was revoked while the response waited for memory.
         """
         if not job.state.is_final:
             raise NotFinished(
@@ -90,8 +92,7 @@ class Archives:
 
         Raises:
             NotFound: The job has been deleted meanwhile.
-            TooManyRequests: The account has too many large responses.
-            Unavailable: All accounts together have too many.
+            TooManyRequests, Unavailable, Unauthenticated: As for `contents`.
         """
         if sum(await self._jobs.sizes(job.id)) > SMALL_RESPONSE_BYTES:
             await memory.begin()
@@ -117,13 +118,12 @@ class Archives:
     ) -> AsyncGenerator[Sequence[PartResult], None]:
         """Yield the results of a job's circuits in order: together if small, else one by one.
 
-        If they are large on average, each waits for memory, which the caller must hold and release
-        before the next one.
+        If they are large on average, each waits for memory. The caller must hold and release the
+        memory of one before it asks for the next.
 
         Raises:
             NotFound: The job has been deleted meanwhile.
-            TooManyRequests: The account has had too many large responses for too long.
-            Unavailable: All accounts together have had too many for too long.
+            TooManyRequests, Unavailable, Unauthenticated: As for `begin`.
         """
         size = (await self._jobs.sizes(job.id)).results
         if size <= _AT_ONCE_BYTES:
@@ -142,11 +142,12 @@ class Archives:
 
 
 async def begin(memory: ResponseMemory) -> None:
-    """Begin, with retries: the status of the response is sent, so it can no longer be a 503.
+    """Wait for memory, with retries: the response's status is sent, so it can no longer be a 503.
 
     Raises:
         TooManyRequests: The account has had too many large responses for too long.
         Unavailable: All accounts together have had too many for too long.
+        Unauthenticated: The token was revoked while the response waited.
     """
     for _ in range(_RETRIES):
         try:

@@ -36,11 +36,11 @@ class BudgetState(NamedTuple):
     Attributes:
         budget: The budget.
         project: Name of its project.
-        maximum: What may be used in a period, in its unit.
+        maximum: What may be used in a period; as `used` and `left`, in the budget's unit.
         used: What is used or reserved in the present period.
         left: What further jobs may use.
-        begins_at: Start of the present period in Unix milliseconds; None without one.
-        ends_at: Its end.
+        begins_at: Start of the present period in Unix milliseconds; None for a total budget.
+        ends_at: End of the present period; None for a total budget.
     """
 
     budget: Budget
@@ -72,7 +72,7 @@ class Budgets:
         )
 
     async def credits_left(self, actor: Actor) -> float:
-        """Return the credits left in the cost budget of the token's project; 0 without one."""
+        """Return the fewest credits left in a cost budget of the token's project; 0 without one."""
         found = self.with_least_left(await self.of(actor), actor.project, "cost")
         return found.left if found is not None else 0.0
 
@@ -80,12 +80,12 @@ class Budgets:
     def with_least_left(
         states: Iterable[BudgetState], project: str, unit: BudgetUnit
     ) -> BudgetState | None:
-        """Return the budget of which the least is left; None without one.
+        """Return the budget of a project and unit of which the least is left; None without any.
 
         Args:
             states: Budgets to choose from.
             project: Id of the project; budgets for single devices are left out.
-            unit: The unit.
+            unit: The unit; budgets in other units are left out.
         """
         applying = [
             each
@@ -122,8 +122,8 @@ class Budgets:
 
         Raises:
             NotFound: There is no such project or device.
-            InvalidRequest: The maximum is negative, not finite or under a millionth, or not a whole
-                number of jobs or shots.
+            InvalidRequest: The maximum is negative or not finite, is not 0 but rounds to 0
+                millionths, or is not a whole number of jobs or shots.
             LimitExceeded: The maximum is too large, or the project has too many budgets.
         """
         if not math.isfinite(maximum) or maximum < 0:
@@ -160,12 +160,12 @@ class Budgets:
     async def usage(
         self, first: date | None, last: date | None, by: Collection[str]
     ) -> list[ProjectUse]:
-        """Return what the jobs that ended on some days have used, without jobs that never ran.
+        """Return what the jobs that ended on some days have used; jobs that never ran do not count.
 
         Args:
             first: The first day in UTC; None for all up to the last.
             last: The last day; None for all from the first.
-            by: What to group by: `project`, `device`, or both. The other field is empty.
+            by: What to group by: `project`, `device`, or both. A field not named is empty.
 
         Raises:
             InvalidRequest: The last day is before the first.

@@ -52,7 +52,8 @@ class Bulk:
             The ids of the jobs, each once.
 
         Raises:
-            NotFound: One of them is unknown; none was cancelled.
+            NotFound: One of them is unknown; none was cancelled. Or, with `wait_s`, one was deleted
+                after all were cancelled.
             Forbidden: One of them belongs to another account; none was cancelled.
             LimitExceeded: There are too many.
         """
@@ -82,7 +83,7 @@ class Bulk:
     async def _own(
         self, actor: Actor, ids: Sequence[str], dialect: str | None, verb: str
     ) -> list[Job]:
-        """Return jobs that this actor may change, each once."""
+        """Return the jobs of some ids, each once, if this actor may change all of them."""
         actor.require(Scope.JOBS_WRITE)
         maximum = self._limits.requests.list_page
         if len(ids) > maximum:

@@ -1,4 +1,4 @@
-"""Documents that a client registers, on behalf of an actor."""
+"""Documents that a client registers, on behalf of an actor: records of jobs at other servers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class ClientDocuments:
         self._now_ms = now_ms
 
     async def register(self, actor: Actor, dialect: str, key: str, body: bytes) -> ClientDocument:
-        """Store a document, unless its key exists already."""
+        """Store a document, unless its key exists already; return the stored one.
+
+        Above the limit `client_documents`, the oldest are deleted.
+        """
         actor.require(Scope.JOBS_WRITE)
         now, maximum = self._now_ms(), self._limits.quotas.client_documents
         return await self._store.client_documents.register(
@@ -59,7 +62,7 @@ class ClientDocuments:
     async def page(
         self, actor: Actor, dialect: str, *, before: int | None = None, limit: int = 50
     ) -> list[ClientDocument]:
-        """Return the actor's documents of a dialect, newest first."""
+        """Return the actor's documents of a dialect with a `seq` below `before`, newest first."""
         actor.require(Scope.JOBS_READ)
         return await self._store.client_documents.page(
             actor.account, dialect, before=before, limit=limit

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _MAX_DRAWN_OPS: Final = 20_000
-"""Circuits of more operations take over 0.1 s to draw."""
+"""Circuits of more operations take over 0.1 s to draw. The limit is on all circuits of a job."""
 _MAX_DRAWN_BYTES: Final = 1 << 20
 _MAX_DRAWN_CIRCUITS: Final = 100
 
@@ -29,10 +29,11 @@ async def in_gates_of(
 ) -> Checked:
     """Compile a program to the gates of a lab's device, or of one at another cloud.
 
-    A program for a simulator, or in a format that the other cloud reads itself, stays as it is.
+    A program stays as it is if its device is a simulator, is not for qubits, names neither gates
+    nor a language, or is at another cloud that reads the format itself.
 
     Raises:
-        InvalidProgram: A gate cannot be expressed in them; the detail names it.
+        InvalidProgram: A gate cannot be expressed in the device's gates; the detail names it.
         LimitExceeded: The result has too many operations, or compiling takes too long.
     """
     spec = device.spec
@@ -68,6 +69,7 @@ class Compilation:
         """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.
 
         Raises:
+            NotFound: The job has no program, or was deleted.
             InvalidProgram: The circuit cannot be compiled exactly.
             LimitExceeded: The result has too many gates, or compiling takes too long.
         """
@@ -86,7 +88,7 @@ class Compilation:
             memory: Memory for the response; a large circuit waits until it is granted.
 
         Raises:
-            NotFound: No lab serves the device, or the job has been deleted meanwhile.
+            NotFound: As for `native`, or the device is not a lab's qubit device.
             InvalidProgram: OpenQASM 3 cannot express the circuit.
             TooManyRequests: The account has too many large responses.
             Unavailable: All accounts together have too many.
@@ -108,13 +110,16 @@ class Compilation:
     async def drawing(
         self, job: Job, family: str, number: int, max_marks: int
     ) -> tuple[str, str] | None:
-        """Return one circuit of a job as SVG, and what was left out; None if it is too large.
+        """Return one circuit of a job as SVG, and what was left out; None if the job is too large.
 
         Args:
             job: The job.
             family: Family of its device.
             number: Index of the circuit.
-            max_marks: Limit on marks.
+            max_marks: Limit on marks; later columns are left out.
+
+        Raises:
+            NotFound: As for `native`.
         """
         n_ops = job.n_ops_1q + job.n_ops_2q
         if n_ops > _MAX_DRAWN_OPS or job.n_circuits > _MAX_DRAWN_CIRCUITS:

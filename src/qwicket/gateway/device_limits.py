@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 MPS_ENGINE: Final = "aer-mps"
-"""The engine whose memory depends on a circuit's entanglement, not on its number of qubits."""
+"""Engine of matrix product states: memory depends on a circuit's entanglement, and only linearly on
+its number of qubits."""
 
 _ROW_BYTES: Final = 24
 """Bytes of a row of a result in JSON, without its bits."""
@@ -39,7 +40,7 @@ class DeviceLimits:
     Args:
         store: Stores the pilots that are present.
         limits: Bounds; `memory_bytes` must be set.
-        memory_grows: Whether pilots with more memory raise `memory_bytes`.
+        memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
     """
 
     def __init__(self, store: Store, limits: Limits, *, memory_grows: bool = False) -> None:
@@ -63,10 +64,10 @@ class DeviceLimits:
         return self._memory_bytes > before
 
     def qubits(self, device: Device, is_twin: bool = False) -> int:
-        """Return the limit on qubits of a device on this machine.
+        """Return the limit on qubits that is shown for a device.
 
-        A twin has as many as its original. Clifford circuits may use all of them, others only as
-        many as memory allows.
+        A twin has as many as its original, but only Clifford circuits may use more than fit into
+        memory. Other simulators have as many as fit. A device that is not simulated states them.
         """
         if is_twin or not device.is_simulated:
             return self._max_qubits(device)
@@ -99,7 +100,7 @@ class DeviceLimits:
         return tuple([name for name in device.spec.engines if name in here])
 
     def check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        """Refuse more qubits than the device or the engine takes.
+        """Refuse more qubits than the engine `aer-mps`, or else the device, takes.
 
         `check_cost` bounds the memory and time of narrower circuits.
         """

@@ -38,13 +38,13 @@ class Devices:
         return await self.views(await self.offered(dialect))
 
     async def offered(self, dialect: str) -> list[Device]:
-        """Return the same devices without what changes."""
+        """Return the devices of `of` without their status, presence and calibration."""
         return [
             device for device in await self._store.devices.offered() if dialect in device.dialects
         ]
 
     async def views(self, devices: Iterable[Device]) -> list[DeviceView]:
-        """Return some of these devices with what changes."""
+        """Return devices with status, presence and calibration, except those removed meanwhile."""
         await self._limits.update_memory()
         devices = [*devices]
         found = await self._store.devices.conditions(devices, self._now_ms())
@@ -71,7 +71,7 @@ class Devices:
             at: Unix milliseconds; None is now.
 
         Raises:
-            NotFound: The dialect shows no such device, or it had no calibration then.
+            NotFound: The dialect shows no such device, or the device had no calibration then.
         """
         await self._shown(name, dialect)
         at = self._now_ms() if at is None else at
@@ -102,7 +102,7 @@ class Devices:
         return found
 
     async def changes(self, name: str, dialect: str) -> DeviceChanges:
-        """Return the kept changes of whether a device takes jobs.
+        """Return the last changes of whether a device takes jobs, and its maintenance windows.
 
         Raises:
             NotFound: The dialect shows no such device.

@@ -44,7 +44,7 @@ class JobEstimate(NamedTuple):
         job: The job as it would be stored.
         cost: Its cost in credits; None if its device has none.
         forecast: The forecast of the device's queue.
-        budgets: Budgets that would count it.
+        budgets: Budgets that would count the job.
     """
 
     job: NewJob
@@ -54,7 +54,7 @@ class JobEstimate(NamedTuple):
 
 
 class Estimates:
-    """Estimates jobs with all checks of a submission.
+    """Estimates jobs, with the checks of a submission except quotas and limits of groups.
 
     Args:
         store: The database.
@@ -82,8 +82,8 @@ class Estimates:
         """Return what a submission would take now.
 
         Raises:
-            QwicketError: The submission is invalid, as in `Jobs.submit`; a budget that would refuse
-                it is not an error.
+            QwicketError: The submission is invalid, as in `Jobs.submit`. A budget that would refuse
+                the job is not an error.
         """
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)

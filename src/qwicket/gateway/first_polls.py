@@ -40,8 +40,8 @@ class FirstPolls:
         max_delay_ms: Longest delay in milliseconds; 0 delays nothing.
 
     Attributes:
-        delayed: Number of delayed reads, by what ended the delay: `job_ended`, `timeout`
-            (the job did not end), `disconnected` (the client has left).
+        delayed: Number of delayed reads, by what ended the delay: `job_ended`, `timeout` (the job
+            did not end, or the server stops), `disconnected` (the client has left).
         over_limit: Number of reads answered at once because of the limit per job or account.
     """
 

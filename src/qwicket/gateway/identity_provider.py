@@ -1,7 +1,7 @@
 """OpenID Connect with the identity provider: its addresses and keys, codes and ID tokens.
 
-Its functions block, so callers run them in a thread. The provider's addresses come from the
-operator's setting and from what the provider publishes there; none comes from a client.
+`ProviderConnection` blocks, so callers run its methods in a thread. The provider's addresses come
+from the operator's setting and from what the provider publishes there; none comes from a client.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ _TIMEOUT_S: Final = 10.0
 _LIFE_S: Final = 3_600.0
 """Time in seconds for which the provider's addresses and keys are kept."""
 _SILENT_S: Final = 5.0
-"""Time in seconds for which no request is sent to a provider that did not respond."""
+"""Time in seconds for which discovery is not repeated after the provider did not respond."""
 _MIN_PAUSE_S: Final = 10.0
-"""Minimum time in seconds between two downloads of the keys for ID tokens that name an unknown key.
-Anybody can send such tokens."""
+"""Minimum time in seconds between two downloads of the keys for ID tokens that no known key has
+signed. Anybody can send such tokens."""
 _LEEWAY_S: Final = 60
 """Difference in seconds that the clocks of the provider and of this server may have."""
 _MAX_AGE_S: Final = 600
@@ -108,10 +108,10 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderConnection:
-    """The provider as this server sees it.
+    """Client of the provider, with a cache of its metadata and keys.
 
     Args:
-        settings: Where it is, and who this server is there.
+        settings: The provider's address, and this server's client id and secret there.
         now_ms: Clock; returns Unix milliseconds.
     """
 
@@ -129,7 +129,7 @@ class ProviderConnection:
         """Return what the provider publishes.
 
         Raises:
-            Unavailable: The provider does not respond, or sends something else.
+            Unavailable: The provider does not respond, or publishes something invalid.
         """
         with self._lock:
             now = time.monotonic()
@@ -151,6 +151,9 @@ class ProviderConnection:
         Args:
             secret: The browser's secret of this sign-in; state, nonce and verifier derive from it.
             redirect_uri: Where the provider sends the browser back to.
+
+        Raises:
+            Unavailable: As for `metadata`; or the file of the client secret cannot be read.
         """
         with self._session(redirect_uri) as session:
             url, _ = session.create_authorization_url(
@@ -166,7 +169,7 @@ class ProviderConnection:
 
         Raises:
             Unauthenticated: The provider refuses the code, or the ID token is not valid.
-            Unavailable: The provider does not respond.
+            Unavailable: As for `authorization_url`, or the provider's keys cannot be read.
         """
         metadata = self.metadata()
         try:
@@ -198,12 +201,12 @@ class ProviderConnection:
 
         Args:
             text: The ID token.
-            clients: The client ids to which it may be issued.
+            clients: The client ids to which it may be issued, in addition to configured audiences.
             nonce: Its nonce; None if it must have none, because no browser asked for it.
 
         Raises:
             Unauthenticated: It is not valid; the text says why.
-            Unavailable: The provider's keys are needed, and it does not respond.
+            Unavailable: The provider's keys are needed, and the provider does not respond.
         """
         if len(text) > _MAX_CHARS or not text.isascii() or text.count(".") != 2:
             raise Unauthenticated("The ID token is not valid: it is not a signed JWT.")
@@ -232,6 +235,7 @@ class ProviderConnection:
         if len(claims["sub"]) > _MAX_SUBJECT_CHARS or "\0" in claims["sub"]:
             raise self._wrong("sub")
         # OpenID Connect Core 1.0, 3.1.3.7: a token for several audiences names the client in azp.
+        # Other tokens may lack azp.
         is_for_many = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if claims.get("azp", None if is_for_many else audiences[0]) not in audiences:
             raise self._wrong("azp")
@@ -246,9 +250,9 @@ class ProviderConnection:
         """Return claims; if one of `names` is absent, with those of the provider's user info.
 
         Raises:
-            Unauthenticated: The access token is another person's.
+            Unauthenticated: The access token is another person's, or the user info is malformed.
             Unavailable: The provider does not respond. Without its groups, the person would lose
-                the rights that these give.
+                the rights that they give.
         """
         url = self.metadata().userinfo_endpoint
         if access_token is None or url is None or all(name in claims for name in names):

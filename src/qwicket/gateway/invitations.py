@@ -37,7 +37,7 @@ class NewAccount(NamedTuple):
     Attributes:
         account: The account.
         project: Name of the project to which the jobs of its token count.
-        secret: The token, if one was requested.
+        secret: The token; None if none was requested.
     """
 
     account: Account
@@ -62,7 +62,7 @@ class InvitationAdmin:
 
         Args:
             project: Name of the project that the accounts become members of.
-            uses: How many accounts it can create, or let join the project.
+            uses: Number of accounts that can be created, or can join the project, with it.
             life_s: Seconds until it ends.
 
         Raises:
@@ -103,7 +103,7 @@ class Invitations:
 
     Args:
         store: The database.
-        sign_in: Counts wrong codes by address, as wrong tokens.
+        sign_in: Counts wrong codes by the client's address, together with wrong tokens.
         now_ms: Clock; returns Unix milliseconds.
         settings: How people sign in.
     """
@@ -156,15 +156,16 @@ class Invitations:
         Raises:
             Forbidden: As for `find`.
             TooManyRequests: As for `find`.
-            InvalidRequest: The name, address or password is invalid, or passwords are turned off,
-                or an address is given although the provider links accounts by theirs.
-            Conflict: The name or address is in use; the invitation was not used.
+            InvalidRequest: The name, e-mail address or password is invalid, or passwords are turned
+                off; or an e-mail address is given although sign-in by the identity provider links
+                accounts by e-mail address.
+            Conflict: The name or e-mail address is in use; the invitation was not used.
         """
         invitation = await self.find(code, address)
         check_name(name)
         checked_address = checked_email(email)
         if checked_address is not None and self._links_emails:
-            # Else the person who has the address would be signed in to somebody else's account.
+            # Otherwise the address's real owner would be signed in to somebody else's account.
             raise InvalidRequest(
                 "email: leave it out. On this server the address that the identity provider states"
                 " gives a person the account with this address.",
@@ -201,7 +202,7 @@ class Invitations:
         return await self._sign_in.by_subject(f"account {account.id}")
 
     async def join(self, actor: Actor, code: str, address: str) -> None:
-        """Add the actor's account to the invitation's project.
+        """Add the actor's account to the invitation's project; for a member, nothing changes.
 
         Raises:
             Forbidden: As for `find`; or the invitation is for no project.

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _JOBS_AT_ONCE: Final = 200
-"""Jobs that one write changes. Other writes come in between."""
+"""Limit on the jobs that one write changes, so that other writes do not wait for all of them."""
 _ACTOR: Final = "admin"
-"""Who changed a job, in its events."""
+"""Name that a job's events give for who changed it."""
 _UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
-"""Without `cancelling`: no action changes such a job."""
+"""Unfinished states except `cancelling`, in which no action changes a job."""
 
 _STATES: Final[dict[JobAction, tuple[JobState, ...]]] = {
     "cancel": _UNFINISHED,
@@ -31,7 +31,7 @@ _STATES: Final[dict[JobAction, tuple[JobState, ...]]] = {
     "priority": (JobState.QUEUED,),
     "requeue": (JobState.RUNNING,),
 }
-"""States of jobs on which an action can be done."""
+"""States that allow an action."""
 _SHOWN_IDS: Final = 1_000
 
 
@@ -52,7 +52,7 @@ class JobWithNames(NamedTuple):
 
     Attributes:
         job: The job.
-        account: Name of its account; empty after it can no longer be restored.
+        account: Name of its account; empty once a deleted account can no longer be restored.
         project: Name of its project.
     """
 
@@ -110,7 +110,7 @@ class JobAdmin:
     async def change_job(
         self, id_text: str, *, is_held: bool | None = None, priority: int | None = None
     ) -> JobWithNames:
-        """Hold or release a waiting job, or change its priority; None leaves them.
+        """Hold or release a waiting job, or change its priority; None leaves either unchanged.
 
         Raises:
             NotFound: There is no such job.
@@ -132,23 +132,25 @@ class JobAdmin:
 
         Raises:
             NotFound: There is no such job.
-            Conflict: The job does not run, or runs at another cloud.
+            Conflict: The job does not run, runs at another cloud, or has ended with its results
+                withheld.
         """
         job = await self._job(id_text)
         await self._store.queue_control.requeue(job.id, actor=_ACTOR, now=self._now_ms())
         return await self.job(job.id)
 
     async def resolve_job(self, id_text: str, sent_as: str | None) -> JobWithNames:
-        """Decide whether another cloud has a job for which this is unknown.
+        """State whether another cloud has a job, if it is unknown whether it was sent.
 
         Args:
             id_text: Id of the job.
-            sent_as: Its id there; None if the other cloud does not have it. It is then sent again.
+            sent_as: The job's id at the other cloud; None if that does not have the job, which is
+                then sent again.
 
         Raises:
             NotFound: There is no such job.
             Conflict: No decision is needed for this job, or another job has this id there.
-            InvalidRequest: The id there has other than printable characters.
+            InvalidRequest: `sent_as` has characters that are not printable.
         """
         job = await self._job(id_text)
         if sent_as is not None and not sent_as.isprintable():
@@ -165,7 +167,7 @@ class JobAdmin:
 
         Raises:
             NotFound: There is no such job.
-            Conflict: It is not at another cloud, or has ended.
+            Conflict: The job is not at another cloud, or has ended.
         """
         job = await self._job(id_text)
         await self._store.forwards.abandon(job.id, actor=_ACTOR, now=self._now_ms())
@@ -189,7 +191,7 @@ class JobAdmin:
             account: As for `jobs`.
             project: As for `jobs`.
             priority: The new priority, for the action of this name.
-            is_dry_run: Whether the jobs are only found.
+            is_dry_run: Whether the jobs are only found, not changed.
 
         Raises:
             NotFound: There is no such account or project.

@@ -24,9 +24,9 @@ class JobGroups:
     """Open, read, close and cancel groups.
 
     An actor may read the groups of its account and of its account's projects; only the account that
-    opened a group changes it. All other groups count as unknown, and so does one whose device is
-    outside the actor's token. A group without a device of its own is open to all tokens of the
-    account; with each a token sees and cancels only jobs on its own devices.
+    opened a group changes it. All other groups count as unknown, and so do groups whose device is
+    outside the actor's token. A group without a device is open to all tokens of the account, but
+    each token sees and cancels only the jobs on its own devices.
     """
 
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
@@ -45,15 +45,15 @@ class JobGroups:
         life_s: float | None = None,
         body: bytes = b"{}",
     ) -> Group:
-        """Open a group. At the limit on groups, the account's oldest closed one is deleted.
+        """Open a group. At the limit on groups, the oldest closed one of the dialect is deleted.
 
         Args:
             actor: Owner of the group.
             dialect: The only dialect in which the group is visible.
             device: The only device of its jobs; by default any.
             name: A name for people.
-            jobs_limit: Limit on its jobs.
-            life_s: Seconds after which it accepts no more jobs.
+            jobs_limit: Limit on its jobs; None sets none.
+            life_s: Seconds after which it accepts no more jobs; None sets no end.
             body: Opaque vendor fields.
 
         Raises:
@@ -112,8 +112,8 @@ class JobGroups:
         """Return a group that this actor may read.
 
         Raises:
-            NotFound: It does not exist, the actor may not read it, or it is another dialect's;
-                without distinction.
+            NotFound: The group does not exist, the actor may not read it, or it is another
+                dialect's; without distinction.
         """
         actor.require(Scope.JOBS_READ)
         return await self._find(actor, id_text, dialect)
@@ -132,14 +132,14 @@ class JobGroups:
         return await self._store.job_groups.use(group.id, actor.devices)
 
     async def tally(self, actor: Actor, group: Group) -> dict[JobState, int]:
-        """Return the number of the group's jobs that the actor sees, by state as it is shown."""
+        """Return the number of the group's jobs that the actor sees, by displayed state."""
         return await self._store.job_groups.tally(group.id, actor.devices)
 
     async def check_joins(self, actor: Actor, group: str | None) -> None:
         """Refuse a submission to a group whose device is outside the actor's token.
 
         Raises:
-            NotFound: As for an unknown group.
+            NotFound: As for `get`.
         """
         if group is None or not actor.devices:
             return  # the operation that stores the job checks the rest

@@ -58,7 +58,7 @@ class JobShares:
         self._now_ms = now_ms
 
     async def share_with(self, actor: Actor, id_text: str, name: str) -> JobShare:
-        """Let an account read a job: its program, result and events. A second time changes nothing.
+        """Let an account read a job: its program, result and events. A repetition changes nothing.
 
         Args:
             actor: Owner of the job.
@@ -130,13 +130,14 @@ class JobShares:
         await self._store.job_shares.remove(share, actor.account)
 
     async def by_secret(self, secret: str, address: str) -> tuple[Job, Actor]:
-        """Return the job of a link, and an actor without rights for the job's owner.
+        """Return the job of a link, and an actor without rights that stands for the job's owner.
 
         The response counts against the owner's memory budget. The look-up is by the secret's hash,
-        so its time reveals nothing about the secret.
+        so the time that it takes reveals nothing about the secret.
 
         Raises:
-            NotFound: There is no such link, or it has expired; without distinction.
+            NotFound: There is no such link, it has expired, or the owner's account is disabled;
+                without distinction.
             TooManyRequests: There is no such link, and many other secrets from this address were
                 wrong, too.
         """

@@ -1,4 +1,4 @@
-"""Waits for a change or the end."""
+"""Waits for a change or the end of a job."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class JobWaiter:
                 # A row that was read may be newer than this notification.
                 if found.version >= job.version:
                     job, results = found, latest.results if latest else None
-        # The remembered row is up to 0.1 s old, and another server may have changed the job since.
+        # A row from `watch` is up to 0.1 s old, and another server may have changed the job since.
         if not (job.state.is_final or is_read):
             job = await self.find(actor, id_text, dialect)
         return WaitResult(job, results)

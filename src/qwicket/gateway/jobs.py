@@ -79,7 +79,8 @@ class Jobs:
     ) -> Job:
         """Validate and store a submission.
 
-        The job is on disk when this returns; one that is passed on, with the next durable write.
+        The job is on disk when this returns. A job that is passed on to the device's own server is
+        on disk only with the next durable write.
 
         Args:
             actor: Owner of the job.
@@ -87,12 +88,12 @@ class Jobs:
             keep_refused: Whether an invalid program is stored as a failed job, because the dialect
                 requires a 2xx response for it.
             clients_repeat: Whether clients of this dialect repeat a failed POST without an
-                idempotency key, and fail on 429. If so, this waits for parser capacity, and an
-                outcome that stays unknown is reported as a Conflict.
+                idempotency key, and fail on 429. If so, this waits for parser capacity, and raises
+                Conflict if it stays unknown whether the job was stored.
             unfinished_limit: Limit on the project's unfinished jobs on this device.
 
         Raises:
-            QwicketError: The submission is invalid; nothing is stored.
+            QwicketError: The submission is refused; nothing is stored.
             Conflict: It is unknown whether the job was stored (with `clients_repeat`).
         """
         actor.require(Scope.JOBS_WRITE)
@@ -105,8 +106,8 @@ class Jobs:
         await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if clients_repeat else admit())
-        # Before the client of a passed-on job gets a response, a later write is flushed: the intent
-        # to send it, or its cancellation.
+        # A passed-on job needs no flush here: before its client gets a response, a later write is
+        # flushed, the intent to send the job or its cancellation.
         add = partial(
             self._store.add_unflushed if submission.is_passed_on else self._store.add,
             new,
@@ -127,7 +128,7 @@ class Jobs:
             dialect: Restricts a vendor's dialect to its own jobs; None allows any.
 
         Raises:
-            NotFound: It does not exist, the actor may not read it, or it is another dialect's;
+            NotFound: The job does not exist, the actor may not read it, or it is another dialect's;
                 without distinction.
         """
         actor.require(Scope.JOBS_READ)
@@ -219,16 +220,16 @@ class Jobs:
 
     @contextmanager
     def watch_device(self, device: str) -> Iterator[Watch]:
-        """Watch all jobs of a device, of which some other may change the place of a waiting job."""
+        """Watch all jobs of a device: each may change the queue position of a waiting job."""
         with self._changes.watch_device(device) as watch:
             yield watch
 
     async def last_change(self, actor: Actor) -> int:
-        """Return the number of the last change of the account's jobs."""
+        """Return the highest `Job.change` of the account's jobs, or 0: their last change."""
         return await self._store.last_change(actor.account, actor.devices)
 
     async def changed(self, actor: Actor, change: int, limit: int) -> list[Job]:
-        """Return the account's jobs that changed after a number, as they are now, in order."""
+        """Return the account's jobs whose `Job.change` is above `change`, in that order."""
         return await self._store.changed(actor.account, change, limit, actor.devices)
 
     @property
@@ -247,7 +248,7 @@ class Jobs:
         return await self._store.page_with_vendor_fields(_own_of(actor, query))
 
     async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
-        """Return the number of the actor's own jobs by state that a search finds."""
+        """Return the number of the actor's own jobs that a search finds, by state."""
         return await self._store.tally(_own_of(actor, query))
 
     async def tally_up_to_limit(self, actor: Actor, query: JobQuery) -> Mapping[JobState, int]:
@@ -275,7 +276,7 @@ class Jobs:
         return await self._store.run_ms(_own_of(actor, query))
 
     async def by_prefix(self, actor: Actor, prefix: str, *, dialect: str) -> Job:
-        """Return the actor's own job by a prefix of its id in hexadecimal digits.
+        """Return the actor's own job by a prefix of its id: hexadecimal digits without hyphens.
 
         Raises:
             NotFound: No job or several jobs match, or the job is another dialect's.
@@ -288,7 +289,7 @@ class Jobs:
         return job
 
     async def unfinished(self, actor: Actor, project: str, device: str) -> int:
-        """Return the number of unfinished jobs of a project on a device that the actor sees."""
+        """Return the number of a project's unfinished jobs on a device; 0 if it is not visible."""
         return await self._queues.count_unfinished(project, device) if actor.sees(device) else 0
 
     async def cancel(
@@ -321,12 +322,14 @@ class Jobs:
         name: str | None = None,
         tags: tuple[str, ...] | None = None,
     ) -> Job:
-        """Change the name or the tags of a job.
+        """Change the name or the tags of a job; None leaves either unchanged.
 
         Raises:
             NotFound: As for `get`.
             Forbidden: The job is readable, but belongs to another account.
+            Conflict: The id is that of one part of a job.
             LimitExceeded: The name or a tag is too long, or there are too many tags.
+            InvalidRequest: The name or a tag contains NUL.
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "change")
@@ -341,7 +344,7 @@ class Jobs:
         is_held: bool | None = None,
         priority: int | None = None,
     ) -> Job:
-        """Hold or release a waiting job, or change its priority; None leaves them.
+        """Hold or release a waiting job, or change its priority; None leaves either unchanged.
 
         Args:
             actor: Owner of the job.
@@ -406,7 +409,7 @@ class Jobs:
     async def events(
         self, actor: Actor, id_text: str, *, dialect: str | None = None
     ) -> list[JobEvent]:
-        """Return the events of a job, such as releases, cancellations and failures.
+        """Return the events of a job: all except its submission, starts and completion.
 
         Raises:
             NotFound: As for `get`.

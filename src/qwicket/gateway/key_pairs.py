@@ -1,8 +1,8 @@
 """Key pairs as AWS's clients have them: a key id, and a secret that signs requests.
 
-The server needs the secret to verify a signature, so a digest of it would not do. It is
-derived from the key id and a master key, and stored nowhere. The master key is in a file outside
-the database, which holds its fingerprint alone.
+The server needs the secret itself to verify a signature, so it cannot store just a digest. Instead
+it derives the secret from the key id and a master key, and stores it nowhere. The master key is in
+a file outside the database; the database holds only the key's fingerprint.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ KEY_ID: Final = re.compile(rf"{PREFIX}[{_BASE32}]{{{1 + _RANDOM_CHARS}}}")
 TOKEN: Final = re.compile(rf"{KEY_ID.pattern}\.[A-Za-z0-9_-]{{43}}")
 """A key pair as a token: the key id, a dot, the secret."""
 _KEY_BYTES: Final = 32
+# A line of the file: version and master key.
 _LINE: Final = re.compile(r"([1-9][0-9]?) ([0-9a-f]{64})")
 _MAX_VERSION: Final = len(_BASE32)
 _MODE_OF_OTHERS: Final = 0o077
@@ -55,7 +56,7 @@ class KeyPairs:
 
     Args:
         store: Holds the fingerprints of the master keys.
-        path: File of the master keys; None where none is set.
+        path: File of the master keys; None if none is set.
         now_ms: Clock; returns Unix milliseconds.
     """
 
@@ -69,7 +70,7 @@ class KeyPairs:
         """Read the master keys, and compare them with those that the database knows.
 
         Raises:
-            InvalidRequest: The file is malformed, or other users may read it.
+            InvalidRequest: The file is malformed, or users outside its group may access it.
             Unavailable: The file cannot be read, or the database knows other keys.
         """
         if self._path is None:
@@ -88,9 +89,10 @@ class KeyPairs:
         """Return a new pair under the newest master key, which the first pair creates.
 
         Raises:
-            InvalidRequest: No file is set for a database that several servers share, or it is
-                malformed.
-            Unavailable: As for `check`; or the file is gone although the database has used one.
+            InvalidRequest: As for `check`; or no file is set, for a database that several servers
+                share.
+            Unavailable: As for `check`; or the file cannot be written, or is gone although the
+                database has used one.
         """
         if self._path is None:
             raise InvalidRequest(
@@ -161,7 +163,7 @@ def _read(path: Path) -> dict[int, bytes]:
 
 def _create(path: Path) -> None:
     """Create the file with a first master key, unless another process has just done so."""
-    # Under another name first, so that no reader sees half a line.
+    # Written under another name first, so that no reader sees half a line.
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(

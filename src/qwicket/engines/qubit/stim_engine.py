@@ -28,7 +28,7 @@ from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _CHUNK_BYTES: Final = 1 << 25
 _MIN_SHOTS: Final = 1_024
-"""Stim draws no fewer than this."""
+"""Fewest shots of a chunk, except of the last one."""
 
 
 class StimEngine:
@@ -36,8 +36,8 @@ class StimEngine:
 
     Args:
         plan: The circuit.
-        chunk_bytes: Size of the unpacked shots that are drawn at once.
-        max_outcome_bytes: Size of the largest outcome.
+        chunk_bytes: Size of the shots that are drawn at once, at one byte per bit and record.
+        max_outcome_bytes: Limit on the size of an outcome.
     """
 
     name: Final = "stim"

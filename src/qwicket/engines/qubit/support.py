@@ -1,6 +1,6 @@
 """Exact probabilities of Clifford circuits that measure at their end, at any width.
 
-All possible outcomes are equally likely. They are any one of them plus all sums, over GF(2), of the
+All possible outcomes are equally likely. Each is the sum, over GF(2), of one fixed outcome and some
 X parts of the state's stabilizers (Dehaene and De Moor, Phys. Rev. A 68, 042318, 2003).
 
 Keys are integers here; bit i is classical bit i.
@@ -62,14 +62,14 @@ def span(origin: int, basis: Sequence[int]) -> list[int]:
 
 def _x_parts(plan: Stabilizers, n_bits: int) -> list[int]:
     """Return the X parts of the state's stabilizers, as the classical bits that show them."""
-    lines = plan.text.splitlines()
+    lines = plan.text.splitlines()  # gates, then measurements
     gates = stim.Circuit("\n".join(lines[: len(lines) - plan.n_records]))
     tableau = stim.Tableau.from_circuit(gates)
     _, _, z_to_x, *_ = tableau.to_numpy()
     shown = np.zeros((len(tableau), n_bits), dtype=bool)
     for bit in plan.record_of:
         qubit = plan.measurements[bit]
-        if qubit < len(tableau):
+        if qubit < len(tableau):  # else only identities act on it: it reads 0
             shown[:, bit] = z_to_x[:, qubit]
     rows = np.packbits(shown, axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in rows]

@@ -4,13 +4,13 @@ After Maksymov, Nguyen, Nam and Markov, "Enhancing quantum computer performance 
 arXiv:2301.07233, which IonQ calls debiasing. Two symmetries are used:
 
 - the roles of |0⟩ and |1⟩ are exchanged on some qubits right before they are read, and the record
-  is flipped back. The last pulse on an ion can include the exchange, so it needs no gate; its only
+  is flipped back. The last pulse on an ion can include the exchange, so no gate is added. The only
   effect is that the two readout errors of the qubit change places;
 - the circuit is mapped to other qubits, if all pairs are connected.
 
 Both change only the noise: a variant is the same circuit under another noise model, and results of
 an ideal device do not change. Variants come in pairs that exchange complementary qubits, so each
-qubit is exchanged in exactly half of them and their mean has no readout bias.
+qubit is exchanged in exactly half of the variants, and their mean has no readout bias.
 
 Averaging adds the counts of all variants. Sharpening is a plurality vote: each variant votes for
 its most frequent outcome; several with equal counts share its vote.
@@ -75,7 +75,7 @@ def run(
 def variants(
     model: NoiseModel, n_qubits: int, options: RunOptions, rng: Generator
 ) -> Iterator[NoiseModel]:
-    """Yield the noise of each variant, by the numbers of the circuit's qubits."""
+    """Yield the noise of each variant, with qubits numbered as in the circuit."""
     for number in range(options.variants):
         if number % 2 == 0:
             exchanged = rng.integers(0, 2, n_qubits).astype(bool)

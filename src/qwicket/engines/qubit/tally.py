@@ -1,6 +1,7 @@
-"""Counts outcomes of many branches, and builds the arrays of a result. A key is packed bytes.
+"""Counts outcomes of many branches, and builds the arrays of a result.
 
-The order of shots is drawn at the end, so that it does not depend on their branches.
+Mid-circuit measurements divide the shots among branches. A key is the classical bits of one
+outcome, packed into bytes. The order of shots is drawn last, so it does not depend on branches.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Tally:
     def __init__(self, program: Program) -> None:
         self._reads = program.reads()
         self._width = key_width(program.n_bits)
+        # Mask without the bits of the last measurements, which are drawn from a leaf's state.
         self._settled = ~sum(1 << bit for bit in program.measurements)
 
     def count(self, leaf: Leaf, rng: Generator) -> Iterator[tuple[bytes, int]]:
@@ -82,7 +84,7 @@ def count_shots(
     """Count shots drawn from many states.
 
     Args:
-        drawn: For each state one index over the qubits that are read for each shot.
+        drawn: For each state, one index per shot, over the qubits that are read.
         reads: Qubits that are read, and their bits.
         max_states: Number of states whose samples are counted at once.
     """
@@ -151,7 +153,7 @@ def found_of(
         p: Exact probabilities by key. If they are wanted but None, counts are returned.
         n_bits: Classical bits.
         wanted: Names of the requested arrays.
-        rng: Puts the shots in order.
+        rng: Draws the order of the shots.
 
     Raises:
         CannotRun: The arrays would be larger than any outcome may be.

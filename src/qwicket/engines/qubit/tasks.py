@@ -20,7 +20,7 @@ class Task(NamedTuple):
         program: Program to run.
         noise: Noise of the program; None if it is ideal.
         shots: Number of shots.
-        seed: Equal seeds give equal numbers.
+        seed: Equal seeds give equal random numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.
         engine: Name of the engine; empty for a suitable one.
         max_outcomes: Limit on distinct outcomes.
@@ -47,14 +47,14 @@ class UnreliableResult(Exception):
 
 
 class Engine(Protocol):
-    """Runs tasks. Equal tasks give equal results."""
+    """Runs tasks. Equal tasks give equal results under the same version."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str:
-        """Version of this code and of the library; equal seeds give equal results within one."""
+        """Version of this code and of the libraries that determine results."""
 
     def run(self, task: Task) -> EngineResult:
         """Run one circuit.
