@@ -1,4 +1,4 @@
-"""The card of a job as HTML: pages and notebooks show the same.
+"""The card of a job as HTML, which pages and notebooks show.
 
 All values are escaped, and cut at 300 characters.
 """
@@ -21,7 +21,7 @@ def job_card(job: JobBody, *, cell: str = "") -> str:
 
     Args:
         job: The job as the API describes it.
-        cell: HTML attributes of each cell, from a space on and not escaped here, such as
+        cell: HTML attributes of each cell, with a space before and not escaped here, such as
             ' style="…"'. For notebooks; pages have a style sheet.
     """
     shown = ((name, _text(value)) for name, value in _rows(job))

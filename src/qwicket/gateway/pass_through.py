@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _CANCEL_S: Final = 5.0
-"""Time for which a submission that was not sent in time waits for its cancellation."""
+"""Seconds for which a submission that was not sent in time waits for its cancellation."""
 _STARTED_VERSION: Final = 2
-"""Version of a job that was submitted and started. Its response makes another one."""
+"""Version of a job that was submitted and started. Storing its response raises the version."""
 
 
 class PassThroughJobs:
@@ -52,8 +52,8 @@ class PassThroughJobs:
     ) -> VendorResponse:
         """Store a submission as a job, and return the response of the device's own server.
 
-        The job waits its turn in the queue of the device, is sent once, and ends with the job
-        there. A submission that is not sent in time is taken back.
+        The job waits its turn in the queue of the device, is sent once, and ends when the job
+        there ends. A submission that is not sent in time is cancelled.
 
         Args:
             actor: Owner of the job.
@@ -62,10 +62,11 @@ class PassThroughJobs:
             id_field: Field of the response that has the job's id there.
             shots: Its shots.
             idempotency_key: Key under which it is stored once; a repeat has the same response,
-                unless the submission was taken back.
+                unless the submission was cancelled.
 
         Raises:
-            Conflict: The job is there, or it is unknown whether it is: its response was lost.
+            Conflict: The job is there but its response was lost, or it is unknown whether the job
+                is there.
             QwicketError: Nothing was sent.
         """
         submission = Submission(
@@ -86,14 +87,14 @@ class PassThroughJobs:
         if found is not None:
             return found
         if job.state is JobState.CANCELLED:
-            if idempotency_key is not None:  # a repeat is to be sent, not to find this job
+            if idempotency_key is not None:  # so that a repeat is sent and does not find this job
                 await self._jobs.forget_key(job, idempotency_key)
             raise Unavailable(
                 f"{device} did not take the job within {self._wait_s:g} s (limit wait_s); nothing"
                 " was sent.",
                 retry_after_s=5.0,
             )
-        # Clients repeat a 503, and the machine might run the job twice.
+        # 409, because clients repeat a 503, and the machine might run the job twice.
         if job.error_code == ABANDONED:
             raise Conflict(f"It is unknown whether the server of {device} has it. {job.error_text}")
         if job.state.is_final:
@@ -107,11 +108,11 @@ class PassThroughJobs:
         deadline = time.monotonic() + wait_s
         while True:
             stored = NO_RESPONSE
-            if job.version > _STARTED_VERSION:  # an earlier read would delay the job
+            if job.version > _STARTED_VERSION:  # before, there is no response to read
                 stored = await self._store.forwards.response(job.id)
             if stored.content is not None:
                 return unpack_response(stored.content)
-            if stored.vendor_job_id is not None:  # a person found the job
+            if stored.vendor_job_id is not None:  # a person found the job there
                 raise Conflict(
                     f"The server of {job.device} has this job as {stored.vendor_job_id}, but its"
                     " response to the submission was lost. Read the job by this id."
@@ -126,6 +127,7 @@ class PassThroughJobs:
 
         Raises:
             NotFound: There is none, or it is another account's, without distinction.
+            Conflict: The job's results are withheld until the end of an exam.
         """
         if not vendor_job_id.isprintable():  # PostgreSQL stores no NUL
             raise no_job()
@@ -145,7 +147,7 @@ class PassThroughJobs:
             actor: The owner.
             device: Name of the device here.
             limit: Greatest number of jobs.
-            before: Number below which those of the jobs are; None for any.
+            before: Only jobs with lower numbers are returned; None for any.
         """
         if not actor.sees(device):
             return []

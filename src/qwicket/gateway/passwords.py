@@ -1,9 +1,9 @@
 """Password verification with rate limits.
 
-A right password is never refused because of earlier wrong ones, only if too many from its address
-wait at the same time. Above the limits, a password is compared only after a pause, which slows
-guessing down, and a wrong one receives 429. Each server counts separately, even on a shared
-database.
+A right password is never refused because of earlier wrong ones, only if too many passwords from
+its address wait at the same time. Above the limits, a password is compared only after a pause,
+which slows guessing down, and a wrong one receives 429. Each server counts separately, even on a
+shared database.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _HASHES_AT_ONCE: Final = 2
 _NAME_PAUSE_S: Final = 2.0
 _ADDRESS_PAUSE_S: Final = 0.25
-"""64 pauses (limit `passwords_waiting`) take 16 s, so a client with the right password gets its
-response within its timeout."""
+"""64 pauses for different names (limit `passwords_waiting`) take 16 s, so a client with the right
+password gets its response within its timeout."""
 _MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
 _UNLIMITED: Final = 1 << 30
 
@@ -56,7 +56,9 @@ class Passwords:
         hasher: Compares passwords with their hashes.
         name_pause_s: Pause before a comparison for a name with too many wrong passwords from one
             address.
-        address_pause_s: The same for an address with too many for all names.
+        address_pause_s: Pause before a comparison for an address with too many wrong passwords for
+            all names together.
+        clock: Returns seconds; None is the monotonic clock.
 
     Attributes:
         wrong: Number of wrong passwords so far.
@@ -80,7 +82,7 @@ class Passwords:
         self._bucket = Bucket(limits.wrong_passwords, clock)
         self._waiting: Counter[str] = Counter()
         self._hashing = FairSlots(_HASHES_AT_ONCE)
-        # Without a limit in total; pauses of one name or address follow each other.
+        # Pauses of one name or address follow each other; those of different ones are concurrent.
         self._pauses = FairSlots(_UNLIMITED)
 
     async def check(self, login: str, stored: str | None, password: str, address: str) -> None:
@@ -88,14 +90,14 @@ class Passwords:
 
         Args:
             login: The name or e-mail address.
-            stored: Its hash; None if no account has the name.
+            stored: Hash of the account's password; None without such an account or a password.
             password: The password.
             address: Address of the client.
 
         Raises:
             Unauthenticated: The password is wrong.
-            TooManyRequests: The password is wrong, and so were many before; or too many of this
-                address wait.
+            TooManyRequests: The password is wrong, and so were many before; or too many passwords
+                of this address wait.
         """
         login = login[:_MAX_LOGIN_CHARS]
         async with self._counted(network(address)):
@@ -136,7 +138,7 @@ class Passwords:
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
         maximum = self._limits.passwords_waiting
-        if self._waiting[where] > maximum:  # one of those counted does not wait: it is compared
+        if self._waiting[where] > maximum:  # one of those counted is being compared
             raise TooManyRequests(
                 f"Over {maximum} passwords from one address wait (limit passwords_waiting).",
                 retry_after_s=1.0,

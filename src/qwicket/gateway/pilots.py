@@ -1,7 +1,7 @@
 """Operations for pilots: workers on other machines that run the jobs of built-in devices.
 
-Their token reads every user's programs, so only administrators can create it. Their results are
-checked before they are stored.
+A pilot's token reads every user's programs, so only administrators can create it. Results of pilots
+are checked before they are stored.
 """
 
 from __future__ import annotations
@@ -38,14 +38,17 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CHECKS_AT_ONCE: Final = 2
 """Requests whose results are checked at the same time."""
 _DEVICES_S: Final = 10.0
-"""Age limit in seconds of the list of simulated devices, which only a newer server changes."""
+"""Age limit in seconds of the list of simulated devices, which only a starting server changes."""
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 _log = logging.getLogger(__name__)
 
 
 class PilotOffer(NamedTuple):
-    """What a pilot can take, as its requests state; see `schema.pilots.OfferBody`."""
+    """What a pilot can take, as its requests state; see `schema.pilots.OfferBody`.
+
+    `packing` is the version of its binary format of circuits, `request` the number of the request.
+    """
 
     version: str
     packing: int
@@ -65,7 +68,7 @@ class TaskJob(NamedTuple):
 
 
 class PulledTasks(NamedTuple):
-    """Tasks to run, each a list of jobs, and directives by job and fence."""
+    """Tasks to run, each a list of jobs, and directives by job id and fencing token."""
 
     tasks: list[list[TaskJob]]
     directives: dict[tuple[str, int], Directive]
@@ -107,7 +110,7 @@ class Pilots:
 
     @property
     def stale_results(self) -> int:
-        """Number of reports under stale leases."""
+        """Number of results and releases that were refused because their lease was stale."""
         return self._scheduler.stale_results
 
     async def pull(
@@ -124,18 +127,18 @@ class Pilots:
         """Return tasks and directives for a pilot, or none of either after `wait_s`.
 
         Args:
-            actor: Its token serves pilots.
+            actor: Its token has the scope `compute:serve`.
             name: Name of the pilot, unique within the account.
             offer: What the pilot can take.
             known: Leases that it reports to hold.
             stopping: Ids of the jobs that it is stopping already.
             settled: Number of a request; the pilot awaits no response to it or to an earlier one.
-            wait_s: Seconds to wait.
+            wait_s: Seconds to wait, at most `pull_s`.
             is_gone: Returns whether the client has disconnected.
 
         Raises:
-            Conflict: Its version does not fit this server's.
-            InvalidRequest: Its name is invalid.
+            Conflict: The pilot packs circuits by another version than this server.
+            InvalidRequest: The pilot's name is invalid.
             LimitExceeded: There are too many pilots.
             Unavailable: The server is stopping.
         """
@@ -163,18 +166,18 @@ class Pilots:
     ) -> Reports:
         """Store results and releases; return the tasks to run next.
 
-        A job whose result is not what it asked for is queued again, and the attempt counts.
+        A job whose result is not what the job asked for is queued again, and the attempt counts.
 
         Args:
-            actor: Its token serves pilots.
+            actor: Its token has the scope `compute:serve`.
             name: Name of the pilot.
             offer: What the pilot can take.
             results: Results by lease.
             releases: Leases that it gives back, the reason, and whether this counts as an attempt.
 
         Raises:
-            Conflict: Its version does not fit this server's.
-            InvalidRequest: Its name is invalid.
+            Conflict: The pilot packs circuits by another version than this server.
+            InvalidRequest: The pilot's name is invalid.
         """
         runner = self._runner(actor, name, offer)
         families = await self._families_of(actor, offer)
@@ -218,7 +221,7 @@ class Pilots:
         )
 
     async def _families_of(self, actor: Actor, offer: PilotOffer) -> dict[str, Family]:
-        """Return the devices that a pilot serves, with their families."""
+        """Return the devices that a pilot serves, with the family of each."""
         if time.monotonic() >= self._families_until:
             devices = await self._store.devices.all()
             self._families = {each.name: each.family for each in devices if each.is_simulated}
@@ -267,7 +270,8 @@ class Pilots:
         from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
         family = self._families.get(program.device) if program else None
-        # Without these no pilot has a lease: the job was deleted, or is one of a lab's device.
+        # Without a program and a family, no pilot has the lease: the job was deleted, or its device
+        # is not simulated.
         if isinstance(result.result, Failure) or program is None or family is None:
             return
         expected = frames(family, program.circuits)
@@ -282,7 +286,7 @@ def _runner_id(actor: Actor, name: str) -> str:
     """Return the id of a pilot's runner. The account in it keeps equal names apart.
 
     Raises:
-        Forbidden: The token does not serve pilots.
+        Forbidden: The token lacks the scope `compute:serve`.
         InvalidRequest: The name is invalid.
     """
     actor.require(Scope.COMPUTE_SERVE)

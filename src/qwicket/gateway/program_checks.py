@@ -34,7 +34,7 @@ def check_format(submission: Submission, device: Device) -> None:
 def with_detected_format(
     error: InvalidProgram, submission: Submission, device: Device
 ) -> InvalidProgram:
-    """Return the error; if the program has another format than stated, one that names it."""
+    """Return the error, or one that names the program's format if this is not the stated one."""
     named, found = submission.format, programs.recognise_format(submission.source)
     if named == "batch" or programs.may_be_meant(found, named):
         return error
@@ -56,8 +56,8 @@ def check_program(
     """Refuse a program with unsupported gates or too many experiments, or without measurements.
 
     Raises:
-        InvalidProgram: The program has native gates of other machines, measures nothing, or asks
-            a lab's device for expectation values.
+        InvalidProgram: The program has native gates of other machines, is no Clifford circuit as
+            its device requires, measures nothing, or asks a lab's device for expectation values.
         LimitExceeded: The program has more experiments on atoms than the device allows in one job.
     """
     _check_gates(summary, device)

@@ -1,4 +1,4 @@
-"""The queue as actors see it: positions, forecasts, progress."""
+"""The queue as actors see it: positions, forecasts, progress, estimated run times."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Queue:
         self._forecaster = forecaster
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job, and what keeps the job from starting.
+        """Return the position of a waiting job, and the window that keeps it from starting, if any.
 
         Return None if the job does not wait, is held, or has no forecast.
         """
@@ -74,7 +74,7 @@ class Queue:
         return position._replace(reason=reason)
 
     async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
-        """Return whose jobs start before a waiting job, as an actor may know it.
+        """Return whose jobs start before a waiting job, as far as an actor may know.
 
         Return None if the job does not wait, is held, or has no forecast.
         """
@@ -124,7 +124,7 @@ class Queue:
         Args:
             view: The device.
             n_qubits: Qubits of its circuit.
-            gates: Gates on one qubit, and on two.
+            gates: Number of gates on one qubit, and of those on two.
             shots: Number of shots.
         """
         return self._admission.run_time(view.device, view.calibration, n_qubits, gates, shots)

@@ -38,7 +38,7 @@ class Repeats:
         keep_seed: bool,
         key: str | None = None,
     ) -> Job:
-        """Submit a job that the actor has just read once more, to the same device.
+        """Submit once more, to the same device, a job that the actor has just read.
 
         A twin runs it with the noise of its present calibration. The new job is one of the native
         dialect, belongs to the actor and is in no group.
@@ -47,7 +47,7 @@ class Repeats:
             actor: Owner of the new job.
             job: The job.
             memory: Memory for its program.
-            keep_seed: Whether the new job has the seed of the old one; else one is drawn.
+            keep_seed: Whether the new job has the seed of the old one; otherwise one is drawn.
             key: Idempotency key.
 
         Raises:
@@ -60,7 +60,7 @@ class Repeats:
 
 
 def submission_of(contents: Contents, *, keep_seed: bool, key: str | None = None) -> Submission:
-    """Return the submission that a job was made from.
+    """Return a submission to the native dialect with what a job was submitted with.
 
     Raises:
         NotFound: The job has no program.

@@ -45,7 +45,7 @@ class Window(NamedTuple):
     projects: tuple[str, ...]
 
     def waiting_reason(self, run_s: float, now: int) -> str:
-        """Return why a job of another project waits now; empty if it does not wait for this.
+        """Return how this window restricts a job of another project now; empty if it does not.
 
         Args:
             run_s: Estimated run time of the job in seconds.
@@ -108,7 +108,7 @@ class ReservationAdmin:
         Raises:
             NotFound: There is no such device or project.
             InvalidRequest: A field is invalid.
-            Conflict: The device is reserved in a part of this time.
+            Conflict: One of the devices is reserved in a part of this time.
         """
         found = await self._device(device)
         is_simulated = found.is_simulated
@@ -154,9 +154,9 @@ class ReservationAdmin:
             from_at: Beginning in Unix milliseconds; None is now.
             until_at: End in Unix milliseconds.
             reason: Text for all users.
-            weeks: Number of weeks in which it is repeated, at the same local time.
+            weeks: Number of weekly windows, at the same local time; 1 is a single window.
             timezone: IANA name of the time zone of this local time.
-            drain_s: As for `reserve`, for all jobs.
+            drain_s: Seconds before the beginning in which no job starts; None is as for `reserve`.
 
         Raises:
             NotFound: There is no such device.
@@ -175,7 +175,7 @@ class ReservationAdmin:
                 id=new_id(self._now_ms()),
                 kind="maintenance",
                 from_at=from_at,
-                # Both ends keep their local times, unless clocks that change leave no time between.
+                # Both ends keep their local times, unless a change of clocks leaves none between.
                 until_at=until_at
                 if until_at > from_at
                 else from_at + first.until_at - first.from_at,
@@ -261,7 +261,7 @@ async def visible(store: Store, reservations: Iterable[Reservation], account: st
 async def waiting_reason(
     store: Store, reservations: Iterable[Reservation], job: Job, now: int
 ) -> str:
-    """Return which window keeps a waiting job from starting now; empty if none does."""
+    """Return how a window restricts a waiting job now, for the first that does; else empty."""
     others = [each for each in reservations if not each.permits(job.project)]
     for window in await visible(store, others, job.account):
         if reason := window.waiting_reason(job.est_seconds, now):
@@ -272,7 +272,7 @@ async def waiting_reason(
 async def check_exam(
     store: Store, actor: Actor, device: str, exam: str, now: int
 ) -> dict[str, int | None]:
-    """Return the fields of a new job that an exam sets; none if it is over or removed.
+    """Return the fields of a new job that an exam sets; none unless the exam is going on.
 
     Raises:
         Forbidden: The exam is not for the actor's project.
@@ -295,13 +295,13 @@ def _weeks_later(at_ms: int, weeks: int, zone: ZoneInfo) -> int:
     if not weeks:
         return at_ms
     local = datetime.fromtimestamp(at_ms / 1000, zone)
-    # `fold` tells the two hours of one name apart when clocks are set back; a sum loses it.
+    # When clocks are set back, `fold` distinguishes the two hours of one name; a sum loses it.
     later = (local + timedelta(weeks=weeks)).replace(fold=local.fold)
     return round(1000 * later.timestamp())
 
 
 def _zone(name: str) -> ZoneInfo:
-    from zoneinfo import ZoneInfo  # 0.5 MB with what it imports; the pages stay below 5 MB
+    from zoneinfo import ZoneInfo  # late: it takes 0.5 MB of memory with its imports
 
     try:
         return ZoneInfo(name)

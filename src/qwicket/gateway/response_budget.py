@@ -1,7 +1,8 @@
 """Memory budget for large responses, from the read in the store until the client has received them.
 
-At most two large responses are prepared at once, one per account. Bytes that clients have not
-received yet count against the budget. Small responses do not: every connection may hold one anyway.
+At most two large responses are prepared at once, one per account. Their bytes count against the
+budget until clients have received them. Small responses do not count: every connection may hold one
+anyway.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 SMALL_RESPONSE_BYTES: Final = 64 << 10
 """Size up to which a response does not count."""
 _AT_ONCE: Final = 2
-"""Responses prepared at the same time. During this, results are in memory several times."""
+"""Responses prepared at the same time: meanwhile, each result is in memory several times."""
 _PAUSE_S: Final = 0.05
+"""Pause between two checks for free memory."""
 _RETRY_S: Final = 2.0
+"""`Retry-After` of refused responses."""
 
 
 class ResponseBudget:
@@ -36,11 +39,11 @@ class ResponseBudget:
 
     Args:
         limits: Bounds on large responses.
-        confirm: Refuses an actor whose token was revoked while they waited.
+        confirm: Raises for an actor whose token was revoked during the wait; None skips this.
 
     Attributes:
         held_bytes: Bytes held now.
-        refusals: Number of responses refused for lack of memory.
+        refusals: Number of responses refused: no memory, no slot in time, or too many waiting.
     """
 
     def __init__(
@@ -134,7 +137,7 @@ class ResponseBudget:
             del self._held[account]
 
     def _full(self, account: str) -> QwicketError | None:
-        """Return the error for one more response, or None.
+        """Return the error if the budget does not admit another response, else None.
 
         The size of a response is unknown before it is prepared, so the last one may exceed the
         budget.
@@ -178,7 +181,7 @@ class ResponseMemory:
 
     @property
     def account(self) -> str:
-        """The account that it counts against; empty without an actor."""
+        """The account that the response counts against; empty without an actor."""
         return self.actor.account if self.actor is not None else ""
 
     async def begin(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FEW_CIRCUITS: Final = 100
 """Summing the sizes of so many results takes microseconds. A job of more circuits counts as large
-without it."""
+without a sum."""
 _SENT_WITH_JOB_BYTES: Final = 1 << 20
 """Larger results are not sent with their job."""
 
@@ -50,7 +50,7 @@ class Results:
         Args:
             job: The job.
             memory: Memory for the response; large results wait until it is granted.
-            number: Index of a single circuit; None is all.
+            number: Index of a single circuit, from 0; None is all.
             known: Results that a wait for the job's end has returned already.
 
         Raises:
@@ -95,9 +95,10 @@ class Results:
     async def at_once(
         self, job: Job, memory: ResponseMemory, known: Sequence[PartResult] | None
     ) -> JobResults | None:
-        """Return results as `of` does; None if there are none, or if they are large.
+        """Return results as `of` does, but without waiting for memory.
 
-        It never waits for memory: if not enough is free, it returns None for large results.
+        Return None if there are none, if they have over 1 MiB, or if they have over 16 KiB and
+        their memory is not free now.
         """
         if not job.state.is_final:
             return None
@@ -115,7 +116,7 @@ class Results:
         return await asyncio.to_thread(_decoded_if_short, job, known)
 
     async def exist(self, job: Job) -> bool:
-        """Return whether any circuit of a job has a result."""
+        """Return whether a job has ended and any of its circuits has a result."""
         return job.state.is_final and (await self.sizes(job)).results > 0
 
     async def program(self, job: Job, memory: ResponseMemory) -> Program:

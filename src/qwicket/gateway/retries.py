@@ -1,6 +1,6 @@
 """Retries on behalf of clients that ignore `Retry-After`.
 
-Such clients fail on 429, where waiting would help, and repeat requests that may have been done.
+Such clients fail on 429, where waiting would help, and repeat writes that may have succeeded.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ async def wait_for_capacity(call: Callable[[], Awaitable[T]]) -> T:
 async def retry_until_known(
     write: Callable[[], Awaitable[T]], find: Callable[[], Awaitable[T | None]]
 ) -> T:
-    """Write, and if the outcome is unknown, look for the row and write again if it is missing.
+    """Write; if the outcome is unknown, look for the row, and write again if it is missing.
 
-    The first write may still run while this looks, and be committed before the second one. The
-    second one then fails, because its id is taken or a limit is reached, so this looks again.
+    The first write may still run during this search, and be committed before the second one. The
+    second one then fails, because its id is taken or a limit is reached, so the row is looked for
+    again.
 
     Args:
         write: Stores a row under an id chosen beforehand.

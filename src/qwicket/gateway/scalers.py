@@ -31,7 +31,8 @@ class Demand(NamedTuple):
         jobs: Number of waiting jobs that fit into a worker's memory.
         slots: Number of further slots that this work needs.
         workers: Number of workers of the group that are connected.
-        connections: Rises with each worker of the group that connects, and with each active scaler.
+        connections: Number that rises when a worker of the group connects, or another scaler
+            becomes active.
     """
 
     is_active: bool
@@ -56,14 +57,14 @@ class Scalers:
     async def demand(self, actor: Actor, name: str, group: str, memory_bytes: int | None) -> Demand:
         """Return the work that waits for built-in devices.
 
-        The scaler counts as alive for the lease time. The first one of a group is active; another
-        one becomes so when the first one leaves or dies.
+        The scaler counts as alive for the lease time. The first scaler of a group is active;
+        another becomes active when that one leaves or dies.
 
         Args:
             actor: Its token has the scope `compute:serve`.
             name: Name of the scaler, unique within the account.
-            group: Name of its group; names of its workers are this name and random digits.
-            memory_bytes: Memory in bytes of one job in its workers; None counts all waiting jobs.
+            group: Name of its group, with which the names of its workers begin.
+            memory_bytes: Memory in its workers for one job, in bytes; None counts all waiting jobs.
 
         Raises:
             InvalidRequest: A name is invalid.
@@ -108,7 +109,7 @@ def _runner_id(actor: Actor, name: str) -> str:
     """Return the id of a scaler's runner. No pilot has it, because a pilot's name has no colon.
 
     Raises:
-        Forbidden: The token does not run jobs on other machines.
+        Forbidden: The token lacks the scope `compute:serve`.
         InvalidRequest: The name is invalid.
     """
     actor.require(Scope.COMPUTE_SERVE)

@@ -116,6 +116,7 @@ class Sessions:
                 of range, or there is no master key for key pairs.
             Forbidden: The account may not have a token with such a scope.
             NotFound: The account has no such project.
+            Conflict: The account is disabled.
             LimitExceeded: The account has its maximum of tokens.
         """
         if life_s is not None and not 1 <= life_s <= _MAX_LIFE_S:

@@ -32,6 +32,7 @@ _SECRET_CHARS: Final = 43  # 62^43 > 2^256
 USE_MS: Final = 3_600_000
 """Least time between two records of a token's use, in milliseconds."""
 _MAX_NOTED: Final = 4_096
+"""Limit on tokens whose last recorded use is in memory."""
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
 
 
@@ -67,11 +68,13 @@ class SignIn:
         limits: Limits of wrong credentials.
         now_ms: Clock; returns Unix milliseconds.
         are_passwords_on: Whether passwords are accepted.
-        key_pairs: Returns the key pairs; without it, a key pair is no token.
+        key_pairs: Returns the service for key pairs; None accepts no key pair as a token.
 
     Attributes:
-        clock: Seconds by which wrong passwords are forgotten, in place of the monotonic clock; a
-            test bed sets it before the first password.
+        refusals: Counts of refused secrets and passwords that are not recorded yet.
+        wrong_tokens: Number of wrong secrets so far.
+        clock: Returns seconds, by which wrong passwords are forgotten; None is the monotonic clock.
+            A test bed sets it before the first password.
     """
 
     def __init__(
@@ -105,15 +108,15 @@ class SignIn:
 
     @property
     def wrong_passwords(self) -> int:
-        """Number of refused passwords."""
+        """Number of wrong passwords so far."""
         return self._passwords.wrong
 
     async def by_token(self, secret: str | None, address: str) -> Actor:
         """Return the holder of this token.
 
         The token is looked up before its address is counted, so that guesses from one address do
-        not lock out its valid tokens. Only unknown well-formed tokens count as guesses; missing and
-        expired ones do not.
+        not lock out its valid tokens. Only well-formed tokens that are unknown, or have the wrong
+        secret of a key pair, count as guesses; missing and expired ones do not.
 
         Raises:
             Unauthenticated: The token is missing, unknown, expired or revoked, or its account is
@@ -143,8 +146,8 @@ class SignIn:
         """Return the holder of a key pair, whose signature the caller must verify.
 
         Args:
-            key_id: The key id, of the form of `key_pairs.KEY_ID`. No token has this form, so it
-                signs in nowhere by itself.
+            key_id: The key id, of the form of `key_pairs.KEY_ID`. No token has this form, so a key
+                id alone does not sign in.
             address: Where the request is from.
 
         Raises:
@@ -162,7 +165,7 @@ class SignIn:
             actor = self._actor(owner)
         except Unauthenticated:
             # Maintenance revokes an expired token in the database, so that it stays invalid even if
-            # the clock is set back. The cached row does not have this yet.
+            # the clock is set back. The cached row may lack this revocation.
             self._owners.invalidate(key)
             raise
         self._note_use(owner.token)
@@ -194,7 +197,8 @@ class SignIn:
         """Return the present actor of a `subject`, never from the cache.
 
         Raises:
-            Unauthenticated: The token was revoked or has expired, or the account is disabled.
+            Unauthenticated: The token was revoked or deleted or has expired, or the account is
+                disabled or deleted.
         """
         kind, _, id_text = subject.partition(" ")
         if kind == "token":

@@ -85,7 +85,8 @@ class SingleSignOn:
         """Begin a sign-in in a browser.
 
         Returns:
-            The provider's address to which to send the browser, and a secret that it keeps.
+            The provider's address to which to send the browser, and a secret for the browser to
+            keep.
 
         Raises:
             Unavailable: The provider does not respond.
@@ -106,10 +107,9 @@ class SingleSignOn:
             address: Address of the client.
 
         Raises:
-            Unauthenticated: The sign-in was not begun in this browser, is used or refused, or its
-                ID token is not valid.
-            TooManyRequests: The sign-in is not valid, and neither were many others from this
-                address.
+            Unauthenticated: The sign-in was not begun in this browser, is used or refused, its ID
+                token is not valid, or the account is disabled.
+            TooManyRequests: As for `Unauthenticated`, after many such sign-ins from this address.
             Forbidden: The person has no account here.
             Unavailable: The provider does not respond.
         """
@@ -144,8 +144,8 @@ class SingleSignOn:
         """Return the holder of an ID token of the device flow, which can be used once.
 
         Raises:
-            Unauthenticated: It is not valid, or was used.
-            TooManyRequests: It is not valid, and neither were many others from this address.
+            Unauthenticated: It is not valid, or was used, or the account is disabled.
+            TooManyRequests: As for `Unauthenticated`, after many such sign-ins from this address.
             Forbidden: The person has no account here.
             Unavailable: The provider does not respond.
         """
@@ -252,7 +252,7 @@ class SingleSignOn:
 def fitting_name(stated: str) -> str:
     """Return an allowed account name that is similar to a provider's name of a person, or "".
 
-    Of an e-mail address it is the part before the `@`.
+    For an e-mail address, it is made of the part before the `@`.
     """
     plain = unicodedata.normalize("NFKD", stated[:1_000]).encode("ascii", "ignore").decode()
     fitted = _NOT_IN_NAMES.sub("-", plain.partition("@")[0].lower())
@@ -261,7 +261,7 @@ def fitting_name(stated: str) -> str:
 
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
-    """Return the e-mail address that the provider has verified, as accounts have them."""
+    """Return the e-mail address that the provider has verified, in lower case; None without one."""
     email = claims.get("email")
     is_verified = claims.get("email_verified") is True
     if not is_verified or not isinstance(email, str) or not _EMAIL.fullmatch(email):

@@ -1,6 +1,6 @@
-"""Rate limits on wrong tokens and passwords per address.
+"""Rate limits on wrong tokens and passwords per address, and counts of refused sign-ins.
 
-Counts are in memory and bounded; the longest inactive addresses are dropped.
+Counts are in memory and bounded; those of addresses that were inactive longest are dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ATTEMPT_WINDOW_S: Final = 60.0
 """Time for which a wrong attempt counts."""
 _REFILL_PER_S: Final = 1.0
-"""Attempts that an address regains in a second, after it has used its bucket."""
+"""Attempts that an address regains in a second."""
 _MAX_TRACKED: Final = 10_000
 """Limit on addresses (with names) whose counts are in memory."""
 _MAX_ADDRESS_CHARS: Final = 64
@@ -29,9 +29,9 @@ _MAX_CACHED: Final = 1_024
 """Limit on addresses whose network is in memory."""
 _MINUTE_MS: Final = 60_000
 _MAX_REFUSED: Final = 20
-"""Limit on addresses with a count of their own, for one server and minute."""
+"""Limit on counts, each for a minute and an address, that a server has not recorded yet."""
 OTHER_ADDRESSES: Final = "others"
-"""Stands for all further addresses of a minute."""
+"""Stands for all addresses beyond this limit."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class AttemptCounter:
         return 0.0
 
     def give_back(self, address: str, login: str) -> None:
-        """Discount the last attempt, which was right."""
+        """Remove the last attempt, because it was right."""
         recent = self._recent.get((network(address), login))
         if recent:
             recent.pop()
@@ -92,7 +92,7 @@ class Bucket:
         self._size = size
         self._clock = clock or time.monotonic
         self._full_at: OrderedDict[str, float] = OrderedDict()
-        """Time at which each bucket is full again; full ones are dropped."""
+        """Time at which each bucket is full again, the one that was used longest ago first."""
 
     def take(self, address: str) -> float:
         """Take one and return 0, or return the seconds until one is available."""
@@ -140,10 +140,10 @@ class WrongTokens:
 
 
 class Refusals:
-    """Refused sign-ins of the present minute, by address, until they are recorded.
+    """Refused sign-ins by minute and address, until they are recorded.
 
-    Only the first addresses of a minute have counts of their own, so an attacker cannot make the
-    server record more than a few rows a minute.
+    Only the first addresses since the last record have counts of their own, so an attacker cannot
+    make the server store more than a few rows at a time.
 
     Args:
         now_ms: Clock; returns Unix milliseconds.
@@ -155,7 +155,7 @@ class Refusals:
         self._has_counts = asyncio.Event()
 
     def count(self, address: str) -> None:
-        """Count one."""
+        """Count a refused sign-in."""
         key = (self._now_ms() // _MINUTE_MS * _MINUTE_MS, network(address))
         if key not in self._counts and len(self._counts) >= _MAX_REFUSED:
             key = (key[0], OTHER_ADDRESSES)
@@ -165,7 +165,7 @@ class Refusals:
     async def run(
         self, record: Callable[[list[Refused]], Awaitable[None]], every_s: float = 60.0
     ) -> None:
-        """Record the counts every `every_s` seconds, for ever, but only if there are any.
+        """Record the counts, for ever: each time `every_s` seconds after the first new refusal.
 
         So an idle server is not woken up.
         """
@@ -185,7 +185,7 @@ class Refusals:
 def network(address: str) -> str:
     """Return the network of one client: an IPv4 address, or a /64, which one customer receives.
 
-    Other texts, which a proxy may send, are returned unchanged but for their length.
+    Other texts, which a proxy may send, are only cut to 64 characters.
     """
     return _network(address[:_MAX_ADDRESS_CHARS])
 

@@ -1,8 +1,8 @@
 """An account's own tokens.
 
 A token creates and revokes only tokens within its own rights. With the scope `admin` it may also
-create tokens for the account's other projects, and revoke all its tokens. Each token created here
-has a parent, the token that created it, and is revoked with it.
+create tokens for the account's other projects, and revoke all tokens of the account. Each token
+created here has a parent, the token that created it, and is revoked with the parent.
 """
 
 from __future__ import annotations
@@ -88,13 +88,14 @@ class Tokens:
             scopes: Scopes, all of which the actor's token has.
             devices: Names of the only devices, all of which the actor's token may use. Empty means
                 those of the actor's token.
-            project: Name of the project of the actor's token; tokens with the scope `admin` may
-                name any project of the account.
+            project: Name of a project: that of the actor's token, or with the scope `admin` any
+                project of the account.
             life_s: Seconds until it expires, which must not be after the actor's token does.
 
         Raises:
             Unauthenticated: The actor is not signed in with a valid token.
-            Forbidden: The actor may not create tokens, or the token would have more rights.
+            Forbidden: The actor may not create tokens, or the new one would have more rights or
+                another project.
             NotFound: There is no such device or project.
             Conflict: The account is disabled.
             LimitExceeded: The account has its maximum of tokens.
@@ -126,10 +127,11 @@ class Tokens:
     async def revoke(self, actor: Actor, token: str) -> None:
         """Revoke a token of the account and all tokens made from it.
 
-        This server refuses them at once. A token may always revoke itself.
+        This server refuses them at once, others after at most `CACHE_TTL_S`. A token may always
+        revoke itself.
 
         Raises:
-            NotFound: The account has no such token.
+            NotFound: The account has no such token, or it is revoked already.
             Unauthenticated: The actor is not signed in with a valid token.
             Forbidden: The actor may revoke only its own token, or the other token has more rights
                 or another project.

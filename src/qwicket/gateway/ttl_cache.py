@@ -15,8 +15,8 @@ V = TypeVar("V")
 
 CACHE_TTL_S: Final = 0.1
 """Age limit of cached values in seconds, and so the delay until a revocation or a device's status
-counts. No refusal is repeated from the cache: callers invalidate the value at once, or read it
-again first."""
+takes effect. Callers repeat no refusal from the cache: they invalidate the value after a refusal,
+or read it again before."""
 _MAX_ENTRIES: Final = 4_096
 
 
@@ -25,10 +25,10 @@ class _ReadCancelled(Exception):
 
 
 class TTLCache(Generic[K, V]):
-    """Values by key, none older than `CACHE_TTL_S`.
+    """Cache of values by key, none older than `CACHE_TTL_S`.
 
     Args:
-        read: Function that reads a value. It returns None for a missing one, which is not cached.
+        read: Function that reads a value, or returns None if there is none. None is not cached.
         max_entries: Number of values at which all of them are dropped before the next is added.
     """
 
@@ -56,7 +56,7 @@ class TTLCache(Generic[K, V]):
                 return await asyncio.shield(read)
 
     async def _read_for_all(self, key: K, began: float) -> V | None:
-        """Read for all waiting requests, within this one: a task would delay an immediate read."""
+        """Read for all waiting requests, without a task, which would delay an immediate read."""
         read = self._reads[key] = asyncio.get_running_loop().create_future()
         try:
             value = await self._read(key)
@@ -86,12 +86,12 @@ class TTLCache(Generic[K, V]):
         self._known[key] = (began, value)
 
     def invalidate(self, key: K) -> None:
-        """Drop the value of a key."""
+        """Drop the value of a key; a read under way does not cache its value."""
         self._known.pop(key, None)
         self._reads.pop(key, None)
 
     def invalidate_where(self, is_stale: Callable[[V], bool]) -> None:
-        """Drop all values for which `is_stale` returns True."""
+        """Drop all values for which `is_stale` returns True; reads under way cache no values."""
         self._reads.clear()
         for key in [key for key, (_, value) in self._known.items() if is_stale(value)]:
             del self._known[key]

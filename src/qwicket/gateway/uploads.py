@@ -64,7 +64,7 @@ class Uploads:
     async def draft(
         self, actor: Actor, submission: Submission, *, unfinished_limit: int | None = None
     ) -> Job:
-        """Store a draft, whose program must arrive within a limited time.
+        """Store a draft, whose program must arrive within the limit `draft_s`.
 
         Raises:
             QwicketError: Device, name or tags are invalid, or too many jobs wait. Nothing is
@@ -84,7 +84,7 @@ class Uploads:
     async def receive(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
         """Store a program as it arrives, and return its size in bytes.
 
-        An incomplete program is never read.
+        An incomplete program is never validated.
 
         Raises:
             Forbidden: The job belongs to another account, or the token may not submit jobs.

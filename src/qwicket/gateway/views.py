@@ -100,14 +100,15 @@ class JobResults(NamedTuple):
 
 
 def are_short(parts: Sequence[PartResult]) -> bool:
-    """Return whether decoded results are a few kilobytes, so that any rendering stays small."""
+    """Return whether decoded results have at most 16 KiB, so that any rendering stays small."""
     return are_within(parts, _SHORT_BYTES)
 
 
 def are_within(parts: Sequence[PartResult], max_bytes: int) -> bool:
-    """Return whether each decoded result has at most its equal share of a size.
+    """Return whether each decoded result has at most an equal share of `max_bytes`.
 
-    Thus the whole is never larger, and a compressed result is decoded no further than its share.
+    Thus all together are never larger, and a compressed result is decoded no further than its
+    share.
     """
     bodies = [part.body for part in parts if isinstance(part, Encoded)]
     return sum(map(len, bodies)) <= max_bytes and not any(

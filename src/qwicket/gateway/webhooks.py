@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 FORMER_SECRET_MS: Final = 24 * 3_600 * 1_000
-"""Time for which a replaced secret also signs."""
+"""Time in milliseconds for which events are also signed with a replaced secret."""
 _MAX_TESTS: Final = 16
+"""Limit on tests at the same time, of all accounts."""
 _NOT_FOUND: Final = "There is no such webhook."
 
 
@@ -127,7 +128,7 @@ class Webhooks:
         await self._store.webhooks.remove(found.id, actor.account)
 
     async def rotate(self, actor: Actor, webhook: str) -> NewWebhook:
-        """Replace the secret of a webhook. The former one signs as well for 24 hours.
+        """Replace the secret of a webhook. Events are also signed with the former one for 24 hours.
 
         Raises:
             NotFound: The account has no such webhook.

@@ -92,7 +92,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """A project, to which usage counts.
 
     `stored_bytes` is the size of its programs and results. Its ended jobs are deleted after
-    `retention_days`, if it has any.
+    `retention_days`, unless this is None.
     """
 
     id: str
@@ -106,8 +106,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A token without its secret, of which only the sha256 is stored. Times are Unix ms.
 
-    `parent` is the token that created it; revoking the parent revokes it, too. `used_at` is its
-    last use or up to an hour earlier, because uses are stored at most once an hour.
+    `devices` names the only devices that it may use; empty allows all. `parent` is the token that
+    created it; revoking the parent revokes it, too. `used_at` is its last use or up to an hour
+    earlier, because uses are stored at most once an hour.
     """
 
     id: str
@@ -149,8 +150,8 @@ class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
         groups_claim: The claim with a person's groups.
         groups: Rights that membership in a group gives, by the group's name.
         creates_accounts: Whether a first sign-in creates an account.
-        links_emails: Whether a first sign-in is to the account with the same e-mail address, if the
-            provider has verified the address.
+        links_emails: Whether a first sign-in is to the existing account with the same e-mail
+            address, if the provider has verified the address.
     """
 
     issuer: str
@@ -181,7 +182,7 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def links_emails(self) -> bool:
-        """Whether an e-mail address gives a person at the provider the account that has it."""
+        """Whether a person's first sign-in may be to the account with their e-mail address."""
         return self.provider is not None and self.provider.links_emails
 
 

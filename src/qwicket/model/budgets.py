@@ -42,7 +42,7 @@ class Use(NamedTuple):
     cost: int
 
     def __add__(self, other: tuple[object, ...]) -> Use:
-        """Return the sum of two."""
+        """Return the sum of two uses, not the concatenation of two tuples."""
         if not isinstance(other, Use):
             return NotImplemented
         return Use(*map(sum, zip(self, other, strict=True)))
@@ -52,7 +52,7 @@ NO_USE: Final = Use(0, 0, 0, 0)
 
 
 def use(jobs: int, shots: int, seconds: float, cost: DeviceCost | None) -> Use:
-    """Return what a job uses. Amounts are capped at `MAX_STORED`, the largest budget."""
+    """Return what jobs use. Amounts are capped at `MAX_STORED`, the largest budget."""
     micros = round(min(seconds * MICRO, MAX_STORED))
     price = cost.of(jobs, shots, micros / MICRO) if cost is not None else 0.0
     return Use(jobs, min(shots, MAX_STORED), micros, round(min(price * MICRO, MAX_STORED)))
@@ -131,7 +131,7 @@ class Budget(msgspec.Struct, frozen=True):
 
     def begins_at(self, now: int) -> int:
         """Return the beginning of the present period; 0 without one."""
-        # The clock of another server may be behind. An earlier period would begin again from zero.
+        # A clock that is behind another server's gives an earlier period, whose use would be zero.
         return max(self.begun_at, period_start(self.period, now))
 
     def title(self, project: str) -> str:

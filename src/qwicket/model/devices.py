@@ -47,7 +47,7 @@ class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         version: Version of the device, as `X.Y` or `X.Y.Z`.
         kind: Statistics or spin of its atoms.
-        species: Number of atomic species, each of which has as many wires.
+        species: Number of atomic species, all with the same number of wires.
         wire_order: Numbering of the wires: `sequential` counts the wires of one species after those
             of another, `interleaved` alternates between the species.
         gates: Gates that programs may use.
@@ -106,7 +106,7 @@ class DialectNeeds(NamedTuple):
 
 
 class DeviceCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Cost of a job on a device, in credits; the sum of three parts, each from 0 to a million.
+    """Formula for the cost of a job on a device. Each price is from 0 to a million credits.
 
     Attributes:
         per_job: Cost of each job that runs.
@@ -220,8 +220,8 @@ class DeviceChange(NamedTuple):
 
     Attributes:
         at: Unix milliseconds.
-        status: `on`, `draining` or `off`, as an administrator sets it; `online` and `away` with the
-            first and the last agent that serves it.
+        status: `on`, `draining` or `off`, as an administrator sets it; `online` when the first
+            agent comes, `away` when the last one leaves.
         reason: Sentence for people; may be empty.
         until_at: Time from which it is on again; None if an administrator must end it.
     """
@@ -248,10 +248,13 @@ class Provider(NamedTuple):
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Status that administrators set. While a device is off, waiting jobs stay queued.
+    """Status that administrators or maintenance windows set.
+
+    While a device is off, waiting jobs stay queued.
 
     Attributes:
-        is_on: Whether it accepts and starts jobs. Turning it off lets running ones finish.
+        is_on: Whether it starts jobs, and accepts new ones unless it drains. Turning it off lets
+            running ones finish.
         reason: Sentence for people; empty while the device is on and does not drain.
         until_at: Time in Unix milliseconds from which the device is on again; None means when an
             administrator turns it on.
@@ -279,7 +282,7 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def note(self) -> str:
-        """The reason and the message, where a dialect has one text for users."""
+        """The reason and the message as one text, for dialects that have one field for both."""
         return ". ".join(text.rstrip(".") for text in (self.reason, self.message) if text)
 
 

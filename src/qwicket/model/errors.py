@@ -1,4 +1,4 @@
-"""All errors that the server may return, as one tree.
+"""All errors that the server may return, as one tree; dialects define some subclasses.
 
     QwicketError
     ├── InvalidRequest      400  the request is malformed, or a field of it is
@@ -19,7 +19,7 @@
     ├── TooManyRequests     429
     ├── InternalError       500  unexpected; logged under an id
     ├── NotOffered          501  known, but not implemented here
-    ├── Unavailable         503  queue full, server stopping
+    ├── Unavailable         503  server stopping, database silent, no capacity
     │   └── DeviceOff       503  the device is off, or takes no new jobs
     └── StorageFull         507  the disk of the server or its database is full
 
@@ -37,7 +37,7 @@ class QwicketError(Exception):
     """Base class.
 
     Args:
-        detail: One sentence for the user. It never contains a path, SQL or a traceback.
+        detail: Text for the user. In responses it has no path of a file, no SQL and no traceback.
         field: Name of the invalid field, if any.
         retry_after_s: Seconds after which a retry is useful, if it is.
     """

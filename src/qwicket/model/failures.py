@@ -150,4 +150,4 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
         ),
     }
 )
-"""Explanations by code, in alphabetical order."""
+"""Explanations by code."""

@@ -1,8 +1,8 @@
 """Fair share: usage of devices by projects, so that the project with the least usage goes first.
 
 Usage decays with a half-life. Instead of reducing all old numbers continually, later usage counts
-more ("forward decay", Cormode et al., ICDE 2009). All usage decays alike, so the order of projects
-does not change over time, and an index finds the next one.
+more ("forward decay", Cormode et al., ICDE 2009). All usage decays alike, so decay does not change
+the order of projects, and an index finds the next one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 HALF_LIFE_S: Final = 86_400.0
-"""Half-life: yesterday's usage counts half."""
+"""Half-life in seconds: yesterday's usage counts half."""
 
 MAX_ADVANTAGE_S: Final = 60.0
-"""Largest advantage of a project whose first job begins to wait over the waiting project with the
-least usage, in seconds of usage: a longer pause gains nothing more."""
+"""Seconds of usage by which a project that begins to wait may be ahead of the waiting project with
+the least usage. A longer pause gains no further advantage."""
 
 REBASE_AFTER: Final = 100.0
 """Half-lives after which usage numbers are rescaled; doubles overflow after about 1,000."""
@@ -27,7 +27,7 @@ def weight(now_ms: int, epoch_ms: int) -> float:
     """Return the weight of a second of usage at `now_ms`: 1 at the epoch, 2 a half-life later.
 
     A clock that jumps before the epoch, or far beyond it, distorts weights for a while, but cannot
-    overflow.
+    make them overflow.
     """
     half_lives = (now_ms - epoch_ms) / (1000 * HALF_LIFE_S)
     return float(2.0 ** max(-REBASE_AFTER, min(2 * REBASE_AFTER, half_lives)))

@@ -1,6 +1,7 @@
-"""Job ids: UUIDv7 whose low 16 bits are zero, so that a job's parts have computed ids.
+"""Ids of jobs and other objects: UUIDv7 whose low 16 bits are zero.
 
-Part *k* of a job is ``id + k + 1``. Parts need no rows: their ids are read back by arithmetic.
+Part *k* of a job, from 0, has the id ``id + k + 1``, so parts need no rows: arithmetic on an id
+gives the job and the part.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from qwicket.model.random_bits import random_bits
 
 PART_BITS: Final = 16
 MAX_PARTS: Final = (1 << PART_BITS) - 1
-"""Number of parts that can have ids; as a mask it selects the bits of a part."""
+"""Number of parts that can have ids; as a mask, it selects the bits of a part's number."""
 
 _LOW_BITS: Final = 62 - PART_BITS
 _TEXT_LENGTH: Final = 36

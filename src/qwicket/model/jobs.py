@@ -71,8 +71,8 @@ class Job(msgspec.Struct, frozen=True):
     `budgets.Bill`), and None unless the job has reserved something or its device has a cost. `cost`
     is in millionths of a credit, and estimated until the job ends. `held_by` says who keeps a
     waiting job from starting, if anyone does. `started_at` is its first start, also after it was
-    queued again. Results are not shown while `withheld_until` is set: the end of an exam, in Unix
-    ms, which is removed after that time.
+    queued again. While `withheld_until` is set, the end of an exam, results are not shown; it is
+    removed after that time.
     """
 
     id: str
@@ -181,7 +181,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     `before` and above `after` are listed. A job must have all `tags`. Creation times are Unix ms,
     both ends included. `oldest_first` needs a `dialect`. A query with an `offset` is a search in
     one dialect: it ignores `before` and `after`, and also looks for `text` in a job's name, device
-    or tags. To a search, a job that is queued again is still running.
+    or tags. A search counts a job that is queued again as running.
     """
 
     account: str = ""
@@ -204,7 +204,10 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right of one runner to run one job, until a lease with a higher fence exists."""
+    """The right of one runner to run one job, until a lease with a higher fence exists.
+
+    `fence` is the fencing token, `nonce` random text that requests under the lease repeat.
+    """
 
     job: str
     fence: int
@@ -220,7 +223,8 @@ class Forward(NamedTuple):
         vendor_job_id: Its id there, once known.
         is_absent: Whether a person has stated that the other cloud does not have it.
         sent_to: Short hash of the address and key with which it was sent; empty if any will do.
-        intent_at: Time of the intent in Unix milliseconds: it was not sent before.
+        intent_at: Unix milliseconds when its sending was recorded as intended; it was not sent
+            before.
     """
 
     marker: str
@@ -264,9 +268,9 @@ class Runner(msgspec.Struct, frozen=True):
     It is alive while its heartbeat `beat` rises.
 
     An agent serves one `device`, as does the runner that a server has for each device at another
-    cloud; a server's other runner, and a pilot on another machine, serve all simulated devices. A
-    server has `express_slots` for short jobs in addition to its `slots`. A pilot has `memory_bytes`
-    for each job.
+    cloud; a server's other runner, and a pilot on another machine, serve simulated devices. A
+    server has `express_slots` for short jobs in addition to its `slots`. A pilot for all simulated
+    devices has `memory_bytes` for each job; others have None.
     """
 
     id: str
@@ -306,7 +310,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Directive(StrEnum):
-    """Instruction to an agent about a job that it reports to hold."""
+    """Instruction to an agent or pilot about a job that it reports to hold."""
 
     GO_ON = "go on"
     STOP = "stop"

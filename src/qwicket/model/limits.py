@@ -136,7 +136,7 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     draft_s: float = 3600.0
     """Time in which the program of a job must be uploaded."""
     tokens: int = 1_000
-    """Valid tokens of one account, when the account creates one itself."""
+    """Valid tokens of one account; only an administrator may create more."""
     token_devices: int = 64
     """Devices of a token that an account creates itself."""
     groups: int = 10_000
@@ -175,11 +175,12 @@ class ParsingLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Time to parse one program. Any text within the other limits takes a second on one core; the
     rest is a margin for slow and busy machines, and delays only the account itself."""
     short_parse_s: float = 1.0
-    """Time that one program may use the process for short programs."""
+    """Time that one program may use the process for short programs; then it is parsed again in an
+    ordinary one."""
     parser_queue: int = 64
-    """All programs that wait for a parser; the first one of an account always may."""
+    """All programs that wait or are parsed; the first one of an account always may wait."""
     parser_queue_each: int = 16
-    """Programs of one account that wait for a parser."""
+    """Programs of one account that wait or are parsed."""
     parse_memory_bytes: int = 512 << 20
     """Memory for parsing one program."""
 
