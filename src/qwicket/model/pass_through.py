@@ -19,10 +19,10 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
         path: Quoted path and query below the server's root.
         content_type: Type of the body.
         accept: Types of the response that the client takes.
-        body: The body, byte for byte as the client sent it; a body with a field for the key has
-            its other fields as they were sent.
-        key_in: Field of the body, or query parameter of a request without one, that has the key;
-            empty if a header has it.
+        body: The body, byte for byte as the client sent it; if a field of it held the client's
+            token, JSON of its other fields.
+        key_in: Field of the body, or query parameter of a request without a body, in which the
+            device's server expects the key; empty if a header has it.
     """
 
     method: str
@@ -33,7 +33,7 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
     key_in: str = ""
 
     def with_key(self, key: str) -> VendorRequest:
-        """Return the request with the key in its field or query parameter, if it has one."""
+        """Return the request with the key where `key_in` says; unchanged if that is empty."""
         if not self.key_in:
             return self
         if self.body:
@@ -50,8 +50,8 @@ class VendorResponse(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: HTTP status.
         content_type: Type of the body.
-        retry_after: Its `Retry-After`, if it has one.
-        body: The body, byte for byte.
+        retry_after: The header `Retry-After`; empty if absent.
+        body: The body; the sender has replaced secrets with `...`.
     """
 
     status: int
@@ -76,6 +76,8 @@ _responses: Final = msgspec.msgpack.Decoder(VendorResponse)
 
 def to_program(request: VendorRequest, id_field: str) -> bytes:
     """Return a submission as the program of a job: a line of JSON, then the unchanged body.
+
+    `accept` is not stored.
 
     Args:
         request: The submission.

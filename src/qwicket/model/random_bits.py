@@ -1,7 +1,7 @@
-"""Random bits of the operating system, fetched in large pieces.
+"""Random bits of the operating system, fetched 4 KiB at a time.
 
-A fetch releases the interpreter lock, and a busy server gets it back late. So there are few
-fetches.
+A fetch releases the interpreter lock, and a thread of a busy server gets it back late. So there
+are few fetches.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 _PIECE_BYTES: Final = 16
 """128 bits, the most that one call may request."""
 _PIECES: Final = 256
+"""Pieces of a fetch."""
 _pieces: list[bytes] = []
 # A child process must not draw the same bits as its parent.
 os.register_at_fork(after_in_child=_pieces.clear)

@@ -9,22 +9,23 @@ import msgspec
 WindowKind = Literal["reservation", "maintenance"]
 
 DRAIN_S: Final = 10
-"""Default time in seconds before a window in which no job of another project starts on a simulator,
-however short."""
+"""Default of `Reservation.drain_ms` on simulators, in seconds."""
 AGENT_DRAIN_S: Final = 60
 """The same on devices of agents and other clouds, whose estimates are less certain."""
 MAX_DRAIN_S: Final = 86_400
 MAX_WINDOW_S: Final = 366 * 86_400
 MAX_AHEAD_S: Final = 5 * 366 * 86_400
+"""Latest end of a window, or of the first of a weekly series, in seconds from now."""
 MAX_REPEATS: Final = 260
 """Weeks in which a maintenance window can repeat: five years."""
 MAX_REASON_CHARS: Final = 200
 MAX_PROJECTS: Final = 1_000
 MAX_SLOTS: Final = 10_000
+"""Bounds `slots` and `waiting_limit`."""
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """A time window in which a device runs the jobs of some projects alone, or none at all.
+    """A window in which a device, or some of its slots, run only jobs of some projects, or none.
 
     Times are Unix milliseconds.
 
@@ -32,18 +33,18 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         id: Its id.
         kind: `maintenance` has no projects, and the device is off meanwhile.
         device: The device.
-        agent_device: The device, if agents or another cloud run its jobs: `slots` are then theirs.
-            None for devices that share the workers of the servers.
+        agent_device: The device again, if agents or another cloud run its jobs: `slots` are then
+            among theirs. None for devices that share the workers of the servers.
         from_at: Beginning of the window.
         until_at: End of the window.
-        drain_ms: Time before the window in which no job of another project starts, however short.
+        drain_ms: Time before `from_at` in which no job of another project starts, however short.
         slots: Number of slots for the projects, so that others use the rest; None is all.
         is_exclusive: Whether it includes the other devices that use the same workers.
-        waiting_limit: Limit on the waiting jobs of each account in an exam, to which only members
-            of the projects may submit; None for other reservations.
+        waiting_limit: Limit on the waiting jobs of each account in an exam, during which only
+            tokens of the projects may submit; None for other reservations.
         withholds_results: Whether results of an exam's jobs are shown only after its end.
         reason: Text for all users; may be empty.
-        series: Id that the windows of a weekly series share.
+        series: Id that the windows of a weekly series share; None for a single window.
         created_at: Time of its creation.
         devices: All devices that it concerns.
         projects: Ids of the projects.
@@ -76,6 +77,6 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         """Return until when a job of another project may start before the window, in Unix ms.
 
         As in the statements that claim jobs (`store/statements.py` `_may_start`), the job may take
-        twice its estimate of `run_s` seconds, or longer than it by `drain_ms` if that is more.
+        twice its estimate of `run_s` seconds, or the estimate plus `drain_ms` if that is more.
         """
         return self.from_at - 1000 * run_s - max(1000 * run_s, self.drain_ms)

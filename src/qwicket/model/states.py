@@ -1,6 +1,6 @@
 """The states of a job and their transitions, as one table.
 
-The diagram in the docs, the conditions in the SQL and their tests are generated from `STEPS`.
+The conditions in the SQL are generated from `STEPS`. A test compares `docs/states.md` with it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_CHARS: Final = 64
-"""Bound on lengths, because the time to compare grows with their product."""
+"""Compared characters of an invalid name: the time grows with the product of both lengths."""
 _MAX_NAMES: Final = 20
 """Bound on names that are compared in full: up to 0.3 ms each, and this runs on the event loop."""
 
@@ -22,7 +22,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     Args:
         name: The invalid name, of any length.
-        known: Names that this user may see. Those that begin and end most like it are compared.
+        known: Names that this user may see. Only the `_MAX_NAMES` that begin and end most like
+            `name` are compared in full.
     """
     wanted = name[:_MAX_CHARS].casefold()
 

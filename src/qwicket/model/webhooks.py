@@ -35,7 +35,7 @@ class Webhook(msgspec.Struct, frozen=True):
         failing_since: Time of the first failure after `delivered_at`; None while deliveries
             succeed.
         last_error: Reason of the last failure.
-        disabled_at: Time since which nothing is sent; None while it is active.
+        disabled_at: Time since which nothing but tests is sent; None while it is active.
     """
 
     id: str
@@ -72,7 +72,7 @@ class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         seq: Its number in the outbox.
-        version: The job's version after the change that it reports.
+        version: The job's version after the change that the event reports.
         attempts: Number of failed attempts.
         failing_since: As for `Webhook`.
     """

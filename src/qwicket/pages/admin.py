@@ -1,7 +1,7 @@
 """The pages of administrators.
 
 They call the handlers of `/v1/admin`, which check and execute each request, and record changes,
-with the signed-in person as the actor. The overview reads the runners from the gateway.
+with the signed-in person as the actor. The overview also reads runners and limits from the gateway.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ _ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
 _MAX_LISTED: Final = 20
+"""Items of a list that are shown in one line; a longer list is a table."""
 _PAGE_ROWS: Final = 25
 _MAX_TEXT_BYTES: Final = 16_000
-"""Size of the values of all rows of a page."""
+"""Bytes of the escaped values of a page's rows, where `_rows` divides the rows into pages."""
 _CSV_ROWS: Final = 200
+"""Rows of each read for a CSV file."""
 _EXPORT_JOBS: Final = 200
-"""Jobs of a part of an export, as of a request of `qwicket project export`."""
+"""Jobs of one file of an export, as in each request of `qwicket project export`."""
 _MAX_DIGITS: Final = 9
 """A longer `before` is not the position of a row, and the first page is shown."""
 _DAY_S: Final = 86_400
@@ -64,7 +66,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the live runners and agents, running jobs, and the settings and limits in force.
 
-    Of more than 100 running jobs, the newest are read.
+    Of more than 100 running jobs, only the newest are listed and counted for their runners.
     """
     query = {"state": _ACTIVE, "limit": "100"}
     running = await _call(pages, actor, request, "list_all_jobs", query=query)
@@ -108,7 +110,7 @@ async def read_section(pages: Handlers, actor: Actor, request: Request[None]) ->
 
 
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read all rows of a section as CSV."""
+    """Read all rows of a section that the filters select, as CSV."""
     name, section = _section(request)
     filters = _filters(request)[1]
     limit = _CSV_ROWS if _is_paged(section) else sys.maxsize
@@ -153,7 +155,7 @@ def _csv_value(value: Any) -> Any:
 
 
 async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read which ended jobs of a project the next part of its export has."""
+    """Read which ended jobs of a project the next file of its export has."""
     before, filters = _filters(request)
     project = filters.get("project", "")
     jobs: list[dict[str, Any]] = []
@@ -180,7 +182,7 @@ async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> 
 
 
 async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read a part of a project's ended jobs, with their archives, in one ZIP file."""
+    """Read one file of a project's export: up to 200 ended jobs with their archives, as ZIP."""
     before, filters = _filters(request)
     path = {"project": filters.get("project", "")}
     return await _respond(pages, actor, request, "export_jobs", path=path, query=_part(before))
@@ -199,7 +201,7 @@ async def _rows(
     before: str,
     limit: int = _PAGE_ROWS,
 ) -> tuple[list[dict[str, Any]], Any]:
-    """Return a page of a section's rows, and where the next one begins; None at the end."""
+    """Return a page of a section's rows, and where the next page begins; None on the last page."""
     path, query = {}, dict(section.query) | _with_times(filters)
     if section.required_filter:
         if section.required_filter not in filters:
@@ -272,7 +274,7 @@ async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) ->
 
 
 async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
-    """Execute an action of a section, and show what it returns."""
+    """Execute an action of a section, if necessary after a confirmation; show what it returns."""
     check_form(request, SESSION)
     name, section = _section(request)
     form = request.payload
@@ -395,7 +397,7 @@ def _value(field: Field, text: str) -> Any:
     """Convert the text of a form field to its JSON value.
 
     Raises:
-        InvalidRequest: It is not a number, or a list of people cannot be read.
+        InvalidRequest: A number is malformed, or the list of people cannot be read.
     """
     kind = field.kind
     if kind == "list":

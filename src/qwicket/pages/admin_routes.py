@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _HANDLERS_MODULE: Final = "qwicket.pages.admin"
 _OF_EXPORT: Final = ("project", "before")
-# Filters of all sections, and `before`, where a page of rows begins. Those of usage are `from`,
-# `to` and `by` (groups); those of jobs are `created_…`.
+# Filters of all sections, and `before`, where a page of rows begins. `from`, `to` and `by` (how to
+# group) are filters of usage alone, `created_…` of jobs alone.
 _FILTERS: Final = (
     "account",
     "project",
@@ -80,7 +80,7 @@ async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> 
 
 
 async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read one such file: ended jobs of a project with their archives."""
+    """Read one file of a project's export: ended jobs with their archives."""
     return await _call("read_archives", pages, actor, request)
 
 

@@ -1,4 +1,7 @@
-"""What the pages of administrators show and do, as data: each names handlers of `/v1/admin`."""
+"""What the pages of administrators show and do, as data.
+
+Sections and actions name the handlers of `/v1/admin` that they call; `admin_types` has their types.
+"""
 
 from __future__ import annotations
 

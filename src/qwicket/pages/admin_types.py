@@ -13,12 +13,13 @@ class Field(NamedTuple):
     Attributes:
         name: Its name in the body of the request; with a `/` before it, a parameter of the path.
         label: Its label.
-        kind: How it is written: the items of a `list` are separated by commas, of `people` each
-            line is a name and perhaps an e-mail address after a comma, a `time` is in UTC, and
-            `days` are sent as seconds.
-        choices: Values of a choice.
-        column: Column of the row with the value that the field shows at first; of a field that
-            belongs to no row, the filter with that value, where its name is another.
+        kind: How it is written. Commas separate the items of a `list`. Each line of `people` is a
+            name, or a name, a comma and an e-mail address. A `time` is in UTC. `days` are sent as
+            seconds.
+        choices: Values of a choice; `YES` of `admin_sections` is sent as a boolean.
+        column: What the field shows at first. In a row's form: the column with this value. In a
+            form below the list: the filter with it, if its name is not that of the field. A field
+            with a column is sent even if it is empty.
         is_nullable: Whether an empty field is sent as null.
     """
 
@@ -40,11 +41,11 @@ class Action(NamedTuple):
         fields: Fields that a person fills in.
         fixed: Fields of the body that are the same for each row.
         query: Parameters of the query, which are the same for each row.
-        if_column: Column that must have a value, or with a `!` before it must have none, so that
-            the row shows the action. A row with a state also has a column `is_STATE`.
-        warning: Text to confirm first; empty if the action needs no confirmation.
-        is_counted: Whether the number of what it would change is confirmed first: its handler has a
-            dry run.
+        if_column: Column that must be true (with a `!` before it: false) in a row that shows the
+            action; empty for all rows. A row with a state also has a column `is_STATE`.
+        warning: Text to confirm first, if any.
+        is_counted: Whether the number of jobs that it would change is confirmed first; its handler
+            has a dry run, which counts them.
     """
 
     handler: str

@@ -1,4 +1,4 @@
-"""When a device took jobs in the last days, from its recorded changes."""
+"""When a device took jobs in the last `DAYS` days, from its recorded changes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Span(NamedTuple):
     Attributes:
         begin: Unix milliseconds.
         end: Unix milliseconds.
-        status: The status; empty before the first recorded change.
-        reason: Sentence for people; may be empty.
+        status: The status; empty before the first recorded change, except in maintenance windows.
+        reason: Text for people; may be empty.
     """
 
     begin: int
@@ -53,7 +53,7 @@ class Availability(NamedTuple):
     Attributes:
         rows: The newest spans with a known status, the newest first.
         bars: All spans with a known status as a drawing, the oldest first.
-        share: Share of the recorded time in which the device was on; None without any.
+        share: Fraction of the recorded time in which the device was on; None if none is recorded.
     """
 
     rows: list[Span]

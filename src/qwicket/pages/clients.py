@@ -1,4 +1,4 @@
-"""The pages with the lines that point each vendor's client at this server."""
+"""The pages with a program for each client, ours and the vendors', that uses this server."""
 
 from __future__ import annotations
 

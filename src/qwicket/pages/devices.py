@@ -28,11 +28,12 @@ _FIGURES: Final = {
 }
 """Figures that can shade the qubits of a map."""
 _MAX_TABLE: Final = 160
+"""Rows of the table of pairs."""
 _PAGE_DEVICES: Final = 50
 
 
 class Row(NamedTuple):
-    """A device of the list, with its calibration as the gateway has it."""
+    """A device as the gateway has it, with its calibration, and as the API shows it."""
 
     view: DeviceView
     body: DeviceBody

@@ -1,4 +1,4 @@
-"""How values are written on pages."""
+"""How values are written on pages and in CSV files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 _NO_VALUE: Final = "–"
 _MAX_CHOICE_BYTES: Final = 2_500
+"""Bytes of the options of one choice."""
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
+"""Below each bound in seconds: the factor and the unit of a duration."""
 
 
 def day(at_ms: int) -> str:
@@ -32,7 +34,7 @@ def time(at_ms: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration with up to three digits and a unit."""
+    """Return a duration: up to three digits and a unit, or from two hours on with two units."""
     if seconds is None:
         return _NO_VALUE
     if seconds == 0:
@@ -50,7 +52,7 @@ def duration(seconds: float | None) -> str:
 
 
 def beginning(text: str, n_bytes: int) -> str:
-    """Return as much of a text as takes at most this many bytes on a page."""
+    """Return a beginning of a text that takes at most this many bytes on a page."""
     found = text[:n_bytes]
     while escaped_size(found) > n_bytes:
         found = found[: len(found) * 7 // 8]
@@ -66,14 +68,14 @@ def fitting(names: Sequence[str]) -> Sequence[str]:
     """Return the first names of a choice, as many as a page has room for."""
     left = _MAX_CHOICE_BYTES
     for number, name in enumerate(names):
-        left -= len(name) + 18
+        left -= len(name) + 18  # 18: `<option></option>` and a line's end
         if left < 0:
             return names[:number]
     return names
 
 
 def csv_line(cells: Iterable[Any]) -> str:
-    """Return a line of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
+    """Return a line of CSV, with a `'` before texts that a spreadsheet would take for a formula."""
     return ",".join(map(_csv_cell, cells)) + "\r\n"
 
 

@@ -28,8 +28,8 @@ Row = TypeVar("Row")
 SESSION: Final = "qwicket_session"
 FORM: Final = "qwicket_form"
 PROVIDER: Final = "qwicket_provider"
-"""Cookies: of a session, of the forms of a browser in which nobody is signed in, and of a sign-in
-that has begun at the identity provider."""
+"""Cookies: of a session, of the forms of a browser without a session, and of a sign-in that has
+begun at the identity provider."""
 _MAX_FIELDS: Final = 64
 _MAX_COOKIE_CHARS: Final = 64
 _FIELD: Final = "csrf"
@@ -54,7 +54,7 @@ def _form(content: bytes, _limits: Limits) -> Form:
     """Return the fields of a form.
 
     Raises:
-        InvalidRequest: The body is not a form, or has too many fields.
+        InvalidRequest: The body is not a form, has too many fields, or a value contains a NUL.
     """
     try:
         fields = parse_qsl(
@@ -83,7 +83,7 @@ def form_cookie(request: Request[Any]) -> str:
 
 
 def csrf(cookie: str) -> str:
-    """Return the hidden field of forms in a browser with this cookie."""
+    """Return the value of the hidden field of forms in a browser with this cookie."""
     return hashlib.sha256(f"csrf {cookie}".encode()).hexdigest()
 
 
@@ -96,7 +96,8 @@ def check_form(request: Request[Form], cookie_name: str) -> None:
     """Refuse a form that another site has sent.
 
     Raises:
-        Forbidden: Its hidden field does not belong to the browser's cookie.
+        Forbidden: Its hidden field does not belong to the browser's cookie, or the browser says
+            that another site has sent it.
     """
     cookie = request.cookies.get(cookie_name, "")
     given = request.payload.get(_FIELD, "")
@@ -147,7 +148,7 @@ class Cookies:
     def set(
         self, request: Request[Any], response: Response, name: str, value: str, life_s: float
     ) -> None:
-        """Set a cookie that no script reads and that forms of other sites do not send."""
+        """Set a cookie that no script reads and that POST forms of other sites do not send."""
         response.set_cookie(
             name,
             value,

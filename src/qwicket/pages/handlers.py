@@ -1,4 +1,7 @@
-"""The handlers of the pages."""
+"""Handlers of sign-in, of the account's page with its tokens, and of static files.
+
+The functions that handle other pages get the `Handlers`, too, for what all pages share.
+"""
 
 from __future__ import annotations
 
@@ -220,11 +223,11 @@ class Handlers:
         return self.renderer.text("problem", title=title, detail=error.detail)
 
     def to_sign_in(self, error: QwicketError, _request: Request[Any]) -> Response | None:
-        """Return a redirect to the sign-in page if nobody is signed in."""
+        """Return a redirect to the sign-in page if the request has no session; else None."""
         return self.redirect("/sign-in") if isinstance(error, Unauthenticated) else None
 
     def redirect(self, path: str) -> Response:
-        """Return a redirect to one of the pages. No address comes from a request."""
+        """Return a redirect to one of the pages, and never to another site."""
         return RedirectResponse(self._base + path, 303, headers=HEADERS)
 
 
@@ -235,7 +238,7 @@ def _variables(new: NewToken) -> dict[str, str]:
 
 
 def _programs(url: str, new: NewToken) -> list[tuple[str, str]]:
-    """Return a program for each client that uses a token, or a key pair, with it in it."""
+    """Return programs with the new token, or key pair, one for each client that can use it."""
     from qwicket import snippets  # late: few requests need them
 
     key_id = new.aws_key_id or ""

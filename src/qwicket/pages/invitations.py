@@ -1,4 +1,4 @@
-"""The page of an invitation: people create their account with it, or join a project."""
+"""The page of an invitation, with which people create their account or join a project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of one job: its times, place in the queue, program, calibration and result."""
+"""The page of one job: its times, place in the queue, program, calibration, result and files."""
 
 from __future__ import annotations
 
@@ -39,17 +39,20 @@ if TYPE_CHECKING:
     from qwicket.schema.jobs import JobBody
 
 _MAX_PROGRAM_BYTES: Final = 4_000
-"""Size after `html.escape`."""
+"""Shown bytes of a program, after `html.escape`."""
 _MAX_MARKS: Final = 150
-"""Marks of the drawing of a circuit."""
+"""Boxes and symbols of gates in the drawing of a circuit."""
 _MAX_BARS: Final = 32
+"""Also the number of expectation values that are shown."""
 _MAX_ROWS: Final = 20
+"""Number of samples that are shown."""
 _MAX_SAMPLE_CHARS: Final = 200
 _MAX_TITLE_CHARS: Final = 120
 _MAX_TAGS_BYTES: Final = 4_000
-"""Size in a page of the tags that it shows for editing; longer ones have a page of their own."""
+"""Bytes, after `html.escape`, of tags that the page shows for editing; longer ones have their own
+page."""
 _MAX_RESULT_BYTES: Final = 4 << 20
-"""Stored results of more bytes are not drawn."""
+"""Results of a job that take more stored bytes are not shown."""
 _SORTS: Final = ("value", "label")
 _SCALES: Final = ("linear", "log")
 
@@ -67,11 +70,11 @@ class ResultView(NamedTuple):
     Attributes:
         plot: Histogram of the most frequent outcomes.
         n_more: Number of outcomes without a bar.
-        is_normalised: Whether the values add up to 1; else they are counts.
-        total: Sum of all values, including those without a bar.
-        values: Expectation values with their standard errors.
-        samples: The first shots, where outcomes are not bits.
-        n_samples: Number of shots.
+        is_normalised: Whether the bars are fractions of 1; else they are counts.
+        total: Sum of all counts or probabilities, including those without a bar.
+        values: The first expectation values, each with its standard error or None.
+        samples: The first shots, if each shot was stored.
+        n_samples: Number of stored shots.
         failure: Why the circuit has no outcome; empty if it has one.
         facts: Further facts by name.
     """
@@ -125,7 +128,7 @@ async def read_tags(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     """Read the name and all tags of a job in a form: the page of the job has no room for long ones.
 
     Raises:
-        NotFound: The job is of another account, which alone can change them.
+        NotFound: There is no such job, or only another account can change its name and tags.
     """
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     if job.account != actor.account:
@@ -137,6 +140,7 @@ async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> A
     """Stream the changes of a job, and those of its place in the queue."""
 
     async def place(job: Job) -> bytes:
+        # Makes a new forecast if the last one is too old; the reads below use it.
         await pages.gateway.queue.forecast(job.device, PLACE_S)
         device, job_body = await _device(pages, job), await _job_body(pages, job)
         values = await _place(pages, actor, job)
@@ -306,7 +310,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         reason=reason,
         is_own=job.account == actor.account,
         are_tags_long=formats.escaped_size("\n".join(job.tags)) > _MAX_TAGS_BYTES,
-        key=secrets.token_hex(16),
+        key=secrets.token_hex(16),  # idempotency key of the buttons that run the job again
         **await _place(pages, actor, job),
         **frame(actor, request),
     )
@@ -331,7 +335,7 @@ def _view(request: Request[None], job: Job) -> View:
 
 
 async def _none_if_absent(task: Any) -> Any:
-    """Return what a task returns, or None if it raises `NotFound`."""
+    """Return the result of an awaitable, or None if it raises `NotFound`."""
     try:
         return await task
     except NotFound:
@@ -418,7 +422,7 @@ async def _calibrations(
 async def _result(
     pages: Handlers, actor: Actor, request: Request[None], job: Job, view: View
 ) -> tuple[ResultView | None, str]:
-    """Return the result of a circuit, and why there is none, or none of the other job, to show."""
+    """Return the result of a circuit, and why it or the other job's cannot be shown, if so."""
     if not job.state.is_final:
         return None, ""
     try:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:
     """Return the programs that submit a job again, by their clients.
 
-    Ours is the first, then those of the dialect that the job came through.
+    Ours is the first, then those of the dialect that the job came through, then the others.
 
     Args:
         contents: What the job was submitted with.
-        device: Its device; None if the actor can no longer see it.
+        device: Its device; None if our own API no longer shows it.
         url: Address of the server.
     """
     options = contents.options
@@ -106,6 +106,7 @@ def _options(contents: Contents) -> dict[str, object]:
         "seed": options.seed,
         "outputs": list(options.outputs),
     }
+    # A twin's noise comes from its calibration; submissions must not name it.
     if options.noise and contents.calibration is None:
         found["noise"] = options.noise.name
     if options.engine:

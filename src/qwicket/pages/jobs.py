@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 PAGE_JOBS: Final = 50
 _LONG_SEARCH_CHARS: Final = 1_000
+"""Characters above which the filters in an address are long."""
 _FEW_JOBS: Final = 12
-"""Jobs of a page whose address is long: the page has the address four times."""
+"""Jobs of a page whose filters are long: the page has them four times in addresses."""
 _CSV_JOBS: Final = 500
 _FILTERS: Final = ("device", "state", "project", "name", "tag", "created_from", "created_to")
 _UNFINISHED: Final = ",".join(each for each in JobState if each not in FINAL)
@@ -51,6 +52,7 @@ _JOBS_PER_STEP: Final = {"cancel": 500, "delete": 500, "repeat": 20, "tag": 50}
 _MAX_CHANGE_S: Final = 5.0
 """Time in seconds after which the rest of a change waits for another click."""
 _MAX_SHOWN: Final = 10
+"""Jobs that a change has skipped and that its report names."""
 _RECENT_JOBS: Final = 2_000
 """Number of the newest jobs whose names and tags the filters suggest."""
 _MAX_CHOICES: Final = 50
@@ -58,8 +60,8 @@ _MAX_CHOICE_CHARS: Final = 60
 _MAX_CHOICES_BYTES: Final = 2_500
 """Size of the names, and of the tags, that a page suggests."""
 MAX_COUNTED: Final = 10_000
-"""Limit of the count of the page that asks before a change. Counting 100,000 jobs takes 200 ms, so
-more are counted in a request of their own."""
+"""Up to this number, the page that asks before a change counts the jobs at once. Counting 100,000
+takes 200 ms, so a larger number is counted in a second request."""
 _COLUMNS: Final = (
     "id",
     "name",
@@ -143,6 +145,7 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     listed: dict[str, Any] = {"jobs": jobs, "search": search, "is_first": not before}
     if request.headers.get("hx-request") == "true":  # an open page reads its list again
         return pages.renderer.page("jobs-list", **listed)
+    # With long filters there are no suggestions, so that the page stays small.
     n_recent = _RECENT_JOBS if search.query.limit == PAGE_JOBS else 0
     names, tags = await pages.gateway.jobs.recent_labels(actor, n_recent)
     devices = await pages.gateway.devices.offered("native")
@@ -222,7 +225,9 @@ def render_count(number: int, is_open: bool) -> str:
 
 
 async def _number(pages: Handlers, actor: Actor, change: ChangeRequest, is_exact: bool) -> int:
-    """Return how many jobs a change of all that match concerns; if not exactly, up to a limit.
+    """Return how many of the jobs that match an action can change.
+
+    Unless `is_exact`, counting stops just above `MAX_COUNTED`.
 
     Raises:
         Unavailable: An exact count takes too long.

@@ -1,4 +1,7 @@
-"""Geometry of the plots: histograms of results, and maps of calibrations. Templates draw them."""
+"""Geometry of the plots: histograms of results, and maps of calibrations. Templates draw them.
+
+Lengths are in units of the SVG.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,19 @@ _HEIGHT: Final = 220
 _STEP: Final = 36
 """Distance of the bars of a histogram."""
 _LEFT: Final = 56
-"""Room of the numbers of the vertical axis."""
+"""Space for the numbers of the vertical axis."""
 _CHAR: Final = 8
+"""Width of a character of a label."""
 _MAX_LABEL_CHARS: Final = 18
 MAX_MAP_QUBITS: Final = 160
 _MAX_MARKS: Final = 400
 """Qubits and pairs of a map together, so that its page stays small."""
 _ROUNDS: Final = 60
+"""Iterations that place the qubits of a map."""
 
 
 class Bar(NamedTuple):
-    """A bar of a histogram, in units of the plot: `x` and `width`, and heights from the bottom."""
+    """A bar of a histogram. Heights are from the bottom; `other` is the value of another job."""
 
     label: str
     value: float
@@ -45,7 +50,7 @@ class Tick(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A histogram: its size without the labels, the space for labels below and left, and bars."""
+    """A histogram. `width` includes the space `left` of the bars, `height` not the one `below`."""
 
     width: int
     height: int
@@ -71,7 +76,7 @@ def histogram(
         rows: Labels and values.
         others: Values of another job by label, if there is one.
         is_log: Whether heights are logarithms.
-        step: Distance of the bars, in units of the SVG.
+        step: Distance of the bars.
     """
     values = [value for _, value in rows] + list((others or {}).values())
     top = max(values, default=0.0)
@@ -106,7 +111,7 @@ def _steps(top: float) -> list[float]:
 
 
 def _decades(least: float, top: float) -> list[float]:
-    """Return the powers of ten between two values, at most eight; both if it is one."""
+    """Return up to eight powers of ten between two values; the values if there is at most one."""
     if top <= 0:
         return []
     low, high = ceil(log10(least)), floor(log10(top))
@@ -147,7 +152,7 @@ class MapPair(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A map of qubits and pairs. `size` is its width and height; `n_pairs` counts all pairs."""
+    """A map of qubits and pairs, `size` wide and high. `n_pairs` counts omitted pairs, too."""
 
     size: float
     qubits: tuple[MapQubit, ...]
@@ -224,7 +229,7 @@ def _shades(values: Sequence[float]) -> list[float]:
 def _places(
     n_qubits: int, connected: tuple[tuple[int, int], ...] | None
 ) -> tuple[tuple[float, float], ...]:
-    """Return places in a square of 400: a circle, or as the connections lie (stress majorization).
+    """Return places in a square of 400: a circle, or by stress majorization of the connections.
 
     Gansner, Koren and North, Graph drawing by stress majorization (2004), equation 8.
     """
@@ -247,9 +252,10 @@ def _places(
 def _begin(
     distances: Sequence[Sequence[float]], circle: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
-    """Return first places: what is far apart begins far apart, on two axes.
+    """Return the places before the first iteration, from the distances along two axes.
 
-    A little of a circle parts qubits that would be at the same place.
+    The first axis joins two distant qubits, `left` and `right`; the second joins `up`, the farthest
+    from that axis, and `down`. A little of a circle parts qubits that would be at the same place.
     """
     numbers = range(len(distances))
     left = max(numbers, key=lambda k: distances[0][k])
@@ -273,7 +279,7 @@ def _begin(
 
 
 def _distances(near: Sequence[Sequence[int]], start: int) -> list[float]:
-    """Return distances in steps; a qubit that is not connected is one more than any other."""
+    """Return distances in steps; unconnected qubits are one step farther than all others."""
     found = {start: 0}
     queue = deque([start])
     while queue:
@@ -304,7 +310,7 @@ def _moved(
 
 
 def _scaled(places: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return places with the largest extent from 20 to 380, in the middle."""
+    """Return places scaled so that the larger extent is from 20 to 380, and centred."""
     if not places:
         return ()
     xs, ys = [x for x, _ in places], [y for _, y in places]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _DAYS: Final = 30
+"""Days that the page of a project plots."""
 _PAGE_ROWS, _PAGE_MEMBERS = 50, 200
 _CSV_DAYS: Final = 366
 _STEP: Final = 28

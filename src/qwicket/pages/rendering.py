@@ -27,7 +27,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Headers of every page: no scripts, nothing from other hosts, in no frame, and in no cache."""
+"""Headers of pages without scripts: nothing from other hosts, in no frame, and in no cache."""
 LIVE_HEADERS: Final = {
     **HEADERS,
     "Content-Security-Policy": (
@@ -86,7 +86,7 @@ class Renderer:
     """Renders templates.
 
     Args:
-        base: Path of the pages, where a proxy may add a prefix.
+        base: Path of the pages, with the prefix that a proxy may add.
         settings: Returns the server's settings without secrets, for administrators.
     """
 
@@ -122,7 +122,7 @@ class Renderer:
         return self._scripts[name]
 
     def text(self, template: str, block: str = "", **values: Any) -> bytes:
-        """Return a page, or one block of its template. All values are escaped."""
+        """Return a page, or one block of its template; escape values not marked `safe` in it."""
         import gc
 
         page = self._templates.get_template(f"{template}.html")
@@ -148,7 +148,7 @@ class Renderer:
         scripts: Sequence[str] = (),
         **values: Any,
     ) -> Response:
-        """Return a response with a page; a live one has all scripts."""
+        """Return a response with a page; a live page has all scripts."""
         scripts = SCRIPTS if is_live else scripts
         text = self.text(template, scripts=scripts, **values)
         headers = LIVE_HEADERS if scripts else HEADERS

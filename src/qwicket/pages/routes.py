@@ -41,7 +41,7 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
-    on = Handlers  # the most derived class: it has the handlers of all pages
+    on = Handlers  # the most derived class: it has all handlers that are methods
     return (
         *(
             Route(

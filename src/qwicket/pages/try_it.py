@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 _MAX_CHARS: Final = 100_000
 _MAX_EDITED_BYTES: Final = 24_000
-"""Size in a page of a program that a checked form shows in the editor again; a longer one comes
-back packed, and is edited when that is asked for."""
+"""Bytes, after HTML escaping, of a program that a response shows in the editor. A longer one comes
+back in a hidden field (`_packed`), and in the editor only when a person asks for that."""
 _MAX_PACKED_CHARS: Final = 46_000
-"""So that the packed and the whole program, which is compressed, are on pages below 60 kB."""
+"""Characters of the hidden field, so that its page, and the compressed page with the whole program,
+are below 60 kB."""
 _MAX_LINK_CHARS: Final = 8_000
 """Characters of a link's query: many proxies and browsers refuse much longer addresses."""
 _FIELDS: Final = ("device", "program", "shots", "seed", "format", "output")
@@ -110,7 +111,7 @@ async def read_editor(
 
 
 async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
-    """Check a program, run it, or make a link to it."""
+    """Check a program, run it, make a link to it, or show a long one in the editor."""
     check_form(request, SESSION)
     form = request.payload
     fields = {name: form.get(name, "") for name in _FIELDS}
@@ -151,6 +152,7 @@ async def _page(
 ) -> Response:
     # htmx does not show responses with an error's status; an unfinished program is not an error.
     is_typing = request.headers.get("hx-request") == "true"
+    # While a person types, the browser takes only `#check` of the page, so the program is left out.
     fields = dict.fromkeys(_FIELDS, "") | fields | ({"program": ""} if is_typing else {})
     values: dict[str, Any] = {"fields": fields, "error": error, "estimate": estimate}
     status = 200 if error is None or is_typing else error.status
@@ -218,8 +220,8 @@ def _too_long() -> LimitExceeded:
 def _submission(fields: dict[str, str], devices: Sequence[Device]) -> Submission:
     """Return what the fields of the editor submit.
 
-    Without an output it is the first of the device. Without a format it is the only one of the
-    device, or the program's own.
+    If no output is chosen, the device's first is used. If no format is chosen, the device's only
+    one is used, or else the program's own.
 
     Raises:
         InvalidRequest: A number is malformed, or the program is empty.

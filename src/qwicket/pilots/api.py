@@ -96,7 +96,7 @@ class PilotAPI:
             results: Results of jobs.
             releases: Jobs that the pilot gives back.
             tasks: Number of tasks that it can start now.
-            tiny_tasks: Number of tasks of tiny jobs that it takes beside them.
+            tiny_tasks: Number of further tasks, of tiny jobs only, that it takes in advance.
 
         Raises:
             ClientError: There is no response, or the server refuses the request.

@@ -26,7 +26,7 @@ class Node(NamedTuple):
     Attributes:
         slots: Number of tasks at the same time.
         memory_bytes: Memory for each task, in bytes.
-        ends_at: Time of `time.monotonic()` at which the pilot must have ended; None without one.
+        ends_at: Time of `time.monotonic()` at which the pilot must have ended; None for no end.
     """
 
     slots: int

@@ -1,9 +1,10 @@
 """The loop of a pilot: pull tasks, run them in worker processes, send the results.
 
 One loop keeps a pull open. Its responses contain tasks only while slots are free, and directives at
-any time, so that a cancellation reaches a running job within one round trip. When the last slot has
-become busy, the next pull is sent after a short time (`_LISTEN_AFTER_S`). Another loop sends all
-finished reports in one request, whose response contains new tasks.
+any time, so that a cancellation reaches a running job within one round trip. While all slots are
+busy, the loop pauses before each pull (`_LISTEN_AFTER_S`), and directives wait for that pull.
+Another loop sends finished reports, as many as fit into one request, whose response contains new
+tasks.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ if TYPE_CHECKING:
     Report = schema.pilots.PilotResultBody | schema.pilots.PilotReleaseBody
 
 _PULL_S: Final = 5.0
-"""Wait of the first pull; the server's response says how long the next ones may be."""
+"""Wait of the first pull in seconds; each response says how long the next pull may wait."""
 _LISTEN_AFTER_S: Final = 0.05
-"""Time for which all slots are busy before a pull is sent that waits for directives alone."""
+"""Seconds for which all slots are busy before a pull is sent that waits for directives alone."""
 _LISTEN_TO_TINY_AFTER_S: Final = 1.0
-"""The same while the tasks are shorter than `_AHEAD_S`: they end soon, and the response to each
-report brings the next ones."""
+"""The same while the tasks have less work than `_AHEAD_S` per slot: they end soon, and the response
+to each report brings the next tasks."""
 _AHEAD_S: Final = 0.1
 """Estimated work per slot, in seconds. While less is present, tiny tasks are requested in advance,
 so that the processes do not wait for the network."""
 _TINY_TASK_S: Final = 0.02
-"""Assumed estimate of a task of several tiny jobs."""
+"""Assumed estimate of a task of several tiny jobs, in seconds."""
 _MAX_TINY_TASKS: Final = 1_024
 """Limit of `OfferBody.tiny_tasks`."""
 _NOT_STARTED_PAUSE_S: Final = 1.0
@@ -56,9 +57,9 @@ _REPORT_FIELDS_BYTES: Final = 1_000
 """Assumed bytes of one report beside its outcomes."""
 _LEAVING_REASON: Final = "its worker stops"
 _LEAVE_S: Final = 5.0
-"""Longest time for the last reports, and then for the request to leave."""
+"""Longest time in seconds for the last reports, and then for the request to leave."""
 _WARM_UP_S: Final = 60.0
-"""Time limit of the first process, which imports the engines."""
+"""Time limit in seconds of the first process, which imports the engines."""
 _REFUSES_PILOT: Final = frozenset({401, 403, 404, 409})
 """Statuses about the pilot, not about a report: its token, its version, a server without pilots."""
 _OUTCOME_REFUSED: Final = "outcome_refused"
@@ -101,7 +102,7 @@ class Pilot:
         api: The server.
         compute: Runs the jobs.
         grace_s: Seconds for which running jobs may continue after a request to stop.
-        idle_s: Seconds without a job after which it leaves by itself; None means never.
+        idle_s: Seconds without a job after which the pilot leaves; None means never.
     """
 
     def __init__(
@@ -132,19 +133,19 @@ class Pilot:
         self._is_idle.set()
 
     def leave(self, grace_s: float | None = None) -> None:
-        """Stop pulling, let running jobs continue for the grace time, and return from `serve`.
+        """Take no more tasks, let running jobs continue for the grace time, and end `serve`.
 
         A second call releases running jobs at once.
 
         Args:
-            grace_s: Another grace time in seconds.
+            grace_s: Another grace time in seconds; ignored in a second call.
         """
         if grace_s is not None and not self._leaving.is_set():
             self._grace_s = grace_s
         (self._stop_now if self._leaving.is_set() else self._leaving).set()
 
     async def serve(self) -> None:
-        """Pull and run jobs until `leave`.
+        """Pull and run jobs until `leave` is called, or the idle time has passed.
 
         Raises:
             ApiError: The server refuses this pilot: its token, its version or its name.
@@ -204,7 +205,7 @@ class Pilot:
 
     async def _drain(self) -> None:
         """Wait for running tasks and their reports for the grace time; then release the others."""
-        # It asks for no tasks now, but keeps the leases alive and receives cancellations.
+        # These pulls ask for no tasks, but keep the leases alive and receive cancellations.
         listening = asyncio.create_task(self._pull_always())
         stop_now = asyncio.create_task(self._stop_now.wait())
         done = asyncio.create_task(self._is_idle.wait())

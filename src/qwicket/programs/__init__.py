@@ -88,7 +88,7 @@ class Format(NamedTuple):
         inline_bytes: Size of the largest source that the server reads itself, without a parser
             process, under small limits; 0 for none.
         to_checked: Packs circuits and summarises them.
-        title: Its name in a sentence; formats of one family of names share one.
+        title: Its name in a sentence; the formats `qlued.…` share one.
         description: Description in one sentence.
         family: Family of the devices that take it.
         must_measure: Whether a program without measurements is refused. Other formats measure
@@ -333,7 +333,7 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
 
 
 def format_title(name: str) -> str:
-    """Return the name of a format, or of a family such as `qlued`, in a sentence."""
+    """Return the title of a format, or of several such as `qlued`; the quoted name if unknown."""
     known = FORMATS.get(name) or next((it for it in _FORMATS if may_be_meant(it.name, name)), None)
     return known.title if known else repr(name[:64])
 
