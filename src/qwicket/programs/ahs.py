@@ -37,14 +37,15 @@ C6: Final = 5.42e-24
 arXiv:2306.11727."""
 
 _MAX_ATOMS: Final = 5
-"""Atoms of the machine `rydberg` in qlued's formats, which has the same gates."""
+"""Largest number of atoms: that of the machine `rydberg` (`cold_atom_gates`), which has the same
+gates."""
 _STEP_ERROR: Final = 0.02
 """Bound on the error of the state by all steps together. The real error is far smaller, because
 contributions of different steps partly cancel (tests compare with an integrator)."""
 _MAX_PHASE: Final = 5e6 * pi
-"""Energy times time of one gate in radians, as on the other machines of cold atoms."""
+"""Largest parameter of one gate, energy times time in radians, as in `cold_atom_gates`."""
 _SITE_TOLERANCE: Final = 1e-6
-"""Deviation of a site from its position in the chain, relative to the distance of neighbours."""
+"""Largest deviation of a site from its position in the chain, in distances of neighbours."""
 _MAX_INTERACTION_SUM: Final = 2.04
 """Bound of Σ_j 1/|i - j|⁶ for an atom amid a chain: 2 ζ(6) = 2.0347."""
 
@@ -104,7 +105,7 @@ class _LinearSegment(NamedTuple):
     detuning: tuple[float, float]
 
     def steps(self, blockade: float, n_atoms: int, error: float) -> int:
-        """Return the number of steps that keeps the error below a bound.
+        """Return the number of steps that keeps the error of the state below `error`.
 
         The error of the exponential midpoint rule over one segment of τ is τ³/12 ‖[H, dH/dt]‖, and
         N² times smaller with N steps (Magnus, second order).
@@ -120,7 +121,7 @@ class _LinearSegment(NamedTuple):
         of_interaction = _MAX_INTERACTION_SUM * blockade * abs(amplitude_slope)
         # [Lx, Lz] and [Lx, n] are Ly of one atom up to a phase, and its norm is 1/2.
         commutator = n_atoms / 2 * (of_fields + of_interaction)
-        # Infinite for atoms that nearly coincide; so many steps are refused by their number.
+        # The root is infinite for atoms that nearly coincide; 1e18 steps exceed the limit, too.
         return max(1, ceil(min(1e18, sqrt(tau**3 / 12 * commutator / error))))
 
 
@@ -192,7 +193,7 @@ def _segments(hamiltonian: _Hamiltonian) -> list[_LinearSegment]:
     # Between the first end and the last one the Hamiltonian would not be defined.
     if len({curve.times[-1] for curve in (phase, amplitude, detuning)}) > 1:
         raise _refusal("hamiltonian.drivingFields[0]", "has fields that end at different times")
-    if len(set(phase.values)) > 1:  # a constant one only rotates all axes, with no effect
+    if len(set(phase.values)) > 1:  # a constant phase only rotates all axes, with no effect
         text = "must be constant: a phase that changes is not simulated"
         raise _refusal("hamiltonian.drivingFields[0].phase", text)
     times = sorted({*amplitude.times, *detuning.times})

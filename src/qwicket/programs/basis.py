@@ -1,8 +1,8 @@
 """Compiles flat circuits to the gates that a lab's device announces, up to a global phase.
 
-The device's own gates are kept. Other gates on one qubit are multiplied and become rotations or
-Clifford gates of the device; other gates on several qubits become its two-qubit gates. Native gates
-of trapped ions (`gpi gpi2 ms zz`) are never replaced: a program that names them means these pulses.
+The device's own gates are kept. Other gates on one qubit are multiplied and become one-qubit gates
+of the device; other gates on several qubits also use its two-qubit gates. Native gates of trapped
+ions (`gpi gpi2 ms zz`) are never replaced: a program that names them means these pulses.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from qwicket.programs.synthesis import (
 )
 
 FlatGate = tuple[str, int]
-"""A flat gate and its number of controls."""
+"""Name of a flat gate (`circuits.qubit`) and its number of controls."""
 GateSequence = tuple[Gate, ...]
 """Gates on qubit 0, in time order."""
 
@@ -72,7 +72,7 @@ NAMES: Final[Mapping[str, FlatGate]] = MappingProxyType(
         "yy": ("ryy", 0),
     }
 )
-"""Names of gates in the lists of devices, which are OpenQASM's or IonQ's."""
+"""Flat gates by the names that devices may announce, which are OpenQASM's or IonQ's."""
 RESET: Final = "reset"
 CONDITIONS: Final = ("if", "if_else")
 """Names by which a device announces resets and conditional gates."""
@@ -80,7 +80,8 @@ CONDITIONS: Final = ("if", "if_else")
 _MAX_SEQUENCES: Final = 1_000
 _DIGITS: Final = 12
 _CLIFFORD_DIGITS: Final = 9
-"""Digits as in `circuits.analysis`, because an angle in a text may have ten digits."""
+"""Digits to which `_key` rounds a matrix if not every matrix can be made: coarse as in
+`circuits.analysis`, because an angle in a text may have ten digits."""
 _SHOWN_GATES: Final = 12
 _SHOWN_CHARS: Final = 100
 
@@ -156,7 +157,7 @@ class Basis:
         names: The device's gates as flat gates, with their numbers of controls.
         resets: Whether the device resets qubits.
         branches: Whether the device runs conditional gates.
-        is_universal: Whether every matrix has a decomposition.
+        is_universal: Whether `sequence_for` finds gates for every matrix.
     """
 
     def __init__(self, gates: tuple[str, ...]) -> None:
@@ -191,7 +192,7 @@ class Basis:
     def _find_decomposition(self) -> Callable[[Matrix], GateSequence] | None:
         """Return a function that decomposes every matrix, or None if the gates do not suffice.
 
-        Functions that need fewer gates come first.
+        The first that the gates allow is returned.
         """
         if self.has("u"):
             return lambda matrix: (Gate("u", (0,), tuple(euler(matrix))),)
@@ -264,7 +265,7 @@ class Basis:
         )
 
     def _by_pulses(self, matrix: Matrix) -> GateSequence:
-        """Two `gpi2`, and the rotation about Z that is left as two `gpi`."""
+        """Two `gpi2`, and the rotation about Z that is left as two `gpi` or four `gpi2`."""
         theta, phi, lam = euler(matrix)
         first = (_gpi2(-lam), _gpi2(pi - lam - theta)) if theta else ()
         angle = phi + theta + lam if theta else lam
@@ -328,7 +329,7 @@ def _shortest_sequences(
 
 
 def _normalised(sequence: GateSequence) -> Iterator[Gate]:
-    """Leave out rotations by nothing; bring other angles into (-π, π]."""
+    """Leave out rotations by multiples of 2π; bring other angles into [-π, π]."""
     for gate in sequence:
         if gate.name in _ROTATIONS:
             angle = remainder(gate.params[0], tau)
@@ -358,9 +359,10 @@ class _Compiler(Synthesis):
         ends = {
             k + 1 + op.skip for k, op in enumerate(circuit.ops) if isinstance(op, Branch | Jump)
         }
+        # Where each operation begins in the compiled list, to count skips again.
         begins: dict[int, int] = {}
         for place, op in enumerate(circuit.ops):
-            if place in ends:
+            if place in ends:  # no gates are merged across the end of a skip
                 self._emit_all_pending()
             begins[place] = len(self._ops)
             self._take(op)
@@ -380,7 +382,7 @@ class _Compiler(Synthesis):
             case Gate():
                 self._take_gate(op)
             case Measure():
-                self._emit_all_pending()  # so that measurements at the end stay there
+                self._emit_all_pending()  # so that no gate follows a final measurement
                 self._emit(op)
             case Reset():
                 if not basis.resets:
@@ -408,7 +410,7 @@ class _Compiler(Synthesis):
             raise NoExactDecomposition(self._label) from None
 
     def do(self, matrix: Matrix, qubit: int) -> None:
-        """Multiply the pending matrix; if no sequence makes the product, emit the former one."""
+        """Multiply the pending matrix; if no sequence makes the product, emit the former gates."""
         product = matrix.after(self.pending[qubit])
         if not self._basis.is_universal and self._basis.sequence_for(product) is None:
             self.emit_pending(qubit)
@@ -419,7 +421,10 @@ class _Compiler(Synthesis):
         self._with_pending.add(qubit)
 
     def emit_pending(self, qubit: int) -> float:
-        """Emit all pending gates: a device's gates need not commute with rotations about Z."""
+        """Emit all pending gates and return 0: no rotation about Z is left.
+
+        A device's gates need not commute with one.
+        """
         if qubit in self._with_pending:
             self._with_pending.discard(qubit)
             sequence = self._basis.sequence_for(self.pending[qubit])
@@ -444,7 +449,7 @@ class _Compiler(Synthesis):
         self._emit(Gate(name, qubits[n_controls:], params, qubits[:n_controls]))
 
     def turn_phase(self, lam: float, qubits: tuple[int, ...]) -> None:
-        """Do a phase of π on three qubits, a Toffoli, with six CX: two less than in general."""
+        """Do a phase of π on three qubits (CCZ) with six CX: two fewer than in general."""
         is_half_turn = isclose(abs(remainder(lam, tau)), pi, abs_tol=TINY)
         if len(qubits) == 3 and is_half_turn and self._controlled_pauli() is not None:
             self._do_ccz(*qubits)
@@ -464,7 +469,10 @@ class _Compiler(Synthesis):
         self._cx(qubit_a, qubit_b)
 
     def rotate_zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
-        """Do exp(-iθ/2 Z⊗Z): θ = ±π/2 by one CZ, other angles by a rotation or by two CZ."""
+        """Do exp(-iθ/2 Z⊗Z).
+
+        By one CZ if θ = ±π/2, else by one rotation or controlled rotation, else by two CX.
+        """
         is_quarter = isclose(abs(theta), pi / 2, abs_tol=TINY)
         if is_quarter and self._controlled_pauli() is not None:
             turn = u(0, 0, pi / 2 if theta > 0 else -pi / 2)

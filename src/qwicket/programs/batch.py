@@ -2,7 +2,8 @@
 
     [{"format": "openqasm3", "source": "OPENQASM 3.0; …"}, …]
 
-Each becomes one circuit, in the order sent. Limits hold for all programs together.
+Each becomes one circuit, in the order sent. Limits on JSON bytes, circuits and operations hold for
+all programs together, others for each.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[
 
     Args:
         source: JSON text.
-        limits: Bounds on bytes, circuits and operations, of all programs together.
-        readers: Reader of each format.
+        limits: Bounds on all programs together and on each.
+        readers: Reader of each allowed format.
 
     Raises:
         InvalidProgram: The text is not a batch, or a program is refused; the detail says which.

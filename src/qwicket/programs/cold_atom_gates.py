@@ -30,9 +30,9 @@ class _Rule(NamedTuple):
     """Wires and parameters of one instruction.
 
     Attributes:
-        wires: Function from the wires that it names and the experiment's number of wires to those
-            that it acts on. Raises `FieldError` if it cannot act on them.
-        params: Name and upper bound of each parameter; the lower bound is 0.
+        wires: Function from the wires that the instruction names and the experiment's number of
+            wires to the wires that it acts on. Raises `FieldError` if it cannot act on them.
+        params: Name and upper bound of each parameter; the lower bound is 0, for `load` 1.
         is_repeated: Whether its one parameter is given for each bond or site of its wires.
     """
 
@@ -65,7 +65,7 @@ class Machine(NamedTuple):
 
 
 class Gates:
-    """Checks the instructions of one experiment, and a name with the same wires only once.
+    """Checks the instructions of one experiment; caches the check of a name with its wires.
 
     Args:
         machine: The machine that they are for.
@@ -81,7 +81,7 @@ class Gates:
         """Return an instruction with the wires that it acts on.
 
         Raises:
-            FieldError: The instruction is invalid; the text names it and the wrong value.
+            FieldError: The instruction is invalid; the text says why.
         """
         action = self._known.get((name, wires))
         if action is None:

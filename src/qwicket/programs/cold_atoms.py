@@ -1,4 +1,4 @@
-"""Formats `qlued.*`: experiments on cold atoms as JSON, one dialect for each of four machines.
+"""Formats `qlued.*`: experiments on cold atoms as JSON, one format for each of four machines.
 
     {"experiment_0": {"instructions": [["rlx", [0], [1.57]], ["measure", [0], []]],
                       "num_wires": 1, "shots": 100, "wire_order": "sequential", "seed": 7}}
@@ -168,7 +168,7 @@ def _last_reading(gates: Sequence[AtomGate]) -> Sequence[AtomGate]:
     """Return the instructions that take part in the last measurement of a single qudit.
 
     Earlier measurements change nothing: only the last one is a column of the result. Each `load`
-    starts over.
+    starts over, so only the last one and what follows it count.
     """
     ends = [k for k, gate in enumerate(gates) if gate.name == "measure"]
     if ends:

@@ -24,7 +24,7 @@ _WIDE: Final = 10_000
 _LABEL_CHARS: Final = 32
 _MAX_PARAMETERS: Final = 3
 _NO_QUBIT: Final = -1
-"""Target of a gate on no qubit, for the first row."""
+"""Target of a gate on no qubit, in the first row."""
 _SYMBOLS: Final = {"id": "I", "sdg": "S†", "tdg": "T†", "sx": "√X", "sxdg": "√X†", "swap": "✕"}
 _ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz", "zz"))
 """Gates that are symmetric in their targets."""
@@ -37,7 +37,7 @@ Names = Mapping[tuple[int, ...], str]
 
 @dataclass
 class _Column:
-    """Marks and connecting bars of one column; its texts are centred on one axis."""
+    """Marks and bars of one column by row, centred on an axis with `left` and `right` beside it."""
 
     marks: dict[int, str] = field(default_factory=dict)
     bars: dict[int, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class _Page:
         self.wires = _wires(circuit)
         self.bits = _bit_names(circuit.registers)
         names = ["", *(f"q{wire}" for wire in self.wires), "⋮"]
-        del names[circuit.n_qubits + 1 :]
+        del names[circuit.n_qubits + 1 :]  # no `⋮` if every qubit has a wire
         self.names = names
         self._names = [name.ljust(max(map(len, names)) + 1) for name in names]
         self._rows = {wire: row for row, wire in enumerate(self.wires, 1)} | {_NO_QUBIT: 0}
@@ -79,7 +79,7 @@ class _Page:
         # First free column of each row, and of each classical bit under a negative key, so that
         # measurements into one bit keep their order.
         self._free: dict[int, int] = defaultdict(int)
-        # Rows with columns left. Once there is none, nothing more is placed.
+        # Wires with columns left. Once there is none, nothing more is placed.
         self._open = set(range(1, self._others)) or {0}
 
     def add(self, op: Op | str) -> bool:
@@ -144,13 +144,15 @@ class _Page:
 def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> list[str]:
     """Draw a circuit.
 
-    At most 40 qubits are drawn (the first that something acts on) and 200 columns. A last sentence
-    says what was left out.
+    At most 200 columns are drawn, and of more than 40 qubits the first 40 that something acts on. A
+    last sentence says what was left out.
 
     Args:
         circuit: Circuit to draw.
-        width: Longest line in characters; a wider circuit continues in further blocks.
-        is_ascii: Whether to use ASCII only: no line-drawing characters or Greek letters.
+        width: Longest line in characters, from about 20 on and without the sentence; a wider
+            circuit continues in further blocks.
+        is_ascii: Whether to use ASCII only, except in names of registers: no line-drawing
+            characters or Greek letters.
 
     Returns:
         Lines. Those of one block are equally long; an empty line separates two blocks.
@@ -166,7 +168,7 @@ class DrawingColumns(NamedTuple):
 
     Attributes:
         names: Names of the rows. The first row has control-flow labels and gates on no qubit; one
-            after the wires stands for all qubits left out.
+            after the wires stands for qubits left out, if any.
         n_wires: Number of wires, from row 1.
         columns: Marks, and bars to the row below, of each column by row.
         left_out: Sentence on what was left out; empty if nothing was.
@@ -179,9 +181,9 @@ class DrawingColumns(NamedTuple):
 
 
 def columns_of(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> DrawingColumns:
-    """Return the columns of a circuit's drawing; bounds are those of `draw`.
+    """Return at most `max_columns` columns of a circuit's drawing, with the wires of `draw`.
 
-    A bar is `│` of an operation or `║` of a control-flow label; `┼` and `╫` are crossings.
+    A bar is `│` of an operation or `║` of a control-flow label; marks `┼` and `╫` are crossings.
     """
     page = _Page(circuit, _WIDE, is_ascii=False, max_columns=max_columns)
     left_out = _fill(page, circuit)
@@ -215,7 +217,7 @@ def _wires(circuit: QubitCircuit) -> Sequence[int]:
 
 
 def _marks(op: Op, bits: Names) -> Iterator[tuple[int, str]]:
-    """Return the marks of an operation by qubit."""
+    """Yield each qubit of an operation with its mark."""
     if isinstance(op, Measure):
         yield op.qubit, f"M→{bits[op.clbit,]}"
     elif isinstance(op, Reset):
@@ -242,7 +244,7 @@ def _parameters(gate: Gate) -> str:
 
 @lru_cache(4096)
 def _angle(value: float) -> str:
-    """Return a short text: a fraction of π where it is one, else four digits."""
+    """Return a short text: a fraction of π where the value is one, else four digits."""
     turn = Fraction(value / pi).limit_denominator(64) if isfinite(value) else Fraction(0)
     top, bottom = turn.as_integer_ratio()
     if not 0 < abs(top) < 100 or abs(top * pi / bottom - value) > 1e-9:
@@ -251,7 +253,7 @@ def _angle(value: float) -> str:
 
 
 def _bit_names(registers: Sequence[Register]) -> Names:
-    """Return the names of all bits and registers; each letter is one character cell wide."""
+    """Return the names of all bits and registers, with `?` for letters two cells wide."""
     names, start = {}, 0
     for register in registers:
         bits = range(start, start + register.size)
@@ -286,6 +288,7 @@ def _nested_labels(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[in
             labels[open_ends.pop()].append("end")
         if place not in ends:
             continue
+        # A jump is an `else` only where it ends the block of an `if`.
         strays = place not in tests and (not open_ends or open_ends.pop() != place + 1)
         if strays or (open_ends and open_ends[-1] < ends[place]):
             return {}

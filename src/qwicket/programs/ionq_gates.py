@@ -62,7 +62,7 @@ class GateRule(NamedTuple):
 
 
 def add_gate(flat: list[Gate], gate: WireGate, rules: Mapping[str, GateRule], width: int) -> int:
-    """Append one gate in flat form; return how many operations it counts as.
+    """Append one gate as flat gates; return how many operations it counts as.
 
     Raises:
         FieldError: The gate is unknown or invalid.
@@ -211,7 +211,7 @@ _P: Final = GateRule("p", _rotation)
 """Rule of `z` with a `rotation`: the API's phase gate."""
 _PAULIEXP: Final = GateRule("pauliexp", _time_coefficients, n_targets=None)
 _NOP: Final = GateRule("id", _no_params)
-"""Rule of `nop`. It may have controls and any targets, because it does nothing to them."""
+"""Rule of `nop`, which does nothing and so may have controls, or any number of targets."""
 
 _QIS: Final[Mapping[str, GateRule]] = {
     "x": _X,

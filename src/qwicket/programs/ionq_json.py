@@ -149,7 +149,7 @@ def _add_gates(
         except FieldError as fault:
             place = _place(None, index, gate.gate)
             raise _refusal(part, f"{place}{fault}", f"circuit[{index}].{fault.field}") from None
-        # Checked here, too: a `pauliexp` of thousands of terms is one gate in the text.
+        # Checked after each gate, too: a `pauliexp` of thousands of terms is one gate in the text.
         if n_ops > budget:
             break
     return n_ops

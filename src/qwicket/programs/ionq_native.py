@@ -2,7 +2,7 @@
 
 One-qubit gates are multiplied until a gate on several qubits follows. Z rotations are virtual: they
 shift the phases of later gates, and are dropped before a measurement. Gates on several qubits are
-made of ZZ rotations.
+made of ZZ rotations and gates on one qubit.
 """
 
 from __future__ import annotations

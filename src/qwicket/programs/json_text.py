@@ -1,6 +1,6 @@
-"""Decodes JSON text into typed structs, for every program format that is JSON.
+"""Decodes JSON text into typed structs, for program formats that are JSON.
 
-Has the errors that all these formats share: bytes that are not UTF-8 or not JSON, NUL characters,
+Has the errors that these formats share: bytes that are not UTF-8 or not JSON, NUL characters,
 nesting that is too deep, values of the wrong type.
 """
 
@@ -64,7 +64,7 @@ def check_limit(name: str, number: int, limit: int, suffix: str = "") -> None:
         LimitExceeded: The number is above the limit; the detail names the limit and both numbers.
     """
     if number > limit:
-        # Python writes no integer of more than 4,300 digits, and such sizes can be multiplied.
+        # Python writes no integer of more than 4,300 digits, and a product of sizes can have more.
         shown = f"{number}{suffix}" if number <= INT64_MAX else "a number above 2^63"
         raise LimitExceeded(f"{name}: {shown} is above the limit of {limit}", field=name)
 

@@ -34,7 +34,7 @@ __all__ = [
 
 _FIRST_LINES: Final = 50
 _MARK: Final = re.compile(r"([A-Za-z]\w{0,40}+)[ \t]*+[(|]|version[ \t]++1\.[0-9]|target[ \t]++\w")
-"""Beginning of a line that occurs only in Blackbird, if the word is one of its operations."""
+"""Beginning of a line that only Blackbird has; its group, if any, must be an operation's name."""
 
 VERSION: Final = 2
 """Increased when the reader returns other circuits for the same text."""
@@ -64,11 +64,11 @@ def read_program(source: bytes, limits: Limits) -> Program:
 
 
 def read_header(source: bytes, limits: Limits) -> Header:
-    """Read a program's header alone: quick, whatever follows it.
+    """Read a program's header alone, without parsing what follows it.
 
     Args:
         source: The text, UTF-8.
-        limits: Bounds on its bytes and lines.
+        limits: Bounds on the bytes and lines of the whole text.
 
     Raises:
         InvalidProgram: The header is refused, or the text is not UTF-8.

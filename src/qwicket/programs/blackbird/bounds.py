@@ -13,7 +13,7 @@ class BlackbirdLimits(msgspec.Struct, frozen=True, kw_only=True):
     program_lines: int = 100_000
     """Lines of one Blackbird program."""
     blackbird_operations: int = 100_000
-    """Operations of one Blackbird program, and turns of all its loops."""
+    """Operations of one Blackbird program; also statements that its loops and time bins repeat."""
     array_elements: int = 100_000
     """Elements of all arrays of one Blackbird program."""
 

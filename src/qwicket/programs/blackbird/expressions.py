@@ -1,7 +1,7 @@
 """Expressions of Blackbird, evaluated while they are parsed.
 
 A sign binds tighter than a power, so `-2**2` is 4. Powers are right-associative. An expression that
-depends on a measured value `q0` becomes a `Formula`.
+depends on a measured value `q0` becomes a `Formula`, in postfix order.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Expressions:
     Args:
         line: The line.
         names: Values of the variables.
-        at: Token to begin with.
+        at: Index of the token to begin with.
     """
 
     def __init__(self, line: Line, names: Mapping[str, Value], at: int = 0) -> None:

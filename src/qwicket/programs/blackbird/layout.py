@@ -1,4 +1,4 @@
-"""Layouts of devices that run one circuit: checks whether a program is this circuit.
+"""Layouts of devices that run one circuit only: checks whether a program is this circuit.
 
 A layout is Blackbird with free parameters in braces, whose values the device may restrict.
 Operations on different modes may come in any order; those on one mode come as in the layout.
@@ -60,7 +60,7 @@ def read_layout(text: str) -> Layout | None:
     if len(free) > _MAX_FREE:
         raise InvalidProgram(f"a layout may have at most {_MAX_FREE} free parameters")
     # The reader knows no free parameters, so each is replaced by a number that no layout would
-    # contain, and recognised by it in the circuit.
+    # contain, and recognised in the circuit by this number.
     numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free, 1)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
     own = BlackbirdLimits(blackbird_operations=_MAX_GATES)
@@ -110,7 +110,7 @@ def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
         if not heads or (heads[0].name, heads[0].modes) != (gate.name, gate.modes):
             expected = f"{heads[0].name} on {_modes(heads[0])}" if heads else "nothing more"
             raise InvalidProgram(f"{here}: the layout has {expected} there")
-        # It comes next on one of its modes, but another gate has to act on the other one first.
+        # The gate comes next on one of its modes, but on another the layout has a gate before it.
         if any(head is not heads[0] for head in heads):
             raise InvalidProgram(f"{here}: the layout has other gates before it")
         for mode in gate.modes:

@@ -35,8 +35,8 @@ def _takes(n_modes: int, **defaults: float | None) -> Signature:
     return Signature(n_modes, defaults)
 
 
-# Homodyne angles: MeasureX and MeasureP are MeasureHomodyne at 0 and pi/2, MeasureHD is short for
-# MeasureHeterodyne.
+# Kind and homodyne angle. MeasureX and MeasureP are MeasureHomodyne at 0 and pi/2, MeasureHD is
+# short for MeasureHeterodyne.
 _MEASUREMENTS: Final[Mapping[str, tuple[Kind, float]]] = {
     "MeasureFock": ("fock", 0.0),
     "MeasureThreshold": ("threshold", 0.0),
@@ -97,7 +97,7 @@ _SQUEEZES: Final[Mapping[str, tuple[int, float]]] = {
     "DisplacedSqueezed": (2, 1.0),
     **dict.fromkeys(_SHEARS, (0, 1.0)),
 }
-"""Position of the argument that squeezes, and the squeezing r for each unit of it."""
+"""Position of the argument that squeezes, and (except for shears) the squeezing r for each unit."""
 
 _DISPLACES: Final[Mapping[str, tuple[int, float]]] = {
     "Dgate": (0, 1.0),
@@ -122,7 +122,8 @@ def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Argument
         name: A key of `SIGNATURES`.
         modes: The modes on which it acts.
         arguments: All arguments of its signature in order. Those of gates become parameters in
-            this order, and matrices are flattened by rows; a complex element becomes two numbers.
+            this order, and matrices are flattened by rows. An element of an `Interferometer`
+            becomes two numbers, its real and imaginary part.
 
     Raises:
         InvalidProgram: An argument has the wrong type, shape or range.
@@ -137,7 +138,7 @@ def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Argument
 
 
 def in_bin(argument: Argument, time: int) -> Argument:
-    """Return an argument for a time bin, in which `q0` is the value of the mode of this bin."""
+    """Return an argument for time bin `time`, in which `q0` is the outcome of mode `time`."""
     if not isinstance(argument, Formula):
         return argument
     return Formula(
@@ -153,7 +154,8 @@ def in_bin(argument: Argument, time: int) -> Argument:
 def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
     """Check the squeezing and displacement of a gate against the limits.
 
-    Gates that are given by a matrix or depend on measured values are checked by the engine.
+    The engine has its own bounds for gates that are given by a matrix or depend on measured
+    values.
 
     Raises:
         LimitExceeded: The gate squeezes or displaces too much; the detail names the limit.

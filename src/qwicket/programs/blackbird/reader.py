@@ -137,7 +137,7 @@ class Reader:
         return value
 
     def _header_value(self, reader: Expressions) -> str:
-        """Read the value before the options, such as `X8_01`, which may be several tokens."""
+        """Read the value before the options, such as `X8_01`, or `X8-01` in several tokens."""
         found = []
         while reader.here not in ("", "("):
             found.append(reader.here)
@@ -169,7 +169,7 @@ class Reader:
         maximum: int,
         limit: str = "",
     ) -> int:
-        """Return an option: an integer from 1 to `maximum`, or 0 if that is its default."""
+        """Return an option: an integer from 1 to `maximum`, or from 0 if `default` is 0."""
         found = options.get(key, default)
         # For Python a bool is an integer, but `shots=True` is a mistake.
         if isinstance(found, bool) or not isinstance(found, int) or found < min(1, default):
@@ -317,7 +317,7 @@ class Reader:
         return body
 
     def _read_bins(self, body: list[Line]) -> None:
-        """Unroll the time bins: in bin t register i is mode t + i, and `p0` is its element t."""
+        """Unroll the time bins: in bin t, mode i becomes t + i, and `p0` element t of its array."""
         columns = {
             name: value
             for name, value in self._names.items()
@@ -398,7 +398,7 @@ class Reader:
             key = tuple(defaults)[len(given)]
         else:
             raise reader.line.error(f"{name} takes at most {len(defaults)} arguments")
-        # Strawberry Fields simulates post-selection with it, which a device cannot do.
+        # Strawberry Fields simulates post-selection with `select`, which a device cannot do.
         if key == "select":
             raise reader.line.error(f"{name}: outcomes cannot be selected")
         if key not in defaults or key in given:

@@ -59,6 +59,9 @@ def lines(text: str, maximum: int, *, is_header: bool = False) -> Iterator[Line]
         text: The program.
         maximum: The limit `program_lines`.
         is_header: Whether to stop at the first line after the header.
+
+    Raises:
+        LimitExceeded: There are too many lines, or one is too long.
     """
     parts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(parts) > maximum:
@@ -88,5 +91,5 @@ def quoted(text: str) -> str:
 
 
 def split_quoted(text: str) -> list[str]:
-    """Return the tokens of a quoted text."""
+    """Return the tokens of a text that stood in quotes."""
     return _TOKEN.findall(text.strip()) + _END

@@ -1,7 +1,7 @@
 """Reader of programs as Amazon Braket's clients write them: OpenQASM 3 with Braket's pragmas.
 
-A source is JSON with the text, the values of its inputs and the number of shots, because 0 shots
-ask for exact quantities of the final state and so decide which circuit runs.
+A source is JSON with the text, the values of its inputs and the number of shots. The shots decide
+which circuit runs: 0 shots ask for exact quantities of the final state.
 """
 
 from __future__ import annotations
@@ -105,10 +105,11 @@ def _read_set(program: BraketSource, limits: Limits) -> tuple[QubitCircuit, ...]
     circuits: list[QubitCircuit] = []
     n_ops = 0
     for number, member in enumerate(program.programs):
+        # No list has the length -1, so empty lists are refused.
         if {len(each) for each in (member.inputs or {}).values()} - {member.n_executables or -1}:
             field = f"programs[{number}].inputs"
             raise InvalidProgram(f"{field}: needs lists of one length, at least 1", field=field)
-        # The text is read for each place again: values of inputs may decide which gates run.
+        # The text is read again for each run: values of inputs may decide which gates run.
         for place, inputs in enumerate(member.executables()):
             try:
                 circuit = _read_one(BraketSource(member.source, program.shots, inputs), limits)
@@ -178,7 +179,7 @@ def _with_readouts(
     if not shots:
         if not pragmas.results:
             raise InvalidProgram("shots: a program without result types needs shots above 0")
-        # Either one would need an average over its outcomes, which need shots.
+        # Exact results would need an average over all outcomes of a measurement or reset.
         if not all(type(op) is Gate for op in ops):
             raise InvalidProgram("shots: a program that measures or resets needs shots above 0")
     noisy = is_noisy(ops)
@@ -244,7 +245,7 @@ def _check_width(
 
 
 def _size(value: Readout, n: int) -> int:
-    """Return how many real numbers a value has; a complex number is two."""
+    """Return how many real numbers a value has, without samples; a complex number is two."""
     match value.kind:
         case "state_vector":
             return 2 << n

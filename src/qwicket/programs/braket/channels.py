@@ -1,6 +1,6 @@
 """Noise channels that Braket's pragmas name, as Kraus matrices.
 
-Each matrix is flat: re, im, re, … row by row, the first qubit most significant.
+In a matrix the first qubit is the most significant.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
 
 
 def flat(matrices: Sequence[Matrix]) -> tuple[float, ...]:
-    """Return matrices as the parameters of a flat gate."""
+    """Return matrices as the parameters of a flat gate: re, im, re, … row by row."""
     entries = (complex(entry) for matrix in matrices for row in matrix for entry in row)
     return tuple(part for entry in entries for part in (entry.real, entry.imag))
 

@@ -65,6 +65,7 @@ def _phase_of(state: str) -> Callable[[float], Template]:
 
 _SAME: Final = {name: StandardGate(0, 1, name) for name in ("x", "y", "z", "h", "s", "t")}
 
+# Number of angles, number of qubits, flat gate, number of controls.
 GATES: Final[Mapping[str, StandardGate]] = {
     **_SAME,
     "i": StandardGate(0, 1, "id"),

@@ -28,6 +28,7 @@ _NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\[[0-9]+\])?|\$[0-9]+")
 _MAX_MATRIX_QUBITS: Final = 6
 _MAX_KRAUS_QUBITS: Final = 2
 _TOLERANCE: Final = 1e-5
+"""Allowed deviation of entries of matrices, because clients write rounded decimals."""
 _OBSERVABLES: Final = frozenset("ixyzh")
 _OF_OBSERVABLES: Final = frozenset({"expectation", "variance", "sample"})
 _NOT_FROM_SHOTS: Final = frozenset(
@@ -42,22 +43,23 @@ class Pragmas:
         shots: Shots of the task; 0 for exact results.
 
     Attributes:
-        results: Result types; `targets` and `products` that are for all qubits are empty until
-            `completed`.
+        results: Result types, each with the index of its token; `targets` and `products` for all
+            qubits are empty, and `completed` fills them in.
         used: Qubits that pragmas name.
     """
 
     def __init__(self, shots: int) -> None:
         self._shots = shots
         self.results: list[tuple[Readout, int]] = []
+        # Observables on all qubits, by the index in `results`.
         self._everywhere: dict[int, str] = {}
         self.used: set[int] = set()
 
     def run(self, interpreter: Interpreter, text: str, at: int) -> None:
-        """Carry out one pragma.
+        """Carry out one pragma; `at` is the index of its token, for errors.
 
         Raises:
-            InvalidProgram: It is malformed, or not known here.
+            InvalidProgram: The pragma is malformed, or not known here.
         """
         # Braket's SDK writes `#pragma`; the grammar of OpenQASM 3 makes the `#` optional.
         line = _Line(interpreter, text.lstrip("#").removeprefix("pragma"), at)
@@ -84,7 +86,6 @@ class Pragmas:
         matrix = line.matrix()
         line.need(")")
         targets = self._targets(line, _width(matrix, line, _MAX_MATRIX_QUBITS))
-        # With a tolerance, because clients write rounded decimals.
         if deviation([matrix]) > _TOLERANCE:
             raise line.error("the matrix is not unitary")
         line.interpreter.add_gate(Gate("unitary", targets, flat([matrix])), line.at)
@@ -209,7 +210,7 @@ class Pragmas:
         )
 
     def _product(self, line: _Line, name: str) -> tuple[Factor, ...]:
-        """Read an observable whose first name was read."""
+        """Read an observable whose first name is already taken."""
         factors = [self._factor(line, name)]
         while line.next == "@":
             line.take()
@@ -261,7 +262,7 @@ class Pragmas:
         return tuple(found)
 
     def completed(self, place_of: Mapping[int, int]) -> tuple[Readout, ...]:
-        """Return the result types on renumbered qubits, those on all qubits complete.
+        """Return the result types on renumbered qubits; those on all qubits name them.
 
         Args:
             place_of: New number of each qubit in use.

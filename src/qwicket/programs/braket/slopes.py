@@ -2,7 +2,7 @@
 
 The program is read again with each input a little smaller and larger. Fourth-order central
 differences of the angles are exact, except for rounding, where angles are linear in the input. For
-other functions f the error is h⁴f⁽⁵⁾/30 with the step h = 2⁻¹⁰: 3e-14 for sin x, 5e-5 for
+other functions f the error is h⁴f⁽⁵⁾/30 with the step h = 2⁻¹⁰: 3e-14 for sin x, 3e-4 for
 sin 100x. The gradient itself is exact (`engines/qubit/gradients.py`).
 """
 
@@ -28,7 +28,7 @@ _WEIGHTS: Final = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 """Offsets in steps, and weights, of the fourth-order central difference."""
 _DIFFERENTIABLE: Final = frozenset({"p", "rx", "ry", "rz", "rxx", "ryy", "rzz", "u", "gphase"})
 _ROUNDING: Final = 1e-11
-"""Derivatives below are taken for 0, relative to the angle where it is above 1."""
+"""Smaller derivatives count as 0. The bound is multiplied by the angle where that is above 1."""
 
 
 def with_slopes(
@@ -41,16 +41,17 @@ def with_slopes(
     """Return result types with the slopes of their parameters.
 
     Args:
-        results: Result types, each with its number in the program; a gradient without parameters is
-            with respect to all inputs.
+        results: Result types, each with the index of its token; a gradient without parameters is
+            with respect to all inputs that are numbers.
         circuit: The circuit that the program describes.
         inputs: Values of the inputs that the program declares.
         steps: Number of tokens that were read (see `MAX_STEPS`).
         read: Function that reads the program with other values; it may raise InvalidProgram.
 
     Raises:
-        InvalidProgram: A parameter is not an input with a real value, or decides which gates run.
-        LimitExceeded: The program is too long to be read once more for each parameter.
+        InvalidProgram: A parameter is not an input with a real value, is too large, decides which
+            gates run, or changes an angle of a gate without a derivative.
+        LimitExceeded: The program is too long to be read four times more for each parameter.
     """
     numbers = {name: float(inputs[name]) for name in inputs if type(inputs[name]) in (int, float)}
     names_by_gradient = [
@@ -70,7 +71,7 @@ def with_slopes(
                 f" for derivatives its absolute value must be at most {_MAX_INPUT:,}"
             )
     n_reads = len(_WEIGHTS) * len(names)
-    # The reader bounds the steps of one reading only; here it is read again for each input.
+    # The reader bounds the steps of one reading only; here the text is read again for each input.
     if steps * n_reads > MAX_STEPS:
         raise LimitExceeded(
             f"adjoint_gradient: the program has {steps:,} tokens, which are read {n_reads} times"

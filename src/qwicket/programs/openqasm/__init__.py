@@ -1,8 +1,8 @@
 """Readers of OpenQASM 2 and 3, from text to one flat circuit, and a writer of OpenQASM 3.
 
-No file is ever opened: the two standard libraries are known by name. Limits are checked while the
-text is read, and only `QwicketError` is raised. Of version 3, everything that needs run-time
-arithmetic, time or pulses is refused; the error names the word and its place.
+No file is ever opened: the libraries `qelib1.inc` and `stdgates.inc` are built in. Limits are
+checked while the text is read, and readers raise only `QwicketError`. Of version 3, everything that
+needs run-time arithmetic, time or pulses is refused; the error names the word and its place.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_openqasm2(
 
     Args:
         source: The text, UTF-8, with or without a byte order mark and a version line.
-        limits: Bounds on bytes and operations. Loops, gates and registers count in full.
+        limits: Bounds on bytes and operations. Gates and registers count in full.
         inputs: Must be empty: the language has no inputs.
 
     Returns:

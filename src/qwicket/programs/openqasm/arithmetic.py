@@ -98,7 +98,7 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
 
     Args:
         name: One of bool, bit, int, uint, float, angle.
-        size: Bits of the type; None for the machine's own.
+        size: Bits of the type; None for the default: 64 bits of an integer, one of `bit`.
         value: Value to convert.
         is_cast: True for an explicit cast, which may also drop a fraction.
 
@@ -285,4 +285,5 @@ FUNCTIONS: Final[Mapping[str, tuple[int, Callable[..., Constant]]]] = {
     "sqrt": (1, _of_float(math.sqrt)),
     "tan": (1, _of_float(math.tan)),
 }
-"""Built-in functions with their number of arguments. Both names of the inverse ones circulate."""
+"""Built-in functions with their number of arguments. Inverse functions have two names each,
+because both are in use."""

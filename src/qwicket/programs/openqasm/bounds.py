@@ -14,14 +14,14 @@ MAX_TOKENS: Final = 650_000
 """Words, numbers and signs of one text. A megabyte of plain gates, a line each, has fewer."""
 
 MAX_UNUSUAL_TOKENS: Final = 400_000
-"""Tokens outside of plain gates on single qubits: the slower full parser reads them. A megabyte of
-branches as Qiskit writes them, each around one gate, has fewer."""
+"""Tokens outside of plain gates on qubits such as `q[3]`: the slower full parser reads them. A
+megabyte of branches as Qiskit writes them, each around one gate, has fewer."""
 
 MAX_QUBITS: Final = 10_000
 """Qubits of one text; the device checks its own number later."""
 
 MAX_CLBITS: Final = 10_000
-"""Classical bits of one text."""
+"""Classical bits of one text, and bits of one type or bit string."""
 
 MAX_EXPRESSION_DEPTH: Final = 100
 """Nested operators and brackets in one expression."""
@@ -33,7 +33,7 @@ MAX_GATE_DEPTH: Final = 100
 """User gates inside user gates."""
 
 MAX_POWER: Final = 1_000
-"""Largest absolute value of the exponent of `pow`."""
+"""Largest absolute value of the exponent of the gate modifier `pow`."""
 
 MAX_INTEGER: Final = 1 << 64
 """Largest absolute value of an integer in arithmetic."""
@@ -42,7 +42,8 @@ MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
 MAX_STEPS: Final = 1_500_000
-"""Tokens of one program, counted again whenever a loop or a gate repeats them."""
+"""Tokens of one program, counted again whenever a loop or a gate repeats them. Work that
+grows faster than the text counts as tokens, too."""
 
 
 class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +53,10 @@ class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Qubits of a program with exact results."""
 
     density_qubits: int = 10
-    """Qubits of a program with noise, and of a density matrix that it asks for."""
+    """Qubits of a program with noise."""
 
     result_types: int = 200
     """Result types of one program."""
 
     result_numbers: int = 1 << 21
-    """Numbers of all exact results of one program; a complex number is two."""
+    """Numbers of all results of one program except samples; a complex number is two."""

@@ -56,7 +56,7 @@ def negate(term: Condition | bool) -> Condition | bool:
 
 
 def compare(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
-    """Return a comparison of bits, or its truth value if that does not depend on them."""
+    """Return a comparison of bits, or its truth value if `value` is negative."""
     # The number in the bits is unsigned, so a negative value decides every relation.
     if value < 0:
         return relation in ("!=", ">", ">=")
@@ -66,8 +66,8 @@ def compare(clbits: tuple[int, ...], relation: Relation, value: int) -> Conditio
 def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
     """Return a comparison of bits as a number in two's complement, or its truth value."""
     half = 1 << len(clbits) - 1
-    # Engines compare unsigned numbers only. `==` and `<` are written with them and the sign bit;
-    # the other relations follow from these two.
+    # Engines compare unsigned numbers only. `==` and `<` become such comparisons, `<` also of the
+    # sign bit; the other relations follow from these two.
     match relation:
         case "==":
             return -half <= value < half and compare(clbits, "==", value % (2 * half))
@@ -85,7 +85,7 @@ def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> C
 
 
 def weight(condition: Condition | bool) -> int:
-    """Return the cost of the branches of a condition beside their number, for their bits."""
+    """Return how many steps (`MAX_STEPS`) the bits of a condition cost: one for every four."""
     return _n_bits(condition) // 4
 
 
@@ -160,12 +160,12 @@ class Flow:
         self._ops = ops
 
     def jump(self, label: Label) -> None:
-        """Go to a label."""
+        """Append a jump to a label."""
         label.sources.append(len(self._ops))
         self._ops.append(Jump(0))
 
     def jump_if(self, condition: Condition, expected: bool, label: Label) -> None:
-        """Go to a label if a condition is as expected, else go on; terms short-circuit."""
+        """Append jumps to a label, taken if a condition is as expected; terms short-circuit."""
         match condition:
             case Comparison(clbits, relation, value):
                 label.sources.append(len(self._ops))
@@ -207,9 +207,9 @@ class Flow:
         self.place(end)
 
     def _jump_if_odd(self, terms: tuple[Condition, ...], expected: bool, label: Label) -> None:
-        """Go to a label by parity: one path of code is for even so far, the other for odd."""
+        """Go to a label by parity: one path of code is for an even number so far, one for odd."""
         # Two paths keep the code linear in the number of terms. Rewriting the parity with `and` and
-        # `or` would double it with each term.
+        # `or` would double the code with each term.
         odd_rail = Label()
         for n_before, term in enumerate(terms):
             next_even, next_odd = Label(), Label()

@@ -96,7 +96,7 @@ class Declarations:
             branch_depth: Number of branches around it whose condition depends on a measurement.
         """
         target, at = statement.target, statement.at
-        variable = None  # also for a part of a register
+        variable = None  # stays None for a part of a register, such as `b[0]`
         if isinstance(target, syntax.Name):
             variable = self.evaluator.scopes.find(target.name)
         if variable is None or isinstance(variable.value, Bits):
@@ -111,7 +111,7 @@ class Declarations:
         value: Constant | MeasuredInteger | None = None
         if statement.operator == "=":
             value = self.evaluator.value_for(name, size, statement.value, at)
-        if variable.branch_depth != branch_depth:  # it was declared outside this branch
+        if variable.branch_depth != branch_depth:  # the variable is from outside this branch
             if not isinstance(value, MeasuredInteger):
                 reason = "the value would depend on a measurement; only measured bits can do that"
                 raise self._tokens.error(at, reason)
