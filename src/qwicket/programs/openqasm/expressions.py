@@ -1,6 +1,7 @@
 """Recursive-descent parser of expressions of OpenQASM 2 and 3.
 
-The depth is bounded at every recursion. Expressions of literals are folded while they are parsed.
+The depth is bounded at every recursion. Operators and functions of literals are computed while they
+are parsed.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ _PRECEDENCE: Final = (
 _LEVELS_3: Final[Mapping[str, int]] = {
     symbol: level for level, symbols in enumerate(_PRECEDENCE, start=1) for symbol in symbols
 }
-"""Precedence of operators (OpenQASM 3, "Evaluation order"); `**` binds tighter than a sign."""
+"""Precedence of operators (OpenQASM 3, "Evaluation order"): higher levels bind tighter. `**` binds
+tighter than a sign, and is not here."""
 
 _LEVELS_2: Final[Mapping[str, int]] = {"+": 9, "-": 9, "*": 10, "/": 10}
 _SIGNS: Final[Mapping[int, tuple[tuple[str, ...], str]]] = {
     2: (("-",), "^"),
     3: (("-", "!", "~"), "**"),
 }
-"""Unary operators and the sign of a power."""
+"""Unary operators and the operator of powers, by version."""
 _FUNCTIONS_2: Final = frozenset({"sin", "cos", "tan", "exp", "ln", "sqrt", "asin", "acos", "atan"})
 """Functions of the OpenQASM 2 paper, and the inverse ones that Qiskit added."""
 
@@ -68,7 +70,7 @@ class ExpressionParser:
         version: 2 or 3.
 
     Attributes:
-        at: Number of the next token.
+        at: Index of the next token.
     """
 
     def __init__(self, tokens: Tokens, version: int) -> None:
@@ -107,7 +109,7 @@ class ExpressionParser:
         return text
 
     def unsupported_error(self, word: str) -> InvalidProgram:
-        """Return the error for a word that the next token is or starts with."""
+        """Return the error for an unsupported keyword, with which the next token starts."""
         return self.tokens.error(self.at, f"'{word}' is not supported: {UNSUPPORTED[word]}")
 
     # --- expressions ------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ class ExpressionParser:
         return left
 
     def arguments(self) -> tuple[Expression, ...]:
-        """Read expressions between parentheses, the opening one already behind."""
+        """Read expressions up to a closing parenthesis, after the opening one."""
         values: list[Expression] = []
         while not self.take(")"):
             values.append(self.expression())
@@ -135,7 +137,7 @@ class ExpressionParser:
         return tuple(values)
 
     def type(self) -> Type:
-        """Read a classical type such as `int[32]`."""
+        """Read a type such as `int[32]` or `qubit[3]`."""
         at = self.at
         name, digits = split_element(self._texts[at])
         self.at += 1
@@ -152,7 +154,7 @@ class ExpressionParser:
         return self.tokens.limit_error(self.at, reason)
 
     def _chain(self, first: Expression, level: int) -> Expression:
-        """Read the rest of operators of one precedence, from left to right."""
+        """Read operators of one level and their right operands, from left to right."""
         # A loop instead of recursion, so that a sum of thousands of terms is not deep.
         steps: list[Step] = []
         while self._levels.get(self._texts[self.at]) == level:
@@ -280,7 +282,7 @@ class ExpressionParser:
         return self.range_or_expression(at)
 
     def index_set(self, at: int) -> IndexSet:
-        """Read the integers of a set, the opening brace already behind."""
+        """Read the elements of a set up to its closing brace, after the opening one."""
         items: list[Expression] = []
         while not self.take("}"):
             items.append(self.expression())
@@ -292,7 +294,7 @@ class ExpressionParser:
         return IndexSet(tuple(items), at)
 
     def range_or_expression(self, at: int) -> Expression | Range:
-        """Read `a`, `a:b` or `a:step:b`, of which each part of a range may be absent."""
+        """Read `a`, `a:b` or `a:step:b`; each part of a range may be absent."""
         parts = [None if self._texts[self.at] in (":", "]") else self.expression()]
         while self._texts[self.at] != "]":
             if self.take(":"):

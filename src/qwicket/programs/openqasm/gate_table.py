@@ -37,7 +37,7 @@ from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Evaluator
 
 _STEPS_OF_MODIFIER: Final = 10
-"""Cost of a modifier in steps, beside one for each gate that it changes."""
+"""Cost of a modifier in steps (`Evaluator.count_steps`), beside one for each changed gate."""
 _MAX_WEIGHT: Final = 1 << 40
 """Largest weight, far above every limit."""
 
@@ -77,8 +77,8 @@ class GateTable:
     Args:
         tokens: Tokens of the program, for the positions of errors.
         version: 2 or 3.
-        evaluator: Computes the arguments of modifiers.
-        max_operations: Operations that one gate may expand to.
+        evaluator: Computes the arguments of modifiers, and counts steps.
+        max_operations: Limit on the operations of the program.
         extra_gates: Gates that are known without a library, in addition to the language's.
 
     Attributes:
@@ -144,7 +144,7 @@ class GateTable:
         self.single_op_gates.pop(name, None)
 
     def find(self, name: str, at: int) -> StandardGate | UserGate:
-        """Return a gate."""
+        """Return the gate of a name; one that is unknown or opaque raises an error."""
         gate = self._gates.get(name)
         if gate is not None and name not in self._opaque:
             return gate
@@ -286,8 +286,8 @@ class GateTable:
         self._check_qubits(definition, call.operands, call.at)
         weight = gate.weight if isinstance(gate, UserGate) else 1
         if gate.n_qubits == 0 and not call.modifiers:
-            return 0  # a global phase without a control has no effect
-        # Other modifiers keep the number of gates. A power of one gate is often one gate again.
+            return 0  # a template keeps its phase apart from its gates
+        # Controls add few gates and `inv` none. A power of one gate is often one gate again.
         for modifier in call.modifiers:
             exponent = modifier.argument
             if modifier.kind == "pow" and isinstance(exponent, Literal) and weight > 1:

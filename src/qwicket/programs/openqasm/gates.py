@@ -1,12 +1,12 @@
 """Named gates of OpenQASM 2 and 3, as flat gates.
 
-A `Template` keeps its global phase apart from its gates: without a control it cannot be observed,
-with one it becomes a `p` on the control.
+A `Template` keeps its global phase apart from its gates: without a control the phase cannot be
+observed, with one it becomes a `p` on the control.
 
-OpenQASM 2 has no controls, so the global phase of a gate is free. Here `U`, `u2` and `u3` are the
-flat `u`, and `cu3` is the controlled `u`, as in today's `qelib1.inc` (the file of 2017 lacks a
-u1((λ+φ)/2) on the control). OpenQASM 3 fixes every phase (specification, "Built-in gates", and
-`stdgates.inc`): U(θ,φ,λ) is e^{iθ/2} u(θ,φ,λ), and `u2` and `u3` lie in SU(2).
+OpenQASM 2 has no control modifiers, so the global phase of a gate is free. Here `U`, `u2` and `u3`
+are the flat `u`, and `cu3` is the controlled `u`, as in today's `qelib1.inc` (the file of 2017
+lacks a u1((λ+φ)/2) on the control). OpenQASM 3 fixes every phase (specification, "Built-in gates",
+and `stdgates.inc`): U(θ,φ,λ) is e^{iθ/2} u(θ,φ,λ), and `u2` and `u3` lie in SU(2).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class StandardGate(msgspec.Struct, frozen=True):
     Attributes:
         n_parameters: Number of angles.
         n_qubits: Number of qubits, controls included.
-        flat: Name of the flat gate.
+        flat: Name of the flat gate; empty for a composition.
         n_controls: Controls of the flat gate.
         phase: Global phase as a function of the angles.
-        compose: Makes the template where one flat gate is not enough.
+        compose: Makes the template, unless it is one flat gate with the same angles.
     """
 
     n_parameters: int
@@ -50,7 +50,7 @@ class StandardGate(msgspec.Struct, frozen=True):
     compose: Callable[..., Template] | None = None
 
     def template(self, parameters: tuple[float, ...]) -> Template:
-        """Return the gate for some angles, in radians."""
+        """Return the template for some angles, in radians."""
         if self.compose is not None:
             return self.compose(*parameters)
         qubits = tuple(range(self.n_qubits))
@@ -86,7 +86,7 @@ def _gphase(gamma: float) -> Template:
 
 
 def _circuit(n_qubits: int, text: str) -> Callable[[], Template]:
-    """Return the maker of a template from words such as "h0 cx12"; the last digit is the target."""
+    """Return a function that returns a template, from words such as "h0 cx12" (target last)."""
     ops = []
     for word in text.split():
         name = word.rstrip("0123456789")

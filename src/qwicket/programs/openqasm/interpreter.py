@@ -30,18 +30,19 @@ _MAX_TEMPLATES: Final = 1_000
 """Maximum number of cached expansions of one gate, one for each set of angles."""
 
 _MAX_PLACED: Final = 1_000
-"""Maximum number of cached gates on registers. They are cached because loops repeat them."""
+"""Maximum number of cached calls of flat gates. They are cached because loops repeat them."""
 
 _STEPS_OF_GATE: Final = 50
 _STEPS_OF_OP: Final = 4
-"""Cost of an expansion in steps, beside its tokens. With these values any program is read within
-about a second."""
+"""Cost in steps of expanding a user gate, beside its tokens, and of each operation that a call
+adds to a gate body. With these values any program is read within about a second."""
 
 _SMALLEST_PHASE: Final = 1e-12
+"""Global phases up to this, in radians, are not written."""
 
 
 class ControlFlowExit(Exception):
-    """A `break`, `continue` or `end` that is certain. Never leaves this package."""
+    """A `break`, `continue` or `end` that depends on no measurement. Never leaves this package."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -52,8 +53,8 @@ class Extension(NamedTuple):
 
     Attributes:
         gates: Gates that are known without a library.
-        pragma: Carries out a pragma, given the interpreter, the text of its line, and its token
-            for errors.
+        pragma: Carries out a pragma, given the interpreter, the text of its line, and the index of
+            its token for errors.
     """
 
     gates: Mapping[str, StandardGate]
@@ -64,7 +65,7 @@ class _Loop:
     """A loop that is being unrolled.
 
     `branch_depth` is the number of branches around the loop whose condition depends on a
-    measurement. `n_raised` is the number of its `break` and `continue` that may be taken.
+    measurement. `n_raised` is the number of its `break` and `continue` that depend on one.
     Statements after such a jump are conditional, so each jump adds a branch until the loop ends.
     """
 
@@ -78,7 +79,8 @@ class _Loop:
 class _Frame:
     """The target of operations: the circuit, or the template of a gate.
 
-    `branch_depth` is the number of open branches whose condition depends on a measurement.
+    `branch_depth` is the number of open branches whose condition depends on a measurement. A
+    `break`, `continue` or `end` inside them adds one.
     """
 
     def __init__(
@@ -104,9 +106,9 @@ class Interpreter:
 
     Attributes:
         ops: The operations so far.
-        elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
+        elements: Index of each declared or physical qubit by its spelling: `q`, `q[3]` or `$3`.
         single_op_gates: Gates that are one flat gate, by name.
-        dropped: Qubits that were measured into nothing, so that no gate may follow on them.
+        dropped: Qubits measured without a target and not reset since: no gate may follow.
     """
 
     def __init__(
@@ -149,17 +151,17 @@ class Interpreter:
 
     @property
     def steps(self) -> int:
-        """Tokens of the program, those in loops and gates as often as they were read."""
+        """Tokens of the program, and the work that was counted so far."""
         return self._evaluator.steps
 
     def circuit(self, at: int) -> QubitCircuit:
-        """Return the circuit after the last statement; `at` is the position of the end."""
+        """Return the circuit after the last statement; `at` is the index of the end."""
         self._declarations.check_complete(at)
         self._main.flow.place(self._end)
         phase = remainder(self._main.phase, tau)
         if abs(phase) > _SMALLEST_PHASE:
             self._check_operations(1, at)
-            # Skips of jumps are relative, so an operation before all of them changes no target.
+            # Skips are relative, so an operation before all jumps changes no target of a jump.
             self.ops.insert(0, Gate("gphase", (), (phase,)))
         registers = tuple(self._declarations.registers)
         return QubitCircuit(self._declarations.n_qubits, tuple(self.ops), registers)
@@ -168,7 +170,7 @@ class Interpreter:
         """Carry out one statement.
 
         Raises:
-            ControlFlowExit: The statement certainly ends the program, or the loop around it.
+            ControlFlowExit: The program, the loop or its iteration ends here, whatever is measured.
         """
         run = self._runners.get(type(statement))
         if run is not None:
@@ -193,13 +195,13 @@ class Interpreter:
         assert self._extension is not None  # without one the parser refuses pragmas
         if self._frame.branch_depth:
             raise self.error(statement.at, "a pragma cannot depend on a measurement")
-        # It is one token, but a loop reads all of its text again each time.
+        # A pragma is one token, but a loop reads all of its text again each time.
         if self._frame.loops:
             self._evaluator.count_steps(len(statement.text), statement.at)
         self._extension.pragma(self, statement.text, statement.at)
 
     def add_phase(self, phase: float, at: int) -> None:
-        """Multiply by e^{i·phase}."""
+        """Multiply the circuit or gate by e^{i·phase}."""
         # Inside a branch the phase is relative to the other branch, so it cannot move to the start.
         if self._frame.branch_depth and phase:
             self._check_operations(1, at)
@@ -233,12 +235,13 @@ class Interpreter:
             template = self._gate_table.modified(template, call)
         self._check_operations(len(template.ops) * n_copies, call.at)
         if frame is not self._main:
+            # The limit on operations holds for each body alone, not for the work of all.
             self._evaluator.count_steps(len(template.ops) * _STEPS_OF_OP, call.at)
         self.add_phase(template.phase * n_copies, call.at)
         self._place(template, operands, n_copies, call)
 
     def _check_dropped(self, operands: Sequence[Qubits], at: int) -> None:
-        """Refuse a gate after a measurement without a target: a circuit stores every result."""
+        """Refuse a gate after a measurement without a target, which the flat form does not have."""
         if any(not self.dropped.isdisjoint(operand.indices) for operand in operands):
             reason = (
                 "the qubit was measured before and the result dropped; give that 'measure' a bit,"
@@ -277,6 +280,7 @@ class Interpreter:
         # Each level of nested gates may multiply the phase, so without a bound it becomes infinite.
         if abs(frame.phase) > MAX_ANGLE:
             raise self._tokens.error(call.at, "the global phase of the gate is too large")
+        # For the type checker: a gate body holds nothing but gates.
         ops = tuple([op for op in frame.ops if type(op) is Gate])
         # Cached with its angles: generated programs call one gate thousands of times.
         template = Template(gate.n_qubits, ops, frame.phase)
@@ -317,7 +321,7 @@ class Interpreter:
     def _columns(
         self, operands: Sequence[Qubits], n_copies: int, call: syntax.GateCall
     ) -> list[tuple[int, ...]]:
-        """Return each operand's qubits, one for each application of a gate."""
+        """Return each operand's qubits, one for each application of a gate; refuse repeats."""
         if n_copies == 1:
             columns = [operand.indices for operand in operands]
             narrowest = len({indices[0] for indices in columns})
@@ -356,7 +360,7 @@ class Interpreter:
 
     def _measurement(self, statement: syntax.Measurement) -> None:
         if statement.target is None:
-            # A last measurement without a target changes no outcome.
+            # Not written: if no gate follows, it changes no outcome.
             self.dropped.update(self._qubits(statement.source, statement.at).indices)
         else:
             self._measure(statement.source, statement.target, statement.at)
@@ -375,6 +379,7 @@ class Interpreter:
         self._frame.ops += map(Reset, qubits.indices)
 
     def _barrier(self, statement: syntax.Barrier) -> None:
+        # Checked, not written: circuits have no barriers.
         for operand in statement.operands:
             self._qubits(operand, statement.at)
 
@@ -444,6 +449,7 @@ class Interpreter:
             self._run_block(statement.otherwise)
         frame.flow.place(end)
         frame.branch_depth -= is_open
+        # Jumps are added unchecked.
         self._check_operations(0, statement.at)
 
     def _branch(
@@ -454,7 +460,7 @@ class Interpreter:
         *,
         is_last: bool,
     ) -> None:
-        """Run statements where a condition holds, and go to `end` after them."""
+        """Run statements where a condition holds, then go to `end` unless it comes next."""
         otherwise, flow = Label(), self._frame.flow
         flow.jump_if(condition, False, otherwise)
         self._run_block(body)
@@ -478,6 +484,7 @@ class Interpreter:
             tests = [self._evaluator.equals(subject, value) for value in values]
             condition = conditions.any_of(tests)
             is_last = place == len(cases) - 1 and not statement.otherwise
+            # A bool is False here: the bits cannot have any of these values.
             if not isinstance(condition, bool):
                 self._evaluator.count_steps(conditions.weight(condition), at)
                 self._branch(condition, body, end, is_last=is_last)
@@ -489,7 +496,7 @@ class Interpreter:
     def _case_values(
         self, statement: syntax.Switch
     ) -> list[tuple[list[int], tuple[Statement, ...]]]:
-        """Return the integers of each case, all different."""
+        """Return the integers of each case, all different, and its statements."""
         seen: set[int] = set()
         cases = []
         for case in statement.cases:
@@ -568,7 +575,7 @@ class Interpreter:
         raise self._tokens.error(at, reason)
 
     def _exit(self, statement: syntax.Exit) -> None:
-        """End the program or a loop: at once if that is certain, else by a jump."""
+        """End the program, a loop or an iteration: by a jump if a measurement decides it."""
         frame, kind = self._frame, statement.kind
         if kind != "end" and not frame.loops:
             raise self._tokens.error(statement.at, f"'{kind}' is outside of a loop")
@@ -582,8 +589,8 @@ class Interpreter:
         if frame.branch_depth == loop.branch_depth:
             raise ControlFlowExit(kind)
         frame.flow.jump(loop.end if kind == "break" else loop.next)
-        frame.branch_depth += 1
         # The rest of the body runs only if the jump is not taken, as in a branch.
+        frame.branch_depth += 1
         loop.n_raised += 1
 
 

@@ -19,7 +19,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "complex": "complex numbers",
     "output": "a choice of outputs; every declared bit is one",
 }
-"""Keywords of OpenQASM 3 that are refused, each with what it stands for, for the error text."""
+"""Keywords of OpenQASM 3 that are refused, each with what the error says about it."""
 
 STATEMENTS_3: Final = frozenset(
     {
@@ -31,7 +31,7 @@ STATEMENTS_3: Final = frozenset(
 )  # fmt: skip
 
 RESERVED_3: Final = CLASSICAL_TYPES | STATEMENTS_3 | UNSUPPORTED.keys()
-"""Words that cannot be names in OpenQASM 3."""
+"""Words, beside constants such as `tau`, that cannot be names in OpenQASM 3."""
 
 RESERVED_2: Final = frozenset(
     {

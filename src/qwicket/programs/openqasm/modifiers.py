@@ -15,7 +15,7 @@ _ORDER: Final[Mapping[str, int]] = {
     **dict.fromkeys(("t", "tdg"), 8),
     "id": 1,
 }
-"""Power of each fixed gate that is the identity."""
+"""Smallest power of each fixed gate that is the identity."""
 
 _SELF_ADJOINT: Final = ("id", "x", "y", "z", "h", "swap")
 _ADJOINT_PAIRS: Final = (("s", "sdg"), ("t", "tdg"), ("sx", "sxdg"))
@@ -26,7 +26,7 @@ _ADJOINT: Final[Mapping[str, str]] = {
 }
 
 _ROTATIONS: Final = frozenset({"p", "rx", "ry", "rz", "rxx", "ryy", "rzz"})
-"""G(θ) with G(θ)^k = G(kθ)."""
+"""Gates G with G(θ)^k = G(kθ)."""
 
 _ANGLE: Final[Mapping[str, tuple[str, float]]] = {
     "z": ("p", pi),
@@ -41,7 +41,7 @@ _ANGLE: Final[Mapping[str, tuple[str, float]]] = {
     "h": ("h", pi),
     "swap": ("swap", pi),
 }
-"""The kind of a fixed gate and θ, where its eigenvalues are 1 and e^{iθ}."""
+"""Axis and θ of each fixed gate, whose eigenvalues are 1 and e^{iθ} (see `_rotation`)."""
 
 _ROOTS: Final[Mapping[tuple[str, float], str]] = {
     ("p", pi): "z",
@@ -54,15 +54,15 @@ _ROOTS: Final[Mapping[tuple[str, float], str]] = {
     ("rx", -pi / 2): "sxdg",
     ("ry", pi): "y",
 }
-"""`_ANGLE` read backwards: √z is s, so that Clifford programs stay Clifford."""
+"""Inverse of `_ANGLE` without h and swap: √z becomes s, so that Clifford programs stay Clifford."""
 
 
 class NoSimplePower(Exception):
-    """The gate has no power that a few flat gates can express. Never leaves this package."""
+    """The exponent is a fraction, and the template has several gates. Never leaves this package."""
 
 
 def control(template: Template, n_controls: int, *, negative: bool) -> Template:
-    """Return a template that acts where all of its new first qubits are |1⟩, or all are |0⟩.
+    """Return a template that acts where all of its new first qubits are |1⟩ (|0⟩ if `negative`).
 
     Source: the controls come first in the argument list (OpenQASM 3, "Control modifiers").
     `negctrl(n)` is n times `negctrl`, as in other readers. The formula in the specification,
@@ -70,7 +70,7 @@ def control(template: Template, n_controls: int, *, negative: bool) -> Template:
     """
     controls = tuple(range(n_controls))
     ops = _with_controls([_shifted(op, n_controls) for op in template.ops], controls)
-    # Under a control the global phase is relative to the other state, so it can be observed.
+    # Under a control the global phase is relative to the state without it, so it can be observed.
     if template.phase:
         ops.append(Gate("p", (0,), (template.phase,), controls[1:]))
     if negative:
@@ -88,7 +88,7 @@ def invert(template: Template) -> Template:
 def power(template: Template, exponent: float) -> Template:
     """Return a power of a template.
 
-    A fraction scales the angle of a rotation, and takes the principal branch of all else.
+    A fraction scales the angle of a rotation; of any other gate it takes the principal branch.
 
     Raises:
         NoSimplePower: The exponent is a fraction and the template is more than one gate.
@@ -189,7 +189,8 @@ def _power_of_u(
 ) -> tuple[tuple[float, float, float], float]:
     """Return the angles of a `u` and a phase that make (e^{i·phase} u(θ,φ,λ))^exponent.
 
-    u = e^{iα} (cos β/2 - i sin β/2 n·σ) has the eigenvalues e^{i(α ∓ β/2)}; each is raised.
+    u = e^{iα} (cos β/2 - i sin β/2 n·σ) has the eigenvalues e^{i(α ∓ β/2)}; these are
+    raised to the exponent.
     """
     theta, phi, lam = params
     half_sum, half_difference = (phi + lam) / 2, (phi - lam) / 2

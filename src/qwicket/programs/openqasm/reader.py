@@ -19,7 +19,7 @@ from qwicket.programs.openqasm.tokens import Tokens
 _VERSIONS: Final = {2: ("2.0", "2"), 3: ("3.0", "3.1", "3")}
 _DIGITS: Final = frozenset("0123456789.")
 _LONGEST_KNOWN: Final = 64
-"""Constants of fewer tokens are cached."""
+"""Constants of fewer tokens are cached; longer ones are left to the full parser."""
 _MAX_KNOWN: Final = 10_000
 """Maximum number of cached constants."""
 _ENDS: Final = frozenset({",", ")", "(", ";", ""})
@@ -55,11 +55,11 @@ class Reader:
 
     @property
     def steps(self) -> int:
-        """Tokens that were read so far, those in loops and gates each time."""
+        """Tokens of the program, and the work of loops and gates that was counted so far."""
         return self._interpreter.steps
 
     def circuit(self) -> QubitCircuit:
-        """Read to the end of the text."""
+        """Read the whole text and return its circuit."""
         parser, interpreter = self._parser, self._interpreter
         self._read_version()
         is_over = False
@@ -79,6 +79,7 @@ class Reader:
             n_unusual += parser.at - start
             if n_unusual > MAX_UNUSUAL_TOKENS:
                 raise _length_error(MAX_UNUSUAL_TOKENS, " outside of plain gates")
+            # After `end` the rest is parsed, but not run.
             if not is_over:
                 try:
                     interpreter.run(statement)
@@ -138,7 +139,7 @@ class Reader:
         return at
 
     def _plain_parameters(self, at: int) -> tuple[tuple[float, ...], int] | None:
-        """Return constant angles from token `at` on and where they end, or None."""
+        """Return constant angles from token `at` on, and the index after them, or None."""
         texts, place = self._tokens.texts, at
         values: list[float] = []
         while True:
@@ -164,7 +165,7 @@ class Reader:
                 value = float(texts[end - 1])
             except ValueError:
                 return None
-            # An angle that is too large is left to the parser, which reports its position.
+            # An angle that is too large is left to the interpreter, which reports its position.
             return (-value if is_negative else value) if value <= MAX_ANGLE else None
         key = tuple(texts[start : min(end, start + _LONGEST_KNOWN)])
         known = self._values.get(key)

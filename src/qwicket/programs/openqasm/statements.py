@@ -64,6 +64,7 @@ _IN_GATES: Final[Mapping[int, frozenset[str]]] = {
 _TOP_LEVEL: Final = frozenset(
     {"bit", "creg", "gate", "include", "input", "opaque", "qreg", "qubit"}
 )
+"""Words that may not start a statement of a block."""
 
 
 class Parser(ExpressionParser):
@@ -121,6 +122,7 @@ class Parser(ExpressionParser):
     def statement(self) -> Statement:
         """Read the statement that starts at the next token."""
         text = word = self._texts[self.at]
+        # A name such as `pragmatic` is no pragma.
         if self._takes_pragmas and text.lstrip("#").startswith("pragma") and not is_name(text):
             self.at += 1
             return Pragma(text, self.at - 1)
@@ -171,7 +173,7 @@ class Parser(ExpressionParser):
             raise self.tokens.expected_error(at, "the name of a gate")
         self.at += 1
         arguments = self.arguments() if self.take("(") else ()
-        # `gphase` acts on no qubit; only `ctrl @ gphase(…)` has operands, its controls.
+        # In version 3 `gphase` acts on no qubit; in `ctrl @ gphase(…)` the operands are controls.
         is_bare = name == "gphase" and self._texts[self.at] == ";"
         operands = () if is_bare else self._operands("a qubit or a register of qubits")
         self.need(";", "after the gate")
@@ -238,7 +240,7 @@ class Parser(ExpressionParser):
         at = self.at
         self.at += 1
         source = self._operand("a qubit or a register of qubits")
-        # Only version 3 lets a measurement drop its outcome; version 2 always needs a bit.
+        # Only version 3 lets a measurement drop its result; version 2 always needs a bit.
         if self.version == 3 and self.take(";"):
             return Measurement(source, None, at)
         self.need("->", "between the qubits and the bits of 'measure'")
@@ -274,7 +276,7 @@ class Parser(ExpressionParser):
         return Include(at)
 
     def _old_register(self) -> tuple[str, Expression | None, int]:
-        """Read `q[3]` of `qreg q[3];`."""
+        """Read the rest of `qreg q[3];` or `creg c[3];`."""
         self.at += 1
         at, text = self.at, self._texts[self.at]
         if self.version == 2:
@@ -444,7 +446,7 @@ class Parser(ExpressionParser):
         return Block(self._body())
 
     def _box(self) -> Statement:
-        """Read a box as a block: a box bounds the timing of gates, which have none here."""
+        """Read a box as a block: a box bounds the timing of gates, which take no time here."""
         self.at += 1
         if self._texts[self.at] != "{":
             raise self.tokens.error(self.at, "a box has no duration here: gates have none")

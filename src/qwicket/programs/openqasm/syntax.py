@@ -116,7 +116,7 @@ class Modifier(Node, frozen=True):
 
 class Include(Node, frozen=True):
     at: int
-    """Position of the file's name."""
+    """Index of the token with the file's name."""
 
 
 class QuantumDeclaration(Node, frozen=True):
@@ -227,6 +227,7 @@ class For(Node, frozen=True):
     values: Expression | Range | IndexSet
     body: tuple[Statement, ...]
     n_tokens: int
+    """Tokens of the body."""
     at: int
 
 
@@ -244,6 +245,7 @@ class GateDefinition(Node, frozen=True):
     qubits: tuple[str, ...]
     body: tuple[Statement, ...]
     n_tokens: int
+    """Tokens from the name on."""
     at: int
 
 

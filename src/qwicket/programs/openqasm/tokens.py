@@ -1,8 +1,8 @@
 """Tokenizer of OpenQASM 2 and 3, and errors with the line and column of a token.
 
 Tokens are plain strings without a position, because most programs are long lists of simple gates.
-The position is computed only for an error. `Tokens.error` and its like return exceptions, which the
-caller raises. The grammar is in `statements.py`.
+The position is computed only for an error. `Tokens.error` and similar methods return exceptions,
+which the caller raises. The grammar is in `statements.py`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _TOKEN: Final = re.compile(
 _LOOKAHEAD: Final = 8
 """Empty tokens after the last one, so that parsers can look ahead without a check for the end."""
 _LONGEST_QUOTE: Final = 40
+"""Characters of a token that an error shows."""
 
 
 class Tokens:

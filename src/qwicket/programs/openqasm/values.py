@@ -39,7 +39,10 @@ from qwicket.programs.openqasm.tokens import Tokens, quoted
 
 @final
 class Bits(Node, frozen=True):
-    """Classical bits by number; their values are known only when the program runs."""
+    """Classical bits by number; their values are known only when the program runs.
+
+    `is_scalar` is false for a register, even of one bit.
+    """
 
     indices: tuple[int, ...]
     is_scalar: bool
@@ -49,7 +52,7 @@ class Bits(Node, frozen=True):
 class MeasuredInteger(Node, frozen=True):
     """Classical bits read as an integer, first bit lowest; in two's complement if signed.
 
-    `is_bit` says whether its type has one bit: the other types fill up with zeros.
+    `is_bit` says whether its type has one bit, so that `~` negates it; a wider type adds zeros.
     """
 
     bits: tuple[int, ...]
@@ -148,7 +151,7 @@ class Evaluator:
         physical: Function that declares a physical qubit (number, position) and returns its index.
 
     Attributes:
-        tentative: Variables that were set in a run-time branch which is still open.
+        tentative: Variables that were set inside a branch on measured bits that is still open.
     """
 
     def __init__(self, tokens: Tokens, physical: Callable[[int, int], int]) -> None:
@@ -176,7 +179,10 @@ class Evaluator:
         return MAX_STEPS - self._steps_left
 
     def count_steps(self, steps: int, at: int) -> None:
-        """Count work before it is done, so that a short text cannot take long to read."""
+        """Count work before it is done, so that a short text cannot take long to read.
+
+        Reading one token is one step.
+        """
         self._steps_left -= steps
         if self._steps_left < 0:
             reason = f"with its loops and gates, the program is longer than {MAX_STEPS:,} tokens"
@@ -193,7 +199,10 @@ class Evaluator:
     def value_for(
         self, name: str, size: int | None, node: Expression, at: int
     ) -> Constant | MeasuredInteger:
-        """Return an expression as a variable's value: known now, or read from measured bits."""
+        """Return an expression as a value of the type of this name and size.
+
+        The value is known now, or read from measured bits.
+        """
         value = self.value(node)
         if isinstance(value, Bits | MeasuredInteger):
             return self._as_number(name, size, value, at)
@@ -220,7 +229,7 @@ class Evaluator:
                     variable.value = None
 
     def invalidate_tentative(self, n_before: int) -> None:
-        """Invalidate the variables that were set inside a branch, at its end."""
+        """Invalidate all tentative variables but the first `n_before`, at the end of a block."""
         for variable in self.tentative[n_before:]:
             variable.value = None
         del self.tentative[n_before:]
@@ -302,7 +311,7 @@ class Evaluator:
             raise self._error(at, why) from None
 
     def integers(self, range_: Range, size: int | None = None) -> range:
-        """Return the integers of a range; with a size, negative ends count from the end of it."""
+        """Return a range's integers; in a register of `size`, negative ends count from its end."""
         ends = [
             None if part is None else self.integer(part, range_.at)
             for part in (range_.start, range_.stop, range_.step)
@@ -362,7 +371,7 @@ class Evaluator:
     def _bit_of(self, base: int | Word, node: Index) -> bool:
         if isinstance(node.selector, Range | IndexSet):
             raise self._tokens.error(node.at, "of a number, only single bits can be selected")
-        # The size of its type is not known here, so it counts as an `int` without one.
+        # The size of an integer's type is not known here: 64, as of a plain `int`.
         width = base.width if isinstance(base, Word) else 64
         number = base.value if isinstance(base, Word) else base
         place = self._place(self.integer(node.selector, node.at), width, node.at)
@@ -418,6 +427,7 @@ class Evaluator:
         return value
 
     def _binary(self, step: Step, left: Value, right: Value) -> Value:
+        # `is not Bits` first: a negative `isinstance` of a struct takes five times as long.
         if type(left) is not Bits and isinstance(left, _CONSTANT) and isinstance(right, _CONSTANT):
             return self.binary(step.operator, left, right, step.at)
         if step.operator in _RELATIONS:
@@ -569,5 +579,5 @@ class Evaluator:
 
 
 def _with_bits(side: Value) -> Value:
-    """Return a value with its bits in place of an unsigned number."""
+    """Return a measured integer as its bits, and any other value unchanged."""
     return Bits(side.bits, False) if type(side) is MeasuredInteger else side

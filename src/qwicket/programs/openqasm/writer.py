@@ -1,8 +1,8 @@
 """Writer of flat circuits as OpenQASM 3, for people and for other tools.
 
 Gates that `stdgates.inc` lacks are defined in the text, so that every reader of the language knows
-them. Our reader returns the same operations, but for a gate that the text defines those of its
-definition.
+them. Our reader returns the same operations, except for defined gates, global phases, and
+conditions on several bits that are not a register.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ _DEFINED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "gate ms(a0, a1, a2) a, b { rz(-a0) a; rz(-a1) b; rxx(a2) a, b; rz(a0) a; rz(a1) b; }",
     ),
 }
-"""Gates of the flat form that `stdgates.inc` lacks: the definitions that each uses, and its own.
+"""Gates of the flat form that `stdgates.inc` lacks: the definitions that each uses, and its own
+definition.
 
 `gphase` undoes the phase e^{iθ/2} that `U` has in OpenQASM 3 and `u` of the flat form has not.
 """
@@ -51,7 +52,7 @@ _OTHER_WORDS: Final = (
     *("pi", "tau", "euler", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "log"),
     *("sqrt", "ceiling", "floor", "mod", "popcount", "rotl", "rotr", "real", "imag", "sizeof"),
 )
-"""Constants and functions of the language."""
+"""Constants and functions of the language: no register is called like one."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -1,10 +1,10 @@
-"""Format `qiskit.primitives`: the jobs of Qiskit's Sampler and Estimator.
+"""Format `qiskit.primitives`: the jobs of Qiskit's Sampler and Estimator, and of IBM's executor.
 
     {"program": "sampler", "params": {"version": 2, "pubs": [[circuit, values, shots], …], …}}
 
 A pub is a circuit with values for its parameters, and for an estimator with observables. Circuits
-are in QPY, which only Qiskit reads (the extra `qiskit`). Everything else is read without it.
-Nothing here unpickles data or imports a module that a program names.
+are in OpenQASM 3, or in QPY, which only Qiskit reads (the extra `qiskit`). All else is read without
+it. Nothing here unpickles data or imports a module that a program names.
 """
 
 from __future__ import annotations

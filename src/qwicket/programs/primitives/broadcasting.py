@@ -16,7 +16,7 @@ class ExpectationOrder(NamedTuple):
 
     Attributes:
         shape: Shape of parameter values and observables, broadcast.
-        parts: Part (set of parameter values) of each expectation value.
+        parts: Index of the part (set of parameter values) of each expectation value.
         observables: Index of the observable of each expectation value.
     """
 

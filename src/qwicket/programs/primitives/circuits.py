@@ -1,7 +1,8 @@
 """Reader of Qiskit's circuits: from QPY to a flat template, into which parameter values are put.
 
-Qiskit is imported here only, and only in parser processes. A gate is recognised by its class, never
-by its name, which the file chooses freely. A gate of another class is replaced by its definition.
+Of all readers only this one imports Qiskit, and only in parser processes. A gate is recognised by
+its class, never by its name, which the file chooses freely. Any other gate is replaced by its
+definition.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ _MAGIC: Final = b"QISKIT"
 _TEXT: Final = re.compile(rb"\s*OPENQASM\s+3")
 _N_PROGRAMS: Final = slice(10, 18)
 _HEAD_BYTES: Final = 18
+"""Place of the number of circuits in a file's header, and the header's length in bytes."""
 _DEPTH: Final = 64
-"""Limit on the nesting of definitions and blocks."""
+"""Limit on the nesting of definitions and blocks, and of conditions."""
 _STANDARD: Final = "qiskit.circuit.library.standard_gates."
 _SPURIOUS_ERROR: Final = "Cannot bind following parameters"
 _MAX_READS: Final = 24
-"""At five failures in eight readings, one valid file in 80,000 is refused."""
+"""Attempts to read a file. If five in eight fail, one valid file in 80,000 is refused."""
 
 _LOSSY: Final = re.compile(
     rb"(.{4})(.{4})(?:MCPhaseGate|MCU1Gate|MCXGate|MCXGrayCode|MCXRecursive|MCXVChain)", re.DOTALL
@@ -46,6 +48,7 @@ _LOSSY: Final = re.compile(
 """Controlled gates in a file: number of controls, control state, class. Qiskit 2.3 loses the
 control state of these classes when it reads them."""
 _TOLERANCE: Final = 1e-8
+"""For the zeros of U U†; for its ones `allclose` adds 1e-5."""
 UNASSIGNED_REGISTER: Final = "_loose"
 """Name of the register for bits without one. No register of a program may have this name."""
 
@@ -67,7 +70,7 @@ class Conditional(NamedTuple):
 
 
 class Switch(NamedTuple):
-    """Conditions with operations: those of the first condition that holds run."""
+    """Conditions, each with operations; those of the first that holds run."""
 
     cases: tuple[tuple[Condition | bool, tuple[Item, ...]], ...]
 
@@ -79,7 +82,7 @@ class Template(NamedTuple):
     """A circuit with parameters.
 
     Attributes:
-        n_qubits: Number of qubits of the device that it was transpiled for; most are idle.
+        n_qubits: Number of qubits; after transpiling, all of the device's, most of them idle.
         items: Operations in time order.
         registers: Classical registers; bits without one come last.
         parameters: Parameters in the order of the values.
@@ -169,7 +172,7 @@ class _Binder:
 
 
 def read(data: bytes, limits: Limits, values: Any) -> Template | TextTemplate:
-    """Read a file with one circuit, or a text in OpenQASM 3.
+    """Read a file with one circuit, or a text in OpenQASM 3, which needs `values` (`TextTemplate`).
 
     Raises:
         InvalidProgram: The file is malformed, or its circuit cannot be run.
@@ -186,11 +189,11 @@ def read(data: bytes, limits: Limits, values: Any) -> Template | TextTemplate:
 def read_all(
     data: bytes, n_circuits: int, limits: Limits, versions: range = EXECUTOR_VERSIONS
 ) -> list[Template]:
-    """Read a file with some circuits.
+    """Read a file with `n_circuits` circuits.
 
     Raises:
         InvalidProgram: The file is malformed, or one of its circuits cannot be run.
-        LimitExceeded: A circuit has too many qubits or bits, or all have too many operations.
+        LimitExceeded: A circuit has too many qubits or bits, or all together too many operations.
     """
     _check_head(data, n_circuits, versions)
     _check_controls(data)
@@ -266,7 +269,7 @@ def _read_with_retries(read: Callable[[], list[Any]]) -> list[Any]:
     """Return the circuits of a file, and retry if Qiskit fails by chance.
 
     Qiskit 2.4 to 2.6 refuses about half of the attempts to read a valid file whose angles are
-    expressions as Qiskit 2.0 wrote them. An invalid file costs only the parser's time.
+    expressions as Qiskit 2.0 wrote them. An invalid file costs only time of the parser process.
     """
     for _ in range(_MAX_READS - 1):
         try:
@@ -299,7 +302,7 @@ def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
 
 
 class _Scope(NamedTuple):
-    """Numbers of an inner circuit's qubits and bits in the outer circuit."""
+    """Numbers of an inner circuit's qubits and bits in the outermost circuit."""
 
     qubits: tuple[int, ...]
     clbits: Mapping[Any, int]
@@ -563,7 +566,7 @@ def _binary(expression: Any, clbits: Mapping[Any, int], depth: int) -> Condition
 
 
 def _uncast(expression: Any) -> Any:
-    """Return the operand of a cast to a wider number."""
+    """Return the operand of an implicit cast, which Qiskit makes to a wider number."""
     from qiskit.circuit.classical import expr
 
     return (
@@ -574,7 +577,7 @@ def _uncast(expression: Any) -> Any:
 
 
 def _keeps_value(cast: Any) -> bool:
-    """Return whether a cast keeps zero and all other values apart: none to fewer bits does."""
+    """Return whether a cast makes zero of zero only; one to fewer bits does not."""
     before, after = [getattr(each.type, "width", 0) for each in (cast.operand, cast)]
     return _is_bool(cast) or _is_bool(cast.operand) or 0 < before <= after
 
@@ -586,7 +589,7 @@ def _is_bool(expression: Any) -> bool:
 
 
 def _bits(bits: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
-    """Return numbers of a bit or a register's bits."""
+    """Return the number of a bit, or those of a register's bits."""
     try:
         return (clbits[bits],) if bits in clbits else tuple([clbits[bit] for bit in bits])
     except (KeyError, TypeError):

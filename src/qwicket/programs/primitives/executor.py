@@ -2,7 +2,8 @@
 
     {"program": "executor", "params": {"schema_version": "v2.0", "quantum_program": {…}}}
 
-All circuits are in one QPY file. A tensor is bytes in base64 of zlib, with a shape and a type.
+All circuits are in one QPY file. It and the tensors (arrays with a shape and a type) are zlib in
+base64.
 """
 
 from __future__ import annotations

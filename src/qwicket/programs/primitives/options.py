@@ -18,6 +18,7 @@ from qwicket.programs.json_text import quoted
 _DEPTH: Final = 8
 """Limit on the nesting of options; those of clients are two deep."""
 _MAX_NOTES: Final = 100
+"""Notes on ignored options of one job; further ones are left out."""
 
 
 class Treatment(StrEnum):
@@ -30,7 +31,7 @@ class Option(NamedTuple):
     """An option, or all options below a path.
 
     Attributes:
-        path: Its place below `options`; `resilience_level` is beside them.
+        path: Its place below `options`; only `resilience_level` stands beside `options`.
         treatment: Treatment by this server.
         reason: How or why, for the documentation, the note and the error. That of a refused option
             may begin with `must`; the error then adds the given value.
@@ -107,7 +108,7 @@ def review(params: Mapping[str, Any]) -> dict[str, str]:
     """Return the options that are ignored, and why.
 
     Args:
-        params: Parameters of a primitive, as JSON.
+        params: Parameters of a primitive, decoded from JSON.
 
     Raises:
         InvalidProgram: An option is refused; the detail names it.
@@ -128,7 +129,7 @@ def review(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(given: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """Yield the paths of all values.
+    """Yield all values, with their paths.
 
     The value of a refused option stays whole, so that one error covers all of it.
     """

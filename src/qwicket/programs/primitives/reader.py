@@ -109,6 +109,7 @@ class _Reader:
         maximum = self._limits.of(PrimitiveLimits).pauli_terms
         check_limit("pauli_terms", self._n_terms, maximum)
         for observable in pub.observables:
+            # The last qubit is the highest; an identity has none, and () is less than any tuple.
             if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
         observables: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]

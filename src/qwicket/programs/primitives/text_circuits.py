@@ -13,15 +13,18 @@ from qwicket.programs.openqasm import read_openqasm3
 _INPUT: Final = re.compile(
     r"^[ \t]*input\s+(?:float|angle)(?:\[\d+\])?\s+([^\s;]+)\s*;", re.MULTILINE
 )
+"""Declaration of an input, at the start of a line."""
 
 
 class TextTemplate:
-    """A circuit in OpenQASM 3; its parameters are its inputs, in the order of their declarations.
+    """A circuit in OpenQASM 3.
+
+    Its parameters are its float and angle inputs, in the order of their declarations.
 
     Args:
         text: The program.
         limits: Limits on the program.
-        values: Sets of values, an array. Other values, such as 0, might be none that it takes.
+        values: Array of sets of values. The text, which might refuse 0, is read with the first.
 
     Raises:
         InvalidProgram: The text is malformed, or its circuit cannot be run.

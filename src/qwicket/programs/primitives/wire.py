@@ -1,4 +1,4 @@
-"""The document as typed values: its pubs, with circuits as bytes.
+"""The document of a primitive as typed values: its pubs, with circuits as bytes.
 
 Unpacks circuits, arrays and observables within limits. `circuits` reads the circuits, and `reader`
 binds values to their parameters.
@@ -33,7 +33,7 @@ EXECUTOR: Final = "executor"
 _VERSION: Final = 2
 _MAX_AXES: Final = 32
 _KINDS: Final = "fiub"
-"""Kinds of NumPy's types that are real numbers."""
+"""Kinds of NumPy's types that are taken as real numbers; `b` is bool."""
 
 
 class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ _ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
     SAMPLER: (1, ("circuit", "values", "shots")),
     ESTIMATOR: (2, ("circuit", "observables", "values", "precision")),
 }
-"""Entries of a pub by primitive, and how many of them are required."""
+"""Entries of a pub by primitive, after the number of those that are required."""
 
 Observable = tuple[tuple[Pauli, float], ...]
 """A sum of Paulis with their coefficients."""
@@ -122,7 +122,7 @@ class Shape(NamedTuple):
         values: Shape of its parameter values; its parts are in C order.
         observables: Shape of its observables; None for a sampler.
         shots: Shots per part; 0 for exact results.
-        precision: Requested precision of an estimator.
+        precision: Requested precision of an estimator; None for a sampler.
     """
 
     values: tuple[int, ...]
@@ -197,7 +197,7 @@ def ignored_options(source: bytes) -> dict[str, str]:
     Raises:
         InvalidProgram: An option is refused; the detail names it.
     """
-    from qwicket.programs.primitives import executor, options  # late: a server starts without it
+    from qwicket.programs.primitives import executor, options  # late: a server starts without them
 
     if is_executor(source):
         return executor.ignored_options(source)
@@ -215,7 +215,7 @@ def shapes(source: bytes, limits: Limits) -> list[Shape]:
 
 
 def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Iterator[Pub]:
-    """Yield the pubs of a document.
+    """Yield the pubs of a document; without `wants_circuits`, of one that was checked before.
 
     Raises:
         InvalidProgram: The document or a pub is malformed.
@@ -224,7 +224,7 @@ def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Itera
     document = _decode(source)
     options = document.params.options or _Options()
     _check(document)
-    if wants_circuits:  # otherwise they were checked before
+    if wants_circuits:  # otherwise the options were checked before
         ignored_options(source)
     found = document.params.pubs
     check_limit("pubs", len(found), limits.of(PrimitiveLimits).pubs)
@@ -278,7 +278,7 @@ def _shots(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> 
 def _precision(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> float:
     precision = _of(_numbers, text, f"{place}.precision", "must be a number")
     shots = options.default_shots
-    if precision is None and shots is not None:  # as IBM has it, before `default_precision`
+    if precision is None and shots is not None:  # in IBM's order, before `default_precision`
         if shots < 1:
             raise InvalidProgram("options.default_shots: must be at least 1", field="shots")
         check_limit("shots", shots, limits.jobs.shots)
@@ -323,7 +323,7 @@ class Unpacker:
         self._n_terms = 0
 
     def circuit(self, text: msgspec.Raw, place: str) -> bytes:
-        """Return QPY, or a text in OpenQASM 3; unchecked."""
+        """Return QPY, or a text in OpenQASM 3, unchecked; nothing if circuits are not wanted."""
         if not self._wants_circuits:
             return b""
         if bytes(memoryview(text)[:1]) == b'"':
@@ -334,7 +334,7 @@ class Unpacker:
         return self.inflated(_value(text, "QuantumCircuit", place), place)
 
     def array(self, text: msgspec.Raw | None, place: str) -> Any:
-        """Return parameter values as float64; an empty array if there are none."""
+        """Return parameter values as float64; without any, one empty set."""
         import numpy as np
 
         if text is None or bytes(text) == b"null":
@@ -366,7 +366,7 @@ class Unpacker:
         return found.astype("<f8")
 
     def inflated(self, text: str, place: str) -> bytes:
-        """Return the bytes of base64 of zlib."""
+        """Return the decompressed bytes of a text: zlib in base64."""
         left_bytes = self._own.unpacked_bytes - self._n_bytes
         try:
             packed = b64decode(text, validate=True)

@@ -1,7 +1,7 @@
-"""Format `qir`: QIR of the base profile, one circuit, as LLVM's text or bitcode.
+"""Format `qir`: QIR (quantum programs in LLVM's language), base profile, one circuit.
 
-Takes both also in base64, as clients send them. Nothing of LLVM is used: its readers were not made
-for hostile input.
+Reads LLVM's text and bitcode, both also in base64, as clients send them. Nothing of LLVM is used:
+its readers were not made for hostile input.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
 
 def _decoded(source: bytes) -> bytes:
-    """Return what is in base64; other sources unchanged."""
+    """Return the bytes that are in base64, and any other source unchanged."""
     if not _BASE64.fullmatch(source):
         return source
     try:

@@ -20,6 +20,7 @@ _MODULE, _ATTRIBUTES, _GROUPS, _CONSTANTS, _FUNCTION = 8, 9, 10, 11, 12
 _TYPES, _STRINGS = 17, 23
 """Numbers of blocks."""
 _WRAPPER: Final = b"\xde\xc0\x17\x0b"
+# Codes of records: module, types, constants, function.
 _VERSION, _GLOBAL, _FUNCTION_RECORD, _OLD_ALIAS, _ALIAS, _IFUNC = 1, 7, 8, 9, 14, 15
 _SUPPORTED: Final = 2
 """Version of modules since LLVM 5 of 2017: names are in a table of strings."""
@@ -58,7 +59,7 @@ class _Function(NamedTuple):
 
 
 class _Expression(NamedTuple):
-    """A constant expression: a cast of a value, or another one."""
+    """A constant expression: a cast of a value; any other kind keeps -1."""
 
     operation: int = -1
     value: int = -1
@@ -247,7 +248,7 @@ class BitcodeReader:
         callee = self._value(numbers[at + 1])
         if type_.code != _FUNCTION_TYPE or not isinstance(callee, _Function):
             raise InvalidProgram("expected a call of a function by its name")
-        # Whether it takes a variable number, its type, and that of each operand.
+        # The numbers of a function's type: is it variadic, type of its result, of each operand.
         return_type, n_operands = type_.numbers[1], len(type_.numbers) - 2
         values = [self._operand(number) for number in numbers[at + 2 : at + 2 + n_operands]]
         name = self._strings[callee.name].decode("utf-8", "replace")
@@ -259,7 +260,7 @@ class BitcodeReader:
             self._values.append(returned)
 
     def _value(self, distance: int) -> _Entry:
-        """Return a value by its distance from the next one."""
+        """Return a value by its distance from the next new one."""
         number = len(self._values) - distance
         if not 0 <= number < len(self._values):
             raise InvalidProgram("an operand is neither a constant nor an earlier result")
@@ -284,7 +285,7 @@ def _constant(type_: int, record: Record) -> _Entry:
             return 0.0
         return "0" if type_ == _INTEGER_TYPE else 0
     if record.code == _INTEGER:
-        magnitude = numbers[0] >> 1
+        magnitude = numbers[0] >> 1  # the lowest bit is the sign
         return str(-magnitude if numbers[0] & 1 else magnitude)
     if record.code == _FLOAT_BITS and is_float:
         form, size = (">d", 8) if type_ == _DOUBLE else (">f", 4)
@@ -298,6 +299,7 @@ def _texts(parts: list[int]) -> dict[str, str]:
     """Return the attributes of a group that are texts; stop at a kind of unknown length."""
     found: dict[str, str] = {}
     at = 0
+    # Kinds: 0 flag, 1 number, 3 text, 4 text with a value, 5 and 6 types.
     while at < len(parts):
         kind, at = parts[at], at + 1
         if kind in (0, 5):
