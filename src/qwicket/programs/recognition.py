@@ -1,4 +1,4 @@
-"""Recognition of a program's format by certain marks of its text, for errors about a wrong one."""
+"""Recognises a program's format by marks of its text, for errors about a wrong format."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from qwicket.programs import openqasm
 from qwicket.programs.blackbird import is_blackbird
 
 _HEAD_BYTES: Final = 64 << 10
+"""Bytes at the beginning of a program in which marks are looked for."""
 _OPENQASM: Final = re.compile(
     r"^[ \t]*+(?:OPENQASM\b|include[ \t]*+\"(?:qelib1|stdgates)\.inc\"|(?:qreg|creg|qubit|bit)\b)",
     re.MULTILINE,
@@ -30,8 +31,8 @@ _JSON: Final = (
     ("ionq.circuit.v1", b'"circuit"'),
     ("ionq.circuit.v1", b'"circuits"'),
 )
-"""Keys by which a format is recognised. The first that occurs decides: a later key may also occur
-in the formats before it."""
+"""Keys by which a format is recognised. The first of this list that occurs decides: a later key may
+also occur in the formats before it."""
 
 
 def recognise_format(source: bytes) -> str:

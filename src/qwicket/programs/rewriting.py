@@ -47,7 +47,7 @@ def rewrite(circuits: Sequence[QubitCircuit], language: Language) -> tuple[str, 
         language: Language of the text. Several circuits in OpenQASM 3 become a `batch`.
 
     Raises:
-        InvalidProgram: The language cannot express a circuit; the detail says what.
+        InvalidProgram: The language cannot express a circuit, or a circuit is not sampled.
     """
     if any(circuit.estimation or circuit.readouts for circuit in circuits):
         raise InvalidProgram(
@@ -117,7 +117,7 @@ def measured_qubits(circuit: QubitCircuit) -> dict[int, int]:
     """Return the qubit from which each classical bit is measured.
 
     Raises:
-        NotWritable: The circuit does not consist of gates, then measurements.
+        NotWritable: A gate follows a measurement of its qubit, or there is a reset or branch.
     """
     found: dict[int, int] = {}
     measured: set[int] = set()
@@ -145,7 +145,7 @@ def _ionq(circuits: Sequence[QubitCircuit]) -> bytes:
 
 
 def _ion_gates(op: Op) -> list[dict[str, Any]]:
-    """Return an operation as IonQ's gates: none for a measurement or a global phase."""
+    """Return an operation as IonQ's gates: none for a measurement, identity or global phase."""
     if not isinstance(op, Gate) or op.name == "id" or (op.name == "gphase" and not op.controls):
         return []
     gate: dict[str, Any] = {"targets": list(op.targets)}

@@ -18,6 +18,7 @@ from qwicket.circuits.analysis import all_commute, pauli_masks
 from qwicket.circuits.qubit import Gate
 
 TINY: Final = 1e-12
+"""Absolute value below which a matrix entry, or an angle in radians, counts as zero."""
 
 
 class NoExactDecomposition(Exception):
@@ -120,7 +121,7 @@ class Euler(NamedTuple):
 
 
 def euler(matrix: Matrix) -> Euler:
-    """Return the angles of a unitary matrix, exactly 0 and π for θ where an entry is tiny."""
+    """Return the angles of a unitary matrix; θ is exactly 0 or π where an entry is tiny."""
     a, b, c, d = matrix
     if abs(c) < TINY:
         return Euler(0.0, 0.0, phase(d) - phase(a))
@@ -162,7 +163,7 @@ class Synthesis(ABC):
 
     @abstractmethod
     def emit_pending(self, qubit: int) -> float:
-        """Emit the pending gates except a last Z rotation, and return its angle."""
+        """Emit the pending gates. A last Z rotation may be left out; return its angle, else 0."""
 
     @abstractmethod
     def rotate_zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
@@ -271,7 +272,7 @@ class Synthesis(ABC):
                 self.turn_phase(lam / 2, (*others, target))
 
     def _flip(self, controls: tuple[int, ...], target: int, spare: int) -> None:
-        """Do X where all controls are |1⟩, with the help of a qubit in any state, which it keeps.
+        """Do X where all controls are |1⟩, with the help of `spare`, which keeps any state.
 
         Barenco et al., lemma 7.3, down to two controls: about k² gates for k controls.
         """

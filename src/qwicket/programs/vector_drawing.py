@@ -1,4 +1,4 @@
-"""Drawings of circuits of all families as SVG, whose colours are in a style sheet."""
+"""Draws circuits of all families as SVG; the colours are in the style sheet of the page."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _GAP: Final = 10
 _BOX: Final = 26
 _NO_BOX: Final = ("●", "⊕", "✕", "⋮")
 _CROSSINGS: Final = ("┼", "╫")
+"""Marks that need no shape, because the lines of wire and bar cross there."""
 
 
 def draw_packed(family: str, circuits: bytes, number: int, max_marks: int) -> tuple[str, str]:
@@ -61,7 +62,7 @@ def draw(circuit: QubitCircuit, max_marks: int) -> tuple[str, str]:
 
 
 def _svg(drawing: DrawingColumns) -> str:
-    has_labels = any(0 in marks for marks, _ in drawing.columns)
+    has_labels = any(0 in marks for marks, _ in drawing.columns)  # row 0 has no wire
     top = 0 if has_labels else 1
     rows = range(top, len(drawing.names))
     begin = _CHAR * max(map(len, drawing.names)) + _PADDING

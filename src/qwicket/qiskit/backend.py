@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qwicket.qiskit.provider import QwicketProvider
 
 _MAX_NAME_CHARS: Final = 255
+"""Longest name that the server accepts by default."""
 
 
 def is_backend(device: Mapping[str, Any]) -> bool:
@@ -76,7 +77,7 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
     ) -> QwicketJob:
         """Submit circuits as one job. On return, the job is on the server's disk.
 
-        Arguments that are None have the value in `backend.options`.
+        Arguments that are None have the value in `backend.options`, except `key`.
 
         Args:
             run_input: A circuit, or several, without free parameters.

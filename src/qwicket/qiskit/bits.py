@@ -12,7 +12,7 @@ def outcome_bits(circuit: QuantumCircuit) -> list[int]:
     """Return for each classical bit of a circuit its number in the outcome, 0 for the lowest bit.
 
     Outcomes have the registers in the order of their declarations in OpenQASM. Qiskit declares bits
-    without a register before all registers, and does not write registers that share bits.
+    without a register before all registers, and refuses to write registers that share bits.
     """
     bits = circuit.clbits
     declared = [bit for bit in bits if not circuit.find_bit(bit).registers]

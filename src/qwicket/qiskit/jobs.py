@@ -105,7 +105,7 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
 
         Raises:
             JobFailed: The job ended without a result.
-            WaitTimeout: The job has not ended within `timeout` seconds.
+            WaitTimeout: The result has not arrived within `timeout` seconds.
             ClientError: The request failed.
         """
         found = self.native.result(timeout, progress=progress)

@@ -83,6 +83,8 @@ class QwicketProvider:
 
         Raises:
             ApiError: This token has no access to a job with this id.
+            QiskitBackendNotFoundError: The job's device is not a backend, or no longer exists.
+            ClientError: The request failed.
         """
         found = self.client.job(id)
         return QwicketJob(self.get_backend(str(found.info["device"])), found)

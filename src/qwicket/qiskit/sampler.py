@@ -1,4 +1,4 @@
-"""Qiskit's sampler primitive. All circuits with the same shots are one job."""
+"""Qiskit's sampler primitive. All circuits of a run with the same shots are one job."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ORDER: Final = (
     JobStatus.RUNNING,
     JobStatus.DONE,
 )
-"""A `SamplerJob` has the first of these that one of its jobs has."""
+"""A `SamplerJob` has the first of these statuses that one of its jobs has."""
 
 
 @dataclass
@@ -161,14 +161,15 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
 
         Args:
             timeout: Seconds to wait for each job; None waits without a limit.
-            progress: Whether to show place in the queue and progress on standard error.
+            progress: Whether to show the position in the queue, then the progress, on standard
+                error.
 
         Returns:
             For each pub a bit array per classical register, of the shape of its parameters.
 
         Raises:
-            JobFailed: A job or a circuit has no outcome.
-            WaitTimeout: A job has not ended within `timeout` seconds.
+            JobFailed: A job or a circuit ended without an outcome.
+            WaitTimeout: A job's result has not arrived within `timeout` seconds.
             ClientError: The request failed.
         """
         parts: dict[int, Iterator[Part]] = {}

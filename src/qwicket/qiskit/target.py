@@ -25,10 +25,10 @@ _NAMES: Final = {
     "u2": "u",
     "u3": "u",
 }
-"""Qiskit's names of gates that have other names in Qwicket. `u2` and `u3` become `u`."""
+"""Qiskit's names of gates, by their other names in Qwicket. `u2` and `u3` become `u`."""
 
 _FREE: Final = frozenset({"id", "z", "s", "sdg", "t", "tdg", "rz", "p"})
-"""Gates that twins run as changes of phase, without error and in no time."""
+"""Gates that only change the phases of later pulses, so twins run them exactly and in no time."""
 
 _NOT_GATES: Final = frozenset({"delay", "measure", "reset", "global_phase"})
 """Names in Qiskit's table that are not gates for the server, or are added separately."""
@@ -48,8 +48,8 @@ def target(device: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> 
 def gates(device: Mapping[str, Any]) -> list[str]:
     """Return Qiskit's names of the gates to transpile to.
 
-    These are the native gates if Qiskit has all of them, else the accepted gates that Qiskit has,
-    else all gates of Qiskit.
+    These are the native gates if Qiskit has all of them, else the accepted gates that Qiskit has.
+    If there are none, they are all gates of Qiskit.
     """
     known = get_standard_gate_name_mapping()
     native = device.get("native_gates") or []
@@ -88,7 +88,7 @@ def _calibrated(device: Mapping[str, Any], figures: Mapping[str, Any]) -> Target
     known = get_standard_gate_name_mapping()
     for name in gates(device):
         width = known[name].num_qubits
-        if width <= 2:
+        if width <= 2:  # a calibration has no values for larger gates
             on_one = free if name in _FREE else one_qubit
             made.add_instruction(known[name], on_one if width == 1 else two_qubit, name=name)
     read = {(q,): _readout(own[q], figures.get("readout_s")) for q in qubits}

@@ -1,7 +1,7 @@
 """Workers as Kubernetes Jobs with one pod each, made from a manifest.
 
-Uses the HTTP interface `batch/v1` of the API server. The field `status.ready` of a Job exists since
-Kubernetes 1.24.
+Uses the HTTP interface `batch/v1` of the API server, with the field `status.ready` of Jobs, which
+exists since Kubernetes 1.24.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class KubernetesSite:
     """Creates Jobs from a manifest.
 
     Args:
-        manifest: A Job whose first container runs `qwicket worker`; its name, group and idle time
-            come as environment variables.
+        manifest: A Job whose first container runs `qwicket worker`; the worker's name, slots and
+            idle time come as environment variables.
         group: Name of the group.
         slots: Jobs that each worker runs at the same time.
         idle_s: Seconds without a job after which a spare worker ends.
         url: Address of `kubectl proxy`; None uses the account of the pod in which this runs.
 
     Raises:
-        ValueError: The manifest is not that of a Job.
+        ValueError: The manifest is not that of a Job with a container.
         SiteError: This does not run in a pod, and no address is given.
     """
 
@@ -92,7 +92,7 @@ class KubernetesSite:
             _KIND: "kept" if is_kept else "spare",
         }
         spec = job["spec"]
-        # Kubernetes repeats no failed worker, because the scaler starts a new one after a pause.
+        # Kubernetes restarts no failed worker, because the scaler starts a new one after a pause.
         spec.setdefault("backoffLimit", 0)
         spec.setdefault("ttlSecondsAfterFinished", 300)
         pod = spec["template"]["spec"]
@@ -111,8 +111,8 @@ class KubernetesSite:
         return items
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        # In a pod `verify` is the path of a certificate. Kubernetes replaces the pod's token while
-        # it runs, so each request reads it.
+        # In a pod `verify` is the path of a certificate. Kubernetes replaces the token of a running
+        # pod, so each request reads the file.
         if self._session.verify is not True:
             token = (_POD_FILES / "token").read_text().strip()
             options["headers"] = {"Authorization": f"Bearer {token}"}
@@ -130,7 +130,7 @@ class KubernetesSite:
 
 
 def _use_pod_account(session: requests.Session) -> tuple[str, str]:
-    """Let a session use the certificate of this pod; return the API's address and the namespace."""
+    """Let a session use this pod's certificate; return the API's address and its namespace."""
     host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}") for name in ("HOST", "PORT"))
     if not host or not (_POD_FILES / "token").exists():
         raise SiteError(
@@ -143,7 +143,7 @@ def _use_pod_account(session: requests.Session) -> tuple[str, str]:
 
 
 def _check(manifest: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a manifest is that of a Job with a container."""
+    """Raise ValueError unless a manifest is that of a Job with a container, which has an image."""
     try:
         is_job = (manifest["apiVersion"], manifest["kind"]) == ("batch/v1", "Job")
         is_job = is_job and bool(manifest["spec"]["template"]["spec"]["containers"][0]["image"])

@@ -25,6 +25,7 @@ _NO_RETRY: Final = RetryPolicy(max_attempts=1)
 _STEP_S: Final = 1.0
 """Pause between two requests for the demand."""
 _FIRST_PAUSE_S: Final = 2.0
+"""Pause after a first failure of the site or its workers; it doubles with each further one."""
 _LONGEST_PAUSE_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
@@ -35,9 +36,10 @@ class ScalerAPI:
 
     Args:
         url: Address of the server.
-        token: One with the scope `compute:serve`.
+        token: API token with the scope `compute:serve`.
         group: Name of the group. Only one of its scalers is active at a time.
-        memory_bytes: Memory of one job in its workers; None counts all waiting jobs.
+        memory_bytes: Memory in bytes of one job in its workers; larger jobs are not counted. None
+            counts all waiting jobs.
 
     Raises:
         ClientError: The address or the token is invalid.
@@ -74,7 +76,7 @@ class ScalerAPI:
 
 
 class Scaler:
-    """Starts workers for the work that waits. Idle workers end by themselves, except `min_workers`.
+    """Starts workers for waiting work. Idle workers end on their own, except `min_workers` of them.
 
     Args:
         api: The server.
@@ -95,10 +97,10 @@ class Scaler:
         self._leaving = threading.Event()
         self._had_work_at = time.monotonic()
         self._n_expected = 0  # workers at the site after the last step
-        self._n_met = 0  # of these, workers that have been connected
-        self._connections = 0  # of the last step, 0 if this scaler was not active
+        self._n_met = 0  # how many of these have been connected
+        self._connections = 0  # the server's count at the last step, 0 if not active then
         self._pause_s = 0.0
-        self._start_at = 0.0  # no worker is started before
+        self._start_at = 0.0  # monotonic time before which no worker is started
 
     def leave(self) -> None:
         """Make `serve` return. Workers continue; spare ones end when they are idle."""
@@ -108,7 +110,7 @@ class Scaler:
         """Start workers when they are needed, until `leave`.
 
         Raises:
-            ApiError: The server refuses this scaler: its token, or the name of its group.
+            ApiError: The server refuses this scaler, such as its token or the name of its group.
         """
         n_failed = 0
         try:
@@ -125,7 +127,7 @@ class Scaler:
                     _log.warning("the demand could not be read: %s", error)
                 except SiteError as error:
                     n_failed += 1
-                    # At most 2**10, because a float has no power of two above 2**1023.
+                    # The exponent has a bound, because a float has no power of two above 2**1023.
                     wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(n_failed - 1, 10))
                     _log.error("%s", error)
                 self._leaving.wait(wait_s)
@@ -168,7 +170,7 @@ class Scaler:
         return demand.connections - self._connections if self._connections else 0
 
     def _n_failed(self, workers: Workers, demand: schema.pilots.DemandBody) -> int:
-        """Return how many workers ended that were never connected."""
+        """Return how many workers ended that were never connected; 0 while any is connected."""
         n_met = self._n_met + self._n_connected(demand)
         return 0 if demand.workers else self._n_expected - workers.number - n_met
 

@@ -1,4 +1,4 @@
-"""Interface of a scaler to the batch system that runs its workers, and how many it starts there."""
+"""Interface of a scaler to the batch system that runs its workers, and the number to start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from qwicket import schema
 
 _MAX_PER_STEP: Final = 16
-"""Limit on the workers of each kind, kept and spare, that are started in one step."""
+"""Limit on the workers of each kind, kept and spare, that a scaler starts in one step."""
 
 
 class SiteError(Exception):
@@ -17,7 +17,7 @@ class SiteError(Exception):
 
 
 class Workers(NamedTuple):
-    """Numbers of workers of one group at a site, with those that wait to start.
+    """Numbers of workers of one group at a site, including those that wait to start.
 
     Attributes:
         kept: Number of those that stay when they are idle.
@@ -70,7 +70,7 @@ def to_start(
     min_workers: int,
     max_workers: int,
 ) -> tuple[int, int]:
-    """Return how many workers to start that stay when they are idle, and how many that end.
+    """Return how many workers to start: those that stay when they are idle, and those that end.
 
     Args:
         demand: The waiting work, and the workers that are connected.
@@ -81,7 +81,7 @@ def to_start(
         max_workers: Number of workers from which no more are started for waiting work.
     """
     kept = max(0, min_workers - workers.kept)
-    # Spare ones: as many as the work needs, less those that start already, up to `max_workers`.
+    # Spare ones: as many as the work needs, less those that are starting, up to `max_workers`.
     starting = max(0, workers.number - demand.workers) + kept
     missing = math.ceil(demand.slots / slots) - starting
     free = max_workers - workers.number - kept

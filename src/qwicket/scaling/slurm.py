@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _COMMAND_S: Final = 30.0
+"""Seconds that a command of Slurm may take."""
 _OPTION: Final = re.compile(r"[a-z][a-z0-9-]*")
 _OWN: Final = frozenset({"array", "job-name", "parsable", "signal", "wait", "wrap"})
-"""Options of sbatch that Qwicket sets, to count the jobs and to end them in time."""
+"""Options of sbatch that users cannot give, so that Qwicket can count the jobs and end them in
+time."""
 _DEFAULTS: Final = {"ntasks": "1", "cpus-per-task": "1", "output": "qwicket-worker-%j.log"}
 
 
@@ -24,7 +26,7 @@ def parse_options(text: str) -> dict[str, str | None]:
     """Return options of sbatch from words such as `partition=gpu time=04:00:00 exclusive`.
 
     Raises:
-        ValueError: A word is not an option, or one that Qwicket sets itself.
+        ValueError: A word is not an option, or is one of `_OWN`.
     """
     options: dict[str, str | None] = {}
     for word in shlex.split(text):
@@ -46,11 +48,11 @@ class SlurmSite:
     Args:
         options: Options of sbatch, from `parse_options`.
         command: Command of a worker that stays when it is idle.
-        group: Name of the group, which the names of its jobs end with.
+        group: Name of the group; the names of its jobs end with it.
         idle_s: Seconds without a job after which a spare worker ends.
 
     Raises:
-        ValueError: Slurm would count the jobs of another name for the group's.
+        ValueError: The group's name has a comma, begins with `kept-`, or is not one line.
     """
 
     def __init__(
@@ -61,13 +63,13 @@ class SlurmSite:
         *,
         idle_s: float,
     ) -> None:
-        # Slurm separates names by commas, and "kept-" begins the names of the other kind.
+        # squeue separates names by commas, and jobs of kept workers have "kept-" before the group.
         if "," in group or group.startswith("kept-") or not group.isprintable():
             raise ValueError(f"{group!r} has a comma, begins with kept-, or is not one line.")
         self._options = {**_DEFAULTS, **options}
         self.slots = int(self._options["cpus-per-task"] or 1)
         self._command = [*command, "--name", group, "--slots", str(self.slots)]
-        # SIGTERM is `scancel`, which should take no time. The end of the walltime is SIGUSR1.
+        # `scancel` sends SIGTERM, and should take no time. SIGUSR1 announces the time limit.
         self._command += ["--grace", "0"]
         self._idle_s = idle_s
         self._kept = f"qwicket-kept-{group}"
@@ -95,7 +97,7 @@ class SlurmSite:
         ]
         script = f"#!/bin/sh\nexec {shlex.join([*self._command, *idle])}\n"
         for _ in range(n):
-            # A minute before the time limit; the worker then takes no more jobs.
+            # SIGUSR1 comes a minute before the time limit; the worker then takes no more jobs.
             _run(
                 "sbatch",
                 "--parsable",

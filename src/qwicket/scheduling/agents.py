@@ -38,6 +38,10 @@ class AgentScheduler:
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
         maximum: Limit on the agents of one device.
+
+    Attributes:
+        renew_s: Longest pause in seconds between two renewals of an agent.
+        stale_results: Number of results and releases that were refused because of a stale lease.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class AgentScheduler:
         self._now_ms = now_ms
         self._maximum = maximum
         self._newest: dict[str, object] = {}
-        """A marker of each agent's newest claim that is open."""
+        """By agent: an object that stands for its newest open claim."""
         self.renew_s = min(lease_s / 4, _LONGEST_PAUSE_S)
         self.stale_results = 0
 
@@ -58,7 +62,7 @@ class AgentScheduler:
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
     ) -> Assignment | None:
-        """Return the next job of the agent's device, or None after `wait_s`.
+        """Return the next job of the agent's device; None after `wait_s` or for an abandoned claim.
 
         Args:
             agent: The agent and its device.
@@ -67,6 +71,7 @@ class AgentScheduler:
             is_gone: Returns whether the client has disconnected.
 
         Raises:
+            LimitExceeded: The agent is new, and its device has too many.
             Unavailable: The server is stopping.
         """
         assert agent.device is not None
@@ -122,7 +127,7 @@ class AgentScheduler:
         try:
             claimed = (await asyncio.shield(claim)).taken
         except asyncio.CancelledError:
-            # The claim may have been committed, but nobody receives it.
+            # The claim may have been committed, but its response can no longer be sent.
             await self._release_undelivered((await claim).taken)
             raise
         if claimed and await is_abandoned():
@@ -180,7 +185,7 @@ class AgentScheduler:
 
     async def leave(self, agent: str) -> list[Job]:
         """Delete an agent that leaves, and queue its jobs again."""
-        self._newest.pop(agent, None)  # its connection may be open still
+        self._newest.pop(agent, None)  # its connection may still be open
         return await self._store.leases.void_runner(agent, self._now_ms(), "its agent left")
 
     async def _counted(self, write: Awaitable[Job]) -> Job:

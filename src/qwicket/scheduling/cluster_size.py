@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _PAUSE_S: Final = 1.0
 _WORK_S: Final = 5.0
-"""Seconds of waiting work for each further slot. Less is done before a new worker has started."""
+"""Seconds of waiting work for each further slot. Less would be done before a worker has started."""
 _MAX_JOBS: Final = 5_000
-"""Jobs of a device that are added up; more would not change the size."""
+"""Limit on the waiting jobs of each device that are counted."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ScalableCluster(Protocol):
         """Number of running tasks."""
 
     def set_size(self, n_tasks: int) -> None:
-        """Set for how many tasks at the same time it should have workers."""
+        """Set the number of tasks that the workers should be able to run at the same time."""
 
 
 async def follow_queue(store: Store, devices: Collection[str], cluster: ScalableCluster) -> None:

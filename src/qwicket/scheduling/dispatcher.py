@@ -3,7 +3,7 @@
 Each device has an asyncio task that claims its jobs. A submission's commit wakes it. It takes a
 slot before it claims, so that each claimed job starts at once. Another task claims short jobs for
 the express slots while all other slots are busy. Another compares the leases held here with those
-in the store. Only the slow poll has a timer: it wakes the others if it finds work for them.
+in the store. Only the slow poll runs on a timer: it wakes the others if it finds work for them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Run(NamedTuple):
 
     Attributes:
         task: Runs the jobs, and ends with their results or an error of the driver.
-        forward_log: Records how far the job was forwarded, if its driver does this.
+        forward_log: Records how far the job was forwarded, if its driver forwards jobs.
         forwards: Whether the driver sends its jobs to another cloud.
         is_express: Whether it occupies an express slot.
     """
@@ -107,7 +107,7 @@ class Dispatcher:
         slow_poll_s: Seconds between two polls for work that no notification announced.
 
     Attributes:
-        stale_results: Number of results that were refused because their lease was stale.
+        stale_results: Number of results and releases that were refused because of a stale lease.
         express_runs: Number of jobs that started in an express slot.
         express_overruns: Number of jobs that exceeded the time or memory of an express slot.
     """
@@ -182,7 +182,7 @@ class Dispatcher:
             task.cancel()
 
     def release_running(self) -> None:
-        """Cancel and release the jobs that still run, as a second request to stop does at once."""
+        """Cancel and release the jobs that still run, as `stop` does after its grace time."""
         for run in self._runs.values():
             run.task.cancel()
 
@@ -249,7 +249,8 @@ class Dispatcher:
     async def _poll_slowly(self) -> None:
         """Wake the other tasks periodically, if there is work that no notification announced.
 
-        This reads and never writes: a claim that finds nothing would cost a write transaction.
+        The poll only reads, because a claim that finds nothing would cost a write transaction. Jobs
+        at other clouds whose runners are dead are adopted here, too.
         """
         while True:
             try:
@@ -270,9 +271,9 @@ class Dispatcher:
     async def _adopt_unattended(self) -> None:
         """Adopt the jobs at other clouds whose runners are dead, also while no slot is free.
 
-        Those that are at their cloud end there whether or not it takes new jobs. Each one takes a
-        slot, so new jobs wait until fewer than the driver's slots are in use. One that turns out to
-        be absent there waits its turn as well, before its driver sends it.
+        Jobs that are at their cloud end there whether or not the cloud takes new jobs. Each adopted
+        job takes a slot, so new jobs wait until fewer than the driver's slots are in use. A job
+        that is absent from its cloud waits its turn as well, before its driver sends it.
         """
         for device in await self._store.forwards.unattended_devices() & self._wakes.keys():
             while True:
@@ -286,7 +287,7 @@ class Dispatcher:
                 self._begin(claim.taken, self._driver)
 
     async def _claim_for_express(self, express: Express) -> None:
-        """Claim short jobs while all worker slots are busy with longer ones."""
+        """Claim short jobs while all worker slots stay busy."""
         wake = self._express_wake
         while True:
             await wake.wait()
@@ -307,7 +308,7 @@ class Dispatcher:
                 self._express_slots.release()
 
     async def _slots_stay_busy(self) -> bool:
-        """Return whether all slots have been busy for `EXPRESS_DELAY_S`, waiting for that time."""
+        """Return True when all slots were busy for `EXPRESS_DELAY_S`, False when a slot is free."""
         while self._n_busy >= self._driver.slots:
             left_s = self._slot_ended_at + EXPRESS_DELAY_S - time.monotonic()
             if left_s <= 0:
@@ -464,6 +465,7 @@ class Dispatcher:
     async def _retry_write(self, write: Callable[[], Awaitable[Job]]) -> None:
         """Retry a write until the store accepts it, so that a full disk loses no result.
 
+        While the server stops, the retries end after the last of `RETRY_PAUSES_S`.
         A stale lease also ends the retries: another runner has the job, or an earlier attempt was
         committed although its response was lost.
         """
@@ -507,7 +509,7 @@ class Dispatcher:
                 run.task.cancel()  # lease lost, so the store would refuse the result
             elif held.state is JobState.CANCELLING:
                 run.stop()
-        # A claim that began meanwhile has leases in the store that are not yet known here.
+        # A claim in flight meanwhile may have leases in the store that are not yet known here.
         if was_quiet and n_begun == self._claims.n_begun:
             for key in leases.keys() - known:
                 await self._release_unknown_claim(leases[key].lease)

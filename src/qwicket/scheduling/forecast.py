@@ -1,8 +1,8 @@
 """Forecasts of start times, from waiting and running jobs and measured run times.
 
 A forecast simulates fair share and the express slots from one snapshot of the queue. It is kept for
-1 s, or for 50 ms if a job was queued after it was made. The expected start ignores future
-submissions; its interval includes them. Both ignore the load of other devices on the same workers.
+1 s; `end_in_s` renews it after 50 ms for a job that was queued later. The expected start ignores
+future submissions; its interval includes them. Both ignore other devices' load on the same workers.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 _MAX_AGE_S: Final = 1.0
 """Older forecasts are made anew."""
 _MAX_AGE_FOR_NEW_JOB_S: Final = 0.05
-"""The same for a job that was queued after the forecast was made."""
+"""The same in `end_in_s` for a job that was queued after the forecast was made."""
 _MAX_JOBS: Final = 5_000
-"""Waiting jobs for which a forecast is made; of more, the first ones of each project."""
+"""Limit on the jobs with a forecast; if more wait, these are the first ones of each project."""
 _NO_STARTS: Final[Mapping[str, float]] = MappingProxyType({})
 _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -61,8 +61,8 @@ class Forecast(NamedTuple):
             first ones of each project, equally many.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no agent serves the device, or while it is off without a known end.
-        run_times: Expected run times, by recent jobs.
-        intervals: Computes the intervals of the starts; None if these are unknown, as while a
+        run_times: Expected run times, derived from recent jobs.
+        intervals: Computes the intervals of the starts; None if these are unknown, such as while a
             reservation delays jobs.
         windows: Reservations and maintenance windows of the next days.
         reservation_start_in_s: By the id of a reservation: expected seconds until a job that is
@@ -140,8 +140,8 @@ class Forecaster:
     async def end_in_s(self, job: Job) -> float | None:
         """Return the expected seconds until a waiting or running job ends; None if it is unknown.
 
-        A waiting job that is newer than the forecast gets a fresh one if all slots are busy,
-        because it may go to an express slot.
+        A fresh forecast is made if a waiting job is newer than the last one and all slots are busy,
+        because the job may go to an express slot.
         """
         if job.is_held:
             return None
@@ -192,7 +192,7 @@ class Forecaster:
             presence = await self._store.devices.presence(device) if is_remote else None
             return slots, 0, presence.n_waiting if presence else 0
         others = [runner for runner in runners if runner.device is None]
-        # At least one, because a server registers its slots, and a cluster has workers, only later.
+        # At least one, because slots are registered, and a cluster gets workers, after the start.
         slots = max(1, sum(runner.slots for runner in others))
         return slots, sum(runner.express_slots for runner in others), 0
 
@@ -211,7 +211,7 @@ def simulate_queue(
         off_s: Seconds until the device is on again.
     """
     run_times = fit(state.recent)
-    # The store compares the estimate itself with a window, so both are kept.
+    # The store compares the uncorrected estimates with windows, so both are kept.
     estimated, state = state, run_times.correct(state)
     weight_per_s = weight(now_ms, state.epoch)
     jobs_in_turn = _in_turn(state, weight_per_s)
@@ -243,8 +243,8 @@ def simulate_queue(
                 continue
             break
         free_in_s = slots_free_in_s
-        # The job of a barred account goes to an express slot once it may, unless a worker slot
-        # is free before.
+        # The job of a barred account goes to an express slot when the account may use one again,
+        # unless a worker slot is free before.
         if job.barred_until is not None and express_slots:
             barred_s = max((job.barred_until - now_ms) / 1000, excluded_free_in_s, off_s)
             if barred_s < slots_free_in_s[0]:

@@ -1,4 +1,4 @@
-"""Record of a job that is forwarded to another cloud, written again while the database fails."""
+"""Records how far a job was forwarded to another cloud, and retries while the database fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RETRY_PAUSES_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
-"""Pauses between attempts to write; the last one repeats."""
+"""Pauses in seconds between attempts to write; the last one repeats."""
 
 _log = logging.getLogger(__package__)
 
@@ -32,7 +32,7 @@ class StoredForwardLog:
         store: Where it is recorded.
         lease: The lease.
         now_ms: Clock; returns Unix milliseconds.
-        slots: Slots, of which the job has one.
+        slots: Slots of the driver; the job has one of them.
     """
 
     def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int], slots: Slots) -> None:
@@ -78,7 +78,7 @@ class StoredForwardLog:
         await self._slots.wait_turn(self.cancel_asked)
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Call until the database responds: a failure here must not end a job that may be sent."""
+        """Call until the database responds: an error must not end a job that may have been sent."""
         for pause_s in chain(RETRY_PAUSES_S, repeat(RETRY_PAUSES_S[-1])):
             try:
                 return await call()

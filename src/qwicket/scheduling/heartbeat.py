@@ -56,5 +56,5 @@ class Heartbeat:
                 self._leases.record_heartbeat(self._runner, self._now_ms()).result(self._interval_s)
             except TimeoutError:
                 _log.warning("a heartbeat was not stored in time")
-            except Exception as error:  # without heartbeats, this server would count as dead
+            except Exception as error:  # the thread must go on, or this server would count as dead
                 log_failure("a heartbeat was not stored", error)

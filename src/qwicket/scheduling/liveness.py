@@ -25,15 +25,15 @@ class LivenessMonitor:
     Args:
         store: Holds the heartbeats.
         runner: This server's own runner, which others watch.
-        now_ms: The clock for stored times.
+        now_ms: The clock for stored times; returns Unix milliseconds.
         monotonic: The clock for measured times, in seconds.
         lease_s: Lease time in seconds.
-        sleep: Waits for seconds on that clock.
-        gap_s: Longest time between two checks; after a longer one this server has missed
+        sleep: Waits for a number of seconds on the clock `monotonic`.
+        gap_s: Longest time in seconds between two checks; after a longer one this server has missed
             heartbeats. By default half the lease time.
 
     Attributes:
-        leases_lost: Number of ended leases.
+        leases_lost: Number of leases of dead runners that were voided.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LivenessMonitor:
         self._sleep = sleep
         self._gap_s = lease_s / 2 if gap_s is None else gap_s
         self._seen: dict[str, tuple[int, float]] = {}
-        """By runner: its last heartbeat, and when that was first seen."""
+        """By runner: its last heartbeat, and the monotonic time when this was first seen."""
         self._checked_at = monotonic()
         self.leases_lost = 0
 

@@ -22,9 +22,9 @@ _DAY_MS: Final = 24 * 3600 * 1000
 _KEEP_REFUSALS_MS: Final = 30 * _DAY_MS
 _KEEP_RESERVATIONS_MS: Final = 7 * _DAY_MS
 _JUMP_S: Final = 3600.0
-"""A wall clock that gains more than this in a round was set, or is wrong."""
+"""A wall clock that gains more seconds than this between two rounds was set, or is wrong."""
 _DOUBT_S: Final = 3600.0
-"""Time for which nothing is deleted by a clock that was set ahead: it may be set back."""
+"""Seconds for which nothing is deleted by a clock that was set ahead: it may be set back."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class MaintenanceLoop:
         store: The database to maintain.
         runner: This server's runner.
         now_ms: Clock; returns Unix milliseconds.
-        keep_days: Days after which ended jobs are deleted; None keeps them.
+        keep_days: Days after which ended jobs are deleted; None keeps them, except in projects with
+            a number of days of their own.
         every_s: Seconds between rounds.
         clock: Monotonic clock; returns seconds.
     """
@@ -62,7 +63,7 @@ class MaintenanceLoop:
         self._doubted_until = 0.0
         self._has_swept = False
         self._cleared_until: dict[str, int] = {}
-        """Time by project before which no ended job is left. The next search begins there."""
+        """By project: Unix ms before which no ended job is left. The next search begins there."""
 
     async def run(self) -> None:
         """Run a round every `every_s` seconds, for ever."""
@@ -83,7 +84,7 @@ class MaintenanceLoop:
             try:
                 await step()
             except Unavailable:
-                raise  # so would the other steps be
+                raise  # the other steps would fail in the same way
             except Exception as error:
                 # A row that cannot be deleted must not keep leases from being released.
                 log_failure("a step of maintenance failed and is retried", error)
@@ -107,7 +108,7 @@ class MaintenanceLoop:
         return passed < self._doubted_until
 
     def _steps_by_time(self) -> Iterator[Callable[[], Awaitable[object]]]:
-        """Return what ends and deletes what does not last longer than until now."""
+        """Yield the steps that end, delete or release what is due by the wall clock."""
         maintenance, now = self._store.maintenance, self._now_ms()
         yield partial(_until_done, partial(maintenance.expire_drafts, now))
         yield partial(_until_done, partial(maintenance.delete_expired_keys, now))
@@ -134,7 +135,7 @@ class MaintenanceLoop:
     async def _sweep(self) -> None:
         maintenance = self._store.maintenance
         await maintenance.delete_orphaned_results()
-        # Set before the count: one that times out must not be retried every minute.
+        # Set before the bytes are counted: a count that times out must not be retried every minute.
         self._has_swept = True
         if n_projects := await maintenance.repair_stored_bytes():
             _log.warning("corrected the stored bytes of %d projects", n_projects)
@@ -144,7 +145,7 @@ class MaintenanceLoop:
             _log.warning("corrected the fair share of %d projects", n_projects)
 
     async def _delete_by_project(self) -> None:
-        """Delete the ended jobs of projects that keep theirs only for some days."""
+        """Delete ended jobs of the projects that keep them only for some days."""
         maintenance = self._store.maintenance
         for project, days in await maintenance.retentions():
             after = self._cleared_until.get(project, 0)

@@ -1,8 +1,8 @@
 """Scheduling for pilots: workers on other machines, which pull the jobs of built-in devices.
 
-A pilot always has one pull open: a long poll that returns jobs to run and directives about those it
-holds, and counts as its heartbeat. It sends results in other requests, whose responses also carry
-new jobs, so that a busy pilot makes one request for several jobs.
+A pilot keeps one pull open: a long poll that returns jobs to run and directives about those it
+holds, and counts as its heartbeat. The pilot sends results in other requests, whose responses also
+carry new jobs, so that a busy pilot makes one request for several jobs.
 
 Requests are numbered. A claim is stored with the number of its request, and each pull says up to
 which number the pilot awaits no response. So the server releases a claim whose response was lost,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 _MAX_TASK_JOBS: Final = 16
 """Limit on tiny jobs in one task; if their process dies, all of them run again."""
 _RESPONSE_BYTES: Final = 8 << 20
-"""Bytes of circuits above which a response carries no further task."""
+"""Bytes of circuits from which on a response carries no further task."""
 _POLL_S: Final = 2.0
-"""Interval of the poll for jobs without a notification, such as those of a device whose time off
-has ended."""
+"""Longest interval of the poll for jobs without a notification, such as those of a device whose
+time off has ended."""
 _UNDELIVERED: Final = "its worker disconnected before it received the claim"
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Offer(NamedTuple):
     devices: Collection[str]
 
     def fits(self, job: Job | None) -> bool:
-        """Return whether it can run a job; True for an unknown one."""
+        """Return whether the pilot can run a job; True for None, an unknown job."""
         return job is None or (
             job.est_bytes <= self.capacity.memory_bytes and job.est_seconds <= self.capacity.seconds
         )
@@ -81,10 +81,10 @@ class _Pull:
 
     Attributes:
         offer: What its pilot can take.
-        watch: Wakes it.
-        devices: Devices that may have a job for it.
-        directives: Directives to its pilot.
-        must_poll: Whether it must read which devices have waiting jobs.
+        watch: Wakes the pull.
+        devices: Devices that may have a job for the pilot.
+        directives: Directives to the pilot.
+        must_poll: Whether the pull must read which devices have waiting jobs.
     """
 
     def __init__(self, offer: Offer, watch: Watch) -> None:
@@ -95,7 +95,7 @@ class _Pull:
         self.must_poll = True
 
     def takes(self, device: str, job: Job | None) -> bool:
-        """Return whether to wake it for a job of a device for which it was not woken yet."""
+        """Return whether to wake the pull for a job, unless it was woken for the device already."""
         offer = self.offer
         return (
             offer.tasks > 0
@@ -116,7 +116,7 @@ class PilotScheduler:
 
     Attributes:
         pull_s: Longest wait of a pull in seconds, and time within which the next one is due.
-        stale_results: Number of results that were refused because their lease was stale.
+        stale_results: Number of results and releases that were refused because of a stale lease.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class PilotScheduler:
             offer: What it can take.
             known: Leases that it reports to hold.
             stopping: Ids of the jobs that it is stopping already.
-            settled: Request number up to which it awaits no response.
+            settled: Number of the request up to which it awaits no response.
             wait_s: Seconds to wait for jobs or directives.
             is_gone: Returns whether the client has disconnected.
 
@@ -185,8 +185,8 @@ class PilotScheduler:
             left_s = deadline - time.monotonic()
             if tasks or pull.directives or left_s <= 0:
                 return Pulled(tasks, pull.directives)
-            # A pull that takes no tasks does not poll, so `_last_poll` stays old. Its time for the
-            # next poll may have passed, and this loop would then not pause.
+            # A pull that takes no tasks need not poll, so `_last_poll` may be old. If its time for
+            # the next poll had passed, this loop would not pause.
             takes_tasks = pull.offer.tasks > 0
             poll_s = self._last_poll.pause_s(self._now_ms(), _POLL_S) if takes_tasks else _POLL_S
             is_woken = await pull.watch.changed(min(left_s, poll_s))

@@ -1,7 +1,7 @@
 """Reads LLVM's bitstream container: nested blocks of records of numbers.
 
 LLVM, "LLVM Bitcode File Format". Memory and time are bounded by the input's size and `MAX_NUMBERS`;
-blocks that nobody asks for are skipped by their length.
+blocks whose items are not requested are skipped by their length.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 
 MAX_NUMBERS: Final = 2_000_000
-"""Numbers in all records that are read. A program of a megabyte has fewer."""
+"""Limit on the numbers in all records that are read. A program of a megabyte has fewer."""
 
 _END, _ENTER, _DEFINE, _UNABBREVIATED = range(4)
 _LITERAL, _FIXED, _VBR, _ARRAY, _CHAR6, _BLOB = range(6)
@@ -22,11 +22,11 @@ _BLOCK_INFO: Final = 0
 _SET_BLOCK: Final = 1
 
 Abbreviation = list[tuple[int, int]]
-"""Kind and value of each operand; the code of the record comes first."""
+"""Kind of each operand, and its width in bits or its value; the record's code comes first."""
 
 
 class Block(NamedTuple):
-    """A block: its number, where its content is in bits, and how it is written."""
+    """A block: its kind, its content as a range of bits, and the width of its abbreviation ids."""
 
     number: int
     start: int
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record: what it is, and its numbers, none of them negative."""
+    """A record: the code of its kind, and its numbers, none of them negative."""
 
     code: int
     numbers: list[int]
@@ -45,7 +45,7 @@ class Bitstream:
     """Reads blocks.
 
     Args:
-        data: The container, without its first four bytes; they hold a mark.
+        data: The container without its magic number, which is the first four bytes.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -56,12 +56,12 @@ class Bitstream:
 
     @property
     def byte(self) -> int:
-        """Position of the reader."""
+        """Position of the reader, in bytes."""
         return self._at // 8
 
     def top(self) -> Iterator[Block | Record]:
         """Yield the outermost blocks."""
-        # The mark is four bytes, so that words of 32 bits stay aligned without it.
+        # The magic number has four bytes, so words of 32 bits stay aligned without it.
         return self.items(Block(-1, 0, 8 * len(self._data), 2))
 
     def items(self, block: Block) -> Iterator[Block | Record]:
@@ -74,7 +74,7 @@ class Bitstream:
         known = self._known.get(block.number, ())
         self._counted(len(known))  # because each block copies them
         at, abbreviations = block.start, list(known)
-        # Others move the position between two steps, so it is kept here.
+        # The caller may read inner blocks between two steps, so the position is kept here.
         while at + block.width <= block.end:
             self._at = at
             what = self._fixed(block.width)
@@ -95,7 +95,7 @@ class Bitstream:
             record = self._record(what, abbreviations)
             at = self._at
             yield record
-        if block.number >= 0:
+        if block.number >= 0:  # only the outermost level has no end mark
             raise self._damaged()
 
     def _enter(self, end: int) -> Block:
@@ -108,7 +108,7 @@ class Bitstream:
         return block
 
     def _read_block_info(self, block: Block) -> None:
-        """Learn the abbreviations of other blocks."""
+        """Read the abbreviations that this block defines for other kinds of blocks."""
         at, number = block.start, -1
         while at + block.width <= block.end:
             self._at = at
@@ -194,7 +194,7 @@ class Bitstream:
         return word >> shift & (1 << width) - 1
 
     def _vbr(self, width: int) -> int:
-        """Read a number in groups of bits, the highest of which says that another one follows."""
+        """Read a number in groups of bits; the highest bit of a group says that another follows."""
         if width == 0:
             return 0
         more, value, shift = 1 << width - 1, 0, 0
@@ -210,7 +210,7 @@ class Bitstream:
         self._at = (self._at + 31) // 32 * 32
 
     def _counted(self, number: int) -> int:
-        """Return how many numbers follow; count them first: some take no bits."""
+        """Count numbers before they are read, because some take no bits; return `number`."""
         self._n_numbers += number
         if self._n_numbers > MAX_NUMBERS:
             raise LimitExceeded(f"the bitcode has more than {MAX_NUMBERS:,} numbers")

@@ -1,4 +1,4 @@
-"""Calls of QIR's base profile, as both its forms have them, and the circuit that they make.
+"""Builds a circuit from the calls of QIR's base profile, which `text` and `bitcode` read.
 
 Functions and their operands: QIR specification, "Base Profile"; the further gates are those of the
 instruction sets of PyQIR and CUDA-Q.
@@ -17,9 +17,9 @@ from qwicket.model.suggestions import did_you_mean
 from qwicket.programs.json_text import check_limit
 
 REGISTER: Final = "c"
-"""Name of the one register; QIR has none."""
+"""Name of the only register; QIR names none."""
 MAX_ANGLE: Final = 1e100
-"""Largest absolute value of an angle in radians."""
+"""Largest absolute value of an angle in radians, as in the OpenQASM readers."""
 _SHOWN_CHARS: Final = 60
 
 Value = int | float | str
@@ -27,7 +27,7 @@ Value = int | float | str
 
 
 class _Rule(NamedTuple):
-    """Operands of a gate: angles, then controls, then targets."""
+    """A flat gate, and the operands of its call: angles, then controls, then targets."""
 
     flat: str
     n_angles: int = 0
@@ -78,7 +78,7 @@ _OF_OTHER_PROFILES: Final = {
     "result_get": "results that are read while the program runs",
     "__ctl": "controls in an array",
 }
-"""What the functions with these parts in their names are for."""
+"""Parts of functions' names, and what such functions are for."""
 
 
 _REQUIRED_QUBITS: Final = ("required_num_qubits", "num_required_qubits", "requiredQubits")
@@ -96,7 +96,7 @@ class _Pending(NamedTuple):
 class CircuitBuilder:
     """Makes a circuit from the calls of an entry point, one after another.
 
-    Errors have no place: the readers know it.
+    Its errors do not say where in the program they are; the readers add that.
 
     Args:
         limits: Bounds on qubits, classical bits and operations.
@@ -124,7 +124,7 @@ class CircuitBuilder:
         Args:
             name: Name of the function.
             values: Its operands.
-            returned: Name of the variable that gets its result; empty for none.
+            returned: Name of the variable that gets the call's result; empty for none.
 
         Raises:
             InvalidProgram: The function is not known, or an operand is wrong.
@@ -148,10 +148,10 @@ class CircuitBuilder:
         self._check_operations(len(self._ops))
 
     def circuit(self) -> QubitCircuit:
-        """Return the circuit. One that measures nothing measures every qubit, as IonQ does.
+        """Return the circuit. Without measurements, every qubit is measured at the end, as by IonQ.
 
         Raises:
-            InvalidProgram: A measured result is not recorded although its qubit is used again.
+            InvalidProgram: A result is not recorded although a gate uses its qubit afterwards.
             LimitExceeded: A limit is exceeded.
         """
         self._width = max(self._width, 1)
@@ -162,7 +162,7 @@ class CircuitBuilder:
         clbits: dict[Value, list[int]] = {}
         for clbit, result in enumerate(order):
             clbits.setdefault(result, []).append(clbit)
-        # Counted first: a result that is recorded often is measured as often.
+        # Counted before they are made: a result that is recorded n times is measured n times.
         n_copies = [len(clbits.get(op.result, ())) for op in self._ops if isinstance(op, _Pending)]
         self._check_operations(len(self._ops) - len(n_copies) + sum(n_copies))
         registers = (Register(REGISTER, len(order)),)
@@ -178,7 +178,7 @@ class CircuitBuilder:
     def _measured(self, clbits: Mapping[Value, Sequence[int]]) -> Iterator[Op]:
         """Yield the operations, with measurements of recorded results only.
 
-        A measurement that nobody records changes no outcome unless its qubit is used again.
+        A measurement without a record changes no outcome unless its qubit is used again.
         """
         dropped: dict[int, Value] = {}
         for op in self._ops:

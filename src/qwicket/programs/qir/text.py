@@ -1,7 +1,7 @@
 """Reader of QIR as LLVM's text: one function of straight calls with constant operands.
 
-Reads only what the base profile can contain, in one pass without recursion: types, attributes and
-metadata are skipped, and every other instruction than a call is refused by its name.
+Reads only what the base profile can contain, in linear time without recursion. Types and metadata
+are skipped. Every instruction is refused except calls, `ret`, and `br` to the next block.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from qwicket.model.limits import Limits
 from qwicket.programs.qir.calls import CircuitBuilder, Value, shown
 
 MAX_TOKENS: Final = 650_000
-"""Words, numbers and signs of one text. A megabyte of calls has fewer."""
+"""Limit on the words, numbers and signs of one text. A megabyte of calls has fewer."""
 
 # Every quantifier is possessive or bounded by what follows, so that a text of n characters costs
-# O(n). `(?s:.)` at the end takes any character: the match never fails.
+# O(n). `(?s:.)` takes any other character, so the match never fails.
 _TOKEN: Final = re.compile(
     r"""
     (?: \s++ | ;[^\n]*+ )*+
@@ -44,7 +44,7 @@ _INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _OPENING: Final = frozenset("([{<")
 _CLOSING: Final = frozenset(")]}>")
 _SECTIONS: Final = frozenset({"source_filename", "target", "module", "declare"})
-"""Words that begin a section of a module that says nothing about the circuit."""
+"""First words of a module's sections that say nothing about the circuit."""
 _FLOATS: Final = frozenset({"double", "float"})
 _CALL_WORDS: Final = frozenset({"call", "tail", "notail", "musttail"})
 _OPERAND_WORDS: Final = frozenset(
@@ -100,7 +100,7 @@ class TextReader:
     # --- the module -------------------------------------------------------------------------------
 
     def _module(self) -> int:
-        """Read all except the body of the entry point; return where that is."""
+        """Read all except the body of the entry point; return the index of its first token."""
         tokens, body = self._tokens, 0
         while (word := tokens[self._at]) != "":
             if word == "define":
@@ -125,7 +125,7 @@ class TextReader:
         return is_named or token in _SECTIONS or token in ("define", "attributes")
 
     def _header(self) -> int:
-        """Read a definition; return where its body begins."""
+        """Read a definition but skip its body; return the index of the body's first token."""
         tokens, start = self._tokens, self._at
         while tokens[self._at][:1] != "@":
             self._expect_more("the name of a function")
@@ -219,7 +219,7 @@ class TextReader:
         values = self._operands()
         while tokens[self._at][:1] == "#":
             self._at += 1
-        # The error of a call is at its beginning.
+        # Errors of the builder point to the beginning of the call.
         end, self._at = self._at, start
         builder.add(name, values, returned)
         self._at = end
@@ -297,7 +297,7 @@ class TextReader:
         self._at += 1
 
     def _skip_brackets(self) -> None:
-        """Go behind the bracket that closes the one here; kinds need not agree."""
+        """Skip from an opening bracket past its closing one, whose kind is not compared."""
         depth = 0
         while True:
             token = self._tokens[self._at]

@@ -21,7 +21,8 @@ def add_gate(ops: list[Op], instruction: Instruction) -> None:
     """Append a gate whose qubits exist and are all different.
 
     Raises:
-        FieldError: There is no such gate, or it takes other qubits or parameters.
+        FieldError: The gate is unknown, takes another number of qubits or parameters, or has an
+            invalid angle.
     """
     name, qubits = instruction.name, instruction.qubits
     gate = _GATES.get(name) or _many(name, len(qubits))
@@ -44,7 +45,7 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
     for index, value in enumerate(instruction.params):
         if not isinstance(value, float):
             raise FieldError("params must be numbers", f"params[{index}]")
-        # The sums and differences below must stay finite. NaN, of QPY, fails every comparison.
+        # The sums and differences below must stay finite. NaN, possible in QPY, fails, too.
         if not abs(value) <= MAX_ANGLE:
             raise FieldError(f"params has an angle above {MAX_ANGLE:g}", f"params[{index}]")
         angles.append(value)

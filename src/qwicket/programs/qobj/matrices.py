@@ -1,4 +1,4 @@
-"""The instructions `unitary` and `initialize`: their matrix or state is checked and made gates."""
+"""Converts the instructions `unitary` and `initialize` to gates, and checks their parameters."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from qwicket.programs.json_text import FieldError, check_limit
 from qwicket.programs.qobj.wire import Instruction
 
 _TOLERANCE: Final = 1e-8
-"""Tolerance of each entry of U U† from the identity, and of a norm from 1, as in Qiskit."""
+"""Tolerance of each entry of U U† from the identity, and of a squared norm from 1."""
 
 _LETTERS: Final = {"0": "", "1": "x", "+": "h", "-": "x h", "r": "h s", "l": "h sdg"}
 """The gates that make each state of one qubit from |0⟩."""
 
 
 def unitary(instruction: Instruction, limits: Limits) -> Gate:
-    """Return a matrix as a gate; the first qubit is the least significant bit of its index.
+    """Return a matrix as a gate; the first qubit is the least significant bit of row and column.
 
     Raises:
-        FieldError: The matrix is not unitary, or has the wrong size.
+        FieldError: There are no qubits, or the parameter is not a unitary matrix of their size.
         LimitExceeded: The matrix acts on too many qubits.
     """
     params, qubits = instruction.params, instruction.qubits
@@ -53,7 +53,7 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
         limits: Bounds on the number of operations.
 
     Raises:
-        FieldError: The amplitudes are not a normalised state of the qubits.
+        FieldError: The parameters are not a normalised state of the qubits.
         LimitExceeded: The preparation needs too many operations.
     """
     qubits, params = instruction.qubits, instruction.params
@@ -63,20 +63,20 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
     letters = [value for value in params if isinstance(value, str)]
     if params and len(letters) == len(params):
         yield from _labelled("".join(letters), qubits)
-    # Not an amplitude: even one qubit has two.
+    # A single number is not an amplitude: even one qubit has two.
     elif len(params) == 1:
         yield from _numbered(_numbers(params, "params")[0], qubits)
     else:
         # Bounded first, because 2^n of thousands of qubits is a number of thousands of digits.
         if len(qubits) > 62 or len(params) != 1 << len(qubits):
             raise FieldError(f"takes 2^{len(qubits)} amplitudes, not {len(params)}", "params")
-        # A state needs about one gate for each amplitude.
+        # Checked first: a state without zeros needs about two or three gates for each amplitude.
         check_limit("operations", n_ops + len(params), limits.programs.operations, " or more")
         yield from prepare_state(_amplitudes(params), qubits)
 
 
 def _numbers(values: Sequence[object], field: str) -> list[complex]:
-    """Read real and complex numbers of any size."""
+    """Return real and complex numbers, without a bound on their size."""
     found = []
     for index, value in enumerate(values):
         match value:
@@ -193,7 +193,7 @@ def _turns(
 
 
 def _flips(bits: int, qubits: Sequence[int], n_controls: int) -> Iterator[Gate]:
-    """Flip the controls that stand for some bits."""
+    """Flip the controls whose bits are set."""
     for place, qubit in enumerate(qubits[len(qubits) - n_controls :]):
         if bits >> place & 1:
             yield Gate("x", (qubit,))

@@ -1,4 +1,4 @@
-"""Experiments as OpenQASM 2, for people, where the language can express them."""
+"""Writes experiments as OpenQASM 2 for people to read, where the language can express them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class _NotExpressible(Exception):
 def to_openqasm2(source: bytes) -> list[str | None]:
     """Return each experiment of a document that `read` accepted, None if it cannot be expressed.
 
-    A condition can be expressed if it compares one whole register. Delays are left out, because
-    they have no effect in a simulation.
+    A condition can be expressed if it tests one whole register for equality. Delays are left out,
+    because they have no effect in a simulation.
     """
     qobj = wire.decoder.decode(source)
     found: list[str | None] = []
@@ -76,7 +76,7 @@ def _size(name: str, qobj: wire.Qobj, experiment: wire.Experiment, used: Sequenc
 
 
 def _cregs(experiment: wire.Experiment, n_slots: int) -> list[tuple[str, int]]:
-    """Return the registers of the header if they make up the memory, else one."""
+    """Return the header's registers if they make up the memory, else one; none without memory."""
     header = experiment.header
     try:
         sizes = _sizes_decoder.decode(header.creg_sizes if header else b"[]")
@@ -89,7 +89,7 @@ def _cregs(experiment: wire.Experiment, n_slots: int) -> list[tuple[str, int]]:
 
 
 def _test(instruction: wire.Instruction, cregs: Sequence[tuple[str, int]]) -> str:
-    """Return the condition of a test, if it is on one whole register."""
+    """Return a test of one whole register as the beginning of a statement, `if(…) `."""
     mask, value = int(instruction.mask or "0", 16), int(instruction.val or "0", 16)
     first = 0
     for name, size in cregs:

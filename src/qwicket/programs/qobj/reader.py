@@ -1,7 +1,7 @@
 """Reader of Qobj documents: each experiment becomes one circuit.
 
-It reads configuration, memory and order. `gates`, `matrices` and `registers` define the meaning of
-instructions; `settings` reads shots, seed and headers.
+Reads sizes, memory and the order of instructions. `gates`, `matrices` and `registers` define the
+meaning of instructions; `settings` reads shots, seed and headers.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
     Args:
         source: JSON text.
-        limits: Bounds on bytes, circuits, qubits, classical bits and operations. A condition counts
-            once for each bit that it reads, a matrix once for each of its entries.
+        limits: Bounds on bytes, circuits, qubits, classical bits and operations. The bits that
+            conditions read and the entries of matrices also count as operations.
 
     Returns:
         One circuit per experiment. Classical bit i is memory slot i; the registers are those that
@@ -57,7 +57,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         raise InvalidProgram("experiments is empty", field="experiments")
     _check_config("config", qobj.config)
     check_limit("circuits", len(qobj.experiments), limits.programs.circuits)
-    # A first count without unrolling, so that a document that is far too long is refused at once.
+    # A first count of instructions, so that a document that is far too long is refused at once.
     n_ops = sum(len(experiment.instructions) for experiment in qobj.experiments)
     check_limit("operations", n_ops, limits.programs.operations)
     circuits = []
@@ -147,7 +147,7 @@ class _Reader:
         if bit < 0:
             raise FieldError(f"conditional {bit} is below 0", "conditional")
         condition = self._registers.condition(bit)
-        # Collected apart, because the branch before them must know how many it skips.
+        # Collected separately: the branch that precedes the operations states how many it skips.
         self._ops = []
         self._run(instruction, place, condition)
         guarded, self._ops = self._ops, ops
@@ -237,7 +237,7 @@ def _twice(numbers: tuple[int, ...]) -> int:
 
 
 def _check_config(at: str, config: Config) -> None:
-    """Refuse settings that would give other results than the requested ones."""
+    """Refuse settings that change results and that the reader does not support."""
     if config.meas_level not in (None, _BITS):
         text = f"{at}.meas_level must be {_BITS}, not {config.meas_level}: outcomes are bits"
         raise InvalidProgram(text, field=f"{at}.meas_level")
@@ -247,7 +247,7 @@ def _check_config(at: str, config: Config) -> None:
 
 
 def _registers(header: Header | None, n_slots: int, limits: Limits) -> tuple[Register, ...]:
-    """Return the registers of a header if they make up the memory, else one.
+    """Return the registers of a header if they make up the memory, else one; none without memory.
 
     Only the client that wrote a header knows its meaning, so nothing in it is refused.
     """

@@ -2,8 +2,8 @@
 
 A measurement writes the same bit to a memory slot and to a register bit; `bfunc` writes the result
 of a test of register bits. Engines keep memory only, so a register bit is read from the slot that
-still has its value. Qiskit tests right before the instruction that depends on it, where there
-always is such a slot.
+still has its value. Qiskit writes each test right before the instruction that depends on the test,
+so there always is such a slot.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Registers:
         return known is not None and known == (_is_bit(slot), self._written.get(slot))
 
     def bfunc(self, bit: int, mask: str, relation: str, val: str, place: int) -> int:
-        """Record a test of the register's bits under a mask; return how many these are.
+        """Record a test of the register's bits under a mask; return how many bits the mask selects.
 
         Raises:
-            FieldError: The test makes no sense, or reads what memory does not hold.
+            FieldError: Mask, relation or value is invalid, or a bit that is read is in no slot.
             LimitExceeded: The test reads too many bits.
         """
         if relation not in ("==", "!="):
@@ -111,7 +111,7 @@ class Registers:
     ) -> None:
         """Record a test of slots as the value of a register bit."""
         is_negated = relation == "!="
-        # If `val` has a 1 outside of the mask, or where the register is 0, they are never equal.
+        # A 1 in `val` outside of the mask, or where the register is 0, is never matched.
         test: RegisterTest | bool = is_negated
         if sum(values) == n_ones:
             value = sum(1 << k for k, is_one in enumerate(values) if is_one)

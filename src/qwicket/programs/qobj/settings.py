@@ -131,6 +131,6 @@ def _own(outer: T | None, inner: T | None) -> T | None:
 
 
 def _check_header(header: msgspec.Raw, at: str) -> None:
-    # The first byte is enough: the decoder has checked that it is JSON, without blanks before it.
+    # The first byte is enough: the decoder has checked the JSON and removed blanks before it.
     if bytes(header)[:1] != b"{":
         raise InvalidProgram(f"{at} must be an object", field=at)

@@ -1,4 +1,4 @@
-"""The document as typed structs, which name only the fields that the reader needs."""
+"""Qobj documents as typed structs, which name only the fields that the readers need."""
 
 from __future__ import annotations
 
@@ -90,7 +90,10 @@ def place(experiment: int, instruction: int, name: str) -> str:
 
 
 def place_of_path(source: bytes, path: str) -> str:
-    """Return `place` for a path such as `experiments[0].instructions[3].params[1]`."""
+    """Return `place` for a path such as `experiments[0].instructions[3].params[1]`.
+
+    A path outside of instructions has less: that of the experiment, or nothing.
+    """
     found = _PATH.match(path)
     if found is None:
         return ""
