@@ -1,8 +1,4 @@
-"""Checks of `qwicket doctor`: each yields findings.
-
-They change nothing, except that opening a database applies missing migrations, and on PostgreSQL
-creates missing tables.
-"""
+"""Checks of `qwicket doctor`: each yields findings, and none changes anything."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def doctor(
     --deep reads every job and result, which takes about 10 s for a million small jobs. Servers may
     run, and do not wait.
 
-    Problems are marked ✗ and make the exit status 1; warnings are marked !. The command prints no
-    secrets. It changes nothing, except that it upgrades a database of an older version of Qwicket.
+    Problems are marked ✗ and make the exit status 1; warnings are marked !. The command changes
+    nothing and prints no secrets.
     """
     from qwicket.cli import diagnostics
 

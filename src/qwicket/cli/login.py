@@ -299,7 +299,8 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
 def _store_token(target: _Profile, secret: str) -> None:
     """Write the token, and the profile if it is new.
 
-    Only the user can read the token's file, and a new file of profiles; an old one keeps its mode.
+    Only the user can read the token's file, and a file of profiles that is written as a whole. One
+    that is only added to keeps its mode.
     """
     try:
         target.token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -70,7 +70,7 @@ class KeyPairs:
         """Read the master keys, and compare them with those that the database knows.
 
         Raises:
-            InvalidRequest: The file is malformed, or users outside its group may access it.
+            InvalidRequest: The file is malformed, or users other than its owner may access it.
             Unavailable: The file cannot be read, or the database knows other keys.
         """
         if self._path is None:

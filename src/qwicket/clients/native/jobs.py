@@ -242,7 +242,7 @@ class Job(JobView):
     def delete(self) -> None:
         """Delete the job with its program and its result. The job must have ended.
 
-        Nothing happens if the job does not exist any more, or if this token has no access to it.
+        Nothing happens if the job does not exist any more.
 
         Raises:
             ApiError: The job has not ended; or it was read as an administrator, and belongs to
