@@ -114,7 +114,10 @@ class KubernetesSite:
         # In a pod `verify` is the path of a certificate. Kubernetes replaces the token of a running
         # pod, so each request reads the file.
         if self._session.verify is not True:
-            token = (_POD_FILES / "token").read_text().strip()
+            try:
+                token = (_POD_FILES / "token").read_text().strip()
+            except OSError as error:
+                raise SiteError(f"{_POD_FILES}/token cannot be read: {error.strerror}") from None
             options["headers"] = {"Authorization": f"Bearer {token}"}
         try:
             response = self._session.request(

@@ -124,6 +124,7 @@ class Parser(ExpressionParser):
         text = word = self._texts[self.at]
         # A name such as `pragmatic` is no pragma.
         if self._takes_pragmas and text.lstrip("#").startswith("pragma") and not is_name(text):
+            self._check_place("pragma")
             self.at += 1
             return Pragma(text, self.at - 1)
         reader = self._readers.get(text)
@@ -436,8 +437,9 @@ class Parser(ExpressionParser):
                     raise self.tokens.expected_error(self.at, "'}' at the end of the block")
                 statements.append(self.statement())
                 self.skip_blanks()
-        else:
-            self.skip_blanks()
+        else:  # an empty statement is none: `if (c) ; x q;` would make `x` conditional
+            while self.version == 3 and self._texts[self.at][:1] == "\n":  # an annotation
+                self.at += 1
             statements.append(self.statement())
         self._blocks -= 1
         return tuple(statements)

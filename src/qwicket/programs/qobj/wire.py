@@ -102,6 +102,6 @@ def place_of_path(source: bytes, path: str) -> str:
     try:
         experiments = _names_decoder.decode(source).experiments
         name = experiments[int(found[1])].instructions[int(found[2])].name
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, IndexError):  # also of another key `experiments`
         return f"{found[0]}: "
     return place(int(found[1]), int(found[2]), name)

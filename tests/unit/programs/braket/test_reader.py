@@ -202,6 +202,11 @@ def test_shots_of_noise_follow_its_density_matrix() -> None:
         (BELL + result("expectation x(q[0])", "expectation z(q[0])"), 9, "different bases"),
         ("bit b;" + BELL + "b = measure q[0];\n" + result("probability"), 9, "no 'measure'"),
         (BELL + "#pragma braket unitary([[1, 1], [0, 1]]) q[0]", 1, "not unitary"),
+        (
+            BELL + "gate g a {\n#pragma braket unitary([[0, 1], [1, 0]]) q[0]\n}\ninv @ g q[0];",
+            1,
+            "'pragma' is not allowed in a gate body",
+        ),
         (BELL + "#pragma braket unitary([[1, 0], [0, 1]]) q[0], q[1]", 1, "1 qubits"),
         (BELL + "#pragma braket noise bit_flip(2) q[0]", 1, "probabilities"),
         (BELL + "#pragma braket noise bit_flip(0.1, 0.2) q[0]", 1, "1 parameters"),

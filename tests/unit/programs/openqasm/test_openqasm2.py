@@ -174,6 +174,7 @@ WRONG = [
     ("gate g a { measure a -> c[0]; }", "line 4, column 12: 'measure' is not allowed"),
     ("gate g a { reset a; }", "line 4, column 12: 'reset' is not allowed in a gate body"),
     ("gate g a { if(c==1) x a; }", "line 4, column 12: 'if' is not allowed in a gate body"),
+    ("if(c==1) ; x q[0];", "line 4, column 10: expected a statement, found ';'"),
     ("gate g a { x a;", "line 4, column 16: expected '}' at the end of the block"),
     ("gate g { }", "line 4, column 8: expected the qubits of the gate, found '{'"),
     ("gate g(a,a) b { }", "line 4, column 10: 'a' is there twice"),

@@ -99,3 +99,10 @@ def test_document_of_a_wrong_kind_is_refused(text: bytes, said: str, field: str 
     found, at = refusal(text)
     assert found.startswith(said)
     assert field is None or at == field
+
+
+def test_an_error_in_the_first_of_two_lists_of_experiments_has_a_place() -> None:
+    wrong = source(experiment({"name": "h", "qubits": 0})).decode()
+    text = wrong.removesuffix("}") + ', "experiments": []}'
+    detail, _field = refusal(text.encode())
+    assert detail.startswith("experiments[0].instructions[0]: ")
