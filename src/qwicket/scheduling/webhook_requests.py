@@ -177,7 +177,10 @@ class WebhookClient:
             AddressNotAllowed: One of them is not public.
             socket.gaierror: The name cannot be resolved.
         """
-        entries = await asyncio.shield(self._lookup(host, port))
+        try:
+            entries = await asyncio.shield(self._lookup(host, port))
+        except UnicodeError:  # a label of the name is empty or has more than 63 characters
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in entries))
         if not self.is_private_allowed and not all(map(is_public, addresses)):
             raise AddressNotAllowed

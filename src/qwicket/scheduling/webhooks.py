@@ -89,7 +89,7 @@ class WebhookSender:
             stop()
 
     def _on_change(self, change: JobChange) -> None:
-        if self._store.webhooks.exist and not change.is_renamed:
+        if self._store.webhooks.exist and not change.keeps_state:
             self._woken.set()
 
     async def _wait(self, pause_s: float) -> None:

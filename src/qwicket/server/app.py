@@ -101,6 +101,7 @@ class App:
         self._access: AccessLog | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._remotes: list[RemoteDevice] = []
+        self._claiming: list[Dispatcher | RemoteDevice] = []
         self._pass_through: dict[str, PassThrough] = {}
         self._is_ready = False
         self._monotonic = time.monotonic  # in a test bed that of its clock
@@ -127,16 +128,14 @@ class App:
         """Become unready, stop claiming jobs, and end every long poll now."""
         self._is_ready = False
         if self._store is not None:
-            self._dispatcher.stop_claiming()
-            for remote in self._remotes:
-                remote.stop_claiming()
+            for each in self._claiming:
+                each.stop_claiming()
             self._store.changes.close()
 
     def release_running(self) -> None:
         """Return running jobs to the queue at once, after a second signal."""
-        self._dispatcher.release_running()
-        for remote in self._remotes:
-            remote.release_running()
+        for each in self._claiming:
+            each.release_running()
 
     async def start(self) -> None:
         """Open the store, and queue again the jobs that ran when the last server ended.
@@ -291,8 +290,10 @@ class App:
         self._heartbeat.start()
         if not settings.no_dispatch:
             self._dispatcher.start()
+            self._claiming.append(self._dispatcher)
             for remote in self._remotes:
                 await remote.start()
+                self._claiming.append(remote)
         if cluster is not None:
             cluster.on_resize(lambda: self._resize(cluster.slots))
             self._resize(cluster.slots)

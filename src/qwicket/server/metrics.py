@@ -102,7 +102,7 @@ class Metrics:
     def changed(self, change: JobChange) -> None:
         """Count the end of a job that this server wrote; others count theirs."""
         job = change.row
-        if job is None or change.is_renamed or job.state not in FINAL or job.ended_at is None:
+        if job is None or change.keeps_state or job.state not in FINAL or job.ended_at is None:
             return
         self.ended[job.device, job.state.value] += 1
         if job.started_at is not None and job.queued_at is not None:

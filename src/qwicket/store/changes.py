@@ -34,8 +34,9 @@ class JobChange(NamedTuple):
     device: str
     row: Job | None = None
     """The job as it was written, if this server wrote it."""
-    is_renamed: bool = False
-    """Whether only the name or tags changed."""
+    keeps_state: bool = False
+    """Whether the state is as before: only the name or tags changed, or the end of an exam showed
+    the results of a job that had not completed. It is no event."""
     results: Sequence[PartResult] | None = None
     """Results of the job, if this change ended it and they are small."""
     written_at: int = 0

@@ -414,7 +414,7 @@ class Jobs(Operations):
         """
         column = None if tags is None else rows.from_texts(tags)
         row = tx.one("job_set_name_and_tags", job=job, name=name, tags=column, now_us=now * 1000)
-        return record(tx, existing(row, "There is no such job."), now, is_renamed=True)
+        return record(tx, existing(row, "There is no such job."), now, keeps_state=True)
 
     @scan
     def packed(tx: Tx, jobs: Sequence[str]) -> dict[str, PackedProgram]:
@@ -498,7 +498,7 @@ def record(
     row: Row,
     now: int,
     *,
-    is_renamed: bool = False,
+    keeps_state: bool = False,
     results: Sequence[PartResult] | None = None,
 ) -> Job:
     """Return a written row as a job, and publish the change with small results.
@@ -511,7 +511,7 @@ def record(
         change = JobChange(job.id, job.version, JobState.RUNNING, job.device, written_at=now)
     else:
         shown = (job.id, job.version, job.state, job.device)
-        change = JobChange(*shown, job, is_renamed, results, now)
+        change = JobChange(*shown, job, keeps_state, results, now)
     tx.changed(change)
     return job
 

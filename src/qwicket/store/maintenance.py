@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import KEY_LIFE_MS
+from qwicket.model.states import JobState
 from qwicket.store import fair_share
 from qwicket.store.jobs import Jobs, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
@@ -91,8 +92,10 @@ class Maintenance(Operations):
     @write
     def _release_results(tx: Tx, now: int) -> int:
         due = tx.all("job_withheld_due", now=now, limit=_JOBS_AT_ONCE)
-        for (job,) in due:
-            record(tx, tx.all("job_release_results", job=job, now_us=1000 * now)[0], now)
+        for job, state in due:
+            (row,) = tx.all("job_release_results", job=job, now_us=1000 * now)
+            # Only the end of a completed job has been published as running until now.
+            record(tx, row, now, keeps_state=state != JobState.COMPLETED)
         return len(due)
 
     async def delete_expired_job_shares(self, now: int) -> int:

@@ -178,7 +178,7 @@ def record_events(tx: Tx, changes: Iterable[JobChange]) -> None:
     for change in changes:
         job = change.row
         event = EVENTS.get(change.state)
-        if job is None or event is None or change.is_renamed or not tx.has_webhooks:
+        if job is None or event is None or change.keeps_state or not tx.has_webhooks:
             continue
         tx.run(
             "webhook_event_add",

@@ -71,6 +71,14 @@ def test_an_address_is_recognised_in_all_spellings(host: str, address: str | Non
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("host", ["a..invalid", f"{'a' * 64}.invalid"])
+async def test_a_name_that_cannot_be_one_is_an_attempt_that_failed(host: str) -> None:
+    client = WebhookClient(is_private_allowed=True, timeout_s=5.0)
+    response = await client.send(WebhookKeys(f"https://{host}/", SECRET, None), "msg", b"{}")
+    assert not response.is_success
+
+
+@pytest.mark.anyio
 async def test_a_slow_name_server_delays_only_its_own_receivers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -58,7 +58,7 @@ def test_a_job_that_goes_on_is_not_counted(metrics: Metrics, state: JobState) ->
 
 
 def test_neither_a_new_name_nor_what_another_server_ended_is_counted(metrics: Metrics) -> None:
-    metrics.changed(changed(JOB, is_renamed=True))
+    metrics.changed(changed(JOB, keeps_state=True))
     metrics.changed(changed(None))
     assert "jobs_ended_total{" not in text(metrics)
 

@@ -518,7 +518,7 @@ async def test_only_a_new_name_is_published_as_a_rename(store: Store, ada: Token
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
     await store.jobs.set_name_and_tags(job.id, name="b", tags=None, now=NOW)
-    assert [change.is_renamed for change in heard] == [False, False, True]
+    assert [change.keeps_state for change in heard] == [False, False, True]
 
 
 async def test_each_commit_is_reported_with_the_number_of_database_errors(

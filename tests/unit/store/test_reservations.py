@@ -315,6 +315,22 @@ async def test_a_withheld_job_runs_for_its_readers_until_maintenance_releases_it
     ]
 
 
+async def test_the_end_of_a_job_without_results_is_published_once(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, withheld_until=END)
+    published: list[JobChange] = []
+    stop = store.changes.listen(published.append)
+    await store.jobs.cancel(job.id, actor=ada.account, now=NOW)
+    assert await store.maintenance.release_results(END) == 1
+    stop()
+    await asyncio.sleep(0)
+    assert [(each.state, each.keeps_state) for each in published] == [
+        (JobState.CANCELLED, False),
+        (JobState.CANCELLED, True),  # so that viewers read it again, and webhooks say nothing
+    ]
+
+
 async def test_a_list_of_running_jobs_has_those_that_are_withheld(
     store: Store, ada: Token, runner: str
 ) -> None:

@@ -46,7 +46,7 @@ def connections(url: str) -> urllib3.PoolManager:
 
 
 def connected(url: str, timeout_s: float) -> HTTPConnection:
-    """Return an open connection to the server of `url`, for another protocol than HTTP.
+    """Return an open connection to the server of `url`, for a protocol in which clients speak first.
 
     It uses the same proxy, through a tunnel, and the same certificates as `connections`.
 

@@ -33,7 +33,7 @@ returning {job};
 
 -- name: job_withheld_due
 -- Ended jobs whose results must be shown now; index job_withheld.
-select id from job
+select id, state from job
 where withheld_until <= :now and state in ('completed', 'failed', 'cancelled')
 limit :limit;
 

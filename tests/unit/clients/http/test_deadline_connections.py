@@ -201,7 +201,7 @@ def test_a_connection_for_another_protocol_goes_through_a_proxys_tunnel(
         connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
         if scheme == "https":
             connection.sock = tls.wrap_socket(connection.sock, server_side=True)
-        connection.send(b"the lab's own words")
+        connection.send(connection.sock.recv(100))
         connection.sock.close()
 
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
@@ -209,7 +209,8 @@ def test_a_connection_for_another_protocol_goes_through_a_proxys_tunnel(
         monkeypatch.setenv(f"{scheme}_proxy", proxy.url.replace("://", "://ada:pass%40word@"))
         url = f"{scheme}://lab.invalid" + (place if place == ":9" else "")
         with closing(connected(url, 5.0)) as connection:
-            assert connection.sock.recv(100) == b"the lab's own words"
+            connection.sock.sendall(b"words of another protocol")
+            assert connection.sock.recv(100) == b"words of another protocol"
         (request,) = proxy.requests
     assert (request.method, request.path) == ("CONNECT", f"lab.invalid{place}")
     expected = urllib3.make_headers(proxy_basic_auth="ada:pass@word")["proxy-authorization"]
