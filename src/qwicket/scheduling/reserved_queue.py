@@ -24,7 +24,8 @@ class ReservedStarts(NamedTuple):
     Attributes:
         jobs: Start of each waiting job, in the order of the starts.
         next_s: Start of a job submitted now for a project without a reservation.
-        own_s: By the id of a reservation: start of a job submitted now for one of its projects.
+        own_s: By the id of a window: start of a job submitted now for one of the projects that the
+            window permits; meaningless for a maintenance window, which permits none.
     """
 
     jobs: dict[str, float]
@@ -47,7 +48,7 @@ def simulate(
             decides whether a job would run into a window.
         free_in: Seconds until each worker slot is free; at least one slot.
         now_ms: Unix time in milliseconds.
-        weight_per_s: Present weight of one second of use.
+        weight_per_s: Present weight of one second of use (`model/fair_share.py`).
     """
     return _Simulation(state, estimates, free_in, now_ms, weight_per_s).run()
 
@@ -94,7 +95,7 @@ class _Simulation:
             at_s = self._free_in[0]
             self._return_due(at_s)
             job = self._next(at_s)
-            if job is None:  # all wait for something: nothing starts before that
+            if job is None:  # windows delay all jobs: go on to the first possible start
                 if self._aside:
                     heapq.heapreplace(self._free_in, max(at_s, self._aside[0][0]))
                 continue
@@ -138,7 +139,7 @@ class _Simulation:
         heapq.heappush(self._aside, (until_s, next(self._numbers), project, job))
 
     def _return_due(self, at_s: float) -> None:
-        """Put back, in their former order, what was set aside until now."""
+        """Put back, in their former order, the jobs and projects that were set aside until now."""
         self._running = [each for each in self._running if each[0] > at_s]
         due = []
         while self._aside and self._aside[0][0] <= at_s:

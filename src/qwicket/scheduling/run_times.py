@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from qwicket.store import EndedJob, QueueState
 
 _OVERHEAD_S: Final = 0.25
-"""Overhead that is plausible before any job has completed, in seconds."""
+"""Standard deviation of the overhead that is expected before any job has completed, in seconds."""
 _RATIO_ERROR: Final = 3.0
-"""Deviation of the ratio from 1 that is plausible before any job has completed."""
+"""Standard deviation of the ratio, around 1, that is expected before any job has completed."""
 _RATIOS: Final = (0.01, 100.0)
-"""Bounds of measured over estimated run times, against outliers and clocks that are set."""
+"""Bounds of measured over estimated run times, against outliers and changes of the clock."""
 
 
 class RunTimes(NamedTuple):
     """Run times as a linear function of the estimates.
 
     Attributes:
-        overhead_s: What each job takes beside its estimate, such as the wait for its task.
+        overhead_s: What each job takes beside its estimate, in seconds.
         ratio: Run time per estimated second.
     """
 
@@ -45,10 +45,10 @@ class RunTimes(NamedTuple):
 def fit(recent: Sequence[EndedJob]) -> RunTimes:
     """Fit overhead and ratio to completed jobs by weighted least squares.
 
-    The weight of a job falls with its estimate, so that without an overhead the ratio is that of
-    the sums of measured and estimated run times. Jobs with equal estimates determine only one of
-    the two numbers. Normal priors around an overhead of 0 and a ratio of 1 then decide: the excess
-    of tiny jobs is overhead, that of jobs of a second is the ratio.
+    The weight of a job falls with its estimate, so that without an overhead the ratio is about that
+    of the sums of measured and estimated run times. Jobs with equal estimates determine only one of
+    the two numbers. Normal priors around an overhead of 0 and a ratio of 1 then decide: time that
+    tiny jobs take beyond their estimates raises the overhead, that of jobs of a second the ratio.
     """
     minimum, maximum = _RATIOS
     weights, moments, squares = 1 / _OVERHEAD_S**2, 0.0, 1 / _RATIO_ERROR**2

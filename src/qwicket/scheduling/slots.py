@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """Slots that are given out in the order of the requests; a semaphore cannot shrink.
+    """Slots that are given out in the order of the requests.
 
-    When a cluster loses workers, slots in use stay in use until they are released.
+    `asyncio.Semaphore` cannot shrink. Here, when the number of slots falls below that of the taken
+    ones, these stay taken until they are released.
 
     Args:
         count: Returns how many slots there are now; call `resize` after a change.
@@ -35,7 +36,7 @@ class Slots:
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled():  # it was given a slot at the same time
+            if not waiter.cancelled():  # the waiter was given a slot at the same time
                 self.release()
             raise
 
@@ -74,7 +75,7 @@ class Slots:
     async def _release_and_wait(
         self, seconds: float, stop: asyncio.Event, group: set[asyncio.Future[Any]]
     ) -> None:
-        """Give back a slot, wait for one after `seconds`; `group` holds the waiter meanwhile."""
+        """Release a slot, pause for `seconds`, wait for a slot; `group` holds the waiter then."""
         self.release()
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
@@ -94,12 +95,12 @@ class Slots:
                 self.take()
 
     def resize(self) -> None:
-        """Give out free slots, after the number has changed."""
+        """Give free slots to waiters. Must be called after the number of slots has changed."""
         while self._waiting and self._n_taken < self._count():
             self._give(self._waiting.popleft())
         if not self._count():
             for waiter in self._lenders:
-                self._give(waiter)  # to give its job back is better than to wait
+                self._give(waiter)  # so that its caller can return the job to the queue
 
     def _give(self, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():  # else it was cancelled while it waited, or has its slot

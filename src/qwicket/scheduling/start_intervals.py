@@ -1,8 +1,8 @@
 """Intervals of start times: how much earlier or later than expected a waiting job may start.
 
-The interval contains the start with a probability of 80 %. Its width has four sources, all measured
-on the device: the spread of run times around their estimates, the age of the running jobs, the jobs
-that arrive later and start earlier, and the small number of jobs that these figures come from.
+The interval contains the start with a probability of 80 %. Its width has four sources, measured on
+the device's jobs: the spread of run times around their estimates, the age of the running jobs, the
+jobs that arrive later and start earlier, and the small number of jobs that these figures come from.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ _Z: Final = 1.2816
 _ASSUMED_SPREAD: Final = math.log(2.0)
 """Spread of logarithms of run times before any job has completed: a factor of two either way."""
 _ASSUMED_JOBS: Final = 2.0
-"""Weight of the assumed spread, in completed jobs."""
+"""Weight of the assumed spread, in completed jobs, or in projects with such jobs."""
 _MAX_VARIANCE: Final = 2.0
+"""Limit on each variance of logarithms of run times."""
 _TAIL: Final = 1e-12
-"""Probability below which a run time is taken from the asymptote of its distribution."""
+"""If a job had less than this probability of running as long as it has, the rest of its run follows
+from the asymptote of the distribution."""
 _MIN_S: Final = 0.001
+"""Lower bound of times in seconds that are divided by, or whose logarithm is taken."""
 _SAME_SUBMISSION_MS: Final = 1_000
 """Jobs of one project that arrive within this time of each other count as one submission."""
 _STEPS: Final = 8
@@ -37,6 +40,7 @@ _STEPS: Final = 8
 _MAX_LOAD: Final = 0.95
 """At a load of 1, the variance of the wait would be infinite."""
 _BISECTIONS: Final = 16
+"""Steps of a bisection on logarithms of times, which leave an error below 0.1 %."""
 
 
 class Interval(NamedTuple):
@@ -62,7 +66,7 @@ class _Start(NamedTuple):
     """What is before the simulated start of a job in a worker slot.
 
     Attributes:
-        vtime: Use of its project when it starts, which decides which projects are before it.
+        vtime: Use per share of its project when it starts; projects with less use are before it.
         own: Work of the jobs of its project that start before it.
         project: Its project; empty for a job that is not submitted yet.
         priority: Its priority.
@@ -95,7 +99,8 @@ class _Overtaking(NamedTuple):
 
     Attributes:
         rate: Seconds of work that arrive per second.
-        max_work_s: Limit on this work: then the project's use has reached that of the waiting job.
+        max_work_s: Work after which the project's use has reached that of the waiting job's
+            project, so that no more jobs overtake; infinite for jobs of the same project.
         square_rate: Sum of the squared work of submissions per second, in s.
         seconds: The observed time.
     """
@@ -113,9 +118,10 @@ class StartIntervals:
         state: The queue, with expected run times in place of estimates.
         slots: Number of worker slots, at least 1.
         now_ms: Unix time in milliseconds.
-        weight_per_s: Present weight of one second of use.
-        express: Jobs that start in express slots, in their order: id, number of jobs ahead, and
-            seconds until a worker slot would start it if its account were barred again, else 0.
+        weight_per_s: Present weight of one second of use (`model/fair_share.py`).
+        express: Jobs that start in express slots, in their order: id, number of jobs ahead, and for
+            an account that is barred from express slots now, as its jobs exceeded their estimates,
+            seconds until a worker slot would start the job if the bar did not end; else 0.
         off_s: Seconds until the device is on again.
     """
 
@@ -174,7 +180,7 @@ class StartIntervals:
         turn = self._express.get(job)
         if turn is not None:
             earliest_s, latest_s = self._of_express(turn, start_in_s)
-            # The account of a barred job has exceeded its estimates, and may do so again.
+            # The job's account has exceeded its estimates: it may do so again, and be barred again.
             return Interval(earliest_s, max(latest_s, self._fallback_in_s.get(job, 0.0)))
         project = self._projects[job]
         starts = self._starts.get(project)
@@ -207,7 +213,7 @@ class StartIntervals:
     def _of_express(self, turn: int, expected_s: float) -> Interval:
         """Return the interval of a job that starts in an express slot: short jobs run before it.
 
-        The slot waits for `EXPRESS_DELAY_S` after each task of the workers.
+        A job goes to an express slot only after `EXPRESS_DELAY_S` without a free worker slot.
         """
         square = self._work_of_express.squares / len(self._express)
         variance = self._job_relative_variance * turn * square + self._fit_error * expected_s**2
@@ -276,7 +282,7 @@ class StartIntervals:
 
     @property
     def _express_runs(self) -> list[_RemainingRun]:
-        """As in the simulation: what does not fit into worker slots is in express slots."""
+        """The shortest runs, beyond the number of worker slots: the simulation assumes the same."""
         return self._remaining[: -self._slots]
 
     @cached_property
@@ -290,10 +296,10 @@ class StartIntervals:
     def _variance_of_work(self, start: _Start) -> float:
         """Return the variance of the work before a job, in s².
 
-        Projects without further jobs run what they have, whatever it takes. Other projects run
+        Projects all of whose jobs start before it run them, whatever they take. Other projects run
         until their measured use has reached that of the job's project, so that errors of their
-        estimates cancel. Errors of the project's own estimates count for all of them: what it uses
-        more, the others may use, too.
+        estimates cancel. Errors of the own project's estimates count for these others, too: what
+        the project uses more, they may use, too.
         """
         others, variance = 0.0, 0.0
         share = self._shares.get(start.project)
@@ -339,7 +345,7 @@ class StartIntervals:
                 mean += (1 - filled) * (first_mean - min(run.expected for run in runs))
                 variance += (1 - filled) * first_variance
         variance += self._variance_of_work(start) / slots**2
-        # While the job waits for the last release, the other slots are anywhere in their jobs.
+        # When a slot is free for the job, each other slot is at a random point of its own job.
         variance += filled * (slots - 1) / slots**2 * self._mean_square / 12
         waited_s = max(0.0, expected_s - self._off_s)
         return max(mean, _MIN_S), variance + self._fit_error * waited_s**2
@@ -348,8 +354,8 @@ class StartIntervals:
         """Return mean and variance of the wait with the jobs that arrive during it.
 
         The wait is a busy period that begins with a delay: each second of it brings work of
-        projects with less use, which makes it longer (Kleinrock, Queueing Systems I, 5.10). A
-        project overtakes only until its use has reached that of the waiting job.
+        projects with less use, which makes it longer (Kleinrock, Queueing Systems I, 5.10). Another
+        project overtakes only until its use has reached that of the waiting job's project.
         """
         sources = list(self._overtaking(start))
         if not sources:
@@ -400,7 +406,8 @@ class StartIntervals:
         """What arrived, by project, since the oldest of the recent jobs ended.
 
         Every job that was queued since then still waits, runs or is among the recent ones, so that
-        the count is complete but for jobs that failed or were cancelled.
+        the count is complete but for jobs that failed, were cancelled or are held, and for waiting
+        jobs beyond the first 5,000.
         """
         state = self._state
         if not state.recent:
@@ -453,7 +460,7 @@ class _RemainingRun(NamedTuple):
     Attributes:
         expected: Expected remaining seconds, by the expected run time alone.
         mean: Mean of the remaining seconds, given how long it has run.
-        variance: Variance of these.
+        variance: Their variance, in s².
         age_s: How long it has run.
         median_log: Logarithm of the median run time.
         spread: Spread of logarithms.
@@ -495,7 +502,7 @@ class _RemainingRun(NamedTuple):
 
 
 def _first_end_quantile(runs: list[_RemainingRun], probability: float) -> float:
-    """Return the seconds after which none of the jobs has ended with this probability."""
+    """Return the seconds within which, with this probability, none of the jobs ends."""
     low, high = math.log(_MIN_S), math.log(max(100 * max(run.mean for run in runs), 1.0))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""One request to a webhook: signed, to a public address, without redirects."""
+"""One request to a webhook: signed, without redirects, and by default only to public addresses."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 BODY_BYTES: Final = 1_024
-"""Bytes of a response's body that are read."""
+"""Limit on the returned bytes of a response's body; only tests of webhooks ask for a body."""
 GONE: Final = 410
 _RESOLVERS: Final = 64
-"""Threads for look-ups: more than there are requests at a time, whose look-ups may outlast them."""
+"""Threads for look-ups. A look-up may outlast its request, so they are more than the requests."""
 _MAX_ADDRESSES: Final = 4
 """Addresses of one name that are tried."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
@@ -74,7 +74,7 @@ class WebhookClient:
 
     Args:
         is_private_allowed: Whether addresses that are not public are allowed.
-        timeout_s: Time for the whole request.
+        timeout_s: Seconds for the whole request, with the look-up of the name.
     """
 
     def __init__(self, *, is_private_allowed: bool = False, timeout_s: float = TIMEOUT_S) -> None:
@@ -142,7 +142,7 @@ class WebhookClient:
         ):
             received.status = response.status
             if with_body:
-                # A body that breaks off or lasts changes nothing: the status has arrived.
+                # A body that breaks off or is slow changes nothing: the status has arrived.
                 with suppress(httpcore.NetworkError, httpcore.ProtocolError):
                     async for chunk in response.aiter_stream():
                         received.body += chunk
@@ -171,10 +171,10 @@ class WebhookClient:
         return CheckedAddresses()
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """Resolve a name; return some of its addresses.
+        """Resolve a name; return up to `_MAX_ADDRESSES` of its addresses.
 
         Raises:
-            AddressNotAllowed: One of them is not public.
+            AddressNotAllowed: One of its addresses is not public, and only public ones are allowed.
             socket.gaierror: The name cannot be resolved.
         """
         try:
@@ -187,7 +187,7 @@ class WebhookClient:
         return addresses[:_MAX_ADDRESSES]
 
     def _lookup(self, host: str, port: int) -> asyncio.Future[list[Any]]:
-        """Return the look-up of a name, which no timeout can end; a repeated one joins it."""
+        """Return the look-up of a name. No timeout can end it, so further requests share it."""
         key = host, port
         if (pending := self._lookups.get(key)) is not None:
             return pending
@@ -198,7 +198,7 @@ class WebhookClient:
         def end(lookup: asyncio.Future[list[Any]]) -> None:
             del self._lookups[key]
             if not lookup.cancelled():
-                lookup.exception()  # so that a late error is no unretrieved one
+                lookup.exception()  # else asyncio logs an error for which no request waits
 
         lookup.add_done_callback(end)
         return lookup
@@ -222,7 +222,7 @@ def is_public(text: str) -> bool:
 
 
 def literal_address(host: str) -> str | None:
-    """Return the address that a host in a URL is written as, or None for a name.
+    """Return the address if a host in a URL is written as one, or None for a name.
 
     The system also takes `127.1`, `0x7f000001` and `2130706433` for IPv4 addresses.
     """
@@ -258,7 +258,7 @@ def _httpcore() -> Any:
 
 
 def _reason(failure: Exception) -> str:
-    """Return why a request failed, without text of a library."""
+    """Return why a request failed, without text of a library; raise an unforeseen failure again."""
     httpcore = _httpcore()
     cause: BaseException | None = failure
     while cause is not None:

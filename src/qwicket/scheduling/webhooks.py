@@ -1,4 +1,7 @@
-"""Sends the events of the outbox to webhooks, while this server has the duty to do so."""
+"""Sends the events of the outbox, a table of the database, to webhooks.
+
+Of several servers with one database, only the one that has this duty sends.
+"""
 
 from __future__ import annotations
 
@@ -20,31 +23,33 @@ if TYPE_CHECKING:
     from qwicket.store import JobChange, Store
 
 RETRY_S: Final = (5, 30, 120, 600, 3_600, 21_600)
-"""Pauses after failed attempts; after the last attempt an event is deleted."""
+"""Seconds between the attempts to send an event; after the last attempt the event is deleted."""
 FAILING_S: Final = 5 * 86_400
-"""Time without any success after which a failing webhook is disabled."""
+"""Seconds since the first failure after which a webhook without a success since is disabled."""
 _DUTY: Final = "webhooks"
 _CONCURRENT: Final = 32
 _POLL_S: Final = 5.0
+"""Longest pause before the outbox is looked at again."""
 _GATHER_S: Final = 0.02
-"""Pause between two reads of the outbox, so that a busy queue does not cause one for each job."""
+"""Least pause between two reads of the outbox, so that a busy queue causes few reads."""
 
 _log = logging.getLogger(__name__)
 
 
 class WebhookSender:
-    """Sends each event at least once, and the events of one job to one webhook in order.
+    """Sends each event until its receiver takes it or `retry_s` ends.
 
-    Each webhook has at most one request at a time. Webhooks take turns if more than `concurrent`
-    have events, so a slow receiver delays only its own.
+    The events of one job to one webhook keep their order; one may be delivered twice, for example
+    after a power cut. Each webhook has at most one request at a time. Webhooks take turns if more
+    than `concurrent` have events, so a slow receiver delays only its own events.
 
     Args:
         store: The database.
         runner: This server's runner.
         now_ms: Clock; returns Unix milliseconds.
         client: Sends the requests.
-        retry_s: Pauses after failed attempts, in seconds.
-        failing_s: Time without any success after which a failing webhook is disabled.
+        retry_s: As `RETRY_S`.
+        failing_s: As `FAILING_S`.
         concurrent: Limit on requests at a time.
 
     Attributes:

@@ -21,8 +21,8 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
         devices: The only devices that it may use; empty allows all.
         created_at: Time of its creation.
         expires_at: Time of its expiry; null if it never expires.
-        parent: Id of the token that created it, and with which it is revoked; null if an
-            administrator, an invitation or a person at the pages created it.
+        parent: Id of the token that created it at `POST /v1/tokens`, and with which it is revoked;
+            null for one from an administrator, an invitation, the pages or `POST /v1/sign-in`.
         revoked_at: Time of its revocation; null if it was not revoked.
     """
 
@@ -52,7 +52,7 @@ class TokenList(ResponseBody, frozen=True, kw_only=True):
     """The valid tokens of an account.
 
     Attributes:
-        tokens: All of them.
+        tokens: The oldest ones, at most as many as the limit `tokens`.
     """
 
     tokens: tuple[TokenBody, ...]

@@ -238,7 +238,8 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         is_on: Whether the device runs the jobs that wait, and takes new ones unless it drains;
             absent leaves its state as it is.
         is_draining: Whether it takes no new jobs; only if `is_on` is true.
-        reason: Why it is off or drains: one line for users. Only for a device that then is.
+        reason: Why it is off or drains: one line for users. Only with `is_on` false or
+            `is_draining` true.
         until: Time at which it turns on again, with its zone; only if `is_on` is false. Null
             leaves it off until an administrator turns it on.
         message: Message to all its users, whatever its state; empty removes it, and absent leaves
@@ -295,10 +296,10 @@ class ProviderChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class ActBody(ResponsePart, frozen=True, kw_only=True):
-    """An act of an administrator.
+    """An entry of the audit: an act of an administrator, or a further change by that act.
 
     Attributes:
-        number: Number of the act, from 1 without gaps.
+        number: Number of the entry, from 1 without gaps.
         at: Time of the act.
         actor: Name of the administrator's account, or of the user who ran a command on the
             database.
@@ -306,9 +307,10 @@ class ActBody(ResponsePart, frozen=True, kw_only=True):
         action: Name of the operation, such as `delete_account`.
         subject: What it changed: kind and name, such as `account/anna`.
         details: Values of the request, without secrets.
-        before: Recorded fields of the subject before the act; null if it did not exist.
-        after: The same after the act; null if it was deleted.
-        hash: SHA-256 of this act and of the hash of the act before it.
+        before: Recorded fields of the subject before the act; null if it did not exist, or if none
+            are recorded.
+        after: The same fields after the act; null if the subject was deleted, or as for `before`.
+        hash: SHA-256 of this entry and of the hash of the entry before it.
     """
 
     number: int
@@ -339,10 +341,10 @@ class VerificationBody(ResponseBody, frozen=True, kw_only=True):
     """Result of a check of the audit.
 
     Attributes:
-        acts: Number of unchanged acts, from the first one on.
-        hash: Hash of the last unchanged act; empty without one.
-        broken_at: Number of the first act that was changed or is missing; null if all fit.
-        has_known: Whether an act that fits has the hash that the request names.
+        acts: Number of unchanged entries, from the first one on.
+        hash: Hash of the last of these; empty without one.
+        broken_at: Number of the first entry that was changed or is missing; null if all fit.
+        has_known: Whether one of the unchanged entries has the hash that the request names.
     """
 
     acts: int

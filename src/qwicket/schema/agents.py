@@ -84,7 +84,7 @@ class PartReportBody(
 
     Attributes:
         outcome: Base64 of its msgpack encoding (docs/agents.md).
-        sha256: SHA-256 of these bytes, in hexadecimal.
+        sha256: SHA-256 of the decoded bytes, in hexadecimal.
         error: Reason why there is no outcome.
     """
 
@@ -185,7 +185,8 @@ class DirectivesBody(ResponseBody, frozen=True, kw_only=True):
     """Directives to an agent about the leases that it holds.
 
     Attributes:
-        directives: `go on`, `stop` or `lost`, by id of the job.
+        directives: By id of the job: `go on`, `stop` if the job was cancelled, or `lost` if the
+            lease is not the newest.
         renew_s: Time in seconds within which the agent must send its next request.
     """
 

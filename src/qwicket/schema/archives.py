@@ -1,7 +1,7 @@
-"""The JSON in the archive of a job, and the names of its members.
+"""The JSON in the archive of a job, and the names of the archive's members.
 
 An archive is a ZIP file whose members are stored without compression. So it never unpacks to more
-bytes than the file has, and equal jobs give equal bytes with any version of zlib.
+bytes than the file has, and its bytes do not depend on the version of zlib.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from qwicket.schema.base import INT64_MAX, Id
 
 FORMAT: Final = "qwicket-job"
 VERSION: Final = 1
-"""Version of the archives that this version writes, and the newest that it reads."""
+"""Version of the format that this Qwicket writes, and the newest that it reads."""
 ZIP_TYPE: Final = "application/zip"
 
 MANIFEST: Final = "manifest.json"
@@ -24,7 +24,7 @@ OPTIONS: Final = "options.json"
 CALIBRATION: Final = "calibration.json"
 RESULT: Final = "result.json"
 PAGE: Final = "page.json"
-"""Member of a ZIP file of several archives: the page of the list that has their jobs."""
+"""Member of a ZIP file of several archives: their jobs, as an `AdminJobList`."""
 
 
 def arrays_of(part: int) -> str:

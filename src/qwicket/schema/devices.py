@@ -8,16 +8,17 @@ from qwicket.schema.base import DeviceState, Family, ResponseBody, ResponsePart
 
 
 class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
-    """Estimated length of a device's queue, renewed at most once a second.
+    """Length of a device's queue and expected start of a new job, renewed at most once a second.
 
     Attributes:
-        length: Number of waiting jobs; at most 5,000 on this server are counted.
+        length: Number of waiting jobs, without held ones; for a device at another cloud with those
+            that wait there.
         starts_in_s: Seconds until a job submitted now would start; null while the device is `away`,
             and while it is off without a known end.
         starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
             would start between the two bounds.
         starts_before_s: Upper bound of this time in seconds. Both bounds are null where
-            `starts_in_s` is, and while a reservation delays jobs.
+            `starts_in_s` is, and while a reservation or maintenance window delays jobs.
     """
 
     length: int = 0
@@ -41,7 +42,7 @@ class CostBody(ResponsePart, frozen=True, kw_only=True):
 
 
 class ReservationPart(ResponsePart, frozen=True, kw_only=True):
-    """A time in which a device runs the jobs of some projects alone, or none at all.
+    """A time in which a device, or some of its slots, runs only jobs of some projects, or none.
 
     Attributes:
         kind: `reservation`, or `maintenance`, in which the device is off.
@@ -122,7 +123,7 @@ class DeviceList(ResponseBody, frozen=True, kw_only=True):
     """The devices of this server, in listing order.
 
     Attributes:
-        devices: All devices.
+        devices: All that the native API shows; not those of providers that are switched off.
     """
 
     devices: tuple[DeviceBody, ...]

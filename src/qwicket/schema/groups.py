@@ -16,7 +16,7 @@ class OpenGroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         name: Name for users.
         device: The only device that its jobs may use; null for any.
         jobs_limit: Limit on the number of its jobs; null without one.
-        life_s: Time in seconds after which it accepts no more jobs; null without one.
+        life_s: Time in seconds after which it accepts no more jobs; null without an end.
     """
 
     name: str = ""
@@ -31,7 +31,7 @@ class GroupBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         id: Id of the group, for submissions.
         name: Name for users.
-        state: `open` until it is closed, then `closed`.
+        state: `open` until it is closed, also after `expires_at`; then `closed`.
         device: The only device that its jobs may use; null for any.
         jobs_limit: Limit on the number of its jobs; null without one.
         created_at: Time of its creation.

@@ -58,7 +58,7 @@ class CreatedInvitationBody(InvitationBody, RedactedRepr, frozen=True, kw_only=T
 
 
 class InvitationList(ResponseBody, frozen=True, kw_only=True):
-    """The valid invitations, the newest first.
+    """The invitations that have not expired, the newest first; also those that are used up.
 
     Attributes:
         invitations: The invitations.

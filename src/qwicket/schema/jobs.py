@@ -24,8 +24,9 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         program: Text of the program; for JSON formats the object itself.
         format: Format of the program; by default detected from the program.
         shots: Shots per circuit.
-        seed: Seed of the random numbers: equal seeds give equal results. By default drawn.
-        noise: Name of one of the device's noise models; by default none. A device with a
+        seed: Seed of the random numbers; by default drawn. On simulators, equal seeds give equal
+            results with one engine and version.
+        noise: Name of one of the device's noise models; by default none. A simulated device with a
             calibration always has the noise of its calibration.
         engine: Name of the engine; by default the server chooses one.
         inputs: Values of the inputs that the program declares; angles in radians.
@@ -67,7 +68,7 @@ class ErrorBody(ResponsePart, frozen=True):
     """Reason why a job, or a part of it, has no outcome.
 
     Attributes:
-        code: Stable code; `/docs/errors/<code>` explains it.
+        code: Stable code; `/docs/errors/<code>` explains it, unless a lab's agent chose it.
         message: Text for users.
     """
 
@@ -85,7 +86,7 @@ class QueueBody(ResponsePart, frozen=True):
         starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
             starts between the two bounds.
         starts_before_s: Upper bound of this time in seconds. Both bounds are null where
-            `starts_in_s` is, and while a reservation delays jobs.
+            `starts_in_s` is, and while a reservation or maintenance window delays jobs.
         reason: What keeps the job from starting: a reservation or a maintenance window.
     """
 
@@ -137,8 +138,9 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         results_at: End of the exam, a kind of reservation, until which the job is shown as running
             and its results are withheld; null for other jobs.
         error: Reason of its failure; null if it has not failed.
-        queue: Position in the queue while it waits and is not held; null beyond the first 5,000
-            waiting jobs.
+        queue: Position in the queue while it waits and is not held; null in lists, streams and
+            responses of administrators, often in the second after the submission, and beyond the
+            first 5,000 waiting jobs.
         progress: Progress that a lab's agent has reported for a running job; null without a report.
         runner: Name of the server, worker or agent that ran it last; null before its first start.
     """
@@ -189,7 +191,7 @@ class EventBody(ResponseBody, frozen=True, kw_only=True):
         version: Version of the job after the event.
         at: Time of the event.
         from: State before the event; in Python `before`.
-        to: State after the event; the same if the event changed something else.
+        to: State after the event; the same as before if the event changed something else.
         reason: What happened, and why.
     """
 
@@ -305,13 +307,13 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
         circuits: Number of circuits.
         qubits: Number of qubits of the widest circuit.
         run_s: Run time in seconds.
-        waiting: Number of jobs that wait for the device; at most 5,000 on this server are counted.
+        waiting: Number of jobs that wait for the device, without held ones.
         starts_in_s: Time in seconds until the job would start; null while no agent serves the
             device, and while the device is off without a known end.
         starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
             would start between the two bounds.
         starts_before_s: Upper bound of this time in seconds. Both bounds are null where
-            `starts_in_s` is, and while a reservation delays jobs.
+            `starts_in_s` is, and while a reservation or maintenance window delays jobs.
         cost: Cost in credits; null if the device costs nothing.
         budgets: Budgets of the token's project that would count the job.
     """

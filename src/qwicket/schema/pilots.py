@@ -32,7 +32,7 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         version: Version of the pilot's program.
         packing: Version of packed circuits and results that it reads and writes.
-        request: Number of this request, from 1; each request of a pilot has a higher one.
+        request: Number of this request; a pilot counts its requests from 1.
         slots: Number of tasks that it can run at the same time.
         tasks: Number of tasks that it can start now.
         tiny_tasks: Number of further tasks, of tiny jobs only, that it takes in advance.
@@ -73,8 +73,8 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         offer: What the pilot can take.
-        settled: Number of the newest request of which this is true: the pilot awaits no response
-            to it, nor to any earlier one.
+        settled: Number of the newest request such that the pilot awaits no response to that request
+            or an earlier one.
         held: Leases that the pilot holds.
     """
 
@@ -177,7 +177,7 @@ class PulledBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         tasks: Tasks, each a list of jobs to run one after the other in one process.
         directives: What to do about jobs that the pilot holds.
-        pull_s: Longest wait of a pull in seconds. The next pull is due within this time, too.
+        pull_s: Longest wait of a pull in seconds, and time within which the next pull is due.
         run_time_s: Time in seconds that one task may run.
         result_bytes: Limit in bytes on the body of a request that reports results.
     """
@@ -207,7 +207,8 @@ class ScalerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         group: Name of a group of scalers, of which one is active. The names of their workers are
             this name, a hyphen and 8 hexadecimal digits.
-        memory_bytes: Memory in bytes of one job in its workers; null counts all waiting jobs.
+        memory_bytes: Memory in bytes that its workers have for one job. Waiting jobs that need more
+            are not counted; with null all are.
     """
 
     group: ShortText
@@ -219,7 +220,7 @@ class DemandBody(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         is_active: Whether this scaler is the one of its group that starts workers.
-        jobs: Number of waiting jobs that fit into a worker's memory.
+        jobs: Number of waiting jobs that fit into a worker's memory, at most 5,000 of each device.
         slots: Number of further slots that this work needs.
         workers: Number of workers of the group that are connected.
         connections: A number that rises by one when a worker of the group connects. It also rises

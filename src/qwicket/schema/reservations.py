@@ -17,7 +17,7 @@ Drain = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
 
 
 class NewReservationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/admin/reservations`: a device runs the jobs of some projects alone for a time.
+    """`POST /v1/admin/reservations`: reserves a device, or some of its slots, for projects.
 
     Attributes:
         device: Name of the device.

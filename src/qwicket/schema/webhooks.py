@@ -16,7 +16,8 @@ class AddWebhookBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """`POST /v1/webhooks`: an address for events of the jobs of the token's project.
 
     Attributes:
-        url: Address that receives the events; `https://…`.
+        url: Address that receives the events; `https://…`, or `http://…` if the server allows
+            private addresses.
         events: Events to send; by default those of ended jobs.
         device: The only device whose jobs the events are about; null for all.
     """
@@ -75,7 +76,7 @@ class WebhookList(ResponseBody, frozen=True, kw_only=True):
     """The webhooks of an account, the oldest first.
 
     Attributes:
-        webhooks: All of them.
+        webhooks: All of them; a token for some devices reads only those for one of its devices.
     """
 
     webhooks: tuple[WebhookBody, ...]

@@ -1,4 +1,4 @@
-"""Where a server listens, and why it cannot; `qwicket doctor` checks the same without a server."""
+"""Where a server listens, and why it cannot. `qwicket doctor` uses this without a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Address(NamedTuple):
-    """Where the server listens, or one dialect for itself.
+    """An address at which the server listens, for all dialects or for one alone.
 
     Attributes:
         host: Address or name of this machine.

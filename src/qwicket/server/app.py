@@ -58,10 +58,11 @@ if TYPE_CHECKING:
     from qwicket.server.settings import Settings
 
 _PAGES: Final = "qwicket.pages.routes:application"
-"""Makes the pages under `/ui`, which are imported with their first request."""
+"""The function that makes the pages under `/ui`; the first request to them imports it."""
 _MEMORY_SHARE: Final = 0.8
 """Part of the free memory that jobs may use; the rest is for the processes themselves."""
 _RESPONSE_MARGIN_BYTES: Final = 16 << 20
+"""Bytes that a worker's response may have beside twice the limit on results."""
 
 _log = logging.getLogger(__name__)
 
@@ -138,10 +139,15 @@ class App:
             each.release_running()
 
     async def start(self) -> None:
-        """Open the store, and queue again the jobs that ran when the last server ended.
+        """Open the store and start all services but workers and parsers (`start_processes`).
+
+        With SQLite, jobs that ran when the last server ended are queued again first. With
+        PostgreSQL, the liveness monitors do this.
 
         Raises:
-            Unavailable: Another server uses the folder, or the database does not respond.
+            InvalidRequest: A setting, or a file that it names, is invalid.
+            Unavailable: Another server uses the folder, or the database or the cluster does not
+                respond.
             OSError: The folder cannot be used.
         """
         settings, limits = self._settings, self._limits.jobs
@@ -367,7 +373,10 @@ class App:
         self._tasks.append(asyncio.create_task(_finish_imports()))
 
     async def stop(self) -> None:
-        """Wait for running jobs within the grace time, requeue the others, and close."""
+        """Wait for running jobs within the grace time, requeue the others, and close.
+
+        Jobs at other clouds continue there, and the next server follows them.
+        """
         self.begin_stop()
         for task in self._tasks:
             task.cancel()
@@ -379,7 +388,7 @@ class App:
         for each in self._pass_through.values():
             each.close()
         self._heartbeat.stop()
-        # They share a fork server, which ends at once when all its pools close.
+        # Together: workers and express slots share a fork server, which their last `close` ends.
         await asyncio.gather(self._compute.close(), self._express.close(), self._parsers.close())
         if self._store is not None:
             # If this fails, other servers notice that the heartbeat has stopped.

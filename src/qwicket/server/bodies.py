@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from qwicket.model.limits import BodyLimits
 
 _KEPT_BYTES: Final = 64 << 10
-"""Longest unread rest of a body for which the connection is reused."""
+"""Longest body by its Content-Length whose unread rest is skipped to reuse the connection."""
 _SKIPPED_BYTES: Final = 4 << 20
-"""Limit on bytes read of a refused body: many clients read no response before they have sent it."""
+"""Limit on skipped bytes of a body: many clients read no response before they have sent it."""
 _LINGER_S: Final = 1.0
 """Time for a client to read the response before its connection is closed with unread bytes."""
 _SMALL_BYTES: Final = 64 << 10
 """Bodies up to this size take no memory budget, because every connection may hold one."""
 _SLOW_S: Final = 2.0
-"""64 kB in this time is 32 kB/s, the rate that `body_bytes_per_s` guarantees."""
+"""64 kB in this time is 32 kB/s, the default of the limit `body_bytes_per_s`."""
 
 
 class BodyBudget:
     """Memory budget of all bodies that are held at the same time, taken as their bytes arrive.
 
-    When it is exhausted, the slowest incomplete body is evicted: of the owner that is over its
-    share, or else of the owner that holds most.
+    When an owner's share is exhausted, the owner's slowest body is evicted; when the whole budget
+    is, the slowest of the owner that holds most and has a slow one. Bodies that are complete, or
+    not slow by `slow_s`, stay.
 
     Args:
         limit: Name of the limit of all bodies together.
@@ -81,7 +82,7 @@ class BodyBudget:
         self._free_bytes -= size_bytes
 
     def give_back(self, body: Body, size_bytes: int) -> None:
-        """Return all memory of a body."""
+        """Take back all memory of a body, `size_bytes`."""
         owner = self._owners[body.owner]
         del owner.bodies[body]
         owner.held_bytes -= size_bytes
@@ -180,13 +181,13 @@ class Body:
 
     @property
     def is_too_much_to_skip(self) -> bool:
-        """Whether the rest is too long or late to reuse the connection after it."""
+        """Whether the connection must close: the body is late, over 64 kB or of unknown length."""
         if self.is_complete:
             return False
         return self._is_late or not 0 < self._declared <= _KEPT_BYTES
 
     def bound(self, limit: str) -> None:
-        """Use another limit on the size."""
+        """Use another limit on the size; `limit` is its name in `BodyLimits`."""
         self._limit, self._maximum = limit, getattr(self._limits, limit)
 
     def stream(self, limit: str) -> None:
@@ -224,7 +225,7 @@ class Body:
         return message
 
     def evict(self) -> None:
-        """Release the memory for another body; the reader of this one receives an error now."""
+        """Release this body's memory for another body; the reader of this one gets an error now."""
         self._is_evicted = True
         self.release()
         # Its reader waits for bytes, possibly for ever; a past deadline wakes it with the error.

@@ -19,13 +19,15 @@ _NICENESS: Final = 10
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
 Beside a worker of niceness 10, the server gets nine tenths of a core whenever it needs one."""
 _MIN_WORKERS: Final = 1
+"""Default of `--compute-min`, for a cluster that Qwicket starts."""
 _MAX_WORKERS: Final = 4
+"""Default of `--compute-max`; if `--compute-min` is higher, the default is that value."""
 
 
 def local(
     workers: int, *, memory_bytes: int | None, response_bytes: int, fork_server: ForkServer
 ) -> LocalCompute:
-    """Return the workers of this machine, which may be none."""
+    """Return the pool of worker processes on this machine; `workers` may be 0."""
     return LocalCompute(
         workers,
         memory_bytes=memory_bytes,
@@ -72,7 +74,7 @@ def _address(text: str) -> ClusterAddress | None:
 
 
 def check(settings: Settings) -> ClusterAddress | None:
-    """Return the cluster that the settings name, if any.
+    """Check the settings for compute; return the address of the cluster that they name, if any.
 
     Raises:
         InvalidRequest: The settings do not fit each other; the text starts with the option.

@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: uvicorn's protocol with limits on heads, idle time and slow readers.
 
-Errors here occur before routing, so their bodies are plain text. `router.py` limits request bodies.
+A head is a request's first line and its headers. Errors here occur before routing, so their bodies
+are plain text. `router.py` limits request bodies.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ class Connection(HttpToolsProtocol):
                 self._abort()
                 return
             if not self.cycle.more_body:
-                self.cycle.keep_alive = False  # the response in progress is finished first
+                self.cycle.keep_alive = False  # that request gets its response, this one none
                 return
             self._notify_disconnect()
         self.transport.write(_plain_text(status, reason))
@@ -290,7 +291,8 @@ class Connection(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         """Return whether to accept the upgrade to a websocket that the current head asks for.
 
-        Refused while an earlier request is in progress: its response would follow the handshake.
+        While an earlier request is in progress the upgrade is ignored: its response would follow
+        the handshake.
         """
         if not super()._should_upgrade() or self.parser.get_method() != b"GET" or not self._is_idle:
             return False
@@ -385,7 +387,10 @@ class Connection(HttpToolsProtocol):
             )
 
     def _check_progress(self) -> None:
-        """Abort if, since the last check, the client read neither all pending bytes nor enough."""
+        """Abort if, since the last check, the client read neither what was pending then nor enough.
+
+        Enough is what the limit `response_bytes_per_s` requires in that time.
+        """
         self._stall = None
         required = self._limits.response_bytes_per_s * self._limits.response_timeout_s
         if self._acknowledged_bytes() - self._acknowledged_at_check < min(
@@ -398,7 +403,7 @@ class Connection(HttpToolsProtocol):
             self._watch_progress()
 
     def _waiting_bytes(self) -> int:
-        """Return the bytes not sent yet, here and in the kernel, whose buffer holds megabytes."""
+        """Return the unacknowledged bytes, here and in the kernel, whose buffer holds megabytes."""
         with self._socket() as borrowed:
             return self.transport.get_write_buffer_size() + _queued_bytes(borrowed)
 
@@ -418,6 +423,8 @@ class Connection(HttpToolsProtocol):
 
 def _is_delivered(transport: asyncio.Transport) -> Awaitable[bool]:
     """Return, once known, whether the client's machine has acknowledged everything written.
+
+    It counts as not acknowledged if that is unknown after 4.5 s (`_DELIVERY_PAUSES_S`).
 
     A write without an error proves nothing: the machine of a client that is gone resets the
     connection only when the response arrives.

@@ -22,12 +22,13 @@ class Connections:
     """Open connections of one server, limited in total and per address.
 
     Trusted proxies have no limit per address: one proxy forwards the requests of many clients, and
-    server/router.py limits the requests of each client address instead.
+    server/router.py limits the requests of each client address instead. The addresses of an IPv6
+    network /64 count as one.
 
     Args:
         maximum: Limit on all connections.
         max_per_address: Limit on the connections of one address.
-        trusted_proxies: Networks, comma-separated.
+        trusted_proxies: Networks, comma-separated; None if there are none.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Connections:
         return max(with_idle, key=lambda each: each.n_open, default=None)
 
     def _end_idle(self, address: _Address | None) -> bool:
-        """Close the longest idle connection of an address, if it has one."""
+        """Close the first idle connection of an address, as `_Address.idle` orders them, if any."""
         oldest = next(address.idle(), None) if address else None
         if oldest is None:
             return False
@@ -110,7 +111,7 @@ class Connections:
 
 
 class _Address:
-    """Connections of one address; dictionaries keep order, so the first is idle for longest."""
+    """Connections of one address; the first in each dictionary has been idle for longest."""
 
     def __init__(self, name: str) -> None:
         self.name = name

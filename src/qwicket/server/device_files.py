@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 ORIGIN: Final = "file"
+"""Origin of these devices in the database; devices of another origin are not replaced."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +40,12 @@ class RemoteDevice:
 
     Args:
         store: The queue.
-        file: The device's file.
+        file: The device's file, whose `remote` is not None.
         path: Path of the file, for errors.
         limits: Limits on results.
         now_ms: Clock; returns Unix milliseconds.
         host: Name of this server, which users see as the runner of their jobs.
-        lease_s: Lease time of runners.
+        lease_s: Lease time of runners in seconds.
 
     Raises:
         InvalidRequest: Its key cannot be read, or its address is invalid.
@@ -148,7 +149,8 @@ def open_pass_through(gateway: Gateway, settings: Settings) -> dict[str, PassThr
     """Return the applications that pass requests on to devices' servers, by device name.
 
     Raises:
-        InvalidRequest: An address names a device to which nothing can be passed on.
+        InvalidRequest: An address names a device to which its requests cannot be passed on, or the
+            device's key cannot be read.
     """
     applications = {}
     for address in settings.listen:

@@ -1,7 +1,7 @@
-"""Documentation pages under `/docs`: the API and every error code.
+"""Documentation pages under `/docs`: the native API, the vendors' dialects, and every error code.
 
-The first request renders all pages from the OpenAPI document and the table of codes; later ones are
-served from memory. Pages contain nothing from clients, and no request names a file to open.
+The first request renders all pages from OpenAPI documents and the table of codes; later requests
+are served from memory. Pages contain nothing from clients, and no request names a file to open.
 Examples show the server's own address.
 """
 
@@ -50,7 +50,7 @@ HEADERS: Final[Mapping[str, str]] = {
 
 
 class File(NamedTuple):
-    """Response to a path."""
+    """A file at a path, as it is sent."""
 
     content: bytes
     media_type: str = _HTML

@@ -1,4 +1,4 @@
-"""The OpenAPI document as one page: every operation, every schema, no script."""
+"""An OpenAPI document as one page: every operation, every schema, no script."""
 
 from __future__ import annotations
 
