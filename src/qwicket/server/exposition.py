@@ -1,4 +1,7 @@
-"""The text of `/metrics`: Prometheus' exposition format. `metrics` counts what it shows."""
+"""The text of `/metrics`, in Prometheus' exposition format.
+
+Values come from `metrics.py`, which counts events, and from the components of the server.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class _Families(Collector):
-    """Metrics in the form that the library renders."""
+    """Metrics in the form that `prometheus_client` renders."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -32,7 +35,7 @@ class _Families(Collector):
 
 
 def text(now: Sequence[Metric], metrics: Metrics) -> bytes:
-    """Return current values, those of this process, and counts of events as text."""
+    """Return as text: the metrics `now`, those of this process, and the counted events."""
     process = ProcessCollector(registry=None).collect()
     return generate_latest(_Families([*now, *process, *_of_events(metrics)]))
 

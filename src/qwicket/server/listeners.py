@@ -12,14 +12,14 @@ _PROC: Final = Path("/proc")
 
 
 class Holder(NamedTuple):
-    """A process that listens."""
+    """A process that listens on a port."""
 
     pid: int
     name: str
 
     @property
     def is_qwicket(self) -> bool:
-        """Whether it is a server of ours."""
+        """Whether it is a Qwicket server."""
         try:
             words = (_PROC / str(self.pid) / "cmdline").read_bytes().split(b"\0")
         except OSError:
@@ -28,7 +28,7 @@ class Holder(NamedTuple):
 
 
 def holder(port: int) -> Holder | None:
-    """Return a process that listens on a port; None if unknown, or another user's."""
+    """Return a process that listens on a port; None if there is none that this user may see."""
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     for folder in _PROC.glob("[0-9]*") if sockets else ():
         try:
@@ -54,7 +54,7 @@ def _inodes(port: int) -> set[str]:
 
 
 def is_served(folder: Path) -> bool:
-    """Return whether a server holds the lock of a folder, without taking it."""
+    """Return whether a server or a restore holds the lock of a folder, without taking it."""
     try:
         lock = (folder / "serve.lock").stat()
         locks = (_PROC / "locks").read_text()

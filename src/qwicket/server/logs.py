@@ -1,4 +1,4 @@
-"""The server's log: plain lines, or one JSON object each. No line has a secret in it.
+"""The server's log: plain lines, or one JSON object each. Secrets that it recognises are replaced.
 
 A thread writes the access log; a request only appends an entry to its queue.
 """
@@ -28,6 +28,7 @@ _MAX_ENTRIES: Final = 10_000
 _PAUSE_S: Final = 0.1
 """Pause between writes, so that lines are written together."""
 _PATH_CHARS: Final = 200
+"""Longest path in the access log."""
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _HIDDEN: Final = "[secret]"
 _TOKEN: Final = re.compile(r"qw_[A-Za-z0-9]{8,}|QWAK[A-Z2-7]{16}\.[\w-]{8,}")
@@ -44,7 +45,7 @@ _access = logging.getLogger("qwicket.access")
 
 
 def start_log(log_format: LogFormat) -> None:
-    """Send everything that is logged to standard error."""
+    """Send log records of level INFO and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -80,7 +81,6 @@ def without_secrets(line: str) -> str:
 
     Some dialects have tokens in paths.
 
-
     The time is linear in the length, because any client can cause a long line. So `_DOTTED` starts
     at the beginning of a word only, instead of at every `eyJ` within one.
     """
@@ -111,7 +111,7 @@ def _escaped(line: str) -> str:
 
 
 class TextLines(logging.Formatter):
-    """Plain format: time, level, logger, text, then the ids of request and job if any."""
+    """Plain format: time, level, logger, text, then the fields of `_about`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s%(about)s")
@@ -122,7 +122,7 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """JSON format: time, level, logger, event; request, job and trace if any."""
+    """JSON format: time, level, logger, event, the fields of `_about`; trace if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         shown: dict[str, Any] = {
@@ -138,6 +138,7 @@ class JsonLines(logging.Formatter):
 
 
 def _about(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the ids of request and job, and status, time and address of a response, if any."""
     request = getattr(record, "request", "") or REQUEST.get()
     job = getattr(record, "job", "")
     about: dict[str, Any] = {}
@@ -154,7 +155,7 @@ def _time(seconds: float) -> str:
 
 
 def _clipped(path: str) -> str:
-    """Return a path of bounded length, cut between segments: half a secret is not recognised."""
+    """Return a path cut between segments, because half a secret would not be recognised."""
     return path if len(path) <= _PATH_CHARS else f"{path[:_PATH_CHARS].rpartition('/')[0]}/..."
 
 
@@ -166,7 +167,7 @@ class _Entry(NamedTuple):
 
 
 class AccessLog:
-    """One line per response, without query, headers or body.
+    """One line per routed HTTP request, without query, headers or body; websockets have none.
 
     Args:
         max_entries: Number of lines that may wait for the writer thread.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOGGED_MS: Final = 5.0
+"""CPU time above which a callback is logged."""
 _log = logging.getLogger("qwicket.loop")
 
 
@@ -46,7 +47,7 @@ def _measured(run: Callable[[asyncio.Handle], None]) -> Callable[[asyncio.Handle
 
 
 def _name(handle: asyncio.Handle) -> Callable[[], str]:
-    """Return a function that names a callback, even after its handle has dropped it."""
+    """Return a function that names a callback, even after a cancelled handle has dropped it."""
     callback: Any = handle._callback  # type: ignore[attr-defined]  # asyncio's own
     owner = getattr(callback, "__self__", None)
     return lambda: repr(owner if isinstance(owner, asyncio.Task) else callback)

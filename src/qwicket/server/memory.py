@@ -16,9 +16,9 @@ _M_ARENA_MAX: Final = -8
 """Number of the setting in glibc's malloc.h."""
 _COLLECT_EVERY_S: Final = 10.0
 _QUICK_BLOCKS: Final = 100_000
-"""Blocks allocated since the start with which a full collection takes 10 ms at most; an idle server
-that has shown each page has 80,000. Objects themselves are not counted: `gc.get_objects` took 40 ms
-with 240,000."""
+"""Memory blocks allocated since the start, up to which a full collection takes at most 10 ms. An
+idle server that has shown each page has 80,000. Blocks are counted instead of objects, because
+`gc.get_objects` took 40 ms with 240,000."""
 
 
 def use_one_malloc_arena() -> None:
@@ -37,8 +37,8 @@ def tune_garbage_collector() -> None:
 
     A collection visits its objects in the event loop's thread. One of 50,000 young objects took
     19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. So a collection of young
-    objects visits 10,000 at most, and `collect_periodically` does most full ones. Reference counts
-    free nearly all garbage.
+    objects visits about 12,500 at most, and `collect_periodically` does most full ones. Reference
+    counts free nearly all garbage.
     """
     gc.freeze()
     gc.set_threshold(2_500, 3, 2_000)
@@ -46,14 +46,16 @@ def tune_garbage_collector() -> None:
 
 
 async def collect_periodically(connections: Sized) -> None:
-    """Collect garbage while a collection is quick, and return free pages to the system, for ever.
+    """Collect garbage every 10 s if that is quick or there are no connections; free unused pages.
+
+    Runs until it is cancelled.
 
     Args:
         connections: The open connections.
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError):  # another C library gives pages back by itself
+    except (AttributeError, OSError):  # another C library has no `malloc_trim`
         trim = None
     maximum = sys.getallocatedblocks() + _QUICK_BLOCKS
     while True:

@@ -1,8 +1,8 @@
 """Numbers for Prometheus, counted as events happen. `exposition` renders them on a scrape.
 
-A request costs two additions; a commit, in the writer's thread, two observations; the end of a job
-three. Labels never hold ids or client input: their values are dialects, classes of status, states
-and devices. docs/operations.md explains each metric.
+A request costs one observation of a histogram, a commit two (in the writer's thread), the end of a
+job two and a count. Labels never hold ids or client input: their values here are dialects' paths,
+classes of status, states and devices. docs/operations.md explains each metric.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qwicket.server.logs import AccessLog
     from qwicket.store import JobChange, Store
 
+# Upper bounds of the buckets of histograms: seconds, and numbers of operations.
 _REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _COMMIT_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _OPERATIONS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -49,10 +50,10 @@ class MetricSources(NamedTuple):
 
 
 class Histogram:
-    """Number of values between each bound and the one before, and the sum of all values.
+    """Number of values up to each bound and above the previous one, and the sum of all values.
 
-    The library's histogram takes a lock for each value, which costs a request 4 µs. This one has no
-    lock, so only one thread may count.
+    The histogram of `prometheus_client` takes a lock for each value, which costs a request 4 µs.
+    This one has no lock, so only one thread may count.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -69,12 +70,13 @@ class Metrics:
     """Counts of one server. All methods except `committed` must run on the event loop.
 
     Attributes:
-        request_s: Times of requests by dialect and class of status, 0 for a lost connection.
-        websockets: How many are open.
+        request_s: Times of requests by the dialect's path and class of status, 0 if no response
+            began.
+        websockets: Number of open websockets.
         ended: Jobs whose end this server has written, by device and state.
         queued_s: Times from queued to the first start of those jobs, by device.
         ran_s: Times from the first start to the end of those jobs, by device.
-        operations: Operations that were written in one commit.
+        operations: Numbers of operations in one commit.
         commit_s: Times of commits.
         store_errors: Writes that failed because the database was unavailable or full.
     """
@@ -90,7 +92,7 @@ class Metrics:
         self.store_errors = 0
 
     def answered(self, dialect: str, status: int, seconds: float) -> None:
-        """Count a response of a dialect; status 0 means that the client disconnected."""
+        """Count a request to a dialect's path; status 0 means that no response began."""
         self.request_s[dialect, status // 100].observe(seconds)
 
     def websocket_opened(self) -> None:
@@ -100,7 +102,11 @@ class Metrics:
         self.websockets -= 1
 
     def changed(self, change: JobChange) -> None:
-        """Count the end of a job that this server wrote; others count theirs."""
+        """Count the end of a job if this server wrote it; other servers count theirs.
+
+        A completed job of an exam is counted when its results are released: earlier changes have no
+        `row`.
+        """
         job = change.row
         if job is None or change.keeps_state or job.state not in FINAL or job.ended_at is None:
             return

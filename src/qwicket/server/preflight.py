@@ -1,7 +1,7 @@
 """Problems with settings that keep a server from starting or from working as intended.
 
-`qwicket doctor` reports them. TLS files and the port are checked by the functions that `qwicket
-serve` uses, so both agree. A check leaves no changes behind.
+`qwicket doctor` reports them. TLS files, device files and --compute are checked by the functions
+that `qwicket serve` uses, so both agree. A check leaves no changes behind.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Severity = Literal["refused", "wrong", "warning"]
 
 _SOON_S: Final = 14 * 86_400
+"""Time before the end of a certificate from which it is a problem."""
 _DAY_S: Final = 86_400
 
 
@@ -58,6 +59,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     """
     if settings.database_url is None:
         yield from check_folder(settings.data_dir)
+    # Reversed, so that of addresses with the same files the first one names the option.
     by_files = {(each.cert, each.key): each for each in reversed(addresses(settings))}
     for address in by_files.values():
         yield from _tls(address)
@@ -73,7 +75,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
 
 
 def check_folder(folder: Path) -> Iterator[Problem]:
-    """Yield the problems of the database's folder."""
+    """Yield the problems of the folder of the embedded database."""
     remedy = "Name another folder, or run as the owner of this one."
     try:
         if folder.exists():
@@ -117,7 +119,7 @@ def _tls(address: Address) -> Iterator[Problem]:
 
 def _expires_at(cert: Path) -> float:
     """Return when the first certificate of a file expires, in Unix seconds."""
-    # Apart from this function, the ssl module shows the dates of a connection's certificate only.
+    # The public functions of `ssl` show the dates of a connection's certificate only.
     decoded = ssl._ssl._test_decode_cert(str(cert))  # type: ignore[attr-defined]  # CPython's own
     return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
 

@@ -1,4 +1,4 @@
-"""Probes: liveness, readiness and metrics."""
+"""HTTP handlers of the probes: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -89,14 +89,15 @@ def probes(
     """Return the mounts of `/livez`, `/readyz` and `/metrics`.
 
     Args:
-        is_ready: Whether the server takes work.
-        sign_in: Function that returns the actor of a token, given the client's address.
+        is_ready: Returns whether the server takes work.
+        sign_in: Returns the actor of a token, given the client's address.
         metrics: Returns the text of `/metrics`.
     """
     dialect = Dialect(
         _Handlers(is_ready, sign_in, metrics), ROUTES, problem, error_type=PROBLEM_TYPE
     )
 
+    # The router sets `root_path` to the mount, here a whole path, but routes match whole paths.
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
         await dialect({**scope, "root_path": ""}, receive, send)
 
@@ -106,9 +107,9 @@ def probes(
 def _is_local(request: Request[None]) -> bool:
     """Return whether a request comes from this machine, and not through a proxy on it.
 
-    The Host header must be local as well: a page in a local browser can reach the server under its
-    own name (DNS rebinding). HTTP/1.0 counts as a proxy: nginx uses it upstream, by default without
-    any other sign of itself.
+    The Host header must be local as well: a web page in a local browser can reach the server under
+    the page's own host name (DNS rebinding). HTTP/1.0 counts as a proxy: nginx uses it upstream,
+    by default without a header that names the proxy.
     """
     names = request.headers.keys()
     if any(name in _FORWARDED or name.startswith("x-forwarded-") for name in names):

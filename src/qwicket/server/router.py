@@ -59,7 +59,7 @@ class Mount(NamedTuple):
 
     Attributes:
         prefix: The path.
-        usual: Its path at the server's main address, which metrics use as its name.
+        usual: Path of the application at the server's main address; metrics use it as a label.
         app: The application.
     """
 
@@ -79,8 +79,8 @@ class Router:
             connection's socket.
         metrics: Count requests and websockets.
         access: Logs each response.
-        own: Prefixes at addresses that one dialect has for itself, with those in `mounts`, by the
-            name of the dialect.
+        own: By the name of each dialect: the prefixes at an address that it has for itself, with
+            the prefixes in `mounts` of the same applications.
     """
 
     def __init__(
@@ -140,8 +140,8 @@ class Router:
     def _counted(self, address: str, inner: dict[str, Any]) -> Iterator[None]:
         """Count a request for its address. Over the limit, make its app refuse it.
 
-        One connection serves one request at a time, and connections are limited before. So only
-        clients behind a trusted proxy, which forwards their addresses, reach this limit.
+        One connection serves one request at a time, and `Connections` limits those of an address.
+        So only clients behind a trusted proxy, which forwards their addresses, reach this limit.
         """
         maximum = self._limits.connections.connections_each
         self._serving[address] += 1
@@ -183,6 +183,8 @@ class Router:
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
             elif not message.get("more_body", False) and not body.is_complete:
+                # Send all, read the rest of the request, then end: uvicorn may close the connection
+                # at the end, and closing a socket with unread bytes discards the response.
                 await send({**message, "more_body": True})
                 await body.skip()
                 message = {"type": "http.response.body"}
@@ -229,8 +231,9 @@ class OwnAddressApp:
         supports_websocket: Returns whether the app of a path at a dialect's own address has
             websockets.
         address: The address.
-        main_url: Returns the address of the server itself, by that of a connection's host.
-        pass_through: Returns what passes requests on; None if this server handles them.
+        main_url: Returns the server's main address, given the host that a client connected to.
+        pass_through: Returns the application that passes requests on to the device's own server;
+            None if this server handles them.
     """
 
     def __init__(
@@ -273,7 +276,7 @@ _NO_MOUNT: Final = Mount(
 
 
 def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return those of the usual headers that an app did not set itself."""
+    """Return the usual headers that an app did not set."""
     names = {name.lower() for name, _ in headers}
     return [header for header in _USUAL_HEADERS if header[0] not in names]
 
@@ -284,7 +287,7 @@ def _owner(memory: ResponseMemory, address: str) -> str:
 
 
 def _url(scope: Scope) -> str:
-    """Return the address of the connection's own socket; `Host` is ignored: clients choose it."""
+    """Return the address of the connection's own socket, not `Host`, which clients choose."""
     _, port = scope.get("server") or ("", None)
     return f"{scope['scheme']}://{_host(scope)}" + (f":{port}" if port else "")
 

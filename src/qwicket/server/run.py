@@ -38,10 +38,11 @@ _STOPPING: Final = "Qwicket is stopping: running jobs have {:g} s, unless it is 
 _REQUEST_GRACE_S: Final = 5
 """Time that requests have to end when the server stops; then uvicorn cancels them."""
 _STALLED_GRACE_S: Final = 4.0
-"""Time after which responses that clients do not read are aborted. Shorter than the former: uvicorn
-would otherwise wait for them and log an error."""
+"""Time after which responses that clients do not read are aborted. Shorter than
+`_REQUEST_GRACE_S`, after which uvicorn would cancel their handlers and log an error."""
 _CLOSE_S: Final = 30.0
-"""Time to close everything after the grace time of running jobs; all steps together take 2 s."""
+"""Time to close everything after the grace time of running jobs, before the process ends anyway.
+All steps together take 2 s."""
 _TLS_SHUTDOWN_S: Final = 2.0
 _BACKLOG: Final = 2048
 """Connections that the kernel queues until they are accepted."""
@@ -50,13 +51,13 @@ _ACCEPTED_AT_ONCE: Final = 128
 _PING_S: Final = 20.0
 """Interval of websocket pings; a client that does not respond to one is disconnected."""
 _MESSAGE_BYTES: Final = 16 << 10
-"""Clients send an access token over a websocket, and nothing else."""
+"""Limit on a websocket message. Clients send only an access token."""
 _SPARE_FILES: Final = 64
-"""Files for new workers, a command's database and connections that are being refused."""
+"""File descriptors kept for short uses: new workers, a command's database, refused connections."""
 
 
 def run(settings: Settings, hint: str = "", make: Callable[[Settings], App] = App) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start.
+    """Serve until SIGTERM or SIGINT; return the exit status, 1 if the server could not start.
 
     Args:
         settings: The operator's settings.
@@ -123,7 +124,8 @@ class _Server(uvicorn.Server):
     def interrupt(self) -> None:
         """Stop gracefully; on a second signal, do not wait for running jobs.
 
-        If that hangs, the process prints where, and ends: everything acknowledged is stored.
+        A stop that hangs ends with a traceback and the end of the process, which loses nothing:
+        everything acknowledged is stored.
         """
         if not self.should_exit:
             faulthandler.dump_traceback_later(self._settings.stop_grace_s + _CLOSE_S, exit=True)
@@ -138,7 +140,7 @@ class _Server(uvicorn.Server):
             await self._stopping.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen with `Connection`, which limits connections and handshakes; uvicorn does not."""
+        """Listen with `Connection`, because uvicorn does not limit connections and handshakes."""
         settings, limits = self._settings, self._settings.limits.connections
         apps: list[App | OwnAddressApp] = [self._app]
         for own in settings.listen:
@@ -178,6 +180,7 @@ class _Server(uvicorn.Server):
                 return
             self.servers.append(listener)
             for each in listener.sockets:
+                # Raises only the kernel's queue: the loop keeps the backlog that it was given.
                 with socket.fromfd(each.fileno(), each.family, each.type) as same:
                     same.listen(_BACKLOG)
             if not address.dialect:
@@ -203,7 +206,7 @@ class _Server(uvicorn.Server):
         """Return the server's main address for a client of a dialect's own address.
 
         Args:
-            host: Host by which the client reached that address.
+            host: Host by which the client reached the dialect's address.
         """
         given = (self._settings.public_url or "").rstrip("/")
         scheme = "https" if self._settings.tls_cert else "http"
@@ -247,15 +250,15 @@ def _configuration(app: App | OwnAddressApp, settings: Settings) -> uvicorn.Conf
 
 
 def _websocket(*arguments: Any, **options: Any) -> WebSocket:
-    from qwicket.server.websocket import WebSocket  # late: see app.py
+    from qwicket.server.websocket import WebSocket  # late: app.py imports it after the start
 
     return WebSocket(*arguments, **options)
 
 
 class _SharedState(ServerState):
-    """State that connections share. The `Date` header is made when a response needs it.
+    """State that connections share, with a `Date` header that is made when a response needs it.
 
-    Uvicorn makes it in its main loop, which would have to run every second.
+    Uvicorn makes the header in its main loop, which would have to run every second.
     """
 
     def __init__(self) -> None:

@@ -53,7 +53,7 @@ class OwnAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         host: Address to listen on; None means the server's own.
         tls_cert: Certificate chain in PEM; None means the server's own, if it has one.
         tls_key: Its private key, without a password.
-        public_url: Its address in responses; None means that of the connection's socket.
+        public_url: The dialect's address in responses; None means that of the connection's socket.
         device: Device of another cloud with this dialect, to which requests are passed on as they
             are; None means that this server answers them.
     """
@@ -81,17 +81,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         data_dir: Folder of the embedded database.
         device_dir: Folder with device files: devices at other clouds, and further simulated ones.
         database_url: PostgreSQL server in place of the embedded database; may have a password.
-        workers: Worker processes; None means one per core, 0 that no engine runs here.
+        workers: Worker processes; None means one per core, or none with a cluster. 0 means that
+            no engine runs here, not even in an express slot.
         no_dispatch: Whether this server runs no jobs; other servers, workers on other machines and
             agents do.
         compute: Where jobs run: `local`, or a Dask cluster (`compute/cluster_address.py`).
         compute_min: Fewest workers of a cluster that the server starts; None means 1.
-        compute_max: Most workers of such a cluster; None means 4.
+        compute_max: Most workers of such a cluster; None means 4, or `compute_min` if that is more.
         compute_tls_ca: Authority that signed the certificates of a cluster that runs already, in
             PEM.
-        compute_tls_cert: The server's certificate there.
-        compute_tls_key: Its private key.
-        express_slots: Processes beside the workers for short jobs while all workers are busy.
+        compute_tls_cert: The certificate that the server shows to such a cluster.
+        compute_tls_key: Private key of this certificate.
+        express_slots: Processes beside the workers, for short jobs while all workers are busy.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         tls_cert: Certificate chain in PEM; with it the server speaks TLS.
         tls_key: Its private key, without a password.
@@ -102,26 +103,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
         maintenance_interval_s: Seconds between two rounds of periodic work.
         access_token_s: Lifetime of an access token in seconds, for clients that renew it.
-        ibm_access_token_s: The same for IBM's clients, which never renew theirs.
+        ibm_access_token_s: Lifetime of an access token of IBM's clients, which never renew it.
         first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
         session_s: Lifetime of a session at the pages, in seconds.
-        aws_master_file: File of the master keys of AWS's key pairs; by default in the folder.
+        aws_master_file: File of the master keys of AWS's key pairs; by default in `data_dir`; none
+            by default with `database_url`.
         oidc_issuer: Address of the identity provider; None if there is none.
-        oidc_client_id: Id of this server there.
-        oidc_client_secret_file: File with its secret there.
-        oidc_device_client_id: Id of `qwicket login` there; None means that of the server.
+        oidc_client_id: Id of this server at the provider.
+        oidc_client_secret_file: File with the secret of this id.
+        oidc_device_client_id: Id of `qwicket login` at the provider; None means `oidc_client_id`.
         oidc_audiences: Further audiences of ID tokens that are accepted.
         oidc_scopes: Scopes to ask the provider for.
         oidc_name_claim: Claim with a person's name.
         oidc_groups_claim: Claim with a person's groups.
-        oidc_groups: Projects and role that each group gives, by its name.
+        oidc_groups: Projects and role that each group gives, by the group's name.
         oidc_create: Whether a first sign-in creates an account.
         oidc_link_email: Whether a first sign-in is to the account with the same verified address.
         allow_private_webhooks: Whether webhooks may have addresses that are not public, and no TLS.
-        keep_days: Days after which ended jobs are deleted; None keeps them for ever.
+        keep_days: Days after which ended jobs are deleted; None keeps them, unless their project
+            has a time of its own.
         log_format: Format of the log's lines.
-        access_log: Whether every response has a line there.
+        access_log: Whether every HTTP request has a line in the log.
         limits: Bounds on requests, programs and jobs.
     """
 

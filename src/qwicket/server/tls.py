@@ -17,12 +17,12 @@ _OPTIONS: Final = ("--tls-cert", "--tls-key")
 def context(
     cert: Path | None, key: Path | None, options: tuple[str, str] = _OPTIONS
 ) -> ssl.SSLContext | None:
-    """Return the TLS context, or None if TLS is not configured.
+    """Return the TLS context, or None unless both files are given.
 
     Args:
         cert: Certificate chain in PEM.
         key: Its private key, without a password.
-        options: The options that name them.
+        options: The options that name the two files, for errors.
 
     Raises:
         InvalidRequest: A file cannot be read or is invalid; the text names it.
@@ -38,7 +38,7 @@ def context(
     except OSError as error:  # of OpenSSL too: its errors are OSErrors
         names = ", ".join(dict.fromkeys(options))
         raise InvalidRequest(f"{names}: {_reason(error, cert, key)}.") from None
-    made.options |= ssl.OP_NO_RENEGOTIATION  # a client makes the server work with one small record
+    made.options |= ssl.OP_NO_RENEGOTIATION  # one small record would cost the server much CPU
     made.set_alpn_protocols(["http/1.1"])
     return made
 

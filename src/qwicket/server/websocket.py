@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from qwicket.model.limits import ConnectionLimits
 
 _LINE_BYTES: Final = MAX_LINE_LENGTH - len(b": \r\n")
+"""Limit on name and value of a header together."""
 
 
 def handshake_error(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-    """Return status and text for a handshake that the websocket library would ignore.
+    """Return status and text for a handshake that `websockets` would ignore; None for others.
 
-    Its parser stops on these without an event, so uvicorn would neither respond nor close.
+    The parser of `websockets` stops at such a handshake without an event, so uvicorn would neither
+    respond nor close.
     """
     names = {name for name, _ in headers}
     lengths = {value for name, value in headers if name == b"content-length"}
@@ -78,12 +80,14 @@ class WebSocket(WebSocketsSansIOProtocol):
             self._deadline.cancel()
         self._on_lost()
         super().connection_lost(exc)
-        # These refer to this object and to each other. Without them it is freed at once.
+        # The wrapper and this object refer to each other, as do `conn` and its parser. Without
+        # these cycles all are freed at once.
         self.transport = self._wrapped
         self.conn.parser.close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        # `websockets` gives no event for a failed handshake, so uvicorn would not close.
         if self.conn.handshake_exc is not None and not self.transport.is_closing():
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
@@ -100,7 +104,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
 
 class _Transport:
-    """A transport that calls back when it begins to close. It has what the protocol uses."""
+    """A transport that calls `on_close` when it begins to close, with the methods that are used."""
 
     def __init__(self, transport: asyncio.Transport, on_close: Callable[[], None]) -> None:
         self._transport = transport

@@ -1,6 +1,6 @@
-"""Write buffer of a connection: joins the writes of one turn of the event loop.
+"""Write buffer of a connection: joins two small writes in one turn of the event loop.
 
-Uvicorn writes a response's head and body separately. Sent one by one they take two system calls,
+Uvicorn writes a response's head and body separately. Sent separately they take two system calls,
 and wake the client twice.
 """
 
@@ -26,6 +26,7 @@ class WriteBuffer:
         self._held = b""
 
     def write(self, chunk: bytes) -> None:
+        """Hold a small chunk until the next write or turn of the loop; write a large one now."""
         if len(chunk) > _COALESCED_BYTES:
             self.flush()
             self.transport.write(chunk)

@@ -1,4 +1,4 @@
-"""Programs that submit a job with each vendor's client."""
+"""Programs that submit a job, one for each client: curl, ours and those of vendors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class Snippet(NamedTuple):
     Attributes:
         client: Package of the client, in the version that is tested.
         runs_in: `sh` or `python`.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None for any.
-        needs_pair: Whether it signs with a key pair instead of a token.
+        suite: Folder of `tests/contract` in whose environment a test runs it; None for any
+            environment.
+        needs_pair: Whether it signs requests with a key pair instead of a token.
     """
 
     client: str
@@ -47,18 +48,18 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "strawberryfields": Snippet("strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"),
 }
 CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xcc"}
-"""Names of clouds, which stand for one of their clients."""
+"""Names of clouds, each with the snippet that it stands for."""
 
 
 def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
-    """Return a snippet for the server at an address. In Python it begins with a file name to use.
+    """Return a snippet for the server at an address. In Python it begins with `FILE_NAME`.
 
     Args:
         name: A key of `SNIPPETS`.
         url: Valid address of the server.
-        token: Token that it uses; empty to use the environment variable QWICKET_TOKEN. With a key
-            id, the secret of its pair.
-        key_id: Id of the key pair that it uses, if it uses one.
+        token: Token that it uses, or with `key_id` the secret of the key pair. Empty to read the
+            environment variables of `variables`.
+        key_id: Id of the key pair that it uses, if any.
     """
     program = fill_program("texts.txt", name, url)
     if SNIPPETS[name].runs_in == "sh":

@@ -1,4 +1,4 @@
-"""Programs that submit an existing job again with a vendor's own client."""
+"""Programs that submit an existing job again, with vendors' clients or ours."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from qwicket.snippets import FILE_NAME, SNIPPETS, fill_program
 
 _MAX_INLINE_CHARS: Final = 2_000
 _MAX_INLINE_BYTES: Final = 4_000
-"""Programs that are longer, or in a page are longer, are read from a file: a page contains the code
-for several clients."""
+"""Limits on a job's program in characters, and as an escaped literal in a page in bytes. A longer
+program is read from a file, because a page contains the code for several clients."""
 
 
 class JobCode(NamedTuple):
@@ -20,8 +20,9 @@ class JobCode(NamedTuple):
         client: Package of the client, in the version that is tested.
         dialect: Dialect that the client uses; the device must be visible in it.
         formats: Formats of the jobs that it can submit.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None for our own.
-        needs_pair: Whether it signs with a key pair instead of a token.
+        suite: Folder of `tests/contract` in whose environment a test runs it; None for our own
+            environment.
+        needs_pair: Whether it signs requests with a key pair instead of a token.
     """
 
     client: str
@@ -63,7 +64,7 @@ JOB_CODES: Final[dict[str, JobCode]] = {
     "runtime-primitives": _code("qiskit-ibm-runtime", "runtime", "qiskit.primitives"),
     "xcc": _code("xcc", "xanadu", "blackbird"),
 }
-"""By name in `job_codes.txt`."""
+"""Programs by their name in `job_codes.txt`."""
 
 
 def of_job(
@@ -89,7 +90,7 @@ def of_job(
         format_name: Format of the program.
         file: Name of the file with its program, which is read if the program is long.
         shots: Shots of each circuit.
-        vendor_name: What the dialect's clients call the device, if it is not its name.
+        vendor_name: What the dialect's clients call the device, if they do not use its name.
     """
     text = fill_program("job_codes.txt", name, url)
     kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
@@ -101,7 +102,7 @@ def of_job(
         "{QRN}": repr(f"qbraid:qbraid:{kind}:{device}"),
         "{SHOTS}": str(shots),
         "{VENDOR_NAME}": repr(vendor_name),
-        "{PROGRAM}": source,  # last: it may contain the others
+        "{PROGRAM}": source,  # last, because it may contain the other marks
     }
     for mark, value in marks.items():
         text = text.replace(mark, value)

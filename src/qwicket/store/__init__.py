@@ -160,7 +160,7 @@ class Store:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the writer thread is alive."""
+        """Whether the writer thread is alive, and PostgreSQL was reachable at the last write."""
         return self._database.is_alive
 
     def on_commit(self, committed: Committed) -> None:
@@ -173,10 +173,11 @@ class Store:
 
 
 def open_sqlite(folder: Path) -> Store:
-    """Open the SQLite database in `folder`, or create both; only their owner may read them.
+    """Open the SQLite database in `folder`, or create both; only their owner may read new ones.
 
     Raises:
-        Unavailable: The database cannot be opened, or is of an unsupported version.
+        Unavailable: The database cannot be opened, or is of a newer version.
+        OSError: The folder or the file cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "qwicket.db"
@@ -214,6 +215,7 @@ def lock_folder(folder: Path) -> int:
 
     Raises:
         Unavailable: Another server or a restore holds the lock.
+        OSError: The folder or the lock's file cannot be created or opened.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

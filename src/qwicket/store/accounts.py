@@ -1,4 +1,7 @@
-"""Operations on accounts, projects and tokens, without secrets."""
+"""Operations on accounts, projects, tokens and the keys of servers.
+
+Tokens and passwords are stored as hashes; only the keys of servers are secrets.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class NewMember(NamedTuple):
     Attributes:
         name: Its name.
         email: Its e-mail address, if any.
-        project: Name of another project than its own to which the token's jobs count.
+        project: Name of the project to which the token's jobs count; None for the account's own.
         token: The token; account and project are set when it is stored.
         digest: SHA-256 of the token's secret.
     """
@@ -52,6 +55,8 @@ class NewMember(NamedTuple):
 
 
 class PasswordAccount(NamedTuple):
+    """An account, and the hash of its password if it has one."""
+
     account: Account
     password_hash: str | None
 
@@ -135,7 +140,7 @@ class Accounts(Operations):
 
     @write
     def set_role(tx: Tx, name: str, role: Role, now: int) -> Account:
-        """Set the role. A member's tokens with scopes of administrators are revoked.
+        """Set the role. If it is `member`, tokens with scopes of administrators are revoked.
 
         Raises:
             NotFound: There is no such account.
@@ -172,7 +177,7 @@ class Accounts(Operations):
 
     @write
     def delete(tx: Tx, name: str, jobs: JobsOfDeleted, now: int) -> Account:
-        """Delete an account, so that it can be restored; its name stays taken.
+        """Delete an account so that it can be restored; its name stays taken until it is purged.
 
         Raises:
             NotFound: There is no such account.
@@ -211,6 +216,7 @@ class Accounts(Operations):
 
     @read
     def by_id(tx: Tx, account: str) -> Account | None:
+        """Return an account, also a deleted one."""
         row = tx.one("account_by_id", id=account)
         return rows.account(row) if row else None
 
@@ -314,8 +320,8 @@ class Accounts(Operations):
         Raises:
             NotFound: No such account, or no such project of this account.
             Conflict: The account is disabled.
-            LimitExceeded: The account has `maximum` valid tokens.
-            Unauthenticated: The token's parent was revoked or has expired.
+            LimitExceeded: The account has `maximum` valid tokens; None means no limit.
+            Unauthenticated: The token's parent was revoked or has expired, or is not the account's.
         """
         owner = Accounts.by_name(tx, account)
         if owner.disabled_at is not None:
@@ -347,7 +353,7 @@ class Accounts(Operations):
 
     @scan
     def valid_tokens(tx: Tx, account: str, now: int, maximum: int) -> list[Token]:
-        """Return the valid tokens of an account, given by id, the oldest first."""
+        """Return up to `maximum` valid tokens of an account, given by id, the oldest first."""
         found = tx.all("token_valid_list", account=account, now=now, limit=maximum)
         return [rows.token(row) for row in found]
 
@@ -378,11 +384,12 @@ class Accounts(Operations):
 
     @read
     def token_owner(tx: Tx, digest: bytes) -> TokenOwner | None:
+        """Return the token with this digest, even if it is not valid, with its owner."""
         return _token_owner(tx.one("token_by_digest", digest=digest))
 
     @read
     def owner_of_token(tx: Tx, token: str) -> TokenOwner | None:
-        """Return the same as `token_owner`, by the token's id."""
+        """Return a token, given by id, with its owner; like `token_owner`."""
         return _token_owner(tx.one("token_by_id", id=token))
 
     @write
@@ -445,7 +452,7 @@ def _member_key(tx: Tx, project: str, account: str) -> dict[str, str]:
 
 
 def _require_valid(tx: Tx, parent: str, owner: Account, now: int) -> None:
-    """Raise `Unauthenticated` if a parent token was revoked or has expired."""
+    """Raise `Unauthenticated` unless a parent token is the owner's and valid."""
     found = Accounts.token(tx, owner.id, parent)
     if found is None or found.revoked_at is not None or (found.expires_at or now + 1) <= now:
         raise Unauthenticated("You are not signed in with a valid token.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qwicket.store.database import Tx
 
 ORIGIN = "agent"
-"""Origin of announced devices; those of files have another one."""
+"""Origin of devices that agents announce; devices from files have other origins."""
 
 
 class FullProgram(NamedTuple):
@@ -22,7 +22,7 @@ class FullProgram(NamedTuple):
 
     Attributes:
         format: The program's language.
-        source: Its text.
+        source: The program as submitted.
         inputs: Values of its inputs, JSON text.
         options: `RunOptions`, packed.
         circuits: Its circuits, packed.
@@ -41,7 +41,8 @@ class Agents(Operations):
         """Store a device that an agent serves, replacing its previous specification.
 
         Raises:
-            Conflict: The name belongs to a device of another kind, provider or family.
+            Conflict: The name belongs to a device of the server, of another provider, or of another
+                family.
         """
         row = tx.one("device_origin", name=device.name)
         if row is not None:

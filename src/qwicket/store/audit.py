@@ -1,8 +1,8 @@
-"""The audit: acts of administrators, recorded in the commits that change something.
+"""The audit: acts of administrators, each recorded in the commit of its change.
 
 The hash of each entry covers the entry and the hash before it, so that changed entries are noticed.
-A person who can write to the database can still remove the newest entries. To notice that, compare
-with a `Verification.hash` that was noted elsewhere.
+A person who can write to the database can still remove the newest entries, or replace them together
+with their hashes. To notice that, compare with a `Verification.hash` that was noted elsewhere.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ T = TypeVar("T")
 _START: Final = b""
 """Stands for the hash before the first entry."""
 _PAGE: Final = 1_000
+"""Entries that a verification reads at once."""
 _SUBJECTS: Final = {
     "account": ("audit_account", ("name", "role", "email", "disabled_at", "deleted_at")),
     "budget": (
@@ -65,8 +66,9 @@ class AuditEntry(NamedTuple):
         action: Name of the operation, such as `delete_account`.
         subject: Kind and name of what it changed, such as `account/anna`.
         details: Values of the request as JSON, without secrets.
-        before: The subject before the act as JSON; `null` if it was not there.
-        after: The subject after the act as JSON; `null` if it is gone.
+        before: The subject before the change as JSON; `null` if there was none or it is not
+            recorded (`_SUBJECTS`).
+        after: The subject after the change, likewise.
         hash: SHA-256 over the entry and the hash before it.
     """
 
@@ -88,9 +90,10 @@ class Verification(NamedTuple):
 
     Attributes:
         entries: Number of entries that fit, from the first one on.
-        hash: Hash of the last one of them; empty without one.
+        hash: Hash of the last of these entries; empty without one.
         broken_at: Number of the first entry that does not fit; None if all do.
-        has_known_hash: Whether one of them has the hash that the caller knows from a former check.
+        has_known_hash: Whether one of these entries has the hash that the caller knows from a
+            former check, or the caller knows none.
     """
 
     entries: int
@@ -111,7 +114,7 @@ class ActRecorder:
         address: Network address, or empty.
         action: Name of the operation.
         kind: Kind of the subject.
-        keys: Names of the subject; a member has two.
+        keys: Names of the subject; a member has two. Empty if the request names none.
         details: Values of the request, without secrets.
     """
 
@@ -147,7 +150,7 @@ class ActRecorder:
         database: Database,
         operation: Callable[[Tx], T | Deferred[T]],
     ) -> T:
-        """Run a write, and add an entry if it is the act's first one or changes the subject."""
+        """Run a write; add an entry if it is the first write of the act or changes the subject."""
 
         def recorded(tx: Tx) -> T | Deferred[T]:
             before = self._read(tx)
@@ -197,7 +200,7 @@ class Audit(Operations):
         return [_entry(row) for row in tx.all("audit_after", after=after, number=_PAGE)]
 
     async def verify(self, known: bytes = _START) -> Verification:
-        """Check the hashes of all entries, and look for one that is known from a former check."""
+        """Check the hashes of all entries, and look for the hash `known` from a former check."""
         checked, former, has_known_hash = 0, _START, known == _START
         while page := await self._after(checked):
             for entry in page:

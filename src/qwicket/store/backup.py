@@ -1,7 +1,7 @@
-"""Backup and restoration of the embedded database; checks for both databases.
+"""Backup and restoration of the embedded database; summaries of embedded and PostgreSQL databases.
 
-A backup is an SQLite database, so that SQLite's tools read it. The other file of the folder,
-`serve.lock`, is empty: keys and uploads are in the database, too.
+A backup is an SQLite database, so that SQLite's tools read it. Keys and uploads are in it, too, but
+not the master keys of AWS's key pairs, which are in a file of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE: Final = "qwicket.db"
 
 _PAGES: Final = 2_000
-"""Pages between two reports of progress, at which Ctrl-C takes effect: 8 MB."""
+"""Pages copied between two reports of progress, 8 MB; Ctrl-C takes effect at a report."""
 _COUNTS: Final = (
     "select count(*) from account",
     "select state, count(*) from job group by state",
@@ -44,10 +44,10 @@ class Contents(NamedTuple):
     """Contents of a database.
 
     Attributes:
-        schema: Number of its last migration.
+        schema: Number of the last migration of the database.
         accounts: Number of accounts.
         jobs: Number of jobs.
-        unfinished: Jobs among them that have not ended.
+        unfinished: Number of jobs that have not ended.
         newest_at: Creation time of the newest job in Unix milliseconds; None without jobs.
     """
 
@@ -75,7 +75,7 @@ def back_up(folder: Path, target: Path, report: Report = lambda _: None) -> Cont
         Unavailable: The database or the file cannot be used; the detail names which.
     """
     source = folder / FILE
-    read(source)
+    read(source)  # raises if it is not a database of ours
     if target.is_dir():
         raise Unavailable(f"{target} is a folder: name a file.")
     if target.exists():
@@ -104,7 +104,7 @@ def restore(
     """
     from qwicket.store import lock_folder
 
-    read(source)
+    read(source)  # raises if it is not a database of ours
     database = folder.absolute() / FILE
     try:
         lock = lock_folder(folder)
@@ -140,7 +140,7 @@ def read(path: Path) -> Contents:
     """Return the contents of a database, without checking every page.
 
     Raises:
-        Unavailable: As for `verify`.
+        Unavailable: The file cannot be read, or is not a database of ours.
     """
     with reading(path) as connection:
         return _contents(path, connection)
@@ -289,7 +289,7 @@ def _keep(database: Path) -> Path | None:
 
     The database itself remains until the restored one replaces it in one step.
     """
-    # Moves the last commits from the log into the database, so that it is complete by itself.
+    # Moves the last commits from the log into the database, so that the file alone is complete.
     with contextlib.suppress(sqlite3.Error):
         if database.exists():
             with closing(sqlite3.connect(database)) as old:
@@ -299,7 +299,7 @@ def _keep(database: Path) -> Path | None:
     if database.exists():
         os.link(database, kept)
         former = kept
-    # SQLite would apply a log that remains to the restored database.
+    # SQLite would apply a remaining log to the restored database.
     with contextlib.suppress(FileNotFoundError):
         Path(f"{database}-wal").rename(f"{kept}-wal")
     Path(f"{database}-shm").unlink(missing_ok=True)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class NeedsSavepoints(Exception):
-    """An operation of an optimistic batch is refused."""
+    """An operation of an optimistic batch is refused, or needs a row that is read late."""
 
 
 class NeedsOneByOne(Exception):
@@ -116,7 +116,8 @@ class Batch:
 
     A batch is tried in up to three modes::
 
-                    an operation is refused
+              an operation is refused, or
+                 needs a row read late
         OPTIMISTIC ─────────────────────────▶ SAVEPOINTS
             │                                     │
             │  a statement failed, or             │
@@ -139,7 +140,7 @@ class Batch:
     Attributes:
         requests: The operations in order.
         mode: The present mode. A batch begins in `OPTIMISTIC` or `SAVEPOINTS`.
-        was_refused: Whether a refusal ended the optimistic mode.
+        was_refused: Whether `NeedsSavepoints` ended the optimistic mode.
     """
 
     def __init__(self, requests: Sequence[Request[Any]], mode: Mode, database: Writer) -> None:
@@ -160,7 +161,7 @@ class Batch:
     def commit(self) -> list[JobChange]:
         """Set a result or an error in each request; return the changes."""
         database = self._database
-        # Each retry uses a stricter mode, so the loop ends after three attempts.
+        # Each retry uses a stricter mode, so the loop ends after at most three attempts.
         while True:
             try:
                 return database.attempt(self)
@@ -182,7 +183,7 @@ class Batch:
         """Run the operations in the open transaction of `session`, in the present mode.
 
         Raises:
-            NeedsSavepoints: One is refused in optimistic mode.
+            NeedsSavepoints: One is refused, or needs a late row, in optimistic mode.
             Exception: The transaction failed; nothing of the batch is stored.
         """
         # A batch may run again in another mode, so nothing of an earlier attempt may remain.

@@ -1,7 +1,7 @@
-"""Operations on budgets; reservations and settlements by the operations on jobs.
+"""Operations on budgets. Operations on jobs call `reserve` and `settle` in their transactions.
 
-All writers are serialised, so that what is read here is still true when it is written back. This
-module is imported only where there are budgets.
+All writers are serialised, so that a value read here is still true when it is written back. This
+module is imported late, because few servers have budgets or devices with a cost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _MAX_BUDGETS: Final = 64
-"""Budgets of one project. Each submission reads them all."""
+"""Limit on the budgets of one project, because each submission reads them all."""
 _FIELDS: Final = len(Budget.__struct_fields__)
 _bill = msgspec.json.Decoder(Bill)
 
@@ -47,7 +47,7 @@ class Budgets(Operations):
         maximum: int,
         now: int,
     ) -> NamedBudget:
-        """Set a budget. One that is there already keeps its id and what was used.
+        """Set a budget. An existing one keeps its id, its period's beginning and its use.
 
         Args:
             tx: The transaction.
@@ -104,9 +104,10 @@ class Budgets(Operations):
 
     @scan
     def use_of(tx: Tx, since: int, until: int) -> list[ProjectUse]:
-        """Return what the jobs that ended in a time have used, by project and device.
+        """Return what the jobs that ended from `since` to `until` used, by project and device.
 
-        Both times are beginnings of days, because what deleted jobs have used is stored by day.
+        Both times are beginnings of days, because the use of jobs is stored by day; `until` is not
+        included.
         """
         found = tx.all("use_list", since=since, until=until)
         return [
@@ -115,9 +116,9 @@ class Budgets(Operations):
 
     @scan
     def use_by_day(tx: Tx, project: str, since: int, until: int) -> dict[int, Use]:
-        """Return what a project's jobs that ended in a time have used, by the beginning of the day.
+        """Return what a project's jobs have used, by the beginning of the day on which they ended.
 
-        Both times are beginnings of days.
+        `since` and `until` are as for `use_of`.
         """
         found = tx.all("use_by_day", project=project, since=since, until=until)
         return {int(day): Use(*map(int, rest)) for day, *rest in found}
@@ -143,7 +144,7 @@ def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
 
 
 def settle(tx: Tx, job: Job, bill_text: str, jobs: int, shots: int, seconds: float) -> None:
-    """Replace what a job has reserved by what it has used."""
+    """Replace what a job has reserved by what it has used; `jobs` is 0 if it did not run."""
     bill = _bill.decode(bill_text)
     used = use(jobs, shots, seconds, bill.cost)
     for each in bill.reserved:

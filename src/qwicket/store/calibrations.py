@@ -21,12 +21,12 @@ _decoder = msgspec.json.Decoder(Calibration)
 class Calibrations(Operations):
     """Operations on calibrations, whose rows never change.
 
-    In force is the last one added whose `valid_from` has passed.
+    The calibration in force is the last one added whose `valid_from` has passed.
     """
 
     @write
     def seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
-        """Add calibrations by device name, unless equal to the device's last one."""
+        """Add each calibration to its device, unless it equals the last one of the device."""
         for device, calibration in calibrations.items():
             body = msgspec.json.encode(calibration).decode()
             number, last = tx.one("calibration_last", device=device) or (0, None)
@@ -53,7 +53,7 @@ class Calibrations(Operations):
 
     @scan
     def history(tx: Tx, device: str, at: int, limit: int) -> list[Calibrated]:
-        """Return the calibrations up to a time, the latest first."""
+        """Return the calibrations with a `valid_from` up to a time, the last added first."""
         found = tx.all("calibration_list", device=device, at=at, limit=limit)
         return [decode_row(row) for row in found]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.jobs import Job
 
+# Defaults of the arguments of `Changes`.
 _MAX_REMEMBERED: Final = 1_024
 _REMEMBERED_S: Final = 0.1
 """Long enough for clients that read a job directly after its submission."""
@@ -40,7 +41,7 @@ class JobChange(NamedTuple):
     results: Sequence[PartResult] | None = None
     """Results of the job, if this change ended it and they are small."""
     written_at: int = 0
-    """When this server wrote it, in Unix milliseconds."""
+    """When this server wrote it, in Unix milliseconds; 0 if another server did."""
 
 
 class Changes:
@@ -126,7 +127,7 @@ class Changes:
 
     @contextmanager
     def watch_device(self, device: str) -> Iterator[Watch]:
-        """Watch all jobs of a device; the ids of jobs, which `watch` takes, are no such names."""
+        """Watch all jobs of a device. No name of a device equals an id that `watch` takes."""
         with self._watched(self._watches, device) as watch:
             yield watch
 
@@ -163,7 +164,7 @@ class Changes:
 
 
 class Watch:
-    """What one waiter knows about a job, or about the jobs of an account.
+    """What one waiter knows about a job, or about the jobs of a device or an account.
 
     Attributes:
         latest: The last change, if it contains the watched job; None if the job must be read.
@@ -179,7 +180,7 @@ class Watch:
         self._event.set()
 
     async def changed(self, timeout_s: float) -> bool:
-        """Wait for the next change; False when `timeout_s` passed or the server stops."""
+        """Wait for a change since the last call; False after `timeout_s` or if the server stops."""
         if self._hub.is_closed or timeout_s <= 0:
             return False
         try:

@@ -1,7 +1,7 @@
 """Checks that the rows of a database agree with each other.
 
-Only a fault of the disk, a change by hand or an error of this program breaks a rule. The checks
-only read, in one snapshot and bounded memory.
+Only a fault of the disk, a change by hand or an error of this program breaks a rule that is not
+marked as harmless. The checks only read, in one snapshot and bounded memory.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _UNTIL_RELEASED: Final = (
 FILE_FAULTS: Final = "faults in the file"
 
 Report = Callable[[int, int], None]
-"""Called with the numbers of checked and of all jobs."""
+"""Called with the `seq` of the last checked job and of the newest job."""
 
 
 class LeaseHolder(NamedTuple):
-    """A runner that holds leases."""
+    """A runner that holds leases: `beat` counts its heartbeats, `jobs` its leases."""
 
     id: str
     kind: str
@@ -60,7 +60,7 @@ class Problem(NamedTuple):
         number: How many rows.
         examples: Some of them, mostly ids of jobs.
         remedy: Action to take.
-        is_harmless: Whether servers correct it by themselves.
+        is_harmless: Whether the rows are only left over, so that no job is affected.
     """
 
     found: str
@@ -97,7 +97,9 @@ _OF_ALL: Final = (
 
 @contextlib.contextmanager
 def reading(folder: Path, database_url: str | None) -> Iterator[Tx]:
-    """Yield a transaction that reads one snapshot of a database with the schema of this version.
+    """Yield a transaction that reads one snapshot of a database.
+
+    Its schema, which is not checked, must be that of this version.
 
     Raises:
         Unavailable: The database cannot be read.
@@ -138,9 +140,9 @@ def problems(
     """Yield the rules that rows break.
 
     Args:
-        tx: A transaction of one moment; see `reading`.
+        tx: A transaction that reads one snapshot; see `reading`.
         report: Receives the progress.
-        jobs_at_once: Jobs of one statement.
+        jobs_at_once: Jobs that one statement checks.
     """
     found: dict[_Rule, _Examples] = {rule: _Examples() for rule in _OF_JOBS}
     wrong_hashes = _Examples()
@@ -171,7 +173,7 @@ def problems(
 
 
 def lease_holders(tx: Tx) -> list[LeaseHolder]:
-    """Return who holds leases."""
+    """Return the runners that hold leases."""
     return [LeaseHolder(*row) for row in tx.all("check_holders")]
 
 
@@ -190,7 +192,7 @@ class _Examples:
 
 
 def _wrong_results(tx: Tx, after: int, upto: int) -> Iterator[str]:
-    """Yield the jobs of small results that do not match their hashes."""
+    """Yield job and part of small results that do not match their hashes."""
     seq, part = after + 1, -1
     while True:
         rows = tx.all("check_results", after=seq, part=part, upto=upto, limit=_RESULTS)

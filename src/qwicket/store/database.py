@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from qwicket.store.changes import JobChange
 
     Committed = Callable[[int, int, float], None]
-    """Called after each batch: number of operations, number of failures, seconds."""
+    """Called after each batch: number of operations, number of those that failed because the
+    database was unavailable or full, seconds."""
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -44,7 +45,7 @@ class Tx(Protocol):
         """Return all rows."""
 
     def run(self, name: str, /, **params: Any) -> None:
-        """Write. A later statement of the batch may raise the error."""
+        """Write. An error may be raised only by a later statement of the batch."""
 
     def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
         """Run an `insert … values` for each set of parameters."""
@@ -95,7 +96,7 @@ class Database(Protocol):
     ) -> T: ...
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        """Write like `write`, for threads without an event loop."""
+        """Write without a flush, for threads without an event loop."""
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         """Run a quick look-up by key."""
@@ -108,6 +109,6 @@ class Database(Protocol):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the writer thread is alive."""
+        """Whether the writer thread is alive, and PostgreSQL was reachable at the last write."""
 
     async def close(self) -> None: ...

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 decoder = msgspec.json.Decoder(Device)
 KEPT_CHANGES: Final = 200
-"""Changes that are kept of each device."""
+"""Number of changes that are kept of each device."""
 
 
 class DeviceSnapshot(NamedTuple):
@@ -50,7 +50,7 @@ class DeviceCondition(NamedTuple):
 class Devices(Operations):
     @write
     def seed(tx: Tx, devices: Iterable[Device], origin: str) -> None:
-        """Store devices from files, except those whose name another origin has."""
+        """Store devices from files, except those whose name a device of another origin has."""
         for device in devices:
             put_device(tx, device, origin)
 
@@ -77,7 +77,7 @@ class Devices(Operations):
 
     @read
     def status(tx: Tx, name: str, at: int) -> DeviceStatus:
-        """Return the status of a device."""
+        """Return the status of a device at a time in Unix milliseconds."""
         row = tx.one("device_state_get", device=name, at=at)
         return _status(row, at) if row else DeviceStatus()
 
@@ -92,7 +92,7 @@ class Devices(Operations):
 
     @read
     def presence(tx: Tx, device: Device) -> Presence:
-        """Return the presence of what serves a device from elsewhere: agents, or another cloud."""
+        """Return the presence of what runs a device's jobs elsewhere: agents, or another cloud."""
         is_remote = device.driver == "remote"
         row = tx.one("mirror_get" if is_remote else "device_presence", name=device.name)
         return _presence(device, row)
@@ -153,7 +153,7 @@ class Devices(Operations):
 
     @scan
     def changes(tx: Tx, name: str, now: int) -> DeviceChanges:
-        """Return the kept changes of whether a device takes jobs, and its maintenance windows."""
+        """Return the kept changes of whether a device takes jobs, and begun maintenance windows."""
         limit = KEPT_CHANGES
         windows = tx.all("device_maintenance_list", device=name, now=now, limit=limit)
         return DeviceChanges(
@@ -219,7 +219,8 @@ def _presence(device: Device, row: Row | None) -> Presence:
 def _status(row: Row, at: int) -> DeviceStatus:
     """Return the status of a device at a time.
 
-    After `until_at` it is on again. In a maintenance window it is off, at least until its end.
+    After `until_at` it is on again. In a maintenance window it is off, at least until the window's
+    end.
     """
     is_on, reason, until_at, is_draining, message, window_reason, window_until = row
     is_over = until_at is not None and until_at <= at
@@ -241,7 +242,7 @@ def _status(row: Row, at: int) -> DeviceStatus:
 
 
 def put_device(tx: Tx, device: Device, origin: str) -> None:
-    """Store a device and its provider, unless another origin has the name."""
+    """Store a device, unless a device of another origin has its name, and the device's provider."""
     tx.run("provider_add", name=device.provider)
     tx.run(
         "device_put",
@@ -254,7 +255,7 @@ def put_device(tx: Tx, device: Device, origin: str) -> None:
 
 
 def note_online(tx: Tx, device: str, now: int) -> None:
-    """Record that an agent begins to serve a device, unless another one does."""
+    """Record that an agent begins to serve a device, unless an agent serves it already."""
     if tx.count("device_change_online", device=device, now=now):
         _delete_oldest_changes(tx, device)
 
@@ -267,7 +268,7 @@ def note_away(tx: Tx, runner: str, now: int) -> None:
 
 
 def note_mirrored(tx: Tx, device: str, reason: str, now: int, *, is_online: bool) -> None:
-    """Record that another cloud begins or ceases to run the jobs of a device."""
+    """Record that another cloud begins or ceases to run a device's jobs, or gives a new reason."""
     status = "online" if is_online else "away"
     state = {"is_online": int(is_online), "status": status, "reason": reason}
     if tx.count("device_change_mirrored", device=device, now=now, **state):

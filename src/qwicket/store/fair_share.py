@@ -1,4 +1,4 @@
-"""Fair share: what the operations that submit, claim, finish and release jobs record of usage."""
+"""Fair share: records usage, for the operations that submit, claim, finish and release jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _EPOCH: Final = "epoch"
 _PENDING: Final = "epoch, pending"
-"""Keys of `Tx.memo`: the epoch, and a pending read of it."""
+"""Keys of `Tx.memo`: the epoch (the time at which the weight of usage is 1), and a pending read of
+it."""
 
 
 def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
@@ -46,7 +47,7 @@ def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
 
 
 def leave(tx: Tx, job: Job) -> None:
-    """Record that a waiting job is cancelled or held."""
+    """Record that a job no longer waits, so that perhaps none of its project does."""
     _count(tx, job, 0.0)
 
 
@@ -57,7 +58,7 @@ def is_rebase_due(tx: Tx, now: int) -> bool:
 
 
 def rebase(tx: Tx, now: int) -> bool:
-    """Rescale the usage numbers if they have grown too much; return whether they had."""
+    """Rescale the usage numbers if that is due, as `is_rebase_due` says; return whether it was."""
     epoch = _epoch(tx, now)
     if not _is_old(epoch, now):
         return False
@@ -68,15 +69,16 @@ def rebase(tx: Tx, now: int) -> bool:
 
 
 def _is_old(epoch: int, now: int) -> bool:
-    # An epoch far ahead is that of a wrong clock, and without decay until then.
+    # An epoch far ahead comes from a wrong clock. Until then usage would not decay, because
+    # `weight` is bounded below.
     return abs(now - epoch) >= 1000 * HALF_LIFE_S * REBASE_AFTER
 
 
 def _estimate(tx: Tx, job: Job, now: int) -> float:
     """Return the weighted estimate of a job that has started.
 
-    The weight is that of its first start, which no later step changes. With that of `now`, a job
-    that ends days later would pay back more than it was charged.
+    Its weight is that at the job's first start, which no later step changes. With the weight at
+    `now`, a job that ends days later would pay back more than it was charged.
     """
     at = now if job.started_at is None else job.started_at
     return charge_s(job.est_seconds) * weight(at, _epoch(tx, now))

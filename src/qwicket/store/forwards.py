@@ -1,7 +1,7 @@
 """Operations on jobs that are forwarded to another cloud.
 
-They record the intent to send a job, its id there and its response; runners adopt jobs of dead
-runners, and a person resolves jobs of which it is uncertain whether they were sent.
+They record the intent to send a job, its id there and its response; runners adopt jobs that have
+lost their runner, and a person resolves jobs of which it is uncertain whether they were sent.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class SubmissionResponse(NamedTuple):
     """What is known of the response to a submission that was passed on.
 
     Attributes:
-        vendor_job_id: Id of the job at its vendor.
-        content: The response. It is missing beside an id that a person has named.
+        vendor_job_id: Id of the job at its vendor; None if it is unknown or there is none.
+        content: The response; None if none is stored, as beside an id that a person has named.
     """
 
     vendor_job_id: str | None
@@ -50,8 +50,8 @@ class Forwards(Operations):
     def record_intent(tx: Tx, lease: Lease, marker: str, now: int, sent_to: str = "") -> Forward:
         """Record durably that the job is about to be forwarded to another cloud under this marker.
 
-        A person's former statement that the job is absent becomes void: from now on it may be
-        there.
+        A person's former statement that the job is absent becomes void, because from now on the
+        job may be there.
 
         Args:
             tx: The transaction.
@@ -61,10 +61,10 @@ class Forwards(Operations):
             sent_to: Short hash of the address and key with which it is sent.
 
         Returns:
-            The stored record, which is that of an earlier attempt if there was one.
+            The stored record, with the marker and the id of an earlier attempt if there was one.
 
         Raises:
-            StaleLease: Another runner has the job, or it has ended.
+            StaleLease: The lease is not the job's newest: another runner has it, or it has ended.
         """
         held_job(tx, lease)
         tx.run("forward_intend", job=lease.job, marker=marker, sent_to=sent_to, now=now)
@@ -147,6 +147,8 @@ class Forwards(Operations):
     ) -> list[tuple[int, str]]:
         """Return the `seq` and the vendor's id of an account's jobs, newest first.
 
+        Jobs of an exam are left out until its end.
+
         Args:
             tx: The transaction.
             device: Their device.
@@ -161,7 +163,7 @@ class Forwards(Operations):
 
     @write
     def withdraw(tx: Tx, lease: Lease) -> None:
-        """Forget the intent, because nothing was sent.
+        """Forget the intent, because nothing was sent. A record with a vendor's id stays.
 
         Raises:
             StaleLease: As for `record_intent`.
@@ -171,7 +173,7 @@ class Forwards(Operations):
 
     @write
     def leave_to_person(tx: Tx, lease: Lease, reason: str, now: int) -> Job:
-        """Release a job if it cannot be found out whether the other cloud has it.
+        """Release a job of which nothing shows whether the other cloud has it.
 
         No runner adopts it until a person resolves it.
 
@@ -216,8 +218,8 @@ class Forwards(Operations):
     def abandon(tx: Tx, job: str, *, actor: str, now: int) -> Job:
         """End a job at another cloud as failed, whatever becomes of it there.
 
-        A runner that follows it stops when it notices that its lease is stale. An abandoned job
-        stays as it is.
+        A runner that follows the job stops when it notices that its lease is stale. A job that was
+        abandoned before stays as it is.
 
         Raises:
             NotFound: There is no such job.
@@ -259,10 +261,10 @@ class Forwards(Operations):
         return {device for (device,) in tx.all("job_unattended_devices")}
 
     async def claim_unattended(self, device: str, runner: str) -> Assignment | None:
-        """Adopt a job that was forwarded to another cloud and whose runner is dead.
+        """Adopt a job that was forwarded to another cloud and has no runner.
 
-        It is `uncertain`, `cancelling` or, if its vendor's id is known, `running`, until its vendor
-        reports its state. The database is written only if there is such a job.
+        The job is `uncertain`, `cancelling` or, if its vendor's id is known, `running`, until its
+        vendor reports its state. The database is written only if there is such a job.
         """
         if not await self._has_unattended(device):
             return None

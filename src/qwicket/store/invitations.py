@@ -19,10 +19,10 @@ class Invitation(NamedTuple):
     Attributes:
         id: Its id.
         project: Name of the project that the accounts become members of, if any.
-        maximum: Number of accounts that it can create.
+        maximum: Limit on `used`.
         used: Number of accounts that it has created, or that joined the project by it.
         created_at: Unix milliseconds.
-        expires_at: Unix milliseconds of its end.
+        expires_at: Unix milliseconds of the invitation's end.
     """
 
     id: str

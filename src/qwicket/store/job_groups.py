@@ -1,4 +1,4 @@
-"""Groups of jobs in the database: sessions of IonQ and IBM, batches of IBM, groups of qBraid.
+"""Groups of jobs in the database: sessions of IonQ and IBM, batches of IBM, and others.
 
 `model/groups.py` says what a group is, and `operations.py` why methods have `tx` for `self`.
 """
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class JobGroups(Operations):
     @write
     def open(tx: Tx, new: NewGroup, *, maximum: int = INT64_MAX) -> Group:
-        """Open a group. If the account has `maximum` of this dialect, delete the oldest closed one.
+        """Open a group. If the account has `maximum` in this dialect, delete the oldest closed one.
 
         A group whose time is up counts as closed.
 
         Raises:
-            LimitExceeded: All of them are open.
+            LimitExceeded: All groups of the account in this dialect are open.
         """
         if tx.one("group_beyond", account=new.account, dialect=new.dialect, maximum=maximum - 1):
             oldest = tx.one(
@@ -109,7 +109,8 @@ class JobGroups(Operations):
     def tally(tx: Tx, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:
         """Return the number of a group's jobs (on these devices) in each state that has some.
 
-        States are as owners see them: a running job that was queued again counts as running.
+        States are as owners see them: a job that was queued again after a start, and a completed
+        job whose results are withheld, count as running.
         """
         found = tx.all("group_tally", id=group, devices=rows.filter_text(devices))
         return {JobState(state): number for state, number in found}
@@ -123,11 +124,11 @@ class JobGroups(Operations):
 
 
 def check_accepts_job(tx: Tx, group: str, account: str, device: str, now: int) -> None:
-    """Validate that a group accepts one more job of this account and device.
+    """Validate that a group accepts one more job of this account on this device.
 
     Raises:
         NotFound: The account has no such group.
-        Conflict: The group is closed, or was opened for another device.
+        Conflict: The group is closed, its time is up, or it was opened for another device.
         LimitExceeded: The group has its maximum number of jobs.
     """
     found = JobGroups.get(tx, group)

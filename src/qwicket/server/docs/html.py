@@ -1,4 +1,4 @@
-"""HTML as values: text that was not built here is escaped. No templates, no scripts."""
+"""Builders of HTML without templates. Text that is not `Html` is escaped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Html(str):
 def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
     """Return an element. Children that are not `Html` are escaped.
 
-    Attributes with None are left out; a trailing underscore is dropped (`class_`).
+    Attributes with None are left out. In names, a trailing underscore is dropped (`class_`), and
+    others become hyphens.
     """
     rendered = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
@@ -39,7 +40,7 @@ def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
 
 
 def join(children: Iterable[str], between: str = "") -> Html:
-    """Return pieces one after the other, each escaped unless it is `Html`."""
+    """Return texts one after the other, each escaped unless it is `Html`; `between` is not."""
     pieces = (each if isinstance(each, Html) else escape(each, quote=False) for each in children)
     return Html(between.join(pieces))
 
@@ -55,7 +56,7 @@ def page(title: str, *body: str, section: str, docs_path: str) -> bytes:
 
     Args:
         title: Title of the window.
-        body: Content between header and footer.
+        body: Content below the header.
         section: Current entry of the header: `api` or `errors`.
         docs_path: Relative path from this page to `/docs/`: addresses are relative, because a
             proxy may have put a prefix before them.
