@@ -36,7 +36,7 @@ class JobShares(Operations):
         expires_at: int | None = None,
         maximum: int = INT64_MAX,
     ) -> JobShare:
-        """Store a share. If `account` may read the job by a share already, return that one.
+        """Store a share, or return the existing one if the job is shared with `account` already.
 
         Args:
             tx: The transaction.
@@ -47,7 +47,7 @@ class JobShares(Operations):
             account: Account that may read the job; None for a link.
             digest: SHA-256 of the secret of a link.
             expires_at: Unix milliseconds at which a link ends; None for an account.
-            maximum: Shares that an account may have.
+            maximum: Limit on the shares of all jobs of the owner.
 
         Raises:
             NotFound: The job has been deleted.

@@ -1,4 +1,4 @@
-"""Operations on jobs: submit, read, list, cancel, results."""
+"""Operations on jobs: submit, read, list, cancel, delete; and read their results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _CANCELLED_AT_ONCE: Final = 200
-"""Jobs of a group per operation, so that others write in between."""
+"""Jobs that one operation cancels at most, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
 _JOB_FIELDS: Final = len(Job.__struct_fields__)
 
@@ -74,7 +74,10 @@ class JobSizes(NamedTuple):
 
 
 class Jobs(Operations):
-    """Operations on jobs, except running them (see `leases`)."""
+    """Operations on jobs, except running them (see `leases`).
+
+    An empty `devices` selects the jobs on all devices.
+    """
 
     @write
     def add(
@@ -87,7 +90,7 @@ class Jobs(Operations):
     ) -> Job | Deferred[Job]:
         """Store a job with its program and vendor fields; on disk when this returns.
 
-        If its idempotency key has created a job within its life, that job is returned instead.
+        If the idempotency key of `new` has created a job within the key's life, return that job.
 
         Raises:
             KeyReused: The key came with other content.
@@ -127,6 +130,7 @@ class Jobs(Operations):
             tx.run("vendor_fields_add", **columns)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
+        # Without the last column, which `reserve_if_needed` reads.
         return Deferred(lambda: record(tx, added()[:_JOB_FIELDS], new.now))
 
     @write_unflushed
@@ -146,7 +150,7 @@ class Jobs(Operations):
             tx: The transaction.
             draft: Id of the job.
             ready: The program and its numbers. Account and device are those of the draft.
-            stored_limit: Bytes of programs and results that its project may have.
+            stored_limit: Bytes of programs and results that the draft's project may have.
 
         Raises:
             Conflict: The job is no longer a draft.
@@ -173,7 +177,7 @@ class Jobs(Operations):
 
     @write
     def refuse(tx: Tx, draft: str, failure: Failure, now: int) -> Job:
-        """Fail a draft whose program was refused.
+        """Fail a draft whose program was refused or did not arrive in time.
 
         Raises:
             Conflict: The job is no longer a draft.
@@ -241,7 +245,7 @@ class Jobs(Operations):
 
     @write_unflushed
     def forget_key(tx: Tx, *, account: str, dialect: str, key: str, job: str) -> None:
-        """Delete an idempotency key, unless it belongs to another job than this one by now."""
+        """Delete an idempotency key, unless it belongs to another job by now."""
         tx.run("idempotency_forget", account=account, dialect=dialect, key=key, job=job)
 
     @read
@@ -310,14 +314,14 @@ class Jobs(Operations):
 
     @scan
     def tally_up_to_limit(tx: Tx, query: JobQuery) -> Mapping[JobState, int]:
-        """Return the number of an account's newest jobs by state, up to the limit of a query."""
+        """Return the number of an account's newest jobs by state; see `search.tally`."""
         return search.tally(tx, query)
 
     @scan
     def recent_labels(
         tx: Tx, account: str, limit: int, devices: Collection[str] = ()
     ) -> tuple[Counter[str], Counter[str]]:
-        """Return how many of an account's newest jobs (on these devices) have a name, and a tag."""
+        """Count each name and each tag of an account's `limit` newest jobs (on these devices)."""
         names: Counter[str] = Counter()
         tags: Counter[str] = Counter()
         parameters = {"account": account, "limit": limit, "devices": rows.filter_text(devices)}
@@ -362,7 +366,7 @@ class Jobs(Operations):
         """Return the program of a job.
 
         Raises:
-            NotFound: The job has no program, because it was refused or is a draft.
+            NotFound: The job has no program, because it was refused, is a draft or was deleted.
         """
         return Program(*existing(tx.one("program_get", id=job), "The job has no program."))
 
@@ -390,17 +394,21 @@ class Jobs(Operations):
         There are none before the job has ended, and while they are withheld.
 
         Args:
-            job: The job.
-            part: Index of the first part; None is all.
-            count: Number of parts from there.
-            is_quick: Whether they are few and small, so that a snapshot is not needed.
+            job: Id of the job.
+            part: Index of the first part; None is all parts.
+            count: Number of parts from `part` on.
+            is_quick: Whether the results are few and small, so that they are read without
+                a snapshot.
         """
         read = self._database.read if is_quick else self._database.scan
         return await read(lambda tx: outcomes.read(tx, job, part, count))
 
     @scan
     def events(tx: Tx, job: str) -> list[JobEvent]:
-        """Return the events of a job: all except its submission, starts and completion."""
+        """Return the events of a job.
+
+        Its submission, starts, completion and changes of its name or tags are not events.
+        """
         return [JobEvent(*row) for row in tx.all("event_list", id=job)]
 
     @write
@@ -418,7 +426,7 @@ class Jobs(Operations):
 
     @scan
     def packed(tx: Tx, jobs: Sequence[str]) -> dict[str, PackedProgram]:
-        """Return the circuits and options of some jobs, without those that were deleted."""
+        """Return the circuits and options of jobs by id, without jobs that have no program."""
         rows = {job: tx.one("program_packed", job=job) for job in jobs}
         return {job: PackedProgram(*row) for job, row in rows.items() if row is not None}
 
@@ -429,7 +437,10 @@ class Jobs(Operations):
 
     @write
     def cancel(tx: Tx, job: str, *, actor: str, now: int) -> Job | None:
-        """Cancel a waiting job at once, stop a running one, leave an ended one unchanged."""
+        """Cancel a waiting job at once; ask the runner of a running one to stop it.
+
+        Return the job, unchanged if it has ended or is being stopped; None if it was deleted.
+        """
         before = Jobs.get(tx, job)
         for step in ("job_withdraw", "job_ask_cancel"):
             row = tx.one(step, job=job, now=now, now_us=now * 1000)
@@ -501,10 +512,10 @@ def record(
     keeps_state: bool = False,
     results: Sequence[PartResult] | None = None,
 ) -> Job:
-    """Return a written row as a job, and publish the change with small results.
+    """Return a written row as a job, and publish the change, with `results` if given.
 
-    The change of a job whose results are withheld contains no row, so that waiters must read the
-    job as it is shown to them.
+    If the results of a completed job are withheld, the change contains no row, so that waiters
+    must read the job, which is then shown as running.
     """
     job = rows.job(row)
     if job.is_withheld:

@@ -44,25 +44,28 @@ MAX_ATTEMPTS: Final = 3
 """Counted attempts after which a job fails."""
 
 _TINY_S: Final = 0.005
-"""Estimate up to which jobs are tiny and claimed in batches: sending a job takes as long."""
+"""Longest estimate of a tiny job. Tiny jobs are claimed in batches: sending one takes as long."""
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
 
 _EXPRESS_CANDIDATES: Final = 100
-"""Limit on jobs to try: another runner may take the first ones, or not run on their devices."""
+"""Jobs read for one express claim: others may take the first ones or alone serve their devices."""
 
 _BATCH_S: Final = 0.02
-"""Total estimate of a batch, whose first result waits for the last."""
+"""Total estimate at which a batch is full, because its first result waits for the last."""
 
 _BATCH_OPERATIONS: Final = 100_000
-"""Operations of all circuits in a batch, which are sent to the worker in one message."""
+"""Operations at which a batch is full, because one message sends all its circuits to a worker."""
 
 _NO_LIMIT: Final = Capacity()
 
 
 class HeldLease(NamedTuple):
-    """A lease, the state of its job, and the pilot's request that claimed it."""
+    """A lease, the state of its job, and the number of the pilot's request that claimed it.
+
+    `request` is None unless a pilot holds the lease.
+    """
 
     lease: Lease
     state: JobState
@@ -74,7 +77,8 @@ class Claim(NamedTuple):
 
     Attributes:
         taken: Jobs of one batch, each with its lease.
-        is_last: Whether no more jobs are known to wait for the device.
+        is_last: Whether another claim would be useless: nothing was claimed, or no more jobs wait
+            for the device. An express claim that finds a job does not look for more: False.
     """
 
     taken: list[Assignment]
@@ -85,7 +89,7 @@ _NO_JOBS: Final = Claim([], is_last=True)
 
 
 class Leases(Operations):
-    """Lease operations, for the server's dispatcher and for agents."""
+    """Lease operations, for the server's dispatcher, pilots and agents."""
 
     @write
     def add_runner(
@@ -106,8 +110,8 @@ class Leases(Operations):
     def record_heartbeat(self, runner: Runner, now: int) -> Future[None]:
         """Increment a runner's heartbeat and store its number of slots.
 
-        It is for threads, because an event loop may stall. A runner that was declared dead is
-        registered again, without its former leases.
+        It is called in a thread, because an event loop may stall. A runner that was declared
+        dead is registered again, without its former leases.
         """
         return self._database.submit(lambda tx: _beat(tx, runner, now))
 
@@ -117,7 +121,7 @@ class Leases(Operations):
 
     @write
     def void_runner(tx: Tx, runner: str, now: int, reason: str = "its runner is dead") -> list[Job]:
-        """Queue all jobs of a runner again, without counting an attempt, and delete the runner."""
+        """Release all leases of a runner, without counting an attempt, and delete the runner."""
         released = [
             Leases.release(tx, each.lease, reason, now, counts_as_attempt=False)
             for each in Leases.held(tx, runner)
@@ -128,16 +132,16 @@ class Leases(Operations):
 
     @write
     def void_dead_runner(tx: Tx, runner: str, beat: int, now: int) -> list[Job] | None:
-        """Void a runner found dead at a heartbeat, or return None if it has sent another since.
+        """Void a runner whose last heartbeat is `beat`; return None if it has a newer one.
 
-        On a slow disk, that one may have waited to be written for longer than the lease time.
+        On a slow disk, the newer one may have waited to be written for longer than the lease time.
         """
         if tx.one("runner_at_beat", id=runner, beat=beat) is None:
             return None
         return Leases.void_runner(tx, runner, now)
 
     async def void_orphaned_leases(self, now: int) -> list[Job]:
-        """Queue the jobs again whose runners no longer exist."""
+        """Release the leases whose runners no longer exist."""
         return await self._void_orphaned_leases(now) if await self._has_orphaned_leases() else []
 
     @scan
@@ -173,8 +177,8 @@ class Leases(Operations):
             maximum: Limit on jobs.
             durable: Whether the claim is on disk when this returns.
             capacity: Only jobs that fit are claimed.
-            is_tiny: Whether to claim nothing if the next job is not tiny.
-            request: Number of the pilot's request.
+            is_tiny: Whether to claim nothing if the next job is not tiny, or ran before.
+            request: Number of the pilot's request; None for other runners.
         """
         return await self._database.write(
             lambda tx: _claim(tx, device, runner, now, maximum, capacity, request, is_tiny=is_tiny),
@@ -183,7 +187,7 @@ class Leases(Operations):
 
     @read
     def claimable(tx: Tx, now: int) -> Claimable:
-        """Return the devices with jobs that may start now; this costs no transaction."""
+        """Return the devices with jobs that may start now, without a write transaction."""
         *found, (_, due_at, reserves_slots) = tx.all("share_devices", now=now)
         return Claimable({device for device, _, _ in found}, due_at, bool(reserves_slots))
 
@@ -217,8 +221,8 @@ class Leases(Operations):
     def requeue_overrun(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
         """Queue a job that exceeded the bounds of an express slot, now for worker slots alone.
 
-        Its account is barred from express slots until `barred_until`. The attempt is not counted,
-        and its project's usage is refunded.
+        Its account is barred from express slots until `barred_until` (Unix ms). The attempt is not
+        counted, and its project's usage is refunded. A `cancelling` job is cancelled instead.
 
         Raises:
             StaleLease: As for `finish`.
@@ -240,9 +244,9 @@ class Leases(Operations):
     ) -> list[HeldLease]:
         """Increment an agent's heartbeat, and compare its list of leases with the stored ones.
 
-        Stored leases that the agent does not know, because the response to its claim was lost, are
-        released. If one that it knows has ended, they stay: its request may be older than their
-        claim. An agent that was declared dead is registered again, without its former leases.
+        Stored leases that are not in `known`, because the response to the claim was lost, are
+        released. They stay if a lease in `known` has ended: then this request may be older than
+        their claim. An agent that was declared dead is registered again, without its former leases.
 
         Args:
             tx: The transaction.
@@ -253,7 +257,7 @@ class Leases(Operations):
             maximum: Limit on the agents of its device; None sets no limit.
 
         Returns:
-            The valid leases among them, with the state of each job.
+            The valid leases in `known`, with the state of each job.
 
         Raises:
             LimitExceeded: The agent is new and the device has `maximum` already.
@@ -290,9 +294,9 @@ class Leases(Operations):
     ) -> list[HeldLease]:
         """Increment a pilot's heartbeat, and compare its list of leases with the stored ones.
 
-        A stored lease is released if the pilot does not know it although it knows the response to
-        the request that claimed it, or gave that request up. A pilot that was declared dead is
-        registered again, without its former leases.
+        A stored lease that is not in `known` is released if the request that claimed it is not
+        pending: the pilot has its response, or no longer awaits it. A pilot that was declared dead
+        is registered again, without its former leases.
 
         Args:
             tx: The transaction.
@@ -332,12 +336,12 @@ class Leases(Operations):
 
     @read
     def holds(tx: Tx, lease: Lease) -> bool:
-        """Return whether a lease is the newest and belongs to the runner that claimed it."""
+        """Return whether a lease is the newest of its job and still belongs to its runner."""
         return tx.one("lease_of_runner", **lease_key(lease), runner=lease.runner) is not None
 
     @read
     def held_by(tx: Tx, job: str) -> Lease | None:
-        """Return the lease of a job that a runner holds."""
+        """Return the lease of a job, or None if no runner holds one."""
         row = tx.one("lease_of_job", job=job)
         return Lease(job=job, fence=row[0], nonce=row[1], runner=row[2]) if row else None
 
@@ -363,7 +367,7 @@ class Leases(Operations):
         Large results are written in chunks before, so that others write in between.
 
         Raises:
-            StaleLease: Another runner has the job, or it has ended.
+            StaleLease: The job has been queued again, another runner has it, or it has ended.
         """
         await self._write_large(result)
         try:
@@ -434,9 +438,10 @@ class Leases(Operations):
     ) -> Job:
         """Queue the job again; fail it if this is its third counted attempt.
 
-        A `cancelling` job is cancelled instead, because no runner works on it any more. A forwarded
-        job continues at its vendor and waits to be adopted; if it is unknown whether it arrived
-        there, it becomes `uncertain`. The actor is who did it, by default the runner.
+        A forwarded job instead continues at its vendor and waits to be adopted; if it is unknown
+        whether it arrived there, it becomes `uncertain`. Any other `cancelling` job is cancelled,
+        because no runner works on it any more. The event of a queued job names `actor`, by default
+        the runner.
 
         Raises:
             StaleLease: As for `finish`.
@@ -461,10 +466,10 @@ class Leases(Operations):
 
     @write
     def cancel_stopped(tx: Tx, lease: Lease, now: int) -> Job:
-        """Cancel a job of which it is certain that it runs no longer, here or at another cloud.
+        """Cancel a job that certainly runs no longer, here or at another cloud.
 
-        It has used the time since its start. After a second claim, that may include waiting, so it
-        counts up to the estimate; fair share counts no more than that in any case.
+        The time since its first start counts as used. After a second claim this time may include
+        waiting, so it counts up to the estimate. For fair share it never counts more than that.
 
         Raises:
             StaleLease: As for `finish`.
@@ -553,7 +558,7 @@ def _claim(
 
 
 def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
-    """Give a runner the lease of a job; return what returns the assignment (see `Tx.later`)."""
+    """Give a runner the lease of a job; return a function for the assignment (see `Tx.later`)."""
     nonce = f"{random_bits(128):032x}"
     taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request)
     return lambda: _assignment(job, nonce, runner, taken())
@@ -585,7 +590,7 @@ def lease_key(lease: Lease) -> dict[str, Any]:
 
 
 def held_job(tx: Tx, lease: Lease) -> Job:
-    """Return the job of a lease; raise `StaleLease` if a newer one exists."""
+    """Return the job of a lease; raise `StaleLease` if the lease is not valid any more."""
     row = tx.one("job_of_lease", **lease_key(lease))
     if row is None:
         raise StaleLease

@@ -1,4 +1,4 @@
-"""Periodic operations, and the duty that makes one server do them for all.
+"""Periodic operations, and duties: named tasks that one runner at a time has.
 
 Each periodic operation reads first, and writes only if something is due: write transactions of an
 idle server would delay the other servers on its database.
@@ -26,7 +26,10 @@ _JOBS_AT_ONCE: Final = 200
 
 class Maintenance(Operations):
     async def take_duty(self, name: str, runner: str) -> bool:
-        """Take a duty unless a live runner has it; return whether this runner has it now."""
+        """Take a duty unless another runner has it; return whether this runner has it now.
+
+        A duty is free if the runner that had it has been removed.
+        """
         holder = await self._duty_holder(name) or await self._take_duty(name, runner)
         return holder == runner
 
@@ -42,9 +45,9 @@ class Maintenance(Operations):
 
     @read
     def duty_fence(tx: Tx, name: str) -> int:
-        """Return a number that rises when another runner takes a duty.
+        """Return a number that rises when another runner takes a duty; 0 if none ever did.
 
-        That of a scaler also rises when a worker of its group connects.
+        The number of a scaler's duty also rises when a worker of its group connects.
         """
         row = tx.one("duty_fence", name=name)
         return int(row[0]) if row else 0
@@ -99,16 +102,19 @@ class Maintenance(Operations):
         return len(due)
 
     async def delete_expired_job_shares(self, now: int) -> int:
-        """Delete the links to jobs that have expired; return their number."""
+        """Delete expired links to jobs; return their number."""
         return await self._run_if_due("job_share_due", "job_share_expire", now=now)
 
     @scan
     def retentions(tx: Tx) -> list[tuple[str, int]]:
-        """Return the projects whose ended jobs are deleted, and after how many days."""
+        """Return the ids of projects whose ended jobs are deleted, and after how many days."""
         return [(project, days) for project, days in tx.all("project_retentions")]
 
     async def delete_ended_of(self, project: str, after: int, before: int) -> int:
-        """Delete jobs of a project that ended within a time; return their number."""
+        """Delete a project's jobs that ended from `after` until before `before` (Unix ms).
+
+        Return their number, at most `_JOBS_AT_ONCE`.
+        """
         given = {"after": after, "before": before, "limit": 1}
         is_due = await self._is_due("job_old_of_project", project=project, **given)
         return await self._delete_ended_of(project, after, before) if is_due else 0
@@ -124,8 +130,8 @@ class Maintenance(Operations):
     async def purge_accounts(self, before: int) -> int:
         """Do the next part of the final deletion of an account that was deleted before a time.
 
-        Its jobs are deleted if that was requested; then it loses its name, address and tokens.
-        Return 0 when nothing is left to do.
+        Its jobs are deleted if that was requested. Then it loses its name, address, password,
+        identities and webhooks, and its tokens are revoked. Return 0 when nothing is left to do.
         """
         is_due = await self._is_due("account_to_purge", before=before)
         return await self._purge_account(before) if is_due else 0
@@ -156,7 +162,7 @@ class Maintenance(Operations):
 
     @write_unflushed
     def add_refusals(tx: Tx, refused: Sequence[tuple[int, str, int]]) -> None:
-        """Add refused sign-ins: minute, address and number of each."""
+        """Add refused sign-ins: beginning of the minute in Unix ms, address and number of each."""
         for minute, address, number in refused:
             tx.run("refusal_add", minute=minute, address=address, number=number)
 
@@ -168,7 +174,7 @@ class Maintenance(Operations):
     def refusals(tx: Tx, before: int, number: int) -> list[tuple[int, str, int]]:
         """Return minute, address and number of refused sign-ins, newest first.
 
-        There are more than `number` rows if the last minute has more: no minute is divided.
+        There may be more than `number` rows, because the last minute is returned as a whole.
         """
         return [
             (minute, address, count)
@@ -191,7 +197,7 @@ class Maintenance(Operations):
         return await self._run_if_due("upload_due", "upload_purge")
 
     async def repair_fair_share(self, now: int) -> int:
-        """Correct which projects fair share takes as waiting; rescale its numbers if necessary.
+        """Correct which projects count as waiting in fair share; rescale usage if necessary.
 
         Return the number of corrections.
         """

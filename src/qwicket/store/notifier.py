@@ -36,6 +36,7 @@ _MAX_CHANGES: Final = 40
 _GATHER_S: Final = 0.005
 """Pause after sending: a busy server's changes are bundled, an idle one's are sent at once."""
 _RETRY_S: Final = 0.5
+"""Pause before the listener connects again."""
 
 _log = logging.getLogger(__name__)
 

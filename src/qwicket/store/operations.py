@@ -30,7 +30,7 @@ T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 ACT_RECORDER: Final[ContextVar[ActRecorder | None]] = ContextVar("act", default=None)
-"""Records the writes of the running task as an administrator's act; None for other tasks."""
+"""Records the `write` operations of an administrator's task in the audit; None for other tasks."""
 
 
 class Operations:
@@ -71,7 +71,7 @@ class Operation(Generic[P, R_co]):
 
 
 def write(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
-    """Declare a write that is on disk when it returns."""
+    """Declare a write that is on disk when the call returns."""
 
     def run(database: Database, operation: Callable[[Tx], Any]) -> Coroutine[Any, Any, Any]:
         recorder = ACT_RECORDER.get()

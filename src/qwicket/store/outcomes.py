@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _CHUNK_BYTES: Final = 1 << 20
+"""Larger results are stored in chunks of this size."""
 _PUBLISHED_BYTES: Final = 32 << 10
 """Size of results up to which a `JobChange` contains them."""
 
@@ -36,7 +37,7 @@ def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
 
 
 def _columns(tx: Tx, result: PartResult) -> dict[str, object]:
-    """Return the columns of a result."""
+    """Return a result's columns; write the chunks of a large one if they are missing."""
     if isinstance(result, Failure):
         return {"body": None, "sha256": None, **rows.failure_columns(result)}
     large = chunks(result)

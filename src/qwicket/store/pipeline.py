@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 _NUMBER: Final = re.compile(rb"\$(\d+)")
 _MAX_HELD_BYTES: Final = 1 << 20
-"""Bytes of queued parameters above which they are sent."""
+"""Bytes of queued parameters above which the queued statements are sent."""
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
@@ -105,7 +105,7 @@ class Pipeline:
     planned each time.
 
     Attributes:
-        has_failed: Whether a statement failed, not necessarily the last one.
+        has_failed: Whether any statement failed since the transaction began.
         has_responded: Whether PostgreSQL has responded since the transaction began.
     """
 
@@ -136,7 +136,7 @@ class Pipeline:
     def put(
         self, statement: Statement, params: Mapping[str, Any], *, is_required: bool = False
     ) -> PendingResult:
-        """Queue a statement until the next `fetch` or `settle`, or until 1 MB is queued.
+        """Queue a statement until the next `fetch` or `settle`, or until 1 MiB is exceeded.
 
         Args:
             statement: SQL with numbered parameters.
@@ -196,7 +196,7 @@ class Pipeline:
         self.has_responded = True
 
     def _exchange(self, held: Sequence[_Held]) -> Iterable[tuple[PendingResult, PGresult]]:
-        """Return the results of all statements and preparations, in order."""
+        """Return the results of all statements and of their preparations, in order."""
         self._fresh = {}
         server = self._server
         if server.status != ConnStatus.OK:

@@ -1,8 +1,8 @@
 """PostgreSQL: the database of one or several servers.
 
-Writes of all servers are serialised. Each batch of operations holds one advisory lock, so that
+Writes of all servers are serialised. Each batch of operations holds the same advisory lock, so that
 every operation sees the previous one, as on SQLite (docs/decisions/0011). Reads run in threads on
-pooled connections. `notifier` receives the commits of other servers.
+pooled connections. `notifier` sends this server's changes, and receives those of other servers.
 """
 
 from __future__ import annotations
@@ -61,16 +61,17 @@ LISTS: Final = ("job_list", "job_search", "job_tally", "job_run_ms")
 """Beginnings of the names of statements with optional filters. One plan for all filters would read
 the jobs of all accounts (`Statement.is_planned_each_time`)."""
 _MAX_OPERATIONS: Final = 48
-"""Limit on the operations of one batch, each with a savepoint. PostgreSQL caches 64 subtransactions
-of a transaction; with more of them every snapshot takes longer."""
+"""Limit on the operations of one batch, each of which may have a savepoint. PostgreSQL caches 64
+subtransactions of a transaction; with more of them every snapshot takes longer."""
 _ROWS_AT_ONCE: Final = (32, 8, 1)
+"""Numbers of rows in one `insert`: few, because each is prepared as a statement of its own."""
 _WRITE_LOCK: Final = 0x71776B74
 """Number of the advisory lock: "qwkt" in ASCII."""
 _TAKE_WRITE_LOCK: Final = b"select qwicket_begin_write(%d)" % _WRITE_LOCK
 _READERS: Final = 4
-"""Reads by key at the same time, and as many lists: slow lists must not delay sign-ins."""
+"""Threads for reads by key, and as many for lists: slow lists must not delay sign-ins."""
 _POOL_WAIT_S: Final = 2.0
-"""Time for which a read waits for one of these connections."""
+"""Time for which a read waits for a connection of the pool."""
 _POOL_RETRY_S: Final = 1.0
 """Time for which the pool retries a connection; the next read after it begins a new series. The
 pauses within a series double, so a longer one would delay the recovery from a long outage."""
@@ -180,7 +181,7 @@ class PostgresTx(Session):
 
     @property
     def has_webhooks(self) -> bool:
-        """Whether there are webhooks, as the statement that takes the write lock returns it."""
+        """Whether there are webhooks: when the write lock was taken, or added since."""
         if self._lock is None or self._has_added_webhook:
             return self._has_added_webhook
         if self._lock.result is None:
@@ -304,7 +305,7 @@ class Postgres(Writer):
         self._disconnect()
 
     def _read(self, operation: Callable[[PostgresTx], T]) -> T:
-        """Read, and repeat once if the connection is broken. A test before each read costs more."""
+        """Read, and repeat once if the connection broke. Testing it before each read costs more."""
         if time.monotonic() < self._no_reads_before:
             raise _not_responding()
         for may_try_again in (True, False):
@@ -353,7 +354,8 @@ class Postgres(Writer):
         session = PostgresTx(self._writing, self._sql, batch.mode)
         session.command("begin")
         if not batch.is_durable:
-            # Claims may be lost in a power cut: their jobs are then queued again (decision 3).
+            # A power cut may lose these writes, such as claims, whose jobs are then still queued
+            # (decision 3).
             session.command("set local synchronous_commit = off")
         # One writer at a time over all servers, so that each operation sees the effects of the one
         # before, as on SQLite (decision 11).
@@ -503,6 +505,7 @@ def _migrate(connection: _Connection) -> None:
 
     Raises:
         Unavailable: The database is newer, or a migration failed.
+        psycopg.Error: The connection broke, or the user lacks a right.
     """
     migrations = statements.migrations(SQL_FRAGMENTS)
     with connection.transaction():

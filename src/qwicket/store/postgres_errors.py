@@ -1,7 +1,7 @@
-"""Messages for a PostgreSQL database that cannot be opened, with the remedy. None shows a password.
+"""Messages for a PostgreSQL database that cannot be opened, with the remedy.
 
-libpq has no error codes before a session begins, so its English text is matched. Messages in other
-languages are quoted within a general sentence.
+No message shows a password. libpq has no error codes before a session begins, so its English text
+is matched. Messages in other languages are quoted within a general sentence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Operations on the order of a queue: hold, release, reorder and requeue jobs.
 
-This module is imported only where they are used.
+This module is imported when the first of them is used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class QueueControl(Operations):
         actor: str,
         now: int,
     ) -> Job:
-        """Hold or release a waiting job, or change its priority; None leaves them.
+        """Hold or release a waiting job, or change its priority; None changes nothing.
 
         Args:
             tx: The transaction.
@@ -115,7 +115,7 @@ class QueueControl(Operations):
     def requeue(tx: Tx, job: str, *, actor: str, now: int) -> Job:
         """Take a running job from its runner and queue it again; its attempts stay.
 
-        The runner stops when it notices that its lease is stale; its result counts no more.
+        The runner stops when it notices that its lease is stale. Its result is refused.
 
         Raises:
             NotFound: There is no such job.
@@ -137,7 +137,7 @@ class QueueControl(Operations):
     ) -> list[str]:
         """Do one action of an administrator on several jobs; return the ids of those that changed.
 
-        Jobs in other states, for example because they started meanwhile, are left out.
+        Jobs that were deleted or whose state does not allow the action are left out.
         """
         changed = []
         for job in jobs:
@@ -177,7 +177,7 @@ def _job(tx: Tx, job: str) -> Job:
 
 
 def _waiting_job(tx: Tx, job: str, done: str) -> Job:
-    """Return a job that waits.
+    """Return a job that waits; `done` is the action for the message, such as `held`.
 
     Raises:
         NotFound: There is no such job.

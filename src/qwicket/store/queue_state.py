@@ -20,11 +20,11 @@ _AHEAD_MS: Final = 7 * 24 * 3600 * 1000
 
 
 class WaitingJob(NamedTuple):
-    """A waiting job.
+    """A waiting job that is not held.
 
-    `express_turn` orders the accounts of express jobs, the least first; None for other jobs.
+    `express_turn` orders the accounts of jobs for the express slot, the least first.
     `barred_until` is the time, in Unix ms, until which the account has no express slot for this
-    short job; None for other jobs.
+    short job. Both are None for other jobs.
     """
 
     id: str
@@ -38,7 +38,7 @@ class WaitingJob(NamedTuple):
 
 
 class RunningJob(NamedTuple):
-    """A running job."""
+    """A claimed job that has not ended."""
 
     id: str
     est_seconds: float
@@ -54,14 +54,14 @@ class RunningJob(NamedTuple):
 
 
 class QueueDepth(NamedTuple):
-    """Numbers of waiting jobs, and of claimed jobs that have not ended."""
+    """Numbers of waiting jobs that are not held, and of claimed jobs that have not ended."""
 
     waiting: int
     running: int
 
 
 class WaitingWork(NamedTuple):
-    """Number of waiting jobs, and the sum of their estimated run times."""
+    """Number of waiting jobs that are not held, and the sum of their estimates in seconds."""
 
     jobs: int
     seconds: float
@@ -89,7 +89,7 @@ class Claimable(NamedTuple):
 
 
 class EndedJob(NamedTuple):
-    """An ended job: its estimate and its measured times."""
+    """A completed job: its estimate and its measured times."""
 
     est_seconds: float
     started_at: int
@@ -112,7 +112,7 @@ class QueueState(NamedTuple):
 
     `recent` are the last completed jobs. `shares` are those of projects with waiting jobs,
     `idle_shares` those of other projects with jobs in `recent`. `epoch` is the origin of fair
-    share's decay, in Unix ms. `windows` are the reservations and maintenance windows of the next
+    share's decay, in Unix ms. `windows` are the reservations and maintenance windows of the next 7
     days, by their start. `n_more` is the number of waiting jobs that are not in `waiting`.
     """
 
@@ -131,9 +131,9 @@ class Queues(Operations):
 
     @scan
     def state(tx: Tx, device: str, now: int, *, limit: int) -> QueueState:
-        """Return up to `limit` waiting jobs of a device, and its running jobs.
+        """Return the state of a device's queue, with up to `limit` waiting jobs.
 
-        If more jobs wait, they are the first ones of each project, equally many.
+        If more jobs wait, they are the first ones of each project, at most equally many.
         """
         shares = [ProjectShare(*row) for row in tx.all("share_list", device=device)]
         waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
@@ -154,7 +154,10 @@ class Queues(Operations):
 
     @scan
     def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
-        """Return the number of unfinished jobs of a project on a device, at most `limit`."""
+        """Return the number of unfinished jobs of a project on a device.
+
+        Drafts and queued jobs, held ones included, are counted up to `limit`, running ones all.
+        """
         row = tx.one("job_unfinished", project=project, device=device, limit=limit)
         return int(row[0]) if row else 0
 

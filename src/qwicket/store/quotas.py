@@ -1,4 +1,7 @@
-"""Quotas of submissions: unfinished jobs, jobs in an exam, stored bytes, budgets; and use."""
+"""Quotas of submissions: unfinished jobs, jobs in an exam, stored bytes, budgets.
+
+Also counts what ended jobs have used.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _JOB_FIELDS: Final = len(Job.__struct_fields__)
 
 
 def check_unfinished(tx: Tx, new: NewJob, limit: int | None) -> None:
-    """Refuse a job of a project that has `limit` unfinished ones on the device."""
+    """Refuse a job of a project with `limit` unfinished ones on the device; None sets no limit."""
     if limit is None or new.error is not None:
         return
     if Queues.count_unfinished(tx, new.project, new.device, limit) >= limit:
@@ -68,7 +71,7 @@ def store_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
 
 
 def bill_columns(new: NewJob) -> dict[str, str | int | None]:
-    """Return the columns of a job's bill and cost, before it has reserved anything."""
+    """Return the columns of a job's bill, cost and used shots, before it has reserved anything."""
     columns: dict[str, str | int | None] = {"bill": None, "cost": None, "used_shots": None}
     if new.is_dry_run:
         columns["used_shots"] = 0
@@ -80,11 +83,11 @@ def bill_columns(new: NewJob) -> dict[str, str | int | None]:
 
 
 def reserve_if_needed(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable[[], Row]:
-    """Reserve what a new job needs of budgets; return what returns its row.
+    """Reserve what a new job needs of budgets; return a function for its row (see `Tx.later`).
 
-    The row says whether the project has a budget; without one, no further statement is run. If
-    there is one and the database reads rows late, the batch is run again with savepoints, because
-    in that mode rows are read at once.
+    The row's last column says whether the project has a budget; without one, no further statement
+    is run. If there is one and the database reads rows late, the batch is run again with
+    savepoints, because in that mode rows are read at once.
     """
     if new.is_dry_run:
         return added

@@ -1,7 +1,7 @@
 """Operations on reservations and maintenance windows of devices.
 
-The statements that claim jobs read them in their own transaction, so that a window that one server
-stores holds at all servers on the database from its commit on.
+Both are called windows. The statements that claim jobs read them in their own transaction, so a
+window that one server stores holds at all servers on the database from its commit on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Reservations(Operations):
 
         Raises:
             NotFound: There is no such project.
-            Conflict: A device has a reservation in this time.
+            Conflict: A new window is a reservation, and its device has another one in this time.
         """
         ids = [_project(tx, name) for name in projects]
         return [_add(tx, structs.replace(each, projects=tuple(ids))) for each in new]
@@ -61,7 +61,7 @@ class Reservations(Operations):
 
     @read
     def project_names(tx: Tx, reservation: str) -> list[str]:
-        """Return the names of a reservation's projects, in order."""
+        """Return the names of a reservation's projects, in alphabetical order."""
         return sorted(name for _, name in tx.all("reservation_projects", id=reservation))
 
     @read
@@ -72,7 +72,7 @@ class Reservations(Operations):
 
     @write
     def remove(tx: Tx, reservation: str, now: int, *, with_series: bool = False) -> None:
-        """Delete a window, or all of its weekly series. It withholds no results any longer.
+        """Delete a window, or all of its weekly series; show the results that it withholds.
 
         Raises:
             NotFound: There is no such window.
@@ -89,7 +89,7 @@ class Reservations(Operations):
 
 
 def complete(tx: Tx, rows: Sequence[Row]) -> list[Reservation]:
-    """Return the reservations of some rows, with what is stored in other rows, by their start."""
+    """Return the windows of some rows, with their devices and projects, by their start."""
     made = [_reservation(tx, row) for row in rows]
     return sorted(made, key=lambda each: (each.from_at, each.id))
 

@@ -33,7 +33,7 @@ def existing(row: Row | None, detail: str) -> Row:
 
 
 def job(row: Row) -> Job:
-    """Return a job. Built by position, because lists read thousands."""
+    """Return a job. It is built by position, which is faster: lists read thousands of jobs."""
     values = list(row)
     values[_STATE] = JobState(row[_STATE])
     values[_TAGS] = texts(row[_TAGS])
@@ -72,7 +72,7 @@ def from_texts(values: tuple[str, ...]) -> str:
 
 
 def filter_text(names: Collection[str]) -> str | None:
-    """Return "|a|b|" for some devices or states, in which SQL looks for "|name|"; None for all."""
+    """Return "|a|b|" for names, in which SQL looks for "|name|"; without names None, no filter."""
     return "|" + "|".join(sorted(names)) + "|" if names else None
 
 

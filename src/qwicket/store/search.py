@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _MAX_LABEL_CHARS: Final = 255
+"""Characters after which `job_label` cuts tags and names, for PostgreSQL's index."""
 
 
 class _Lists(NamedTuple):
@@ -59,9 +60,10 @@ def page_with_vendor_fields(tx: Tx, query: JobQuery) -> list[tuple[Job, bytes | 
 
 
 def tally(tx: Tx, query: JobQuery) -> Counter[JobState]:
-    """Return the number of the newest jobs of an account by state, up to the limit of a query.
+    """Return the number of the newest jobs of an account by state.
 
-    The query must not name a dialect or group. If the sum reaches the limit, jobs may be left out.
+    Each statement counts up to the limit of the query, so if the sum reaches it, jobs may be left
+    out. The query must not name a dialect or group.
     """
     given = parameters(query) | _bounds(tx, query)
     found: Counter[JobState] = Counter()
@@ -80,7 +82,7 @@ def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
 
 
 def parameters(query: JobQuery) -> dict[str, Any]:
-    """Return the parameters of a search."""
+    """Return the parameters of the statements for a query."""
     return structs.asdict(query) | {
         "states": rows.filter_text(query.states),
         "tags": rows.from_texts(query.tags),
@@ -92,7 +94,10 @@ def parameters(query: JobQuery) -> dict[str, Any]:
 
 
 def _bounds(tx: Tx, query: JobQuery) -> dict[str, int]:
-    """Return the bounds between which the `seq` of a query's jobs is, both excluded."""
+    """Return the bounds between which the `seq` of a query's jobs is, both excluded.
+
+    Without a dialect they include the query's times, which those statements do not read.
+    """
     after, before = query.after, INT64_MAX if query.before is None else query.before
     if query.dialect is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
@@ -130,16 +135,16 @@ def _fewest(query: JobQuery, lists: _Lists) -> list[str]:
 
 
 def _label(query: JobQuery) -> str | None:
-    """Return the label under which jobs with a tag or name are stored, where it is cut; or None."""
+    """Return the label in `job_label` of the query's first tag, else of its name, else None."""
     if query.tags:
         return f"tag:{query.tags[0][:_MAX_LABEL_CHARS]}"
     return f"name:{query.name[:_MAX_LABEL_CHARS]}" if query.name else None
 
 
 def _before_time(tx: Tx, account: str, at: int) -> int:
-    """Return the `seq` of the last job that an account created before a time.
+    """Return the `seq` of the last job that an account created before a time; 0 without one.
 
-    Creation times rise with `seq`, so a binary search finds it without an index by time.
+    Creation times rise with `seq`, so a binary search finds the job without an index by time.
     """
     if at <= 0:
         return 0

@@ -1,8 +1,8 @@
 """Operations on sessions of people, and on their identities at an identity provider.
 
-They see digests of cookies and of ID tokens, never these themselves.
+They see digests of cookies and of ID tokens, never the cookies and tokens.
 
-Expired rows are deleted by the next write to the same table, so that no periodic work is needed.
+Expired rows are deleted when the next row is added, so that no periodic work is needed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Sessions(Operations):
             digest: SHA-256 of the cookie.
             now: Unix milliseconds.
             expires_at: Unix milliseconds of its end.
-            ended: Digest of the session that it replaces, if there is one.
+            ended: Digest of the session that the new one replaces, or None.
 
         Raises:
             Unauthenticated: The account is disabled.
@@ -70,7 +70,8 @@ class Sessions(Operations):
             tx: The transaction.
             digest: SHA-256 of the signed part of the token.
             now: Unix milliseconds.
-            expires_at: Time from which it is refused by itself, so that the row is not needed.
+            expires_at: Unix milliseconds from which the token is refused as expired, so that its
+                row is not needed.
         """
         tx.run("id_token_expire", now=now)
         return bool(tx.count("id_token_use", digest=digest, expires_at=expires_at))
@@ -83,9 +84,9 @@ class Sessions(Operations):
 
     @write
     def link(tx: Tx, issuer: str, subject: str, email: str, now: int) -> str | None:
-        """Link a person to the account with this e-mail address; return its id, or None.
+        """Link a person to the account with this e-mail address; return its id.
 
-        A person who has an account already keeps it.
+        A person who has an account already keeps it. Return None if there is no account.
 
         Raises:
             Unauthenticated: The account is disabled.
@@ -106,7 +107,8 @@ class Sessions(Operations):
     ) -> str:
         """Create an account for a person at an identity provider; return its id.
 
-        If the name is taken, it gets a number; if the e-mail address is taken, it is left out.
+        If the name is taken, it gets a number; if the e-mail address is taken, it is left out. A
+        person who has an account already keeps it.
         """
         found = Sessions.of_identity(tx, issuer, subject)
         if found is not None:
@@ -135,12 +137,13 @@ class Sessions(Operations):
             tx: The transaction.
             account: Id of the account.
             role: The role; None changes none.
-            projects: Names of the projects that it is to be a member of.
-            managed: Names of all projects that groups give; it leaves those not in `projects`.
+            projects: Names of the projects that the account is to be a member of.
+            managed: Names of all projects that groups give. The account leaves those not in
+                `projects`, except its own.
             now: Unix milliseconds.
 
         Returns:
-            Names of projects that do not exist.
+            Names of projects that do not exist; none if the account does not.
         """
         found = Accounts.by_id(tx, account)
         if found is None:

@@ -49,6 +49,7 @@ _MAX_OPERATIONS: Final = 256
 _BUSY_TIMEOUT_S: Final = 5.0
 _SCAN_DEADLINE_S: Final = 5.0
 _STEPS_PER_CHECK: Final = 10_000
+"""Instructions of SQLite's virtual machine between two checks of the deadline."""
 
 _OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
@@ -84,7 +85,7 @@ class SQLiteTx(Session):
             self._connection.execute(text)
 
     def expire_when(self, is_over: Callable[[], bool]) -> None:
-        """Interrupt the running statement when `is_over` returns True."""
+        """Interrupt statements, from now on, while `is_over` returns True."""
         self._connection.set_progress_handler(is_over, _STEPS_PER_CHECK)
 
 
@@ -94,7 +95,7 @@ class SQLite(Writer):
     Args:
         path: The file; created if missing.
         publish: Called on the event loop with the changes of each commit.
-        scan_deadline_s: Time after which a list is ended.
+        scan_deadline_s: Seconds after which a list is interrupted.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Named SQL statements, read once from `sql/*.sql` and completed from the model.
+"""Named SQL statements, read from `sql/*.sql` and completed from the model.
 
 A statement begins with `-- name: …`. Placeholders in braces are filled in here: column lists from
 the model's structs, states from the transition table, and fragments in which databases differ.
@@ -27,7 +27,8 @@ RESERVATION_COLUMNS: Final = (
     *("id", "kind", "device", "agent_device", "from_at", "until_at", "drain_ms", "slots"),
     *("is_exclusive", "waiting_limit", "withholds_results", "reason", "series", "created_at"),
 )
-"""Fields of a reservation that are columns. Its struct is imported only where there are any."""
+"""Fields of a reservation that are columns. Its struct is imported only where there are
+reservations."""
 _JOB_FIELDS: Final = Job.__struct_fields__
 _WITHHELD: Final = "(job.withheld_until is not null and job.state = 'completed')"
 _SHOWN: Final = {
@@ -43,8 +44,8 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         fragments: SQL that depends on the database: `blob`, `serial`, `autoincrement`,
-            `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
-            `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a
+            `greatest`, `lower`, `position` (of a text in another), `each_text` (of `:tags`, a JSON
+            list), `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a
             line).
     """
     fills = _fills(fragments)
@@ -101,7 +102,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", ClientDocument)
     fills["webhook"] = columns("webhook", Webhook)
-    # Its struct is imported only where jobs are shared.
+    # Written out, because `JobShare` is imported only where jobs are shared.
     fills["job_share"] = (
         "job_share.id, job_share.job, job.device, (select account.name from account"
         " where account.id = job_share.account), job_share.created_at, job_share.expires_at"
@@ -136,12 +137,13 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " where exam.id = :id and exam.withheld_until is not null)"
     )
     fills["shown_job"] = ", ".join(_SHOWN.get(name, f'job."{name}"') for name in _JOB_FIELDS)
-    # Devices of a token. Names cannot contain `|` (see model/devices.py).
+    # Whether a job's device is in `:devices`, for example those of a token; null allows all. Names
+    # cannot contain `|` (see model/devices.py).
     fills["allowed"] = (
         "(cast(:devices as text) is null"
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
     ).format(**fragments)
-    shown_state = _SHOWN["state"]  # a list of completed jobs has none whose results are withheld
+    shown_state = _SHOWN["state"]  # so a list of completed jobs omits those with withheld results
     fills["list_filter"] = f"{_list_filter(shown_state)} and {fills['allowed']}".format(**fragments)
     fills["search_filter"] = (
         "account = :account and dialect = :dialect"
@@ -159,11 +161,12 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " from blob where blob.sha256 = outcome.sha256), 0))"
         " from outcome where outcome.job = job.id), 0)"
     )
-    # Whether a job must reserve something. The casts let SQLite use the index.
+    # Whether a budget applies to a job. The casts let SQLite use the index.
     fills["has_budget"] = (
         "exists (select 1 from budget where budget.project = cast(job.project as text)"
         " and budget.device in ('', cast(job.device as text)))"
     )
+    # Where sums of a budget and of a day stop growing, so that they fit into 64 bits.
     fills["max_sum"] = "1000000000000000000"
     fills["max_of_day"] = "1000000000000000"
     for job in ("next", "waiting", "job"):
@@ -224,7 +227,7 @@ def _may_start(of: str, run_ms: str, fragments: Mapping[str, str]) -> str:
     more. If only some slots are reserved, jobs of other projects may use the other slots.
 
     Args:
-        of: The table of the job; or `share`, to ask for any job of a project.
+        of: The table or alias of the job; or `share`, to ask for any job of a project.
         run_ms: Its estimated run time in milliseconds.
         fragments: As for `load`.
     """
@@ -268,7 +271,10 @@ def columns(table: str, struct: type[msgspec.Struct]) -> str:
 
 
 def _is_one_of(states: tuple[JobState, ...]) -> str:
-    """Return the guard of a step; partial indexes serve `=` but not `in` with one value."""
+    """Return the condition that a job is in one of the states.
+
+    For one state it uses `=`, because partial indexes do not serve `in` with one value.
+    """
     if len(states) == 1:
         return f"job.state = '{states[0]}'"
     return f"job.state in {_texts(states)}"

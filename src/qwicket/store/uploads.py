@@ -1,8 +1,8 @@
 """Operations on uploads: a draft's program, stored chunk by chunk as it arrives.
 
-An upload is used once it is complete. An interrupted one leaves chunks that nothing reads; the next
-upload of its job, or maintenance, deletes them. The next upload of an account also deletes those of
-its cancelled drafts.
+Only a complete upload is read. An interrupted one may leave chunks, which the next upload of its
+job deletes, or maintenance when the job is no longer a draft. The next upload of an account also
+deletes the uploads of its jobs that are no longer drafts.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Uploads(Operations):
             upload: Id of the new upload.
             job: Id of the draft.
             account: Id of the owner.
-            max_bytes: Limit on one upload.
-            held_limit: Limit on all uploads of the account.
+            max_bytes: Limit on one upload, and what an unfinished one counts as.
+            held_limit: Limit on the bytes of all uploads of the account.
 
         Raises:
             Conflict: The job is not a draft.
@@ -52,7 +52,8 @@ class Uploads(Operations):
         """Store a chunk.
 
         Raises:
-            Conflict: Another upload of the job has begun, or the job was deleted.
+            Conflict: The upload was deleted, because another one of the job has begun or the job
+                has ended.
         """
         if not tx.count("upload_add", id=upload, part=part, bytes=chunk):
             raise Conflict("Another upload of this job has begun.")

@@ -80,10 +80,10 @@ class Webhooks(Operations):
 
     @write
     def rotate(tx: Tx, webhook: str, account: str, secret: bytes, *, until: int) -> Webhook:
-        """Replace the secret of a webhook; the former one signs, too, until a time.
+        """Replace the secret of a webhook; the former one signs, too, until `until` (Unix ms).
 
         Raises:
-            NotFound: The webhook was deleted.
+            NotFound: The account has no such webhook.
         """
         row = tx.one("webhook_rotate", id=webhook, account=account, secret=secret, until=until)
         return _webhook(existing(row, _UNKNOWN))
@@ -105,9 +105,9 @@ class Webhooks(Operations):
 
     @scan
     def backlog(tx: Tx) -> list[tuple[str, int]]:
-        """Return the webhooks with events to send, and when the first one of each is due.
+        """Return the webhooks with events to send, and when the first event of each is due.
 
-        The one that has waited longest comes first.
+        The webhook whose event is due first comes first.
         """
         found = [(webhook, due_at) for webhook, due_at in tx.all("webhook_backlog")]
         return sorted(found, key=lambda each: each[1])
@@ -153,8 +153,9 @@ class Webhooks(Operations):
             event: The event.
             error: Reason of the failure.
             now: Unix milliseconds.
-            retry_at: Time of the next attempt; None gives the event up.
-            disabled: Reason for sending nothing more to the webhook.
+            retry_at: Unix milliseconds of the next attempt; None deletes the event.
+            disabled: Reason for sending nothing more to the webhook, whose events are then deleted;
+                None leaves it active.
         """
         tx.run("webhook_failed", webhook=event.webhook, error=error, now=now)
         if disabled is not None:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _DATABASE_ERRORS: Final = (StorageFull, Unavailable)
 _SAVEPOINTS_S: Final = 1.0
-"""Time after a refusal in which batches begin with savepoints. Refusals often come in series, as of
-a project with too many jobs; then savepoints cost less than running batches twice."""
+"""Time for which batches begin with savepoints after one that ran again because of a refusal.
+Refusals often come in series, for example if a project has too many jobs; then savepoints cost less
+than running batches twice."""
 
 
 class Writer(ABC):
@@ -67,10 +68,10 @@ class Writer(ABC):
 
     @abstractmethod
     def translate(self, error: Exception) -> Exception:
-        """Return an error for callers, and log the database's own message.
+        """Return an error for callers; log the message of the database that it replaces.
 
-        Errors that a retry cannot fix (a violated constraint, an invalid value) are returned
-        unchanged, because they are defects of this program and callers treat them so.
+        Errors that are not the database's are returned unchanged. So are most that a retry cannot
+        fix (a violated constraint, an invalid value), because they are defects of this program.
         """
 
     @property
@@ -80,7 +81,8 @@ class Writer(ABC):
     def on_commit(self, committed: Committed) -> None:
         """Call `committed` after every batch, in the writer's thread; it must be quick.
 
-        Its arguments are the numbers of operations and of failed ones, and the seconds it took.
+        Its arguments are the number of operations, the number of those that failed because of the
+        database, and the seconds that the batch took.
         """
         self._committed = committed
 
@@ -108,7 +110,9 @@ class Writer(ABC):
         return future
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        """Run `operation` in the next batch without a flush, for threads without an event loop.
+        """Run `operation` in the next batch, for threads without an event loop.
+
+        The operation does not make the batch wait for a flush.
 
         Raises:
             Unavailable: The database is closed.
@@ -146,7 +150,7 @@ class Writer(ABC):
 
     def _commit(self, requests: list[Request[Any]]) -> list[JobChange]:
         began = time.perf_counter()
-        # A flood is detected by the mode that the last batches ended in, see `_SAVEPOINTS_S`.
+        # Refusals in the last second suggest that more will follow, see `_SAVEPOINTS_S`.
         is_flood = time.monotonic() < self._savepoints_until
         batch = Batch(requests, Mode.SAVEPOINTS if is_flood else Mode.OPTIMISTIC, self)
         changes = batch.commit()

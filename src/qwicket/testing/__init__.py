@@ -1,8 +1,8 @@
 """The test bed: a quantum cloud for tests, with faults, scenarios and a journal.
 
-`with qwicket.testing.server() as cloud:` starts one in a process of its own; pytest finds the
-fixtures by itself. Names are imported at first use, because pytest imports this package in every
-project.
+`with qwicket.testing.server() as cloud:` starts one in a process of its own; pytest loads the
+fixtures from a plugin. Names are imported at first use, because pytest imports this package in
+every project.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Application of the test bed: that of a server, with faults, scenarios, a journal and a clock."""
+"""Application of the test bed: a server with faults, scenarios, a journal and a clock."""
 
 from __future__ import annotations
 
@@ -59,12 +59,13 @@ _DIALECTS: Final = {
 _NO_LIMIT: Final = 1_000_000
 """Limit that no test reaches."""
 _MAX_STRICT_BYTES: Final = 64 << 20
+"""Limit on the part of a body that is read for unknown names."""
 _CREATED_AT: Final = 1_577_836_800.0
 """2020-01-01 in Unix seconds: the time at which a test bed with a seed creates its accounts."""
 
 
 class Bed(App):
-    """Server with faults for requests, scenarios for jobs, and a journal of all requests.
+    """Server with faults for requests, scenarios for jobs, and a journal of requests to dialects.
 
     Args:
         settings: Settings of the server, with SQLite and without express slots.
@@ -160,7 +161,7 @@ class Bed(App):
             self.clock.passed,
             lease_s=self._settings.lease_s,
             sleep=self.clock.pause,
-            gap_s=math.inf,  # its clock jumps
+            gap_s=math.inf,  # after a jump no heartbeats were missed
         )
         return self._liveness
 
@@ -178,7 +179,7 @@ class Bed(App):
         """Add a fault.
 
         Raises:
-            InvalidRequest: No dialect has its name.
+            InvalidRequest: It names a dialect that does not exist.
         """
         _check_name("dialect", fault.dialect, _DIALECTS.values())
         self.faults.add(fault)
@@ -235,14 +236,17 @@ class Bed(App):
     async def move_clock(
         self, *, at: float | None = None, by: float | None = None, rate: float | None = None
     ) -> None:
-        """Change the time, and how fast it runs; see `Clock.move`. Leases then end at once."""
+        """Change the time, and how fast it runs; see `Clock.move`.
+
+        If the lease time has passed on the clock, leases end at once.
+        """
         await self._liveness.look()
         self.clock.move(at=at, by=by, rate=rate)
         await self._liveness.void_silent(ignore_newer=True)
         self._bed_store.changes.resync()  # forecasts are from another time
 
     async def load(self, world: World) -> None:
-        """Add the accounts, devices and jobs of a fixture file."""
+        """Set the clock, and add the accounts, devices and jobs of a fixture file."""
         now = None
         if world.clock is not None:
             await self.move_clock(at=world.clock.timestamp(), rate=1.0)
@@ -279,12 +283,15 @@ class Bed(App):
         await asyncio.to_thread(save, self._folder, path)
 
     async def reset(self) -> None:
-        """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock."""
+        """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock.
+
+        Accounts and their tokens stay, except the tokens of agents.
+        """
         self.faults.clear()
         self.scenarios.clear()
         self.clock.restore()
         await self.agents.end()
-        await self._liveness.look()  # their heartbeats begin again
+        await self._liveness.look()  # heartbeats of agents that return begin again at 0
         await self._bed_store.clear()
         await self.events.restore()
         self.journal.clear()
@@ -344,9 +351,9 @@ class Bed(App):
             record.seconds = self.journal.now() - record.at
 
     async def _read_strictly(self, record: Record, route: Route, receive: Receive) -> Receive:
-        """Note unknown names in a request; return a `receive` that repeats its body.
+        """Note the unknown names in a request; return a `receive` that repeats what was read.
 
-        The route's own limit on the size is checked later, so at most 64 MiB are read here.
+        The route's own limit on the size is checked later, so reading stops above 64 MiB here.
         """
         messages: deque[Message] = deque()
         size = 0
@@ -370,7 +377,7 @@ class Bed(App):
         """Return the route of a request, and False if its dialect has none for it."""
         assert self._router is not None
         mount = self._router.find(scope["path"])
-        find = getattr(mount.app, "route", None)  # dialects have it
+        find = getattr(mount.app, "route", None)  # only dialects have it
         if find is None:
             return None, True
         route: Route | None = find(scope["method"], scope["path"].removeprefix(mount.prefix))

@@ -1,7 +1,8 @@
 """Clock of the test bed, which can stand still, jump and run faster.
 
 It replaces the wall clock of the whole process, so every dialect, expiry and retention follows it.
-Long polls and the leases of labs' agents end by it too. Delays of faults take real time.
+Leases of labs' agents end by it, too, and so do long polls unless real time is faster. Delays of
+faults take real time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ _real_ns: Final = time.time_ns
 _monotonic_ns: Final = time.monotonic_ns
 _NS_PER_S: Final = 1_000_000_000
 _PAUSE_S: Final = 0.05
+"""Shortest `pause` in real time."""
 
 
 class Clock:
@@ -38,7 +40,7 @@ class Clock:
         return self.time_ns() / _NS_PER_S
 
     def passed(self) -> float:
-        """Return the seconds that have passed on this clock; a jump back counts as none."""
+        """Return the seconds that have passed on this clock; a jump back counts as 0 s."""
         return self._passed_ns() / _NS_PER_S
 
     def _passed_ns(self) -> int:
@@ -51,7 +53,7 @@ class Clock:
 
         Args:
             at: Unix time in seconds.
-            by: Seconds to advance.
+            by: Seconds to advance, from `at` if given.
             rate: Seconds of this clock per real second; 0 stops it.
         """
         now = self.time_ns() if at is None else int(at * _NS_PER_S)

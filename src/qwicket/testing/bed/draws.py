@@ -1,4 +1,4 @@
-"""Repeatable random numbers: ids count up, and seeds of jobs follow from one seed."""
+"""Repeatable random numbers: ids count up, and other numbers follow from one seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Draws:
         return int.from_bytes(hashlib.sha256(text).digest()) >> (256 - count)
 
     def restart_seeds(self) -> None:
-        """Begin the seeds of jobs again; ids continue, because the accounts of a reset stay."""
+        """Begin the seeds of jobs again; ids continue, because accounts survive a reset."""
         self._counters[_SEED_BITS] = itertools.count(1)
 
     def install(self) -> None:

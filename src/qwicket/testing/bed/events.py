@@ -45,9 +45,10 @@ class Events:
         gateway: Services of the server.
         store: The database.
         writes: Changes that no service makes.
-        scenarios: Events of the jobs.
+        scenarios: Scenarios of jobs, some of which are events.
         revoke: Revokes the tokens of the account with an id.
-        forget: Forgets these tokens, so that the account gets new ones when they are needed.
+        forget: Forgets the tokens of the account with an id, so that the account gets new ones
+            when they are needed.
         now_ms: Clock; returns Unix milliseconds.
     """
 
@@ -95,7 +96,7 @@ class Events:
         await self._gateway.budgets.put(project, unit, "total", maximum, device=device)
 
     async def restore(self) -> None:
-        """Undo the changes of events and budgets, except those of tokens."""
+        """Undo the changes of events and remove all budgets; ended tokens stay ended."""
         self._reads.clear()
         self._last_request.clear()
         if not self._has_changes:
@@ -173,7 +174,7 @@ class AgentTokens:
         """Each with the name of its account."""
 
     async def add(self, account: str, devices: Sequence[str]) -> str:
-        """Return a new token of an account, which serves devices and does nothing else."""
+        """Return a new token of an account; the token serves devices and does nothing else."""
         scopes = [Scope.DEVICES_SERVE]
         made = await self._admin.create_token(account, scopes=scopes, devices=devices)
         self._tokens.append((account, made))
@@ -185,7 +186,7 @@ class AgentTokens:
         return [made.secret for name, made in self._tokens if name == account]
 
     async def end(self) -> None:
-        """Revoke all, and then remove the agents."""
+        """Revoke all tokens; if there were any, remove all agents."""
         tokens, self._tokens = self._tokens, []
         for _, made in tokens:
             await self._admin.revoke_token(made.token.id)
@@ -229,7 +230,7 @@ class EventWrites(Operations):
 
     @write
     def set_budget(tx: Tx, project: str, now: int) -> None:
-        """Give a project a budget of which nothing is left."""
+        """Replace a project's budgets by one of which nothing is left."""
         values = f"{_text(new_id(now))}, {_text(project)}, '', 'jobs', 'total', 1, 1, 0, {int(now)}"
         session = cast("Session", tx)
         session.command(f"delete from budget where project = {_text(project)}")  # noqa: S608 - escaped
