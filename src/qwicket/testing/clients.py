@@ -28,7 +28,7 @@ def open_client(name: str, url: str, token: str) -> Any:
     return _CLIENTS[name](url, token)
 
 
-# The functions import, because a test uses only one or two of the clients.
+# Each function imports its client, because a test uses only one or two of them.
 
 
 def _native(url: str, token: str) -> Any:

@@ -57,7 +57,7 @@ class Cloud:
     Args:
         url: Address of the test bed.
         secret: Secret of its control interface.
-        timeout_s: Time for the response to one command.
+        timeout_s: Seconds in which the response to a command must come.
 
     Attributes:
         url: Address of the test bed.
@@ -114,7 +114,7 @@ class Cloud:
     def agent_token(self, *devices: str, account: str = "tester") -> str:
         """Return a new token for an agent, the program in a lab that runs a device's jobs.
 
-        It is valid until the reset.
+        The token is valid until the reset.
 
         Args:
             devices: Names of the devices, which the agent then announces.
@@ -198,7 +198,7 @@ class Cloud:
                 - `topology`: `all`, `grid`, `line`, `ring`, `star`, or pairs of qubits.
                 - `noise`: Error of gates on two qubits; those on one qubit have a tenth of it. Or
                   the fields of `qwicket.devices.virtual.Noise`.
-                - `queue`: Number of jobs of others that wait there for ever.
+                - `queue`: Number of jobs of another account that wait there for ever.
                 - `calibration`: A file or JSON of IonQ, IBM, Braket or qBraid, or IBM's properties
                   and configuration, in place of `qubits`, `topology` and `noise`.
 
@@ -274,7 +274,7 @@ class Cloud:
     def diff(self, path: str | Path) -> Diff:
         """Return what has changed in accounts, devices and jobs since a state was saved.
 
-        The file must be on this machine, and the test bed, too.
+        The file and the test bed must be on this machine.
         """
         with tempfile.TemporaryDirectory() as folder:
             now = Path(folder) / "now"
@@ -286,7 +286,10 @@ class Cloud:
         self._control("clear", {})
 
     def reset(self) -> None:
-        """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock."""
+        """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock.
+
+        It also revokes the tokens of agents.
+        """
         self._control("reset", {})
         self._accounts.clear()  # tokens may have been revoked; `account` then returns new ones
 
@@ -364,7 +367,7 @@ class Cloud:
         return [each for each in journal.exchanges if matches(each, which)]
 
     def _whole_journal(self) -> Journal:
-        """Return the journal; refuse to judge one that lacks the oldest entries."""
+        """Return the journal; raise `JournalError` if the oldest entries were dropped."""
         journal = self.journal()
         if journal.dropped:
             raise JournalError(
@@ -385,7 +388,7 @@ class Cloud:
             raise JournalError("\n".join(warnings), self.dump())
 
     def assert_count(self, count: int, **which: Unpack[Filter]) -> list[Exchange]:
-        """Return the matching entries, which must be `count`.
+        """Return the matching entries; check that there are `count`.
 
         Raises:
             JournalError: There are more or fewer.
@@ -470,7 +473,7 @@ class Cloud:
                     raise JournalError(text, self.dump())
 
     def dump(self) -> str:
-        """Return the newest entries of the journal as text, one line each."""
+        """Return the newest 40 entries of the journal as text: a line each, and their warnings."""
         journal = self.journal()
         shown = journal.exchanges[-_SHOWN:]
         left_out = len(journal.exchanges) - len(shown) + journal.dropped
@@ -491,7 +494,7 @@ class Cloud:
     def _exchange(
         self, method: str, path: str, content: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
-        """Send a request; repeat it on a new connection if the server has closed the idle one."""
+        """Send a request; repeat it on a new connection if an older one fails."""
         is_new = self._connection is None
         try:
             if self._connection is None:

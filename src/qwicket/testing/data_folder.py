@@ -1,4 +1,4 @@
-"""Folder of a test bed's data: in memory if it fits, and removed even after a kill."""
+"""Folder of a test bed's data: in memory if it fits; after a kill, the next test bed removes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder inside is
 _NEEDED_BYTES: Final = 1 << 30
 """Free bytes of shared memory that a test bed needs there; else it uses a folder on disk."""
 _YOUNG_S: Final = 60.0
-"""Age in seconds up to which a folder may not be locked yet."""
+"""Age in seconds up to which a folder stays: its test bed may not have locked it yet."""
 
 
 @contextlib.contextmanager

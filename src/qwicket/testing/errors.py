@@ -26,4 +26,4 @@ class LeakError(AssertionError):
 
 
 class CassetteError(Exception):
-    """A cassette cannot be read or recorded, or has no response to a request."""
+    """A cassette cannot be read or recorded, or does not match the requests."""

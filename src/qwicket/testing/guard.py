@@ -1,4 +1,4 @@
-"""Leak guard: refuses connections to other machines, of this process and of child processes."""
+"""Leak guard: refuses connections of this process and its children to other machines."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "http
 _NO_PROXIES: Final = ("NO_PROXY", "no_proxy")
 _LOCAL_HOSTS: Final = "localhost,127.0.0.1,::1"
 _active: Final[list[Guard]] = []
+"""Guards whose block is running, the innermost last."""
 _EVENTS: Final = {
     "socket.getaddrinfo": 0,
     "socket.gethostbyname": 0,
@@ -75,8 +76,8 @@ class Guard:
     """Context manager that refuses connections to other machines with `LeakError`.
 
     Clients often swallow the error, so leaving the block raises it again. Not refused are sockets
-    that C code opens by itself, such as uvloop's, and child processes that ignore `HTTPS_PROXY`.
-    Forked ones have this guard.
+    that C code opens without Python, such as uvloop's, and child processes that ignore
+    `HTTPS_PROXY`; forked children have this guard.
 
     Attributes:
         leaks: Refused attempts, in their order.
@@ -127,7 +128,7 @@ class Guard:
         return LeakError(text(leak))
 
     def _set_environment(self, proxies: Mapping[str, str]) -> None:
-        """Set variables of children that inherit the environment, as `multiprocessing`'s do.
+        """Set variables of children that inherit the environment, as those of `multiprocessing` do.
 
         `os.environ` stays as it is: with these proxies in it, this process would connect to the
         proxy instead of the host that it names.

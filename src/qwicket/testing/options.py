@@ -76,7 +76,7 @@ class Filter(TypedDict, total=False):
 
 
 def matches(exchange: Exchange, which: Filter) -> bool:
-    """Return whether an entry of the journal has what is asked for."""
+    """Return whether an entry of the journal satisfies all conditions."""
     return (
         which.get("method", exchange.method) == exchange.method
         and fnmatchcase(exchange.path, which.get("path", "*"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qwicket.testing.guard import Guard
 
 _CLOUD_FIXTURES = ("qwicket_cloud", "qwicket_server")
-"""Both are the same object."""
+"""Fixtures that give a test the same object."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,7 +60,7 @@ def qwicket_cloud(qwicket_server: Cloud) -> Cloud:
 
 @pytest.fixture
 def qwicket_guard() -> Iterator[Guard]:
-    """Refuse connections to other machines during the test; `Guard` has the limits of this."""
+    """Refuse connections to other machines during the test; `Guard` names the exceptions."""
     from qwicket.testing.guard import Guard
 
     with Guard() as guard:

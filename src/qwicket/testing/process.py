@@ -144,7 +144,11 @@ class Server:
         return self._cloud
 
     def stop(self) -> None:
-        """Stop the process, which removes its data."""
+        """Stop the process, which removes its data.
+
+        Raises:
+            subprocess.TimeoutExpired: The process did not end within 20 s, and was killed.
+        """
         process, self._process = self._process, None
         if self._cloud is not None:
             self._cloud.close()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SHOWN: Final = 20
+"""Changes of each kind in the text of a `Diff`."""
 _FILE: Final = "qwicket.db"
 _QUERIES: Final[Mapping[str, str]] = {
     "account": "select name, role, disabled_at is not null as is_disabled from account"

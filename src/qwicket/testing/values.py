@@ -31,7 +31,7 @@ Event = Literal[
     "change_limits",
     "recalibrate",
 ]
-"""Scenarios that change an account, a session or a device instead of the job."""
+"""Scenarios that change an account, a project, a session or a device instead of the job."""
 EVENTS: Final = frozenset(get_args(Event))
 ScenarioKind = Literal[
     "fail", "refuse", "cancel", "stay_queued", "slow", "counts", "partial", Event
@@ -55,28 +55,30 @@ class Fault(
 
     Attributes:
         kind: `status` refuses with the vendor's own body. `delay` waits. `throttle` sends the
-            response slowly. `drop` resets the connection before the request is handled. `cut` ends
-            it in the middle of the response; `half_close` ends sending there, but stays open.
+            response slowly. `drop` ends the connection before the request is handled. `cut` ends
+            it in the middle of the response; `half_close` ends only the server's sending there.
             `truncate` sends half of the body as if it were whole, `garbage` random bytes, `html` a
             page of a proxy. `duplicate_header` sends a header twice. `lost_answer` handles the
-            request, then resets the connection. `stale` repeats the earlier response to the same
-            GET, of which the journal has the first 64 KiB.
+            request, then ends the connection. `stale` repeats the last response with status 200 to
+            a GET with the same URL and `Authorization`, cut to 64 KiB; without one, it changes
+            nothing.
         dialect: Name of a dialect; "" is any.
         method: HTTP method; "" is any.
         path: Pattern of the path with `*` and `?`; "" is any.
-        account: Name of an account of the test bed whose token the request has; "" is any.
+        account: Name of an account of the test bed whose token is in a header or in the query; ""
+            is any.
         skip: Number of matching requests that succeed first.
         times: Number of requests that fail; None is all.
         lasts_s: Seconds on the test bed's clock after which no more requests fail; None is no
             limit.
         probability: Share of the matching requests that fail.
         seed: Seed of the random choice by `probability`, and of the bytes of `garbage`.
-        seconds: Seconds to wait before the request is handled.
+        seconds: Real seconds to wait before the request is handled.
         status: HTTP status of `status` and `html`.
         message: Text of `status` and `html`.
         retry_after: Value of the header `Retry-After` of `status`; invalid ones are sent, too.
         header: Header that `duplicate_header` sends twice.
-        bytes_per_s: Rate of `throttle` in bytes per second.
+        bytes_per_s: Rate of `throttle` in bytes per second, in steps of 20, at least 20.
     """
 
     kind: FaultKind
@@ -113,11 +115,11 @@ class Scenario(
             a reset. `slow` lets it run for `seconds` longer, on the same clock. `counts` replaces
             the counts of each of its circuits. `partial` fails the circuits `parts`, numbered from
             0. The others are events, which happen when the job has been submitted, or with `polls`
-            during that read of it: `revoke_token` and `expire_token` end all tokens of the account,
-            `close_session` ends the job's session, `spend_budget` gives its project a budget with
-            nothing left, `change_limits` gives its device the limit `max_shots`, and a twin also
-            `qubits`, and `recalibrate` gives a twin errors `factor` times as large, and lifetimes
-            as much shorter. A reset undoes the last four.
+            during the read with that number: `revoke_token` and `expire_token` end all tokens of
+            the account, `close_session` ends the job's session, `spend_budget` gives its project a
+            budget with nothing left, `change_limits` gives its device the limit `max_shots`, and a
+            twin also `qubits`, and `recalibrate` gives a twin errors `factor` times as large, and
+            lifetimes as much shorter. A reset undoes the last four.
         dialect: Name of the dialect; "" is any.
         device: Name of the device as Qwicket knows it; "" is any.
         account: Name of an account of the test bed; "" is any.
@@ -128,7 +130,7 @@ class Scenario(
         code: Code of the failure or refusal.
         message: Text of the failure or refusal.
         polls: See `kind`.
-        seconds: See `kind`.
+        seconds: See `kind`; with `fail`, the run time that is charged.
         counts: Shots by outcome, the first bit on the right.
         parts: See `kind`.
         max_shots: See `kind`.
@@ -254,7 +256,7 @@ class AwsKeys(msgspec.Struct, frozen=True):
         """Return the keys in the variables that AWS's clients read.
 
         Raises:
-            CassetteError: One of them is missing.
+            CassetteError: The key id or the secret is missing.
         """
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         if missing := [name for name in names if not os.environ.get(name)]:

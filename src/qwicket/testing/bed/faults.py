@@ -1,4 +1,4 @@
-"""Faults: which requests fail, and how."""
+"""Faults: choose the requests that fail, and make them fail."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _ERRORS: Final[dict[int, type[QwicketError]]] = {
     507: StorageFull,
 }
 _PIECE_S: Final = 0.05
-"""Pause in seconds between the pieces of a throttled response."""
+"""Pause in seconds between the chunks of a throttled response."""
 _HALF_OPEN_S: Final = 30.0
-"""Longest time in seconds for which a half-closed connection waits for its client."""
+"""Longest wait in seconds for the client to disconnect after `cut` or `half_close`."""
 _POLL_S: Final = 0.001
-"""Pause in seconds between two looks whether uvicorn has noticed a disconnection."""
+"""Pause in seconds between checks whether uvicorn has noticed a disconnection."""
 _HTML: Final = (
     "<!DOCTYPE html>\n<html><head><title>{0}</title></head>\n"
     "<body><center><h1>{0}</h1></center><hr><center>proxy</center></body></html>\n"
@@ -77,6 +77,7 @@ class _ActiveFault:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.rng = random.Random(fault.seed)  # noqa: S311 - repeatable, not secret
+        # `Clock.install` has replaced `time.time` by the clock of the test bed.
         self.until = math.inf if fault.lasts_s is None else time.time() + fault.lasts_s
         self.n_matched = 0
         self.n_failed = 0
@@ -96,7 +97,7 @@ class _ActiveFault:
 
 
 class Faults:
-    """Faults in the order in which they were added; the first that makes a request fail counts.
+    """Faults in the order in which they were added; only the first that is due is applied.
 
     Args:
         tokens: Function that returns the tokens of an account, by its name.
@@ -172,7 +173,7 @@ class Injection:
                 await self._corrupt(await self._answer(scope, receive), receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the dialect refuse with its vendor's body, and set the fault's status."""
+        """Let the dialect render an error as its vendor does; then set the fault's status."""
         fault = self._fault
         nearest = InternalError if fault.status >= 500 else InvalidRequest
         kind = _ERRORS.get(fault.status, nearest)
@@ -248,13 +249,13 @@ class Injection:
 
     async def _drop(self) -> None:
         self._buffer.transport.abort()
-        # uvicorn logs an error if the application returns before it has noticed the disconnection,
-        # and has no event for this.
+        # uvicorn logs an error if the application returns before uvicorn has noticed the
+        # disconnection, for which it has no event.
         while not self._cycle.disconnected:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(_POLL_S)
 
     async def _end_sending(self, receive: Receive) -> None:
-        """Close the connection after sending the buffered data; `half_close` ends only sending."""
+        """Send the buffered data, then close the connection; `half_close` closes one side only."""
         self._buffer.flush()
         transport = self._buffer.transport
         if self._fault.kind == "cut" or not transport.can_write_eof():

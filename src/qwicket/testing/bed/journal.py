@@ -1,4 +1,4 @@
-"""Journal of all requests and their responses. Secrets are removed when it is read."""
+"""Journal of the requests to dialects and of the responses. Reading it removes secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_ENTRIES: Final = 5_000
 _MAX_BYTES: Final = 64 << 10
 """Bytes of each body that are kept."""
 _MIN_SECRET_CHARS: Final = 8
-"""Shorter texts are not removed everywhere, because they occur in many texts."""
+"""Shorter secrets are not replaced in texts, where they could occur by chance."""
 _HIDDEN: Final = "***"
 _SHOWN_HEADERS: Final = frozenset(
     {
@@ -110,7 +110,7 @@ class JournalKeeper:
         self._dropped = 0
 
     def hide(self, *secrets: str) -> None:
-        """Remove these texts from everything that is read from now on."""
+        """Remove these secrets, unless they are too short, from everything that is read later."""
         self._secrets.update(each for each in secrets if len(each) >= _MIN_SECRET_CHARS)
 
     def begin(self, dialect: str, scope: Scope) -> Record:
@@ -125,7 +125,10 @@ class JournalKeeper:
         self._ended.setdefault(job, self.now())
 
     def earlier(self, record: Record) -> Record | None:
-        """Return the last successful entry of the same GET by the same client; None without one."""
+        """Return the last entry with status 200 of a GET with the same URL and `Authorization`.
+
+        None if there is none, or if the request is no GET.
+        """
         if record.scope["method"] != "GET":
             return None
         mine = _identity(record)

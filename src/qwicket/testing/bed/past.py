@@ -1,4 +1,4 @@
-"""Virtual devices, jobs of others that wait, and jobs of the past."""
+"""Create virtual devices, waiting jobs of another account, and jobs of the past."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qwicket.testing.values import ScenarioKind
 
 OTHERS: Final = "others"
-"""Account of the jobs in the option `queue` of a device."""
+"""Account of the jobs that a device's option `queue` adds."""
 _ORIGIN: Final = "file"
 """Origin of new devices: as if they came from files of the operator."""
 _ENDED: Final[Mapping[str, ScenarioKind]] = {
@@ -41,8 +41,9 @@ _ENDED: Final[Mapping[str, ScenarioKind]] = {
     "failed": "fail",
     "cancelled": "cancel",
 }
+"""Kind of the scenario that brings a job into its final state."""
 _TOO_LARGE: Final = 1 << 60
-"""Estimated bytes of jobs that wait for ever."""
+"""Estimated bytes of jobs that wait for ever: more than the memory of any runner."""
 _POLL_S: Final = 0.005
 _END_S: Final = 60.0
 """Longest time in seconds in which a job of the past must end."""
@@ -89,7 +90,7 @@ class Past:
         """Add or change a device, with jobs of others that wait for ever.
 
         Raises:
-            Conflict: The device is a new one, but every server has a device of this name.
+            Conflict: The device is a new one, but its name is that of a device that is not virtual.
             NotFound: The device is not a new one, and does not exist.
             InvalidRequest: The description is invalid.
         """
@@ -104,7 +105,7 @@ class Past:
             added = file.device(shown_by)
             await self._store.devices.seed([added], _ORIGIN)
             if file.calibration is not None:
-                valid_from = min(
+                valid_from = min(  # in force now, whatever time the clock shows
                     file.calibration.valid_from, datetime.fromtimestamp(now / 1000, UTC)
                 )
                 calibration = structs.replace(file.calibration, valid_from=valid_from)
@@ -135,14 +136,16 @@ class Past:
             await self._store.devices.set_message(name, device.message, now)
 
     async def add_jobs(self, entries: Sequence[PastJobs], now: int | None = None) -> None:
-        """Add the jobs of some entries. One job of each entry really runs and is copied.
+        """Add the jobs of some entries: submit one of each, await its state, replace it by copies.
 
         Args:
             entries: The entries.
             now: Unix milliseconds from which times count back; by default those of the clock.
 
         Raises:
-            QwicketError: A program is invalid, or a device does not exist.
+            QwicketError: A program is invalid, a device does not exist, or a job ends in another
+                state.
+            TimeoutError: A job does not end within 60 s.
         """
         if not entries:
             return
@@ -164,7 +167,7 @@ class Past:
             tags=entry.tags,
         )
         new = await self._gateway.jobs.admission.admit(await self._actor(entry.account), submission)
-        self._scenarios.give(new.id, None)
+        self._scenarios.give(new.id, None)  # instead of one that admission has chosen
         if entry.state == "queued":
             new = structs.replace(new, est_bytes=_TOO_LARGE)
         elif entry.state != "completed" or entry.counts:
@@ -265,6 +268,7 @@ _ADD_USE: Final = (
     " jobs = jobs + excluded.jobs, shots = shots + excluded.shots, us = us + excluded.us,"
     " cost = cost + excluded.cost"
 )
+"""Adds the use of jobs to the sums of each day; with `-` for {0}, subtracts it."""
 _SEQ: Final = "(select seq from sqlite_sequence where name = 'job') + rowid"
 _INSERT_COPIES: Final = (
     f"insert into temp.bed_of select {_ID}, id from temp.bed_job",

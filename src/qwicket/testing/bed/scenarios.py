@@ -1,4 +1,8 @@
-"""Scenarios: what happens to jobs. They are chosen at submission and applied when a job runs."""
+"""Scenarios: what happens to jobs.
+
+A job gets its scenario at submission. `refuse` is applied at once; the store applies `stay_queued`,
+`events` the kinds in `EVENTS`, and `ScenarioDriver` the others when the job runs.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +80,7 @@ class Scenarios:
         """Choose the scenario of a new job, whose id is `job`.
 
         Raises:
-            QwicketError: The scenario refuses the job.
+            QwicketError: The scenario refuses the job, or cannot apply to its device.
         """
         for entry in self._entries:
             scenario = entry.scenario
@@ -95,7 +99,7 @@ class Scenarios:
                 return
 
     def give(self, job: str, scenario: Scenario | None) -> None:
-        """Set the scenario of a job, whichever one matches it; None lets it run."""
+        """Set the scenario of a job, whether or not it matches; None removes it."""
         self._of_job.pop(job, None)
         if scenario is not None:
             self._of_job[job] = scenario
@@ -183,6 +187,7 @@ class ScenarioDriver:
         self._scenarios = scenarios
         self._cancel = cancel
         self._sleep = sleep
+        # Up to `SLOTS` jobs run at once; those without a slot of `driver` wait here.
         self._free = asyncio.Semaphore(max(1, driver.slots))
 
     @property

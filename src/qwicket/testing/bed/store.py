@@ -1,4 +1,7 @@
-"""Store of the test bed, which applies scenarios to submissions and to reads of a job's status."""
+"""Store of the test bed: applies scenarios when jobs are submitted and read.
+
+It also deletes all jobs for a reset, and saves the state into a file.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,7 @@ _JOB_TRIGGERS: Final = (
     "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'job'"
 )
 _BUSY_S: Final = 10.0
+"""Longest wait in seconds for the lock of the database."""
 _DEVICE_TABLES: Final = ("calibration", "share", "reservation_device")
 _IS_OF_NEW_DEVICE: Final = "device not in (select name from bed_device)"
 
@@ -92,7 +96,7 @@ class BedStore(Store):
             self._journal.job_ended(change.job)
 
     async def clear(self) -> None:
-        """Delete all jobs at once, and notify waiters and runners."""
+        """Delete all jobs at once, restore the devices, and notify waiters and runners."""
         self.jobs.forget()
         await asyncio.to_thread(_delete_jobs, self._file)
         await self.cleaning.restore_devices()
@@ -106,7 +110,7 @@ class Cleaning(Operations):
     def remember_devices(tx: Tx) -> None:
         """Copy the names and states of all devices, which a reset restores."""
         cast("Session", tx).command(
-            "drop table if exists bed_device_state",  # a saved state has these tables
+            "drop table if exists bed_device_state",  # a loaded state has these tables
             "create table bed_device_state as select * from device_state",
             "drop table if exists bed_device",
             "create table bed_device as select name from device",
@@ -116,6 +120,7 @@ class Cleaning(Operations):
     def restore_devices(tx: Tx) -> None:
         """Delete the devices that tests added; restore the states of the others."""
         session = cast("Session", tx)  # statements without a name, which no production server runs
+        # `_delete_jobs` has deleted what these bytes count.
         session.command("update project set stored_bytes = 0")
         session.command(
             "delete from device_state", "insert into device_state select * from bed_device_state"
@@ -129,14 +134,15 @@ class Cleaning(Operations):
 def _delete_jobs(file: Path) -> None:
     """Delete all rows of jobs, in a time that hardly depends on their number.
 
-    SQLite empties a table at once only if it has no triggers and foreign keys are not checked, as
-    the server's own connections do. So every table that a job's rows are in must be listed above.
+    SQLite empties a table at once only if the table has no triggers and foreign keys are not
+    checked. The server's own connections check them, so this opens another one. Without the checks
+    no deletion cascades, so `_JOB_TABLES` must list every table with rows of jobs.
     """
     with contextlib.closing(
         sqlite3.connect(file, timeout=_BUSY_S, isolation_level=None)
     ) as database:
         database.execute("pragma foreign_keys = off")
-        database.execute("pragma synchronous = off")  # the folder is removed at the end
+        database.execute("pragma synchronous = off")  # the folder is temporary
         database.execute("begin immediate")
         triggers = database.execute(_JOB_TRIGGERS).fetchall()
         for name, _ in triggers:
@@ -167,7 +173,7 @@ class BedJobs(Jobs):
         sleep: Function that waits for seconds on that clock.
 
     Attributes:
-        scenario_events: Events that are due when a job is submitted or read.
+        scenario_events: Applies events when a job is submitted or read; None until the start.
     """
 
     def __init__(
@@ -252,7 +258,10 @@ class BedJobs(Jobs):
         await self._release(job)
 
     async def _count_poll(self, job: str) -> None:
-        """Count the current request, once, as a read of a job; release a job that had enough."""
+        """Count the current request as a read of a job; release the job at the first after `polls`.
+
+        A request counts once, however often it reads the job.
+        """
         record = RECORD.get()
         if record is None or job in record.jobs:
             return
@@ -272,7 +281,7 @@ class BedJobs(Jobs):
         try:
             await self._database.write(release)
         except QwicketError:
-            return  # it was cancelled or deleted meanwhile
+            return  # the job was cancelled or deleted meanwhile
 
 
 def _noted(job: Job, id: str) -> Job:

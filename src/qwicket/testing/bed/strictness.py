@@ -1,4 +1,4 @@
-"""Query parameters and fields of bodies that no route declares.
+"""Find query parameters and fields of bodies that the route of a request does not declare.
 
 Vendors ignore most of them, and so do the dialects. The test bed reports them, because they are
 often mistyped.
@@ -71,7 +71,7 @@ def refusal(problems: list[str]) -> InvalidRequest:
 
 
 def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
-    known = [each.strip("!") for each in route.parameters]
+    known = [each.strip("!") for each in route.parameters]  # `!` marks a required one
     for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True)):
         lower = name.lower()
         is_known = name in known or lower in _SIGN_IN or lower.startswith(_AWS_PREFIXES)

@@ -15,7 +15,9 @@ from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest
 
 MAX_JOBS: Final = 1_000_000
+"""Limit on the jobs of one entry."""
 MAX_QUEUE: Final = 10_000
+"""Limit on the option `queue` of a device."""
 _YEAR_H: Final = 24 * 366
 _Hours = Annotated[float, msgspec.Meta(ge=0, le=_YEAR_H)]
 
@@ -31,7 +33,7 @@ class WorldAccount(_Table, frozen=True, kw_only=True):
 
 
 class WorldDevice(_Table, frozen=True, kw_only=True):
-    """A device: a new one with `qubits` or `calibration`, else one that every server has.
+    """A device: a virtual one with `qubits` or `calibration`, else one that exists.
 
     Attributes:
         name: Its name.
@@ -39,7 +41,7 @@ class WorldDevice(_Table, frozen=True, kw_only=True):
         topology: Pairs of qubits, or the name of their arrangement.
         noise: Noise of a virtual device.
         calibration: Texts of a vendor's calibration files.
-        queue: Number of jobs of others that wait there for ever; they do not delay those of tests.
+        queue: Number of jobs of another account that wait for ever; they do not delay other jobs.
         is_on: Whether it takes jobs.
         is_draining: Whether it runs the waiting jobs and takes no new ones.
         reason: Why it is off or drains, for users.
@@ -58,7 +60,7 @@ class WorldDevice(_Table, frozen=True, kw_only=True):
     message: str = ""
 
     def file(self) -> DeviceFile | None:
-        """Return the description of a new device; None for one that every server has.
+        """Return the description of a virtual device; None for one that exists.
 
         Raises:
             InvalidRequest: The description is invalid.

@@ -33,7 +33,7 @@ class Credential(NamedTuple):
         key_id: Id of the key.
         region: Region of the request.
         service: `braket`, `s3` or `sts`.
-        names: Names of the signed headers.
+        names: Names of the signed headers; only `host` if the header lists none.
     """
 
     key_id: str
@@ -43,7 +43,7 @@ class Credential(NamedTuple):
 
     @property
     def recorded(self) -> str:
-        """The header as it stands in a cassette, without key and signature."""
+        """The header `Authorization` as it stands in a cassette, without key and signature."""
         return f"{ALGORITHM} Credential={KEY_MARK}/{self.region}/{self.service}/aws4_request"
 
 
@@ -74,7 +74,7 @@ def sign_headers(
         body: Body of the request.
 
     Raises:
-        CassetteError: The body is signed in chunks, as in some uploads.
+        CassetteError: A request to S3 names another hash than its body's, as chunked uploads do.
     """
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     signing = {**headers, _DATE: now}

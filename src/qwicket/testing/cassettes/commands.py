@@ -94,7 +94,8 @@ def record(
     """Record into FILE what passes between a client and a vendor.
 
     COMMAND gets the variables of the client; recording ends with it, or else with Ctrl-C. The
-    client signs in with a placeholder, and only the recorder sees the key. FILE holds no secret.
+    client signs in with a placeholder, and only the recorder sees the key. Recognised secrets are
+    removed from FILE; read it before you publish it.
     """
     from qwicket.testing.cassettes.sessions import Recording
     from qwicket.testing.values import AwsKeys
@@ -125,9 +126,9 @@ def replay(
 ) -> None:
     """Answer requests from FILE.
 
-    COMMAND gets the variables of the client; replaying ends with it, or else with Ctrl-C. Requests
-    must come in the recorded order with the recorded bodies. Those that do not match are printed,
-    and the exit status is 1.
+    COMMAND gets the variables of the client; replaying ends with it, or else with Ctrl-C. Without
+    --lenient, all requests must come in the recorded order with the recorded queries and bodies.
+    Those that do not match are printed, and the exit status is 1.
     """
     from qwicket.testing.cassettes.sessions import Replay
 

@@ -1,7 +1,7 @@
 """Drift: differences between a vendor's recorded responses and Qwicket's.
 
-Ids, times and other values that never repeat are compared by their kind. Later requests have
-Qwicket's id in place of each id of the vendor.
+Single words, such as states, are compared by value, all other values by their kind. Later requests
+have Qwicket's id in place of each id of the vendor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SETTLED_S: Final = 1.0
 """Seconds without a change after which responses of a job count as final."""
 _TIMEOUT_S: Final = 60.0
 _MIN_ID_CHARS: Final = 6
-"""Shorter texts are not replaced by Qwicket's, because they occur in many texts."""
+"""Shorter ids of the vendor are not replaced by Qwicket's, because they occur in many texts."""
 _KINDS: Final = {
     "secret": re.compile(rf"{ANY_MARK.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|qw_[\w-]+"),
     "UUID": re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
@@ -56,8 +56,9 @@ class Drift(msgspec.Struct, frozen=True):
     Attributes:
         number: Number of the request in the cassette, from 1.
         call: Method and path of the request, with `*` for ids.
-        field: `status`, a header, or a JSON pointer into the body, with `*` for any element.
-        vendor: The vendor's value: its kind, a quoted word, a status, or "nothing".
+        field: `status`, `header NAME`, or a JSON pointer into the body, with `*` for any element.
+        vendor: The vendor's value: its kind, a quoted word, a status, a content type, or "nothing";
+            of other headers only "given".
         qwicket: Qwicket's value, likewise.
     """
 
@@ -81,8 +82,8 @@ class Checker:
         aws: Key pair for requests that the recorded client signed.
         names: Qwicket's names, such as a device's, by the vendor's names in the cassette.
         ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
-        settle_s: Seconds in which a job must reach the recorded state; fewer if its responses stay
-            the same for a second.
+        settle_s: Seconds for which a GET is repeated until a job reaches the recorded state; fewer
+            if the differences stay the same for a second.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Checker:
         self._qwicket_texts: dict[str, str] = {**(names or {}), ORIGIN: url}
 
     def check(self, cassette: Cassette) -> list[Drift]:
-        """Return the differences, each once for a call and field."""
+        """Return the differences, without repetitions."""
         found: dict[tuple[str, str, str, str], Drift] = {}
         exchanges = cassette.exchanges
         following = [*(second.request for _, second in pairwise(exchanges)), None]
@@ -121,7 +122,7 @@ class Checker:
         return [*found.values()]
 
     def _drifts(self, number: int, sent: RecordedRequest, there: RecordedResponse) -> list[Drift]:
-        """Send a request, again while its response may still become like the vendor's."""
+        """Send a request, and a GET again until its response settles; return the differences."""
         began = changed = time.monotonic()
         last: list[Drift] | None = None
         while True:
@@ -195,7 +196,7 @@ class Checker:
     # --- ids --------------------------------------------------------------------------------------
 
     def _credential(self, sent: RecordedRequest) -> Credential | None:
-        """Return the credential scope of a recorded request; None if it was not signed."""
+        """Return the credential scope of a recorded request; None without a signature or keys."""
         if self._aws is None or not sent.headers.get("authorization", "").startswith("AWS4-"):
             return None
         from qwicket.testing.cassettes.aws import credential_of
@@ -206,7 +207,7 @@ class Checker:
         return self._token
 
     def _new_id(self, mark: str) -> str:
-        """Return a new id for a hidden text, which in a signed request is an id and no key."""
+        """Return one id for each hidden text, which in a signed request is an id, not a key."""
         return self._new_ids.setdefault(mark, str(uuid4()))
 
     def _translate(self, text: str, fill: Callable[[str], str]) -> str:
@@ -258,7 +259,7 @@ def _compare(field: str, there: Any, here: Any) -> Iterator[tuple[str, str, str]
             else:
                 yield from _compare_all(below, theirs[name], ours[name])
     elif isinstance(there, list) and isinstance(here, list):
-        if there and here:
+        if there and here:  # an empty list has no element to compare
             yield from _compare_all(f"{field}/*", there, here)
     elif isinstance(there, str) and isinstance(here, str) and there[:1] == here[:1] == "{":
         # Braket has JSON in texts of JSON.
@@ -270,7 +271,7 @@ def _compare(field: str, there: Any, here: Any) -> Iterator[tuple[str, str, str]
 
 
 def _compare_all(field: str, there: list[Any], here: list[Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the differences of several values of one field, which are compared in their order."""
+    """Yield the differences of several values of a field, in pairs; the last of `here` repeats."""
     seen = set()
     for number, recorded in enumerate(there):
         for each in _compare(field, recorded, here[min(number, len(here) - 1)]):
@@ -280,7 +281,7 @@ def _compare_all(field: str, there: list[Any], here: list[Any]) -> Iterator[tupl
 
 
 def _by_name(value: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return an object's values by name; those whose names are values have the name `*`."""
+    """Return an object's values by name; names that are themselves values become `*`."""
     found: dict[str, list[Any]] = {}
     for name, each in value.items():
         found.setdefault("*" if _DATA_KEY.fullmatch(name) else name, []).append(each)

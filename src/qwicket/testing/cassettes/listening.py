@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Send
 
 _START_S: Final = 20.0
+"""Longest time in seconds in which the server starts; also in which it stops."""
 _POLL_S: Final = 0.005
 _MAX_BODY_BYTES: Final = 256 << 20
 
@@ -28,7 +29,7 @@ class Listener:
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        CassetteError: The port is taken.
+        CassetteError: The port cannot be used, or the server does not start.
     """
 
     def __init__(self, app: ASGIApp, port: int = 0) -> None:
@@ -73,7 +74,7 @@ class Listener:
 
 
 async def body_of(receive: Receive) -> bytes:
-    """Return the whole body of a request.
+    """Return the body of a request, or what has come of it if the client disconnects.
 
     Raises:
         CassetteError: The body is too large.
@@ -89,7 +90,7 @@ async def body_of(receive: Receive) -> bytes:
 
 
 async def drop(send: Send) -> None:
-    """Reset the connection of a request before it has a response."""
+    """End the connection of a request before it has a response."""
     cycle = _cycle(send)
     cycle.transport.abort()
     await _disconnected(cycle)

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from qwicket.testing.cassettes.tape import Body, RecordedRequest
 
 _MARKS: Final = re.compile(rf"{ANY_MARK.pattern}|person-\d+@example\.invalid")
+"""Texts that stand for removed ones."""
 _SHOWN: Final = 200
+"""Characters of a value in the text of a difference."""
 
 
 class Difference(msgspec.Struct, frozen=True):
     """One place where a request differs from the recorded one.
 
     Attributes:
-        where: `method`, `path`, `query/NAME`, or `body` with a JSON pointer.
+        where: `method`, `path`, `query/NAME`, or `body` with a JSON pointer or a field of a form.
         recorded: The cassette's value as JSON; "" without a value.
         sent: The client's value as JSON without secrets; "" without a value.
     """
@@ -39,7 +41,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def differences(recorded: RecordedRequest, sent: RecordedRequest) -> list[Difference]:
-    """Return the differences of a request to a recorded one; a removed secret equals any text."""
+    """Return how a request differs from a recorded one; a removed secret matches any text."""
     found = [
         *_compare("method", recorded.method, sent.method),
         *_compare("path", recorded.path, sent.path),

@@ -28,8 +28,9 @@ class Player:
     Args:
         cassette: The recording.
         strict: Whether requests must come in the recorded order with the recorded queries and
-            bodies. Otherwise each request gets the next recorded response to its method and path,
-            preferably one to the same query and body, and the last one again.
+            bodies. Otherwise each request gets an unused response to its method and path: one to
+            the same query and body if the cassette has any, else the closest. When all of these
+            were used, the last is sent again.
 
     Attributes:
         problems: A text for each request that did not match, in their order.

@@ -1,8 +1,8 @@
 """Proxy to a vendor that records requests and responses.
 
-The client signs in with a placeholder, which the recorder replaces by the user's key. So the key
-never reaches the client, which could send it elsewhere. Redirects to other hosts are refused,
-because a client may follow one with tokens that the vendor has issued to it.
+The client signs in with a placeholder, which the recorder replaces by the user's key. So the client
+does not have the key and cannot send it elsewhere. Redirects to addresses that are not targets are
+refused, because a client may follow one with tokens that the vendor has issued to it.
 """
 
 from __future__ import annotations
@@ -61,12 +61,13 @@ _KEPT: Final = frozenset(
         *("x-api-key", "api-key", "x-access-token", "x-qx-client-application", "x-auth-token"),
     }
 )
-"""Headers whose values are recorded; of other headers of responses only short values are."""
+"""Headers that are recorded, without secrets. Of others only short values of responses are."""
 _LONG_CHARS: Final = 16
+"""Characters from which the value of another header of a response is replaced by a mark."""
 _REGION: Final = "{region}"
 """Placeholder in an address: the region for which a request is signed."""
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
-"""Value of `wbits` that accepts both headers."""
+"""Value of `wbits` that accepts headers of gzip and of zlib."""
 _TIMEOUTS: Final = {"connect": 30.0, "read": 600.0, "write": 60.0, "pool": 60.0}
 
 
@@ -100,7 +101,7 @@ class Recorder:
         placeholder: Token with which clients sign in.
 
     Raises:
-        CassetteError: An address or the key is invalid.
+        CassetteError: A target or the key is invalid, or both kinds of keys are given.
     """
 
     def __init__(
@@ -153,8 +154,8 @@ class Recorder:
         """Write the recording without secrets; return it.
 
         Raises:
-            CassetteError: A secret is left in it, so nothing was written; or the file cannot be
-                written.
+            CassetteError: A key or the placeholder is left in it, so nothing was written; or the
+                file cannot be written.
         """
         cassette = self.cassette()
         text = render(cassette)
@@ -175,7 +176,7 @@ class Recorder:
     # --- forwarding -------------------------------------------------------------------------------
 
     def _target(self, path: str) -> tuple[str, str]:
-        """Return the longest path of a target that contains `path`, and the target's address."""
+        """Return the path and address of the target for a path: the longest prefix counts."""
         fitting = [at for at in self._targets if f"{path}/".startswith(f"{at}/")]
         if not fitting:
             known = ", ".join(self._targets)
@@ -392,7 +393,7 @@ def _plain(content: bytes, headers: Mapping[str, str]) -> bytes:
     """Return a body without its encoding.
 
     Raises:
-        CassetteError: The encoding is unknown, so secrets inside would not be found.
+        CassetteError: The encoding is unknown or wrong, so secrets inside would not be found.
     """
     encoding = headers.get("content-encoding", "identity").lower()
     if encoding == "identity" or not content:

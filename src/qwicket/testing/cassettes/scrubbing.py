@@ -1,8 +1,8 @@
-"""Removal of secrets from recordings, in any encoding.
+"""Removal of secrets from recordings: plain, compressed, and in the usual encodings.
 
 First the whole recording is searched for secrets: credentials of requests, and values with names or
-forms of secrets. Then each secret is replaced everywhere: a token that is issued under an ordinary
-name is only recognised when a later request signs in with it.
+forms of secrets. Then each secret is replaced everywhere. Two steps are needed because a token with
+an ordinary name is only recognised when a later request signs in with it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MARK: Final = "SCRUBBED-"
 KEY_MARK: Final = f"{MARK}KEY"
 """Replaces the user's key, and its placeholder."""
 UNKNOWN_MARK: Final = f"{MARK}0"
-"""Replaces texts that hide a secret, or whose name is that of a secret."""
+"""Replaces encoded texts with a secret inside, and other values with names of secrets."""
 _JWT_START: Final = (
     # {"alg": "none", "typ": "JWT"}, and claims with an expiry in 2100.
     "eyJhbGciOiAibm9uZSIsICJ0eXAiOiAiSldUIn0.eyJpYXQiOiAxNTc3ODM2ODAwLCAiZXhwIjogNDEwMjQ0NDgwMH0."
@@ -33,9 +33,9 @@ _JWT_START: Final = (
 ANY_MARK: Final = re.compile(
     rf"{MARK}(?:KEY|\d{{1,9}})|{re.escape(_JWT_START)}U0NSVUJCRUQt[\w-]{{1,12}}"
 )
-"""Any replacement. That of a JWT is a JWT, with `SCRUBBED-` in base64 as its signature."""
+"""Any replacement of a secret. That of a JWT is a JWT, whose signature is the mark in base64."""
 SHORTEST: Final = 8
-"""Shorter texts are only replaced below a field with the name of a secret."""
+"""Shorter secrets are only replaced in values with names of secrets, not in other texts."""
 _NAMES: Final = re.compile(
     r"[\w.-]*(?:token|secret|passw|pwd|api[-_]?key|access[-_]?key|auth|credential|signature|cookie"
     r"|session[-_]?key|private[-_]?key|x-amz-security)[\w.-]*|jwt|bearer",
@@ -70,7 +70,7 @@ _CRN: Final = re.compile(r"\bcrn:v1(?::[^:\s]*){4}:a/([^:\s]+):([^:\s]*)")
 _AWS_ACCOUNT: Final = re.compile(
     r"\barn:aws[\w-]*:[\w-]{1,32}:[\w-]{0,32}:([0-9]{12}):|<Account>([0-9]{12})</Account>"
 )
-"""An AWS account: not a secret, but a person's. Clients need twelve digits there."""
+"""An AWS account: not a secret, but it identifies a person. Clients need twelve digits there."""
 _AFTER_KEYS: Final = re.compile(
     r"/(?:keys?|tokens?|api-?keys?|secrets?)/([\w.~-]{16,})", re.IGNORECASE
 )
@@ -83,11 +83,11 @@ _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _ENCODED: Final = (_WRAPPED, _RUN, _HEX)
 """Texts that may be base64, also in lines, or hexadecimal digits."""
 _DEPTH: Final = 3
-"""Searched encodings within each other."""
+"""Levels of encodings within each other that are searched."""
 _UNPACKED_BYTES: Final = 16 << 20
-"""Searched bytes of one compressed content."""
+"""Bytes of one compressed content, when unpacked, that are searched."""
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
-"""Value of `wbits` that accepts both headers."""
+"""Value of `wbits` that accepts headers of gzip and of zlib."""
 
 
 class Scrubber:
@@ -172,8 +172,8 @@ class Scrubber:
     def _collect(self, secret: str, *, is_certain: bool = False) -> None:
         """Collect a secret, to be replaced wherever it occurs.
 
-        Short texts are not collected, because they occur in many others, nor plain words, which are
-        often kinds of tokens; but a word that is certain to be a password is.
+        Short texts are not collected, because they occur in many others. Plain words are often
+        kinds of tokens, so they are only collected with `is_certain`.
         """
         secret = secret.strip().strip(",")
         is_word = _is_word(secret) and not is_certain
@@ -231,7 +231,7 @@ class Scrubber:
         return "&".join(parts)
 
     def scrub_text(self, text: str) -> str:
-        """Return a text without secrets, in any encoding."""
+        """Return a text without secrets; an encoded part with one becomes `UNKNOWN_MARK`."""
         text = self._replaced(text)
         for pattern in _ENCODED:
             text = pattern.sub(
@@ -240,11 +240,11 @@ class Scrubber:
         return text
 
     def scrub_content(self, content: bytes) -> bytes:
-        """Return bytes that are not a text, or `UNKNOWN_MARK` if a secret is in them."""
+        """Return bytes unchanged, or `UNKNOWN_MARK` if a secret is in them."""
         return UNKNOWN_MARK.encode() if self.contains_secret(content) else content
 
     def contains_secret(self, content: bytes, depth: int = _DEPTH) -> bool:
-        """Return whether bytes contain a secret: plain, compressed, or encoded."""
+        """Return whether bytes contain a collected secret: plain, compressed, or encoded."""
         if self._has_known(content):
             return True
         if depth == 0:
@@ -294,7 +294,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _is_secret_below(name: str, is_secret: bool) -> bool:
-    """Return whether a field's value is secret, in an object that is secret itself or not."""
+    """Return whether a field's value is secret; `is_secret` is whether its whole object is."""
     return _is_secret(name) or (is_secret and not _HARMLESS.fullmatch(name))
 
 

@@ -49,6 +49,7 @@ class _Session:
             monkeypatch: Sets the variables, and removes those that would point elsewhere.
 
         Raises:
+            CassetteError: The cassette is not open.
             TestBedError: There is no such client.
         """
         return set_variables(self.variables(client), monkeypatch)
@@ -80,8 +81,8 @@ class Recording(_Session):
         token: Token with which clients sign in.
 
     Raises:
-        CassetteError: An address or a key is invalid; at the end of the block, the cassette cannot
-            be written.
+        CassetteError: A target or a key is invalid; at the start of the block, the port is taken;
+            at its end, the cassette cannot be written.
         NotInstalled: The extra `server` is not installed.
     """
 
@@ -127,7 +128,8 @@ class Replay(_Session):
         token: Token with which clients sign in; any other works too.
 
     Raises:
-        CassetteError: The file cannot be read; at the end of the block, requests did not match.
+        CassetteError: The file cannot be read; at the start of the block, the port is taken; at its
+            end, requests did not match or are missing.
         NotInstalled: The extra `server` is not installed.
     """
 
@@ -150,7 +152,7 @@ class Replay(_Session):
         return self
 
     def __exit__(self, kind: object, error: object, _: object) -> None:
-        """Stop; after another error, add the problems to it as notes.
+        """Stop; if the block raised an error, add the problems to the error as notes.
 
         Raises:
             CassetteError: A request did not match, or one is missing.

@@ -49,7 +49,7 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
     @property
     def content(self) -> bytes:
-        """Bytes to send; those of JSON may differ from the original in white space."""
+        """Bytes to send; JSON may differ from the original in white space and escapes."""
         if self.json is not msgspec.UNSET:
             return msgspec.json.encode(self.json)
         if self.base64 is not None:
@@ -67,7 +67,7 @@ class RecordedRequest(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
         headers: Headers, with lower-case names.
         body: Body of the request.
         ignore: JSON pointers into the body, such as `/clientToken` or `/items/*/id`, whose values
-            may differ in a strict replay. Written by hand.
+            may differ in a strict replay. The members of an object need `/name/*`. Written by hand.
     """
 
     method: str

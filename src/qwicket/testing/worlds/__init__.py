@@ -29,7 +29,8 @@ def read_world(world: str | Path) -> dict[str, Any]:
         world: Path of a TOML file, or name of a world that comes with Qwicket.
 
     Raises:
-        TestBedError: There is no such file or world, or it is not TOML.
+        TestBedError: There is no such file or world, it is not TOML, or a calibration file cannot
+            be read.
     """
     path = Path(world)
     if isinstance(world, str) and world in names():
