@@ -46,9 +46,10 @@ def connections(url: str) -> urllib3.PoolManager:
 
 
 def connected(url: str, timeout_s: float) -> HTTPConnection:
-    """Return an open connection to the server of `url`, for a protocol in which clients speak first.
+    """Return an open connection to the server of `url`, for another protocol than HTTP.
 
-    It uses the same proxy, through a tunnel, and the same certificates as `connections`.
+    In that protocol the client must speak first, or the proxy's response may swallow what comes. It
+    uses the same proxy, through a tunnel, and the same certificates as `connections`.
 
     Args:
         url: Its scheme says whether the connection has TLS.
