@@ -251,10 +251,10 @@ def warmed() -> list[int]:
     return _warmed
 
 
-WARM_FOLDER = "PYTHON_TEST_WARM_FOLDER"
+WARM_FOLDER = "PYTHONTESTWARMFOLDER"
 """Named PYTHON…, because workers get only a few environment variables, Python's among them."""
 WARM_S = 2.0
-GATE = "PYTHON_TEST_GATE"
+GATE = "PYTHONTESTGATE"
 
 
 def warm_slowly() -> None:
