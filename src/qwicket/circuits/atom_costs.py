@@ -147,7 +147,7 @@ def _cost(circuit: AtomCircuit) -> _Cost:
         return _Cost(len(circuit.gates) * _FERMION_NS, 0)
     work, kept, maximum = 0.0, 0, 0
     solved: set[tuple[int, ...]] = set()
-    for (name, wires, params), times in Counter(map(_kind(circuit), circuit.gates)).items():
+    for (name, wires, params), times in Counter(map(_cost_key(circuit), circuit.gates)).items():
         gate = AtomGate(name, wires, params)
         atoms = tuple([circuit.atoms[wire] for wire in wires])
         is_solved = name in FULL_GATES and is_dense(gate, atoms)
@@ -169,7 +169,7 @@ def _cost(circuit: AtomCircuit) -> _Cost:
     return _Cost(int(work), kept + maximum)
 
 
-def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ...], Params]]:
+def _cost_key(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ...], Params]]:
     """Return a function that gives gates of equal cost the same key."""
     if circuit.dimension > DENSE_DIMENSION:
         return lambda gate: (

@@ -80,7 +80,7 @@ def _has_rank_two(gate: Gate, n_operands: int) -> bool:
 class _Count:
     """Adds up gates; `_change` has the difference of bits from one cut to the next.
 
-    `_away` has the bits that are added while swaps hold qubits away from their places.
+    `_bits_of_swaps` has the bits that are added while swaps hold qubits away from their places.
 
     Gates with the same control, and no other gate on that qubit in between, count once for each
     cut. Together they are a sum of two products, one for each value of the control.
@@ -91,7 +91,7 @@ class _Count:
         self._reach_of: dict[int, tuple[int, int]] = {}
         self._used: set[int] = set()
         self._steps = 0
-        self._away = 0
+        self._bits_of_swaps = 0
 
     def add(self, gate: Gate) -> None:
         operands = gate.targets + gate.controls
@@ -102,11 +102,11 @@ class _Count:
         self._used.update(operands)
         first, last, n = min(operands), max(operands), len(operands)
         if n > MAX_OPERANDS:
-            self._away = _UNBOUNDED
+            self._bits_of_swaps = _UNBOUNDED
             return
         self._steps += 4 ** (n - 2)
         if last - first >= n:
-            self._away = max(self._away, n - 1)
+            self._bits_of_swaps = max(self._bits_of_swaps, n - 1)
             # The length of `_exchanges`, not called, because its list has thousands for far qubits.
             places = enumerate(sorted(operands), first)
             self._steps += 2 * sum(qubit - place for place, qubit in places)
@@ -119,9 +119,9 @@ class _Count:
 
     def finished(self) -> Bonds:
         crossing = max(accumulate(self._change[cut] for cut in sorted(self._change)), default=0)
-        if self._away == _UNBOUNDED:
+        if self._bits_of_swaps == _UNBOUNDED:
             return Bonds(_UNBOUNDED, self._steps)
-        return Bonds(min(crossing + self._away, len(self._used) // 2), self._steps)
+        return Bonds(min(crossing + self._bits_of_swaps, len(self._used) // 2), self._steps)
 
     def _add_controlled(
         self, control: int, targets: tuple[int, ...], first: int, last: int

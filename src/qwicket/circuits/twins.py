@@ -53,7 +53,7 @@ class Cost(NamedTuple):
 
 ONE: Final = Cost(0, 1)
 NATIVE: Final = Cost(1, 0)
-DRESSED: Final = Cost(1, 1)
+NATIVE_AND_ONE_QUBIT: Final = Cost(1, 1)
 
 
 class OnPair(NamedTuple):
@@ -99,8 +99,8 @@ class _Rule:
     def __init__(self, calibration: Calibration, native: Sequence[str]) -> None:
         self._calibration = calibration
         self._native = native
-        self._default_cost = DRESSED if native else NATIVE
-        self._cx = NATIVE if "cx" in native or not native else DRESSED
+        self._default_cost = NATIVE_AND_ONE_QUBIT if native else NATIVE
+        self._cx = NATIVE if "cx" in native or not native else NATIVE_AND_ONE_QUBIT
 
     def sites(self, n_qubits: int) -> Iterator[SiteNoise]:
         """Yield qubits and pairs that differ from the average."""

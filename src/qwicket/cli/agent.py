@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli.commands import Section
-from qwicket.cli.options import FloatRange, client_errors
+from qwicket.cli.options import FloatRange, report_client_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def _server(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Time for the function to end after a request to stop.",
 )
 @click.pass_context
-@client_errors
+@report_client_errors
 def agent(
     context: click.Context,
     device: str | None,
@@ -145,7 +145,7 @@ def agent(
 @agent.command("push-config", short_help="Announce the device in a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_server
-@client_errors
+@report_client_errors
 def push_config(file: Path, url: str, token: str | None, token_file: Path | None) -> None:
     """Announce or update the device in FILE (TOML), with its calibration."""
     document = read_toml(file)
@@ -164,7 +164,7 @@ def push_config(file: Path, url: str, token: str | None, token_file: Path | None
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--device", required=True, metavar="NAME", help="Name of the device.")
 @_server
-@client_errors
+@report_client_errors
 def push_calibration(
     file: Path, device: str, url: str, token: str | None, token_file: Path | None
 ) -> None:

@@ -182,12 +182,12 @@ def _run(run: str, program: Program) -> Sequence[Part | Failed]:
     from qwicket.agents import function_process
     from qwicket.agents.supervisor import CannotStart, ProcessDied, Supervisor
 
-    worker = Supervisor(run)
+    supervisor = Supervisor(run)
     try:
-        worker.start()
-        worker.begin(program)
+        supervisor.start()
+        supervisor.begin(program)
         while True:
-            message = worker.receive(_TICK_S)
+            message = supervisor.receive(_TICK_S)
             if message is None:
                 continue
             if message[0] == function_process.PROGRESS:
@@ -203,7 +203,7 @@ def _run(run: str, program: Program) -> Sequence[Part | Failed]:
     except KeyboardInterrupt:
         raise click.Abort from None
     finally:
-        worker.end()
+        supervisor.end()
 
 
 def _failure(message: Sequence[Any]) -> Failed:

@@ -48,7 +48,7 @@ _RESULT_S: Final = 60.0
     help="Concurrent clients of the second measurement.",
 )
 @json_flag
-@options.client_errors
+@options.report_client_errors
 def bench(seconds: float, connections: int, as_json: bool) -> None:
     """Start a temporary server and run Bell pairs of 1,000 shots on it.
 

@@ -69,7 +69,7 @@ def create_demo_token(folder: Path) -> str:
     return options.as_admin(location, lambda admin: admin.create_token("ada")).secret
 
 
-@options.client_errors
+@options.report_client_errors
 def _run_bell(url: str, token: str) -> None:
     from qwicket.clients.native import connect
 

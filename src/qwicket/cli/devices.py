@@ -56,8 +56,8 @@ def _row(device: schema.AdminDeviceBody) -> Row:
         device.family,
         size_text(device.family, device.qubits),
         ",".join(device.dialects),
-        _served(device),
-        _off(device),
+        _agents_text(device),
+        _status_text(device),
     )
     return Row(record, cells)
 
@@ -301,7 +301,7 @@ def _write(text: str, path: Path | None) -> None:
     click.echo(f"{path} is written. Check it; then start `qwicket serve --device-dir` with it.")
 
 
-def _served(device: schema.AdminDeviceBody) -> str:
+def _agents_text(device: schema.AdminDeviceBody) -> str:
     if device.agents is None:
         return ""
     if device.agents:
@@ -312,7 +312,7 @@ def _served(device: schema.AdminDeviceBody) -> str:
     return f"away, last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _off(device: schema.AdminDeviceBody) -> str:
+def _status_text(device: schema.AdminDeviceBody) -> str:
     if device.is_on:
         return f"draining: {device.reason}" if device.is_draining else ""
     if device.until is None:

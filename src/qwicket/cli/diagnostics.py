@@ -173,8 +173,9 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
         settings, data_dir=location.data_dir, database_url=location.database_url
     )
     for problem in problems(settings):
-        is_ours = problem.setting == "--port" and _is_ours(settings)
-        if problem.setting != "--data-dir" and not is_ours:  # the folder has a finding of its own
+        is_expected = problem.setting == "--port" and _may_share_database(settings)
+        # The folder has a finding of its own.
+        if problem.setting != "--data-dir" and not is_expected:
             status: Status = "warning" if problem.severity == "warning" else "wrong"
             found.append(
                 Finding("settings", status, f"{problem.setting}: {problem.detail}", problem.remedy)
@@ -185,7 +186,7 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
         yield Finding("settings", "ok", f"{file} is read" if file else "qwicket serve accepts them")
 
 
-def _is_ours(settings: Settings) -> bool:
+def _may_share_database(settings: Settings) -> bool:
     """Return whether a Qwicket server listens on the port, which may use the same PostgreSQL.
 
     False for SQLite: `problems` does not check the port while a server uses the folder.
@@ -318,7 +319,7 @@ def _database(location: DataLocation) -> Iterator[Finding]:
         text = f"{name}: it is of an older version, so nothing else in it was checked"
         yield Finding("database", "warning", text, "Back up; qwicket serve then migrates it.")
         return
-    accounts, tokens, newest_ms = options.as_admin(location, _accounts_and_tokens)
+    accounts, tokens, newest_ms = options.as_admin(location, _accounts_tokens_and_newest_time)
     yield Finding("database", "ok", f"{name}; it can be read")
     yield _clock(newest_ms)
     yield from _tokens(accounts, tokens)
@@ -370,7 +371,9 @@ def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
         yield Finding("rows", "wrong", error.detail)
 
 
-async def _accounts_and_tokens(admin: Admin) -> tuple[list[Account], dict[str, list[Token]], int]:
+async def _accounts_tokens_and_newest_time(
+    admin: Admin,
+) -> tuple[list[Account], dict[str, list[Token]], int]:
     accounts = await admin.accounts()
     tokens = {each.name: await admin.tokens(each.name) for each in accounts}
     made = [each.created_at for each in accounts]

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from qwicket.clients.http import HTTPClient, Response
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
-_OF_FLOW: Final = frozenset({"client_id", "device_endpoint", "token_endpoint"})
+_FLOW_FIELDS: Final = frozenset({"client_id", "device_endpoint", "token_endpoint"})
 """Required fields of `device_flow` in the server's response."""
-_LIMIT_S: Final = 30.0
+_REQUEST_LIMIT_S: Final = 30.0
 """Time limit of a request."""
 _MAX_BYTES: Final = 1 << 20
 _INTERVAL_S: Final = 5.0
@@ -89,7 +89,7 @@ class _Profile(NamedTuple):
     metavar="TIME",
     help="Lifetime of the token, such as 90d or 12h; by default 30 days.",
 )
-@options.client_errors
+@options.report_client_errors
 def login(
     url: str | None,
     profile: str | None,
@@ -105,7 +105,7 @@ def login(
     target = _profile(profile, url)
     server = _Server(target.url)
     flow = server.device_flow()
-    tokens = _tokens(flow)
+    tokens = _run_device_flow(flow)
     made = server.exchange(tokens, {"scopes": scopes, "project": project, "life_s": expires})
     _store_token(target, made["secret"])
     end = sanitize(made.get("expires_at"))[:16].replace("T", " ") or "never"
@@ -124,8 +124,9 @@ class _Server:
 
     def device_flow(self) -> dict[str, Any]:
         """Return the provider's addresses, and the client id of this command there."""
-        flow = _read(self._http, Request("GET", "/v1/sign-in", limit_s=_LIMIT_S)).get("device_flow")
-        if not isinstance(flow, dict) or not flow.keys() >= _OF_FLOW:
+        request = Request("GET", "/v1/sign-in", limit_s=_REQUEST_LIMIT_S)
+        flow = _read(self._http, request).get("device_flow")
+        if not isinstance(flow, dict) or not flow.keys() >= _FLOW_FIELDS:
             raise click.ClickException(
                 f"The server {self._http.url} has no single sign-on for commands. Set QWICKET_TOKEN"
                 f" to a token of {self._http.url}/ui, or ask its administrator for one."
@@ -140,7 +141,7 @@ class _Server:
             "/v1/sign-in",
             headers={"Content-Type": "application/json"},
             body=json.dumps(body).encode(),
-            limit_s=_LIMIT_S,
+            limit_s=_REQUEST_LIMIT_S,
             secrets=tuple(tokens.values()),
             can_repeat=False,
         )
@@ -189,7 +190,7 @@ def _document(response: Response) -> dict[str, Any]:
 # --- the identity provider ------------------------------------------------------------------------
 
 
-def _tokens(flow: Mapping[str, Any]) -> dict[str, str]:
+def _run_device_flow(flow: Mapping[str, Any]) -> dict[str, str]:
     """Do the device flow (RFC 8628); return the ID token, and the access token if there is one."""
     client = str(flow["client_id"])
     status, begun = _post(
@@ -228,7 +229,7 @@ def _post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         f"{parts.path}?{parts.query}" if parts.query else parts.path,
         headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
         body=urlencode(form).encode(),
-        limit_s=_LIMIT_S,
+        limit_s=_REQUEST_LIMIT_S,
         can_repeat=False,
     )
     response = _exchange(http, request)

@@ -103,7 +103,7 @@ database_url = setting(
 )
 
 
-_OF_WORKERS: Final = (
+_WORKER_SERVER_OPTIONS: Final = (
     setting("--connect", "url", required=True, metavar="URL", help="Address of the server."),
     setting(
         "--token-file",
@@ -122,7 +122,7 @@ _OF_WORKERS: Final = (
 
 def server_of_workers(command: F) -> F:
     """Add the options that name a server, and the token to run its jobs, to a command."""
-    for option in reversed(_OF_WORKERS):
+    for option in reversed(_WORKER_SERVER_OPTIONS):
         command = option(command)
     return command
 
@@ -174,7 +174,7 @@ def _issuer(_context: click.Context, _option: click.Parameter, url: str | None) 
     return url or None
 
 
-_OF_PROVIDER: Final = (
+_PROVIDER_OPTIONS: Final = (
     setting(
         "--oidc-issuer",
         callback=_issuer,
@@ -239,7 +239,7 @@ _OF_PROVIDER: Final = (
 
 def identity_provider(command: F) -> F:
     """Add the settings of an identity provider to a command."""
-    for option in reversed(_OF_PROVIDER):
+    for option in reversed(_PROVIDER_OPTIONS):
         command = option(command)
     return command
 
@@ -319,7 +319,7 @@ def administration(command: F) -> F:
             location = ServerLocation(url, profile)
         return command(admin=Administration(location), **others)
 
-    of_server = _url_of_server(_profile_of_server(client_errors(with_admin)))
+    of_server = _url_of_server(_profile_of_server(report_client_errors(with_admin)))
     return cast(F, data_dir(database_url(of_server)))
 
 
@@ -507,7 +507,7 @@ def with_store(location: DataLocation, work: Callable[[Store], Awaitable[T]]) ->
         raise click.ClickException(f"{location.data_dir}: {error.strerror}.") from None
 
 
-def client_errors(command: Callable[..., T]) -> Callable[..., T]:
+def report_client_errors(command: Callable[..., T]) -> Callable[..., T]:
     """Turn the client's errors into one line and exit status 1."""
 
     @functools.wraps(command)
@@ -541,4 +541,4 @@ def server(command: F) -> F:
 
         return command(connect=connect, **others)
 
-    return cast(F, _url(_profile(client_errors(with_connect))))
+    return cast(F, _url(_profile(report_client_errors(with_connect))))

@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="With --slurm: how nodes start qwicket, such as 'apptainer run qwicket.sif'.",
 )
-@options.client_errors
+@options.report_client_errors
 def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
     """Start workers in a batch system when jobs wait; idle workers end.
 

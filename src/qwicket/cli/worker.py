@@ -74,7 +74,7 @@ _LAST_S: Final = 15.0
     metavar="SECONDS",
     help="End after this long without a job; by default never.",
 )
-@options.client_errors
+@options.report_client_errors
 def worker(
     url: str,
     token_file: Path | None,

@@ -104,7 +104,7 @@ class EnginePlugin(WorkerPlugin):
         self.capacity = Capacity(n_slots, min(share, settings.memory_bytes or share))
         self._lock = threading.Lock()
         self._tasks: dict[str, Task[object]] = {}
-        self._stopped: set[str] = set()
+        self._released_keys: set[str] = set()
         self._pool = Pool(
             n_slots,
             fork_server=ForkServer(settings.warm_up),
@@ -128,7 +128,7 @@ class EnginePlugin(WorkerPlugin):
                 # Not known here (yet): `run` has not submitted it, it has ended, or it is another
                 # client's.
                 if task is None:
-                    self._stopped.add(key)
+                    self._released_keys.add(key)
                     return
             task.cancel()
 
@@ -143,7 +143,7 @@ class EnginePlugin(WorkerPlugin):
             )
             with self._lock:
                 self._tasks[key] = task
-                if key in self._stopped:
+                if key in self._released_keys:
                     task.cancel()
             return _VALUE + msgspec.msgpack.encode(task.future.result())
         except failures.WorkFailed as failure:
@@ -151,7 +151,7 @@ class EnginePlugin(WorkerPlugin):
         finally:
             with self._lock:
                 self._tasks.pop(key, None)
-                self._stopped.discard(key)
+                self._released_keys.discard(key)
 
 
 def run_jobs(plugin: str, key: str, jobs: bytes, timeout_s: float) -> bytes:

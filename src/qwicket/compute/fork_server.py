@@ -109,7 +109,7 @@ class ForkServer:
             Stopped: The fork server is closed.
         """
         with self._fork_lock:
-            process = self._running()
+            process = self._start_if_needed()
             try:
                 return process, process.fork(channel, errors_fd, memory_bytes, niceness)
             except TimeoutError:
@@ -118,7 +118,7 @@ class ForkServer:
             except (EOFError, ConnectionError):
                 raise self._ended() from None
 
-    def _running(self) -> ForkServerProcess:
+    def _start_if_needed(self) -> ForkServerProcess:
         if self._process is not None and not self._process.is_alive:
             status = self._discard()
             if self._closing.is_set():  # `close` has killed it

@@ -183,7 +183,7 @@ class PassThrough:
                     f" {quoted(value)}.",
                     field=field,
                 )
-        for field in rule.foreign:
+        for field in rule.must_be_absent:
             if fields.get(field, _NULL) != _NULL:
                 raise InvalidRequest(
                     f"{field}: is not passed on, because all users share the machine's account:"
@@ -221,7 +221,7 @@ class PassThrough:
             )
         if rule.ids in dict(pairs):
             page = [(0, id) for id in wanted if await self._is_own(actor, rule, id)]
-            found = await self._of_machine(rule, route, request, query, page)
+            found = await self._listed_there(rule, route, request, query, page)
             return found if isinstance(found, Response) else rule.response(request, found, None)
         # Clients cannot ask for a second page without `next`, so a filter searches older jobs.
         is_searched = bool(query) and rule.next is None
@@ -229,7 +229,7 @@ class PassThrough:
         jobs: list[msgspec.Raw] = []
         for _ in range(_MAX_SEARCHED):
             page = await self._gateway.pass_through.page(actor, self._device, size, before)
-            found = await self._of_machine(rule, route, request, query, page)
+            found = await self._listed_there(rule, route, request, query, page)
             if isinstance(found, Response):
                 return found
             jobs += found
@@ -239,7 +239,7 @@ class PassThrough:
             before = following
         return rule.response(request, jobs[:limit], following)
 
-    async def _of_machine(
+    async def _listed_there(
         self,
         rule: ListsJobs,
         route: Route,

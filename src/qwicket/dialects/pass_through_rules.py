@@ -44,8 +44,9 @@ class Submits:
 
     Attributes:
         read: Reads the fields of the body, not decoded, under the limits.
-        foreign: Fields of the body that name something of the one account at the device's own
-            server, such as a session, which may be another user's. They must be absent or null.
+        must_be_absent: Fields of the body that must be absent or null, because they name something
+            of the one account at the device's own server, such as a session, which may be another
+            user's.
         id: Field of the response with the job's id; dots lead to a field of a field.
         device: Parameter of the path with the name of the device, if it has one.
         tokens: Fields of the body with the client's token, which is not sent. The first field is
@@ -53,7 +54,7 @@ class Submits:
     """
 
     read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
-    foreign: tuple[str, ...] = ()
+    must_be_absent: tuple[str, ...] = ()
     id: str = "id"
     device: str = ""
     tokens: tuple[str, ...] = ()

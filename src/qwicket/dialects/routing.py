@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     ErrorBody = Callable[[QwicketError], bytes]
 
 B = TypeVar("B")
-H = TypeVar("H", bound="Handlers")
 
 _MAX_DETAIL_CHARS: Final = 1_000
 _MAX_FIELD_CHARS: Final = 255

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 REF: Final = "#/components/schemas/{name}"
-_NO_STRUCTS: Final[Mapping[Any, Any]] = types.MappingProxyType({})
+_NO_REPLACEMENTS: Final[Mapping[Any, Any]] = types.MappingProxyType({})
 _ATTRIBUTE: Final = re.compile(r"^    (\w+): (.*(?:\n     .*)*)", re.MULTILINE)
 
 
@@ -34,7 +34,9 @@ class Schemas:
     """
 
     def __init__(
-        self, structs: Iterable[type[msgspec.Struct]], replaced: Mapping[Any, Any] = _NO_STRUCTS
+        self,
+        structs: Iterable[type[msgspec.Struct]],
+        replaced: Mapping[Any, Any] = _NO_REPLACEMENTS,
     ) -> None:
         self._described: dict[Any, Any] = {msgspec.Raw: Any, **replaced}
         unique = list(dict.fromkeys(structs))

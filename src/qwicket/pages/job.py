@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.native import arrays, wire
-from qwicket.dialects.native.streams import PLACE_S
+from qwicket.dialects.native.streams import POSITION_GATHER_S
 from qwicket.dialects.responses import json_in_thread
 from qwicket.dialects.routing import Route
 from qwicket.job_card import job_card
@@ -139,15 +139,15 @@ async def read_tags(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Stream the changes of a job, and those of its place in the queue."""
 
-    async def place(job: Job) -> bytes:
+    async def position_event(job: Job) -> bytes:
         # Makes a new forecast if the last one is too old; the reads below use it.
-        await pages.gateway.queue.forecast(job.device, PLACE_S)
+        await pages.gateway.queue.forecast(job.device, POSITION_GATHER_S)
         device, job_body = await _device(pages, job), await _job_body(pages, job)
         values = await _place(pages, actor, job)
         text = pages.renderer.text("job", "place", device=device, job_body=job_body, **values)
         return b"event: place\ndata: %b\n\n" % b" ".join(text.splitlines())
 
-    return await pages.streams.of_job(actor, request, pages.sign_in, place)
+    return await pages.streams.of_job(actor, request, pages.sign_in, position_event)
 
 
 async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:

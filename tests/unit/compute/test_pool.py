@@ -556,12 +556,12 @@ def test_a_fork_server_killed_by_close_is_not_reported(caplog: pytest.LogCapture
     """A thread may ask for a worker between the kill and the end of `close`."""
     fork_server = ForkServer()
     fork_server.open()
-    process = fork_server._running()
+    process = fork_server._start_if_needed()
     fork_server._closing.set()
     process.kill()
     until(lambda: not process.is_alive, "it has ended")
     with pytest.raises(Stopped):
-        fork_server._running()
+        fork_server._start_if_needed()
     fork_server.close()
     assert not caplog.records
 

@@ -178,7 +178,7 @@ class _SecureDeadlineConnection(_SecureConnection):
     response_class = _DeadlineResponse
 
 
-class _TimedPool(urllib3.HTTPConnectionPool):
+class _RequestLimitPool(urllib3.HTTPConnectionPool):
     """Connection pool that limits sending a request to the request's own time limit."""
 
     def _make_request(self, *args: Any, **kwargs: Any) -> urllib3.BaseHTTPResponse:
@@ -186,15 +186,15 @@ class _TimedPool(urllib3.HTTPConnectionPool):
         return super()._make_request(*args, **kwargs)
 
 
-class _Pool(_TimedPool):
+class _Pool(_RequestLimitPool):
     ConnectionCls = _Connection
 
 
-class _SecurePool(_TimedPool, urllib3.HTTPSConnectionPool):
+class _SecurePool(_RequestLimitPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _TrackingPool(urllib3.HTTPConnectionPool):
+class _RequestsLibraryPool(urllib3.HTTPConnectionPool):
     """Connection pool for `requests` that also records whether its server has answered."""
 
     has_answered = False
@@ -206,11 +206,11 @@ class _TrackingPool(urllib3.HTTPConnectionPool):
         return response
 
 
-class _DeadlinePool(_TrackingPool):
+class _DeadlinePool(_RequestsLibraryPool):
     ConnectionCls = _DeadlineConnection
 
 
-class _SecureDeadlinePool(_TrackingPool, urllib3.HTTPSConnectionPool):
+class _SecureDeadlinePool(_RequestsLibraryPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureDeadlineConnection
 
 
@@ -226,7 +226,7 @@ def is_not_started(pool: object, error: Exception | None) -> bool:
         error: Error of a request.
     """
     return (
-        isinstance(pool, _TrackingPool)
+        isinstance(pool, _RequestsLibraryPool)
         and not pool.has_answered
         and error is not None
         and failures.is_connection_refused(error)

@@ -570,7 +570,10 @@ class IBMQXClient(ServiceClient):
         limit_s = max(self.timeout_s, _TRANSFER_S)
         retry_policy = replace(self.retry_policy, total_s=max(self.retry_policy.total_s, limit_s))
         # Anyone with the URL can read the program or the result.
-        secrets = [path, *(each for each in re.split("[&=]", path) if len(each) > _MAX_NAME_CHARS)]
+        secrets = [
+            path,
+            *(each for each in re.split("[&=]", path) if len(each) > _MAX_PARAMETER_NAME_CHARS),
+        ]
         request = Request(
             method, path, headers, body, limit_s, secrets, can_be_empty=body is not None
         )
@@ -578,7 +581,7 @@ class IBMQXClient(ServiceClient):
             return send(http, request, read, failure, retry_policy)
 
 
-_MAX_NAME_CHARS: Final = 16
+_MAX_PARAMETER_NAME_CHARS: Final = 16
 """Longest name in a signed URL's query; longer parts may be its signature."""
 _TRANSFER_S: Final = 600.0
 """Seconds that an upload or download, of perhaps hundreds of megabytes, may take at least."""

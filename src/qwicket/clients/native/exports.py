@@ -162,7 +162,7 @@ def write_export(folder: Path, project: str, fetch: Callable[[int | None, IO[byt
             while not state.is_complete:
                 with tempfile.TemporaryFile(dir=folder) as file:
                     fetch(state.before, file)
-                    page = _unpacked(file, folder, lines)
+                    page = _write_page(file, folder, lines)
                 state = ExportState(
                     project=project,
                     jobs=state.jobs + len(page.jobs),
@@ -174,7 +174,7 @@ def write_export(folder: Path, project: str, fetch: Callable[[int | None, IO[byt
     return state.jobs
 
 
-def _unpacked(file: IO[bytes], folder: Path, lines: IO[bytes]) -> _Page:
+def _write_page(file: IO[bytes], folder: Path, lines: IO[bytes]) -> _Page:
     """Write the archives of a page, check each, and append their jobs to `jobs.jsonl`."""
     size = file.seek(0, os.SEEK_END)
     try:

@@ -332,8 +332,8 @@ def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[boo
             raise
     if not job.is_final:
         # A stopping server or a proxy may respond at once, without the long poll.
-        sooner_s = began_at + min(_SPACING_S, left_s) - time.monotonic()
-        yield Pause(max(0.0, sooner_s))
+        pause_s = began_at + min(_SPACING_S, left_s) - time.monotonic()
+        yield Pause(max(0.0, pause_s))
     return job.is_final
 
 

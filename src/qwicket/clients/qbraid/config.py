@@ -48,8 +48,8 @@ def write(settings: Mapping[str, str]) -> None:
     if not parser.has_section(_SECTION):
         parser.add_section(_SECTION)
     for name, value in settings.items():
-        for former in [key for key in parser.options(_SECTION) if key.lower() == name]:
-            parser.remove_option(_SECTION, former)
+        for old_spelling in [key for key in parser.options(_SECTION) if key.lower() == name]:
+            parser.remove_option(_SECTION, old_spelling)
         parser.set(_SECTION, name, value)
     target = path().resolve()  # so that a symbolic link is kept
     try:
@@ -82,14 +82,14 @@ def _parsed() -> RawConfigParser:
 
 def _replace(target: Path, parser: RawConfigParser) -> None:
     """Write a temporary file and rename it; `mkstemp` makes it readable for its owner only."""
-    handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".qbraidrc-")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".qbraidrc-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             parser.write(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(draft).replace(target)
+        Path(temporary).replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(draft).unlink()
+            Path(temporary).unlink()
         raise

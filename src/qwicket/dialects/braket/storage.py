@@ -56,7 +56,7 @@ class _Object(NamedTuple):
         return f"{self.fields.directory(self.job.id)}/{_FILE}"
 
     @property
-    def is_stored(self) -> bool:
+    def is_listed(self) -> bool:
         return self.job.state is JobState.COMPLETED
 
 
@@ -102,7 +102,7 @@ class Handlers:
             with suppress(NotFound):
                 found = _Object(*await self._task(actor, job))
                 is_here = found.fields.bucket == query.bucket
-                if is_here and found.key.startswith(query.prefix) and found.is_stored:
+                if is_here and found.key.startswith(query.prefix) and found.is_listed:
                     return found
         return None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PRIORITY: Final = 1
 _RUN_MODE: Final = "fairshare"
-_ENTRY_WORDS: Final = {
+_CIRCUIT_STATUSES: Final = {
     JobState.COMPLETED: "DONE",
     JobState.CANCELLED: "CANCELLED",
     JobState.FAILED: "ERROR",
@@ -119,9 +119,9 @@ def body(
 
 def entries(job: Job) -> list[dict[str, Any]]:
     """Return a row for each circuit of a job."""
-    word = _ENTRY_WORDS.get(job.state, "WORKING_IN_PROGRESS")
+    status = _CIRCUIT_STATUSES.get(job.state, "WORKING_IN_PROGRESS")
     return [
-        {"status": word, "executionId": part_id(job.id, part)} for part in range(job.n_circuits)
+        {"status": status, "executionId": part_id(job.id, part)} for part in range(job.n_circuits)
     ]
 
 

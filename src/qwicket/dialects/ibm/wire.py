@@ -186,7 +186,7 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
             " (limit program_json_bytes); upload it instead.",
             field="qObject",
         )
-    return submission(_spelt(source), draft(body, headers, limits), DIRECT)
+    return submission(_with_misprint_corrected(source), draft(body, headers, limits), DIRECT)
 
 
 def submission(source: bytes, draft: Submission, kind: str = STORED) -> Submission:
@@ -236,7 +236,7 @@ def _vendor_fields(kind: str, body: JobBody, headers: Headers) -> VendorFields:
     )
 
 
-def _spelt(source: bytes) -> bytes:
+def _with_misprint_corrected(source: bytes) -> bytes:
     """Return a Qobj with the misprint of `experiments` corrected."""
     if _MISPRINT.encode() not in source:
         return source

@@ -89,10 +89,10 @@ def histogram(outcome: Outcome) -> msgspec.Raw:
 
 def shots(outcome: Outcome, number: int) -> msgspec.Raw:
     """Return the key of each shot of the circuit with this number in its job."""
-    return raw_list(map(str, _in_order(outcome, number)))
+    return raw_list(map(str, _shuffled_keys(outcome, number)))
 
 
-def _in_order(outcome: Outcome, number: int) -> list[int]:
+def _shuffled_keys(outcome: Outcome, number: int) -> list[int]:
     """Return the key of each shot, shuffled. Equal circuits of a job have different orders."""
     each = list(chain.from_iterable(repeat(key, n) for key, n in outcome.each_count()))
     random.Random(outcome.seed << PART_BITS | number).shuffle(each)  # noqa: S311  # no secret
@@ -117,7 +117,7 @@ def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> 
         return shots(outcome, number)
     registers = _registers(outcome, is_named=is_named)
     if form == jobs.SHOTS_V2:
-        return {"shots": raw_list(_shot(key, registers) for key in _in_order(outcome, number))}
+        return {"shots": raw_list(_shot(key, registers) for key in _shuffled_keys(outcome, number))}
     if form == jobs.HISTOGRAM_V2:
         return {"histogram": {"registers": _by_register(registers, outcome.each_count())}}
     by_register = _by_register(registers, _likely(outcome, n_shots))

@@ -69,7 +69,7 @@ def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
     return Submitted(named or {"backend": None}, shots * max(1, len(circuits)))
 
 
-_SUBMITS: Final = Submits(outline, foreign=("session_id", "parent_job_id"))
+_SUBMITS: Final = Submits(outline, must_be_absent=("session_id", "parent_job_id"))
 _LISTS: Final = ListsJobs(
     items="jobs",
     ids="ids",

@@ -15,11 +15,9 @@ class Version(NamedTuple):
     """A version of the API.
 
     Attributes:
-        name: Its segment of paths, such as `v0.4`.
         running: Status of a running job.
     """
 
-    name: str
     running: str
 
     def status(self, job: Job, state: JobState | None = None) -> str:
@@ -35,8 +33,8 @@ class Version(NamedTuple):
         return _STATUS.get(state, self.running)
 
 
-V03: Final = Version("v0.3", "running")
-V04: Final = Version("v0.4", "started")
+V03: Final = Version(running="running")
+V04: Final = Version(running="started")
 
 _STATUS: Final = {
     JobState.DRAFT: "submitted",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="TokenRequest")
 _Scopes = Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=len(Scope))]
-_LIFE_S: Final = 100 * 365 * 86_400
+_MAX_LIFE_S: Final = 100 * 365 * 86_400
 """Longest life of a token: 100 years, in seconds."""
 
 
@@ -41,7 +41,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     scopes: _Scopes
     devices: tuple[Annotated[str, msgspec.Meta(max_length=64)], ...] = ()
     project: str | None = None
-    life_s: Annotated[int, msgspec.Meta(ge=1, le=_LIFE_S)] | None = None
+    life_s: Annotated[int, msgspec.Meta(ge=1, le=_MAX_LIFE_S)] | None = None
 
 
 class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class SignInRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     access_token: Annotated[str, msgspec.Meta(max_length=32_768)] | None = None
     scopes: Annotated[tuple[Scope, ...], msgspec.Meta(max_length=len(Scope))] = ()
     project: str | None = None
-    life_s: Annotated[int, msgspec.Meta(ge=1, le=_LIFE_S)] = LOGIN_TOKEN_S
+    life_s: Annotated[int, msgspec.Meta(ge=1, le=_MAX_LIFE_S)] = LOGIN_TOKEN_S
 
 
 _token_decoder: Final = msgspec.json.Decoder(TokenRequest)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.response_budget import ResponseMemory
 
 
-_WHOLE_BYTES: Final = 1 << 20
+_MAX_UNSTREAMED_BYTES: Final = 1 << 20
 """Archives up to this size are made before the response begins, so their length is known."""
 _STEP_BYTES: Final = 1 << 20
 """Bytes of arrays that end a step of writing; also the least size of a page's earlier chunks."""
@@ -97,7 +97,7 @@ async def _response(
     chunks: list[bytes] = []
     async for chunk in stream:
         chunks.append(chunk)
-        if sum(map(len, chunks)) > _WHOLE_BYTES:
+        if sum(map(len, chunks)) > _MAX_UNSTREAMED_BYTES:
             return _Stream(chunks, stream, headers, is_head=is_head)
     return Response(b"".join(chunks), headers=headers, media_type=shapes.ZIP_TYPE)
 

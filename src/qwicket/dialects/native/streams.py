@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Events = Callable[[], AsyncGenerator[bytes, None]]
     SignIn = Callable[[Request[Any]], Awaitable[Actor]]
     Check = Callable[[], Awaitable[None]]
-    Place = Callable[[Job], Awaitable[bytes]]
+    QueuePositionEvent = Callable[[Job], Awaitable[bytes]]
 
 _CHECK_S: Final = 3.0
 """Time without a change after which the token is checked again."""
@@ -43,10 +43,10 @@ _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
 """Time after which an account's jobs are read again, in case a notification was lost."""
 _GATHER_S: Final = 0.1
-PLACE_S: Final = 0.4
+POSITION_GATHER_S: Final = 0.4
 """Time for which changes of a device are gathered before a waiting job's place in the queue is
 read."""
-_PLACE_POLL_S: Final = 0.8
+_POSITION_POLL_S: Final = 0.8
 """Time without a change of a job on the device after which the place is read again: turning the
 device off changes no job."""
 _PAGE: Final = 50
@@ -91,7 +91,7 @@ class Streams:
         actor: Actor,
         request: Request[None],
         sign_in: SignIn,
-        place: Place | None = None,
+        position_event: QueuePositionEvent | None = None,
     ) -> ASGIApp:
         """Stream a job from the version that `Last-Event-ID` names, to its end.
 
@@ -101,15 +101,17 @@ class Streams:
             actor: The reader.
             request: The request.
             sign_in: Checks the credential again while the stream is open.
-            place: Returns an event with the place of a waiting job in the queue, which is sent when
-                it differs from the last one.
+            position_event: Returns an event with the place of a waiting job in the queue, which is
+                sent when it differs from the last one.
         """
         last = _last(request)
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
         if job.state.is_final and job.version == last:
             return Response(status_code=204)
         check = partial(_check, request, sign_in)
-        return Stream(self, request, actor, lambda: self._job(check, actor, job, last, place))
+        return Stream(
+            self, request, actor, lambda: self._job(check, actor, job, last, position_event)
+        )
 
     def of_account(
         self, actor: Actor, request: Request[None], sign_in: SignIn, *, since: str = ""
@@ -154,10 +156,15 @@ class Streams:
                 del n_open[actor.account]
 
     async def _job(
-        self, check: Check, actor: Actor, job: Job, last: int | None, place: Place | None
+        self,
+        check: Check,
+        actor: Actor,
+        job: Job,
+        last: int | None,
+        position_event: QueuePositionEvent | None,
     ) -> AsyncGenerator[bytes, None]:
-        version, last_place = last, b""
-        with self._gateway.jobs.watch_device(job.device if place else "") as watch:
+        version, last_position = last, b""
+        with self._gateway.jobs.watch_device(job.device if position_event else "") as watch:
             while not self._gateway.jobs.is_stopping:
                 if job.version != version:
                     version = job.version
@@ -165,14 +172,14 @@ class Streams:
                 if job.state.is_final:
                     return
                 wait_s = _CHECK_S
-                if place is None or job.state is not JobState.QUEUED:
-                    last_place = b""
+                if position_event is None or job.state is not JobState.QUEUED:
+                    last_position = b""
                 else:
-                    if (found := await place(job)) != last_place:
-                        last_place = found
+                    if (found := await position_event(job)) != last_position:
+                        last_position = found
                         yield found
                     # A change of the job itself wakes both waits, so it is not gathered.
-                    wait_s = PLACE_S if await watch.changed(_PLACE_POLL_S) else 0.0
+                    wait_s = POSITION_GATHER_S if await watch.changed(_POSITION_POLL_S) else 0.0
                 job = await self._gateway.jobs.wait_for_change(actor, job, wait_s)
                 await check()
                 yield b""

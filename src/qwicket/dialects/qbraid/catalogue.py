@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
     from qwicket.model.devices import Device
 
-_INPUTS: Final = {
+_PROGRAM_TYPES: Final = {
     "openqasm2": "qasm2",
     "openqasm3": "qasm3",
     "ionq.circuit.v1": "ionq",
@@ -41,8 +41,8 @@ def _status(view: DeviceView) -> str:
     return "OFFLINE" if is_off else "UNAVAILABLE"
 
 
-def _inputs(view: DeviceView) -> list[str]:
-    return [name for format_, name in _INPUTS.items() if format_ in view.device.spec.formats]
+def _program_types(view: DeviceView) -> list[str]:
+    return [name for format_, name in _PROGRAM_TYPES.items() if format_ in view.device.spec.formats]
 
 
 def _title(view: DeviceView) -> str:
@@ -71,7 +71,7 @@ def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]
         "provider": "qbraid",
         "providerId": PROVIDER_ID,
         "deviceType": "SIMULATOR" if is_simulated else "QPU",
-        "runInputTypes": _inputs(view),
+        "runInputTypes": _program_types(view),
         "status": _status(view),
         "statusMsg": status.note or None,
         "nextAvailable": format_time(status.until_at) if not status.is_on else None,
@@ -98,7 +98,7 @@ def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
     """Return a device for the registry and v0."""
     device = view.device
     # qbraid 0.10 warns of each type whose package its user has not installed.
-    inputs = [each for each in _inputs(view) if each != _INPUTS["qir"]]
+    program_types = [each for each in _program_types(view) if each != _PROGRAM_TYPES["qir"]]
     return {
         "_id": object_id_of(device.name),
         "qbraid_id": v0_device_id(device.name),
@@ -109,8 +109,8 @@ def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
         "vendor": "qBraid",
         "type": "Simulator" if device.is_simulated else "QPU",
         "architecture": None,
-        "runPackage": inputs[0] if inputs else None,
-        "runInputTypes": inputs,
+        "runPackage": program_types[0] if program_types else None,
+        "runInputTypes": program_types,
         "paradigm": "ahs" if _is_analog(view) else "gate-based",
         "numberQubits": view.qubits,
         "status": _status(view),

@@ -10,7 +10,7 @@ from qwicket.model.errors import NotOffered
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PAGE: Final = 50
+_DEFAULT_PAGE_LENGTH: Final = 50
 """Length of a page by default."""
 _LONGEST_PAGE: Final = 100
 _MAX_PAGES: Final = 1_000_000_000
@@ -42,7 +42,7 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
     """
     return (
         integer(query, "page", default=1, maximum=_MAX_PAGES),
-        integer(query, "limit", default=_PAGE, maximum=_LONGEST_PAGE),
+        integer(query, "limit", default=_DEFAULT_PAGE_LENGTH, maximum=_LONGEST_PAGE),
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _NUMBERS: Final = ("shots", "circuitNumQubits", "circuitDepth")
 _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
 _REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
-_PAGE: Final = 100
+_DOCUMENTS_AT_ONCE: Final = 100
 """Documents that a search reads at once."""
 _MAX_BYTES: Final = 4 << 20
 """A search ends with the document with which the found ones, as stored, reach this size."""
@@ -148,14 +148,14 @@ class Registry:
         left = _MAX_BYTES
         while len(found) < maximum and left > 0:
             page = await self._gateway.client_documents.page(
-                actor, DIALECT, before=before, limit=_PAGE
+                actor, DIALECT, before=before, limit=_DOCUMENTS_AT_ONCE
             )
             matching, size = await asyncio.to_thread(
                 _found, page, actor, email, query, maximum - len(found), left
             )
             found += matching
             left -= size
-            if len(page) < _PAGE:
+            if len(page) < _DOCUMENTS_AT_ONCE:
                 break
             before = page[-1].seq
         return found

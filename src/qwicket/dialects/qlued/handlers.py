@@ -95,7 +95,7 @@ class Handlers:
         job = await self._gateway.jobs.submit(
             actor, submission, keep_refused=True, clients_repeat=True
         )
-        return json(wire.respond(job))
+        return json(wire.submission_response(job))
 
     async def get_job_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read the status of a job."""

@@ -56,7 +56,7 @@ _REQUIRED: Final = "Field required"
 _NO_JSON: Final = "The encoding of your json seems not work out!"
 _MAX_FIELDS: Final = 16
 """Limit on the fields of a form. Clients send three."""
-_KEYS_EACH: Final = 10
+_MAX_COLONS_PER_EXPERIMENT: Final = 10
 """Colons per experiment above which a job's shots are not counted: five or six are usual, one
 after its name and after each key."""
 _LENIENT_BYTES: Final = 64 << 10
@@ -313,7 +313,7 @@ def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
     Lists of jobs show this number. Each experiment is run with its own shots. The parser of
     programs reports malformed experiments.
     """
-    if job.count(b":") > _KEYS_EACH * max_experiments:
+    if job.count(b":") > _MAX_COLONS_PER_EXPERIMENT * max_experiments:
         return maximum
     found = 1
     with suppress(msgspec.DecodeError, RecursionError):
@@ -340,7 +340,7 @@ def with_old_statuses(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**body, "status": _OLD_STATUSES.get(body["status"], body["status"])}
 
 
-def respond(job: Job) -> dict[str, str]:
+def submission_response(job: Job) -> dict[str, str]:
     """Return the response to a submission, which is the same for accepted and refused jobs."""
     return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
 

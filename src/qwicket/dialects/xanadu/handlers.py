@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, Submission
     from qwicket.model.limits import Limits
 
-_PAGE: Final = 10
+_DEFAULT_PAGE_LENGTH: Final = 10
 _SMALL_TEXT_BYTES: Final = 64 << 10
 
 
@@ -98,7 +98,7 @@ class Handlers:
         try:
             job = await self._gateway.jobs.submit(actor, submission, clients_repeat=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
-            raise wire.in_circuit(error) from None
+            raise wire.with_dialect_field(error) from None
         return json(wire.job(job, wire.vendor_fields(submission.vendor_fields), wire.OPEN), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
@@ -180,7 +180,7 @@ def _refused(code: str, description: str) -> Response:
 
 def _size(text: str | None, maximum: int) -> int:
     if text is None:
-        return min(_PAGE, maximum)
+        return min(_DEFAULT_PAGE_LENGTH, maximum)
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= maximum:
         raise invalid(f"size must be 1 to {maximum} (limit list_page)", text, "size")
     return int(text)

@@ -113,7 +113,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     try:
         header = blackbird.read_header(source, limits)
     except (InvalidRequest, LimitExceeded) as error:
-        raise in_circuit(error) from None
+        raise with_dialect_field(error) from None
     return Submission(
         dialect=DIALECT,
         device=_target(body.target, header.target),
@@ -137,7 +137,7 @@ def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
     try:
         header = blackbird.read_header(circuit.encode(), limits)
     except (InvalidRequest, LimitExceeded) as error:
-        raise in_circuit(error) from None
+        raise with_dialect_field(error) from None
     named: dict[str, str | None] = {"circuit": header.target} if header.target else {}
     if fields.get("target", _ABSENT) != _ABSENT or not named:
         named["target"] = decode_or_none(texts, fields.get("target"))
@@ -159,7 +159,7 @@ def _target(requested: str | None, written: str) -> str:
     return target
 
 
-def in_circuit(error: QwicketError) -> QwicketError:
+def with_dialect_field(error: QwicketError) -> QwicketError:
     """Return a submission's error, with its `field` changed to the name in this dialect.
 
     Shots, modes and operations have no field of their own: the circuit declares them.

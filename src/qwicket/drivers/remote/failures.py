@@ -35,7 +35,7 @@ UNSURE: Final = frozenset({408, 409, 425, 499})
 FORWARDED: Final = "qwicket-forwarded"
 """Tag of all jobs of Qwicket servers at Runtime and at other Qwicket servers, by which one request
 lists them."""
-_ENDED: Final = (400, 404, 409)
+_ENDED_STATUS_CODES: Final = (400, 404, 409)
 """Status codes of responses to the cancellation of a job that has ended or is gone."""
 _MAX_FAILURES: Final = 3
 """Jobs whose states could not be read, after which the others are left for the next poll."""
@@ -82,7 +82,7 @@ class ErrorTranslator(NamedTuple):
         try:
             yield
         except self.type as error:
-            if self.status(error) not in _ENDED:
+            if self.status(error) not in _ENDED_STATUS_CODES:
                 raise self._of_read(error) from None
 
     def _of_read(self, error: Exception) -> CloudError:

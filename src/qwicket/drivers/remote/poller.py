@@ -22,7 +22,7 @@ _FIRST_S: Final = 0.2
 """Seconds from the submission of a job to its first poll, so that other new jobs share it."""
 _ALONE_S: Final = 0.05
 """Seconds from the submission to the first poll if no other job waits: enough for a simulator."""
-_TIMES_GONE: Final = 3
+_POLLS_UNTIL_GONE: Final = 3
 """Polls in a row that do not find a job before it counts as gone: a list may lag behind."""
 
 _log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class Poller:
             _log.exception("the states of forwarded jobs were not understood")
             return max(self._poll_s, _MAX_PAUSE_S)
         for id in ids:
-            self._settle(id, found.get(id))
+            self._apply_status(id, found.get(id))
         errors = [each for each in found.values() if isinstance(each, CloudError)]
         self._log_once({self._scrubbed(str(each)) for each in errors})
         self._failures = self._failures + 1 if len(errors) == len(found) else 0
@@ -148,7 +148,7 @@ class Poller:
             _log.warning("states of forwarded jobs could not be read: %s", each)
         self._reasons = reasons
 
-    def _settle(self, id: str, status: RemoteStatus | NoSuchJob | CloudError | None) -> None:
+    def _apply_status(self, id: str, status: RemoteStatus | NoSuchJob | CloudError | None) -> None:
         wait = self._waiting.get(id)
         if wait is None or wait.future.done():
             return
@@ -164,6 +164,6 @@ class Poller:
             if not wait.n_gone:
                 wait.gone_at = now
             wait.n_gone += 1
-            if wait.n_gone >= _TIMES_GONE and now - wait.gone_at >= self._settle_s:
+            if wait.n_gone >= _POLLS_UNTIL_GONE and now - wait.gone_at >= self._settle_s:
                 del self._waiting[id]
                 wait.future.set_exception(status)

@@ -121,7 +121,7 @@ class QbraidCloud:
 
     def _state(self, id: str) -> RemoteStatus:
         with _ERRORS.reading():
-            job = self._data("GET", _path(id))
+            job = self._data("GET", _job_path(id))
         if job.get("jobQrn") != id:
             raise CloudError(f"the response is about another job than {id}")
         state: Any = _STATES.get(str(job.get("status")))
@@ -131,7 +131,7 @@ class QbraidCloud:
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
         with _ERRORS.reading():
-            found = self._data("GET", f"{_path(id)}/result")
+            found = self._data("GET", f"{_job_path(id)}/result")
         parts = found.get("results") if "results" in found else [found]
         if not isinstance(parts, list) or len(parts) != len(program.frames):
             raise InvalidResult(f"it has not {len(program.frames)} results")
@@ -154,7 +154,7 @@ class QbraidCloud:
 
     def cancel(self, id: str) -> None:
         with _ERRORS.cancelling():
-            self._data("POST", f"{_path(id)}/cancel")
+            self._data("POST", f"{_job_path(id)}/cancel")
 
     def device_status(self) -> RemoteDeviceStatus:
         path = f"/devices/{quote(self._device, safe=':')}"
@@ -194,7 +194,7 @@ class QbraidCloud:
             raise CloudError("the response does not fit qBraid's API") from None
 
 
-def _path(id: str) -> str:
+def _job_path(id: str) -> str:
     """Return the path of a job. Its id has colons, which the API takes as they are."""
     return f"/jobs/{quote(id, safe=':')}"
 

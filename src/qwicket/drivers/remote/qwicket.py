@@ -134,19 +134,19 @@ class QwicketCloud:
                 jobs = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
             listed = {job.id: job for job in jobs}
         return read_one_by_one(
-            ids, lambda id: _status(listed[id]) if id in listed else self._one(id)
+            ids, lambda id: _status(listed[id]) if id in listed else self._read_status(id)
         )
 
-    def _one(self, id: str) -> RemoteStatus:
+    def _read_status(self, id: str) -> RemoteStatus:
         with _ERRORS.reading():
-            job = self._transport.get(_job(id), JobBody)
+            job = self._transport.get(_job_path(id), JobBody)
         if job.id != id:
             raise CloudError(f"the response is about another job than {id}")
         return _status(job)
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
         with _ERRORS.reading():
-            body = self._transport.get(f"{_job(id)}/result", ResultBody)
+            body = self._transport.get(f"{_job_path(id)}/result", ResultBody)
         if body.id != id:
             raise InvalidResult("it belongs to another job")
         if len(body.parts) != len(program.frames):
@@ -159,7 +159,7 @@ class QwicketCloud:
 
     def cancel(self, id: str) -> None:
         with _ERRORS.cancelling():
-            self._transport.post(f"{_job(id)}/cancel", None, JobBody)
+            self._transport.post(f"{_job_path(id)}/cancel", None, JobBody)
 
     def device_status(self) -> RemoteDeviceStatus:
         name = quote(self._device, safe="")
@@ -203,7 +203,7 @@ def _listed_device(device: DeviceBody) -> ListedDevice:
     return ListedDevice(device.name, device.status, "qubit", device.qubits, spec)
 
 
-def _job(id: str) -> str:
+def _job_path(id: str) -> str:
     return f"/v1/jobs/{quote(id, safe='')}"
 
 

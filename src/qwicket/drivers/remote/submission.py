@@ -374,10 +374,10 @@ class Submitter:
         """Return whether a job was sent with another address or key than those of today."""
         return forward is not None and forward.sent_to not in ("", self._account_hash)
 
-    def unresolved_elsewhere(self, what: str) -> Unresolved:
+    def unresolved_elsewhere(self, sought: str) -> Unresolved:
         return Unresolved(
             f"{self._remote.url} does not have the job, but it was sent before the device's file"
-            f" got another address or key. Look at the former account for {what}; then"
+            f" got another address or key. Look at the former account for {sought}; then"
             " `qwicket job resolve`."
         )
 
@@ -423,14 +423,14 @@ def _require_fresh(checked_at: float) -> None:
         raise NothingSent(_TOO_SLOW)
 
 
-def unresolved_error(why: str, what: str) -> Unresolved:
+def unresolved_error(why: str, sought: str) -> Unresolved:
     """Return the error of a job about which a person must decide.
 
     Args:
         why: Reason, a sentence without its full stop.
-        what: What the person looks for at the cloud, such as the marker.
+        sought: What the person looks for at the cloud, such as the marker.
     """
-    return Unresolved(f"{why}. Look there for {what}; then `qwicket job resolve`.")
+    return Unresolved(f"{why}. Look there for {sought}; then `qwicket job resolve`.")
 
 
 def marker_of(job: str) -> str:

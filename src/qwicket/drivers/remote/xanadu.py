@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
 
-_LISTS: Final = (1000, 100, 10)
+_LIST_SIZES: Final = (1000, 100, 10)
 """Sizes of the list in which a job is looked for; the next one if the server refuses a size."""
 _SKEW_S: Final = 3600.0
 """Seconds by which the clocks may differ."""
-_FEW: Final = 5
+_SHORTEST_PAGE: Final = 5
 """A list with fewer jobs than this is complete: no server has such short pages."""
 _MAX_IDS: Final = 50
 """Ids in one URL, whose length servers limit to some kilobytes."""
@@ -80,7 +80,7 @@ class _Connection(Connection):
         return super()._send(method, url, headers, kwargs)
 
 
-def arguments(remote: Remote, key: str) -> dict[str, Any]:
+def connection_arguments(remote: Remote, key: str) -> dict[str, Any]:
     """Return the arguments of a `Connection`.
 
     Raises:
@@ -103,7 +103,7 @@ class AccessToken:
     """Access token for requests that are passed on; the key of the account is exchanged for it."""
 
     def __init__(self, remote: Remote, key: str) -> None:
-        self._connection = Connection(**arguments(remote, key))
+        self._connection = Connection(**connection_arguments(remote, key))
         self._lock = threading.Lock()
 
     @property
@@ -157,7 +157,7 @@ class XanaduCloud:
 
     def __init__(self, remote: Remote, key: str) -> None:
         self._device = remote.device
-        self._connection = _Connection(**arguments(remote, key))
+        self._connection = _Connection(**connection_arguments(remote, key))
         self._connection.lease_check = LeaseCheck()
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
@@ -177,21 +177,23 @@ class XanaduCloud:
                 if job.name == marker:
                     return job.id
             times = [_seconds(job.created_at) for job in found]
-        is_newest_first = times == sorted(times, reverse=True)
         # A server may return fewer jobs than the limit of the request, without saying so.
-        if len(times) < _FEW or (is_newest_first and times[-1] <= since_ms / 1000 - _SKEW_S):
+        if len(times) < _SHORTEST_PAGE:
+            return None
+        is_newest_first = times == sorted(times, reverse=True)
+        if is_newest_first and times[-1] <= since_ms / 1000 - _SKEW_S:
             return None
         raise NoProof(f"its list of {len(times)} jobs does not reach back far enough")
 
     def _newest(self) -> Sequence[Job]:
         """Return the newest jobs, as many as the server lists at once."""
-        for size in _LISTS[:-1]:
+        for size in _LIST_SIZES[:-1]:
             try:
                 return Job.list(self._connection, limit=size)
             except HTTPError as error:
                 if _status_of(error) != HTTPStatus.BAD_REQUEST:
                     raise
-        return Job.list(self._connection, limit=_LISTS[-1])
+        return Job.list(self._connection, limit=_LIST_SIZES[-1])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, Job] = {}

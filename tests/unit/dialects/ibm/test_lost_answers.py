@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import Response
 
 from qwicket.dialects.ibm.runtime import lost_answers
-from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers
+from qwicket.dialects.ibm.runtime.lost_answers import LostResponses
 from qwicket.model.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Jobs:
             raise Unavailable("The disk is full.", retry_after_s=1.0)
 
 
-async def respond(answers: LostAnswers, jobs: Jobs) -> str:
+async def respond(responses: LostResponses, jobs: Jobs) -> str:
     """Submit, deliver the response, and return the id of the job."""
 
     async def receive() -> Any:
@@ -62,15 +62,15 @@ async def respond(answers: LostAnswers, jobs: Jobs) -> str:
         ids.append(job.id)
         return Response()
 
-    response = await answers.submit(ACTOR, SUBMISSION, jobs.submit, render)
+    response = await responses.submit(ACTOR, SUBMISSION, jobs.submit, render)
     await response({"type": "http", "method": "POST"}, receive, send)
-    await asyncio.gather(*answers._tasks)
+    await asyncio.gather(*responses._tasks)
     return str(ids[0])
 
 
 def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_once() -> None:
     jobs = Jobs()
-    answers = LostAnswers(cast(Any, SimpleNamespace(jobs=jobs)))
+    responses = LostResponses(cast(Any, SimpleNamespace(jobs=jobs)))
 
     async def run() -> list[str]:
         original = jobs.forget_key
@@ -80,21 +80,21 @@ def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_
             await original(job, key)
 
         jobs.forget_key = fill_first  # type: ignore[method-assign]  # full just after the commit
-        first = await respond(answers, jobs)
+        first = await respond(responses, jobs)
         with pytest.raises(Unavailable):
-            await respond(answers, jobs)
+            await respond(responses, jobs)
         jobs.is_full, jobs.forget_key = False, original  # type: ignore[method-assign]  # as above
-        return [first, await respond(answers, jobs), await respond(answers, jobs)]
+        return [first, await respond(responses, jobs), await respond(responses, jobs)]
 
     assert asyncio.run(run()) == ["job-1", "job-2", "job-3"]
-    assert not answers._undeleted
-    assert not answers._turns
+    assert not responses._undeleted
+    assert not responses._turns
 
 
 def test_naming_a_job_counts_only_if_it_is_from_before_the_start() -> None:
     """A list tells the ids of jobs, too, so it must not make a lost response a delivered one."""
-    answers = LostAnswers(cast(Any, SimpleNamespace(jobs=Jobs())))
-    began = lost_answers._BEGAN_MS
-    for id, created_at in (("old", began - 60_001), ("before", began - 1), ("after", began)):
-        answers.note_named(cast("Job", SimpleNamespace(id=id, created_at=created_at)))
-    assert answers._named == {"before"}
+    responses = LostResponses(cast(Any, SimpleNamespace(jobs=Jobs())))
+    start = lost_answers._FIRST_USE_MS
+    for id, created_at in (("old", start - 60_001), ("before", start - 1), ("after", start)):
+        responses.note_named(cast("Job", SimpleNamespace(id=id, created_at=created_at)))
+    assert responses._named == {"before"}

@@ -78,7 +78,7 @@ def test_a_refusal_is_named_by_what_the_client_sent() -> None:
         (None, "circuit"),
         ("name",) * 2,
     ):
-        assert wire.in_circuit(LimitExceeded("x", field=field)).field == word
+        assert wire.with_dialect_field(LimitExceeded("x", field=field)).field == word
 
 
 def test_an_unknown_device_of_a_submission_is_a_wrong_field() -> None:

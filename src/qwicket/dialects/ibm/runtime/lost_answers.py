@@ -29,7 +29,7 @@ _KEY_S: Final = 60.0
 """Time for which a key is stored, if it is not deleted."""
 _SETTLING_S: Final = 1.0
 """Time within which another server deletes the key of a response that it has delivered."""
-_BEGAN_MS: Final = time.time_ns() // 1_000_000
+_FIRST_USE_MS: Final = time.time_ns() // 1_000_000
 """First use of this module in this process: every job that it stores here is younger."""
 
 
@@ -38,7 +38,7 @@ class _Content(NamedTuple):
     key: str
 
 
-class LostAnswers:
+class LostResponses:
     """Stores submissions; equal ones in turn, each after the response to the one before has ended.
 
     Args:
@@ -86,11 +86,11 @@ class LostAnswers:
     def note_named(self, job: Job) -> None:
         """Note that the account of a job has sent the id of the job, which was in the response.
 
-        This counts only for jobs older than `_BEGAN_MS`, such as those of a crashed server. The
+        This counts only for jobs older than `_FIRST_USE_MS`, such as those of a crashed server. The
         server of a younger job knows itself whether its response was delivered, and the id proves
         nothing: lists show ids, too.
         """
-        if _BEGAN_MS - 1000 * _KEY_S < job.created_at < _BEGAN_MS:
+        if _FIRST_USE_MS - 1000 * _KEY_S < job.created_at < _FIRST_USE_MS:
             self._named.add(job.id)
 
     async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
@@ -162,11 +162,11 @@ class _Response:
         delivered: Awaitable[bool] | None = None
         try:
             await self._response(scope, receive, send)
-            delivered = scope.get(DELIVERED, _assumed)()
+            delivered = scope.get(DELIVERED, _assume_delivered)()
         finally:
             self._ended(delivered)
 
 
-async def _assumed() -> bool:
+async def _assume_delivered() -> bool:
     """Assume that a response was delivered, if the server cannot know."""
     return True

@@ -29,7 +29,7 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers
+    from qwicket.dialects.ibm.runtime.lost_answers import LostResponses
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -137,13 +137,13 @@ class RuntimeHandlers:
             clients_repeat=True,
             unfinished_limit=None if maximum < 0 else maximum,
         )
-        return await self._lost_answers.submit(actor, submission, submit, _created)
+        return await self._lost_responses.submit(actor, submission, submit, _created)
 
     @functools.cached_property
-    def _lost_answers(self) -> LostAnswers:
-        from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers  # late: few need it
+    def _lost_responses(self) -> LostResponses:
+        from qwicket.dialects.ibm.runtime.lost_answers import LostResponses  # late: few need it
 
-        return LostAnswers(self._gateway)
+        return LostResponses(self._gateway)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, by default newest first, without their parameters, which may be large."""
@@ -310,7 +310,7 @@ class RuntimeHandlers:
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
         if job.account == actor.account:
-            self._lost_answers.note_named(job)
+            self._lost_responses.note_named(job)
         return job
 
     async def _vendor_fields(self, job: Job) -> wire.VendorFields:

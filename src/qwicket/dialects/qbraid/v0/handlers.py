@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SDK_VERSION: Final = "0.4.5"
 """Version that the registry's clients compare with their own."""
-_PAGE: Final = 10
+_DEFAULT_PAGE_LENGTH: Final = 10
 """Jobs or documents in a list by default."""
 _MAX_PAGES: Final = 1_000_000_000
 _MAX_MINUTES: Final = 525_600
@@ -83,7 +83,7 @@ class Handlers(CommonHandlers):
     async def search_records(self, actor: Actor, request: Request[dict[str, Any]]) -> Response:
         """Search registered jobs."""
         fields = request.payload
-        maximum = fields.pop("numResults", _PAGE)
+        maximum = fields.pop("numResults", _DEFAULT_PAGE_LENGTH)
         limit = self.limits.requests.list_page
         if not isinstance(maximum, int) or isinstance(maximum, bool) or not 1 <= maximum <= limit:
             detail = f"numResults must be 1 to {limit} (limit list_page)."
@@ -160,7 +160,7 @@ class Handlers(CommonHandlers):
             limit=params.integer(
                 query_params,
                 "resultsPerPage",
-                default=_PAGE,
+                default=_DEFAULT_PAGE_LENGTH,
                 maximum=self.limits.requests.list_page,
             ),
             tags=_tags(query_params),
@@ -183,7 +183,7 @@ class Handlers(CommonHandlers):
         except NotFound:
             return []
         document = jobs.v0_document(row, actor.account_name, await self._email(actor))
-        if await self._has_short_text(row):
+        if await self._shows_openqasm(row):
             program = await self._gateway.results.program(row.job, request.response_memory)
             document |= jobs.openqasm_field(program)
         is_one = statuses.status(row.job) == "COMPLETED" and row.job.n_circuits == 1
@@ -193,7 +193,7 @@ class Handlers(CommonHandlers):
                 document["measurementCounts"] = jobs.v0_result(found)["measurementCounts"]
         return [document]
 
-    async def _has_short_text(self, row: JobRow) -> bool:
+    async def _shows_openqasm(self, row: JobRow) -> bool:
         """Return whether a job's document contains its OpenQASM, which clients put into results.
 
         It does not if the client gave no depth: clients would then parse the text for it, and fail
