@@ -12,7 +12,7 @@ import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from qwicket import __version__
 from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, validated_header
@@ -21,13 +21,13 @@ from qwicket.clients.http.deadlines import within
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
-    invalid_response,
     json_of,
     object_of,
     objects_of,
     send,
 )
 from qwicket.clients.http.text import json_bytes, quoted_path
+from qwicket.clients.ibm_qx import decoding
 from qwicket.clients.ibm_qx.errors import (
     NOT_CONNECTED,
     IBMQXAPIError,
@@ -35,8 +35,8 @@ from qwicket.clients.ibm_qx.errors import (
     IBMQXError,
     IBMQXJobError,
     IBMQXRetriableError,
-    IBMQXTimeoutError,
     failure,
+    not_ended,
 )
 from qwicket.clients.ibm_qx.responses import (
     Account,
@@ -265,7 +265,7 @@ class IBMQXClient(ServiceClient):
             IBMQXAPIError: The server refused a request, or its response is missing or invalid.
         """
         program = _json(dict(qobj))
-        self._transfer("PUT", self.job_upload_url(id), _unchanged, program)
+        self._transfer("PUT", self.job_upload_url(id), decoding.unchanged, program)
 
     def run_uploaded(self, id: str) -> Job:
         """Run a job whose program was uploaded.
@@ -287,7 +287,7 @@ class IBMQXClient(ServiceClient):
 
     def job_upload_url(self, id: str) -> str:
         """Return the signed URL for uploading a job's program with PUT."""
-        return self._send("GET", f"{self._job_path(id)}/jobUploadUrl", _signed_url)
+        return self._send("GET", f"{self._job_path(id)}/jobUploadUrl", decoding.signed_url)
 
     def job_data_uploaded(self, id: str) -> Job:
         """Report that a job's program was uploaded, so that the server runs it."""
@@ -299,7 +299,7 @@ class IBMQXClient(ServiceClient):
         """Return the signed URL of a job's program."""
         # A misprint of the document: `/job/{id}s` in place of `/jobs/{id}`.
         return self._send(
-            "GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", _signed_url
+            "GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", decoding.signed_url
         )
 
     def program(self, id: str) -> dict[str, Any]:
@@ -325,7 +325,7 @@ class IBMQXClient(ServiceClient):
 
     def job(self, id: str) -> Job:
         """Return a job by its id, also one that another process submitted."""
-        return self._send("GET", self._job_path(id), _job)
+        return self._send("GET", self._job_path(id), decoding.job)
 
     def job_status(self, id: str) -> Status:
         """Return the status of a job."""
@@ -364,7 +364,7 @@ class IBMQXClient(ServiceClient):
     def _polled(self, id_: str, last: Status, polling: Polling) -> Iterator[Status]:
         while not last.is_final:
             if not polling.pause():
-                raise _not_ended(id_)
+                raise not_ended(id_)
             status = self._poll(id_, polling)
             if dict(status) != dict(last):
                 last = status
@@ -381,7 +381,7 @@ class IBMQXClient(ServiceClient):
             lambda: self._send("GET", path, object_of, retry_policy=OUTAGE), IBMQXRetriableError
         )
         if found is None:
-            raise _not_ended(id_)
+            raise not_ended(id_)
         return Status(found)
 
     def wait(self, id: str, timeout: float | None = None) -> Job:
@@ -402,16 +402,16 @@ class IBMQXClient(ServiceClient):
             pass
         path = self._job_path(id)
         job = polling.ask(
-            lambda: self._send("GET", path, _job, retry_policy=OUTAGE), IBMQXRetriableError
+            lambda: self._send("GET", path, decoding.job, retry_policy=OUTAGE), IBMQXRetriableError
         )
         if job is None:
-            raise _not_ended(id)
+            raise not_ended(id)
         return job
 
     def cancel(self, id: str) -> bool:
         """Cancel a job; return whether the server accepted this. The job may end later."""
         path = f"{self._job_path(id)}/cancel"
-        found = self._send("POST", path, _object_or_none, {}, can_be_empty=True)
+        found = self._send("POST", path, decoding.object_or_none, {}, can_be_empty=True)
         if found is None:  # an empty response does not say whether it was accepted
             status = self.job_status(id)
             return status.status == _CANCELLED or not status.is_final
@@ -442,12 +442,12 @@ class IBMQXClient(ServiceClient):
 
     def result_download_url(self, id: str) -> str:
         """Return the signed URL of a job's result."""
-        return self._send("GET", f"{self._job_path(id)}/resultDownloadUrl", _signed_url)
+        return self._send("GET", f"{self._job_path(id)}/resultDownloadUrl", decoding.signed_url)
 
     def result_downloaded(self, id: str) -> None:
         """Report that a job's result was downloaded. The result remains available."""
         path = f"{self._job_path(id)}/resultDownloaded"
-        self._send("POST", path, _unchanged, {}, can_be_empty=True)
+        self._send("POST", path, decoding.unchanged, {}, can_be_empty=True)
 
     def _download(self, job: Job) -> Any:
         try:
@@ -554,7 +554,7 @@ class IBMQXClient(ServiceClient):
         """Sign in with the client's credentials; the caller holds the lock."""
         path = "/users/loginWithToken" if "apiToken" in self._credentials else "/users/login"
         found = self._exchange(
-            Request("POST", path, HEADERS, _json(self._credentials)), _sign_in_response
+            Request("POST", path, HEADERS, _json(self._credentials)), decoding.sign_in_response
         )
         self._access_token = validated_header(found["id"], "access token", IBMQXClientError)
         return Record(found)
@@ -563,7 +563,7 @@ class IBMQXClient(ServiceClient):
         self, method: str, address: str, read: Callable[[Response], T], body: bytes | None = None
     ) -> T:
         """Send a request to a signed URL, without any token."""
-        origin, path = _split(address)
+        origin, path = decoding.split_url(address)
         if origin.startswith("http:") and self._http.url.startswith("https:"):
             raise failure(InvalidResponse("The server returned a signed URL without TLS."))
         headers = HEADERS if body is not None else {"User-Agent": HEADERS["User-Agent"]}
@@ -598,53 +598,3 @@ def _json(body: Mapping[str, Any]) -> bytes:
 
 def _path(*parts: object) -> str:
     return quoted_path(parts, "id or name", IBMQXClientError)
-
-
-def _split(address: str) -> tuple[str, str]:
-    """Return the server of a signed URL, and the path with its query."""
-    try:
-        parts = urlsplit(address)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise failure(InvalidResponse("The server returned an invalid signed URL."))
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
-    return f"{parts.scheme}://{parts.netloc}", path
-
-
-def _unchanged(response: Response) -> Response:
-    return response
-
-
-def _object_or_none(response: Response) -> dict[str, Any] | None:
-    """Decode an object; return None for an empty response, which the document allows."""
-    return object_of(response) if response.content else None
-
-
-def _job(response: Response) -> Job:
-    """Decode a job; in the document it is the only item of a list."""
-    found = json_of(response)
-    if isinstance(found, list) and len(found) == 1:
-        found = found[0]
-    if not isinstance(found, dict):
-        raise invalid_response(response, "is not a JSON object")
-    return Job(found)
-
-
-def _signed_url(response: Response) -> str:
-    found = object_of(response).get("url")
-    if not isinstance(found, str):
-        raise invalid_response(response, "has no url")
-    return found
-
-
-def _sign_in_response(response: Response) -> dict[str, Any]:
-    found = object_of(response)
-    if not isinstance(found.get("id"), str):
-        raise invalid_response(response, "has no access token")
-    return found
-
-
-def _not_ended(id_: str) -> IBMQXTimeoutError:
-    return IBMQXTimeoutError(f"Job {id_} has not ended in time. It continues on the server.")

@@ -115,3 +115,7 @@ def failure(response: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
         kind = IBMQXJobLimitError
     message = sanitize(error.get("message")) or f"The server answered {response.status}."
     return kind(message, response.status, number, name, response.headers)
+
+
+def not_ended(id_: str) -> IBMQXTimeoutError:
+    return IBMQXTimeoutError(f"Job {id_} has not ended in time. It continues on the server.")
