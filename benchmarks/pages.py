@@ -486,7 +486,7 @@ async def _make_accounts(admin: Admin) -> list[tuple[str, str]]:
         account = await admin.add_account(f"person-{number}", email=None, password=None)
         secret, now = f"session-{number}", int(1000 * time.time())
         await admin._store.sessions.start(
-            *(account.id, digest(secret)), now=now, expires_at=now + 3_600_000, ended=None
+            *(account.id, digest(secret)), now=now, expires_at=now + 3_600_000, replaced=None
         )
         found.append((secret, (await admin.create_token(account.name)).secret))
     return found

@@ -138,7 +138,7 @@ def test_each_of_many_sessions_sees_its_change_at_once(
             account = await admin.add_account(name, email=None, password=None)
             secret, now = f"{name}-session", int(1000 * time.time())
             await admin._store.sessions.start(
-                *(account.id, digest(secret)), now=now, expires_at=now + 3_600_000, ended=None
+                *(account.id, digest(secret)), now=now, expires_at=now + 3_600_000, replaced=None
             )
             token = (await admin.create_token(name)).secret
             found.append((f"qwicket_session={secret}", token))

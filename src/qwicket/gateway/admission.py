@@ -379,7 +379,7 @@ class Admission:
         options = _options(submission, device, noise, calibration, self._limits)
         if not device.is_simulated:
             self._device_limits.check_width(summary, device, options.engine)
-            return options, _lab_estimate(summary, options, device)
+            return options, _estimate_unsimulated(summary, options, device)
         try:
             return options, self._checked_estimate(summary, options, device)
         except LimitExceeded:
@@ -441,7 +441,9 @@ def _options(
     )
 
 
-def _lab_estimate(summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
+def _estimate_unsimulated(
+    summary: Summary, options: RunOptions, device: Device
+) -> engines.Estimate:
     """Estimate the time of a job that runs elsewhere. Forecasts correct it by measured times."""
     seconds = device.spec.shot_s * options.shots * summary.n_circuits
     return engines.Estimate(0, seconds, 0)
@@ -499,7 +501,7 @@ def _passed_on(actor: Actor, submission: Submission, device: Device, now: int) -
     """Return a job whose program only the device's own server reads."""
     options = RunOptions(shots=submission.shots, seed=0, outputs=())
     checked = Checked(Summary(device.family, 1, 0, 0, 0), b"")
-    estimate = _lab_estimate(checked.summary, options, device)
+    estimate = _estimate_unsimulated(checked.summary, options, device)
     new = _new_job(actor, submission, checked, options, estimate, now)
     return structs.replace(new, cost=device.spec.cost)
 

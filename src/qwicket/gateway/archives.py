@@ -123,7 +123,7 @@ class Archives:
 
         Raises:
             NotFound: The job has been deleted meanwhile.
-            TooManyRequests, Unavailable, Unauthenticated: As for `begin`.
+            TooManyRequests, Unavailable, Unauthenticated: As for `begin_with_retries`.
         """
         size = (await self._jobs.sizes(job.id)).results
         if size <= _AT_ONCE_BYTES:
@@ -134,14 +134,14 @@ class Archives:
             return
         for number in range(job.n_circuits):
             if size // job.n_circuits > SMALL_RESPONSE_BYTES:
-                await begin(memory)
+                await begin_with_retries(memory)
             part = await self._jobs.results(job.id, number)
             if not part:
                 raise no_job()  # deleted meanwhile
             yield part
 
 
-async def begin(memory: ResponseMemory) -> None:
+async def begin_with_retries(memory: ResponseMemory) -> None:
     """Wait for memory, with retries: the response's status is sent, so it can no longer be a 503.
 
     Raises:

@@ -68,7 +68,7 @@ class JobWaiter:
         ref = parse_id(id_text)
         with self._changes.watch(ref.job if ref else "") as watch:
             job = _just_written(watch, actor, ref, dialect) if timeout_s > 0 else None
-            is_read = job is None
+            was_read_from_store = job is None
             job = job or await self.find(actor, id_text, dialect)
             results = None
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
@@ -79,7 +79,7 @@ class JobWaiter:
                 if found.version >= job.version:
                     job, results = found, latest.results if latest else None
         # A row from `watch` is up to 0.1 s old, and another server may have changed the job since.
-        if not (job.state.is_final or is_read):
+        if not (job.state.is_final or was_read_from_store):
             job = await self.find(actor, id_text, dialect)
         return WaitResult(job, results)
 

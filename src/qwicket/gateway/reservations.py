@@ -10,8 +10,8 @@ from msgspec import structs
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.reservations import (
-    AGENT_DRAIN_S,
     DRAIN_S,
+    EXTERNAL_DRAIN_S,
     MAX_AHEAD_S,
     MAX_DRAIN_S,
     MAX_PROJECTS,
@@ -100,7 +100,7 @@ class ReservationAdmin:
             slots: Number of slots; None is all.
             is_exclusive: Whether it includes the other devices that use the same workers.
             drain_s: Seconds before the beginning in which no job of another project starts; None is
-                `DRAIN_S`, or `AGENT_DRAIN_S` on devices of agents and other clouds.
+                `DRAIN_S`, or `EXTERNAL_DRAIN_S` on devices of agents and other clouds.
             waiting_limit: Limit on waiting jobs of each account, which makes it an exam.
             withholds_results: Whether results of the exam's jobs are shown only after its end.
             reason: Text for all users.
@@ -218,7 +218,7 @@ class ReservationAdmin:
         self, device: Device, from_at: int | None, until_at: int, drain_s: int | None, reason: str
     ) -> Reservation:
         now = self._now_ms()
-        is_agent = not device.is_simulated
+        is_external = not device.is_simulated
         from_at = now if from_at is None else from_at
         if until_at <= now:
             raise _invalid("until", "has passed")
@@ -231,12 +231,12 @@ class ReservationAdmin:
         if len(reason) > MAX_REASON_CHARS or not reason.isprintable():
             raise _invalid("reason", f"must be one line of at most {MAX_REASON_CHARS} characters")
         _check_number("drain_s", drain_s, 0, MAX_DRAIN_S)
-        default_s = AGENT_DRAIN_S if is_agent else DRAIN_S
+        default_s = EXTERNAL_DRAIN_S if is_external else DRAIN_S
         return Reservation(
             id=new_id(now),
             kind="reservation",
             device=device.name,
-            agent_device=device.name if is_agent else None,
+            agent_device=device.name if is_external else None,
             from_at=from_at,
             until_at=until_at,
             drain_ms=1000 * (default_s if drain_s is None else drain_s),

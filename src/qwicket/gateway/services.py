@@ -108,7 +108,9 @@ class Gateway:
         """Number of open streams by account, in all dialects and pages."""
         self.sign_in = sign_in or SignInSettings()
         self.auth = SignIn(
-            *(store, limits.sign_in, now_ms),
+            store,
+            limits.sign_in,
+            now_ms,
             are_passwords_on=self.sign_in.are_passwords_on,
             key_pairs=lambda: self.key_pairs,
         )
@@ -208,7 +210,11 @@ class Gateway:
         from qwicket.gateway.sessions import Sessions
 
         return Sessions(
-            *(self._store, self.auth, self.limits, self.sign_in, self._now_ms),
+            self._store,
+            self.auth,
+            self.limits,
+            self.sign_in,
+            self._now_ms,
             key_pairs=lambda: self.key_pairs,
         )
 

@@ -68,7 +68,7 @@ class Sessions:
             digest=digest(secret),
             now=now,
             expires_at=now + round(1000 * self.session_s),
-            ended=digest(replaced) if replaced else None,
+            replaced=digest(replaced) if replaced else None,
         )
         return secret
 

@@ -10,7 +10,7 @@ WindowKind = Literal["reservation", "maintenance"]
 
 DRAIN_S: Final = 10
 """Default of `Reservation.drain_ms` on simulators, in seconds."""
-AGENT_DRAIN_S: Final = 60
+EXTERNAL_DRAIN_S: Final = 60
 """The same on devices of agents and other clouds, whose estimates are less certain."""
 MAX_DRAIN_S: Final = 86_400
 MAX_WINDOW_S: Final = 366 * 86_400

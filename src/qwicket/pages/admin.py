@@ -27,7 +27,7 @@ from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.jobs import runner_name
 from qwicket.model.states import JobState
 from qwicket.pages import formats
-from qwicket.pages.admin_sections import SECTIONS, YES
+from qwicket.pages.admin_sections import NO_OR_YES, SECTIONS
 from qwicket.pages.forms import SESSION, Form, check_form, frame
 from qwicket.pages.rendering import HEADERS
 
@@ -162,7 +162,7 @@ async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> 
     following = None
     if project:
         states = ",".join(state for state in JobState if state.is_final)
-        query = {"project": project, "state": states, **_part(before)}
+        query = {"project": project, "state": states, **_export_query(before)}
         found = await _call(pages, actor, request, "list_all_jobs", query=query)
         jobs, following = found["jobs"], found["next"]
     return pages.renderer.page(
@@ -185,10 +185,12 @@ async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -
     """Read one file of a project's export: up to 200 ended jobs with their archives, as ZIP."""
     before, filters = _filters(request)
     path = {"project": filters.get("project", "")}
-    return await _respond(pages, actor, request, "export_jobs", path=path, query=_part(before))
+    return await _respond(
+        pages, actor, request, "export_jobs", path=path, query=_export_query(before)
+    )
 
 
-def _part(before: str) -> dict[str, str]:
+def _export_query(before: str) -> dict[str, str]:
     return {"limit": str(_EXPORT_JOBS)} | ({"before": before} if before else {})
 
 
@@ -293,7 +295,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
         value: Any = form.get(field.name, "").strip()
         if field.name.startswith("/"):  # "/account" fills the parameter of the path
             path[field.name[1:]] = value
-        elif field.choices == YES:
+        elif field.choices == NO_OR_YES:
             body[field.name] = value == "yes"
         elif field.is_nullable and not value:
             body[field.name] = None

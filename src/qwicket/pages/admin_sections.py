@@ -10,7 +10,7 @@ from typing import Final
 from qwicket.pages.admin_types import Action, Field, Link, Section
 
 _ACCOUNT: Final = (("account", "name"),)
-YES: Final = ("no", "yes")
+NO_OR_YES: Final = ("no", "yes")
 _ROLES: Final = ("member", "admin")
 _JOB_FILTERS: Final = (
     *("account", "project", "device", "state", "tag", "name", "dialect"),
@@ -179,7 +179,7 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("scopes", "Rights; empty to read and submit", "list"),
                     Field("devices", "Devices; empty for all", "list"),
                     Field("life_s", "Days until it ends; empty for never", "days"),
-                    Field("aws", "A key pair for AWS's clients", "choice", choices=YES),
+                    Field("aws", "A key pair for AWS's clients", "choice", choices=NO_OR_YES),
                 ),
             ),
             Action(
@@ -480,7 +480,10 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("until", "End (UTC)", "time"),
                     Field("slots", "Slots; empty for all", "number"),
                     Field(
-                        "exclusive", "With all devices of the same workers", "choice", choices=YES
+                        "exclusive",
+                        "With all devices of the same workers",
+                        "choice",
+                        choices=NO_OR_YES,
                     ),
                     Field("drain_s", "Seconds before, in which no other job starts", "number"),
                     Field("exam_waiting", "An exam: waiting jobs of each account", "number"),
@@ -488,7 +491,7 @@ SECTIONS: Final[dict[str, Section]] = {
                         "withhold_results",
                         "Withhold the exam's results",
                         "choice",
-                        choices=YES,
+                        choices=NO_OR_YES,
                     ),
                     Field("reason", "Reason"),
                 ),

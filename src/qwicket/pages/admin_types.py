@@ -16,7 +16,7 @@ class Field(NamedTuple):
         kind: How it is written. Commas separate the items of a `list`. Each line of `people` is a
             name, or a name, a comma and an e-mail address. A `time` is in UTC. `days` are sent as
             seconds.
-        choices: Values of a choice; `YES` of `admin_sections` is sent as a boolean.
+        choices: Values of a choice; `NO_OR_YES` of `admin_sections` is sent as a boolean.
         column: What the field shows at first. In a row's form: the column with this value. In a
             form below the list: the filter with it, if its name is not that of the field. A field
             with a column is sent even if it is empty.

@@ -9,7 +9,7 @@ from qwicket.dialects.routing import Route
 from qwicket.model.accounts import Scope
 from qwicket.pages import plots
 from qwicket.pages.availability import DAYS, WIDTH, availability
-from qwicket.pages.forms import frame, part
+from qwicket.pages.forms import frame, list_page
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -51,7 +51,7 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
 async def read_devices(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the devices with their queues."""
     offered = await pages.gateway.devices.offered(wire.DIALECT)
-    listed = part(request, [each for each in offered if actor.sees(each.name)], _PAGE_DEVICES)
+    listed = list_page(request, [each for each in offered if actor.sees(each.name)], _PAGE_DEVICES)
     views = await pages.gateway.devices.views(listed.rows)
     rows = [await _row(pages, actor, view) for view in views]
     return pages.renderer.page(

@@ -106,7 +106,7 @@ def check_form(request: Request[Form], cookie_name: str) -> None:
         raise Forbidden("This form has expired, or is not from this site. Load the page again.")
 
 
-class Part(NamedTuple, Generic[Row]):
+class ListPage(NamedTuple, Generic[Row]):
     """The rows of a list that a page shows.
 
     Attributes:
@@ -122,15 +122,15 @@ class Part(NamedTuple, Generic[Row]):
     following: int | None
 
 
-def part(
+def list_page(
     request: Request[Any], rows: Sequence[Row], count: int, parameter: str = "from"
-) -> Part[Row]:
+) -> ListPage[Row]:
     """Return up to `count` rows of a list, from the index that a parameter of the query has."""
     given = request.query_params.get(parameter, "")
     first = int(given) if given.isdecimal() and len(given) < 10 else 0
     end = first + count
     previous = max(0, first - count) if first else None
-    return Part(rows[first:end], parameter, previous, end if len(rows) > end else None)
+    return ListPage(rows[first:end], parameter, previous, end if len(rows) > end else None)
 
 
 class Cookies:

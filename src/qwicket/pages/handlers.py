@@ -25,7 +25,7 @@ from qwicket.pages.forms import (
     csrf,
     form_cookie,
     frame,
-    part,
+    list_page,
 )
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
 
@@ -197,7 +197,7 @@ class Handlers:
     ) -> Response:
         gateway = self._gateway
         projects = await gateway.accounts.projects(actor)
-        tokens = part(request, (await gateway.tokens.valid_tokens(actor))[::-1], _PAGE_TOKENS)
+        tokens = list_page(request, (await gateway.tokens.valid_tokens(actor))[::-1], _PAGE_TOKENS)
         return self.renderer.page(
             "account",
             title="Your account",

@@ -243,13 +243,13 @@ def _places(
             near[a].append(b)
             near[b].append(a)
     distances = [_distances(near, start) for start in range(n_qubits)]
-    places = _begin(distances, circle)
+    places = _initial_places(distances, circle)
     for _ in range(_ROUNDS):
         places = [_moved(k, places, distances[k]) for k in range(n_qubits)]
     return _scaled(places)
 
 
-def _begin(
+def _initial_places(
     distances: Sequence[Sequence[float]], circle: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
     """Return the places before the first iteration, from the distances along two axes.

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.model.budgets import from_stored_amount
 from qwicket.pages import formats, plots
-from qwicket.pages.forms import frame, part
+from qwicket.pages.forms import frame, list_page
 from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -
     """Read the account's projects with what is left of their budgets."""
     gateway = pages.gateway
     budgets = await gateway.budgets.of(actor)
-    listed = part(request, await gateway.accounts.projects(actor), _PAGE_ROWS)
+    listed = list_page(request, await gateway.accounts.projects(actor), _PAGE_ROWS)
     return pages.renderer.page(
         "projects",
         title="My projects",
@@ -75,8 +75,8 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         "project",
         title=project.name,
         project=project,
-        members=part(request, members, _PAGE_MEMBERS),
-        budgets=part(request, budgets, _PAGE_ROWS, "budgets_from"),
+        members=list_page(request, members, _PAGE_MEMBERS),
+        budgets=list_page(request, budgets, _PAGE_ROWS, "budgets_from"),
         units=_UNITS,
         unit=unit,
         rows=rows,

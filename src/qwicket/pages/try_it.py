@@ -234,11 +234,11 @@ def _submission(fields: dict[str, str], devices: Sequence[Device]) -> Submission
         raise _too_long()
     seed = _number(fields["seed"], "seed") if fields["seed"] else None
     specs = [each.spec for each in devices if each.name == fields["device"]]
-    formats, outputs = (specs[0].formats, specs[0].outputs) if specs else ((), ())
+    device_formats, outputs = (specs[0].formats, specs[0].outputs) if specs else ((), ())
     return Submission(
         dialect="native",
         device=fields["device"],
-        format=fields["format"] or (formats[0] if len(formats) == 1 else ""),
+        format=fields["format"] or (device_formats[0] if len(device_formats) == 1 else ""),
         source=program.encode(),
         shots=_number(fields["shots"] or "1000", "shots"),
         seed=seed,

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _DEFAULT_FORM: Final = Form([("event", each) for each in DEFAULT_EVENTS])
 
 
-def routes(made: Handlers) -> tuple[Route, ...]:
+def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of webhooks."""
     path, write = "/projects/{name}/webhooks", Scope.JOBS_WRITE
     return (
-        Route("GET", path, read_webhooks, Scope.JOBS_READ, on_error=made.to_sign_in),
+        Route("GET", path, read_webhooks, Scope.JOBS_READ, on_error=handlers.to_sign_in),
         Route("POST", path, add_webhook, write, FORM_BODY),
         Route("POST", f"{path}/{{id}}", change_webhook, write, FORM_BODY),
     )
@@ -102,7 +102,7 @@ async def _page(
         made=made,
         is_rotated=is_rotated,
         sent=sent,
-        answer=sent.body.decode(errors="replace") if sent else "",
+        response_text=sent.body.decode(errors="replace") if sent else "",
         error=error,
         events=tuple(EVENTS.values()),
         chosen=fields.all("event"),

@@ -79,7 +79,7 @@ CONDITIONS: Final = ("if", "if_else")
 
 _MAX_SEQUENCES: Final = 1_000
 _DIGITS: Final = 12
-_CLIFFORD_DIGITS: Final = 9
+_DIGITS_IF_NOT_UNIVERSAL: Final = 9
 """Digits to which `_key` rounds a matrix if not every matrix can be made: coarse as in
 `circuits.analysis`, because an angle in a text may have ten digits."""
 _SHOWN_GATES: Final = 12
@@ -167,7 +167,7 @@ class Basis:
         self._z = next((name for name in ("rz", "p") if self.has(name)), "")
         self._decompose = self._find_decomposition()
         self.is_universal = self._decompose is not None
-        self._digits = _DIGITS if self.is_universal else _CLIFFORD_DIGITS
+        self._digits = _DIGITS if self.is_universal else _DIGITS_IF_NOT_UNIVERSAL
         self._fixed = {
             _key(on_one(Gate(name, (0,))), self._digits): (Gate(name, (0,)),)
             for name in reversed(_FIXED)
@@ -187,7 +187,7 @@ class Basis:
             return self._fixed[key]
         if self._decompose is not None:
             return tuple(_normalised(self._decompose(matrix)))
-        return self._turn(matrix) or self._shortest_sequences.get(key)
+        return self._as_one_rotation(matrix) or self._shortest_sequences.get(key)
 
     def _find_decomposition(self) -> Callable[[Matrix], GateSequence] | None:
         """Return a function that decomposes every matrix, or None if the gates do not suffice.
@@ -276,7 +276,7 @@ class Basis:
     def _whole_pulse(self, phi: float) -> GateSequence:
         return (Gate("gpi", (0,), (phi,)),) if self.has("gpi") else (_gpi2(phi), _gpi2(phi))
 
-    def _turn(self, matrix: Matrix) -> GateSequence | None:
+    def _as_one_rotation(self, matrix: Matrix) -> GateSequence | None:
         """Return the matrix as one rotation, if it is one about an axis of the device."""
         for letter, name in (("Z", self._z), ("X", "rx"), ("Y", "ry")):
             if name and self.has(name):
@@ -320,7 +320,7 @@ def _shortest_sequences(
         for matrix, sequence in edge:
             for factor, gate in factors:
                 made = factor.after(matrix)
-                key = _key(made, _CLIFFORD_DIGITS)
+                key = _key(made, _DIGITS_IF_NOT_UNIVERSAL)
                 if key not in known:
                     known[key] = (*sequence, gate)
                     grown.append((made, known[key]))
@@ -351,7 +351,7 @@ class _Compiler(Synthesis):
         self._basis = _basis(gates)
         self._maximum = maximum
         self._ops: list[Op] = []
-        self._with_pending: set[int] = set()
+        self._qubits_with_pending: set[int] = set()
         self._label = ""
 
     def compile(self) -> QubitCircuit:
@@ -418,15 +418,15 @@ class _Compiler(Synthesis):
             if self._basis.sequence_for(matrix) is None:
                 raise NoExactDecomposition(self._label)
         self.pending[qubit] = product
-        self._with_pending.add(qubit)
+        self._qubits_with_pending.add(qubit)
 
     def emit_pending(self, qubit: int) -> float:
         """Emit all pending gates and return 0: no rotation about Z is left.
 
         A device's gates need not commute with one.
         """
-        if qubit in self._with_pending:
-            self._with_pending.discard(qubit)
+        if qubit in self._qubits_with_pending:
+            self._qubits_with_pending.discard(qubit)
             sequence = self._basis.sequence_for(self.pending[qubit])
             assert sequence is not None  # `do` keeps only matrices that have one
             self.pending[qubit] = UNIT
@@ -435,7 +435,7 @@ class _Compiler(Synthesis):
         return 0.0
 
     def _emit_all_pending(self) -> None:
-        for qubit in sorted(self._with_pending):
+        for qubit in sorted(self._qubits_with_pending):
             self.emit_pending(qubit)
 
     def _emit(self, op: Op) -> None:

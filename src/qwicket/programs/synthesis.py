@@ -287,9 +287,9 @@ class Synthesis(ABC):
 
     def entangle(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         """Do exp(-iθ/2 Z⊗Z)."""
-        n_halves = round(theta / pi)
-        theta -= n_halves * pi
-        if n_halves % 2:  # exp(-iπ/2 Z⊗Z) is Z⊗Z but for a phase
+        n_half_turns = round(theta / pi)
+        theta -= n_half_turns * pi
+        if n_half_turns % 2:  # exp(-iπ/2 Z⊗Z) is Z⊗Z but for a phase
             self.do(Z, qubit_a)
             self.do(Z, qubit_b)
         if abs(theta) >= TINY:

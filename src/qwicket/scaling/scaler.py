@@ -112,23 +112,25 @@ class Scaler:
         Raises:
             ApiError: The server refuses this scaler, such as its token or the name of its group.
         """
-        n_failed = 0
+        n_failed_steps = 0
         try:
             while not self._leaving.is_set():
                 wait_s = _STEP_S
                 try:
                     self._step(self._api.demand())
-                    n_failed = 0
+                    n_failed_steps = 0
                 except ClientError as error:
                     if not is_transient(error):
                         raise
-                    n_failed += 1
-                    wait_s = pause_s(n_failed, error)
+                    n_failed_steps += 1
+                    wait_s = pause_s(n_failed_steps, error)
                     _log.warning("the demand could not be read: %s", error)
                 except SiteError as error:
-                    n_failed += 1
+                    n_failed_steps += 1
                     # The exponent has a bound, because a float has no power of two above 2**1023.
-                    wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(n_failed - 1, 10))
+                    wait_s = min(
+                        _LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(n_failed_steps - 1, 10)
+                    )
                     _log.error("%s", error)
                 self._leaving.wait(wait_s)
         finally:

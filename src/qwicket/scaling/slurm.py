@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COMMAND_S: Final = 30.0
 """Seconds that a command of Slurm may take."""
 _OPTION: Final = re.compile(r"[a-z][a-z0-9-]*")
-_OWN: Final = frozenset({"array", "job-name", "parsable", "signal", "wait", "wrap"})
+_REFUSED_OPTIONS: Final = frozenset({"array", "job-name", "parsable", "signal", "wait", "wrap"})
 """Options of sbatch that users cannot give, so that Qwicket can count the jobs and end them in
 time."""
 _DEFAULTS: Final = {"ntasks": "1", "cpus-per-task": "1", "output": "qwicket-worker-%j.log"}
@@ -26,14 +26,14 @@ def parse_options(text: str) -> dict[str, str | None]:
     """Return options of sbatch from words such as `partition=gpu time=04:00:00 exclusive`.
 
     Raises:
-        ValueError: A word is not an option, or is one of `_OWN`.
+        ValueError: A word is not an option, or is one of `_REFUSED_OPTIONS`.
     """
     options: dict[str, str | None] = {}
     for word in shlex.split(text):
         name, equals, value = word.removeprefix("--").partition("=")
         if not _OPTION.fullmatch(name):
             raise ValueError(f"{word!r} is not an option of sbatch such as partition=gpu.")
-        if name in _OWN:
+        if name in _REFUSED_OPTIONS:
             raise ValueError(f"{name!r} is set by Qwicket itself.")
         options[name] = value if equals else None
     cpus = options.get("cpus-per-task", _DEFAULTS["cpus-per-task"])

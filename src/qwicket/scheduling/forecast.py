@@ -224,10 +224,10 @@ def simulate_queue(
     express_slots_free_in_s = _slots_free_in_s(
         remaining_s[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
     )
-    short_jobs = _in_express(state)
+    short_jobs = _in_express_order(state)
     positions = {}
     express_jobs: list[str] = []
-    excluded_free_in_s = 0.0
+    barred_accounts_free_in_s = 0.0
     fallback_in_s: dict[str, float] = {}
     # Both iterators yield short jobs. Each skips those that the other one has started.
     while True:
@@ -246,12 +246,12 @@ def simulate_queue(
         # The job of a barred account goes to an express slot when the account may use one again,
         # unless a worker slot is free before.
         if job.barred_until is not None and express_slots:
-            barred_s = max((job.barred_until - now_ms) / 1000, excluded_free_in_s, off_s)
+            barred_s = max((job.barred_until - now_ms) / 1000, barred_accounts_free_in_s, off_s)
             if barred_s < slots_free_in_s[0]:
                 express_jobs.append(job.id)
                 positions[job.id] = QueuePosition(len(positions), barred_s)
                 fallback_in_s[job.id] = slots_free_in_s[0]
-                excluded_free_in_s = barred_s + job.est_seconds
+                barred_accounts_free_in_s = barred_s + job.est_seconds
                 continue
         if is_express:
             free_in_s = express_slots_free_in_s
@@ -312,7 +312,7 @@ def _slots_free_in_s(busy: list[float], slots: int, off_s: float) -> list[float]
     return slots_free_in_s
 
 
-def _in_express(state: QueueState) -> Iterator[WaitingJob]:
+def _in_express_order(state: QueueState) -> Iterator[WaitingJob]:
     """Yield short jobs in the order in which the express slots claim them: accounts in turn."""
     waiting: dict[str, deque[WaitingJob]] = {}
     turns = []

@@ -271,7 +271,7 @@ class PilotScheduler:
                 now,
                 maximum=_MAX_TASK_JOBS,
                 capacity=offer.capacity,
-                is_tiny=len(tasks) >= offer.tasks,
+                only_tiny=len(tasks) >= offer.tasks,
                 request=offer.request,
             )
             if claim.taken:

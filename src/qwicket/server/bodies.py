@@ -180,7 +180,7 @@ class Body:
         return self._owner
 
     @property
-    def is_too_much_to_skip(self) -> bool:
+    def must_close_connection(self) -> bool:
         """Whether the connection must close: the body is late, over 64 kB or of unknown length."""
         if self.is_complete:
             return False

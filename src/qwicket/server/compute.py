@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _NICENESS: Final = 10
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
 Beside a worker of niceness 10, the server gets nine tenths of a core whenever it needs one."""
-_MIN_WORKERS: Final = 1
+_DEFAULT_MIN_WORKERS: Final = 1
 """Default of `--compute-min`, for a cluster that Qwicket starts."""
-_MAX_WORKERS: Final = 4
+_DEFAULT_MAX_WORKERS: Final = 4
 """Default of `--compute-max`; if `--compute-min` is higher, the default is that value."""
 
 
@@ -108,8 +108,8 @@ def check(settings: Settings) -> ClusterAddress | None:
 
 def _size(settings: Settings) -> tuple[int, int]:
     """Return the lowest and the highest number of workers."""
-    minimum = _MIN_WORKERS if settings.compute_min is None else settings.compute_min
-    default_maximum = max(_MAX_WORKERS, minimum)
+    minimum = _DEFAULT_MIN_WORKERS if settings.compute_min is None else settings.compute_min
+    default_maximum = max(_DEFAULT_MAX_WORKERS, minimum)
     maximum = default_maximum if settings.compute_max is None else settings.compute_max
     if maximum < minimum:
         raise InvalidRequest(f"--compute-max: {maximum} is less than --compute-min, {minimum}.")

@@ -102,11 +102,11 @@ class Connections:
 
     def _end_idle(self, address: _Address | None) -> bool:
         """Close the first idle connection of an address, as `_Address.idle` orders them, if any."""
-        oldest = next(address.idle(), None) if address else None
-        if oldest is None:
+        first_idle = next(address.idle(), None) if address else None
+        if first_idle is None:
             return False
-        self.remove(oldest)  # now, because the event loop reports the closed socket later
-        oldest.end_idle()
+        self.remove(first_idle)  # now, because the event loop reports the closed socket later
+        first_idle.end_idle()
         return True
 
 

@@ -34,10 +34,10 @@ class _Families(Collector):
         return self._families
 
 
-def text(now: Sequence[Metric], metrics: Metrics) -> bytes:
-    """Return as text: the metrics `now`, those of this process, and the counted events."""
+def text(current: Sequence[Metric], metrics: Metrics) -> bytes:
+    """Return as text: the metrics `current`, those of this process, and the counted events."""
     process = ProcessCollector(registry=None).collect()
-    return generate_latest(_Families([*now, *process, *_of_events(metrics)]))
+    return generate_latest(_Families([*current, *process, *_of_events(metrics)]))
 
 
 def _of_events(metrics: Metrics) -> Iterator[Metric]:

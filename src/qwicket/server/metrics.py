@@ -132,12 +132,12 @@ class Metrics:
         depths = await sources.store.queues.depths(devices)
         waits = {name: (await sources.gateway.queue.forecast(name)).start_in_s for name in devices}
         outbox = await sources.store.webhooks.outbox_size() if sources.store.webhooks.exist else 0
-        now = [
+        current = [
             *exposition.of_queue(depths, waits),
             *exposition.of_webhooks(sources.webhooks.outcomes, outbox),
             *exposition.of_components(sources),
         ]
-        return await asyncio.to_thread(exposition.text, now, self)
+        return await asyncio.to_thread(exposition.text, current, self)
 
 
 def _seconds(since_ms: int, until_ms: int) -> float:

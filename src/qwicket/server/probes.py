@@ -116,10 +116,10 @@ def _is_local(request: Request[None]) -> bool:
         return False
     if request.scope["http_version"] == "1.0":
         return False
-    return _is_loopback(request.client_address) and _is_loopback(_host(request))
+    return _is_loopback(request.client_address) and _is_loopback(_host_header(request))
 
 
-def _host(request: Request[None]) -> str:
+def _host_header(request: Request[None]) -> str:
     try:
         return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     except ValueError:  # brackets without an address in them

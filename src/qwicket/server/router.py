@@ -179,7 +179,7 @@ class Router:
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
                 headers += _missing(headers)
-                if body.is_too_much_to_skip:
+                if body.must_close_connection:
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
             elif not message.get("more_body", False) and not body.is_complete:
@@ -259,7 +259,7 @@ class OwnAddressApp:
         own = {
             **scope,
             _OWN: self._dialect,
-            PUBLIC_URL: self._main_url(_host(scope)),
+            PUBLIC_URL: self._main_url(_socket_host(scope)),
             DIALECT_ADDRESS: self._url or _url(scope),
             PASS_THROUGH: self._pass_through(),
         }
@@ -289,10 +289,10 @@ def _owner(memory: ResponseMemory, address: str) -> str:
 def _url(scope: Scope) -> str:
     """Return the address of the connection's own socket, not `Host`, which clients choose."""
     _, port = scope.get("server") or ("", None)
-    return f"{scope['scheme']}://{_host(scope)}" + (f":{port}" if port else "")
+    return f"{scope['scheme']}://{_socket_host(scope)}" + (f":{port}" if port else "")
 
 
-def _host(scope: Scope) -> str:
+def _socket_host(scope: Scope) -> str:
     """Return the host of the connection's own socket, as it is written in an address."""
     host, _ = scope.get("server") or ("localhost", None)
     return f"[{host}]" if ":" in host else host

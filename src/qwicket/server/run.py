@@ -188,13 +188,15 @@ class _Server(uvicorn.Server):
         self.started = True
         self._collecting = asyncio.create_task(memory.collect_periodically(connections))
         for (address, context), listener in zip(self._addresses, self.servers, strict=True):
-            self._announce(address, context is not None, listener)
+            self._announce_addresses(address, context is not None, listener)
         announce(self._app.summary, self._settings.log_format)
         if self._hint:
             announce(self._hint, "text")
         self._app.start_processes()
 
-    def _announce(self, address: Address, has_tls: bool, listener: asyncio.Server) -> None:
+    def _announce_addresses(
+        self, address: Address, has_tls: bool, listener: asyncio.Server
+    ) -> None:
         who = f"{address.dialect} alone" if address.dialect else "Qwicket"
         for sock in listener.sockets:
             host, port = sock.getsockname()[:2]

@@ -17,7 +17,7 @@ from qwicket.store import rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
 from qwicket.store.jobs import Jobs, note, record
-from qwicket.store.leases import assign, fail, forward_of, held_job, step
+from qwicket.store.leases import assign, fail, forward_of, job_of_lease, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Forwards(Operations):
         Raises:
             StaleLease: The lease is not the job's newest: another runner has it, or it has ended.
         """
-        held_job(tx, lease)
+        job_of_lease(tx, lease)
         tx.run("forward_intend", job=lease.job, marker=marker, sent_to=sent_to, now=now)
         forward = _forward(tx, lease.job)
         assert forward is not None
@@ -90,7 +90,7 @@ class Forwards(Operations):
             StaleLease: As for `record_intent`.
             Conflict: Another job of the device has this id.
         """
-        job = held_job(tx, lease)
+        job = job_of_lease(tx, lease)
         _check_unused(tx, job, vendor_job_id)
         tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
         if job.state is JobState.UNCERTAIN:
@@ -109,7 +109,7 @@ class Forwards(Operations):
             StaleLease: As for `record_intent`.
             Conflict: There is no intent.
         """
-        held_job(tx, lease)
+        job_of_lease(tx, lease)
         tx.run("forward_forget_sent", job=lease.job)
         forward = _forward(tx, lease.job)
         if forward is None:
@@ -123,7 +123,7 @@ class Forwards(Operations):
         Raises:
             StaleLease: As for `record_intent`.
         """
-        return _store_response(tx, lease, held_job(tx, lease), response, now)
+        return _store_response(tx, lease, job_of_lease(tx, lease), response, now)
 
     @read
     def response(tx: Tx, job: str) -> SubmissionResponse:
@@ -168,7 +168,7 @@ class Forwards(Operations):
         Raises:
             StaleLease: As for `record_intent`.
         """
-        held_job(tx, lease)
+        job_of_lease(tx, lease)
         tx.run("forward_withdraw", job=lease.job)
 
     @write
@@ -180,7 +180,7 @@ class Forwards(Operations):
         Raises:
             StaleLease: As for `record_intent`.
         """
-        job = held_job(tx, lease)
+        job = job_of_lease(tx, lease)
         tx.run("forward_leave", job=job.id, unresolved=reason)
         after = release(tx, lease, job, reason, now)
         if after.state is not job.state:

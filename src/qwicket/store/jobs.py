@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs that one operation cancels at most, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
-_JOB_FIELDS: Final = len(Job.__struct_fields__)
 
 
 class JobEvent(NamedTuple):
@@ -123,7 +122,7 @@ class Jobs(Operations):
         added = _insert(tx, columns, waiting_limit)
         if state is JobState.QUEUED:
             added = quotas.reserve_if_needed(tx, new, added)
-            quotas.store_bytes(tx, new.project, new, stored_limit)
+            quotas.count_bytes(tx, new.project, new, stored_limit)
             tx.run("program_add", **columns)
             fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
@@ -131,7 +130,7 @@ class Jobs(Operations):
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
         # Without the last column, which `reserve_if_needed` reads.
-        return Deferred(lambda: record(tx, added()[:_JOB_FIELDS], new.now))
+        return Deferred(lambda: record(tx, added()[: rows.N_JOB_FIELDS], new.now))
 
     @write_unflushed
     def add_unflushed(tx: Tx, /, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
@@ -168,7 +167,7 @@ class Jobs(Operations):
         if has_budget:
             quotas.reserve(tx, ready, draft, job.project)
         tx.run("program_add", **columns)
-        quotas.store_bytes(tx, job.project, ready, stored_limit)
+        quotas.count_bytes(tx, job.project, ready, stored_limit)
         tx.run("upload_forget", job=draft)
         if ready.vendor_fields != _NO_VENDOR_FIELDS:
             tx.run("vendor_fields_put", **columns)
@@ -427,8 +426,8 @@ class Jobs(Operations):
     @scan
     def packed(tx: Tx, jobs: Sequence[str]) -> dict[str, PackedProgram]:
         """Return the circuits and options of jobs by id, without jobs that have no program."""
-        rows = {job: tx.one("program_packed", job=job) for job in jobs}
-        return {job: PackedProgram(*row) for job, row in rows.items() if row is not None}
+        found = {job: tx.one("program_packed", job=job) for job in jobs}
+        return {job: PackedProgram(*row) for job, row in found.items() if row is not None}
 
     @read
     def sizes(tx: Tx, job: str) -> JobSizes:

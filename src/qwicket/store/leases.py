@@ -162,7 +162,7 @@ class Leases(Operations):
         maximum: int = 1,
         durable: bool = False,
         capacity: Capacity = _NO_LIMIT,
-        is_tiny: bool = False,
+        only_tiny: bool = False,
         request: int | None = None,
     ) -> Claim:
         """Claim the next job of a device, or up to `maximum` tiny ones.
@@ -177,11 +177,13 @@ class Leases(Operations):
             maximum: Limit on jobs.
             durable: Whether the claim is on disk when this returns.
             capacity: Only jobs that fit are claimed.
-            is_tiny: Whether to claim nothing if the next job is not tiny, or ran before.
+            only_tiny: Whether to claim nothing if the next job is not tiny, or ran before.
             request: Number of the pilot's request; None for other runners.
         """
         return await self._database.write(
-            lambda tx: _claim(tx, device, runner, now, maximum, capacity, request, is_tiny=is_tiny),
+            lambda tx: _claim(
+                tx, device, runner, now, maximum, capacity, request, only_tiny=only_tiny
+            ),
             durable=durable,
         )
 
@@ -404,7 +406,7 @@ class Leases(Operations):
             job = step(tx, "job_complete", lease, now, small, used_us=used_us)
             parts = job.n_circuits
         else:
-            before = held_job(tx, lease).state
+            before = job_of_lease(tx, lease).state
             columns = rows.failure_columns(failure)
             parts = sum(not isinstance(part, Failure) for part in result.result)
             job = step(
@@ -446,7 +448,7 @@ class Leases(Operations):
         Raises:
             StaleLease: As for `finish`.
         """
-        job = held_job(tx, lease)
+        job = job_of_lease(tx, lease)
         if tx.one("forward_get", job=job.id) is not None:
             from qwicket.store.forwards import release  # late: few servers forward jobs
 
@@ -474,7 +476,7 @@ class Leases(Operations):
         Raises:
             StaleLease: As for `finish`.
         """
-        before = held_job(tx, lease)
+        before = job_of_lease(tx, lease)
         assert before.started_at is not None
         seconds = max(0, now - before.started_at) / 1000
         if lease.fence > 1:
@@ -526,7 +528,7 @@ def _claim(
     capacity: Capacity,
     request: int | None,
     *,
-    is_tiny: bool,
+    only_tiny: bool,
 ) -> Claim | Deferred[Claim]:
     taken: list[Callable[[], Assignment]] = []
     seconds, operations = 0.0, 0
@@ -540,7 +542,7 @@ def _claim(
     }
     fair_share.prefetch(tx)
     while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
-        row = tx.one("job_claim", **filters, longest=_TINY_S if taken or is_tiny else None)
+        row = tx.one("job_claim", **filters, longest=_TINY_S if taken or only_tiny else None)
         if row is None:
             break
         *columns, n_leases = row
@@ -589,7 +591,7 @@ def lease_key(lease: Lease) -> dict[str, Any]:
     return {"job": lease.job, "fence": lease.fence, "nonce": lease.nonce}
 
 
-def held_job(tx: Tx, lease: Lease) -> Job:
+def job_of_lease(tx: Tx, lease: Lease) -> Job:
     """Return the job of a lease; raise `StaleLease` if the lease is not valid any more."""
     row = tx.one("job_of_lease", **lease_key(lease))
     if row is None:
@@ -617,7 +619,7 @@ def fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, counts_as_attempt: int = 0
 ) -> Job:
     """End a job under its lease with a failure; raise `StaleLease` if that fails."""
-    before = held_job(tx, lease).state
+    before = job_of_lease(tx, lease).state
     columns = rows.failure_columns(failure)
     used_us = round(seconds * 1e6)
     job = step(

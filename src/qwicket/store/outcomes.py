@@ -32,11 +32,14 @@ def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
     """Store the results of the parts, large ones in chunks in `blob`."""
     tx.run_each(
         "outcome_add",
-        [{"job": job, "part": part, **_columns(tx, each)} for part, each in enumerate(results)],
+        [
+            {"job": job, "part": part, **_columns_writing_chunks(tx, each)}
+            for part, each in enumerate(results)
+        ],
     )
 
 
-def _columns(tx: Tx, result: PartResult) -> dict[str, object]:
+def _columns_writing_chunks(tx: Tx, result: PartResult) -> dict[str, object]:
     """Return a result's columns; write the chunks of a large one if they are missing."""
     if isinstance(result, Failure):
         return {"body": None, "sha256": None, **rows.failure_columns(result)}

@@ -326,11 +326,11 @@ class Postgres(Writer):
         raise AssertionError
 
     def _scan(self, operation: Callable[[Tx], T]) -> T:
-        def of_one_moment(tx: PostgresTx) -> T:
+        def in_snapshot(tx: PostgresTx) -> T:
             tx.command("begin isolation level repeatable read")  # the pool rolls it back
             return operation(tx)
 
-        return self._read(of_one_moment)
+        return self._read(in_snapshot)
 
     def attempt(self, batch: Batch) -> list[JobChange]:
         try:

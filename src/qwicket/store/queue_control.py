@@ -176,8 +176,8 @@ def _job(tx: Tx, job: str) -> Job:
     return found
 
 
-def _waiting_job(tx: Tx, job: str, done: str) -> Job:
-    """Return a job that waits; `done` is the action for the message, such as `held`.
+def _waiting_job(tx: Tx, job: str, participle: str) -> Job:
+    """Return a job that waits; `participle` is the action for the message, such as `held`.
 
     Raises:
         NotFound: There is no such job.
@@ -185,7 +185,7 @@ def _waiting_job(tx: Tx, job: str, done: str) -> Job:
     """
     found = _job(tx, job)
     if found.state is not JobState.QUEUED:
-        raise Conflict(f"Only a waiting job can be {done}; this one is {found.state}.")
+        raise Conflict(f"Only a waiting job can be {participle}; this one is {found.state}.")
     return found
 
 

@@ -5,20 +5,18 @@ Also counts what ended jobs have used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from qwicket.model.errors import LimitExceeded, TooManyRequests
-from qwicket.model.jobs import Job
 from qwicket.store.batch import NeedsSavepoints
 from qwicket.store.queue_state import Queues
+from qwicket.store.rows import N_JOB_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qwicket.model.jobs import NewJob
+    from qwicket.model.jobs import Job, NewJob
     from qwicket.store.database import Row, Tx
-
-_JOB_FIELDS: Final = len(Job.__struct_fields__)
 
 
 def check_unfinished(tx: Tx, new: NewJob, limit: int | None) -> None:
@@ -52,7 +50,7 @@ def check_exam(tx: Tx, new: NewJob) -> None:
         )
 
 
-def store_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
+def count_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
     """Count a program's bytes for its project.
 
     Beyond the maximum it raises `LimitExceeded`, which clients treat as final. They would retry a
@@ -92,13 +90,13 @@ def reserve_if_needed(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable
     if new.is_dry_run:
         return added
     if not tx.reads_late:
-        if added()[_JOB_FIELDS]:
+        if added()[N_JOB_FIELDS]:
             reserve(tx, new, new.id, new.project)
         return added
 
     def checked() -> Row:
         row = added()
-        if row[_JOB_FIELDS]:
+        if row[N_JOB_FIELDS]:
             raise NeedsSavepoints
         return row
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
     from qwicket.store.database import Row
 
+N_JOB_FIELDS: Final = len(Job.__struct_fields__)
+"""Columns of a job; some statements return others after them."""
 _STATE: Final = Job.__struct_fields__.index("state")
 _TAGS: Final = Job.__struct_fields__.index("tags")
 _texts = msgspec.json.Decoder(tuple[str, ...])

@@ -28,7 +28,7 @@ MAX_SESSIONS: Final = 20
 class Sessions(Operations):
     @write
     def start(
-        tx: Tx, account: str, digest: bytes, *, now: int, expires_at: int, ended: bytes | None
+        tx: Tx, account: str, digest: bytes, *, now: int, expires_at: int, replaced: bytes | None
     ) -> None:
         """Store a session of an account, given by id.
 
@@ -38,14 +38,14 @@ class Sessions(Operations):
             digest: SHA-256 of the cookie.
             now: Unix milliseconds.
             expires_at: Unix milliseconds of its end.
-            ended: Digest of the session that the new one replaces, or None.
+            replaced: Digest of the session that the new one replaces, or None.
 
         Raises:
             Unauthenticated: The account is disabled.
         """
         tx.run("session_expire", now=now)
-        if ended is not None:
-            tx.run("session_end", digest=ended)
+        if replaced is not None:
+            tx.run("session_end", digest=replaced)
         values = {"digest": digest, "account": account, "now": now, "expires_at": expires_at}
         if not tx.count("session_add", **values):
             raise Unauthenticated("The account is disabled.")

@@ -43,6 +43,9 @@ _NEEDED: Final = {
     "change_limits": ("max_shots", "qubits"),
 }
 """Options without which a scenario would have no effect; one of them must be set."""
+MIN_SECRET_CHARS: Final = 8
+"""Shorter secrets are not replaced in texts of journals and recordings, where they could occur by
+chance."""
 BudgetUnit = Literal["jobs", "shots", "seconds", "cost"]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]

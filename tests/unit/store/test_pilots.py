@@ -21,14 +21,14 @@ async def claim(
     request: int,
     *,
     capacity: Capacity | None = None,
-    is_tiny: bool = False,
+    only_tiny: bool = False,
     maximum: int = 1,
 ) -> list[Lease]:
     found = await store.leases.claim(
         *("simulator", PILOT.id, NOW),
         maximum=maximum,
         capacity=capacity or Capacity(),
-        is_tiny=is_tiny,
+        only_tiny=only_tiny,
         request=request,
     )
     return [each.lease for each in found.taken]
@@ -88,7 +88,7 @@ async def test_a_project_whose_jobs_do_not_fit_does_not_hold_up_another(
 
 async def test_a_claim_of_tiny_jobs_takes_no_longer_one(store: Store, ada: Token) -> None:
     await add_job(store, ada, est_seconds=1.0)
-    assert await claim(store, 1, is_tiny=True) == []
+    assert await claim(store, 1, only_tiny=True) == []
     assert len(await claim(store, 2)) == 1
 
 

@@ -19,7 +19,9 @@ LIFE_MS = 1_000
 
 
 async def start(store: Store, ada: Token, digest: bytes, now: int = NOW) -> None:
-    await store.sessions.start(ada.account, digest, now=now, expires_at=now + LIFE_MS, ended=None)
+    await store.sessions.start(
+        ada.account, digest, now=now, expires_at=now + LIFE_MS, replaced=None
+    )
 
 
 async def number(store: Store, table: str) -> int:

@@ -23,7 +23,7 @@ from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.dialects.native import wire
 from qwicket.dialects.native.admin.wire import job_with_names
 from qwicket.dialects.requests import RESPONSE_MEMORY
-from qwicket.gateway.archives import begin
+from qwicket.gateway.archives import begin_with_retries
 from qwicket.model.errors import NotFound
 from qwicket.model.failures import Failure
 from qwicket.schema import archives as shapes
@@ -311,7 +311,7 @@ class _Stream:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if not self._is_head:
                 async for chunk in self._all():
-                    await begin(memory)
+                    await begin_with_retries(memory)
                     await memory.hold(len(chunk))
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     memory.release(len(chunk))

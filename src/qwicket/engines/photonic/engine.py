@@ -140,9 +140,11 @@ class _Simulation:
             case _:
                 by = 0.5j * first
         is_fed = any(isinstance(each, Formula) for each in gate.params)
-        _check_displacement(
-            float(np.abs(by).max()), _MAX_FED if is_fed else self._bounds.displacement
-        )
+        size = float(np.abs(by).max())
+        if is_fed:
+            _check_displacement(size, _MAX_FED, "the most by measured values")
+        else:
+            _check_displacement(size, self._bounds.displacement)
         self._state.displace(gate.modes[0], by)
 
     def _value(self, parameter: Parameter) -> Real:
@@ -182,7 +184,9 @@ def _coherent(r: float, phi: float, maximum: float) -> Real:
     return np.array([2 * r * cos(phi), 2 * r * sin(phi)])
 
 
-def _check_displacement(size: float, limit: float) -> None:
-    if size > limit:
-        text = f"displacing by {size:g} is too far; the limit 'displacement' is {limit:g}"
+def _check_displacement(
+    size: float, maximum: float, name: str = "the limit 'displacement'"
+) -> None:
+    if size > maximum:
+        text = f"displacing by {size:g} is too far; {name} is {maximum:g}"
         raise CannotRun("unsupported", text)

@@ -18,7 +18,7 @@ _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "/": np.divide,
     "**": np.power,
 }
-_REAL: Final = 1e-12
+_IMAGINARY_TOLERANCE: Final = 1e-12
 """Relative imaginary part up to which it counts as rounding."""
 
 
@@ -42,7 +42,9 @@ def evaluate(formula: Formula, measured: Mapping[str, Real]) -> Real:
                 # The parser admits only names from a list of NumPy's functions.
                 stack.append(getattr(np, item)(stack.pop()))
     (found,) = stack
-    if not np.all(np.isfinite(found)) or np.any(np.abs(found.imag) > _REAL * (1 + np.abs(found))):
+    if not np.all(np.isfinite(found)) or np.any(
+        np.abs(found.imag) > _IMAGINARY_TOLERANCE * (1 + np.abs(found))
+    ):
         text = "a parameter that depends on a measurement is not a finite real number in some shot"
         raise CannotRun("invalid_circuit", text)
     return found.real

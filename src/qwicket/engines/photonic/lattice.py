@@ -99,11 +99,11 @@ def _counts(
     """Draw the counts of one shot; `linear` is γ while every mode is measured by heterodyne."""
     lattice = _Lattice(b, maximum)
     gamma = linear.copy()
-    thresholds = rng.random(len(b)).tolist()
+    quantiles = rng.random(len(b)).tolist()
     counts = []
     for mode in range(len(b)):
         gamma -= b[:, mode] * outcomes[mode]
-        count = lattice.draw(mode, gamma, thresholds[mode])
+        count = lattice.draw(mode, gamma, quantiles[mode])
         counts.append(count)
     return counts
 
@@ -128,13 +128,13 @@ class _Lattice:
         self._couplings: list[list[tuple[int, Complex]]] = []
         self._size = 1
 
-    def draw(self, mode: int, gamma: Complex, threshold: float) -> int:
-        """Return a mode's count at the quantile `threshold`, given the counts before; keep it."""
+    def draw(self, mode: int, gamma: Complex, quantile: float) -> int:
+        """Return a mode's count at a quantile (0 to 1), given the counts before; keep it."""
         weights = self._weights(mode, gamma)
         sums = list(accumulate(weights))
         if not isfinite(sums[-1]):
             raise _TooManyPhotons("its amplitudes leave the range of floats")
-        drawn = min(bisect_right(sums, threshold * sums[-1]), len(weights) - 1)
+        drawn = min(bisect_right(sums, quantile * sums[-1]), len(weights) - 1)
         if drawn:
             self._keep(mode, drawn)
         return drawn

@@ -21,7 +21,7 @@ from qwicket.circuits.qubit import Gate, Measure, Reset
 from qwicket.engines.qubit.cost import SAVED_STATES_BYTES, max_saved_states
 from qwicket.engines.qubit.patterns import SampledError
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.rows import Row
+from qwicket.engines.qubit.rows import ProgramGates
 from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
 from qwicket.engines.qubit.states import Simulator, StateVector, evolve
 from qwicket.engines.qubit.steps import (
@@ -100,7 +100,7 @@ class BranchTraversal:
         saved_bytes: Memory for the states of pending branches.
 
     Attributes:
-        row: The gates of the program.
+        gates: The gates of the program.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class BranchTraversal:
         self._program = program
         self._steps = steps
         self._divide = divide
-        self.row = Row(simulator, program)
+        self.gates = ProgramGates(simulator, program)
         self._max_checkpoints = max_saved_states(program.n_qubits, saved_bytes)
         self._pending: list[_PendingBranch] = []
         self._choices: list[int] = []
@@ -175,7 +175,7 @@ class BranchTraversal:
     def _take(self, step: Step) -> None:
         match step:
             case GateRange(start, stop):
-                self.row.apply(self._state, max(start, self._done), stop, self._errors)
+                self.gates.apply(self._state, max(start, self._done), stop, self._errors)
             case Measure(qubit, bit):
                 read = self._measure(qubit) if qubit >= 0 else 0
                 self._bits = self._bits & ~(1 << bit) | read << bit

@@ -13,7 +13,7 @@ from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.cost import suits_density
 from qwicket.engines.qubit.density import probabilities
 from qwicket.engines.qubit.readout_errors import flips, misread
-from qwicket.engines.qubit.tally import found_of, split
+from qwicket.engines.qubit.tally import result_of, split
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
 
@@ -41,7 +41,7 @@ class DensityEngine:
         counts = Counter(dict(zip(keys, drawn.counts.tolist(), strict=True)))
         if wrong := flips(program, program.measurements, noise):
             counts = misread(counts, wrong, program.n_bits, rng)
-        return found_of(counts, None, program.n_bits, task.outputs, rng)
+        return result_of(counts, None, program.n_bits, task.outputs, rng)
 
 
 def suits(task: Task) -> bool:

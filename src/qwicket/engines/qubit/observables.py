@@ -13,7 +13,7 @@ from qwicket.circuits.qubit import Factor
 Complexes = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 
-_PAULIS: Final[dict[str, Complexes]] = {
+_FACTOR_MATRICES: Final[dict[str, Complexes]] = {
     "i": np.eye(2, dtype=np.complex128),
     "x": np.array([[0, 1], [1, 0]], dtype=np.complex128),
     "y": np.array([[0, -1j], [1j, 0]], dtype=np.complex128),
@@ -25,7 +25,7 @@ _PAULIS: Final[dict[str, Complexes]] = {
 def factor_matrix(factor: Factor) -> Complexes:
     """Return the matrix of a factor."""
     if factor.name != "hermitian":
-        return _PAULIS[factor.name]
+        return _FACTOR_MATRICES[factor.name]
     size = 1 << len(factor.targets)
     flat: Complexes = np.array(factor.matrix).view(np.complex128)
     return flat.reshape(size, size)

@@ -6,15 +6,12 @@ The checks matter: with an operand out of range, simulators write outside of the
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from qwicket.circuits.analysis import final_part_start
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.sampling import MeasuredBits, measured_bits
-
-_MAX_DIGITS: Final = 4_000
-"""Numbers of more than 10,000 bits; Python itself reads no more than 4,300 digits."""
 
 
 class Program(NamedTuple):

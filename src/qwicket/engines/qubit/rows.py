@@ -17,7 +17,7 @@ _GAP: Final = Gate("id", (0,))
 _op_index: Final = attrgetter("op_index")
 
 
-class Row:
+class ProgramGates:
     """Applies any part of a program that consists of gates.
 
     Args:

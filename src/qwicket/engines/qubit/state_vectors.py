@@ -29,11 +29,11 @@ from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.patterns import ErrorSites
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.readout_errors import flips, misread
-from qwicket.engines.qubit.rows import Row
+from qwicket.engines.qubit.rows import ProgramGates
 from qwicket.engines.qubit.sampling import Integers
 from qwicket.engines.qubit.states import Simulator, StateVector, evolve
 from qwicket.engines.qubit.steps import GateRange, Step, has_no_choices, steps
-from qwicket.engines.qubit.tally import Tally, count_shots, found_of
+from qwicket.engines.qubit.tally import Tally, count_shots, result_of
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
 Amplitudes = NDArray[np.complex128]
@@ -100,7 +100,7 @@ class StateVectorEngine:
             p = self._probabilities(task.program, task.max_outcomes)
         is_counted = p is None or {COUNTS, MEMORY}.intersection(task.outputs)
         counts = self._counts(task, rng) if is_counted else Counter()
-        return found_of(counts, p, task.program.n_bits, task.outputs, rng)
+        return result_of(counts, p, task.program.n_bits, task.outputs, rng)
 
     def _probabilities(self, program: Program, max_outcomes: int) -> Mapping[bytes, float] | None:
         """Return exact probabilities, or None where they are too many or take too long."""
@@ -132,15 +132,15 @@ class StateVectorEngine:
     def _patterns(self, task: Task, noise: Noise, rng: Generator) -> Iterator[Integers]:
         """Yield the samples of each pattern of Paulis, for a program of gates only."""
         program, reads = task.program, task.program.reads()
-        row, stop = Row(self._simulator, program), len(program.ops)
+        gates, stop = ProgramGates(self._simulator, program), len(program.ops)
         shared, done = self._simulator.zero_state(program.n_qubits), 0
         for errors, shots in ErrorSites(program, noise).patterns(task.shots, rng):
             state = shared
             if errors:
                 reached = errors[0].op_index
-                row.apply(shared, done, reached)
+                gates.apply(shared, done, reached)
                 state, done = shared.copy(), reached
-            row.apply(state, done, stop, errors)
+            gates.apply(state, done, stop, errors)
             yield sampling.samples(state, reads, shots, rng)
 
     def _count_leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Counter[bytes]:
@@ -164,7 +164,7 @@ class StateVectorEngine:
         for errors, shots in ErrorSites(program, noise).patterns(task.shots, rng):
             if errors:
                 reached = min(errors[0].op_index, last)
-                traversal.row.apply(shared, done, reached)
+                traversal.gates.apply(shared, done, reached)
                 done = reached
                 yield from traversal.leaves(shots, errors, shared.copy(), done)
             else:

@@ -1,6 +1,6 @@
 """Programs as lists of steps: jumps have targets; damping and readout errors are steps.
 
-Pauli errors are not: `patterns` draws them, and `Row` applies them.
+Pauli errors are not: `patterns` draws them, and `ProgramGates` applies them.
 """
 
 from __future__ import annotations

@@ -100,15 +100,17 @@ def _exchanged(model: NoiseModel, exchanged: Sequence[bool]) -> NoiseModel:
 
 def _moved(model: NoiseModel, device_qubits: Sequence[int]) -> NoiseModel:
     """Return the noise for a circuit whose qubit q is the device's qubit device_qubits[q]."""
-    own = {device_qubit: qubit for qubit, device_qubit in enumerate(device_qubits)}
+    circuit_qubit_of = {device_qubit: qubit for qubit, device_qubit in enumerate(device_qubits)}
     return msgspec.structs.replace(
         model,
         sites=tuple(
-            msgspec.structs.replace(site, qubits=tuple(own.get(q, q) for q in site.qubits))
+            msgspec.structs.replace(
+                site, qubits=tuple(circuit_qubit_of.get(q, q) for q in site.qubits)
+            )
             for site in model.sites
         ),
-        relaxation_of={own.get(q, q): each for q, each in model.relaxation_of.items()},
-        readout_of={own.get(q, q): each for q, each in model.readout_of.items()},
+        relaxation_of={circuit_qubit_of.get(q, q): each for q, each in model.relaxation_of.items()},
+        readout_of={circuit_qubit_of.get(q, q): each for q, each in model.readout_of.items()},
     )
 
 

@@ -49,7 +49,7 @@ class Tally:
         self._reads = program.reads()
         self._width = key_width(program.n_bits)
         # Mask without the bits of the last measurements, which are drawn from a leaf's state.
-        self._settled = ~sum(1 << bit for bit in program.measurements)
+        self._definite_bits_mask = ~sum(1 << bit for bit in program.measurements)
 
     def count(self, leaf: Leaf, rng: Generator) -> Iterator[tuple[bytes, int]]:
         """Draw the shots of a leaf."""
@@ -70,7 +70,7 @@ class Tally:
         yield from zip(self._keys(leaf, likely), p[likely].tolist(), strict=True)
 
     def _key(self, leaf: Leaf) -> bytes:
-        return (leaf.bits & self._settled).to_bytes(self._width, "little")
+        return (leaf.bits & self._definite_bits_mask).to_bytes(self._width, "little")
 
     def _keys(self, leaf: Leaf, indices: Integers) -> Iterator[bytes]:
         rows = sampling.pack_bits(indices, self._reads)
@@ -139,7 +139,7 @@ def arrays(
     return made
 
 
-def found_of(
+def result_of(
     counts: Counter[bytes],
     p: Mapping[bytes, float] | None,
     n_bits: int,

@@ -27,7 +27,7 @@ _MAX_INPUT: Final = 1 << 20
 _WEIGHTS: Final = ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12))
 """Offsets in steps, and weights, of the fourth-order central difference."""
 _DIFFERENTIABLE: Final = frozenset({"p", "rx", "ry", "rz", "rxx", "ryy", "rzz", "u", "gphase"})
-_ROUNDING: Final = 1e-11
+_SMALLEST_SLOPE: Final = 1e-11
 """Smaller derivatives count as 0. The bound is multiplied by the angle where that is above 1."""
 
 
@@ -126,7 +126,7 @@ def _parameter(
     slopes = []
     for (gate_index, index), slope in sums.items():
         gate = gates[gate_index]
-        if abs(slope) > _ROUNDING * max(1.0, abs(gate.params[index])):
+        if abs(slope) > _SMALLEST_SLOPE * max(1.0, abs(gate.params[index])):
             if gate.name not in _DIFFERENTIABLE:
                 raise InvalidProgram(
                     f"adjoint_gradient: the gate {gate.name!r} has no derivative here"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from qwicket.programs.openqasm.bounds import MAX_INTEGER
-from qwicket.programs.openqasm.syntax import Constant, Word
+from qwicket.programs.openqasm.syntax import BitString, Constant
 
 Number = bool | int | float
 
@@ -33,7 +33,7 @@ class OperandError(Exception):
 
 def number(value: Constant) -> Number:
     """Return a constant as a number; a bit string counts as unsigned."""
-    return value.value if isinstance(value, Word) else value
+    return value.value if isinstance(value, BitString) else value
 
 
 def unary(symbol: str, value: Constant) -> Constant:
@@ -44,12 +44,12 @@ def unary(symbol: str, value: Constant) -> Constant:
     """
     if symbol == "!":
         return not number(value)
-    if symbol == "-" and not isinstance(value, Word):
+    if symbol == "-" and not isinstance(value, BitString):
         return -_bounded(value) if isinstance(value, int) else -value
     if symbol == "~" and isinstance(value, bool):
         return not value
-    if symbol == "~" and isinstance(value, Word):
-        return Word(~value.value & (1 << value.width) - 1, value.width)
+    if symbol == "~" and isinstance(value, BitString):
+        return BitString(~value.value & (1 << value.width) - 1, value.width)
     raise OperandError(f"'{symbol}' does not take {kind(value)}")
 
 
@@ -68,7 +68,7 @@ def binary(symbol: str, left: Constant, right: Constant) -> Constant:
         return bool(_LOGICAL[symbol](bool(number(left)), bool(number(right))))
     if symbol in _BITWISE and isinstance(left, bool) and isinstance(right, bool):
         return bool(_BITWISE[symbol](left, right))
-    if isinstance(left, Word) or isinstance(right, Word):
+    if isinstance(left, BitString) or isinstance(right, BitString):
         raise OperandError(f"'{symbol}' does not take a bit string; cast it to uint")
     if isinstance(left, int) and isinstance(right, int):
         return _on_integers(symbol, _bounded(left), _bounded(right))
@@ -110,7 +110,7 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
     if name == "bool" or (name == "bit" and size is None):
         return bool(number(value))
     if name == "bit":
-        return _to_word(size or 1, value)
+        return _to_bit_string(size or 1, value)
     plain = number(value)
     if isinstance(plain, float):
         if not is_cast:
@@ -133,7 +133,7 @@ def to_float(value: Constant) -> float:
     Raises:
         OperandError: The value is a bit string, or too large for a float.
     """
-    if isinstance(value, Word):
+    if isinstance(value, BitString):
         raise OperandError("a bit string cannot be used as a number; cast it to uint first")
     try:
         return float(value)
@@ -143,7 +143,7 @@ def to_float(value: Constant) -> float:
 
 def kind(value: Constant) -> str:
     """Return the name of a constant's type for errors."""
-    if isinstance(value, Word):
+    if isinstance(value, BitString):
         return "a bit string"
     return {bool: "a bool", int: "an integer", float: "a float"}[type(value)]
 
@@ -212,15 +212,15 @@ def _finite(value: float) -> float:
     return value
 
 
-def _to_word(width: int, value: Constant) -> Word:
+def _to_bit_string(width: int, value: Constant) -> BitString:
     if isinstance(value, float):
         raise OperandError("a float cannot become a bit string")
     plain = number(value)
-    if isinstance(value, Word) and value.width != width:
+    if isinstance(value, BitString) and value.width != width:
         raise OperandError(f"the bit string has {value.width} bits, not {width}")
     if not 0 <= plain < 1 << width:
         raise OperandError(f"the value does not fit bit[{width}]")
-    return Word(int(plain), width)
+    return BitString(int(plain), width)
 
 
 COMPARISONS: Final[Mapping[str, Callable[[Number, Number], bool]]] = {

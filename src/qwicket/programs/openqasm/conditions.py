@@ -84,8 +84,8 @@ def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> C
     return negate(compare_signed(clbits, _OPPOSITE[relation], value))
 
 
-def weight(condition: Condition | bool) -> int:
-    """Return how many steps (`MAX_STEPS`) the bits of a condition cost: one for every four."""
+def cost_of_bits(condition: Condition | bool) -> int:
+    """Return how many steps (`MAX_STEPS`), or operations, a condition costs: one for four bits."""
     return _n_bits(condition) // 4
 
 

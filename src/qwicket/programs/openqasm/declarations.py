@@ -12,7 +12,7 @@ from qwicket.programs.openqasm import syntax
 from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
 from qwicket.programs.openqasm.gate_table import GateTable
 from qwicket.programs.openqasm.gates import StandardGate
-from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
+from qwicket.programs.openqasm.syntax import BitString, Constant, Expression, Statement
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, Evaluator, MeasuredInteger, Qubits, Variable
 
@@ -204,7 +204,7 @@ class Declarations:
             type_ = syntax.Type("bit", statement.size, at)
             value = self.evaluator.convert(type_, self.evaluator.constant(statement.value, at))
             # A circuit has no operation that sets a bit, and all bits begin as 0.
-            if value not in (False, Word(0, size)):
+            if value not in (False, BitString(0, size)):
                 reason = f"{quoted(name)} starts as 0; other bits come from measurements only"
                 raise self._tokens.error(at, reason)
         bits = Bits(tuple(range(first, first + size)), statement.size is None)

@@ -24,6 +24,7 @@ from qwicket.programs.openqasm.keywords import (
     UNSUPPORTED,
 )
 from qwicket.programs.openqasm.syntax import (
+    BitString,
     Call,
     Cast,
     Chain,
@@ -37,7 +38,6 @@ from qwicket.programs.openqasm.syntax import (
     Step,
     Type,
     Unary,
-    Word,
 )
 from qwicket.programs.openqasm.tokens import Tokens, is_digits, is_name, quoted, split_element
 
@@ -347,7 +347,7 @@ class ExpressionParser:
         except ValueError:
             raise self.tokens.expected_error(at, "a number") from None
 
-    def _bit_string(self, text: str, at: int) -> Word:
+    def _bit_string(self, text: str, at: int) -> BitString:
         letters = text[1:-1].replace("_", "")
         if not letters or letters.strip("01"):
             reason = f"a bit string is made of 0 and 1, not {quoted(text[1:-1])}"
@@ -355,7 +355,7 @@ class ExpressionParser:
         if len(letters) > MAX_CLBITS:
             raise self.tokens.limit_error(at, f"a bit string has at most {MAX_CLBITS:,} bits")
         # In base 2 the conversion takes linear time, so `MAX_LITERAL_DIGITS` is not needed here.
-        return Word(int(letters, 2), len(letters))
+        return BitString(int(letters, 2), len(letters))
 
 
 def element(text: str, at: int) -> Expression:

@@ -22,14 +22,14 @@ from qwicket.programs.openqasm.conditions import Flow, Label
 from qwicket.programs.openqasm.declarations import Declarations
 from qwicket.programs.openqasm.gate_table import UserGate
 from qwicket.programs.openqasm.gates import StandardGate, Template
-from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
+from qwicket.programs.openqasm.syntax import BitString, Constant, Expression, Statement
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, MeasuredInteger, Qubits, Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
 """Maximum number of cached expansions of one gate, one for each set of angles."""
 
-_MAX_PLACED: Final = 1_000
+_MAX_CACHED_CALLS: Final = 1_000
 """Maximum number of cached calls of flat gates. They are cached because loops repeat them."""
 
 _STEPS_OF_GATE: Final = 50
@@ -132,7 +132,7 @@ class Interpreter:
         self._main = self._frame = _Frame(self.ops, None)
         self._end = Label()
         self.dropped: set[int] = set()
-        self._placed: dict[tuple[object, ...], list[Gate]] = {}
+        self._cached_calls: dict[tuple[object, ...], list[Gate]] = {}
         # A dictionary by type instead of `match`: unrolled loops run a million statements.
         self._runners: Mapping[type, Callable[[Any], None]] = {
             syntax.GateCall: self._gate_call,
@@ -307,13 +307,13 @@ class Interpreter:
         """Append one flat gate for each element of the operands."""
         self._check_operations(n_copies, call.at)
         key = (gate.flat, params, *operands)
-        gates = self._placed.get(key)
+        gates = self._cached_calls.get(key)
         if gates is None:
             qubits, n_controls = range(gate.n_qubits), gate.n_controls
             op = Gate(gate.flat, tuple(qubits[n_controls:]), params, tuple(qubits[:n_controls]))
             gates = _copies(op, self._columns(operands, n_copies, call), n_copies)
-            if len(self._placed) < _MAX_PLACED:
-                self._placed[key] = gates
+            if len(self._cached_calls) < _MAX_CACHED_CALLS:
+                self._cached_calls[key] = gates
         self._frame.ops += gates
         if gate.phase is not None:
             self.add_phase(gate.phase(*params) * n_copies, call.at)
@@ -443,7 +443,7 @@ class Interpreter:
             if not is_open:
                 is_open = True
                 frame.branch_depth += 1
-            self._evaluator.count_steps(conditions.weight(holds), statement.at)
+            self._evaluator.count_steps(conditions.cost_of_bits(holds), statement.at)
             self._branch(holds, body, end, is_last=not (n_left or statement.otherwise))
         else:
             self._run_block(statement.otherwise)
@@ -471,10 +471,10 @@ class Interpreter:
     def _switch(self, statement: syntax.Switch) -> None:
         frame, end, at = self._frame, Label(), statement.at
         subject = self._evaluator.value(statement.subject)
-        if not isinstance(subject, int | Bits | MeasuredInteger | Word):
+        if not isinstance(subject, int | Bits | MeasuredInteger | BitString):
             raise self._tokens.error(at, "'switch' needs an integer or a register of bits")
         cases = self._case_values(statement)
-        if isinstance(subject, int | Word):
+        if isinstance(subject, int | BitString):
             known = int(number(subject))
             bodies = (body for values, body in cases if known in values)
             self._run_block(next(bodies, statement.otherwise))
@@ -486,7 +486,7 @@ class Interpreter:
             is_last = place == len(cases) - 1 and not statement.otherwise
             # A bool is False here: the bits cannot have any of these values.
             if not isinstance(condition, bool):
-                self._evaluator.count_steps(conditions.weight(condition), at)
+                self._evaluator.count_steps(conditions.cost_of_bits(condition), at)
                 self._branch(condition, body, end, is_last=is_last)
         self._run_block(statement.otherwise)
         frame.flow.place(end)
@@ -522,7 +522,7 @@ class Interpreter:
         depth = len(stack)
         loop = _Loop(frame.branch_depth)
         frame.loops.append(loop)
-        left = ""
+        exit_kind = ""
         n_tentative = len(self._evaluator.tentative)
         for value in values:
             variable = Variable(value, statement.type.name, size, branch_depth=frame.branch_depth)
@@ -531,21 +531,21 @@ class Interpreter:
                 for inner in statement.body:
                     self.run(inner)
             except ControlFlowExit as leave:
-                left = leave.kind
+                exit_kind = leave.kind
             del stack[depth:]
             # A `continue` inside a run-time branch jumps here.
             if loop.next.sources:
                 frame.flow.place(loop.next)
                 loop.next = Label()
                 self._evaluator.invalidate_tentative(n_tentative)
-            if left in ("break", "end"):
+            if exit_kind in ("break", "end"):
                 break
         frame.loops.pop()
         frame.flow.place(loop.end)
         self._evaluator.invalidate_tentative(n_tentative)
         frame.branch_depth -= loop.n_raised
-        if left == "end":
-            raise ControlFlowExit(left)
+        if exit_kind == "end":
+            raise ControlFlowExit(exit_kind)
 
     def _loop_values(self, statement: syntax.For) -> tuple[Iterable[Constant | Bits], int]:
         """Return the values of a loop, and their number."""
@@ -568,7 +568,7 @@ class Interpreter:
             if isinstance(register, Bits) and not register.is_scalar:
                 bits = [Bits((index,), True) for index in register.indices]
                 return bits, len(bits)
-            if isinstance(register, Word):
+            if isinstance(register, BitString):
                 digits = range(register.width)
                 return [bool(register.value >> digit & 1) for digit in digits], register.width
         reason = "a loop runs over '[start:stop]', '{a, b, c}' or, as 'for bit', a register of bits"

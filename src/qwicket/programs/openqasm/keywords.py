@@ -21,7 +21,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
 }
 """Keywords of OpenQASM 3 that are refused, each with what the error says about it."""
 
-STATEMENTS_3: Final = frozenset(
+OTHER_KEYWORDS_3: Final = frozenset(
     {
         "OPENQASM", "include", "gate", "box", "let", "break", "continue", "if", "else", "end",
         "for", "in", "switch", "case", "default", "nop", "pragma", "input", "const", "qreg",
@@ -30,7 +30,7 @@ STATEMENTS_3: Final = frozenset(
     }
 )  # fmt: skip
 
-RESERVED_3: Final = CLASSICAL_TYPES | STATEMENTS_3 | UNSUPPORTED.keys()
+RESERVED_3: Final = CLASSICAL_TYPES | OTHER_KEYWORDS_3 | UNSUPPORTED.keys()
 """Words, beside constants such as `tau`, that cannot be names in OpenQASM 3."""
 
 RESERVED_2: Final = frozenset(

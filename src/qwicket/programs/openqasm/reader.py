@@ -13,7 +13,7 @@ from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS, MAX_UNUSUAL_TOKENS
 from qwicket.programs.openqasm.interpreter import ControlFlowExit, Extension, Interpreter
 from qwicket.programs.openqasm.statements import Parser
-from qwicket.programs.openqasm.syntax import Literal, Word
+from qwicket.programs.openqasm.syntax import BitString, Literal
 from qwicket.programs.openqasm.tokens import Tokens
 
 _VERSIONS: Final = {2: ("2.0", "2"), 3: ("3.0", "3.1", "3")}
@@ -174,7 +174,7 @@ class Reader:
         # This moves the parser, but `circuit` sets its position after the plain gates.
         parser.at = start
         node = parser.expression()
-        if parser.at != end or not isinstance(node, Literal) or isinstance(node.value, Word):
+        if parser.at != end or not isinstance(node, Literal) or isinstance(node.value, BitString):
             return None
         try:
             known = arithmetic.to_float(node.value)

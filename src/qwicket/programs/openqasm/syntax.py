@@ -15,14 +15,14 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """Node of the syntax tree."""
 
 
-class Word(Node, frozen=True):
+class BitString(Node, frozen=True):
     """A constant bit string; the last letter of its text is bit 0."""
 
     value: int
     width: int
 
 
-Constant = bool | int | float | Word
+Constant = bool | int | float | BitString
 
 
 class Literal(Node, frozen=True):

@@ -17,6 +17,7 @@ from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.syntax import (
+    BitString,
     Call,
     Cast,
     Chain,
@@ -32,7 +33,6 @@ from qwicket.programs.openqasm.syntax import (
     Step,
     Type,
     Unary,
-    Word,
 )
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 
@@ -70,7 +70,7 @@ class Qubits(Node, frozen=True):
 
 Value = Constant | Bits | MeasuredInteger | Qubits | Condition
 
-_CONSTANT: Final = (bool, int, float, Word)
+_CONSTANT: Final = (bool, int, float, BitString)
 _MIRRORED: Final[dict[str, Relation]] = {
     "==": "==",
     "!=": "!=",
@@ -162,7 +162,7 @@ class Evaluator:
         self._readings: dict[int, list[tuple[Variable, MeasuredInteger]]] = {}
         self.tentative: list[Variable] = []
         # A dictionary by type instead of `match`, because long programs evaluate a million nodes.
-        self._ways: Mapping[type[Expression], Callable[[Any], Value]] = {
+        self._evaluators: Mapping[type[Expression], Callable[[Any], Value]] = {
             Index: self._index,
             Name: self._name,
             Literal: attrgetter("value"),
@@ -190,7 +190,7 @@ class Evaluator:
 
     def value(self, node: Expression) -> Value:
         """Return the value of an expression."""
-        return self._ways[type(node)](node)
+        return self._evaluators[type(node)](node)
 
     def constant(self, node: Expression, at: int) -> Constant:
         """Return a value that is known now."""
@@ -242,7 +242,7 @@ class Evaluator:
     def integer(self, node: Expression, at: int) -> int:
         """Return an integer that is known now."""
         value = self.constant(node, at)
-        if isinstance(value, float | Word):
+        if isinstance(value, float | BitString):
             raise self._tokens.error(at, f"an integer is needed here, not {arithmetic.kind(value)}")
         if abs(value) > MAX_INTEGER:
             raise self._tokens.error(at, "the integer is too large")
@@ -354,7 +354,7 @@ class Evaluator:
 
     def _index(self, node: Index) -> Value:
         base = self.value(node.base)
-        if type(base) is Word or type(base) is int:
+        if type(base) is BitString or type(base) is int:
             return self._bit_of(base, node)
         if not (type(base) is Bits or type(base) is Qubits) or base.is_scalar:
             raise self._tokens.error(node.at, "only registers have an index")
@@ -368,12 +368,12 @@ class Evaluator:
             index = self._place(self.integer(selector, node.at), len(indices), node.at)
         return make((indices[index],), True)
 
-    def _bit_of(self, base: int | Word, node: Index) -> bool:
+    def _bit_of(self, base: int | BitString, node: Index) -> bool:
         if isinstance(node.selector, Range | IndexSet):
             raise self._tokens.error(node.at, "of a number, only single bits can be selected")
         # The size of an integer's type is not known here: 64, as of a plain `int`.
-        width = base.width if isinstance(base, Word) else 64
-        number = base.value if isinstance(base, Word) else base
+        width = base.width if isinstance(base, BitString) else 64
+        number = base.value if isinstance(base, BitString) else base
         place = self._place(self.integer(node.selector, node.at), width, node.at)
         return bool(number >> place & 1)
 
@@ -493,7 +493,9 @@ class Evaluator:
             return conditions.compare_signed(left.bits, relation, self._integer(right, step.at))
         left, right = self._bits_of(left, right, step.at)
         if type(left) is Bits and isinstance(right, _CONSTANT):
-            return conditions.compare(left.indices, relation, self._unsigned(right, left, step.at))
+            return conditions.compare(
+                left.indices, relation, self._comparable_integer(right, left, step.at)
+            )
         if relation not in ("==", "!="):
             raise self._tokens.error(step.at, "measured bits can be ordered by a constant only")
         if isinstance(left, Bits) and isinstance(right, Bits):
@@ -522,9 +524,9 @@ class Evaluator:
             raise self._tokens.error(at, "measured bits cannot be compared with a float")
         return int(arithmetic.number(value))
 
-    def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
+    def _comparable_integer(self, value: Constant, bits: Bits, at: int) -> int:
         """Return a constant that bits are compared with, as a number."""
-        if type(value) is Word and value.width != len(bits.indices):
+        if type(value) is BitString and value.width != len(bits.indices):
             reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
             raise self._tokens.error(at, reason)
         return self._integer(value, at)

@@ -354,7 +354,7 @@ class _Reader:
                 return
             case known.IfElseOp():
                 condition = _condition(operation.condition, scope.clbits)
-                self._n_ops += conditions.weight(condition)
+                self._n_ops += conditions.cost_of_bits(condition)
                 then, other = [
                     tuple(self._block(block, qubits, clbits, depth)) if block else ()
                     for block in operation.blocks + (None,) * (2 - len(operation.blocks))
@@ -426,7 +426,7 @@ class _Reader:
             self._n_ops += len(labels)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             condition = _case_condition(operation.target, labels, scope.clbits)
-            self._n_ops += conditions.weight(condition)
+            self._n_ops += conditions.cost_of_bits(condition)
             cases.append((condition, tuple(self._block(block, qubits, clbits, depth))))
         yield Switch(tuple(cases))
 

@@ -77,10 +77,10 @@ class Bitstream:
         # The caller may read inner blocks between two steps, so the position is kept here.
         while at + block.width <= block.end:
             self._at = at
-            what = self._fixed(block.width)
-            if what == _END:
+            abbreviation_id = self._fixed(block.width)
+            if abbreviation_id == _END:
                 return
-            if what == _ENTER:
+            if abbreviation_id == _ENTER:
                 inner = self._enter(block.end)
                 at = inner.end
                 if inner.number == _BLOCK_INFO:
@@ -88,11 +88,11 @@ class Bitstream:
                 else:
                     yield inner
                 continue
-            if what == _DEFINE:
+            if abbreviation_id == _DEFINE:
                 abbreviations.append(self._definition())
                 at = self._at
                 continue
-            record = self._record(what, abbreviations)
+            record = self._record(abbreviation_id, abbreviations)
             at = self._at
             yield record
         if block.number >= 0:  # only the outermost level has no end mark
@@ -112,13 +112,13 @@ class Bitstream:
         at, number = block.start, -1
         while at + block.width <= block.end:
             self._at = at
-            what = self._fixed(block.width)
-            if what == _END:
+            abbreviation_id = self._fixed(block.width)
+            if abbreviation_id == _END:
                 return
-            if what == _DEFINE:
+            if abbreviation_id == _DEFINE:
                 self._known.setdefault(number, []).append(self._definition())
-            elif what == _UNABBREVIATED:
-                record = self._record(what, [])
+            elif abbreviation_id == _UNABBREVIATED:
+                record = self._record(abbreviation_id, [])
                 if record.code == _SET_BLOCK and record.numbers:
                     number = record.numbers[0]
             else:
@@ -145,15 +145,15 @@ class Bitstream:
             raise self._damaged()
         return found
 
-    def _record(self, what: int, abbreviations: list[Abbreviation]) -> Record:
+    def _record(self, abbreviation_id: int, abbreviations: list[Abbreviation]) -> Record:
         numbers: list[int] = []
-        if what == _UNABBREVIATED:
+        if abbreviation_id == _UNABBREVIATED:
             code = self._vbr(6)
             numbers = [self._vbr(6) for _ in range(self._counted(self._vbr(6)))]
             return Record(code, numbers)
-        if what - _UNABBREVIATED > len(abbreviations):
+        if abbreviation_id - _UNABBREVIATED > len(abbreviations):
             raise self._damaged()
-        operands = abbreviations[what - _UNABBREVIATED - 1]
+        operands = abbreviations[abbreviation_id - _UNABBREVIATED - 1]
         self._counted(len(operands))
         for index, (kind, value) in enumerate(operands):
             if kind == _ARRAY:

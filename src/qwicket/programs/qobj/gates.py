@@ -25,7 +25,7 @@ def add_gate(ops: list[Op], instruction: Instruction) -> None:
             invalid angle.
     """
     name, qubits = instruction.name, instruction.qubits
-    gate = _GATES.get(name) or _many(name, len(qubits))
+    gate = _GATES.get(name) or _with_many_controls(name, len(qubits))
     if len(qubits) != gate.n_qubits:
         raise FieldError(f"takes {_count(gate.n_qubits, 'qubit')}, not {len(qubits)}", "qubits")
     angles = _angles(instruction, gate.n_parameters)
@@ -54,7 +54,7 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
     return tuple(angles)
 
 
-def _many(name: str, n_qubits: int) -> StandardGate:
+def _with_many_controls(name: str, n_qubits: int) -> StandardGate:
     """Return a gate whose last qubit is its target and all others are controls."""
     if name not in _MANY_CONTROLS:
         raise FieldError("is not a known instruction", "name")

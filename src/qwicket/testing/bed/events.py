@@ -76,7 +76,7 @@ class Events:
 
     async def count_access(self, job: Job) -> None:
         """Count the current request as an access to a job, once; apply an event that is due."""
-        scenario, record = self._scenarios.of(job.id), RECORD.get()
+        scenario, record = self._scenarios.get(job.id), RECORD.get()
         if scenario is None or record is None or scenario.kind not in EVENTS:
             return
         if self._last_request.get(job.id) is record:

@@ -51,9 +51,9 @@ _ERRORS: Final[dict[int, type[QwicketError]]] = {
     503: Unavailable,
     507: StorageFull,
 }
-_PIECE_S: Final = 0.05
+_CHUNK_PAUSE_S: Final = 0.05
 """Pause in seconds between the chunks of a throttled response."""
-_HALF_OPEN_S: Final = 30.0
+_DISCONNECT_S: Final = 30.0
 """Longest wait in seconds for the client to disconnect after `cut` or `half_close`."""
 _POLL_S: Final = 0.001
 """Pause in seconds between checks whether uvicorn has noticed a disconnection."""
@@ -170,7 +170,7 @@ class Injection:
                 await self._collect(scope, receive)
                 await self._drop()
             case _:
-                await self._corrupt(await self._answer(scope, receive), receive, send)
+                await self._corrupt(await self._response(scope, receive), receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the dialect render an error as its vendor does; then set the fault's status."""
@@ -189,7 +189,7 @@ class Injection:
 
         await self._app({**scope, REFUSAL: error}, receive, send_on)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _response(self, scope: Scope, receive: Receive) -> Response:
         earlier = self._journal.earlier(self._record) if self._fault.kind == "stale" else None
         if earlier is not None:
             return Response(earlier.status, earlier.response_headers, earlier.response_body)
@@ -238,13 +238,13 @@ class Injection:
                 await _send(send, response)
 
     async def _trickle(self, response: Response, send: Send) -> None:
-        size = max(1, int(self._fault.bytes_per_s * _PIECE_S))
+        size = max(1, int(self._fault.bytes_per_s * _CHUNK_PAUSE_S))
         headers = _sized(response)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         for start in range(0, len(response.body), size):
-            await asyncio.sleep(_PIECE_S)
-            piece = response.body[start : start + size]
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(_CHUNK_PAUSE_S)
+            chunk = response.body[start : start + size]
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
     async def _drop(self) -> None:
@@ -263,7 +263,7 @@ class Injection:
         else:
             transport.write_eof()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(_disconnected(receive), _HALF_OPEN_S)
+            await asyncio.wait_for(_disconnected(receive), _DISCONNECT_S)
         await self._drop()
 
 

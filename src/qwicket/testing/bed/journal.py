@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from qwicket.testing.bed.strictness import unknown_names
-from qwicket.testing.values import Exchange, Journal
+from qwicket.testing.values import MIN_SECRET_CHARS, Exchange, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _MAX_ENTRIES: Final = 5_000
 _MAX_BYTES: Final = 64 << 10
 """Bytes of each body that are kept."""
-_MIN_SECRET_CHARS: Final = 8
-"""Shorter secrets are not replaced in texts, where they could occur by chance."""
 _HIDDEN: Final = "***"
 _SHOWN_HEADERS: Final = frozenset(
     {
@@ -111,7 +109,7 @@ class JournalKeeper:
 
     def hide(self, *secrets: str) -> None:
         """Remove these secrets, unless they are too short, from everything that is read later."""
-        self._secrets.update(each for each in secrets if len(each) >= _MIN_SECRET_CHARS)
+        self._secrets.update(each for each in secrets if len(each) >= MIN_SECRET_CHARS)
 
     def begin(self, dialect: str, scope: Scope) -> Record:
         """Add an entry and return it."""

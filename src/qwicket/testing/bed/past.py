@@ -42,7 +42,7 @@ _ENDED: Final[Mapping[str, ScenarioKind]] = {
     "cancelled": "cancel",
 }
 """Kind of the scenario that brings a job into its final state."""
-_TOO_LARGE: Final = 1 << 60
+_NEVER_FITS_BYTES: Final = 1 << 60
 """Estimated bytes of jobs that wait for ever: more than the memory of any runner."""
 _POLL_S: Final = 0.005
 _END_S: Final = 60.0
@@ -167,9 +167,9 @@ class Past:
             tags=entry.tags,
         )
         new = await self._gateway.jobs.admission.admit(await self._actor(entry.account), submission)
-        self._scenarios.give(new.id, None)  # instead of one that admission has chosen
+        self._scenarios.set(new.id, None)  # instead of one that admission has chosen
         if entry.state == "queued":
-            new = structs.replace(new, est_bytes=_TOO_LARGE)
+            new = structs.replace(new, est_bytes=_NEVER_FITS_BYTES)
         elif entry.state != "completed" or entry.counts:
             try:
                 scenario = Scenario(
@@ -180,7 +180,7 @@ class Past:
                 )
             except ValueError as error:
                 raise InvalidRequest(f"jobs: {error}", field="jobs") from None
-            self._scenarios.give(new.id, scenario)
+            self._scenarios.set(new.id, scenario)
         job: Job | None = await self._store.jobs.add(new, waiting_limit=INT64_MAX)
         async with asyncio.timeout(_END_S):
             while job is not None and entry.state != "queued" and not job.state.is_final:

@@ -67,14 +67,14 @@ class Scenarios:
         self._names = names
         self._is_simulated = is_simulated
         self._entries: list[_ActiveScenario] = []
-        self._of_job: dict[str, Scenario] = {}
+        self._by_job: dict[str, Scenario] = {}
 
     def add(self, scenario: Scenario) -> None:
         self._entries.append(_ActiveScenario(scenario))
 
     def clear(self) -> None:
         self._entries.clear()
-        self._of_job.clear()
+        self._by_job.clear()
 
     def decide(self, new: NewJob, job: str) -> None:
         """Choose the scenario of a new job, whose id is `job`.
@@ -95,18 +95,18 @@ class Scenarios:
                 if scenario.kind in _OF_DRIVER and not self._is_simulated(new.device):
                     text = f"An agent runs the jobs of {new.device}, without {scenario.kind}."
                     raise InvalidRequest(text, field="device")
-                self._of_job[job] = scenario
+                self._by_job[job] = scenario
                 return
 
-    def give(self, job: str, scenario: Scenario | None) -> None:
+    def set(self, job: str, scenario: Scenario | None) -> None:
         """Set the scenario of a job, whether or not it matches; None removes it."""
-        self._of_job.pop(job, None)
+        self._by_job.pop(job, None)
         if scenario is not None:
-            self._of_job[job] = scenario
+            self._by_job[job] = scenario
 
-    def of(self, job: str) -> Scenario | None:
+    def get(self, job: str) -> Scenario | None:
         """Return the scenario of a job; None without one."""
-        return self._of_job.get(job)
+        return self._by_job.get(job)
 
     def _matches(self, scenario: Scenario, new: NewJob) -> bool:
         record = RECORD.get()
@@ -198,7 +198,7 @@ class ScenarioDriver:
         self, assignments: Sequence[Assignment], forward_log: ForwardLog
     ) -> list[RunResult]:
         (assignment,) = assignments
-        scenario = self._scenarios.of(assignment.lease.job)
+        scenario = self._scenarios.get(assignment.lease.job)
         if scenario is None:
             return await self._run(assignments, forward_log)
         if scenario.kind == "cancel":

@@ -235,16 +235,16 @@ class BedJobs(Jobs):
 
     async def _enter(self, id: str, operation: Callable[[Tx], Job | Deferred[Job]]) -> Job:
         """Store a job; one that stays queued is held in the same transaction."""
-        scenario = self._scenarios.of(id)
+        scenario = self._scenarios.get(id)
         if scenario is None or scenario.kind != "stay_queued":
-            return _noted(await self._database.write(operation), id)
+            return _journaled(await self._database.write(operation), id)
 
         def held(tx: Tx) -> Job | Deferred[Job]:
             entered = operation(tx)
             QueueControl.hold(tx, id, "admin", actor="", now=self._now_ms())
             return entered
 
-        job = _noted(await self._database.write(held), id)
+        job = _journaled(await self._database.write(held), id)
         if scenario.polls is not None:
             self._polls[id] = scenario.polls
         elif scenario.seconds is not None:
@@ -284,7 +284,7 @@ class BedJobs(Jobs):
             return  # the job was cancelled or deleted meanwhile
 
 
-def _noted(job: Job, id: str) -> Job:
+def _journaled(job: Job, id: str) -> Job:
     """Note in the journal that the current request created a job, or returned an existing one."""
     record = RECORD.get()
     if record is not None:

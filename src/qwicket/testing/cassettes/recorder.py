@@ -20,7 +20,7 @@ import httpcore
 import msgspec
 
 from qwicket.testing.cassettes.listening import body_of, cut, drop
-from qwicket.testing.cassettes.scrubbing import SHORTEST, UNKNOWN_MARK, Scrubber
+from qwicket.testing.cassettes.scrubbing import UNKNOWN_MARK, Scrubber
 from qwicket.testing.cassettes.tape import (
     ORIGIN,
     Body,
@@ -32,6 +32,7 @@ from qwicket.testing.cassettes.tape import (
 )
 from qwicket.testing.errors import CassetteError
 from qwicket.testing.guard import is_local
+from qwicket.testing.values import MIN_SECRET_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,8 +113,10 @@ class Recorder:
         if key is not None and aws is not None:
             raise CassetteError("key, aws: give only one of them; a request has one kind of key.")
         self._targets = {_path(at): _address(url) for at, url in targets.items()}
-        if key is not None and (len(key) < SHORTEST or not key.isprintable() or " " in key):
-            text = f"key: at least {SHORTEST} printable characters without spaces are needed"
+        if key is not None and (len(key) < MIN_SECRET_CHARS or not key.isprintable() or " " in key):
+            text = (
+                f"key: at least {MIN_SECRET_CHARS} printable characters without spaces are needed"
+            )
             raise CassetteError(f"{text}, because shorter ones cannot be found in responses.")
         self._key = key
         self._aws = aws

@@ -18,6 +18,8 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
+from qwicket.testing.values import MIN_SECRET_CHARS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -34,8 +36,6 @@ ANY_MARK: Final = re.compile(
     rf"{MARK}(?:KEY|\d{{1,9}})|{re.escape(_JWT_START)}U0NSVUJCRUQt[\w-]{{1,12}}"
 )
 """Any replacement of a secret. That of a JWT is a JWT, whose signature is the mark in base64."""
-SHORTEST: Final = 8
-"""Shorter secrets are only replaced in values with names of secrets, not in other texts."""
 _NAMES: Final = re.compile(
     r"[\w.-]*(?:token|secret|passw|pwd|api[-_]?key|access[-_]?key|auth|credential|signature|cookie"
     r"|session[-_]?key|private[-_]?key|x-amz-security)[\w.-]*|jwt|bearer",
@@ -178,7 +178,7 @@ class Scrubber:
         secret = secret.strip().strip(",")
         is_word = _is_word(secret) and not is_certain
         if (
-            len(secret) < SHORTEST
+            len(secret) < MIN_SECRET_CHARS
             or secret in self._replacements
             or ANY_MARK.fullmatch(secret)
             or is_word
@@ -332,7 +332,7 @@ def _in_base64(secret: bytes) -> set[str]:
         first = (0, 2, 3)[shift]
         last = len(text) - (1 if (shift + len(secret)) % 3 else 0)
         inner = text[first:last]
-        if len(inner) >= SHORTEST:
+        if len(inner) >= MIN_SECRET_CHARS:
             found |= {inner, inner.replace("+", "-").replace("/", "_")}
     return found
 

@@ -170,7 +170,7 @@ def test_too_many_photons_of_an_environment_are_refused_also_if_nothing_follows(
 
 def test_a_measured_value_displaces_only_so_far() -> None:
     gate = Gate("Xgate", (1,), (Formula(("q0", "cosh", (1e9, 0.0), "*")),))
-    with pytest.raises(CannotRun, match=r"the limit 'displacement' is 1e\+06"):
+    with pytest.raises(CannotRun, match=r"the most by measured values is 1e\+06"):
         photons.run([Measure("homodyne", (0,)), gate, Measure("fock", (1,))], 2, 100, 0)
 
 
