@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from qwicket.cli.diagnostics import Finding
+from qwicket.cli.findings import Finding
 from qwicket.cli.terminal import RewrittenLines, can_rewrite
 
 if TYPE_CHECKING:

@@ -6,27 +6,24 @@ import asyncio
 import os
 import platform
 import shutil
-import sqlite3
 import stat
 import tempfile
 import time
-from contextlib import closing
 from email.utils import parsedate_to_datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 from msgspec import structs
 
 from qwicket import __version__
-from qwicket.cli import options
 from qwicket.cli.commands import error_text
 from qwicket.cli.config import FILE, wrong_settings
-from qwicket.cli.listing import time_to_minute
+from qwicket.cli.database_checks import check_database, check_key_pairs, is_absent, is_older
+from qwicket.cli.findings import MAX_OFFSET_S, TIMEOUT_S, TRIAL_S, Finding, Status
 from qwicket.cli.serve import check_settings
 from qwicket.extras import EXTRAS, missing
 
@@ -34,11 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from qwicket.cli.options import DataLocation
-    from qwicket.gateway.admin import Admin
-    from qwicket.model.accounts import Account, Token
     from qwicket.server import Settings
 
-    Status = Literal["ok", "warning", "wrong"]
     Check = Callable[["DataLocation"], Iterator["Finding"]]
 
 _NETWORKED: Final = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "lustre")
@@ -52,33 +46,10 @@ _TOO_QUICK_S: Final = 20e-6
 not reach any durable medium."""
 _SLOW_S: Final = 0.05
 """Time above which a flush is called slow."""
-_TRIAL_S: Final = 60.0
-"""Time limit of the trial job, and of the check of SQLite's file."""
-_TIMEOUT_S: Final = 5.0
-_MAX_OFFSET_S: Final = 2.0
-"""Largest offset between two clocks that is not reported."""
-_SOON_MS: Final = 7 * 86_400_000
-"""Tokens that expire within this time are reported."""
 _BELL: Final = (
     b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
     b" h q[0]; cx q[0], q[1]; c = measure q;"
 )
-
-
-class Finding(NamedTuple):
-    """Result of one check.
-
-    Attributes:
-        about: Subject of the check.
-        status: `ok`, `warning` (may become wrong) or `wrong`.
-        found: Result in words, without secrets.
-        remedy: Action to take, if any.
-    """
-
-    about: str
-    status: Status
-    found: str
-    remedy: str = ""
 
 
 def all_findings(
@@ -95,8 +66,8 @@ def all_findings(
         ("settings", lambda where: _settings(where, context)),
         ("folder", _folder),
         ("disk", _disk),
-        ("database", _database),
-        ("key pairs", lambda where: _key_pairs(where, context)),
+        ("database", check_database),
+        ("key pairs", lambda where: check_key_pairs(where, context)),
         *((("rows", lambda where: _rows(where, context)),) if is_deep else ()),
         ("compute", _compute),
         ("cluster", lambda _: _cluster(context)),
@@ -298,70 +269,14 @@ def _file_system(folder: Path) -> str:
     return kind
 
 
-# --- database, clock, tokens ---------------------------------------------------------------------
-
-
-def _database(location: DataLocation) -> Iterator[Finding]:
-    if location.database_url:
-        where = urlsplit(location.database_url)
-        name = f"PostgreSQL at {where.hostname or 'this machine'}{where.path}"
-    else:
-        path = location.data_dir / "qwicket.db"
-        if _is_absent(location):
-            yield Finding("database", "ok", "No database yet: qwicket serve creates it.")
-            return
-        name = f"SQLite, {path.stat().st_size / 1e6:,.1f} MB"
-        if text := _corruption(path):
-            remedy = "Stop the server and put back the last backup."
-            yield Finding("database", "wrong", f"{name}: {text}", remedy)
-            return
-    if _is_older(location):
-        text = f"{name}: it is of an older version, so nothing else in it was checked"
-        yield Finding("database", "warning", text, "Back up; qwicket serve then migrates it.")
-        return
-    accounts, tokens, newest_ms = options.as_admin(location, _accounts_tokens_and_newest_time)
-    yield Finding("database", "ok", f"{name}; it can be read")
-    yield _clock(newest_ms)
-    yield from _tokens(accounts, tokens)
-
-
-def _is_absent(location: DataLocation) -> bool:
-    return not location.database_url and not (location.data_dir / "qwicket.db").exists()
-
-
-def _is_older(location: DataLocation) -> bool:
-    """Return whether a database lacks migrations, which opening it would apply."""
-    from qwicket.model.errors import QwicketError
-    from qwicket.store import backup
-
-    try:
-        return backup.missing_migrations(location.data_dir, location.database_url) > 0
-    except QwicketError as error:
-        raise click.ClickException(error.detail) from None
-
-
-def _corruption(path: Path) -> str:
-    """Return the first fault that SQLite itself finds in a database within `_TRIAL_S`, or ""."""
-    try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S)
-        ) as connection:
-            deadline = time.monotonic() + _TRIAL_S
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
-            (text,) = connection.execute("pragma quick_check(1)").fetchone()
-    except sqlite3.OperationalError as error:
-        # Interrupted: a large database was checked for `_TRIAL_S` without a finding.
-        return "" if "interrupted" in str(error) else str(error)
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return "" if text == "ok" else str(text)
+# --- rows -----------------------------------------------------------------------------------------
 
 
 def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     from qwicket.cli.deep_checks import findings
     from qwicket.model.errors import QwicketError
 
-    if not _is_absent(location) and _is_older(location):
+    if not is_absent(location) and is_older(location):
         return
     settings, _refused = check_settings(context)
     is_served = None if location.database_url else _is_running(location)
@@ -369,72 +284,6 @@ def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
         yield from findings(location, is_served=is_served, lease_s=settings.lease_s)
     except QwicketError as error:
         yield Finding("rows", "wrong", error.detail)
-
-
-async def _accounts_tokens_and_newest_time(
-    admin: Admin,
-) -> tuple[list[Account], dict[str, list[Token]], int]:
-    accounts = await admin.accounts()
-    tokens = {each.name: await admin.tokens(each.name) for each in accounts}
-    made = [each.created_at for each in accounts]
-    made += [token.created_at for each in tokens.values() for token in each]
-    return accounts, tokens, max(made, default=0)
-
-
-def _clock(newest_ms: int) -> Finding:
-    ahead_s = newest_ms / 1000 - time.time()
-    if ahead_s > _MAX_OFFSET_S:
-        text = f"it is {ahead_s:,.0f} s before the last stored time: it was set back"
-        remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
-        return Finding("clock", "wrong", text, remedy)
-    return Finding(
-        "clock", "ok", f"{time_to_minute(time.time_ns() // 1_000_000)}; no stored time is later"
-    )
-
-
-def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator[Finding]:
-    now_ms = time.time_ns() // 1_000_000
-    active = [each for each in accounts if not each.disabled_at]
-    live = {
-        each.name: [token for token in tokens[each.name] if _is_live(token, now_ms)]
-        for each in active
-    }
-    n_live = sum(map(len, live.values()))
-    text = f"{n_live} valid, of {len(active)} accounts"
-    if not active:
-        remedy = "qwicket user add NAME, then qwicket token create --user NAME"
-        yield Finding("tokens", "warning", "There is no account yet.", remedy)
-    elif not n_live:
-        remedy = f"qwicket token create --user {active[0].name}"
-        yield Finding("tokens", "warning", text, remedy)
-    else:
-        yield Finding("tokens", "ok", text)
-    for name, each in live.items():
-        for token in each:
-            if token.expires_at is not None and token.expires_at < now_ms + _SOON_MS:
-                remedy = f"qwicket token create --user {name} --expires 90d"
-                text = f"{token.id} of {name} expires {time_to_minute(token.expires_at)}"
-                yield Finding("tokens", "warning", text, remedy)
-
-
-def _key_pairs(location: DataLocation, context: click.Context) -> Iterator[Finding]:
-    """Report a lost file of master keys; without key pairs there is nothing to find."""
-    from qwicket.model.accounts import master_key_name
-
-    settings, _refused = check_settings(context)
-    folder, url = location.data_dir, location.database_url
-    file = structs.replace(settings, data_dir=folder, database_url=url).master_file
-    if (file and file.exists()) or _is_absent(location) or _is_older(location):
-        return
-    name = master_key_name()
-    if options.with_store(location, lambda store: store.accounts.find_server_key(name)):
-        text = f"{file or 'their file of master keys'} is not there: none of AWS's clients works"
-        remedy = "Put it back from its copy: backups do not contain it (--aws-master-file)."
-        yield Finding("key pairs", "wrong", text, remedy)
-
-
-def _is_live(token: Token, now_ms: int) -> bool:
-    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now_ms)
 
 
 # --- engines and parsers -------------------------------------------------------------------------
@@ -456,7 +305,7 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
         compute = LocalCompute(1, memory_bytes=None)
         began = time.perf_counter()
         try:
-            ((completion, _),) = await compute.run([job], timeout_s=_TRIAL_S)
+            ((completion, _),) = await compute.run([job], timeout_s=TRIAL_S)
         finally:
             await compute.close()
         if isinstance(completion, Failure):
@@ -560,7 +409,7 @@ def _server(location: DataLocation) -> Iterator[Finding]:
         yield Finding("server", "wrong" if named else "warning", text, remedy)
         return
     yield Finding("server", "ok", f"{url} is ready")
-    if abs(offset_s) > _MAX_OFFSET_S:
+    if abs(offset_s) > MAX_OFFSET_S:
         text = f"the server's clock differs from this machine's by {offset_s:+,.0f} s"
         yield Finding("clock", "warning", text, "Synchronise both with NTP.")
     if not token:
@@ -594,7 +443,7 @@ def _clock_offset_s(url: str) -> float:
 
     client = HTTPClient(url, ClientError)
     try:
-        response = client.exchange(Request("GET", "/readyz", limit_s=_TIMEOUT_S))
+        response = client.exchange(Request("GET", "/readyz", limit_s=TIMEOUT_S))
     except NoResponse as error:
         raise Unreachable(str(error)) from None
     except InvalidResponse as error:
@@ -614,7 +463,7 @@ def _signed_in(url: str, token: str) -> str:
     from qwicket.clients.native.transport import Transport
     from qwicket.schema.accounts import AccountBody
 
-    transport = Transport(url, token, _TIMEOUT_S, RetryPolicy(max_attempts=1))
+    transport = Transport(url, token, TIMEOUT_S, RetryPolicy(max_attempts=1))
     try:
         account = transport.get("/v1/account", AccountBody)
     finally:

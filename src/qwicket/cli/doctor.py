@@ -11,7 +11,7 @@ from qwicket.cli import options
 from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 
 if TYPE_CHECKING:
-    from qwicket.cli.diagnostics import Finding
+    from qwicket.cli.findings import Finding
 
 _SIGNS: Final = {"ok": "✓", "warning": "!", "wrong": "✗"}
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qwicket.cli import login, main
-from qwicket.cli.diagnostics import _corruption
+from qwicket.cli.database_checks import corruption
 from qwicket.cli.watch import _read_job
 from qwicket.clients.native import connect
 from qwicket.devices import built_in
@@ -321,9 +321,9 @@ def test_doctor_reads_the_database_of_the_named_folder_and_writes_nothing(
     database.parent.mkdir()
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("create table a (b)")
-    assert _corruption(database) == ""
+    assert corruption(database) == ""
     database.write_bytes(b"no database" * 100)
-    assert _corruption(database) == "file is not a database"
+    assert corruption(database) == "file is not a database"
     assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
