@@ -17,7 +17,7 @@ from qwicket.store import rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
 from qwicket.store.jobs import Jobs, note, record
-from qwicket.store.leases import assign, fail, forward_of, job_of_lease, step
+from qwicket.store.lease_steps import assign, fail, forward_of, job_of_lease, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,6 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import (
     Assignment,
     Capacity,
-    Forward,
     Job,
     Lease,
     Progress,
@@ -22,12 +21,12 @@ from qwicket.model.jobs import (
     scaler_duty,
     worker_group,
 )
-from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, outcomes, rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
 from qwicket.store.jobs import note, record
+from qwicket.store.lease_steps import assign, end, fail, job_of_lease, lease_key, step
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
 from qwicket.store.quotas import settle
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
 
-    from qwicket.circuits.outcomes import PartResult
     from qwicket.model.jobs import RunnerKind
     from qwicket.store.database import Row, Tx
 
@@ -425,7 +423,7 @@ class Leases(Operations):
         tx.run(
             "project_add_bytes", project=job.project, bytes=stored
         )  # no limit, because the work is done
-        _end(tx, job, result.seconds, now, shots=job.shots * parts)
+        end(tx, job, result.seconds, now, shots=job.shots * parts)
         return job
 
     @write
@@ -557,88 +555,3 @@ def _claim(
         return _NO_JOBS
     more = tx.later("share_waits", device=device)
     return Deferred(lambda: Claim([each() for each in taken], is_last=more() is None))
-
-
-def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
-    """Give a runner the lease of a job; return a function for the assignment (see `Tx.later`)."""
-    nonce = f"{random_bits(128):032x}"
-    taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request)
-    return lambda: _assignment(job, nonce, runner, taken())
-
-
-def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignment:
-    assert taken is not None
-    fence, circuits, options, *forward = taken
-    return Assignment(
-        lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
-        device=job.device,
-        state=job.state,
-        attempts=job.attempts,
-        est_bytes=job.est_bytes,
-        est_seconds=job.est_seconds,
-        circuits=circuits,
-        options=options,
-        forward=forward_of(forward) if forward[0] else None,
-    )
-
-
-def forward_of(row: Sequence[Any]) -> Forward:
-    marker, vendor_job_id, is_absent, sent_to, intent_at = row
-    return Forward(marker, vendor_job_id, bool(is_absent), sent_to, intent_at)
-
-
-def lease_key(lease: Lease) -> dict[str, Any]:
-    return {"job": lease.job, "fence": lease.fence, "nonce": lease.nonce}
-
-
-def job_of_lease(tx: Tx, lease: Lease) -> Job:
-    """Return the job of a lease; raise `StaleLease` if the lease is not valid any more."""
-    row = tx.one("job_of_lease", **lease_key(lease))
-    if row is None:
-        raise StaleLease
-    return rows.job(row)
-
-
-def step(
-    tx: Tx,
-    name: str,
-    lease: Lease,
-    now: int,
-    results: Sequence[PartResult] | None = None,
-    /,
-    **params: object,
-) -> Job:
-    """Change a job's state under its lease; raise `StaleLease` if that fails."""
-    row = tx.one(name, **lease_key(lease), now=now, now_us=now * 1000, **params)
-    if row is None:
-        raise StaleLease
-    return record(tx, row, now, results=results)
-
-
-def fail(
-    tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, counts_as_attempt: int = 0
-) -> Job:
-    """End a job under its lease with a failure; raise `StaleLease` if that fails."""
-    before = job_of_lease(tx, lease).state
-    columns = rows.failure_columns(failure)
-    used_us = round(seconds * 1e6)
-    job = step(
-        tx,
-        "job_fail",
-        lease,
-        now,
-        **columns,
-        counts_as_attempt=counts_as_attempt,
-        parts=0,
-        used_us=used_us,
-    )
-    note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
-    _end(tx, job, seconds, now)
-    return job
-
-
-def _end(tx: Tx, job: Job, seconds: float, now: int, *, shots: int = 0) -> None:
-    tx.run("lease_end", job=job.id)
-    fair_share.settle(tx, job, seconds, now)
-    has_run = shots > 0 or seconds > 0
-    settle(tx, job, int(has_run), shots, seconds)
