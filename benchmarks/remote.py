@@ -1,9 +1,9 @@
 """The time that a second server in front adds to a call and to a job, and a check for lost jobs.
 
 `python -m benchmarks.remote [JOBS]` starts two servers, one behind the other, and prints a table of
-calls of IonQ's API: in turns at the server behind, at the one in front, and at an address of the
-one in front whose requests pass through. Then it sends JOBS jobs through both servers, and counts
-how often each arrived.
+calls of IonQ's API: in turn at the server behind, at the one in front, and at an address of the
+one in front whose requests pass through. Then it sends JOBS jobs through both servers, by Qwicket's
+own API, and counts how often each arrived.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 def rows(sides: dict[str, Side]) -> list[Row]:
-    """Return the figures of each call, measured in turns, in the order of the sides."""
+    """Return the figures of each call, measured in turn, in the order of the sides."""
     took: dict[tuple[str, str], list[float]] = {}
     clients = {
         name: httpx.Client(base_url=side.url, headers={"Authorization": f"apiKey {side.token}"})
@@ -91,7 +91,10 @@ def _figures(times: list[float]) -> tuple[float, float]:
 
 
 def pass_through(front: LiveServer, behind: LiveServer, count: int) -> str:
-    """Send jobs through both servers; return a sentence with the times and numbers."""
+    """Send jobs to `far`; return a sentence with the times and numbers.
+
+    They do not pass through: the server in front polls their states.
+    """
     began = time.perf_counter()
     with front.client() as http, ThreadPoolExecutor(_CLIENTS) as threads:
         body = {"program": BELL, "device": "far", "shots": 10}
@@ -107,11 +110,11 @@ def pass_through(front: LiveServer, behind: LiveServer, count: int) -> str:
         names = Counter(each["name"] for each in _jobs(http))
     there = Counter(names[f"qwicket-{each}"] for each in sent)
     return (
-        f"{count:,} jobs: submitted in {submitted_s:.0f} s, ended after {took_s:.0f} s"
-        f" ({count / took_s:.0f} jobs/s; {AT_ONCE} there at a time, asked for every {POLL_S} s)."
-        f" {n_completed:,} jobs of the account are completed. At the server behind {there[1]:,} are"
-        f" there once, {there[0]:,} never, {sum(there.values()) - there[0] - there[1]:,} more than"
-        " once."
+        f"{count:,} jobs by Qwicket's own API: submitted in {submitted_s:.0f} s, ended after"
+        f" {took_s:.0f} s ({count / took_s:.0f} jobs/s; at most {AT_ONCE} at the server behind at a"
+        f" time, polled at most every {POLL_S} s). {n_completed:,} jobs of the account are"
+        f" completed. The server behind received {there[1]:,} jobs exactly once, {there[0]:,}"
+        f" never, {sum(there.values()) - there[0] - there[1]:,} more than once."
     )
 
 

@@ -52,7 +52,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def measure_rates(*, is_quick: bool) -> bool:
-    """Measure all figures anew; return whether all are within their bars."""
+    """Measure all figures anew; return whether all meet their aims."""
     RATES.unlink(missing_ok=True)
     commit, are_within = _commit(), True
     for part in PARTS.values():
@@ -120,7 +120,7 @@ def _rates(figures: Sequence[Measured]) -> Iterator[str]:
     days, commit = _days(each.at for each in figures), figures[0].commit
     yield f"Measured {days} at commit {commit}, with SQLite."
     yield ""
-    yield "| figure | measured | bar | | load |"
+    yield "| figure | measured | aim | | load |"
     yield "|---|---|---|---|---|"
     for each in figures:
         name, _, measured, _, bar, is_within = each.figure
@@ -178,7 +178,7 @@ def _commit() -> str:
 
 
 def main() -> int:
-    """Run what is asked for, and write the report; return 1 if a bar or a test failed."""
+    """Run what is asked for, and write the report; return 1 if an aim or a test failed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help="rates, kills; or both")
     parser.add_argument("--quick", action="store_true", help="fewer rounds of the rates")

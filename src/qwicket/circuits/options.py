@@ -19,7 +19,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         noise: Noise model of the simulation; None is ideal. That of a twin is fixed at submission,
             so that a later calibration does not change the job.
         engine: Name of the engine; empty chooses one per circuit.
-        max_outcomes: Limit on distinct outcomes of one circuit (limit `outcomes`).
+        max_outcomes: Limit on outcomes of one circuit with exact probabilities (limit
+            `outcomes`); beyond it, shots are counted.
         variants: Number of symmetrised variants that share the shots; 1 turns debiasing off.
         alike: Number of equivalent qubits that variants may exchange; 0 allows no exchange.
         dry_run: Whether to return empty results without running anything.

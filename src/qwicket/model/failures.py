@@ -79,8 +79,8 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "Use fewer qubits or circuits, or ask the administrator for a higher limit.",
         ),
         "outcome_too_large": FailureKind(
-            "There are too many distinct outcomes to keep.",
-            "The distinct outcomes of one circuit together have more bits than one outcome may.",
+            "The result of a circuit is too large to keep.",
+            "Its distinct bit strings, or those of all shots, take more than 256 MiB.",
             "Measure fewer qubits, or take fewer shots.",
         ),
         "outcome_refused": FailureKind(

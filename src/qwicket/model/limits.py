@@ -261,7 +261,7 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     express_bar_s: float = 60.0
     """Time for which an account is barred from express slots after one of its jobs overran."""
     outcomes: int = 1 << 20
-    """Distinct outcomes stored for one circuit."""
+    """Outcomes of one circuit with exact probabilities; beyond it, shots are counted."""
     result_bytes: int = 256 << 20
     """One job's result as JSON, estimated."""
 

@@ -80,7 +80,7 @@ class ProductStateEngine:
 
 
 def _drawn(program: Program, reads: MeasuredBits, shots: int, seed: SeedSequence) -> dict[int, int]:
-    """Return shots by outcome; bit i of an outcome is qubit reads.qubits[i]."""
+    """Return shots by index over the qubits that are read: bit i is reads.qubits[i]."""
     simulator = AerSimulator(
         method="matrix_product_state",
         mps_sample_measure_algorithm="mps_probabilities",  # shares work among shots

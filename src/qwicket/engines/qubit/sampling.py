@@ -1,6 +1,8 @@
 """Samples a final state: which bits are read, how shots are drawn, how keys are packed.
 
 A state is simulated once and all shots are drawn from it; the cost hardly grows with their number.
+An index is a basis state of some qubits, as an integer. A key is the value of the classical bits,
+packed little-endian (see `circuits.outcomes`).
 """
 
 from __future__ import annotations
@@ -32,9 +34,12 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 SMALLEST_PROBABILITY: Final = 1e-12
-"""Exact probabilities leave out outcomes that are less likely; such branches are not taken."""
+"""Exact probabilities leave out outcomes less likely than this that no shot has.
+
+`branching.divide_weight` adds a branch's smaller share to the other branch.
+"""
 _MULTINOMIAL_SIZE: Final = 1 << 9
-"""Up to this many outcomes, or up to one for each shot, a multinomial draw is faster."""
+"""A multinomial draw is faster for at most this many indices, or no more indices than shots."""
 
 
 class State(Protocol):
@@ -54,9 +59,9 @@ class MeasuredBits(NamedTuple):
     """The qubit that is read into each classical bit at the end of a circuit.
 
     Attributes:
-        qubits: Qubits that are read, each once, in the order of the highest bit that each writes.
-            An index over them therefore sorts as its key does.
-        bits: Pairs of a classical bit and the index in `qubits` of the qubit that it shows.
+        qubits: Each read qubit once, sorted by the highest classical bit that shows it, so that
+            ascending indices have ascending keys.
+        bits: Pairs of a classical bit and the position in `qubits` of the qubit that it shows.
         n_bits: Number of classical bits; those in no pair stay 0.
         is_plain: Whether an index over `qubits` is the key: bit i shows qubits[i], and there are
             no other bits.
@@ -71,7 +76,7 @@ class MeasuredBits(NamedTuple):
 class Drawn(NamedTuple):
     """Shots, counted: `indices` ascend; `in_order` has one index per shot.
 
-    Unless the order was asked for, `in_order` may be sorted or None.
+    If shot order was not requested, `in_order` may be sorted or None.
     """
 
     indices: Integers
@@ -101,7 +106,7 @@ def arrays(
     outputs: Collection[str],
     max_outcomes: int = Limits().jobs.outcomes,
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Return the arrays of an outcome and its notes.
+    """Return the arrays of an `Outcome` and its notes.
 
     Args:
         state: The final state.
@@ -109,10 +114,11 @@ def arrays(
         shots: Number of shots.
         rng: Source of the randomness of shots.
         outputs: Requested outputs.
-        max_outcomes: If more are likely, probabilities are left out and shots are counted.
+        max_outcomes: If more outcomes than this have at least SMALLEST_PROBABILITY, shots are
+            counted instead and probabilities are left out.
 
     Raises:
-        CannotRun: The arrays would be larger than any outcome may be.
+        CannotRun: Keys or memory take more than a quarter of MAX_OUTCOME_BYTES.
     """
     ordered = MEMORY in outputs
     if PROBABILITIES not in outputs:
@@ -128,10 +134,12 @@ def arrays(
 
 
 def arrays_of(samples: Integers, reads: MeasuredBits, outputs: Collection[str]) -> dict[str, Array]:
-    """Return the arrays of an outcome from one index over all qubits for each shot, in order.
+    """Return the arrays of an `Outcome` from one index over all qubits per shot.
+
+    The samples must be in shot order if memory is requested.
 
     Raises:
-        CannotRun: The arrays would be larger than any outcome may be.
+        CannotRun: Keys or memory take more than a quarter of MAX_OUTCOME_BYTES.
     """
     return _arrays(_counted(_gather(samples, reads.qubits)), None, reads, outputs)
 
@@ -139,14 +147,20 @@ def arrays_of(samples: Integers, reads: MeasuredBits, outputs: Collection[str]) 
 def draw_shots(
     state: State, reads: MeasuredBits, shots: int, rng: Generator, ordered: bool = False
 ) -> Drawn:
-    """Draw shots from a state, as indices over the qubits that are read."""
+    """Draw shots from a state, as indices over the qubits that are read.
+
+    If `ordered`, `in_order` is in shot order.
+    """
     if state.n_qubits > SAMPLER_QUBITS:
         return _counted(samples(state, reads, shots, rng))
     return draw(exact(state, reads), shots, rng, ordered)
 
 
 def samples(state: State, reads: MeasuredBits, shots: int, rng: Generator) -> Integers:
-    """Draw one index over the qubits that are read for each shot, in any order."""
+    """Draw one index over the qubits that are read for each shot.
+
+    They are in shot order if the state has more than SAMPLER_QUBITS qubits; otherwise they ascend.
+    """
     if state.n_qubits > SAMPLER_QUBITS:
         return _gather(state.sample(shots, rng), reads.qubits)
     return search(_marginal(state.probabilities(), state.n_qubits, reads.qubits), shots, rng)
@@ -160,7 +174,10 @@ def exact(state: State, reads: MeasuredBits) -> Floats:
 
 
 def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
-    """Draw shots from probabilities that add up to 1."""
+    """Draw shots from probabilities that add up to 1.
+
+    If `ordered`, `in_order` is in shot order.
+    """
     if p.size > max(_MULTINOMIAL_SIZE, shots):
         found = search(p, shots, rng)
         return _counted(rng.permutation(found) if ordered else found)
@@ -202,7 +219,7 @@ def _nothing() -> Drawn:
 
 
 def _merge(drawn: Drawn, support: Integers) -> Drawn:
-    """Return the counts of all indices in `support`, which ascend, also of those never drawn."""
+    """Return the counts of all indices in `support` or drawn; those never drawn have 0."""
     indices = np.union1d(support, drawn.indices) if drawn.indices.size else support
     counts = np.zeros(indices.size, dtype=np.int64)
     counts[np.searchsorted(indices, drawn.indices)] = drawn.counts
@@ -247,18 +264,18 @@ def _arrays(
 
 
 def check_size(n_keys: int, n_bits: int, *, max_bytes: int = MAX_OUTCOME_BYTES) -> None:
-    """Refuse keys that take more than a quarter of an outcome.
+    """Refuse keys that take more than a quarter of `max_bytes`; other arrays need the rest.
 
     Args:
         n_keys: Number of keys.
         n_bits: Classical bits of a key.
-        max_bytes: Size of the largest outcome.
+        max_bytes: Limit on all arrays of an `Outcome` together.
 
     Raises:
-        CannotRun: So many keys of so many bits do not fit.
+        CannotRun: The keys take more than that.
     """
     if n_keys * key_width(n_bits) > max_bytes // 4:
-        text = f"{n_keys} outcomes of {n_bits} bits are more than an outcome may hold"
+        text = f"{n_keys} bit strings of {n_bits} bits are more than a result may hold"
         raise CannotRun("outcome_too_large", text)
 
 

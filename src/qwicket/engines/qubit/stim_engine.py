@@ -37,7 +37,7 @@ class StimEngine:
     Args:
         plan: The circuit.
         chunk_bytes: Size of the shots that are drawn at once, at one byte per bit and record.
-        max_outcome_bytes: Limit on the size of an outcome.
+        max_outcome_bytes: Limit on all arrays of an `Outcome` together; see `check_size`.
     """
 
     name: Final = "stim"

@@ -23,7 +23,7 @@ def support(plan: Stabilizers, n_bits: int, max_outcomes: int) -> list[int] | No
     Args:
         plan: A circuit of gates and then measurements, without noise.
         n_bits: Classical bits.
-        max_outcomes: Limit on distinct outcomes.
+        max_outcomes: Limit on possible outcomes; `max_listed` lowers it for long keys.
     """
     reference = stim.Circuit(plan.text).reference_sample()
     one = sum(1 << bit for bit, record in plan.record_of.items() if reference[record])

@@ -1,7 +1,7 @@
 """Counts outcomes of many branches, and builds the arrays of a result.
 
-Mid-circuit measurements divide the shots among branches. A key is the classical bits of one
-outcome, packed into bytes. The order of shots is drawn last, so it does not depend on branches.
+Mid-circuit measurements divide the shots among branches. A key is the value of the classical
+bits, packed little-endian. The order of shots is drawn last, so it does not depend on branches.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def arrays(
     n_bits: int,
     outputs: Collection[str],
 ) -> dict[str, Array]:
-    """Return the arrays of an outcome, except its memory.
+    """Return the arrays of an `Outcome`, except its memory.
 
     Args:
         counts: Shots by key; may be empty if only probabilities are wanted.
@@ -123,7 +123,7 @@ def arrays(
         outputs: Requested outputs.
 
     Raises:
-        CannotRun: The arrays would be larger than any outcome may be.
+        CannotRun: The keys take more than a quarter of MAX_OUTCOME_BYTES.
     """
     made = {}
     keys = sorted(counts.keys() | p.keys() if p else counts, key=_value)
@@ -156,7 +156,7 @@ def result_of(
         rng: Draws the order of the shots.
 
     Raises:
-        CannotRun: The arrays would be larger than any outcome may be.
+        CannotRun: Keys or memory take more than a quarter of MAX_OUTCOME_BYTES.
     """
     outputs = set(wanted)
     notes: tuple[str, ...] = ()
@@ -173,7 +173,7 @@ def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:
     """Return shots in random order.
 
     Raises:
-        CannotRun: The array would be larger than any outcome may be.
+        CannotRun: The memory takes more than a quarter of MAX_OUTCOME_BYTES.
     """
     sampling.check_size(counts.total(), n_bits)
     keys = sorted(counts, key=_value)

@@ -23,7 +23,7 @@ class Task(NamedTuple):
         seed: Equal seeds give equal random numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.
         engine: Name of the engine; empty for a suitable one.
-        max_outcomes: Limit on distinct outcomes.
+        max_outcomes: Limit on outcomes with exact probabilities; beyond it, shots are counted.
     """
 
     program: Program
@@ -36,7 +36,7 @@ class Task(NamedTuple):
 
 
 class EngineResult(NamedTuple):
-    """The arrays of an outcome and its notes."""
+    """The arrays of an `Outcome` and its notes."""
 
     arrays: dict[str, Array]
     notes: tuple[str, ...] = ()

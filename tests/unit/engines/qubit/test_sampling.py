@@ -274,6 +274,6 @@ def test_plain_keys_of_two_bytes() -> None:
 
 
 def test_more_bits_than_an_outcome_holds_cannot_run() -> None:
-    with pytest.raises(CannotRun, match="1000000 outcomes of 10000 bits") as caught:
+    with pytest.raises(CannotRun, match="1000000 bit strings of 10000 bits") as caught:
         drawn(Given([0.5, 0.5]), {9_999: 0}, 10_000, 1_000_000, ("memory",))
     assert caught.value.code == "outcome_too_large"

@@ -264,6 +264,6 @@ def test_more_than_an_outcome_holds_cannot_run(output: str) -> None:
     wide = qubit_math.measured(160, [Gate("h", (qubit,)) for qubit in range(160)])
     found = run(wide, 99, outputs=("counts",), max_outcome_bytes=max_bytes)
     assert sum(found.counts().values()) == 99
-    with pytest.raises(CannotRun, match="100 outcomes of 160 bits") as caught:
+    with pytest.raises(CannotRun, match="100 bit strings of 160 bits") as caught:
         run(wide, 100, outputs=(output,), max_outcome_bytes=max_bytes)
     assert caught.value.code == "outcome_too_large"

@@ -92,6 +92,6 @@ def test_more_than_an_outcome_holds_cannot_run() -> None:
         lambda: arrays(three, None, n_bits, ("counts",)),
         lambda: memory(three, n_bits, default_rng(1)),
     ):
-        with pytest.raises(CannotRun, match=f"3 outcomes of {n_bits} bits") as caught:
+        with pytest.raises(CannotRun, match=f"3 bit strings of {n_bits} bits") as caught:
             make()
         assert caught.value.code == "outcome_too_large"
