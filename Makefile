@@ -67,7 +67,7 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 # As root the data are on a disk of their own, which is filled.
 JOBS ?= 3000
 DATABASE ?= sqlite
-chaos: $(READY)  ## Clients of all dialects while everything breaks; JOBS=1000000 SEED=7 DATABASE=postgres
+chaos: $(READY)  ## Clients of nearly all dialects while everything breaks; JOBS=1000000 SEED=7 DATABASE=postgres
 	PYTHONPATH=tests $(BIN)/python -m chaos --jobs $(JOBS) --seed $(or $(SEED),1) --database $(DATABASE) \
 	  --report docs/reports/chaos.md
 

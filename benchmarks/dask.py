@@ -1,6 +1,6 @@
 """Jobs in a Dask cluster of two workers on this machine, over TLS, through a whole server.
 
-One job at a time; a backlog of tiny jobs, which travel in batches of 16; and the cancellation of a
+One job at a time; a backlog of tiny jobs, which travel in tasks of 16; and the cancellation of a
 job of 25 qubits, until its process is gone.
 """
 

@@ -1,7 +1,7 @@
 """How often a job starts within its forecast interval, in a simulated queue.
 
 The queue is a discrete-event simulation. Its rules are those of the server: fair share as in
-`store/sql/fair_share.sql`, priorities, batches of tiny jobs, the express slot and devices that go
+`store/sql/fair_share.sql`, priorities, tasks of tiny jobs, the express slot and devices that go
 off. The forecast is the server's own function, and sees only what the server sees at that time.
 
 Run times differ from their estimates by a bias of the device, which the forecast must learn from

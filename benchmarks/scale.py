@@ -84,7 +84,7 @@ async def _simulated_rate(number: int, live: Live, token: str) -> Figure:
         each.cancel()
     await asyncio.gather(*pilots, return_exceptions=True)
     return Figure(
-        f"{number} simulated pilots that compute nothing, batches of 16",
+        f"{number} simulated pilots that compute nothing, tasks of 16 jobs",
         DATABASE,
         f"{per_s:,.0f} jobs/s, {core_s / took_s:.0%} of a core",
         "",

@@ -30,7 +30,9 @@ MAX_ATTEMPTS: Final = 3
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FINAL: Final = frozenset(state.value for state in FINAL)
 _GIVEN_UP: Final = frozenset({JobState.DRAFT.value, JobState.CANCELLED.value})
-"""A draft that nobody uploads expires; some clients cancel it themselves."""
+"""States of a draft that nobody uploads: some clients cancel it themselves."""
+_EXPIRED: Final = "draft_expired"
+"""Error code of a draft that nobody uploaded in time; it has failed."""
 
 
 class Line(NamedTuple):
@@ -176,10 +178,12 @@ def _check_ends(
 ) -> None:
     """Check the last states. A client may give up a job whose program it could not upload."""
     for job in jobs.values():
-        figures[job.state] += 1
-        if job.state in _GIVEN_UP and job.id not in accepted:
+        is_given_up = job.state in _GIVEN_UP or job.error_code == _EXPIRED
+        if is_given_up and job.id not in accepted:
             figures["given up before its upload"] += 1
-        elif job.state not in _FINAL:
+            continue
+        figures[job.state] += 1
+        if job.state not in _FINAL:
             findings.append(Finding(STUCK, job.id, f"{job.state} after the end ({job.account})"))
         elif job.state == JobState.CANCELLED:
             findings.append(Finding(BAD_END, job.id, "cancelled, and nobody asked for it"))

@@ -165,13 +165,15 @@ def test_a_cancelled_job_is_found_because_nobody_cancels(story: Story) -> None:
     assert story.findings() == [(BAD_END, JOBS[1])]
 
 
-@pytest.mark.parametrize("state", ["draft", "cancelled"])
+@pytest.mark.parametrize(
+    ("state", "error_code"), [("draft", ""), ("cancelled", ""), ("failed", "draft_expired")]
+)
 def test_a_client_may_give_up_a_job_whose_program_it_could_not_upload(
-    story: Story, state: str
+    story: Story, state: str, error_code: str
 ) -> None:
     given_up = "019aa000-0000-7000-8000-000000070000"
-    story.stored[given_up] = Stored(given_up, "ibmq", "", state, 0, "", 1)
-    story.states[given_up] = ["", "draft"] + ["cancelled"] * (state == "cancelled")
+    story.stored[given_up] = Stored(given_up, "ibmq", "", state, 0, error_code, 1)
+    story.states[given_up] = ["", "draft"] + [state] * (state != "draft")
     story.results[given_up] = []
     assert story.findings() == []
     story.say("submit", 9, {"000": 20})

@@ -316,4 +316,4 @@ class Directive(StrEnum):
     STOP = "stop"
     """The user has cancelled it: release it, or finish it if that is faster."""
     LOST = "lost"
-    """The lease is not the newest, so its result would be refused."""
+    """The lease is no longer valid, so its result would be refused."""

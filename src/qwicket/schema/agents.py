@@ -185,8 +185,8 @@ class DirectivesBody(ResponseBody, frozen=True, kw_only=True):
     """Directives to an agent about the leases that it holds.
 
     Attributes:
-        directives: By id of the job: `go on`, `stop` if the job was cancelled, or `lost` if the
-            lease is not the newest.
+        directives: By id of the job: `go on`, `stop` if the job was cancelled, or `lost` if its
+            lease is no longer valid.
         renew_s: Time in seconds within which the agent must send its next request.
     """
 

@@ -163,7 +163,7 @@ class DirectiveBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         id: Id of the job.
         fence: Fencing token of the lease.
-        directive: `stop` if the job was cancelled, `lost` if the lease is not the newest.
+        directive: `stop` if the job was cancelled, `lost` if its lease is no longer valid.
     """
 
     id: str
@@ -193,7 +193,7 @@ class PilotReportedBody(ResponseBody, frozen=True, kw_only=True):
     """States of jobs after a report of their pilot, and jobs to run next.
 
     Attributes:
-        states: State by id of the job; null where the lease was not the newest.
+        states: State by id of the job; null where the lease was no longer valid.
         tasks: Tasks, as for a pull.
     """
 

@@ -99,7 +99,7 @@ class Database(Protocol):
         """Write without a flush, for threads without an event loop."""
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
-        """Run a quick look-up by key."""
+        """Run a quick look-up, mostly by key."""
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
         """Read a list or a large value in a thread, as one snapshot and with a deadline."""

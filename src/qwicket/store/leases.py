@@ -42,7 +42,7 @@ MAX_ATTEMPTS: Final = 3
 """Counted attempts after which a job fails."""
 
 _TINY_S: Final = 0.005
-"""Longest estimate of a tiny job. Tiny jobs are claimed in batches: sending one takes as long."""
+"""Longest estimate of a tiny job. Several share a task, because sending one takes as long."""
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
@@ -51,10 +51,10 @@ _EXPRESS_CANDIDATES: Final = 100
 """Jobs read for one express claim: others may take the first ones or alone serve their devices."""
 
 _BATCH_S: Final = 0.02
-"""Total estimate at which a batch is full, because its first result waits for the last."""
+"""Total estimate at which a task is full, because its first result waits for the last."""
 
 _BATCH_OPERATIONS: Final = 100_000
-"""Operations at which a batch is full, because one message sends all its circuits to a worker."""
+"""Operations at which a task is full, because one message sends all its circuits to a worker."""
 
 _NO_LIMIT: Final = Capacity()
 
@@ -74,7 +74,7 @@ class Claim(NamedTuple):
     """Result of a claim.
 
     Attributes:
-        taken: Jobs of one batch, each with its lease.
+        taken: Jobs of one task, each with its lease.
         is_last: Whether another claim would be useless: nothing was claimed, or no more jobs wait
             for the device. An express claim that finds a job does not look for more: False.
     """

@@ -88,7 +88,7 @@ def write_unflushed(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P
 
 
 def read(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
-    """Declare a quick look-up by key."""
+    """Declare a quick look-up, mostly by key."""
     return Operation(function, lambda database, operation: database.read(operation))
 
 

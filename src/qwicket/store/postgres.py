@@ -69,7 +69,7 @@ _WRITE_LOCK: Final = 0x71776B74
 """Number of the advisory lock: "qwkt" in ASCII."""
 _TAKE_WRITE_LOCK: Final = b"select qwicket_begin_write(%d)" % _WRITE_LOCK
 _READERS: Final = 4
-"""Threads for reads by key, and as many for lists: slow lists must not delay sign-ins."""
+"""Threads for quick look-ups, and as many for lists: slow lists must not delay sign-ins."""
 _POOL_WAIT_S: Final = 2.0
 """Time for which a read waits for a connection of the pool."""
 _POOL_RETRY_S: Final = 1.0

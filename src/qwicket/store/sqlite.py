@@ -1,7 +1,7 @@
 """SQLite: one file, one writer that commits in batches, and concurrent readers.
 
-Look-ups by key run on the event loop, as they take microseconds. Lists run in two threads with a
-deadline.
+Quick look-ups, mostly by key, run on the event loop, as they take microseconds. Lists and large
+values are read in two threads, with a deadline.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ _agent_name: Final = msgspec.json.Decoder(schema.agents.AgentName)
 
 
 def announcement(text: bytes, limits: Limits) -> AnnounceBody:
-    """Return the announcement of a lab's device.
+    """Decode the announcement of a lab's device.
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
@@ -100,7 +100,7 @@ def announcement(text: bytes, limits: Limits) -> AnnounceBody:
 
 
 def calibration(text: bytes, limits: Limits) -> Calibration:
-    """Return a calibration.
+    """Decode a calibration.
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
@@ -152,8 +152,8 @@ def read_parts(
     """Return the reported parts of a job, or its failure.
 
     Raises:
-        InvalidRequest: There are both parts and an error, or neither; or a part has both an outcome
-            and an error, or neither.
+        InvalidRequest: There are both parts and an error, or neither; or a part is neither an
+            outcome with its sha256 nor an error alone.
         LimitExceeded: There are too many parts.
     """
     if (parts is None) == (error is None):
@@ -230,7 +230,7 @@ def claimed_body(
         outputs=claimed.options.outputs,
         circuits=full_program.circuits,
         attempts=claimed.assignment.attempts,
-        outcome_bytes=limits.bodies.outcome_bytes,
+        outcome_bytes=limits.bodies.outcome_bytes,  # limit on the body of a report
     )
 
 

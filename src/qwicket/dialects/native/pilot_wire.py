@@ -1,4 +1,4 @@
-"""Conversion between the JSON of the routes for pilots (`schema.pilots`) and objects of the model.
+"""Conversion between JSON of the routes for pilots (`schema.pilots`) and objects of the gateway.
 
 A pilot is a worker on another machine.
 """
@@ -30,7 +30,7 @@ _REPORT_DECODER: Final = msgspec.json.Decoder(schema.pilots.PilotReportBody)
 
 
 def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
-    """Return the request of a pilot for jobs.
+    """Decode a pilot's request for jobs, and check its number of leases.
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
@@ -42,7 +42,7 @@ def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
 
 
 def report(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
-    """Return the results that a pilot reports.
+    """Decode a pilot's report: results of jobs, and jobs that it gives back.
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
@@ -64,7 +64,7 @@ def _check_count(number: int, field: str, limits: Limits) -> None:
 
 
 def offer(body: schema.pilots.OfferBody) -> PilotOffer:
-    """Return what a pilot offers: slots, memory, time and devices."""
+    """Return what a pilot can take."""
     seconds = inf if body.seconds_left is None else body.seconds_left
     return PilotOffer(
         version=body.version,
@@ -87,8 +87,8 @@ def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[L
     """Return reported results with their leases.
 
     Raises:
-        InvalidRequest: A result has both parts and an error, or neither; or a part has both an
-            outcome and an error, or neither.
+        InvalidRequest: A result has both parts and an error, or neither; or a part is neither an
+            outcome with its sha256 nor an error alone.
         LimitExceeded: A result has too many parts.
     """
     return [(_lease(each), _result(each, limits)) for each in body.results]
@@ -114,7 +114,10 @@ def _lease(
 
 
 def pull_response(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
-    """Return the response to a request for jobs; the next is due within `pull_s` seconds."""
+    """Return tasks to run, directives about jobs that the pilot holds, and limits.
+
+    A directive is `stop` or `lost`. The pilot's next request is due within `pull_s` seconds.
+    """
     return schema.pilots.PulledBody(
         tasks=_tasks(pulled.tasks),
         directives=tuple(
@@ -123,7 +126,7 @@ def pull_response(pulled: PulledTasks, pull_s: float, limits: Limits) -> schema.
         ),
         pull_s=pull_s,
         run_time_s=limits.jobs.run_time_s,
-        result_bytes=limits.bodies.outcome_bytes,
+        result_bytes=limits.bodies.outcome_bytes,  # limit on the body of a report
     )
 
 
@@ -133,7 +136,10 @@ def report_response(reports: Reports) -> schema.pilots.PilotReportedBody:
 
 
 def circuits_bytes(tasks: Sequence[Sequence[TaskJob]]) -> int:
-    """Return the size in bytes of the circuits of all tasks."""
+    """Return the size in bytes of the circuits of all tasks.
+
+    Large responses are encoded in a thread.
+    """
     return sum(len(each.assignment.circuits) for task in tasks for each in task)
 
 

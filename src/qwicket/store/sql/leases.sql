@@ -4,7 +4,8 @@
 -- Claims a job of the project with the least usage: the oldest one of the highest priority. Only jobs
 -- count that fit into the memory and time of the runner and that no reservation keeps from starting.
 -- The condition {may_start:share} changes no result: it skips projects none of whose jobs may start.
--- Claims nothing while the device is off, or, for a batch, if that job is not tiny or ran before.
+-- Claims nothing while the device is off, or if only a tiny job is wanted, and that job is not tiny
+-- or ran before.
 -- The project is found first, by index share_next, and then its job, by index job_to_claim: a join
 -- would sort all waiting jobs. Also returns whether the job ran before and so has a lease; without
 -- the cast of the returned id SQLite would not use the index of `lease`.
