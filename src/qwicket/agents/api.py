@@ -56,7 +56,7 @@ class Lease:
 
     Attributes:
         job: Id of the job.
-        fence: Fencing token, which only rises.
+        fence: Fencing token: higher than in the job's earlier leases.
         nonce: Random text that proves the right.
         max_bytes: Size limit in bytes of the request that delivers the result; None if unknown.
     """

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def backup(file: Path | None, check: bool, location: options.DataLocation) -> None:
     """Copy the embedded database into FILE, which must not exist yet.
 
-    Servers may run, and do not wait. FILE is checked before it appears under its name. Only you can
-    read it: it contains signing keys and hashes of passwords. It does not contain aws-master-keys.
+    Servers may run, and are not delayed. FILE is checked before it appears under its name. Only you
+    can read it: it contains signing keys and hashes of passwords, but not aws-master-keys.
 
     With --database-url the command prints a pg_dump command instead, without the password.
     """

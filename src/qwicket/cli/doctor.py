@@ -36,7 +36,7 @@ def doctor(
     the server in QWICKET_URL with QWICKET_TOKEN.
 
     --deep reads every job and result, which takes about 10 s for a million small jobs. Servers may
-    run, and do not wait.
+    run, and are not delayed.
 
     Problems are marked ✗ and make the exit status 1; warnings are marked !. The command changes
     nothing and prints no secrets.

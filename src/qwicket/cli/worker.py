@@ -1,4 +1,4 @@
-"""`qwicket worker`: run the jobs of built-in devices on another machine."""
+"""`qwicket worker`: run the jobs of simulated devices on another machine."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def worker(
     idle_s: float | None,
     insecure: bool,
 ) -> None:
-    """Run the jobs of a server's built-in devices on this machine.
+    """Run the jobs of a server's simulated devices on this machine.
 
     The worker connects to the server and needs no open port. An administrator creates its token:
     `qwicket token create --user admin --scope compute:serve`.

@@ -1,4 +1,4 @@
-"""Operations for pilots: workers on other machines that run the jobs of built-in devices.
+"""Operations for pilots: workers on other machines that run the jobs of simulated devices.
 
 A pilot's token reads every user's programs, so only administrators can create it. Results of pilots
 are checked before they are stored.

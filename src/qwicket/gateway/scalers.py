@@ -55,7 +55,7 @@ class Scalers:
         self._now_ms = now_ms
 
     async def demand(self, actor: Actor, name: str, group: str, memory_bytes: int | None) -> Demand:
-        """Return the work that waits for built-in devices.
+        """Return the work that waits for simulated devices.
 
         The scaler counts as alive for the lease time. The first scaler of a group is active;
         another becomes active when that one leaves or dies.

@@ -42,7 +42,7 @@ class Scope(StrEnum):
     DEVICES_SERVE = "devices:serve"
     """Serve a device as a lab's agent: announce it, claim its jobs, report results."""
     COMPUTE_SERVE = "compute:serve"
-    """Run the jobs of built-in devices on another machine (`qwicket worker`): read the programs of
+    """Run the jobs of simulated devices on another machine (`qwicket worker`): read the programs of
     all users, report results. Only accounts of the role `admin` may have it."""
     TOKENS_WRITE = "tokens:write"
     """Create tokens with at most the rights of this one, and revoke tokens of the account."""

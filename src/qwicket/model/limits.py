@@ -222,7 +222,7 @@ class PhotonicLimits(msgspec.Struct, frozen=True, array_like=True):
     squeezing: float = 2.5
     """Squeezing parameter |r| of one gate."""
     displacement: float = 20.0
-    """Magnitude of the amplitude of one displacement; 20 is 400 photons."""
+    """Magnitude of the amplitude of one displacement or prepared mode; 20 is 400 photons."""
     counted_modes: int = 20
     """Modes whose photons are counted, unless their state is classical."""
     counted_shots: int = 100_000

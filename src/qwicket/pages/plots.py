@@ -1,6 +1,6 @@
-"""Geometry of the plots: histograms of results, and maps of calibrations. Templates draw them.
+"""Geometry of the plots: histograms of results and of use per day, and maps of calibrations.
 
-Lengths are in units of the SVG.
+Templates draw them. Lengths are in units of the SVG.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _CHAR: Final = 8
 """Width of a character of a label."""
 _MAX_LABEL_CHARS: Final = 18
 MAX_MAP_QUBITS: Final = 160
+"""Qubits of a map; those with higher numbers are not drawn."""
 _MAX_MARKS: Final = 400
 """Qubits and pairs of a map together, so that its page stays small."""
 _ROUNDS: Final = 60
@@ -31,7 +32,11 @@ _ROUNDS: Final = 60
 
 
 class Bar(NamedTuple):
-    """A bar of a histogram. Heights are from the bottom; `other` is the value of another job."""
+    """A bar of a histogram.
+
+    `x` and `width` are of the bar's slot, in which the bar is drawn with space on both sides.
+    Heights are from the bottom. `other` is the value of another job.
+    """
 
     label: str
     value: float
@@ -50,7 +55,11 @@ class Tick(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A histogram. `width` includes the space `left` of the bars, `height` not the one `below`."""
+    """A histogram.
+
+    `left` is the space left of the bars, included in `width`; `below` is the space for labels, not
+    included in `height`.
+    """
 
     width: int
     height: int
@@ -61,6 +70,7 @@ class Plot(NamedTuple):
 
 
 NOTHING: Final = Plot(0, 0, 0, ())
+"""A histogram without bars, of which nothing is drawn."""
 
 
 def histogram(
@@ -111,7 +121,10 @@ def _steps(top: float) -> list[float]:
 
 
 def _decades(least: float, top: float) -> list[float]:
-    """Return up to eight powers of ten between two values; the values if there is at most one."""
+    """Return up to eight powers of ten between two values.
+
+    If at most one power lies between them, return the two values themselves.
+    """
     if top <= 0:
         return []
     low, high = ceil(log10(least)), floor(log10(top))
@@ -128,7 +141,7 @@ def short(label: str) -> str:
 
 
 class MapQubit(NamedTuple):
-    """A qubit of a map. `shade` is from 0, the best, to 1."""
+    """A qubit of a map. `shade` is from 0 (best of those drawn) to 1 (worst); all 0 if equal."""
 
     number: int
     x: float
@@ -139,7 +152,10 @@ class MapQubit(NamedTuple):
 
 
 class MapPair(NamedTuple):
-    """A pair of a map, with the error of its gate. `shade` is from 0, the best, to 1."""
+    """A pair of a map, with the error of its gate.
+
+    `shade` is from 0 (best of those drawn) to 1 (worst); all 0 if equal.
+    """
 
     a: int
     b: int
@@ -152,7 +168,11 @@ class MapPair(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A map of qubits and pairs, `size` wide and high. `n_pairs` counts omitted pairs, too."""
+    """A map of qubits and pairs, `size` wide and high.
+
+    `n_pairs` counts the connected pairs, also those that are not drawn. If all pairs are connected,
+    only those with figures of their own are drawn and counted.
+    """
 
     size: float
     qubits: tuple[MapQubit, ...]
@@ -179,12 +199,9 @@ def calibration_map(calibrated: Calibrated, n_qubits: int, figure: str) -> Map:
     ]
     shades = _shades(worse)
     own = {tuple(sorted(each.qubits)): each.error for each in body.pairs}
-    drawn = connected if connected is not None else tuple(own)
-    pairs = [
-        (a, b, own.get(tuple(sorted((a, b))), body.two_qubit.error))
-        for a, b in drawn[: _MAX_MARKS - n_qubits]
-        if max(a, b) < n_qubits
-    ]
+    all_pairs = connected if connected is not None else tuple(own)
+    drawn = [(a, b) for a, b in all_pairs if max(a, b) < n_qubits][: _MAX_MARKS - n_qubits]
+    pairs = [(a, b, own.get(tuple(sorted((a, b))), body.two_qubit.error)) for a, b in drawn]
     pair_shades = _shades([error for _, _, error in pairs])
     return Map(
         400.0,
@@ -202,7 +219,7 @@ def calibration_map(calibrated: Calibrated, n_qubits: int, figure: str) -> Map:
             MapPair(a, b, *places[a], *places[b], error, shade)
             for (a, b, error), shade in zip(pairs, pair_shades, strict=True)
         ),
-        len(drawn),
+        len(all_pairs),
     )
 
 
@@ -229,9 +246,11 @@ def _shades(values: Sequence[float]) -> list[float]:
 def _places(
     n_qubits: int, connected: tuple[tuple[int, int], ...] | None
 ) -> tuple[tuple[float, float], ...]:
-    """Return places in a square of 400: a circle, or by stress majorization of the connections.
+    """Return places in a square of 400.
 
-    Gansner, Koren and North, Graph drawing by stress majorization (2004), equation 8.
+    They are on a circle if all pairs are connected (None) or there are under three qubits;
+    otherwise they come from stress majorization of the connections (Gansner, Koren and North, Graph
+    drawing by stress majorization, 2004, equation 8).
     """
     turn = 2 * pi / max(1, n_qubits)
     circle = [(cos(turn * k - pi / 2), sin(turn * k - pi / 2)) for k in range(n_qubits)]
@@ -255,7 +274,8 @@ def _initial_places(
     """Return the places before the first iteration, from the distances along two axes.
 
     The first axis joins two distant qubits, `left` and `right`; the second joins `up`, the farthest
-    from that axis, and `down`. A little of a circle parts qubits that would be at the same place.
+    from that axis, and `down`. A small circle is added, so that no two qubits start at the same
+    place.
     """
     numbers = range(len(distances))
     left = max(numbers, key=lambda k: distances[0][k])
@@ -265,7 +285,9 @@ def _initial_places(
     def from_axis(k: int) -> float:
         return distances[left][k] + distances[right][k] - far
 
+    # Of equally far ones, the one nearest the middle of the axis.
     up = max(numbers, key=lambda k: (from_axis(k), -abs(distances[left][k] - far / 2)))
+    # Far from `up`, and about as far from `left` as from `right`.
     down = max(
         numbers, key=lambda k: distances[up][k] - abs(distances[left][k] - distances[right][k])
     )
@@ -295,6 +317,11 @@ def _distances(near: Sequence[Sequence[int]], start: int) -> list[float]:
 def _moved(
     k: int, places: Sequence[tuple[float, float]], distances: Sequence[float]
 ) -> tuple[float, float]:
+    """Return the new place of qubit k: the mean of where each other qubit wants it.
+
+    Qubit j wants it at `distances[j]` along the present line; weights are 1/distance². All qubits
+    move at once, from the old places.
+    """
     x, y = places[k]
     total = sum_x = sum_y = 0.0
     for j, (other_x, other_y) in enumerate(places):

@@ -1,4 +1,4 @@
-"""A pilot: a worker on another machine that runs the jobs of a server's built-in devices.
+"""A pilot: a worker on another machine that runs the jobs of a server's simulated devices.
 
 It connects to the server over HTTP and needs no open port. It runs jobs in the same processes, with
 the same limits, as the server's own workers.

@@ -96,7 +96,7 @@ class _Task:
 
 
 class Pilot:
-    """Serves built-in devices of one server.
+    """Serves simulated devices of one server.
 
     Args:
         api: The server.

@@ -1,4 +1,4 @@
-"""Scheduling for pilots: workers on other machines, which pull the jobs of built-in devices.
+"""Scheduling for pilots: workers on other machines, which pull the jobs of simulated devices.
 
 A pilot keeps one pull open: a long poll that returns jobs to run and directives about those it
 holds, and counts as its heartbeat. The pilot sends results in other requests, whose responses also

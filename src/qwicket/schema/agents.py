@@ -28,7 +28,7 @@ class HeldLeaseBody(
 
     Attributes:
         id: Id of the job.
-        fence: Fencing token of the lease: a number that only rises.
+        fence: Fencing token of the lease: higher than in the job's earlier leases.
         nonce: Random text of the lease.
         done: Progress of the job, from 0 to 1.
         text: Progress in words.
@@ -138,7 +138,7 @@ class LeaseBody(ResponseBody, RedactedRepr, frozen=True, kw_only=True):
 
     Attributes:
         id: Id of the job.
-        fence: Fencing token: a number that only rises.
+        fence: Fencing token: higher than in the job's earlier leases.
         nonce: Random text.
     """
 

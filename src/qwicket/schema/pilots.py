@@ -1,4 +1,4 @@
-"""Bodies of the API for pilots: workers on other machines that run the jobs of built-in devices.
+"""Bodies of the API for pilots: workers on other machines that run the jobs of simulated devices.
 
 Scalers are the processes that start pilots.
 """

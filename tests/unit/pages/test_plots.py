@@ -10,7 +10,7 @@ import pytest
 
 from qwicket import devices
 from qwicket.circuits.calibrations import Calibrated, Calibration, GateFigures, QubitFigures
-from qwicket.pages.plots import calibration_map, histogram, short
+from qwicket.pages.plots import MAX_MAP_QUBITS, calibration_map, histogram, short
 
 PLAIN = QubitFigures(t1_s=1e-4, t2_s=1e-4, one_for_zero=0.01, zero_for_one=0.03)
 
@@ -82,6 +82,13 @@ def test_a_long_label_keeps_both_ends() -> None:
 def test_a_worse_qubit_is_darker(shown: str, worst: int) -> None:
     found = calibration_map(calibrated(None), 3, shown)
     assert [each.number for each in found.qubits if each.shade == 1.0] == [worst]
+
+
+def test_connections_of_qubits_that_are_not_drawn_take_no_places() -> None:
+    beyond = tuple(pairwise(range(MAX_MAP_QUBITS, MAX_MAP_QUBITS + 300)))
+    found = calibration_map(calibrated((*beyond, (0, 1), (1, 2))), MAX_MAP_QUBITS + 300, "t1")
+    assert [(each.a, each.b) for each in found.pairs] == [(0, 1), (1, 2)]
+    assert found.n_pairs == len(beyond) + 2
 
 
 Line = tuple[float, float, float, float]

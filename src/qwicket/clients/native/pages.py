@@ -1,4 +1,4 @@
-"""HTML tables for notebooks. All values are escaped."""
+"""HTML tables for notebooks. All texts are escaped."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _MAX_CHARS: Final = 300
+"""Characters of a value; longer ones are cut."""
 
 
 def table(rows: Iterable[tuple[str, Any]]) -> str:
-    """Return a table of names and values, without the empty values."""
+    """Return a table with one row per name; rows whose value is None or empty are left out."""
     shown = ((name, _text(value)) for name, value in rows)
     lines = [
         f"<tr><th style='text-align:left'>{escape(name)}</th>"
@@ -25,17 +26,21 @@ def table(rows: Iterable[tuple[str, Any]]) -> str:
 
 def grid(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table with headings."""
-    first = "".join(f"<th style='text-align:left'>{escape(head)}</th>" for head in headings)
+    header = "".join(f"<th style='text-align:left'>{escape(head)}</th>" for head in headings)
     lines = [
         "".join(f"<td style='text-align:left'>{_text(cell)}</td>" for cell in cells)
         for cells in rows
     ]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><tr>{first}</tr>{body}</table>"
+    return f"<table><tr>{header}</tr>{body}</table>"
 
 
 def bars(rows: Sequence[tuple[str, float]], left_out: int) -> str:
-    """Return a bar chart; the longest bar fills its column."""
+    """Return a bar chart of labels and heights.
+
+    Its last line has the number of outcomes that are not shown, `left_out`, if there are any.
+    """
+    # 1 if there are no rows or all heights are 0.
     maximum = max((height for _, height in rows), default=1) or 1
     lines = [
         f"<tr><td style='text-align:left'><code>{escape(label)}</code></td>"

@@ -53,8 +53,12 @@ def highest(
 
 
 def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
-    """Return a bar chart as text."""
+    """Return a bar chart of labels and heights as text.
+
+    Its last line has the number of outcomes that are not shown, `left_out`, if there are any.
+    """
     rows = list(rows)
+    # 1 if there are no rows or all heights are 0.
     maximum = max((height for _, height in rows), default=1) or 1
     label_width = max((len(label) for label, _ in rows), default=0)
     lines = [

@@ -1,4 +1,4 @@
-"""Runs one photonic circuit: Gaussian states and measurements first, photon counts at the end.
+"""Runs one photonic circuit: photons are counted at the end, all else is in program order.
 
 Nothing acts on a mode after its measurement, so counting photons last changes no distribution.
 """
@@ -32,8 +32,8 @@ from qwicket.model.limits import PhotonicLimits
 NAME: Final = "gaussian"
 
 Samples = NDArray[np.int64] | Real | Complex
-_MAX_FED: Final = 1e6
-"""Largest |α| of a displacement by measured values, in any shot.
+_MAX_FEED_FORWARD: Final = 1e6
+"""Largest |α| of a displacement that depends on measured values (feed-forward), in any shot.
 
 The limit `displacement` bounds all others.
 """
@@ -46,6 +46,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
     rng = default_rng(SeedSequence(options.seed, spawn_key=(part,)))
     samples = sample(circuit, options.shots, rng, options.photonic or PhotonicLimits())
     if circuit.n_bins:
+        # Time-domain programs measure mode t in bin t: shots × 1 spatial mode × bins.
         samples = samples.reshape(options.shots, 1, circuit.n_bins)
     dtype = _DTYPES[samples.dtype.kind]
     packed = Array(dtype, samples.shape, samples.astype(dtype).tobytes())
@@ -63,11 +64,12 @@ def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: Photoni
     """Draw all shots of a circuit.
 
     Returns:
-        Shots × measured modes in ascending order: complex128 with heterodyne measurements, else
-        float64 with homodyne ones, else int64.
+        Shots × measured modes in ascending order: complex128 if any mode is measured by
+        heterodyne, else float64 if any by homodyne, else int64 (photon counts).
 
     Raises:
-        CannotRun: A bound is exceeded, or a matrix is not what its operation needs.
+        CannotRun: A bound is exceeded, a matrix is not what its operation needs, the value of a
+            formula is not a finite real number, or an operation is unknown.
     """
     machine = _Simulation(circuit.n_modes, shots, rng, bounds)
     for op in circuit.ops:
@@ -96,6 +98,7 @@ class _Simulation:
         if gate.name in ("Dgate", "Xgate", "Zgate"):
             self._displace(gate)
             return
+        # Only the displacements above may have formulas; the filter is for the type checker.
         params = [float(each) for each in gate.params if not isinstance(each, Formula)]
         state, modes = self._state, gate.modes
         matrix = symplectic(gate.name, params, len(modes), self._bounds.squeezing)
@@ -125,6 +128,7 @@ class _Simulation:
             state = self._state.reduced(modes)
             counts = counting.draw(*state, self._shots, self._rng, self._bounds)
             for mode, column in zip(modes, counts.T, strict=True):
+                # Thresholds have no dark counts.
                 is_threshold, dark = self._counted[mode]
                 noise = self._rng.poisson(dark, self._shots) if dark else 0
                 self._found[mode] = np.minimum(column, 1) if is_threshold else column + noise
@@ -139,10 +143,10 @@ class _Simulation:
                 by = first / 2 + 0j
             case _:
                 by = 0.5j * first
-        is_fed = any(isinstance(each, Formula) for each in gate.params)
+        is_feed_forward = any(isinstance(each, Formula) for each in gate.params)
         size = float(np.abs(by).max())
-        if is_fed:
-            _check_displacement(size, _MAX_FED, "the most by measured values")
+        if is_feed_forward:
+            _check_displacement(size, _MAX_FEED_FORWARD, "the most by measured values")
         else:
             _check_displacement(size, self._bounds.displacement)
         self._state.displace(gate.modes[0], by)
@@ -156,10 +160,16 @@ class _Simulation:
 def _preparation(
     name: str, params: list[float], n_modes: int, bounds: PhotonicLimits
 ) -> tuple[Real, Real]:
-    """Return covariances and means of a state that an operation sets."""
+    """Return covariances and means of the state in which a preparation puts its modes.
+
+    They are of (x…, p…), ħ = 2. `Gaussian` has the covariances by rows, then the means.
+    """
     size = 2 * n_modes
     if name == "Gaussian":
-        return np.array(params[: size * size]).reshape(size, size), np.array(params[size * size :])
+        means = np.array(params[size * size :])
+        amplitudes = np.hypot(means[:n_modes], means[n_modes:]) / 2
+        _check_displacement(float(amplitudes.max()), bounds.displacement)
+        return np.array(params[: size * size]).reshape(size, size), means
     cov, means = np.eye(size), np.zeros(size)
     match name:
         case "Thermal":

@@ -6,7 +6,7 @@ Names and conventions are those of Strawberry Fields, with ħ = 2 and angles in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import asinh, pi
+from math import asinh, hypot, pi
 from typing import Final, NamedTuple
 
 from qwicket.circuits.photonic import Formula, Gate, Kind, Measure, Op, Parameter
@@ -108,7 +108,7 @@ _DISPLACES: Final[Mapping[str, tuple[int, float]]] = {
 }
 """Position of the argument that displaces, and the displacement |α| for each unit of it.
 
-With ħ = 2 a shift of x or p by 1 is a displacement by 1/2.
+With ħ = 2 a shift of x or p by 1 is a displacement by 1/2. `Gaussian` displaces by its means.
 """
 
 _NOT_NEGATIVE: Final = frozenset({"nbar", "T", "dark_counts"})
@@ -160,15 +160,30 @@ def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
     Raises:
         LimitExceeded: The gate squeezes or displaces too much; the detail names the limit.
     """
-    for which, limit, strength in (
-        ("squeezing", limits.photonic.squeezing, _SQUEEZES),
-        ("displacement", limits.photonic.displacement, _DISPLACES),
+    photonic = limits.photonic
+    for which, limit, by in (
+        ("squeezing", photonic.squeezing, _strength(gate, _SQUEEZES)),
+        ("displacement", photonic.displacement, _displacement(gate)),
     ):
-        place, factor = strength.get(gate.name, (0, 0.0))
-        if factor and isinstance(size := gate.params[place], float):
-            by = asinh(abs(size) / 2) if gate.name in _SHEARS else abs(size) * factor
-            if by > limit:
-                raise line.limit_error(f"{gate.name}: {which} by {by:g} is too much", limit, which)
+        if by > limit:
+            raise line.limit_error(f"{gate.name}: {which} by {by:g} is too much", limit, which)
+
+
+def _strength(gate: Gate, strengths: Mapping[str, tuple[int, float]]) -> float:
+    """Return by how much a gate squeezes or displaces; 0 if measured values decide it."""
+    place, factor = strengths.get(gate.name, (0, 0.0))
+    size = gate.params[place] if factor else 0.0
+    if isinstance(size, Formula):
+        return 0.0
+    return asinh(abs(size) / 2) if gate.name in _SHEARS else abs(size) * factor
+
+
+def _displacement(gate: Gate) -> float:
+    if gate.name != "Gaussian":
+        return _strength(gate, _DISPLACES)
+    n = len(gate.modes)
+    means = [each for each in gate.params[-2 * n :] if not isinstance(each, Formula)]
+    return max([hypot(x, p) / 2 for x, p in zip(means[:n], means[n:], strict=True)])
 
 
 def _measurement(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments) -> Measure:

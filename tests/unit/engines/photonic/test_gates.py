@@ -165,6 +165,10 @@ def test_a_preparation_parts_its_mode_from_all_others() -> None:
         (Gate("Gaussian", (0,), (0.5, 0.0, 0.0, 0.5, 0.0, 0.0)), "not a state's covariance"),
         (Gate("Gaussian", (0,), (0.0, 0.0, 0.0, 1e6, 0.0, 0.0)), "not a state's covariance"),
         (Gate("Gaussian", (0,), (1.0, 0.0, 0.5, 1e6, 0.0, 0.0)), "not a state's covariance"),
+        (
+            Gate("Gaussian", (0,), (1.0, 0.0, 0.0, 1.0, 9.0, -40.0)),
+            "the limit 'displacement' is 20",
+        ),
         (Gate("Thermal", (0,), (1e10,)), "the engine takes at most"),
         (Gate("Warp", (0,)), "no engine here knows the operation 'Warp'"),
     ],

@@ -215,6 +215,15 @@ def test_means_of_a_gaussian_are_zero_unless_given() -> None:
         assert ops(f"{vacuum}Gaussian({text}) | 0") == (Gate("Gaussian", (0,), cov + means),)
 
 
+def test_means_of_a_gaussian_are_limited_as_displacements() -> None:
+    vacuum = "float array V =\n    1, 0, 0, 0\n    0, 1, 0, 0\n    0, 0, 1, 0\n    0, 0, 0, 1\n"
+    # The amplitude of a mode is half the length of its (x, p); r is (x0, x1, p0, p1).
+    program(f"{vacuum}Gaussian(V, [24, 32, 32, 24]) | [0, 1]\nMeasureFock() | [0, 1]")
+    wanted = "^line 6: Gaussian: displacement by 20.5 is too much; the limit 'displacement' is 20"
+    with pytest.raises(LimitExceeded, match=wanted):
+        program(f"{vacuum}Gaussian(V, [0, 9, 0, -40]) | [0, 1]\nMeasureFock() | [0, 1]")
+
+
 def test_a_mode_is_measured_once_and_for_good() -> None:
     assert refusal("MeasureX | 0\nRgate(1) | 0") == "line 2: mode 0 was measured before"
 
