@@ -249,9 +249,9 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"target": 5}, "target", "^target must be a text, not 5.$"),
     ({"target": "t" * 4_000}, "target", "no device"),
     ({"target": "X8_01", "circuit": pair()}, "target", 'for "simulon_gaussian", the job for'),
-    ({"language": "openqasm:2"}, "language", "blackbird:1.0"),
-    ({"language": ""}, "language", "blackbird:1.0"),
-    ({"language": "blackbird:1.0\n"}, "language", "blackbird:1.0"),
+    ({"language": "openqasm:2"}, "language", r"blackbird:1 or blackbird:1\.N, not"),
+    ({"language": ""}, "language", r"blackbird:1 or blackbird:1\.N, not"),
+    ({"language": "blackbird:1.0\n"}, "language", r"blackbird:1 or blackbird:1\.N, not"),
     ({"name": "n" * 256}, "name", "limit name_chars"),
     ({"name": 5}, "name", "^name must be a text, not 5.$"),
 ]

@@ -19,10 +19,10 @@ class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
 
     Attributes:
         name: Without its controls: `x` is the name of a `cx`, whose `label` is `cx`.
-        targets: Qubits that it changes.
+        targets: Qubits that it acts on.
         parameters: Angles in radians; of a `unitary` the entries of its matrix.
         controls: Qubits that control it.
-        terms: Pauli strings of a `pauliexp`; else empty.
+        terms: Pauli strings of a `pauliexp`; else empty. Rightmost letters act on `targets[0]`.
     """
 
     name: str

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Submitted(NamedTuple):
-    """What is read of a submission.
+    """What is checked before a submission is passed on to the device's own server.
 
     Attributes:
-        devices: Names of the device, by field; None if one is not a text. All are checked, because
-            the device's own server may read any.
+        devices: Names of the device, by field; None, which is refused, if one is missing or not a
+            text. All are checked, because the device's own server may read any.
         shots: Shots of all circuits.
     """
 

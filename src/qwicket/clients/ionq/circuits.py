@@ -3,13 +3,14 @@
     Circuit(2).h(0).cnot(0, 1)
     NativeCircuit(2).gpi2(0, phase=0.25).ms(0, 1, phases=(0, 0), angle=0.25)
 
-All qubits are measured at the end; in a result's keys qubit 0 is the lowest bit.
+All qubits are measured at the end. A result's keys are decimal; their lowest bit is qubit 0.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+import operator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, SupportsIndex
 
 from qwicket.clients.ionq.errors import IonQClientError
 
@@ -26,33 +27,49 @@ class _CircuitBase:
     gateset: ClassVar[Literal["qis", "native"]]
 
     def __init__(self, qubits: int, *, name: str = "") -> None:
-        if not _is_whole(qubits) or qubits < 1:
+        number = _whole(qubits)
+        if number is None or number < 1:
             raise IonQClientError(f"qubits must be a positive whole number, not {qubits!r}.")
-        self.qubits = qubits
+        self.qubits = number
         self.name = name
         self.gates: list[dict[str, Any]] = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.qubits} qubits, {len(self.gates)} gates>"
 
-    def _add(self, gate: str, operands: Sequence[int], **fields: Any) -> Self:
-        where = f"gate {len(self.gates)} ({gate})"
-        for qubit in operands:
-            if not _is_whole(qubit):
-                raise IonQClientError(f"{where}: a qubit is a whole number, not {qubit!r}.")
-            if not 0 <= qubit < self.qubits:
-                raise IonQClientError(
-                    f"{where}: qubit {qubit} does not exist; there are {self.qubits} qubits."
-                )
-        if len(set(operands)) < len(operands):
-            raise IonQClientError(f"{where}: a qubit occurs twice.")
+    def _add(self, gate: str, **fields: Any) -> Self:
         self.gates.append({"gate": gate, **fields})
         return self
 
-    def _number(self, value: float, name: str) -> float:
-        number = float(value)
+    def _where(self, gate: str) -> str:
+        return f"gate {len(self.gates)} ({gate})"
+
+    def _operands(self, gate: str, qubits: Sequence[int]) -> list[int]:
+        """Return the qubits of a gate as plain integers, because JSON has no others."""
+        where = self._where(gate)
+        found: list[int] = []
+        for qubit in qubits:
+            number = _whole(qubit)
+            if number is None:
+                raise IonQClientError(f"{where}: a qubit is a whole number, not {qubit!r}.")
+            if not 0 <= number < self.qubits:
+                raise IonQClientError(
+                    f"{where}: qubit {number} does not exist; there are {self.qubits} qubits."
+                )
+            found.append(number)
+        if len(set(found)) < len(found):
+            raise IonQClientError(f"{where}: a qubit occurs twice.")
+        return found
+
+    def _number(self, value: float, gate: str, name: str) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
         if not math.isfinite(number):
-            raise IonQClientError(f"gate {len(self.gates)}: {name} must be finite, not {value!r}.")
+            raise IonQClientError(
+                f"{self._where(gate)}: {name} must be a finite number, not {value!r}."
+            )
         return number
 
 
@@ -77,19 +94,22 @@ class Circuit(_CircuitBase):
 
         Args:
             name: Name of the gate in IonQ's format, such as `x` or `rz`.
-            targets: Qubits that it changes.
+            targets: Qubits that it acts on; a one-qubit gate with several targets and no controls
+                acts on each.
             controls: Qubits that control it.
             rotation: Angle in radians; None for gates without an angle.
 
         Raises:
-            IonQClientError: A qubit does not exist or occurs twice, or the angle is not finite.
+            IonQClientError: A qubit is no whole number, does not exist or occurs twice, or the
+                angle is no finite number.
         """
-        fields: dict[str, Any] = {"targets": list(targets)}
-        if controls:
-            fields["controls"] = list(controls)
+        operands = self._operands(name, [*targets, *controls])
+        fields: dict[str, Any] = {"targets": operands[: len(targets)]}
+        if len(operands) > len(targets):
+            fields["controls"] = operands[len(targets) :]
         if rotation is not None:
-            fields["rotation"] = self._number(rotation, "rotation")
-        return self._add(name, [*controls, *targets], **fields)
+            fields["rotation"] = self._number(rotation, name, "rotation")
+        return self._add(name, **fields)
 
     def x(self, target: int, *, controls: Sequence[int] = ()) -> Self:
         return self.gate("x", target, controls=controls)
@@ -167,23 +187,29 @@ class Circuit(_CircuitBase):
         """Add exp(-i·time·Σ coefficient·term).
 
         Args:
-            targets: Qubits; the rightmost letter of a term acts on the first one.
-            terms: Pauli strings of I, X, Y and Z, with one letter per target.
+            targets: Qubits that it acts on.
+            terms: Pauli strings of I, X, Y and Z, with one letter per target: the rightmost letter
+                acts on `targets[0]`, the leftmost on the last target.
             coefficients: One coefficient per term.
             time: Evolution time; time × coefficient is an angle in radians.
+
+        Raises:
+            IonQClientError: As for `gate`; or there are no terms, a term has a wrong letter or
+                number of letters, or terms and coefficients differ in number.
         """
-        where = f"gate {len(self.gates)} (pauliexp)"
-        if not terms or len(terms) != len(coefficients):
+        where = self._where("pauliexp")
+        if not terms:
+            raise IonQClientError(f"{where}: there are no terms.")
+        if len(terms) != len(coefficients):
             raise IonQClientError(f"{where}: each term needs one coefficient.")
         if any(len(term) != len(targets) or set(term) - set("IXYZ") for term in terms):
             raise IonQClientError(f"{where}: each term needs one of I, X, Y, Z for each target.")
         return self._add(
             "pauliexp",
-            targets,
-            targets=list(targets),
+            targets=self._operands("pauliexp", targets),
             terms=list(terms),
-            coefficients=[self._number(value, "coefficient") for value in coefficients],
-            time=self._number(time, "time"),
+            coefficients=[self._number(value, "pauliexp", "coefficient") for value in coefficients],
+            time=self._number(time, "pauliexp", "time"),
         )
 
 
@@ -199,33 +225,49 @@ class NativeCircuit(_CircuitBase):
 
     def gpi(self, target: int, phase: float) -> Self:
         """Add [[0, e^(-2πi·phase)], [e^(2πi·phase), 0]]."""
-        return self._add("gpi", [target], target=target, phase=self._number(phase, "phase"))
+        return self._one_qubit("gpi", target, phase)
 
     def gpi2(self, target: int, phase: float) -> Self:
         """Add 1/√2·[[1, -i·e^(-2πi·phase)], [-i·e^(2πi·phase), 1]]."""
-        return self._add("gpi2", [target], target=target, phase=self._number(phase, "phase"))
+        return self._one_qubit("gpi2", target, phase)
 
     def ms(self, a: int, b: int, phases: tuple[float, float], angle: float = 0.25) -> Self:
         """Add exp(-iπ·angle·gpi(phases[0])⊗gpi(phases[1])), the Mølmer-Sørensen gate.
 
         An angle of a quarter turn gives maximal entanglement.
         """
-        first, second = (self._number(phase, "phase") for phase in phases)
+        try:
+            first, second = phases
+        except (TypeError, ValueError):
+            raise IonQClientError(
+                f"{self._where('ms')}: phases must be two numbers, not {phases!r}."
+            ) from None
         return self._add(
             "ms",
-            [a, b],
-            targets=[a, b],
-            phases=[first, second],
-            angle=self._number(angle, "angle"),
+            targets=self._operands("ms", [a, b]),
+            phases=[self._number(phase, "ms", "phase") for phase in (first, second)],
+            angle=self._number(angle, "ms", "angle"),
         )
 
     def zz(self, a: int, b: int, angle: float) -> Self:
         """Add exp(-iπ·angle·Z⊗Z)."""
-        return self._add("zz", [a, b], targets=[a, b], angle=self._number(angle, "angle"))
+        return self._add(
+            "zz", targets=self._operands("zz", [a, b]), angle=self._number(angle, "zz", "angle")
+        )
+
+    def _one_qubit(self, gate: str, target: int, phase: float) -> Self:
+        (qubit,) = self._operands(gate, [target])
+        return self._add(gate, target=qubit, phase=self._number(phase, gate, "phase"))
 
 
 AnyCircuit = Circuit | NativeCircuit
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _whole(value: SupportsIndex) -> int | None:
+    """Return a whole number, such as NumPy's, as an `int`; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None

@@ -10,7 +10,8 @@ for fermions, the number of atoms on it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+import operator
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, SupportsIndex
 
 from qwicket.clients.qlued.errors import QluedClientError
 
@@ -33,9 +34,10 @@ class Circuit:
     wire_order: ClassVar[str] = "sequential"
 
     def __init__(self, wires: int, *, shots: int = 1000, seed: int | None = None) -> None:
-        if not _is_whole(wires) or wires < 1:
+        number = _whole(wires)
+        if number is None or number < 1:
             raise QluedClientError(f"wires must be a positive whole number, not {wires!r}.")
-        self.wires = wires
+        self.wires = number
         self.shots = shots
         self.seed = seed
         self.instructions: list[tuple[str, list[int], list[float]]] = []
@@ -48,18 +50,22 @@ class Circuit:
         """Add an instruction by its name.
 
         Raises:
-            QluedClientError: A wire does not exist, or a parameter is not finite.
+            QluedClientError: A wire is no whole number or does not exist, or a parameter is no
+                finite number.
         """
         where = f"instruction {len(self.instructions)} ({name})"
+        operands: list[int] = []
         for wire in wires:
-            if not _is_whole(wire) or not 0 <= wire < self.wires:
+            number = _whole(wire)
+            if number is None:
+                raise QluedClientError(f"{where}: a wire is a whole number, not {wire!r}.")
+            if not 0 <= number < self.wires:
                 raise QluedClientError(
-                    f"{where}: wire {wire!r} does not exist; there are {self.wires} wires."
+                    f"{where}: wire {number} does not exist; there are {self.wires} wires."
                 )
-        numbers = [float(param) for param in params]
-        if not all(map(math.isfinite, numbers)):
-            raise QluedClientError(f"{where}: parameters must be finite.")
-        self.instructions.append((name, list(wires), numbers))
+            operands.append(number)
+        numbers = [_finite(param, where) for param in params]
+        self.instructions.append((name, operands, numbers))
         return self
 
     def measure(self, *wires: int) -> Self:
@@ -197,10 +203,27 @@ class Fermions(Circuit):
         return self.instruction("fphase", self._wires(site, len(energy)), *energy)
 
     def _wires(self, site: int, n_sites: int) -> range:
-        if not _is_whole(site):
+        first = _whole(site)
+        if first is None:
             raise QluedClientError(f"a site is a whole number, not {site!r}.")
-        return range(2 * site, 2 * (site + n_sites))
+        return range(2 * first, 2 * (first + n_sites))
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _whole(value: SupportsIndex) -> int | None:
+    """Return a whole number, such as NumPy's, as an `int`; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _finite(value: float, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise QluedClientError(f"{where}: a parameter must be a finite number, not {value!r}.")
+    return number

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.scheduling.forecast import QueuePosition
 
 _STATUSES: Final = {
-    JobState.DRAFT: "CREATED",
+    JobState.DRAFT: "CREATED",  # no job of this dialect is a draft
     JobState.QUEUED: "QUEUED",
     JobState.RUNNING: "RUNNING",
     JobState.UNCERTAIN: "RUNNING",

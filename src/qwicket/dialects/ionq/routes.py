@@ -53,7 +53,9 @@ _SHARPEN: Final = ("sharpen", "aggregation")
 
 
 def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
-    """Return the devices that a submission names, and the shots of all its circuits.
+    """Read what is checked before a submission is passed on to the device's own server.
+
+    This is every name given for the device, by field, and the shots of all its circuits.
 
     Raises:
         InvalidRequest: `shots` is not an integer.

@@ -37,7 +37,7 @@ V03: Final = Version(running="running")
 V04: Final = Version(running="started")
 
 _STATUS: Final = {
-    JobState.DRAFT: "submitted",
+    JobState.DRAFT: "submitted",  # no job of this dialect is a draft
     JobState.QUEUED: "ready",
     JobState.COMPLETED: "completed",
     JobState.FAILED: "failed",

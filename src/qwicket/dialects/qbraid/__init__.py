@@ -1,4 +1,4 @@
-"""The qBraid dialect: `/qbraid/api` for two older generations, `/qbraid/api/v1` for v1."""
+"""The qBraid dialect: `/qbraid/api` for the registry and v0, `/qbraid/api/v1` for v1."""
 
 from qwicket.dialects.qbraid.registration import REGISTRATION
 

@@ -1,4 +1,4 @@
-"""Handlers and helpers of registry, v0 and v1: sign in, find, submit, search, cancel, delete."""
+"""Sign-in of all generations; and how v0 and v1 find, submit, search, cancel and delete jobs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class JobRow(NamedTuple):
 
 
 class CommonHandlers:
-    """Handlers of all generations, and methods that their own handlers call."""
+    """What all generations share, and methods that the handlers of v0 and v1 call."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

@@ -1,8 +1,8 @@
 """Ids of jobs, groups and devices in qBraid's spellings.
 
-Clients see the id of a job in three spellings: `_id`, its first 24 hexadecimal digits; and a text
-that begins with the device's name in v0 or v1, and ends in 20 letters and digits that encode the
-whole id.
+Besides the id of a job itself, clients see three spellings of it: `_id`, its first 24 hexadecimal
+digits; and two texts, which begin with the device's name in v0 or v1, and end in 20 letters and
+digits that encode the whole id.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Mongo-like queries of the oldest generation, for a user's own documents and for devices.
+"""The Mongo-like queries of the registry generation, for a user's own documents and for devices.
 
 A query is a JSON object whose conditions must all hold: a value means equality, an object whose
 keys begin with `$` contains operators, and dots in names reach into objects. `$regex` supports only

@@ -40,9 +40,9 @@ REGISTRATION: Final = Registration(
     title="qBraid's API, three generations",
     lead=(
         "Clients of qBraid work against this server when their address is changed. A token goes"
-        " into `api-key` or `X-API-Key`. `/qbraid/api` has the registry of jobs for the oldest"
-        " clients (`qbraid.api`) and the API of qbraid up to 0.10; `/qbraid/api/v1` is the API of"
-        " qbraid from 0.11 on."
+        " into `api-key` or `X-API-Key`. `/qbraid/api` has the registry of jobs for qbraid 0.3"
+        " to 0.5 and the API of qbraid 0.7 to 0.10; `/qbraid/api/v1` is the API of qbraid from 0.11"
+        " on."
     ),
     security={"token": {"type": "apiKey", "in": "header", "name": "api-key"}},
     error=Error,

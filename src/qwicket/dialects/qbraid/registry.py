@@ -1,4 +1,4 @@
-"""The registry of the oldest clients: documents about jobs that ran on other servers."""
+"""The registry, for qbraid 0.3 to 0.5: documents about jobs that ran on other servers."""
 
 from __future__ import annotations
 

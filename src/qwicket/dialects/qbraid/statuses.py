@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
 
 _STATUS: Final = {
-    JobState.DRAFT: "INITIALIZING",
+    JobState.DRAFT: "INITIALIZING",  # no job of this dialect is a draft
     JobState.QUEUED: "QUEUED",
     JobState.RUNNING: "RUNNING",
     JobState.UNCERTAIN: "RUNNING",

@@ -220,7 +220,9 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
 
 
 def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
-    """Return the device that a submission of v1 names, and the shots of all its programs.
+    """Read what is checked before a submission of v1 is passed on to the device's own server.
+
+    This is the device that it names, and the shots of all its programs.
 
     Raises:
         InvalidRequest: `shots` is not a whole number.

@@ -247,7 +247,9 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
 
 
 def outline_v2(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
-    """Return what is read of a submission of version 2 that is passed on.
+    """Read what is checked before a submission of version 2 is passed on to the device's server.
+
+    This is the number of shots; the path names the device.
 
     Raises:
         Unprocessable: There is no job, or it is not a text.
@@ -257,7 +259,9 @@ def outline_v2(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
 
 
 def outline_v3(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
-    """Return what is read of a submission of version 3 that is passed on.
+    """Read what is checked before a submission of version 3 is passed on to the device's server.
+
+    This is the number of shots; the path names the device.
 
     Raises:
         JobRejected: There is no object `payload`, or it has shots that cannot be counted.
@@ -354,7 +358,7 @@ def job_status(job: Job) -> dict[str, str]:
             reason = job.error_text or f"The job was {job.state}."
             detail = f"{_RECEIVED}; {reason}"
             return status_msg("ERROR", detail, job_id=job.id, error=reason)
-        case JobState.DRAFT:
+        case JobState.DRAFT:  # no job of this dialect is a draft
             return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
     return status_msg("QUEUED", _RECEIVED, job_id=job.id)
 

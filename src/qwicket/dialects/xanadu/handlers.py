@@ -59,7 +59,7 @@ class Handlers:
         except Unauthenticated:
             return _refused("invalid_grant", "Invalid refresh token")
         text = await self._gateway.access_tokens.issue(actor, wire.DIALECT, self._access_token_s)
-        response = json(wire.access(text, body.token, self._access_token_s))
+        response = json(wire.granted(text, body.token, self._access_token_s))
         response.headers["Cache-Control"] = "no-store"
         return response
 

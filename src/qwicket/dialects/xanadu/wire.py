@@ -38,7 +38,7 @@ _LANGUAGE: Final = re.compile(r"blackbird:1(\.[0-9]{1,9})?")
 _USUAL_LANGUAGE: Final = "blackbird:1.0"
 _QUEUED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
 STATES: Final[Mapping[str, tuple[JobState, ...]]] = {
-    OPEN: (JobState.DRAFT,),
+    OPEN: (JobState.DRAFT,),  # only the response to a submission: no stored job is a draft
     "queued": _QUEUED,  # there is no status for a running job
     "cancel_pending": (JobState.CANCELLING,),
     "complete": (JobState.COMPLETED,),
@@ -67,7 +67,7 @@ class PatchBody(msgspec.Struct, frozen=True):
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
     """Fields that only Xanadu's clients need; stored with the job, read by this dialect alone."""
 
-    name: str | None = None
+    name: str | None = None  # null is returned as null; the job's own name is then empty
     language: str = _USUAL_LANGUAGE
 
 
@@ -108,7 +108,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     if not body.circuit:
         raise InvalidRequest("circuit must not be empty.", field="circuit")
     if not _LANGUAGE.fullmatch(body.language):
-        raise invalid(f"language must be {_USUAL_LANGUAGE}", body.language, "language")
+        raise invalid("language must be blackbird:1 or blackbird:1.N", body.language, "language")
     source = body.circuit.encode()
     try:
         header = blackbird.read_header(source, limits)
@@ -127,7 +127,9 @@ def submission(text: bytes, limits: Limits) -> Submission:
 
 
 def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
-    """Return the names of the device in a submission, and the shots in its circuit's header.
+    """Read what is checked before a submission is passed on to the device's own server.
+
+    This is every name given for the device, by field, and the shots in the circuit's header.
 
     Raises:
         InvalidRequest: There is no circuit, or its header is malformed.
@@ -139,6 +141,7 @@ def outline(fields: Mapping[str, msgspec.Raw], limits: Limits) -> Submitted:
     except (InvalidRequest, LimitExceeded) as error:
         raise with_dialect_field(error) from None
     named: dict[str, str | None] = {"circuit": header.target} if header.target else {}
+    # Null is absent. If nothing names a device, `target` is None, which is refused.
     if fields.get("target", _ABSENT) != _ABSENT or not named:
         named["target"] = decode_or_none(texts, fields.get("target"))
     return Submitted(named, header.shots)
@@ -148,7 +151,8 @@ def _target(requested: str | None, written: str) -> str:
     """Return the requested device, from the field `target`, the circuit, or both if they agree.
 
     Raises:
-        InvalidRequest: Neither names a device, or they name two.
+        InvalidRequest: `target` is empty, or absent while the circuit names no device; or the two
+            differ.
     """
     target = written if requested is None else requested
     if not target:
@@ -196,13 +200,19 @@ def states(word: str | None) -> tuple[JobState, ...]:
 # --- out ------------------------------------------------------------------------------------------
 
 
-def access(text: str, token: str, life_s: float) -> dict[str, Any]:
-    """Return an access token as in OpenID Connect. The refresh token stays the user's token."""
+def granted(access_token: str, refresh_token: str, life_s: float) -> dict[str, Any]:
+    """Return the body of a grant, as in OpenID Connect.
+
+    Args:
+        access_token: The new access token.
+        refresh_token: The user's own token, which stays the refresh token.
+        life_s: Life of the access token in seconds.
+    """
     return {
-        "access_token": text,
+        "access_token": access_token,
         "expires_in": round(life_s),
         "refresh_expires_in": 0,
-        "refresh_token": token,
+        "refresh_token": refresh_token,
         "token_type": "Bearer",
         "not-before-policy": 0,
         "scope": "profile email",
@@ -220,7 +230,7 @@ def job(job: Job, vendor_fields: VendorFields, status: str | None = None) -> dic
     Args:
         job: The job.
         vendor_fields: Its vendor fields.
-        status: Status to return in place of the job's own.
+        status: Status to show instead: a new job is always shown as `open`.
     """
     return {
         "id": job.id,
@@ -270,7 +280,10 @@ _CODES: Final = {
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an unknown device of a submission as an invalid field, not as a 404."""
+    """Return an error; a 404 for the device of a submission becomes an invalid field.
+
+    Such a 404 names the field. One without a field is for the resource in the path.
+    """
     if isinstance(error, NotFound) and error.field:
         return InvalidRequest(error.detail, field=error.field)
     return error

@@ -1,4 +1,4 @@
-"""qbraid 0.13.0 with qbraid-core 0.6.37, unmodified, speaking today's generation."""
+"""qbraid 0.13.0 with qbraid-core 0.6.37, unmodified, speaking the current generation."""
 
 import json
 import math

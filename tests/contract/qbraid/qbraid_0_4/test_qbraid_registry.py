@@ -1,4 +1,4 @@
-"""qbraid 0.4.5, unmodified, with the module of the first generation: a registry of jobs."""
+"""qbraid 0.4.5, unmodified, with the module of the registry generation: documents about jobs."""
 
 import os
 import uuid

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 from qwicket.clients.ionq import Circuit, IonQClientError, NativeCircuit
+
+INT64: Any = np.int64
+TRUE: Any = np.True_
 
 
 def test_gates_are_written_as_ionq_writes_them() -> None:
@@ -78,18 +84,77 @@ def test_native_gates_are_written_in_turns_under_their_own_names() -> None:
             r"gate 1 \(h\): a qubit is a whole number, not 1\.0",
         ),
         (lambda: Circuit(2).cnot(1, 1), "a qubit occurs twice"),
-        (lambda: Circuit(2).rx(0, math.nan), "rotation must be finite, not nan"),
+        (lambda: Circuit(2).h(TRUE), "a qubit is a whole number"),
+        (lambda: Circuit(2).h(INT64(2)), "qubit 2 does not exist"),
+        (lambda: Circuit(2).cnot(INT64(1), 1), "a qubit occurs twice"),
+        (
+            lambda: Circuit(2).rx(0, math.nan),
+            r"gate 0 \(rx\): rotation must be a finite number, not nan",
+        ),
+        (
+            lambda: Circuit(2).rx(0, "half"),  # type: ignore[arg-type]  # on purpose
+            "rotation must be a finite number, not 'half'",
+        ),
+        (
+            lambda: Circuit(2).rx(0, 1j),  # type: ignore[arg-type]  # on purpose
+            "rotation must be a finite number, not 1j",
+        ),
+        (lambda: Circuit(2).rx(0, 10**400), "rotation must be a finite number"),
         (lambda: Circuit(2).pauliexp([0], ["X", "Y"], [1.0], time=1.0), "one coefficient"),
-        (lambda: Circuit(2).pauliexp([0], [], [], time=1.0), "one coefficient"),
+        (lambda: Circuit(2).pauliexp([0], [], [], time=1.0), "there are no terms"),
         (lambda: Circuit(2).pauliexp([0], ["Q"], [1.0], time=1.0), "one of I, X, Y, Z"),
         (lambda: Circuit(2).pauliexp([0], ["XX"], [1.0], time=1.0), "one of I, X, Y, Z"),
-        (lambda: NativeCircuit(2).gpi(0, math.inf), "phase must be finite"),
+        (lambda: NativeCircuit(2).gpi(0, math.inf), "phase must be a finite number"),
+        (
+            lambda: NativeCircuit(2).gpi(0, None),  # type: ignore[arg-type]  # on purpose
+            "phase must be a finite number, not None",
+        ),
+        (
+            lambda: NativeCircuit(2).ms(0, 1, (0, 0, 0)),  # type: ignore[arg-type]  # on purpose
+            r"gate 0 \(ms\): phases must be two numbers, not \(0, 0, 0\)",
+        ),
+        (
+            lambda: NativeCircuit(2).ms(0, 1, 0.25),  # type: ignore[arg-type]  # on purpose
+            "phases must be two numbers, not 0.25",
+        ),
         (lambda: NativeCircuit(2).ms(0, 0, (0, 0)), "a qubit occurs twice"),
     ],
 )
 def test_a_gate_that_cannot_be_is_refused_and_named(build: Callable[[], object], what: str) -> None:
     with pytest.raises(IonQClientError, match=what):
         build()
+
+
+def test_integers_of_numpy_are_qubits() -> None:
+    qubits: Any = np.arange(2)
+    coefficients: Any = np.array([0.5])
+    zero, one = qubits
+    circuit = (
+        Circuit(INT64(2))
+        .h(zero)
+        .x(one, controls=qubits[:1])
+        .pauliexp(qubits[::-1], ["XX"], coefficients, time=1.0)
+    )
+    native = NativeCircuit(2).gpi(zero, 0.5).ms(zero, one, (0, 0)).zz(one, zero, 0.25)
+    assert json.loads(json.dumps([circuit.qubits, circuit.gates, native.gates])) == [
+        2,
+        [
+            {"gate": "h", "targets": [0]},
+            {"gate": "x", "targets": [1], "controls": [0]},
+            {
+                "gate": "pauliexp",
+                "targets": [1, 0],
+                "terms": ["XX"],
+                "coefficients": [0.5],
+                "time": 1.0,
+            },
+        ],
+        [
+            {"gate": "gpi", "target": 0, "phase": 0.5},
+            {"gate": "ms", "targets": [0, 1], "phases": [0.0, 0.0], "angle": 0.25},
+            {"gate": "zz", "targets": [1, 0], "angle": 0.25},
+        ],
+    ]
 
 
 def test_a_refused_gate_is_not_added() -> None:

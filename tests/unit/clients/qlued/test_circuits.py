@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import pi
+from typing import Any
 
+import numpy as np
 import pytest
 
 from qwicket import programs
@@ -75,6 +77,21 @@ def test_all_wires_are_read_when_none_is_named() -> None:
     assert [wires for _, wires, _ in Rydberg(3).measure(2, 0).instructions] == [[2], [0]]
 
 
+def test_integers_of_numpy_are_wires_and_sites() -> None:
+    wires: Any = np.arange(3)
+    spins = MultiQudit(wires[2]).rlx(wires[1], 0.5).rlxly(wires[:2], 0.5)
+    fermions = Fermions().fhop(wires[1], 0.5)
+    assert json.loads(json.dumps([spins.experiment(), fermions.instructions])) == [
+        {
+            "instructions": [["rlx", [1], [0.5]], ["rlxly", [0, 1], [0.5]]],
+            "num_wires": 2,
+            "shots": 1000,
+            "wire_order": "sequential",
+        },
+        [["fhop", [2, 3, 4, 5], [0.5]]],
+    ]
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -85,6 +102,8 @@ def test_all_wires_are_read_when_none_is_named() -> None:
         lambda: Rydberg(2).rlx(True, 1.0),
         lambda: Rydberg(2).rlx(0, float("nan")),
         lambda: Rydberg(2).rydberg_full(1, float("inf"), 1),
+        lambda: Rydberg(2).rlx(0, "half"),  # type: ignore[arg-type]  # on purpose
+        lambda: Rydberg(2).rlx(0, 1j),  # type: ignore[arg-type]  # on purpose
         lambda: Fermions().fhop(3, 0.1),
         lambda: Fermions().fhop(0.5, 0.1),  # type: ignore[arg-type]  # on purpose
         lambda: Fermions().load(8),

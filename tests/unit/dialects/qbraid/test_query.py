@@ -1,4 +1,4 @@
-"""The oldest generation's queries: a small part of Mongo's, in time that is bounded."""
+"""The registry generation's queries: a small part of Mongo's, in time that is bounded."""
 
 from __future__ import annotations
 

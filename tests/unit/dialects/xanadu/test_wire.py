@@ -34,6 +34,13 @@ def test_shots_and_target_come_from_the_circuit() -> None:
     assert wire.vendor_fields(named.vendor_fields) == wire.VendorFields("", "blackbird:1")
 
 
+def test_the_refusal_of_a_language_names_those_that_are_taken() -> None:
+    assert submission(circuit=CIRCUIT, language="blackbird:1.7").device == "X8_01"
+    known = r'language must be blackbird:1 or blackbird:1\.N, not "blackbird:2"\.'
+    with pytest.raises(InvalidRequest, match=known):
+        submission(circuit=CIRCUIT, language="blackbird:2")
+
+
 def test_only_the_header_is_read_here() -> None:
     """The gateway reads the rest, apart where it is long."""
     assert submission(circuit=CIRCUIT + "no sense (").shots == 7

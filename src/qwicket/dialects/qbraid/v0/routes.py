@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 _READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
-_PUBLIC: Final = Open("Clients of the first generation read this without a token.")
+_PUBLIC: Final = Open("Clients of qBraid's registry generation read this without a token.")
 _FORM: Final = Body(registry.form)
 _QUERY: Final = Body(query.fields)
 _SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
