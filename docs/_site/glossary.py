@@ -26,6 +26,7 @@ class Term(NamedTuple):
 TERMS = [
     Term("access token", "A signed, short-lived token for which a client exchanges its token. It has no row in the database, and is refused once the original token (after a sign-in with a password, the account) is no longer valid.", "decisions/0016-access-tokens.md"),
     Term("account", "A user of a server. It has tokens, a project of its own, and a role: `member` or `admin`.", "cli.md"),
+    Term("adopted job", "A job that one server may have sent to another cloud, and that a later server follows there. It cannot be queued again.", "howto/remote-devices.md#never-sent-twice"),
     Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
     Term("archive", "One file with an ended job, its program, options, calibration and result.", "howto/archive.md"),
     Term("attempt", "A run of a job that ended in a way that the job may have caused: its process died, or a pilot sent an invalid result for it. The third attempt fails the job. Also, in clients, each time that a request is sent.", "states.md"),
@@ -55,17 +56,20 @@ TERMS = [
     Term("held job", "A waiting job that does not start until its owner or an administrator releases it.", "howto/hold.md"),
     Term("idempotency key", "A client's name for one submission. Two submissions by one account with the same key and content within a day are one job.", "api.md"),
     Term("identity provider", "Where the people of an organisation sign in, by OpenID Connect.", "howto/single-sign-on.md"),
+    Term("intent", "The stored record that a server is about to send a job to another cloud. From then on the job may be there.", "howto/remote-devices.md#never-sent-twice"),
     Term("invitation", "A code with which people create accounts. It has a number of uses and an end.", "howto/invitations.md"),
     Term("job", "One submission: a program, a device, a number of shots, and later a result.", "states.md"),
     Term("lease", "A runner's temporary right to a job. It must be renewed, and ends with its runner.", "states.md"),
     Term("limit", "A bound that requests, jobs and accounts must respect, such as `shots`. Errors name it; `qwicket serve --limit` and `[limits]` in `qwicket.toml` set it. Where a limit is a size, 1 kB is 1,024 bytes."),
     Term("long poll", "A request that the server answers when something has changed, or after a time.", "api.md#polling-and-retries"),
     Term("maintenance window", "A time in which a device is off, once or every week.", "howto/reservations.md#maintenance-windows"),
+    Term("marker", "A text, `qwicket-` and the id of a job, that is sent with the job to another cloud, so that it can be found there.", "howto/remote-devices.md#never-sent-twice"),
     Term("noise model", "Errors with which an ideal device runs a job on request.", "explanation/noise.md"),
     Term("operation", "In a circuit, a gate, a measurement or another step. In the database, a function that reads or writes in a transaction.", "decisions/0002-operations-and-databases.md"),
     Term("outcome", "The measured data of one circuit, before they are stored as a part of the result. Also, in tables of results, one bit string or list of numbers that a shot can give.", "agents.md#the-function"),
     Term("parser process", "A process that parses programs, with limits on time and memory.", "formats.md"),
     Term("part", "The result of one circuit of a job.", "api.md#parts"),
+    Term("pass-through", "Requests of a vendor's clients go unchanged through Qwicket's queue to the device's own server, and its responses back.", "howto/own-machine.md"),
     Term("pilot", "A worker on another machine (`qwicket worker`), which connects to the server and runs the jobs of simulated devices: simulators and twins.", "howto/workers.md"),
     Term("profile", "A named address and token in a client's configuration file.", "clients/python.md#address-and-token"),
     Term("project", "A group of accounts whose jobs are charged together. Each job belongs to one project.", "queue.md"),
@@ -163,6 +167,8 @@ GONE = {
     "mend_shares": "repair_shares",
     "visible_kept": "visible_with_vendor_fields",
     "void_orphans": "void_orphaned_leases",
+    "NothingSent": "NotAccepted",
+    "without_leading_slashes": "with_one_leading_slash",
 }
 """Names of code that were replaced, and by what."""
 

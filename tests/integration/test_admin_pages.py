@@ -63,6 +63,19 @@ def cells(person: Person, section: str, query: str = "") -> list[list[str]]:
     return [[unescape(re.sub(r"<.*?>", "", cell)) for cell in row] for row in found]
 
 
+def cells_of_all_pages(person: Person, section: str, query: str = "") -> list[list[str]]:
+    """Return the rows of a list, of all its pages."""
+    found = []
+    while True:
+        text = person.browser.get(f"/ui/admin/{section}?{query}").text
+        assert len(text.encode()) <= 50_000
+        found += cells(person, section, query)
+        older = re.search(r'<a href="\?(.*?)">Older</a>', text)
+        if not older:
+            return found
+        query = unescape(older[1])
+
+
 def acts(person: Person) -> list[str]:
     return [row[4] for row in cells(person, "audit")]
 
@@ -116,15 +129,25 @@ def test_a_long_list_has_pages_and_is_searched(live: LiveServer, root: Person) -
             await admin.add_account(name, email=None, password=None)
 
     live.as_admin(add)
-    found: list[str] = []
-    query = "name=MANY-"
-    while query:
-        text = root.browser.get(f"/ui/admin/accounts?{query}").text
-        assert len(text.encode()) <= 50_000
-        found += [row[0] for row in cells(root, "accounts", query)]
-        older = re.search(r'<a href="\?(.*?)">Older</a>', text)
-        query = unescape(older[1]) if older else ""
-    assert sorted(found) == sorted(names)
+    found = cells_of_all_pages(root, "accounts", "name=MANY-")
+    assert sorted(row[0] for row in found) == sorted(names)
+
+
+def test_refused_sign_ins_are_on_pages_and_in_the_file(live: LiveServer, root: Person) -> None:
+    minute = int(datetime.now(UTC).timestamp()) // 60 * 60_000
+    addresses = [f"198.51.100.{number}" for number in range(240)]
+
+    async def refuse(admin: Admin) -> None:  # three a minute, so that a page ends within one
+        rows = [(minute - number // 3 * 60_000, each, 1) for number, each in enumerate(addresses)]
+        await admin._store.maintenance.add_refusals(rows)
+
+    live.as_admin(refuse)
+    pages = [row[1] for row in cells_of_all_pages(root, "refusals")]
+    lines = root.browser.get("/ui/admin/refusals.csv").text.splitlines()
+    file = [line.split(",")[1] for line in lines]
+    for found in (pages, file):
+        shown = [address for address in found if address.startswith("198.51.100.")]
+        assert sorted(shown) == sorted(addresses)
 
 
 def test_a_form_below_filters_keeps_them(live: LiveServer, root: Person) -> None:

@@ -53,8 +53,8 @@ class ForwardLog(Protocol):
 
     The driver calls `record_intent` before it calls the vendor, and `record_sent` when the vendor's
     id is known. After a crash in between, the driver looks for the job by its marker before it
-    sends the job again. It calls `withdraw` if it is certain that nothing was sent. Reads and
-    writes are repeated while the database does not respond. The writes raise `StaleLease` if
+    sends the job again. It calls `withdraw` if the vendor has certainly not accepted the job. Reads
+    and writes are repeated while the database does not respond. The writes raise `StaleLease` if
     another runner has the job.
     """
 
@@ -94,7 +94,7 @@ class ForwardLog(Protocol):
         """Record that the device's own server refused a request that was passed on."""
 
     async def withdraw(self) -> None:
-        """Delete the recorded intent, because nothing was sent."""
+        """Delete the recorded intent, because the vendor has not accepted the job."""
 
     async def is_held(self) -> bool:
         """Return whether this run still has the job's lease."""

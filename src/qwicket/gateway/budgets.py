@@ -72,7 +72,10 @@ class Budgets:
         )
 
     async def credits_left(self, actor: Actor) -> float:
-        """Return the fewest credits left in a cost budget of the token's project; 0 without one."""
+        """Return the fewest credits left in a cost budget of the token's project for all devices.
+
+        Return 0 without such a budget.
+        """
         found = self.with_least_left(await self.of(actor), actor.project, "cost")
         return found.left if found is not None else 0.0
 

@@ -1,7 +1,9 @@
 """The pages of administrators.
 
-They call the handlers of `/v1/admin`, which check and execute each request, and record changes,
-with the signed-in person as the actor. The overview also reads runners and limits from the gateway.
+A section is a list, such as that of accounts; its actions are the buttons and forms of its page
+(`admin_types`). The pages call the handlers of `/v1/admin`, which check and execute each request,
+and record changes, with the signed-in person as the actor. The overview also reads runners and
+limits from the gateway.
 """
 
 from __future__ import annotations
@@ -51,13 +53,13 @@ _MAX_LISTED: Final = 20
 """Items of a list that are shown in one line; a longer list is a table."""
 _PAGE_ROWS: Final = 25
 _MAX_TEXT_BYTES: Final = 16_000
-"""Bytes of the escaped values of a page's rows, where `_rows` divides the rows into pages."""
+"""Most bytes of escaped text on one page, for handlers that return all rows at once."""
 _CSV_ROWS: Final = 200
 """Rows of each read for a CSV file."""
 _EXPORT_JOBS: Final = 200
 """Jobs of one file of an export, as in each request of `qwicket project export`."""
 _MAX_DIGITS: Final = 9
-"""A longer `before` is not the position of a row, and the first page is shown."""
+"""Digits of a row's position; with a longer `before` the first page is shown."""
 _DAY_S: Final = 86_400
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 """A time in UTC as the API writes it; cells show it without fractions of a second."""
@@ -136,7 +138,7 @@ async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASG
         return Response(headers=headers, media_type=media_type)
 
     async def stream(_scope: ASGIScope, _receive: Receive, send: Send) -> None:
-        # Starlette's StreamingResponse would load 0.5 MB.
+        # Starlette's StreamingResponse starts a task group, for which anyio loads 0.5 MB of code.
         head = Response(headers=headers, media_type=media_type).raw_headers
         head = [each for each in head if each[0] != b"content-length"]
         await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -155,7 +157,7 @@ def _csv_value(value: Any) -> Any:
 
 
 async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read which ended jobs of a project the next file of its export has."""
+    """Show the number and dates of the jobs in the next file of a project's export."""
     before, filters = _filters(request)
     project = filters.get("project", "")
     jobs: list[dict[str, Any]] = []
@@ -203,7 +205,10 @@ async def _rows(
     before: str,
     limit: int = _PAGE_ROWS,
 ) -> tuple[list[dict[str, Any]], Any]:
-    """Return a page of a section's rows, and where the next page begins; None on the last page."""
+    """Return a page of a section's rows, and where the next page begins; None on the last page.
+
+    For a handler without pages, `before` is the index of the page's first row.
+    """
     path, query = {}, dict(section.query) | _with_times(filters)
     if section.required_filter:
         if section.required_filter not in filters:
@@ -246,11 +251,7 @@ def _is_paged(section: Section) -> bool:
 
     `_rows` divides the rows of other handlers into pages.
     """
-    # `list_refusals` has `before`, too, but its response has no `next`.
-    return (
-        "before" in _ROUTE_BY_HANDLER[section.handler].parameters
-        and section.handler != "list_refusals"
-    )
+    return "before" in _ROUTE_BY_HANDLER[section.handler].parameters
 
 
 def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
@@ -299,7 +300,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
             body[field.name] = value == "yes"
         elif field.is_nullable and not value:
             body[field.name] = None
-        elif value or field.column:  # an emptied field that had a value is sent, too
+        elif value or field.column:  # a field with a column is sent even if it is empty
             body[field.name] = _value(field, value)
     if (action.warning or action.is_counted) and form.get("confirmed") != "yes":
         title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
@@ -361,7 +362,8 @@ def _backup_command(settings: dict[str, str]) -> str:
 def _limit_rows(group: msgspec.Struct, prefix: str = "") -> list[tuple[str, Any]]:
     """Return the names and values of limits, with the name of their group as a prefix.
 
-    The groups of single formats and dialects have no names, so their limits have no prefix.
+    Groups that a format or dialect declares itself (`Limits.own`) have no name, so their limits
+    have no prefix.
     """
     found: list[tuple[str, Any]] = []
     for name, value in structs.asdict(group).items():
@@ -451,7 +453,7 @@ def _with_times(filters: dict[str, str]) -> dict[str, str]:
 
 
 def _starts(section: Section, filters: dict[str, str]) -> dict[str, str]:
-    """Return what the fields of the forms below a list show at first: its filters."""
+    """Return the initial values of the forms below a list, taken from its filters."""
     # A searched list has the filter `name` alone, and its forms are not about what was found.
     found = {} if section.searched else _with_times(filters)
     return {
@@ -543,4 +545,5 @@ async def _respond(
     inner: Request[Any] = Request(scope, request.receive)
     if route.body is not None:
         inner.payload = route.body.parse(msgspec.json.encode(body or {}), gateway.limits)
+    # Only the services of `TokenAccess` are used: the page has signed in.
     return await route.handler(TokenAccess(gateway), actor, inner)

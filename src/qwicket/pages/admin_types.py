@@ -17,9 +17,9 @@ class Field(NamedTuple):
             name, or a name, a comma and an e-mail address. A `time` is in UTC. `days` are sent as
             seconds.
         choices: Values of a choice; `NO_OR_YES` of `admin_sections` is sent as a boolean.
-        column: What the field shows at first. In a row's form: the column with this value. In a
-            form below the list: the filter with it, if its name is not that of the field. A field
-            with a column is sent even if it is empty.
+        column: Source of the field's initial value. In a row's form: a column of the row. In a form
+            below the list: a filter, if its name is not that of the field. A field with a column is
+            sent even if it is empty.
         is_nullable: Whether an empty field is sent as null.
     """
 

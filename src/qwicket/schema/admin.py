@@ -454,6 +454,8 @@ class RefusalList(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         refusals: By minute and address.
+        next: Value of `before` for the next page; null at the end.
     """
 
     refusals: tuple[RefusalBody, ...]
+    next: int | None = None

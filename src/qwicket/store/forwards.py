@@ -163,7 +163,7 @@ class Forwards(Operations):
 
     @write
     def withdraw(tx: Tx, lease: Lease) -> None:
-        """Forget the intent, because nothing was sent. A record with a vendor's id stays.
+        """Forget the intent: the vendor has not accepted the job. A record with its id there stays.
 
         Raises:
             StaleLease: As for `record_intent`.

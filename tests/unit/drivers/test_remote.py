@@ -369,6 +369,15 @@ async def test_a_job_that_a_person_wrongly_calls_absent_is_not_sent_again(cloud:
     assert not case.log.forward.is_absent
 
 
+async def test_a_job_that_is_listed_under_an_invalid_id_is_not_sent_again(cloud: Cloud) -> None:
+    """It is there, although a person calls it absent."""
+    cloud.found = lambda: ".."
+    case = Case(Forward(MARKER, None, is_absent=True))
+    with pytest.raises(Unresolved, match="an invalid id"):
+        await case.run()
+    assert cloud.n_sent == 0
+
+
 @pytest.mark.parametrize("error", [CloudError, NoProof])
 async def test_a_job_that_a_person_calls_absent_is_sent_where_the_list_is_silent(
     cloud: Cloud, error: type[Exception]

@@ -29,7 +29,7 @@ from qwicket.drivers.remote.clouds import (
     KeyRefused,
     NoProof,
     NoSuchJob,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteProgram,
@@ -202,7 +202,7 @@ class Drafts:
             self.url = server.url
             try:
                 id = cloud.submit(LARGE, MARKER, require_lease)
-            except NothingSent:
+            except NotAccepted:
                 id = ""
         sent = [each for each in server.requests if each.method != "GET"]
         return id, [each.path.split("?")[0].rpartition("/")[2] for each in sent][1:]
@@ -215,7 +215,7 @@ def test_the_lease_is_checked_before_each_request_of_an_upload(n_checks: int) ->
 
     def require_lease() -> None:
         if next(checks, None) is None:
-            raise NothingSent("another server has the job")
+            raise NotAccepted("another server has the job")
 
     requests = ["jobs", "storage", "jobDataUploaded"]
     assert Drafts().submit(require_lease) == (
@@ -424,21 +424,21 @@ def test_an_api_key_that_is_refused_at_the_sign_in_refuses_no_job(status: int) -
 def test_a_limit_on_jobs_there_refuses_no_job(status: int) -> None:
     error = {"error": {"message": "Too many jobs", "code": 3458, "name": "LIMIT"}}
     signed_in = answer(200, {"id": "access-token"})
-    with pytest.raises(NothingSent, match="Too many jobs"):
+    with pytest.raises(NotAccepted, match="Too many jobs"):
         submit("ibm_qx", signed_in, answer(status, error))
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(429, TryLater), (404, NothingSent), (500, NothingSent), (503, NothingSent)],
+    [(429, TryLater), (404, NotAccepted), (500, NotAccepted), (503, NotAccepted)],
 )
 def test_a_list_that_fails_before_an_upload_leaves_no_doubt(
-    status: int, kind: type[NothingSent]
+    status: int, kind: type[NotAccepted]
 ) -> None:
     large = b'{"header": "%b"}' % (b"a" * (1 << 20))
     signed_in = answer(200, {"id": "access-token"}, CLOSE)
     failed = answer(status, {"error": {"message": "no list"}}, {"Retry-After": "7"})
-    with pytest.raises(NothingSent, match="no list") as raised:
+    with pytest.raises(NotAccepted, match="no list") as raised:
         submit("ibm_qx", signed_in, failed, source=large)
     assert type(raised.value) is kind
     assert raised.value.retry_after_s == pytest.approx(7, abs=1)
@@ -489,13 +489,13 @@ def test_the_lease_is_checked_after_a_sign_in(
 
     def require_lease() -> None:
         if next(checks, None) is None:
-            raise NothingSent("another server has the job")
+            raise NotAccepted("another server has the job")
 
     options = RunOptions(shots=4, seed=1, outputs=("counts",))
     program = RemoteProgram("qobj", b"{}", {}, b"", "qubit", (), options)
     taken = answer(200, {"id": "theirs", "status": "open"}, CLOSE)
     with at(kind, *steps, taken) as (cloud, server):
-        with pytest.raises(NothingSent, match="another server"):
+        with pytest.raises(NotAccepted, match="another server"):
             cloud.submit(program, MARKER, require_lease)
         assert len(server.requests) == len(steps)
 

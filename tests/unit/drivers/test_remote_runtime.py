@@ -25,7 +25,7 @@ from qwicket.drivers.remote.clouds import (
     KeyRefused,
     NoProof,
     NoSuchJob,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteProgram,
@@ -152,7 +152,7 @@ def test_what_cannot_be_written_is_refused_by_name() -> None:
     [
         (400, {"error": {"message": "too wide", "code": 1}}, Refused),
         (404, {"error": {"message": "no such backend", "code": 1}}, Refused),
-        (403, {"error": {"message": "Too many jobs", "code": 3458}}, NothingSent),
+        (403, {"error": {"message": "Too many jobs", "code": 3458}}, NotAccepted),
         (429, {}, TryLater),
         (403, {}, KeyRefused),
         (409, {}, OutcomeUnknown),
@@ -177,7 +177,7 @@ def test_what_an_answer_means_for_a_submission(
 def test_a_sign_in_that_fails_leaves_no_doubt(step: str, status: int) -> None:
     there = There()
     there.answers[step] = status, {"error": {"message": f"no {KEY}"}}
-    with pytest.raises(NothingSent) as raised:
+    with pytest.raises(NotAccepted) as raised:
         submit(there)
     assert KEY not in str(raised.value)
     assert not there.paths
@@ -187,7 +187,7 @@ def test_a_sign_in_that_fails_leaves_no_doubt(step: str, status: int) -> None:
 def test_an_invalid_address_of_runtime_leaves_no_doubt(address: Any) -> None:
     there = There()
     there.runtime = address
-    with pytest.raises(NothingSent, match="address"):
+    with pytest.raises(NotAccepted, match="address"):
         submit(there)
 
 
@@ -198,10 +198,10 @@ def test_the_lease_is_checked_again_after_a_sign_in() -> None:
 
     def require_lease() -> None:
         if next(checks, None) is None:
-            raise NothingSent("another server has the job")
+            raise NotAccepted("another server has the job")
 
     with cloud_of(there) as cloud:
-        with pytest.raises(NothingSent, match="another server"):
+        with pytest.raises(NotAccepted, match="another server"):
             cloud.submit(PROGRAM, MARKER, require_lease)
         assert (there.signed_in, len(there.paths)) == (2, 1)
         assert cloud.submit(PROGRAM, MARKER, lambda: None) == "theirs"
@@ -451,5 +451,5 @@ def test_an_access_token_does_not_go_from_https_to_http(monkeypatch: pytest.Monk
         lambda _: {"urls": {"services": {"runtime": "http://there/runtime"}}},
     )
     remote = Remote(kind="ibm_runtime", url="https://there/api", device="d", key_env="K")
-    with pytest.raises(NothingSent, match="address"):
+    with pytest.raises(NotAccepted, match="address"):
         connect(remote, KEY).device_status()

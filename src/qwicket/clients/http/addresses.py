@@ -1,7 +1,7 @@
 """Default address and token of the vendors' clients.
 
 A Qwicket token is sent to the server in `QWICKET_URL`, or to an address in an argument or in the
-vendor's variable. A missing address never sends it to a vendor's own service.
+vendor's variable. A forgotten address never sends it to a vendor's own service.
 """
 
 from __future__ import annotations

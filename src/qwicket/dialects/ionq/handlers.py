@@ -480,7 +480,7 @@ class V03Handlers(Handlers):
         return jobs.v03_body(part, vendor_fields)
 
     async def read_report(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the cost budget of the token's project and what is left; 0 without a budget."""
+        """Read the project's cost budget for all devices and what is left; 0 without one."""
         budgets = self._gateway.budgets
         found = budgets.with_least_left(await budgets.of(actor), actor.project, "cost")
         return json(catalogue.report(actor, found))

@@ -1,4 +1,7 @@
-"""Sign-in of all generations; and how v0 and v1 find, submit, search, cancel and delete jobs."""
+"""Sign-in of all three generations; and how v0 and v1 find, submit, search, cancel and delete jobs.
+
+The registry and v0 (native) are below `/qbraid/api`, v1 (current) is below `/qbraid/api/v1`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ _ROWS_PER_TURN: Final = 20
 
 
 class JobRow(NamedTuple):
-    """A job with its vendor fields, and the number of jobs ahead of it if it waits."""
+    """A job with its vendor fields, and the number of jobs ahead of it.
+
+    The number is None if the job does not wait, is held or was just submitted.
+    """
 
     job: Job
     vendor_fields: VendorFields
@@ -69,7 +75,9 @@ class CommonHandlers:
     # --- devices ----------------------------------------------------------------------------------
 
     async def _device(self, name: str) -> DeviceView:
-        """Return a device by its name in v0 or its QRN.
+        """Return a device by its v0 name (`qbraid_NAME`) or its QRN.
+
+        The QRN is its v1 name (`qbraid:qbraid:sim:NAME`). v1 also accepts aliases.
 
         Raises:
             NotFound: The device does not exist.
@@ -116,6 +124,9 @@ class CommonHandlers:
     async def _find(self, actor: Actor, name: str) -> Job:
         """Return a job by its id on this server or by any of qBraid's spellings (see `ids`).
 
+        An `_id` is a prefix of the id: it finds only the actor's own job, and only if no other job
+        of the actor has this prefix.
+
         Raises:
             NotFound: The job does not exist, or is not visible to the actor.
         """
@@ -146,6 +157,7 @@ class CommonHandlers:
         Raises:
             InvalidRequest: A filter contains a NUL character.
             LimitExceeded: There are too many tags, or the page is too large.
+            TooManyRequests, Unavailable, Unauthenticated: As for `ResponseMemory.begin`.
         """
         maximum = self.limits.requests.tags
         if len(tags) > maximum:
@@ -179,9 +191,9 @@ class CommonHandlers:
                     field="limit",
                 )
             if size > SMALL_RESPONSE_BYTES:
-                await memory.begin()
+                await memory.begin()  # large: waits for a slot once; further calls do nothing
             if number % _ROWS_PER_TURN == 0:
-                await asyncio.sleep(0)  # each job needs one or two reads of the database
+                await asyncio.sleep(0)  # lets other requests run; reading these jobs can take long
         return rows, sum(tally.values())
 
     async def _cancel(self, actor: Actor, job: Job) -> Job:
@@ -199,12 +211,15 @@ class CommonHandlers:
 
 
 def filter_accepts(query: Mapping[str, str], name: str, *accepted: str) -> bool:
-    """Return whether a filter, such as `vendor`, is absent or one of `accepted` in any case."""
+    """Return whether a filter, such as `vendor`, is absent or equals one of `accepted`.
+
+    The filter's case is ignored; `accepted` is in lower case.
+    """
     return query.get(name, accepted[0]).lower() in accepted
 
 
 def refusal_routes(*names: str) -> tuple[Route, ...]:
-    """Return routes that refuse every path that begins with one of these names."""
+    """Return routes that refuse five methods on every path that begins with one of these names."""
     return tuple(
         [
             Route(
@@ -221,10 +236,10 @@ def refusal_routes(*names: str) -> tuple[Route, ...]:
 
 
 def unknown_path(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect of paths below `/qbraid` that no generation has."""
+    """Return the dialect of paths below `/qbraid` but outside `/qbraid/api`."""
     return Dialect(CommonHandlers(gateway), (), wire.problem)
 
 
-def without_leading_slashes(path: str) -> str:
+def with_one_leading_slash(path: str) -> str:
     """Return a path with one leading slash: clients whose base URL ends in a slash send two."""
     return f"/{path.lstrip('/')}" if path.startswith("//") else path

@@ -133,8 +133,7 @@ class RemoteDriver:
         remote: Where it is.
         key: Key of the account there.
         limits: Bounds on results.
-        retry_for_s: Seconds for which a submission that the cloud does not accept, or a failing
-            search for a job, is repeated.
+        retry_for_s: As for `Submitter`.
     """
 
     jobs_per_task = 1

@@ -98,7 +98,7 @@ class LeaseCheck(threading.local):
         """Check the lease; outside a submission, do nothing.
 
         Raises:
-            NothingSent: Another server has the job, or this is unknown.
+            NotAccepted: Another server has the job, or this is unknown.
         """
         if self._require_lease is not None:
             self._require_lease()

@@ -25,7 +25,7 @@ MARKER_PREFIX: Final = "qwicket-"
 """Beginning of the markers of all Qwicket servers."""
 
 RequireLease: TypeAlias = "Callable[[], None]"
-"""Checks that this server has the job's lease; raises `NothingSent` if not, or if unknown."""
+"""Checks that this server has the job's lease; raises `NotAccepted` if not, or if unknown."""
 
 
 class CloudError(Exception):
@@ -44,11 +44,11 @@ class NotUnderstood(CloudError):
     """Our code could not process a response."""
 
 
-class NothingSent(CloudError):
+class NotAccepted(CloudError):
     """A submission has certainly not been accepted, and may be repeated."""
 
 
-class TryLater(NothingSent):
+class TryLater(NotAccepted):
     """The cloud does not take this submission now, but may take another job's (status 429)."""
 
 
@@ -56,7 +56,7 @@ class OutcomeUnknown(CloudError):
     """A submission may have been accepted, or may still be."""
 
 
-class KeyRefused(NothingSent):
+class KeyRefused(NotAccepted):
     """The cloud does not accept the key of the account (status 401)."""
 
 
@@ -197,7 +197,7 @@ class Cloud(Protocol):
 
         Raises:
             Refused: No job exists, and the cloud will not accept this program.
-            NothingSent: No job exists.
+            NotAccepted: No job exists.
             OutcomeUnknown: A job may exist.
         """
 

@@ -17,7 +17,7 @@ from qwicket.drivers.remote.clouds import (
     KeyRefused,
     NoProof,
     NoSuchJob,
-    NothingSent,
+    NotAccepted,
     NotUnderstood,
     OutcomeUnknown,
     Refused,
@@ -172,12 +172,12 @@ def key_refusal(status: int | None, text: str) -> KeyRefused | None:
     return kind(text) if kind is not None else None
 
 
-def before_submission(error: ServiceError) -> NothingSent:
-    """Return what an error before a submission means: nothing was sent."""
+def before_submission(error: ServiceError) -> NotAccepted:
+    """Return what an error before a submission means: the cloud has not accepted the job."""
     meaning = submission_error(error)
-    if isinstance(meaning, NothingSent):
+    if isinstance(meaning, NotAccepted):
         return meaning
-    return NothingSent(str(error), _retry_after_s(error))
+    return NotAccepted(str(error), _retry_after_s(error))
 
 
 def submission_error(error: ServiceError) -> Exception:
@@ -185,10 +185,10 @@ def submission_error(error: ServiceError) -> Exception:
     if not isinstance(error, APIError):  # the client refused the program, or the server the job
         return Refused(error.message)
     if isinstance(error, RetriableError) and error.was_surely_not_done:
-        kind = TryLater if error.status_code == 429 else NothingSent
+        kind = TryLater if error.status_code == 429 else NotAccepted
         return kind(str(error), retry_after_s(error.headers, time.time()))
     if not error.was_sent:
-        return NothingSent(str(error))
+        return NotAccepted(str(error))
     found = submission_error_of_status(error.status_code, error.message)
     return OutcomeUnknown(str(error)) if isinstance(error, RetriableError) else found
 

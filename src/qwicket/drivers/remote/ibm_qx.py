@@ -30,7 +30,7 @@ from qwicket.drivers.remote.clouds import (
     InvalidResult,
     ListedDevice,
     NoProof,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteDeviceStatus,
@@ -126,7 +126,7 @@ class IBMQXCloud:
         except IBMQXJobError as error:
             raise Refused(error.message) from None
         except IBMQXJobLimitError as error:  # temporary: other jobs will end
-            raise NothingSent(str(error)) from None
+            raise NotAccepted(str(error)) from None
         except IBMQXError as error:
             raise submission_error(error) from None
 

@@ -28,7 +28,7 @@ from qwicket.drivers.remote.clouds import (
     InvalidResult,
     ListedDevice,
     NoSuchJob,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteDeviceStatus,
@@ -122,7 +122,7 @@ class _Client(IBMQXClient):
             raise before_submission(error) from None
         except (KeyError, TypeError, AttributeError):
             pass
-        raise NothingSent("the account there has no address of Runtime")
+        raise NotAccepted("the account there has no address of Runtime")
 
     def _sign_in(self) -> Record:
         try:
@@ -172,7 +172,7 @@ class IBMRuntimeCloud:
             with self._lease_check.during(require_lease):
                 id = self._client.at_runtime("POST", "jobs", body=body).get("id")
         except IBMQXJobLimitError as error:  # temporary: other jobs will end
-            raise NothingSent(str(error)) from None
+            raise NotAccepted(str(error)) from None
         except IBMQXError as error:
             raise submission_error(error) from None
         if not isinstance(id, str):

@@ -15,7 +15,7 @@ from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.retries import retry_after_s
 from qwicket.drivers.remote.clouds import (
     NoProof,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteStatus,
@@ -98,7 +98,7 @@ class Sender:
             require_lease: Called before each attempt.
 
         Raises:
-            NothingSent: No request arrived.
+            NotAccepted: No request arrived.
             OutcomeUnknown: No valid response came.
             KeyRefused: The status is 401 or 403.
         """
@@ -143,7 +143,7 @@ class Sender:
         try:
             return self._http.exchange(sent)
         except NoResponse as error:
-            kind = OutcomeUnknown if error.was_sent else NothingSent
+            kind = OutcomeUnknown if error.was_sent else NotAccepted
             raise kind(str(error)) from None
         except InvalidResponse as error:
             raise OutcomeUnknown(str(error)) from None

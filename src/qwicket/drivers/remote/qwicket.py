@@ -28,7 +28,7 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     ListedDevice,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteDeviceStatus,
@@ -270,14 +270,14 @@ def _submission_error(error: ClientError) -> Exception:
     """Return what the error of a client means for a submission."""
     if isinstance(error, ApiError):
         if error.code == "budget_spent":  # until the next period
-            return NothingSent(error.detail)
+            return NotAccepted(error.detail)
         if refusal := key_refusal(error.status, error.detail):
             return refusal
         # The code "error" marks a response without a code, which a proxy sent: the server behind
         # it may have the job.
         is_device_off = error.status == 503 and error.field == "device"
         if is_device_off or (error.status in (429, 503) and error.code != "error"):
-            kind = TryLater if error.status == 429 else NothingSent
+            kind = TryLater if error.status == 429 else NotAccepted
             return kind(error.detail, getattr(error, "retry_after_s", 0.0))
         # `KeyReused`: an earlier submission under this marker, with another body, made a job there.
         is_unsure = error.status in UNSURE or error.code == KeyReused.code
@@ -285,7 +285,7 @@ def _submission_error(error: ClientError) -> Exception:
             return Refused(error.detail)
         return OutcomeUnknown(str(error))
     was_not_sent = isinstance(error, Unreachable) and error.is_not_started
-    return NothingSent(str(error)) if was_not_sent else OutcomeUnknown(str(error))
+    return NotAccepted(str(error)) if was_not_sent else OutcomeUnknown(str(error))
 
 
 def _status_of(error: Exception) -> int | None:

@@ -1,17 +1,26 @@
 """Submits each job exactly once, whatever becomes of the requests, the responses and this server.
 
-The states of a job here, and what follows each of them:
+An adopted job is one that an earlier server may have sent (state not `running`); it cannot be
+queued again. See `ForwardLog` for intent and slots. The states of a job here, and what follows
+each of them:
 
     new ── the intent is stored ──> intended
-    intended ── a request is sent ──> in doubt
+    intended ─┬─ a request is sent ───────────────> in doubt
+              ├─ the device is offline ───────────> new, and queued again
+              └─ the user cancels it ─────────────> cancelled
     in doubt ─┬─ the response has an id ──────────> sent: it is never submitted again
               ├─ the response refuses the job ────> failed
-              ├─ certainly not accepted ──────────> intended, or new if the job gives its slot back
-              ├─ no valid response ─┬─ found ─────> sent
-              │  (also a crash)     ├─ absent ────> intended
-              │                     └─ no proof ──> unresolved
+              ├─ certainly not accepted ──────────> intended, or new if it is queued again, or lends
+              │                                     its slot
+              ├─ the id is invalid ───────────────> unresolved
+              ├─ no valid response, ┬─ found ─────> sent
+              │  another job's id,  ├─ absent ────> intended; after MAX_SENDS requests unresolved
+              │  or a crash         └─ no proof ──> unresolved
+    sent ── the id shows another job's marker ────> in doubt, or unresolved if a person named the id
+                                                    or renamed the job
     unresolved ─┬─ a person knows the id ─────────> sent
-                └─ a person calls it absent ──────> in doubt, but no proof counts as absent
+                └─ a person calls it absent ──────> in doubt again; if a search then proves nothing,
+                                                    the person's word counts
 
 A job is found by its marker, which is stored with the intent and travels with the request. It is
 absent if the cloud's list does not have it `settle_s` after the doubt arose. The list must be
@@ -35,7 +44,7 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     Forbidden,
     NoProof,
-    NothingSent,
+    NotAccepted,
     Refused,
     TryLater,
 )
@@ -73,8 +82,8 @@ _MAX_UNPROVEN: Final = 3
 MAX_PAUSE_S: Final = 60.0
 """Maximum pause between two calls that are repeated."""
 FRESH_S: Final = 2.0
-"""Seconds from the beginning of a check of the lease in which this server certainly has the lease:
-less than the lease time, unless `--lease-s` is below 2."""
+"""A check of the lease counts for this many seconds, from its beginning: less than the lease time,
+unless `--lease-s` is below 2."""
 _TOO_SLOW: Final = "this server was too slow"
 _LAST_CALL_S: Final = 5.0
 """Seconds for which a server that stops waits for the response to a submission."""
@@ -91,9 +100,10 @@ class Submitter:
         calls: Threads for the calls of the cloud.
         account: Hash of the address and key of today; see `account_hash`.
         is_online: Returns whether the cloud runs jobs of the device now.
-        retry_for_s: Seconds for which a submission that the cloud does not accept, or a failing
-            search for a job, is repeated.
-        responses: Responses to submissions that were passed on, by marker.
+        retry_for_s: Seconds for which a submission that the cloud does not accept is repeated;
+            that of an adopted job is repeated without end. A failing search for a job is repeated
+            `settle_s` longer, and on while the device is offline.
+        responses: By marker: the device's server's response to a submission passed on unchanged.
     """
 
     def __init__(
@@ -121,11 +131,20 @@ class Submitter:
         program: RemoteProgram,
         log: ForwardLog,
     ) -> str:
-        """Return the job's id at the cloud. Send the job if it is certain that it is not there."""
+        """Return the job's id at the cloud; send the job if it is certainly not there.
+
+        A person's word that it is absent counts, unless a search finds it.
+
+        Raises:
+            Unresolved: A person must decide about the job.
+            JobNotStarted, StoppedRemotely, Refused, InvalidProgram: As for
+                `_submit_until_accepted`.
+        """
         may_send = forward is None or forward.is_absent
         if forward is not None and forward.is_absent:
             id = await self._find_now(forward, assignment.lease.job)  # a person may be wrong
-            if id is not None and self._calls.is_id(id):
+            self._check_id(id, forward)
+            if id is not None:
                 await self._record_found(id, forward, log)
                 return id
         if may_send:
@@ -155,7 +174,9 @@ class Submitter:
         )
 
     async def _wait_turn(self, log: ForwardLog, state: JobState) -> None:
-        """Wait until the job has a slot of an online device. Without one it must not be sent.
+        """Wait until the job may be sent.
+
+        An adopted job waits for a slot; a running one is withdrawn if the device is offline.
 
         Raises:
             JobNotStarted: The device is offline, and the intent was withdrawn.
@@ -188,6 +209,13 @@ class Submitter:
 
         Returns:
             The job's id there; None if it is unknown whether the cloud has the job.
+
+        Raises:
+            JobNotStarted: Another server has the job, or the cloud did not accept it in time and
+                the intent was withdrawn.
+            StoppedRemotely: The user cancelled the job.
+            Refused: The cloud refuses this job, perhaps with status 403 while the key works.
+            InvalidProgram: The cloud's language cannot express the program.
         """
         pause_s, until = self._remote.poll_s, time.monotonic() + self._retry_for_s
         program = await self._rewrite(program)
@@ -212,11 +240,11 @@ class Submitter:
                 if sending.done() and not sending.cancelled():
                     if (failure := sending.exception()) is None:
                         await self._record_sent(sending.result(), forward, log)
-                    elif isinstance(failure, NothingSent) and state is JobState.RUNNING:
+                    elif isinstance(failure, NotAccepted) and state is JobState.RUNNING:
                         with contextlib.suppress(StaleLease):
                             await log.withdraw()  # else the job would be in doubt
                 raise
-            except NothingSent as error:
+            except NotAccepted as error:
                 reason = self._calls.scrubbed(str(error))
                 is_forbidden = isinstance(error, Forbidden)
                 lends_slot = isinstance(error, TryLater)
@@ -284,7 +312,8 @@ class Submitter:
         """Store the id of a job that was found by its marker.
 
         The id may be stored for another job, by a mistake of the cloud. Wait until that job's state
-        has been read, because that job then forgets the id.
+        has been read. Reading its state shows this job's marker under the id, so the other job
+        forgets the id (`forget_sent`).
 
         Raises:
             Unresolved: The other job keeps the id.
@@ -300,7 +329,7 @@ class Submitter:
                     raise unresolved_error(
                         f"{id} at {self._remote.url} has the marker {forward.marker} of this job,"
                         f" but {conflict.detail.rstrip('.')}",
-                        "both",
+                        f"{forward.marker} and for {id}",
                     ) from None
             await asyncio.sleep(self._remote.poll_s)
 
@@ -313,6 +342,9 @@ class Submitter:
 
     async def _find_or_prove_absent(self, forward: Forward, job: str) -> str | None:
         """Look for a job until it is found or, after `settle_s`, certainly absent (None).
+
+        A search that fails is repeated while the device is offline, and for `settle_s` +
+        `retry_for_s` in any case.
 
         Raises:
             Unresolved: No list could be read or proves the absence, the cloud may have deleted the
@@ -406,21 +438,21 @@ def _lease_check(log: ForwardLog) -> RequireLease:
         try:
             is_held = asyncio.run_coroutine_threadsafe(reading, loop).result(FRESH_S)
         except TimeoutError:
-            raise NothingSent(_TOO_SLOW) from None
+            raise NotAccepted(_TOO_SLOW) from None
         except RuntimeError:  # the loop is closed
             reading.close()
-            raise NothingSent("this server stops") from None
+            raise NotAccepted("this server stops") from None
         if not is_held:
-            raise NothingSent("another server has the job")
+            raise NotAccepted("another server has the job")
         _require_fresh(checked_at)
 
     return require_lease
 
 
 def _require_fresh(checked_at: float) -> None:
-    """Check that a lease that was held at a monotonic time is certainly held now."""
+    """Check that a check of the lease that began at this monotonic time still counts."""
     if time.monotonic() - checked_at > FRESH_S:
-        raise NothingSent(_TOO_SLOW)
+        raise NotAccepted(_TOO_SLOW)
 
 
 def unresolved_error(why: str, sought: str) -> Unresolved:

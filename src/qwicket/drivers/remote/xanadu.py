@@ -20,7 +20,7 @@ from qwicket.drivers.remote.clouds import (
     InvalidResult,
     ListedDevice,
     NoProof,
-    NothingSent,
+    NotAccepted,
     OutcomeUnknown,
     Refused,
     RemoteDeviceStatus,
@@ -115,7 +115,7 @@ class AccessToken:
 
         Raises:
             KeyRefused: The server does not accept the key.
-            NothingSent: The sign-in failed.
+            NotAccepted: The sign-in failed.
         """
         if not self.secret:
             self.renew("")
@@ -126,7 +126,7 @@ class AccessToken:
 
         Raises:
             KeyRefused: As for `header`.
-            NothingSent: As for `header`.
+            NotAccepted: As for `header`.
         """
         with self._lock:  # of many requests with an expired token, only one signs in
             if self.secret and refused != f"Bearer {self.secret}":
@@ -136,7 +136,7 @@ class AccessToken:
             except RequestException as error:
                 if refusal := key_refusal(_status_of(error), str(error)):
                     raise refusal from None
-                raise NothingSent(str(error)) from None
+                raise NotAccepted(str(error)) from None
         return True
 
 

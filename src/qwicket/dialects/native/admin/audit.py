@@ -54,12 +54,12 @@ async def verify_audit(access: Access, actor: Actor, request: Request[None]) -> 
 async def list_refusals(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """List refused sign-ins by minute and network address, newest first.
 
-    A page has `limit` rows and the rest of its last minute. For the next page, set `before` to this
-    minute in Unix milliseconds.
+    A page has `limit` rows and the rest of its last minute. For the next page, set `before` to
+    `next`: this minute in Unix milliseconds.
     """
     before, limit = page(request.query_params, access.limits.requests.list_page)
     found = await access.admin.refusals(INT64_MAX if before is None else before, limit)
-    return json(wire.refusal_list(found))
+    return json(wire.refusal_list(found, limit))
 
 
 def record_requests(route: Route) -> Callable[..., Awaitable[ASGIApp]]:

@@ -116,11 +116,15 @@ def job_list(jobs: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
     )
 
 
-def refusal_list(refusals: Sequence[tuple[int, str, int]]) -> schema.RefusalList:
-    """Return refused sign-ins: minute (Unix milliseconds), network address and number of each."""
+def refusal_list(refusals: Sequence[tuple[int, str, int]], limit: int) -> schema.RefusalList:
+    """Return refused sign-ins: minute (Unix milliseconds), network address and number of each.
+
+    The store completes the last minute, so there may be more than `limit` rows.
+    """
     return schema.RefusalList(
         refusals=tuple(
             schema.RefusalBody(minute=iso_time(minute) or "", address=address, number=number)
             for minute, address, number in refusals
         ),
+        next=refusals[-1][0] if len(refusals) >= limit else None,
     )

@@ -61,7 +61,7 @@ class Handlers(CommonHandlers):
         return (await self._gateway.accounts.of(actor)).email
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the balance of credits: the rest of a budget of cost, or 0 without a budget."""
+        """Read the balance of credits: the rest of the cost budget for all devices, or 0."""
         left = await self._gateway.budgets.credits_left(actor)
         return json({"qbraidCredits": round(left, 6)})
 

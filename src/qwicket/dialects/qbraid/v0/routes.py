@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.qbraid import query, registry, submissions, wire
-from qwicket.dialects.qbraid.handlers import refusal_routes, without_leading_slashes
+from qwicket.dialects.qbraid.handlers import refusal_routes, with_one_leading_slash
 from qwicket.dialects.qbraid.v0.handlers import Handlers
 from qwicket.dialects.routing import Body, Dialect, Open, Route
 from qwicket.model.accounts import Scope
@@ -81,5 +81,5 @@ def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
         wire.problem,
         recast=wire.recast,
         challenge="api-key",
-        canonical=without_leading_slashes,
+        canonical=with_one_leading_slash,
     )

@@ -71,7 +71,7 @@ class Handlers(CommonHandlers):
         return _success({"user": {"isAdmin": str(actor.role == "admin").lower()}})
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the balance of credits: the rest of a budget of cost, or 0 without a budget."""
+        """Read the balance of credits: the rest of the cost budget for all devices, or 0."""
         left = await self._gateway.budgets.credits_left(actor)
         return _success(
             {

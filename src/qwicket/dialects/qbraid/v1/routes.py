@@ -13,7 +13,7 @@ from qwicket.dialects.pass_through_rules import (
     Submits,
 )
 from qwicket.dialects.qbraid import groups, params, submissions, wire
-from qwicket.dialects.qbraid.handlers import refusal_routes, without_leading_slashes
+from qwicket.dialects.qbraid.handlers import refusal_routes, with_one_leading_slash
 from qwicket.dialects.qbraid.v1.handlers import Handlers, page_of
 from qwicket.dialects.routing import Body, Dialect, Route
 from qwicket.model.accounts import Scope
@@ -85,5 +85,5 @@ def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
         wire.problem,
         recast=wire.recast,
         challenge="X-API-Key",
-        canonical=without_leading_slashes,
+        canonical=with_one_leading_slash,
     )
