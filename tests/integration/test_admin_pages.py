@@ -89,6 +89,21 @@ def test_the_overview_shows_runners_and_limits(root: Person) -> None:
     assert "<dt>workers</dt><dd>0</dd>" in page
 
 
+def test_a_small_limit_of_lists_makes_more_pages_and_hides_nothing(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, "--workers", "0", "--limit", "list_page=3")
+    with Person(live, "root", "admin") as root:
+        for name in ("ada", "eve", "zoe", "kim"):
+            do(root, "accounts", "Add an account", name=name, role="member", password=PASSWORD)
+        assert root.browser.get("/ui/admin").status_code == 200
+        rows = cells_of_all_pages(root, "audit")
+        assert [row[4] for row in rows].count("create_account") >= 4
+        csv = root.browser.get("/ui/admin/audit.csv").text
+        assert len(csv.splitlines()) == 1 + len(rows)
+        for section in SECTIONS:
+            assert root.browser.get(f"/ui/admin/{section}").status_code == 200, section
+    assert live.stop() == 0
+
+
 def test_an_account_is_added_disabled_enabled_and_deleted(live: LiveServer, root: Person) -> None:
     name = live.unused("zoe")
     made = do(root, "accounts", "Add an account", name=name, role="member", password=PASSWORD)

@@ -70,7 +70,7 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
 
     Of more than 100 running jobs, only the newest are listed and counted for their runners.
     """
-    query = {"state": _ACTIVE, "limit": "100"}
+    query = {"state": _ACTIVE, "limit": _at_most(pages, 100)}
     running = await _call(pages, actor, request, "list_all_jobs", query=query)
     devices = await _call(pages, actor, request, "list_all_devices")
     settings = pages.renderer.settings()
@@ -164,7 +164,7 @@ async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> 
     following = None
     if project:
         states = ",".join(state for state in JobState if state.is_final)
-        query = {"project": project, "state": states, **_export_query(before)}
+        query = {"project": project, "state": states, **_export_query(pages, before)}
         found = await _call(pages, actor, request, "list_all_jobs", query=query)
         jobs, following = found["jobs"], found["next"]
     return pages.renderer.page(
@@ -188,12 +188,18 @@ async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -
     before, filters = _filters(request)
     path = {"project": filters.get("project", "")}
     return await _respond(
-        pages, actor, request, "export_jobs", path=path, query=_export_query(before)
+        pages, actor, request, "export_jobs", path=path, query=_export_query(pages, before)
     )
 
 
-def _export_query(before: str) -> dict[str, str]:
-    return {"limit": str(_EXPORT_JOBS)} | ({"before": before} if before else {})
+def _export_query(pages: Handlers, before: str) -> dict[str, str]:
+    limit = _at_most(pages, _EXPORT_JOBS)
+    return {"limit": limit} | ({"before": before} if before else {})
+
+
+def _at_most(pages: Handlers, number: int) -> str:
+    """Return the number of rows to ask for, which the limit `list_page` bounds."""
+    return str(min(number, pages.gateway.limits.requests.list_page))
 
 
 async def _rows(
@@ -216,7 +222,7 @@ async def _rows(
         path[section.required_filter] = query.pop(section.required_filter)
     wanted = query.pop("name", "").lower() if section.searched else ""
     if _is_paged(section):
-        query |= {"limit": str(limit)} | ({"before": before} if before else {})
+        query |= {"limit": _at_most(pages, limit)} | ({"before": before} if before else {})
     found = await _call(pages, actor, request, section.handler, path=path, query=query)
     rows = [path | (row if isinstance(row, dict) else {"name": row}) for row in found[section.key]]
     for row in rows:  # `Action.if_column` refers to a state by such a column
