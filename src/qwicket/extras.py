@@ -19,6 +19,7 @@ EXTRAS: Final = {
         "starlette",
         "uvicorn",
         "uvloop",
+        "websockets",
     ),
     "oidc": ("authlib", "joserfc"),
     "postgres": ("psycopg", "psycopg_pool"),

@@ -2,9 +2,8 @@
 
 All failures are one error, because the client then polls instead.
 
-The package `websockets` parses the protocol; this module moves the bytes. The package's own client
-reads in a second thread, but OpenSSL lets only one thread at a time use a connection: requests were
-lost, and a read without a deadline then blocked the caller for ever.
+The package `wsproto` parses the protocol; this module moves the bytes, in one thread. OpenSSL lets
+only one thread at a time use a connection: clients that read in a second thread lost requests.
 """
 
 from __future__ import annotations
@@ -13,13 +12,20 @@ import json
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
-from websockets.client import ClientProtocol
-from websockets.exceptions import WebSocketException
-from websockets.frames import Frame, Opcode
-from websockets.protocol import State
-from websockets.uri import parse_uri
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    CloseConnection,
+    Message,
+    Ping,
+    RejectConnection,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import ProtocolError
 
 from qwicket.clients.http.deadline_connections import connected
 
@@ -27,9 +33,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
+    from wsproto.events import Event
+
 DONE: Final = 4002
 """Close code of IBM's server after the final status."""
-_DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _MAX_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 1 << 16
 _OPEN_S: Final = 10.0
@@ -67,7 +74,7 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
                     yield message["data"]
             if websocket.close_code == DONE:
                 return
-    except (HTTPError, WebSocketException, OSError, ValueError, RecursionError):
+    except (HTTPError, ProtocolError, OSError, ValueError, RecursionError):
         pass
     raise StreamBroken("The stream ended before the job did.")
 
@@ -77,64 +84,68 @@ class _Websocket:
 
     def __init__(self, sock: socket.socket, url: str) -> None:
         self._socket = sock
-        address = parse_uri(url.replace("http", "ws", 1))
-        self._protocol = ClientProtocol(address, max_size=_MAX_BYTES)
-
-    @property
-    def close_code(self) -> int | None:
+        self._url = urlsplit(url)
+        self._protocol = WSConnection(ConnectionType.CLIENT)
+        self.close_code: int | None = None
         """The server's code; None while it has not closed the stream."""
-        closed = self._protocol.close_rcvd
-        return None if closed is None else closed.code
 
     def open(self, deadline: float) -> None:
         """Request the websocket, and wait until the server accepts.
 
         Raises:
-            OSError: The server did not respond in time, or the connection broke.
-            WebSocketException: The server refuses.
+            OSError: The server refuses, did not respond in time, or the connection broke.
+            ProtocolError: Its response is not HTTP, or accepts another request.
         """
-        self._protocol.send_request(self._protocol.connect())
-        self._send()
-        while self._protocol.state is State.CONNECTING:
-            self._receive(deadline)
-            if self._protocol.handshake_exc is not None:
-                raise self._protocol.handshake_exc
+        host = self._url.netloc.rpartition("@")[2]
+        self._send(Request(host=host, target=self._url.path))
+        for event in self._events(deadline):
+            if isinstance(event, AcceptConnection):
+                return
+            if isinstance(event, RejectConnection):
+                raise OSError("the server has no such websocket")
 
     def send(self, message: dict[str, Any]) -> None:
-        self._protocol.send_text(json.dumps(message).encode())
-        self._send()
+        self._send(TextMessage(data=json.dumps(message)))
 
     def messages(self, deadline: float) -> Iterator[dict[str, Any]]:
         """Yield each message that is an object, until the server closes the stream.
 
         Raises:
             OSError: The server sent nothing for too long, or the connection broke.
-            ValueError, RecursionError: A message is not JSON.
+            ValueError, RecursionError: A message is not JSON, or too large.
         """
         text = b""
-        while True:
-            for frame in self._protocol.events_received():
-                if isinstance(frame, Frame) and frame.opcode in _DATA:
-                    text += frame.data
-                    if frame.fin:
-                        message, text = json.loads(text), b""
-                        if isinstance(message, dict):
-                            yield message
-            if self._protocol.close_expected():
+        for event in self._events(deadline):
+            if isinstance(event, CloseConnection):
+                self.close_code = event.code
                 return
-            self._receive(min(deadline, time.monotonic() + _SILENCE_S))
+            if isinstance(event, Message):  # or a part of one
+                part = event.data
+                text += part.encode() if isinstance(part, str) else part
+                if len(text) > _MAX_BYTES:
+                    raise ValueError("the message is too large")
+                if event.message_finished:
+                    message, text = json.loads(text), b""
+                    if isinstance(message, dict):
+                        yield message
 
-    def _receive(self, deadline: float) -> None:
-        self._socket.settimeout(_left_s(deadline))
-        received = self._socket.recv(_READ_BYTES)
-        if not received:
-            raise OSError("the server has closed the connection")
-        self._protocol.receive_data(received)
-        self._send()  # such as the answer to a ping
+    def _events(self, deadline: float) -> Iterator[Event]:
+        """Yield the events of all that the server sends; respond to its pings."""
+        is_open = True
+        while True:
+            for event in self._protocol.events():
+                if isinstance(event, Ping):
+                    self._send(event.response())
+                yield event
+            if not is_open:
+                raise OSError("the server has closed the connection")
+            self._socket.settimeout(min(_left_s(deadline), _SILENCE_S))
+            received = self._socket.recv(_READ_BYTES)
+            is_open = bool(received)
+            self._protocol.receive_data(received or None)
 
-    def _send(self) -> None:
-        for part in self._protocol.data_to_send():
-            self._socket.sendall(part)
+    def _send(self, event: Event) -> None:
+        self._socket.sendall(self._protocol.send(event))
 
 
 def _left_s(deadline: float) -> float:

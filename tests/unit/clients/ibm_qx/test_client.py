@@ -266,6 +266,20 @@ def test_an_upload_that_fails_cancels_its_job() -> None:
             assert server.requests[-1].path == "/ibm/api/jobs/7/cancel"
 
 
+@pytest.mark.parametrize(
+    "response",
+    [raw(b"no HTTP\r\n\r\n"), raw(b""), answer(200, {}), answer(302, b"", {"Location": "/"})],
+    ids=["no HTTP", "nothing", "no websocket", "elsewhere"],
+)
+def test_a_stream_that_is_not_opened_is_broken_at_once(response: Step) -> None:
+    with BadServer(response) as server:
+        began = time.monotonic()
+        with pytest.raises(StreamBroken):
+            list(statuses(f"{server.url}/jobs/7/status/v/1", PASS, began + 20))
+        assert time.monotonic() - began < 5
+        assert server.connections == 1
+
+
 def test_states_fall_back_to_asking() -> None:
     """A server without websockets answers the handshake as a request."""
     running = {"id": "7", "status": "RUNNING"}
