@@ -69,7 +69,7 @@ TERMS = [
     Term("outcome", "The measured data of one circuit, before they are stored as a part of the result. Also, in tables of results, one bit string or list of numbers that a shot can give.", "agents.md#the-function"),
     Term("parser process", "A process that parses programs, with limits on time and memory.", "formats.md"),
     Term("part", "The result of one circuit of a job.", "api.md#parts"),
-    Term("pass-through", "Requests of a vendor's clients go unchanged through Qwicket's queue to the device's own server, and its responses back.", "howto/own-machine.md"),
+    Term("pass-through", "Submissions of a vendor's clients go through Qwicket's queue to the device's own server, unchanged except for the token, and its responses back.", "howto/own-machine.md"),
     Term("pilot", "A worker on another machine (`qwicket worker`), which connects to the server and runs the jobs of simulated devices: simulators and twins.", "howto/workers.md"),
     Term("profile", "A named address and token in a client's configuration file.", "clients/python.md#address-and-token"),
     Term("project", "A group of accounts whose jobs are charged together. Each job belongs to one project.", "queue.md"),

@@ -27,7 +27,7 @@ _STARTED_VERSION: Final = 2
 
 
 class PassThroughJobs:
-    """Jobs of devices whose own servers receive their users' requests unchanged.
+    """Jobs of devices whose own servers receive users' submissions, unchanged except for the token.
 
     Args:
         store: Stores jobs.

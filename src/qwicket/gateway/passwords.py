@@ -1,7 +1,7 @@
 """Password verification with rate limits.
 
-A right password is never refused because of earlier wrong ones, only if too many passwords from
-its address wait at the same time. Above the limits, a password is compared only after a pause,
+Earlier wrong passwords never cause a right one to be refused. It is refused only if too many
+passwords from its address are waiting. Above the limits, a password is compared only after a pause,
 which slows guessing down, and a wrong one receives 429. Each server counts separately, even on a
 shared database.
 """
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 _HASHES_AT_ONCE: Final = 2
 _NAME_PAUSE_S: Final = 2.0
+"""Waiting passwords for one name over its limit pause one after the other, each for this time."""
 _ADDRESS_PAUSE_S: Final = 0.25
-"""64 pauses for different names (limit `passwords_waiting`) take 16 s, so a client with the right
-password gets its response within its timeout."""
+"""64 waiting passwords (limit `passwords_waiting`) for different names pause for 64 × 0.25 s = 16 s
+in all, so a client with the right password gets its response within its timeout."""
 _MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
 _UNLIMITED: Final = 1 << 30
 
@@ -42,7 +43,10 @@ def hash_password(password: str) -> str:
 
 
 class _RetryTimes(NamedTuple):
-    """Seconds until a wrong password no longer receives 429, for the name and for the address."""
+    """Seconds until a wrong password no longer receives 429, for the name and for the address.
+
+    0 if within the limit.
+    """
 
     name_s: float
     address_s: float
@@ -82,7 +86,8 @@ class Passwords:
         self._bucket = Bucket(limits.wrong_passwords, clock)
         self._waiting: Counter[str] = Counter()
         self._hashing = FairSlots(_HASHES_AT_ONCE)
-        # Pauses of one name or address follow each other; those of different ones are concurrent.
+        # Pauses of one name at one address, or of one address, follow each other; all others are
+        # concurrent.
         self._pauses = FairSlots(_UNLIMITED)
 
     async def check(self, login: str, stored: str | None, password: str, address: str) -> None:
@@ -90,9 +95,10 @@ class Passwords:
 
         Args:
             login: The name or e-mail address.
-            stored: Hash of the account's password; None without such an account or a password.
+            stored: Hash of the account's password; None if there is no such account, or it has no
+                password.
             password: The password.
-            address: Address of the client.
+            address: Address of the client; an IPv6 address counts as its /64.
 
         Raises:
             Unauthenticated: The password is wrong.
@@ -101,6 +107,8 @@ class Passwords:
         """
         login = login[:_MAX_LOGIN_CHARS]
         async with self._counted(network(address)):
+            # 0: within the limit, and the attempt is counted until `give_back`; else it is not
+            # counted.
             retry_times = _RetryTimes(self._tries.take(address, login), self._bucket.take(address))
             if await self._compare(login, stored, password, network(address), retry_times):
                 if not retry_times.name_s:
@@ -138,7 +146,7 @@ class Passwords:
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
         maximum = self._limits.passwords_waiting
-        if self._waiting[where] > maximum:  # one of those counted is being compared
+        if self._waiting[where] > maximum:  # one more than may wait, as one is usually compared
             raise TooManyRequests(
                 f"Over {maximum} passwords from one address wait (limit passwords_waiting).",
                 retry_after_s=1.0,

@@ -1,6 +1,7 @@
 """Rate limits on wrong tokens and passwords per address, and counts of refused sign-ins.
 
-Counts are in memory and bounded; those of addresses that were inactive longest are dropped.
+Counts are in memory and bounded; those of addresses that were inactive longest are dropped. An
+IPv6 address counts as its /64.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class AttemptCounter:
         self._recent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def take(self, address: str, login: str) -> float:
-        """Count an attempt and return 0, or return the seconds until one more is allowed."""
+        """Count an attempt and return 0; over the limit, only return the seconds to wait."""
         now = self._clock()
         key = network(address), login
         recent = self._recent.setdefault(key, deque())
@@ -95,7 +96,7 @@ class Bucket:
         """Time at which each bucket is full again, the one that was used longest ago first."""
 
     def take(self, address: str) -> float:
-        """Take one and return 0, or return the seconds until one is available."""
+        """Take one and return 0; from an empty bucket, only return the seconds to wait."""
         now = self._clock()
         key = network(address)
         full_at = max(now, self._full_at.get(key, now)) + 1 / _REFILL_PER_S

@@ -1,4 +1,4 @@
-"""Requests that are passed on to a device's own server as they are, and its responses."""
+"""Requests that are passed on to a device's own server, and the server's responses."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
         path: Quoted path and query below the server's root.
         content_type: Type of the body.
         accept: Types of the response that the client takes.
-        body: The body, byte for byte as the client sent it; if a field of it held the client's
-            token, JSON of its other fields.
-        key_in: Field of the body, or query parameter of a request without a body, in which the
-            device's server expects the key; empty if a header has it.
+        body: The body as the client sent it, byte for byte. If clients put their token into a field
+            of it, it is encoded anew without that field.
+        key_in: Name of the field (with a body) or query parameter (without) that gets the account's
+            key; empty if the key is sent in a header.
     """
 
     method: str
@@ -33,7 +33,13 @@ class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
     key_in: str = ""
 
     def with_key(self, key: str) -> VendorRequest:
-        """Return the request with the key where `key_in` says; unchanged if that is empty."""
+        """Return a copy with the key in the field or parameter `key_in`, to be sent, never stored.
+
+        If `key_in` is empty, return the request itself.
+
+        Raises:
+            msgspec.MsgspecError: The key goes into the body, and this is not a JSON object.
+        """
         if not self.key_in:
             return self
         if self.body:
@@ -77,7 +83,7 @@ _responses: Final = msgspec.msgpack.Decoder(VendorResponse)
 def to_program(request: VendorRequest, id_field: str) -> bytes:
     """Return a submission as the program of a job: a line of JSON, then the unchanged body.
 
-    `accept` is not stored.
+    `accept` is not stored, so `from_program` returns it empty.
 
     Args:
         request: The submission.
@@ -88,7 +94,7 @@ def to_program(request: VendorRequest, id_field: str) -> bytes:
 
 
 def from_program(source: bytes) -> tuple[VendorRequest, str]:
-    """Return the request and the field that `to_program` packed.
+    """Return the request, with an empty `accept`, and the field that `to_program` packed.
 
     Raises:
         msgspec.MsgspecError: The program was not made by `to_program`.

@@ -45,8 +45,8 @@ _CLAIM_PAUSE_S: Final = 0.2
 EXPRESS_DELAY_S: Final = 0.02
 """Seconds without a free worker slot after which a short job goes to an express slot.
 
-A task of several tiny jobs takes about as long. While such tasks follow each other, a short job is
-better claimed for a worker slot, together with others in one commit."""
+A task of several tiny jobs is estimated to take about as long. While such tasks follow each other,
+a short job is better claimed for a worker slot, together with others in one commit."""
 
 _log = logging.getLogger(__name__)
 

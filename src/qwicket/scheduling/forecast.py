@@ -1,8 +1,9 @@
 """Forecasts of start times, from waiting and running jobs and measured run times.
 
 A forecast simulates fair share and the express slots from one snapshot of the queue. It is kept for
-1 s; `end_in_s` renews it after 50 ms for a job that was queued later. The expected start ignores
-future submissions; its interval includes them. Both ignore other devices' load on the same workers.
+1 s; open pages of jobs renew it after 0.4 s, `end_in_s` after 50 ms for a job that was queued
+later. The expected start ignores future submissions; its interval includes them. Both ignore other
+devices' load on the same workers.
 """
 
 from __future__ import annotations

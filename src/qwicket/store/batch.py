@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 
 class NeedsSavepoints(Exception):
-    """An operation of an optimistic batch is refused, or needs a row that is read late."""
+    """An operation of an optimistic batch fails (mostly a refusal), or depends on a late row."""
 
 
 class NeedsOneByOne(Exception):
-    """One of several pipelined statements failed, or the connection broke."""
+    """One of several pipelined statements failed, or the connection broke before the commit."""
 
 
 class Mode(Enum):
@@ -39,7 +39,10 @@ class Mode(Enum):
 
 
 class Session(Tx):
-    """A transaction on one connection: the `Tx` that operations see, plus its control."""
+    """A transaction on one connection: the `Tx` that operations see, plus its control.
+
+    `later` and `require` read at once here; PostgreSQL overrides them.
+    """
 
     def __init__(self) -> None:
         self.changes: list[JobChange] = []
@@ -108,7 +111,7 @@ class Request(Generic[T]):
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
-            self.future.set_result(self.result)  # type: ignore[arg-type]  # T, set by the writer
+            self.future.set_result(self.result)  # type: ignore[arg-type]  # T, set by `Batch`
 
 
 class Batch:
@@ -116,19 +119,22 @@ class Batch:
 
     A batch is tried in up to three modes::
 
-              an operation is refused, or
-                 needs a row read late
+         an operation fails (mostly a refusal),
+              or depends on a late row
         OPTIMISTIC ─────────────────────────▶ SAVEPOINTS
             │                                     │
             │  a statement failed, or             │
             │  the connection broke               │
+            │  before the commit                  │
             └───────────▶ ONE_BY_ONE ◀────────────┘
 
-    - OPTIMISTIC: no savepoints, and rows that only decide about a refusal are read late. A
-      refusal ends the transaction.
-    - SAVEPOINTS: a savepoint before each operation, so that a refusal affects no other operation.
-    - ONE_BY_ONE: also, each statement waits for the previous one, so that an error belongs to
-      its own statement. Only for databases with several statements per round trip.
+    - OPTIMISTIC: no savepoints. Rows asked for by `Tx.later` and `Tx.require` may arrive only after
+      the operation has returned ("late"; only on PostgreSQL). An operation that fails ends the
+      transaction.
+    - SAVEPOINTS: a savepoint before each operation, so that its failure affects no other one.
+      `Tx.require` reads at once.
+    - ONE_BY_ONE: savepoints as before, and each statement waits for the previous one, so that an
+      error belongs to its own statement. Only for databases with several statements per round trip.
 
     It ends in one of three ways:
 
@@ -172,7 +178,7 @@ class Batch:
             except NeedsOneByOne as error:
                 database.abandon(error)
                 self.mode = Mode.ONE_BY_ONE
-            except Exception as error:  # failed, or outcome unknown: a retry could write twice
+            except Exception as error:  # failed; or outcome unknown, and a retry could write twice
                 database.abandon(error)
                 shown = database.translate(error)
                 for request in self.requests:
@@ -183,10 +189,12 @@ class Batch:
         """Run the operations in the open transaction of `session`, in the present mode.
 
         Raises:
-            NeedsSavepoints: One is refused, or needs a late row, in optimistic mode.
+            NeedsSavepoints: In optimistic mode, an operation fails or depends on a late row.
+            MissingRow: On PostgreSQL, in optimistic mode, a required row is missing.
             Exception: The transaction failed; nothing of the batch is stored.
         """
-        # A batch may run again in another mode, so nothing of an earlier attempt may remain.
+        # The session may have served an earlier attempt, or on SQLite an earlier batch. A new list,
+        # because the former one was returned.
         session.changes = []
         session.memo.clear()
         for number, request in enumerate(self.requests):
@@ -204,7 +212,8 @@ class Batch:
         try:
             request.result = request.operation(session)
         except Exception as error:
-            # The database aborted the transaction, so the whole batch failed, not one operation.
+            # The transaction cannot go on, perhaps because of another operation's statement, so
+            # `attempt` must decide.
             if not session.is_open:
                 raise
             if self.is_optimistic:

@@ -70,8 +70,7 @@ class Tx(Protocol):
         """Write, and return the number of rows written."""
 
     reads_late: bool
-    """Whether `later` and `require` return before the row is read, so that no decision can depend
-    on it."""
+    """Whether `require` returns before the row is read, so that no decision can depend on it."""
 
     memo: dict[str, Any]
     """Cache of slow reads for the operations of this batch; cleared after a refusal."""

@@ -57,8 +57,9 @@ class Writer(ABC):
         """Run and commit a batch in its mode; return the changes.
 
         Raises:
-            NeedsSavepoints: As for `Batch.run`.
-            NeedsOneByOne: It is unknown which operation failed.
+            NeedsSavepoints: As for `Batch.run`; or a required row is missing.
+            NeedsOneByOne: A statement failed, and it is unknown of which operation; or the
+                connection broke before the commit.
             Exception: The batch failed, or its outcome is unknown.
         """
 

@@ -72,12 +72,14 @@ def choose_destination(
 
     With an address, a missing token is `QWICKET_TOKEN` if the address is on the server in
     `QWICKET_URL`, else that in the vendor's variable. Without an address, requests go to the server
-    in `QWICKET_URL` if there is no token or a Qwicket token, else to the vendor's own service.
+    in `QWICKET_URL` if argument and vendor's variable hold no token or a Qwicket token, else to the
+    vendor's own service.
 
     Args:
         service: The vendor's service.
         url: Argument of the client.
-        token: Argument of the client; "" for a client that signs in without a token.
+        token: Argument of the client; "" for one that signs in with a password, and so without an
+            address uses the vendor's own service.
         error_class: Class of the error.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Requests of the IonQ, IBM and qlued clients: send, repeat if safe, decode the response.
+"""Requests of the IonQ, IBM and qlued clients: send, repeat if allowed, decode the response.
 
 docs/clients/README.md states the rule for users:
 
-- An idempotent request (a read, a cancellation, a submission with an idempotency key that the
-  server supports) is repeated after every temporary error.
+- An idempotent request (a read, a cancellation, a deletion, a submission with an idempotency key
+  that the server supports) is repeated after every temporary error.
 - Any other request is repeated only if it certainly had no effect
   (`RetriableError.was_surely_not_done`).
 """
@@ -61,7 +61,7 @@ def send(
     failure: Callable[[Response | NoResponse | InvalidResponse], Exception],
     retry_policy: RetryPolicy,
 ) -> T:
-    """Send a request, repeat it if that is safe and may help, and decode the response.
+    """Send a request, repeat it if that is allowed and may help, and decode the response.
 
     Args:
         http: Connections to the server.

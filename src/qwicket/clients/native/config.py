@@ -71,8 +71,8 @@ def settings(
 ) -> Settings:
     """Return settings from the arguments, else the environment, else the profile, else defaults.
 
-    A profile that the argument `profile` names takes precedence over the environment. A profile's
-    token is only sent to the profile's address.
+    For address and token, a profile that the argument `profile` names takes precedence over the
+    environment. A profile's token is only sent to the profile's address.
 
     Raises:
         ClientError: There is no token, the file or the profile is invalid, or a time is not

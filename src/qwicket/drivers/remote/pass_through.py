@@ -1,4 +1,4 @@
-"""A device whose server gets users' requests unchanged, but with the account's key."""
+"""A device whose own server receives users' requests, with the account's key."""
 
 from __future__ import annotations
 
