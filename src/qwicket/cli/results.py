@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native import Part, Result
 
     class Job(Protocol):
-        """Job, or a program that ran without a server."""
+        """A job as it is printed; or a trial (`qwicket agent --try`), whose id is its file."""
 
         @property
         def id(self) -> str: ...
@@ -30,25 +30,32 @@ _MAX_SAMPLES: Final = 8
 
 
 def exit_status(state: str) -> int:
-    """Return the exit status for the final state of a job: 0 for a completed job."""
+    """Return the exit status for the state `completed` (0), `failed` or `cancelled` of a job."""
     return {"completed": 0, "cancelled": CANCELLED}.get(state, FAILED)
 
 
 def record(job: Job, result: Result) -> dict[str, Any]:
-    """Return a result for JSON."""
+    """Return a result as the object that `--json` prints.
+
+    `error` is None even if some circuits failed; their errors are in `parts`. For a job without a
+    result, callers write the object themselves.
+    """
     parts = [_part(part) for part in result.parts]
     return {"id": job.id, "state": job.state, "error": None, "parts": parts}
 
 
 def _part(part: Part) -> dict[str, Any]:
-    record: dict[str, Any] = {"counts": part.counts, "engine": part.engine, "error": part.error}
-    record["seed"] = part.seed
+    body: dict[str, Any] = {"counts": part.counts, "engine": part.engine, "error": part.error}
+    body["seed"] = part.seed
     names = ("probabilities", "memory", "samples", "evs", "stds")
-    return record | {name: getattr(part, name) for name in names if getattr(part, name)}
+    return body | {name: getattr(part, name) for name in names if getattr(part, name)}
 
 
 def lines(job: Job, result: Result) -> list[str]:
-    """Return a result as text: bars, expectation values, or the first samples."""
+    """Return a line with id and state, then each part as text.
+
+    A part is its error, bars, expectation values, or the first samples.
+    """
     found = [f"{job.id}  {job.state}"]
     for part in result.parts:
         if part.error:
@@ -58,6 +65,7 @@ def lines(job: Job, result: Result) -> list[str]:
         elif part.evs:
             found += _indented(plots.values_text(part.evs, part.stds, _MAX_BARS))
         elif part.counts or not (part.probabilities or part.memory):
+            # A part without any data has no bars, so it adds no line.
             found += bars(part.counts)
         else:
             rows = plots.highest(plots.heights(part), _MAX_BARS, "height")
@@ -77,7 +85,10 @@ def _samples(part: Part) -> list[str]:
 
 
 def bars(counts: Mapping[str, int]) -> list[str]:
-    """Return a bar chart of counts, the most frequent outcomes first."""
+    """Return a bar chart of counts, the most frequent outcomes first; without counts, no lines.
+
+    A full bar is all shots (in `plots.text`: the highest bar).
+    """
     total = sum(counts.values())
     ranked = sorted(
         (item for item in counts.items() if item[1]), key=lambda item: (-item[1], item[0])

@@ -1,6 +1,6 @@
 """Descriptions of dialects in OpenAPI 3.1, made from their routes.
 
-A response has a schema only where its route names the types of its body.
+A JSON response whose route names no type has the schema `{}`: any JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 _ANY_TEXT: Final = {"type": "string"}
 _FROM_RESPONSE: Final = "As an earlier response gave it."
 SERVER: Final = "{the server's address}"
-"""Placeholder for the address of the server."""
+"""Stands for the server's address, which `server/docs` fills in for each request."""
 
 
 def first_word(path: str) -> str:
@@ -46,8 +46,8 @@ class Description:
         error: Struct of an error body.
         error_type: Content type of an error body.
         parameters: Description and schema of parameters by name; names in paths are in braces.
-        described_as: Types that are described in place of others, as `Schemas` takes them.
-        tag: Returns the tag by which pages group the operations of a path.
+        described_as: Types that the schemas show in place of others, by type or by STRUCT.FIELD.
+        tag: Returns the tag of a path (as in `Route.path`); pages group operations by tag.
         operation_id: Returns the name of a route's operation.
     """
 
@@ -68,7 +68,7 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
 
     Args:
         about: Title, sign-in and other data that routes lack.
-        routes: Routes of its applications, by the beginning of their paths.
+        routes: The dialect's routes, by the prefix of their paths, such as `/v1`.
     """
     listed = [(at, route) for at, found in routes.items() for route in found if route.is_listed]
     bodies = [route.body.struct for _, route in listed if route.body and route.body.struct]
@@ -128,7 +128,7 @@ def _content(schemas: Schemas, route: Route) -> dict[str, Any]:
     found = [schemas[each] for each in route.responses]
     content: dict[str, Any] = {}
     if found or route.media_type is None:
-        # Without a type in the route, the schema is {}: any JSON.
+        # No type: `{}`, any JSON. One type: its schema. Several: any of them.
         content[_JSON] = {"schema": {"anyOf": found} if len(found) > 1 else dict(*found)}
     if route.media_type is not None:
         content[route.media_type] = {}
@@ -138,10 +138,13 @@ def _content(schemas: Schemas, route: Route) -> dict[str, Any]:
 def _parameter(about: Description, name: str) -> dict[str, Any]:
     """Return a parameter.
 
-    It is in the path if its name is in braces, and a header if its name begins with a capital.
+    A name in braces is in the path, one that begins with a capital is a header, others are in the
+    query. A `!` at its end means required.
     """
     is_in_path, plain = name.startswith("{"), name.strip("{!}")
-    text, schema = about.parameters.get(name, (_FROM_RESPONSE if is_in_path else "", _ANY_TEXT))
+    text, schema = about.parameters.get(
+        name.rstrip("!"), (_FROM_RESPONSE if is_in_path else "", _ANY_TEXT)
+    )
     return {
         "name": plain,
         "in": "path" if is_in_path else "header" if plain[0].isupper() else "query",

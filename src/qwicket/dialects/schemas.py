@@ -27,7 +27,7 @@ class Schemas:
 
     Args:
         structs: Structs to describe.
-        replaced: Replacements of types, or of fields, which are named STRUCT.FIELD.
+        replaced: Types to show in place of others, by type or by STRUCT.FIELD.
 
     Attributes:
         components: Schemas of the structs, and of the structs in their fields, by name.

@@ -172,8 +172,9 @@ class ParsingLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Parser processes."""
 
     parse_time_s: float = 15.0
-    """Time to parse one program. Any text within the other limits takes a second on one core; the
-    rest is a margin for slow and busy machines, and delays only the account itself."""
+    """Time to parse one program. Any OpenQASM text within the other limits takes under a second on
+    one core; the rest is a margin for slow and busy machines. An account occupies only one of the
+    parser processes at a time."""
     short_parse_s: float = 1.0
     """Time that one program may use the process for short programs; then it is parsed again in an
     ordinary one."""

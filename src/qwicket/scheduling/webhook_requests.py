@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 BODY_BYTES: Final = 1_024
-"""Limit on the returned bytes of a response's body; only tests of webhooks ask for a body."""
+"""Limit on the returned bytes of a response's body. Only the test event that an owner sends to a
+webhook asks for one."""
 GONE: Final = 410
+"""Status with which a receiver asks to be sent nothing more; `webhooks.py` uses it."""
 _RESOLVERS: Final = 64
-"""Threads for look-ups. A look-up may outlast its request, so they are more than the requests."""
+"""Threads for look-ups. A look-up may outlast its request, so they are more than the 48 requests
+that can run at once (32 events, 16 tests)."""
 _MAX_ADDRESSES: Final = 4
 """Addresses of one name that are tried."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-"""Addresses of IPv4 hosts for hosts without IPv4 (RFC 6052)."""
+"""IPv6 prefix through which hosts without IPv4 reach IPv4 hosts (RFC 6052)."""
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -59,7 +62,7 @@ class WebhookResponse(NamedTuple):
 
 
 class _Received:
-    """What of a response has arrived so far."""
+    """The parts of a response that have arrived; they survive a timeout."""
 
     status: int | None = None
     body: bytes = b""
@@ -86,7 +89,7 @@ class WebhookClient:
     async def send(
         self, keys: WebhookKeys, message_id: str, body: bytes, *, with_body: bool = False
     ) -> WebhookResponse:
-        """Send one event; failures are part of the response.
+        """Send one event. Foreseen failures are part of the response; others are raised.
 
         Args:
             keys: Address and keys of the webhook.
@@ -126,7 +129,8 @@ class WebhookClient:
         *,
         with_body: bool,
     ) -> None:
-        # Late: most servers have no webhooks. In a thread: both take tens of milliseconds.
+        # Imported and made at the first request, because most servers have no webhooks; in a
+        # thread, because each takes tens of milliseconds.
         httpcore, context = await asyncio.to_thread(lambda: (_httpcore(), self._tls))
         headers = {
             "Content-Type": "application/json",
@@ -154,7 +158,7 @@ class WebhookClient:
         return ssl.create_default_context()
 
     def _backend(self, httpcore: Any) -> httpcore.AsyncNetworkBackend:
-        from qwicket.connections import Connections  # late, as httpcore is
+        from qwicket.connections import Connections  # `_httpcore` has imported it in a thread
 
         client = self
 
@@ -198,7 +202,8 @@ class WebhookClient:
         def end(lookup: asyncio.Future[list[Any]]) -> None:
             del self._lookups[key]
             if not lookup.cancelled():
-                lookup.exception()  # else asyncio logs an error for which no request waits
+                # Marks the error as seen; else asyncio logs it if no request waits any more.
+                lookup.exception()
 
         lookup.add_done_callback(end)
         return lookup
@@ -207,8 +212,8 @@ class WebhookClient:
 def is_public(text: str) -> bool:
     """Return whether an address belongs to the public Internet.
 
-    An IPv6 address that contains an IPv4 address is judged by that one, because a gateway or the
-    kernel may connect to it.
+    An IPv6 address that is IPv4-mapped, 6to4 or in 64:ff9b::/96 is judged by the IPv4 address in
+    it, because a gateway or the kernel may connect to that.
     """
     address: IPAddress = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
@@ -238,6 +243,8 @@ def signed_headers(
 ) -> dict[str, str]:
     """Return the headers of Standard Webhooks, with one signature for each secret.
 
+    The secrets are the present one and, for a day after a rotation, the former one.
+
     Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     """
     content = f"{message_id}.{timestamp}.".encode() + body
@@ -253,7 +260,8 @@ def signed_headers(
 def _httpcore() -> Any:
     import httpcore
 
-    importlib.import_module("qwicket.connections")  # with what it imports, for `_backend`
+    # Imported here, in the thread, so that the import in `_backend` costs nothing.
+    importlib.import_module("qwicket.connections")
     return httpcore
 
 

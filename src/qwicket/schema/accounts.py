@@ -59,7 +59,7 @@ class TokenList(ResponseBody, frozen=True, kw_only=True):
 
 
 class ProjectBody(ResponsePart, frozen=True, kw_only=True):
-    """A project of the account. Each job counts to one project.
+    """A project of the account. Each job is charged to one project.
 
     Attributes:
         id: Id of the project.

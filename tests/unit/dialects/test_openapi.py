@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qwicket.dialects.braket import REGISTRATION
-from qwicket.dialects.braket.routes import S3
+from qwicket.dialects.braket.routes import BRAKET, S3
 from qwicket.dialects.openapi import describe
 
 
@@ -21,3 +23,11 @@ def test_a_hyphen_makes_no_header() -> None:
 
 def test_a_header_needs_no_hyphen() -> None:
     assert places("/s3/{bucket}/{key}") == {"bucket": "path", "key": "path", "Range": "header"}
+
+
+def test_a_required_parameter_has_its_description() -> None:
+    described = replace(REGISTRATION, parameters={"tagKeys": ("Keys to remove.", {})})
+    operation = describe(described, {"/braket": BRAKET})["paths"]["/braket/tags/{arn}"]["delete"]
+    (found,) = [each for each in operation["parameters"] if each["name"] == "tagKeys"]
+    assert found["required"]
+    assert found["description"] == "Keys to remove."

@@ -53,7 +53,7 @@ def highest(
 
 
 def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
-    """Return a bar chart of labels and heights as text.
+    """Return a bar chart of labels and heights as text. A full bar is the highest one.
 
     Its last line has the number of outcomes that are not shown, `left_out`, if there are any.
     """

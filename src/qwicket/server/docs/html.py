@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 ADDRESS: Final = SERVER
-"""Placeholder in pages for the address of the server."""
+"""Stands in pages for the server's address, which `File.at` fills in for each request."""
 _VOID: Final = frozenset({"link", "meta", "br"})
 
 

@@ -1,6 +1,6 @@
 """Damaged programs: refused with a place, or read into a circuit that an engine can run.
 
-`tests/fault/test_openqasm_fuzz.py` does the same a hundred thousand times.
+`tests/fault/test_openqasm_fuzz.py` does the same 10,000 times, or 100,000 times in its long form.
 """
 
 from __future__ import annotations
