@@ -73,7 +73,14 @@ def connected(url: str, timeout_s: float) -> HTTPConnection:
         made.set_tunnel(parts.hostname or "", port, manager.proxy_headers, proxy.scheme or "http")
     else:
         made = kind(parts.hostname or "", parts.port, timeout=timeout_s)
-    made.connect()
+    try:
+        made.connect()
+    except http.client.HTTPException as error:
+        made.close()
+        raise OSError("the proxy's response is not HTTP") from error
+    except BaseException:
+        made.close()
+        raise
     return made
 
 

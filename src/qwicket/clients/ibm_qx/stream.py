@@ -66,10 +66,11 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
     try:
         opened_by = min(last_read, time.monotonic() + _OPEN_S)
         with closing(connected(url, _left_s(opened_by))) as connection:
-            websocket = _Websocket(connection.sock, url)
-            websocket.open(opened_by)
+            websocket = _Websocket(connection.sock, url, opened_by)
+            websocket.open()
+            websocket.deadline = last_read
             websocket.send({"type": "authentication", "data": token})
-            for message in websocket.messages(last_read):
+            for message in websocket.messages():
                 if message.get("type") == "job-status" and isinstance(message.get("data"), dict):
                     yield message["data"]
             if websocket.close_code == DONE:
@@ -80,16 +81,17 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
 
 
 class _Websocket:
-    """Websocket that one thread opens, reads and writes."""
+    """Websocket that one thread opens, reads and writes, until its deadline (monotonic seconds)."""
 
-    def __init__(self, sock: socket.socket, url: str) -> None:
+    def __init__(self, sock: socket.socket, url: str, deadline: float) -> None:
+        self.deadline = deadline
         self._socket = sock
         self._url = urlsplit(url)
         self._protocol = WSConnection(ConnectionType.CLIENT)
         self.close_code: int | None = None
         """The server's code; None while it has not closed the stream."""
 
-    def open(self, deadline: float) -> None:
+    def open(self) -> None:
         """Request the websocket, and wait until the server accepts.
 
         Raises:
@@ -98,7 +100,7 @@ class _Websocket:
         """
         host = self._url.netloc.rpartition("@")[2]
         self._send(Request(host=host, target=self._url.path))
-        for event in self._events(deadline):
+        for event in self._events():
             if isinstance(event, AcceptConnection):
                 return
             if isinstance(event, RejectConnection):
@@ -107,15 +109,15 @@ class _Websocket:
     def send(self, message: dict[str, Any]) -> None:
         self._send(TextMessage(data=json.dumps(message)))
 
-    def messages(self, deadline: float) -> Iterator[dict[str, Any]]:
+    def messages(self) -> Iterator[dict[str, Any]]:
         """Yield each message that is an object, until the server closes the stream.
 
         Raises:
             OSError: The server sent nothing for too long, or the connection broke.
             ValueError, RecursionError: A message is not JSON, or too large.
         """
-        text = b""
-        for event in self._events(deadline):
+        text = bytearray()  # grows without a copy for each part
+        for event in self._events():
             if isinstance(event, CloseConnection):
                 self.close_code = event.code
                 return
@@ -125,11 +127,11 @@ class _Websocket:
                 if len(text) > _MAX_BYTES:
                     raise ValueError("the message is too large")
                 if event.message_finished:
-                    message, text = json.loads(text), b""
+                    message, text = json.loads(text), bytearray()
                     if isinstance(message, dict):
                         yield message
 
-    def _events(self, deadline: float) -> Iterator[Event]:
+    def _events(self) -> Iterator[Event]:
         """Yield the events of all that the server sends; respond to its pings."""
         is_open = True
         while True:
@@ -139,13 +141,18 @@ class _Websocket:
                 yield event
             if not is_open:
                 raise OSError("the server has closed the connection")
-            self._socket.settimeout(min(_left_s(deadline), _SILENCE_S))
+            self._limit()
             received = self._socket.recv(_READ_BYTES)
             is_open = bool(received)
             self._protocol.receive_data(received or None)
 
     def _send(self, event: Event) -> None:
+        self._limit()
         self._socket.sendall(self._protocol.send(event))
+
+    def _limit(self) -> None:
+        """Limit the next read or write of the socket."""
+        self._socket.settimeout(min(_left_s(self.deadline), _SILENCE_S))
 
 
 def _left_s(deadline: float) -> float:

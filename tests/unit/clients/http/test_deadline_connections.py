@@ -17,7 +17,7 @@ from qwicket.clients.http.client import CONNECT_S
 from qwicket.clients.http.deadline_connections import connected
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from support import certificates
-from support.bad_server import BadServer, Connection, answer, drip, drop, keep_alive, response
+from support.bad_server import BadServer, Connection, answer, drip, drop, keep_alive, raw, response
 from support.certificates import Certificate
 
 GOOD = {"text": "x" * 2_000}
@@ -215,6 +215,16 @@ def test_a_connection_for_another_protocol_goes_through_a_proxys_tunnel(
     assert (request.method, request.path) == ("CONNECT", f"lab.invalid{place}")
     expected = urllib3.make_headers(proxy_basic_auth="ada:pass@word")["proxy-authorization"]
     assert request.headers["proxy-authorization"] == expected
+
+
+@pytest.mark.parametrize("reply", [b"no HTTP\r\n\r\n", b"", b"HTTP/1.1 403 No\r\n\r\n"])
+def test_a_proxy_that_opens_no_tunnel_is_an_error_of_the_connection(
+    reply: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BadServer(raw(reply)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(OSError):  # noqa: PT011 - the text is Python's
+            connected("https://lab.invalid", 5.0)
 
 
 def test_no_password_of_a_proxy_with_tls_is_sent_without_it(

@@ -304,20 +304,27 @@ def test_a_wait_ends_in_time() -> None:
         assert isinstance(late.value, TimeoutError)
 
 
-_STREAMS = ("silent", "opened and silent", "cut", "byte by byte")
+_STREAMS = ("silent", "opened and silent", "cut", "byte by byte", "pings", "parts")
+
+
+def _flooded(begin: bytes, frame: bytes) -> Step:
+    """Open a websocket, send one frame again and again, and read nothing."""
+
+    def step(connection: Connection) -> None:
+        if _accepted(connection):
+            connection.send(begin)
+            while not connection.is_over.is_set():
+                connection.send(frame * 1_000)
+
+    return step
 
 
 def _opened(*frames: bytes) -> Step:
     """Open a websocket, send frames after the client's first message, and stay silent."""
 
     def step(connection: Connection) -> None:
-        request = connection.read()
-        if request is None:  # a busy machine may reach the deadline before the stream is open
+        if not _accepted(connection):
             return
-        key = request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
-        head = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accepted}"
-        connection.send(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n\r\n".encode())
         if frames:
             connection.sock.recv(1 << 12)
             connection.send(b"".join(frames))
@@ -326,8 +333,29 @@ def _opened(*frames: bytes) -> Step:
     return step
 
 
+def _accepted(connection: Connection) -> bool:
+    """Complete the handshake of a websocket; return whether the client asked for one."""
+    request = connection.read()
+    if request is None:  # a busy machine may reach the deadline before the stream is open
+        return False
+    key = request.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+    accepted = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+    head = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accepted}"
+    connection.send(f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n\r\n".encode())
+    return True
+
+
+_PINGS = _flooded(b"", b"\x89\x7d" + b"p" * 125)
+_PARTS = _flooded(b"\x02\x01[", b"\x00\x01 ")
+"""One message, binary, in parts of one byte."""
+
+
 @pytest.mark.parametrize("has_tls", [False, True], ids=["http", "https"])
-@pytest.mark.parametrize("stream", [silent(), _opened(), cut(30, {}), drip(0.02, {})], ids=_STREAMS)
+@pytest.mark.parametrize(
+    "stream",
+    [silent(), _opened(), cut(30, {}), drip(0.02, {}), _PINGS, _PARTS],
+    ids=_STREAMS,
+)
 @pytest.mark.parametrize("after", [answer(200, JOB), silent()], ids=["queued", "silent"])
 def test_a_wait_ends_by_its_deadline_whatever_the_stream_does(
     stream: Step, after: Step, has_tls: bool, tls: ssl.SSLContext
