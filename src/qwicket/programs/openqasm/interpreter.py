@@ -18,8 +18,9 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import conditions, syntax
 from qwicket.programs.openqasm.arithmetic import number
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
-from qwicket.programs.openqasm.conditions import Flow, Label
+from qwicket.programs.openqasm.conditions import Label
 from qwicket.programs.openqasm.declarations import Declarations
+from qwicket.programs.openqasm.frames import ControlFlowExit, Frame, Loop
 from qwicket.programs.openqasm.gate_table import UserGate
 from qwicket.programs.openqasm.gates import StandardGate, Template
 from qwicket.programs.openqasm.syntax import BitString, Constant, Expression, Statement
@@ -41,13 +42,6 @@ _SMALLEST_PHASE: Final = 1e-12
 """Global phases up to this, in radians, are not written."""
 
 
-class ControlFlowExit(Exception):
-    """A `break`, `continue` or `end` that depends on no measurement. Never leaves this package."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-
 class Extension(NamedTuple):
     """What another language adds to OpenQASM 3.
 
@@ -59,39 +53,6 @@ class Extension(NamedTuple):
 
     gates: Mapping[str, StandardGate]
     pragma: Callable[[Interpreter, str, int], None]
-
-
-class _Loop:
-    """A loop that is being unrolled.
-
-    `branch_depth` is the number of branches around the loop whose condition depends on a
-    measurement. `n_raised` is the number of its `break` and `continue` that depend on one.
-    Statements after such a jump are conditional, so each jump adds a branch until the loop ends.
-    """
-
-    def __init__(self, branch_depth: int) -> None:
-        self.branch_depth = branch_depth
-        self.n_raised = 0
-        self.next = Label()
-        self.end = Label()
-
-
-class _Frame:
-    """The target of operations: the circuit, or the template of a gate.
-
-    `branch_depth` is the number of open branches whose condition depends on a measurement. A
-    `break`, `continue` or `end` inside them adds one.
-    """
-
-    def __init__(
-        self, ops: list[Op], callees: Mapping[str, StandardGate | UserGate] | None
-    ) -> None:
-        self.ops = ops
-        self.flow = Flow(ops)
-        self.callees = callees
-        self.phase = 0.0
-        self.branch_depth = 0
-        self.loops: list[_Loop] = []
 
 
 class Interpreter:
@@ -129,7 +90,7 @@ class Interpreter:
         self.single_op_gates = self._gate_table.single_op_gates
         self._tokens = tokens
         self._max_operations = limits.programs.operations
-        self._main = self._frame = _Frame(self.ops, None)
+        self._main = self._frame = Frame(self.ops, None)
         self._end = Label()
         self.dropped: set[int] = set()
         self._cached_calls: dict[tuple[object, ...], list[Gate]] = {}
@@ -269,7 +230,7 @@ class Interpreter:
         # A gate body sees the global constants, even if it is expanded inside another gate body.
         outside = outer_scopes.stack[0] if outer_scopes.outside is None else outer_scopes.outside
         scopes = self._evaluator.scopes = Scopes(outside)
-        frame = self._frame = _Frame([], gate.callees)
+        frame = self._frame = Frame([], gate.callees)
         for name, value in zip(definition.parameters, parameters, strict=True):
             scopes.stack[0][name] = Variable(value)
         for index, name in enumerate(definition.qubits):
@@ -520,7 +481,7 @@ class Interpreter:
         self._evaluator.count_steps(n_values * (statement.n_tokens + 1), at)
         size = self._evaluator.size(statement.type)
         depth = len(stack)
-        loop = _Loop(frame.branch_depth)
+        loop = Loop(frame.branch_depth)
         frame.loops.append(loop)
         exit_kind = ""
         n_tentative = len(self._evaluator.tentative)

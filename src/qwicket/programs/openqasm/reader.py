@@ -11,7 +11,8 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS, MAX_UNUSUAL_TOKENS
-from qwicket.programs.openqasm.interpreter import ControlFlowExit, Extension, Interpreter
+from qwicket.programs.openqasm.frames import ControlFlowExit
+from qwicket.programs.openqasm.interpreter import Extension, Interpreter
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import BitString, Literal
 from qwicket.programs.openqasm.tokens import Tokens
