@@ -44,8 +44,6 @@ class _Profile(NamedTuple):
         config: File with the profiles.
         token_file: File with the token.
         is_new: Whether the profile is to be added to the file.
-        former: Text of the file.
-        has_default: Whether the file names a default profile.
     """
 
     name: str
@@ -53,8 +51,6 @@ class _Profile(NamedTuple):
     config: Path
     token_file: Path
     is_new: bool
-    former: str
-    has_default: bool
 
 
 @click.command(short_help="Sign in at your organisation, and keep a token.")
@@ -259,21 +255,12 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
         click.ClickException: The file of profiles is invalid. Or the profile has another address,
             its token is not in a file of its own, or its name cannot be that of a file.
     """
-    import tomllib
     from pathlib import Path
 
     from qwicket.clients.native.config import DEFAULT_URL, path_of
 
     config = path_of(None, os.environ)
-    text = ""
-    try:
-        text = config.read_text("utf-8")
-        document = tomllib.loads(text)
-    except FileNotFoundError:
-        document = {}
-    except (OSError, ValueError):
-        raise click.ClickException(f"{config} cannot be read as TOML.") from None
-    has_default = "default" in document
+    _text, document = _read_config(config)
     name = wanted or str(document.get("default", "default"))
     profiles = document.get("profiles", {})
     found = profiles.get(name) if isinstance(profiles, dict) else None
@@ -281,8 +268,7 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
         token_file = config.parent / f"{name}.token"
         if token_file.name != f"{name}.token" or not name.isprintable():
             raise click.ClickException(f"--profile: {name!r} cannot be the name of a file.")
-        url = url or DEFAULT_URL
-        return _Profile(name, url, config, token_file, True, text, has_default)
+        return _Profile(name, url or DEFAULT_URL, config, token_file, is_new=True)
     home = str(found.get("url", DEFAULT_URL))
     if url is not None and url.rstrip("/") != home.rstrip("/"):
         raise click.ClickException(
@@ -294,7 +280,7 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
             " replace its token by one, or give another name with --profile."
         )
     token_file = Path(str(found["token_file"])).expanduser()
-    return _Profile(name, home, config, token_file, False, text, has_default)
+    return _Profile(name, home, config, token_file, is_new=False)
 
 
 def _store_token(target: _Profile, secret: str) -> None:
@@ -309,15 +295,33 @@ def _store_token(target: _Profile, secret: str) -> None:
         if target.is_new:
             name, url, file = map(_toml, (target.name, target.url, str(target.token_file)))
             lines = ["", f"[profiles.{name}]", f"url = {url}", f"token_file = {file}", ""]
-            if target.has_default:
+            # Read again, because the sign-in may have taken minutes.
+            text, document = _read_config(target.config)
+            if "default" in document:
                 _write(target.config, "\n".join(lines), os.O_APPEND)
             else:  # so that other commands find the profile; the line must precede all tables
-                lines = [f"default = {name}", target.former, *lines]
-                _write(target.config, "\n".join(lines).replace("\n\n\n", "\n\n"), os.O_TRUNC)
+                whole = "\n".join([f"default = {name}", text, *lines]).replace("\n\n\n", "\n\n")
+                file_itself = target.config.resolve()  # not a link to it
+                new = file_itself.with_name(f"{file_itself.name}.new")
+                _write(new, whole, os.O_TRUNC)
+                new.replace(file_itself)
     except OSError as error:
         raise click.ClickException(
             f"The token cannot be stored: {error.filename}: {error.strerror}."
         ) from None
+
+
+def _read_config(config: Path) -> tuple[str, dict[str, Any]]:
+    """Return the file with the profiles, as text and decoded; both are empty without a file."""
+    import tomllib
+
+    try:
+        text = config.read_text("utf-8")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        return "", {}
+    except (OSError, ValueError):
+        raise click.ClickException(f"{config} cannot be read as TOML.") from None
 
 
 def _write(path: Path, text: str, flag: int) -> None:

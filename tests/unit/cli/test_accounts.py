@@ -382,8 +382,8 @@ def test_the_profile_of_a_sign_in_is_found_by_other_commands(
     config = tmp_path / "config.toml"
     if before:
         config.write_text(before)
-    token_file, has_default = tmp_path / "new.token", "default" in before
-    target = login._Profile("new", "http://here", config, token_file, True, before, has_default)
+    token_file = tmp_path / "new.token"
+    target = login._Profile("new", "http://here", config, token_file, is_new=True)
     login._store_token(target, "qw_x")
     text = config.read_text()
     read = tomllib.loads(text)
@@ -391,6 +391,7 @@ def test_the_profile_of_a_sign_in_is_found_by_other_commands(
     assert read["profiles"]["new"] == {"url": "http://here", "token_file": str(token_file)}
     assert ("lab" in read["profiles"], "# mine" in text) == (bool(before), "# mine" in before)
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["config.toml", "new.token"]
 
 
 def test_a_job_that_was_deleted_meanwhile_does_not_end_the_watch() -> None:

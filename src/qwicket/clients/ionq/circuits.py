@@ -9,10 +9,10 @@ All qubits are measured at the end. A result's keys are decimal; their lowest bi
 from __future__ import annotations
 
 import math
-import operator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from qwicket.clients.ionq.errors import IonQClientError
+from qwicket.clients.numbers import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ class _CircuitBase:
     gateset: ClassVar[Literal["qis", "native"]]
 
     def __init__(self, qubits: int, *, name: str = "") -> None:
-        number = _whole(qubits)
+        number = whole(qubits)
         if number is None or number < 1:
             raise IonQClientError(f"qubits must be a positive whole number, not {qubits!r}.")
         self.qubits = number
@@ -49,7 +49,7 @@ class _CircuitBase:
         where = self._where(gate)
         found: list[int] = []
         for qubit in qubits:
-            number = _whole(qubit)
+            number = whole(qubit)
             if number is None:
                 raise IonQClientError(f"{where}: a qubit is a whole number, not {qubit!r}.")
             if not 0 <= number < self.qubits:
@@ -261,13 +261,3 @@ class NativeCircuit(_CircuitBase):
 
 
 AnyCircuit = Circuit | NativeCircuit
-
-
-def _whole(value: SupportsIndex) -> int | None:
-    """Return a whole number, such as NumPy's, as an `int`; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None

@@ -10,9 +10,9 @@ for fermions, the number of atoms on it.
 from __future__ import annotations
 
 import math
-import operator
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from qwicket.clients.numbers import whole
 from qwicket.clients.qlued.errors import QluedClientError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Circuit:
     wire_order: ClassVar[str] = "sequential"
 
     def __init__(self, wires: int, *, shots: int = 1000, seed: int | None = None) -> None:
-        number = _whole(wires)
+        number = whole(wires)
         if number is None or number < 1:
             raise QluedClientError(f"wires must be a positive whole number, not {wires!r}.")
         self.wires = number
@@ -56,7 +56,7 @@ class Circuit:
         where = f"instruction {len(self.instructions)} ({name})"
         operands: list[int] = []
         for wire in wires:
-            number = _whole(wire)
+            number = whole(wire)
             if number is None:
                 raise QluedClientError(f"{where}: a wire is a whole number, not {wire!r}.")
             if not 0 <= number < self.wires:
@@ -203,20 +203,10 @@ class Fermions(Circuit):
         return self.instruction("fphase", self._wires(site, len(energy)), *energy)
 
     def _wires(self, site: int, n_sites: int) -> range:
-        first = _whole(site)
+        first = whole(site)
         if first is None:
             raise QluedClientError(f"a site is a whole number, not {site!r}.")
         return range(2 * first, 2 * (first + n_sites))
-
-
-def _whole(value: SupportsIndex) -> int | None:
-    """Return a whole number, such as NumPy's, as an `int`; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
 
 
 def _finite(value: float, where: str) -> float:
