@@ -73,7 +73,7 @@ def backup(file: Path | None, check: bool, location: options.DataLocation) -> No
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace a database that exists. The old one is kept beside it as qwicket.db.TIME.old.",
+    help="Replace a database that exists. The old one stays beside it as qwicket.db.TIME.old.",
 )
 @options.data_location
 def restore(file: Path, check: bool, replace: bool, location: options.DataLocation) -> None:
