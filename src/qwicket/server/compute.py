@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from qwicket.compute.dask import DaskCompute
     from qwicket.server.settings import Settings
 
-_NICENESS: Final = 10
+_NICENESS: Final = 15
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
-Beside a worker of niceness 10, the server gets nine tenths of a core whenever it needs one."""
+Beside a worker of niceness 15, the server gets 96 % of a core whenever it needs one."""
 _DEFAULT_MIN_WORKERS: Final = 1
 """Default of `--compute-min`, for a cluster that Qwicket starts."""
 _DEFAULT_MAX_WORKERS: Final = 4
