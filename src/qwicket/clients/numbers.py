@@ -1,9 +1,12 @@
-"""Numbers in arguments of clients."""
+"""Numbers and lists of numbers in arguments of clients."""
 
 from __future__ import annotations
 
 import operator
-from typing import SupportsIndex
+from collections.abc import Iterable
+from typing import SupportsIndex, TypeVar
+
+T = TypeVar("T")
 
 
 def whole(value: SupportsIndex) -> int | None:
@@ -12,5 +15,13 @@ def whole(value: SupportsIndex) -> int | None:
         return None
     try:
         return operator.index(value)
+    except TypeError:
+        return None
+
+
+def listed(values: Iterable[T]) -> list[T] | None:
+    """Return the members of a sequence; None for anything else, such as a single number."""
+    try:
+        return list(values)
     except TypeError:
         return None

@@ -11,7 +11,7 @@ import hmac
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from qwicket.model.accounts import IdentityProvider
 
+T = TypeVar("T")
+
 _ALGORITHMS: Final = (
     "RS256",
     "RS384",
@@ -56,7 +58,7 @@ _TIMEOUT_S: Final = 10.0
 _LIFE_S: Final = 3_600.0
 """Time in seconds for which the provider's addresses and keys are kept."""
 _SILENT_S: Final = 5.0
-"""Time in seconds for which discovery is not repeated after the provider did not respond."""
+"""Time in seconds for which a request is not repeated after the provider did not respond."""
 _MIN_PAUSE_S: Final = 10.0
 """Minimum time in seconds between two downloads of the keys for ID tokens that no known key has
 signed. Anybody can send such tokens."""
@@ -107,6 +109,45 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     authorization_response_iss_parameter_supported: bool = False
 
 
+class _Kept(Generic[T]):
+    """What the provider publishes at one address.
+
+    Only those wait for a request who need a newer value than the present one.
+
+    Args:
+        fetch: Requests it; raises Unavailable.
+    """
+
+    def __init__(self, fetch: Callable[[], T]) -> None:
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._found: tuple[T, float] | None = None
+        self._failed: tuple[str, float] | None = None
+
+    def get(self, max_age_s: float) -> T:
+        """Return it as it was at most so many seconds ago.
+
+        Raises:
+            Unavailable: The provider does not respond, or has not responded within `_SILENT_S`.
+        """
+        found = self._found
+        if found is not None and time.monotonic() - found[1] <= max_age_s:
+            return found[0]
+        with self._lock:
+            now = time.monotonic()
+            if self._found is not None and now - self._found[1] <= max_age_s:
+                return self._found[0]  # another thread has waited for it
+            if self._failed is not None and now - self._failed[1] <= _SILENT_S:
+                raise Unavailable(self._failed[0])
+            try:
+                value = self._fetch()
+            except Unavailable as error:
+                self._failed = error.detail, time.monotonic()
+                raise
+            self._found = value, now
+            return value
+
+
 class ProviderConnection:
     """Client of the provider, with a cache of its metadata and keys.
 
@@ -118,12 +159,8 @@ class ProviderConnection:
     def __init__(self, settings: IdentityProvider, now_ms: Callable[[], int]) -> None:
         self._settings = settings
         self._now_ms = now_ms
-        self._lock = threading.Lock()
-        self._metadata: Metadata | None = None
-        self._metadata_at = 0.0
-        self._silent_until = 0.0
-        self._keys: KeySet | None = None
-        self._keys_at = 0.0
+        self._metadata = _Kept(self._discover)
+        self._keys = _Kept(self._public_keys)
 
     def metadata(self) -> Metadata:
         """Return what the provider publishes.
@@ -131,19 +168,7 @@ class ProviderConnection:
         Raises:
             Unavailable: The provider does not respond, or publishes something invalid.
         """
-        with self._lock:
-            now = time.monotonic()
-            if self._metadata is not None and now - self._metadata_at <= _LIFE_S:
-                return self._metadata
-            if now < self._silent_until:
-                raise self._unavailable()
-            try:
-                self._metadata = self._discover()
-            except Unavailable:
-                self._silent_until = time.monotonic() + _SILENT_S
-                raise
-            self._metadata_at = now
-            return self._metadata
+        return self._metadata.get(_LIFE_S)
 
     def authorization_url(self, secret: str, redirect_uri: str) -> str:
         """Return the provider's address where a person signs in.
@@ -280,16 +305,10 @@ class ProviderConnection:
             ) from None
 
     def _key_set(self, *, is_stale: bool = False) -> KeySet:
-        url = self.metadata().jwks_uri
-        with self._lock:
-            now = time.monotonic()
-            max_age_s = _MIN_PAUSE_S if is_stale else _LIFE_S
-            if self._keys is None or now - self._keys_at > max_age_s:
-                self._keys, self._keys_at = self._public_keys(url), now
-            return self._keys
+        return self._keys.get(_MIN_PAUSE_S if is_stale else _LIFE_S)
 
-    def _public_keys(self, url: str) -> KeySet:
-        found = self._get(url)
+    def _public_keys(self) -> KeySet:
+        found = self._get(self.metadata().jwks_uri)
         listed = found.get("keys") if isinstance(found, dict) else None
         keys = []
         for each in listed if isinstance(listed, list) else ():

@@ -220,7 +220,7 @@ async def read_arrays(pages: Handlers, actor: Actor, request: Request[None]) -> 
 
 async def read_archive(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read an ended job with its program, options, calibration and result in one ZIP file."""
-    from qwicket.dialects.native import archives  # late: it needs NumPy
+    from qwicket.dialects.native import archives  # late: few requests need it
 
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     contents = await pages.gateway.archives.contents(job, request.response_memory)

@@ -279,7 +279,7 @@ class App:
             **docs(dialects),
             "/ui": DialectOnDemand(_PAGES, gateway, dialect_settings),
             **probes(
-                lambda: self._is_ready and store.is_alive,
+                lambda: self._why_not_ready(store),
                 gateway.auth.by_token,
                 lambda: metrics.text(sources),
             ),
@@ -324,6 +324,11 @@ class App:
         elif not self._workers:
             where = "on other machines (`qwicket worker`)"
         self.summary = f"Qwicket serves {n_devices} devices; simulations run {where}."
+
+    def _why_not_ready(self, store: Store) -> str | None:
+        if not self._is_ready:
+            return "The server is starting or stopping."
+        return None if store.is_alive else "The database does not respond."
 
     async def _open_device_files(self, store: Store, folder: Path) -> None:
         """Store the devices of a folder, and prepare to serve those that are at other clouds."""

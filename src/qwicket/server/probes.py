@@ -42,11 +42,11 @@ class _Handlers:
 
     def __init__(
         self,
-        is_ready: Callable[[], bool],
+        why_not_ready: Callable[[], str | None],
         sign_in: Callable[[str | None, str], Awaitable[Actor]],
         metrics: Callable[[], Awaitable[bytes]],
     ) -> None:
-        self._is_ready = is_ready
+        self._why_not_ready = why_not_ready
         self._sign_in = sign_in
         self._metrics = metrics
 
@@ -59,8 +59,8 @@ class _Handlers:
 
     async def ready(self, request: Request[None]) -> Response:
         """Read whether the server accepts work."""
-        if not self._is_ready():
-            raise Unavailable("The server is starting or stopping.", retry_after_s=1.0)
+        if (reason := self._why_not_ready()) is not None:
+            raise Unavailable(reason, retry_after_s=1.0)
         return json({"status": "ready"})
 
     async def metrics(self, request: Request[None]) -> Response:
@@ -82,19 +82,19 @@ ROUTES: Final = (
 
 
 def probes(
-    is_ready: Callable[[], bool],
+    why_not_ready: Callable[[], str | None],
     sign_in: Callable[[str | None, str], Awaitable[Actor]],
     metrics: Callable[[], Awaitable[bytes]],
 ) -> dict[str, ASGIApp]:
     """Return the mounts of `/livez`, `/readyz` and `/metrics`.
 
     Args:
-        is_ready: Returns whether the server takes work.
+        why_not_ready: Returns why the server takes no work; None if it does.
         sign_in: Returns the actor of a token, given the client's address.
         metrics: Returns the text of `/metrics`.
     """
     dialect = Dialect(
-        _Handlers(is_ready, sign_in, metrics), ROUTES, problem, error_type=PROBLEM_TYPE
+        _Handlers(why_not_ready, sign_in, metrics), ROUTES, problem, error_type=PROBLEM_TYPE
     )
 
     # The router sets `root_path` to the mount, here a whole path, but routes match whole paths.

@@ -38,3 +38,10 @@ def test_no_heavy_module_is_imported_before_the_server_listens() -> None:
     assert not found & NEVER
     assert not found & LATER
     assert len(found) <= MOST_MODULES
+
+
+def test_no_handler_imports_numpy_in_the_event_loop() -> None:
+    """It takes 30 to 50 ms; the event loop is kept for 20 ms at most."""
+    late = "archives, estimates, job_shares"  # what handlers import when a request needs it
+    found = loaded(f"import sys, qwicket.server.app; from qwicket.dialects.native import {late}")
+    assert "numpy" not in found

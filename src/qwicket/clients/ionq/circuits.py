@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from qwicket.clients.ionq.errors import IonQClientError
-from qwicket.clients.numbers import whole
+from qwicket.clients.numbers import listed, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,14 @@ class _CircuitBase:
             raise IonQClientError(f"{where}: a qubit occurs twice.")
         return found
 
+    def _qubits(self, value: Sequence[int], gate: str, name: str) -> list[int]:
+        qubits = listed(value)
+        if qubits is None:
+            raise IonQClientError(
+                f"{self._where(gate)}: {name} must be a list of qubits, not {value!r}."
+            )
+        return qubits
+
     def _number(self, value: float, gate: str, name: str) -> float:
         try:
             number = float(value)
@@ -100,10 +108,10 @@ class Circuit(_CircuitBase):
             rotation: Angle in radians; None for gates without an angle.
 
         Raises:
-            IonQClientError: A qubit is no whole number, does not exist or occurs twice, or the
-                angle is no finite number.
+            IonQClientError: A qubit is no whole number, does not exist or occurs twice, the
+                controls are no list, or the angle is no finite number.
         """
-        operands = self._operands(name, [*targets, *controls])
+        operands = self._operands(name, [*targets, *self._qubits(controls, name, "controls")])
         fields: dict[str, Any] = {"targets": operands[: len(targets)]}
         if len(operands) > len(targets):
             fields["controls"] = operands[len(targets) :]
@@ -198,6 +206,7 @@ class Circuit(_CircuitBase):
                 number of letters, or terms and coefficients differ in number.
         """
         where = self._where("pauliexp")
+        targets = self._qubits(targets, "pauliexp", "targets")
         if not terms:
             raise IonQClientError(f"{where}: there are no terms.")
         if len(terms) != len(coefficients):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from qwicket.clients.numbers import whole
+from qwicket.clients.numbers import listed, whole
 from qwicket.clients.qlued.errors import QluedClientError
 
 if TYPE_CHECKING:
@@ -50,12 +50,15 @@ class Circuit:
         """Add an instruction by its name.
 
         Raises:
-            QluedClientError: A wire is no whole number or does not exist, or a parameter is no
-                finite number.
+            QluedClientError: The wires are no list, a wire is no whole number or does not exist,
+                or a parameter is no finite number.
         """
         where = f"instruction {len(self.instructions)} ({name})"
+        found = listed(wires)
+        if found is None:
+            raise QluedClientError(f"{where}: wires must be a list, not {wires!r}.")
         operands: list[int] = []
-        for wire in wires:
+        for wire in found:
             number = whole(wire)
             if number is None:
                 raise QluedClientError(f"{where}: a wire is a whole number, not {wire!r}.")

@@ -14,7 +14,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import numpy as np
 from msgspec import structs
 from starlette.responses import Response
 
@@ -22,6 +21,7 @@ from qwicket import schema
 from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.dialects.native import wire
 from qwicket.dialects.native.admin.wire import job_with_names
+from qwicket.dialects.native.arrays import write_npz
 from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.gateway.archives import begin_with_retries
 from qwicket.model.errors import NotFound
@@ -206,7 +206,7 @@ class _Writer:
         without_arrays = structs.replace(part, arrays={})
         self._parts.append(wire.outcome(number, without_arrays))
         with _Member(self._zip, shapes.arrays_of(number), self._members) as member:
-            np.savez(member, **_arrays(part))
+            write_npz(member, part)
 
     def _put(self, name: str, data: bytes) -> None:
         with _Member(self._zip, name, self._members) as member:
@@ -219,13 +219,6 @@ def _decoded(part: PartResult) -> Outcome | Failure:
 
 def _size(part: Outcome | Failure) -> int:
     return 0 if isinstance(part, Failure) else sum(len(each.data) for each in part.arrays.values())
-
-
-def _arrays(part: Outcome) -> dict[str, Any]:
-    return {
-        name: np.frombuffer(array.data, array.dtype).reshape(array.shape)
-        for name, array in sorted(part.arrays.items())
-    }
 
 
 def _plain(options: msgspec.Struct | None) -> dict[str, Any]:

@@ -37,12 +37,17 @@ def npz(part: Outcome | Failure) -> bytes:
     """
     if isinstance(part, Failure):
         raise NoResult(part.message)
+    buffer = io.BytesIO()
+    write_npz(buffer, part)
+    return buffer.getvalue()
+
+
+def write_npz(file: Any, part: Outcome) -> None:
+    """Write the arrays of an outcome to an open file; must run in a thread."""
     import numpy as np  # late: few servers need it, and it takes 7 MB and 0.1 s
 
-    buffer = io.BytesIO()
     arrays: dict[str, Any] = {
         name: np.frombuffer(array.data, array.dtype).reshape(array.shape)
-        for name, array in part.arrays.items()
+        for name, array in sorted(part.arrays.items())
     }
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+    np.savez(file, **arrays)

@@ -263,7 +263,7 @@ class Handlers(WebhookHandlers):
 
     async def read_archive(self, actor: Actor, request: Request[None]) -> ASGIApp:
         """Read an ended job with its program, options, calibration and result in one ZIP file."""
-        from qwicket.dialects.native import archives  # late: it needs NumPy
+        from qwicket.dialects.native import archives  # late: few requests need it
 
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
         contents = await self._gateway.archives.contents(job, request.response_memory)

@@ -85,6 +85,14 @@ def test_native_gates_are_written_in_turns_under_their_own_names() -> None:
         ),
         (lambda: Circuit(2).cnot(1, 1), "a qubit occurs twice"),
         (lambda: Circuit(2).h(TRUE), "a qubit is a whole number"),
+        (
+            lambda: Circuit(2).x(1, controls=0),  # type: ignore[arg-type]  # on purpose
+            r"gate 0 \(x\): controls must be a list of qubits, not 0",
+        ),
+        (
+            lambda: Circuit(2).pauliexp(0, ["X"], [1.0], time=1.0),  # type: ignore[arg-type]
+            "targets must be a list of qubits, not 0",
+        ),
         (lambda: Circuit(2).h(INT64(2)), "qubit 2 does not exist"),
         (lambda: Circuit(2).cnot(INT64(1), 1), "a qubit occurs twice"),
         (

@@ -100,6 +100,7 @@ def test_integers_of_numpy_are_wires_and_sites() -> None:
         lambda: Rydberg(2).rlx(2, 1.0),
         lambda: Rydberg(2).rlx(-1, 1.0),
         lambda: Rydberg(2).rlx(True, 1.0),
+        lambda: Rydberg(2).instruction("rlx", 0, 1.0),  # type: ignore[arg-type]  # on purpose
         lambda: Rydberg(2).rlx(0, float("nan")),
         lambda: Rydberg(2).rydberg_full(1, float("inf"), 1),
         lambda: Rydberg(2).rlx(0, "half"),  # type: ignore[arg-type]  # on purpose

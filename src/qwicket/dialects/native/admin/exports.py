@@ -20,7 +20,7 @@ _FINAL: Final = tuple(state for state in JobState if state.is_final)
 
 async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read a page of a project's ended jobs with their archives, newest first, in one ZIP file."""
-    from qwicket.dialects.native import archives  # late: it needs NumPy
+    from qwicket.dialects.native import archives  # late: few requests need it
 
     before, limit = page(request.query_params, access.limits.requests.list_page)
     query = JobQuery(states=_FINAL, before=before, limit=limit)
