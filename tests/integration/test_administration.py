@@ -454,6 +454,17 @@ def test_new_keys_end_all_access_tokens(server: LiveServer, run: Run) -> None:
         until(lambda: read() == 401, "the access token has ended")
 
 
+def test_a_change_with_a_wrong_message_changes_nothing(
+    server: LiveServer, admin_token: str
+) -> None:
+    with server.client(admin_token) as client:
+        body = {"is_on": False, "reason": "new mirrors", "message": "two\nlines"}
+        refused = client.patch("/v1/admin/devices/clifford", json=body)
+        assert (refused.status_code, refused.json()["field"]) == (400, "message")
+        devices = client.get("/v1/admin/devices").json()["devices"]
+        assert next(each for each in devices if each["name"] == "clifford")["is_on"]
+
+
 def test_a_device_that_is_on_has_no_reason(server: LiveServer, admin_token: str) -> None:
     with server.client(admin_token) as client:
         body = {"is_on": True, "reason": "x"}

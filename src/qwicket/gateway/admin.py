@@ -165,7 +165,7 @@ class Admin(AccountAdmin, JobAdmin):
             NotFound: There is no such device.
             InvalidRequest: The reason is not one short line, or the time has passed or is too late.
         """
-        _check_line("reason", reason)
+        check_line("reason", reason)
         now = self._now_ms()
         if until_at is not None and until_at <= now:
             raise InvalidRequest("until has passed.", field="until")
@@ -181,7 +181,7 @@ class Admin(AccountAdmin, JobAdmin):
             NotFound: There is no such device.
             InvalidRequest: The reason is not one short line.
         """
-        _check_line("reason", reason)
+        check_line("reason", reason)
         status = DeviceStatus(is_draining=True, reason=reason)
         await self._store.devices.set_status(device, status, self._now_ms())
 
@@ -192,7 +192,7 @@ class Admin(AccountAdmin, JobAdmin):
             NotFound: There is no such device.
             InvalidRequest: The message is not one short line.
         """
-        _check_line("message", message)
+        check_line("message", message)
         await self._store.devices.set_message(device, message, self._now_ms())
 
     async def add_provider(self, name: str) -> Provider:
@@ -339,7 +339,8 @@ def check_serving_token(scopes: Sequence[str], devices: Sequence[str]) -> None:
         check_device_name(device)
 
 
-def _check_line(field: str, text: str) -> None:
+def check_line(field: str, text: str) -> None:
+    """Raise InvalidRequest unless a text is one short line."""
     if len(text) > _MAX_LINE_CHARS or not text.isprintable():
         raise InvalidRequest(
             f"{field} must be one line of at most {_MAX_LINE_CHARS} characters.", field=field

@@ -25,7 +25,7 @@ from qwicket.circuits.photonic import (
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import counting
 from qwicket.engines.photonic.formulas import evaluate
-from qwicket.engines.photonic.gates import Complex, Real, squeezing, symplectic
+from qwicket.engines.photonic.gates import Complex, Real, check_covariances, squeezing, symplectic
 from qwicket.engines.photonic.gaussian import Gaussian
 from qwicket.model.limits import PhotonicLimits
 
@@ -169,7 +169,9 @@ def _preparation(
         means = np.array(params[size * size :])
         amplitudes = np.hypot(means[:n_modes], means[n_modes:]) / 2
         _check_displacement(float(amplitudes.max()), bounds.displacement)
-        return np.array(params[: size * size]).reshape(size, size), means
+        cov = np.array(params[: size * size]).reshape(size, size)
+        check_covariances(cov, bounds.squeezing)
+        return cov, means
     cov, means = np.eye(size), np.zeros(size)
     match name:
         case "Thermal":

@@ -7,7 +7,7 @@ radians.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import cos, cosh, pi, sin, sinh
+from math import cos, cosh, log, pi, sin, sinh
 from typing import Final
 
 import numpy as np
@@ -40,6 +40,17 @@ def squeezing(r: float, phi: float, maximum: float) -> Real:
     """Return the 2 × 2 matrix of squeezing by |r| ≤ maximum, along the angle phi / 2."""
     u = np.array([[cosh(_bounded(r, maximum))]], complex)
     return bogoliubov(u, np.array([[-np.exp(1j * phi) * sinh(r)]]))
+
+
+def check_covariances(cov: Real, maximum: float) -> None:
+    """Check the squeezing of a state, by its smallest variance.
+
+    Raises:
+        CannotRun: It is above `maximum`.
+    """
+    smallest = float(np.linalg.eigvalsh(cov)[0])
+    if smallest > 0:  # else `cov` is no state's
+        _bounded(max(0.0, -log(smallest) / 2 - _TOLERANCE), maximum)
 
 
 def _pair_squeezing(r: float, phi: float, maximum: float) -> Real:

@@ -20,8 +20,9 @@ E = np.exp
 Operators = list[np.ndarray]
 
 
-def state(ops: Sequence[Op]) -> Gaussian:
-    machine = _Simulation(N, 1, np.random.default_rng(0), PhotonicLimits())
+def state(ops: Sequence[Op], *, squeezing: float = 2.5) -> Gaussian:
+    bounds = PhotonicLimits(squeezing=squeezing)
+    machine = _Simulation(N, 1, np.random.default_rng(0), bounds)
     for op in ops:
         assert isinstance(op, Gate)
         machine.apply(op)
@@ -166,6 +167,10 @@ def test_a_preparation_parts_its_mode_from_all_others() -> None:
         (Gate("Gaussian", (0,), (0.0, 0.0, 0.0, 1e6, 0.0, 0.0)), "not a state's covariance"),
         (Gate("Gaussian", (0,), (1.0, 0.0, 0.5, 1e6, 0.0, 0.0)), "not a state's covariance"),
         (
+            Gate("Gaussian", (0,), (5e-3, 0.0, 0.0, 200.0, 0.0, 0.0)),
+            "squeezing by 2.6.* is too strong; the limit 'squeezing' is 2.5",
+        ),
+        (
             Gate("Gaussian", (0,), (1.0, 0.0, 0.0, 1.0, 9.0, -40.0)),
             "the limit 'displacement' is 20",
         ),
@@ -179,6 +184,7 @@ def test_what_is_too_much_or_no_state_is_refused(gate: Gate, text: str) -> None:
 
 
 def test_a_strongly_squeezed_state_is_prepared_and_measured() -> None:
-    after = state([Gate("Gaussian", (0,), (1e-6, 0.0, 0.0, 1e6, 0.0, 0.0))])
+    prepared = Gate("Gaussian", (0,), (1e-6, 0.0, 0.0, 1e6, 0.0, 0.0))
+    after = state([prepared], squeezing=7.0)
     found = after.homodyne(0, 0.0, 1_000, np.random.default_rng(1))
     assert 0.9e-3 < found.std() < 1.1e-3

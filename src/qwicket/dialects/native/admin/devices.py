@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.responses import json
+from qwicket.gateway.admin import check_line
 from qwicket.model.errors import InvalidRequest
 from qwicket.schema import admin as schema
 
@@ -53,6 +54,8 @@ def _check_device_change(body: schema.DeviceChangeBody) -> None:
         raise InvalidRequest("is_draining is allowed only with `is_on` true.", field="is_draining")
     if body.is_on is UNSET and body.message is UNSET:
         raise InvalidRequest("is_on or message must be given.", field="is_on")
+    if body.message is not UNSET:  # now, because it is set after the rest has been changed
+        check_line("message", body.message)
 
 
 async def list_providers(access: Access, actor: Actor, request: Request[None]) -> Response:
