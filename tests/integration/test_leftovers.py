@@ -6,16 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from support.agents import TESTS
-from support.processes import children_of, is_alive
+from support.processes import below, is_alive
 from support.waiting import until
 
 SUITE = """
 import os, threading
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -38,7 +40,7 @@ CRASH = "os.abort() if number == 0 else None"
 
 
 class Run:
-    """A pytest process that runs the suite, in a session of its own."""
+    """A pytest process that runs the suite, and is killed at the end of the block."""
 
     def __init__(self, folder: Path, *options: str, end: str) -> None:
         self.folder = folder
@@ -50,6 +52,13 @@ class Run:
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen([*command, suite], stdout=log, stderr=log, env=env)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
     def started(self, n_processes: int) -> dict[int, list[int]]:
         """Wait for so many test processes; return what each of them has started, by its id."""
 
@@ -59,13 +68,10 @@ class Run:
             return pids if len(pids) == n_processes else {}
 
         all_pids = until(found, "the tests run", timeout_s=90)
-        return {owner: [*pids, *below(pids)] for owner, pids in all_pids.items()}
-
-
-def below(pids: list[int]) -> list[int]:
-    """Return the children of processes, and theirs."""
-    found = [child for pid in pids if is_alive(pid) for child in children_of(pid)]
-    return [*found, *below(found)] if found else []
+        return {
+            owner: [*pids, *(child for pid in pids for child in below(pid))]
+            for owner, pids in all_pids.items()
+        }
 
 
 def are_gone(pids: list[int]) -> bool:
@@ -73,25 +79,21 @@ def are_gone(pids: list[int]) -> bool:
 
 
 def test_nothing_outlives_a_test_process_that_is_killed(tmp_path: Path) -> None:
-    run = Run(tmp_path, end=WAIT)
-    (pids,) = run.started(1).values()
-    assert len(pids) > 8  # the four, and workers and parsers below the server
-    run.process.kill()
-    run.process.wait(20)
+    with Run(tmp_path, end=WAIT) as run:
+        (pids,) = run.started(1).values()
+        assert len(pids) > 8  # the four, and workers and parsers below the server
     until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)
 
 
 def test_nothing_outlives_a_run_that_is_killed_with_its_workers_at_work(tmp_path: Path) -> None:
-    run = Run(tmp_path, "-n2", end=WAIT)
-    pids = [pid for owned in run.started(2).values() for pid in owned]
-    run.process.kill()
-    run.process.wait(20)
+    with Run(tmp_path, "-n2", end=WAIT) as run:
+        pids = [pid for owned in run.started(2).values() for pid in owned]
     until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)
 
 
 def test_nothing_outlives_a_worker_that_crashes_in_a_run_that_goes_on(tmp_path: Path) -> None:
-    run = Run(tmp_path, "-n1", end=CRASH)
-    first, _ = run.started(2).values()
-    until(lambda: are_gone(first), f"all of {first} are gone", timeout_s=20)
-    assert run.process.wait(90) == pytest.ExitCode.TESTS_FAILED
+    with Run(tmp_path, "-n1", end=CRASH) as run:
+        first, _ = run.started(2).values()
+        until(lambda: are_gone(first), f"all of {first} are gone", timeout_s=20)
+        assert run.process.wait(90) == pytest.ExitCode.TESTS_FAILED
     assert "1 failed, 1 passed" in (tmp_path / "log").read_text()

@@ -10,20 +10,18 @@ _LISTEN = "0A"
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the direct children of a process."""
-    children = []
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            children += [int(child) for child in (thread / "children").read_text().split()]
+    """Return the direct children of a process; none if it has ended."""
+    children: list[int] = []
+    with contextlib.suppress(FileNotFoundError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                children += [int(child) for child in (thread / "children").read_text().split()]
     return children
 
 
 def below(pid: int) -> set[int]:
     """Return the children of a process, theirs, and so on."""
-    try:
-        children = children_of(pid)
-    except FileNotFoundError:  # it ended meanwhile
-        return set()
+    children = children_of(pid)
     return {*children, *(each for child in children for each in below(child))}
 
 

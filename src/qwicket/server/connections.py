@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from qwicket.gateway.throttle import network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Closable(Protocol):
@@ -29,13 +29,20 @@ class Connections:
         maximum: Limit on all connections.
         max_per_address: Limit on the connections of one address.
         trusted_proxies: Networks, comma-separated; None if there are none.
+        active: Called when a request begins, and when a connection has ended.
     """
 
     def __init__(
-        self, maximum: int, max_per_address: int, trusted_proxies: str | None = None
+        self,
+        maximum: int,
+        max_per_address: int,
+        trusted_proxies: str | None = None,
+        *,
+        active: Callable[[], object] = lambda: None,
     ) -> None:
         self._maximum = maximum
         self._max_per_address = max_per_address
+        self._active = active
         proxies = trusted_proxies.split(",") if trusted_proxies else []
         self._proxies = [ipaddress.ip_network(each) for each in proxies]
         self._addresses: dict[str, _Address] = {}
@@ -75,11 +82,13 @@ class Connections:
         address.n_open -= 1
         if not address.n_open:
             del self._addresses[address.name]
+        self._active()
 
     def begin_request(self, connection: Closable) -> None:
         """Protect a connection from being closed for a new one while it serves a request."""
         if address := self._open.get(connection):
             address.forget(connection)
+            self._active()
 
     def end_request(self, connection: Closable) -> None:
         """Mark a connection as idle."""

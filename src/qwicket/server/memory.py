@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _M_ARENA_MAX: Final = -8
 """Number of the setting in glibc's malloc.h."""
-_YOUNG_EVERY_S: Final = 0.25
-_FULL_EVERY_S: Final = 10.0
+_YOUNG_AFTER_S: Final = 0.25
+_COLLECT_EVERY_S: Final = 10.0
 _QUICK_BLOCKS: Final = 100_000
 """Memory blocks allocated since the start, up to which a full collection takes at most 10 ms. An
 idle server that has shown each page has 80,000. Blocks are counted instead of objects, because
@@ -38,37 +38,49 @@ def tune_garbage_collector() -> None:
 
     A collection visits its objects in the event loop's thread. One of 50,000 young objects took
     19 to 25 ms, a full one with 4,096 connections open 70 to 90 ms. So a collection starts after
-    2,500 new objects, and `collect_periodically` does most full ones. Reference counts free nearly
+    2,500 new objects, and `Collector` does most full ones. Reference counts free nearly
     all garbage.
 
     Python counts new objects minus freed ones, and the freed ones may be old. Where each request
     leaves objects while as many old ones go, 50,000 young objects had come together at a count of
-    2,500. So `collect_periodically` also collects young objects, by time.
+    2,500. So `Collector` also collects young objects, by time.
     """
     gc.freeze()
     gc.set_threshold(2_500, 3, 2_000)
     gc.enable()  # `qwicket serve` disabled it
 
 
-async def collect_periodically(connections: Sized) -> None:
-    """Collect young objects every 0.25 s; every 10 s free unused pages, and collect all garbage.
+class Collector:
+    """Collects garbage in the event loop's thread, and never for long."""
 
-    The full collection is left out if it takes long and there are connections. Runs until it is
-    cancelled.
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
 
-    Args:
-        connections: The open connections.
-    """
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError):  # another C library has no `malloc_trim`
-        trim = None
-    maximum = sys.getallocatedblocks() + _QUICK_BLOCKS
-    while True:
-        for _ in range(round(_FULL_EVERY_S / _YOUNG_EVERY_S)):
-            await asyncio.sleep(_YOUNG_EVERY_S)
-            gc.collect(1)
-        if not connections or sys.getallocatedblocks() <= maximum:
-            gc.collect()
-        if trim is not None:
-            await asyncio.to_thread(trim, 0)
+    def expect_objects(self) -> None:
+        """Collect young objects soon. An idle server, which has none, is not woken up for it."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_YOUNG_AFTER_S, self._collect_young)
+
+    def _collect_young(self) -> None:
+        self._timer = None
+        gc.collect(1)
+
+    async def collect_periodically(self, connections: Sized) -> None:
+        """Collect garbage every 10 s if it is quick or nobody is connected; free unused pages.
+
+        Runs until it is cancelled.
+
+        Args:
+            connections: The open connections.
+        """
+        try:
+            trim = ctypes.CDLL(None).malloc_trim
+        except (AttributeError, OSError):  # another C library has no `malloc_trim`
+            trim = None
+        maximum = sys.getallocatedblocks() + _QUICK_BLOCKS
+        while True:
+            await asyncio.sleep(_COLLECT_EVERY_S)
+            if not connections or sys.getallocatedblocks() <= maximum:
+                gc.collect()
+            if trim is not None:
+                await asyncio.to_thread(trim, 0)

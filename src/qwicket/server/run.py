@@ -148,7 +148,11 @@ class _Server(uvicorn.Server):
             pass_through = partial(self._app.pass_through, own.device)
             apps.append(OwnAddressApp(self._app, supports, own, self._main_url, pass_through))
         maximum = _raise_file_limit(limits.connections)
-        connections = Connections(maximum, limits.connections_each, settings.trusted_proxy)
+        collector = memory.Collector()
+        connections = Connections(
+            *(maximum, limits.connections_each, settings.trusted_proxy),
+            active=collector.expect_objects,
+        )
         half_closed: dict[Connection, None] = {}
         self.servers = []
         configurations = [self.config, *(_configuration(each, settings) for each in apps[1:])]
@@ -186,7 +190,7 @@ class _Server(uvicorn.Server):
             if not address.dialect:
                 self._main_port = listener.sockets[0].getsockname()[1]
         self.started = True
-        self._collecting = asyncio.create_task(memory.collect_periodically(connections))
+        self._collecting = asyncio.create_task(collector.collect_periodically(connections))
         for (address, context), listener in zip(self._addresses, self.servers, strict=True):
             self._announce_addresses(address, context is not None, listener)
         announce(self._app.summary, self._settings.log_format)

@@ -93,3 +93,16 @@ def test_a_connection_that_was_refused_is_not_counted() -> None:
     for note in (connections.begin_request, connections.end_request, connections.remove):
         note(refused)
     assert len(connections) == 1
+
+
+def test_a_request_and_the_end_of_a_connection_count_as_activity() -> None:
+    seen: list[int] = []
+    connections = Connections(10, 10, active=lambda: seen.append(len(connections)))
+    one = opened(connections, "a")
+    assert seen == []
+    connections.begin_request(one)
+    assert seen == [1]
+    connections.end_request(one)
+    connections.remove(one)
+    connections.remove(one)
+    assert seen == [1, 0]
