@@ -19,6 +19,8 @@ from support.waiting import until
 
 KILLS = runs(3, long=30)
 CLIENTS = runs(2, long=4)
+MAX_JOBS = runs(150, long=1_000_000)
+"""Of each client. The receiver takes 20 ms for a job on average."""
 LEASE_S = 2.0
 OPTIONS = ("--allow-private-webhooks", "--lease-s", str(LEASE_S))
 EVENTS = ["job.running", "job.completed"]
@@ -57,7 +59,9 @@ def test_every_end_is_told_at_least_once_although_the_server_is_killed(
         # A slow receiver, so that kills fall between a commit and its deliveries.
         receiver.answer = lambda _: threading.Event().wait(rng.uniform(0, 0.02)) or 204
         add(server, receiver, "/hook", EVENTS)
-        members = [Submitter(server, token, with_keys=True) for _ in range(CLIENTS)]
+        members = [
+            Submitter(server, token, with_keys=True, maximum=MAX_JOBS) for _ in range(CLIENTS)
+        ]
         with crowd(*members) as clients:
             for _ in range(KILLS):
                 receiver.await_deliveries(len(receiver.deliveries) + 10)
