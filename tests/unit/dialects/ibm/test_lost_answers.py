@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from qwicket.dialects.ibm.runtime import lost_answers
 from qwicket.dialects.ibm.runtime.lost_answers import LostResponses
+from qwicket.dialects.requests import DELIVERED
 from qwicket.model.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Jobs:
         self._check()
         if "content" not in self.by_key:
             self.n_jobs += 1
-            stored = SimpleNamespace(id=f"job-{self.n_jobs}", created_at=1 << 60)
+            stored = SimpleNamespace(id=f"job-{self.n_jobs}", created_at=lost_answers._now_ms())
             self.by_key["content"] = cast("Job", stored)
         return self.by_key["content"]
 
@@ -47,14 +48,17 @@ class Jobs:
             raise Unavailable("The disk is full.", retry_after_s=1.0)
 
 
-async def respond(responses: LostResponses, jobs: Jobs) -> str:
-    """Submit, deliver the response, and return the id of the job."""
+async def respond(responses: LostResponses, jobs: Jobs, *, is_delivered: bool = True) -> str:
+    """Submit, send the response, and return the id of the job."""
 
     async def receive() -> Any:
         raise AssertionError
 
     async def send(_message: Any) -> None:
         pass
+
+    async def delivered() -> bool:
+        return is_delivered
 
     ids = []
 
@@ -63,7 +67,7 @@ async def respond(responses: LostResponses, jobs: Jobs) -> str:
         return Response()
 
     response = await responses.submit(ACTOR, SUBMISSION, jobs.submit, render)
-    await response({"type": "http", "method": "POST"}, receive, send)
+    await response({"type": "http", "method": "POST", DELIVERED: delivered}, receive, send)
     await asyncio.gather(*responses._tasks)
     return str(ids[0])
 
@@ -91,8 +95,25 @@ def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_
     assert not responses._turns
 
 
-def test_naming_a_job_counts_only_if_it_is_from_before_the_start() -> None:
-    """A list tells the ids of jobs, too, so it must not make a lost response a delivered one."""
+def test_a_job_that_was_named_is_another_though_its_response_was_not_acknowledged() -> None:
+    """As where the connection broke just after the client had read the response."""
+    jobs = Jobs()
+    responses = LostResponses(cast(Any, SimpleNamespace(jobs=jobs)))
+
+    async def run() -> list[str]:
+        found = [await respond(responses, jobs, is_delivered=False)]
+        await asyncio.sleep(0.002)  # so that the job is older than the next submission
+        found += [await respond(responses, jobs, is_delivered=False)]
+        responses.note_named(jobs.by_key["content"])
+        return [*found, *[await respond(responses, jobs) for _ in range(2)]]
+
+    assert asyncio.run(run()) == ["job-1", "job-1", "job-2", "job-3"]
+    responses._expire("job-1")
+    assert not responses._unconfirmed
+    assert not responses._named
+
+
+def test_naming_a_job_from_before_the_start_counts() -> None:
     responses = LostResponses(cast(Any, SimpleNamespace(jobs=Jobs())))
     start = lost_answers._FIRST_USE_MS
     for id, created_at in (("old", start - 60_001), ("before", start - 1), ("after", start)):

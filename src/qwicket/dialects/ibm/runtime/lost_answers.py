@@ -3,7 +3,8 @@
 Clients repeat a POST without an idempotency key after a proxy's 502 or 504. So a submission's
 content is its key until its response has been delivered. After that the key is deleted, because a
 user may submit two equal jobs on purpose. The key is stored with the job, so it outlives a crash.
-After a restart, a response counts as delivered once the account sends the id of its job.
+If the server does not know whether a response was delivered, because it crashed or the connection
+broke, the response counts as delivered once the account sends the id of its job.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ class LostResponses:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
         self._undeleted: dict[_Content, Job] = {}  # the response is delivered, the key still stored
+        self._unconfirmed: set[str] = (
+            set()
+        )  # jobs whose response was sent, and not acknowledged yet
         self._named: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -86,11 +90,11 @@ class LostResponses:
     def note_named(self, job: Job) -> None:
         """Note that the account of a job has sent the id of the job, which was in the response.
 
-        This counts only for jobs older than `_FIRST_USE_MS`, such as those of a crashed server. The
-        server of a younger job knows itself whether its response was delivered, and the id proves
-        nothing: lists show ids, too.
+        This counts for a job that is older than `_FIRST_USE_MS`, such as one of a crashed server,
+        and for one whose response this server has sent without an acknowledgment.
         """
-        if _FIRST_USE_MS - 1000 * _KEY_S < job.created_at < _FIRST_USE_MS:
+        is_older = _FIRST_USE_MS - 1000 * _KEY_S < job.created_at < _FIRST_USE_MS
+        if is_older or job.id in self._unconfirmed:
             self._named.add(job.id)
 
     async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
@@ -109,20 +113,29 @@ class LostResponses:
         if delivered is None:
             self._end(content)
             return
+        self._unconfirmed.add(job.id)
         task = asyncio.create_task(self._forget(content, job, delivered))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _forget(self, content: _Content, job: Job, delivered: Awaitable[bool]) -> None:
+        loop = asyncio.get_running_loop()
         try:
             if await delivered:
+                self._expire(job.id)
                 self._undeleted[content] = job
                 await self._delete_key(content)
+            else:
+                loop.call_later(_KEY_S, self._expire, job.id)
         except QwicketError:  # such as a full disk; the next submission of this content tries again
-            loop = asyncio.get_running_loop()
             loop.call_later(_KEY_S, self._undeleted.pop, content, None)
         finally:
             self._end(content)
+
+    def _expire(self, job: str) -> None:
+        """Forget that a response is not acknowledged: it now is, or its key is no longer stored."""
+        self._unconfirmed.discard(job)
+        self._named.discard(job)
 
     async def _delete_key(self, content: _Content) -> None:
         """Delete the key of a response that has been delivered."""
