@@ -13,7 +13,7 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -257,11 +257,14 @@ def signed_headers(
     }
 
 
+@cache
 def _httpcore() -> Any:
+    """Return httpcore, with all that it needs imported. The first call must be in a thread."""
+    import anyio
     import httpcore
 
-    # Imported here, in the thread, so that the import in `_backend` costs nothing.
     importlib.import_module("qwicket.connections")
+    anyio.run(anyio.sleep, 0)  # anyio imports most of itself at its first use
     return httpcore
 
 
