@@ -108,14 +108,15 @@ def test_a_job_that_was_named_is_another_though_its_response_was_not_acknowledge
         return [*found, *[await respond(responses, jobs) for _ in range(2)]]
 
     assert asyncio.run(run()) == ["job-1", "job-1", "job-2", "job-3"]
-    responses._expire("job-1")
-    assert not responses._unconfirmed
-    assert not responses._named
 
 
-def test_naming_a_job_from_before_the_start_counts() -> None:
+def test_only_the_latest_named_jobs_are_kept() -> None:
     responses = LostResponses(cast(Any, SimpleNamespace(jobs=Jobs())))
-    start = lost_answers._FIRST_USE_MS
-    for id, created_at in (("old", start - 60_001), ("before", start - 1), ("after", start)):
-        responses.note_named(cast("Job", SimpleNamespace(id=id, created_at=created_at)))
-    assert responses._named == {"before"}
+    now = lost_answers._now_ms()
+    for job in (named("old", now - 60_001), *(named(str(each), now) for each in range(10_001))):
+        responses.note_named(job)
+    assert list(responses._named) == [str(each) for each in range(1, 10_001)]
+
+
+def named(id: str, created_at: int) -> Job:
+    return cast("Job", SimpleNamespace(id=id, created_at=created_at))

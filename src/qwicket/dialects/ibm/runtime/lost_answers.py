@@ -3,8 +3,8 @@
 Clients repeat a POST without an idempotency key after a proxy's 502 or 504. So a submission's
 content is its key until its response has been delivered. After that the key is deleted, because a
 user may submit two equal jobs on purpose. The key is stored with the job, so it outlives a crash.
-If the server does not know whether a response was delivered, because it crashed or the connection
-broke, the response counts as delivered once the account sends the id of its job.
+A server may not know that a response was delivered: it crashed, the connection broke, or another
+server sent it. So a response also counts as delivered once the account sends the id of its job.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ _KEY_S: Final = 60.0
 """Time for which a key is stored, if it is not deleted."""
 _SETTLING_S: Final = 1.0
 """Time within which another server deletes the key of a response that it has delivered."""
-_FIRST_USE_MS: Final = time.time_ns() // 1_000_000
-"""First use of this module in this process: every job that it stores here is younger."""
+_MAX_NAMED: Final = 10_000
 
 
 class _Content(NamedTuple):
@@ -50,10 +49,7 @@ class LostResponses:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
         self._undeleted: dict[_Content, Job] = {}  # the response is delivered, the key still stored
-        self._unconfirmed: set[str] = (
-            set()
-        )  # jobs whose response was sent, and not acknowledged yet
-        self._named: set[str] = set()
+        self._named: dict[str, None] = {}  # the latest jobs, in their order
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(
@@ -90,12 +86,13 @@ class LostResponses:
     def note_named(self, job: Job) -> None:
         """Note that the account of a job has sent the id of the job, which was in the response.
 
-        This counts for a job that is older than `_FIRST_USE_MS`, such as one of a crashed server,
-        and for one whose response this server has sent without an acknowledgment.
+        Lists show ids, too, but a client that repeats a submission by itself does so before its
+        user can read a list.
         """
-        is_older = _FIRST_USE_MS - 1000 * _KEY_S < job.created_at < _FIRST_USE_MS
-        if is_older or job.id in self._unconfirmed:
-            self._named.add(job.id)
+        if _now_ms() - job.created_at < 1000 * _KEY_S:  # else the key is not stored any more
+            self._named[job.id] = None
+            if len(self._named) > _MAX_NAMED:
+                del self._named[next(iter(self._named))]
 
     async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
         """Return the stored job: a new one, or an earlier one whose response may have been lost."""
@@ -113,29 +110,20 @@ class LostResponses:
         if delivered is None:
             self._end(content)
             return
-        self._unconfirmed.add(job.id)
         task = asyncio.create_task(self._forget(content, job, delivered))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _forget(self, content: _Content, job: Job, delivered: Awaitable[bool]) -> None:
-        loop = asyncio.get_running_loop()
         try:
             if await delivered:
-                self._expire(job.id)
                 self._undeleted[content] = job
                 await self._delete_key(content)
-            else:
-                loop.call_later(_KEY_S, self._expire, job.id)
         except QwicketError:  # such as a full disk; the next submission of this content tries again
+            loop = asyncio.get_running_loop()
             loop.call_later(_KEY_S, self._undeleted.pop, content, None)
         finally:
             self._end(content)
-
-    def _expire(self, job: str) -> None:
-        """Forget that a response is not acknowledged: it now is, or its key is no longer stored."""
-        self._unconfirmed.discard(job)
-        self._named.discard(job)
 
     async def _delete_key(self, content: _Content) -> None:
         """Delete the key of a response that has been delivered."""
