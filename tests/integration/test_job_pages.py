@@ -308,14 +308,20 @@ def test_a_job_is_run_again_with_the_same_seed_or_another(ada: Person) -> None:
     assert len(twice) == 1
 
 
+def words(person: Person, at: str) -> str:
+    """Return a page with a single space between words."""
+    return " ".join(person.browser.get(at).text.split())
+
+
 def test_a_waiting_job_says_why_and_is_held_released_and_cancelled(
     idle: LiveServer, carl: Person
 ) -> None:
     first, second = (carl.client.submit(BELL, "clifford", shots=1) for _ in range(2))
     idle.admin("device", "off", "clifford", "--reason", "cleaning")
     at = f"/ui/jobs/{second.id}"
+    text = "1 job starts before it: 1 of its own project"
+    until(lambda: text in words(carl, at), "the forecast has both jobs")
     page = carl.browser.get(at).text
-    assert "1 job starts before it: 1 of its own project" in " ".join(page.split())
     assert "The device is off: cleaning" in page
     assert f'sse-connect="{at}/stream"' in page
     assert "<noscript><p>Without JavaScript this page does not change by itself." in page
@@ -487,13 +493,12 @@ def test_a_waiting_job_says_whose_jobs_start_before_it(idle: LiveServer) -> None
         with Person(idle, "fay") as fay:
             mine = [fay.client.submit(BELL, "qpu.forte-1", shots=1) for _ in range(4)]
             at = f"/ui/jobs/{mine[-1].id}"
-            text = " ".join(fay.browser.get(at).text.split())
-            assert "5 jobs start before it: 3 of its own project" in text
-            assert "; 2 of 1 other project." in text
-            assert team not in text
+            text = "5 jobs start before it: 3 of its own project"
+            until(lambda: text in words(fay, at), "the forecast has all jobs")
+            assert "; 2 of 1 other project." in words(fay, at)
+            assert team not in words(fay, at)
             idle.admin("project", "member", "add", team, fay.name)
-            text = " ".join(fay.browser.get(at).text.split())
-            assert f"; 2 of your project {team}." in text
+            assert f"; 2 of your project {team}." in words(fay, at)
             for job in mine:
                 job.cancel()
         for job in others:
