@@ -154,7 +154,7 @@ def _client(url: str) -> HTTPClient:
 
 
 def _read(http: HTTPClient, request: Request) -> dict[str, Any]:
-    """Send a request to our server; return the JSON object of its response, {} if there is none.
+    """Send a request to our server; return the JSON object of its response, or {}.
 
     Raises:
         ApiError: The server refused the request.
@@ -260,7 +260,7 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
     from qwicket.clients.native.config import DEFAULT_URL, path_of
 
     config = path_of(None, os.environ)
-    _text, document = _read_config(config)
+    _, document = _read_config(config)
     name = wanted or str(document.get("default", "default"))
     profiles = document.get("profiles", {})
     found = profiles.get(name) if isinstance(profiles, dict) else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 _LOGGED_MS: Final = 5.0
 """CPU time above which a callback is logged."""
 _log = logging.getLogger("qwicket.loop")
-
-
-def is_measured() -> bool:
-    """Return whether the environment asks for measurements."""
-    return bool(os.environ.get("QWICKET_MEASURE_LOOP"))
 
 
 def measure() -> None:

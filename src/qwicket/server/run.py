@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import os
 import resource
 import signal
 import socket
@@ -18,7 +19,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from qwicket.model.errors import InvalidRequest, QwicketError
-from qwicket.server import loop_cpu, memory
+from qwicket.server import memory
 from qwicket.server.addresses import addresses, listen_failure
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
@@ -68,7 +69,9 @@ def run(settings: Settings, hint: str = "", make: Callable[[Settings], App] = Ap
     start_log(settings.log_format)
     if settings.database_url is not None:
         hide_secrets(*passwords(settings.database_url))
-    if loop_cpu.is_measured():
+    if _is_loop_measured():
+        from qwicket.server import loop_cpu  # late: only tests measure
+
         loop_cpu.measure()
     try:
         server = _Server(make(settings), settings, hint)
@@ -233,10 +236,14 @@ class _Server(uvicorn.Server):
                 each.abort_if_stalled()
 
 
+def _is_loop_measured() -> bool:
+    return bool(os.environ.get("QWICKET_MEASURE_LOOP"))
+
+
 def _configuration(app: App | OwnAddressApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        loop="asyncio" if loop_cpu.is_measured() else "uvloop",
+        loop="asyncio" if _is_loop_measured() else "uvloop",
         http="httptools",
         ws=_websocket,  # type: ignore[arg-type]  # only ever called
         ws_max_size=_MESSAGE_BYTES,

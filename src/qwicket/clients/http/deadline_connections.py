@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MIN_BYTES_PER_S: Final = 16 << 10
 """Slowest rate at which a large response may arrive."""
 _CONNECTIONS: Final = 10
-"""Idle connections that are kept for each server; urllib3 opens more if all are busy."""
+"""Idle connections that stay open for each server; urllib3 opens more if all are busy."""
 
 
 def connections(url: str) -> urllib3.PoolManager:
