@@ -6,7 +6,6 @@ import errno
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwicket.server import tls
 
 if TYPE_CHECKING:
     import ssl
@@ -42,6 +41,8 @@ class Address(NamedTuple):
         Raises:
             InvalidRequest: A file cannot be read or is invalid; the text names it.
         """
+        from qwicket.server import tls  # late: many servers are behind a proxy and have none
+
         options = self.option("--tls-cert"), self.option("--tls-key")
         return tls.context(self.cert, self.key, options)
 
