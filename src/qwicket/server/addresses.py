@@ -6,7 +6,6 @@ import errno
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
-
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
