@@ -21,8 +21,8 @@ demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then 
 SEED ?=
 ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
 
-# Many tests wait for servers, so that more processes than cores pay off.
-TEST_PROCESSES := $(shell expr 3 '*' $$(nproc) / 2)
+# Tests wait for servers and deadlines, so that more processes than cores pay off.
+TEST_PROCESSES := $(shell expr 2 '*' $$(nproc))
 test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
 	$(BIN)/pytest $(ORDER) -m alone tests/abuse tests/fault/test_chaos.py

@@ -4,6 +4,7 @@ Expected values follow from the programs: Bell pairs, rotations, channels as sum
 (Nielsen and Chuang, section 8.3), and atoms by Rabi's formula.
 """
 
+import functools
 import os
 import time
 from math import cos, pi, sin, sqrt
@@ -68,8 +69,12 @@ def bell():
     return Circuit().h(0).cnot(0, 1)
 
 
+device_of = functools.cache(AwsDevice)
+"""Return a device with a session, which takes a third of a second to make."""
+
+
 def run(circuit, shots, device=SV1, **options):
-    task = AwsDevice(device).run(
+    task = device_of(device).run(
         circuit, shots=shots, poll_timeout_seconds=60, poll_interval_seconds=0.05, **options
     )
     result = task.result()
