@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 from qwicket.cli import main
 from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.jobs import JobQuery
 from support.postgres import PostgresServer
@@ -154,13 +156,15 @@ class LiveServer:
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database; return what it printed.
 
-        It runs in this process, which is faster: tests of commands start processes.
+        It runs in this process, which is faster: tests of commands start processes. When this
+        returns, the server acts on the change, whatever it remembered.
         """
         options: Any = {"input": stdin, "env": self._env, "catch_exceptions": False}
         with ThreadPoolExecutor(1) as thread:  # as above
             run = thread.submit(CliRunner().invoke, main, [*arguments, *self._place], **options)
             done = run.result()
         assert done.exit_code == 0, done.output
+        time.sleep(CACHE_TTL_S)
         return done.stdout.strip()
 
     def unused(self, name: str) -> str:
