@@ -25,6 +25,8 @@ texts: Final = msgspec.json.Decoder(str)
 _KEY: Final = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:\s*')
 _NEXT: Final = re.compile(rb"\s*[,}]\s*")
 _NUL: Final = b"\\u0000"
+_PIECE_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 256
 _TO_ROUND_BRACKETS: Final = bytes.maketrans(b"[]{}", b"()()")
 _ALL_BUT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _MAX_FORM_FIELDS: Final = 32
@@ -115,20 +117,37 @@ def _refuse_nul(value: object, field: str) -> None:
         for index, item in enumerate(value):
             _refuse_nul(item, f"{field}[{index}]")
     elif (isinstance(value, str) and "\0" in value) or (
-        isinstance(value, msgspec.Raw) and _has_nul(bytes(value))
+        isinstance(value, msgspec.Raw) and _has_nul(value)
     ):
         raise InvalidRequest(f"{field}: contains a NUL character.", field=field)
 
 
-def _has_nul(text: bytes) -> bool:
-    """Return whether JSON text has an escaped NUL, after an even number of backslashes."""
-    start = 0
-    while (at := text.find(_NUL, start)) >= 0:
-        before = text[start:at]
-        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
-            return True
-        start = at + len(_NUL)
+def _has_nul(text: msgspec.Raw) -> bool:
+    """Return whether JSON text has an escaped NUL, after an even number of backslashes.
+
+    The text is searched in pieces, because a copy of a large one needs as much memory again.
+    """
+    whole = memoryview(text)
+    for start in range(0, len(whole), _PIECE_BYTES):
+        # A text that begins in this piece may end in the next.
+        piece = bytes(whole[start : start + _PIECE_BYTES + len(_NUL) - 1])
+        at = piece.find(_NUL)
+        while at >= 0:
+            if _backslashes_before(whole, start + at) % 2 == 0:
+                return True
+            at = piece.find(_NUL, at + len(_NUL))
     return False
+
+
+def _backslashes_before(text: memoryview, at: int) -> int:
+    first = at
+    while first:
+        block = bytes(text[max(0, first - _BLOCK_BYTES) : first])
+        others = len(block.rstrip(b"\\"))
+        first -= len(block) - others
+        if others:
+            break
+    return at - first
 
 
 def small_form(body: bytes, limits: Limits) -> dict[str, str]:

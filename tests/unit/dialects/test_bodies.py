@@ -86,6 +86,17 @@ def test_a_nul_is_found_behind_any_number_of_backslashes(text: str) -> None:
     assert field == ("rest" if "\0" in text else None)
 
 
+@pytest.mark.parametrize("n_backslashes", [0, 1, 255, 256, 257, 3_000_001])
+@pytest.mark.parametrize("shift", range(-7, 3))
+def test_a_nul_is_found_in_every_piece_of_a_large_text(n_backslashes: int, shift: int) -> None:
+    """Around the end of a piece, and behind backslashes that fill pieces."""
+    head = "x" * ((1 << 20) + shift)
+    text = f'["{head}' + "\\" * (n_backslashes + 1) + 'u0000"]'
+    body = f'{{"rest":{text}}}'.encode()
+    field, _ = complaint(lambda: decode(body, BODY))
+    assert field == ("rest" if n_backslashes % 2 == 0 else None)
+
+
 @pytest.mark.parametrize(
     ("raw", "field"),
     [(b"1", "tags"), (b"null", "tags"), (b"[1]", "tags[0]"), (b'["a",{}]', "tags[1]")],
