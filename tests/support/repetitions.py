@@ -1,8 +1,7 @@
 """How often a fault test repeats: the short form with every change, the long form on demand.
 
-The short form of all abuse tests takes at most two minutes on two cores, that of all fault tests
-three.
-It proves each property, less often, and on one database where the other does the same.
+On two cores, the short form takes two minutes for all abuse tests, and over three for all fault
+tests. It proves each property, less often, and on one database where the other does the same.
 """
 
 from __future__ import annotations

@@ -156,11 +156,11 @@ class LiveServer:
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database; return what it printed.
 
-        It runs in this process, which is faster: tests of commands start processes. When this
-        returns, the server acts on the change, whatever it remembered.
+        It runs in this process, which is faster; tests of commands themselves use `cli`. Returns
+        once the server no longer uses what it cached before the change.
         """
         options: Any = {"input": stdin, "env": self._env, "catch_exceptions": False}
-        with ThreadPoolExecutor(1) as thread:  # as above
+        with ThreadPoolExecutor(1) as thread:  # an async test has a loop already
             run = thread.submit(CliRunner().invoke, main, [*arguments, *self._place], **options)
             done = run.result()
         assert done.exit_code == 0, done.output

@@ -129,7 +129,7 @@ def _has_nul(text: msgspec.Raw) -> bool:
     """
     whole = memoryview(text)
     for start in range(0, len(whole), _PIECE_BYTES):
-        # A text that begins in this piece may end in the next.
+        # An escaped NUL that begins in this piece may end in the next.
         piece = bytes(whole[start : start + _PIECE_BYTES + len(_NUL) - 1])
         at = piece.find(_NUL)
         while at >= 0:
@@ -140,6 +140,7 @@ def _has_nul(text: msgspec.Raw) -> bool:
 
 
 def _backslashes_before(text: memoryview, at: int) -> int:
+    """Return how many backslashes are directly before a position."""
     first = at
     while first:
         block = bytes(text[max(0, first - _BLOCK_BYTES) : first])

@@ -54,7 +54,7 @@ _PING_S: Final = 20.0
 _MESSAGE_BYTES: Final = 16 << 10
 """Limit on a websocket message. Clients send only an access token."""
 _SPARE_FILES: Final = 64
-"""File descriptors kept for short uses: new workers, a command's database, refused connections."""
+"""File descriptors for short uses: new workers, a command's database, refused connections."""
 
 
 def run(settings: Settings, hint: str = "", make: Callable[[Settings], App] = App) -> int:

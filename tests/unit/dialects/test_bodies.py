@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -89,12 +90,25 @@ def test_a_nul_is_found_behind_any_number_of_backslashes(text: str) -> None:
 @pytest.mark.parametrize("n_backslashes", [0, 1, 255, 256, 257, 3_000_001])
 @pytest.mark.parametrize("shift", range(-7, 3))
 def test_a_nul_is_found_in_every_piece_of_a_large_text(n_backslashes: int, shift: int) -> None:
-    """Around the end of a piece, and behind backslashes that fill pieces."""
+    """It lies around the end of a piece, or behind backslashes that fill several pieces."""
     head = "x" * ((1 << 20) + shift)
     text = f'["{head}' + "\\" * (n_backslashes + 1) + 'u0000"]'
     body = f'{{"rest":{text}}}'.encode()
     field, _ = complaint(lambda: decode(body, BODY))
     assert field == ("rest" if n_backslashes % 2 == 0 else None)
+
+
+def test_a_large_field_is_not_copied_to_find_a_nul() -> None:
+    size = 16 << 20
+    body = b'{"rest":"' + b"x" * size + b'\\u0000"}'
+    tracemalloc.start()
+    try:
+        field, _ = complaint(lambda: decode(body, BODY))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert field == "rest"
+    assert peak < size / 4
 
 
 @pytest.mark.parametrize(
