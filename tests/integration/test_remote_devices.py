@@ -11,6 +11,7 @@ from importlib import resources
 from math import pi
 from operator import methodcaller
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import quote
 
@@ -569,6 +570,54 @@ def test_an_abandoned_job_leaves_its_slot_to_the_next(
         live.admin("job", "abandon", second.id)
 
 
+def response_of(status: bytes, body: Any) -> bytes:
+    content = json.dumps(body).encode()
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nRetry-After: 1\r\n" % status
+    return head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+
+
+class Slow:
+    """A cloud with IonQ's API that responds to a submission only when it may."""
+
+    def __init__(self) -> None:
+        self.has_job = Event()
+        self.may_respond = Event()
+
+    def __call__(self, connection: Connection) -> None:
+        if (request := connection.read()) is None:
+            return
+        body: Any = {"jobs": [], "next": None}
+        if request.method == "POST":
+            self.has_job.set()
+            self.may_respond.wait(30)
+            body = {"id": "id-of-the-cloud", "status": "submitted"}
+        elif "/backends" in request.path:
+            body = [{"backend": "simulator", "status": "available", "qubits": 5}]
+        connection.send(response_of(b"200 OK", body))
+
+
+def test_a_job_can_be_abandoned_while_it_is_sent(tmp_path: Path) -> None:
+    cloud = Slow()
+    with BadServer(cloud) as server:
+        folder = write_device(
+            tmp_path / "devices", server, "a-key-of-the-account", kind="ionq", qubits=5
+        )
+        with (
+            running_server(tmp_path / "front", "--device-dir", str(folder)) as live,
+            qwicket.connect(live.url, live.token()) as client,
+        ):
+            until(lambda: client.device("far").status == "on", "it is seen")
+            job = client.submit(BELL, "far", shots=1)
+            until(cloud.has_job.is_set, "it is sent")
+            live.admin("job", "abandon", job.id)
+            cloud.may_respond.set()
+            until(lambda: "under a stale lease" in live.log.read_text(), "the id is refused")
+            assert job.refresh().state == "failed"
+            with live.client() as http:
+                events = http.get(f"/v1/jobs/{job.id}/events").json()["events"]
+            assert events[-1]["reason"] == "remote_abandoned"
+
+
 class Picky:
     """A cloud with IonQ's API that does not take the job of the first submission for a while."""
 
@@ -589,13 +638,7 @@ class Picky:
                 status, body = b"429 Too Many Requests", {"message": "later"}
         elif "/backends" in request.path:
             body = [{"backend": "simulator", "status": "available", "qubits": 5}]
-        content = json.dumps(body).encode()
-        head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-        connection.send(
-            head % status
-            + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
-            + content
-        )
+        connection.send(response_of(status, body))
 
 
 def test_a_job_that_may_not_be_sent_yet_keeps_no_slot(tmp_path: Path) -> None:

@@ -416,6 +416,8 @@ class Dispatcher:
         elif run.raised(Unresolved):
             text, forwards = str(task.exception()), self._store.forwards
             await self._retry_write(lambda: forwards.leave_to_person(lease, text, self._now_ms()))
+        elif run.raised(StaleLease):  # while it was being sent, it was abandoned, or taken over
+            self._count_stale()
         elif run.raised(ExpressOverrun):
             await self._end_overrun(lease, str(task.exception()))
         elif run.raised(ProcessDied):
@@ -474,8 +476,7 @@ class Dispatcher:
             try:
                 await write()
             except StaleLease:
-                self.stale_results += 1
-                _log.info("a result under a stale lease was refused")
+                self._count_stale()
                 return
             except QwicketError as error:
                 log_failure("a write about a job failed and is retried", error)
@@ -485,6 +486,10 @@ class Dispatcher:
                 tries += 1
             else:
                 return
+
+    def _count_stale(self) -> None:
+        self.stale_results += 1
+        _log.info("a result under a stale lease was refused")
 
     async def _compare_repeatedly(self) -> None:
         while True:
