@@ -22,7 +22,7 @@ from support.repetitions import kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
-KILLS = kills(3)
+KILLS = kills(2)
 RUNNING = "select count(*) from job where state = 'running'"
 
 

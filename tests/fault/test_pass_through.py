@@ -25,7 +25,7 @@ from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
 
-KILLS = 200 if os.environ.get("QWICKET_FAULT") == "long" else 5
+KILLS = 200 if os.environ.get("QWICKET_FAULT") == "long" else 3
 JOBS_PER_KILL = 6
 STATEVECTOR = "qbraid:qbraid:sim:statevector"
 BELL = {
@@ -227,6 +227,7 @@ def test_crashes_and_bad_answers_double_no_request(
             tmp_path / "front",
             *("--device-dir", str(folder), "--lease-s", "4", "--limit", "wait_s=5"),
             *("--listen", f"port=0,dialect={kind},device=lab"),
+            *("--workers", "0", "--express-slots", "0"),
         )
         token = front.token()
         try:

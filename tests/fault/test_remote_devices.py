@@ -25,10 +25,11 @@ from support.server import LiveServer
 from support.waiting import until
 
 KILLS = int(
-    os.environ.get("QWICKET_CRASHES", 200 if os.environ.get("QWICKET_FAULT") == "long" else 5)
+    os.environ.get("QWICKET_CRASHES", 200 if os.environ.get("QWICKET_FAULT") == "long" else 3)
 )
 """Crashes of each kind of cloud."""
 JOBS_PER_KILL = 3
+FORWARDS_ONLY = ("--workers", "0", "--express-slots", "0")
 SETTLE_S = 3.0
 MAX_LIFE_S = 4.0
 """Most lives of the server are much shorter; some are long enough to prove that a job is absent."""
@@ -146,7 +147,8 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
         proxy.mixes_up = kind != "qlued"
         folder = tmp_path / "devices"
         device = add_device(folder, behind, key, kind, proxy.url)
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), "--lease-s", "3")
+        options = ("--device-dir", str(folder), "--lease-s", "3", *FORWARDS_ONLY)
+        front = LiveServer(tmp_path / "front", *options)
         jobs: dict[str, int] = {}
         read: dict[str, Any] = {}
         try:
@@ -224,7 +226,7 @@ def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
             url=proxy.url,
             settle_s=3.0,
         )
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY)
         try:
             with qwicket.connect(front.url, front.token()) as client:
                 until(lambda: client.device("far").status == "on", "the other cloud is seen")
@@ -255,14 +257,14 @@ def test_a_job_that_the_cloud_may_have_deleted_is_not_sent_again(
     behind: LiveServer, tmp_path: Path, kind: str
 ) -> None:
     """The server is down for longer than the cloud keeps jobs that have ended."""
-    key, kept_s = behind.token(f"gate-deleted-{kind}"), 4.0
+    key, kept_s = behind.token(f"gate-deleted-{kind}"), 2.0
     with CrookedProxy(behind.url, 1) as proxy, qwicket.connect(behind.url, key) as there:
         proxy.rule = rule = MixUp()
         rule.shows_jobs = True
         folder = tmp_path / "devices"
         times: dict[str, Any] = {"settle_s": 1.0, "keeps_jobs_s": kept_s, "mirror_s": 3600.0}
         device = add_device(folder, behind, key, kind, proxy.url, **times)
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY)
         try:
             with qwicket.connect(front.url, front.token()) as client:
                 until(lambda: client.device(device).status == "on", "the other cloud is seen")
@@ -335,7 +337,7 @@ def test_a_program_that_is_uploaded_runs_once(
             url=proxy.url,
             settle_s=1.0,
         )
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY)
         try:
             with qwicket.connect(front.url, front.token()) as client:
                 until(lambda: client.device("far").status == "on", "the other cloud is seen")
@@ -361,7 +363,7 @@ def test_a_job_in_doubt_is_not_sent_to_another_account(behind: LiveServer, tmp_p
             settle_s=1.0,
             mirror_s=3600.0,
         )
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY)
         try:
             with qwicket.connect(front.url, front.token()) as client:
                 until(lambda: client.device("far").status == "on", "the other cloud is seen")
@@ -404,7 +406,7 @@ def test_a_job_of_which_the_cloud_says_nothing_is_not_sent_again(
             timeout_s=1.0,
             mirror_s=3600.0,
         )
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY)
         try:
             with qwicket.connect(front.url, front.token()) as client:
                 until(lambda: client.device("far").status == "on", "the other cloud is seen")

@@ -18,7 +18,7 @@ from support.server import Serve
 from support.slurm import Slurm
 from support.waiting import PROMPT_S, until
 
-KILLS = kills(3)
+KILLS = kills(2)
 """Of each kind."""
 CANCELLED_S = GONE_S if IS_LONG else PROMPT_S
 """Bound for a cancelled worker: it says goodbye before it ends, which takes processor time."""

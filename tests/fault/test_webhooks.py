@@ -17,9 +17,9 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
-KILLS = runs(3, long=30)
+KILLS = runs(2, long=30)
 CLIENTS = runs(2, long=4)
-MAX_JOBS = runs(150, long=1_000_000)
+MAX_JOBS = runs(60, long=1_000_000)
 """Of each client. The receiver takes 20 ms for a job on average."""
 LEASE_S = 2.0
 OPTIONS = ("--allow-private-webhooks", "--lease-s", str(LEASE_S))
