@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from support.ledger import Ledger, ledger
-from support.processes import below, busy_child, processor_ns, workers_of
+from support.processes import below, busy_child, is_alive, processor_ns, workers_of
 from support.programs import slow
 from support.repetitions import runs
 from support.server import LiveServer, Serve
@@ -23,6 +23,7 @@ from support.waiting import until
 
 KILLS = runs(4, long=300)
 HITS = runs(1, long=30)
+SLOTS = 2
 MATES = 24
 """Jobs for two batches, one for each slot: the first is full, the second takes the rest."""
 BATCH_S = 0.02
@@ -40,6 +41,12 @@ MAX_ATTEMPTS = 3
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def kill_all(pids: list[int]) -> None:
+    for pid in pids:
+        kill(pid)
+    until(lambda: not any(map(is_alive, pids)), "they are dead")
 
 
 def submit(client: httpx.Client, program: dict[str, object]) -> str:
@@ -100,6 +107,7 @@ def test_mates_of_a_killed_batch_end_once_each_and_are_not_blamed(serve: Serve) 
         jobs: set[str] = set()
         hits = 0
         while hits < HITS:
+            jobs |= replace_killed_workers(server, client, books)
             blockers, mates = fill_the_queue_of_a_device_that_is_off(server, client, books)
             workers = pause_workers(server)
             server.as_admin(lambda admin: admin.turn_on("simulator"))
@@ -108,8 +116,7 @@ def test_mates_of_a_killed_batch_end_once_each_and_are_not_blamed(serve: Serve) 
             batches = claimed_together(books)
             for pid in workers:
                 begin_and_pause(pid)
-            for pid in workers:
-                kill(pid)
+            kill_all(workers)
             books.await_end()
             released = Counter(job for (job,) in books.rows("select job from job_event"))
             given_back = {job for job in mates if released[job]}
@@ -134,12 +141,24 @@ def claimed_together(books: Ledger) -> list[set[str]]:
     return list(batches.values())
 
 
+def replace_killed_workers(server: LiveServer, client: httpx.Client, books: Ledger) -> set[str]:
+    """Submit jobs until each slot has a worker; return them.
+
+    A worker that was killed after its last job is replaced only with the next one.
+    """
+    jobs: set[str] = set()
+    while sum(map(is_alive, workers_of(server.process.pid))) < SLOTS:
+        jobs |= {submit(client, slow(20, 200)) for _ in range(SLOTS)}  # too long for one batch
+        books.await_end()
+    return jobs
+
+
 def fill_the_queue_of_a_device_that_is_off(
     server: LiveServer, client: httpx.Client, books: Ledger
 ) -> tuple[set[str], set[str]]:
     """Return the jobs that occupied the workers meanwhile, and those that now wait."""
     workers = pause_workers(server)
-    blockers = {submit(client, slow(20, 200)) for _ in range(2)}  # too long for one batch
+    blockers = {submit(client, slow(20, 200)) for _ in range(SLOTS)}
     until(lambda: books.number(RUNNING) == len(blockers), "all workers are busy")
     mates = {submit(client, slow(12, 150)) for _ in range(MATES)}
     server.as_admin(lambda admin: admin.turn_off("simulator", "upkeep"))

@@ -47,10 +47,13 @@ from support.pools import (
     parent_of,
     result,
 )
+from support.processes import processor_ns
 from support.waiting import until
 
 MIB = 1 << 20
 LIMIT_S = 30.0
+SPINS_NS = 5_000_000
+"""Processor time that work takes only in its endless call."""
 
 OpenPool = Callable[..., Pool]
 
@@ -612,6 +615,9 @@ def test_work_that_outlives_its_fork_server_ends_at_its_limit(pool: Pool, tmp_pa
         pool_tasks.spin_in_c_without_kernel_guard, str(tmp_path / "spin"), timeout_s=2.0
     )
     worker = announced(tmp_path / "spin")
+    # Before it is in the C call, its second guard would end it.
+    spent_ns = processor_ns(worker)
+    eventually(lambda: processor_ns(worker) > spent_ns + SPINS_NS)
     os.kill(parent_of(worker), signal.SIGKILL)
     assert isinstance(failure(task), TimeLimitExceeded)
     eventually(lambda: is_gone(worker))
