@@ -309,6 +309,7 @@ def test_a_scheduler_that_is_back_is_used_again(own_cluster: DaskProcesses, tmp_
 
 
 def test_workers_with_another_version_are_refused(cluster: DaskProcesses) -> None:
+    with_compute(cluster, nothing)  # else there may be no worker yet, which is no error
     with pytest.raises(ClusterUnavailable, match=r"qwicket \S+, the server 0\.0\.1: install"):
         with_compute(cluster, nothing, SMALL._replace(version="0.0.1"))
 

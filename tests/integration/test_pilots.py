@@ -26,7 +26,6 @@ from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
 QASM = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; c = measure q;'
-WARM_TICKS = 30
 SAMPLES = {"outputs": ["samples"], "shots": 10}
 RYDBERG = {
     "experiment_0": {
@@ -73,7 +72,7 @@ def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
 def computes(live: LivePilot, jobs: int = 1, *, or_if: Callable[[], bool] = lambda: False) -> None:
     """Wait until a pilot computes: the server's state says only that a job was sent to it."""
     until(
-        lambda: len(busy_children(live.process.pid, above_ticks=WARM_TICKS)) >= jobs or or_if(),
+        lambda: len(busy_children(live.process.pid)) >= jobs or or_if(),
         "it computes",
         timeout_s=60,
     )

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 _LISTEN = "0A"
+_WARM_TICKS = 30
+"""More processor time, in ticks of 10 ms, than the imports of a fork server take."""
 
 
 def children_of(pid: int) -> list[int]:
@@ -57,17 +59,17 @@ def user_ticks(pid: int) -> int:
     return int(fields[11]) if fields else 0
 
 
-def busy_child(pid: int, *, above_ticks: int) -> int | None:
-    """Return a process below that computes now, and has used more than `above_ticks`."""
-    busy = busy_children(pid, above_ticks=above_ticks)
+def busy_child(pid: int) -> int | None:
+    """Return a process below that computes now, and has done so for longer than a warm-up."""
+    busy = busy_children(pid)
     return busy[0] if busy else None
 
 
-def busy_children(pid: int, *, above_ticks: int) -> list[int]:
-    """Return the processes below that compute now, and have used more than `above_ticks`."""
+def busy_children(pid: int) -> list[int]:
+    """Return the processes below that compute now, and have done so for longer than a warm-up."""
     before = {child: user_ticks(child) for child in below(pid)}
     threading.Event().wait(0.05)
-    return [child for child, spent in before.items() if user_ticks(child) > spent > above_ticks]
+    return [child for child, spent in before.items() if user_ticks(child) > spent > _WARM_TICKS]
 
 
 def processor_ns(pid: int) -> int:

@@ -381,9 +381,12 @@ async def _close(client: Client) -> None:
     """Close a connection, with a time limit: if it is lost, Dask may wait for ever."""
     closing = asyncio.ensure_future(client.close())
     closing.add_done_callback(lambda done: done.cancelled() or done.exception())
-    await asyncio.wait([closing], timeout=_CLOSE_S)
-    closing.cancel()
-    await asyncio.wait([closing], timeout=_CLOSE_S)
+    try:
+        await asyncio.wait([closing], timeout=_CLOSE_S)
+        closing.cancel()
+        await asyncio.wait([closing], timeout=_CLOSE_S)
+    finally:
+        client.status = "closed"  # else Dask begins to close it once more when it is deleted
 
 
 def _reason(address: str, error: Exception) -> str:
