@@ -385,7 +385,7 @@ def _is_ended(connection: socket.socket) -> bool:
 
 
 def test_a_server_that_ran_out_of_files_listens_on(narrow: LiveServer) -> None:
-    narrow.children()  # starting them takes more files than they keep open
+    narrow.children()  # the server opens files for them until they have started
     pid = narrow.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     few = len([*Path(f"/proc/{pid}/fd").iterdir()]) + 2
