@@ -16,6 +16,7 @@ from support import (
 )
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
+from support.waiting import until_machine_is_quiet
 
 # How long it takes to draw examples is measured in wall time, which other processes take part of.
 settings.register_profile("shared machine", suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +28,12 @@ def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let what earlier tests started end first, where a test compares times."""
+    if item.get_closest_marker("alone") is not None:
+        until_machine_is_quiet()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+
+QUIET = 0.1
+"""Share of the machine's processors that are busy at most before something is timed."""
 
 PROMPT_S = 10
 """Bound for what a server promises to do at once, such as to notice that a client has gone."""
@@ -25,3 +29,27 @@ def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30
             return value
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
         time.sleep(0.005)
+
+
+def until_machine_is_quiet(timeout_s: float = 20) -> None:
+    """Wait until others leave the processors free; servers of earlier tests may still be ending.
+
+    It is no failure if they do not: the test that follows says by how much its times are too long.
+    """
+    deadline = time.monotonic() + timeout_s
+    while _busy_share(0.3) > QUIET and time.monotonic() < deadline:
+        pass
+
+
+def _busy_share(span_s: float) -> float:
+    before = _ticks()
+    time.sleep(span_s)
+    spent = [after - first for after, first in zip(_ticks(), before, strict=True)]
+    idle, awaits_disk = spent[3:5]
+    return 1 - (idle + awaits_disk) / max(sum(spent), 1)
+
+
+def _ticks() -> list[int]:
+    """Return how long all processors did what, in the order of proc(5)."""
+    line = Path("/proc/stat").read_text().partition("\n")[0]
+    return [int(each) for each in line.split()[1:9]]
