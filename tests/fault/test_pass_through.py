@@ -231,7 +231,7 @@ def test_crashes_and_bad_answers_double_no_request(
         )
         token = front.token()
         try:
-            for k in range(KILLS):
+            for k in proxy.rounds(KILLS):
                 with (
                     api.at_front(front, kind, token) as client,
                     ThreadPoolExecutor(JOBS_PER_KILL) as threads,
@@ -267,7 +267,6 @@ def test_crashes_and_bad_answers_double_no_request(
                     assert other.get(api.read.format(id)).status_code == api.absent, seed
         finally:
             front.stop()
-    assert len(set(proxy.faults)) > 3, "the proxy did something else than pass requests on"
 
 
 def programs(server: LiveServer) -> list[tuple[str, bytes]]:
@@ -286,7 +285,6 @@ def assert_each_ends(
     scopes = ("jobs:read", "admin")
     token = front.as_admin(lambda admin: admin.create_token("root", scopes=scopes)).secret
     resolved: Counter[str] = Counter()
-    asked = [f"job-{k}-{n}" for k in range(KILLS) for n in range(JOBS_PER_KILL)]
     with front.client() as own, front.client(token) as root:
 
         def have_all_ended() -> bool:
@@ -296,8 +294,9 @@ def assert_each_ends(
             for job in left:
                 if job["state"] not in ("uncertain", "cancelling"):
                     continue
-                request = requests[job["id"]]
-                name = next(each for each in asked if f'"{each}"'.encode() in request)
+                found = re.search(rb'"(job-\d+-\d+)"', requests[job["id"]])
+                assert found is not None, requests[job["id"]]
+                name = found[1].decode()
                 sent_as = names[name][0] if name in names else None
                 answer = root.post(f"/v1/admin/jobs/{job['id']}/resolve", json={"sent_as": sent_as})
                 if "needs no decision" not in answer.text:  # it may be looked for at this moment

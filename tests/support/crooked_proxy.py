@@ -19,8 +19,10 @@ import numpy as np
 from support.cutting_proxy import CuttingProxy, message, moved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+MIN_KINDS: Final = 4
+"""Kinds of faults in a test that is about them. Chance makes as few as three in a short one."""
 _HTML: Final = b"<html><body>502 Bad Gateway</body></html>"
 _BEFORE: Final = ("429", "503", "reset")
 """Faults in place of the request, which does not reach the server."""
@@ -67,6 +69,14 @@ class CrookedProxy(CuttingProxy):
     def only(self, fault: str) -> None:
         """Use this fault alone from now on."""
         self._only = fault
+
+    def rounds(self, n: int) -> Iterator[int]:
+        """Count n rounds, and up to 10 more until there were enough kinds of faults."""
+        for k in range(n + 10):
+            if k >= n and len(set(self.faults)) >= MIN_KINDS:
+                return
+            yield k
+        assert len(set(self.faults)) >= MIN_KINDS, "it did nothing else than pass requests on"
 
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
         request = message(client)
