@@ -121,6 +121,8 @@ def test_after_a_kill_before_the_key_is_deleted_a_job_that_was_named_is_another(
     server.start()
     if is_named:
         assert client.http.get(f"{PLATFORM}/jobs/{first}").json()["id"] == first
+        server.kill()
+        server.start()
     else:
         assert client.ids() == {first}
     second, third = client.send(), client.send()

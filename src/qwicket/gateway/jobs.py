@@ -96,13 +96,38 @@ class Jobs:
             QwicketError: The submission is refused; nothing is stored.
             Conflict: It is unknown whether the job was stored (with `clients_repeat`).
         """
+        job, _ = await self.submit_or_find(
+            actor,
+            submission,
+            keep_refused=keep_refused,
+            clients_repeat=clients_repeat,
+            unfinished_limit=unfinished_limit,
+        )
+        return job
+
+    async def submit_or_find(
+        self,
+        actor: Actor,
+        submission: Submission,
+        *,
+        keep_refused: bool = False,
+        clients_repeat: bool = False,
+        unfinished_limit: int | None = None,
+    ) -> tuple[Job, bool]:
+        """Submit a job as `submit` does; return also whether it is new.
+
+        It is not new if its idempotency key had created it before.
+
+        Raises:
+            QwicketError: As for `submit`.
+        """
         actor.require(Scope.JOBS_WRITE)
         submission = self.admission.complete(submission)
         # Before all checks: a repeated submission returns its job even if the device is off now.
         earlier = await self.admission.repeated(actor, submission)
         if earlier is not None:
             actor.require_device(earlier.device)
-            return earlier
+            return earlier, False
         await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if clients_repeat else admit())
@@ -115,9 +140,10 @@ class Jobs:
             unfinished_limit=unfinished_limit,
             stored_limit=self._limits.quotas.stored_bytes,
         )
-        return await (
+        job = await (
             retry_until_known(add, partial(self._store.get, new.id)) if clients_repeat else add()
         )
+        return job, job.id == new.id
 
     async def get(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Job:
         """Return a job that this actor may read.
@@ -405,6 +431,12 @@ class Jobs:
     async def forget_key(self, job: Job, key: str) -> None:
         """Forget the idempotency key of a job, so that the same content makes another job."""
         await self._store.forget_key(account=job.account, dialect=job.dialect, key=key, job=job.id)
+
+    async def forget_key_of(self, job: Job) -> None:
+        """Forget the idempotency key of a job, if one is stored; else nothing is written."""
+        key = await self._store.key_of(account=job.account, dialect=job.dialect, job=job.id)
+        if key is not None:
+            await self.forget_key(job, key)
 
     async def events(
         self, actor: Actor, id_text: str, *, dialect: str | None = None

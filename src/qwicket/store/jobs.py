@@ -242,6 +242,12 @@ class Jobs(Operations):
             raise KeyReused(field="Idempotency-Key")
         return Jobs.get(tx, row[1])
 
+    @read
+    def key_of(tx: Tx, *, account: str, dialect: str, job: str) -> str | None:
+        """Return the idempotency key that created a job, if it is stored."""
+        row = tx.one("idempotency_of", account=account, dialect=dialect, job=job)
+        return row[0] if row else None
+
     @write_unflushed
     def forget_key(tx: Tx, *, account: str, dialect: str, key: str, job: str) -> None:
         """Delete an idempotency key, unless it belongs to another job by now."""

@@ -354,6 +354,17 @@ async def test_the_same_key_makes_one_job_unless_any_field_differs(
             await gateway.jobs.submit(ada, submission(idempotency_key="k", **change))
 
 
+async def test_a_forgotten_key_makes_another_job(gateway: Gateway, ada: Actor) -> None:
+    first, is_new = await gateway.jobs.submit_or_find(ada, submission(idempotency_key="k"))
+    assert is_new
+    assert await gateway.jobs.submit_or_find(ada, submission(idempotency_key="k")) == (first, False)
+    for _ in range(2):
+        await gateway.jobs.forget_key_of(first)
+    second, is_new = await gateway.jobs.submit_or_find(ada, submission(idempotency_key="k"))
+    assert is_new
+    assert second.id != first.id
+
+
 async def test_a_repeated_submit_is_the_same_job_although_the_device_went_off(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:

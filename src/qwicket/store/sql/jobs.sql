@@ -451,6 +451,10 @@ values (:account, :dialect, :key, :digest, :job, :now)
 on conflict (account, dialect, key) do update
 set digest = excluded.digest, job = excluded.job, made_at = excluded.made_at;
 
+-- name: idempotency_of
+-- Primary key: of this dialect, an account has few keys that are not deleted.
+select key from idempotency where account = :account and dialect = :dialect and job = :job;
+
 -- name: idempotency_forget
 -- Primary key.
 delete from idempotency

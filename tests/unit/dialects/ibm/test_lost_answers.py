@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from starlette.responses import Response
 
-from qwicket.dialects.ibm.runtime import lost_answers
 from qwicket.dialects.ibm.runtime.lost_answers import LostResponses
 from qwicket.dialects.requests import DELIVERED
 from qwicket.model.errors import Unavailable
@@ -30,18 +29,21 @@ class Jobs:
         self.by_key: dict[str, Job] = {}
         self.n_jobs = 0
 
-    async def submit(self) -> Job:
+    async def submit(self) -> tuple[Job, bool]:
         self._check()
-        if "content" not in self.by_key:
+        is_new = "content" not in self.by_key
+        if is_new:
             self.n_jobs += 1
-            stored = SimpleNamespace(id=f"job-{self.n_jobs}", created_at=lost_answers._now_ms())
-            self.by_key["content"] = cast("Job", stored)
-        return self.by_key["content"]
+            self.by_key["content"] = named(f"job-{self.n_jobs}")
+        return self.by_key["content"], is_new
 
     async def forget_key(self, job: Job, key: str) -> None:
         self._check()
         if self.by_key.get(key) is job:
             del self.by_key[key]
+
+    async def forget_key_of(self, job: Job) -> None:
+        await self.forget_key(job, "content")
 
     def _check(self) -> None:
         if self.is_full:
@@ -95,28 +97,46 @@ def test_equal_submissions_are_two_jobs_even_if_the_key_could_not_be_deleted_at_
     assert not responses._turns
 
 
-def test_a_job_that_was_named_is_another_though_its_response_was_not_acknowledged() -> None:
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_job_that_was_named_is_another_though_its_response_was_not_acknowledged(
+    is_full: bool,
+) -> None:
     """As where the connection broke just after the client had read the response."""
     jobs = Jobs()
     responses = LostResponses(cast(Any, SimpleNamespace(jobs=jobs)))
 
     async def run() -> list[str]:
-        found = [await respond(responses, jobs, is_delivered=False)]
-        await asyncio.sleep(0.002)  # so that the job is older than the next submission
-        found += [await respond(responses, jobs, is_delivered=False)]
-        responses.note_named(jobs.by_key["content"])
+        found = [await respond(responses, jobs, is_delivered=False) for _ in range(2)]
+        jobs.is_full = is_full
+        await responses.note_named(jobs.by_key["content"])
+        jobs.is_full = False
         return [*found, *[await respond(responses, jobs) for _ in range(2)]]
 
     assert asyncio.run(run()) == ["job-1", "job-1", "job-2", "job-3"]
 
 
+def test_a_job_that_was_named_at_another_server_is_another_one() -> None:
+    jobs = Jobs()
+    one, other = (LostResponses(cast(Any, SimpleNamespace(jobs=jobs))) for _ in range(2))
+
+    async def run() -> list[str]:
+        first = await respond(one, jobs, is_delivered=False)
+        await other.note_named(jobs.by_key["content"])
+        return [first, await respond(one, jobs)]
+
+    assert asyncio.run(run()) == ["job-1", "job-2"]
+
+
 def test_only_the_latest_named_jobs_are_kept() -> None:
     responses = LostResponses(cast(Any, SimpleNamespace(jobs=Jobs())))
-    now = lost_answers._now_ms()
-    for job in (named("old", now - 60_001), *(named(str(each), now) for each in range(10_001))):
-        responses.note_named(job)
+
+    async def run() -> None:
+        for each in range(10_001):
+            await responses.note_named(named(str(each)))
+
+    asyncio.run(run())
     assert list(responses._named) == [str(each) for each in range(1, 10_001)]
 
 
-def named(id: str, created_at: int) -> Job:
-    return cast("Job", SimpleNamespace(id=id, created_at=created_at))
+def named(id: str) -> Job:
+    return cast("Job", SimpleNamespace(id=id))

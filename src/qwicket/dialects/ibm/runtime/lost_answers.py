@@ -10,7 +10,7 @@ server sent it. So a response also counts as delivered once the account sends th
 from __future__ import annotations
 
 import asyncio
-import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -49,14 +49,14 @@ class LostResponses:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
         self._undeleted: dict[_Content, Job] = {}  # the response is delivered, the key still stored
-        self._named: dict[str, None] = {}  # the latest jobs, in their order
+        self._named: dict[str, bool] = {}  # the latest jobs: whether they have no key any more
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(
         self,
         actor: Actor,
         submission: Submission,
-        submit: Callable[[], Awaitable[Job]],
+        submit: Callable[[], Awaitable[tuple[Job, bool]]],
         render: Callable[[Job], ASGIApp],
     ) -> ASGIApp:
         """Store a submission, and return a response whose delivery deletes the key.
@@ -83,28 +83,32 @@ class LostResponses:
             raise
         return _Response(response, partial(self._follow, content, job))
 
-    def note_named(self, job: Job) -> None:
-        """Note that the account of a job has sent the id of the job, which was in the response.
+    async def note_named(self, job: Job) -> None:
+        """Delete the key of a job whose account has sent its id, which was in the response.
 
-        Lists show ids, too, but a client that repeats a submission by itself does so before its
-        user can read a list.
+        Another server, or this one after a crash, then knows it too. Lists show ids as well, but a
+        client that repeats a submission by itself does so before its user can read a list.
         """
-        if _now_ms() - job.created_at < 1000 * _KEY_S:  # else the key is not stored any more
-            self._named[job.id] = None
-            if len(self._named) > _MAX_NAMED:
-                del self._named[next(iter(self._named))]
+        if self._named.get(job.id, False):
+            return
+        self._named[job.id] = False
+        if len(self._named) > _MAX_NAMED:
+            del self._named[next(iter(self._named))]
+        with suppress(QwicketError):  # such as a full disk: then only this server knows it
+            await self._gateway.jobs.forget_key_of(job)
+            self._named[job.id] = True
 
-    async def _job(self, submit: Callable[[], Awaitable[Job]], key: str) -> Job:
+    async def _job(self, submit: Callable[[], Awaitable[tuple[Job, bool]]], key: str) -> Job:
         """Return the stored job: a new one, or an earlier one whose response may have been lost."""
-        began_ms = _now_ms()
-        job = await submit()
-        if job.created_at >= began_ms:
+        job, is_new = await submit()
+        if is_new:
             return job
         if job.id in self._named:
             await self._gateway.jobs.forget_key(job, key)
-        else:  # an earlier job: its server may be about to delete the key
+        else:  # its server may be about to delete the key
             await asyncio.sleep(_SETTLING_S)
-        return await submit()
+        job, _ = await submit()
+        return job
 
     def _follow(self, content: _Content, job: Job, delivered: Awaitable[bool] | None) -> None:
         if delivered is None:
@@ -140,10 +144,6 @@ class LostResponses:
         turn.users -= 1
         if not turn.users:
             del self._turns[content]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class _Turn:

@@ -131,7 +131,7 @@ class RuntimeHandlers:
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
         maximum = self.limits.of(IBMLimits).ibm_jobs
         submit = partial(
-            self._gateway.jobs.submit,
+            self._gateway.jobs.submit_or_find,
             actor,
             submission,
             clients_repeat=True,
@@ -310,7 +310,7 @@ class RuntimeHandlers:
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
         if job.account == actor.account:
-            self._lost_responses.note_named(job)
+            await self._lost_responses.note_named(job)
         return job
 
     async def _vendor_fields(self, job: Job) -> wire.VendorFields:
