@@ -434,7 +434,7 @@ class Jobs:
 
     async def forget_key_of(self, job: Job) -> None:
         """Forget the idempotency key of a job, if one is stored; else nothing is written."""
-        key = await self._store.key_of(account=job.account, dialect=job.dialect, job=job.id)
+        key = await self._store.key_of(job.id)
         if key is not None:
             await self.forget_key(job, key)
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import structs
 
 from qwicket.model.errors import Conflict, KeyReused, TooManyRequests
+from qwicket.model.ids import created_ms
 from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
@@ -243,9 +244,9 @@ class Jobs(Operations):
         return Jobs.get(tx, row[1])
 
     @read
-    def key_of(tx: Tx, *, account: str, dialect: str, job: str) -> str | None:
+    def key_of(tx: Tx, job: str) -> str | None:
         """Return the idempotency key that created a job, if it is stored."""
-        row = tx.one("idempotency_of", account=account, dialect=dialect, job=job)
+        row = tx.one("idempotency_of", made_at=created_ms(job), job=job)
         return row[0] if row else None
 
     @write_unflushed

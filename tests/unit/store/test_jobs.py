@@ -169,13 +169,13 @@ async def test_a_key_is_forgotten_after_24_hours(store: Store, ada: Token) -> No
 
 async def test_a_forgotten_key_makes_another_job(store: Store, ada: Token) -> None:
     first = await add_job(store, ada, idempotency_key="k", digest=b"d")
-    place = {"account": first.account, "dialect": first.dialect, "job": first.id}
-    assert await store.jobs.key_of(**place) == "k"
-    await store.jobs.forget_key(key="k", **place)
-    assert await store.jobs.key_of(**place) is None
+    assert await store.jobs.key_of(first.id) == "k"
+    await store.jobs.forget_key(account=first.account, dialect=first.dialect, key="k", job=first.id)
+    assert await store.jobs.key_of(first.id) is None
     second = await add_job(store, ada, idempotency_key="k", digest=b"d")
     assert second.id != first.id
-    assert await store.jobs.key_of(**place) is None
+    assert await store.jobs.key_of(first.id) is None
+    assert await store.jobs.key_of(second.id) == "k"
 
 
 async def test_keys_of_other_accounts_and_dialects_are_other_keys(store: Store, ada: Token) -> None:

@@ -452,8 +452,8 @@ on conflict (account, dialect, key) do update
 set digest = excluded.digest, job = excluded.job, made_at = excluded.made_at;
 
 -- name: idempotency_of
--- Primary key: of this dialect, an account has few keys that are not deleted.
-select key from idempotency where account = :account and dialect = :dialect and job = :job;
+-- Index idempotency_by_age: a key is made with its job, whose id has the time.
+select key from idempotency where made_at = :made_at and job = :job;
 
 -- name: idempotency_forget
 -- Primary key.

@@ -49,7 +49,7 @@ class LostResponses:
         self._gateway = gateway
         self._turns: dict[_Content, _Turn] = {}
         self._undeleted: dict[_Content, Job] = {}  # the response is delivered, the key still stored
-        self._named: dict[str, bool] = {}  # the latest jobs: whether they have no key any more
+        self._named: dict[str, bool] = {}  # the latest jobs, and whether the key of each is deleted
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(
@@ -84,10 +84,10 @@ class LostResponses:
         return _Response(response, partial(self._follow, content, job))
 
     async def note_named(self, job: Job) -> None:
-        """Delete the key of a job whose account has sent its id, which was in the response.
+        """Note that the account of a job has sent the job's id, which was in the response.
 
-        Another server, or this one after a crash, then knows it too. Lists show ids as well, but a
-        client that repeats a submission by itself does so before its user can read a list.
+        The key is deleted, so that every server knows it, also after a crash. Lists show ids, too,
+        but a client that repeats a submission by itself does so before its user can read a list.
         """
         if self._named.get(job.id, False):
             return
