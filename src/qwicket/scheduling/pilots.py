@@ -81,14 +81,16 @@ class _Pull:
 
     Attributes:
         offer: What its pilot can take.
+        stopping: Ids of the jobs that its pilot is stopping already.
         watch: Wakes the pull.
         devices: Devices that may have a job for the pilot.
         directives: Directives to the pilot.
         must_poll: Whether the pull must read which devices have waiting jobs.
     """
 
-    def __init__(self, offer: Offer, watch: Watch) -> None:
+    def __init__(self, offer: Offer, stopping: Collection[str], watch: Watch) -> None:
         self.offer = offer
+        self.stopping = stopping
         self.watch = watch
         self.devices: set[str] = set()
         self.directives: Directives = {}
@@ -161,7 +163,7 @@ class PilotScheduler:
         """
         self._end_pull(pilot.id)  # an older one belongs to a broken connection
         with self._store.changes.watch(f"jobs for {pilot.id}") as watch:
-            pull = self._pulls[pilot.id] = _Pull(offer, watch)
+            pull = self._pulls[pilot.id] = _Pull(offer, stopping, watch)
             try:
                 held = await self._store.leases.renew_pilot(
                     pilot, frozenset(known), settled, self._now_ms(), maximum=self._maximum
@@ -323,7 +325,8 @@ class PilotScheduler:
             _log.warning("the runner of a cancelled job could not be read: %s", error)
             return
         pull = self._pulls.get(held.runner) if held else None
-        if held is not None and pull is not None:
+        # Its pilot may know: the pull before this one has read the same change in the database.
+        if held is not None and pull is not None and job not in pull.stopping:
             pull.directives[job, held.fence] = Directive.STOP
             pull.watch.wake()
 

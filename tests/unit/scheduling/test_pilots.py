@@ -17,7 +17,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Capacity, Directive, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Offer, PilotScheduler, Pulled
-from qwicket.store import Store, open_sqlite
+from qwicket.store import JobChange, Store, open_sqlite
 from support.reservations import reserve
 from support.stores import NOW, add_job, make_token, stored
 
@@ -65,10 +65,13 @@ async def pull(
     pilot: Runner = FIRST,
     wait_s: float = 0,
     settled: int = 0,
+    stopping: tuple[str, ...] = (),
     **changes: Any,
 ) -> Pulled:
     async with asyncio.timeout(10):
-        return await pilots.pull(pilot, offer(**changes), known, (), settled, wait_s, is_there)
+        return await pilots.pull(
+            pilot, offer(**changes), known, stopping, settled, wait_s, is_there
+        )
 
 
 async def pulling(
@@ -145,6 +148,22 @@ async def test_a_cancellation_ends_a_pull_with_a_directive(
     async with asyncio.timeout(1):
         told = (await waiting).directives
     assert told == {(claimed.lease.job, claimed.lease.fence): Directive.STOP}
+
+
+async def test_a_late_notice_of_a_cancellation_does_not_end_the_pull_of_a_pilot_that_knows(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    await add_job(store, ada)
+    ((claimed,),) = (await pull(pilots)).tasks
+    job = await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
+    assert job is not None
+    pulls = pull(pilots, claimed.lease, stopping=(job.id,), tasks=0, wait_s=0.3)
+    waiting = asyncio.create_task(pulls)
+    await asyncio.sleep(0.05)
+    store.changes.publish([JobChange(job.id, job.version, job.state, job.device)])
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    assert await waiting == Pulled([], {})
 
 
 async def test_a_result_ends_a_job_and_its_response_has_the_next(
