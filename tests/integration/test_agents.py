@@ -139,6 +139,7 @@ def test_several_agents_share_the_work_and_no_lease_is_run_twice(
 ) -> None:
     for _ in range(3):
         lab.agent()
+    until(lambda: lab.shown(http)["agents"] == 3, "all are there", timeout_s=30)
     jobs = {lab.submit(http, shots=50) for _ in range(24)}
     assert {ended(http, job) for job in jobs} == {"completed"}
     begun = [(job, pid) for job, word, pid in lab.log() if word == "begins"]
