@@ -122,7 +122,7 @@ def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
             await run(compute, JOB)
 
     with_compute(use, "support.pool_tasks:endless_engine")
-    assert holdings() == before
+    assert holdings() <= before
 
 
 def test_engine_that_is_missing_fails_the_work() -> None:

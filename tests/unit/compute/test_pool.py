@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -552,7 +553,12 @@ def test_without_descriptors_or_threads_tasks_fail_and_the_pool_recovers(
         assert isinstance(fault(pool, pool_tasks.vanish, 3), WorkerDied)
         assert isinstance(fault(pool, operator.neg, 2), NotStarted)
     assert call(pool, operator.neg, 3) == -3
-    assert holdings() == before
+    assert kinds(holdings()) <= kinds(before), "another worker, with as many files and threads"
+
+
+def kinds(held: set[str]) -> Counter[str]:
+    """Return how many files, threads and children are held."""
+    return Counter(each.split()[0] for each in held)
 
 
 def test_a_fork_server_killed_by_close_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
@@ -575,7 +581,7 @@ def test_a_fork_server_without_a_thread_is_not_started_and_starts_one_process_la
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    before = holdings()
+    before, n_children = holdings(), len(children())
     fork_server = ForkServer()
     fork_server.open()
     with monkeypatch.context() as broken:
@@ -584,9 +590,9 @@ def test_a_fork_server_without_a_thread_is_not_started_and_starts_one_process_la
             WorkerSpawner(fork_server, None, 0).start(tries=1)
     with closing(Pool(1, fork_server=fork_server)) as pool:
         assert call(pool, operator.neg, 1) == -1
-        assert len(children()) == before[2] + 1
+        assert len(children()) == n_children + 1
     fork_server.close()
-    assert holdings() == before
+    assert holdings() <= before
 
 
 def test_a_worker_that_cannot_begin_blames_no_work(open_pool: OpenPool) -> None:
@@ -874,7 +880,7 @@ def test_close_stops_running_and_waiting_work_and_leaves_nothing(
     assert [type(failure(task)) for task in tasks] == [Stopped] * 5
     assert all(is_gone(pid) for pid in pids)
     assert pool.pids() == []
-    assert holdings() == before
+    assert holdings() <= before
 
 
 def test_pool_may_close_before_its_workers_are_up(open_pool: OpenPool) -> None:
@@ -884,7 +890,7 @@ def test_pool_may_close_before_its_workers_are_up(open_pool: OpenPool) -> None:
     pool.close()
     pool.close()
     assert isinstance(failure(task), Stopped)
-    assert holdings() == before
+    assert holdings() <= before
 
 
 def test_closed_pool_takes_no_work(pool: Pool) -> None:
