@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.installed import cannot_run
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ci"
 pytest_plugins = ["pytester"]
 
@@ -161,7 +163,7 @@ def test_the_example_repository_passes_its_own_tests_without_a_network(
     """The machine has nothing but a loopback interface there: no route, no names."""
     alone = ["unshare", "--map-root-user", "--net", sys.executable, "-c", LOOPBACK]
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
-        pytest.skip("this machine allows no network namespaces")
+        cannot_run("this machine allows no network namespaces")
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
     offline = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=5)"
     done = subprocess.run(

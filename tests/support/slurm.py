@@ -17,10 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from support import leftovers
-from support.installed import installed
+from support.installed import cannot_run, installed
 from support.processes import is_alive
 from support.waiting import until
 
@@ -36,7 +34,7 @@ class Slurm:
         for name in DAEMONS:
             installed(name)
         if os.geteuid() != 0:
-            pytest.skip("Slurm's daemons run as root")
+            cannot_run("Slurm's daemons run as root")
         # Not below pytest's folder, because munged requires a socket that every user can reach.
         self.folder = folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         folder.chmod(0o755)
