@@ -375,7 +375,7 @@ class Jobs:
         Args:
             actor: Owner of the job.
             id_text: Id of the job.
-            is_held: Whether the job is kept from starting until it is released.
+            is_held: Whether the job may not start until it is released.
             priority: Priority among the jobs of its project.
 
         Raises:

@@ -397,7 +397,7 @@ class Jobs(Operations):
     ) -> list[PartResult]:
         """Return the results of the parts (or of some), in order.
 
-        There are none before the job has ended, and while they are withheld.
+        The list is empty before the job has ended, and while they are withheld.
 
         Args:
             job: Id of the job.
