@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Quantifiers are possessive, so that a text of n characters costs O(n).
 _TOKEN: Final = re.compile(
-    r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}\])?+ | \$[0-9]{1,5}
-          | (?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+(?:im)?+
+    r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}\])? | \$[0-9]{1,5}
+          | (?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?(?:im)?
           | "[^"]*+" | \S )""",
     re.VERBOSE,
 )

@@ -16,18 +16,21 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 
 # Every quantifier that could backtrack is possessive or bounded by what follows, so that a text
 # of n characters costs O(n). `(?s:.)` at the end takes any character: the match never fails.
+# `(?!)` matches nothing. Before 3.11.5, Python continued a possessive group where its last
+# alternative had failed, and this one fails at the start.
 _TOKEN: Final = re.compile(
     r"""
     (?: [ \t\r\f\v]++                            # blanks
       | \n(?![ \t]*+@[^\W\d])                    # line breaks, except before an annotation
       | //[^\n]*+
       | /\*(?s:.*?)\*/
+      | (?!)
     )*+
     (
         \#?pragma\b[^\n]*+                       # a pragma, to the end of its line
-      | [^\W\d]\w*+(?:\[[0-9]{1,5}\])?+          # a name, with an index that is a plain number
+      | [^\W\d]\w*+(?:\[[0-9]{1,5}\])?           # a name, with an index that is a plain number
       | 0[xX][0-9a-fA-F_]++ | 0[bB][01_]++ | 0[oO][0-7_]++
-      | (?:[0-9][0-9_]*+(?:\.[0-9_]*+)?+|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?+
+      | (?:[0-9][0-9_]*+(?:\.[0-9_]*+)?|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9][0-9_]*+)?
       | \$[0-9]++                                # a physical qubit
       | "[^"\n]*+" | '[^'\n]*+'
       | \n[ \t]*+@[^\n]*+                        # an annotation, to the end of its line

@@ -58,7 +58,10 @@ _PATTERNS: Final = (
     _JWT,
     re.compile(r"\bqw_[\w-]{8,}"),
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}"),
-    re.compile(r"-----BEGIN [A-Z ]{0,40}KEY-----(?:[^-]|-(?!----))*+-----END [A-Z ]{0,40}KEY-----"),
+    # `(?!)`: see the tokens of OpenQASM.
+    re.compile(
+        r"-----BEGIN [A-Z ]{0,40}KEY-----(?:[^-]|-(?!----)|(?!))*+-----END [A-Z ]{0,40}KEY-----"
+    ),
     re.compile(r"\barn:aws[\w-]*:(?:iam|sts)::\d{12}:[^\s<\"']+"),
     re.compile(r"<UserId>([^<]+)</UserId>"),
     re.compile(r"(?i:\b(?:bearer|apikey)\s+)([\w.~+/=-]{8,})"),
