@@ -27,8 +27,9 @@ test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
 	$(BIN)/pytest $(ORDER) -m alone tests/abuse tests/fault/test_chaos.py
 
-check: $(READY)  ## Unit tests
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) tests/unit
+UNITS ?= tests/unit
+check: $(READY)  ## Unit tests; with UNITS="tests/unit/store" some of them
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) $(UNITS)
 
 # Without contract tests: vendor clients cannot be told to measure. Workers are never measured,
 # because they know nothing of their server's environment; unit tests run what runs in them.

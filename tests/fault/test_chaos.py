@@ -28,7 +28,7 @@ from chaos.plan import plan
 from chaos.report import text
 from chaos.run import run
 from qwicket.dialects.qbraid.ids import tail
-from support.repetitions import runs
+from support.repetitions import databases, runs
 
 JOBS = [f"019aa000-0000-7000-8000-{number:08d}0000" for number in range(3)]
 CLIENT = "native"
@@ -223,7 +223,7 @@ def test_postgresql_is_killed_every_5_to_40_s() -> None:
 
 @pytest.mark.alone
 @pytest.mark.timeout(runs(300, long=1800))
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.parametrize("database", databases("postgres"))
 def test_all_promises_hold_while_everything_breaks(database: str, tmp_path: Path) -> None:
     outcome = run(
         tmp_path / "world",

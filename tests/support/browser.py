@@ -164,7 +164,7 @@ def _tab(port: str) -> str:
     import httpx
 
     def found() -> str | None:
-        tabs = httpx.get(f"http://127.0.0.1:{port}/json/list").json()
+        tabs = httpx.get(f"http://127.0.0.1:{port}/json/list", timeout=30).json()
         return next((tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page"), None)
 
     return until(found, "it has a tab", timeout_s=30)
