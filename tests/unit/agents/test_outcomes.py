@@ -137,7 +137,7 @@ def test_a_part_of_an_atom_is_not_cut_off() -> None:
 
 
 def test_a_failure_whose_message_is_no_text_is_explained() -> None:
-    failed = Failed(ValueError("the trap"))  # type: ignore[arg-type]
+    failed = Failed(ValueError("the trap"))  # type: ignore[arg-type]  # on purpose
     with pytest.raises(InvalidOutcome, match="of outcome 0 must be texts"):
         encode_outcomes([failed], program(1, 1, "counts"), 0.0)
 

@@ -227,7 +227,7 @@ def test_a_pull_gives_up_no_claim_whose_response_comes_while_it_is_made(ticks: i
     async def serve() -> bool:
         server = ScriptedServer(ticks)
         api = PilotAPI("http://127.0.0.1:1", "qw_" + "s" * 43, "pilot", Node(2, 1 << 30))
-        api._transport = server  # type: ignore[assignment]
+        api._transport = server  # type: ignore[assignment]  # has its calls
         compute = Compute(None)
         compute.slots = 2
         serving = asyncio.create_task(Pilot(api, compute).serve())

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.blackbird import bounds
 
-# Quantifiers are possessive, so that a stripped line of n characters costs O(n). Otherwise trailing
+# Repetitions are possessive, so that a stripped line of n characters costs O(n). Otherwise trailing
 # blanks, which no token ends, would be matched again from each position.
 _TOKEN: Final = re.compile(
     r"""

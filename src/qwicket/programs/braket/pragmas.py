@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qwicket.model.errors import InvalidProgram
     from qwicket.programs.openqasm.interpreter import Interpreter
 
-# Quantifiers are possessive, so that a text of n characters costs O(n).
+# Repetitions are possessive, so that a text of n characters costs O(n).
 _TOKEN: Final = re.compile(
     r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}\])? | \$[0-9]{1,5}
           | (?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?(?:im)?
@@ -344,7 +344,7 @@ class _Line:
             self.take()
 
     def coefficient(self) -> tuple[float, str]:
-        """Read the number before a product, 1 if there is none, and the product's first name."""
+        """Read the number before a product, or 1, and the product's first name."""
         sign = 1.0
         while self.next in ("+", "-"):
             sign = -sign if self.take() == "-" else sign

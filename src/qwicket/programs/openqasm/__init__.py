@@ -29,7 +29,7 @@ __all__ = [
 VERSION: Final = 1
 """Increased when a reader returns other circuits for the same text."""
 
-# `(?!)`: see tokens.py.
+# tokens.py explains `(?!)`.
 _VERSION_LINE: Final = re.compile(r"(?:\s++|//[^\n]*+|/\*(?s:.*?)\*/|(?!))*+OPENQASM\s++([0-9]++)")
 _WORD_OF_2: Final = re.compile(r"\b(?:qreg|creg|opaque)\b|qelib1\.inc")
 

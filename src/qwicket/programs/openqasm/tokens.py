@@ -16,8 +16,8 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 
 # Every quantifier that could backtrack is possessive or bounded by what follows, so that a text
 # of n characters costs O(n). `(?s:.)` at the end takes any character: the match never fails.
-# `(?!)` matches nothing. Before 3.11.5, Python continued a possessive group where its last
-# alternative had failed, and this one fails at the start.
+# `(?!)` never matches. After a possessive group, Python before 3.11.5 goes on where the group's
+# last attempt failed (gh-106052): with this alternative, that is where the attempt began.
 _TOKEN: Final = re.compile(
     r"""
     (?: [ \t\r\f\v]++                            # blanks

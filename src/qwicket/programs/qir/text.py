@@ -23,7 +23,7 @@ MAX_TOKENS: Final = 650_000
 # O(n). `(?s:.)` takes any other character, so the match never fails.
 _TOKEN: Final = re.compile(
     r"""
-    (?: \s++ | ;[^\n]*+ )*+
+    (?: \s++ | ;[^\n]*+ | (?!) )*+             # ../openqasm/tokens.py explains `(?!)`
     (
         [%@](?:"[^"\n]*+"|[\w.$-]++)            # a name; quoted if it has other characters
       | [!\#][\w.$-]++                          # metadata, a group of attributes

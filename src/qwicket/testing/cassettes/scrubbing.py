@@ -58,7 +58,7 @@ _PATTERNS: Final = (
     _JWT,
     re.compile(r"\bqw_[\w-]{8,}"),
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}"),
-    # `(?!)`: see the tokens of OpenQASM.
+    # qwicket.programs.openqasm.tokens explains `(?!)`.
     re.compile(
         r"-----BEGIN [A-Z ]{0,40}KEY-----(?:[^-]|-(?!----)|(?!))*+-----END [A-Z ]{0,40}KEY-----"
     ),

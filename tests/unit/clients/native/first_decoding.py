@@ -16,8 +16,8 @@ CONTENT = b'{"parts": [{"number": 1}]}'
 def made(number: int) -> type[msgspec.Struct]:
     """Return a type that nothing has decoded yet."""
     part = msgspec.defstruct(f"Part{number}", [("number", int)])
-    others = [(f"other_{k}", dict[str, part] | None, None) for k in range(20)]  # type: ignore[valid-type]
-    return msgspec.defstruct(f"Body{number}", [("parts", list[part]), *others])  # type: ignore[valid-type]
+    others = [(f"other_{k}", dict[str, part] | None, None) for k in range(20)]  # type: ignore[valid-type]  # a type made here
+    return msgspec.defstruct(f"Body{number}", [("parts", list[part]), *others])  # type: ignore[valid-type]  # a type made here
 
 
 TYPES = [made(number) for number in range(300)]
