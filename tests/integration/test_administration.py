@@ -17,7 +17,7 @@ from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.gateway.admin import Admin
 from support.bad_server import BadServer, answer
 from support.programs import BELL, slow
-from support.server import LiveServer, run_cli
+from support.server import LiveServer, run_cli, run_here
 from support.waiting import until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,7 +40,7 @@ def run(request: pytest.FixtureRequest, server: LiveServer, admin_token: str) ->
         place, env = ["--url", server.url], {"QWICKET_TOKEN": admin_token}
 
     def call(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return run_cli(*words, *place, env=env, stdin=stdin)
+        return run_here(*words, *place, env=env, stdin=stdin)
 
     return call
 

@@ -34,15 +34,31 @@ ANNOUNCEMENT = "Qwicket listens on "
 
 
 def cli(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> str:
-    """Run a command of ours to its end; return what it printed."""
-    done = run_cli(*arguments, env=env, stdin=stdin)
-    assert done.returncode == 0, done.stderr
+    """Run a command of ours in this process; return what it printed."""
+    done = run_here(*arguments, env=env, stdin=stdin)
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
+
+
+def run_here(
+    *arguments: str, env: dict[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours in this process, which takes a tenth of the time of `run_cli`.
+
+    Returns once servers no longer use what they cached before it.
+    """
+    with ThreadPoolExecutor(1) as thread:  # an async test has a loop already
+        done = thread.submit(
+            CliRunner().invoke, main, arguments, input=stdin, env=env, catch_exceptions=False
+        ).result()
+    time.sleep(CACHE_TTL_S)
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def run_cli(
     *arguments: str, env: dict[str, str] | None = None, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "qwicket", *arguments],
         capture_output=True,
@@ -154,18 +170,8 @@ class LiveServer:
         self.as_admin(lambda admin: admin.change_jobs("cancel", JobQuery(), is_dry_run=False))
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
-        """Run an administrator's command on its folder or database; return what it printed.
-
-        It runs in this process, which is faster; tests of commands themselves use `cli`. Returns
-        once the server no longer uses what it cached before the change.
-        """
-        options: Any = {"input": stdin, "env": self._env, "catch_exceptions": False}
-        with ThreadPoolExecutor(1) as thread:  # an async test has a loop already
-            run = thread.submit(CliRunner().invoke, main, [*arguments, *self._place], **options)
-            done = run.result()
-        assert done.exit_code == 0, done.output
-        time.sleep(CACHE_TTL_S)
-        return done.stdout.strip()
+        """Run an administrator's command on its folder or database; return what it printed."""
+        return cli(*arguments, *self._place, env=self._env, stdin=stdin)
 
     def unused(self, name: str) -> str:
         """Return a name for an account that no test has used: several modules share a server."""
