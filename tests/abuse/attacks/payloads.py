@@ -82,21 +82,22 @@ def bombs(target: Target) -> Outcome:
     )
 
 
-ODD_JSON = {
-    "200,000 lists deep": b"[" * DEEP + b"]" * DEEP,
-    "200,000 objects deep": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
-    "10^6 keys": b"{" + b",".join(b'"k%d":1' % n for n in range(1_000_000)) + b"}",
-    "10^7 digits": b"9" * 10_000_000,
-}
+def _odd_documents() -> dict[str, bytes]:
+    return {
+        "200,000 lists deep": b"[" * DEEP + b"]" * DEEP,
+        "200,000 objects deep": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+        "10^6 keys": b"{" + b",".join(b'"k%d":1' % n for n in range(1_000_000)) + b"}",
+        "10^7 digits": b"9" * 10_000_000,
+    }
 
 
 def odd_json(target: Target) -> Outcome:
     """Send JSON that is too deep, too wide or too long to every route for submissions."""
-    slowest_s = 0.0
+    documents, slowest_s = _odd_documents(), 0.0
     bystander = Bystander(target.live.url)
     with bystander.watching():
         for dialect in DIALECTS:
-            for name, text in ODD_JSON.items():
+            for name, text in documents.items():
                 body = dialect.text(**{dialect.program: text})
                 began = time.perf_counter()
                 answer = target.http.post(
@@ -107,7 +108,7 @@ def odd_json(target: Target) -> Outcome:
     seen = bystander.latencies
     assert not seen.n_failed
     return Outcome(
-        f"{len(ODD_JSON)} documents to {len(DIALECTS)} dialects",
+        f"{len(documents)} documents to {len(DIALECTS)} dialects",
         f"slowest refusal {slowest_s:.2f} s; others: {seen}",
     )
 

@@ -388,7 +388,7 @@ def declared(shape: tuple[int, ...]) -> str:
         bits("no base64!", 9),
         bits(b64encode(b"no zlib").decode(), 9),
         bits(b64encode(zlib.compress(b"no array")).decode(), 9),
-        bits(b64encode(zlib.compress(bytes(100 << 20))).decode(), 9),
+        bits(b64encode(zlib.compress(bytes(10 << 20))).decode(), 9),
         bits(packed(np.array([["a"], [{}]], object)), 9),
         bits(packed(np.array(LOW, np.int64)), 9),
         bits(declared((3, 2)), 9),

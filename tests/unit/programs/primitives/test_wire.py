@@ -46,7 +46,7 @@ def pickled() -> bytes:
     return file.getvalue()
 
 
-BOMB = zlib.compress(bytes(200 << 20), 9)
+BOMB = zlib.compress(bytes(80 << 20))
 PACKED: dict[str, Any] = {
     "bomb": base64.b64encode(BOMB).decode(),
     "no base64": "!!!!",
