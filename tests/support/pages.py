@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from html import unescape
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import httpx
 import qwicket
 from qwicket.clients.native import Client, Job
 from support.browser import Page
+from support.passwords import cheap_hash
 from support.programs import BELL
 from support.server import LiveServer
 
@@ -69,8 +71,11 @@ class Person:
         self, server: LiveServer, name: str, role: Literal["member", "admin"] = "member"
     ) -> None:
         self.name = server.unused(name)
+        hashed = cheap_hash(PASSWORD)
         server.as_admin(
-            lambda admin: admin.add_account(self.name, role, email=None, password=PASSWORD)
+            lambda admin: admin._store.accounts.add(
+                self.name, role, email=None, password_hash=hashed, now=time.time_ns() // 10**6
+            )
         )
         self.browser = Browser(server.url)
         assert self.browser.sign_in(self.name, PASSWORD).status_code == 303

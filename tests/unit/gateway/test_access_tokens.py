@@ -18,6 +18,8 @@ from qwicket.model.accounts import Actor
 from qwicket.model.errors import Forbidden, TooManyRequests, Unauthenticated
 from qwicket.model.limits import Limits, SignInLimits
 from qwicket.store import Store, open_sqlite
+from support.passwords import cheap_hash
+from support.stores import NOW
 from unit.gateway.conftest import Clock
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +30,9 @@ KEY = b"not the key of this server at all"
 
 
 @pytest.fixture
-async def ada(admin: Admin, gateway: Gateway) -> Actor:
-    await admin.add_account("ada", email="ada@lab.org", password="correct horse")
+async def ada(admin: Admin, gateway: Gateway, store: Store) -> Actor:
+    hashed = cheap_hash("correct horse")
+    await store.accounts.add("ada", "member", email="ada@lab.org", password_hash=hashed, now=NOW)
     return await gateway.auth.by_token((await admin.create_token("ada")).secret, HERE)
 
 

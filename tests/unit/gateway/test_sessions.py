@@ -10,7 +10,10 @@ from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor, Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from qwicket.store import Store
 from qwicket.store.sessions import MAX_SESSIONS
+from support.passwords import cheap_hash
+from support.stores import NOW
 from unit.gateway.conftest import Clock
 
 pytestmark = pytest.mark.anyio
@@ -19,8 +22,9 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-async def ada(gateway: Gateway, admin: Admin) -> Actor:
-    await admin.add_account("ada", email=None, password=PASSWORD)
+async def ada(gateway: Gateway, store: Store) -> Actor:
+    hashed = cheap_hash(PASSWORD)
+    await store.accounts.add("ada", "member", email=None, password_hash=hashed, now=NOW)
     return await gateway.auth.by_password("ada", PASSWORD, "192.0.2.1")
 
 

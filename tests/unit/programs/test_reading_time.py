@@ -186,10 +186,14 @@ MORE_DOCUMENTS = (
 def texts(name: str, size: int) -> Iterator[tuple[str, str]]:
     """Yield a title and a text of about that many characters, the same ones for each size."""
     if name in HEADS:
-        for head in HEADS[name]:
-            for token in TOKENS:
-                for tail in ("", '"'):
-                    yield f"{head!r} {token!r} {tail!r}", head + token * (size // len(token)) + tail
+        heads = HEADS[name]
+        for number, token in enumerate(TOKENS):
+            tokens = token * (size // len(token))
+            for head in heads:
+                yield f"{head!r} {token!r}", head + tokens
+            # Each token before a quote, each head before some: all three at once find no more.
+            head = heads[number % len(heads)]
+            yield f"{head!r} {token!r} and a quote", head + tokens + '"'
         for line in LINES[name]:
             yield (
                 f"{line!r}",

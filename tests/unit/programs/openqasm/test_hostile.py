@@ -11,8 +11,6 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-import pytest
-
 from qwicket.programs.openqasm.bounds import MAX_TOKENS
 
 MEGABYTE = 1 << 20
@@ -244,38 +242,35 @@ def test_strange_letters_are_refused_quickly() -> None:
 FULL = ("words, numbers and signs", "operations", "tokens")
 
 
-@pytest.mark.parametrize(
-    ("unit", "n_tokens"),
-    [
-        (";", 1),
-        ("\n", 1),
-        ("//\n", 1),
-        ("/**/", 1),
-        ("\n@a", 1),
-        ("{}", 2),
-        ("x q[0];", 3),
-        ("x q;", 3),
-        ("cu(1,2,3,4)q[0],q[1];", 14),
-        ("rx(sin(1))q[0];", 9),
-        ("pow(.3)@h q[0];", 8),
-        ("inv@h q[0];", 5),
-        ("ctrl@x q[0],q[1];", 7),
-        ("if(c==1)x q[0];", 9),
-        ("if(c==1&&c!=2||c<3)x q[0];", 17),
-        ("for int i in[0:1]x q[i];", 15),
-        ("reset q;", 3),
-        ("measure q->c;", 5),
-    ],
-)
-def test_long_texts_are_read_in_bounded_time(unit: str, n_tokens: int) -> None:
-    (answer,) = read_in_worker((3, fill(HEAD_3, unit, n_tokens)))
-    assert answer.seconds < SECONDS
-    assert not answer.reason or any(word in answer.reason for word in FULL)
+def test_long_texts_are_read_in_bounded_time() -> None:
+    units = {
+        ";": 1,
+        "\n": 1,
+        "//\n": 1,
+        "/**/": 1,
+        "\n@a": 1,
+        "{}": 2,
+        "x q[0];": 3,
+        "x q;": 3,
+        "cu(1,2,3,4)q[0],q[1];": 14,
+        "rx(sin(1))q[0];": 9,
+        "pow(.3)@h q[0];": 8,
+        "inv@h q[0];": 5,
+        "ctrl@x q[0],q[1];": 7,
+        "if(c==1)x q[0];": 9,
+        "if(c==1&&c!=2||c<3)x q[0];": 17,
+        "for int i in[0:1]x q[i];": 15,
+        "reset q;": 3,
+        "measure q->c;": 5,
+    }
+    answers = read_in_worker(*((3, fill(HEAD_3, unit, n)) for unit, n in units.items()))
+    for unit, answer in zip(units, answers, strict=True):
+        assert answer.seconds < SECONDS, unit
+        assert not answer.reason or any(word in answer.reason for word in FULL), (unit, answer)
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
+def test_a_megabyte_of_what_people_write_is_read() -> None:
+    units = (
         "h q[0];\n",
         "cx q[0],q[1];\n",
         "rz(pi/2) q[0];\n",
@@ -285,14 +280,13 @@ def test_long_texts_are_read_in_bounded_time(unit: str, n_tokens: int) -> None:
         "if (c[0]) {\n  x q[0];\n}\n",
         "ctrl @ rx(0.5) q[0], q[1];\n",
         "swap_twice q[0], q[1];\n",
-    ],
-)
-def test_a_megabyte_of_what_people_write_is_read(unit: str) -> None:
+    )
     head = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[20] q;\nbit[20] c;\n'
     head += "gate swap_twice a, b {\n  swap a, b;\n  swap a, b;\n}\n"
-    times = (MEGABYTE - len(head)) // len(unit)
-    (answer,) = read_in_worker((3, head + unit * times))
-    assert answer.n_ops >= times, answer.reason
+    times = [(MEGABYTE - len(head)) // len(unit) for unit in units]
+    texts = [(3, head + unit * n) for unit, n in zip(units, times, strict=True)]
+    for unit, n, answer in zip(units, times, read_in_worker(*texts), strict=True):
+        assert answer.n_ops >= n, (unit, answer)
 
 
 def test_a_million_operations_fit_into_memory() -> None:
