@@ -24,6 +24,7 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read, settings
 from support import qubit_math
+from support.repetitions import runs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -236,7 +237,7 @@ def test_random_circuits_of_qiskit_with_conditions_have_the_same_distribution(se
     assert_same(circuit)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(runs(20, long=60)))
 def test_random_conditions_on_registers_and_bits_have_the_same_distribution(seed: int) -> None:
     assert_same(*random_conditionals(random.Random(seed)))
 
