@@ -16,6 +16,8 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 CONTRACT = Path(__file__).parent
@@ -91,8 +93,44 @@ def made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> P
             steps += [[*_install(python), *each] for each in installs]
             for step in steps:
                 subprocess.run(step, check=True, timeout=_STEP_S)
+            share_bytecode(folder)
             (folder / "ready").touch()
     return python
+
+
+def share_bytecode(folder: Path) -> None:
+    """Give a new environment the bytecode that others have of the same files.
+
+    To compile them in each takes a minute or two in all. uv links a file of a package into each
+    environment, so that it has one number. Python reads bytecode only if the time and size in it
+    are those of the file.
+    """
+    store = folder.parent / "bytecode"
+    store.mkdir(exist_ok=True)
+    for other in (Path(sys.prefix), *(each.parent for each in folder.parent.glob("*/ready"))):
+        gathered = store / other.name
+        if not gathered.exists():
+            gathered.touch()
+            for cached, stored in _bytecode(other, store):
+                with suppress(OSError):  # not imported yet, known, or on another file system
+                    os.link(cached, stored)
+    known = {each.path for each in os.scandir(store)}
+    for cached, stored in _bytecode(folder, store):
+        if stored in known:
+            Path(cached).parent.mkdir(exist_ok=True)
+            with suppress(FileExistsError):  # some packages bring their own
+                os.link(stored, cached)
+
+
+def _bytecode(environment: Path, store: Path) -> Iterator[tuple[str, str]]:
+    """Yield where the bytecode of each file of an environment belongs, there and in the store."""
+    for site in environment.glob("lib/python*/site-packages"):
+        tag = site.parent.name.replace("python", "cpython-").replace(".", "")
+        for place, _, _ in os.walk(site):
+            for entry in os.scandir(place):
+                if entry.name.endswith(".py"):
+                    cached = f"{place}/__pycache__/{entry.name[:-3]}.{tag}.pyc"
+                    yield cached, f"{store}/{entry.inode()}.{tag}.pyc"
 
 
 def _uv() -> str:
