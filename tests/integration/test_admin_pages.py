@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from qwicket.clients.native import ApiError, Client
 from qwicket.gateway.admin import Admin
 from qwicket.pages.admin_sections import SECTIONS
 from support import ibm
-from support.axe import violations
+from support.axe import SCREENS, violations
 from support.bad_server import Request
 from support.browser import Page, browser
 from support.pages import PASSWORD, Browser, Person, use_session
@@ -366,11 +365,12 @@ def test_pages_of_administrators_are_accessible(live: LiveServer, root: Person) 
         sections += [f"/{name}{query}" for name, query in queries.items()]
         for name, query in queries.items():
             assert cells(root, name, query[1:]) != [], f"{name} has no row"
-        screens = [(390, "light"), (390, "dark"), (1440, "dark")]
-        for section, (width, scheme) in product(sections, screens):
-            page.open(f"{live.url}/ui/admin{section}", width=width, scheme=scheme)
-            wrong += [(section, width, scheme, each) for each in violations(page)]
-            assert page.run("document.scrollingElement.scrollWidth") <= width, section
+        for section in sections:
+            page.open(f"{live.url}/ui/admin{section}", width=390)
+            for width, scheme in SCREENS:
+                page.set_screen(width, scheme)
+                wrong += [(section, width, scheme, each) for each in violations(page)]
+                assert page.run("document.scrollingElement.scrollWidth") <= width, section
             assert not [each for each in page.asked if not each.startswith((live.url, "data:"))]
             assert page.complaints == []
     assert wrong == []
@@ -449,13 +449,10 @@ class Keyboard:
         if kind in self.checked:
             return
         self.checked.add(kind)
-        page, size = self.page, {"height": 900, "deviceScaleFactor": 1, "mobile": False}
-        for width, scheme in ((390, "light"), (390, "dark"), (1440, "light")):
-            page.call("Emulation.setDeviceMetricsOverride", width=width, **size)
-            features = [{"name": "prefers-color-scheme", "value": scheme}]
-            page.call("Emulation.setEmulatedMedia", features=features)
-            assert violations(page) == [], (kind, width, scheme)
-            assert page.run("document.scrollingElement.scrollWidth") <= width, kind
+        for width, scheme in SCREENS:
+            self.page.set_screen(width, scheme)
+            assert violations(self.page) == [], (kind, width, scheme)
+            assert self.page.run("document.scrollingElement.scrollWidth") <= width, kind
 
     def _write(self, name: str, value: str) -> None:
         page = self.page

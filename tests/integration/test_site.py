@@ -12,6 +12,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from html import unescape
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -207,22 +208,20 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
 @pytest.mark.parametrize(
     "name", ["index", "tutorial", "reference/settings", "reference/api", "devices", "readme"]
 )
-def test_a_page_fits_every_screen(
-    site: Path, page: Page, name: str, width: int, scheme: str
-) -> None:
-    page.open((site / f"{name}.html").as_uri(), width=width, scheme=scheme)
+def test_a_page_fits_every_screen(site: Path, page: Page, name: str) -> None:
+    page.open((site / f"{name}.html").as_uri(), width=360)
+    for width, scheme in product((360, 1440), ("light", "dark")):
+        page.set_screen(width, scheme)
+        assert page.run("document.scrollingElement.scrollWidth") <= width
+        red, green, blue = page.run(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+        )
+        assert (min(red, green, blue) > 200) == (scheme == "light")
     assert not page.complaints
     assert {each for each in page.asked if not each.startswith(("file:", "data:"))} == set()
-    assert page.run("document.scrollingElement.scrollWidth") <= width
-    red, green, blue = page.run(
-        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
-    )
-    assert (min(red, green, blue) > 200) == (scheme == "light")
 
 
 def test_search_finds_a_word_of_the_reference(site: Path, page: Page) -> None:

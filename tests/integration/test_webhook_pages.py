@@ -8,14 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
-from itertools import product
 from pathlib import Path
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from support.axe import violations
+from support.axe import SCREENS, violations
 from support.browser import browser
 from support.pages import ERROR, Browser, Person, error_of, page_size, use_session
 from support.receiver import Receiver, receiving
@@ -168,11 +167,8 @@ def test_the_page_is_accessible_and_works_without_scripts(
         use_session(page, live, ada)
 
         def check() -> None:
-            size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
-            for width, scheme in product((390, 1440), ("light", "dark")):
-                page.call("Emulation.setDeviceMetricsOverride", width=width, **size)
-                features = [{"name": "prefers-color-scheme", "value": scheme}]
-                page.call("Emulation.setEmulatedMedia", features=features)
+            for width, scheme in SCREENS:
+                page.set_screen(width, scheme)
                 assert violations(page) == [], (width, scheme)
                 assert page.run("document.scrollingElement.scrollWidth") <= width
 

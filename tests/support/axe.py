@@ -7,16 +7,23 @@ import os
 import subprocess
 import tarfile
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from support.browser import Page
 from support.installed import installed
+from support.repetitions import IS_LONG
 
 VERSION: Final = "4.14.1"
 _SHA256: Final = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 _FOLDER: Final = Path(__file__).parents[2] / ".vendor"
 _RULES: Final = "wcag2a wcag2aa wcag21a wcag21aa wcag22aa best-practice"
+
+SCREENS: Final = [
+    *(product((390, 1440), ("light", "dark")) if IS_LONG else ((390, "light"), (1440, "dark")))
+]
+"""Widths and colours on which a page is checked: no style depends on both at once."""
 
 
 def axe() -> str:
@@ -43,9 +50,10 @@ def axe() -> str:
 
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with the page that is open, and with what it can unfold."""
-    page.run(axe())
+    if not page.run("'axe' in window"):  # a page is checked on one screen after another
+        page.run(axe())
     page.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-    options = f"{{runOnly: {_RULES.split()!r}}}"
+    options = f"{{runOnly: {_RULES.split()!r}, resultTypes: ['violations']}}"
     answer: dict[str, Any] = page.call(
         "Runtime.evaluate",
         expression=f"axe.run({options}).then(found => found.violations.map(each =>"

@@ -49,20 +49,19 @@ class Page:
 
     def open(self, url: str, *, width: int, height: int = 900, scheme: str = "light") -> None:
         """Go to a page and wait for all of it."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.call("Emulation.setEmulatedMedia", features=features)
+        self.set_screen(width, scheme, height=height)
         self._is_loaded = False
         self.asked, self.complaints = [], []
         self.call("Page.navigate", url=url)
         while not self._is_loaded:
             self._next()
+
+    def set_screen(self, width: int, scheme: str, *, height: int = 900) -> None:
+        """Change the size of the screen and its colours, also of the page that is open."""
+        size = {"width": width, "height": height}
+        self.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
 
     def run(self, script: str) -> Any:
         """Return what an expression gives in the page."""
