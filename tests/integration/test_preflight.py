@@ -18,7 +18,7 @@ import trustme
 
 from support.certificates import certificate
 from support.postgres import PostgresServer
-from support.server import ANNOUNCEMENT, LiveServer, run_cli
+from support.server import ANNOUNCEMENT, LiveServer, run_cli, run_here
 
 Env = dict[str, str]
 
@@ -154,7 +154,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def findings(status: int, **env: str) -> list[dict[str, str]]:
-    done = run_cli("doctor", "--json", env=env)
+    done = run_here("doctor", "--json", env=env)
     assert (done.returncode, done.stderr) == (status, ""), done.stdout + done.stderr
     found: list[dict[str, str]] = json.loads(done.stdout)["findings"]
     return found
