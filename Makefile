@@ -61,7 +61,7 @@ fault: $(READY)  ## Kills, crashes and other trouble
 fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)
 	QWICKET_FAULT=long $(BIN)/pytest $(ALONE)
-	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
+	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py tests/unit/programs/test_reading_time.py
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_own_addresses.py tests/contract/test_vendors.py -k "strawberryfields or cold_atom or terra_0_25 or braket or addons or runtime_0_49 or runtime_0_50 or qrmi or pennylane_qiskit"
 	QWICKET_FAULT=long $(BIN)/pytest tests/integration -k accessible
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000

@@ -101,9 +101,9 @@ def made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> P
 def share_bytecode(folder: Path) -> None:
     """Give a new environment the bytecode that others have of the same files.
 
-    To compile them in each takes a minute or two in all. uv links a file of a package into each
-    environment, so that it has one number. Python reads bytecode only if the time and size in it
-    are those of the file.
+    To compile them in each takes a minute or two in all. uv links the files of a package into each
+    environment, so that a file has the same inode in all of them. Python reads bytecode only if the
+    time and size in it are those of the file.
     """
     store = folder.parent / "bytecode"
     store.mkdir(exist_ok=True)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 SEEDS = runs(4, long=300)
 CALLS = 200
 CALLS_TO_MEET = {"absence that buys a monopoly": 1000}
-"""Of faults that need many jobs of several projects."""
+"""Calls of a history, for a fault that only many jobs of several projects show."""
 CALLS_TO_SHRINK = runs(60, long=CALLS)
 TRIES = 150
 """Histories in which a fault must show itself."""

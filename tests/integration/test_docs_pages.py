@@ -6,6 +6,7 @@ import html
 import re
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -182,7 +183,7 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-SCREENS = [(360, "light"), (390, "light"), (820, "dark"), (1440, "dark")]
+SCREENS = [*product((360, 390, 820, 1440), ("light", "dark"))]
 
 
 @pytest.mark.parametrize(

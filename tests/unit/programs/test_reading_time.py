@@ -21,6 +21,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs import blackbird, recognition
 from support import ibm, pubs
 from support.programs import BELL
+from support.repetitions import IS_LONG
 from support.worst_programs import WORST
 
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
@@ -191,9 +192,9 @@ def texts(name: str, size: int) -> Iterator[tuple[str, str]]:
             tokens = token * (size // len(token))
             for head in heads:
                 yield f"{head!r} {token!r}", head + tokens
-            # Each token before a quote, each head before some: all three at once find no more.
-            head = heads[number % len(heads)]
-            yield f"{head!r} {token!r} and a quote", head + tokens + '"'
+            # Before a quote, each token follows one head in the short form, and all in the long.
+            for head in heads if IS_LONG else [heads[number % len(heads)]]:
+                yield f"{head!r} {token!r} and a quote", head + tokens + '"'
         for line in LINES[name]:
             yield (
                 f"{line!r}",

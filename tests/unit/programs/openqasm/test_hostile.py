@@ -1,7 +1,7 @@
 """Texts that crash, hang or fill the memory of other readers (and once, perhaps, of ours).
 
-Each runs in a process of its own with 512 MB of address space. Times are CPU times and the bound
-is generous.
+Those of a test are read in one process with 512 MB of address space. Times are CPU times, and the
+bound is generous.
 """
 
 from __future__ import annotations
