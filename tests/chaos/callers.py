@@ -99,6 +99,12 @@ class Caller:
             assert selector.select(_READY_S), f"{self.name} does not start: {self.log}"
         assert self._process.stdout.readline() == b"ready\n", self.log.read_text()
 
+    def begin(self) -> None:
+        """Let it submit. Before that, clients that have started leave the others the processor."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+
     def stop_submitting(self) -> None:
         """Let it read what it waits for, and some earlier results again, and end."""
         assert self._process.stdin is not None

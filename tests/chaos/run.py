@@ -111,6 +111,8 @@ def run(
             stack.callback(each.close)
         for each in callers:
             each.await_ready()
+        for each in callers:
+            each.begin()
         disturber = _Disturber(made, plan(seed, database, lease_s=LEASE_S, pace=pace))
         disturber.start()
         watch = checker.StuckWatch(STUCK_S)

@@ -21,7 +21,7 @@ from support.waiting import PROMPT_S, until
 CLIENTS = runs(4, long=8)
 JOBS = runs(12, long=128)
 """Of each outage: what some of them are when it begins, because they come just before it."""
-PLENTY = slow(20, 150)
+PLENTY = slow(20, 80)
 OUTAGES = runs(2, long=8)
 PROGRAM = slow(16, 40)
 PATIENCE_S = 6.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ from support.slurm import Slurm
 from support.waiting import until
 
 CLUSTER = "dask+slurm:?queue=main&cores=1&memory=1GB&walltime=00:30:00&interface=lo"
+NEVER_CLAIMED = """select id from job where state = 'queued'
+    and id not in (select job from job_event)"""
 
 
 @pytest.fixture
@@ -46,6 +49,10 @@ def submit(client: httpx.Client, program: dict[str, object]) -> str:
     return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
 
 
+def is_deleted(client: httpx.Client, job: str) -> bool:
+    return client.delete(f"/v1/jobs/{job}").is_success
+
+
 def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
     slurm: Slurm, server: LiveServer
 ) -> None:
@@ -64,6 +71,10 @@ def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
         slurm.run("scancel", first)
         until(lambda: first not in slurm.jobs(), "the worker is gone")
         until(lambda: len(slurm.jobs()) == 2, "it is replaced", timeout_s=60)
+        for (job,) in books.rows(NEVER_CLAIMED):  # they were there so that two were wanted
+            client.post(f"/v1/jobs/{job}/cancel")
+            until(partial(is_deleted, client, job), "it is deleted")
+            jobs.remove(job)
         books.await_end(timeout_s=150)
         books.assert_all_completed_uncounted(jobs)
 

@@ -79,8 +79,15 @@ class Loop:
     `again(id)`, which reads the result afresh; and `expected(number)`.
     """
 
-    def __init__(self, make: Callable[[], Any], numbers: Iterator[int], stop: threading.Event):
-        self._make, self._numbers, self._stop = make, numbers, stop
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        numbers: Iterator[int],
+        begin: threading.Event,
+        stop: threading.Event,
+    ):
+        self._make, self._numbers = make, numbers
+        self._begin, self._stop = begin, stop
         self._history = History()
         self._rng = random.Random(next(numbers))
         self._read: list[tuple[int, str]] = []
@@ -89,6 +96,7 @@ class Loop:
     def run(self) -> None:
         client = self._make()
         self.is_ready.set()
+        self._begin.wait()
         while not self._stop.is_set():
             self._one(client, next(self._numbers))
             if self._read and self._rng.random() < 1 / AGAIN:
@@ -133,11 +141,11 @@ def _text(error: BaseException) -> str:
 
 
 def serve(make: Callable[[], Any]) -> None:
-    """Run as many loops as CHAOS_THREADS says, until standard input ends."""
+    """Run as many loops as CHAOS_THREADS says, from a line of standard input until its end."""
     answers, sys.stdout = sys.stdout, sys.stderr  # some clients print
-    stop = threading.Event()
+    begin, stop = threading.Event(), threading.Event()
     count = int(os.environ.get("CHAOS_THREADS", "1"))
-    loops = [Loop(make, itertools.count(each, count), stop) for each in range(count)]
+    loops = [Loop(make, itertools.count(each, count), begin, stop) for each in range(count)]
     threads = [threading.Thread(target=each.run, daemon=True) for each in loops]
     for thread in threads:
         thread.start()
@@ -145,6 +153,8 @@ def serve(make: Callable[[], Any]) -> None:
         loop.is_ready.wait()
     answers.write("ready\n")
     answers.flush()
+    sys.stdin.readline()
+    begin.set()
     sys.stdin.read()
     stop.set()
     for thread in threads:

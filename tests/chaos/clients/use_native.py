@@ -91,10 +91,11 @@ class User:
 async def main() -> None:
     users = int(os.environ["CHAOS_THREADS"])
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end, stop)
     async with qwicket.aconnect() as client:
         running = [User(client, itertools.count(each, users), stop) for each in range(users)]
         print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end, stop)
         await asyncio.gather(*(each.run() for each in running))
 
 
