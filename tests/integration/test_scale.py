@@ -56,11 +56,18 @@ def state(http: httpx.Client, job: str, wait_s: float = 0) -> str:
     return str(http.get(f"/v1/jobs/{job}", params={"wait": wait_s}).json()["state"])
 
 
-def two_of_them_complete(http: httpx.Client, jobs: list[str]) -> None:
-    """Wait for the first two, which run; cancel the others, which were to keep workers wanted."""
-    for job in jobs[2:]:
+def two_workers_complete_theirs(http: httpx.Client, jobs: list[str]) -> None:
+    """Wait until two workers run a job each; these complete, and the others are cancelled."""
+
+    def run_by_two() -> dict[str, str] | None:
+        read = [http.get(f"/v1/jobs/{job}").json() for job in jobs]
+        found = {each["id"]: each["runner"] for each in read if each["state"] == "running"}
+        return found if len({*found.values()}) == 2 else None
+
+    found = until(run_by_two, "both compute", timeout_s=60)
+    for job in {*jobs} - {*found}:
         http.post(f"/v1/jobs/{job}/cancel")
-    assert [state(http, job, wait_s=100) for job in jobs[:2]] == ["completed"] * 2
+    assert [state(http, job, wait_s=100) for job in found] == ["completed"] * len(found)
 
 
 # --- a worker that ends by itself -----------------------------------------------------------------
@@ -90,7 +97,7 @@ def test_workers_are_jobs_of_slurm_that_come_with_the_work_and_go_without_it(
         assert slurm.jobs() == []
         jobs = [submit(http, slow(21, 600)) for _ in range(6)]
         until(lambda: len(slurm.jobs()) == 2, "as many workers run as allowed", timeout_s=60)
-        two_of_them_complete(http, jobs)
+        two_workers_complete_theirs(http, jobs)
         until(lambda: slurm.run("squeue", "-h") == "", "all have ended", timeout_s=60)
         assert "--token" not in slurm.run("squeue", "-h", "-o", "%o")
         job = submit(http)
@@ -164,7 +171,7 @@ def test_workers_are_jobs_of_kubernetes_that_come_with_the_work_and_go_without_i
     with server.client() as http, scaler(server, tmp_path, *options, *more):
         jobs = [submit(http, slow(21, 600)) for _ in range(6)]
         until(lambda: len(cluster.running()) == 2, "as many pods run as allowed", timeout_s=60)
-        two_of_them_complete(http, jobs)
+        two_workers_complete_theirs(http, jobs)
         until(lambda: not cluster.running(), "all have ended", timeout_s=60)
     made = next(iter(cluster.jobs.values()))
     assert made["metadata"]["labels"] == {
