@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import unittest
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from qwicket.testing import Cloud, JournalError, TestBedError
 from qwicket.testing.bed.control import Control
 from qwicket.testing.values import FaultKind, ScenarioKind
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 CIRCUIT = {
     "qubits": 2,
@@ -685,6 +686,29 @@ def test_scenarios_wait_on_the_clock(cloud: Cloud, http: httpx.Client) -> None:
     assert http.get(f"{JOBS}/{waiting}").json()["status"] in ("submitted", "ready")
     cloud.run_clock(10_000)
     assert ended(http, waiting)["status"] == "completed"
+
+
+def test_a_job_that_was_submitted_just_before_a_jump_has_begun(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.freeze()
+    cloud.scenario("slow", seconds=1800, times=None)
+    for _ in range(10):
+        job = submit(http)
+        cloud.advance(1800)
+        assert ended(http, job)["status"] == "completed"
+
+
+def test_a_jump_does_not_wait_for_jobs_that_never_start(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.device("simulator", queue=3)
+    cloud.scenario("stay_queued")
+    waiting = submit(http)
+    began = time.monotonic()
+    cloud.advance(1800)
+    cloud.device("simulator", is_on=False)
+    cloud.advance(1800)
+    assert time.monotonic() - began < PROMPT_S
+    assert http.get(f"{JOBS}/{waiting}").json()["status"] in ("submitted", "ready")
 
 
 @pytest.mark.parametrize("rate", [-1, 10_001])

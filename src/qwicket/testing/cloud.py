@@ -240,7 +240,10 @@ class Cloud:
         self._move(at=None if at is None else at.timestamp(), rate=0.0)
 
     def advance(self, seconds: float) -> None:
-        """Advance the test bed's clock, for example until tokens have expired."""
+        """Advance the test bed's clock, for example until tokens have expired.
+
+        Submitted jobs that can start have started before.
+        """
         self._move(by=seconds)
 
     def run_clock(self, rate: float = 1.0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
@@ -14,6 +15,7 @@ from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.requests import REFUSAL
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import Conflict, InvalidRequest, NotOffered, codes
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.suggestions import did_you_mean
 from qwicket.scheduling import LivenessMonitor
 from qwicket.server.app import App, now_ms
@@ -24,7 +26,7 @@ from qwicket.testing.bed.events import AgentTokens, Events, EventWrites
 from qwicket.testing.bed.faults import Faults, Injection
 from qwicket.testing.bed.journal import RECORD, JournalKeeper
 from qwicket.testing.bed.past import Past
-from qwicket.testing.bed.scenarios import ScenarioAdmission, ScenarioDriver, Scenarios
+from qwicket.testing.bed.scenarios import SLOTS, ScenarioAdmission, ScenarioDriver, Scenarios
 from qwicket.testing.bed.store import BedStore, save
 from qwicket.testing.bed.strictness import refusal, unknown_names
 from qwicket.testing.bed.waiting import BedWaiter
@@ -60,6 +62,9 @@ _NO_LIMIT: Final = 1_000_000
 """Limit that no test reaches."""
 _MAX_STRICT_BYTES: Final = 64 << 20
 """Limit on the part of a body that is read for unknown names."""
+_START_S: Final = 15.0
+"""Longest wait in real seconds for jobs to start before the clock jumps."""
+_START_PAUSE_S: Final = 0.005
 _CREATED_AT: Final = 1_577_836_800.0
 """2020-01-01 in Unix seconds: the time at which a test bed with a seed creates its accounts."""
 
@@ -151,7 +156,8 @@ class Bed(App):
 
     def _in_front_of(self, driver: Driver) -> Driver:
         cancel = self._bed_store.jobs.cancel_by_operator
-        return ScenarioDriver(driver, self.scenarios, cancel, self.clock.sleep)
+        self._driver = ScenarioDriver(driver, self.scenarios, cancel, self.clock.sleep)
+        return self._driver
 
     def _watch(self, store: Store, runner: str) -> LivenessMonitor:
         self._liveness = LivenessMonitor(
@@ -238,12 +244,28 @@ class Bed(App):
     ) -> None:
         """Change the time, and how fast it runs; see `Clock.move`.
 
-        If the lease time has passed on the clock, leases end at once.
+        Jobs that can start do so before. If the lease time has passed on the clock, leases end at
+        once.
         """
+        if at is not None or by is not None:
+            await self._await_starts()
         await self._liveness.look()
         self.clock.move(at=at, by=by, rate=rate)
         await self._liveness.void_silent(ignore_newer=True)
         self._bed_store.changes.resync()  # forecasts are from another time
+
+    async def _await_starts(self) -> None:
+        """Wait until the jobs that can start on the test bed itself have started."""
+        leases, queues = self._bed_store.leases, self._bed_store.queues
+        memory_bytes = self._limits.jobs.memory_bytes or INT64_MAX
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline and len(self._driver.running) < SLOTS:
+            devices = (await leases.claimable(now_ms())).devices & self._families.keys()
+            waiting = await queues.waiting_work(devices, maximum=1, memory_bytes=memory_bytes)
+            held = {each.lease.job for each in await leases.held(self._runner.id)}
+            if not waiting.jobs and held <= self._driver.running:
+                return
+            await asyncio.sleep(_START_PAUSE_S)
 
     async def load(self, world: World) -> None:
         """Set the clock, and add the accounts, devices and jobs of a fixture file."""

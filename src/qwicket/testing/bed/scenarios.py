@@ -171,6 +171,9 @@ class ScenarioDriver:
         scenarios: Scenarios of jobs.
         cancel: Function that cancels a job as an operator does.
         sleep: Function that waits for seconds on the clock of the test bed.
+
+    Attributes:
+        running: Ids of the jobs that have started and not ended.
     """
 
     jobs_per_task = 1
@@ -189,6 +192,7 @@ class ScenarioDriver:
         self._sleep = sleep
         # Up to `SLOTS` jobs run at once; those without a slot of `driver` wait here.
         self._free = asyncio.Semaphore(max(1, driver.slots))
+        self.running: set[str] = set()
 
     @property
     def slots(self) -> int:
@@ -198,11 +202,21 @@ class ScenarioDriver:
         self, assignments: Sequence[Assignment], forward_log: ForwardLog
     ) -> list[RunResult]:
         (assignment,) = assignments
-        scenario = self._scenarios.get(assignment.lease.job)
+        job = assignment.lease.job
+        self.running.add(job)
+        try:
+            return await self._run_scenario(job, assignments, forward_log)
+        finally:
+            self.running.discard(job)
+
+    async def _run_scenario(
+        self, job: str, assignments: Sequence[Assignment], forward_log: ForwardLog
+    ) -> list[RunResult]:
+        scenario = self._scenarios.get(job)
         if scenario is None:
             return await self._run(assignments, forward_log)
         if scenario.kind == "cancel":
-            await self._cancel(assignment.lease.job)
+            await self._cancel(job)
             await asyncio.Event().wait()  # until the dispatcher notices and cancels this task
         if scenario.kind == "fail":
             failure = _failure(scenario)
