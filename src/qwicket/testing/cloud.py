@@ -242,7 +242,7 @@ class Cloud:
     def advance(self, seconds: float) -> None:
         """Advance the test bed's clock, for example until tokens have expired.
 
-        Submitted jobs that can start have started before.
+        Before it jumps, submitted jobs that can start do so.
         """
         self._move(by=seconds)
 

@@ -105,7 +105,7 @@ async def test_the_watch_of_an_account_wakes_for_what_the_store_has_written(
 
 
 async def test_a_watch_begins_with_what_was_just_written(store: Store, ada: Token) -> None:
-    hub = Changes(remembered_s=60.0)  # the store's own forgets soon, and when it connects
+    hub = Changes(remembered_s=60.0)  # the store's own: 0.1 s, or until it connects
     store.changes.listen(lambda change: hub.publish([change]))
     job = await add_job(store, ada)
     with hub.watch(job.id) as watch:

@@ -244,8 +244,8 @@ class Bed(App):
     ) -> None:
         """Change the time, and how fast it runs; see `Clock.move`.
 
-        Jobs that can start do so before. If the lease time has passed on the clock, leases end at
-        once.
+        Before the clock jumps, jobs that can start do so. If the lease time has passed on the
+        clock, leases end at once.
         """
         if at is not None or by is not None:
             await self._await_starts()
