@@ -11,8 +11,6 @@ T = TypeVar("T")
 
 QUIET = 0.1
 """Share of the machine's processors that are busy at most before something is timed."""
-STOLEN = 0.02
-"""Where the host of a virtual machine takes a larger share of its processors, times say little."""
 
 PROMPT_S = 10
 """Bound for what a server promises to do at once, such as to notice that a client has gone."""
@@ -44,24 +42,12 @@ def until_machine_is_quiet(timeout_s: float = 20) -> None:
         pass
 
 
-def with_stolen_share(measure: Callable[[], T]) -> tuple[T, float]:
-    """Return what was measured, and the share of the processors that the host took meanwhile."""
-    before = _ticks()
-    value = measure()
-    spent = _spent_since(before)
-    return value, spent[7] / max(sum(spent), 1)
-
-
 def _busy_share(span_s: float) -> float:
     before = _ticks()
     time.sleep(span_s)
-    spent = _spent_since(before)
+    spent = [after - first for after, first in zip(_ticks(), before, strict=True)]
     idle, awaits_disk = spent[3:5]
     return 1 - (idle + awaits_disk) / max(sum(spent), 1)
-
-
-def _spent_since(before: list[int]) -> list[int]:
-    return [after - first for after, first in zip(_ticks(), before, strict=True)]
 
 
 def _ticks() -> list[int]:
