@@ -110,6 +110,8 @@ def test_workers_have_less_of_the_processor_than_server_and_express_slot(
     assert len(others) >= WORKERS
     # A higher number is less.
     assert all(os.getpriority(os.PRIO_PROCESS, pid) > of_server for pid in others)
+    assert {os.sched_getscheduler(pid) for pid in others} == {os.SCHED_IDLE}
+    assert os.sched_getscheduler(express) == os.sched_getscheduler(server.process.pid)
     free(alice, jobs)
 
 

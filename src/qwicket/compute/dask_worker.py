@@ -57,7 +57,7 @@ class PoolSettings(NamedTuple):
         memory_bytes: Address space that a task may add to its process, if that is less than the
             process's share of the Dask worker's memory; None for that share.
         response_bytes: Maximum size of a task's response in bytes.
-        niceness: Difference of the processes' nice level from that of the Dask worker.
+        is_background: Whether the processes make way for all others of the machine.
         engine: The function to run, as "module:function".
         warm_up: The function that their fork server calls first.
         version: Version of the server's package, which packs the circuits.
@@ -65,7 +65,7 @@ class PoolSettings(NamedTuple):
 
     memory_bytes: int | None
     response_bytes: int
-    niceness: int = 0
+    is_background: bool = False
     engine: str = "qwicket.engines:run_jobs"
     warm_up: str | None = WARM_UP
     version: str = VERSION
@@ -109,7 +109,7 @@ class EnginePlugin(WorkerPlugin):
             n_slots,
             fork_server=ForkServer(settings.warm_up),
             memory_bytes=self.capacity.memory_bytes,
-            niceness=settings.niceness,
+            is_background=settings.is_background,
             response_bytes=settings.response_bytes,
         )
         self._pool.start()

@@ -94,7 +94,7 @@ class ForkServer:
             self._discard()
 
     def fork(
-        self, channel: socket.socket, errors_fd: int, memory_bytes: int | None, niceness: int
+        self, channel: socket.socket, errors_fd: int, memory_bytes: int | None, is_background: bool
     ) -> tuple[ForkServerProcess, int]:
         """Fork a worker; return its parent and its process id.
 
@@ -102,7 +102,7 @@ class ForkServer:
             channel: The worker's end of its channel.
             errors_fd: File descriptor for its standard error.
             memory_bytes: Address space that its work may add; None sets no limit.
-            niceness: Difference of its nice level from that of this process.
+            is_background: Whether it makes way for all other processes of the machine.
 
         Raises:
             NotStarted: No worker could be forked.
@@ -111,7 +111,7 @@ class ForkServer:
         with self._fork_lock:
             process = self._start_if_needed()
             try:
-                return process, process.fork(channel, errors_fd, memory_bytes, niceness)
+                return process, process.fork(channel, errors_fd, memory_bytes, is_background)
             except TimeoutError:
                 self._discard()
                 raise NotStarted("the fork server does not reply") from None
@@ -228,7 +228,7 @@ class ForkServerProcess:
         self._orders.settimeout(min(limit_s, _REPLY_LIMIT_S))
 
     def fork(
-        self, channel: socket.socket, errors_fd: int, memory_bytes: int | None, niceness: int
+        self, channel: socket.socket, errors_fd: int, memory_bytes: int | None, is_background: bool
     ) -> int:
         """Fork a worker and return its process id. The arguments are those of `ForkServer.fork`.
 
@@ -237,7 +237,7 @@ class ForkServerProcess:
             TimeoutError: It does not reply.
             EOFError, ConnectionError: It died.
         """
-        order = worker.ORDER.pack(0, memory_bytes or 0, niceness)
+        order = worker.ORDER.pack(0, memory_bytes or 0, is_background)
         pid = self._ask(order, channel.fileno(), errors_fd)
         if pid < 0:
             raise NotStarted(os.strerror(-pid))
@@ -246,7 +246,7 @@ class ForkServerProcess:
     def reap(self, pid: int) -> int:
         """Return the exit status of an ended worker, once: negative if a signal ended it."""
         try:
-            return self._ask(worker.ORDER.pack(pid, 0, 0))
+            return self._ask(worker.ORDER.pack(pid, 0, False))
         except (OSError, EOFError):
             self.kill()  # A late reply would be taken for that to the next order.
             return -signal.SIGKILL  # The kernel kills workers when the fork server ends.

@@ -61,7 +61,7 @@ class LocalCompute:
         slots: Number of tasks that run at the same time.
         memory_bytes: Address space that a task, which may be several jobs, may add to its warm
             process; None sets no limit.
-        niceness: Difference of the processes' nice level from that of the server.
+        is_background: Whether the processes make way for all others of the machine.
         response_bytes: Maximum size of a task's response in bytes; 1 GiB by default.
         engine: The function to run, as "module:function".
         fork_server: What forks the processes; by default one of its own, with all engines.
@@ -72,7 +72,7 @@ class LocalCompute:
         slots: int,
         *,
         memory_bytes: int | None,
-        niceness: int = 0,
+        is_background: bool = False,
         response_bytes: int = 1 << 30,
         engine: str = "qwicket.engines:run_jobs",
         fork_server: ForkServer | None = None,
@@ -82,7 +82,7 @@ class LocalCompute:
             slots,
             fork_server=fork_server or ForkServer(WARM_UP),
             memory_bytes=memory_bytes,
-            niceness=niceness,
+            is_background=is_background,
             response_bytes=response_bytes,
         )
 

@@ -121,7 +121,7 @@ class Pool:
         slots: Number of tasks that run at the same time.
         fork_server: What forks the processes; by default one of its own, without a warm-up.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
-        niceness: Difference of the processes' nice level from that of their owner.
+        is_background: Whether the processes make way for all others of the machine.
         response_bytes: Maximum size of a response in bytes.
     """
 
@@ -131,7 +131,7 @@ class Pool:
         *,
         fork_server: ForkServer | None = None,
         memory_bytes: int | None = None,
-        niceness: int = 0,
+        is_background: bool = False,
         response_bytes: int = _RESPONSE_BYTES,
     ) -> None:
         self.slots = slots
@@ -139,7 +139,7 @@ class Pool:
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        self._spawner = WorkerSpawner(fork_server or ForkServer(), memory_bytes, niceness)
+        self._spawner = WorkerSpawner(fork_server or ForkServer(), memory_bytes, is_background)
         self._slots = [
             _Slot(self._waiting, self._spawner, memory_bytes, response_bytes) for _ in range(slots)
         ]

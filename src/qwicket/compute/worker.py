@@ -19,6 +19,7 @@ limit.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
@@ -48,10 +49,10 @@ NO_MEMORY: Final = b"m"
 
 READY: Final = b"r"
 """What the fork server sends when it can take orders, which are one packet each."""
-ORDER: Final = struct.Struct("!iQi")
+ORDER: Final = struct.Struct("!iQ?")
 """Process id of an ended worker, to return its exit status; or 0, to fork one, with the memory in
-bytes that its work may add (0: no limit) and how much to lower its priority. Two file descriptors
-come with it: of the worker's channel, and for its standard error."""
+bytes that its work may add (0: no limit) and whether it makes way for all other processes. Two file
+descriptors come with it: of the worker's channel, and for its standard error."""
 NUMBER: Final = struct.Struct("!i")
 """The reply to an order: the exit status or the process id, or -errno."""
 
@@ -77,6 +78,8 @@ tries a folder by writing a word into it."""
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _WATCH_S: Final = 0.5
+_NICENESS: Final = 15
+"""Where nice levels alone count, the owner gets 96 % of a core beside such a worker."""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -194,7 +197,7 @@ def _obey(orders: socket.socket) -> int:
     order, descriptors, _, _ = socket.recv_fds(orders, ORDER.size, 2, socket.MSG_CMSG_CLOEXEC)
     if not order:
         raise EOFError
-    ended_pid, memory_bytes, niceness = ORDER.unpack(order)
+    ended_pid, memory_bytes, is_background = ORDER.unpack(order)
     if ended_pid:
         _, status = os.waitpid(ended_pid, 0)
         return os.waitstatus_to_exitcode(status)
@@ -212,15 +215,15 @@ def _obey(orders: socket.socket) -> int:
                 os.close(descriptor)
     if not pid:
         orders.close()
-        _be_worker(parent, descriptors[0], descriptors[1], memory_bytes, niceness)
+        _be_worker(parent, descriptors[0], descriptors[1], memory_bytes, is_background)
     return pid
 
 
 def _be_worker(
-    parent: int, channel_fd: int, errors_fd: int, memory_bytes: int, niceness: int
+    parent: int, channel_fd: int, errors_fd: int, memory_bytes: int, is_background: bool
 ) -> NoReturn:
     try:
-        os.setpgid(0, 0)  # in the owner's session: Linux compares niceness only within a session
+        os.setpgid(0, 0)  # in the owner's session: Linux compares priorities only within a session
         # The fork server ignores both. SIGTERM gets the kernel's default action, because a handler
         # in Python would wait until C code returns.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -230,7 +233,8 @@ def _be_worker(
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
         os.dup2(errors_fd, _STDERR)
         os.close(errors_fd)
-        os.nice(niceness)
+        if is_background:
+            _make_way()
         channel = socket.socket(fileno=channel_fd)
         # A child that outlives this process would hold the channel open, and so hide this
         # process's end from the owner.
@@ -241,6 +245,18 @@ def _be_worker(
     except BaseException:
         traceback.print_exc()
         os._exit(FAULT_STATUS)
+
+
+def _make_way() -> None:
+    """Let every other process of the machine go first, such as the owner, which needs milliseconds.
+
+    A higher nice level is not enough on Linux: what wakes up beside such a process may have to wait
+    for the scheduler's next tick, 4 ms, at each step of a request. Beside a process of SCHED_IDLE
+    it seldom does. Threads that exist already, here the one that watches, stay as they are.
+    """
+    os.nice(_NICENESS)
+    with contextlib.suppress(AttributeError, OSError):  # not Linux, or forbidden by a sandbox
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _drop_privileges() -> None:

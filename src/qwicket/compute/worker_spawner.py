@@ -37,14 +37,16 @@ class WorkerProcess:
     Args:
         fork_server: What forks it.
         memory_bytes: Address space that its work may add; None sets no limit.
-        niceness: Difference of its nice level from that of this process.
+        is_background: Whether it makes way for all other processes of the machine.
 
     Raises:
         NotStarted: It could not be forked.
         Stopped: The fork server is closed.
     """
 
-    def __init__(self, fork_server: ForkServer, memory_bytes: int | None, niceness: int) -> None:
+    def __init__(
+        self, fork_server: ForkServer, memory_bytes: int | None, is_background: bool
+    ) -> None:
         self._lock = threading.Lock()
         """Held while the process is looked at, killed or reaped."""
         self._is_reaped = False
@@ -57,7 +59,9 @@ class WorkerProcess:
                 pipe, stderr = os.pipe()
                 undo.callback(os.close, pipe)
                 given_away.callback(os.close, stderr)
-                self._parent, self.pid = fork_server.fork(theirs, stderr, memory_bytes, niceness)
+                self._parent, self.pid = fork_server.fork(
+                    theirs, stderr, memory_bytes, is_background
+                )
                 undo.callback(lambda: self._parent.reap(self.pid))
                 with contextlib.suppress(AttributeError, OSError):  # forbidden by a sandbox
                     self._pidfd = os.pidfd_open(self.pid)
@@ -143,10 +147,12 @@ class WorkerProcess:
 class WorkerSpawner:
     """Starts the workers of a pool, and kills those that are left at its end."""
 
-    def __init__(self, fork_server: ForkServer, memory_bytes: int | None, niceness: int) -> None:
+    def __init__(
+        self, fork_server: ForkServer, memory_bytes: int | None, is_background: bool
+    ) -> None:
         self._fork_server = fork_server
         self._memory_bytes = memory_bytes
-        self._niceness = niceness
+        self._is_background = is_background
         self._lock = threading.Lock()
         self._workers: set[WorkerProcess] = set()
         self._closing = threading.Event()
@@ -176,7 +182,7 @@ class WorkerSpawner:
             if self.is_closed:
                 raise Stopped
             try:
-                child = WorkerProcess(self._fork_server, self._memory_bytes, self._niceness)
+                child = WorkerProcess(self._fork_server, self._memory_bytes, self._is_background)
             except NotStarted as failure:
                 if not tries_left:
                     raise

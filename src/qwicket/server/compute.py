@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from qwicket.compute.dask import DaskCompute
     from qwicket.server.settings import Settings
 
-_NICENESS: Final = 15
-"""Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
-Beside a worker of niceness 15, the server gets 96 % of a core whenever it needs one."""
 _DEFAULT_MIN_WORKERS: Final = 1
 """Default of `--compute-min`, for a cluster that Qwicket starts."""
 _DEFAULT_MAX_WORKERS: Final = 4
@@ -31,7 +28,7 @@ def local(
     return LocalCompute(
         workers,
         memory_bytes=memory_bytes,
-        niceness=_NICENESS,
+        is_background=True,
         response_bytes=response_bytes,
         fork_server=fork_server,
     )
@@ -60,7 +57,7 @@ def dask(settings: Settings, response_bytes: int) -> DaskCompute | None:
     pool = PoolSettings(
         memory_bytes=settings.limits.jobs.memory_bytes,
         response_bytes=response_bytes,
-        niceness=_NICENESS,
+        is_background=True,
     )
     return DaskCompute(cluster, pool)
 

@@ -587,7 +587,7 @@ def test_a_fork_server_without_a_thread_is_not_started_and_starts_one_process_la
     with monkeypatch.context() as broken:
         broken.setattr("threading.Thread.start", fail)
         with pytest.raises(NotStarted):
-            WorkerSpawner(fork_server, None, 0).start(tries=1)
+            WorkerSpawner(fork_server, None, is_background=False).start(tries=1)
     with closing(Pool(1, fork_server=fork_server)) as pool:
         assert call(pool, operator.neg, 1) == -1
         assert len(children()) == n_children + 1
