@@ -19,6 +19,7 @@ from support.certificates import Certificate, certificate
 from support.ibm import DIALECT, SIMULATOR, qobj
 from support.installed import installed
 from support.leftovers import register_child
+from support.ports import held_port
 from support.programs import BELL
 from support.server import LiveServer
 from support.snippets import ROOT, blocks
@@ -28,12 +29,6 @@ DEPLOY = ROOT / "deploy"
 PROXIES = ("nginx", "caddy")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Proxy:
     """A proxy with its file of `deploy/`, but for its port, its certificate and its log."""
 
@@ -41,7 +36,7 @@ class Proxy:
         self._program = installed(name)
         self._folder = folder
         self.certificate: Certificate = certificate(folder)
-        self.port = free_port()
+        self.port = held_port()
         self.url = f"https://127.0.0.1:{self.port}"
         options = ("--public-url", self.url, "--trusted-proxy", "127.0.0.1/32")
         self.log = folder / "access.log"

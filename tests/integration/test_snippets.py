@@ -8,7 +8,6 @@ import importlib
 import inspect
 import json
 import re
-import socket
 import subprocess
 import sys
 import tomllib
@@ -25,6 +24,7 @@ from qwicket.cli import main as command_line
 from qwicket.clients.native.config import settings
 from qwicket.model.states import mermaid
 from support.commands import assert_known
+from support.ports import held_port
 from support.server import LiveServer
 from support.snippets import PAGES, ROOT, Block, Shell, alike, blocks, indented
 from support.waiting import until
@@ -135,17 +135,11 @@ def server(
     assert live.stop() == 0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def address(request: pytest.FixtureRequest, page: str) -> str:
     """Where the page's server listens: one of its own, if the page starts one."""
     if starts_a_server(page):
-        return f"http://127.0.0.1:{free_port()}"
+        return f"http://127.0.0.1:{held_port()}"
     server: LiveServer = request.getfixturevalue("server")
     return server.url
 

@@ -23,6 +23,7 @@ from qwicket import testing
 from qwicket.testing import Cloud, JournalError, TestBedError
 from qwicket.testing.bed.control import Control
 from qwicket.testing.values import FaultKind, ScenarioKind
+from support.ports import held_port
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -597,10 +598,10 @@ def test_a_decorated_function_and_coroutine_get_a_test_bed_of_their_own() -> Non
 
 
 def test_a_port_can_be_chosen_and_a_taken_one_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(TestBedError, match=f"another program listens on 127.0.0.1:{port}"):
-            testing.server(port=port).start()
+    port = held_port()
+    named = f"another program listens on 127.0.0.1:{port}"
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(TestBedError, match=named):
+        testing.server(port=port).start()
     with testing.server(port=port) as cloud:
         assert cloud.url == f"http://127.0.0.1:{port}"
 

@@ -16,6 +16,7 @@ from distributed import LocalCluster, Security
 from qwicket.compute.dask_cluster import Endpoint, security
 from support.certificates import certificate
 from support.pools import WORKER_PATH
+from support.ports import held_port
 from support.processes import children_of
 from support.waiting import until
 
@@ -34,7 +35,7 @@ class DaskProcesses:
         folder.mkdir(parents=True, exist_ok=True)
         self.files = certificate(folder)
         self._is_plain = is_plain
-        self._port = _free_port()
+        self._port = held_port()
         self.workers: list[subprocess.Popen[bytes]] = []
         self.start(workers)
 
@@ -139,9 +140,3 @@ def local_cluster() -> Any:
 def plain_cluster() -> Any:
     """A factory that `--compute` refuses."""
     return LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from support.dask import QUIET
 from support.json_handler import JSONHandler
+from support.ports import held_port
 
 Object = dict[str, Any]
 
@@ -44,9 +44,7 @@ class DaskOperator:
         self.workers: list[subprocess.Popen[bytes]] = []
         self._scheduler: subprocess.Popen[bytes] | None = None
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
+        self._port = held_port()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._stopping = threading.Event()
         self._threads = [

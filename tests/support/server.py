@@ -24,6 +24,7 @@ from qwicket.gateway.admin import Admin
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.jobs import JobQuery
+from support.ports import held_port
 from support.postgres import PostgresServer
 from support.processes import below, parsers_of, workers_of
 from support.waiting import until
@@ -88,7 +89,7 @@ class LiveServer:
         self._env = env
         self._tokens: dict[str, str] = {}
         self._n_unused = 0
-        self._port = "0"
+        self._port = str(held_port())
         self.log = folder / "server.log"
         self.start()
 
@@ -104,7 +105,6 @@ class LiveServer:
             )
         self.made.add(self)
         self.url = self._announced(mark)
-        self._port = self.url.rpartition(":")[2]
 
     def _announced(self, mark: int) -> str:
         def found() -> str | None:

@@ -24,6 +24,7 @@ from qwicket.scheduling.webhook_requests import (
     signed_headers,
 )
 from support.certificates import certificate
+from support.ports import held_port
 from support.receiver import Receiver, receiving
 
 SECRET = bytes(range(32))
@@ -200,11 +201,8 @@ def test_a_body_that_never_ends_does_not_hide_the_status(status: bytes, error: s
 
 
 def test_where_nothing_listens_the_error_says_so() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     client = WebhookClient(is_private_allowed=True)
-    assert send(client, f"http://127.0.0.1:{port}/") == "The receiver accepts no connection."
+    assert send(client, f"http://127.0.0.1:{held_port()}/") == "The receiver accepts no connection."
 
 
 def test_what_is_not_http_is_an_error() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 import time
@@ -33,6 +32,7 @@ from support.bad_server import (
     silent,
 )
 from support.certificates import certificate
+from support.ports import held_port
 from support.waiting import until
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
@@ -285,8 +285,7 @@ def test_no_connection_is_left_open_by_close() -> None:
 def test_the_environments_proxy_is_used_and_its_password_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = held_port()
     monkeypatch.setenv("http_proxy", f"http://user:hidden@127.0.0.1:{port}")
     with pytest.raises(Unreachable) as caught:
         read("http://server.invalid", retry_policy=RetryPolicy(max_attempts=1))
