@@ -335,7 +335,6 @@ def test_a_program_that_is_uploaded_runs_once(
             kind="ibm_qx",
             device=DEVICES["ibm_qx"],
             url=proxy.url,
-            settle_s=1.0,
         )
         front = LiveServer(tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY)
         try:
