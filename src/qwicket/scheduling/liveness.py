@@ -57,6 +57,8 @@ class LivenessMonitor:
         self._seen: dict[str, tuple[int, float]] = {}
         """By runner: its last heartbeat, and the monotonic time when this was first seen."""
         self._checked_at = monotonic()
+        self._looking = asyncio.Lock()
+        """Held by a look, so that what it read replaces nothing that was read later."""
         self.leases_lost = 0
 
     async def run(self) -> None:
@@ -75,18 +77,19 @@ class LivenessMonitor:
 
     async def look(self) -> None:
         """Note which heartbeats have changed."""
-        stored = await self._store.leases.runners()
-        beats = {runner.id: runner.beat for runner in stored if runner.id != self._runner}
-        now = self._monotonic()
-        if now - self._checked_at > self._gap_s:
-            # This server slept or lost the database, so it missed heartbeats: start over.
-            self._seen.clear()
-        self._checked_at = now
-        seen = self._seen
-        self._seen = {
-            runner: seen[runner] if seen.get(runner, (None,))[0] == beat else (beat, now)
-            for runner, beat in beats.items()
-        }
+        async with self._looking:
+            stored = await self._store.leases.runners()
+            beats = {runner.id: runner.beat for runner in stored if runner.id != self._runner}
+            now = self._monotonic()
+            if now - self._checked_at > self._gap_s:
+                # This server slept or lost the database, so it missed heartbeats: start over.
+                self._seen.clear()
+            self._checked_at = now
+            seen = self._seen
+            self._seen = {
+                runner: seen[runner] if seen.get(runner, (None,))[0] == beat else (beat, now)
+                for runner, beat in beats.items()
+            }
 
     async def void_silent(self, *, ignore_newer: bool = False) -> list[str]:
         """Void the runners whose heartbeats have not changed for the lease time; return their ids.

@@ -143,3 +143,28 @@ async def test_a_heartbeat_after_the_last_look_does_not_count_where_the_clock_ju
     present = await store.jobs.get(job.id)
     assert present is not None
     assert present.state is JobState.QUEUED
+
+
+async def test_a_look_that_takes_long_hides_no_newer_heartbeat(
+    store: Store, monitor: LivenessMonitor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_read, may_return = asyncio.Event(), asyncio.Event()
+    read = store.leases.runners
+
+    async def read_slowly() -> list[Runner]:
+        found = await read()
+        if not has_read.is_set():
+            has_read.set()
+            await may_return.wait()
+        return found
+
+    monkeypatch.setattr(store.leases, "runners", read_slowly)
+    slow = asyncio.ensure_future(monitor.look())
+    await has_read.wait()
+    await beat(store, "other")
+    quick = asyncio.ensure_future(monitor.look())
+    await asyncio.wait({quick}, timeout=0.2)
+    may_return.set()
+    await asyncio.gather(slow, quick)
+    clock.now += LEASE_S
+    assert await monitor.void_silent() == ["other"]
