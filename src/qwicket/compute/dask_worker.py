@@ -57,7 +57,7 @@ class PoolSettings(NamedTuple):
         memory_bytes: Address space that a task may add to its process, if that is less than the
             process's share of the Dask worker's memory; None for that share.
         response_bytes: Maximum size of a task's response in bytes.
-        is_background: Whether the processes make way for all others of the machine.
+        is_background: Whether the processes make way for all others.
         engine: The function to run, as "module:function".
         warm_up: The function that their fork server calls first.
         version: Version of the server's package, which packs the circuits.

@@ -102,7 +102,7 @@ class ForkServer:
             channel: The worker's end of its channel.
             errors_fd: File descriptor for its standard error.
             memory_bytes: Address space that its work may add; None sets no limit.
-            is_background: Whether it makes way for all other processes of the machine.
+            is_background: Whether it makes way for all other processes.
 
         Raises:
             NotStarted: No worker could be forked.

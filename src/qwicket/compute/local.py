@@ -61,7 +61,7 @@ class LocalCompute:
         slots: Number of tasks that run at the same time.
         memory_bytes: Address space that a task, which may be several jobs, may add to its warm
             process; None sets no limit.
-        is_background: Whether the processes make way for all others of the machine.
+        is_background: Whether the processes make way for all others.
         response_bytes: Maximum size of a task's response in bytes; 1 GiB by default.
         engine: The function to run, as "module:function".
         fork_server: What forks the processes; by default one of its own, with all engines.

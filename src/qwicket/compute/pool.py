@@ -121,7 +121,7 @@ class Pool:
         slots: Number of tasks that run at the same time.
         fork_server: What forks the processes; by default one of its own, without a warm-up.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
-        is_background: Whether the processes make way for all others of the machine.
+        is_background: Whether the processes make way for all others.
         response_bytes: Maximum size of a response in bytes.
     """
 

@@ -248,7 +248,7 @@ def _be_worker(
 
 
 def _make_way() -> None:
-    """Let every other process of the machine go first, such as the owner, which needs milliseconds.
+    """Let all other processes of the session or control group go first, above all the owner.
 
     A higher nice level is not enough on Linux: what wakes up beside such a process may have to wait
     for the scheduler's next tick, 4 ms, at each step of a request. Beside a process of SCHED_IDLE

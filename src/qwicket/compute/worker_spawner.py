@@ -37,7 +37,7 @@ class WorkerProcess:
     Args:
         fork_server: What forks it.
         memory_bytes: Address space that its work may add; None sets no limit.
-        is_background: Whether it makes way for all other processes of the machine.
+        is_background: Whether it makes way for all other processes.
 
     Raises:
         NotStarted: It could not be forked.
