@@ -216,8 +216,10 @@ class SQLite(Writer):
     def translate(self, error: Exception) -> Exception:
         if isinstance(error, _OUR_FAULTS) or not isinstance(error, sqlite3.Error | MemoryError):
             return error
-        _log.error("database error", exc_info=error)
-        code = getattr(error, "sqlite_errorcode", None)
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        # The others say how the disk or another process is, so no line of code is the cause.
+        is_unexpected = code & 0xFF == sqlite3.SQLITE_ERROR
+        _log.error("database error: %s", error, exc_info=error if is_unexpected else None)
         if code == sqlite3.SQLITE_FULL:
             return StorageFull()
         return Unavailable("The database did not respond.", retry_after_s=1.0)

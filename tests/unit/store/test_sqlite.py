@@ -87,7 +87,7 @@ async def test_another_process_may_write_between_groups(
 
 
 async def test_a_database_held_by_another_answers_unavailable(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await store._database.write(pragma("busy_timeout = 50"))
     other = sqlite3.connect(tmp_path / "qwicket.db", isolation_level=None)
@@ -95,9 +95,21 @@ async def test_a_database_held_by_another_answers_unavailable(
     with pytest.raises(Unavailable) as refused:
         await make_token(store)
     assert "sqlite" not in str(refused.value).lower()
+    (line,) = [record for record in caplog.records if record.name == "qwicket.store.sqlite"]
+    assert line.getMessage() == "database error: database is locked"
+    assert line.exc_info is None
     other.execute("rollback")
     other.close()
     await make_token(store)
+
+
+async def test_a_wrong_statement_is_logged_with_where_it_came_from(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Unavailable):
+        await store._database.write(lambda tx: sqlite(tx).execute("select from nothing"))
+    assert "syntax error" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 async def test_a_writer_that_closes_refuses_new_work(tmp_path: Path) -> None:
