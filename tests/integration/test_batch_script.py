@@ -82,10 +82,9 @@ def test_workers_of_slurm_run_jobs_and_return_them_when_they_are_told_to_end(
         long = queue.submit(slow(22, 8000))
         until(lambda: queue.state(long) == "running", "a worker of Slurm runs it")
         slurm.run("scancel", "--signal=TERM", batch)  # as `scancel` does before it kills
-        until(lambda: batch not in slurm.jobs(), "the job of Slurm has ended", timeout_s=30)
+        assert slurm.end_state(batch, timeout_s=30) == "COMPLETED"
         assert queue.state(long) == "queued"
         client.post(f"/v1/jobs/{long}/cancel").raise_for_status()
-    assert "JobState=COMPLETED" in slurm.run("scontrol", "show", "job", batch)
 
 
 def test_before_the_end_of_its_time_a_worker_of_slurm_ends_its_jobs(
@@ -106,7 +105,6 @@ def test_before_the_end_of_its_time_a_worker_of_slurm_ends_its_jobs(
         )
         # Slurm sends this to every process of a step 60 s before the end of the job's time.
         slurm.run("scancel", "--signal=USR1", batch)
-        until(lambda: batch not in slurm.jobs(), "the job of Slurm has ended", timeout_s=60)
+        assert slurm.end_state(batch, timeout_s=60) == "COMPLETED"
         assert queue.state(job) == "completed"
         assert client.get(f"/v1/jobs/{job}").json()["attempts"] == 0
-    assert "JobState=COMPLETED" in slurm.run("scontrol", "show", "job", batch)

@@ -122,6 +122,18 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         """Return the ids of the jobs that run."""
         return self.run("squeue", "-h", "-t", "RUNNING", "-o", "%i").split()
 
+    def end_state(self, job: str, *, timeout_s: float) -> str:
+        """Wait until a job has ended; return its state.
+
+        A job that no longer runs is `COMPLETING` until Slurm has cleaned up after it.
+        """
+        until(
+            lambda: job not in self.run("squeue", "-h", "-o", "%i").split(),
+            "the job of Slurm has ended",
+            timeout_s=timeout_s,
+        )
+        return self.run("scontrol", "show", "job", job).partition("JobState=")[2].split()[0]
+
     def processes(self, job: str) -> list[int]:
         """Return the processes of a job."""
         lines = self.run("scontrol", "listpids", job).splitlines()[1:]
