@@ -57,7 +57,6 @@ class PoolSettings(NamedTuple):
         memory_bytes: Address space that a task may add to its process, if that is less than the
             process's share of the Dask worker's memory; None for that share.
         response_bytes: Maximum size of a task's response in bytes.
-        is_background: Whether the processes make way for all others.
         engine: The function to run, as "module:function".
         warm_up: The function that their fork server calls first.
         version: Version of the server's package, which packs the circuits.
@@ -65,7 +64,6 @@ class PoolSettings(NamedTuple):
 
     memory_bytes: int | None
     response_bytes: int
-    is_background: bool = False
     engine: str = "qwicket.engines:run_jobs"
     warm_up: str | None = WARM_UP
     version: str = VERSION
@@ -109,7 +107,6 @@ class EnginePlugin(WorkerPlugin):
             n_slots,
             fork_server=ForkServer(settings.warm_up),
             memory_bytes=self.capacity.memory_bytes,
-            is_background=settings.is_background,
             response_bytes=settings.response_bytes,
         )
         self._pool.start()

@@ -55,9 +55,7 @@ def dask(settings: Settings, response_bytes: int) -> DaskCompute | None:
         security = None if address.allows_plain_tcp else _certificates(settings)
         cluster = RunningCluster(Endpoint(f"{scheme}://{address.place}", security))
     pool = PoolSettings(
-        memory_bytes=settings.limits.jobs.memory_bytes,
-        response_bytes=response_bytes,
-        is_background=True,
+        memory_bytes=settings.limits.jobs.memory_bytes, response_bytes=response_bytes
     )
     return DaskCompute(cluster, pool)
 
