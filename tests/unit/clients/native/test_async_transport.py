@@ -115,16 +115,17 @@ TROUBLES: dict[str, Step] = {
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
-def test_threads_and_loops_say_the_same_of_a_trouble(trouble: Step) -> None:
+@pytest.mark.parametrize("name", TROUBLES)
+def test_threads_and_loops_say_the_same_of_a_trouble(name: str) -> None:
+    timeout_s = 0.2 if name in ("silent", "dripping") else 5.0
     texts = []
     for way in ("loop", "thread"):
-        with BadServer(trouble) as server:
+        with BadServer(TROUBLES[name]) as server:
 
             def ask(url: str = server.url, way: str = way) -> Any:
                 if way == "loop":
-                    return read(url, timeout_s=0.2)
-                return Transport(url, "secret", 0.2, QUICK).get("/x", OBJECT)
+                    return read(url, timeout_s=timeout_s)
+                return Transport(url, "secret", timeout_s, QUICK).get("/x", OBJECT)
 
             texts.append(said(ask).replace(server.url, "URL"))
     assert texts[0] == texts[1]
