@@ -155,6 +155,27 @@ def test_whatever_ends_a_call_of_the_scheduler_a_new_connection_is_made(
     with_compute(cluster, use)
 
 
+def test_a_scheduler_that_was_replaced_between_two_looks_counts_as_lost(
+    cluster: DaskProcesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Dask's client connects by itself to what is at the address; that one has no plugin yet."""
+
+    async def use(compute: DaskCompute) -> None:
+        async def replace() -> None:
+            client = compute._client
+            assert client is not None
+            assert client.scheduler_comm is not None
+            await client.unregister_worker_plugin(compute._plugin.name)
+            client.scheduler_comm.comm.abort()
+
+        await compute._on_loop(replace())
+        await asyncio.to_thread(until, lambda: "scheduler is back" in caplog.text, "it is back")
+        await has_slots(compute, 1)
+        await run(compute, JOB)
+
+    with_compute(cluster, use)
+
+
 def test_slots_and_memory_are_those_of_the_workers(cluster: DaskProcesses) -> None:
     async def use(compute: DaskCompute) -> None:
         assert (compute.slots, compute.memory_bytes) == (2, 1_600_000_000)  # 80 % of 2 GB each

@@ -21,6 +21,7 @@ import msgspec
 from dask import config
 from distributed import Client, KilledWorker
 from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
 
 from qwicket.compute import dask_worker
 from qwicket.compute.dask_worker import Capacity, EnginePlugin, PoolSettings
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from distributed import Future
+    from distributed.batched import BatchedSend
 
     from qwicket.circuits.outcomes import RunResult
     from qwicket.compute.dask_cluster import Cluster
@@ -87,6 +89,9 @@ class DaskCompute:
         self._connect_s = connect_s
         self._plugin = EnginePlugin(settings)
         self._client: Client | None = None
+        self._stream: BatchedSend | None = None
+        """The client's connection. Dask's client makes a new one by itself, perhaps to another
+        scheduler, which has no pools."""
         self._workers: dict[str, Capacity] = {}
         self._slots = 0
         self._on_resize: Callable[[], None] = lambda: None
@@ -192,7 +197,8 @@ class DaskCompute:
             raise self._record_loss(jobs) from None
         except Exception as error:
             self._refresh_now.set()
-            if isinstance(error, FutureCancelledError) or client.status != "running":
+            is_cut = isinstance(error, FutureCancelledError | CommClosedError)
+            if is_cut or not self._is_connected(client):
                 # The task may have begun, but the loss of its scheduler is no fault of the task.
                 raise NotStarted(_LOST) from None
             _log.error("a task of Dask failed: %s: %s", type(error).__name__, error)
@@ -259,9 +265,10 @@ class DaskCompute:
         )
         try:
             await client
-            if client.scheduler_comm is not None:
+            self._stream = client.scheduler_comm
+            if self._stream is not None:
                 # By default Dask sends a message every 10 ms at most; tiny jobs run for less.
-                client.scheduler_comm.interval = _SEND_INTERVAL_S
+                self._stream.interval = _SEND_INTERVAL_S
             await client.run_on_scheduler(dask_worker.forbid_reruns)
             failure = await self._register(client)
             await self._refresh(client)
@@ -301,7 +308,7 @@ class DaskCompute:
                 async with asyncio.timeout(pause_s):
                     await self._refresh_now.wait()
             self._refresh_now.clear()
-            if client.status != "running":
+            if not self._is_connected(client):
                 return
             try:
                 async with asyncio.timeout(_CALL_S):
@@ -315,6 +322,9 @@ class DaskCompute:
             except Exception as error:  # a connection that closes meanwhile fails in many ways
                 _log.warning("a call of the Dask scheduler failed: %r", error)
                 return
+
+    def _is_connected(self, client: Client) -> bool:
+        return client.status == "running" and client.scheduler_comm is self._stream
 
     async def _reconnect(self) -> None:
         tries = 0
