@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from distributed.comm.core import CommClosedError
 
 from qwicket import programs
 from qwicket.circuits import outcomes
@@ -171,6 +172,22 @@ def test_a_scheduler_that_was_replaced_between_two_looks_counts_as_lost(
         await compute._on_loop(replace())
         await asyncio.to_thread(until, lambda: "scheduler is back" in caplog.text, "it is back")
         await has_slots(compute, 1)
+        await run(compute, JOB)
+
+    with_compute(cluster, use)
+
+
+def test_a_task_that_meets_the_closed_connection_first_has_not_started(
+    cluster: DaskProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(*_: object) -> bytes:
+        raise CommClosedError
+
+    async def use(compute: DaskCompute) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(compute, "_submit", closed)
+            with pytest.raises(NotStarted, match="scheduler"):
+                await run(compute, JOB)
         await run(compute, JOB)
 
     with_compute(cluster, use)

@@ -51,6 +51,8 @@ _SCAN_DEADLINE_S: Final = 5.0
 _STEPS_PER_CHECK: Final = 10_000
 """Instructions of SQLite's virtual machine between two checks of the deadline."""
 
+_CONDITIONS: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""Errors that say how the disk or another process is; no line of code is their cause."""
 _OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 _log = logging.getLogger(__name__)
@@ -217,9 +219,8 @@ class SQLite(Writer):
         if isinstance(error, _OUR_FAULTS) or not isinstance(error, sqlite3.Error | MemoryError):
             return error
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        # The others say how the disk or another process is, so no line of code is the cause.
-        is_unexpected = code & 0xFF == sqlite3.SQLITE_ERROR
-        _log.error("database error: %s", error, exc_info=error if is_unexpected else None)
+        is_condition = code & 0xFF in _CONDITIONS  # the other bits say more of it
+        _log.error("database error: %s", error, exc_info=None if is_condition else error)
         if code == sqlite3.SQLITE_FULL:
             return StorageFull()
         return Unavailable("The database did not respond.", retry_after_s=1.0)
