@@ -11,7 +11,7 @@ import pytest
 
 from support.ledger import Ledger, ledger
 from support.postgres import PostgresServer
-from support.processes import busy_child, is_alive
+from support.processes import busy_worker, is_alive
 from support.programs import BELL, slow
 from support.repetitions import IS_LONG, runs
 from support.server import LiveServer, Serve, running_server
@@ -149,7 +149,7 @@ def cancel_through_the_other(
     job = submit(clients[0], LONG)
     runner = until(lambda: runner_of(books, job), "it runs")
     holder, other = server_of(runner, servers, books)
-    worker = until(lambda: busy_child(holder.process.pid), "a worker computes", timeout_s=30)
+    worker = until(lambda: busy_worker(holder.process.pid), "a worker computes", timeout_s=30)
     asked = clients[servers.index(other)]
     began = time.monotonic()
     asked.post(f"/v1/jobs/{job}/cancel")

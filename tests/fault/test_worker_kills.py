@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from support.ledger import Ledger, ledger
-from support.processes import below, busy_child, is_alive, processor_ns, workers_of
+from support.processes import below, busy_worker, is_alive, processor_ns, workers_of
 from support.programs import slow
 from support.repetitions import runs
 from support.server import LiveServer, Serve
@@ -65,7 +65,7 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
             threading.Event().wait(rng.uniform(0, 0.2))
             kill(
                 until(
-                    lambda: busy_child(server.process.pid),
+                    lambda: busy_worker(server.process.pid),
                     "a worker computes",
                     timeout_s=60,
                 )

@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from qwicket.gateway.signin import new_secret
 from support import ibm
-from support.processes import busy_child
+from support.processes import busy_worker
 from support.programs import BELL, slow
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -153,7 +153,7 @@ def test_a_worker_that_is_killed_is_counted(live: LiveServer, http: httpx.Client
     job = submit(http, slow(24, 4000))
     until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
     pid = live.process.pid
-    worker = until(lambda: busy_child(pid), "a worker computes")
+    worker = until(lambda: busy_worker(pid), "a worker computes")
     os.kill(worker, signal.SIGKILL)
     until(
         lambda: look(live).value("qwicket_worker_deaths_total", pool="jobs") == before + 1,

@@ -20,7 +20,7 @@ from qwicket.gateway.admin import Admin
 from support import xanadu
 from support.agents import Lab
 from support.pilots import LivePilot, RawPilot, compute_token, pilot
-from support.processes import busy_children, is_alive
+from support.processes import busy_workers, is_alive
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
@@ -72,7 +72,7 @@ def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
 def computes(live: LivePilot, jobs: int = 1, *, or_if: Callable[[], bool] = lambda: False) -> None:
     """Wait until a pilot computes: the server's state says only that a job was sent to it."""
     until(
-        lambda: len(busy_children(live.process.pid)) >= jobs or or_if(),
+        lambda: len(busy_workers(live.process.pid)) >= jobs or or_if(),
         "it computes",
         timeout_s=60,
     )

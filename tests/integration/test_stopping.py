@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.processes import busy_child, is_alive
+from support.processes import busy_worker, is_alive
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
@@ -63,7 +63,7 @@ def test_a_short_job_finishes_before_the_server_stops(patient: LiveServer) -> No
     with patient.client() as http:
         job = submit(http, slow(22, 150))
         # A job that was claimed and not yet begun would be given back at once.
-        until(lambda: busy_child(patient.process.pid), "it runs", timeout_s=60)
+        until(lambda: busy_worker(patient.process.pid), "it runs", timeout_s=60)
     assert patient.stop() == 0
     patient.start()
     with patient.client() as http:
@@ -76,7 +76,7 @@ def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
     with live.client() as http:
         job = submit(http, slow(25, 2000))
         # A job that was claimed and not yet begun would be given back at once.
-        until(lambda: busy_child(live.process.pid), "it runs", timeout_s=60)
+        until(lambda: busy_worker(live.process.pid), "it runs", timeout_s=60)
         began = time.monotonic()
         assert live.stop() == 0
         took_s = time.monotonic() - began

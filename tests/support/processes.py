@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 _LISTEN = "0A"
-_WARM_TICKS = 30
-"""More processor time, in ticks of 10 ms, than the imports of a fork server take."""
+_BEGUN_TICKS = 30
+"""More processor time, in ticks of 10 ms, than a forked worker takes to begin."""
 
 
 def children_of(pid: int) -> list[int]:
@@ -59,17 +59,20 @@ def user_ticks(pid: int) -> int:
     return int(fields[11]) if fields else 0
 
 
-def busy_child(pid: int) -> int | None:
-    """Return a process below that computes now, and has done so for longer than a warm-up."""
-    busy = busy_children(pid)
+def busy_worker(pid: int) -> int | None:
+    """Return a worker process of a server or pilot that computes now, and has done so before."""
+    busy = busy_workers(pid)
     return busy[0] if busy else None
 
 
-def busy_children(pid: int) -> list[int]:
-    """Return the processes below that compute now, and have done so for longer than a warm-up."""
-    before = {child: user_ticks(child) for child in below(pid)}
+def busy_workers(pid: int) -> list[int]:
+    """Return the worker processes of a server or pilot that compute now, and have done so before.
+
+    Its other processes do not count: their imports take seconds where nothing is compiled yet.
+    """
+    before = {worker: user_ticks(worker) for worker in workers_of(pid)}
     threading.Event().wait(0.05)
-    return [child for child, spent in before.items() if user_ticks(child) > spent > _WARM_TICKS]
+    return [worker for worker, spent in before.items() if user_ticks(worker) > spent > _BEGUN_TICKS]
 
 
 def processor_ns(pid: int) -> int:
