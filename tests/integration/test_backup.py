@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from support.ledger import ledger
 from support.postgres import PostgresServer
+from support.processes import busy_worker, is_alive
 from support.programs import BELL, slow
 from support.server import LiveServer, cli, run_cli, running_server
 from support.submitters import Submitter, crowd
@@ -36,10 +39,12 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
     copy = tmp_path / "backup.db"
     place = ["--data-dir", str(lost.folder / "data")]
     with lost.client() as client:
-        # One job runs throughout, so that the backup has a lease of the server.
-        body = {"program": slow(22, 1_200), "device": "simulator", "shots": 10}
+        # One job runs throughout, so that the backup has a lease of the server: too long for the
+        # express slot, and its worker stands still meanwhile.
+        body = {"program": slow(22, 400), "device": "simulator", "shots": 10}
         running = client.post("/v1/jobs", json=body).json()["id"]
-        until(lambda: client.get(f"/v1/jobs/{running}").json()["state"] == "running", "it runs")
+        worker = until(lambda: busy_worker(lost.process.pid), "it computes")
+        os.kill(worker, signal.SIGSTOP)
     with crowd(*[Submitter(lost, token, with_keys=True) for _ in range(CLIENTS)]) as clients:
         clients.await_more(100)
         before = {running, *clients.acknowledged}
@@ -52,6 +57,7 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
     acknowledged = set(clients.acknowledged)
     assert clients.refusals == []
     lost.kill()
+    until(lambda: not is_alive(worker), "its worker is gone")
 
     fresh = tmp_path / "fresh"
     printed = cli("restore", str(copy), "--data-dir", str(fresh / "data"))
