@@ -113,7 +113,8 @@ class _Websocket:
         """Yield each message that is an object, until the server closes the stream.
 
         Raises:
-            OSError: The server sent nothing for too long, or the connection broke.
+            OSError: The deadline has passed, the server sent nothing for too long, or the
+                connection broke.
             ValueError, RecursionError: A message is not JSON, or too large.
         """
         text = bytearray()  # grows without a copy for each part
@@ -136,6 +137,7 @@ class _Websocket:
         is_open = True
         while True:
             for event in self._protocol.events():
+                _left_s(self.deadline)  # one read may bring tens of thousands of events
                 if isinstance(event, Ping):
                     self._send(event.response())
                 yield event
@@ -156,6 +158,7 @@ class _Websocket:
 
 
 def _left_s(deadline: float) -> float:
+    """Return the seconds before a deadline; raise OSError if there are none."""
     left_s = deadline - time.monotonic()
     if left_s <= 0:
         raise OSError("the deadline has passed")

@@ -419,6 +419,17 @@ def test_a_stream_that_goes_wrong_is_broken_at_once(frame: bytes) -> None:
             next(stream)
 
 
+def test_statuses_received_at_once_do_not_keep_a_stream_beyond_its_deadline() -> None:
+    frame = _frame(TEXT | LAST, _status("RUNNING"))
+    with BadServer(_opened(frame, frame)) as server:
+        deadline = time.monotonic() + 2
+        stream = statuses(f"{server.url}/jobs/7/status/v/1", PASS, deadline)
+        assert next(stream)["status"] == "RUNNING"
+        time.sleep(max(0, deadline - time.monotonic()))
+        with pytest.raises(StreamBroken):
+            next(stream)
+
+
 def test_a_wait_survives_an_outage_at_its_end() -> None:
     final = {**JOB, "status": "COMPLETED"}
     outage = [answer(503)] * QUICK.max_attempts
