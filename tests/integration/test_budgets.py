@@ -189,7 +189,7 @@ def test_what_waits_gives_back_all_when_it_is_cancelled_and_what_runs_its_shots(
 def test_seconds_are_settled_by_the_measured_time(client: httpx.Client, spender: Spender) -> None:
     spender.set(1_000, "seconds")
     # It runs long enough to be still running when the reservation is read.
-    job = client.post("/v1/jobs", json=JOB | {"program": slow(21, 400)}).json()["id"]
+    job = client.post("/v1/jobs", json=JOB | {"program": slow(20, 200)}).json()["id"]
     (reserved,) = used(client)
     assert client.get(f"/v1/jobs/{job}?wait=30").json()["state"] == "completed"
     (settled,) = used(client)
