@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from support.ledger import ledger
 from support.postgres import PostgresServer
-from support.processes import busy_worker, is_alive
+from support.processes import is_alive, pause_worker
 from support.programs import BELL, slow
 from support.server import LiveServer, cli, run_cli, running_server
 from support.submitters import Submitter, crowd
@@ -43,8 +41,7 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
         # express slot, and its worker stands still meanwhile.
         body = {"program": slow(22, 400), "device": "simulator", "shots": 10}
         running = client.post("/v1/jobs", json=body).json()["id"]
-        worker = until(lambda: busy_worker(lost.process.pid), "it computes")
-        os.kill(worker, signal.SIGSTOP)
+        worker = pause_worker(lost.process.pid)
     with crowd(*[Submitter(lost, token, with_keys=True) for _ in range(CLIENTS)]) as clients:
         clients.await_more(100)
         before = {running, *clients.acknowledged}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 from pathlib import Path
+
+from support.waiting import until
 
 _LISTEN = "0A"
 _BEGUN_TICKS = 30
@@ -73,6 +77,13 @@ def busy_workers(pid: int) -> list[int]:
     before = {worker: user_ticks(worker) for worker in workers_of(pid)}
     threading.Event().wait(0.05)
     return [worker for worker, spent in before.items() if user_ticks(worker) > spent > _BEGUN_TICKS]
+
+
+def pause_worker(pid: int) -> int:
+    """Stop the worker process of a server that computes, and return it: its job runs on and on."""
+    worker = until(lambda: busy_worker(pid), "a worker computes", timeout_s=60)
+    os.kill(worker, signal.SIGSTOP)
+    return worker
 
 
 def processor_ns(pid: int) -> int:
