@@ -158,7 +158,7 @@ class _Websocket:
 
 
 def _left_s(deadline: float) -> float:
-    """Return the seconds before a deadline; raise OSError if there are none."""
+    """Return the seconds before a deadline; raise OSError if it has passed."""
     left_s = deadline - time.monotonic()
     if left_s <= 0:
         raise OSError("the deadline has passed")

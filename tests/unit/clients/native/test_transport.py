@@ -129,14 +129,15 @@ def test_there_is_a_last_try(trouble: Step) -> None:
 
 def test_there_is_no_try_after_the_total_time() -> None:
     retry_policy = RetryPolicy(
-        max_attempts=1_000, total_s=0.3, first_pause_s=0.05, max_pause_s=0.05
+        max_attempts=1_000, total_s=1.5, first_pause_s=0.05, max_pause_s=0.05
     )
     with BadServer(answer(503)) as server:
         began = time.monotonic()
         with pytest.raises(ServerBusy):
             transport(server, retry_policy).get("/x", OBJECT)
-        assert 0.3 <= time.monotonic() - began < 2.0
-        assert 5 <= len(server.requests) <= 13  # pauses are 0.025 to 0.05 s
+        assert 1.5 <= time.monotonic() - began < 3.2
+        # Pauses are 0.025 to 0.05 s; a slow machine has time for fewer.
+        assert 5 <= len(server.requests) <= 61
 
 
 def test_a_silent_server_is_left_after_the_timeout() -> None:
