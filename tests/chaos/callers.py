@@ -17,6 +17,8 @@ from support.reported_clients import REPORTED
 TESTS: Final = Path(__file__).parents[1]
 _OWN: Final = "qwicket"
 _READY_S: Final = 120
+_IDLE: Final = ("chrt", "--idle", "0")
+"""Starts a client that takes no processor from the servers, as if it ran on another machine."""
 
 
 class Kind(NamedTuple):
@@ -84,7 +86,7 @@ class Caller:
         self.log = folder / "client.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [reported.python, TESTS / "chaos" / "clients" / f"use_{kind.program}.py"],
+                [*_IDLE, reported.python, TESTS / "chaos" / "clients" / f"use_{kind.program}.py"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
