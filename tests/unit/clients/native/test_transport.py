@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http import RetryPolicy
+from qwicket.clients.http import Response, RetryPolicy
 from qwicket.clients.native import (
     ApiError,
     ClientError,
@@ -22,6 +22,7 @@ from qwicket.clients.native import (
     UnexpectedResponse,
     Unreachable,
 )
+from qwicket.clients.native.protocol import Pause, Send
 from qwicket.clients.native.transport import Transport
 from support.bad_server import (
     BadServer,
@@ -138,6 +139,21 @@ def test_there_is_no_try_after_the_total_time() -> None:
         assert 1.5 <= time.monotonic() - began < 3.2
         # Pauses are 0.025 to 0.05 s; a slow machine has time for fewer.
         assert 5 <= len(server.requests) <= 61
+
+
+def test_a_pause_is_half_to_all_of_what_the_policy_says() -> None:
+    retry_policy = RetryPolicy(max_attempts=21, first_pause_s=0.05, max_pause_s=0.05)
+    client = Transport("http://127.0.0.1:1", "secret", 5.0, retry_policy)
+    steps = client.api.get("/x", OBJECT)
+    assert isinstance(next(steps), Send)
+    for _ in range(20):
+        pause = steps.send(Response(503, {}, b""))
+        assert isinstance(pause, Pause)
+        assert 0.025 <= pause.seconds <= 0.05
+        assert isinstance(next(steps), Send)
+    with pytest.raises(ServerBusy):
+        steps.send(Response(503, {}, b""))
+    client.close()
 
 
 def test_a_silent_server_is_left_after_the_timeout() -> None:
