@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from support import (
     leftovers,
     one_thread,  # noqa: F401 - the import sets it
+    one_tls_context,  # noqa: F401 - the import sets it
 )
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
