@@ -18,8 +18,8 @@ from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
-from qwicket.store import open_sqlite
 from support.pairwise import pairs
+from support.stores import open_new_sqlite
 
 LONGEST_GAP_S = 0.35
 """Several times what is measured, for machines with other work: 0.1 s for the worst of these."""
@@ -64,7 +64,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self._loop = asyncio.Runner()
         self._parsers = ParserPool(LIMITS)
-        self._store = open_sqlite(folder)
+        self._store = open_new_sqlite(folder)
         self._router = Router(mounts(Gateway(self._store, self._parsers, LIMITS, _now)), LIMITS)
         self._token = self._loop.run(self._prepare())
 

@@ -24,8 +24,9 @@ from qwicket.model.errors import Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
-from qwicket.store import Store, open_sqlite
+from qwicket.store import Store
 from qwicket.store.database import Database, Tx
+from support.stores import open_new_sqlite
 from support.xanadu import TOKEN_PATH, pair
 
 pytestmark = pytest.mark.anyio
@@ -214,7 +215,7 @@ def now_ms() -> int:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     await opened.devices.seed(devices.built_in(shown_by), "builtin")
     yield opened
     await opened.close()

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob
-from qwicket.store import Store
+from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
 NOW = 1_760_000_000_000
 PLENTY = 10_000
+
+
+def open_new_sqlite(folder: Path) -> Store:
+    """Open the database of this folder; a new one is a copy, because to migrate it takes 60 ms."""
+    path = folder / "qwicket.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_new_database())
+    return open_sqlite(folder)
+
+
+@cache
+def _new_database() -> bytes:
+    """Return the file of a database that nothing was written to."""
+
+    async def make(folder: Path) -> None:
+        await open_sqlite(folder).close()
+
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(1) as thread:
+        folder = Path(name)  # made in a thread, because an async test has a loop already
+        thread.submit(lambda: asyncio.run(make(folder))).result()
+        assert not folder.joinpath("qwicket.db-wal").exists()
+        return folder.joinpath("qwicket.db").read_bytes()
 
 
 async def make_token(store: Store, name: str = "ada", *, digest: bytes = b"") -> Token:

@@ -11,8 +11,8 @@ from qwicket.dialects import shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.limits import Limits
-from qwicket.store import Store, open_sqlite
-from support.stores import NOW
+from qwicket.store import Store
+from support.stores import NOW, open_new_sqlite
 
 LIMITS = Limits.from_names(
     memory_bytes=1 << 30,
@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     await opened.devices.seed(devices.built_in(shown_by), "builtin")
     await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened

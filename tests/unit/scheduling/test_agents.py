@@ -16,9 +16,9 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Directive, Lease, Progress, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import AgentScheduler
-from qwicket.store import StaleLease, Store, open_sqlite
+from qwicket.store import StaleLease, Store
 from support.reservations import reserve
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ OTHER = Runner("ada/second", "agent", 0, 1, "lab5")
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     yield opened
     await opened.close()
 

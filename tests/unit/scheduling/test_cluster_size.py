@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.scheduling.cluster_size import follow_queue, tasks_for
-from qwicket.store import open_sqlite
-from support.stores import add_job, make_token
+from support.stores import add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +37,7 @@ class FakeCluster:
 
 
 async def test_running_tasks_count_beside_those_that_wait(tmp_path: Path) -> None:
-    store, cluster = open_sqlite(tmp_path), FakeCluster()
+    store, cluster = open_new_sqlite(tmp_path), FakeCluster()
     ada = await make_token(store)
     await add_job(store, ada)
     following = asyncio.create_task(follow_queue(store, ["simulator"], cluster))

@@ -19,10 +19,10 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Job, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Express, Heartbeat
-from qwicket.store import Store, open_sqlite
+from qwicket.store import Store
 from qwicket.store.leases import Claim
 from support.reservations import reserve
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ class HandDriver:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     yield opened
     await opened.close()
 

@@ -13,8 +13,8 @@ from qwicket.scheduling import Forecaster, QueuePosition, forecast
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.run_times import RunTimes
 from qwicket.scheduling.start_intervals import Interval
-from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob, open_sqlite
-from support.stores import NOW, add_job, make_token
+from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 ADA, BOB = ProjectShare("ada", 0.0, 1), ProjectShare("bob", 0.0, 1)
 
@@ -105,7 +105,7 @@ def test_tiny_jobs_that_waited_for_their_batch_delay_no_long_job() -> None:
 async def test_a_device_is_looked_at_once_a_second_however_many_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_sqlite(tmp_path)
+    store = open_new_sqlite(tmp_path)
     await add_job(store, await make_token(store))
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(forecast, "time", SimpleNamespace(monotonic=lambda: clock.now))
@@ -121,7 +121,7 @@ async def test_a_device_is_looked_at_once_a_second_however_many_ask(
 
 @pytest.mark.anyio
 async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Path) -> None:
-    store = open_sqlite(tmp_path)
+    store = open_new_sqlite(tmp_path)
     await store.leases.add_runner("r", "server", NOW, slots=1)
     first = await add_job(store, await make_token(store, "first"))
     await store.jobs.cancel(first.id, actor="first", now=NOW)  # use is counted from here on
@@ -148,7 +148,7 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
 
 @pytest.mark.anyio
 async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
-    store = open_sqlite(tmp_path)
+    store = open_new_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
     made = Forecaster(store, lambda: NOW)
     found = (await made.forecast("simulator")).position_with_interval(job.id)
@@ -165,7 +165,7 @@ def test_without_agents_a_job_has_a_position_but_no_start_time() -> None:
 
 @pytest.mark.anyio
 async def test_a_labs_device_is_as_fast_as_it_has_agents(tmp_path: Path) -> None:
-    store = open_sqlite(tmp_path)
+    store = open_new_sqlite(tmp_path)
     ada = await make_token(store)
     spec = DeviceSpec(description="A bench", qubits=5, formats=("openqasm3",))
     lab = Device(
@@ -246,7 +246,7 @@ def test_a_slot_that_is_free_takes_short_jobs_and_each_job_starts_once() -> None
 
 @pytest.mark.anyio
 async def test_a_device_that_is_off_starts_nothing_before_it_is_on(tmp_path: Path) -> None:
-    store = open_sqlite(tmp_path)
+    store = open_new_sqlite(tmp_path)
     simulator = Device(
         name="simulator",
         family="qubit",

@@ -11,15 +11,15 @@ import pytest
 from qwicket.model.errors import Conflict, NotFound, QwicketError, StorageFull, Unavailable
 from qwicket.scheduling.forward_log import StoredForwardLog
 from qwicket.scheduling.slots import Slots
-from qwicket.store import StaleLease, Store, open_sqlite
-from support.stores import NOW, add_job, make_token
+from qwicket.store import StaleLease, Store
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     yield opened
     await opened.close()
 

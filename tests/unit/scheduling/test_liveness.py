@@ -13,8 +13,8 @@ from qwicket.model.accounts import Token
 from qwicket.model.jobs import Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import LivenessMonitor
-from qwicket.store import Store, open_sqlite
-from support.stores import NOW, add_job, make_token
+from qwicket.store import Store
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ class Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     await opened.leases.add_runner("me", "server", NOW)
     await opened.leases.add_runner("other", "server", NOW)
     yield opened

@@ -12,9 +12,9 @@ from qwicket.model.accounts import Token
 from qwicket.model.ids import new_id
 from qwicket.model.states import JobState
 from qwicket.scheduling import MaintenanceLoop
-from qwicket.store import Store, open_sqlite
+from qwicket.store import Store
 from qwicket.store.database import Tx
-from support.stores import NOW, add_job, make_token, sqlite
+from support.stores import NOW, add_job, make_token, open_new_sqlite, sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ DAY_MS = 24 * 3600 * 1000
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     await opened.leases.add_runner("me", "server", NOW)
     await opened.leases.add_runner("other", "server", NOW)
     yield opened

@@ -19,7 +19,7 @@ from qwicket.model.states import JobState
 from qwicket.scheduling import Offer, PilotScheduler, Pulled
 from qwicket.store import JobChange, Store, open_sqlite
 from support.reservations import reserve
-from support.stores import NOW, add_job, make_token, stored
+from support.stores import NOW, add_job, make_token, open_new_sqlite, stored
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ FAILED = RunResult(Failure("x", "y"), 0.1)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     yield opened
     await opened.close()
 

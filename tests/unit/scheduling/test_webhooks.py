@@ -16,16 +16,16 @@ from qwicket.model.webhooks import DEFAULT_EVENTS, Webhook
 from qwicket.scheduling import WebhookClient, WebhookSender
 from qwicket.scheduling.webhook_requests import WebhookResponse
 from qwicket.scheduling.webhooks import RETRY_S
-from qwicket.store import Store, open_sqlite
+from qwicket.store import Store
 from support.receiver import Receiver, receiving
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = open_sqlite(tmp_path)
+    opened = open_new_sqlite(tmp_path)
     await opened.leases.add_runner("me", "server", NOW)
     await opened.leases.add_runner("other", "server", NOW)
     yield opened

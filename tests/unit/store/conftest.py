@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from qwicket.model.accounts import Token
-from qwicket.store import JobChange, Store, open_postgres, open_sqlite
+from qwicket.store import JobChange, Store, open_postgres
 from support.postgres import PostgresServer
-from support.stores import NOW, make_token
+from support.stores import NOW, make_token, open_new_sqlite
 
 OpenStore = Callable[[], Store]
 
@@ -19,7 +19,7 @@ OpenStore = Callable[[], Store]
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Opens the test's database, as often as it is called."""
     if request.param == "sqlite":
-        yield lambda: open_sqlite(tmp_path)
+        yield lambda: open_new_sqlite(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     with server.database() as url:

@@ -16,10 +16,10 @@ from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.groups import NewGroup
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
-from qwicket.store import Store, consistency, open_postgres, open_sqlite
+from qwicket.store import Store, consistency, open_postgres
 from qwicket.store.consistency import Problem
 from support.server import database_of
-from support.stores import NOW, add_job, make_token
+from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     url: str | None
 
     def open(self) -> Store:
-        return open_postgres(self.url) if self.url else open_sqlite(self.folder)
+        return open_postgres(self.url) if self.url else open_new_sqlite(self.folder)
 
     def execute(self, *statements: str) -> None:
         """Change rows as no operation does; foreign keys are not enforced."""

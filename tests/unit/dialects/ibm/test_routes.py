@@ -23,10 +23,10 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Job, JobQuery
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
-from qwicket.store import Store, open_postgres, open_sqlite
+from qwicket.store import Store, open_postgres
 from support.ibm import BELL, DIALECT, SIMULATOR, experiment, measure, qobj
 from support.server import database_of
-from support.stores import NOW, add_job
+from support.stores import NOW, add_job, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +42,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 @pytest.fixture
 async def store(tmp_path: Path, database_url: str | None) -> AsyncIterator[Store]:
-    opened = open_postgres(database_url) if database_url else open_sqlite(tmp_path)
+    opened = open_postgres(database_url) if database_url else open_new_sqlite(tmp_path)
     await opened.devices.seed(devices.built_in(shown_by), "builtin")
     await opened.calibrations.seed(devices.calibrations(), NOW)
     yield opened
