@@ -555,7 +555,7 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
         "job": job,
         "tags": rows.from_texts(new.tags),
         "inputs": msgspec.json.encode(new.inputs).decode(),
-        "express": f"{new.device}/{new.account}" if new.express else None,
+        "express": f"{new.device}/{new.account}/{new.project}" if new.express else None,
         "key": new.idempotency_key,
         "now_us": new.now * 1000,
         **rows.failure_columns(new.error),

@@ -133,6 +133,17 @@ async def test_short_jobs_of_others_do_not_use_the_express_slot(
     assert taken == [own.id]
 
 
+async def test_a_short_job_is_not_behind_another_of_its_account_that_may_not_start(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    """A student's job for the class starts, though one of his own came before."""
+    await reserve(store, "ada")
+    await add_job(store, bob, express=True)
+    permitted = await add_job(store, bob, project=ada.project, express=True)
+    (taken,) = (await store.leases.claim_express({"simulator"}, runner, BEGIN)).taken
+    assert taken.lease.job == permitted.id
+
+
 async def test_a_maintenance_window_keeps_every_job_from_starting(
     store: Store, ada: Token, runner: str
 ) -> None:
