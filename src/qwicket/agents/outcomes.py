@@ -72,7 +72,7 @@ def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Pa
     circuit = program.circuits[number]
     notes = []
     registers: Sequence[Any] = ()
-    if isinstance(outcome, Samples):
+    if isinstance(outcome, Samples) and program.family != "qubit":
         is_binned = isinstance(circuit, PhotonicCircuit) and circuit.bins > 0
         arrays = {"samples": _samples(outcome, program.family, is_binned)}
     elif isinstance(circuit, QubitCircuit) and isinstance(outcome, Counts | Memory):

@@ -169,6 +169,7 @@ def test_a_failed_circuit_stays_what_it_is() -> None:
         (None, "there must be 1 outcomes"),
         ({"00": 1}, "there must be 1 outcomes"),
         ([{"00": 1}], "outcome 0 is of the kind dict"),
+        (Samples([[0, 1]]), "of the kind Samples; the family qubit needs Counts or Memory"),
         (Counts({"0": 1}), "'0' must be 2 characters 0 or 1"),
         (Counts({"0x": 1}), "'0x' must be 2 characters 0 or 1"),
         (Counts({"1_0": 1}), "must be 2 characters 0 or 1"),
