@@ -35,6 +35,16 @@ def test_the_modules_of_extras_are_those_of_the_packages_that_they_install() -> 
         assert {each.lower().replace("_", "-") for each in brought} == declared
 
 
+@pytest.mark.parametrize("extra", sorted({*EXTRAS} - {"server"}))
+def test_the_doctor_finds_the_version_of_an_extra_under_its_first_module(extra: str) -> None:
+    module = EXTRAS[extra][0]
+    if not missing(extra):
+        (owner,) = set(metadata.packages_distributions()[module])
+        assert metadata.version(module) == metadata.version(owner)
+    declared = distributions(PROJECT["optional-dependencies"][extra])
+    assert module.replace("_", "-") in declared
+
+
 def test_every_extra_but_all_is_known_and_all_brings_each() -> None:
     declared = PROJECT["optional-dependencies"]
     assert set(EXTRAS) == set(declared) - {"all"}

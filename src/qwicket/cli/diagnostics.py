@@ -28,7 +28,7 @@ from qwicket.cli.serve import check_settings
 from qwicket.extras import EXTRAS, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from qwicket.cli.options import DataLocation
     from qwicket.server import Settings
@@ -91,8 +91,7 @@ def all_findings(
 
 
 def _installed(location: DataLocation) -> Iterator[Finding]:
-    packages = metadata.packages_distributions()  # once: it reads the files of every package
-    has = [_extra(name, packages) for name in EXTRAS if not missing(name)]
+    has = [_extra(name) for name in EXTRAS if not missing(name)]
     python = f"Python {platform.python_version()}"
     found = ", ".join(has) or "none"
     yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {found}")
@@ -107,12 +106,11 @@ def _has_server() -> bool:
     return not missing("server")
 
 
-def _extra(name: str, packages: Mapping[str, list[str]]) -> str:
+def _extra(name: str) -> str:
     """Return an extra, with the version of its first package; `server` without one."""
     if name == "server":
         return name
-    module = EXTRAS[name][0]
-    return f"{name} {metadata.version(packages.get(module, [module])[0])}"
+    return f"{name} {metadata.version(EXTRAS[name][0])}"  # a package with its module's name
 
 
 def _without_server(location: DataLocation) -> Finding:
