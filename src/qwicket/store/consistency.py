@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.store import statements
-from qwicket.store.sqlite import SQL_FRAGMENTS, SQLiteTx
+from qwicket.store.sqlite import SQLiteTx, named_statements
 from qwicket.store.sqlite import reading as reading_sqlite
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def reading(folder: Path, database_url: str | None) -> Iterator[Tx]:
     """
     if database_url is None:
         with reading_sqlite(folder / "qwicket.db") as file:
-            yield SQLiteTx(file, statements.load(SQL_FRAGMENTS))
+            yield SQLiteTx(file, named_statements())
         return
     from qwicket.store import postgres
 

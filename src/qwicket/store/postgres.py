@@ -12,7 +12,7 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -475,6 +475,7 @@ def read_only(connection: _Connection) -> PostgresTx:
     return PostgresTx(connection, _statements())
 
 
+@cache
 def _statements() -> dict[str, Statement]:
     return {
         name: statement(text, is_planned_each_time=name.startswith(LISTS))

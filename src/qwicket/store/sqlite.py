@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
@@ -56,6 +57,12 @@ _CONDITIONS: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_I
 _OUR_FAULTS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 _log = logging.getLogger(__name__)
+
+
+@cache
+def named_statements() -> dict[str, str]:
+    """Return every named statement. All connections of a process share them."""
+    return statements.load(SQL_FRAGMENTS)
 
 
 class SQLiteTx(Session):
@@ -105,7 +112,7 @@ class SQLite(Writer):
     ) -> None:
         self._path = path
         self._scan_deadline_s = scan_deadline_s
-        self._sql = statements.load(SQL_FRAGMENTS)
+        self._sql = named_statements()
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
         # Only the server of this folder writes webhooks, so from here on it knows them.
