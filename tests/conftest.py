@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from support import (
     leftovers,
     one_thread,  # noqa: F401 - the import sets it
-    one_tls_context,  # noqa: F401 - the import sets it
+    one_tls_context,
 )
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
@@ -22,6 +22,8 @@ from support.waiting import until_machine_is_quiet
 # How long it takes to draw examples is measured in wall time, which other processes take part of.
 settings.register_profile("shared machine", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+one_tls_context.share()
 
 
 def pytest_configure() -> None:
