@@ -8,8 +8,7 @@ from functools import partial
 
 import pytest
 
-from qwicket.store import Store
-from qwicket.store.sqlite import SQLite
+from qwicket.store import Store, sqlite
 from support.history import check_history
 from support.history_callers import OpenStores
 from support.history_model import Mismatch
@@ -119,15 +118,15 @@ async def make_histories(fault: str, *, calls: int, shrinks: bool) -> None:
 
 def with_fault(fault: str) -> OpenStores:
     name, right, wrong = FAULTS[fault]
+    sql = sqlite.named_statements()
+    assert right in sql[name]
+    faulty_sql = {**sql, name: sql[name].replace(right, wrong)}
 
     @asynccontextmanager
     async def faulty() -> AsyncIterator[list[Store]]:
-        async with two_on_sqlite() as stores:
-            for store in stores:
-                assert isinstance(store._database, SQLite)
-                sql = store._database._sql
-                assert right in sql[name]
-                sql[name] = sql[name].replace(right, wrong)
-            yield stores
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sqlite, "named_statements", lambda: faulty_sql)
+            async with two_on_sqlite() as stores:
+                yield stores
 
     return faulty

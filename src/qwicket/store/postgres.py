@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
@@ -132,7 +133,7 @@ class PostgresTx(Session):
     """
 
     def __init__(
-        self, connection: _Connection, sql: dict[str, Statement], mode: Mode = Mode.OPTIMISTIC
+        self, connection: _Connection, sql: Mapping[str, Statement], mode: Mode = Mode.OPTIMISTIC
     ) -> None:
         self._lock: PendingResult | None = None
         super().__init__()
@@ -476,11 +477,12 @@ def read_only(connection: _Connection) -> PostgresTx:
 
 
 @cache
-def _statements() -> dict[str, Statement]:
-    return {
+def _statements() -> Mapping[str, Statement]:
+    sql = {
         name: statement(text, is_planned_each_time=name.startswith(LISTS))
         for name, text in statements.load(SQL_FRAGMENTS).items()
     }
+    return MappingProxyType(sql)
 
 
 def without_password(url: str) -> str:

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.model.errors import StorageFull, Unavailable
@@ -60,15 +61,15 @@ _log = logging.getLogger(__name__)
 
 
 @cache
-def named_statements() -> dict[str, str]:
-    """Return every named statement. All connections of a process share them."""
-    return statements.load(SQL_FRAGMENTS)
+def named_statements() -> Mapping[str, str]:
+    """Return every named statement. All stores of a process share them, so nothing changes them."""
+    return MappingProxyType(statements.load(SQL_FRAGMENTS))
 
 
 class SQLiteTx(Session):
     """Statements by name on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, sql: dict[str, str]) -> None:
+    def __init__(self, connection: sqlite3.Connection, sql: Mapping[str, str]) -> None:
         super().__init__()
         self._connection = connection
         self._sql = sql
