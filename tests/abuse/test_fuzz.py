@@ -26,14 +26,13 @@ from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.server.router import Router
 from qwicket.store import open_sqlite
 from support.programs import BELL
-from support.repetitions import runs
 
 Post = Callable[[Dialect, bytes], httpx.Response]
 
 FUZZED = (NATIVE, IONQ, QBRAID, FORMER_QBRAID)
 
 fuzz = settings(
-    max_examples=runs(60, long=200),
+    max_examples=200,
     derandomize=True,
     database=None,
     deadline=None,
