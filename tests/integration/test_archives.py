@@ -197,7 +197,7 @@ def test_the_command_saves_a_job(live: LiveServer, tmp_path: Path) -> None:
     job = cli(
         *("submit", str(tmp_path / "bell.json"), "--device", "simulator", "--shots", "9"), env=env
     )
-    cli("submit", str(tmp_path / "bell.json"), "--device", "simulator", "--wait", env=env)
+    cli("watch", job, env=env)
     file = tmp_path / "job.zip"
     assert cli("archive", job, str(file), env=env).startswith(f"{job}  {file}  ")
     with read_archive(file) as archive:
