@@ -29,7 +29,7 @@ def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30
             return value
         waited_s = time.monotonic() - began
         assert waited_s < timeout_s, f"not within {timeout_s} s: {what}"
-        time.sleep(min(max(waited_s / 20, 0.005), 0.05))  # asking takes a processor's time, too
+        time.sleep(min(max(waited_s / 20, 0.005), 0.2))  # asking takes a processor's time, too
 
 
 def until_machine_is_quiet(timeout_s: float = 20) -> None:
