@@ -140,9 +140,9 @@ class Noise:
         pauli_errors += flips
         # Phase damping comes before amplitude damping here; the two commute.
         pauli_errors += [
-            PauliError((index,), flip_probability(coherence[index]), *_Z)
+            PauliError((index,), flip, *_Z)
             for index in indices
-            if coherence[index]
+            if (flip := flip_probability(coherence[index]))  # 0 also for the smallest floats
         ]
         return GateErrors(
             tuple(pauli_errors), tuple((p, amplitude[p]) for p in indices if amplitude[p])
