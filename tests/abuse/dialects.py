@@ -22,7 +22,10 @@ from qwicket.schema.jobs import SubmitBody
 from qwicket.server.docs import files
 from support.programs import BELL
 
-LEAKS = ("Traceback", 'File "', ".py", "site-packages", "/qwicket/", "sqlite", "0x7f", "<html")
+_INTERNALS = ("Traceback", 'File "', ".py", "site-packages", "/qwicket/", "sqlite", "<html")
+LEAK = re.compile("|".join([*map(re.escape, _INTERNALS), r"\b0x7f[0-9a-f]{8}"]))
+"""What shows the server's inside. An address in memory is a word of its own: 0x7f alone is also in
+one of some hundred thousand random ids."""
 
 
 def problem_json(response: httpx.Response) -> str:
@@ -219,8 +222,8 @@ def harmless(response: httpx.Response) -> None:
     is_failure = response.status_code >= 500 and response.status_code != 501  # not offered
     assert not is_failure, (response.status_code, response.text[:500])
     text = re.sub(r"arn:aws:braket:[^\"\\]*", "", response.text)  # they name us as the provider
-    for leak in LEAKS:
-        assert leak not in text, text[:1000]
+    leak = LEAK.search(text)
+    assert not leak, (leak, text[:1000])
 
 
 _NATIVE: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 10}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from abuse.attacks.bystander import Bystander, Latencies
-from abuse.dialects import LEAKS, NATIVE
+from abuse.dialects import LEAK, NATIVE
 from support.server import LiveServer
 
 TEMPORARY = (501, 503, 507)
@@ -68,7 +68,7 @@ class Target:
         if status >= 500 and status not in TEMPORARY:
             self.leaks.append(f"HTTP {status} for {response.request.url}: {response.text[:200]}")
         if response.is_error:
-            found = [leak for leak in LEAKS if leak in response.text]
+            found = LEAK.findall(response.text)
             self.leaks += [f"{leak!r} in {response.text[:200]}" for leak in found]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abuse.attacks import Outcome, Target
-from abuse.dialects import LEAKS, NATIVE, PAGES
+from abuse.dialects import NATIVE, PAGES
 from support import raw
 
 MARKUP = [
@@ -135,6 +135,6 @@ def leaks(target: Target) -> Outcome:
     log = target.live.log.read_text()
     assert "Traceback" not in log
     return Outcome(
-        f"{target.n_responses} responses searched for {len(LEAKS)} texts",
+        f"{target.n_responses} responses searched for internals",
         "0 leaks, 0 tracebacks in the log",
     )
