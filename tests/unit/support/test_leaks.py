@@ -8,7 +8,15 @@ from abuse.dialects import LEAK
 
 
 @pytest.mark.parametrize(
-    "text", [f"{object()}", "at /srv/qwicket/run", "run.py", "sqlite3.Error", "<html>", "Traceback"]
+    "text",
+    [
+        "<object object at 0x7f34be88c1b0>",
+        "at /srv/qwicket/run",
+        "run.py",
+        "sqlite3.Error",
+        "<html>",
+        "Traceback",
+    ],
 )
 def test_internals_are_found(text: str) -> None:
     assert LEAK.search(text)
