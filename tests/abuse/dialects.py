@@ -22,9 +22,11 @@ from qwicket.schema.jobs import SubmitBody
 from qwicket.server.docs import files
 from support.programs import BELL
 
-LEAK = re.compile(r'Traceback|File "|\.py\b|site-packages|/qwicket/|sqlite|\b0x7f[0-9a-f]{8}|<html')
-"""What shows the server's inside. A file's name ends a word and an address in memory begins one:
-random ids and signatures have .py and 0x7f in them now and then."""
+LEAK = re.compile(
+    r'Traceback|File "|\.py[cix]?\b|site-packages|/qwicket/|sqlite|0x7f[0-9a-f]{8}|<html'
+)
+"""What shows the server's inside. A file's name ends there and an address in memory is long: random
+ids and signatures have .py and 0x7f in them now and then."""
 
 
 def problem_json(response: httpx.Response) -> str:

@@ -12,7 +12,8 @@ from abuse.dialects import LEAK
     [
         "<object object at 0x7f34be88c1b0>",
         "at /srv/qwicket/run",
-        "run.py",
+        "run.py:7",
+        "numpy/random/_generator.pyx",
         "sqlite3.Error",
         "<html>",
         "Traceback",

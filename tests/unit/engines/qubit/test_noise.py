@@ -280,14 +280,14 @@ def test_idle_time_of_a_gate_flips_bits_as_t1_says() -> None:
 @on_each
 @pytest.mark.parametrize("tiny", [5e-324, 1e-323, 1e-300])
 def test_noise_too_small_for_a_float_changes_nothing(engine: Engine, tiny: float) -> None:
-    """Half of the smallest positive float is 0."""
+    """Half of the smallest float is 0. All bits are read inverted, so that there is some noise."""
     noise = model(
         gates={"id": GateNoise(phase_damping=tiny), "x": GateNoise(duration_s=tiny)},
         relaxation=Relaxation(t1_s=0.1, t2_s=0.15),
-        readout=ReadoutError(zero_for_one=1.0),
+        readout=ReadoutError(one_for_zero=1.0, zero_for_one=1.0),
     )
-    circuit = qubit_math.measured(2, [x(0), Gate("id", (0,)), Gate("id", (1,))])
-    assert counts(engine, circuit, noise, 100) == {0: 100}
+    circuit = qubit_math.measured(2, [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,)), x(1)])
+    assert counts(engine, circuit, noise, 100) == {1: 100}
 
 
 # --- what comes out -------------------------------------------------------------------------------
