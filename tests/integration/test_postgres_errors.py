@@ -18,7 +18,7 @@ PASSWORD = "correct-horse-battery"
 WRONG = "wrong-horse-battery"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def locked(postgres: PostgresServer) -> PostgresServer:
     """A server whose user `lodger` signs in by password and may do nothing."""
     rules = postgres.data / "pg_hba.conf"
