@@ -19,8 +19,11 @@ from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
 from support.waiting import until_machine_is_quiet
 
-# How long it takes to draw examples is measured in wall time, which other processes take part of.
-settings.register_profile("shared machine", suppress_health_check=[HealthCheck.too_slow])
+# How long it takes to draw an example and to try it is measured in wall time, which other processes
+# take part of.
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("shared machine")
 
 one_tls_context.share()

@@ -35,7 +35,6 @@ fuzz = settings(
     max_examples=200,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

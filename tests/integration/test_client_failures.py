@@ -18,8 +18,8 @@ from qwicket.clients.native.protocol import RETRY_POLICY
 from qwicket.clients.native.transport import Transport
 from support.bad_server import BadServer, answer
 from support.certificates import certificate
+from support.ports import held_port
 from support.server import LiveServer
-from unit.clients.native.test_transport import closed_port
 
 Ask = Callable[[str], Any]
 TWICE = RetryPolicy(max_attempts=2, first_pause_s=0.01)
@@ -48,7 +48,7 @@ BOTH = pytest.mark.parametrize("ask", [ask, ask_async])
 def test_a_server_that_was_not_started_here_is_reported_at_once_with_a_remedy(
     ask: Ask, host: str
 ) -> None:
-    url = f"http://{host}:{closed_port()}"
+    url = f"http://{host}:{held_port()}"
     began = time.monotonic()
     with pytest.raises(Unreachable) as caught:
         ask(url)

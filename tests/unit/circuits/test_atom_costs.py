@@ -21,7 +21,7 @@ def whole(atoms: tuple[int, ...], *params: float) -> AtomCircuit:
     return AtomCircuit("spins", atoms, (gate,), (0,), 10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.tuples(*[ENERGIES] * 5))
 def test_all_levels_are_within_the_spectrum(atoms: list[int], params: tuple[float, ...]) -> None:
     (gate,) = whole(tuple(atoms), *params).gates

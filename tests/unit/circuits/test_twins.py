@@ -65,7 +65,7 @@ errors = st.floats(0.0, 0.3)
 lifetimes = st.floats(1e-5, 1e3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     errors,
     errors,

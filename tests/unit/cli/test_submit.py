@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket.cli import main
@@ -279,7 +279,6 @@ def test_only_the_most_frequent_outcomes_have_bars() -> None:
     assert lines[-1] == "  … and 15 more outcomes"
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text("01", min_size=3, max_size=3), st.integers(0, 10**6)))
 def test_bars_are_ordered_and_fit(counts: dict[str, int]) -> None:
     numbers = [int(line.split()[1]) for line in bars(counts)]

@@ -30,9 +30,9 @@ from support.bad_server import (
     stall,
 )
 from support.pairwise import pairs
+from support.ports import held_port
 from support.secrets import assert_silent
 from support.waiting import until
-from unit.clients.native.test_transport import closed_port
 
 TOKEN = "this-token-must-never-be-seen-anywhere"
 JOB = {
@@ -170,7 +170,7 @@ def test_a_wait_whose_requests_must_end_a_little_before_it_ends_as_a_wait(
 def test_a_server_that_was_not_started_here_is_reported_at_once_with_a_remedy(
     client: str, host: str
 ) -> None:
-    url = f"http://{host}:{closed_port()}"
+    url = f"http://{host}:{held_port()}"
     arguments = {"qbraid": "the argument base_url", "xanadu": "the arguments host and port"}
     setting = arguments.get(client, "the argument url")
     began = time.monotonic()
@@ -195,7 +195,7 @@ def test_the_setting_to_change_is_the_one_that_the_address_came_from(
     }
     for name in (*asks, "QWICKET_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{held_port()}")
     for own, ask in asks.items():
         if variable in (own, "QWICKET_URL"):
             with pytest.raises(Exception, match=f"put its address into {variable}\\.") as caught:
@@ -219,7 +219,7 @@ def settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_connect_names_the_source_of_the_address(
     settings_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, file = f"http://127.0.0.1:{closed_port()}", settings_folder / "QWICKET_CLIENT_CONFIG"
+    url, file = f"http://127.0.0.1:{held_port()}", settings_folder / "QWICKET_CLIENT_CONFIG"
     file.write_text(f'[profiles.lab]\nurl = "{url}"\ntoken = "{TOKEN}"\n')
     file.chmod(0o600)
     calls: dict[str, Callable[[], Any]] = {
@@ -237,7 +237,7 @@ def test_connect_names_the_source_of_the_address(
 def test_the_qbraid_client_names_the_source_of_the_address(
     settings_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{held_port()}"
 
     def assert_names(source: str, base_url: str | None = None) -> None:
         session = qbraid.QbraidSession("a@b.c", api_key=f"qw_{TOKEN}", base_url=base_url)
@@ -258,7 +258,7 @@ def test_the_qbraid_client_names_the_source_of_the_address(
 def test_the_xanadu_client_names_the_source_of_the_address(
     settings_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = closed_port()
+    port = held_port()
     names = "XANADU_CLOUD_HOST and XANADU_CLOUD_PORT"
 
     def assert_names(source: str, settings: xanadu.Settings, **arguments: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
@@ -44,7 +44,6 @@ def whole(tree: Any) -> Any:
     return tree
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9) | st.text(max_size=4), max_size=9), st.booleans())
 def test_lists_in_lists_come_out_as_they_are(items: list[Any], is_deep: bool) -> None:
     tree = [[items], {"a": items}] if is_deep else [items]

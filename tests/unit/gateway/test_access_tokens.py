@@ -216,7 +216,8 @@ async def test_what_is_malformed_or_expired_or_for_another_dialect_does_not_coun
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(parts=st.lists(st.text('eyJ0{["-_=.', max_size=200), max_size=4))
 async def test_no_text_is_more_than_refused(gateway: Gateway, parts: list[str]) -> None:

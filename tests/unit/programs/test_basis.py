@@ -119,7 +119,7 @@ def circuits(draw: st.DrawFn) -> tuple[list[Gate], int]:
     return ops, n_qubits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(circuits(), st.sampled_from(UNIVERSAL))
 def test_any_circuit_keeps_its_unitary(
     drawn: tuple[list[Gate], int], gates: tuple[str, ...]
@@ -127,7 +127,7 @@ def test_any_circuit_keeps_its_unitary(
     assert_same(*drawn, gates)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(circuits(), st.sampled_from(UNIVERSAL), st.integers(0, 2**32))
 def test_any_circuit_gives_the_same_probabilities_on_the_engine(
     drawn: tuple[list[Gate], int], gates: tuple[str, ...], seed: int
@@ -172,7 +172,7 @@ CLIFFORDS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(CLIFFORDS), min_size=1, max_size=8), st.sampled_from(CLIFFORD))
 def test_clifford_programs_are_made_of_clifford_gates(
     ops: list[Gate], gates: tuple[str, ...]

@@ -330,7 +330,7 @@ EXPERIMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(sorted(MACHINES)), st.one_of(EXPERIMENTS, ANYTHING), st.binary(max_size=3))
 def test_every_text_is_read_or_refused(machine: str, experiment: object, junk: bytes) -> None:
     source = json.dumps({"experiment_0": experiment}).encode()
@@ -339,7 +339,7 @@ def test_every_text_is_read_or_refused(machine: str, experiment: object, junk: b
             assert all(circuit.shots >= 1 for circuit in read(machine, text))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(MACHINES)), st.lists(NEAR, max_size=6), st.integers(1, 3))
 def test_whatever_is_read_runs(machine: str, instructions: Instructions, n_wires: int) -> None:
     """Those instructions that are read on their own, together; fermions may meet."""

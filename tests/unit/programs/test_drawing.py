@@ -342,7 +342,7 @@ def blocks(lines: list[str]) -> list[list[str]]:
 
 
 @given(circuits(), st.integers(0, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_block_has_every_wire_and_lines_of_one_length(
     circuit: QubitCircuit, width: int
 ) -> None:
@@ -354,7 +354,7 @@ def test_every_block_has_every_wire_and_lines_of_one_length(
 
 
 @given(circuits(), st.integers(40, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_wire_shows_its_operations_in_order(circuit: QubitCircuit, width: int) -> None:
     lines = draw(circuit, width)
     for qubit in range(N_QUBITS):
@@ -364,7 +364,7 @@ def test_every_wire_shows_its_operations_in_order(circuit: QubitCircuit, width: 
 
 
 @given(circuits())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_belongs_to_no_qubit_is_drawn_above(circuit: QubitCircuit) -> None:
     lines = draw(circuit, 10_000)
     above = lines[0] if not lines[0].startswith("q") else ""
@@ -375,7 +375,7 @@ def test_what_belongs_to_no_qubit_is_drawn_above(circuit: QubitCircuit) -> None:
 
 
 @given(circuits(), st.integers(40, 200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_bar_joins_a_mark_above_to_one_below(circuit: QubitCircuit, width: int) -> None:
     for block in blocks(draw(circuit, width)):
         for above, between, below in zip(block, block[1:], block[2:], strict=False):
@@ -385,7 +385,7 @@ def test_every_bar_joins_a_mark_above_to_one_below(circuit: QubitCircuit, width:
 
 
 @given(circuits(), st.integers(0, 200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_plain_drawing_is_ascii_and_has_lines_of_one_length(
     circuit: QubitCircuit, width: int
 ) -> None:

@@ -653,7 +653,7 @@ def check(source: bytes) -> None:
 
 
 @given(st.sampled_from(SEEDS).flatmap(mutated))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_mutated_documents_give_circuits_or_refusals(document: Any) -> None:
     check(json.dumps(document).encode("utf-8", "surrogatepass"))
 
@@ -662,7 +662,7 @@ def test_mutated_documents_give_circuits_or_refusals(document: Any) -> None:
     st.sampled_from([json.dumps(seed).encode() for seed in SEEDS]),
     st.lists(st.tuples(st.integers(0, 300), st.integers(0, 3), st.binary(max_size=4)), max_size=4),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_mutated_bytes_give_circuits_or_refusals(
     source: bytes, edits: list[tuple[int, int, bytes]]
 ) -> None:

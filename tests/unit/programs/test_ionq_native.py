@@ -137,7 +137,7 @@ def gates(draw: st.DrawFn) -> Gate:
     return Gate(name, tuple(operands[:size]), drawn, tuple(operands[size : size + n_controls]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ops=st.lists(gates(), max_size=6), entangler=st.sampled_from(ENTANGLERS))
 def test_a_circuit_keeps_its_matrix(ops: list[Gate], entangler: Entangler) -> None:
     found = assert_same(ops, 3, entangler)
@@ -145,7 +145,7 @@ def test_a_circuit_keeps_its_matrix(ops: list[Gate], entangler: Entangler) -> No
     assert len(found.circuit) <= 5 * n_pairs(found) + 12
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ops=st.lists(gates(), max_size=6), entangler=st.sampled_from(ENTANGLERS))
 def test_what_is_measured_keeps_its_distribution(ops: list[Gate], entangler: Entangler) -> None:
     measures = [Measure(qubit, qubit) for qubit in range(3)]

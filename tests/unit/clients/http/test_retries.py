@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket.clients.http import RetryPolicy, retry, retry_after_s
@@ -65,7 +65,6 @@ def test_no_retry_after_asks_for_nothing() -> None:
     assert retry_after_s({}, now_s=0.0) == 0.0
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.integers(min_value=1))
 def test_whatever_the_headers_say_the_pause_is_within_bounds(
     retry_after: str, date: str, tried: int

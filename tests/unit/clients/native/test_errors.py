@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket.clients import native
@@ -26,7 +26,6 @@ def test_a_refusal_with_wrong_types_still_has_a_sentence(value: object) -> None:
     assert (error.code, error.remedy, error.field) == ("error", "", None)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_what_a_server_says_is_one_printable_line_of_bounded_length(said: str) -> None:
     text = str(ApiError(400, {"detail": said}))

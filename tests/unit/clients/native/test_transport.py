@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +36,7 @@ from support.bad_server import (
     response,
     silent,
 )
+from support.ports import held_port
 from support.waiting import until
 
 GOOD = {"fine": True}
@@ -46,12 +46,6 @@ OBJECT = dict[str, Any]
 
 def transport(server: BadServer, retry_policy: RetryPolicy = QUICK, **options: Any) -> Transport:
     return Transport(server.url, "secret", options.pop("timeout_s", 5.0), retry_policy, **options)
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 # --- what is tried again ---------------------------------------------------------------------
@@ -204,7 +198,7 @@ def test_pauses_grow_from_try_to_try() -> None:
 
 
 def test_no_connection_at_all_is_unreachable() -> None:
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{held_port()}"
     with pytest.raises(Unreachable, match=r"cannot be reached: no server listens there\. Is the"):
         Transport(url, "secret", 5.0, QUICK).get("/x", OBJECT)
 

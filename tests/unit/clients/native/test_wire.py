@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket import schema
@@ -94,13 +94,11 @@ def test_a_state_that_this_client_does_not_know_is_no_error() -> None:
     assert wire.job({"id": "a", "state": "pondering"}).state == "pondering"
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_a_problem_or_none(content: bytes) -> None:
     assert isinstance(wire.problem(content), dict)
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_are_an_answer_or_refused(content: bytes) -> None:
     with contextlib.suppress(UnexpectedResponse):

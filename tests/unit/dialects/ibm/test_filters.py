@@ -234,7 +234,7 @@ JOBS = [(shown, body_of(shown)) for shown in some_jobs(400)]
 
 
 @given(where=wheres, first=st.integers(0, len(JOBS) - 25))
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 def test_a_filter_holds_of_what_the_reference_says(where: dict[str, Any], first: int) -> None:
     """400 filters, each on 25 jobs."""
     asked = filters.parse(json.dumps({"where": where}), LIMITS)
@@ -342,7 +342,7 @@ def test_a_pattern_that_explodes_elsewhere_takes_no_time_here(pattern: str) -> N
 
 
 @given(st.text(max_size=200) | st.recursive(st.none() | st.booleans() | st.text(), st.lists))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_is_a_filter_or_refused(text: Any) -> None:
     with contextlib.suppress(InvalidRequest, LimitExceeded):
         filters.parse(text if isinstance(text, str) else json.dumps({"where": text}), LIMITS)

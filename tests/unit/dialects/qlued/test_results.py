@@ -19,7 +19,7 @@ SHOTS = arrays(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SHOTS)
 def test_words_are_the_numbers_of_each_shot_with_blanks_between(shots: np.ndarray) -> None:
     said = [" ".join(str(number) for number in row) for row in shots]

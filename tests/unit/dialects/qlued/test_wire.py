@@ -82,7 +82,7 @@ def test_python_writes_nan_into_json_and_only_small_texts_are_read_so() -> None:
             wire.submission(RYDBERG, no_job, LIMITS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary() | st.text().map(str.encode) | st.sampled_from([b"{}", b" {", b"[]", b"{}{}"]))
 def test_whatever_comes_is_taken_or_refused(body: bytes) -> None:
     for read in (wire.read_posted, wire.read_posted_object):

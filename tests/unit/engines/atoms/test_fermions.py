@@ -38,7 +38,7 @@ def programs(draw: st.DrawFn) -> AtomCircuit:
     return fermions(*gates)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(programs())
 def test_random_program_is_what_jordan_and_wigner_give(circuit: AtomCircuit) -> None:
     found = engine.probabilities(circuit)

@@ -90,7 +90,7 @@ def programs(draw: st.DrawFn) -> AtomCircuit:
     return spins(atoms, *gates)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(programs())
 def test_random_program_is_what_dense_matrices_give(circuit: AtomCircuit) -> None:
     found = engine.probabilities(circuit)

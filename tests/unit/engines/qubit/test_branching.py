@@ -255,7 +255,7 @@ def circuits(draw: st.DrawFn) -> QubitCircuit:
 
 
 @given(circuits())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_circuit_has_the_probabilities_of_its_density_matrices(made: QubitCircuit) -> None:
     expected = qubit_math.exact(made)
     for simulator in SIMULATORS:

@@ -115,7 +115,7 @@ def test_entire_depolarizing_on_a_chain_of_nine() -> None:
 
 
 @given(models, st.lists(st.sampled_from(WIDE), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_noise_is_exact(noise: NoiseModel, gates: list[Gate]) -> None:
     noise = well_read(noise)
     circuit = qubit_math.measured(3, [*gates, *(Gate("t", (q,)) for q in range(3))])

@@ -237,7 +237,7 @@ def test_noise_on_the_way_follows_its_density_matrix(engine: Engine, noise: Nois
 @given(
     models, st.lists(st.sampled_from([*MIDWAY.ops[:-3], *GATES]), max_size=10), st.integers(0, 99)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_noise_follows_its_density_matrix(noise: NoiseModel, ops: list[Op], seed: int) -> None:
     circuit = qubit_math.measured(3, ops)
     expected = qubit_math.exact(circuit, noise)

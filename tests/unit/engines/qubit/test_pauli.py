@@ -103,7 +103,7 @@ sums = st.dictionaries(words, st.floats(-3, 3, allow_nan=False), min_size=1, max
 
 
 @given(sums)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_sum_is_exact(coefficients: dict[str, float]) -> None:
     terms, params = tuple(coefficients), tuple(coefficients.values())
     assert np.abs(applied(terms, params) - exact(terms, params)).max() < 5e-14

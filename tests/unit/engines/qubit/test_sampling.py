@@ -229,7 +229,7 @@ def brute_force(p: np.ndarray, measurements: dict[int, int]) -> dict[int, float]
 
 
 @given(st.dictionaries(st.integers(0, 19), st.integers(0, 3), max_size=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_measure_map_gives_the_marginal(measurements: dict[int, int]) -> None:
     p = uneven(16)
     outcome = drawn(Given(p), measurements, 20, 50)

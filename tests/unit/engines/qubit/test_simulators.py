@@ -192,7 +192,7 @@ def random_circuits(draw: st.DrawFn) -> tuple[int, list[Gate]]:
 
 
 @given(random_circuits(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_qulacs_and_numpy_agree_in_every_basis(
     circuit: tuple[int, list[Gate]], data: st.DataObject
 ) -> None:

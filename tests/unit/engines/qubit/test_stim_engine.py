@@ -88,7 +88,7 @@ def cliffords(draw: st.DrawFn) -> QubitCircuit:
 
 
 @given(cliffords(), st.integers(0, 1_000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_clifford_circuit_follows_its_density_matrices(
     circuit: QubitCircuit, seed: int
 ) -> None:
@@ -108,7 +108,7 @@ NOISE = NoiseModel(
 
 
 @given(cliffords(), st.integers(0, 1_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_noisy_clifford_circuit_follows_its_density_matrices(
     circuit: QubitCircuit, seed: int
 ) -> None:

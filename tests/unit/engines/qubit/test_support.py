@@ -53,7 +53,7 @@ def test_basis_stops_where_it_is_too_large() -> None:
 
 
 @given(st.integers(2, 6), st.integers(0, 40), st.integers(0, 10_000))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_outcomes_are_those_of_the_state(n_qubits: int, n_gates: int, seed: int) -> None:
     rng = default_rng(seed)
     gates = random_cliffords(n_qubits, n_gates, rng)

@@ -202,7 +202,7 @@ def test_long_sums_stay_flat() -> None:
     assert angles(with3(body)) == [10_000]
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from("+-*/"))
 def test_floats_are_computed_as_python_computes_them(left: float, right: float, sign: str) -> None:
     if sign == "/" and right == 0:
@@ -214,7 +214,7 @@ def test_floats_are_computed_as_python_computes_them(left: float, right: float, 
             assert angle(f"({left!r}){sign}({right!r})") == expected
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000).filter(bool))
 def test_quotient_and_remainder_make_up_the_dividend(left: int, right: int) -> None:
     quotient, remainder = angle3(f"({left})/({right})"), angle3(f"({left})%({right})")

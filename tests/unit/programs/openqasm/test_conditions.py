@@ -242,7 +242,7 @@ def evaluate(condition: Condition | bool, bits: Bits) -> bool:
             return sum(evaluate(term, bits) for term in terms) % 2 == 1
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(conditions(), st.booleans())
 def test_jumps_follow_any_condition(condition: Condition | bool, wanted: bool) -> None:
     if isinstance(condition, bool):

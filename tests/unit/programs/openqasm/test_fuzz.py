@@ -18,7 +18,7 @@ from unit.programs.openqasm.mutation import LIMITS, check, mutate, read_mutant
 
 
 @given(st.sampled_from(list(PROGRAMS)), st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 def test_damaged_programs_are_refused_or_sound(name: str, seed: int) -> None:
     program = PROGRAMS[name]
     circuit = read_mutant(program, mutate(random.Random(seed), program.text))
@@ -27,7 +27,7 @@ def test_damaged_programs_are_refused_or_sound(name: str, seed: int) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 def test_any_bytes_are_refused_or_sound(source: bytes) -> None:
     for read in (read_openqasm2, read_openqasm3):
         try:
@@ -38,7 +38,7 @@ def test_any_bytes_are_refused_or_sound(source: bytes) -> None:
 
 
 @given(st.text(alphabet="qcx[](){};:,=+-*/!&|^<>@\"'$.019ei \n", max_size=60))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 def test_any_signs_are_refused_or_sound(text: str) -> None:
     source = f'include "stdgates.inc"; qubit[2] q; bit[2] c; {text}'.encode()
     try:

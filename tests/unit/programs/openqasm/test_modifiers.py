@@ -150,7 +150,7 @@ def test_the_root_of_a_hadamard_under_control_is_right() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(
     st.tuples(*[st.floats(-6, 6)] * 3),
     st.integers(-6, 6),

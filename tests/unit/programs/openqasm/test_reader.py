@@ -32,7 +32,7 @@ CALLS = [
 
 
 @given(st.lists(st.tuples(st.sampled_from(CALLS), st.permutations(range(3))), max_size=12))
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_the_fast_way_and_the_full_parser_agree(calls: list[tuple[str, list[int]]]) -> None:
     fast = [call.format(*(f"q[{k}]" for k in order)) for call, order in calls]
     slow = [call.format(*(f"q [ {k} ]" for k in order)) for call, order in calls]

@@ -161,7 +161,7 @@ def parser() -> Iterator[Pool]:
         yield it
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=400), st.integers(18, 200), st.booleans())
 def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_cut: bool) -> None:
     data = GOOD[:at] + noise + (b"" if is_cut else GOOD[at + len(noise) :])

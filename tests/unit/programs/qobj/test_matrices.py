@@ -131,7 +131,7 @@ states = st.integers(1, 4).flatmap(
 
 
 @given(states, st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_state_is_prepared_exactly_whatever_the_order_of_its_qubits(
     values: list[tuple[float, float]], rng: random.Random
 ) -> None:

@@ -370,7 +370,7 @@ def is_whole(circuits: tuple[QubitCircuit, ...]) -> bool:
 
 
 @given(st.sampled_from(SEEDS).flatmap(mutated))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_mutated_documents_give_circuits_or_refusals(node: Any) -> None:
     check(json.dumps(node).encode("utf-8", "surrogatepass"))
 
@@ -381,7 +381,7 @@ def test_mutated_documents_give_circuits_or_refusals(node: Any) -> None:
         st.tuples(st.integers(0, 1_500), st.integers(0, 3), st.binary(max_size=4)), max_size=4
     ),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_mutated_bytes_give_circuits_or_refusals(
     text: bytes, edits: list[tuple[int, int, bytes]]
 ) -> None:
