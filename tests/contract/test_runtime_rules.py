@@ -198,7 +198,7 @@ def test_results_are_laid_out_as_the_values_are(client: Client) -> None:
 
 
 def test_a_failed_job_says_why_as_text(client: Client) -> None:
-    wide = pubs.params([pubs.circuit(many(24)), {"Y" * 24: 1.0}, None, 0])
+    wide = pubs.params([pubs.circuit(many(21)), {"Y" * 21: 1.0}, None, 0])
     job = client.submit(program_id="estimator", params=wide)
     found = client.ended(job)
     assert found["state"]["status"] == "Failed"

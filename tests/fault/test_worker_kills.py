@@ -147,7 +147,7 @@ def replace_killed_workers(server: LiveServer, client: httpx.Client, books: Ledg
     """
     jobs: set[str] = set()
     while sum(map(is_alive, workers_of(server.process.pid))) < SLOTS:
-        jobs |= {submit(client, slow(20, 200)) for _ in range(SLOTS)}  # too long for one batch
+        jobs |= {submit(client, slow(20, 60)) for _ in range(SLOTS)}  # too long for one batch
         books.await_end()
     return jobs
 
@@ -157,7 +157,7 @@ def fill_the_queue_of_a_device_that_is_off(
 ) -> tuple[set[str], set[str]]:
     """Return the jobs that occupied the workers meanwhile, and those that now wait."""
     workers = pause_workers(server)
-    blockers = {submit(client, slow(20, 200)) for _ in range(SLOTS)}
+    blockers = {submit(client, slow(20, 60)) for _ in range(SLOTS)}
     until(lambda: books.number(RUNNING) == len(blockers), "all workers are busy")
     mates = {submit(client, slow(12, 150)) for _ in range(MATES)}
     server.as_admin(lambda admin: admin.turn_off("simulator", "upkeep"))

@@ -19,6 +19,7 @@ from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.qlued import description as qlued
 from qwicket.server.docs import HEADERS
 from support.server import LiveServer
+from support.waiting import until
 
 DESCRIPTIONS = descriptions(mounts(cast(Any, None)))
 ERRORS = {each.name: each.error for each in REGISTRATIONS}
@@ -201,6 +202,11 @@ def test_what_qlued_answers_is_what_its_description_says(
     sent = web.post(f"{at}/rydberg/post_job", json={"job": program, "token": token})
     posted = decode(sent.content, type=qlued.StatusMsgDict)
     asked = {"job_id": posted.job_id, "token": token}
-    decode(web.get(f"{at}/rydberg/get_job_status", params=asked).content, type=qlued.StatusMsgDict)
+
+    def status() -> str:
+        found = web.get(f"{at}/rydberg/get_job_status", params=asked).content
+        return decode(found, type=qlued.StatusMsgDict).status
+
+    until(lambda: status() == "DONE", "it is done")
     result = web.get(f"{at}/rydberg/get_job_result", params=asked)
     assert decode(result.content, type=qlued.ResultDict).status == "DONE"
