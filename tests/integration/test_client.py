@@ -211,7 +211,7 @@ def test_status_and_position_are_asked_for_and_state_is_not(client: Client) -> N
 def test_a_wait_with_progress_shows_the_queue_and_then_the_run(
     client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = [client.submit(slow(22, 200), "simulator") for _ in range(3)]
+    before = [client.submit(slow(22, 100), "simulator") for _ in range(3)]
     try:
         job = client.submit(slow(20, 100), "simulator")
         assert job.wait(timeout=120, progress=True).state == "completed"

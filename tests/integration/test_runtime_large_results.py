@@ -20,6 +20,8 @@ from support.runtime import PLATFORM, access_token, body
 from support.server import LiveServer, running_server
 from support.waiting import until
 
+pytestmark = pytest.mark.timeout(300)
+
 WIDTH, SHOTS, PUBS = 24, 1_000_000, 18
 RAW_BYTES = PUBS * SHOTS * WIDTH // 8
 """54 MB of random bits, which nothing compresses."""
@@ -51,7 +53,8 @@ def job(http: httpx.Client) -> str:
     sent = http.post(f"{PLATFORM}/jobs", json=body(params=pubs.params(*[pub] * PUBS)))
     assert sent.status_code == 200, sent.text
     found = str(sent.json()["id"])
-    until(lambda: status(http, found) == "Completed", "it completes", timeout_s=120)
+    # Ten seconds of a worker, which makes way for the processes of all other tests.
+    until(lambda: status(http, found) == "Completed", "it completes", timeout_s=240)
     return found
 
 
@@ -77,7 +80,6 @@ def arrays(text: bytes) -> list[Any]:
     return made
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_a_result_of_over_50_mb_is_streamed_in_little_memory(
     server: LiveServer, http: httpx.Client, job: str, encoding: str

@@ -43,7 +43,7 @@ def trusting(files: Certificate) -> ssl.SSLContext:
 @pytest.fixture
 def http(live: LiveServer, trusting: ssl.SSLContext) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {live.token()}"}
-    with httpx.Client(base_url=live.url, headers=headers, verify=trusting) as http:
+    with httpx.Client(base_url=live.url, headers=headers, verify=trusting, timeout=60) as http:
         yield http
 
 
