@@ -21,11 +21,15 @@ demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then 
 SEED ?=
 ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
 
+# Of the tests that take long, each run has a quarter: the seed decides which, or else the commit.
+TURN ?= $(or $(SEED),$(shell printf %d 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 0)))
+ITS_TURN = $(if $(filter-out all,$(TURN)),--turn=$(TURN))
+
 # Tests wait for servers and deadlines, so that a process more than there are cores pays off. With
 # more, servers' workers, which get what others leave of a core, starve.
 TEST_PROCESSES := $(shell expr 1 + $$(nproc))
-test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that seed
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
+test: $(READY)  ## All tests but those of other turns, or TURN=all; SEED=7 sets order and examples
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) $(ITS_TURN) -m "not alone"
 	$(BIN)/pytest $(ORDER) -m alone tests/abuse tests/fault/test_chaos.py
 
 UNITS ?= tests/unit
@@ -55,8 +59,8 @@ abuse-long: $(READY)  ## All abuse tests at full length
 	QWICKET_ABUSE=long $(BIN)/pytest -n auto --dist worksteal -m "not alone" tests/abuse
 	QWICKET_ABUSE=long $(BIN)/pytest -s -m alone tests/abuse
 
-fault: $(READY)  ## Kills, crashes and other trouble
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal -m "not alone" tests/fault
+fault: $(READY)  ## Kills, crashes and other trouble, a quarter of those that take long; TURN=all
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ITS_TURN) -m "not alone" tests/fault
 	$(BIN)/pytest -m alone tests/fault
 
 fault-long: $(READY)  ## The same at full length, for an hour or so

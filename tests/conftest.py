@@ -17,6 +17,7 @@ from support import (
 )
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
+from support.turns import others
 from support.waiting import until_machine_is_quiet
 
 # How long it takes to draw an example and to try it is measured in wall time, which other processes
@@ -27,6 +28,12 @@ settings.register_profile(
 settings.load_profile("shared machine")
 
 one_tls_context.share()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--turn", type=int, help="of the tests that are marked `in_turn`, run those of this turn"
+    )
 
 
 def pytest_configure() -> None:
@@ -54,8 +61,17 @@ def pytest_runtest_call() -> Generator[None, None, None]:
         raise
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the vendors' suites: each takes up to a minute, and a late one runs alone."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of other turns.
+
+    Start with the vendors' suites: each takes up to a minute, and a late one runs alone.
+    """
+    turn: int | None = config.getoption("turn")
+    if turn is not None:
+        rotating = [each.nodeid for each in items if each.get_closest_marker("in_turn")]
+        left_out = others(rotating, turn)
+        config.hook.pytest_deselected(items=[each for each in items if each.nodeid in left_out])
+        items[:] = [each for each in items if each.nodeid not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("vendor") is None)
 
 

@@ -27,6 +27,8 @@ from qwicket.server.router import Router
 from qwicket.store import open_sqlite
 from support.programs import BELL
 
+pytestmark = pytest.mark.in_turn
+
 Post = Callable[[Dialect, bytes], httpx.Response]
 
 FUZZED = (NATIVE, IONQ, QBRAID, FORMER_QBRAID)

@@ -19,6 +19,8 @@ from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
 from support.xanadu import Caller, fetch_access_token
 
+pytestmark = pytest.mark.in_turn
+
 PAGE = 1_000
 LONG = "n" * 255
 TAGS = [f"{k:02}" + "t" * 253 for k in range(32)]

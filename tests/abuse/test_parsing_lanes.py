@@ -18,6 +18,8 @@ from support.runtime import Client, body
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 QASM = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; measure q -> c;'
 N_TRIES = 7
 MAX_RATIO = 10.0

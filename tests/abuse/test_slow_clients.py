@@ -18,6 +18,8 @@ from support import raw
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 MB = 1 << 20
 ANSWER_BYTES = 5 * MB
 HASTE = {

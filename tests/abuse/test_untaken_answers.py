@@ -24,6 +24,8 @@ from support.server import LiveServer, running_server
 from support.waiting import PROMPT_S, until
 from support.xanadu import Caller, fetch_access_token
 
+pytestmark = pytest.mark.in_turn
+
 MB = 1 << 20
 MANY = 40
 MAX_ATTEMPTS = 3

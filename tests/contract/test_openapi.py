@@ -18,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from contract.environments import CONTRACT, interpreter
 from support.server import LiveServer
 
+pytestmark = pytest.mark.in_turn
+
 SUITE = "native/schemathesis_4"
 IS_LONG = os.environ.get("QWICKET_FAULT") == "long"
 EXAMPLES, MIN_RESPONSES = (300, 10_000) if IS_LONG else (4, 500)

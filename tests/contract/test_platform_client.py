@@ -15,6 +15,8 @@ from contract.environments import ROOT, interpreter
 from support.runtime import PLATFORM, access_token
 from support.server import LiveServer, running_server
 
+pytestmark = pytest.mark.in_turn
+
 WAITS = """
 import warnings
 warnings.simplefilter("ignore")

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from contract.environments import ROOT, folder_of_tests, interpreter, is_long, suites
+from contract.environments import (
+    ROOT,
+    folder_of_tests,
+    interpreter,
+    is_in_turn,
+    is_long,
+    suites,
+)
 from support import leftovers
 from support.repetitions import IS_LONG
 from support.server import LiveServer
@@ -65,9 +72,16 @@ def key_pairs(server: LiveServer) -> dict[str, str]:
     }
 
 
+SUITES = [
+    pytest.param(suite, marks=[pytest.mark.in_turn] if is_in_turn(suite) else [])
+    for suite in suites()
+    if IS_LONG or not is_long(suite)
+]
+
+
 @pytest.mark.vendor
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("suite", [each for each in suites() if IS_LONG or not is_long(each)])
+@pytest.mark.parametrize("suite", SUITES)
 def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path: Path) -> None:
     env = {
         **leftovers.marks(),

@@ -20,6 +20,8 @@ from support.repetitions import databases, runs
 from support.server import LiveServer, Serve, server_on
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 AGENTS = 3
 AGENT_KILLS = runs(3, long=200)
 SERVER_KILLS = runs(2, long=100)

@@ -24,6 +24,8 @@ from support.server import LiveServer, database_of, running_server
 from support.stores import execute
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 SUBMISSIONS = runs(400, long=10_000)
 ROOM = SUBMISSIONS // 2
 CONNECTIONS = 64

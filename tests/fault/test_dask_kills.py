@@ -22,6 +22,8 @@ from support.repetitions import kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 KILLS = kills(2)
 RUNNING = "select count(*) from job where state = 'running'"
 

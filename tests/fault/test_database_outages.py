@@ -18,6 +18,8 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 CLIENTS = runs(4, long=8)
 JOBS = runs(12, long=128)
 """Of each outage: what some of them are when it begins, because they come just before it."""

@@ -19,6 +19,8 @@ from support.repetitions import databases
 from support.server import LiveServer, Serve, server_on
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 WORKERS = 2
 LONG = slow(25, 4_000)
 """Minutes, and 832 MiB by estimate."""

@@ -25,6 +25,8 @@ from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 KILLS = 200 if os.environ.get("QWICKET_FAULT") == "long" else 3
 JOBS_PER_KILL = 6
 STATEVECTOR = "qbraid:qbraid:sim:statevector"

@@ -19,6 +19,8 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 PAUSES = runs(2, long=100)
 GROUPS = runs(1, long=20)
 LEASE_S = 2.0

@@ -23,6 +23,8 @@ from support.repetitions import databases, kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 PILOTS = 2
 KILLS = kills(3)
 LEASE = ("--workers", "0", "--lease-s", "2")

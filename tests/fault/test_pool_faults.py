@@ -26,6 +26,8 @@ from support.pools import (
     result,
 )
 
+pytestmark = pytest.mark.in_turn
+
 LIMIT_S = 30.0
 
 OWNER = """

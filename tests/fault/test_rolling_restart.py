@@ -18,6 +18,8 @@ from support.repetitions import kills, runs
 from support.server import Serve
 from support.submitters import Submitter, crowd
 
+pytestmark = pytest.mark.in_turn
+
 SERVERS = 3
 ROUNDS = math.ceil(kills(1) / SERVERS)
 JOBS = 40

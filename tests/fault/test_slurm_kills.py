@@ -18,6 +18,8 @@ from support.server import Serve
 from support.slurm import Slurm
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 KILLS = kills(2)
 """Of each kind."""
 CANCELLED_S = GONE_S if IS_LONG else PROMPT_S

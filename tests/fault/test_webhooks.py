@@ -17,6 +17,8 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 KILLS = runs(2, long=30)
 CLIENTS = runs(2, long=4)
 MAX_JOBS = runs(60, long=1_000_000)

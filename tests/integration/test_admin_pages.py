@@ -29,6 +29,8 @@ from support.remotes import cloud_without_ids, write_device
 from support.server import LiveServer, running_server
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:

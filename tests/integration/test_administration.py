@@ -20,6 +20,8 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, run_here
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

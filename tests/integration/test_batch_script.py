@@ -18,6 +18,8 @@ from support.slurm import Slurm
 from support.snippets import ROOT
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 SCRIPT = ROOT / "deploy" / "slurm" / "worker.sbatch"
 
 

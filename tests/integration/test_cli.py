@@ -20,6 +20,8 @@ from support.programs import BELL
 from support.server import ANNOUNCEMENT, LiveServer, run_cli
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 QWICKET = [sys.executable, "-m", "qwicket"]
 LIMIT_S = 60
 

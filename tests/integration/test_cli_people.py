@@ -20,6 +20,8 @@ from support.postgres import PostgresServer
 from support.server import ANNOUNCEMENT, LiveServer, cli, run_cli
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 QWICKET = [sys.executable, "-m", "qwicket"]
 
 

@@ -48,6 +48,8 @@ from support.programs import slow
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 JOB = EngineJob("qubit", b"circuits", b"options")
 SMALL = PoolSettings(None, 1 << 20, engine="support.pool_tasks:engine", warm_up=None)
 ENDLESS = SMALL._replace(engine="support.pool_tasks:endless_engine")

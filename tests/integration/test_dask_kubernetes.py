@@ -15,6 +15,8 @@ from support.programs import BELL, slow
 from support.server import running_server
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 CLUSTER = "dask+kubernetes:?name=qw&image=qwicket&scheduler_service_type=LoadBalancer"
 
 

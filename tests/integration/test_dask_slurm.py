@@ -22,6 +22,8 @@ from support.server import LiveServer
 from support.slurm import Slurm
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 CLUSTER = "dask+slurm:?queue=main&cores=1&memory=1GB&walltime=00:30:00&interface=lo"
 NEVER_CLAIMED = """select id from job where state = 'queued'
     and id not in (select job from job_event)"""

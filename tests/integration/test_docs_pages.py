@@ -20,6 +20,8 @@ from qwicket.server.docs import HEADERS, files
 from support.browser import Page, browser
 from support.server import LiveServer
 
+pytestmark = pytest.mark.in_turn
+
 DIALECTS = descriptions(mounts(cast(Any, None)))
 FILES = files(native.description(), DIALECTS)
 

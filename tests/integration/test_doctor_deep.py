@@ -20,6 +20,8 @@ from support.server import LiveServer, run_cli, running_server, server_on
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:

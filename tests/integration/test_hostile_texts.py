@@ -22,6 +22,8 @@ from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 EVIL = ("eve", "mallory", "trudy", "wanda")
 LONGEST_POLL_S = 5.0
 SMALL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[1];\ncreg c[1];\nmeasure q -> c;\n'

@@ -17,6 +17,8 @@ import pytest
 from support.pages import Browser, error_of
 from support.server import LiveServer, run_cli, server_on
 
+pytestmark = pytest.mark.in_turn
+
 Invite = Callable[..., str]
 PASSWORD = "correct horse"
 NOT_VALID = "The invitation does not exist, or has ended, or was used up. Ask for a new one."

@@ -38,6 +38,8 @@ from support.programs import BELL, slow
 from support.server import LiveServer, running_server
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 MOST_BYTES = 60_000
 BELL_QASM = """OPENQASM 2.0;
 include "qelib1.inc";

@@ -21,6 +21,8 @@ from support.programs import BELL, slow
 from support.server import LiveServer, cli, run_cli, server_on
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 NOTHING = (404, 429)
 """Responses to a secret that is none, or no longer: 429 after many by this address."""
 

@@ -14,6 +14,8 @@ from support.agents import TESTS
 from support.processes import below, is_alive
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 SUITE = """
 import os, threading
 from pathlib import Path

@@ -21,6 +21,8 @@ from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 
 class Hands:
     """Reads pages and presses their links and buttons, with keys alone.

@@ -31,6 +31,8 @@ from support.pages import (
 )
 from support.server import LiveServer
 
+pytestmark = pytest.mark.in_turn
+
 MOST_BYTES = 60_000
 BELL_QASM = """OPENQASM 2.0;
 include "qelib1.inc";

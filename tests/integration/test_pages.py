@@ -20,6 +20,8 @@ from support.postgres import PostgresServer
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 PASSWORD = "correct horse"
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"

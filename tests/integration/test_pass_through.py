@@ -22,6 +22,8 @@ from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 BELL = {
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],

@@ -25,6 +25,8 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 QASM = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; c = measure q;'
 SAMPLES = {"outputs": ["samples"], "shots": 10}
 RYDBERG = {

@@ -14,6 +14,8 @@ from qwicket.store import open_postgres
 from support.postgres import PostgresServer
 from support.server import run_cli
 
+pytestmark = pytest.mark.in_turn
+
 PASSWORD = "correct-horse-battery"
 WRONG = "wrong-horse-battery"
 

@@ -20,6 +20,8 @@ from support.certificates import certificate
 from support.postgres import PostgresServer
 from support.server import ANNOUNCEMENT, LiveServer, run_cli, run_here
 
+pytestmark = pytest.mark.in_turn
+
 Env = dict[str, str]
 
 

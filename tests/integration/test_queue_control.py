@@ -17,6 +17,8 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def idle(

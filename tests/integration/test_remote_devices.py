@@ -43,6 +43,8 @@ from support.remotes import (
 from support.server import LiveServer, cli, run_cli, running_server
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 QUBITS = ("far", "ions", "ibm", "runtime", "braid")
 ONE = HEAD + "qubit[2] q; bit[3] c; x q[1]; c[2] = measure q[1];"
 LOOP = HEAD + "qubit[1] q; bit[1] c; c[0] = measure q[0]; if (c[0]) { x q[0]; }"

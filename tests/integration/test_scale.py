@@ -23,6 +23,8 @@ from support.server import LiveServer, running_server
 from support.slurm import Slurm
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 IDLE = ("--idle-s", "2")
 
 

@@ -29,6 +29,8 @@ from support.postgres import PostgresServer
 from support.server import LiveServer, cli, run_cli
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 GROUPS = {
     "students": {"projects": ["class"]},
     "staff": {"role": "admin", "projects": ["class", "lab"]},

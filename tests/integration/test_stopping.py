@@ -20,6 +20,8 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 GRACE_S = 2.0
 
 

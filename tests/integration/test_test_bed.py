@@ -27,6 +27,8 @@ from support.ports import held_port
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.in_turn
+
 CIRCUIT = {
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],

@@ -12,6 +12,8 @@ import yaml
 
 from support.installed import cannot_run
 
+pytestmark = pytest.mark.in_turn
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ci"
 pytest_plugins = ["pytester"]
 

@@ -28,6 +28,8 @@ from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.in_turn
+
 SESSIONS = 50
 MOST_BYTES = 60_000
 MOST_MEMORY = 5e6

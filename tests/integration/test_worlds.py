@@ -21,6 +21,8 @@ from qwicket.testing.worlds import names
 from support.braket import Signature
 from support.processes import parsers_of, workers_of
 
+pytestmark = pytest.mark.in_turn
+
 SHOTS = 20_000
 SIGMAS = 5
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\n'

@@ -1,9 +1,8 @@
 """How often a fault test repeats: the short form with every change, the long form on demand.
 
-On two cores, the short form takes two minutes for all abuse tests, and two and a half for all fault
-tests: 90 seconds for those of the queue, its servers and other clouds, and 60 seconds for those of
-pilots, Dask, Slurm, budgets, reservations and webhooks. It proves each property, less often, and on
-one database where the other does the same.
+On two slow cores, the short form of the abuse list takes two minutes, and so do the fault tests of
+one turn (`support.turns`). It proves each property, less often, and on one database where the other
+does the same.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from support import qubit_math
 from support.noise_examples import GATES, MIXED, MODELS, PAULIS, cx, model, models, x
 from support.qubit_math import assert_follows
 
+pytestmark = pytest.mark.in_turn
+
 ON_NUMPY, ON_QULACS = StateVectorEngine(NumpySimulator()), StateVectorEngine(QulacsSimulator())
 ENGINES: tuple[Engine, ...] = (ON_NUMPY, ON_QULACS, DensityEngine())
 on_each = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)

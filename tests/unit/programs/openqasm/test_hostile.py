@@ -11,7 +11,11 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+import pytest
+
 from qwicket.programs.openqasm.bounds import MAX_TOKENS
+
+pytestmark = pytest.mark.in_turn
 
 MEGABYTE = 1 << 20
 SECONDS = 5
