@@ -16,8 +16,11 @@ from typing import NamedTuple
 import pytest
 import trustme
 
+from support.agents import Lab
 from support.certificates import certificate
+from support.own_addresses import live_with_own, own_url
 from support.postgres import PostgresServer
+from support.remotes import write_device
 from support.server import ANNOUNCEMENT, LiveServer, run_cli, run_here
 
 pytestmark = pytest.mark.in_turn
@@ -56,6 +59,48 @@ def tls(cert: str, key: str) -> Iterator[Env]:
         capture_output=True,
     )
     yield {"QWICKET_TLS_CERT": cert, "QWICKET_TLS_KEY": key}
+
+
+@contextmanager
+def master_keys(text: str, mode: int = 0o600) -> Iterator[Env]:
+    path = Path("keys")
+    path.touch(mode)
+    path.chmod(mode)
+    path.write_text(text)
+    yield {"QWICKET_AWS_MASTER_FILE": "keys"}
+
+
+@contextmanager
+def other_master_keys() -> Iterator[Env]:
+    """Make a key pair, and put another file in the place of its master key."""
+    for words in ("user add ada", "token create --user ada --aws"):
+        made = run_cli(*words.split(), env={})
+        assert made.returncode == 0, made.stderr
+    (Path("data") / "aws-master-keys").write_text(f"1 {'0' * 64}\n")
+    yield {}
+
+
+@contextmanager
+def far_device(url: str, key: str = "secret") -> Iterator[Env]:
+    folder = Path("devices")
+    folder.mkdir()
+    (folder / "far.toml").write_text(
+        'name = "far"\nfamily = "qubit"\nprovider = "elsewhere"\ndriver = "remote"\nposition = 1\n'
+        '[spec]\ndescription = "far"\nqubits = 2\nformats = ["openqasm3"]\n'
+        f'[remote]\nkind = "qwicket"\nurl = "{url}"\ndevice = "d"\nkey_env = "FAR_KEY"\n'
+    )
+    yield {"QWICKET_DEVICE_DIR": "devices", "FAR_KEY": key}
+
+
+@contextmanager
+def one_port(host: str) -> Iterator[Env]:
+    """Give a dialect's own address the port of the main address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    yield {
+        "QWICKET_PORT": str(port),
+        "QWICKET_LISTEN": f"port={port},dialect=ionq,host={host}",
+    }
 
 
 class Broken(NamedTuple):
@@ -141,7 +186,42 @@ BROKEN = {
         lambda: env(LISTEN="port=0,dialect=ionq,device=lab"),
         "--device-dir has no device 'lab' with pass_through = true",
     ),
-    "tls-alone": Broken(lambda: env(TLS_CERT=CHAIN), "--tls-key"),
+    "device-key": Broken(
+        lambda: far_device("https://lab.example", ""),
+        "--device-dir: devices/far.toml: key_env: the environment variable FAR_KEY is not set",
+    ),
+    "device-url": Broken(
+        lambda: far_device("https://"), "--device-dir: devices/far.toml: remote: "
+    ),
+    "listen-port": Broken(lambda: one_port("127.0.0.1"), "--listen: another program listens on"),
+    "listen-all": Broken(lambda: one_port("0.0.0.0"), "--listen: another program listens on"),
+    "tls-alone": Broken(lambda: env(TLS_CERT=CHAIN), "--tls-key: it is not set, but --tls-cert is"),
+    "tls-key-alone": Broken(lambda: env(TLS_KEY=KEY), "--tls-cert: it is not set, but --tls-key"),
+    "oidc-alone": Broken(
+        lambda: env(OIDC_ISSUER="https://login.lab.example"),
+        "--oidc-client-id: it is not set, but --oidc-issuer is",
+    ),
+    "oidc-id-alone": Broken(
+        lambda: env(OIDC_CLIENT_ID="qwicket"),
+        "--oidc-issuer: it is not set, but --oidc-client-id is",
+    ),
+    "master-mode": Broken(
+        lambda: master_keys(f"1 {'0' * 64}\n", 0o644), "--aws-master-file: other users may read"
+    ),
+    "master-text": Broken(lambda: master_keys("hi\n"), "--aws-master-file: line 1 must be"),
+    "master-other": Broken(
+        other_master_keys, "--aws-master-file: version 1 is not the master key with which"
+    ),
+    "compute-module": Broken(
+        lambda: env(COMPUTE="nowhere:cluster"), "the cluster cannot be started: ModuleNotFoundError"
+    ),
+    "compute-function": Broken(
+        lambda: env(COMPUTE="json:nowhere"), "the cluster cannot be started: AttributeError"
+    ),
+    "compute-options": Broken(
+        lambda: env(COMPUTE="dask+slurm:?cores=1&memory=1GB&colour=red"),
+        "the cluster cannot be started: ValueError: Got unexpected keyword argument 'colour'",
+    ),
 }
 
 
@@ -176,7 +256,7 @@ def test_the_doctor_names_what_the_server_refuses(name: str) -> None:
     assert broken.said in wrong[0]["found"]
     assert wrong[0]["remedy"]
     said = " ".join(broken.said.split())
-    assert said.rstrip(".?") in served.stderr or name == "tls-alone"
+    assert said.rstrip(".?") in served.stderr
     assert {"installed", "compute"} <= {each["about"] for each in found}  # it looked at all
 
 
@@ -208,18 +288,51 @@ def test_what_the_doctor_passes_the_server_starts_with(folder: Path) -> None:
 def test_the_doctor_is_green_beside_the_server_of_its_folder(server: LiveServer) -> None:
     settings = {"QWICKET_DATA_DIR": str(server.folder / "data")}
     port = server.url.rpartition(":")[2]
-    server.token()
-    findings(0, **settings, QWICKET_PORT=port)
+    token = server.token()
+    found = findings(0, **settings, QWICKET_PORT=port, QWICKET_TOKEN=token)
+    said = {
+        (each["found"], each["status"])
+        for each in found
+        if each["about"] in ("settings", "server", "clock", "tokens", "token")
+    }
+    assert (f"{server.url} is ready", "ok") in said
+    assert {status for _, status in said} == {"ok"}
 
 
 def test_the_doctor_is_green_beside_a_server_of_its_database(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     with postgres.database() as url:
-        live = LiveServer(tmp_path / "live", database_url=url)
-        live.token()
-        findings(0, QWICKET_DATABASE_URL=url, QWICKET_PORT=live.url.rpartition(":")[2])
+        live = live_with_own(tmp_path / "live", ["ionq"], "--database-url", url)
+        own = own_url(live, "ionq").rpartition(":")[2]
+        found = findings(
+            0,
+            QWICKET_DATABASE_URL=url,
+            QWICKET_PORT=live.url.rpartition(":")[2],
+            QWICKET_LISTEN=f"port={own},dialect=ionq",
+        )
+        said = [(each["found"], each["status"]) for each in found if each["about"] == "settings"]
+        assert said == [("qwicket serve accepts them", "ok")]
         assert live.stop() == 0
+
+
+def test_a_file_with_the_name_of_a_device_of_a_lab_is_refused(folder: Path) -> None:
+    live = LiveServer(folder)
+    lab = Lab(live, folder / "lab")
+    with lab:
+        pass
+    assert live.stop() == 0
+    devices = write_device(folder / "devices", live, "qw_no", name=lab.device)
+    settings = {
+        "QWICKET_DATA_DIR": str(folder / "data"),
+        "QWICKET_DEVICE_DIR": str(devices),
+    }
+    served = run_cli("serve", env=settings)
+    said = f"the name {lab.device} belongs to a device of a lab"
+    assert served.returncode == 1
+    assert said in served.stderr
+    (wrong,) = [each for each in findings(1, **settings) if each["status"] == "wrong"]
+    assert said in wrong["found"]
 
 
 def test_a_certificate_that_has_expired_is_wrong_and_one_that_will_a_warning(folder: Path) -> None:
@@ -234,7 +347,14 @@ def test_a_certificate_that_has_expired_is_wrong_and_one_that_will_a_warning(fol
 
 
 def test_a_limit_that_memory_cannot_hold_is_a_warning() -> None:
-    found = findings(0, QWICKET_LIMIT="qubits=60 memory_bytes=1000000000000000")
+    limits = "qubits=60 exact_qubits=60 density_qubits=30 memory_bytes=1000000000000000"
+    found = findings(0, QWICKET_LIMIT=limits)
     said = [each["found"] for each in found if each["status"] == "warning"]
-    assert any("qubits = 60, but the memory of a worker holds" in each for each in said)
-    assert any("memory_bytes = 1,000,000,000,000,000" in each for each in said)
+    # A worker would hold 2**45 numbers of 16 bytes; a density matrix has twice as many qubits.
+    for text in (
+        "qubits = 60, but the memory of a worker holds 45 qubits",
+        "exact_qubits = 60, but the memory of a worker holds 45 qubits",
+        "density_qubits = 30, but the memory of a worker holds 22 qubits",
+        "memory_bytes = 1,000,000,000,000,000",
+    ):
+        assert any(each.startswith(f"--limit: {text}") for each in said), text

@@ -102,12 +102,12 @@ def _clock(newest_ms: int) -> Finding:
         remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
         return Finding("clock", "wrong", text, remedy)
     return Finding(
-        "clock", "ok", f"{time_to_minute(time.time_ns() // 1_000_000)}; no stored time is later"
+        "clock", "ok", f"{time_to_minute(_now_ms())}; no stored time is later"
     )
 
 
 def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator[Finding]:
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = _now_ms()
     active = [each for each in accounts if not each.disabled_at]
     live = {
         each.name: [token for token in tokens[each.name] if _is_live(token, now_ms)]
@@ -132,19 +132,70 @@ def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator
 
 
 def check_key_pairs(location: DataLocation, context: click.Context) -> Iterator[Finding]:
-    """Report a lost file of master keys; without key pairs there is nothing to find."""
+    """Report a lost or invalid file of master keys; without key pairs none is needed."""
     from qwicket.model.accounts import master_key_name
 
     settings, _refused = check_settings(context)
     folder, url = location.data_dir, location.database_url
     file = structs.replace(settings, data_dir=folder, database_url=url).master_file
-    if (file and file.exists()) or is_absent(location) or is_older(location):
+    is_readable = not is_absent(location) and not is_older(location)
+    if file is not None and file.exists():
+        if text := _fault_of_keys(file, location if is_readable else None):
+            remedy = "Correct the file, or put it back from its copy."
+            yield Finding("key pairs", "wrong", text, remedy)
         return
     name = master_key_name()
-    if options.with_store(location, lambda store: store.accounts.find_server_key(name)):
+    if is_readable and options.with_store(
+        location, lambda store: store.accounts.find_server_key(name)
+    ):
         text = f"{file or 'their file of master keys'} is not there: none of AWS's clients works"
         remedy = "Put it back from its copy: backups do not contain it (--aws-master-file)."
         yield Finding("key pairs", "wrong", text, remedy)
+
+
+def _fault_of_keys(file: Path, location: DataLocation | None) -> str:
+    """Return why a server refuses a file of master keys, or "".
+
+    Args:
+        file: The file.
+        location: Database whose keys they must be; None if there is none to read.
+    """
+    from qwicket.gateway.key_pairs import KeyPairs, read_masters
+    from qwicket.model.errors import QwicketError
+
+    try:
+        read_masters(file)
+        if location is not None:
+            options.with_store(location, lambda store: KeyPairs(store, file, _now_ms).check())
+    except QwicketError as error:
+        return error.detail
+    except click.ClickException as error:
+        return error.message
+    return ""
+
+
+def check_device_names(location: DataLocation, context: click.Context) -> Iterator[Finding]:
+    """Report device files whose device has the name of a lab's."""
+    from qwicket.devices.files import load_folder
+    from qwicket.model.errors import InvalidRequest
+
+    settings, _refused = check_settings(context)
+    if settings.device_dir is None or is_absent(location) or is_older(location):
+        return
+    try:
+        files = load_folder(settings.device_dir)
+    except InvalidRequest:  # a finding about the settings already
+        return
+    stored = options.with_store(location, lambda store: store.devices.all())
+    of_labs = {device.name for device in stored if device.driver == "agent"}
+    for path, file in files.items():
+        if file.name in of_labs:
+            text = f"--device-dir: {path}: the name {file.name} belongs to a device of a lab"
+            yield Finding("devices", "wrong", text, "Give the device another name.")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _is_live(token: Token, now_ms: int) -> bool:

@@ -22,7 +22,13 @@ from msgspec import structs
 from qwicket import __version__
 from qwicket.cli.commands import error_text
 from qwicket.cli.config import FILE, wrong_settings
-from qwicket.cli.database_checks import check_database, check_key_pairs, is_absent, is_older
+from qwicket.cli.database_checks import (
+    check_database,
+    check_device_names,
+    check_key_pairs,
+    is_absent,
+    is_older,
+)
 from qwicket.cli.findings import MAX_OFFSET_S, TIMEOUT_S, TRIAL_S, Finding, Status
 from qwicket.cli.serve import check_settings
 from qwicket.extras import EXTRAS, missing
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qwicket.cli.options import DataLocation
+    from qwicket.compute.cluster_address import ClusterAddress
     from qwicket.server import Settings
 
     Check = Callable[["DataLocation"], Iterator["Finding"]]
@@ -68,6 +75,7 @@ def all_findings(
         ("disk", _disk),
         ("database", check_database),
         ("key pairs", lambda where: check_key_pairs(where, context)),
+        ("devices", lambda where: check_device_names(where, context)),
         *((("rows", lambda where: _rows(where, context)),) if is_deep else ()),
         ("compute", _compute),
         ("cluster", lambda _: _cluster(context)),
@@ -76,7 +84,7 @@ def all_findings(
     checks = (
         ("installed", _installed),
         *(of_server if _has_server() else ()),
-        ("server", _server),
+        ("server", lambda where: _server(where, context)),
     )
     for about, check in checks:
         try:
@@ -142,9 +150,8 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
         settings, data_dir=location.data_dir, database_url=location.database_url
     )
     for problem in problems(settings):
-        is_expected = problem.setting == "--port" and _may_share_database(settings)
         # The folder has a finding of its own.
-        if problem.setting != "--data-dir" and not is_expected:
+        if problem.setting != "--data-dir":
             status: Status = "warning" if problem.severity == "warning" else "wrong"
             found.append(
                 Finding("settings", status, f"{problem.setting}: {problem.detail}", problem.remedy)
@@ -153,17 +160,6 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
     if not found:
         file = context.meta.get(FILE)
         yield Finding("settings", "ok", f"{file} is read" if file else "qwicket serve accepts them")
-
-
-def _may_share_database(settings: Settings) -> bool:
-    """Return whether a Qwicket server listens on the port, which may use the same PostgreSQL.
-
-    False for SQLite: `problems` does not check the port while a server uses the folder.
-    """
-    from qwicket.server.listeners import holder
-
-    process = holder(settings.port) if settings.database_url is not None else None
-    return process is not None and process.is_qwicket
 
 
 def _missing_packages() -> Iterator[str]:
@@ -323,7 +319,7 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
 
 
 def _cluster(context: click.Context) -> Iterator[Finding]:
-    """Connect to a Dask cluster that runs already, and count its slots."""
+    """Connect to a Dask cluster that runs already and count its slots, or try to start one."""
     settings, _refused = check_settings(context)
     if settings.compute == "local":
         return
@@ -335,8 +331,10 @@ def _cluster(context: click.Context) -> Iterator[Finding]:
         address = compute.check(settings)
     except InvalidRequest:  # a finding about the settings already
         return
-    if address is None or address.is_ours:
-        yield Finding("cluster", "ok", f"qwicket serve starts {settings.compute}")
+    if address is None:
+        return
+    if address.is_ours:
+        yield _startable(address, settings.compute)
         return
 
     async def connect() -> int:
@@ -359,6 +357,26 @@ def _cluster(context: click.Context) -> Iterator[Finding]:
     else:
         remedy = "Start workers: jobs wait until there is one."
         yield Finding("cluster", "warning", f"{settings.compute} has no workers now", remedy)
+
+
+def _startable(address: ClusterAddress, text: str) -> Finding:
+    """Report whether `qwicket serve` can start a cluster."""
+    from qwicket.compute import ClusterUnavailable
+    from qwicket.compute.dask_cluster import StartedCluster
+
+    async def start() -> None:
+        cluster = StartedCluster(address, min_workers=0, max_workers=0, is_trial=True)
+        try:
+            await cluster.open()
+        finally:
+            await cluster.close()
+
+    try:
+        asyncio.run(start())
+    except ClusterUnavailable as error:
+        remedy = "Correct --compute: docs/howto/dask.md has examples."
+        return Finding("cluster", "wrong", f"--compute {text}: {error}", remedy)
+    return Finding("cluster", "ok", f"qwicket serve starts {text}")
 
 
 def _parsers(_: DataLocation) -> Iterator[Finding]:
@@ -387,7 +405,7 @@ def _parsers(_: DataLocation) -> Iterator[Finding]:
 # --- a server that runs --------------------------------------------------------------------------
 
 
-def _server(location: DataLocation) -> Iterator[Finding]:
+def _server(location: DataLocation, context: click.Context) -> Iterator[Finding]:
     from qwicket.clients.native import ApiError, ClientError
 
     named, token = os.environ.get("QWICKET_URL"), os.environ.get("QWICKET_TOKEN")
@@ -397,7 +415,11 @@ def _server(location: DataLocation) -> Iterator[Finding]:
     if not named and not is_running:
         yield Finding("server", "ok", "no server runs on the folder, and QWICKET_URL is not set")
         return
-    url = named or "http://127.0.0.1:8000"
+    url = named or _own_url(context)
+    if url is None:
+        text = "its port is any free one (--port 0): QWICKET_URL is not set, so it was not asked"
+        yield Finding("server", "ok", text)
+        return
     try:
         offset_s = _clock_offset_s(url)
     except ClientError as error:
@@ -421,6 +443,18 @@ def _server(location: DataLocation) -> Iterator[Finding]:
         yield Finding("token", "wrong", f"QWICKET_TOKEN does not sign in: {error}", remedy)
     except ClientError as error:
         yield Finding("token", "wrong", str(error))
+
+
+def _own_url(context: click.Context) -> str | None:
+    """Return the address at which this machine reaches its server; None if any port may be it."""
+    settings, _refused = check_settings(context)
+    if settings.public_url is not None:
+        return settings.public_url
+    if settings.port == 0:
+        return None
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - only compared
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _is_running(location: DataLocation) -> bool:

@@ -396,10 +396,8 @@ def serve(**given: Any) -> None:
     from qwicket.server.run import run
 
     settings = Settings(**given)
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key come together.")
-    if (settings.oidc_issuer is None) != (settings.oidc_client_id is None):
-        raise click.UsageError("--oidc-issuer and --oidc-client-id come together.")
+    for absent, present in settings.half_pairs():
+        raise click.UsageError(f"{absent}: it is not set, but {present} is. Set both, or neither.")
     if settings.oidc_issuer is not None:
         require("--oidc-issuer", "oidc")
     sys.exit(run(settings, _hint(settings)))

@@ -92,13 +92,21 @@ class StartedCluster:
         max_workers: Limit on workers.
         idle_s: Seconds after which a worker that is not needed is closed, because a new one may
             take as long to start. Not used in Kubernetes, where it is closed at once.
+        is_trial: Whether `open` only finds out if the cluster can be started, as far as that is
+            known without disturbing one that runs (`dask_launcher`).
     """
 
     is_ours = True
     remedy = "It is started again."
 
     def __init__(
-        self, address: ClusterAddress, *, min_workers: int, max_workers: int, idle_s: int = 60
+        self,
+        address: ClusterAddress,
+        *,
+        min_workers: int,
+        max_workers: int,
+        idle_s: int = 60,
+        is_trial: bool = False,
     ) -> None:
         self._launch = Launch(
             kind=address.kind,
@@ -108,6 +116,7 @@ class StartedCluster:
             min_workers=min_workers,
             max_workers=max_workers,
             idle_s=idle_s,
+            is_trial=is_trial,
         )
         self._process: asyncio.subprocess.Process | None = None
         self._wanted_workers = 0

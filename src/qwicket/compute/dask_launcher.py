@@ -7,6 +7,9 @@ replaced when its scheduler is lost.
 Run with `python -m`. The first line of standard input is a `Launch`, each further line the wanted
 number of workers. At the end of the input, which also comes when the server dies, the cluster is
 closed. One `Launched` is written to the file descriptor whose number is the argument.
+
+A trial ends after its report. It imports what starts the cluster, but starts only Slurm's, without
+workers: of others, a second one might disturb the first.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _OWN_FOLDER: Final = "~/.cache/qwicket/dask"
 
@@ -38,6 +42,7 @@ class Launch(msgspec.Struct, frozen=True):
     min_workers: int
     max_workers: int
     idle_s: int
+    is_trial: bool = False
 
 
 class Launched(msgspec.Struct, frozen=True):
@@ -53,44 +58,55 @@ class Launched(msgspec.Struct, frozen=True):
 def main(descriptor: int) -> None:
     """Start the cluster, follow the wanted size, and close the cluster."""
     launch = msgspec.json.decode(sys.stdin.readline(), type=Launch)
+    cluster: Any = None
     with os.fdopen(descriptor, "wb") as report:
         try:
-            cluster = _start(launch)
-            launched = _launched(cluster, launch)
+            start = _loaded(launch)
+            if launch.kind == "slurm" or not launch.is_trial:
+                cluster = start()
+            launched = Launched() if cluster is None else _launched(cluster, launch)
         except Exception as error:
-            launched = Launched(error=f"{type(error).__name__}: {error}")
+            # Dask continues a line that ends with a colon with what it was given, over many lines.
+            text = str(error).partition("\n")[0].rstrip(".: ")
+            launched = Launched(error=f"{type(error).__name__}: {text}")
         report.write(msgspec.json.encode(launched))
-    if launched.error:
-        sys.exit(1)
     try:
-        size = _Size(cluster, launch)
-        for line in sys.stdin:
-            size.set(int(line))
+        if not launched.error and not launch.is_trial:
+            size = _Size(cluster, launch)
+            for line in sys.stdin:
+                size.set(int(line))
     finally:
-        cluster.close()
+        if cluster is not None:
+            cluster.close()
+    sys.exit(1 if launched.error else 0)
 
 
-def _start(launch: Launch) -> Any:
+def _loaded(launch: Launch) -> Callable[[], Any]:
+    """Return the function that starts the cluster, after importing all that it needs."""
     if launch.kind == "slurm":
         return _slurm(launch.options)
     if launch.kind == "kubernetes":
         return _kubernetes(launch)
     module, _, function = launch.place.partition(":")
     sys.path.insert(0, "")
-    return getattr(importlib.import_module(module), function)()
+    factory: Callable[[], Any] = getattr(importlib.import_module(module), function)
+    if not callable(factory):
+        raise TypeError(f"{function} is no function")
+    return factory
 
 
-def _kubernetes(launch: Launch) -> Any:
+def _kubernetes(launch: Launch) -> Callable[[], Any]:
     try:
         from dask_kubernetes.operator import KubeCluster
     except ImportError:
         text = "dask+kubernetes: needs another package: pip install dask-kubernetes"
         raise ValueError(text) from None
     # By default a KubeCluster begins with three workers.
-    return KubeCluster(**{"n_workers": launch.min_workers, "quiet": True, **launch.options})
+    options = {"n_workers": launch.min_workers, "quiet": True, **launch.options}
+    return partial(KubeCluster, **options)
 
 
-def _slurm(options: Mapping[str, str | int]) -> Any:
+def _slurm(options: Mapping[str, str | int]) -> Callable[[], Any]:
     from dask import config
     from dask_jobqueue import SLURMCluster
     from distributed import Security
@@ -105,7 +121,8 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
         if not config.get(f"{section}.{name.replace('_', '-')}", None):
             arguments.setdefault(name, str(folder))
     interface = {"interface": options["interface"]} if "interface" in options else {}
-    return SLURMCluster(
+    return partial(
+        SLURMCluster,
         security=Security.temporary(),
         protocol="tls://",
         # Only this machine can open Dask's dashboard, which has no password.

@@ -75,7 +75,7 @@ class KeyPairs:
         """
         if self._path is None:
             return
-        masters = await asyncio.to_thread(_read, self._path)
+        masters = await asyncio.to_thread(read_masters, self._path)
         for version, key in masters.items():
             known = await self._store.accounts.find_server_key(master_key_name(version))
             if known is not None and not hmac.compare_digest(known, _fingerprint(key)):
@@ -137,8 +137,13 @@ def _fingerprint(master: bytes) -> bytes:
     return hashlib.sha256(b"fingerprint:" + master).digest()
 
 
-def _read(path: Path) -> dict[int, bytes]:
-    """Return the master keys of a file by version; none if there is no file."""
+def read_masters(path: Path) -> dict[int, bytes]:
+    """Return the master keys of a file by version; none if there is no file.
+
+    Raises:
+        InvalidRequest: The file is malformed, or users other than its owner may access it.
+        Unavailable: It cannot be read.
+    """
     try:
         with path.open() as file:
             mode = os.fstat(file.fileno()).st_mode

@@ -12,10 +12,12 @@ import socket
 import ssl
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from qwicket.compute.memory import available_bytes
+from qwicket.extras import NotInstalled, require
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 from qwicket.server import compute
@@ -59,6 +61,9 @@ def problems(settings: Settings) -> Iterator[Problem]:
     """
     if settings.database_url is None:
         yield from check_folder(settings.data_dir)
+    for absent, present in settings.half_pairs():
+        yield Problem(absent, f"it is not set, but {present} is", "Set both, or neither.")
+    yield from _identity_provider(settings)
     # Reversed, so that of addresses with the same files the first one names the option.
     by_files = {(each.cert, each.key): each for each in reversed(addresses(settings))}
     for address in by_files.values():
@@ -66,8 +71,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     yield from _compute(settings)
     yield from _device_files(settings)
     if settings.database_url is not None or not is_served(settings.data_dir):
-        for address in addresses(settings):
-            yield from _port(address)
+        yield from _ports(settings)
     yield from _memory(settings)
 
 
@@ -96,11 +100,7 @@ def check_folder(folder: Path) -> Iterator[Problem]:
 
 def _tls(address: Address) -> Iterator[Problem]:
     cert, key = address.cert, address.key
-    if cert is None and key is None:
-        return
-    if cert is None or key is None:
-        absent = "--tls-cert" if cert is None else "--tls-key"
-        yield Problem(absent, "it is not set, and the other one is", "Set both, or neither.")
+    if cert is None or key is None:  # only one of them is a problem that was found already
         return
     try:
         address.tls()
@@ -124,6 +124,18 @@ def _expires_at(cert: Path) -> float:
     return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
 
 
+# --- identity provider ----------------------------------------------------------------------------
+
+
+def _identity_provider(settings: Settings) -> Iterator[Problem]:
+    if settings.oidc_issuer is None:
+        return
+    try:
+        require("--oidc-issuer", "oidc")
+    except NotInstalled as error:
+        yield Problem("--oidc-issuer", str(error), "Install it, or leave --oidc-issuer out.")
+
+
 # --- compute --------------------------------------------------------------------------------------
 
 
@@ -140,6 +152,8 @@ def _device_files(settings: Settings) -> Iterator[Problem]:
         return
     from qwicket.devices.files import load_folder
     from qwicket.devices.remotes import NoKey
+    from qwicket.dialects import shown_by
+    from qwicket.drivers.remote import connect
     from qwicket.server.device_files import pass_through_file
 
     remedy = "See docs/howto/remote-devices.md."
@@ -155,30 +169,45 @@ def _device_files(settings: Settings) -> Iterator[Problem]:
     for path, file in files.items():
         try:
             if file.remote is not None:
-                file.remote.key()
-        except NoKey as error:
+                formats = file.device(shown_by).spec.formats_as_written
+                connect(file.remote, file.remote.key(), formats)
+        except (NoKey, ValueError) as error:
             yield Problem("--device-dir", f"{path}: {error}.", remedy)
 
 
 # --- port -----------------------------------------------------------------------------------------
 
 
-def _port(address: Address) -> Iterator[Problem]:
-    try:
-        for family, kind, protocol, _, name in socket.getaddrinfo(
-            address.host or None, address.port, type=socket.SOCK_STREAM
-        ):
-            with socket.socket(family, kind, protocol) as probe:
-                # As the server does: without it, recently closed connections would block the port.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(name)
-    except OSError as error:
-        option, _, detail = listen_failure(error, address).partition(": ")
-        process = holder(address.port) if error.errno == errno.EADDRINUSE else None
-        remedy = (
-            f"Process {process.pid} ({process.name}) uses it." if process else f"Change {option}."
-        )
-        yield Problem(option, detail, remedy)
+def _ports(settings: Settings) -> Iterator[Problem]:
+    """Listen at all addresses at once, as the server does, and report those where it fails."""
+    with ExitStack() as probes:
+        for address in addresses(settings):
+            try:
+                _listen(address, probes)
+            except OSError as error:
+                process = holder(address.port) if error.errno == errno.EADDRINUSE else None
+                # A server of the same PostgreSQL database may listen here already.
+                if settings.database_url is not None and process and process.is_qwicket:
+                    continue
+                option, _, detail = listen_failure(error, address).partition(": ")
+                remedy = f"Change {option}."
+                if process is not None and process.pid != os.getpid():
+                    remedy = f"Process {process.pid} ({process.name}) uses it."
+                yield Problem(option, detail, remedy)
+
+
+def _listen(address: Address, probes: ExitStack) -> None:
+    """Listen at an address until `probes` ends."""
+    for family, kind, protocol, _, name in socket.getaddrinfo(
+        address.host or None, address.port, type=socket.SOCK_STREAM
+    ):
+        probe = probes.enter_context(socket.socket(family, kind, protocol))
+        # As the server does: without it, recently closed connections would block the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(name)
+        probe.listen()  # else another probe could be bound to the same address
 
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -196,12 +225,42 @@ def _memory(settings: Settings) -> Iterator[Problem]:
         )
         remedy = f"Set at most {available // workers:,}, or fewer --workers."
         yield Problem("--limit", detail, remedy, "warning")
-    if limits.qubits > Limits().jobs.qubits:
-        maximum = _widest(limits.memory_bytes or available // workers, limits.qubits)
-        if maximum < limits.qubits:
-            detail = f"qubits = {limits.qubits}, but the memory of a worker holds {maximum} qubits"
-            remedy = f"Set at most {maximum}, or fewer --workers: programs with more are refused."
-            yield Problem("--limit", detail, remedy, "warning")
+    memory_bytes = limits.memory_bytes or available // workers
+    for limit in _widths(settings.limits):
+        if limit.value > limit.default:
+            maximum = _widest(memory_bytes, limit.value * limit.factor) // limit.factor
+            if maximum < limit.value:
+                detail = (
+                    f"{limit.name} = {limit.value}, but the memory of a worker holds {maximum}"
+                    " qubits"
+                )
+                remedy = f"Set at most {maximum}, or fewer --workers: wider programs are refused."
+                yield Problem("--limit", detail, remedy, "warning")
+
+
+class _Width(NamedTuple):
+    """A limit on qubits whose state needs memory.
+
+    Attributes:
+        name: Name of the limit.
+        value: Its value.
+        default: Its default.
+        factor: Qubits of a state vector that takes as much memory as one qubit here.
+    """
+
+    name: str
+    value: int
+    default: int
+    factor: int
+
+
+def _widths(limits: Limits) -> Iterator[_Width]:
+    from qwicket.programs.openqasm.bounds import BraketLimits
+
+    own, default = limits.of(BraketLimits), BraketLimits()
+    yield _Width("qubits", limits.jobs.qubits, Limits().jobs.qubits, 1)
+    yield _Width("exact_qubits", own.exact_qubits, default.exact_qubits, 1)
+    yield _Width("density_qubits", own.density_qubits, default.density_qubits, 2)
 
 
 def _widest(memory_bytes: int, maximum: int) -> int:

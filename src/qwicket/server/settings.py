@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -22,6 +22,9 @@ from qwicket.model.accounts import (
 )
 from qwicket.model.limits import Limits
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def own_limits() -> tuple[type[msgspec.Struct], ...]:
     """Return the groups of limits that formats and dialects declare."""
@@ -32,6 +35,9 @@ def own_limits() -> tuple[type[msgspec.Struct], ...]:
 
 
 LogFormat = Literal["text", "json"]
+
+_PAIRS: Final = (("--tls-cert", "--tls-key"), ("--oidc-issuer", "--oidc-client-id"))
+"""Options that are set together or not at all."""
 
 
 def passwords(database_url: str) -> list[str]:
@@ -201,6 +207,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return SignInSettings(
             are_passwords_on=not self.no_passwords, session_s=self.session_s, provider=provider
         )
+
+    def half_pairs(self) -> Iterator[tuple[str, str]]:
+        """Yield the pairs of options of which only one is set: the absent one, then the other."""
+        for one, other in _PAIRS:
+            for absent, present in ((one, other), (other, one)):
+                if self._of(absent) is None and self._of(present) is not None:
+                    yield absent, present
+
+    def _of(self, option: str) -> object:
+        """Return the value of an option such as --tls-cert."""
+        return getattr(self, option.removeprefix("--").replace("-", "_"))
 
     def in_force(self) -> list[tuple[str, str]]:
         """Return the names and values of all settings but limits, without passwords."""

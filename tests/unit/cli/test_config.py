@@ -263,8 +263,8 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
     ("arguments", "said"),
     [
         ("--compute dask://lab", "'dask://lab' is not an address"),
-        ("--tls-cert cert.pem", "--tls-cert and --tls-key come together"),
-        ("--tls-key key.pem", "--tls-cert and --tls-key come together"),
+        ("--tls-cert cert.pem", "--tls-key: it is not set, but --tls-cert is."),
+        ("--tls-key key.pem", "--tls-cert: it is not set, but --tls-key is."),
         ("--lease-s nan", "'nan' is not a number"),
         ("--lease-s 0", "is not in the range"),
         ("--trusted-proxy *", "'*' is not a network"),
@@ -369,8 +369,8 @@ def test_without_an_issuer_there_is_no_provider(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (OIDC[:2], "--oidc-issuer and --oidc-client-id come together"),
-        (OIDC[2:], "--oidc-issuer and --oidc-client-id come together"),
+        (OIDC[:2], "--oidc-client-id: it is not set, but --oidc-issuer is."),
+        (OIDC[2:], "--oidc-issuer: it is not set, but --oidc-client-id is."),
         ((*OIDC, "--oidc-groups", "x"), "It must be like"),
         ((*OIDC, "--oidc-groups", '{"a": {"role": "king"}}'), "role"),
         ((*OIDC, "--oidc-groups", '{"a": {"project": ["x"]}}'), "unknown field `project`"),
