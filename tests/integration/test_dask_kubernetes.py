@@ -58,4 +58,4 @@ def test_without_dask_kubernetes_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "dask_kubernetes", None)
     launch = dask_launcher.Launch("kubernetes", "", True, {}, 0, 1, 60)
     with pytest.raises(ValueError, match="pip install dask-kubernetes"):
-        dask_launcher._start(launch)
+        dask_launcher._loaded(launch)

@@ -10,10 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import qwicket
 from qwicket.clients.native import ApiError
+from support.agents import QUBITS, Lab
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
 
@@ -61,6 +63,69 @@ def test_the_server_names_what_was_probably_meant(
 def test_a_device_that_was_asked_for_by_a_wrong_name(client: qwicket.Client) -> None:
     with pytest.raises(ApiError, match="Did you mean 'simulator'"):
         client.device("simulatr")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "near"),
+    [
+        ("/v1/groups", {"device": "simulatr"}, "simulator"),
+        ("/v1/webhooks", {"url": "https://lab.example/", "device": "simulatr"}, "simulator"),
+        ("/v1/tokens", {"scopes": ["jobs:read"], "devices": ["simulatr"]}, "simulator"),
+        (
+            "/qbraid/api/v1/jobs",
+            {
+                "deviceQrn": "qbraid:qbraid:sim:statevectr",
+                "program": {"format": "qasm3", "data": BELL},
+                "shots": 1,
+            },
+            "qbraid:qbraid:sim:statevector",
+        ),
+        (
+            "/qbraid/api/quantum-jobs",
+            {"qbraidDeviceId": "qbraid_statevectr", "openQasm": BELL, "shots": 1},
+            "qbraid_statevector",
+        ),
+    ],
+)
+def test_every_request_with_a_device_suggests_its_name(
+    server: LiveServer, path: str, body: dict[str, Any], near: str
+) -> None:
+    token = server.managing_token()
+    headers = {"Authorization": f"Bearer {token}", "X-API-KEY": token}
+    answer = httpx.post(f"{server.url}{path}", json=body, headers=headers)
+    assert answer.status_code == 404, answer.text
+    assert f"Did you mean '{near}'?" in answer.text
+
+
+def test_addresses_with_a_device_suggest_its_name(server: LiveServer) -> None:
+    qlued = f"{server.url}/qlued/api/v2"
+    for name, near in (("rydber", "rydberg"), ("qwicket_rydbrg_simulator", "qwicket_rydberg")):
+        answer = httpx.get(f"{qlued}/{name}/get_config")
+        assert answer.status_code == 404
+        assert f"Did you mean '{near}" in answer.text
+
+
+def test_a_list_of_no_jobs_says_that_there_is_no_such_device(env: dict[str, str]) -> None:
+    done = run_cli("jobs", "--device", "simulatr", env=env)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "There is no device simulatr. Did you mean 'simulator'?\n"
+
+
+@pytest.mark.parametrize("words", ["on", "off --reason x", "drain --reason x", "message {} text"])
+def test_an_administrator_is_told_the_name_of_a_device(server: LiveServer, words: str) -> None:
+    command, _, options = words.partition(" ")
+    place = ["--data-dir", str(server.folder / "data")]
+    named = options.format("simulatr") if "{}" in options else f"simulatr {options}"
+    done = run_cli("device", command, *named.split(), *place)
+    assert done.returncode == 1
+    assert "There is no device simulatr. Did you mean 'simulator'?" in done.stderr
+
+
+def test_a_lab_is_told_the_name_of_a_format(server: LiveServer, tmp_path: Path) -> None:
+    lab = Lab(server, tmp_path / "lab", kind=QUBITS | {"formats": '"openqsm3"'})
+    done = run_cli("agent", "push-config", str(lab.config), env=lab.environment())
+    assert done.returncode == 1
+    assert "not 'openqsm3'. Did you mean 'openqasm3'?" in done.stderr
 
 
 def test_a_wrong_argument_error_names_the_function_that_the_user_called(

@@ -101,9 +101,7 @@ def _clock(newest_ms: int) -> Finding:
         text = f"it is {ahead_s:,.0f} s before the last stored time: it was set back"
         remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
         return Finding("clock", "wrong", text, remedy)
-    return Finding(
-        "clock", "ok", f"{time_to_minute(_now_ms())}; no stored time is later"
-    )
+    return Finding("clock", "ok", f"{time_to_minute(_now_ms())}; no stored time is later")
 
 
 def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator[Finding]:

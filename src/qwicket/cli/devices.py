@@ -220,7 +220,7 @@ _SNAPSHOT = click.Path(path_type=Path)
 @click.option("--qbraid", type=_SNAPSHOT, metavar="FILE", help="qBraid's calibration.")
 @click.option(
     "--relaxes-to",
-    type=click.Choice(["zero", "mixed"]),
+    type=options.Choice(["zero", "mixed"]),
     help="State to which qubits relax. With `mixed`, Clifford circuits may use all qubits of a"
     " wide machine; by default it depends on the machine.",
 )

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from qwicket.cli.options import DataLocation
     from qwicket.compute.cluster_address import ClusterAddress
-    from qwicket.server import Settings
 
     Check = Callable[["DataLocation"], Iterator["Finding"]]
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from qwicket.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -67,7 +69,7 @@ variable must not be set."""
 
 
 @click.command(short_help="Print the environment variables for a vendor's client.")
-@click.argument("client", type=click.Choice([*CLIENTS]), metavar="CLIENT")
+@click.argument("client", type=options.Choice([*CLIENTS]), metavar="CLIENT")
 @click.option(
     "--url",
     envvar="QWICKET_URL",

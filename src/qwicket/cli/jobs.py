@@ -15,7 +15,7 @@ from qwicket.clients.http import sanitize
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
-    from qwicket.clients.native import Job
+    from qwicket.clients.native import Client, Job
     from qwicket.clients.native.client import Filters
 
 
@@ -44,9 +44,20 @@ def jobs(
             found = client.jobs(limit, everybody=True, **filters)
             rows = [Row(each.info, (_owner(each), *row_cells(each.body))) for each in found]
             print_rows(rows, ("account", *HEADINGS), as_json)
-            return
-        found = client.jobs(limit, **filters)
-    print_rows([Row(each.info, row_cells(each.body)) for each in found], HEADINGS, as_json)
+        else:
+            found = client.jobs(limit, **filters)
+            print_rows([Row(each.info, row_cells(each.body)) for each in found], HEADINGS, as_json)
+        if not found and (device := filters.get("device")):
+            _note_unknown(device, client)
+
+
+def _note_unknown(device: str, client: Client) -> None:
+    """Print a note if there is no such device now; jobs of a former device are still listed."""
+    from qwicket.model.suggestions import did_you_mean
+
+    names = [each.name for each in client.devices()]
+    if device not in names:
+        click.echo(f"There is no device {device}.{did_you_mean(device, names)}", err=True)
 
 
 def _owner(job: Job) -> str:

@@ -84,8 +84,8 @@ def invalid_field(
         return InvalidRequest(f"{path} is missing.", field=path)
     if unknown := _UNKNOWN.fullmatch(reason):
         return _unknown_field(unknown[1], path, _type_at(type_, where))
-    shown = _shown_at(body, where) if not _SECRET.search(path) else ""
     allowed = _allowed(reason, _type_at(type_, where))
+    shown = _shown_at(body, where, allowed) if not _SECRET.search(path) else ""
     return InvalidRequest(f"{path or 'The body'} must be {allowed}{shown}.", field=path or None)
 
 
@@ -177,7 +177,7 @@ def _without_none(kind: Any) -> Any:
     return kind
 
 
-def _shown_at(body: bytes, where: str) -> str:
+def _shown_at(body: bytes, where: str, allowed: str) -> str:
     """Return `, not VALUE` for the value at a path; empty if it is unknown or the body is large."""
     if len(body) > SMALL_BODY_BYTES or _ANY_KEY in where:
         return ""
@@ -189,4 +189,9 @@ def _shown_at(body: bytes, where: str) -> str:
         return ""
     if isinstance(value, dict):
         return ", not an object"
-    return ", not a list" if isinstance(value, list) else f", not {quoted(value)}"
+    if isinstance(value, list):
+        # Where a list is right, its length is wrong.
+        return (
+            f", not a list of {len(value)}" if allowed.startswith("a list of") else ", not a list"
+        )
+    return f", not {quoted(value)}"

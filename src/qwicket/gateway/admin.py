@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.gateway import access_tokens
 from qwicket.gateway.account_admin import AccountAdmin
 from qwicket.gateway.job_admin import JobAdmin
+from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken
 from qwicket.model.accounts import (
@@ -20,7 +21,7 @@ from qwicket.model.accounts import (
     check_name,
 )
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
-from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.errors import InvalidRequest
 from qwicket.model.ids import new_id
 from qwicket.model.suggestions import did_you_mean
 
@@ -262,7 +263,8 @@ class Admin(AccountAdmin, JobAdmin):
         if Scope.DEVICES_SERVE in scopes:
             check_serving_token(scopes, devices)
         else:
-            await self._check_devices(devices)
+            for device in devices:
+                await existing_device(self._store, device)
         pair = await self._key_pairs.create() if aws else None
         # A key pair is found by its key id, as a token by its secret.
         secret = pair.secret if pair else new_secret()
@@ -280,13 +282,6 @@ class Admin(AccountAdmin, JobAdmin):
             token, account=account, project=project, digest=digest(shown)
         )
         return NewToken(stored, secret, pair.key_id if pair else None)
-
-    async def _check_devices(self, devices: Sequence[str]) -> None:
-        for device in devices:
-            if await self._store.devices.get(device) is None:
-                names = [each.name for each in await self._store.devices.all()]
-                near = did_you_mean(device, names)
-                raise NotFound(f"There is no device {device}.{near}", field="device")
 
     async def tokens(self, account: str) -> list[Token]:
         owner = await self._store.accounts.by_name(account)

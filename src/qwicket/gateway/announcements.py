@@ -9,6 +9,7 @@ from qwicket import programs
 from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES
 from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,7 +167,8 @@ def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None
         raise InvalidRequest(f"{field} must not be empty.", field=field)
     for name, count in Counter(names).items():
         if name not in known or count > 1:
+            near = "" if name in known else did_you_mean(name, known)
             raise InvalidRequest(
-                f"{field}: each may be one of {', '.join(known)}, once; not {name[:100]!r}.",
+                f"{field}: each may be one of {', '.join(known)}, once; not {name[:100]!r}.{near}",
                 field=field,
             )

@@ -6,6 +6,7 @@ import math
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.gateway.refusals import existing_device
 from qwicket.model.budgets import (
     DAY_MS,
     MAX_STORED,
@@ -15,10 +16,9 @@ from qwicket.model.budgets import (
     from_stored_amount,
     to_stored_amount,
 )
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.ids import new_id
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -145,7 +145,7 @@ class Budgets:
                 f"maximum must be 0 or at least 0.000001 {unit}, not {maximum:g}.", field="maximum"
             )
         if device is not None:
-            await self._check_device(device)
+            await existing_device(self._store, device)
         now = self._now_ms()
         made = await self._store.budgets.put(
             new_id(now), project, device or "", unit, period, to_stored_amount(unit, maximum), now
@@ -200,12 +200,6 @@ class Budgets:
         days = range(today - (n_days - 1) * DAY_MS, today + 1, DAY_MS)
         found = await self._store.budgets.use_by_day(project.id, days[0], today + DAY_MS)
         return [(day, found.get(day, NO_USE)) for day in days]
-
-    async def _check_device(self, device: str) -> None:
-        names = [each.name for each in await self._store.devices.all()]
-        if device not in names:
-            near = did_you_mean(device, names)
-            raise NotFound(f"There is no device {device[:100]}.{near}", field="device")
 
     def _states(self, budgets: list[NamedBudget]) -> list[BudgetState]:
         now = self._now_ms()

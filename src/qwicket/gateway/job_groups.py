@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from qwicket.gateway.refusals import no_device
 from qwicket.gateway.retries import retry_until_known
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound
@@ -68,7 +69,7 @@ class JobGroups:
         if device is not None:
             found = await self._store.devices.get(device)
             if found is None or dialect not in found.dialects:
-                raise NotFound(f"There is no device {device}.", field="device")
+                raise no_device(device, dialect, await self._store.devices.offered())
             actor.require_device(device)
         self._check(name, jobs_limit, life_s)
         now = self._now_ms()

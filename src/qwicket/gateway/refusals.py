@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qwicket.model.devices import Device, DeviceStatus
+    from qwicket.store import Store
 
 
 def no_device(
@@ -26,7 +27,25 @@ def no_device(
         field: The field with the name; None if it is in the path.
     """
     shown = [device.name for device in devices if dialect in device.dialects]
-    return NotFound(f"There is no device {name}.{did_you_mean(name, shown)}", field=field)
+    return NotFound(f"There is no device {name[:100]}.{did_you_mean(name, shown)}", field=field)
+
+
+async def existing_device(store: Store, name: str, field: str = "device") -> Device:
+    """Return a device by its name, whatever its dialects.
+
+    Args:
+        store: The devices.
+        name: The requested name.
+        field: The field with the name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    found = None if "\0" in name else await store.devices.get(name)  # PostgreSQL refuses NUL
+    if found is None:
+        near = did_you_mean(name, [each.name for each in await store.devices.offered()])
+        raise NotFound(f"There is no device {name[:100]}.{near}", field=field)
+    return found
 
 
 def device_off(name: str, status: DeviceStatus) -> DeviceOff:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
-from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
+from qwicket.gateway.refusals import existing_device
+from qwicket.model.errors import Forbidden, InvalidRequest
 from qwicket.model.ids import new_id
 from qwicket.model.reservations import (
     DRAIN_S,
@@ -21,7 +22,6 @@ from qwicket.model.reservations import (
     MAX_WINDOW_S,
     Reservation,
 )
-from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -110,7 +110,7 @@ class ReservationAdmin:
             InvalidRequest: A field is invalid.
             Conflict: One of the devices is reserved in a part of this time.
         """
-        found = await self._device(device)
+        found = await existing_device(self._store, device)
         is_simulated = found.is_simulated
         if is_exclusive and not is_simulated:
             raise _invalid("exclusive", f"is only for simulators: {device} shares no slots")
@@ -162,7 +162,7 @@ class ReservationAdmin:
             NotFound: There is no such device.
             InvalidRequest: A field is invalid.
         """
-        found = await self._device(device)
+        found = await existing_device(self._store, device)
         _check_number("weeks", weeks, 1, MAX_REPEATS)
         first = self._window(found, from_at, until_at, drain_s, reason)
         zone = _zone(timezone)
@@ -205,14 +205,6 @@ class ReservationAdmin:
         await self._store.reservations.remove(reservation, now, with_series=with_series)
         while await self._store.maintenance.release_results(now):  # in batches
             pass
-
-    async def _device(self, name: str) -> Device:
-        found = None if "\0" in name else await self._store.devices.get(name)
-        if found is None:
-            known = [each.name for each in await self._store.devices.all()]
-            near = did_you_mean(name, known)
-            raise NotFound(f"There is no device {name[:100]!r}.{near}", field="device")
-        return found
 
     def _window(
         self, device: Device, from_at: int | None, until_at: int, drain_s: int | None, reason: str

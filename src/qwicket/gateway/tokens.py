@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import Scope, Token
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
@@ -113,7 +114,8 @@ class Tokens:
             parent=current.id,
         )
         _require_within(requested, current)
-        await self._check_devices(requested)
+        for device in requested.devices:
+            await existing_device(self._store, device, "devices")
         secret = new_secret()
         stored = await self._store.accounts.add_token(
             requested,
@@ -150,11 +152,6 @@ class Tokens:
             _require_within(found, current)
         revoked = await self._store.accounts.revoke(token, self._now_ms())
         self._sign_in.forget({each.id for each in revoked})
-
-    async def _check_devices(self, requested: Token) -> None:
-        for device in requested.devices:
-            if await self._store.devices.get(device) is None:
-                raise NotFound(f"There is no device {device}.", field="devices")
 
     async def _project(self, actor: Actor, project_name: str | None) -> str:
         """Return the name of the project that a new token is bound to."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.retries import retry_until_known
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
@@ -90,8 +91,7 @@ class Webhooks:
         self._check_url(url)
         if device is not None:
             actor.require_device(device)
-            if "\0" in device or await self._store.devices.get(device) is None:
-                raise NotFound(f"There is no device {device}.", field="device")
+            await existing_device(self._store, device)
         elif actor.devices:
             raise Forbidden("This token is for some devices: name one of them.", field="device")
         now = self._now_ms()

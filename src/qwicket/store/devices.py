@@ -15,9 +15,10 @@ from qwicket.model.devices import (
     Provider,
 )
 from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.suggestions import did_you_mean
 from qwicket.store import calibrations
 from qwicket.store.operations import Operations, read, scan, write
-from qwicket.store.rows import existing, from_texts
+from qwicket.store.rows import from_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,7 +130,7 @@ class Devices(Operations):
         Raises:
             NotFound: There is no such device.
         """
-        existing(tx.one("device_get", name=name), f"There is no device {name}.")
+        _check_exists(tx, name)
         _record_change(tx, name, status, now)
         tx.run(
             "device_state_put",
@@ -148,7 +149,7 @@ class Devices(Operations):
         Raises:
             NotFound: There is no such device.
         """
-        existing(tx.one("device_get", name=name), f"There is no device {name}.")
+        _check_exists(tx, name)
         tx.run("device_message_put", device=name, message=message, now=now)
 
     @scan
@@ -239,6 +240,12 @@ def _status(row: Row, at: int) -> DeviceStatus:
         reason=window_reason or "maintenance",
         until_at=window_until,
     )
+
+
+def _check_exists(tx: Tx, name: str) -> None:
+    if tx.one("device_get", name=name) is None:
+        names = [decoder.decode(body).name for (body,) in tx.all("device_list")]
+        raise NotFound(f"There is no device {name[:100]}.{did_you_mean(name, names)}")
 
 
 def put_device(tx: Tx, device: Device, origin: str) -> None:

@@ -237,6 +237,7 @@ def test_who_leaves_a_project_loses_its_tokens_for_it(folder: Folder) -> None:
         ("project member remove ada ada", "own project"),
         ("project member list lab", "There is no project lab"),
         ("device on warp", "There is no device warp"),
+        ("device message warp on", "There is no device warp"),
         ("device off warp --reason none", "There is no device warp"),
         ("device off warp --reason none --until 2020-01-01T00:00", "until has passed"),
     ],

@@ -64,7 +64,7 @@ def refusal(text: bytes, decoder: msgspec.json.Decoder[Any] = DECODER) -> Invali
         ('{"note": 3}', "note", "note must be a text, not 3."),
         ('{"isDry": 1}', "isDry", "isDry must be true or false, not 1."),
         ('{"mode": "x"}', "mode", 'mode must be one of batch, session, not "x".'),
-        ('{"pair": [1]}', "pair", "pair must be a list of 2 items, not a list."),
+        ('{"pair": [1]}', "pair", "pair must be a list of 2 items, not a list of 1."),
         ('{"tags": ["a", 7]}', "tags[1]", "tags[1] must be a text, not 7."),
         ('{"values": {"theta": "x"}}', "values[...]", "values[...] must be a number."),
         ('{"inner": {"width": 0}}', "inner.width", "inner.width must be a whole number of at"),

@@ -19,6 +19,7 @@ from qwicket.model.errors import (
     NotOffered,
 )
 from qwicket.model.states import JobState
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -67,7 +68,8 @@ class Handlers:
         if name is None:
             raise NotFound(f"There is no device {arn[:100]!r}: this is not an ARN of this server.")
         catalogue.local_device_name(name)
-        raise NotFound(f"There is no device {name} in {region(request)}.")
+        near = did_you_mean(name, [each.name for each in await self._devices(region(request))])
+        raise NotFound(f"There is no device {name} in {region(request)}.{near}")
 
     async def _devices(self, region_name: str) -> list[NamedDevice]:
         views = await self._gateway.devices.of(DIALECT)

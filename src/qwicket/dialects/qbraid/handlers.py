@@ -16,6 +16,7 @@ from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound, NotOffered
 from qwicket.model.jobs import JobQuery
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +88,10 @@ class CommonHandlers:
             view = await self._gateway.devices.get(bare, DIALECT)
             if name in (ids.qrn(view.device), ids.v0_device_id(bare)):
                 return view
-        raise NotFound(f"There is no device {name[:100]}.", field="device")
+        devices = await self._gateway.devices.offered(DIALECT)
+        shown = [ids.qrn(each) if ":" in name else ids.v0_device_id(each.name) for each in devices]
+        near = did_you_mean(name, shown)
+        raise NotFound(f"There is no device {name[:100]}.{near}", field="device")
 
     async def _queue(self, view: DeviceView) -> tuple[int, float]:
         """Return a device's number of waiting jobs, and a new job's expected wait in seconds."""

@@ -57,6 +57,12 @@ def full_name(device: Device) -> str:
     return f"{device.provider}_{short_name(device)}_{_kind(device)}"
 
 
+def names(device: Device) -> list[str]:
+    """Return all names of a device by which clients may ask for it."""
+    short = [short_name(device)] if device.provider == _DEFAULT_PROVIDER else []
+    return [*short, full_name(device)]
+
+
 def is_listed(device: Device) -> bool:
     """Return whether lists show a device.
 

@@ -16,6 +16,7 @@ from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, QwicketError, Unauthenticated
 from qwicket.model.states import JobState
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
@@ -130,7 +131,15 @@ class Handlers:
                 view = await self._gateway.devices.get(device, wire.DIALECT)
                 if name and name.fits(view.device):
                     return view
-        detail = f"There is no device {quoted(text)}. A name has one or three parts joined by `_`."
+        shown = [
+            name
+            for device in await self._gateway.devices.offered(wire.DIALECT)
+            for name in catalogue.names(device)
+        ]
+        detail = (
+            f"There is no device {quoted(text)}. A name has one or three parts joined by `_`."
+            f"{did_you_mean(text, shown)}"
+        )
         raise NotFound(f"{wire.UNKNOWN_DEVICE} {detail}", field="device")
 
     async def _job(
