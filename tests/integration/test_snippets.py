@@ -60,7 +60,11 @@ def test_no_code_is_outside_of_fences() -> None:
 
 
 SETTING = re.compile(
-    r"""environ\[["'](?P<env>\w+)["']\]\s*=(?!=)|\bsetenv\(["'](?P<set>\w+)|^\s*export\s+(?P<sh>\w+)=
+    r"""environ\[["'](?P<env>\w+)["']\]\s*=(?!=)
+    |\b(?:setenv|putenv|setdefault)\(["'](?P<set>\w+)
+    |\benviron(?:\.update\(|\s*\|=\s*)(?P<many>)
+    |\b(?:export|declare\s+-\w+|env)\s+(?P<sh>\w+)=
+    |["'](?P<secret>qw_\w+)["']
     |^\s*(?P<name>\w*(?i:token|url|address|host|port|secret|password|api_?key)\w*|[A-Z][A-Z0-9_]*)\s*=
     |(?P<url>https?://[^\s"'`)]+)""",
     re.MULTILINE | re.VERBOSE,
@@ -70,10 +74,32 @@ SETTING = re.compile(
 
 def is_shown(setting: re.Match[str], shown: str) -> bool:
     """Tell whether the code that a reader sees sets the same."""
-    if setting["url"]:
-        return setting["url"].rstrip("/") in shown
+    if setting["many"] is not None:
+        return False  # many names at once: write one a line, of which each can be found
+    if text := setting["url"] or setting["secret"]:
+        return text.rstrip("/") in shown
     name = re.escape(setting["env"] or setting["set"] or setting["sh"] or setting["name"])
     return bool(re.search(rf"""(?:^|[^\w]){name}["'\]]*\s*=(?!=)""", shown, re.MULTILINE))
+
+
+WRITTEN = re.compile(r"(?<![\d&>])>\s*(?P<file>[\w./-]+)")
+"""Files that a shell's block writes."""
+
+
+def hidden_files(page: str) -> list[str]:
+    """Return the files that a hidden block writes and a visible one uses, without a word of them."""
+    shown = "\n".join(block.text for block in blocks(page) if block.language != "given")
+    prose = (ROOT / page).read_text("utf-8")
+    return [
+        f"{block}: {file}"
+        for block in blocks(page)
+        if block.language == "given"
+        for file in WRITTEN.findall(block.text)
+        if not file.startswith("/dev/")
+        and re.search(rf"(?<!\w){re.escape(file)}(?!\w)", shown)
+        and file not in WRITTEN.findall(shown)
+        and f"`{file}`" not in prose
+    ]
 
 
 def hidden_settings(page: str) -> list[str]:
@@ -91,6 +117,10 @@ def test_nothing_that_a_reader_needs_to_reach_a_server_is_hidden() -> None:
     assert not [hidden for page in PAGES for hidden in hidden_settings(page)]
 
 
+def test_a_file_that_the_reader_needs_is_spoken_of() -> None:
+    assert not [hidden for page in PAGES for hidden in hidden_files(page)]
+
+
 @pytest.mark.parametrize(
     ("hidden", "shown", "is_found"),
     [
@@ -102,6 +132,16 @@ def test_nothing_that_a_reader_needs_to_reach_a_server_is_hidden() -> None:
         ('token = os.environ["QWICKET_TOKEN"]', "token = read()", False),
         ('c = connect("http://h:1/v1")', "c = 1", True),
         ('c = connect("http://h:1/v1")', 'at("http://h:1/v1")', False),
+        ("true && export A_SETTING=1", "echo $A_SETTING", True),
+        ("declare -x A_SETTING=1", "echo $A_SETTING", True),
+        ("env A_SETTING=1 program", "program", True),
+        ("env A_SETTING=1 program", "export A_SETTING=1", False),
+        ('os.environ.setdefault("A_SETTING", "1")', "", True),
+        ('os.putenv("A_SETTING", "1")', "", True),
+        ("os.environ.update(A_SETTING=at)", 'os.environ["A_SETTING"] = at', True),
+        ('os.environ |= {"A_SETTING": at}', "", True),
+        ('provider = IonQProvider("qw_secret", at)', "provider = 1", True),
+        ('provider = IonQProvider("qw_secret", at)', 'IonQProvider("qw_secret")', False),
         ("bell = 1\nqwicket user add ada || :\nif token == 1: pass", "", False),
     ],
 )
