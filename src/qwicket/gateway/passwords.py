@@ -1,9 +1,9 @@
 """Password verification with rate limits.
 
-Earlier wrong passwords never cause a right one to be refused. It is refused only if too many
-passwords from its address are waiting. Above the limits, a password is compared only after a pause,
-which slows guessing down, and a wrong one receives 429. Each server counts separately, even on a
-shared database.
+Right passwords are never counted, however many come at the same time. After too many wrong ones, a
+password is compared only after a pause, which slows guessing down, and a wrong one receives 429. A
+right one is refused only if too many passwords of its address pause. Each server counts separately,
+even on a shared database.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HASHES_AT_ONCE: Final = 2
 _NAME_PAUSE_S: Final = 2.0
 """Waiting passwords for one name over its limit pause one after the other, each for this time."""
 _ADDRESS_PAUSE_S: Final = 0.25
-"""64 waiting passwords (limit `passwords_waiting`) for different names pause for 64 × 0.25 s = 16 s
+"""64 pausing passwords (limit `passwords_waiting`) for different names pause for 64 × 0.25 s = 16 s
 in all, so a client with the right password gets its response within its timeout."""
 _MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
 _UNLIMITED: Final = 1 << 30
@@ -102,34 +102,37 @@ class Passwords:
 
         Raises:
             Unauthenticated: The password is wrong.
-            TooManyRequests: The password is wrong, and so were many before; or too many passwords
-                of this address wait.
+            TooManyRequests: The password is wrong, and so were many before; or it has to pause,
+                and too many passwords of this address do already.
         """
-        login = login[:_MAX_LOGIN_CHARS]
-        async with self._counted(network(address)):
-            # 0: within the limit, and the attempt is counted until `give_back`; else it is not
-            # counted.
+        login, where = login[:_MAX_LOGIN_CHARS], network(address)
+        is_right = False
+        async with self._hashing.slot(where):
+            # The address has one slot, so all passwords that are counted now were wrong. 0: within
+            # the limit, and the attempt is counted until `give_back`; else it is not counted.
             retry_times = _RetryTimes(self._tries.take(address, login), self._bucket.take(address))
-            if await self._compare(login, stored, password, network(address), retry_times):
-                if not retry_times.name_s:
-                    self._tries.give_back(address, login)
-                if not retry_times.address_s:
-                    self._bucket.give_back(address)
-                return
-        self.wrong += 1
-        self._refuse(retry_times)
+            if not any(retry_times):
+                is_right = await asyncio.to_thread(self._matches, stored, password)
+        if any(retry_times):
+            async with self._counted(where):
+                await self._pause(login, where, retry_times)
+                async with self._hashing.slot(where):
+                    is_right = await asyncio.to_thread(self._matches, stored, password)
+        if not is_right:
+            self.wrong += 1
+            self._refuse(retry_times)
+        if not retry_times.name_s:
+            self._tries.give_back(address, login)
+        if not retry_times.address_s:
+            self._bucket.give_back(address)
 
-    async def _compare(
-        self, login: str, stored: str | None, password: str, where: str, retry_times: _RetryTimes
-    ) -> bool:
+    async def _pause(self, login: str, where: str, retry_times: _RetryTimes) -> None:
         if retry_times.name_s:
             async with self._pauses.slot(f"{where} {login}"):
                 await asyncio.sleep(self._name_pause_s)
         if retry_times.address_s:
             async with self._pauses.slot(where):
                 await asyncio.sleep(self._address_pause_s)
-        async with self._hashing.slot(where):
-            return await asyncio.to_thread(self._matches, stored, password)
 
     def _matches(self, stored: str | None, password: str) -> bool:
         """Compare with the stored hash or a decoy, so that the time does not reveal accounts."""
@@ -146,9 +149,10 @@ class Passwords:
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
         maximum = self._limits.passwords_waiting
-        if self._waiting[where] > maximum:  # one more than may wait, as one is usually compared
+        if self._waiting[where] > maximum:  # one more than may pause, as one is usually compared
             raise TooManyRequests(
-                f"Over {maximum} passwords from one address wait (limit passwords_waiting).",
+                f"Over {maximum} passwords from one address wait after too many wrong ones (limit"
+                " passwords_waiting).",
                 retry_after_s=1.0,
                 limit="passwords_waiting",
                 quota=maximum,

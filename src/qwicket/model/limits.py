@@ -91,7 +91,7 @@ class SignInLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Wrong passwords from one address, for all names: a bucket of this size, refilled by one per
     second. Above it, one is compared every 0.25 s; a wrong one then receives 429."""
     passwords_waiting: int = 64
-    """Passwords from one address that wait for the comparison, which is slow on purpose."""
+    """Passwords from one address that wait as described above."""
     wrong_tokens: int = 10
     """Unknown tokens from one address in a minute; one more receives 429."""
 

@@ -68,6 +68,19 @@ async def test_right_passwords_of_one_address_use_up_nothing() -> None:
     assert await tried(passwords, "ada", "wrong", "10.0.0.1") == "refused"
 
 
+async def test_right_passwords_at_the_same_time_are_all_let_in() -> None:
+    """More people than any limit on wrong passwords behind one address, or with one name."""
+    passwords = quick()
+    crowd = {f"pupil{k}": HASHER.hash(f"pupil{k}'s password") for k in range(200)}
+    checks = [
+        passwords.check(name, stored, f"{name}'s password", "192.0.2.1")
+        for name, stored in crowd.items()
+    ]
+    assert await asyncio.gather(*checks) == [None] * 200
+    same = [tried(passwords, "ada", RIGHT, "192.0.2.1") for _ in range(200)]
+    assert await asyncio.gather(*same) == ["in"] * 200
+
+
 async def test_wrong_passwords_at_the_same_time_count_as_well() -> None:
     passwords = quick()
     sent = [tried(passwords, "ada", "wrong", "10.0.0.1") for _ in range(5)]
@@ -122,8 +135,9 @@ async def test_many_names_tried_from_one_address_delay_no_other_address() -> Non
     assert await tried(passwords, "ada", RIGHT, "192.0.2.2") == "in"
     go_on.set()
     crowd = await asyncio.gather(*tries)
-    assert crowd.count("passwords_waiting") == 29
-    assert crowd.count("refused") == maximum + 1
+    assert crowd.count("refused") >= LIMITS.wrong_passwords
+    assert crowd.count("wrong_passwords") >= maximum + 1
+    assert crowd.count("passwords_waiting") > 0
 
 
 async def test_an_unknown_name_costs_as_much_as_a_wrong_password() -> None:
