@@ -209,7 +209,8 @@ class IBMQXClient(ServiceClient):
         Args:
             qobj: Program as a dict.
             device: Name of the device.
-            **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`.
+            **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`. By
+                default the name is empty, and the shots are those of the Qobj's config.
 
         Returns:
             The job. If it was created, but a later request fails, the client cancels it and raises
@@ -224,6 +225,8 @@ class IBMQXClient(ServiceClient):
             IBMQXRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
         """
+        # The document prints both fields, and does not say that they may be absent.
+        options = {"name": "", **_shots_of(qobj), **options}
         if not self.is_large(qobj):
             return self._post_job({**options, "backend": {"name": device}, "qObject": dict(qobj)})
         draft = self.create_job(device, **options)
@@ -248,7 +251,7 @@ class IBMQXClient(ServiceClient):
 
         Args:
             device: Name of the device.
-            **options: As for `run_qobj`.
+            **options: As for `run_qobj`, without defaults.
         """
         return self._post_job({**options, "backend": {"name": device}, "allowObjectStorage": True})
 
@@ -590,6 +593,13 @@ HEADERS: Final = {
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
     "X-Qx-Client-Application": f"qwicket/{__version__}",
 }
+
+
+def _shots_of(qobj: Mapping[str, Any]) -> dict[str, int]:
+    """Return the shots that a Qobj's config states; the server refuses any that are no number."""
+    config = qobj.get("config")
+    shots = config.get("shots") if isinstance(config, dict) else None
+    return {"shots": shots} if isinstance(shots, int) else {}
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

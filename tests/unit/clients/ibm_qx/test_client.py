@@ -119,6 +119,32 @@ def test_a_submission_is_repeated_when_it_was_surely_not_done() -> None:
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize(
+    ("qobj", "options", "sent"),
+    [
+        ({"config": {"shots": 200}}, {}, {"name": "", "shots": 200}),
+        ({"config": {"shots": 200}}, {"name": "bell", "shots": 5}, {"name": "bell", "shots": 5}),
+        ({"config": {}}, {}, {"name": ""}),
+        ({"config": {"shots": "many"}}, {}, {"name": ""}),
+        ({"config": None}, {"tags": ["a"]}, {"name": "", "tags": ["a"]}),
+        ({}, {}, {"name": ""}),
+    ],
+)
+@pytest.mark.parametrize("is_large", [False, True])
+def test_a_submission_has_a_name_and_the_shots_of_its_program(
+    is_large: bool, qobj: dict[str, Any], options: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    program = {**qobj, "padding": " " * (2 << 20)} if is_large else qobj
+    draft = {"id": "7", "status": "CREATING"}
+    with BadServer(answer(200, b"")) as store:
+        script = (SIGNED, answer(200, draft), answer(200, {"url": store.url}), answer(200, {}))
+        with BadServer(*script) as server:
+            client(server).run_qobj(program, "d", **options)
+            body = server.requests[1].json
+    rest = {"allowObjectStorage": True} if is_large else {"qObject": program}
+    assert body == {**sent, **rest, "backend": {"name": "d"}, "access_token": PASS}
+
+
 def test_the_time_to_try_is_bounded() -> None:
     with BadServer(SIGNED, answer(503)) as server:
         made = client(server)

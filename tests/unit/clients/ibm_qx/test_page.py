@@ -1,7 +1,8 @@
 """The client against a server that answers exactly the document of January 2020, and nothing else.
 
 `PAGE` is written from the document: methods (None where it prints none), paths with their spelling,
-the fields of the request's body, and the answer. It is not written from the client or the server.
+the request's body (`ANY` where it prints none), and the answer. It is not written from the client
+or the server.
 """
 
 from __future__ import annotations
@@ -13,82 +14,54 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.ibm_qx import IBMQXClient
+from qwicket.clients.ibm_qx import DEFAULT_URL, IBMQXClient
+from support import ibm_document as document
 from support.bad_server import BadServer, Connection, response
+from support.ibm_document import ANY, TOKEN, example, misfits
 
 API_TOKEN = "the-api-token"
 ACCESS = "the-access-token"
 JOB = "5e3f2b0c9a1d4e0011aa22bb"
 DEVICE = "ibmq_ourense"
 BACKEND = {"id": "1", "name": DEVICE}
-HUB = {level: {"name": "x", "priority": 1} for level in ("hub", "group", "project")}
-STATUS = {
-    "kind": "q-object",
-    "backend": BACKEND,
-    "status": "COMPLETED",
-    "creationDate": "2020-01-31T12:00:00.000Z",
-    "hubInfo": HUB,
-    "endDate": "2020-01-31T12:00:09.000Z",
-    "id": JOB,
-    "userId": "u",
-    "name": "bell",
-}
-LONG = {
-    **STATUS,
-    "qasms": [{"qasm": "OPENQASM 2.0;", "status": "DONE", "executionId": "e", "result": {}}],
-    "shots": 1024,
-    "codeId": "c",
-    "cost": 0.0,
-    "timePerStep": {"CREATING": "2020-01-31T12:00:00.000Z"},
-}
-PROPERTIES = {
-    "backend_name": DEVICE,
-    "last_update_date": "2020-01-31T12:00:00.000Z",
-    "backend_version": "1.0.0",
-    "gates": [],
-    "general": [],
-    "qubits": [],
-}
-QUEUE = {
-    "state": True,
-    "message": "",
-    "status": "active",
-    "lengthQueue": 3,
-    "backend_version": "1.0.0",
-}
-DEVICES = {"1": {"priority": 1, "name": DEVICE, "deleted": False, "specificConfiguration": {}}}
-NETWORK = [
-    {
-        "name": "ibm-q",
-        "groups": {"open": {"name": "open", "projects": {"main": {"devices": DEVICES}}}},
-    }
-]
-LOGIN = {"id": ACCESS, "ttl": 1_209_600, "created": "2020-01-31T12:00:00.000Z", "userId": "u"}
+COMPLETED = {"id": JOB, "backend": BACKEND, "status": "COMPLETED"}
+LONG = example(document.JOB, **COMPLETED, shots=1024)
+SUBMITTED = example(document.SUBMITTED, **{**COMPLETED, "status": "QUEUED"}, shots=1024)
+STATUS = example(document.JOB_STATUS, **COMPLETED)
+PROPERTIES = example(document.PROPERTIES, backend_name=DEVICE)
+QUEUE = example(document.QUEUE, state=True, lengthQueue=3)
+PROJECT = document.HUB["groups"]["each"]["projects"]["each"]
+DEVICES = {"1": example(PROJECT["devices"]["each"], name=DEVICE)}
+GROUP = example(
+    document.HUB["groups"]["each"], projects={"main": example(PROJECT, devices=DEVICES)}
+)
+NETWORK = [example(document.HUB, groups={"open": GROUP})]
+LOGIN = example(document.LOGIN, id=ACCESS, ttl=1_209_600)
+ME = example(document.ME, username="ada")
 RESULT = {"success": True, "results": [{"data": {"counts": {"0x0": 500, "0x3": 524}}}]}
-QOBJ = {"qobj_id": "q", "type": "QASM", "schema_version": "1.1.0", "experiments": []}
-TOKEN = frozenset({"access_token"})
-NOTHING: frozenset[str] = frozenset()
+QOBJ = example(document.QOBJ, config={"shots": 1024, "memory_slots": 2})
 
-PAGE: list[tuple[str | None, str, frozenset[str], Any]] = [
+PAGE: list[tuple[str | None, str, Any, Any]] = [
     ("GET", "/backends/{device}/properties", TOKEN, PROPERTIES),
     ("GET", "/backend/{device}/defaults", TOKEN, {}),
-    (None, "/backend/{device}/queue/status", NOTHING, QUEUE),
+    (None, "/backend/{device}/queue/status", {}, QUEUE),
     ("GET", "/jobs", TOKEN, [LONG]),
-    ("POST", "/jobs", frozenset({"qObject", "backend", "access_token"}), {**STATUS, "qObject": {}}),
+    ("POST", "/jobs", document.SUBMISSION, SUBMITTED),
     ("GET", "/jobs/{job}", TOKEN, [LONG]),
     (None, "/jobs/{job}/cancel", TOKEN, b""),
     (None, "/jobs/{job}/status", TOKEN, STATUS),
-    (None, "/jobs/{job}/properties", NOTHING, PROPERTIES),
-    (None, "/jobs/{job}/jobDataUploaded", NOTHING, {"job": STATUS}),
-    (None, "/jobs/{job}/resultDownloaded", NOTHING, {}),
-    (None, "/job/{job}s/jobDownloadUrl", NOTHING, "/storage/program"),
-    (None, "/jobs/{job}/resultDownloadUrl", NOTHING, "/storage/result"),
-    (None, "/jobs/{job}/jobUploadUrl", NOTHING, "/storage/upload"),
+    (None, "/jobs/{job}/properties", ANY, PROPERTIES),
+    (None, "/jobs/{job}/jobDataUploaded", ANY, {"job": STATUS}),
+    (None, "/jobs/{job}/resultDownloaded", ANY, {}),
+    (None, "/job/{job}s/jobDownloadUrl", ANY, "/storage/program"),
+    (None, "/jobs/{job}/resultDownloadUrl", ANY, "/storage/result"),
+    (None, "/jobs/{job}/jobUploadUrl", ANY, "/storage/upload"),
     ("GET", "/network", TOKEN, NETWORK),
-    ("POST", "/users/login", frozenset({"email", "password"}), LOGIN),
-    ("POST", "/users/loginWithToken", frozenset({"apiToken"}), LOGIN),
-    ("GET", "/users/me", TOKEN, {"username": "ada", "id": "u"}),
+    ("POST", "/users/login", {"email": str, "password": str}, LOGIN),
+    ("POST", "/users/loginWithToken", {"apiToken": str}, LOGIN),
+    ("GET", "/users/me", TOKEN, ME),
 ]
+"""The document prints no answers of the six paths with `ANY`, nor that of a login by password."""
 STORAGE = {"/storage/program": QOBJ, "/storage/result": RESULT, "/storage/upload": b""}
 """Where the document's addresses lead: it prints neither their answers nor what is there."""
 
@@ -98,7 +71,10 @@ def _pattern(path: str) -> str:
 
 
 def _page(server: list[BadServer]) -> Callable[[Connection], None]:
-    """Response what the document prints; paths are case-sensitive, queries are not known."""
+    """Answer what the document prints; paths are case-sensitive, queries are not known.
+
+    A request must have all fields that are printed, of their types, and no others.
+    """
 
     def step(connection: Connection) -> None:
         request = connection.read()
@@ -111,9 +87,12 @@ def _page(server: list[BadServer]) -> Callable[[Connection], None]:
         body = json.loads(request.body or b"{}")
         for method, printed, fields, found in PAGE:
             if method in (None, request.method) and re.fullmatch(_pattern(printed), path):
-                is_signed = "access_token" not in fields or body.get("access_token") == ACCESS
-                if not (body.keys() >= fields and is_signed):
-                    connection.send(response(401, {"error": {"message": "no", "code": 1}}))
+                wrong = misfits(body, fields) or (fields != ANY and body.keys() - fields.keys())
+                if wrong:
+                    message = f"not as printed: {wrong}"
+                    connection.send(response(400, {"error": {"message": message, "code": 1}}))
+                elif fields != ANY and body.get("access_token", ACCESS) != ACCESS:
+                    connection.send(response(401, {"error": {"message": "no", "code": 3}}))
                 elif isinstance(found, str):
                     connection.send(response(200, {"url": f"{server[0].url}/api{found}"}))
                 else:
@@ -139,7 +118,8 @@ CALLS: dict[str, tuple[Callable[[IBMQXClient], Any], Any]] = {
     "properties": (lambda client: dict(client.properties(DEVICE)), PROPERTIES),
     "defaults": (lambda client: dict(client.defaults(DEVICE)), {}),
     "queue_status": (lambda client: client.queue_status(DEVICE).length, 3),
-    "run_qobj": (lambda client: client.run_qobj(QOBJ, DEVICE, name="bell").id, JOB),
+    "run_qobj": (lambda client: client.run_qobj(QOBJ, DEVICE).id, JOB),
+    "run_qobj by name": (lambda client: client.run_qobj(QOBJ, DEVICE, name="bell").id, JOB),
     "jobs": (lambda client: [job.id for job in client.jobs()], [JOB]),
     "job": (lambda client: client.job(JOB).shots, 1024),
     "job_status": (lambda client: client.job_status(JOB).status, "COMPLETED"),
@@ -177,6 +157,15 @@ def test_every_endpoint_of_the_document_is_asked_as_it_is_printed(page: BadServe
         assert any(
             method in (None, each) and re.fullmatch(_pattern(printed), path) for each, path in asked
         ), printed
+
+
+def test_without_an_address_the_client_asks_the_host_of_the_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("QE_URL", "QE_TOKEN", "QWICKET_URL", "QWICKET_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with IBMQXClient(API_TOKEN) as client:
+        assert client._http.url == DEFAULT_URL == "https://api.quantum-computing.ibm.com/api"
 
 
 def test_nothing_is_signed_in_for_the_queue(page: BadServer) -> None:
