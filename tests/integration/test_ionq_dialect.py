@@ -242,6 +242,22 @@ def test_lists_are_filtered(http: httpx.Client) -> None:
     assert listed(submitter_id="somebody") == []
 
 
+@pytest.mark.parametrize("prefix", [NEW, OLD])
+def test_a_submission_is_ready_and_no_job_is_submitted(http: httpx.Client, prefix: str) -> None:
+    """By IonQ's document it is `submitted`: a status that filters know, and that no job has."""
+    answer = http.post(f"{prefix}/jobs", json={**TYPE[prefix], "input": BELL})
+    assert answer.json()["status"] == "ready"
+    job = answer.json()["id"]
+    found = http.get(f"{prefix}/jobs", params={"status": "submitted"})
+    assert found.status_code == 200, found.text
+    assert found.json()["jobs"] == []
+    assert job in [each["id"] for each in http.get(f"{prefix}/jobs").json()["jobs"]]
+
+
+def test_a_clone_is_ready(http: httpx.Client) -> None:
+    assert http.post(f"{NEW}/jobs/{submit(http)}/clone", json={}).json()["status"] == "ready"
+
+
 def listed(http: httpx.Client, **query: str) -> tuple[list[str], list[int]]:
     """Return the ids in all pages of a list, and the bytes of each page."""
     ids: list[str] = []
