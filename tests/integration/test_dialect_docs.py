@@ -42,6 +42,10 @@ QLUED_SOURCE = {
     "get_job_status": "GET /{backend_name}/get_job_status",
     "get_job_result": "GET /{backend_name}/get_job_result",
 }
+QLUED_SCHEMAS = {
+    *("BackendConfigSchemaOut", "BackendStatusSchemaOut"),
+    *("JobSchemaWithTokenIn", "ResultDict", "StatusMsgDict"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +90,9 @@ def test_qlueds_own_addresses_are_there(web: httpx.Client) -> None:
     assert "post_job" in docs_html(page)
     for link in re.findall(r'(?:href|src)="([^"#]+)"', page.text):
         assert web.get(httpx.URL("/qlued/api/v2/docs").join(link)).status_code == 200, link
-    paths = web.get("/qlued/api/v2/openapi.json").json()["paths"]
+    description = web.get("/qlued/api/v2/openapi.json").json()
+    assert description["components"]["schemas"].keys() >= QLUED_SCHEMAS
+    paths = description["paths"]
     for operation, way in QLUED_SOURCE.items():
         method, path = way.split(" ")
         found = paths[f"/qlued/api/v2{path}"][method.lower()]

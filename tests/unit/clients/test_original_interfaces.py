@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from qwicket.clients.ionq import IonQClient
+
 PAGE = (Path(__file__).parents[3] / "docs" / "seeds.md").read_text()
 ROW = re.compile(r"^\| (`.+?) \| (`.+) \|$", re.MULTILINE)
 OURS = re.compile(r"`(qwicket\.[\w.]+)`")
@@ -21,19 +23,20 @@ DOCUMENTS = {
         QbraidSession.save_config""",
     "ionq": """IonQClient IonQClient.api_headers IonQClient.cancel_job IonQClient.delete_job
         IonQClient.get_calibration_data IonQClient.get_results IonQClient.make_path
-        IonQClient.retrieve_job IonQClient.submit_job IonQClient._url IonQJob IonQAPIError
-        IonQRetriableError""",
+        IonQClient.retrieve_job IonQClient.submit_job IonQClient._url IonQClient._token
+        IonQClient._custom_headers IonQJob IonQAPIError IonQRetriableError""",
     "qlued": "get_backend_status get_config get_job_result get_job_status list_backends post_job",
     "xanadu": """Connection Connection.access_token Connection.api_version Connection.headers
         Connection.host Connection.port Connection.refresh_token Connection.scheme Connection.tls
         Connection.user_agent Connection.ping Connection.request Connection.update_access_token
         Connection.url""",
-    "ibm_qx": """/backends/{device_name}/properties /backend/{device_name}/defaults
-        /backend/{device_name}/queue/status /jobs /jobs/{job_id} /jobs/{job_id}/cancel
-        /jobs/{job_id}/status /jobs/{job_id}/properties /jobs/{job_id}/jobDataUploaded
-        /jobs/{job_id}/resultDownloaded /job/{job_id}s/jobDownloadUrl
-        /jobs/{job_id}/resultDownloadUrl /jobs/{job_id}/jobUploadUrl /network /users/login
-        /users/loginWithToken /users/me""",
+    "ibm_qx": """GET:/backends/{device_name}/properties GET:/backend/{device_name}/defaults
+        /backend/{device_name}/queue/status GET:/jobs POST:/jobs GET:/jobs/{job_id}
+        /jobs/{job_id}/cancel /jobs/{job_id}/status /jobs/{job_id}/properties
+        /jobs/{job_id}/jobDataUploaded /jobs/{job_id}/resultDownloaded
+        /job/{job_id}s/jobDownloadUrl /jobs/{job_id}/resultDownloadUrl
+        /jobs/{job_id}/jobUploadUrl GET:/network
+        POST:/users/login POST:/users/loginWithToken GET:/users/me""",
 }
 QBRAID_ATTRIBUTES = """close delete get get_adapter get_config_variable get_redirect_target head
     merge_environment_settings mount options patch post prepare_request put rebuild_auth
@@ -45,6 +48,8 @@ def found(dotted: str) -> Any:
     parts = dotted.split(".")
     thing: Any = importlib.import_module(".".join(parts[:3]))
     for part in parts[3:]:
+        if thing is IonQClient and not hasattr(thing, part):  # an attribute of its instances
+            thing = IonQClient("key", "http://lab.invalid/v0.4", {"X-Lab": "7"})
         thing = getattr(thing, part)
     return thing
 
@@ -61,7 +66,7 @@ def test_every_name_of_a_document_is_mapped(module: str) -> None:
     rows = [(left, right) for left, right in ROW.findall(PAGE) if f"clients.{module}." in right]
     named = " ".join(left for left, _ in rows)
     for name in DOCUMENTS[module].split():
-        assert re.search(rf"(`|[A-Z]+ ){re.escape(name)}`", named), name
+        assert f"`{name.replace(':', ' ')}`" in named, name
 
 
 def test_a_session_has_every_attribute_that_its_document_lists() -> None:
