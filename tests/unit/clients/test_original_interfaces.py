@@ -1,11 +1,13 @@
 """`docs/seeds.md` has every name of the five documents, and what it names exists.
 
-`DOCUMENTS` lists the names of the documents.
+`DOCUMENTS` lists the names of the documents, and `PARAMETERS` those of parameters, with the
+defaults that are printed.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,34 @@ DOCUMENTS = {
         /jobs/{job_id}/jobUploadUrl GET:/network
         POST:/users/login POST:/users/loginWithToken GET:/users/me""",
 }
+PARAMETERS = {
+    "qbraid.init_job": "vendor_job_id device circuits shots",
+    "qbraid.get_job_data": "qbraid_job_id update",
+    "qbraid.PostForcelistRetry": "total connect read",
+    "qbraid.QbraidSession": """user_email=None api_key=None refresh_token=None id_token=None
+        base_url=None retries_total=5 retries_connect=3 backoff_factor=0.5""",
+    "qbraid.QbraidSession.get_config_variable": "config_name",
+    "qbraid.QbraidSession.save_config": "user_email api_key",
+    "qbraid.QbraidSession.request": "method url",
+    "ionq.IonQClient": "token=None url=None custom_headers=None",
+    "ionq.IonQClient.cancel_job": "job_id",
+    "ionq.IonQClient.delete_job": "job_id",
+    "ionq.IonQClient.get_calibration_data": "backend_name",
+    "ionq.IonQClient.get_results": "job_id sharpen=None extra_query_params=None",
+    "ionq.IonQClient.make_path": "parts",
+    "ionq.IonQClient.retrieve_job": "job_id",
+    "ionq.IonQClient.submit_job": "job",
+    "qlued.QluedClient.get_config": "backend_name",
+    "qlued.QluedClient.get_backend_status": "backend_name",
+    "qlued.QluedClient.get_job_status": "backend_name job_id",
+    "qlued.QluedClient.get_job_result": "backend_name job_id",
+    "qlued.QluedClient.post_job": "backend_name",
+    "xanadu.Connection": """refresh_token=None access_token=None
+        host='platform.strawberryfields.ai' port=443 tls=True headers=None""",
+    "xanadu.Connection.request": "method path",
+    "xanadu.Connection.url": "path=''",
+}
+"""The document of qlued also prints `request`, `token` and `data`: see the page."""
 QBRAID_ATTRIBUTES = """close delete get get_adapter get_config_variable get_redirect_target head
     merge_environment_settings mount options patch post prepare_request put rebuild_auth
     rebuild_method rebuild_proxies request resolve_redirects save_config send should_strip_auth
@@ -67,6 +97,17 @@ def test_every_name_of_a_document_is_mapped(module: str) -> None:
     named = " ".join(left for left, _ in rows)
     for name in DOCUMENTS[module].split():
         assert f"`{name.replace(':', ' ')}`" in named, name
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_have_the_names_and_defaults_of_the_document(name: str) -> None:
+    parameters = dict(inspect.signature(found(f"qwicket.clients.{name}")).parameters)
+    parameters.pop("self", None)
+    printed = PARAMETERS[name].split()
+    assert [*parameters][: len(printed)] == [each.partition("=")[0] for each in printed]
+    for each in printed:
+        parameter, _, default = each.partition("=")
+        assert not default or repr(parameters[parameter].default) == default
 
 
 def test_a_session_has_every_attribute_that_its_document_lists() -> None:

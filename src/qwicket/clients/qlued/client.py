@@ -83,35 +83,35 @@ class QluedClient(ServiceClient):
         """
         return self._send("GET", "/backends", objects_of)
 
-    def config(self, name: str) -> dict[str, Any]:
+    def config(self, backend_name: str) -> dict[str, Any]:
         """Return the configuration of a device. This request needs no token.
 
         Args:
-            name: Short name of the device, such as `rydberg`, or its full name.
+            backend_name: Short name of the device, such as `rydberg`, or its full name.
 
         Raises:
             QluedAPIError: The device does not exist, or the request failed.
         """
-        return self._send("GET", _path(name, "get_config"), object_of)
+        return self._send("GET", _path(backend_name, "get_config"), object_of)
 
-    def backend_status(self, name: str) -> dict[str, Any]:
+    def backend_status(self, backend_name: str) -> dict[str, Any]:
         """Return whether a device works, and how many jobs wait. This request needs no token.
 
         Raises:
             QluedAPIError: The device does not exist, or the request failed.
         """
-        return self._send("GET", _path(name, "get_backend_status"), object_of)
+        return self._send("GET", _path(backend_name, "get_backend_status"), object_of)
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    def post(self, name: str, job: Job) -> str:
+    def post(self, backend_name: str, job: Job) -> str:
         """Submit a job, and return its id.
 
         A submission is only repeated if the first one certainly had no effect: after status 429,
         or if no connection was made. If the device refuses the program, the job ends in an error.
 
         Args:
-            name: Name of the device.
+            backend_name: Name of the device.
             job: One experiment, several, or their JSON data as a dict.
 
         Raises:
@@ -123,17 +123,17 @@ class QluedClient(ServiceClient):
         experiments = json_bytes(_experiments(job), "The job", QluedClientError).decode()
         form = {"job": experiments, "token": self._secret()}
         body = json_bytes(form, "The job", QluedClientError)
-        return self._send("POST", _path(name, "post_job"), _job_id, body)
+        return self._send("POST", _path(backend_name, "post_job"), _job_id, body)
 
-    def status(self, name: str, job_id: str) -> dict[str, Any]:
+    def status(self, backend_name: str, job_id: str) -> dict[str, Any]:
         """Return the status document of a job, also of one that ended in an error.
 
         Raises:
             QluedAPIError: The request failed.
         """
-        return self._read_job(name, "get_job_status", job_id)
+        return self._read_job(backend_name, "get_job_status", job_id)
 
-    def result(self, name: str, job_id: str) -> dict[str, Any]:
+    def result(self, backend_name: str, job_id: str) -> dict[str, Any]:
         """Return the result of a job; `shots` converts it to arrays.
 
         Raises:
@@ -141,16 +141,16 @@ class QluedClient(ServiceClient):
             QluedJobError: The job ended in an error or does not exist; the message is the server's.
             QluedAPIError: The request failed.
         """
-        return self._result(name, job_id, self.retry_policy)
+        return self._result(backend_name, job_id, self.retry_policy)
 
-    def wait(self, name: str, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
+    def wait(self, backend_name: str, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
         """Wait for a job, and return its result.
 
         The first pause is a tenth of a second; later ones grow by half, up to five seconds. The
         wait continues while the server restarts, for up to five minutes.
 
         Args:
-            name: Name of the device.
+            backend_name: Name of the device.
             job_id: Id of the job.
             timeout: Seconds after which the wait ends in any case.
 
@@ -161,7 +161,7 @@ class QluedClient(ServiceClient):
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
         while True:
-            found = polling.ask(lambda: self._poll(name, job_id), QluedRetriableError)
+            found = polling.ask(lambda: self._poll(backend_name, job_id), QluedRetriableError)
             if found:
                 return found
             if not polling.pause():
@@ -177,15 +177,15 @@ class QluedClient(ServiceClient):
     get_job_status = status
     get_job_result = result
 
-    def _poll(self, name: str, job_id: str) -> dict[str, Any]:
+    def _poll(self, backend_name: str, job_id: str) -> dict[str, Any]:
         """Return the result of a job; {} if it has not ended."""
-        found = self._read_job(name, "get_job_status", job_id, OUTAGE)
+        found = self._read_job(backend_name, "get_job_status", job_id, OUTAGE)
         self._raise_if_failed(found)
         # The status in the result is ignored: some servers never update it.
-        return self._result(name, job_id, OUTAGE) if found.get("status") in _DONE else {}
+        return self._result(backend_name, job_id, OUTAGE) if found.get("status") in _DONE else {}
 
-    def _result(self, name: str, job_id: str, retry_policy: RetryPolicy) -> dict[str, Any]:
-        found = self._read_job(name, "get_job_result", job_id, retry_policy)
+    def _result(self, backend_name: str, job_id: str, retry_policy: RetryPolicy) -> dict[str, Any]:
+        found = self._read_job(backend_name, "get_job_result", job_id, retry_policy)
         if "results" in found:
             return found
         self._raise_if_failed(found)
@@ -198,11 +198,11 @@ class QluedClient(ServiceClient):
             raise QluedJobError(redact(message, self._secrets()) or "The job failed.")
 
     def _read_job(
-        self, name: str, route: str, job_id: str, retry_policy: RetryPolicy | None = None
+        self, backend_name: str, route: str, job_id: str, retry_policy: RetryPolicy | None = None
     ) -> dict[str, Any]:
         """Read a document of a job; with status 406 the error is the job's, not the request's."""
         query = urlencode({"job_id": job_id, "token": self._secret()})
-        path = f"{_path(name, route)}?{query}"
+        path = f"{_path(backend_name, route)}?{query}"
         return self._send("GET", path, object_of, also_read=406, retry_policy=retry_policy)
 
     # ----------------------------------------------------------------------------------------------
