@@ -149,7 +149,8 @@ def test_job_and_session_of_another_account_are_not_found(client: Client, other:
         assert answer.status_code == 404, (method, path)
         absent = other.call(method, path.replace(job, ABSENT).replace(opened, ABSENT))
         assert absent.json()["error"] == answer.json()["error"]
-    assert "no such session" in refused(other, backend=TWIN, session_id=opened)
+    said = refused(other, backend=TWIN, session_id=opened)
+    assert f'There is no session "{opened}"' in said
 
 
 def test_jobs_go_to_the_project_that_is_named(server: LiveServer, http: httpx.Client) -> None:
@@ -359,7 +360,7 @@ def test_a_group_of_another_dialect_is_no_session(client: Client, server: LiveSe
     opened = client.http.post("/v1/groups", json={"name": "g"}, headers=header)
     assert opened.status_code == 201, opened.text
     group = opened.json()["id"]
-    assert "no such session" in refused(client, session_id=group)
+    assert f'There is no session "{group}"' in refused(client, session_id=group)
     assert client.call("GET", f"/sessions/{group}").status_code == 404
 
 

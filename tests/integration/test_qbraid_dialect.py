@@ -348,7 +348,7 @@ def test_a_search_of_long_documents_is_bounded_in_bytes(call: Caller) -> None:
         ({"deviceQrn": "qbraid:qbraid:sim:simulator"}, "no device"),
         ({"deviceQrn": "statevector"}, "no device"),
         ({"program": []}, "program"),
-        ({"groupJobQrn": "qbraid:group-nothing"}, "no such group"),
+        ({"groupJobQrn": "qbraid:group-nothing"}, 'no group "qbraid:group-nothing"'),
         ({"program": {"format": "qasm9", "data": ""}}, "program.format"),
         ({"program": {"format": "qasm3", "data": " "}}, "program.data"),
         ({"program": {"format": "analog", "data": "{}"}}, "takes programs in qasm2"),

@@ -100,7 +100,7 @@ def test_ionqs_dialect_says_it_in_its_own_shape(http: httpx.Client, server: Live
         ("X8_01", "blackbird", BELL_3, "X8_01 takes blackbird; this is OpenQASM 3"),
         ("X8_01", "blackbird", BELL_2, "X8_01 takes blackbird; this is OpenQASM 2"),
         ("X8_01", None, BELL_3, "format: X8_01 takes blackbird; this is OpenQASM 3."),
-        ("X8_01", "openqasm3", BLACKBIRD, "format: X8_01 takes blackbird; this is Blackbird."),
+        ("X8_01", "openqasm3", BLACKBIRD, "takes blackbird, not 'openqasm3'; this is Blackbird."),
         (
             "rydberg",
             "qlued.rydberg",
@@ -111,7 +111,7 @@ def test_ionqs_dialect_says_it_in_its_own_shape(http: httpx.Client, server: Live
         ("simulator", "openqasm3", json.dumps(BELL), "the format is ionq.circuit.v1"),
         ("simulator", "openqasm2", "hello world\n", "this is not an OpenQASM program: line "),
         ("simulator", None, "hello world\n", "this is not an OpenQASM program: line "),
-        ("simulator", "warp", BELL_3, "; this is OpenQASM 3."),
+        ("simulator", "warp", BELL_3, ", not 'warp'; this is OpenQASM 3."),
     ],
 )
 def test_a_program_in_another_format_is_reported(

@@ -9,7 +9,7 @@ from qwicket.gateway.refusals import no_device
 from qwicket.gateway.retries import retry_until_known
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound
-from qwicket.model.groups import Group, GroupUse, NewGroup
+from qwicket.model.groups import Group, GroupUse, NewGroup, absent_group
 from qwicket.model.ids import new_id, parse_id
 
 if TYPE_CHECKING:
@@ -146,9 +146,8 @@ class JobGroups:
             return  # the operation that stores the job checks the rest
         try:
             await self._find(actor, group, None)
-        except NotFound as absent:
-            absent.field = "group"
-            raise
+        except NotFound:
+            raise absent_group(group) from None
 
     async def close(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Group:
         """Close a group, which then accepts no more jobs. Its jobs continue.

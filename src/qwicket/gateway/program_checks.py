@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket import programs
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Submission
 
+_QUOTED_CHARS: Final = 100
+
 
 def check_format(submission: Submission, device: Device) -> None:
     """Refuse a format that a device does not accept.
@@ -20,13 +22,15 @@ def check_format(submission: Submission, device: Device) -> None:
     Raises:
         InvalidRequest: The device does not accept it; the detail names the detected format.
     """
-    known = submission.format in programs.FORMATS
-    if submission.format not in device.spec.formats or not known:
-        found = programs.recognise_format(submission.source) or submission.format
-        near = "" if known else did_you_mean(submission.format, device.spec.formats)
+    stated = submission.format
+    known = stated in programs.FORMATS
+    if stated not in device.spec.formats or not known:
+        found = programs.recognise_format(submission.source) or (stated if known else "")
+        value = "" if stated == found else f", not {stated[:_QUOTED_CHARS]!r}"
+        title = f"; this is {programs.format_title(found)}" if found else ""
+        near = "" if known else did_you_mean(stated, device.spec.formats)
         raise InvalidRequest(
-            f"format: {device.name} takes {', '.join(device.spec.formats)};"
-            f" this is {programs.format_title(found)}.{near}",
+            f"format: {device.name} takes {', '.join(device.spec.formats)}{value}{title}.{near}",
             field="format",
         )
 

@@ -11,6 +11,9 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from qwicket.model.errors import NotFound
+
+_QUOTED_CHARS: Final = 100
 GroupState = Literal["open", "closed"]
 
 
@@ -77,3 +80,8 @@ class GroupUse(NamedTuple):
 
 UNUSED: Final = GroupUse(0, 0, 0)
 """Totals of a group without jobs."""
+
+
+def absent_group(id_text: str) -> NotFound:
+    """Return the error of a submission to a group that does not exist, or is not the account's."""
+    return NotFound(f"There is no group {id_text[:_QUOTED_CHARS]!r}.", field="group")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from qwicket.model.errors import Conflict, LimitExceeded, NotFound
-from qwicket.model.groups import Group, GroupUse, NewGroup
+from qwicket.model.errors import Conflict, LimitExceeded
+from qwicket.model.groups import Group, GroupUse, NewGroup, absent_group
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import rows
@@ -133,7 +133,7 @@ def check_accepts_job(tx: Tx, group: str, account: str, device: str, now: int) -
     """
     found = JobGroups.get(tx, group)
     if found is None or found.account != account:
-        raise NotFound("There is no such group.", field="group")
+        raise absent_group(group)
     if not found.is_open(now):
         raise Conflict("The group is closed.", field="group")
     if found.device not in (None, device):

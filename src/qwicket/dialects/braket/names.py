@@ -6,7 +6,8 @@ import hashlib
 import re
 from typing import Final
 
-from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.dialects.bodies import invalid
+from qwicket.model.errors import NotFound
 from qwicket.model.ids import parse_id
 
 DIALECT: Final = "braket"
@@ -59,5 +60,5 @@ def check_arn(arn: str, field: str) -> str:
         InvalidRequest: The text begins otherwise, or is too long.
     """
     if not arn.startswith("arn:") or len(arn) > 256:
-        raise InvalidRequest(f"{field} is not an ARN.", field=field)
+        raise invalid(f"{field} must be an ARN of at most 256 characters", arn, field)
     return arn

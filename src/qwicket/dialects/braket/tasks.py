@@ -140,9 +140,8 @@ def search(body: SearchBody, limit: int, maximum: int) -> Search:
                 "filters",
             )
         if each.operator != "EQUAL":
-            raise InvalidRequest(
-                f"filters: {each.name} takes only the operator EQUAL.", field="filters"
-            )
+            detail = f"filters: {each.name} takes only the operator EQUAL"
+            raise invalid(detail, each.operator, "filters")
         values = set(each.values)
         allowed[each.name] = allowed.get(each.name, values) & values
         # There are no hybrid jobs here, so no task belongs to one.

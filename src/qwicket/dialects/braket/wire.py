@@ -11,7 +11,7 @@ from qwicket.dialects.bodies import check_document, decode, invalid
 from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.catalogue import local_device_name, takes_noise
 from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
-from qwicket.dialects.validation import invalid_field, malformed_body
+from qwicket.dialects.validation import invalid_field, malformed_body, quoted
 from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.jobs import Submission
 from qwicket.programs.braket import BraketProgram, BraketSource
@@ -174,7 +174,8 @@ def submission(body: CreateBody, region: str) -> Submission:
     """
     name = device_of(check_arn(body.device_arn, "deviceArn"))
     if name is None:
-        raise InvalidRequest(f"There is no device {body.device_arn}.", field="deviceArn")
+        detail = f"deviceArn: there is no device {quoted(body.device_arn)}."
+        raise InvalidRequest(detail, field="deviceArn")
     if body.job_token is not None:
         raise InvalidRequest("jobToken: there are no hybrid jobs here.", field="jobToken")
     if body.associations:
@@ -183,7 +184,7 @@ def submission(body: CreateBody, region: str) -> Submission:
             field="associations",
         )
     if body.shots == 0 and ":device/qpu/" in body.device_arn:
-        raise InvalidRequest("shots: this device needs at least 1 shot.", field="shots")
+        raise invalid("shots: this device needs at least 1 shot", body.shots, "shots")
     action = _read_action(body.action)
     if not takes_noise(name) and action.has_noise:
         raise InvalidRequest(
@@ -228,8 +229,8 @@ def _read_action(text: str) -> _Action:
     if name not in (PROGRAM, PROGRAM_SET, analog.ACTION):
         kind = _REFUSED_ACTIONS.get(name, "another kind of action")
         raise InvalidRequest(
-            f"action: must be {PROGRAM}, {PROGRAM_SET} or {analog.ACTION}; {kind} is not supported"
-            " here.",
+            f"action: must be {PROGRAM}, {PROGRAM_SET} or {analog.ACTION}, not {quoted(name)}:"
+            f" {kind} is not supported here.",
             field="action",
         )
     if action.is_set and not action.programs:
@@ -251,10 +252,8 @@ def _shots_of_each(action: _Action, shots: int) -> int:
         return shots
     n_executables = action.n_executables
     if not shots or shots % n_executables:
-        raise InvalidRequest(
-            f"shots: must be a multiple of {n_executables}, the number of executables.",
-            field="shots",
-        )
+        detail = f"shots must be a multiple of {n_executables}, the number of executables"
+        raise invalid(detail, shots, "shots")
     return shots // n_executables
 
 

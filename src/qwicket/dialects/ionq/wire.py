@@ -434,7 +434,7 @@ def _with_field_name(error: QwicketError) -> str:
         return error.detail
     detail = error.detail.removeprefix(f"{error.field}: ")
     if error.field == "group":
-        detail = detail.replace("group", "session")
+        detail = detail.replace("group", "session", 1)  # the id after it stays as it was sent
     return f"{word}: {detail}"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from qwicket.dialects.qbraid import ids, statuses, wire
 from qwicket.dialects.qbraid.wire import DIALECT, VendorFields, vendor_fields
 from qwicket.dialects.routing import Dialect, Route
+from qwicket.dialects.validation import quoted
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound, NotOffered
@@ -122,7 +123,11 @@ class CommonHandlers:
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
             return None
-        group = await self._gateway.job_groups.get(actor, ids.id_of(name), dialect=DIALECT)
+        try:
+            group = await self._gateway.job_groups.get(actor, ids.id_of(name), dialect=DIALECT)
+        except NotFound:
+            detail = f"There is no group {quoted(name)}."
+            raise NotFound(detail, field="groupJobQrn") from None
         return group.id
 
     async def _find(self, actor: Actor, name: str) -> Job:

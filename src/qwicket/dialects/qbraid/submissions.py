@@ -294,8 +294,8 @@ def _program_text(program: Program) -> ProgramText:
         detail = f"Programs in {program.format} are not run here; {', '.join(_FORMATS)} are."
         raise NotOffered(detail, field="program.format")
     if program.format not in _FORMATS:
-        detail = f"program.format must be one of {', '.join(_FORMATS)}."
-        raise InvalidRequest(detail, field="program.format")
+        detail = f"program.format must be one of {', '.join(_FORMATS)}"
+        raise invalid(detail, program.format, "program.format")
     return _text(program.format, program.data, "program.data")
 
 

@@ -113,7 +113,8 @@ class Reader:
             return "".join(line.tokens[1:])
         if word == "version":
             if not _VERSION.fullmatch(line.tokens[1]) or line.tokens[2]:
-                raise line.error("only version 1.x is known")
+                stated = quoted(" ".join(line.tokens[1:]).strip())
+                raise line.error(f"only version 1.x is known, found {stated}")
             return line.tokens[1]
         # Dialects read headers on the event loop, where a long line would delay every request.
         if len(line.tokens) > bounds.MAX_HEADER_TOKENS:

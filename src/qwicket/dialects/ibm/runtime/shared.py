@@ -21,6 +21,7 @@ from qwicket.dialects.ibm.names import RUNTIME
 from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
+from qwicket.dialects.validation import quoted
 from qwicket.gateway.views import is_quick
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery
@@ -290,7 +291,7 @@ class RuntimeHandlers:
         try:
             await self._gateway.job_groups.get(actor, id_text, dialect=RUNTIME)
         except NotFound:
-            raise NotFound("There is no such session.", field="group") from None
+            raise NotFound(f"There is no session {quoted(id_text)}.", field="group") from None
 
     async def _shown_session(self, actor: Actor, id_text: str) -> dict[str, Any]:
         group = await self._gateway.job_groups.get(actor, id_text, dialect=RUNTIME)

@@ -264,7 +264,7 @@ def parse_before(text: str | None) -> int | None:
         return None
     found = parse_time(text)
     if found is None:
-        raise InvalidRequest("updated_before must be a time in ISO 8601.", field="updated_before")
+        raise invalid("updated_before must be a time in ISO 8601", text, "updated_before")
     return found
 
 

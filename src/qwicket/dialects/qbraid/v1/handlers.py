@@ -291,8 +291,7 @@ class Handlers(CommonHandlers):
         """List a page of the newest groups, of which there are at most `list_page` (a limit)."""
         word = request.query_params.get("status")
         if word is not None and word not in groups.STATUSES:
-            detail = f"status must be one of {', '.join(groups.STATUSES)}."
-            raise InvalidRequest(detail, field="status")
+            raise invalid(f"status must be one of {', '.join(groups.STATUSES)}", word, "status")
         page, limit = params.page(request.query_params)
         maximum = self.limits.requests.list_page
         # Up to `list_page` groups are read, even if few are returned.
