@@ -63,7 +63,7 @@ fault: $(READY)  ## Kills, crashes and other trouble, a quarter of those that ta
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ITS_TURN) -m "not alone" tests/fault
 	$(BIN)/pytest -m alone tests/fault
 
-fault-long: $(READY)  ## The same at full length, for an hour or so
+fault-long: $(READY)  ## The same and further vendor environments at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)
 	QWICKET_FAULT=long $(BIN)/pytest $(ALONE)
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py tests/unit/programs/test_reading_time.py

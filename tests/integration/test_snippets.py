@@ -87,7 +87,7 @@ WRITTEN = re.compile(r"(?<![\d&>])>\s*(?P<file>[\w./-]+)")
 
 
 def hidden_files(page: str) -> list[str]:
-    """Return the files that a hidden block writes and a visible one uses, without a word of them."""
+    """Return the files that only a hidden block writes and a visible one uses, without a word."""
     shown = "\n".join(block.text for block in blocks(page) if block.language != "given")
     prose = (ROOT / page).read_text("utf-8")
     return [
