@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from qiskit import QuantumCircuit
 
-from support import pubs
+from support import braket, pubs
 from support.ibm import SIMULATOR
 from support.ibm import Client as IBMClient
 from support.runtime import Client as RuntimeClient
@@ -18,8 +19,14 @@ from support.runtime import body as runtime_body
 from support.server import LiveServer
 from support.xanadu import Caller
 
-SHOTS, QUBITS, MODES, CIRCUITS = 100, 5, 6, 7
-LIMITS = {"shots": SHOTS, "qubits": QUBITS, "modes": MODES, "circuits": CIRCUITS}
+SHOTS, QUBITS, MODES, CIRCUITS, DENSITY_QUBITS = 100, 5, 6, 7, 2
+LIMITS = {
+    "shots": SHOTS,
+    "qubits": QUBITS,
+    "modes": MODES,
+    "circuits": CIRCUITS,
+    "density_qubits": DENSITY_QUBITS,
+}
 TOO_MANY_CIRCUITS = f"circuits: {CIRCUITS + 1} is above the limit of {CIRCUITS}"
 ATOMS = "rydberg"
 
@@ -224,3 +231,34 @@ def test_xanadus_devices_say_how_many_modes_they_take(http: httpx.Client, live: 
     assert taken(submit(SHOTS, MODES))
     assert f"shots must be 1 to {SHOTS}" in said(submit(SHOTS + 1, 1))
     assert f"the limit 'modes' is {MODES}" in said(submit(1, MODES + 1))
+
+
+# Braket
+
+
+def test_brakets_devices_say_how_many_shots_and_qubits_they_take(
+    http: httpx.Client, live: LiveServer
+) -> None:
+    live.token()
+    signed = braket.Signature(live.admin("token", "create", "--user", "ada", "--aws"), "braket")
+
+    def bounds(arn: str) -> tuple[int, int]:
+        found = http.get(f"/braket/device/{quote(arn, safe='')}", auth=signed).json()
+        shown = json.loads(found["deviceCapabilities"])
+        return shown["service"]["shotsRange"][1], shown["paradigm"]["qubitCount"]
+
+    def submit(arn: str, shots: int, n_qubits: int, noise: str = "") -> httpx.Response:
+        gates = "".join(f"rx(0.3) q[{k}];" for k in range(n_qubits))
+        source = f"OPENQASM 3.0; qubit[{n_qubits}] q; {gates} {noise}"
+        body = braket.body(deviceArn=arn, action=braket.action(source), shots=shots)
+        return http.post("/braket/quantum-task", json=body, auth=signed)
+
+    assert bounds(braket.SV1) == (SHOTS, QUBITS)
+    assert taken(submit(braket.SV1, SHOTS, QUBITS))
+    assert f"shots must be 1 to {SHOTS}" in said(submit(braket.SV1, SHOTS + 1, 1))
+    assert f"{QUBITS} are simulated" in said(submit(braket.SV1, 1, QUBITS + 1))
+    dm1, noise = braket.SV1.replace("sv1", "dm1"), "#pragma braket noise bit_flip(0.1) q[0]\n"
+    assert bounds(dm1) == (SHOTS, DENSITY_QUBITS)
+    assert taken(submit(dm1, 1, DENSITY_QUBITS, f"\n{noise}"))
+    refused = said(submit(dm1, 1, DENSITY_QUBITS + 1, f"\n{noise}"))
+    assert f"{DENSITY_QUBITS} are allowed (limit density_qubits)" in refused

@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
-from support import ibm, runtime
+from support import braket, ibm, runtime
 from support.server import LiveServer
 from support.waiting import until
-from support.xanadu import pair
+from support.xanadu import pair as xanadu_pair
 
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
@@ -113,10 +114,20 @@ def test_xanadu(server: LiveServer, http: httpx.Client) -> None:
         "name": "pair",
         "target": "simulon_gaussian",
         "language": "blackbird:1.0",
-        "circuit": pair(),
+        "circuit": xanadu_pair(),
     }
     job = answered(http.post("/jobs", json=body))["id"]
     assert answered(http.get(f"/jobs/{job}"))["status"] == "complete"
+
+
+def test_amazon_braket(server: LiveServer, http: httpx.Client) -> None:
+    server.token()
+    pair = server.admin("token", "create", "--user", "ada", "--aws")
+    signed = braket.Signature(pair, "braket")
+    sent = http.post("/braket/quantum-task", json=braket.body(), auth=signed)
+    task = quote(answered(sent)["quantumTaskArn"], safe="")
+    found = answered(http.get(f"/braket/quantum-task/{task}", auth=signed))
+    assert found["status"] == "COMPLETED"
 
 
 def delayed(server: LiveServer) -> dict[str, float]:
