@@ -9,13 +9,14 @@ import pytest
 
 from abuse.dialects import harmless
 from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn, signed_in
+from support import ibm
 from support.server import LiveServer
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, SignedIn, str]]:
     """A server where one account has stored more than it may; with its last job."""
-    server = LiveServer(tmp_path_factory.mktemp("full"), "--limit", "stored_bytes=1000")
+    server = LiveServer(tmp_path_factory.mktemp("full"), "--limit", "stored_bytes=5000")
     with httpx.Client(base_url=server.url, timeout=60) as http:
         who = signed_in(server, http, "ada")
         yield http, who, fill(http, who)
@@ -51,13 +52,39 @@ def test_every_dialect_refuses_finally_and_names_the_limit(
     assert "limit stored_bytes" in answer.text
 
 
+@pytest.mark.parametrize("prefix", ["/ionq/v0.4", "/ionq/v0.3"])
+def test_metadata_of_jobs_counts(full: tuple[httpx.Client, SignedIn, str], prefix: str) -> None:
+    """It is as large as programs; jobs with a MB of it once filled the disk."""
+    http, who, _ = full
+    body = SUBMISSIONS[prefix] | {"metadata": {"note": "x" * 5_000}}
+    answer = http.post(prefix + "/jobs", json=body, headers=who.headers(prefix))
+    assert answer.status_code == 400
+    assert "limit stored_bytes" in answer.text
+
+
+def test_drafts_and_groups_count(full: tuple[httpx.Client, SignedIn, str]) -> None:
+    http, who, _ = full
+    headers = {"Authorization": f"Bearer {who.secret}"}
+    for _ in range(6):
+        answer = http.post("/v1/groups", json={"name": "x" * 200}, headers=headers)
+        if not answer.is_success:
+            break
+    assert answer.status_code == 400
+    assert "limit stored_bytes" in answer.text
+    body = {"backend": {"name": ibm.SIMULATOR}, "allowObjectStorage": True}
+    draft = ibm.Client(http, who.secret).call("POST", "/jobs", json=body)
+    harmless(draft)
+    assert draft.status_code == 400
+    assert "limit stored_bytes" in draft.text
+
+
 def test_a_project_shows_what_it_stores_and_deleting_makes_room(
     full: tuple[httpx.Client, SignedIn, str],
 ) -> None:
     http, who, job = full
     headers = {"Authorization": f"Bearer {who.secret}"}
     (before,) = http.get("/v1/projects", headers=headers).json()["projects"]
-    assert 500 < before["stored_bytes"] <= 2_000
+    assert 4_000 < before["stored_bytes"] <= 6_000
     assert http.delete(f"/v1/jobs/{job}", headers=headers).status_code == 204
     (after,) = http.get("/v1/projects", headers=headers).json()["projects"]
     assert after["stored_bytes"] < before["stored_bytes"]

@@ -47,7 +47,7 @@ def add_project(name: str, shares: int, admin: Administration) -> None:
 @json_flag
 @options.administration
 def list_projects(as_json: bool, admin: Administration) -> None:
-    """List all projects with their shares and the size of their programs and results."""
+    """List all projects with their shares and the size of what they store."""
     rows = [
         Row(
             {

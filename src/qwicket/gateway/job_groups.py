@@ -87,7 +87,12 @@ class JobGroups:
         )
         job_groups = self._store.job_groups
         return await retry_until_known(
-            partial(job_groups.open, new, maximum=self._limits.quotas.groups),
+            partial(
+                job_groups.open,
+                new,
+                maximum=self._limits.quotas.groups,
+                stored_limit=self._limits.quotas.stored_bytes,
+            ),
             partial(job_groups.get, new.id),
         )
 
@@ -167,7 +172,9 @@ class JobGroups:
             Forbidden: The group belongs to another account.
         """
         await self._own(actor, group.id, group.dialect)
-        return await self._store.job_groups.annotate(group.id, body)
+        return await self._store.job_groups.annotate(
+            group.id, body, stored_limit=self._limits.quotas.stored_bytes
+        )
 
     async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:
         """Delete a group but not its jobs.

@@ -354,13 +354,16 @@ class Jobs:
             NotFound: As for `get`.
             Forbidden: The job is readable, but belongs to another account.
             Conflict: The id is that of one part of a job.
-            LimitExceeded: The name or a tag is too long, or there are too many tags.
+            LimitExceeded: The name or a tag is too long, there are too many tags, or the project
+                would store too many bytes.
             InvalidRequest: The name or a tag contains NUL.
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "change")
         self.admission.check_names(name or "", tags or ())
-        return await self._store.set_name_and_tags(job.id, name, tags, self._now_ms())
+        return await self._store.set_name_and_tags(
+            job.id, name, tags, self._now_ms(), stored_limit=self._limits.quotas.stored_bytes
+        )
 
     async def change(
         self,
@@ -383,6 +386,7 @@ class Jobs:
             Forbidden: The job is readable, but belongs to another account, or an administrator
                 holds it.
             Conflict: The job does not wait, or the id is that of one part of a job.
+            LimitExceeded: The project would store too many bytes, because each change is an event.
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, None, "change")
@@ -393,6 +397,7 @@ class Jobs:
             priority=priority,
             actor=actor.account,
             now=self._now_ms(),
+            stored_limit=self._limits.quotas.stored_bytes,
         )
 
     async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:

@@ -78,6 +78,7 @@ class Uploads:
             new,
             waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,
+            stored_limit=self._limits.quotas.stored_bytes,
         )
         return await retry_until_known(add, partial(self._store.jobs.get, new.id))
 

@@ -91,7 +91,7 @@ class Person(NamedTuple):
 class Project(msgspec.Struct, frozen=True, kw_only=True):
     """A project, to which usage counts.
 
-    `stored_bytes` is the size of its programs and results. Its ended jobs are deleted after
+    `stored_bytes` is the size of what its jobs and groups store. Its ended jobs are deleted after
     `retention_days`, unless this is None.
     """
 

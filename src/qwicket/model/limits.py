@@ -129,8 +129,8 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
     stored_bytes: int = 10 << 30
-    """Bytes of one project's programs, as sent and as parsed, and results. Above it, submissions
-    are refused; results of accepted jobs are stored all the same."""
+    """Bytes of what one project's jobs and groups store. Above it, submissions, new groups, and
+    changes that store more are refused; results of accepted jobs are stored all the same."""
     uploads_bytes: int = 1 << 30
     """Bytes of one account's uploads without a job; an unfinished one counts in full."""
     draft_s: float = 3600.0

@@ -66,7 +66,7 @@ class ProjectBody(ResponsePart, frozen=True, kw_only=True):
         name: Name that tokens and submissions use.
         shares: Its weight in the queue of each device.
         created_at: Time of its creation.
-        stored_bytes: Bytes of its jobs' programs and results; the limit `stored_bytes` bounds them.
+        stored_bytes: Bytes of what its jobs and groups store; the limit `stored_bytes` bounds them.
         retention_days: Days after which its ended jobs are deleted; null if they are kept.
     """
 

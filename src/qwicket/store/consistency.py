@@ -155,6 +155,8 @@ def problems(
             sizes[project] += int(size)
         wrong_hashes.add(_wrong_results(tx, after, upto))
         report(upto, last)
+    for project, size in tx.all("check_group_bytes"):
+        sizes[project] += int(size)
     wrong_hashes.add(_wrong_large_results(tx))
     for rule in _OF_ALL:
         found[rule] = _Examples()

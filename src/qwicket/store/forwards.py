@@ -298,6 +298,9 @@ def _forward(tx: Tx, job: str) -> Forward | None:
 
 
 def _store_response(tx: Tx, lease: Lease, job: Job, response: bytes, now: int) -> Job:
+    former = tx.one("forward_response_bytes", job=job.id)
+    growth = len(response) - (former[0] if former else 0)
+    tx.run("project_add_bytes", project=job.project, bytes=growth)
     tx.run("forward_respond", job=job.id, response=response)
     return _add_event(tx, job, actor=lease.runner, reason="the device's server responded", now=now)
 

@@ -18,6 +18,7 @@ from qwicket.store.changes import JobChange
 from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.rows import existing
+from qwicket.store.statements import EVENT_BYTES, ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -99,8 +100,7 @@ class Jobs(Operations):
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
             BudgetSpent: A budget of the project has no room for the job.
-            LimitExceeded: The group is full, or the project would have over
-                `stored_limit` bytes of programs and results.
+            LimitExceeded: The group is full, or the project would store over `stored_limit` bytes.
         """
         if new.idempotency_key is not None:
             earlier = Jobs.by_idempotency_key(
@@ -121,13 +121,16 @@ class Jobs(Operations):
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state}
         added = _insert(tx, columns, waiting_limit)
+        size = ROW_BYTES + quotas.text_bytes(columns["name"], columns["tags"])
         if state is JobState.QUEUED:
             added = quotas.reserve_if_needed(tx, new, added)
-            quotas.count_bytes(tx, new.project, new, stored_limit)
+            size += quotas.program_bytes(new)
             tx.run("program_add", **columns)
             fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
+            size += len(new.vendor_fields)
             tx.run("vendor_fields_add", **columns)
+        quotas.count_bytes(tx, new.project, size, stored_limit)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
         # Without the last column, which `reserve_if_needed` reads.
@@ -150,7 +153,7 @@ class Jobs(Operations):
             tx: The transaction.
             draft: Id of the job.
             ready: The program and its numbers. Account and device are those of the draft.
-            stored_limit: Bytes of programs and results that the draft's project may have.
+            stored_limit: Bytes that the draft's project may store.
 
         Raises:
             Conflict: The job is no longer a draft.
@@ -168,10 +171,13 @@ class Jobs(Operations):
         if has_budget:
             quotas.reserve(tx, ready, draft, job.project)
         tx.run("program_add", **columns)
-        quotas.count_bytes(tx, job.project, ready, stored_limit)
+        growth = quotas.program_bytes(ready)
         tx.run("upload_forget", job=draft)
         if ready.vendor_fields != _NO_VENDOR_FIELDS:
+            former = tx.one("vendor_fields_get", id=draft)
+            growth += len(ready.vendor_fields) - (len(former[0]) if former else 0)
             tx.run("vendor_fields_put", **columns)
+        quotas.count_bytes(tx, job.project, growth, stored_limit)
         fair_share.enter(tx, job, ready.now)
         return job
 
@@ -419,14 +425,28 @@ class Jobs(Operations):
 
     @write
     def set_name_and_tags(
-        tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int
+        tx: Tx,
+        job: str,
+        name: str | None,
+        tags: tuple[str, ...] | None,
+        now: int,
+        *,
+        stored_limit: int = INT64_MAX,
     ) -> Job:
         """Change the name or tags of a job; None leaves them.
 
         Raises:
             NotFound: There is no such job.
+            LimitExceeded: They are longer, and the project would store over `stored_limit` bytes.
         """
+        before = rows.job(existing(tx.one("job_get", id=job), "There is no such job."))
+        growth = 0
+        if name is not None:
+            growth += quotas.text_bytes(name) - quotas.text_bytes(before.name)
         column = None if tags is None else rows.from_texts(tags)
+        if column is not None:
+            growth += quotas.text_bytes(column) - quotas.text_bytes(rows.from_texts(before.tags))
+        quotas.count_bytes(tx, before.project, growth, stored_limit, "name")
         row = tx.one("job_set_name_and_tags", job=job, name=name, tags=column, now_us=now * 1000)
         return record(tx, existing(row, "There is no such job."), now, keeps_state=True)
 
@@ -533,8 +553,25 @@ def record(
     return job
 
 
-def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) -> None:
-    """Store an event of a job."""
+def note(
+    tx: Tx,
+    job: Job,
+    *,
+    before: str,
+    actor: str,
+    reason: str,
+    now: int,
+    stored_limit: int | None = None,
+) -> None:
+    """Store an event of a job.
+
+    Raises:
+        LimitExceeded: The project would store over `stored_limit` bytes.
+    """
+    if stored_limit is None:
+        tx.run("project_add_bytes", project=job.project, bytes=EVENT_BYTES)
+    else:
+        quotas.count_bytes(tx, job.project, EVENT_BYTES, stored_limit, "job")
     tx.run(
         "event_add",
         job=job.id,

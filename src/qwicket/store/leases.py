@@ -419,7 +419,7 @@ class Leases(Operations):
             )
             note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
         outcomes.add(tx, job.id, result.result)
-        stored = sum(len(each.body) for each in result.result if isinstance(each, Encoded))
+        stored = sum(map(outcomes.size, result.result))
         tx.run(
             "project_add_bytes", project=job.project, bytes=stored
         )  # no limit, because the work is done

@@ -28,6 +28,13 @@ def chunks(result: PartResult) -> list[bytes]:
     return [body[start : start + _CHUNK_BYTES] for start in range(0, len(body), _CHUNK_BYTES)]
 
 
+def size(result: PartResult) -> int:
+    """Return what a result counts for its project."""
+    if isinstance(result, Failure):
+        return len((rows.failure_columns(result)["error_text"] or "").encode())
+    return len(result.body)
+
+
 def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
     """Store the results of the parts, large ones in chunks in `blob`."""
     tx.run_each(

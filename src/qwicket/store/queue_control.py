@@ -36,6 +36,7 @@ class QueueControl(Operations):
         priority: int | None,
         actor: str,
         now: int,
+        stored_limit: int | None = None,
     ) -> Job:
         """Hold or release a waiting job, or change its priority; None changes nothing.
 
@@ -47,33 +48,42 @@ class QueueControl(Operations):
             priority: Priority among the jobs of its project.
             actor: Id of the account, for the job's events.
             now: Unix milliseconds.
+            stored_limit: Bytes that the job's project may store: a hold and a priority are events.
+                A release is, too, but needs a hold before it. None sets no limit.
 
         Raises:
             NotFound: There is no such job.
             Forbidden: Its owner wants to release what an administrator holds.
             Conflict: The job does not wait.
+            LimitExceeded: The project would store over `stored_limit` bytes.
         """
-        if is_held is not None:
-            step = QueueControl.hold if is_held else QueueControl.resume
-            step(tx, job, by, actor=actor, now=now)
+        if is_held:
+            QueueControl.hold(tx, job, by, actor=actor, now=now, stored_limit=stored_limit)
+        elif is_held is not None:
+            QueueControl.resume(tx, job, by, actor=actor, now=now)
         if priority is not None:
-            QueueControl.prioritize(tx, job, priority, actor=actor, now=now)
+            QueueControl.prioritize(
+                tx, job, priority, actor=actor, now=now, stored_limit=stored_limit
+            )
         return _job(tx, job)
 
     @write
-    def hold(tx: Tx, job: str, by: Holder, *, actor: str, now: int) -> Job:
+    def hold(
+        tx: Tx, job: str, by: Holder, *, actor: str, now: int, stored_limit: int | None = None
+    ) -> Job:
         """Keep a waiting job from starting until it is released.
 
         Raises:
             NotFound: There is no such job.
             Conflict: The job does not wait.
+            LimitExceeded: The project would store over `stored_limit` bytes.
         """
         row = tx.one("job_hold", job=job, by=by, now_us=now * 1000)
         if row is None:
             return _waiting_job(tx, job, "held")
         held = record(tx, row, now)
         fair_share.leave(tx, held)
-        _note(tx, held, actor, f"held by {_HOLDERS[by]}", now)
+        _note(tx, held, actor, f"held by {_HOLDERS[by]}", now, stored_limit)
         return held
 
     @write
@@ -97,18 +107,21 @@ class QueueControl(Operations):
         return released
 
     @write
-    def prioritize(tx: Tx, job: str, priority: int, *, actor: str, now: int) -> Job:
+    def prioritize(
+        tx: Tx, job: str, priority: int, *, actor: str, now: int, stored_limit: int | None = None
+    ) -> Job:
         """Change the priority of a waiting job among the jobs of its project.
 
         Raises:
             NotFound: There is no such job.
             Conflict: The job does not wait.
+            LimitExceeded: The project would store over `stored_limit` bytes.
         """
         row = tx.one("job_prioritize", job=job, priority=priority, now_us=now * 1000)
         if row is None:
             return _waiting_job(tx, job, "reordered")
         changed = record(tx, row, now)
-        _note(tx, changed, actor, f"priority {priority}", now)
+        _note(tx, changed, actor, f"priority {priority}", now, stored_limit)
         return changed
 
     @write
@@ -189,5 +202,7 @@ def _waiting_job(tx: Tx, job: str, participle: str) -> Job:
     return found
 
 
-def _note(tx: Tx, job: Job, actor: str, reason: str, now: int) -> None:
-    note(tx, job, before=job.state, actor=actor, reason=reason, now=now)
+def _note(
+    tx: Tx, job: Job, actor: str, reason: str, now: int, stored_limit: int | None = None
+) -> None:
+    note(tx, job, before=job.state, actor=actor, reason=reason, now=now, stored_limit=stored_limit)

@@ -1,4 +1,4 @@
-"""Quotas of submissions: unfinished jobs, jobs in an exam, stored bytes, budgets.
+"""Quotas: unfinished jobs, jobs in an exam, stored bytes, budgets.
 
 Also counts what ended jobs have used.
 """
@@ -50,8 +50,18 @@ def check_exam(tx: Tx, new: NewJob) -> None:
         )
 
 
-def count_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
-    """Count a program's bytes for its project.
+def text_bytes(*texts: str) -> int:
+    """Return what texts count."""
+    return sum(len(text.encode()) for text in texts)
+
+
+def program_bytes(new: NewJob) -> int:
+    """Return what the program of a job counts, as `job_bytes` in `statements` counts it."""
+    return len(new.source) + len(new.circuits) + len(new.options)
+
+
+def count_bytes(tx: Tx, project: str, size: int, maximum: int, field: str = "program") -> None:
+    """Count what a project stores from now on; `size` is negative if something became smaller.
 
     Beyond the maximum it raises `LimitExceeded`, which clients treat as final. They would retry a
     429 or 507 in vain, because a project stays full until somebody deletes jobs.
@@ -59,12 +69,10 @@ def count_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
 
     def full() -> LimitExceeded:
         return LimitExceeded(
-            f"The project would have over {maximum} bytes of programs and results (limit"
-            " stored_bytes): delete some jobs.",
-            field="program",
+            f"The project would store over {maximum} bytes (limit stored_bytes): delete some jobs.",
+            field=field,
         )
 
-    size = len(new.source) + len(new.circuits)
     tx.require("project_store_bytes", full, project=project, bytes=size, maximum=maximum)
 
 

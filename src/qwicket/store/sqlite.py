@@ -44,6 +44,7 @@ SQL_FRAGMENTS: Final = {
     "position": "instr",
     "lower": "lower_unicode",
     "serial": "integer",
+    "text_bytes": "length(cast({} as blob))",
 }
 
 _MAX_OPERATIONS: Final = 256

@@ -36,6 +36,10 @@ _SHOWN: Final = {
     "ended_at": f"case when {_WITHHELD} then null else job.ended_at end",
 }
 """Columns of a job as its readers see it: while its results are withheld, it seems to run."""
+ROW_BYTES: Final = 1_000
+"""What the rows of a job or group, and their places in indexes, count besides their contents."""
+EVENT_BYTES: Final = 200
+"""What an event of a job counts."""
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -44,9 +48,9 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         fragments: SQL that depends on the database: `blob`, `serial`, `autoincrement`,
-            `greatest`, `lower`, `position` (of a text in another), `each_text` (of `:tags`, a JSON
-            list), `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a
-            line).
+            `greatest`, `lower`, `position` (of a text in another), `text_bytes` (with `{}` for the
+            text), `each_text` (of `:tags`, a JSON list), `each_tag` (of a job), `only_postgres` and
+            `only_sqlite` (at the beginning of a line).
     """
     fills = _fills(fragments)
     return {
@@ -153,13 +157,18 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         "{lower}(name || ' ' || device || ' ' || tags), {lower}(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
     ).format(**fragments)
-    # Bytes of a job in its project's sum. `length` does not read the bytes themselves.
-    fills["job_bytes"] = (
-        "coalesce((select length(source) + length(circuits) from program"
-        " where program.job = job.id), 0)"
-        " + coalesce((select sum(coalesce(length(outcome.body), (select sum(length(blob.bytes))"
-        " from blob where blob.sha256 = outcome.sha256), 0))"
-        " from outcome where outcome.job = job.id), 0)"
+    for column in ("job.name", "job.tags", '"group".name', "outcome.error_text"):
+        fills[f"bytes:{column}"] = fragments["text_bytes"].format(column)
+    fills["job_bytes"] = _job_bytes(fills)
+    group_name = fills['bytes:"group".name']
+    fills["group_bytes"] = f'{ROW_BYTES} + {group_name} + length("group".body)'
+    # What each project stores, read from all jobs and groups.
+    fills["bytes_by_project"] = (
+        "select owner.id as id, cast(coalesce(sum(used.bytes), 0) as bigint) as bytes"
+        " from project as owner left join ("
+        f"select project, {fills['job_bytes']} as bytes from job"
+        f' union all select project, {fills["group_bytes"]} as bytes from "group"'
+        ") as used on used.project = owner.id group by owner.id"
     )
     # Whether a budget applies to a job. The casts let SQLite use the index.
     fills["has_budget"] = (
@@ -184,6 +193,26 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " and lease.fence = :fence and lease.nonce = :nonce)"
     )
     return fills
+
+
+def _job_bytes(fills: Mapping[str, str]) -> str:
+    """Return the expression for what a job counts in its project's sum.
+
+    `length` does not read a blob. A program's inputs are left out: SQLite would read the source
+    before them, and that declares each, so they are at most twice as large.
+    """
+    return (
+        f"{ROW_BYTES} + {fills['bytes:job.name']} + {fills['bytes:job.tags']}"
+        " + coalesce((select length(source) + length(circuits) + length(options) from program"
+        " where program.job = job.id), 0)"
+        " + coalesce((select length(body) from job_vendor_fields"
+        " where job_vendor_fields.job = job.id), 0)"
+        " + coalesce((select length(response) from forward where forward.job = job.id), 0)"
+        f" + {EVENT_BYTES} * (select count(*) from job_event where job_event.job = job.id)"
+        " + coalesce((select sum(coalesce(length(outcome.body), (select sum(length(blob.bytes))"
+        f" from blob where blob.sha256 = outcome.sha256), {fills['bytes:outcome.error_text']}, 0))"
+        " from outcome where outcome.job = job.id), 0)"
+    )
 
 
 def _list_filter(state: str) -> str:

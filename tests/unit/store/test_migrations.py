@@ -22,7 +22,7 @@ from support.postgres import PostgresServer
 from support.stores import make_token
 
 FOLDER = Path(qwicket.store.__file__).parent / "sql" / "migrations"
-RELEASED = 35
+RELEASED = 36
 """Number of the last migration of version 0.2.0; raised with each one until that is released."""
 BREAKING = {
     "a column or table is removed": r"\bdrop\s+(table|column)\b",

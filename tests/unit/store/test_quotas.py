@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 
@@ -10,13 +12,18 @@ from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.failures import Failure
+from qwicket.model.groups import NewGroup
+from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
+from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, PLENTY, add_job, new_job
 
 pytestmark = pytest.mark.anyio
 
-PROGRAM = len(b"source") + len(b"circuits")
+JOB = 1_000 + len("[]") + len(b"source") + len(b"circuits") + len(b"options")
+"""What a job of `new_job` counts: its rows, tags and program."""
+EVENT = 200
 SMALL = Encoded(b"r" * 1_000, b"small")
 LARGE = Encoded(b"R" * 3_000_000, b"large")
 
@@ -37,15 +44,97 @@ async def test_programs_and_results_count_until_their_job_is_deleted(
     assert await stored(store) == 0
     await add_job(store, ada)
     await add_job(store, ada)
-    assert await stored(store) == 2 * PROGRAM
-    first = await finished(store, runner, SMALL, Failure("lost", "It was lost."))
+    assert await stored(store) == 2 * JOB
+    first = await finished(store, runner, SMALL, Failure("lost", "It was löst."))
     second = await finished(store, runner, SMALL, LARGE)
-    assert await stored(store) == 2 * PROGRAM + 2 * 1_000 + 3_000_000
+    failed = JOB + EVENT + len("It was löst.".encode()) + 1_000
+    assert await stored(store) == failed + JOB + 1_000 + 3_000_000
     assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
     await store.jobs.delete(second.id)
-    assert await stored(store) == PROGRAM + 1_000
+    assert await stored(store) == failed
     await store.jobs.delete(first.id)
     assert await stored(store) == 0
+
+
+async def test_all_that_users_write_into_a_job_counts(store: Store, ada: Token) -> None:
+    """Metadata, for example, is as large as programs, and ended jobs are not limited."""
+    meta = b"{" + b" " * 5_000 + b"}"
+    refused = 1_000 + len("[]") + len(meta)  # which has no program
+    job = await add_job(store, ada, name="naïve", tags=("a", "ü"), vendor_fields=meta)
+    first = JOB + len("naïve".encode()) + len('"a","ü"'.encode()) + len(meta)
+    assert await stored(store) == first
+    failure = Failure("refused", "The program has an error.")
+    await add_job(store, ada, error=failure, vendor_fields=meta)
+    assert await stored(store) == first + refused
+    draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 1, vendor_fields=meta)
+    assert await stored(store) == first + 2 * refused
+    await store.jobs.admit(draft.id, new_job(ada, vendor_fields=b"{ }"))
+    others = refused + JOB + len(b"{ }")
+    assert await stored(store) == first + others
+    await store.jobs.set_name_and_tags(job.id, "naïveté", ("a",), NOW)
+    first += len("té".encode()) - len(',"ü"'.encode())
+    assert await stored(store) == first + others
+    await store.queue_control.hold(job.id, "owner", actor="ada", now=NOW)
+    await store.queue_control.resume(job.id, "owner", actor="ada", now=NOW)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    assert await stored(store) == first + others + 3 * EVENT
+    assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
+
+
+async def test_groups_count_until_they_are_deleted(store: Store, ada: Token) -> None:
+    def group(number: int) -> NewGroup:
+        return NewGroup(
+            id=new_id(NOW + number),
+            account=ada.account,
+            project=ada.project,
+            dialect="ionq",
+            now=NOW,
+            name="ü",
+            body=b"{" + b" " * 100 + b"}",
+        )
+
+    one = 1_000 + 2 + 102
+    first = await store.job_groups.open(group(0), maximum=2)
+    await store.job_groups.open(group(1), maximum=2)
+    assert await stored(store) == 2 * one
+    await store.job_groups.annotate(first.id, b"{}")
+    await store.job_groups.close(first.id, NOW)
+    assert await stored(store) == 2 * one - 100
+    last = await store.job_groups.open(group(2), maximum=2)  # in place of the closed one
+    assert await stored(store) == 2 * one
+    assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
+    with pytest.raises(LimitExceeded, match="limit stored_bytes"):
+        await store.job_groups.open(group(3), stored_limit=3 * one - 1)
+    with pytest.raises(LimitExceeded, match="limit stored_bytes"):
+        await store.job_groups.annotate(last.id, b"{}" * 100, stored_limit=2 * one)
+    await store.job_groups.annotate(last.id, b"{}", stored_limit=100)  # smaller, so never refused
+    await store.job_groups.delete(last.id)
+    assert await stored(store) == one
+
+
+async def test_a_full_project_neither_renames_nor_holds_its_jobs(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada, name="long")
+
+    def rename(name: str | None, tags: tuple[str, ...] | None) -> Awaitable[Job]:
+        return store.jobs.set_name_and_tags(job.id, name, tags, NOW, stored_limit=JOB)
+
+    def change(is_held: bool | None, priority: int | None) -> Awaitable[Job]:
+        given: dict[str, Any] = {"is_held": is_held, "priority": priority, "stored_limit": JOB}
+        return store.queue_control.change(job.id, "owner", actor="ada", now=NOW, **given)
+
+    for refused in (
+        rename("longer", None),
+        rename(None, ("tag",)),
+        change(True, None),
+        change(None, 2),
+    ):
+        with pytest.raises(LimitExceeded, match="limit stored_bytes"):
+            await refused
+    assert await stored(store) == JOB + len("long")
+    await rename("", None)
+    await store.queue_control.hold(job.id, "owner", actor="ada", now=NOW)
+    await change(False, None)
+    assert await stored(store) == JOB + 2 * EVENT
 
 
 async def test_a_submission_that_is_too_much_is_refused_and_leaves_nothing(
@@ -53,24 +142,24 @@ async def test_a_submission_that_is_too_much_is_refused_and_leaves_nothing(
 ) -> None:
     jobs = [new_job(ada) for _ in range(3)]
     add = [
-        store.jobs.add(job, waiting_limit=PLENTY, stored_limit=2 * PROGRAM) for job in jobs
+        store.jobs.add(job, waiting_limit=PLENTY, stored_limit=2 * JOB) for job in jobs
     ]  # in one group of writes
     results = await asyncio.gather(*add, return_exceptions=True)
     (refused,) = [each for each in results if isinstance(each, BaseException)]
     assert isinstance(refused, LimitExceeded)
     assert "limit stored_bytes" in refused.detail
-    assert await stored(store) == 2 * PROGRAM
+    assert await stored(store) == 2 * JOB
     assert sum([await store.jobs.get(job.id) is not None for job in jobs]) == 2
 
 
 async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
     store: Store, ada: Token, runner: str
 ) -> None:
-    await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=PROGRAM)
+    await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=JOB)
     await finished(store, runner, LARGE)
-    assert await stored(store) == PROGRAM + 3_000_000
+    assert await stored(store) == JOB + 3_000_000
     with pytest.raises(LimitExceeded):
-        await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=PROGRAM)
+        await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=JOB)
 
 
 async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
@@ -79,7 +168,7 @@ async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
         lambda tx: tx.run("project_store_bytes", project=ada.project, bytes=77, maximum=1 << 40)
     )
     assert await store.maintenance.repair_stored_bytes() == 1
-    assert await stored(store) == PROGRAM
+    assert await stored(store) == JOB
     assert await store.maintenance.repair_stored_bytes() == 0
 
 

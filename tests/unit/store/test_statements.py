@@ -72,7 +72,7 @@ def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
         *("blob_orphans", "share_repair", "share_devices", "share_rebase", "share_wrong"),
         *("token_due", "token_expire", "upload_due"),
         *("upload_purge", "project_wrong_bytes", "project_repair_bytes"),
-        *("check_holders", "check_project_bytes", "check_share_without_job"),
+        *("check_holders", "check_group_bytes", "check_project_bytes", "check_share_without_job"),
         *("check_upload_size", "check_upload_without_draft"),
     }
     # Recursive queries: accounts with short jobs, and tokens made from one, each step by index.

@@ -72,6 +72,10 @@ where has_work = 1 and not exists (
 -- name: check_job_bytes
 select project, cast({job_bytes} as bigint) from job where seq > :after and seq <= :upto;
 
+-- name: check_group_bytes
+-- Reads all groups.
+select project, cast({group_bytes} as bigint) from "group";
+
 -- name: check_project_bytes
 -- Reads all projects, which are few.
 select id, name, stored_bytes from project;

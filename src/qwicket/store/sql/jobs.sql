@@ -36,9 +36,9 @@ where cast(:state as text) = 'failed' or :waiting_limit > (
 returning {job}, {has_budget};
 
 -- name: project_store_bytes
--- Changes nothing if the sum would exceed the project's limit.
+-- Changes nothing if the sum would exceed the project's limit; what becomes smaller never does.
 update project set stored_bytes = stored_bytes + :bytes
-where id = :project and stored_bytes + :bytes <= :maximum
+where id = :project and (:bytes <= 0 or stored_bytes + :bytes <= :maximum)
 returning stored_bytes;
 
 -- name: project_add_bytes

@@ -183,6 +183,9 @@ limit 1;
 -- name: forward_respond
 update forward set response = :response where job = :job;
 
+-- name: forward_response_bytes
+select coalesce(length(response), 0) from forward where job = :job;
+
 -- name: forward_response
 select vendor_job_id, response from forward where job = :job;
 

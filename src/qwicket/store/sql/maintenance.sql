@@ -100,21 +100,17 @@ where sha256 = :sha256
     );
 
 -- name: project_wrong_bytes
--- Reads all projects and jobs.
+-- Reads all projects, jobs and groups.
 select project.id from project inner join (
-    select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
-    from project as owner left join job on job.project = owner.id
-    group by owner.id
+    {bytes_by_project}
 ) as found on found.id = project.id
 where project.stored_bytes <> found.bytes;
 
 -- name: project_repair_bytes
--- Reads all projects and jobs; writes only wrong sums.
+-- Reads all projects, jobs and groups; writes only wrong sums.
 update project set stored_bytes = found.bytes
 from (
-    select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
-    from project as owner left join job on job.project = owner.id
-    group by owner.id
+    {bytes_by_project}
 ) as found
 where found.id = project.id and project.stored_bytes <> found.bytes;
 

@@ -220,6 +220,7 @@ class Copies(Operations):
         )
         session.command(*_PREPARE_COPIES)
         session.command(*(text.replace(":load", str(load)) for text in _INSERT_COPIES))
+        tx.run("project_repair_bytes")
 
 
 def _times(job: str, entry: PastJobs, now: int) -> str:
@@ -281,10 +282,6 @@ _INSERT_COPIES: Final = (
         f" from temp.bed_of join {table} on {table}.job = bed_of.was"
         for table, columns in _CHILDREN.items()
     ),
-    "update project set stored_bytes = stored_bytes + coalesce((select"
-    " sum(length(program.source) + length(program.circuits)) from job join temp.bed_of"
-    " on bed_of.job = job.id join program on program.job = job.id"
-    " where job.project = project.id), 0)",
     _ADD_USE.format("", "job"),
     _ADD_USE.format("-", "distinct was"),
     "delete from daily_use where jobs = 0",
