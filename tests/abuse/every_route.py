@@ -19,12 +19,13 @@ from support.programs import BELL
 from support.server import LiveServer
 
 XANADU = ""
+ADMIN = "/v1/admin"
 BRAKET, S3, STS = braket.SERVICES
 IBM, RUNTIME, PLATFORM = ibm.DIALECT, runtime.DIALECT, runtime.PLATFORM
 ACCOUNT = runtime.ACCOUNT
 QLUED = "/qlued"
 PREFIXES = (
-    *("/v1", "/v1/admin"),
+    *("/v1", ADMIN),
     *(at for each in REGISTRATIONS for at in each.mounts if routes(at)),
 )
 """Every address of a dialect, aliases left out; `SUBMISSIONS` has those that take jobs."""
@@ -202,6 +203,8 @@ class Ask(NamedTuple):
             return None
         if self.is_bulk:
             return {"ids": [job]}
+        if self.prefix == ADMIN:
+            return _ADMIN_BODIES.get((self.method, self.path), {})
         if (self.prefix, self.path) == (BRAKET, "/quantum-task"):
             return braket.body()
         if self.prefix not in SUBMISSIONS:
@@ -233,6 +236,14 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/webhooks"): WEBHOOK,
     ("POST", "/search/v3/resources/search"): {"query": "service_name:quantum-computing"},
     ("PUT", "/update-job"): {"qbraidJobId": "x-1", "status": "DONE", "qbraidStatus": "COMPLETED"},
+}
+
+
+_ADMIN_BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("PATCH", "/devices/{name}"): {"message": "A test."},
+    ("PATCH", "/jobs/{id}"): {"priority": 1},
+    ("POST", "/jobs/{id}/resolve"): {"sent_as": None},
+    ("POST", "/bulk/jobs"): {"action": "hold", "dry_run": True},
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import time
+import zipfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +15,7 @@ import pytest
 
 from abuse.dialects import MOUNTS, harmless
 from abuse.every_route import (
+    ADMIN,
     ASKS,
     GROUPS,
     PREFIXES,
@@ -50,6 +54,13 @@ READ_BY_POST = {
 CLOSED_TO_ALL = {"/lab/update-device": "an administrator's, who has the command line"}
 MAY_COME_TOO_LATE = {("POST", "/jobs/{id}/cancel"), ("PATCH", "/jobs/{id}")}
 """Cancelling a job that has just ended is refused."""
+OF_SOME_DEVICES = {
+    ("GET", "/jobs"),
+    ("POST", "/bulk/jobs"),
+    ("GET", "/projects/{project}/export"),
+    ("GET", "/devices"),
+}
+"""What an administrator's token for some devices may ask, besides that about one job or device."""
 SIGNED = [
     ask for ask in ASKS if not ask.is_public and not ask.has_secret_in_path and not ask.is_an_agents
 ]
@@ -246,6 +257,78 @@ def test_streams_of_a_token_for_one_device_tell_nothing_of_others(world: World) 
                 break
     assert '"simulator"' not in seen
     assert other not in seen
+
+
+@pytest.fixture(scope="module")
+def administrators(server: LiveServer, client: httpx.Client) -> dict[str, SignedIn]:
+    """Two tokens with all scopes of administrators: for all devices, and for `clifford` alone."""
+    server.token("warden")
+    server.admin("user", "role", "warden", "admin")
+    alone = (Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE)  # cannot be combined with others
+    scopes = [f"--scope={scope}" for scope in Scope if scope not in alone]
+    limits = {"all": (), "clifford": ("--device", "clifford")}
+    return {
+        name: signed_in(server, client, "warden", *scopes, *options)
+        for name, options in limits.items()
+    }
+
+
+def test_an_administrators_token_for_one_device_does_nothing_to_others(
+    world: World, administrators: dict[str, SignedIn]
+) -> None:
+    """Every route is walked: a new one is refused unless it is about the token's devices alone."""
+    n_jobs = 0
+    for ask in of_dialect(ASKS, ADMIN):
+        there = world.send(administrators["clifford"], ask)
+        harmless(there)
+        if ask.path.startswith("/jobs/{id}"):
+            n_jobs += 1
+            full = world.send(administrators["all"], ask)
+            assert full.status_code in (200, 409), (ask, full.text)  # it has ended
+            assert masked(there) == masked(
+                world.send(administrators["clifford"], ask, absent=True)
+            ), ask
+            assert there.status_code == 404, ask
+        elif (ask.method, ask.path) in OF_SOME_DEVICES:
+            assert not any(job in there.text for job in world.jobs.values()), ask
+        else:
+            assert there.status_code == 403, (ask, there.text[:200])
+            assert "for the device" in there.json()["detail"], ask
+    assert n_jobs >= 6
+    read = world.send(administrators["all"], Ask(ADMIN, "GET", "/projects"))
+    assert read.status_code == 200
+
+
+def test_an_administrators_token_for_one_device_has_the_jobs_of_its_device(
+    world: World, administrators: dict[str, SignedIn]
+) -> None:
+    http = world.http
+    full = {"Authorization": f"Bearer {world.full.secret}"}
+    own = {"device": "clifford", "program": world_program()}
+    job = http.post("/v1/jobs", json=own, params={"wait": 60}, headers=full).json()["id"]
+    asked = {
+        name: {"Authorization": f"Bearer {who.secret}"} for name, who in administrators.items()
+    }
+    limited = asked["clifford"]
+    listed = http.get("/v1/admin/jobs", params={"limit": 1000}, headers=limited).json()["jobs"]
+    assert {each["device"] for each in listed} == {"clifford"}
+    assert job in {each["id"] for each in listed}
+    assert http.get(f"/v1/admin/jobs/{job}", headers=limited).status_code == 200
+    assert http.post(f"/v1/admin/jobs/{job}/cancel", headers=limited).status_code == 200
+    exported = {}
+    for name, headers in asked.items():
+        page = http.get(f"/v1/admin/projects/{OWNER}/export", headers=headers).content
+        with zipfile.ZipFile(io.BytesIO(page)) as archives:
+            jobs = json.loads(archives.read("page.json"))["jobs"]
+        exported[name] = {each["device"] for each in jobs}
+    assert exported["clifford"] == {"clifford"}
+    assert len(exported["all"]) > 1
+    body = {"message": "A test."}
+    changed = http.patch("/v1/admin/devices/clifford", json=body, headers=limited)
+    assert changed.status_code == 204
+    http.patch("/v1/admin/devices/clifford", json={"message": ""}, headers=limited)
+    refused = http.patch("/v1/admin/devices/simulator", json=body, headers=limited)
+    assert refused.json()["field"] == "device"
 
 
 @by_dialect

@@ -62,6 +62,16 @@ def test_a_token_of_an_admin_without_the_scope_is_refused(live: LiveServer, admi
     assert ask(live, weak, **FOREIGN).status_code == 403
 
 
+def test_a_token_for_some_devices_does_not_count_the_jobs_of_others(
+    live: LiveServer, admin: str
+) -> None:
+    options = ("--scope", "admin", "--device", "clifford")
+    limited = live.admin("token", "create", "--user", "root", *options)
+    answer = ask(live, limited, **FOREIGN)
+    assert answer.status_code == 403
+    assert "for the device clifford" in problem_json(answer)
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "[]"]
 )

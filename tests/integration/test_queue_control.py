@@ -138,6 +138,25 @@ def test_many_jobs_are_held_and_released_at_once(client: Client, admin: Client, 
     assert admin.change_jobs("cancel", account=name, device="simulator")["number"] == 3
 
 
+def test_a_token_for_some_devices_changes_many_jobs_of_these_alone(
+    idle: LiveServer, client: Client, name: str
+) -> None:
+    other, own = (client.submit(BELL, device).id for device in ("simulator", "clifford"))
+    chief = f"chief-{os.urandom(3).hex()}"
+    idle.admin("user", "add", chief, "--role", "admin")
+    options = ("--scope", "admin", "--device", "clifford")
+    token = idle.admin("token", "create", "--user", chief, *options)
+    with connect(idle.url, token) as limited:
+        assert limited.change_jobs("hold", account=name) == {"number": 1, "ids": [own]}
+        assert limited.change_jobs("hold", account=name, device="simulator")["number"] == 0
+        assert limited.change_jobs("cancel", account=name)["ids"] == [own]
+        with pytest.raises(ApiError, match="no such job"):
+            limited.job(other, everybody=True)
+    held = {job.id: job.body.held_by for job in client.jobs()}
+    assert held[other] is None
+    client.job(other).cancel()
+
+
 def test_a_requeued_job_leaves_its_worker_and_runs_again(
     idle: LiveServer, client: Client, admin: Client, tmp_path: Path
 ) -> None:

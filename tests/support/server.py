@@ -22,7 +22,7 @@ from qwicket.cli import main
 from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
-from qwicket.model.accounts import DEFAULT_SCOPES
+from qwicket.model.accounts import DEFAULT_SCOPES, Actor, Scope
 from qwicket.model.jobs import JobQuery
 from support.ports import held_port
 from support.postgres import PostgresServer
@@ -30,6 +30,15 @@ from support.processes import below, parsers_of, workers_of
 from support.waiting import until
 
 T = TypeVar("T")
+_ROOT = Actor(
+    account="",
+    account_name="root",
+    role="admin",
+    project="",
+    token="",
+    scopes=frozenset({Scope.ADMIN}),
+    devices=frozenset(),
+)
 
 ANNOUNCEMENT = "Qwicket listens on "
 
@@ -167,7 +176,9 @@ class LiveServer:
 
     def cancel_unfinished(self) -> None:
         """Cancel all jobs that wait or run."""
-        self.as_admin(lambda admin: admin.change_jobs("cancel", JobQuery(), is_dry_run=False))
+        self.as_admin(
+            lambda admin: admin.change_jobs(_ROOT, "cancel", JobQuery(), is_dry_run=False)
+        )
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database; return what it printed."""

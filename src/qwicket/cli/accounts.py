@@ -242,8 +242,8 @@ def token() -> None:
     "devices",
     multiple=True,
     metavar="D",
-    help="Device whose jobs and groups it can access; every token can list all devices."
-    " Repeatable; by default all devices.",
+    help="Device whose jobs and groups it can access, with the scope admin, too; every token can"
+    " list all devices. Repeatable; by default all devices.",
 )
 @click.option(
     "--expires", callback=options.duration_s, metavar="TIME", help="Lifetime, such as 90d or 12h."

@@ -140,6 +140,7 @@ class Route:
             response.
         pass_through: Where a request and its response have ids, at addresses whose requests are
             passed on to a device's own server; None if requests of this route are refused there.
+        is_of_all_devices: Whether tokens that are limited to some devices are refused.
     """
 
     method: str
@@ -154,6 +155,7 @@ class Route:
     is_listed: bool = True
     on_error: Callable[[QwicketError, Request[Any]], Response | None] | None = None
     pass_through: PassThroughRule | None = None
+    is_of_all_devices: bool = False
 
     @property
     def name(self) -> str:
@@ -341,6 +343,8 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
     actor = await handlers.sign_in(request)
     if isinstance(access, Scope):
         actor.require(access)
+    if route.is_of_all_devices:
+        actor.require_all_devices()
     request.response_memory.actor = actor
     if body is not None and not body.holds_token:
         content = await request.bounded_body(body.limit)

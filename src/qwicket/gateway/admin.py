@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.reservations import ReservationAdmin
+    from qwicket.model.accounts import Actor
     from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.audit import AuditEntry, Verification
 
@@ -76,13 +77,15 @@ class Admin(AccountAdmin, JobAdmin):
         """
         return await self._store.accounts.set_retention(project, days)
 
-    async def export_page(self, query: JobQuery, project: str) -> list[JobWithNames]:
+    async def export_page(self, actor: Actor, query: JobQuery, project: str) -> list[JobWithNames]:
         """Return a page of a project's jobs for an export, and record this in the audit log.
+
+        Jobs on devices that the actor does not see are left out.
 
         Raises:
             NotFound: There is no such project.
         """
-        found = await self.jobs(query, project=project)
+        found = await self.jobs(actor, query, project=project)
         await self._store.audit.note()
         return found
 

@@ -14,6 +14,7 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, JobAction, JobQuery
     from qwicket.store import Store
 
@@ -64,6 +65,8 @@ class JobWithNames(NamedTuple):
 class JobAdmin:
     """Administration of jobs.
 
+    Jobs on devices that the actor's token is not for count as unknown.
+
     Args:
         store: The database.
         now_ms: Clock; returns Unix milliseconds.
@@ -74,11 +77,17 @@ class JobAdmin:
         self._now_ms = now_ms
 
     async def jobs(
-        self, query: JobQuery, *, account: str | None = None, project: str | None = None
+        self,
+        actor: Actor,
+        query: JobQuery,
+        *,
+        account: str | None = None,
+        project: str | None = None,
     ) -> list[JobWithNames]:
         """Return jobs of all accounts, newest first.
 
         Args:
+            actor: The administrator.
             query: Filters and position.
             account: Name or e-mail address of the only account.
             project: Name of the only project.
@@ -86,29 +95,34 @@ class JobAdmin:
         Raises:
             NotFound: There is no such account or project.
         """
-        query = await self._named(query, account, project)
+        query = await self._named(actor, query, account, project)
         return await self._with_names(await self._store.jobs.page_of_all(query))
 
-    async def job(self, id_text: str) -> JobWithNames:
+    async def job(self, actor: Actor, id_text: str) -> JobWithNames:
         """Return a job.
 
         Raises:
             NotFound: There is no such job.
         """
-        return (await self._with_names([await self._job(id_text)]))[0]
+        return (await self._with_names([await self._job(actor, id_text)]))[0]
 
-    async def cancel_job(self, id_text: str) -> JobWithNames:
+    async def cancel_job(self, actor: Actor, id_text: str) -> JobWithNames:
         """Cancel a waiting job at once, stop a running one, leave an ended one unchanged.
 
         Raises:
             NotFound: There is no such job.
         """
-        job = await self._job(id_text)
+        job = await self._job(actor, id_text)
         await self._store.jobs.cancel(job.id, actor=_ACTOR, now=self._now_ms())
-        return await self.job(job.id)
+        return await self.job(actor, job.id)
 
     async def change_job(
-        self, id_text: str, *, is_held: bool | None = None, priority: int | None = None
+        self,
+        actor: Actor,
+        id_text: str,
+        *,
+        is_held: bool | None = None,
+        priority: int | None = None,
     ) -> JobWithNames:
         """Hold or release a waiting job, or change its priority; None leaves either unchanged.
 
@@ -116,7 +130,7 @@ class JobAdmin:
             NotFound: There is no such job.
             Conflict: The job does not wait.
         """
-        job = await self._job(id_text)
+        job = await self._job(actor, id_text)
         await self._store.queue_control.change(
             job.id,
             "admin",
@@ -125,9 +139,9 @@ class JobAdmin:
             actor=_ACTOR,
             now=self._now_ms(),
         )
-        return await self.job(job.id)
+        return await self.job(actor, job.id)
 
-    async def requeue_job(self, id_text: str) -> JobWithNames:
+    async def requeue_job(self, actor: Actor, id_text: str) -> JobWithNames:
         """Take a running job from its runner and queue it again.
 
         Raises:
@@ -135,14 +149,15 @@ class JobAdmin:
             Conflict: The job does not run, runs at another cloud, or has ended with its results
                 withheld.
         """
-        job = await self._job(id_text)
+        job = await self._job(actor, id_text)
         await self._store.queue_control.requeue(job.id, actor=_ACTOR, now=self._now_ms())
-        return await self.job(job.id)
+        return await self.job(actor, job.id)
 
-    async def resolve_job(self, id_text: str, sent_as: str | None) -> JobWithNames:
+    async def resolve_job(self, actor: Actor, id_text: str, sent_as: str | None) -> JobWithNames:
         """State whether another cloud has a job, if it is unknown whether it was sent.
 
         Args:
+            actor: The administrator.
             id_text: Id of the job.
             sent_as: The job's id at the other cloud; None if that does not have the job, which is
                 then sent again.
@@ -152,7 +167,7 @@ class JobAdmin:
             Conflict: No decision is needed for this job, or another job has this id there.
             InvalidRequest: `sent_as` has characters that are not printable.
         """
-        job = await self._job(id_text)
+        job = await self._job(actor, id_text)
         if sent_as is not None and not sent_as.isprintable():
             raise InvalidRequest("sent_as must be printable.", field="sent_as")
         forwards, now = self._store.forwards, self._now_ms()
@@ -160,21 +175,22 @@ class JobAdmin:
             await forwards.resolve_absent(job.id, actor=_ACTOR, now=now)
         else:
             await forwards.resolve_sent(job.id, sent_as, actor=_ACTOR, now=now)
-        return await self.job(job.id)
+        return await self.job(actor, job.id)
 
-    async def abandon_job(self, id_text: str) -> JobWithNames:
+    async def abandon_job(self, actor: Actor, id_text: str) -> JobWithNames:
         """End a job at another cloud as failed, whatever becomes of it there.
 
         Raises:
             NotFound: There is no such job.
             Conflict: The job is not at another cloud, or has ended.
         """
-        job = await self._job(id_text)
+        job = await self._job(actor, id_text)
         await self._store.forwards.abandon(job.id, actor=_ACTOR, now=self._now_ms())
-        return await self.job(job.id)
+        return await self.job(actor, job.id)
 
     async def change_jobs(
         self,
+        actor: Actor,
         action: JobAction,
         query: JobQuery,
         *,
@@ -186,6 +202,7 @@ class JobAdmin:
         """Do one action on all jobs that a query finds and whose state allows it.
 
         Args:
+            actor: The administrator.
             action: What is done.
             query: Filters; its position and limit are ignored.
             account: As for `jobs`.
@@ -196,7 +213,7 @@ class JobAdmin:
         Raises:
             NotFound: There is no such account or project.
         """
-        query = await self._named(query, account, project)
+        query = await self._named(actor, query, account, project)
         states = tuple(each for each in _STATES[action] if each in (query.states or _UNFINISHED))
         number, ids = 0, list[str]()
         if not states:
@@ -217,16 +234,20 @@ class JobAdmin:
             yield jobs
             before = jobs[-1].seq
 
-    async def _job(self, id_text: str) -> Job:
+    async def _job(self, actor: Actor, id_text: str) -> Job:
         ref = parse_id(id_text)
         found = None
         if ref is not None and ref.part is None:
             found = await self._store.jobs.get(ref.job)
-        if found is None:
+        if found is None or not actor.sees(found.device):
             raise no_job()
         return found
 
-    async def _named(self, query: JobQuery, account: str | None, project: str | None) -> JobQuery:
+    async def _named(
+        self, actor: Actor, query: JobQuery, account: str | None, project: str | None
+    ) -> JobQuery:
+        """Restrict a search to an account, a project, and the devices of the actor's token."""
+        query = replace(query, devices=actor.devices)
         if account is not None:
             owner = await self._store.accounts.by_name(account)
             query = replace(query, account=owner.id)

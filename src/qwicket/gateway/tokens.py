@@ -145,7 +145,7 @@ class Tokens:
         found = await self._store.accounts.token(actor.account, token) if is_id else None
         if found is None or found.revoked_at is not None:
             raise NotFound("There is no such token.")
-        if Scope.ADMIN not in actor.scopes:
+        if Scope.ADMIN not in actor.scopes or actor.devices:
             current = await self.current(actor)
             if found.project != current.project:
                 raise Forbidden("This token cannot revoke a token of another project.")

@@ -229,6 +229,19 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         if not self.sees(name):
             raise Forbidden(f"This token is not for the device {name}.", field="device")
 
+    def require_all_devices(self) -> None:
+        """Require that the token is not limited to some devices.
+
+        Raises:
+            Forbidden: It is.
+        """
+        if self.devices:
+            devices = "device" if len(self.devices) == 1 else "devices"
+            raise Forbidden(
+                f"This token is only for the {devices} {', '.join(sorted(self.devices))}, and this"
+                " concerns other devices, too: use a token for all devices."
+            )
+
 
 def check_name(name: str, field: str = "name") -> str:
     """Validate the name of an account, project or provider, and return it.

@@ -66,7 +66,9 @@ class _Handlers:
     async def metrics(self, request: Request[None]) -> Response:
         """Read the metrics."""
         if not _is_local(request):
-            (await self.sign_in(request)).require(TokenScope.ADMIN)
+            actor = await self.sign_in(request)
+            actor.require(TokenScope.ADMIN)
+            actor.require_all_devices()
         return Response(await self._metrics(), media_type=_PROMETHEUS)
 
 

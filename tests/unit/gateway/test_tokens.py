@@ -155,6 +155,20 @@ async def test_no_token_revokes_one_with_more_rights(
             await gateway.tokens.revoke(weak, ada.token)
 
 
+async def test_an_administrators_token_for_one_device_revokes_none_for_all(
+    admin: Admin, gateway: Gateway
+) -> None:
+    await admin.add_account("root", email=None, password=None, role="admin")
+    scopes = [READ, WRITE, MAKE, Scope.ADMIN]
+    full = await actor(admin, gateway, "root", scopes=scopes)
+    limited = await actor(admin, gateway, "root", scopes=scopes, devices=["simulator"])
+    other = await actor(admin, gateway, "root", scopes=scopes, devices=["simulator"])
+    with pytest.raises(Forbidden):
+        await gateway.tokens.revoke(limited, full.token)
+    await gateway.tokens.revoke(limited, other.token)
+    await gateway.tokens.revoke(full, limited.token)
+
+
 async def test_a_token_is_revoked_with_its_whole_tree_wherever_that_is_done(
     ada: Actor, admin: Admin, gateway: Gateway
 ) -> None:

@@ -62,3 +62,11 @@ def test_a_token_for_some_devices_is_for_no_other() -> None:
 
 def test_a_token_without_devices_is_for_all() -> None:
     actor().require_device("anything")
+
+
+def test_what_concerns_all_devices_needs_a_token_for_all() -> None:
+    actor().require_all_devices()
+    with pytest.raises(Forbidden, match="only for the device a, and"):
+        actor(frozenset({"a"})).require_all_devices()
+    with pytest.raises(Forbidden, match="only for the devices a, b, and"):
+        actor(frozenset({"b", "a"})).require_all_devices()

@@ -29,6 +29,7 @@ async def change_device(
 ) -> Response:
     """Turn a device on or off, drain it, or set its message."""
     body, name = request.payload, request.path_params["name"]
+    actor.require_device(name)
     _check_device_change(body)
     if body.is_on is False:
         until_at = None if body.until is None else int(1000 * body.until.timestamp())

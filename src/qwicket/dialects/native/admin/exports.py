@@ -25,7 +25,7 @@ async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> A
     before, limit = page(request.query_params, access.limits.requests.list_page)
     query = JobQuery(states=_FINAL, before=before, limit=limit)
     project = request.path_params["project"]
-    found = await access.admin.export_page(query, project)
+    found = await access.admin.export_page(actor, query, project)
     return await archives.page(
         access.admin.archives,
         found,

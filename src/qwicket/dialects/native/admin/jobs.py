@@ -31,7 +31,7 @@ async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) ->
     given = request.query_params
     query = params.query(given, access.limits, also=("account", "project"))
     jobs = await access.admin.jobs(
-        query, account=given.get("account"), project=given.get("project")
+        actor, query, account=given.get("account"), project=given.get("project")
     )
     return await json_in_thread(
         lambda: wire.job_list(jobs, query.limit), is_small=len(jobs) <= _FEW_JOBS
@@ -40,31 +40,37 @@ async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) ->
 
 async def read_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read a job of any account."""
-    return json(wire.job_with_names(await access.admin.job(request.path_params["id"])))
+    return json(wire.job_with_names(await access.admin.job(actor, request.path_params["id"])))
 
 
 async def cancel_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Cancel a job of any account."""
-    return json(wire.job_with_names(await access.admin.cancel_job(request.path_params["id"])))
+    return json(
+        wire.job_with_names(await access.admin.cancel_job(actor, request.path_params["id"]))
+    )
 
 
 async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJobBody]) -> ASGIApp:
     """Hold or release a waiting job, or change its priority."""
     body = request.payload
     found = await access.admin.change_job(
-        request.path_params["id"], is_held=body.held, priority=body.priority
+        actor, request.path_params["id"], is_held=body.held, priority=body.priority
     )
     return json(wire.job_with_names(found))
 
 
 async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Take a running job from its runner and queue it again."""
-    return json(wire.job_with_names(await access.admin.requeue_job(request.path_params["id"])))
+    return json(
+        wire.job_with_names(await access.admin.requeue_job(actor, request.path_params["id"]))
+    )
 
 
 async def abandon_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """End a job at another cloud as failed."""
-    return json(wire.job_with_names(await access.admin.abandon_job(request.path_params["id"])))
+    return json(
+        wire.job_with_names(await access.admin.abandon_job(actor, request.path_params["id"]))
+    )
 
 
 async def resolve_job(
@@ -73,7 +79,9 @@ async def resolve_job(
     """State whether another cloud has a job; if not, it is sent again."""
     sent_as = request.payload.sent_as
     return json(
-        wire.job_with_names(await access.admin.resolve_job(request.path_params["id"], sent_as))
+        wire.job_with_names(
+            await access.admin.resolve_job(actor, request.path_params["id"], sent_as)
+        )
     )
 
 
@@ -97,6 +105,7 @@ async def change_jobs(
         created_to=_unix_ms(body.created_to, INT64_MAX),
     )
     found = await access.admin.change_jobs(
+        actor,
         body.action,
         query,
         account=body.account,

@@ -336,12 +336,33 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("DELETE", "/budgets/{budget}", budgets.delete_budget, _ADMIN, status=204),
 )
+_OF_SOME_DEVICES: Final = frozenset(
+    {
+        jobs.list_all_jobs,
+        jobs.read_any_job,
+        jobs.cancel_any_job,
+        jobs.change_any_job,
+        jobs.requeue_job,
+        jobs.abandon_job,
+        jobs.resolve_job,
+        jobs.change_jobs,
+        exports.export_jobs,
+        devices.list_all_devices,
+        devices.change_device,
+    }
+)
+"""Handlers that keep to the devices of a token. All others refuse tokens for some devices, because
+what they show or change concerns all: a new token, for example, could be for all devices."""
 _RECORDED: Final = frozenset({exports.export_jobs})
 """Handlers of GET that are recorded, because they read programs and results of other people."""
 ROUTES: Final = tuple(
-    each
-    if each.method == "GET" and each.handler not in _RECORDED
-    else dataclasses.replace(each, handler=audit.record_requests(each))
+    dataclasses.replace(
+        each,
+        handler=each.handler
+        if each.method == "GET" and each.handler not in _RECORDED
+        else audit.record_requests(each),
+        is_of_all_devices=each.handler not in _OF_SOME_DEVICES,
+    )
     for each in _ROUTES
 )
 """The routes. Requests that may change something, and `_RECORDED`, go into the audit log."""
