@@ -63,6 +63,13 @@ def user_ticks(pid: int) -> int:
     return int(fields[11]) if fields else 0
 
 
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process and all below it, ended ones included, in seconds."""
+    found = [_stat(each) for each in (pid, *below(pid))]
+    ticks = sum(int(time) for fields in found if fields for time in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def busy_worker(pid: int) -> int | None:
     """Return a worker process of a server or pilot that computes now, and has done so before."""
     busy = busy_workers(pid)

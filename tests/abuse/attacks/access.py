@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import httpx
 
-from abuse.attacks import Outcome, Target
+from abuse.attacks import TRIES, Outcome, Target
 from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, NATIVE, WAYS, Way, routes
 from abuse.test_access import absent_id
@@ -39,6 +39,11 @@ MUTATING = [
 
 MAX_PER_MINUTE = 10
 """Unknown tokens of one address that are answered normally."""
+UPDATES_A_DOCUMENT = "/update-job"
+"""qBraid's route looks the document up before it changes it, which a token may that reads; here is
+none. `test_every_route.py` has a document, and 403."""
+MAX_DIFFERENCE = 0.2
+"""Share by which the times for foreign and absent ids may differ."""
 BODIES = {
     "PATCH /sessions/{id}": {"accepting_jobs": False},
     "PATCH /jobs/{id}": {"status": "cancelled"},
@@ -89,13 +94,17 @@ def revoked_token(target: Target) -> Outcome:
 
 def others_ids(target: Target) -> Outcome:
     """Ask with a victim's ids as somebody else: each looks like an absent one."""
-    pairs = list(_pairs(target))
-    for route, there, absent in pairs:
-        assert (there.status, there.text) == (absent.status, absent.text), route
-        assert there.status in (404, 406), (route, there)
-    middle = len(pairs) // 2
-    theirs_s = sorted(there.seconds for _, there, _ in pairs)[middle]
-    absent_s = sorted(absent.seconds for _, _, absent in pairs)[middle]
+    for _ in range(TRIES):
+        pairs = list(_pairs(target))
+        for route, there, absent in pairs:
+            assert (there.status, there.text) == (absent.status, absent.text), route
+            assert there.status in (404, 406), (route, there)  # 406 is qlued's
+        middle = len(pairs) // 2
+        theirs_s = sorted(there.seconds for _, there, _ in pairs)[middle]
+        absent_s = sorted(absent.seconds for _, _, absent in pairs)[middle]
+        if abs(theirs_s / absent_s - 1) <= MAX_DIFFERENCE:
+            break
+    assert abs(theirs_s / absent_s - 1) <= MAX_DIFFERENCE, f"{theirs_s} s, {absent_s} s"
     return Outcome(
         f"{len(pairs)} pairs of a foreign and an absent id, in 9 dialects",
         f"0 differences, median time foreign / absent {theirs_s / absent_s:.2f}",
@@ -161,7 +170,8 @@ def scope_escape(target: Target) -> Outcome:
     n_refused = 0
     for way in MUTATING:
         answer = way.send(target.http, way.url(job), way.dialect.auth(weak))
-        assert answer.status_code in (403, 404), (way, answer.status_code, answer.text)
+        statuses = (404,) if way.path == UPDATES_A_DOCUMENT else (403,)
+        assert answer.status_code in statuses, (way, answer.status_code, answer.text)
         n_refused += answer.status_code == 403
     after = target.http.get(f"/v1/jobs/{job}", headers=target.as_attacker())
     assert after.json()["state"] == "completed"

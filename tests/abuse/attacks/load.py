@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from abuse.attacks import FACTOR, Outcome, Target, assert_unharmed, idle_latencies
+from abuse.attacks import FACTOR, TRIES, Outcome, Target, idle_latencies
 from abuse.attacks.backlog import Backlog
 from abuse.attacks.bystander import Bystander, Latencies
 from abuse.dialects import NATIVE
@@ -22,6 +22,11 @@ ROUNDS = 40
 TURNS = 3
 LIST_S = 0.1
 """Bar for a list of 100 jobs beside 100,000 waiting ones."""
+CLOSED_S = 32.0
+"""Until slow connections are closed. The list says 30 s, which is the limit `body_timeout_s`: the
+server closes a body's connection only then, and the client notices with its next byte."""
+SHORT_CLOSED_S = 6.0
+"""The same where the limits of heads and bodies are 2 s."""
 
 
 def heavy_jobs(target: Target) -> Outcome:
@@ -156,9 +161,25 @@ def heavy_memory(target: Target) -> Outcome:
 
 def slow_senders(target: Target) -> Outcome:
     """Send heads and bodies one byte a second over hundreds of connections."""
+    outcome, ratios = _tried(lambda: _slow_senders(target))
+    assert max(ratios) <= FACTOR, outcome
+    return outcome
+
+
+def _tried(attack: Callable[[], tuple[Outcome, list[float]]]) -> tuple[Outcome, list[float]]:
+    """Attack, and again while others waited too long; return the last outcome and its ratios."""
+    for _ in range(TRIES):
+        until_machine_is_quiet()
+        outcome, ratios = attack()
+        if max(ratios) <= FACTOR:
+            break
+    return outcome, ratios
+
+
+def _slow_senders(target: Target) -> tuple[Outcome, list[float]]:
     n = 500
+    target.idle.clear()
     idle = idle_latencies(target)
-    limits = _limits(target)
     body = raw.head(
         "POST /v1/jobs", f"Authorization: Bearer {target.attacker}", "Content-Length: 999"
     )
@@ -170,9 +191,10 @@ def slow_senders(target: Target) -> Outcome:
         sockets.append(connection)
     began = time.monotonic()
     bystander = Bystander(target.live.url)
+    deadline_s = CLOSED_S if target.is_long else SHORT_CLOSED_S
     with bystander.watching():
         waiting = set(sockets)
-        while waiting and time.monotonic() - began < limits + 30:
+        while waiting and time.monotonic() - began < deadline_s:
             for connection in list(waiting):
                 time.sleep(1 / n)  # spread over the second, as those of clients are
                 if _is_closed(connection):
@@ -180,18 +202,15 @@ def slow_senders(target: Target) -> Outcome:
     took_s = time.monotonic() - began
     for connection in sockets:
         connection.close()
-    assert not waiting, f"{len(waiting)} connections are still open"
+    assert not waiting, f"{len(waiting)} connections are still open after {took_s:.0f} s"
     seen = bystander.latencies
     assert not seen.n_failed
-    assert_unharmed(target, seen)
-    return Outcome(
+    ratio = seen.p95_s / idle.p95_s
+    outcome = Outcome(
         f"{n} connections, 1 byte/s",
-        f"all closed after {took_s:.0f} s; others: {seen} (idle p95 {1000 * idle.p95_s:.1f} ms)",
+        f"all closed after {took_s:.0f} s; others: {seen}, {ratio:.1f} x idle",
     )
-
-
-def _limits(target: Target) -> float:
-    return 60.0 if target.is_long else 20.0
+    return outcome, [ratio]
 
 
 def _connect(target: Target) -> socket.socket:
@@ -240,8 +259,15 @@ others' new connections then wait in the kernel's queue for as long as the burst
 
 def all_connections(target: Target) -> Outcome:
     """Open every connection from one address, and leave them silent, idle or malformed."""
+    outcome, ratios = _tried(lambda: _all_connections(target))
+    assert max(ratios) <= FACTOR, outcome
+    return outcome
+
+
+def _all_connections(target: Target) -> tuple[Outcome, list[float]]:
     n = target.size(1_200, 4_096)
     url, token = target.live.url, target.bystander
+    target.idle.clear()
     idle = idle_latencies(target), idle_latencies(target, token)
     asks, submits = Bystander(url), Bystander(url, token)
     opened: list[socket.socket] = []
@@ -261,13 +287,12 @@ def all_connections(target: Target) -> Outcome:
     seen = asks.latencies, submits.latencies
     assert not any(each.n_failed for each in seen), seen
     ratios = [each.p95_s / rest.p95_s for each, rest in zip(seen, idle, strict=True)]
-    assert_unharmed(target, seen[0])
-    assert_unharmed(target, seen[1], token)
-    return Outcome(
+    outcome = Outcome(
         f"{n} connections of one address, {OPENED_PER_S} a second: {', '.join(HANDSHAKES)}",
         f"others' /livez {seen[0]}, {ratios[0]:.1f} x idle;"
         f" their submits {seen[1]}, {ratios[1]:.1f} x idle",
     )
+    return outcome, ratios
 
 
 def many_jobs(target: Target) -> Outcome:

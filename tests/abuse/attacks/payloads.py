@@ -9,12 +9,13 @@ import random
 import re
 import time
 import zlib
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from abuse.attacks import Outcome, Target
+from abuse.attacks import TRIES, Outcome, Target, timed
 from abuse.attacks.bystander import Bystander
 from abuse.attacks.canary import Canary
 from abuse.dialects import DIALECTS, NATIVE, WAYS, Dialect
@@ -28,6 +29,12 @@ from support.runtime import Client as Runtime
 
 MB = 1 << 20
 DEEP = 200_000
+BOMB_S = 0.5
+"""Processor time in which a bomb is refused (A6)."""
+JSON_S = 0.2
+"""Processor time in which odd JSON is refused (A7)."""
+PROGRAM_S = 1.0
+"""Processor time for a program (A10)."""
 SLOWEST_REFUSAL_S = 20.0
 """Above the time in which a program is parsed at most (limit parse_time_s)."""
 
@@ -65,10 +72,11 @@ def bombs(target: Target) -> Outcome:
         ),
     ):
         params = runtime.sampler([value, pubs.array(), 10])
-        began = time.perf_counter()
-        answer = client.call("POST", "/jobs", json=runtime.body(params=params))
-        slowest_s = max(slowest_s, time.perf_counter() - began)
+        send = partial(client.call, "POST", "/jobs", json=runtime.body(params=params))
+        answer, took_s = timed(target, send, BOMB_S)
+        slowest_s = max(slowest_s, took_s)
         assert answer.status_code in (400, 413, 422), answer.text
+    assert slowest_s < BOMB_S, f"{slowest_s:.2f} s"
     zipped = {"Content-Encoding": "gzip", **target.as_attacker()}
     answer = target.http.post(
         "/v1/jobs", content=zlib.compress(b" " * MB, wbits=31), headers=zipped
@@ -78,7 +86,7 @@ def bombs(target: Target) -> Outcome:
     assert rise < 64 * MB, f"memory rose by {rise >> 20} MiB"
     return Outcome(
         "3 zlib bombs and a gzip body",
-        f"slowest refusal {slowest_s:.2f} s, memory rose by {rise >> 20} MiB",
+        f"{slowest_s:.2f} s of CPU at most, memory rose by {rise >> 20} MiB",
     )
 
 
@@ -99,17 +107,17 @@ def odd_json(target: Target) -> Outcome:
         for dialect in DIALECTS:
             for name, text in documents.items():
                 body = dialect.text(**{dialect.program: text})
-                began = time.perf_counter()
-                answer = target.http.post(
-                    dialect.jobs, content=body, headers=dialect.auth(target.attacker)
-                )
-                slowest_s = max(slowest_s, time.perf_counter() - began)
+                headers = dialect.auth(target.attacker)
+                send = partial(target.http.post, dialect.jobs, content=body, headers=headers)
+                answer, took_s = timed(target, send, JSON_S)
+                slowest_s = max(slowest_s, took_s)
                 assert 400 <= answer.status_code < 500, (dialect, name, answer.status_code)
+    assert slowest_s <= JSON_S, f"{slowest_s:.2f} s"
     seen = bystander.latencies
     assert not seen.n_failed
     return Outcome(
         f"{len(documents)} documents to {len(DIALECTS)} dialects",
-        f"slowest refusal {slowest_s:.2f} s; others: {seen}",
+        f"{slowest_s:.2f} s of CPU at most; others: {seen}",
     )
 
 
@@ -168,18 +176,20 @@ def hostile_programs(target: Target) -> Outcome:
         for name in chosen:
             format_name, device, text = texts[name]
             body = {"device": device, "program": text, "format": format_name, "shots": 1}
+            send = partial(target.http.post, "/v1/jobs", json=body, headers=target.as_attacker())
             began = time.perf_counter()
-            answer = target.http.post("/v1/jobs", json=body, headers=target.as_attacker())
-            took_s = time.perf_counter() - began
+            answer, took_s = timed(target, send, PROGRAM_S)
+            assert time.perf_counter() - began < TRIES * SLOWEST_REFUSAL_S, name
             if took_s > slowest_s:
                 slowest_s, worst = took_s, name
             assert answer.status_code == 201 or 400 <= answer.status_code < 500, (name, answer.text)
             assert "root:" not in answer.text
-    assert slowest_s < SLOWEST_REFUSAL_S
+    assert slowest_s <= PROGRAM_S, f"{worst}: {slowest_s:.2f} s"
     seen = bystander.latencies
     assert not seen.n_failed
     return Outcome(
-        f"{len(chosen)} hostile programs", f"slowest {slowest_s:.2f} s ({worst}); others: {seen}"
+        f"{len(chosen)} hostile programs",
+        f"{slowest_s:.2f} s of CPU at most ({worst}); others: {seen}",
     )
 
 
