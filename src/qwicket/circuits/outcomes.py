@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from math import prod
 from typing import Any, Final, Literal, NamedTuple
 
@@ -145,6 +146,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def each_probability(self) -> Iterator[tuple[int, float]]:
         """Yield the items of `probabilities` one by one."""
         return self._each_float(PROBABILITIES)
+
+    def each_row(self) -> Iterator[tuple[int, int, float | None]]:
+        """Yield each key with its count and probability: 0 and None if not available.
+
+        Keys without both are left out.
+        """
+        arrays = self.arrays
+        counts = memoryview(arrays[COUNTS].data).cast("q") if COUNTS in arrays else repeat(0)
+        shares = self._floats(PROBABILITIES) if PROBABILITIES in arrays else repeat(None)
+        for key, count, share in zip(self._each_key(), counts, shares, strict=False):
+            if count or share is not None:
+                yield key, count, share
 
     def each_share(self) -> Iterator[tuple[int, float]]:
         """Yield the share of each key in the vote of symmetrised variants, zeros left out."""

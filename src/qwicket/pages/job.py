@@ -254,11 +254,9 @@ def _table(part: Outcome) -> Iterator[tuple[Any, ...]]:
         yield "observable", "value", "standard error"
         yield from ((number, *row) for number, row in enumerate(zip(evs, part.stds(), strict=True)))
     elif "counts" in part.arrays or "probabilities" in part.arrays:
-        shares = dict(part.each_probability())
-        counts = dict(part.each_count())
         yield "bits", "count", "probability"
-        for key in dict.fromkeys((*counts, *shares)):
-            yield _bits(key, part.n_bits), counts.get(key, ""), shares.get(key, "")
+        for key, count, share in part.each_row():
+            yield _bits(key, part.n_bits), count or "", "" if share is None else share
     else:
         yield ("shot", "sample")
         rows = part.each_sample() if "samples" in part.arrays else part.each_shot()

@@ -11,8 +11,9 @@ from qwicket.circuits.frames import Frame
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import Register
 from qwicket.drivers.remote.clouds import InvalidResult
-from qwicket.drivers.remote.results import draw_counts, of_bits
+from qwicket.drivers.remote.results import draw_counts, key_of, of_bits
 
+ZERO, ONE, THREE = map(key_of, (0, 1, 3))
 FRAME = Frame(registers=(Register("c", 2),))
 
 
@@ -21,16 +22,22 @@ def options(*outputs: str) -> RunOptions:
 
 
 def test_frequencies_are_the_counts_that_they_were() -> None:
-    assert draw_counts({0: 0.25, 3: 0.75, 1: 0.0}, 4, 1, is_exact=False) == {0: 1, 3: 3}
-    assert draw_counts({0: 0.333, 1: 0.667}, 1000, 1, is_exact=False) == {0: 333, 1: 667}
+    assert draw_counts({ZERO: 0.25, THREE: 0.75, ONE: 0.0}, 4, 1, is_exact=False) == {
+        ZERO: 1,
+        THREE: 3,
+    }
+    assert draw_counts({ZERO: 0.333, ONE: 0.667}, 1000, 1, is_exact=False) == {
+        ZERO: 333,
+        ONE: 667,
+    }
 
 
 def test_exact_probabilities_are_sampled_by_the_seed() -> None:
-    drawn = draw_counts({0: 0.5, 1: 0.5}, 3, 7, is_exact=False)
+    drawn = draw_counts({ZERO: 0.5, ONE: 0.5}, 3, 7, is_exact=False)
     assert sum(drawn.values()) == 3
-    assert drawn == draw_counts({0: 0.5, 1: 0.5}, 3, 7, is_exact=False)
-    many = draw_counts({0: 1 / 3, 1: 2 / 3}, 100_000, 1, is_exact=False)
-    assert abs(many[0] - 100_000 / 3) < 5 * (100_000 * 2 / 9) ** 0.5
+    assert drawn == draw_counts({ZERO: 0.5, ONE: 0.5}, 3, 7, is_exact=False)
+    many = draw_counts({ZERO: 1 / 3, ONE: 2 / 3}, 100_000, 1, is_exact=False)
+    assert abs(many[ZERO] - 100_000 / 3) < 5 * (100_000 * 2 / 9) ** 0.5
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,8 @@ def test_exact_probabilities_are_sampled_by_the_seed() -> None:
 )
 def test_shots_of_exact_probabilities_scatter_as_they_should(shots: int, share: float) -> None:
     counts = [
-        draw_counts({0: share, 3: 1 - share}, shots, seed, is_exact=True)[0] for seed in range(20)
+        draw_counts({ZERO: share, THREE: 1 - share}, shots, seed, is_exact=True)[ZERO]
+        for seed in range(20)
     ]
     std = (shots * share * (1 - share)) ** 0.5
     assert len(set(counts)) > 10
@@ -46,20 +54,22 @@ def test_shots_of_exact_probabilities_scatter_as_they_should(shots: int, share: 
     assert abs(mean(counts) - shots * share) < 5 * std / 20**0.5
 
 
-@pytest.mark.parametrize("wrong", [{}, {0: 0.5}, {0: 1.5, 1: -0.5}, {0: nan}, {0: inf}])
-def test_what_is_no_probability_is_refused(wrong: dict[int, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{}, {ZERO: 0.5}, {ZERO: 1.5, ONE: -0.5}, {ZERO: nan}, {ZERO: inf}]
+)
+def test_what_is_no_probability_is_refused(wrong: dict[bytes, float]) -> None:
     with pytest.raises(InvalidResult):
         draw_counts(wrong, 10, 1, is_exact=False)
 
 
 def test_counts_are_kept_as_they_are() -> None:
-    outcome = of_bits(FRAME, options("counts"), engine="there", counts={3: 3, 0: 1})
+    outcome = of_bits(FRAME, options("counts"), engine="there", counts={THREE: 3, ZERO: 1})
     assert outcome.counts() == {3: 3, 0: 1}
     assert outcome.registers == FRAME.registers
 
 
 def test_frequencies_stand_for_probabilities_and_a_note_says_so() -> None:
-    outcome = of_bits(FRAME, options("probabilities"), engine="there", counts={3: 4})
+    outcome = of_bits(FRAME, options("probabilities"), engine="there", counts={THREE: 4})
     assert outcome.counts() == {3: 4}
     assert outcome.notes == ("sampled_only",)
 
@@ -69,8 +79,8 @@ def test_exact_probabilities_stay_beside_counts() -> None:
         FRAME,
         options("counts", "probabilities"),
         engine="there",
-        counts={3: 4},
-        probabilities={0: 0.5, 3: 0.5},
+        counts={THREE: 4},
+        probabilities={ZERO: 0.5, THREE: 0.5},
     )
     assert outcome.counts() == {3: 4}
     assert outcome.probabilities() == {3: 0.5, 0: 0.5}
@@ -84,4 +94,9 @@ def test_a_missing_output_is_refused(outputs: tuple[str, ...]) -> None:
 
 def test_a_key_with_too_many_bits_is_refused() -> None:
     with pytest.raises(InvalidResult, match="more than 2 bits"):
-        of_bits(FRAME, options("counts"), engine="there", counts={256: 4})
+        of_bits(FRAME, options("counts"), engine="there", counts={key_of(256): 4})
+
+
+def test_a_negative_key_is_refused() -> None:
+    with pytest.raises(InvalidResult, match="negative"):
+        key_of(-1)

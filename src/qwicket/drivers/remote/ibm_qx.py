@@ -229,8 +229,12 @@ class IBMQXCloud:
             return Failure("remote_failed", str(part.get("status") or "the circuit failed there"))
         try:
             data = part["data"]
-            counts = {int(key, 16): int(n) for key, n in data["counts"].items()}
-            memory = [int(key, 16) for key in data["memory"]] if data.get("memory") else None
+            counts = {results.key_of(int(key, 16)): int(n) for key, n in data["counts"].items()}
+            memory = (
+                [results.key_of(int(key, 16)) for key in data["memory"]]
+                if data.get("memory")
+                else None
+            )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise InvalidResult("it has no counts") from None
         return results.of_bits(

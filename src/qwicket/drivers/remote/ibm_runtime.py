@@ -224,7 +224,8 @@ class IBMRuntimeCloud:
             raise InvalidResult(f"it has {len(fields)} results, not {len(program.frames)}")
         outcomes: list[Outcome | Failure] = []
         for each, frame in zip(fields, program.frames, strict=True):
-            keys = _keys(each, frame, frame.shots or program.options.shots)
+            numbers = _keys(each, frame, frame.shots or program.options.shots)
+            keys = [results.key_of(number) for number in numbers]
             outcomes.append(
                 results.of_bits(
                     frame, program.options, engine=self._device, counts=Counter(keys), memory=keys

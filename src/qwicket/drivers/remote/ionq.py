@@ -200,7 +200,7 @@ class IonQCloud:
     ) -> Outcome:
         qubit_of_clbit = measured_qubits(circuit)
         options = program.options
-        probabilities: dict[int, float] = {}
+        probabilities: dict[bytes, float] = {}
         try:
             for text, probability in dict(distribution).items():
                 bits, state = 0, int(text)
@@ -210,7 +210,8 @@ class IonQCloud:
                     )
                 for clbit, qubit in qubit_of_clbit.items():
                     bits |= (state >> qubit & 1) << clbit
-                probabilities[bits] = probabilities.get(bits, 0.0) + float(probability)
+                key = results.key_of(bits)
+                probabilities[key] = probabilities.get(key, 0.0) + float(probability)
         except (TypeError, ValueError):
             raise InvalidResult("it has no probabilities by state") from None
         is_exact = self._device == _IDEAL

@@ -199,10 +199,10 @@ def _job_path(id: str) -> str:
     return f"/jobs/{quote(id, safe=':')}"
 
 
-def _counts(part: Mapping[str, Any]) -> dict[int, int]:
+def _counts(part: Mapping[str, Any]) -> dict[bytes, int]:
     counts: Any = (part.get("resultData") or {}).get("measurementCounts")
     try:
-        return {int(key, 2): int(n) for key, n in counts.items()}
+        return {results.key_of(int(key, 2)): int(n) for key, n in counts.items()}
     except (TypeError, ValueError, AttributeError):
         raise InvalidResult("it has no counts of bits") from None
 

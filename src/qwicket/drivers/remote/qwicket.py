@@ -237,9 +237,9 @@ def _outcome(part: OutcomeBody, frame: Frame, program: RemoteProgram) -> Outcome
     return results.of_bits(
         frame,
         program.options,
-        counts=_with_integer_keys(part.counts),
-        probabilities=_with_integer_keys(part.probabilities),
-        memory=None if part.memory is None else [_integer_of_bits(key) for key in part.memory],
+        counts=_with_keys(part.counts),
+        probabilities=_with_keys(part.probabilities),
+        memory=None if part.memory is None else [_key(bits) for bits in part.memory],
         **common,
     )
 
@@ -256,14 +256,14 @@ def _floats(values: Sequence[float]) -> Array:
     return float64_array(array("d", values).tobytes())
 
 
-def _with_integer_keys(table: Mapping[str, Any] | None) -> dict[int, Any] | None:
-    return None if table is None else {_integer_of_bits(key): value for key, value in table.items()}
+def _with_keys(table: Mapping[str, Any] | None) -> dict[bytes, Any] | None:
+    return None if table is None else {_key(bits): value for bits, value in table.items()}
 
 
-def _integer_of_bits(key: str) -> int:
-    if set(key) <= {"0", "1"}:
-        return int(key, 2) if key else 0
-    raise InvalidResult(f"{key[:40]!r} is not a key of bits")
+def _key(bits: str) -> bytes:
+    if set(bits) <= {"0", "1"}:
+        return results.key_of(int(bits, 2) if bits else 0)
+    raise InvalidResult(f"{bits[:40]!r} is not a key of bits")
 
 
 def _submission_error(error: ClientError) -> Exception:

@@ -40,15 +40,29 @@ _RANKS: Final = {"b": 0, "u": 0, "i": 0, "f": 1, "c": 2}
 """Ranks of NumPy's kinds of numbers; none is converted to one of a lower rank."""
 
 
+def key_of(number: int) -> bytes:
+    """Return a key, whose bits are those of a number, as bytes.
+
+    Mappings have no integers as keys: users can make results whose keys all have one hash as
+    integers, and Python randomises only the hashes of texts and bytes.
+
+    Raises:
+        InvalidResult: The number is negative.
+    """
+    if number < 0:
+        raise InvalidResult("a key is negative")
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
+
+
 def of_bits(
     frame: Frame,
     options: RunOptions,
     *,
     engine: str,
     seconds: float = 0.0,
-    counts: Mapping[int, int] | None = None,
-    probabilities: Mapping[int, float] | None = None,
-    memory: Sequence[int] | None = None,
+    counts: Mapping[bytes, int] | None = None,
+    probabilities: Mapping[bytes, float] | None = None,
+    memory: Sequence[bytes] | None = None,
     notes: tuple[str, ...] = (),
     seed: int = 0,
     engine_version: str = "",
@@ -60,7 +74,7 @@ def of_bits(
         options: Options of the run.
         engine: Name of the device or engine that ran it.
         seconds: Run time of the circuit.
-        counts: Shots by key, which is an integer with a bit for each classical bit.
+        counts: Shots by key; see `key_of`.
         probabilities: Exact probabilities by key, if the cloud returns them.
         memory: Key of each shot.
         notes: Remarks of the engine.
@@ -104,8 +118,8 @@ def of_bits(
 
 
 def draw_counts(
-    probabilities: Mapping[int, float], shots: int, seed: int, *, is_exact: bool
-) -> dict[int, int]:
+    probabilities: Mapping[bytes, float], shots: int, seed: int, *, is_exact: bool
+) -> dict[bytes, int]:
     """Return counts for probabilities that a cloud returns instead of counts.
 
     Frequencies of that many shots are converted back to counts. From exact probabilities, and from
@@ -129,16 +143,15 @@ def draw_counts(
     return dict(Counter(drawn))
 
 
-def _in_order(numbers: Mapping[int, float], keys: Sequence[int]) -> Iterable[float]:
+def _in_order(numbers: Mapping[bytes, float], keys: Sequence[bytes]) -> Iterable[float]:
     return (numbers.get(key, 0) for key in keys)
 
 
-def _keys(keys: Iterable[int], n_bits: int) -> Array:
+def _keys(keys: Sequence[bytes], n_bits: int) -> Array:
     width = key_width(n_bits)
-    try:
-        return key_array(b"".join(key.to_bytes(width, "little") for key in keys), n_bits)
-    except OverflowError:
-        raise InvalidResult(f"a key has more than {n_bits} bits") from None
+    if any(len(key) > width for key in keys):
+        raise InvalidResult(f"a key has more than {n_bits} bits")
+    return key_array(b"".join(key.ljust(width, b"\0") for key in keys), n_bits)
 
 
 def of_samples(
