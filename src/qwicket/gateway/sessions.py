@@ -143,6 +143,7 @@ class Sessions:
             project=project,
             digest=digest(pair.key_id if pair else secret),  # the secret follows from the key id
             maximum=self._limits.quotas.tokens,
+            daily=self._limits.quotas.new_tokens,
         )
         return NewToken(stored, secret, pair.key_id if pair else None)
 

@@ -123,6 +123,7 @@ class Tokens:
             project=await self._project(actor, project),
             digest=digest(secret),
             maximum=self._limits.quotas.tokens,
+            daily=self._limits.quotas.new_tokens,
         )
         return NewToken(stored, secret)
 

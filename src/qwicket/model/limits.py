@@ -137,6 +137,9 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Time in which the program of a job must be uploaded."""
     tokens: int = 1_000
     """Valid tokens of one account; only an administrator may create more."""
+    new_tokens: int = 2_000
+    """Tokens that one account creates in 24 hours, because revoked ones stay in the database; only
+    an administrator may create more."""
     token_devices: int = 64
     """Devices of a token that an account creates itself."""
     groups: int = 10_000
@@ -147,6 +150,8 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Registered documents of one account in one dialect; above it, the oldest is deleted."""
     webhooks: int = 10
     """Webhooks of one project."""
+    webhook_events: int = 100_000
+    """Events that wait for one webhook. With more, it is disabled within a minute."""
     job_shares: int = 1_000
     """Shares of one account's jobs, links included."""
 

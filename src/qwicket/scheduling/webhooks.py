@@ -9,9 +9,11 @@ import asyncio
 import logging
 from collections import Counter
 from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import QwicketError
+from qwicket.model.limits import Limits
 from qwicket.scheduling.forward_log import log_failure
 from qwicket.scheduling.webhook_requests import GONE
 
@@ -28,6 +30,9 @@ FAILING_S: Final = 5 * 86_400
 """Seconds since the first failure after which a webhook without a success since is disabled."""
 _DUTY: Final = "webhooks"
 _CONCURRENT: Final = 32
+_MAX_EVENTS: Final = Limits().quotas.webhook_events
+_COUNT_S: Final = 60.0
+"""Pause between two counts of waiting events, which read the whole outbox."""
 _POLL_S: Final = 5.0
 """Longest pause before the outbox is looked at again."""
 _GATHER_S: Final = 0.02
@@ -51,6 +56,7 @@ class WebhookSender:
         retry_s: As `RETRY_S`.
         failing_s: As `FAILING_S`.
         concurrent: Limit on requests at a time.
+        max_events: Events of one webhook that may wait; a webhook with more is disabled.
 
     Attributes:
         outcomes: Number of attempts by outcome.
@@ -66,6 +72,7 @@ class WebhookSender:
         retry_s: Sequence[float] = RETRY_S,
         failing_s: float = FAILING_S,
         concurrent: int = _CONCURRENT,
+        max_events: int = _MAX_EVENTS,
     ) -> None:
         self._store = store
         self._runner = runner
@@ -73,6 +80,8 @@ class WebhookSender:
         self._client = client
         self._retry_s = retry_s
         self._failing_ms = int(1000 * failing_s)
+        self._max_events = max_events
+        self._counted_at = -inf
         self._slots = asyncio.Semaphore(concurrent)  # serves its waiters in order
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -115,11 +124,24 @@ class WebhookSender:
         due = [webhook for webhook, at in backlog if at <= now]
         if due and not await self._has_duty():
             return _POLL_S
+        if due and monotonic() - self._counted_at >= _COUNT_S:
+            self._counted_at = monotonic()
+            await self._disable_overfull(now)
         for webhook in due:
             if webhook not in self._tasks:
                 self._tasks[webhook] = group.create_task(self._send_due(webhook))
         later = [at - now for _, at in backlog if at > now]
         return min(_POLL_S, min(later, default=inf) / 1000)
+
+    async def _disable_overfull(self, now: int) -> None:
+        """Disable webhooks that are too slow for their events; a slow success is no failure."""
+        for webhook, number in await self._store.webhooks.beyond(self._max_events):
+            reason = (
+                f"{number} events waited, and {self._max_events} may wait (limit webhook_events):"
+                " the receiver is too slow."
+            )
+            self.outcomes["disabled"] += 1
+            await self._store.webhooks.disable(webhook, reason, now)
 
     async def _has_duty(self) -> bool:
         return await self._store.maintenance.take_duty(_DUTY, self._runner)

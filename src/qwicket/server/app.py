@@ -223,7 +223,13 @@ class App:
             clock=self._monotonic,
         )
         webhook_client = WebhookClient(is_private_allowed=settings.allow_private_webhooks)
-        webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)
+        webhooks = WebhookSender(
+            store,
+            runner.id,
+            now_ms,
+            webhook_client,
+            max_events=self._limits.quotas.webhook_events,
+        )
         master_file = settings.master_file
         gateway = self._gateway = Gateway(
             store,

@@ -5,7 +5,7 @@ Tokens and passwords are stored as hashes; only the keys of servers are secrets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.store.database import Row, Tx
+
+_DAY_MS: Final = 86_400_000
 
 
 class TokenOwner(NamedTuple):
@@ -314,13 +316,15 @@ class Accounts(Operations):
         project: str | None,
         digest: bytes,
         maximum: int | None = None,
+        daily: int | None = None,
     ) -> Token:
         """Store a token's digest for an account, bound to one of its projects.
 
         Raises:
             NotFound: No such account, or no such project of this account.
             Conflict: The account is disabled.
-            LimitExceeded: The account has `maximum` valid tokens; None means no limit.
+            LimitExceeded: The account has `maximum` valid tokens, or `daily` that are newer than
+                24 hours, revoked ones included; None means no limit.
             Unauthenticated: The token's parent was revoked or has expired, or is not the account's.
         """
         owner = Accounts.by_name(tx, account)
@@ -334,6 +338,10 @@ class Accounts(Operations):
             )
             if len(valid) >= maximum:
                 raise LimitExceeded(f"You have {maximum} tokens (limit tokens).")
+        if daily is not None:
+            since = token.created_at - _DAY_MS
+            if tx.one("token_made", account=owner.id, since=since, maximum=daily - 1):
+                raise LimitExceeded(f"You have made {daily} tokens in 24 hours (limit new_tokens).")
         bound = _project_of(tx, owner, project or owner.name)
         tx.run(
             "token_add",

@@ -159,13 +159,23 @@ class Webhooks(Operations):
         """
         tx.run("webhook_failed", webhook=event.webhook, error=error, now=now)
         if disabled is not None:
-            tx.run("webhook_disable", webhook=event.webhook, reason=disabled, now=now)
-            tx.run("webhook_event_delete_all", webhook=event.webhook)
+            Webhooks.disable(tx, event.webhook, disabled, now)
         elif retry_at is None:
             tx.run("webhook_event_delete", seq=event.seq)
         else:
             tx.run("webhook_event_count_attempt", seq=event.seq)
             tx.run("webhook_event_postpone", webhook=event.webhook, job=event.job, due=retry_at)
+
+    @scan
+    def beyond(tx: Tx, maximum: int) -> list[tuple[str, int]]:
+        """Return the webhooks for which more than `maximum` events wait, and how many."""
+        return [(webhook, n) for webhook, n in tx.all("webhook_event_beyond", maximum=maximum)]
+
+    @write_unflushed
+    def disable(tx: Tx, webhook: str, reason: str, now: int) -> None:
+        """Send nothing more to a webhook, and delete its events."""
+        tx.run("webhook_disable", webhook=webhook, reason=reason, now=now)
+        tx.run("webhook_event_delete_all", webhook=webhook)
 
     @scan
     def outbox_size(tx: Tx) -> int:

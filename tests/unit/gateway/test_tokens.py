@@ -232,3 +232,17 @@ async def test_an_account_has_a_bounded_number_of_tokens(
     await few.create(ada, [READ])
     clock.ms += 60_000  # the other one expires, and makes room
     await few.create(ada, [READ])
+
+
+async def test_an_account_makes_a_bounded_number_of_tokens_a_day(
+    ada: Actor, store: Store, clock: Clock
+) -> None:
+    """Revoked tokens stay in the database."""
+    limits = Limits.from_names(new_tokens=3)
+    few = Tokens(store, SignIn(store, limits.sign_in, clock), limits, clock)
+    for _ in range(2):  # ada's own is the first
+        await few.revoke(ada, (await few.create(ada, [READ])).token.id)
+    with pytest.raises(LimitExceeded, match="limit new_tokens"):
+        await few.create(ada, [READ])
+    clock.ms += 86_400_000
+    await few.create(ada, [READ])

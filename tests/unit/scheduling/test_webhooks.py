@@ -58,7 +58,12 @@ async def end_a_job(store: Store, token: Token) -> str:
 
 @asynccontextmanager
 async def sending(
-    store: Store, runner: str = "me", *, failing_s: float = 1000.0, concurrent: int = 32
+    store: Store,
+    runner: str = "me",
+    *,
+    failing_s: float = 1000.0,
+    concurrent: int = 32,
+    max_events: int = 1_000,
 ) -> AsyncIterator[WebhookSender]:
     sender = WebhookSender(
         *(store, runner, lambda: time.time_ns() // 1_000_000),
@@ -67,6 +72,7 @@ async def sending(
         retry_s=(0.02, 0.04),
         failing_s=failing_s,
         concurrent=concurrent,
+        max_events=max_events,
     )
     task = asyncio.create_task(sender.run())
     try:
@@ -121,6 +127,25 @@ async def test_a_webhook_whose_deliveries_fail_for_long_is_disabled_with_the_rea
     assert found.disabled_reason is not None
     assert found.disabled_reason.startswith("All deliveries failed for")
     assert found.disabled_reason.endswith("The receiver responded with the status 500.")
+
+
+async def test_a_webhook_that_is_too_slow_for_its_events_is_disabled(
+    store: Store, ada: Token, receiver: Receiver
+) -> None:
+    """Otherwise its events would fill the disk: a slow success is no failure."""
+    slow, other = await add(store, ada, receiver.url()), await make_token(store, "bob")
+    await add(store, other, receiver.url())
+    for token in (*5 * (ada,), other):
+        await end_a_job(store, token)
+    async with sending(store, max_events=4):
+        await eventually(lambda: _is_empty(store))
+    (found,) = await store.webhooks.of_account(ada.account)
+    assert found.id == slow.id
+    assert found.disabled_reason is not None
+    assert "5 events waited, and 4 may wait (limit webhook_events)" in found.disabled_reason
+    (kept,) = await store.webhooks.of_account(other.account)
+    assert kept.disabled_at is None
+    assert len(receiver.deliveries) == 1
 
 
 async def test_a_success_between_failures_keeps_a_webhook(

@@ -53,7 +53,7 @@ def schema() -> Iterator[sqlite3.Connection]:
 
 
 def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
-    webhooks = {"webhook_any", "webhook_backlog", "webhook_event_total"}
+    webhooks = {"webhook_any", "webhook_backlog", "webhook_event_beyond", "webhook_event_total"}
     # Lists of all there is, all small; and maintenance.
     whole = {
         *(

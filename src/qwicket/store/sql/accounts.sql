@@ -172,6 +172,11 @@ where account = :account and revoked_at is null and (expires_at is null or expir
 order by created_at
 limit :limit;
 
+-- name: token_made
+-- A row if an account has more than :maximum tokens from a time on; index token_by_account.
+select 1 from token where account = :account and created_at > :since
+order by created_at limit 1 offset :maximum;
+
 -- name: token_get
 select {token} from token where id = :id and account = :account;
 

@@ -75,6 +75,10 @@ where event.webhook = :webhook and event.due_at <= :now
 order by event.due_at, event.seq
 limit 1;
 
+-- name: webhook_event_beyond
+-- Webhooks for which more than :maximum events wait, and how many; index webhook_event_by_job.
+select webhook, count(*) from webhook_event group by webhook having count(*) > :maximum;
+
 -- name: webhook_event_delete
 delete from webhook_event where seq = :seq;
 
