@@ -234,12 +234,12 @@ def test_a_job_of_another_device_is_not_told_by_its_idempotency_key_or_its_group
     assert http.post("/v1/jobs", json=body, headers=restricted).status_code == 403
     del restricted["Idempotency-Key"]
     own = {**body, "device": "clifford"}
+    groups = (world.groups["/v1"], new_id(0))
     there, absent = (
-        http.post("/v1/jobs", json={**own, "group": group}, headers=restricted)
-        for group in (world.groups["/v1"], new_id(0))
+        http.post("/v1/jobs", json={**own, "group": group}, headers=restricted) for group in groups
     )
     assert there.status_code == absent.status_code == 404
-    assert there.json() == absent.json()
+    assert there.text.replace(groups[0], "ID") == absent.text.replace(groups[1], "ID")
 
 
 def test_streams_of_a_token_for_one_device_tell_nothing_of_others(world: World) -> None:
