@@ -7,12 +7,9 @@ are plain text. `router.py` limits request bodies.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import socket
 import string
 import struct
-import termios
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -23,10 +20,11 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from qwicket.dialects.requests import DELIVERED
+from qwicket.server.delivery import acknowledged_bytes, is_delivered, queued_bytes
 from qwicket.server.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import uvicorn
     from uvicorn._types import (
@@ -48,14 +46,6 @@ _HOST_BYTES: Final = frozenset(
     (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
 )
 """Bytes of a host and port in RFC 3986, with the brackets of IPv6."""
-_INT: Final = struct.Struct("i")
-_ACKNOWLEDGED: Final = struct.Struct("Q")
-_ACKNOWLEDGED_AT: Final = 120
-"""Offset of tcpi_bytes_acked in Linux's tcp_info (linux/tcp.h, since 4.1)."""
-_CONNECTED: Final = (1, 8)
-"""ESTABLISHED and CLOSE_WAIT (the client has closed its side) in Linux's tcp_states.h."""
-_DELIVERY_PAUSES_S: Final = (0.0, 0.001, 0.004, 0.02, 0.1, 0.4, 1.0, 3.0)
-"""Pauses before each look at whether a response was acknowledged."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """Linger of 0 s: the kernel drops unsent data and resets the connection (socket(7))."""
 
@@ -153,7 +143,7 @@ class Connection(HttpToolsProtocol):
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
         # Not a method: the scope outlives its request, and would keep the connection in memory.
-        cycle.scope[DELIVERED] = partial(_is_delivered, self.transport)  # type: ignore[typeddict-unknown-key]  # an extension of ours
+        cycle.scope[DELIVERED] = partial(is_delivered, self.transport)  # type: ignore[typeddict-unknown-key]  # an extension of ours
         super()._start_asgi_task(cycle, self._bound(app))
 
     def _bound(self, app: ASGI3Application) -> ASGI3Application:
@@ -405,11 +395,11 @@ class Connection(HttpToolsProtocol):
     def _waiting_bytes(self) -> int:
         """Return the unacknowledged bytes, here and in the kernel, whose buffer holds megabytes."""
         with self._socket() as borrowed:
-            return self.transport.get_write_buffer_size() + _queued_bytes(borrowed)
+            return self.transport.get_write_buffer_size() + queued_bytes(borrowed)
 
     def _acknowledged_bytes(self) -> int:
         with self._socket() as borrowed:
-            return _acknowledged_bytes(borrowed)
+            return acknowledged_bytes(borrowed)
 
     @contextmanager
     def _socket(self) -> Iterator[socket.socket]:
@@ -419,56 +409,6 @@ class Connection(HttpToolsProtocol):
             yield borrowed
         finally:
             borrowed.detach()
-
-
-def _is_delivered(transport: asyncio.Transport) -> Awaitable[bool]:
-    """Return, once known, whether the client's machine has acknowledged everything written.
-
-    It counts as not acknowledged if that is unknown after 4.5 s (`_DELIVERY_PAUSES_S`).
-
-    A write without an error proves nothing: the machine of a client that is gone resets the
-    connection only when the response arrives.
-    """
-    descriptor = transport.get_extra_info("socket").fileno()
-    if descriptor < 0:  # closed
-        return _is_acknowledged(transport, None)
-    # Duplicated now, because the connection may be closed after its last response.
-    return _is_acknowledged(transport, socket.socket(fileno=os.dup(descriptor)))
-
-
-async def _is_acknowledged(transport: asyncio.Transport, duplicate: socket.socket | None) -> bool:
-    if duplicate is None:
-        return False
-    end = None
-    with duplicate:
-        for pause_s in _DELIVERY_PAUSES_S:
-            await asyncio.sleep(pause_s)
-            # The first byte of tcp_info is the state.
-            state = duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-            if state not in _CONNECTED:
-                return False
-            acknowledged = _acknowledged_bytes(duplicate)
-            if end is None and not transport.get_write_buffer_size():
-                # The end of this response: the kernel of a client that only reads acknowledges the
-                # later responses of a connection after up to 40 ms each.
-                queued = _queued_bytes(duplicate)
-                if _acknowledged_bytes(duplicate) == acknowledged:  # else look again
-                    end = acknowledged + queued
-            if end is not None and acknowledged >= end:
-                return True
-    return False
-
-
-def _queued_bytes(connection: socket.socket) -> int:
-    """Return the bytes in the kernel that the client's machine has not acknowledged."""
-    return int(_INT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0])
-
-
-def _acknowledged_bytes(connection: socket.socket) -> int:
-    """Return all bytes that the client's machine has acknowledged on this connection."""
-    size = _ACKNOWLEDGED_AT + _ACKNOWLEDGED.size
-    information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
-    return int(_ACKNOWLEDGED.unpack_from(information, _ACKNOWLEDGED_AT)[0])
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
