@@ -55,7 +55,8 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     pipelined: int = 1_000
     """Pipelined requests of one connection; one more closes it."""
     head_bytes: int = 128 << 10
-    """Request line and headers together."""
+    """Request line and headers together, or chunk lines and trailers, or pipelined requests that
+    are read before earlier ones are answered."""
     head_timeout_s: float = 20.0
     """Time for a request's headers, and for the first byte or handshake of a connection."""
     keep_alive_s: float = 75.0

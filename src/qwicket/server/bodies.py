@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _KEPT_BYTES: Final = 64 << 10
 """Longest body by its Content-Length whose unread rest is skipped to reuse the connection."""
-_SKIPPED_BYTES: Final = 4 << 20
+SKIPPED_BYTES: Final = 4 << 20
 """Limit on skipped bytes of a body: many clients read no response before they have sent it."""
 _LINGER_S: Final = 1.0
 """Time for a client to read the response before its connection is closed with unread bytes."""
@@ -239,7 +239,7 @@ class Body:
         with contextlib.suppress(TimeoutError):
             while not self.is_complete:
                 skipped += len((await self._next()).get("body", b""))
-                if skipped > _SKIPPED_BYTES:
+                if skipped > SKIPPED_BYTES:
                     await asyncio.sleep(_LINGER_S)  # the response was sent before
                     return
 

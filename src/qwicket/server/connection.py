@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from qwicket.dialects.requests import DELIVERED
+from qwicket.server.bodies import SKIPPED_BYTES
 from qwicket.server.delivery import acknowledged_bytes, is_delivered, queued_bytes
 from qwicket.server.write_buffer import WriteBuffer
 
@@ -42,6 +44,11 @@ if TYPE_CHECKING:
 
 _LINGER_S: Final = 2.0
 """Time for a client to read a refusal before its connection is aborted."""
+_DISCARDED_HEAD_BYTES: Final = 32 << 20
+"""As `SKIPPED_BYTES` for bodies: input that is discarded after a head was refused."""
+_FRAMING_PER_BYTE: Final = 8
+"""Bytes of framing allowed for each byte of a body, beside those of the limit `head_bytes`. A
+client that sends single bytes as chunks needs 5."""
 _HOST_BYTES: Final = frozenset(
     (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
 )
@@ -81,7 +88,10 @@ class Connection(HttpToolsProtocol):
         self._is_head_open = self._is_continued = False
         self._ignores_input = False
         self._running: RequestResponseCycle | None = None
-        self._head_bytes = self._chunk_bytes = 0
+        self._received_bytes = self._discards_until = 0
+        self._read_bytes = self._read_body_bytes = 0
+        self._is_read_counted = False
+        self._overhead_bytes = self._pipelined_bytes = 0
         self._head_error: tuple[int, str] | None = None
         self._pending_at_check = self._acknowledged_at_check = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -97,6 +107,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        self.flow = self._flow = _FlowControl(transport)
         self._write_buffer = WriteBuffer(transport, self.loop)
         if refusal := self._connections.add(self, self.client[0] if self.client else ""):
             self._refuse(*refusal)
@@ -207,6 +218,8 @@ class Connection(HttpToolsProtocol):
         A socket that is closed with unread input is reset, and the client may lose the response.
         """
         self._ignores_input = True
+        discarded = _DISCARDED_HEAD_BYTES if self._is_head_open else SKIPPED_BYTES
+        self._discards_until = self._received_bytes + discarded
         self._cancel_deadline()
         if not self._is_idle:
             if self.pipeline or self.cycle.response_started:
@@ -226,26 +239,53 @@ class Connection(HttpToolsProtocol):
     # --- heads ------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        self._received_bytes += len(data)
         if self._ignores_input:
+            if self._received_bytes > self._discards_until:
+                self._abort()
             return
         self._unset_keepalive_if_required()
         self._is_continued = self._is_head_open
-        self._chunk_bytes = len(data)
+        self._read_bytes, self._read_body_bytes = len(data), 0
+        self._is_read_counted = True
         try:
             self._feed(data)
         except httptools.HttpParserError:
-            pass
-        else:
-            if self._is_continued and self._is_head_open:
-                self._head_bytes += self._chunk_bytes
-            if self._head_bytes <= self._limits.head_bytes:
-                self._await_head()
-                return
-        if self._head_bytes > self._limits.head_bytes:
-            maximum = self._limits.head_bytes
-            self._refuse(431, f"The request head is over {maximum} bytes (limit head_bytes).")
-        else:
-            self._refuse(*self._head_error or (400, "This is not an HTTP/1.1 request."))
+            self._refuse(*self._error() or (400, "This is not an HTTP/1.1 request."))
+            return
+        self._count_overhead()
+        if error := self._error():
+            self._refuse(*error)
+            return
+        self._await_head()
+        self._bound_pipeline()
+
+    def _count_overhead(self) -> None:
+        """Count the bytes of a head, of chunk lines, of trailers, and of lines between requests.
+
+        Not counted: a read in which a head begins or ends, because the parser gives no positions.
+        """
+        if self._is_read_counted:
+            self._overhead_bytes += self._read_bytes
+        if self._read_body_bytes:
+            allowed = (1 + _FRAMING_PER_BYTE) * self._read_body_bytes
+            self._overhead_bytes = max(0, self._overhead_bytes - allowed)
+
+    def _error(self) -> tuple[int, str] | None:
+        maximum = self._limits.head_bytes
+        if self._overhead_bytes <= maximum:
+            return self._head_error
+        if self._is_head_open:
+            return 431, f"The request head is over {maximum} bytes (limit head_bytes)."
+        return 431, f"Chunk lines and trailers are over {maximum} bytes (limit head_bytes)."
+
+    def _bound_pipeline(self) -> None:
+        """Stop reading while requests of more than `head_bytes` wait for earlier responses."""
+        if self.pipeline:
+            self._pipelined_bytes += self._read_bytes
+            if self._pipelined_bytes > self._limits.head_bytes:
+                self._flow.is_full = True
+                self._flow.pause_reading()
 
     def _feed(self, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -309,21 +349,31 @@ class Connection(HttpToolsProtocol):
             raise ValueError("too many pipelined requests")
         super().on_message_begin()
         self._is_head_open = True
-        self._head_bytes = 0
+        self._is_read_counted = False
+        self._overhead_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_head_open:  # trailers are ignored
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._is_head_open = False
         self._cancel_deadline()
-        if self._is_continued or self._chunk_bytes > self._limits.head_bytes:
-            # Counted exactly, because a chunk may contain parts of other requests.
-            self._head_bytes = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
-            if self._head_bytes > self._limits.head_bytes:
+        if self._is_continued or self._read_bytes > self._limits.head_bytes:
+            # Counted exactly, because a read may contain parts of other requests.
+            self._overhead_bytes = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
+            if self._overhead_bytes > self._limits.head_bytes:
                 raise ValueError("the head is too large")  # makes the parser stop
+        self._is_head_open = self._is_read_counted = False
+        self._overhead_bytes = 0
         self._head_error = head_error(self.parser.get_http_version(), self.headers)
         if self._head_error:
             raise ValueError(self._head_error[1])
         if not self._is_ignored_upgrade():  # else the head is parsed again without its upgrade
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._read_body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._is_ignored_upgrade():
@@ -359,6 +409,8 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._write_buffer.flush()
+        if len(self.pipeline) <= 1:  # uvicorn starts the last one now, and reads on
+            self._pipelined_bytes, self._flow.is_full = 0, False
         super().on_response_complete()
         if self._is_idle:
             self._connections.end_request(self)
@@ -409,6 +461,20 @@ class Connection(HttpToolsProtocol):
             yield borrowed
         finally:
             borrowed.detach()
+
+
+class _FlowControl(FlowControl):
+    """Flow control that does not resume reading while enough requests wait.
+
+    Attributes:
+        is_full: Whether enough requests wait.
+    """
+
+    is_full = False
+
+    def resume_reading(self) -> None:
+        if not self.is_full:
+            super().resume_reading()
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
