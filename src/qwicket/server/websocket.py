@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 _LINE_BYTES: Final = MAX_LINE_LENGTH - len(b": \r\n")
 """Limit on name and value of a header together."""
+_FRAMES: Final = 256
+_FRAMES_S: Final = 20.0
+"""Frames that a client may send in this time. Ours send one message and answer a ping each 20 s."""
+_PARSED_BYTES: Final = 4 << 10
+"""Bytes that are parsed before their frames are counted. One read of 256 kB holds 43,000 frames,
+which took 0.3 s, and uvloop makes up to 32 reads before it serves other connections."""
 
 
 def handshake_error(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
@@ -45,7 +51,8 @@ class WebSocket(WebSocketsSansIOProtocol):
     """Serves one websocket.
 
     A connection whose handshake is not complete within `head_timeout_s` is aborted. So is one whose
-    client does not read the last bytes within `response_timeout_s` after a close.
+    client sends more than 256 frames in 20 s, or does not read the last bytes within
+    `response_timeout_s` after a close.
 
     Args:
         config: Configuration of uvicorn.
@@ -68,6 +75,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         self._limits = limits
         self._on_lost = on_lost
         self._deadline: asyncio.TimerHandle | None = None
+        self._n_frames, self._counted_from = 0, 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -86,11 +94,24 @@ class WebSocket(WebSocketsSansIOProtocol):
         self.conn.parser.close()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        for start in range(0, len(data), _PARSED_BYTES):
+            super().data_received(data[start : start + _PARSED_BYTES])
+            if self.transport.is_closing():
+                break
         # `websockets` gives no event for a failed handshake, so uvicorn would not close.
         if self.conn.handshake_exc is not None and not self.transport.is_closing():
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+    def handle_events(self) -> None:
+        now = self.loop.time()
+        if now - self._counted_from > _FRAMES_S:
+            self._n_frames, self._counted_from = 0, now
+        self._n_frames += len(self.conn.events)
+        if self._n_frames > _FRAMES:
+            self.transport.abort()
+        else:
+            super().handle_events()
 
     def _check_handshake(self) -> None:
         if not self.handshake_complete:
