@@ -1,17 +1,23 @@
-"""No address and no account can take all connections: idle ones are closed, each has a share."""
+"""No address and no account can take all connections: each has a share, and some give way.
+
+Those are the idle ones, and those whose requests wait for their clients.
+"""
 
 from __future__ import annotations
 
+import json
+import select
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 import pytest
 
 from abuse.dialects import DIALECTS, Dialect
-from support import raw
+from support import programs, raw
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -74,6 +80,125 @@ def test_idle_connections_of_many_addresses_keep_nobody_out(narrow: LiveServer) 
             assert ask(each) == 200
         for _ in range(10):
             assert is_alive(narrow)
+
+
+TWO = ("127.0.0.2", "127.0.0.4")
+THIRD = "127.0.0.6"
+STALLED_S = 2.0
+"""Time without 64 kB after which a connection that waits for its client gives way."""
+UNSIGNED = "/qlued/api/v2/singlequdit/post_job/"
+"""A body is read here before anybody has signed in."""
+MISSING = "Content-Length: 60000"
+HELD = {
+    "answered": raw.head("POST /v1/jobs", MISSING),
+    "answered, chunked": raw.head("POST /v1/jobs", "Transfer-Encoding: chunked") + b"1\r\nx\r\n",
+    "answered, one byte missing": raw.head("POST /v1/jobs", MISSING) + b" " * 59_999,
+    "unread page": raw.head("GET /docs", MISSING),
+    "malformed": raw.head("POST /v1/jobs", "Transfer-Encoding: chunked") + b"x",
+    "malformed while read": raw.head(f"POST {UNSIGNED}", "Transfer-Encoding: chunked") + b"x",
+    "body": raw.head(f"POST {UNSIGNED}", MISSING),
+    "rest of a body": raw.head(f"POST {UNSIGNED}", "Content-Length: 1000000") + b" " * 60_000,
+    "trailers": raw.head(f"POST {UNSIGNED}", "Transfer-Encoding: chunked") + b"0\r\na: b\r\n",
+    "unread answers": raw.head("GET /v1/openapi.json") * 200,
+}
+"""What takes a connection for a while, and needs no token."""
+
+
+@contextmanager
+def held(live: LiveServer, sent: bytes) -> Iterator[list[socket.socket]]:
+    """Take all connections from two addresses, each as many as it may have."""
+    with ExitStack() as stack:
+        opened = [
+            stack.enter_context(raw.connect(live.url, source=source, receive_bytes=4_096))
+            for _ in range(EACH)
+            for source in TWO
+        ]
+        for each in opened:
+            each.setblocking(False)
+            with suppress(BlockingIOError):  # the server does not read on
+                each.send(sent)
+        yield opened
+
+
+def third(live: LiveServer) -> tuple[int, int]:
+    """Return the statuses of a /livez and a submission from an address of its own."""
+    transport = httpx.HTTPTransport(local_address=THIRD)
+    with live.client(transport=transport) as client:
+        return client.get("/livez").status_code, client.post("/v1/jobs", json=BELL).status_code
+
+
+BELL = {"program": programs.BELL, "device": "simulator"}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_two_addresses_keep_no_third_one_out(narrow: LiveServer, kind: str) -> None:
+    is_answered = kind.startswith(("answered", "malformed"))
+    with held(narrow, HELD[kind]):
+        serves_third(narrow, within_s=1 if is_answered else STALLED_S + 2)
+
+
+def serves_third(live: LiveServer, within_s: float) -> None:
+    until(lambda: third(live) == (200, 201), "a third address is served", timeout_s=within_s)
+    for _ in range(5):
+        assert third(live) == (200, 201)
+
+
+def test_nor_do_bodies_that_drip(narrow: LiveServer) -> None:
+    is_over = threading.Event()
+
+    def drip(opened: list[socket.socket]) -> None:
+        while not is_over.wait(0.2):
+            for each in opened:
+                with suppress(OSError):
+                    each.send(b" ")
+
+    with held(narrow, HELD["body"]) as opened:
+        thread = threading.Thread(target=drip, args=(opened,))
+        thread.start()
+        try:
+            serves_third(narrow, within_s=STALLED_S + 2)
+        finally:
+            is_over.set()
+            thread.join()
+
+
+def test_a_slow_upload_outlasts_those_that_send_nothing(narrow: LiveServer) -> None:
+    """It began before them, at their address, and needs four times as long as it may stall."""
+    body = json.dumps(BELL).encode().ljust(40_000)
+    auth = f"Authorization: Bearer {narrow.token()}"
+    with ExitStack() as stack:
+        upload = stack.enter_context(raw.connect(narrow.url, source=TWO[0]))
+        upload.sendall(raw.head("POST /v1/jobs", auth, f"Content-Length: {len(body)}"))
+        silent = [
+            stack.enter_context(raw.connect(narrow.url, source=TWO[0])) for _ in range(EACH - 1)
+        ]
+        for each in silent:
+            each.sendall(HELD["body"])
+        for start in range(0, len(body), 1_000):
+            if start >= 10_000 and start % 2_000 == 0:  # the address has its share
+                stack.enter_context(raw.connect(narrow.url, source=TWO[0])).sendall(HELD["body"])
+            upload.sendall(body[start : start + 1_000])
+            time.sleep(0.2)
+        assert raw.answer(upload).status_code == 201
+        assert sum(map(is_closed, silent)) >= 10
+
+
+def is_closed(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def test_fast_uploads_give_way_to_nobody(narrow: LiveServer) -> None:
+    auth = f"Authorization: Bearer {narrow.token()}"
+    with held(narrow, raw.head("POST /v1/jobs", auth, f"Content-Length: {16 << 20}")) as opened:
+        until_s = time.monotonic() + 1.5 * STALLED_S
+        while time.monotonic() < until_s:
+            for each in opened:
+                each.setblocking(True)
+                each.sendall(b" " * 20_000)
+            time.sleep(0.1)
+        with raw.connect(narrow.url, source=THIRD) as more:
+            assert raw.answer(more).status_code == 503
+        assert not any(map(is_closed, opened))
 
 
 def test_the_newest_connections_of_an_address_are_kept(narrow: LiveServer) -> None:

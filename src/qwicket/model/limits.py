@@ -44,11 +44,11 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Connections, and the rates at which clients send requests and read responses."""
 
     connections: int = 4_096
-    """Open connections; fewer if the process may not open so many files. Above it, an idle one of
-    the address with most connections is closed for each new one."""
+    """Open connections; fewer if the process may not open so many files. Above it, an idle or
+    stalled one of the address with most connections is closed for each new one."""
     connections_each: int = 2_048
     """Open connections of one address, or concurrent requests of one behind a trusted proxy. Above
-    it, an idle one of the same address is closed for each new one."""
+    it, an idle or stalled one of the same address is closed for each new one."""
     half_closed: int = 512
     """Connections whose clients closed their side before the response, or disconnected, which
     cannot be distinguished. Above it, the longest waiting one is closed."""

@@ -23,8 +23,9 @@ _LINGER_S: Final = 1.0
 """Time for a client to read the response before its connection is closed with unread bytes."""
 _SMALL_BYTES: Final = 64 << 10
 """Bodies up to this size take no memory budget, because every connection may hold one."""
-_SLOW_S: Final = 2.0
-"""64 kB in this time is 32 kB/s, the default of the limit `body_bytes_per_s`."""
+SLOW_S: Final = 2.0
+SLOW_BYTES: Final = 64 << 10
+"""Fewer bytes in `SLOW_S` are slow: 32 kB/s is the default of the limit `body_bytes_per_s`."""
 
 
 class BodyBudget:
@@ -42,7 +43,7 @@ class BodyBudget:
     """
 
     def __init__(
-        self, limit: str, limit_each: str, limits: BodyLimits, *, slow_s: float = _SLOW_S
+        self, limit: str, limit_each: str, limits: BodyLimits, *, slow_s: float = SLOW_S
     ) -> None:
         self._limit, self._limit_each = limit, limit_each
         self._slow_s = slow_s
@@ -215,7 +216,7 @@ class Body:
         with self._refused_when_late():
             message = await self._next()
         size = len(message.get("body", b""))
-        if (self._received + size) // _SMALL_BYTES > self._received // _SMALL_BYTES:
+        if (self._received + size) // SLOW_BYTES > self._received // SLOW_BYTES:
             self.progress_at = asyncio.get_running_loop().time()
         self._received += size
         # The deadline moves with the received bytes, so a large body may take long, a slow one not.

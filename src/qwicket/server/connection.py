@@ -88,6 +88,7 @@ class Connection(HttpToolsProtocol):
         self._is_head_open = self._is_continued = False
         self._ignores_input = False
         self._running: RequestResponseCycle | None = None
+        self._is_waiting = self._is_answered = False
         self._received_bytes = self._discards_until = 0
         self._read_bytes = self._read_body_bytes = 0
         self._is_read_counted = False
@@ -151,13 +152,14 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        self._is_waiting = self._is_answered = False
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
         # Not a method: the scope outlives its request, and would keep the connection in memory.
         cycle.scope[DELIVERED] = partial(is_delivered, self.transport)  # type: ignore[typeddict-unknown-key]  # an extension of ours
-        super()._start_asgi_task(cycle, self._bound(app))
+        super()._start_asgi_task(cycle, self._bound(app, cycle))
 
-    def _bound(self, app: ASGI3Application) -> ASGI3Application:
+    def _bound(self, app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
         """Return an app that ends with its connection, and the connection with it.
 
         The app receives a disconnect after the body when the client half-closes. A server that
@@ -170,6 +172,10 @@ class Connection(HttpToolsProtocol):
 
             async def receive_or_disconnect() -> ASGIReceiveEvent:
                 nonlocal is_read
+                if not is_read and _has_sent_all(cycle):
+                    # Only the rest of the body is awaited, to be skipped.
+                    self._is_answered = True
+                    self._connections.end_request(self)
                 while not (is_read and self in self._half_closed):
                     message = await receive()
                     if not is_read or message["type"] == "http.disconnect":
@@ -206,8 +212,28 @@ class Connection(HttpToolsProtocol):
         if self.flow.write_paused:
             self._abort()
 
-    def end_idle(self) -> None:
+    @property
+    def progress_bytes(self) -> int:
+        if self.flow.write_paused and not self.transport.is_closing():
+            return self._received_bytes + self._acknowledged_bytes()
+        return self._received_bytes
+
+    def close_for_another(self) -> None:
         self._abort()
+
+    def _note_waiting(self) -> None:
+        """Update `connections` if the running request begins or ceases to wait for its client."""
+        if self._is_idle or self._is_answered:
+            return
+        awaits_body = self.cycle is self._running and self.cycle.more_body
+        is_waiting = awaits_body or self.flow.write_paused
+        if is_waiting == self._is_waiting:
+            return
+        self._is_waiting = is_waiting
+        if is_waiting:
+            self._connections.await_client(self)
+        else:
+            self._connections.begin_request(self)
 
     def timeout_keep_alive_handler(self) -> None:
         self._close()
@@ -229,6 +255,7 @@ class Connection(HttpToolsProtocol):
                 self.cycle.keep_alive = False  # that request gets its response, this one none
                 return
             self._notify_disconnect()
+        self._connections.end_request(self)
         self.transport.write(_plain_text(status, reason))
         # The client may have reset the connection, which the event loop has not noticed yet.
         with suppress(OSError):
@@ -258,6 +285,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(*error)
             return
         self._await_head()
+        self._note_waiting()
         self._bound_pipeline()
 
     def _count_overhead(self) -> None:
@@ -405,13 +433,19 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._note_waiting()
         self._watch_progress()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._note_waiting()
 
     def on_response_complete(self) -> None:
         self._write_buffer.flush()
         if len(self.pipeline) <= 1:  # uvicorn starts the last one now, and reads on
             self._pipelined_bytes, self._flow.is_full = 0, False
         super().on_response_complete()
+        self._note_waiting()
         if self._is_idle:
             self._connections.end_request(self)
         if self in self._half_closed and self._is_idle:
@@ -475,6 +509,13 @@ class _FlowControl(FlowControl):
     def resume_reading(self) -> None:
         if not self.is_full:
             super().resume_reading()
+
+
+def _has_sent_all(cycle: RequestResponseCycle) -> bool:
+    """Return whether a response of known length was sent, while its request is still received."""
+    return (
+        cycle.response_started and not cycle.chunked_encoding and not cycle.expected_content_length
+    )
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:

@@ -1,25 +1,38 @@
-"""Open connections by address. At the limit, idle connections are closed to accept new ones."""
+"""Open connections by address. At the limit, idle and stalled ones are closed for new ones."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Protocol
+import time
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from qwicket.gateway.throttle import network
+from qwicket.server.bodies import SLOW_BYTES, SLOW_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+_COMPARED: Final = 8
+"""Stalled connections of which the slowest is closed. All of an address would take 1 ms."""
 
 
 class Closable(Protocol):
     """A connection that can be counted and closed."""
 
-    def end_idle(self) -> None:
-        """Close at once; called only while no request is being served."""
+    @property
+    def progress_bytes(self) -> int:
+        """Bytes that the client has sent, and received of a response that waits for it."""
+
+    def close_for_another(self) -> None:
+        """Close at once; called only while it is idle, or its request waits for its client."""
 
 
 class Connections:
     """Open connections of one server, limited in total and per address.
+
+    At a limit, a new connection replaces an idle one, else a stalled one: its request waits for its
+    client, which in the last 2 s has sent or received less than 64 kB.
 
     Trusted proxies have no limit per address: one proxy forwards the requests of many clients, and
     server/router.py limits the requests of each client address instead. The addresses of an IPv6
@@ -30,6 +43,7 @@ class Connections:
         max_per_address: Limit on the connections of one address.
         trusted_proxies: Networks, comma-separated; None if there are none.
         active: Called when a request begins, and when a connection has ended.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -39,10 +53,12 @@ class Connections:
         trusted_proxies: str | None = None,
         *,
         active: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._maximum = maximum
         self._max_per_address = max_per_address
         self._active = active
+        self._clock = clock
         proxies = trusted_proxies.split(",") if trusted_proxies else []
         self._proxies = [ipaddress.ip_network(each) for each in proxies]
         self._addresses: dict[str, _Address] = {}
@@ -54,18 +70,18 @@ class Connections:
     def add(self, connection: Closable, host: str) -> tuple[int, str] | None:
         """Count a connection, or return status and text of its refusal.
 
-        At a limit, close an idle connection first: of the same address for the limit per address,
-        of the address with the most connections for the total.
+        At a limit, close an idle or stalled connection first: of the same address for the limit per
+        address, of the address with the most connections for the total.
         """
         address = self._addresses.get(network(host)) or _Address(network(host))
         is_over = address.n_open >= self._max_per_address and not self._is_proxy(host)
-        if is_over and not self._end_idle(address):
+        if is_over and not self._close_one(address):
             return (
                 429,
                 f"{self._max_per_address} connections of your address are open"
                 " (limit connections_each).",
             )
-        if len(self._open) >= self._maximum and not self._end_idle(self._fullest()):
+        if len(self._open) >= self._maximum and not self._close_one(*self._addresses.values()):
             return 503, f"{self._maximum} connections are open (limit connections)."
         self._addresses[address.name] = address
         self._open[connection] = address
@@ -90,9 +106,16 @@ class Connections:
             address.forget(connection)
             self._active()
 
-    def end_request(self, connection: Closable) -> None:
-        """Mark a connection as idle."""
+    def await_client(self, connection: Closable) -> None:
+        """Protect a connection only while its client sends or receives enough."""
         if address := self._open.get(connection):
+            address.forget(connection)
+            address.waiting[connection] = _Mark(self._clock(), connection.progress_bytes)
+
+    def end_request(self, connection: Closable) -> None:
+        """Mark a connection as idle; also once only the unread rest of a body is awaited."""
+        if address := self._open.get(connection):
+            address.forget(connection)
             address.kept_alive[connection] = None
 
     def _is_proxy(self, host: str) -> bool:
@@ -104,39 +127,68 @@ class Connections:
             return False
         return any(address in proxy for proxy in self._proxies)
 
-    def _fullest(self) -> _Address | None:
-        """Return the address with the most connections among those with an idle one."""
-        with_idle = (each for each in self._addresses.values() if each.has_idle)
-        return max(with_idle, key=lambda each: each.n_open, default=None)
-
-    def _end_idle(self, address: _Address | None) -> bool:
-        """Close the first idle connection of an address, as `_Address.idle` orders them, if any."""
-        first_idle = next(address.idle(), None) if address else None
-        if first_idle is None:
+    def _close_one(self, *addresses: _Address) -> bool:
+        """Close an idle connection of the address with the most, else a stalled one, if any."""
+        by_size = sorted(addresses, key=lambda each: -each.n_open)
+        now = self._clock()
+        found = next((each.first_idle() for each in by_size if each.has_idle), None) or next(
+            filter(None, (each.slowest(now) for each in by_size if each.waiting)), None
+        )
+        if found is None:
             return False
-        self.remove(first_idle)  # now, because the event loop reports the closed socket later
-        first_idle.end_idle()
+        self.remove(found)  # now, because the event loop reports the closed socket later
+        found.close_for_another()
         return True
 
 
+class _Mark(NamedTuple):
+    """Progress of a waiting connection at a time."""
+
+    at: float
+    progress_bytes: int
+
+
 class _Address:
-    """Connections of one address; the first in each dictionary has been idle for longest."""
+    """Connections of one address that may be closed for others, the longest idle or waiting first.
+
+    Attributes:
+        name: The address.
+        n_open: All its connections.
+        kept_alive: Idle ones after a request.
+        new: Idle ones before the first request.
+        waiting: Those that wait for their clients, by the last time that enough progress was seen.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.n_open = 0
         self.kept_alive: dict[Closable, None] = {}
         self.new: dict[Closable, None] = {}
+        self.waiting: dict[Closable, _Mark] = {}
 
     @property
     def has_idle(self) -> bool:
         return bool(self.kept_alive or self.new)
 
-    def idle(self) -> Iterator[Closable]:
-        """Yield idle connections: keep-alive ones first, then those without a first request."""
-        yield from self.kept_alive
-        yield from self.new
+    def first_idle(self) -> Closable:
+        """Return the first of those after a request, else of those before the first one."""
+        return next(iter(self.kept_alive or self.new))
+
+    def slowest(self, now: float) -> Closable | None:
+        """Return the one with the least progress of those that have stalled for longest, if any."""
+        stalled: list[tuple[int, Closable]] = []
+        for connection, mark in list(self.waiting.items()):
+            if now - mark.at < SLOW_S or len(stalled) == _COMPARED:
+                break
+            progress = connection.progress_bytes
+            if progress - mark.progress_bytes < SLOW_BYTES:
+                stalled.append((progress - mark.progress_bytes, connection))
+            else:
+                del self.waiting[connection]
+                self.waiting[connection] = _Mark(now, progress)
+        return min(stalled, key=itemgetter(0), default=(0, None))[1]
 
     def forget(self, connection: Closable) -> None:
         self.kept_alive.pop(connection, None)
         self.new.pop(connection, None)
+        self.waiting.pop(connection, None)

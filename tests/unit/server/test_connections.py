@@ -10,8 +10,9 @@ class Counted:
 
     def __init__(self) -> None:
         self.is_closed = False
+        self.progress_bytes = 0
 
-    def end_idle(self) -> None:
+    def close_for_another(self) -> None:
         self.is_closed = True
 
 
@@ -93,6 +94,91 @@ def test_a_connection_that_was_refused_is_not_counted() -> None:
     for note in (connections.begin_request, connections.end_request, connections.remove):
         note(refused)
     assert len(connections) == 1
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def waiting(connections: Connections, host: str) -> Counted:
+    made = opened(connections, host, busy=True)
+    connections.await_client(made)
+    return made
+
+
+def test_when_none_is_idle_the_slowest_gives_way_that_waits_for_its_client() -> None:
+    clock = Clock()
+    connections = Connections(4, 4, clock=clock)
+    slow, silent, fast = (waiting(connections, "a") for _ in range(3))
+    clock.now = 1.9
+    opened(connections, "b", busy=True)
+    assert connections.add(Counted(), "b") is not None, "they have 2 s"
+    clock.now = 2.0
+    slow.progress_bytes, fast.progress_bytes = 1, 64 << 10
+    opened(connections, "b", busy=True)
+    assert (slow.is_closed, silent.is_closed, fast.is_closed) == (False, True, False)
+    opened(connections, "b", busy=True)
+    assert (slow.is_closed, fast.is_closed) == (True, False)
+    assert connections.add(Counted(), "b") is not None
+    clock.now = 4.0
+    opened(connections, "b", busy=True)
+    assert fast.is_closed, "it has sent nothing since"
+
+
+def test_a_waiting_connection_gives_way_after_idle_ones_and_at_the_address_with_most() -> None:
+    clock = Clock()
+    connections = Connections(6, 6, clock=clock)
+    few = [waiting(connections, "a") for _ in range(2)]
+    many = [waiting(connections, "b") for _ in range(3)]
+    idle = opened(connections, "a")
+    clock.now = 10.0
+    closed = []
+    for _ in range(3):
+        opened(connections, "c", busy=True)
+        closed.append(sum(each.is_closed for each in (*few, *many)))
+    assert idle.is_closed
+    assert closed == [0, 1, 2]
+    assert sum(each.is_closed for each in many) >= 1
+    assert not all(each.is_closed for each in few)
+
+
+@pytest.mark.parametrize("then", ["begin_request", "end_request"])
+def test_a_connection_waits_no_longer_once_its_request_goes_on_or_is_answered(then: str) -> None:
+    clock = Clock()
+    connections = Connections(1, 1, clock=clock)
+    one = waiting(connections, "a")
+    getattr(connections, then)(one)
+    clock.now = 10.0
+    assert (connections.add(Counted(), "b") is None) == (then == "end_request")
+    assert one.is_closed == (then == "end_request")
+
+
+def test_thousands_that_wait_are_not_all_compared() -> None:
+    clock = Clock()
+    connections = Connections(4_000, 4_000, clock=clock)
+    looked_at = []
+
+    class Watched(Counted):
+        @property
+        def progress_bytes(self) -> int:
+            looked_at.append(self)
+            return 0
+
+        @progress_bytes.setter
+        def progress_bytes(self, _: int) -> None:
+            """Begin with none."""
+
+    for _ in range(4_000):
+        made = Watched()
+        connections.add(made, "a")
+        connections.await_client(made)
+    looked_at.clear()
+    clock.now = 10.0
+    opened(connections, "a")
+    assert len(looked_at) < 10
 
 
 def test_a_request_and_the_end_of_a_connection_count_as_activity() -> None:
