@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from abuse.attacks import Attack, access, load, members, payloads, text, webhooks
+from abuse.attacks import Attack, access, connections, load, members, payloads, text, webhooks
 
 
 class Entry(NamedTuple):
@@ -27,6 +27,7 @@ LIST: Final = (
     Entry("A3", "ids of others", access.others_ids),
     Entry("A4", "scope escape", access.scope_escape),
     Entry("A5", "huge bodies", payloads.huge_bodies),
+    Entry("A5", "framing without an end", connections.endless_framing),
     Entry("A6", "decompression bombs", payloads.bombs),
     Entry("A7", "deep and wide JSON", payloads.odd_json),
     Entry("A8/A9", "odd numbers, shots and widths", payloads.odd_numbers),
@@ -37,6 +38,8 @@ LIST: Final = (
     Entry("A13", "jobs beyond memory and time", load.heavy_memory),
     Entry("A14", "one byte a second", load.slow_senders),
     Entry("A14", "every connection of one address", load.all_connections),
+    Entry("A14", "every connection of two addresses", connections.two_addresses),
+    Entry("A14", "frames without an end", connections.endless_frames),
     Entry("A14", "streams and uploads of a member", members.streams_and_uploads),
     Entry("A15", "requests to inner addresses", webhooks.inner_addresses),
     Entry("A16", "SQL in every text", payloads.sql_injection),
