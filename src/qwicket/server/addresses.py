@@ -62,6 +62,32 @@ def addresses(settings: Settings) -> list[Address]:
     return [main, *of_dialects]
 
 
+def listen(address: Address) -> list[socket.socket]:
+    """Return sockets that listen at an address, one for each address of its host.
+
+    Raises:
+        OSError: One of them cannot; `listen_failure` says why.
+    """
+    infos = socket.getaddrinfo(
+        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    opened: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, name in infos:
+            opened.append(socket.socket(family, kind, protocol))
+            # Else recently closed connections would block the port.
+            opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family is socket.AF_INET6:
+                opened[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened[-1].bind(name)
+            opened[-1].listen()
+    except OSError:
+        for each in opened:
+            each.close()
+        raise
+    return opened
+
+
 def listen_failure(error: OSError, address: Address) -> str:
     """Return why the server cannot listen, starting with the option to change."""
     host, port = address.host, address.port

@@ -69,7 +69,14 @@ class Connection(HttpToolsProtocol):
             an upgrade (RFC 9110, 7.8).
         half_closed: Connections whose client closed its side before it received all responses, the
             oldest first. Shared by all connections of a server.
+
+    Attributes:
+        handshake: Over TLS its handshake, since which it counts; else None.
+        is_open: Whether it can receive requests: over TLS, once the handshake is complete.
     """
+
+    handshake: asyncio.Task[None] | None = None
+    is_open = False
 
     def __init__(
         self,
@@ -108,9 +115,12 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        self.is_open = True
         self.flow = self._flow = _FlowControl(transport)
         self._write_buffer = WriteBuffer(transport, self.loop)
-        if refusal := self._connections.add(self, self.client[0] if self.client else ""):
+        host = self.client[0] if self.client else ""
+        # Over TLS it was counted before its handshake.
+        if self.handshake is None and (refusal := self._connections.add(self, host)):
             self._refuse(*refusal)
             transport.close()
         else:
@@ -219,7 +229,10 @@ class Connection(HttpToolsProtocol):
         return self._received_bytes
 
     def close_for_another(self) -> None:
-        self._abort()
+        if self.is_open or self.handshake is None:
+            self._abort()
+        else:
+            self.handshake.cancel()
 
     def _note_waiting(self) -> None:
         """Update `connections` if the running request begins or ceases to wait for its client."""

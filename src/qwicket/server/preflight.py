@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import ssl
 import tempfile
 import time
@@ -21,7 +20,7 @@ from qwicket.extras import NotInstalled, require
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 from qwicket.server import compute
-from qwicket.server.addresses import Address, addresses, listen_failure
+from qwicket.server.addresses import Address, addresses, listen, listen_failure
 from qwicket.server.listeners import holder, is_served
 
 if TYPE_CHECKING:
@@ -183,7 +182,8 @@ def _ports(settings: Settings) -> Iterator[Problem]:
     with ExitStack() as probes:
         for address in addresses(settings):
             try:
-                _listen(address, probes)
+                for each in listen(address):
+                    probes.enter_context(each)
             except OSError as error:
                 process = holder(address.port) if error.errno == errno.EADDRINUSE else None
                 # A server of the same PostgreSQL database may listen here already.
@@ -194,20 +194,6 @@ def _ports(settings: Settings) -> Iterator[Problem]:
                 if process is not None and process.pid != os.getpid():
                     remedy = f"Process {process.pid} ({process.name}) uses it."
                 yield Problem(option, detail, remedy)
-
-
-def _listen(address: Address, probes: ExitStack) -> None:
-    """Listen at an address until `probes` ends."""
-    for family, kind, protocol, _, name in socket.getaddrinfo(
-        address.host or None, address.port, type=socket.SOCK_STREAM
-    ):
-        probe = probes.enter_context(socket.socket(family, kind, protocol))
-        # As the server does: without it, recently closed connections would block the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family is socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        probe.bind(name)
-        probe.listen()  # else another probe could be bound to the same address
 
 
 # --- memory ---------------------------------------------------------------------------------------

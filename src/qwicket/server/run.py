@@ -20,10 +20,11 @@ from uvicorn.server import ServerState
 
 from qwicket.model.errors import InvalidRequest, QwicketError
 from qwicket.server import memory
-from qwicket.server.addresses import addresses, listen_failure
+from qwicket.server.addresses import addresses, listen, listen_failure
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
+from qwicket.server.handshakes import TLSListener
 from qwicket.server.logs import announce, hide_secrets, log_startup_failure, start_log
 from qwicket.server.router import OwnAddressApp
 from qwicket.server.settings import passwords
@@ -44,7 +45,6 @@ _STALLED_GRACE_S: Final = 4.0
 _CLOSE_S: Final = 30.0
 """Time to close everything after the grace time of running jobs, before the process ends anyway.
 All steps together take 2 s."""
-_TLS_SHUTDOWN_S: Final = 2.0
 _BACKLOG: Final = 2048
 """Connections that the kernel queues until they are accepted."""
 _ACCEPTED_AT_ONCE: Final = 128
@@ -170,22 +170,21 @@ class _Server(uvicorn.Server):
                 *(app.supports_websocket, half_closed),
             )
             try:
-                listener = await asyncio.get_running_loop().create_server(
-                    make,
-                    address.host,
-                    address.port,
-                    backlog=_ACCEPTED_AT_ONCE,
-                    ssl=context,
-                    ssl_handshake_timeout=limits.head_timeout_s if context else None,
-                    ssl_shutdown_timeout=_TLS_SHUTDOWN_S if context else None,
-                )
+                listener: asyncio.Server | TLSListener
+                if context is None:
+                    listener = await asyncio.get_running_loop().create_server(
+                        make, address.host, address.port, backlog=_ACCEPTED_AT_ONCE
+                    )
+                else:
+                    sockets = listen(address)
+                    listener = TLSListener(sockets, context, limits, connections, make)
             except OSError as error:
                 self._fail(listen_failure(error, address))
                 self.should_exit = True
                 for opened in self.servers:
                     opened.close()
                 return
-            self.servers.append(listener)
+            self.servers.append(listener)  # type: ignore[arg-type]  # only ever closed
             for each in listener.sockets:
                 # Raises only the kernel's queue: the loop keeps the backlog that it was given.
                 with socket.fromfd(each.fileno(), each.family, each.type) as same:
@@ -202,7 +201,7 @@ class _Server(uvicorn.Server):
         self._app.start_processes()
 
     def _announce_addresses(
-        self, address: Address, has_tls: bool, listener: asyncio.Server
+        self, address: Address, has_tls: bool, listener: asyncio.Server | TLSListener
     ) -> None:
         who = f"{address.dialect} alone" if address.dialect else "Qwicket"
         for sock in listener.sockets:
