@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from qwicket.dialects.routing import Body
-from qwicket.model.errors import Forbidden, InvalidRequest
+from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,9 @@ PROVIDER: Final = "qwicket_provider"
 """Cookies: of a session, of the forms of a browser without a session, and of a sign-in that has
 begun at the identity provider."""
 _MAX_FIELDS: Final = 64
+_MAX_BYTES: Final = 2 << 20
+"""The longest program of the editor takes 1.2 MB with its escapes. Of 16 MB that are all escapes,
+the list of 5 million parts would keep the garbage collection, which runs on the event loop."""
 _MAX_COOKIE_CHARS: Final = 64
 _FIELD: Final = "csrf"
 _OWN_SITES: Final = (None, "same-origin", "none")
@@ -54,8 +57,11 @@ def _form(content: bytes, _limits: Limits) -> Form:
     """Return the fields of a form.
 
     Raises:
+        LimitExceeded: The body is too long.
         InvalidRequest: The body is not a form, has too many fields, or a value contains a NUL.
     """
+    if len(content) > _MAX_BYTES:
+        raise LimitExceeded(f"A form has at most {_MAX_BYTES} bytes.")
     try:
         fields = parse_qsl(
             content.decode("ascii"),

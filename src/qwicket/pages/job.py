@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _MAX_PROGRAM_BYTES: Final = 4_000
 """Shown bytes of a program, after `html.escape`."""
+_INLINE_BYTES: Final = 64 << 10
+"""The programs of vendors' clients are made in a thread for a longer source: it may have 16 MB,
+which are decoded and searched."""
 _MAX_MARKS: Final = 150
 """Boxes and symbols of gates in the drawing of a circuit."""
 _MAX_BARS: Final = 32
@@ -281,7 +284,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     view = _view(request, job)
     device = await _device(pages, job)
     contents = await _none_if_absent(gateway.archives.submitted(job, request.response_memory))
-    program = _program_text(contents) if contents else ""
+    program = _beginning(contents) if contents else ""
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
     job_body = await _job_body(pages, job)
@@ -301,7 +304,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         program=shown_program,
         is_clipped=len(program) > len(shown_program),
         drawing=await _drawing(pages, device, job, view.part),
-        codes=job_code.codes(contents, device, request.server_url) if contents else {},
+        codes=await _codes(contents, device, request.server_url) if contents else {},
         no_vendor_code=job_code.why_none(contents, device) if contents else "",
         calibrations=await _calibrations(pages, job, device),
         result=result,
@@ -384,8 +387,16 @@ async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[TimelineEnt
     return sorted(found, key=lambda each: each.at)
 
 
-def _program_text(contents: Contents) -> str:
-    return "" if contents.source is None else contents.source.decode(errors="replace")
+def _beginning(contents: Contents) -> str:
+    """Return a beginning of the program, longer than what is shown if that is not all."""
+    source = (contents.source or b"")[: 4 * (_MAX_PROGRAM_BYTES + 1)]  # 4: bytes of a character
+    return source.decode(errors="replace")
+
+
+async def _codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:
+    if len(contents.source or b"") <= _INLINE_BYTES:
+        return job_code.codes(contents, device, url)
+    return await asyncio.to_thread(job_code.codes, contents, device, url)
 
 
 async def _drawing(
@@ -429,14 +440,14 @@ async def _result(
         return None, error.detail
     if isinstance(part, Failure):
         return ResultView(plots.NOTHING, failure=part.message), ""
-    others, reason = None, ""
+    other, reason = None, ""
     if view.other:
         try:
-            other = await pages.gateway.jobs.get(actor, view.other)
-            others = _shares(await _load_part(pages, request, other, 0))
+            job = await pages.gateway.jobs.get(actor, view.other)
+            other = await _load_part(pages, request, job, 0)
         except QwicketError as error:
             reason = error.detail
-    return await asyncio.to_thread(_result_view, part, others, view), reason
+    return await asyncio.to_thread(_result_view, part, other, view), reason
 
 
 async def _load_part(
@@ -461,7 +472,9 @@ def _counts_or_probabilities(part: Outcome) -> list[tuple[int, float]]:
     return list(part.each_count()) or list(part.each_probability())
 
 
-def _result_view(part: Outcome, others: dict[str, float] | None, view: View) -> ResultView:
+def _result_view(part: Outcome, other: Outcome | Failure | None, view: View) -> ResultView:
+    """Return a result as the page shows it; with that of another job, compared with it."""
+    others = None if other is None else _shares(other)
     rows = _counts_or_probabilities(part)
     total = sum(value for _, value in rows)
     if others is None or not rows:

@@ -148,6 +148,8 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     # With long filters there are no suggestions, so that the page stays small.
     n_recent = _RECENT_JOBS if search.query.limit == PAGE_JOBS else 0
     names, tags = await pages.gateway.jobs.recent_labels(actor, n_recent)
+    # In a thread: 2,000 jobs may have 64,000 tags.
+    known_names, known_tags = await asyncio.to_thread(lambda: (_choices(names), _choices(tags)))
     devices = await pages.gateway.devices.offered("native")
     return pages.renderer.page(
         "jobs",
@@ -157,8 +159,8 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
         following=jobs[-1].seq if len(jobs) == search.query.limit else None,
         projects=[each.name for each in projects],
         devices=[each.name for each in devices],
-        names=_choices(names),
-        tags=_choices(tags),
+        names=known_names,
+        tags=known_tags,
         states=tuple(JobState),
         unfinished=_UNFINISHED,
         actions=_ACTIONS,

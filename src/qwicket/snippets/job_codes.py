@@ -135,8 +135,9 @@ def for_own_client(
 
 
 def _is_long(program: str) -> bool:
-    size = len(escape(repr(program)).encode())
-    return len(program) > _MAX_INLINE_CHARS or size > _MAX_INLINE_BYTES
+    if len(program) > _MAX_INLINE_CHARS:
+        return True
+    return len(escape(repr(program)).encode()) > _MAX_INLINE_BYTES
 
 
 def literal(text: str) -> str:

@@ -44,6 +44,8 @@ _MAX_UNSTREAMED_BYTES: Final = 1 << 20
 """Archives up to this size are made before the response begins, so their length is known."""
 _STEP_BYTES: Final = 1 << 20
 """Bytes of arrays that end a step of writing; also the least size of a page's earlier chunks."""
+_CHUNK_BYTES: Final = 256 << 10
+"""The connection copies what it cannot send at once, so it gets no more than this together."""
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Time of all members: the earliest that ZIP can store."""
 _UNIX: Final = 3
@@ -108,7 +110,7 @@ async def _archive(
     """Yield the bytes of an archive, one chunk for each step of writing."""
     sink = _Sink()
     async for _ in _write_in_steps(sink, archives, contents, memory):
-        yield sink.take()
+        yield await _taken(sink)
 
 
 async def _page(
@@ -126,13 +128,18 @@ async def _page(
         with _Member(outer, f"{row.job.id}.zip", []) as member:
             async for _ in _write_in_steps(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
-                    yield sink.take()
+                    yield await _taken(sink)
         bodies.append(job_with_names(row))
     last = jobs[-1].job.seq if len(jobs) == limit else None
     with _Member(outer, shapes.PAGE, []) as member:
         member.write(_encoder.encode(AdminJobList(jobs=tuple(bodies), next=last)))
     outer.close()
     yield sink.take()
+
+
+async def _taken(sink: _Sink) -> bytes:
+    """Return what was written to a sink; a large program is copied in a thread."""
+    return sink.take() if sink.size < _STEP_BYTES else await asyncio.to_thread(sink.take)
 
 
 async def _write_in_steps(
@@ -306,7 +313,9 @@ class _Stream:
                 async for chunk in self._all():
                     await begin_with_retries(memory)
                     await memory.hold(len(chunk))
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    for start in range(0, len(chunk), _CHUNK_BYTES):
+                        part = chunk[start : start + _CHUNK_BYTES]
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
                     memory.release(len(chunk))
             await send({"type": "http.response.body", "body": b""})
 
