@@ -261,7 +261,7 @@ def test_long_polls_beyond_an_accounts_share_are_answered_at_once(narrow: LiveSe
         hold = client.post("/v1/jobs", json=slow()).json()["id"]
         path, auth = f"/v1/jobs/{hold}?wait=30", f"Authorization: Bearer {narrow.token()}"
         polls = [
-            stack.enter_context(raw.connect(narrow.url, source="127.0.0.4")) for _ in range(POLLS)
+            stack.enter_context(raw.connect(narrow.url, source="127.0.0.8")) for _ in range(POLLS)
         ]
         for each in polls:
             each.sendall(raw.head(f"GET {path}", auth))
