@@ -1,13 +1,17 @@
-"""Short texts of each format that take longest to parse, of those that we found.
+"""Texts of each format that take longest to parse, of those that we found.
 
 For formats that the server parses in its own process, texts of 4 kB, the longest that it parses
-there. Found by measuring some hundred candidates of each format: repeated gates, targets, terms,
-members, empty members of great width, long numbers, brackets, and short ramps of a million steps.
+there; for the others, which parser processes read, of any size. Found by measuring some hundred
+candidates of each format: repeated gates, targets, terms, members, empty members of great width,
+long numbers, brackets, and short ramps of a million steps.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import base64
+import json
+import zlib
+from typing import Any, Final
 
 _INLINE: Final = 4 << 10
 
@@ -42,6 +46,36 @@ def _ahs(n_atoms: int) -> str:
     return f'{{"register":{{"sites":[{sites}]}},"hamiltonian":{{"drivingFields":[{fields}]}}}}'
 
 
+def _nested_gates(levels: int) -> str:
+    """Return OpenQASM 2 whose last gate is 10 to the power of `levels` operations."""
+    gates = ["gate g0 a { x a; }"]
+    gates += [f"gate g{k} a {{ {f'g{k - 1} a; ' * 10}}}" for k in range(1, levels + 1)]
+    return f"{_HEAD_2}{''.join(gates)}g{levels} q[0];measure q -> c;"
+
+
+def _braket(source: str, shots: int = 1, inputs: dict[str, float] | None = None) -> str:
+    return json.dumps({"source": source, "shots": shots, "inputs": inputs or {}})
+
+
+def _batch(number: int, format: str, source: str) -> str:
+    return json.dumps([{"format": format, "source": source}] * number)
+
+
+def _sampler(*pubs: list[Any]) -> str:
+    """Return a document of Qiskit's primitives."""
+    params = {"version": 2, "pubs": list(pubs), "options": {}, "support_qiskit": True}
+    return json.dumps({"program": "sampler", "params": params})
+
+
+def _qpy(content: bytes) -> dict[str, str]:
+    packed = base64.b64encode(zlib.compress(content, 9)).decode()
+    return {"__type__": "QuantumCircuit", "__value__": packed}
+
+
+_HEAD_2: Final = 'OPENQASM 2.0;include "qelib1.inc";qreg q[4];creg c[4];'
+_HEAD_3: Final = 'OPENQASM 3.0;include "stdgates.inc";qubit q;bit c;'
+_LOOP_3: Final = 'include "stdgates.inc"; qubit q; for int i in [1:900000] { x q; }'
+_ROW: Final = ",".join(["1"] * 400)
 _TERMS: Final = _INLINE // 6 - 30
 _X_ON_ALL: Final = f'{{"gate":"x","targets":{list(range(100))}}}'.replace(" ", "")
 _MASK: Final = '{"name":"bfunc","mask":"0xffffffffffffff","val":"1","relation":"==","register":0}'
@@ -83,6 +117,45 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
         "".join(f"{word} {'+' * 250_000}\n" for word in ("name", "target", "type")),
         "for int i in 0:99999\n    Rgate(" + "(" * 40 + "1" + ")" * 40 + ") | 0\nMeasureX | 0\n",
         "float x = " + "-" * 200_000 + "1",
+    ),
+    "openqasm2": (
+        _nested_gates(5),
+        _nested_gates(40),
+        f"{_HEAD_2}{'x q[0];' * 90_000}measure q -> c;",
+        f"{_HEAD_2}rx({'1+' * 320_000}1) q[0];",
+        f"{_HEAD_2}{'//' * 500_000}",
+        "".join(("OPENQASM 2.0;", *(f"qreg a{k}[1];" for k in range(60_000)))),
+    ),
+    "braket.openqasm3": (
+        _braket(_LOOP_3),
+        _braket("qubit q;" + "#pragma braket noise bit_flip(0.1) q\n" * 25_000),
+        _braket(
+            "".join(f"input float a{k};" for k in range(30_000)) + "qubit q;x q;",
+            inputs={f"a{k}": 1.0 for k in range(30_000)},
+        ),
+        _braket(
+            "qubit[2] q;h q;\n#pragma braket result expectation hermitian(["
+            + ",".join([f"[{_ROW}]"] * 1_200)
+            + "]) q[0]\n",
+            shots=0,
+        ),
+    ),
+    "batch": (
+        _batch(5, "openqasm3", _LOOP_3),
+        _batch(5_000, "openqasm2", f"{_HEAD_2}x q;measure q -> c;"),
+        _batch(
+            1_800,
+            "ionq.circuit.v1",
+            _filled('{"qubits":1,"circuit":[', '{"gate":"x","target":0}', "]}"),
+        ),
+        "[" + "{}," * 3_000_000 + "{}]",
+        "[" * 5_000_000,
+    ),
+    "qiskit.primitives": (
+        _sampler([f"{_HEAD_3}for int i in [1:900000] {{ x q; }}c=measure q;", [], 1]),
+        _sampler([f"{_HEAD_3}input float a;rx(a) q;c=measure q;", [[0.1]] * 900_000, 1]),
+        _sampler([_qpy(bytes(200_000_000)), [], 1]),
+        '{"program":"sampler","params":{"version":2,"pubs":[' + "[]," * 3_000_000 + "[]]}}",
     ),
     "qir": ("=" * 600_000, " \n" * 300_000, "QkPA3g" + "A" * 600_000),
     "openqasm3": (
