@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import httpx
 import pytest
 
 from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, Dialect
+from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn, signed_in
 from support import raw
 from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
@@ -59,6 +62,93 @@ def test_no_body_keeps_the_loop(live: LiveServer, dialect: Dialect, body: str) -
                     live.url + dialect.jobs, content=BODIES[body], headers=dialect.auth(token)
                 )
                 assert 400 <= answer.status_code < 500
+
+    assert_loop_stays_free(live, send)
+
+
+OTHERS = [at for at in SUBMISSIONS if at not in {each.prefix for each in DIALECTS}]
+"""Prefixes of the dialects that are not in `DIALECTS`."""
+VALUES = {
+    "a text": b'"' + b"x" * (15 * MB) + b'"',
+    "lists": b"[" + b"[]," * (5 * MB) + b"[]]",
+    "numbers": b"[" + b"1e5," * (3 * MB) + b"1]",
+    "keys": b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}",
+    "brackets": b"[" * (8 * MB),
+    "a text of lists": json.dumps("[" + "[]," * (4 * MB) + "[]]").encode(),
+    "small lists": b"[" + b"[]," * 19_000 + b"[]]",
+    "small keys": b"{" + b",".join(b'"%d":1' % number for number in range(6_000)) + b"}",
+    "small brackets": b"[" * 30_000 + b"]" * 30_000,
+    "a small text": b'"' + b"\\u0041" * 10_000 + b'"',
+}
+
+
+@pytest.fixture(scope="module")
+def who(live: LiveServer) -> Iterator[SignedIn]:
+    """One who has used each dialect once."""
+    with live.client() as client:
+        who = signed_in(live, client, "ada")
+        for prefix in OTHERS:
+            who.submit(client, prefix)
+        yield who
+
+
+def submit(live: LiveServer, who: SignedIn, prefix: str, content: bytes) -> None:
+    path = prefix + SUBMIT_PATHS.get(prefix, "/jobs")
+    headers = {**who.headers(prefix), "Content-Type": "application/json"}
+    with httpx.Client(base_url=live.url, timeout=60) as client:
+        answer = client.post(path, content=content, headers=headers, auth=who.auth(prefix))
+        assert answer.status_code not in (401, 403), answer.text[:500]
+        assert answer.status_code < 500, answer.text[:500]
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("prefix", OTHERS)
+def test_no_body_of_another_dialect_keeps_the_loop(
+    live: LiveServer, who: SignedIn, prefix: str, body: str
+) -> None:
+    assert_loop_stays_free(live, partial(submit, live, who, prefix, BODIES[body]))
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("prefix", SUBMISSIONS)
+def test_no_field_keeps_the_loop(live: LiveServer, who: SignedIn, prefix: str, value: str) -> None:
+    fields = {name: json.dumps(each).encode() for name, each in SUBMISSIONS[prefix].items()}
+
+    def send() -> None:
+        for name in (*fields, "tags", "unheard"):
+            pairs = ({**fields, name: VALUES[value]}).items()
+            texts = (b'"%b":%b' % (key.encode(), text) for key, text in pairs)
+            submit(live, who, prefix, b"{" + b",".join(texts) + b"}")
+
+    assert_loop_stays_free(live, send)
+
+
+FORMS = {
+    "a long field": b"username=a&password=" + b"x" * (15 * MB),
+    "fields": b"a=b&" * (3 * MB),
+    "escapes": b"json=" + b"%41" * (5 * MB),
+    "small fields": b"a=b&" * 15_000,
+    "small escapes": b"json=" + b"%41" * 21_000,
+    "small signs": b"json=" + b"+" * 65_000,
+}
+SIGN_INS = (
+    "/qlued/api/v2/singlequdit/post_job",
+    "/auth/realms/platform/protocol/openid-connect/token",
+    *("/ibm/runtime/iam/identity/token", "/ibm/api/users/login", "/ibm/api/users/loginWithToken"),
+    *("/v1/sign-in", "/v1/accounts"),
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("path", SIGN_INS)
+def test_no_body_with_a_credential_keeps_the_loop(live: LiveServer, path: str, form: str) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def send() -> None:
+        with httpx.Client(base_url=live.url, timeout=60) as client:
+            for content in (FORMS[form], b'{"email":"%b","apiToken":"x"}' % FORMS[form]):
+                answer = client.post(path, content=content, headers=headers)
+                assert 400 <= answer.status_code < 500, answer.text[:500]
 
     assert_loop_stays_free(live, send)
 

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import DeviceSnapshot, Store
 
+_MAX_NAME_CHARS: Final = 255
+"""Above the longest name of a device. A longer text is not looked for: as a key of a cache, one of
+16 MB would take 10 ms of the event loop, and be kept."""
 _VARIANTS: Final = 20
 """Variants of a symmetrised run, an even number. With 500 shots, the default of the limit
 `debias_shots`, each has 25."""
@@ -225,7 +228,8 @@ class Admission:
     async def _device(
         self, actor: Actor, submission: Submission
     ) -> tuple[Device, Calibrated | None, str | None]:
-        snapshot = await self._snapshots.get(submission.device)
+        is_name = len(submission.device) <= _MAX_NAME_CHARS
+        snapshot = await self._snapshots.get(submission.device) if is_name else None
         if snapshot is not None and not snapshot.status.takes_jobs:
             # A cached status never causes a refusal: the device may be on again.
             self._snapshots.invalidate(submission.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import DeviceOff, NotFound
 from qwicket.model.suggestions import did_you_mean
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from qwicket.model.devices import Device, DeviceStatus
     from qwicket.store import Store
+
+_MAX_SHOWN_CHARS: Final = 100
+"""Most characters of a name in an error: a client may send one of 16 MB."""
 
 
 def no_device(
@@ -27,7 +30,9 @@ def no_device(
         field: The field with the name; None if it is in the path.
     """
     shown = [device.name for device in devices if dialect in device.dialects]
-    return NotFound(f"There is no device {name[:100]}.{did_you_mean(name, shown)}", field=field)
+    return NotFound(
+        f"There is no device {name[:_MAX_SHOWN_CHARS]}.{did_you_mean(name, shown)}", field=field
+    )
 
 
 async def existing_device(store: Store, name: str, field: str = "device") -> Device:
@@ -44,7 +49,7 @@ async def existing_device(store: Store, name: str, field: str = "device") -> Dev
     found = None if "\0" in name else await store.devices.get(name)  # PostgreSQL refuses NUL
     if found is None:
         near = did_you_mean(name, [each.name for each in await store.devices.offered()])
-        raise NotFound(f"There is no device {name[:100]}.{near}", field=field)
+        raise NotFound(f"There is no device {name[:_MAX_SHOWN_CHARS]}.{near}", field=field)
     return found
 
 
