@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import starlette.requests
@@ -41,6 +42,7 @@ DELIVERED: Final = "qwicket.delivered"
   an awaitable of whether the client has received the response.
 """
 _MAX_KEY_CHARS: Final = 255
+_JOINED_INLINE_BYTES: Final = 1 << 20
 
 
 class Request(starlette.requests.Request, Generic[B]):
@@ -97,6 +99,20 @@ class Request(starlette.requests.Request, Generic[B]):
         given, _, secret = self.headers.get("authorization", "").partition(" ")
         return secret.strip() if given.lower() == scheme else None
 
+    async def body(self) -> bytes:
+        """Return the body. The parts of a large one are joined in a thread.
+
+        Its 16 MB are new to the process, so that the kernel provides 4,000 pages one by one: that
+        took 10 to 43 ms of the event loop.
+        """
+        if not hasattr(self, "_body"):
+            parts = [part async for part in self.stream()]
+            if sum(map(len, parts)) <= _JOINED_INLINE_BYTES:
+                self._body = _joined(parts)
+            else:
+                self._body = await asyncio.to_thread(_joined, parts)
+        return self._body
+
     async def body_before_sign_in(self) -> bytes:
         """Return the body before sign-in. Such bodies have a memory budget of their own."""
         self.scope[BODY_BEFORE_SIGN_IN]()
@@ -123,3 +139,10 @@ class Request(starlette.requests.Request, Generic[B]):
         """Wait until the client has closed its connection."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    """Return the parts as one text, and free them."""
+    whole = b"".join(parts)
+    parts.clear()
+    return whole

@@ -88,7 +88,7 @@ class Estimates:
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)
         if submission.group is not None:
-            await self._job_groups.get(actor, submission.group)
+            await self._job_groups.check_exists(actor, submission.group)
         job = await self._admission.admit(actor, submission)
         needed = use(1, job.shots * job.n_circuits, job.est_seconds, job.cost)
         budgets = [

@@ -147,8 +147,15 @@ class JobGroups:
         Raises:
             NotFound: As for `get`.
         """
-        if group is None or not actor.devices:
-            return  # the operation that stores the job checks the rest
+        if group is not None and actor.devices:
+            await self.check_exists(actor, group)  # the operation that stores the job checks more
+
+    async def check_exists(self, actor: Actor, group: str) -> None:
+        """Refuse the group of a submission that does not exist, or that the actor does not see.
+
+        Raises:
+            NotFound: As for `get`, with the field `group`.
+        """
         try:
             await self._find(actor, group, None)
         except NotFound:
