@@ -156,7 +156,7 @@ def _fault_of_keys(file: Path, location: DataLocation | None) -> str:
 
     Args:
         file: The file.
-        location: Database whose keys they must be; None if there is none to read.
+        location: Database whose keys they must be; None if it cannot be read yet.
     """
     from qwicket.gateway.key_pairs import KeyPairs, read_masters
     from qwicket.model.errors import QwicketError

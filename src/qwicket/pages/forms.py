@@ -61,7 +61,7 @@ def _form(content: bytes, _limits: Limits) -> Form:
         InvalidRequest: The body is not a form, has too many fields, or a value contains a NUL.
     """
     if len(content) > _MAX_BYTES:
-        raise LimitExceeded(f"A form has at most {_MAX_BYTES} bytes.")
+        raise LimitExceeded(f"The form has {len(content)} bytes; at most {_MAX_BYTES} are allowed.")
     try:
         fields = parse_qsl(
             content.decode("ascii"),

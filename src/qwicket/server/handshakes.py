@@ -25,7 +25,7 @@ class TLSListener:
     """Accepts connections, and passes each on once its TLS handshake is complete.
 
     The event loop's own TLS shows a connection only then. So clients that begin no handshake would
-    take more file descriptors than the limits on connections allow, and nobody could connect.
+    take more file descriptors than the limits on connections allow, and no other could connect.
 
     Args:
         sockets: Sockets that listen, which `close` closes.

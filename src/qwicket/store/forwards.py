@@ -16,7 +16,8 @@ from qwicket.model.states import JobState
 from qwicket.store import rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
-from qwicket.store.jobs import Jobs, note, record
+from qwicket.store.job_changes import note, record
+from qwicket.store.jobs import Jobs
 from qwicket.store.lease_steps import assign, fail, forward_of, job_of_lease, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import platform
 import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from qwicket import __version__
 from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, validated_header
 from qwicket.clients.http.addresses import Service, choose_destination
 from qwicket.clients.http.deadlines import within
@@ -26,8 +24,8 @@ from qwicket.clients.http.sending import (
     objects_of,
     send,
 )
-from qwicket.clients.http.text import json_bytes, quoted_path
-from qwicket.clients.ibm_qx import decoding
+from qwicket.clients.ibm_qx import decoding, encoding
+from qwicket.clients.ibm_qx.encoding import HEADERS
 from qwicket.clients.ibm_qx.errors import (
     NOT_CONNECTED,
     IBMQXAPIError,
@@ -129,7 +127,9 @@ class IBMQXClient(ServiceClient):
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )
         self._scope = (
-            _path("Network", hub, "Groups", group, "Projects", project) if all(scope) else ""
+            encoding.path("Network", hub, "Groups", group, "Projects", project)
+            if all(scope)
+            else ""
         )
         self._access_token: str | None = None
         self._lock = threading.Lock()
@@ -185,17 +185,17 @@ class IBMQXClient(ServiceClient):
 
     def properties(self, device: str) -> Record:
         """Return the calibration of a device; empty if it has none."""
-        path = self._scope + _path("backends", device, "properties")
+        path = self._scope + encoding.path("backends", device, "properties")
         return Record(self._send("GET", path, object_of))
 
     def defaults(self, device: str) -> Record:
         """Return a device's pulse defaults; empty if it has none."""
-        path = self._scope + _path("backend", device, "defaults")
+        path = self._scope + encoding.path("backend", device, "defaults")
         return Record(self._send("GET", path, object_of))
 
     def queue_status(self, device: str) -> QueueStatus:
         """Return whether a device takes jobs, and how many wait. This request needs no sign-in."""
-        path = self._scope + _path("backend", device, "queue", "status")
+        path = self._scope + encoding.path("backend", device, "queue", "status")
         return QueueStatus(self._exchange(Request("GET", path, HEADERS), object_of))
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ class IBMQXClient(ServiceClient):
                 `was_surely_not_done` is true.
         """
         # The document prints both fields, and does not say that they may be absent.
-        options = {"name": "", **_shots_of(qobj), **options}
+        options = {"name": "", **encoding.shots_of(qobj), **options}
         if not self.is_large(qobj):
             return self._post_job({**options, "backend": {"name": device}, "qObject": dict(qobj)})
         draft = self.create_job(device, **options)
@@ -244,7 +244,7 @@ class IBMQXClient(ServiceClient):
         Raises:
             IBMQXClientError: The program cannot be encoded as JSON.
         """
-        return len(_json(dict(qobj))) > _DIRECT_BYTES
+        return len(encoding.body(dict(qobj))) > _DIRECT_BYTES
 
     def create_job(self, device: str, **options: Any) -> Job:
         """Create a job without a program; `upload_program` and `run_uploaded` complete it.
@@ -267,7 +267,7 @@ class IBMQXClient(ServiceClient):
                 token or URL that cannot be used.
             IBMQXAPIError: The server refused a request, or its response is missing or invalid.
         """
-        program = _json(dict(qobj))
+        program = encoding.body(dict(qobj))
         self._transfer("PUT", self.job_upload_url(id), decoding.unchanged, program)
 
     def run_uploaded(self, id: str) -> Job:
@@ -302,7 +302,9 @@ class IBMQXClient(ServiceClient):
         """Return the signed URL of a job's program."""
         # A misprint of the document: `/job/{id}s` in place of `/jobs/{id}`.
         return self._send(
-            "GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", decoding.signed_url
+            "GET",
+            f"{self._scope}{encoding.path('job', f'{id}s')}/jobDownloadUrl",
+            decoding.signed_url,
         )
 
     def program(self, id: str) -> dict[str, Any]:
@@ -351,7 +353,7 @@ class IBMQXClient(ServiceClient):
         # Signs in, which the websocket cannot, and raises if the job does not exist.
         first = self._poll(id, polling)
         found: Status | None = None
-        url = f"{self._http.url}{_path('jobs', id)}/status/v/1"
+        url = f"{self._http.url}{encoding.path('jobs', id)}/status/v/1"
         try:
             for body in statuses(url, self._access_token or "", polling.deadline):
                 found = Status(body)
@@ -467,7 +469,7 @@ class IBMQXClient(ServiceClient):
     # ----------------------------------------------------------------------------------------------
 
     def _job_path(self, id_: str) -> str:
-        return self._scope + _path("jobs", id_)
+        return self._scope + encoding.path("jobs", id_)
 
     def _post_job(self, body: Mapping[str, Any]) -> Job:
         return Job(self._send("POST", f"{self._scope}/jobs", object_of, body, can_repeat=False))
@@ -494,7 +496,7 @@ class IBMQXClient(ServiceClient):
                 method,
                 path,
                 {**HEADERS, "X-Access-Token": access},
-                _json({**(body or {}), "access_token": access}),
+                encoding.body({**(body or {}), "access_token": access}),
                 secrets=[access],
                 can_repeat=can_repeat,
                 can_be_empty=can_be_empty,
@@ -557,7 +559,8 @@ class IBMQXClient(ServiceClient):
         """Sign in with the client's credentials; the caller holds the lock."""
         path = "/users/loginWithToken" if "apiToken" in self._credentials else "/users/login"
         found = self._exchange(
-            Request("POST", path, HEADERS, _json(self._credentials)), decoding.sign_in_response
+            Request("POST", path, HEADERS, encoding.body(self._credentials)),
+            decoding.sign_in_response,
         )
         self._access_token = validated_header(found["id"], "access token", IBMQXClientError)
         return Record(found)
@@ -588,23 +591,3 @@ _MAX_PARAMETER_NAME_CHARS: Final = 16
 """Longest name in a signed URL's query; longer parts may be its signature."""
 _TRANSFER_S: Final = 600.0
 """Seconds that an upload or download, of perhaps hundreds of megabytes, may take at least."""
-HEADERS: Final = {
-    "Content-Type": "application/json",
-    "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
-    "X-Qx-Client-Application": f"qwicket/{__version__}",
-}
-
-
-def _shots_of(qobj: Mapping[str, Any]) -> dict[str, int]:
-    """Return the shots that a Qobj's config states; the server refuses any that are no number."""
-    config = qobj.get("config")
-    shots = config.get("shots") if isinstance(config, dict) else None
-    return {"shots": shots} if isinstance(shots, int) else {}
-
-
-def _json(body: Mapping[str, Any]) -> bytes:
-    return json_bytes(body, "The body", IBMQXClientError, (",", ":"))
-
-
-def _path(*parts: object) -> str:
-    return quoted_path(parts, "id or name", IBMQXClientError)

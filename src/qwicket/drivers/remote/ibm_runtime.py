@@ -17,7 +17,8 @@ from qwicket.circuits import qubit
 from qwicket.clients.http import HTTPClient, Request, RetryPolicy
 from qwicket.clients.http.sending import object_of, send
 from qwicket.clients.http.text import json_bytes, quoted_path
-from qwicket.clients.ibm_qx.client import HEADERS, IBMQXClient
+from qwicket.clients.ibm_qx.client import IBMQXClient
+from qwicket.clients.ibm_qx.encoding import HEADERS
 from qwicket.clients.ibm_qx.errors import IBMQXClientError, IBMQXError, IBMQXJobLimitError, failure
 from qwicket.clients.ibm_qx.responses import Device
 from qwicket.drivers.remote import results
