@@ -124,7 +124,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         str(devices / f"{TWIRLED}.toml"),
     )
     cli("device", "import", "--ibm-properties", str(backends / "brisbane"), *twirled)
-    live = LiveServer(folder / "server", "--device-dir", str(devices))
+    # By default other programs decide how much memory there is; 27 qubits need 3.1 GiB.
+    limit = ("--limit", f"memory_bytes={4 << 30}")
+    live = LiveServer(folder / "server", "--device-dir", str(devices), *limit)
     yield live
     assert live.stop() == 0
 

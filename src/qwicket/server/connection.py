@@ -22,8 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from qwicket.dialects.requests import DELIVERED
 from qwicket.server.bodies import SKIPPED_BYTES
-from qwicket.server.delivery import acknowledged_bytes, is_delivered, queued_bytes
-from qwicket.server.write_buffer import WriteBuffer
+from qwicket.server.delivery import WriteBuffer, acknowledged_bytes, is_delivered, queued_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

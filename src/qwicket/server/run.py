@@ -24,7 +24,6 @@ from qwicket.server.addresses import addresses, listen, listen_failure
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
-from qwicket.server.handshakes import TLSListener
 from qwicket.server.logs import announce, hide_secrets, log_startup_failure, start_log
 from qwicket.server.router import OwnAddressApp
 from qwicket.server.settings import passwords
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qwicket.server.addresses import Address
+    from qwicket.server.handshakes import TLSListener
     from qwicket.server.settings import Settings
     from qwicket.server.websocket import WebSocket
 
@@ -176,6 +176,8 @@ class _Server(uvicorn.Server):
                         make, address.host, address.port, backlog=_ACCEPTED_AT_ONCE
                     )
                 else:
+                    from qwicket.server.handshakes import TLSListener  # late: many have no TLS
+
                     sockets = listen(address)
                     listener = TLSListener(sockets, context, limits, connections, make)
             except OSError as error:

@@ -1,6 +1,6 @@
 """Publishes changes after each commit to all waiters: long polls, the dispatcher, streams.
 
-Everything here runs on the server's event loop; the store calls `publish` there.
+All but `record` runs on the server's event loop; the store calls `publish` there.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.states import JobState
+from qwicket.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.jobs import Job
+    from qwicket.store.database import Row, Tx
 
 # Defaults of the arguments of `Changes`.
 _MAX_REMEMBERED: Final = 1_024
@@ -190,3 +192,26 @@ class Watch:
             return False
         self._event.clear()
         return not self._hub.is_closed
+
+
+def record(
+    tx: Tx,
+    row: Row,
+    now: int,
+    *,
+    keeps_state: bool = False,
+    results: Sequence[PartResult] | None = None,
+) -> Job:
+    """Return a written row as a job, and publish the change, with `results` if given.
+
+    If the results of a completed job are withheld, the change contains no row, so that waiters
+    must read the job, which is then shown as running.
+    """
+    job = rows.job(row)
+    if job.is_withheld:
+        change = JobChange(job.id, job.version, JobState.RUNNING, job.device, written_at=now)
+    else:
+        shown = (job.id, job.version, job.state, job.device)
+        change = JobChange(*shown, job, keeps_state, results, now)
+    tx.changed(change)
+    return job

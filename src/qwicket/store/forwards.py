@@ -14,10 +14,10 @@ from qwicket.model.jobs import Forward, Lease
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import rows
+from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
-from qwicket.store.job_changes import note, record
-from qwicket.store.jobs import Jobs
+from qwicket.store.jobs import Jobs, note
 from qwicket.store.lease_steps import assign, fail, forward_of, job_of_lease, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 

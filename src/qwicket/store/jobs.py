@@ -14,11 +14,11 @@ from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, job_groups, outcomes, quotas, rows, search
+from qwicket.store.changes import record
 from qwicket.store.database import Deferred
-from qwicket.store.job_changes import note, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.rows import existing
-from qwicket.store.statements import ROW_BYTES
+from qwicket.store.statements import EVENT_BYTES, ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -528,6 +528,37 @@ class Jobs(Operations):
         for job, _ in jobs:
             Jobs.cancel(tx, job, actor=actor, now=now)
         return jobs
+
+
+def note(
+    tx: Tx,
+    job: Job,
+    *,
+    before: str,
+    actor: str,
+    reason: str,
+    now: int,
+    stored_limit: int | None = None,
+) -> None:
+    """Store an event of a job.
+
+    Raises:
+        LimitExceeded: The project would store over `stored_limit` bytes.
+    """
+    if stored_limit is None:
+        tx.run("project_add_bytes", project=job.project, bytes=EVENT_BYTES)
+    else:
+        quotas.count_bytes(tx, job.project, EVENT_BYTES, stored_limit, "job")
+    tx.run(
+        "event_add",
+        job=job.id,
+        version=job.version,
+        now=now,
+        **{"from": before},
+        to=job.state,
+        actor=actor,
+        reason=reason,
+    )
 
 
 def _columns(new: NewJob, job: str) -> dict[str, Any]:

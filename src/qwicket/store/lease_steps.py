@@ -8,7 +8,8 @@ from qwicket.model.errors import StaleLease
 from qwicket.model.jobs import Assignment, Forward, Job, Lease
 from qwicket.model.random_bits import random_bits
 from qwicket.store import fair_share, rows
-from qwicket.store.job_changes import note, record
+from qwicket.store.changes import record
+from qwicket.store.jobs import note
 from qwicket.store.quotas import settle
 
 if TYPE_CHECKING:

@@ -23,9 +23,10 @@ from qwicket.model.jobs import (
 )
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, outcomes, rows
+from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
-from qwicket.store.job_changes import note, record
+from qwicket.store.jobs import note
 from qwicket.store.lease_steps import assign, end, fail, job_of_lease, lease_key, step
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable

@@ -12,7 +12,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import KEY_LIFE_MS
 from qwicket.model.states import JobState
 from qwicket.store import fair_share
-from qwicket.store.job_changes import record
+from qwicket.store.changes import record
 from qwicket.store.jobs import Jobs
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from qwicket.model.errors import Conflict, Forbidden, NotFound
 from qwicket.model.states import JobState
 from qwicket.store import fair_share
-from qwicket.store.job_changes import note, record
-from qwicket.store.jobs import Jobs
+from qwicket.store.changes import record
+from qwicket.store.jobs import Jobs, note
 from qwicket.store.leases import Leases
 from qwicket.store.operations import Operations, write
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-    from qwicket.server.write_buffer import WriteBuffer
+    from qwicket.server.delivery import WriteBuffer
     from qwicket.testing.bed.journal import JournalKeeper, Record
     from qwicket.testing.values import Fault
 

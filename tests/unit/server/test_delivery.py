@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from qwicket.server.write_buffer import WriteBuffer
+from qwicket.server.delivery import WriteBuffer
 
 pytestmark = pytest.mark.anyio
 LARGE = bytes(100_000)
