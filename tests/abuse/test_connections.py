@@ -19,6 +19,7 @@ import pytest
 from abuse.dialects import DIALECTS, Dialect
 from support import programs, raw
 from support.certificates import certificate
+from support.processes import connections
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -130,10 +131,19 @@ HELD = {
 """What takes a connection for a while, and needs no token."""
 
 
+def n_open(live: LiveServer) -> int:
+    return connections(live.process.pid, int(live.url.rpartition(":")[2]))
+
+
 @contextmanager
 def held(live: LiveServer, sent: bytes) -> Iterator[list[socket.socket]]:
-    """Take all connections from two addresses, each as many as it may have."""
+    """Take all connections from two addresses, each as many as it may have.
+
+    Afterwards the server has seen all of them end: they would count in the next test.
+    """
+    n_before = n_open(live)
     with ExitStack() as stack:
+        stack.callback(until, lambda: n_open(live) <= n_before, "the server has seen them end")
         opened = [
             stack.enter_context(raw.connect(live.url, source=source, receive_bytes=4_096))
             for _ in range(EACH)
@@ -230,7 +240,6 @@ def test_fast_uploads_give_way_to_nobody(narrow: LiveServer) -> None:
 def test_the_newest_connections_of_an_address_are_kept(narrow: LiveServer) -> None:
     with ExitStack() as stack:
         opened = [
-            # Of no other test, whose last connections the server may not have seen end yet.
             stack.enter_context(raw.connect(narrow.url, source="127.0.0.7"))
             for _ in range(2 * EACH)
         ]

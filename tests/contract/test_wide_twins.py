@@ -124,8 +124,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         str(devices / f"{TWIRLED}.toml"),
     )
     cli("device", "import", "--ibm-properties", str(backends / "brisbane"), *twirled)
-    # By default other programs decide how much memory there is; 27 qubits need 3.1 GiB.
-    limit = ("--limit", f"memory_bytes={4 << 30}")
+    # By default it depends on other programs; 27 qubits with noise need 5.1 GiB.
+    limit = ("--limit", f"memory_bytes={6 << 30}")
     live = LiveServer(folder / "server", "--device-dir", str(devices), *limit)
     yield live
     assert live.stop() == 0
