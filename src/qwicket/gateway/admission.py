@@ -19,6 +19,7 @@ from qwicket.gateway.program_checks import check_format, check_program, with_det
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Actor
+from qwicket.model.devices import MAX_NAME_CHARS
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import DeviceSnapshot, Store
 
-_MAX_NAME_CHARS: Final = 255
-"""Above the longest name of a device. A longer text is not looked for: as a key of a cache, one of
-16 MB would take 10 ms of the event loop, and be kept."""
 _VARIANTS: Final = 20
 """Variants of a symmetrised run, an even number. With 500 shots, the default of the limit
 `debias_shots`, each has 25."""
@@ -228,7 +226,7 @@ class Admission:
     async def _device(
         self, actor: Actor, submission: Submission
     ) -> tuple[Device, Calibrated | None, str | None]:
-        is_name = len(submission.device) <= _MAX_NAME_CHARS
+        is_name = len(submission.device) <= MAX_NAME_CHARS
         snapshot = await self._snapshots.get(submission.device) if is_name else None
         if snapshot is not None and not snapshot.status.takes_jobs:
             # A cached status never causes a refusal: the device may be on again.

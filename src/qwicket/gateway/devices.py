@@ -8,6 +8,7 @@ import msgspec
 
 from qwicket.gateway.refusals import no_device
 from qwicket.gateway.views import DeviceView
+from qwicket.model.devices import MAX_NAME_CHARS
 from qwicket.model.errors import NotFound
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Devices:
         return await self._store.devices.changes(name, self._now_ms())
 
     async def _shown(self, name: str, dialect: str) -> Device:
-        device = await self._store.devices.find(name)
+        is_name = len(name) <= MAX_NAME_CHARS
+        device = await self._store.devices.find(name) if is_name else None
         if device is None or dialect not in device.dialects:
             raise no_device(name, dialect, await self._store.devices.offered(), field=None)
         return device

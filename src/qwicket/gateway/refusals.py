@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from qwicket.model.devices import MAX_NAME_CHARS
 from qwicket.model.errors import DeviceOff, NotFound
 from qwicket.model.suggestions import did_you_mean
 
@@ -46,7 +47,8 @@ async def existing_device(store: Store, name: str, field: str = "device") -> Dev
     Raises:
         NotFound: There is none.
     """
-    found = None if "\0" in name else await store.devices.get(name)  # PostgreSQL refuses NUL
+    is_name = len(name) <= MAX_NAME_CHARS and "\0" not in name  # PostgreSQL refuses NUL
+    found = await store.devices.get(name) if is_name else None
     if found is None:
         near = did_you_mean(name, [each.name for each in await store.devices.offered()])
         raise NotFound(f"There is no device {name[:_MAX_SHOWN_CHARS]}.{near}", field=field)

@@ -67,7 +67,8 @@ class JobBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def has_program(self) -> bool:
-        return bytes(self.q_object) not in (b"", b"null")
+        beginning = memoryview(self.q_object)[:5]  # the whole may have 16 MB
+        return bytes(beginning) not in (b"", b"null")
 
 
 class TokenBody(msgspec.Struct, frozen=True, rename="camel"):

@@ -15,6 +15,7 @@ from qwicket.dialects.routing import Dialect, Route
 from qwicket.dialects.validation import quoted
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
+from qwicket.model.devices import MAX_NAME_CHARS
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound, NotOffered
 from qwicket.model.jobs import JobQuery
 from qwicket.model.suggestions import did_you_mean
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
 """Headers that may hold a token, in the order of precedence: some clients send two."""
+_MAX_ID_CHARS: Final = 2 * MAX_NAME_CHARS
+"""Above the longest id of a device. A text of 16 MB is cut first, because parts are copied."""
 _PAGE_BYTES: Final = 16 << 20
 """A page is refused if the tags and options of its jobs exceed this. With the default
 `options_bytes`, a hundred jobs never do."""
@@ -84,6 +87,7 @@ class CommonHandlers:
         Raises:
             NotFound: The device does not exist.
         """
+        name = name[:_MAX_ID_CHARS]
         bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
         with contextlib.suppress(NotFound):
             view = await self._gateway.devices.get(bare, DIALECT)
