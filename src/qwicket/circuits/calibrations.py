@@ -30,7 +30,7 @@ pairs without figures of their own. Times are in seconds, each `error` is an ave
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -38,6 +38,11 @@ from qwicket.circuits.noise import Index, Lifetime, Probability, Seconds
 
 Hertz = Annotated[float, msgspec.Meta(gt=0, le=1e18)]
 Pair = tuple[Index, Index]
+Connectivity = Annotated[tuple[Pair, ...], msgspec.Meta(max_length=10_000)]
+Source = Annotated[str, msgspec.Meta(max_length=1_000)]
+
+_MAX_LISTED_QUBITS: Final = 128
+"""Qubits of a device for which all pairs are listed: 8,128."""
 
 
 class GateFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,26 +106,26 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         valid_from: Time from which it is valid.
-        source: Origin of the figures, as text.
+        source: Origin of the figures, as text of at most 1,000 characters.
         qubit: Averages of the qubits.
         one_qubit: Averages of the gates on one qubit.
         two_qubit: Averages of the gates on two qubits.
         qubits: Qubits with figures of their own.
         pairs: Pairs with figures of their own.
-        connectivity: Pairs that a gate can act on; None is all.
+        connectivity: Pairs that a gate can act on, at most 10,000; None is all.
         readout_s: Duration of a measurement.
         reset_s: Duration of preparing |0⟩.
         relaxes_to: State to which qubits relax, see `noise.Relaxation`.
     """
 
     valid_from: Annotated[datetime, msgspec.Meta(tz=True)]
-    source: str
+    source: Source
     qubit: QubitFigures
     one_qubit: GateFigures
     two_qubit: GateFigures
     qubits: dict[int, QubitFigures] = {}
     pairs: tuple[PairFigures, ...] = ()
-    connectivity: tuple[Pair, ...] | None = None
+    connectivity: Connectivity | None = None
     readout_s: Seconds | None = None
     reset_s: Seconds | None = None
     relaxes_to: Literal["zero", "mixed"] = "zero"
@@ -151,9 +156,14 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(f"the calibration names a qubit outside 0..{n_qubits - 1}")
 
     def connected(self, n_qubits: int) -> tuple[Pair, ...]:
-        """Return every pair that a gate can act on."""
+        """Return the pairs that a gate can act on.
+
+        If all are connected, none is listed for a device of more than 128 qubits.
+        """
         if self.connectivity is not None:
             return self.connectivity
+        if n_qubits > _MAX_LISTED_QUBITS:
+            return ()
         return tuple((a, b) for a in range(n_qubits) for b in range(a + 1, n_qubits))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from qwicket import programs
 from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES, SAMPLES
 from qwicket.model.devices import check_device_name
@@ -56,6 +58,11 @@ def check_announced(
             names the limit.
     """
     check_device_name(name)
+    size, maximum = len(msgspec.json.encode(spec)), limits.agents.device_bytes
+    if size > maximum:
+        raise LimitExceeded(
+            f"spec has {size} bytes, {maximum} are allowed (limit device_bytes).", field="spec"
+        )
     _check_spec(family, spec, limits)
     _check_dialects(family, dialects, spec, needs_of_dialects)
 
@@ -148,6 +155,7 @@ def _check_texts(spec: DeviceSpec, limits: Limits) -> None:
             " (limit device_gates).",
             field="gates",
         )
+    _check_gates(spec, limits)
     for field, texts in (
         ("description", [spec.description]),
         ("gates", gates),
@@ -159,6 +167,22 @@ def _check_texts(spec: DeviceSpec, limits: Limits) -> None:
                     f"{field}: {text[:100]!r} has {len(text)} characters;"
                     f" {limits.requests.name_chars} are allowed, all printable (limit name_chars).",
                     field=field,
+                )
+
+
+def _check_gates(spec: DeviceSpec, limits: Limits) -> None:
+    number, maximum = len(spec.gates) * spec.qubits, limits.agents.device_gate_qubits
+    if number > maximum:
+        raise LimitExceeded(
+            f"gates: {len(spec.gates)} gates times {spec.qubits} qubits are {number}, {maximum} are"
+            " allowed (limit device_gate_qubits).",
+            field="gates",
+        )
+    for field, names in (("gates", spec.gates), ("native_gates", spec.native_gates)):
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise InvalidRequest(
+                    f"{field}: {name[:100]!r} is named {count} times.", field=field
                 )
 
 

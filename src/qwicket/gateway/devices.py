@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.device_limits import DeviceLimits
     from qwicket.model.devices import Device, DeviceChanges
     from qwicket.store import DeviceCondition, Store
+    from qwicket.store.calibrations import CalibrationPage
 
 
 class Devices:
@@ -81,14 +82,25 @@ class Devices:
             raise NotFound(f"The device {name} has no calibration, or had none by then.")
         return found
 
-    async def calibrations(self, name: str, dialect: str, limit: int) -> list[Calibrated]:
-        """Return the last calibrations of a device, the present one first.
+    async def calibrations(
+        self, name: str, dialect: str, since: int, until: int, *, offset: int, limit: int
+    ) -> CalibrationPage:
+        """Return a page of the calibrations of a device, the last added first.
+
+        Args:
+            name: The device.
+            dialect: The dialect.
+            since: First time of validity in Unix milliseconds.
+            until: Last time of validity; those of the future are not returned.
+            offset: Number of calibrations before the page.
+            limit: Most calibrations of the page.
 
         Raises:
             NotFound: The dialect shows no such device.
         """
         await self._shown(name, dialect)
-        return await self._store.calibrations.history(name, self._now_ms(), limit)
+        until = min(until, self._now_ms())
+        return await self._store.calibrations.page(name, since, until, offset, limit)
 
     async def calibration_by_id(self, name: str, dialect: str, calibration: str) -> Calibrated:
         """Return a calibration by id, as jobs refer to it.

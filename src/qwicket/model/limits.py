@@ -164,6 +164,10 @@ class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Agents of one device; a killed one counts until its lease time is over."""
     device_gates: int = 256
     """Gates of a lab's device."""
+    device_gate_qubits: int = 1 << 17
+    """Gates of a lab's device times its qubits: IBM's clients get figures of each gate on each."""
+    device_bytes: int = 128 << 10
+    """A lab's device as it announces it, in JSON."""
     held_leases: int = 64
     """Jobs that a lab's agent may report to hold."""
     pilots: int = 1_024

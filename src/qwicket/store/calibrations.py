@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
     from qwicket.store.database import Row, Tx
 
+MAX_CALIBRATIONS: Final = 1_000
+"""Number of calibrations that are stored of each device, the newest ones."""
 _decoder = msgspec.json.Decoder(Calibration)
 
 
+class CalibrationPage(NamedTuple):
+    """A part of a list of calibrations, and the length of the whole list."""
+
+    rows: list[Calibrated]
+    n_all: int
+
+
 class Calibrations(Operations):
-    """Operations on calibrations, whose rows never change.
+    """Operations on calibrations, whose rows never change. The oldest are deleted.
 
     The calibration in force is the last one added whose `valid_from` has passed.
     """
@@ -39,6 +48,7 @@ class Calibrations(Operations):
                     valid_from=calibration.valid_from_ms,
                     body=body,
                 )
+                tx.run("calibration_trim", device=device, number=number + 1, keep=MAX_CALIBRATIONS)
 
     @read
     def at(tx: Tx, device: str, at: int) -> Calibrated | None:
@@ -52,10 +62,22 @@ class Calibrations(Operations):
         return decode_row(row) if row else None
 
     @scan
-    def history(tx: Tx, device: str, at: int, limit: int) -> list[Calibrated]:
-        """Return the calibrations with a `valid_from` up to a time, the last added first."""
-        found = tx.all("calibration_list", device=device, at=at, limit=limit)
-        return [decode_row(row) for row in found]
+    def page(
+        tx: Tx, device: str, since: int, until: int, offset: int, limit: int
+    ) -> CalibrationPage:
+        """Return calibrations of a device, the last added first.
+
+        Args:
+            device: The device.
+            since: First `valid_from`, in Unix milliseconds.
+            until: Last `valid_from`.
+            offset: Number of calibrations before the page.
+            limit: Most calibrations of the page.
+        """
+        period = {"device": device, "since": since, "until": until}
+        ((n_all,),) = tx.all("calibration_count", **period)
+        found = tx.all("calibration_list", **period, offset=offset, limit=limit)
+        return CalibrationPage([decode_row(row) for row in found], n_all)
 
 
 def decode_row(row: Row) -> Calibrated:

@@ -55,7 +55,7 @@ class Devices(Operations):
         for device in devices:
             put_device(tx, device, origin)
 
-    @read
+    @scan
     def all(tx: Tx) -> list[Device]:
         """Return all devices in listing order."""
         return [decoder.decode(body) for (body,) in tx.all("device_list")]
@@ -65,7 +65,7 @@ class Devices(Operations):
         row = tx.one("device_get", name=name)
         return decoder.decode(row[0]) if row else None
 
-    @read
+    @scan
     def offered(tx: Tx) -> list[Device]:
         """Return the devices of active providers in listing order."""
         return [decoder.decode(body) for (body,) in tx.all("device_offered_list")]

@@ -12,6 +12,7 @@ from qwicket import devices
 from qwicket.circuits.calibrations import Calibration, GateFigures
 from qwicket.model.accounts import Token
 from qwicket.store import Store, open_sqlite
+from qwicket.store.calibrations import MAX_CALIBRATIONS
 from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +36,8 @@ async def seeded(store: Store) -> Store:
 
 
 async def bodies(store: Store, limit: int = 9) -> list[Calibration]:
-    return [each.body for each in await store.calibrations.history(ARIA, NOW, limit)]
+    page = await store.calibrations.page(ARIA, 0, NOW, 0, limit)
+    return [each.body for each in page.rows]
 
 
 async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
@@ -44,8 +46,11 @@ async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
         await seeded.calibrations.seed({ARIA: each}, NOW)
     assert await bodies(seeded) == [first, second, first]
     assert await bodies(seeded, 1) == [first]
-    ids = {each.id for each in await seeded.calibrations.history(ARIA, NOW, 9)}
-    assert len(ids) == 3
+    page = await seeded.calibrations.page(ARIA, 0, NOW, 0, 9)
+    assert len({each.id for each in page.rows}) == page.n_all == 3
+    second_page = await seeded.calibrations.page(ARIA, 0, NOW, 1, 1)
+    assert (second_page.rows, second_page.n_all) == (page.rows[1:2], 3)
+    assert await seeded.calibrations.page(ARIA, NOW + 1, NOW + 9, 0, 9) == ([], 0)
 
 
 async def test_the_last_one_that_is_valid_by_then_is_in_force(seeded: Store) -> None:
@@ -76,7 +81,7 @@ async def test_servers_that_start_at_once_do_not_double_it(tmp_path: Path) -> No
     await asyncio.gather(
         *(each.calibrations.seed(devices.calibrations(), NOW) for each in stores for _ in range(3))
     )
-    assert len(await stores[0].calibrations.history(ARIA, NOW, 9)) == 1
+    assert (await stores[0].calibrations.page(ARIA, 0, NOW, 0, 9)).n_all == 1
     for each in stores:
         await each.close()
 
@@ -96,3 +101,14 @@ async def test_a_job_keeps_the_id_of_its_calibration(seeded: Store, ada: Token) 
     job = await add_job(seeded, ada, calibration="c")
     assert job.calibration == "c"
     assert await seeded.jobs.get(job.id) == job
+
+
+async def test_the_oldest_go_when_a_device_has_many(seeded: Store) -> None:
+    first = calibration(error=0.5)
+    await seeded.calibrations.seed({ARIA: first}, NOW)
+    for number in range(MAX_CALIBRATIONS):
+        await seeded.calibrations.seed({ARIA: calibration(error=number / 1e6)}, NOW)
+    page = await seeded.calibrations.page(ARIA, 0, NOW, MAX_CALIBRATIONS - 1, 9)
+    assert page.n_all == MAX_CALIBRATIONS
+    assert [each.body.two_qubit.error for each in page.rows] == [0.0]
+    assert (await bodies(seeded, 1))[0].two_qubit.error == (MAX_CALIBRATIONS - 1) / 1e6

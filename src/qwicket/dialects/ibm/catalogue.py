@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.circuits.twins import FRAME_CHANGES
 from qwicket.dialects.ibm.names import GROUP, HUB
+from qwicket.dialects.responses import json_in_thread
+from qwicket.dialects.streaming import raw_list
 from qwicket.dialects.times import format_time
 from qwicket.programs.basis import NAMES as GATE_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from starlette.responses import Response
 
     from qwicket.circuits.calibrations import Calibrated, Calibration, QubitFigures
     from qwicket.gateway import DeviceView
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.accounts import Account, Project
 
 VERSION: Final = "1.0.0"
@@ -21,6 +26,8 @@ _SINCE_MS: Final = 1_767_225_600_000
 """Date of devices without a calibration, and of a network without projects: the beginning of 2026,
 in Unix milliseconds."""
 
+_SMALL_FIGURES: Final = 10_000
+"""Number of a gate's figures up to which a response does not wait for memory; they take 4 MB."""
 _VIRTUAL_GATES: Final = frozenset({*FRAME_CHANGES, "u1"})
 """Gates without time and error: a machine does them by shifting the phase of later pulses."""
 _TWO_QUBIT_GATES: Final = ("swap", "rxx", "ryy", "rzz", "zz", "ms", "ecr", "rzx", "iswap", "dcx")
@@ -48,12 +55,13 @@ def configuration(view: DeviceView) -> dict[str, Any]:
     """Return a device's configuration. A device without a calibration is shown as a simulator."""
     spec, calibration = view.device.spec, view.calibration
     pairs = _directed(calibration.body) if calibration else None
+    couplings = {1: [[q] for q in range(view.qubits)], 2: pairs} if pairs is not None else {}
     body: dict[str, Any] = {
         "backend_name": view.device.name,
         "backend_version": VERSION,
         "n_qubits": view.qubits,
         "basis_gates": spec.gates,
-        "gates": [_gate(name, view.qubits, pairs) for name in spec.gates],
+        "gates": [_gate(name, couplings) for name in spec.gates],
         "coupling_map": pairs,
         "local": False,
         "simulator": calibration is None,
@@ -90,16 +98,17 @@ def with_fractional_gates(configuration: dict[str, Any]) -> dict[str, Any]:
     return {
         **configuration,
         "basis_gates": [*configuration["basis_gates"], *_FRACTIONAL],
-        "gates": [*configuration["gates"], *(_gate(name, 0, None) for name in _FRACTIONAL)],
+        "gates": [*configuration["gates"], *(_gate(name, {}) for name in _FRACTIONAL)],
         "supported_instructions": [*configuration["supported_instructions"], *_FRACTIONAL],
     }
 
 
-def _gate(name: str, qubits: int, pairs: list[list[int]] | None) -> dict[str, Any]:
+def _gate(name: str, couplings: Mapping[int, Any]) -> dict[str, Any]:
+    """Return a gate. `couplings` are the qubits that it acts on, by their number."""
     parameters, definition = _DEFINITIONS.get(name, ((), ""))
     body: dict[str, Any] = {"name": name, "parameters": parameters, "qasm_def": definition}
-    if pairs is not None and _n_qubits(name) <= 2:
-        body["coupling_map"] = pairs if _n_qubits(name) == 2 else [[q] for q in range(qubits)]
+    if _n_qubits(name) in couplings:
+        body["coupling_map"] = couplings[_n_qubits(name)]
     return body
 
 
@@ -116,6 +125,16 @@ def _directed(calibration: Calibration) -> list[list[int]] | None:
     return sorted([a, b] for pair in calibration.connectivity for a, b in (pair, pair[::-1]))
 
 
+async def properties_response(
+    view: DeviceView, calibrated: Calibrated, memory: ResponseMemory
+) -> Response:
+    """Return the response about a calibration."""
+    pairs = calibrated.body.connectivity or ()
+    if len(view.device.spec.gates) * (view.qubits + 2 * len(pairs)) > _SMALL_FIGURES:
+        await memory.begin()
+    return await json_in_thread(lambda: properties(view, calibrated))
+
+
 def properties(view: DeviceView, calibrated: Calibrated) -> dict[str, Any]:
     """Return a calibration: T1 and T2 in µs, other times in ns, frequencies in GHz."""
     calibration, date = calibrated.body, format_time(calibrated.valid_from)
@@ -125,8 +144,10 @@ def properties(view: DeviceView, calibrated: Calibrated) -> dict[str, Any]:
         "backend_name": view.device.name,
         "backend_version": VERSION,
         "last_update_date": date,
-        "qubits": [[_entry(date, *row) for row in _qubit(calibration, each)] for each in figures],
-        "gates": list(_gates(view, calibration, figures, date)),
+        "qubits": raw_list(
+            [_entry(date, *row) for row in _qubit(calibration, each)] for each in figures
+        ),
+        "gates": raw_list(_gates(view, calibration, figures, date)),
         "general": [],
     }
 

@@ -134,7 +134,7 @@ class Handlers:
         """List the configurations of all devices."""
         await self._project(actor, request)
         views = await self._gateway.devices.of(DIALECT)
-        return json([catalogue.configuration(view) for view in views])
+        return await json_in_thread(lambda: [catalogue.configuration(view) for view in views])
 
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
@@ -144,7 +144,7 @@ class Handlers:
             found = await self._gateway.devices.calibration(view.device.name, DIALECT, before)
         except NotFound:
             return json({})
-        return json(catalogue.properties(view, found))
+        return await catalogue.properties_response(view, found, request.response_memory)
 
     async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
         """Read the defaults of a device: always an empty object."""
@@ -322,7 +322,7 @@ class Handlers:
             return json({})
         view = await self._gateway.devices.get(job.device, DIALECT)
         found = await self._gateway.devices.calibration_by_id(job.device, DIALECT, job.calibration)
-        return json(catalogue.properties(view, found))
+        return await catalogue.properties_response(view, found, request.response_memory)
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job, and wait up to 5 s for its end: there is no status for cancelling."""

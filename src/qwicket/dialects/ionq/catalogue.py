@@ -12,15 +12,16 @@ from qwicket.dialects.times import format_time
 from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
     from qwicket.gateway.budgets import BudgetState
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Device
+    from qwicket.store.calibrations import CalibrationPage
 
-_PAGE: Final = 10
+PAGE: Final = 10
 _MAX_NUMBER: Final = 1_000_000_000
 _DEBIASING: Final = "debiasing"
 
@@ -44,35 +45,34 @@ def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
     return {**row, "characterization_id": view.calibration.id}
 
 
-def page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return the number, from 1, and the size of the requested page.
+def bounds(query: Mapping[str, str]) -> tuple[int, int]:
+    """Return the offset and the size of the requested page.
 
     Raises:
         InvalidRequest: One of them is not a number, or out of range.
     """
     number = integer(query, "page", default=1, minimum=1, maximum=_MAX_NUMBER)
-    return number, integer(query, "limit", default=_PAGE, minimum=1, maximum=_PAGE)
+    limit = integer(query, "limit", default=PAGE, minimum=1, maximum=PAGE)
+    return (number - 1) * limit, limit
 
 
 def characterizations(
-    version: Version, device: Device, calibrated: Sequence[Calibrated], page: int, limit: int
+    version: Version, device: Device, page: CalibrationPage, limit: int
 ) -> dict[str, Any]:
     """Return one page of characterizations, newest first."""
-    on_page = calibrated[(page - 1) * limit : page * limit]
     return {
-        "characterizations": [characterization(version, device, each) for each in on_page],
-        "pages": max(1, -(-len(calibrated) // limit)),
+        "characterizations": [characterization(version, device, each) for each in page.rows],
+        "pages": max(1, -(-page.n_all // limit)),
     }
 
 
 def calibrations(
-    version: Version, device: Device, calibrated: Sequence[Calibrated], start: int
+    version: Version, device: Device, page: CalibrationPage, start: int
 ) -> dict[str, Any]:
     """Return a page of characterizations, from index `start` on, as cirq-ionq reads them."""
-    on_page = calibrated[start : start + _PAGE]
-    rows = [characterization(version, device, each) for each in on_page]
-    has_more = start + _PAGE < len(calibrated)
-    return {"calibrations": rows, **({"next": str(start + _PAGE)} if has_more else {})}
+    rows = [characterization(version, device, each) for each in page.rows]
+    has_more = start + PAGE < page.n_all
+    return {"calibrations": rows, **({"next": str(start + PAGE)} if has_more else {})}
 
 
 def characterization(version: Version, device: Device, calibrated: Calibrated) -> dict[str, Any]:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from qwicket.circuits.calibrations import Calibrated
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, JobResults
     from qwicket.gateway.response_budget import ResponseMemory
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job, Submission
     from qwicket.model.limits import Limits
+    from qwicket.store.calibrations import CalibrationPage
 
 _CANCEL_WAIT_S: Final = 5.0
 _PAGE: Final = 25
@@ -80,16 +80,20 @@ class Handlers:
 
     async def list_characterizations(self, request: Request[None]) -> Response:
         """List the characterizations of a backend, newest first."""
-        page, limit = catalogue.page(request.query_params)
-        device, found = await self._calibrated(_backend(request), request)
-        return json(catalogue.characterizations(self._version, device, found, page, limit))
+        offset, limit = catalogue.bounds(request.query_params)
+        device, found = await self._calibrated(_backend(request), request, offset, limit)
+        return await json_in_thread(
+            lambda: catalogue.characterizations(self._version, device, found, limit)
+        )
 
     async def read_characterization(self, actor: Actor, request: Request[None]) -> Response:
         """Read a characterization."""
         backend, id_text = _backend(request), request.path_params["uuid"]
         view = await self._gateway.devices.get(backend, wire.DIALECT)
         found = await self._gateway.devices.calibration_by_id(backend, wire.DIALECT, id_text)
-        return json(catalogue.characterization(self._version, view.device, found))
+        return await json_in_thread(
+            lambda: catalogue.characterization(self._version, view.device, found)
+        )
 
     async def current_characterization(self, actor: Actor, request: Request[None]) -> Response:
         """Read the current characterization of a backend."""
@@ -102,27 +106,29 @@ class Handlers:
     async def _current(self, backend: str) -> Response:
         view = await self._gateway.devices.get(backend, wire.DIALECT)
         found = await self._gateway.devices.calibration(backend, wire.DIALECT)
-        return json(catalogue.characterization(self._version, view.device, found))
+        return await json_in_thread(
+            lambda: catalogue.characterization(self._version, view.device, found)
+        )
 
     async def list_calibrations(self, actor: Actor, request: Request[None]) -> Response:
         """List the calibrations of the default QPU, newest first."""
         start = cursor(request.query_params) or 0
-        device, found = await self._calibrated(wire.DEFAULT_QPU, request)
-        return json(catalogue.calibrations(self._version, device, found, start))
+        device, found = await self._calibrated(wire.DEFAULT_QPU, request, start, catalogue.PAGE)
+        return await json_in_thread(
+            lambda: catalogue.calibrations(self._version, device, found, start)
+        )
 
     async def _calibrated(
-        self, backend: str, request: Request[Any]
-    ) -> tuple[Device, list[Calibrated]]:
-        """Return a device, and its calibrations whose validity began from `start` to `end`.
-
-        Only the newest calibrations are searched, as many as the limit `list_page`.
-        """
+        self, backend: str, request: Request[Any], offset: int, limit: int
+    ) -> tuple[Device, CalibrationPage]:
+        """Return a device, and a page of its calibrations valid from `start` to `end`."""
         start = instant(request.query_params, "start", 0)
         end = instant(request.query_params, "end", INT64_MAX)
         view = await self._gateway.devices.get(backend, wire.DIALECT)
-        maximum = self.limits.requests.list_page
-        found = await self._gateway.devices.calibrations(backend, wire.DIALECT, maximum)
-        return view.device, [each for each in found if start <= each.valid_from <= end]
+        found = await self._gateway.devices.calibrations(
+            backend, wire.DIALECT, start, end, offset=offset, limit=limit
+        )
+        return view.device, found
 
     async def _queue_s(self, device: Device) -> float:
         return (await self._gateway.queue.forecast(device.name)).start_in_s or 0.0

@@ -18,8 +18,16 @@ limit 1;
 -- name: calibration_get
 select id, device, valid_from, body from calibration where id = :id;
 
+-- name: calibration_count
+select count(*) from calibration
+where device = :device and valid_from between :since and :until;
+
 -- name: calibration_list
 select id, device, valid_from, body from calibration
-where device = :device and valid_from <= :at
+where device = :device and valid_from between :since and :until
 order by number desc
-limit :limit;
+limit :limit offset :offset;
+
+-- name: calibration_trim
+-- A lab may send a calibration with each job: the oldest go. Jobs name theirs without a key.
+delete from calibration where device = :device and number <= :number - :keep;

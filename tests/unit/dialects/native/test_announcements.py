@@ -127,6 +127,18 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
             "gates",
             "gates: the spec names 257 gates, 256 are allowed (limit device_gates).",
         ),
+        (
+            of(qubits=5_000, gates=[f"gate {k}" for k in range(27)]),
+            "gates",
+            "gates: 27 gates times 5000 qubits are 135000, 131072 are allowed (limit"
+            " device_gate_qubits).",
+        ),
+        (of(gates=["rz", "cx", "rz"]), "gates", "gates: 'rz' is named 2 times."),
+        (
+            of(description="d" * 140_000),
+            "spec",
+            "spec has 140288 bytes, 131072 are allowed (limit device_bytes).",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value_and_what_it_may_be(
@@ -164,3 +176,10 @@ def test_malformed_json_is_reported_with_its_position() -> None:
 def test_a_calibration_has_the_same_errors() -> None:
     with pytest.raises(InvalidRequest, match='readout_s must be a number, not "slow"'):
         agent_wire.calibration(b'{"readout_s": "slow"}', LIMITS)
+    for field, value, said in (
+        ("source", "s" * 1_001, "source must .*1000"),
+        ("connectivity", [[0, 1]] * 10_001, "connectivity must .*10000"),
+    ):
+        with pytest.raises(InvalidRequest, match=said) as refused:
+            agent_wire.calibration(msgspec.json.encode({field: value}), LIMITS)
+        assert refused.value.field == field

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.ibm.runtime.lost_answers import LostResponses
     from qwicket.dialects.requests import Request
-    from qwicket.gateway import Gateway
+    from qwicket.gateway import DeviceView, Gateway
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
@@ -84,12 +84,7 @@ class RuntimeHandlers:
     async def read_configuration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the configuration of a device."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        body = catalogue.configuration(view)
-        if view.calibration is None:
-            body = catalogue.with_fractional_gates(body)
-        known = [*body["supported_instructions"], *_CONTROL_FLOW]
-        features = ["dynamic_circuits"]
-        return json({**body, "supported_instructions": known, "supported_features": features})
+        return await json_in_thread(lambda: _configuration(view))
 
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
@@ -99,7 +94,7 @@ class RuntimeHandlers:
             found = await self._gateway.devices.calibration(view.device.name, RUNTIME, before)
         except NotFound:
             return json({})
-        return json(catalogue.properties(view, found))
+        return await catalogue.properties_response(view, found, request.response_memory)
 
     async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
         """Read the defaults of a device: always an empty object."""
@@ -321,6 +316,15 @@ class RuntimeHandlers:
         body = jobs.body(job, await self._vendor_fields(job))
         await asyncio.sleep(0)  # a list has many jobs, and each needs a read of the database
         return body if names is None else {**body, **jobs.instance(job, names)}
+
+
+def _configuration(view: DeviceView) -> dict[str, Any]:
+    body = catalogue.configuration(view)
+    if view.calibration is None:
+        body = catalogue.with_fractional_gates(body)
+    known = [*body["supported_instructions"], *_CONTROL_FLOW]
+    features = ["dynamic_circuits"]
+    return {**body, "supported_instructions": known, "supported_features": features}
 
 
 def _created(job: Job) -> Response:

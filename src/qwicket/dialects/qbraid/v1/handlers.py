@@ -110,7 +110,9 @@ class Handlers(CommonHandlers):
         """Read the current calibration of a device, or null if it has none."""
         view = await self._device(request.path_params["device"])
         found = view.calibration
-        return _success(catalogue.calibration(view, found, _now()) if found else None)
+        if found is None:
+            return _success(None)
+        return await json_in_thread(lambda: _successful(catalogue.calibration(view, found, _now())))
 
     async def list_providers(self, actor: Actor, request: Request[None]) -> Response:
         """List the providers of devices; there is one."""
