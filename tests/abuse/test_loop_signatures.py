@@ -73,6 +73,7 @@ class Worst(NamedTuple):
 
 _UNIQUE = ";".join(sorted(f"a{number}" for number in range(330)))
 _MANY = "parameters"
+_MANY_ESCAPES = "escapes"
 WORST = {
     "a name again and again": Worst("a;" * 1_000 + USUAL, WORDS, why="once"),
     "names out of order": Worst(f"z;{USUAL}", WORDS, why="alphabetical"),
@@ -81,9 +82,10 @@ WORST = {
     "many names": Worst(f"a;{_UNIQUE};{USUAL}", WORDS),
     "short parameters": Worst(query="a&" * 30_000, why=_MANY),
     "escaped parameters": Worst(query="a=%20&" * 10_000, why=_MANY),
-    "a long parameter": Worst(query="a=" + PER_CENT),
-    "long parameters": Worst(query=("a=" + "%20" * 199 + "&") * 90),
-    "a long path": Worst(rest="/" + PER_CENT),
+    "many escapes": Worst(query="a=" + PER_CENT, why=_MANY_ESCAPES),
+    "a long parameter": Worst(query="a=" + "%20" * 8_000 + "x" * 40_000),
+    "long parameters": Worst(query=("a=" + "%20" * 88 + "x" * 400 + "&") * 90),
+    "a long path": Worst(rest="/" + "%20" * 8_000 + "~!" * 18_000),
     "a long path of others": Worst(rest="/" + "~!" * 30_000),
 }
 

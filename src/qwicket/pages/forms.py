@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from qwicket.dialects.routing import Body
+from qwicket.dialects.validation import SMALL_FORM_BYTES
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _form(content: bytes, _limits: Limits) -> Form:
     return Form(fields)
 
 
-FORM_BODY: Final = Body(_form, dict[str, str])
+FORM_BODY: Final = Body(_form, dict[str, str], inline_bytes=SMALL_FORM_BYTES)
 
 
 def form_cookie(request: Request[Any]) -> str:

@@ -20,7 +20,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from qwicket.dialects.requests import DELIVERED
+from qwicket.dialects.requests import DELIVERED, MAX_ESCAPES
 from qwicket.server.bodies import SKIPPED_BYTES
 from qwicket.server.delivery import WriteBuffer, acknowledged_bytes, is_delivered, queued_bytes
 
@@ -405,7 +405,9 @@ class Connection(HttpToolsProtocol):
                 raise ValueError("the head is too large")  # makes the parser stop
         self._is_head_open = self._is_read_counted = False
         self._overhead_bytes = 0
-        self._head_error = head_error(self.parser.get_http_version(), self.headers)
+        self._head_error = _path_error(self.url) or head_error(
+            self.parser.get_http_version(), self.headers
+        )
         if self._head_error:
             raise ValueError(self._head_error[1])
         if not self._is_ignored_upgrade():  # else the head is parsed again without its upgrade
@@ -555,6 +557,14 @@ def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[in
     if len(codings) > 1:
         return 501, "The only supported transfer coding is chunked."
     return None
+
+
+def _path_error(url: bytes) -> tuple[int, str] | None:
+    """Return status and text for a path that would take long to decode."""
+    n = url.partition(b"?")[0].count(b"%")
+    if n <= MAX_ESCAPES:
+        return None
+    return 400, f"The path has {n} escapes such as %20; at most {MAX_ESCAPES} are allowed."
 
 
 def _plain_text(status: int, reason: str) -> bytes:

@@ -21,10 +21,11 @@ from qwicket.dialects.requests import (
     REQUEST_ID,
     RESPONSE_MEMORY,
     STREAM_BODY,
+    check_query,
 )
 from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.throttle import network
-from qwicket.model.errors import TooManyRequests
+from qwicket.model.errors import InvalidRequest, TooManyRequests
 from qwicket.model.random_bits import random_bits
 from qwicket.server.bodies import Body, BodyBudget
 from qwicket.server.logs import REQUEST
@@ -128,6 +129,10 @@ class Router:
         }
         if _OWN not in scope:
             inner[PUBLIC_URL] = inner[DIALECT_ADDRESS] = self._public_url or _url(scope)
+        try:
+            check_query(scope.get("query_string", b""))
+        except InvalidRequest as error:
+            inner[REFUSAL] = error
         client = scope.get("client")
         address = network(client[0]) if client else ""
         with self._counted(address, inner):

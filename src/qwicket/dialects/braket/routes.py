@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.dialects.braket import errors, identity, listings, storage, wire
 from qwicket.dialects.braket.handlers import Handlers
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
+from qwicket.dialects.validation import SMALL_FORM_BYTES
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ STS: Final = (
         "/",
         identity.Handlers.act,
         ANY_TOKEN,
-        Body(identity.action),
+        Body(identity.action, inline_bytes=SMALL_FORM_BYTES),
         media_type="text/xml",
     ),
 )

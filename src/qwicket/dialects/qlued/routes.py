@@ -8,6 +8,7 @@ from qwicket.dialects.pass_through_rules import JobInQuery, ListsDevices, OfDevi
 from qwicket.dialects.qlued import description, wire
 from qwicket.dialects.qlued.handlers import Handlers, V2Handlers, old_refusal
 from qwicket.dialects.routing import Body, Dialect, Open, Route
+from qwicket.dialects.validation import SMALL_FORM_BYTES
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
@@ -108,7 +109,12 @@ def _routes(
 ROUTES: Final = (
     *_routes(
         _V2,
-        Body(wire.read_posted, description.JobSchemaWithTokenIn, holds_token=True),
+        Body(
+            wire.read_posted,
+            description.JobSchemaWithTokenIn,
+            inline_bytes=SMALL_FORM_BYTES,
+            holds_token=True,
+        ),
         ("job_id!", "token!"),
         wire.outline_v2,
         ("token", "password"),

@@ -17,6 +17,7 @@ from qwicket.dialects.pass_through_rules import (
     Submits,
 )
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
+from qwicket.dialects.validation import SMALL_FORM_BYTES
 from qwicket.dialects.xanadu import wire
 from qwicket.dialects.xanadu.handlers import Handlers
 from qwicket.model.accounts import Scope
@@ -38,7 +39,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         _SIGN_IN,
         Handlers.issue_access_token,
         Open("The form holds the token."),
-        Body(wire.grant),
+        Body(wire.grant, inline_bytes=SMALL_FORM_BYTES),
         pass_through=HANDLED_HERE,
     ),
     Route("GET", "/healthz", Handlers.ping, ANY_TOKEN, pass_through=HANDLED_HERE),

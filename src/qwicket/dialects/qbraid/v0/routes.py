@@ -8,6 +8,7 @@ from qwicket.dialects.qbraid import query, registry, submissions, wire
 from qwicket.dialects.qbraid.handlers import refusal_routes, with_one_leading_slash
 from qwicket.dialects.qbraid.v0.handlers import Handlers
 from qwicket.dialects.routing import Body, Dialect, Open, Route
+from qwicket.dialects.validation import SMALL_FORM_BYTES
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _PUBLIC: Final = Open("Clients of qBraid's registry generation read this without a token.")
-_FORM: Final = Body(registry.form)
+_FORM: Final = Body(registry.form, inline_bytes=SMALL_FORM_BYTES)
 _QUERY: Final = Body(query.fields)
 _SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
 _DEVICE_FIELDS: Final = ("qbraid_id", "provider", "vendor", "status", "type", "paradigm")

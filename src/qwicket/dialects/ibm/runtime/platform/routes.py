@@ -10,6 +10,7 @@ from qwicket.dialects.ibm.runtime.platform.handlers import AccountHandlers, Hand
 from qwicket.dialects.ibm.runtime.routes import FILTERS, SHARED_ROUTES
 from qwicket.dialects.requests import REQUEST_ID
 from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
+from qwicket.dialects.validation import SMALL_FORM_BYTES
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
         "/iam/identity/token",
         _OF_ACCOUNT.issue_access_token,
         Open("The form holds the token."),
-        Body(wire.grant),
+        Body(wire.grant, inline_bytes=SMALL_FORM_BYTES),
         on_error=wire.refused_key,
     ),
     Route(
