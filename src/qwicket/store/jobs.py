@@ -18,7 +18,7 @@ from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.rows import existing
-from qwicket.store.statements import EVENT_BYTES, ROW_BYTES
+from qwicket.store.statements import EVENT_BYTES, KEPT_EVENTS, ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -540,7 +540,7 @@ def note(
     now: int,
     stored_limit: int | None = None,
 ) -> None:
-    """Store an event of a job.
+    """Store an event of a job. Of very many, those in the middle are deleted.
 
     Raises:
         LimitExceeded: The project would store over `stored_limit` bytes.
@@ -559,6 +559,10 @@ def note(
         actor=actor,
         reason=reason,
     )
+    if job.version > sum(KEPT_EVENTS):  # each event has a version of its own
+        first, last = KEPT_EVENTS
+        surplus = tx.count("event_trim", job=job.id, first=first, last=last)
+        tx.run("project_add_bytes", project=job.project, bytes=-EVENT_BYTES * surplus)
 
 
 def _columns(new: NewJob, job: str) -> dict[str, Any]:

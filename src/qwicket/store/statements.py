@@ -40,6 +40,8 @@ ROW_BYTES: Final = 1_000
 """What the rows of a job or group, and their places in indexes, count besides their contents."""
 EVENT_BYTES: Final = 200
 """What an event of a job counts."""
+KEPT_EVENTS: Final = 100, 900
+"""Numbers of the first and of the last events of a job that are kept."""
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 

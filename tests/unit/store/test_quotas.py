@@ -162,6 +162,30 @@ async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
         await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=JOB)
 
 
+async def test_a_job_keeps_its_first_and_last_events(
+    store: Store, ada: Token, runner: str
+) -> None:
+    """Its owner reorders it again and again, and an agent of another project gives it back."""
+    job = await add_job(store, ada)
+    for begin in (1, 601):
+        many = range(begin, begin + 600)
+        await asyncio.gather(
+            *(store.queue_control.prioritize(job.id, k, actor="ada", now=NOW) for k in many)
+        )
+    for k in range(20):
+        (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+        await store.leases.release(assignment.lease, f"{k}", NOW, counts_as_attempt=False)
+    ended = await finished(store, runner, Failure("lost", ""))
+    events = await store.jobs.events(job.id)
+    assert (ended.state, ended.attempts, events[-1].after) == (JobState.FAILED, 0, "failed")
+    reasons = [each.reason for each in events]
+    assert reasons[:100] == [f"priority {k}" for k in range(1, 101)]
+    assert reasons[100:-21] == [f"priority {k}" for k in range(322, 1_201)]
+    assert reasons[-21:] == [*map(str, range(20)), "lost"]
+    assert await stored(store) == JOB + 1_000 * EVENT
+    assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
+
+
 async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     await add_job(store, ada)
     await store._database.write(

@@ -409,6 +409,17 @@ insert into blob (sha256, part, bytes) values (:sha256, :part, :bytes) on confli
 insert into job_event (job, version, at, "from", "to", actor, reason)
 values (:job, :version, :now, :from, :to, :actor, :reason);
 
+-- name: event_trim
+-- Keeps the first and the last events of a job; primary key.
+delete from job_event
+where job = :job
+and version > (
+    select version from job_event where job = :job order by version limit 1 offset :first - 1
+)
+and version <= (
+    select version from job_event where job = :job order by version desc limit 1 offset :last
+);
+
 -- name: event_list
 select version, at, "from", "to", actor, reason from job_event where job = :id order by version;
 
