@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,7 +25,7 @@ from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import ASGIApp
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.pages.handlers import Handlers
     from qwicket.schema.jobs import JobBody
+    from qwicket.store import JobEvent
 
 _MAX_PROGRAM_BYTES: Final = 4_000
 """Shown bytes of a program, after `html.escape`."""
@@ -50,6 +52,8 @@ _MAX_BARS: Final = 32
 _MAX_ROWS: Final = 20
 """Number of samples that are shown."""
 _MAX_SAMPLE_CHARS: Final = 200
+_FEW_EVENTS: Final = 100
+"""Events of a job whose page is rendered at once, and not in a thread."""
 _MAX_TITLE_CHARS: Final = 120
 _MAX_TAGS_BYTES: Final = 4_000
 """Bytes, after `html.escape`, of tags that the page shows for editing; longer ones have their own
@@ -288,7 +292,9 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
     job_body = await _job_body(pages, job)
-    response = pages.renderer.page(
+    events = await gateway.jobs.events(actor, job.id)
+    render = partial(
+        pages.renderer.page,
         "job",
         is_live=not job.state.is_final,
         scripts=OWN_SCRIPT,
@@ -298,7 +304,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         job_body=job_body,
         card=job_card(job_body),
         runner=runner_name(job.runner) if job.runner else "",
-        timeline=await _timeline(pages, actor, job),
+        timeline=_timeline(job, events),
         view=view,
         contents=contents,
         program=shown_program,
@@ -315,6 +321,8 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         **await _place(pages, actor, job),
         **frame(actor, request),
     )
+    is_short = len(events) <= _FEW_EVENTS
+    response = render() if is_short else await asyncio.to_thread(render)
     if job.state.is_final and request.headers.get("hx-request") == "true":
         # The stream has ended with the job, so its element is replaced as well.
         response.headers.update(
@@ -372,8 +380,8 @@ def _jobs_ahead_text(ahead: Ahead) -> str:
     return "; ".join(found)
 
 
-async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[TimelineEntry]:
-    """Return what has happened to a job, oldest first."""
+def _timeline(job: Job, events: Sequence[JobEvent]) -> Iterator[TimelineEntry]:
+    """Yield what has happened to a job, oldest first; it is computed where the page is rendered."""
     times = (
         (job.created_at, "Submitted"),
         (job.queued_at, "Parsed and queued"),
@@ -381,10 +389,10 @@ async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[TimelineEnt
         (job.ended_at, job.state.capitalize()),
     )
     found = [TimelineEntry(at, text) for at, text in times if at is not None]
-    for event in await pages.gateway.jobs.events(actor, job.id):
+    for event in events:
         reason = f": {event.reason}" if event.reason else ""
         found.append(TimelineEntry(event.at, f"{event.before} → {event.after}{reason}"))
-    return sorted(found, key=lambda each: each.at)
+    yield from sorted(found, key=lambda each: each.at)
 
 
 def _beginning(contents: Contents) -> str:

@@ -162,9 +162,7 @@ async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
         await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=JOB)
 
 
-async def test_a_job_keeps_its_first_and_last_events(
-    store: Store, ada: Token, runner: str
-) -> None:
+async def test_a_job_keeps_its_first_and_last_events(store: Store, ada: Token, runner: str) -> None:
     """Its owner reorders it again and again, and an agent of another project gives it back."""
     job = await add_job(store, ada)
     for begin in (1, 601):

@@ -30,6 +30,8 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.dialects.braket.listings import Listing, ListQuery
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
@@ -91,7 +93,8 @@ class Handlers:
             listing.add(_listed(named))
         elif query.max_keys:
             await self._add_all(actor, query.bucket, listing, request)
-        return Response(listing.xml(), media_type="application/xml")
+        content = await asyncio.to_thread(lambda: listing.xml().encode())
+        return Response(content, media_type="application/xml")
 
     async def _named(self, actor: Actor, query: ListQuery) -> _Object | None:
         """Return the result of the task whose id the prefix contains, to find it without a scan.
@@ -116,10 +119,7 @@ class Handlers:
                 dialect=DIALECT, states=(JobState.COMPLETED,), before=before, limit=_TASKS_AT_ONCE
             )
             page = await self._gateway.jobs.page_with_vendor_fields(actor, query)
-            for job, document in page:
-                found = _Object(job, wire.vendor_fields(document))
-                if found.fields.bucket == bucket:
-                    listing.add(_listed(found))
+            await asyncio.to_thread(_add_page, listing, bucket, page)
             if len(page) < _TASKS_AT_ONCE:
                 return
             before = page[-1][0].seq
@@ -168,6 +168,13 @@ class Handlers:
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
         """Refuse to store or delete an object."""
         raise NotOffered("Results can only be read here: nothing is stored through S3.")
+
+
+def _add_page(listing: Listing, bucket: str, page: Sequence[tuple[Job, bytes]]) -> None:
+    for job, document in page:
+        found = _Object(job, wire.vendor_fields(document))
+        if found.fields.bucket == bucket:
+            listing.add(_listed(found))
 
 
 def _listed(stored: _Object) -> ListedObject:

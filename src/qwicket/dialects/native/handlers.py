@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _FEW_JOBS: Final = 100
 _TAG_CHARS: Final = 64 << 10
 """Bounds of a list that is rendered on the event loop: jobs, and characters of their tags."""
+_FEW_EVENTS: Final = 100
+"""Events of a job that are rendered on the event loop at most."""
 _WITH_RESULT_BYTES: Final = 1_000_000
 """Largest size of a submission's response with a result; a larger one has only the job."""
 
@@ -216,7 +218,10 @@ class Handlers(WebhookHandlers):
 
     async def list_events(self, actor: Actor, request: Request[None]) -> Response:
         """List what happened to a job."""
-        return json(wire.events(await self._gateway.jobs.events(actor, request.path_params["id"])))
+        events = await self._gateway.jobs.events(actor, request.path_params["id"])
+        return await json_in_thread(
+            lambda: wire.events(events), is_small=len(events) <= _FEW_EVENTS
+        )
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job."""

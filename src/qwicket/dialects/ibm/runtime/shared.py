@@ -227,7 +227,8 @@ class RuntimeHandlers:
         """Read what happened to a job: one line of text for each event."""
         job = await self._job(actor, request)
         events = await self._gateway.jobs.events(actor, job.id, dialect=RUNTIME)
-        return Response(jobs.logs(job, events), media_type="text/plain")
+        text = await asyncio.to_thread(jobs.logs, job, events)
+        return Response(text, media_type="text/plain")
 
     async def read_metrics(self, actor: Actor, request: Request[None]) -> Response:
         """Read the times of a job and its position in the queue."""
