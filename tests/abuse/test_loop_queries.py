@@ -102,6 +102,18 @@ def test_no_small_form_keeps_the_loop(live: LiveServer, path: str, form: str) ->
     assert_loop_stays_free(live, send)
 
 
+@pytest.mark.parametrize(("path", "name"), [("/ui/sign-in", "Cookie"), ("/docs/", "If-None-Match")])
+def test_no_list_in_a_header_keeps_the_loop(live: LiveServer, path: str, name: str) -> None:
+    sign = ";" if name == "Cookie" else ","
+
+    def send() -> None:
+        answer = get(live, path, f"{name}: {'a=b' + sign * 128_000}")
+        assert answer.status_code == 400, answer.text[:300]
+        assert f"{name} has 128003 characters" in answer.text
+
+    assert_loop_stays_free(live, send)
+
+
 @pytest.mark.parametrize("lines", [1, 100])
 def test_no_preference_keeps_the_loop(live: LiveServer, lines: int) -> None:
     with live.client() as client:

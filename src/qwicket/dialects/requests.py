@@ -47,6 +47,10 @@ MAX_PARAMETERS: Final = 2_048
 """Parameters of a query; a list of 1,000 jobs names each id in one. Of the 30,000 that a request
 line has room for, the event loop would parse for 20 to 70 ms."""
 _MAX_KEY_CHARS: Final = 255
+_MAX_LIST_CHARS: Final = 8 << 10
+_MAX_COOKIE_CHARS: Final = 32 << 10
+"""Bounds of headers that are split: 128,000 entries would take 20 ms of the event loop. Browsers
+send the cookies of all servers on a host, at most 4 kB each."""
 _JOINED_INLINE_BYTES: Final = 1 << 20
 
 
@@ -98,6 +102,26 @@ class Request(starlette.requests.Request, Generic[B]):
                 field="Idempotency-Key",
             )
         return key
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Return the cookies.
+
+        Raises:
+            InvalidRequest: They are too long.
+        """
+        _check_length("Cookie", self.headers.getlist("cookie"), _MAX_COOKIE_CHARS)
+        return super().cookies
+
+    def list_header(self, name: str) -> list[str]:
+        """Return the entries of a header that is a list, without the spaces around them.
+
+        Raises:
+            InvalidRequest: The header is too long.
+        """
+        lines = self.headers.getlist(name)
+        _check_length(name, lines, _MAX_LIST_CHARS)
+        return [entry.strip() for line in lines for entry in line.split(",")]
 
     def token(self, scheme: str) -> str | None:
         """Return the token of the header `Authorization`, if it has this scheme."""
@@ -160,6 +184,14 @@ def check_query(query: bytes) -> None:
     else:
         return
     raise InvalidRequest(f"The query has {counted} are allowed.")
+
+
+def _check_length(name: str, lines: list[str], maximum: int) -> None:
+    length = sum(map(len, lines))
+    if length > maximum:
+        raise InvalidRequest(
+            f"{name} has {length} characters; at most {maximum} are allowed.", field=name
+        )
 
 
 def _joined(parts: list[bytes]) -> bytes:

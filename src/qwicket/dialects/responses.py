@@ -15,7 +15,7 @@ from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.requests import Request
+    from qwicket.dialects.requests import Request
 
 _JSON: Final = "application/json"
 _encoder: Final = msgspec.json.Encoder()
@@ -49,7 +49,7 @@ def _as_raw(value: Any) -> Any:
     return msgspec.Raw(value) if isinstance(value, bytes) else value
 
 
-def with_etag(request: Request, response: Response, retry_after_s: int | None) -> Response:
+def with_etag(request: Request[Any], response: Response, retry_after_s: int | None) -> Response:
     """Return a response with its entity tag, or 304 if the client holds it already.
 
     Args:
@@ -59,8 +59,7 @@ def with_etag(request: Request, response: Response, retry_after_s: int | None) -
     """
     tag = f'"{hashlib.sha256(response.body).hexdigest()[:24]}"'
     headers = {"ETag": tag} | ({"Retry-After": str(retry_after_s)} if retry_after_s else {})
-    given = ",".join(request.headers.getlist("if-none-match")).split(",")
-    known = {each.strip().removeprefix("W/") for each in given}
+    known = {each.removeprefix("W/") for each in request.list_header("If-None-Match")}
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)

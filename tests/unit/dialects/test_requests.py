@@ -28,3 +28,23 @@ def test_an_idempotency_key_has_a_length(key: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         _ = request(headers=[(b"idempotency-key", key.encode())]).idempotency_key
     assert refused.value.field == "Idempotency-Key"
+
+
+def test_a_list_in_a_header_may_have_several_lines() -> None:
+    lines = [(b"accept", b"a/b, c/d"), (b"accept", b"e/f")]
+    assert request(headers=lines).list_header("Accept") == ["a/b", "c/d", "e/f"]
+    assert request().list_header("Accept") == []
+
+
+@pytest.mark.parametrize(("name", "maximum"), [("Accept", 8_192), ("Cookie", 32_768)])
+def test_a_header_that_is_split_has_a_length(name: str, maximum: int) -> None:
+    def read(n_chars: int) -> object:
+        parts = [b"a" * (n_chars - 9), b"b=1,c=2 ;"]
+        sent = request(headers=[(name.lower().encode(), part) for part in parts])
+        return sent.cookies if name == "Cookie" else sent.list_header(name)
+
+    assert read(maximum)
+    said = f"{maximum + 1} characters; at most {maximum}"
+    with pytest.raises(InvalidRequest, match=said) as refused:
+        read(maximum + 1)
+    assert refused.value.field == name

@@ -10,13 +10,13 @@ from qwicket.model.errors import InvalidRequest, NoResult
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 NPZ_TYPE: Final = "application/x-npz"
 
 
-def are_requested(accept: str, params: Mapping[str, str]) -> bool:
-    """Return whether a request asks for arrays: by `?format=`, else by the header `Accept`.
+def are_requested(accepted: Iterable[str], params: Mapping[str, str]) -> bool:
+    """Return whether a request asks for arrays: by `?format=`, else by the types it accepts.
 
     Raises:
         InvalidRequest: There is no such format.
@@ -26,7 +26,7 @@ def are_requested(accept: str, params: Mapping[str, str]) -> bool:
         raise InvalidRequest("format must be json or npz.", field="format")
     if word is not None:
         return word == "npz"
-    return NPZ_TYPE in [entry.partition(";")[0].strip().lower() for entry in accept.split(",")]
+    return NPZ_TYPE in [entry.partition(";")[0].strip().lower() for entry in accepted]
 
 
 def npz(part: Outcome | Failure) -> bytes:

@@ -245,7 +245,7 @@ class Handlers(WebhookHandlers):
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of one circuit as JSON, or its arrays as an npz file of NumPy."""
-        is_archive = arrays.are_requested(request.headers.get("accept", ""), request.query_params)
+        is_archive = arrays.are_requested(request.list_header("Accept"), request.query_params)
         job, results_so_far = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
         results = await self._gateway.results.of(

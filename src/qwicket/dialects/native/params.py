@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 """A number that is not negative, such as 5, 0.5 or 1e3."""
 _DEFAULT_PAGE: Final = 50
-_MAX_PREFER_CHARS: Final = 1_000
 
 SEARCH: Final = (
     "created_from",
@@ -137,13 +136,7 @@ def wait_s(request: Request[Any], maximum: float) -> tuple[float, bool]:
     """
     if "wait" in request.query_params:
         return seconds(request.query_params, "wait", maximum), False
-    preferences = ",".join(request.headers.getlist("prefer"))
-    if len(preferences) > _MAX_PREFER_CHARS:
-        raise InvalidRequest(
-            f"Prefer has {len(preferences)} characters; at most {_MAX_PREFER_CHARS} are allowed.",
-            field="Prefer",
-        )
-    for preference in preferences.split(","):
+    for preference in request.list_header("Prefer"):
         name, _, value = preference.partition(";")[0].partition("=")
         value = value.strip().strip('"')
         if name.strip().lower() == "wait" and _SECONDS.fullmatch(value):

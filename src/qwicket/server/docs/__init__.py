@@ -192,8 +192,8 @@ class _Handlers:
             return _missing(path)
         shown = file.at(request.server_url) if path in self._with_address else file
         headers = {**HEADERS, "ETag": shown.etag}
-        known = request.headers.get("if-none-match", "").split(",")
-        if shown.etag in {each.strip().removeprefix("W/") for each in known}:
+        known = {each.removeprefix("W/") for each in request.list_header("If-None-Match")}
+        if shown.etag in known:
             return Response(status_code=304, headers=headers)
         return Response(shown.content, headers=headers, media_type=file.media_type)
 
