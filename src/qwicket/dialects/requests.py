@@ -110,17 +110,22 @@ class Request(starlette.requests.Request, Generic[B]):
         Raises:
             InvalidRequest: They are too long.
         """
-        _check_length("Cookie", self.headers.getlist("cookie"), _MAX_COOKIE_CHARS)
+        length = sum(map(len, self.headers.getlist("cookie")))
+        if length > _MAX_COOKIE_CHARS:
+            raise InvalidRequest(
+                f"Cookie has {length} characters; at most {_MAX_COOKIE_CHARS} are allowed.",
+                field="Cookie",
+            )
         return super().cookies
 
     def list_header(self, name: str) -> list[str]:
         """Return the entries of a header that is a list, without the spaces around them.
 
-        Raises:
-            InvalidRequest: The header is too long.
+        A header of more than 8,192 characters is ignored, as it only states preferences.
         """
         lines = self.headers.getlist(name)
-        _check_length(name, lines, _MAX_LIST_CHARS)
+        if sum(map(len, lines)) > _MAX_LIST_CHARS:
+            return []
         return [entry.strip() for line in lines for entry in line.split(",")]
 
     def token(self, scheme: str) -> str | None:
@@ -184,14 +189,6 @@ def check_query(query: bytes) -> None:
     else:
         return
     raise InvalidRequest(f"The query has {counted} are allowed.")
-
-
-def _check_length(name: str, lines: list[str], maximum: int) -> None:
-    length = sum(map(len, lines))
-    if length > maximum:
-        raise InvalidRequest(
-            f"{name} has {length} characters; at most {maximum} are allowed.", field=name
-        )
 
 
 def _joined(parts: list[bytes]) -> bytes:

@@ -132,7 +132,7 @@ def wait_s(request: Request[Any], maximum: float) -> tuple[float, bool]:
     malformed are ignored.
 
     Raises:
-        InvalidRequest: The parameter is not a number, or the header is too long.
+        InvalidRequest: The parameter is not a number.
     """
     if "wait" in request.query_params:
         return seconds(request.query_params, "wait", maximum), False
