@@ -101,6 +101,7 @@ def send_frames(live: LiveServer, kind: str, most: int) -> int:
 
 @pytest.mark.parametrize("kind", FRAMES)
 def test_frames_without_end_close_a_websocket(narrow: LiveServer, kind: str) -> None:
+    send_frames(narrow, kind, 1)  # what is done for the first time is no finding
     peak, bystander = Peak(narrow), Bystander(narrow.url)
     with bystander.watching():
         assert send_frames(narrow, kind, 20 * MB) < 10 * MB, "kernels hold a few"
