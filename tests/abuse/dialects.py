@@ -223,8 +223,20 @@ def harmless(response: httpx.Response) -> None:
     is_failure = response.status_code >= 500 and response.status_code != 501  # not offered
     assert not is_failure, (response.status_code, response.text[:500])
     text = re.sub(r"arn:aws:braket:[^\"\\]*", "", response.text)  # they name us as the provider
-    leak = LEAK.search(text)
-    assert not leak, (leak, text[:1000])
+    sent = _sent(response)
+    leaks = [each[0] for each in LEAK.finditer(text) if each[0] not in sent]
+    assert not leaks, (leaks, text[:1000])
+
+
+def _sent(response: httpx.Response) -> str:
+    """Return the body that was sent, which answers may quote; Hypothesis makes names of our words.
+
+    It is empty for a response without a request, and for a streamed body.
+    """
+    try:
+        return response.request.content.decode(errors="replace")
+    except RuntimeError:
+        return ""
 
 
 _NATIVE: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 10}
