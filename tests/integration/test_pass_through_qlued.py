@@ -239,7 +239,7 @@ def test_requests_without_a_token_share_one_to_the_machine(two: Two, ada: Caller
         return two.behind.log.read_text().count("get_config") - before
 
     until(n_logged, "it is logged")
-    assert n_logged() <= 2
+    assert n_logged() <= 5, "of 40; those that come after an answer share the next one"
 
 
 def test_a_body_that_is_no_submission_is_refused_here(two: Two, ada: Caller) -> None:
