@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 decoder = msgspec.json.Decoder(Device)
 KEPT_CHANGES: Final = 200
-"""Number of changes that are kept of each device."""
+"""Number of changes that are stored of each device."""
 
 
 class DeviceSnapshot(NamedTuple):
@@ -154,7 +154,7 @@ class Devices(Operations):
 
     @scan
     def changes(tx: Tx, name: str, now: int) -> DeviceChanges:
-        """Return the kept changes of whether a device takes jobs, and begun maintenance windows."""
+        """Return stored changes of whether a device takes jobs, and begun maintenance windows."""
         limit = KEPT_CHANGES
         windows = tx.all("device_maintenance_list", device=name, now=now, limit=limit)
         return DeviceChanges(

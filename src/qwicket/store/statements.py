@@ -41,7 +41,7 @@ ROW_BYTES: Final = 1_000
 EVENT_BYTES: Final = 200
 """What an event of a job counts."""
 KEPT_EVENTS: Final = 100, 900
-"""Numbers of the first and of the last events of a job that are kept."""
+"""Numbers of the first and of the last events of a job that are stored."""
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
