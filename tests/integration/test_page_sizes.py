@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from qwicket.dialects.requests import MAX_ESCAPES
 from qwicket.gateway.admin import Admin
 from support.axe import SCREENS, violations
 from support.browser import browser
@@ -181,8 +182,8 @@ def test_a_page_of_a_program_that_cannot_be_packed_is_small_and_says_so(ada: Per
         assert size_with_files(ada, page) <= MOST_BYTES, program[:9]
         if program.startswith("//") or len(program) > 100_000:
             assert "go back in your browser" in page.text, program[:9]
-    address = f"/ui/try?{urlencode({'program': '// ' + '<' * 20_000})}"
-    assert page_size(ada, address) <= MOST_BYTES
+    longest = "//" + '"' * (MAX_ESCAPES - 2) + "x" * 40_000
+    assert page_size(ada, f"/ui/try?{urlencode({'program': longest})}") <= MOST_BYTES
 
 
 @pytest.mark.parametrize("length", [0, 4_000, 4_900, 24_100, 30_000])
