@@ -176,6 +176,7 @@ def test_two_addresses_keep_no_third_one_out(narrow: LiveServer, kind: str) -> N
 
 
 def is_quiet(live: LiveServer) -> bool:
+    """Return whether a server uses almost no processor time for a moment."""
     before = user_ticks(live.process.pid)
     time.sleep(0.2)
     return user_ticks(live.process.pid) <= before + 1

@@ -28,7 +28,7 @@ SETTLE_S = 0.5
 """The request that reads the metrics has threads of its own."""
 MOMENT_S = 0.05
 """Threads that wake up in the same moment count once. They pass the interpreter's lock to each
-other, for which they wake up several times more, the oftener the busier the machine is."""
+other, for which they wake up several times more, and more often on a busy machine."""
 MAX_WAKE_UPS = 2.0
 """A second. A thread that looks three times a second whether there is work is above it; a server
 needs less than one."""

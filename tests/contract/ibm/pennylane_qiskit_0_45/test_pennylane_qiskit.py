@@ -6,8 +6,6 @@ import pytest
 
 from support.platform_client import connect
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 @pytest.fixture(scope="module", params=["qwicket_simulator", "qwicket_line5"])
 def device(request):

@@ -22,8 +22,6 @@ from qiskit_ibm_runtime import Batch, EstimatorV2, SamplerV2
 
 from support.platform_client import connect, fitted
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def service():

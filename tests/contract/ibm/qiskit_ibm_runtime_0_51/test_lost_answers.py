@@ -12,7 +12,6 @@ from support.cutting_proxy import Cut, CuttingProxy, TimingOutProxy
 from support.platform_client import BASE, bell, connect, fitted
 from support.vendors import until
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*V2.*deprecated:DeprecationWarning")
 SUBMISSION = "POST /ibm/runtime/experimental/api/v1/jobs "
 
 

@@ -13,7 +13,6 @@ from qiskit_ibm_runtime.options import EstimatorOptions, SamplerOptions
 from support.platform_client import bell, connect, fitted
 from support.vendors import within
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*V2.*deprecated:DeprecationWarning")
 BOTH = {
     "dynamical_decoupling.enable": True,
     "dynamical_decoupling.sequence_type": "XY4",

@@ -39,7 +39,6 @@ service = QiskitRuntimeService()
 job = service.job(sys.argv[1])
 print(job.status(), job.primitive_id, job.result()[0].data.c.get_counts())
 """
-pytestmark = pytest.mark.filterwarnings("ignore:.*V2.*deprecated:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")

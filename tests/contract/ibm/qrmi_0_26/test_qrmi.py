@@ -26,7 +26,6 @@ from support.platform_client import BASE, TOKEN, bell, connect, fitted, slow
 MACHINE = "qwicket_line5"
 SIMULATOR = "qwicket_simulator"
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,6 @@ from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
 from unit.programs.openqasm.corpus import HEAD_2, HEAD_3, VALID_2, VALID_3, Program
 from unit.programs.openqasm.execution import distribution, unitary
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 LIMITS = Limits()
 
 

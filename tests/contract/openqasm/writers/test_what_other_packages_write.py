@@ -14,8 +14,6 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
 from unit.programs.openqasm.execution import distribution, unitary
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 LIMITS = Limits()
 REVERSED = [int(f"{state:03b}"[::-1], 2) for state in range(8)]
 """Their first qubit is the highest bit of a state, ours the lowest."""

@@ -26,8 +26,6 @@ from qwicket.programs.qobj import read, settings
 from support import qubit_math
 from support.repetitions import runs
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 
 def as_json(value: Any) -> Any:
     """Write complex numbers and arrays as Qiskit's own clients did."""
