@@ -41,7 +41,7 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
     with lost.client() as client:
         # One job runs throughout, so that the backup has a lease of the server: its worker stands
         # still meanwhile.
-        body = {"program": slow(22, 60), "device": "simulator", "shots": 10}
+        body = {"program": slow(22, 400), "device": "simulator", "shots": 10}
         running = client.post("/v1/jobs", json=body).json()["id"]
         worker = pause_worker(lost.process.pid)
     with crowd(*[Submitter(lost, token, with_keys=True) for _ in range(CLIENTS)]) as clients:

@@ -95,7 +95,7 @@ def test_before_the_end_of_its_time_a_worker_of_slurm_ends_its_jobs(
     with server.client() as client:
         queue = Queue(client)
         assert queue.state(queue.submit(BELL), wait_s=60) == "completed"
-        job = queue.submit(slow(22, 60))
+        job = queue.submit(slow(22, 400))
         until(lambda: queue.state(job) == "running", "it was sent to a worker of Slurm")
         processes = slurm.processes(batch)
         until(lambda: any(map(busy_worker, processes)), "a process computes", timeout_s=60)

@@ -182,7 +182,7 @@ def test_watch_all_shows_unfinished_jobs_and_every_change_until_ctrl_c(
 def test_watch_outlasts_a_server_that_restarts(tmp_path: Path) -> None:
     live = LiveServer(tmp_path / "server", "--workers", "1")
     env = {"QWICKET_URL": live.url, "QWICKET_TOKEN": live.token()}
-    job = submit(live, slow(22, 120))
+    job = submit(live, slow(22, 400))
     pause_worker(live.process.pid)
     with started(env, "watch", job) as process:
         assert process.stdout is not None

@@ -186,7 +186,7 @@ def test_before_the_walltime_ends_running_jobs_may_end(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--grace", "0", "--walltime-s", "3600") as live:
-        job = submit(http, slow(22, 60))
+        job = submit(http, slow(22, 400))
         until(lambda: read(http, job)["state"] == "running", "it was sent", timeout_s=60)
         computes(live)
         live.process.send_signal(signal.SIGUSR1)
@@ -211,7 +211,7 @@ def test_a_pilot_of_the_same_name_does_not_take_over_the_jobs_of_a_killed_one(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--name", "node1") as first:
-        job = submit(http, slow(22, 60))
+        job = submit(http, slow(22, 400))
         computes(first)
         first.kill()
         with pilot(lone, tmp_path, "--name", "node1") as second:
@@ -483,7 +483,7 @@ def test_an_address_without_tls_needs_insecure(tmp_path: Path) -> None:
 def test_a_pilot_goes_on_after_a_restart_of_its_server(tmp_path: Path) -> None:
     live_server = LiveServer(tmp_path / "server", "--workers", "0", "--lease-s", "8")
     with pilot(live_server, tmp_path) as live, live_server.client() as client:
-        running = submit(client, slow(22, 120))
+        running = submit(client, slow(22, 400))
         computes(live)
         live_server.kill()
         live_server.start()

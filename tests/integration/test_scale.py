@@ -79,7 +79,7 @@ def test_a_worker_ends_when_it_has_had_no_job_for_its_idle_time(
     server: LiveServer, tmp_path: Path
 ) -> None:
     with server.client() as http, pilot(server, tmp_path, *IDLE) as live:
-        job = submit(http, slow(20, 400))
+        job = submit(http, slow(22, 400))
         until(lambda: state(http, job) == "running", "it runs", timeout_s=60)
         assert state(http, job, wait_s=60) == "completed"
         assert live.process.wait(30) == 0

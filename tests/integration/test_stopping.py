@@ -63,7 +63,7 @@ def test_sigterm_ends_an_idle_server_with_status_0_and_no_process_left(live: Liv
 
 def test_a_short_job_finishes_before_the_server_stops(patient: LiveServer) -> None:
     with patient.client() as http:
-        job = submit(http, slow(22, 60))
+        job = submit(http, slow(22, 400))
         # A job that was claimed and not yet begun would be given back at once.
         until(lambda: busy_worker(patient.process.pid), "it runs", timeout_s=60)
     assert patient.stop() == 0
