@@ -70,7 +70,7 @@ def spent_in_a_window(servers: list[LiveServer]) -> list[Spent]:
 
 
 def moments_awake(pids: list[int], seconds: float) -> list[int]:
-    """Return in how many moments of a time each process, or a child of it, woke up."""
+    """Return for each process in how many moments it, or a child of it, woke up."""
     awake = [0] * len(pids)
     before = [*map(wake_ups, pids)]
     end = time.monotonic() + seconds
