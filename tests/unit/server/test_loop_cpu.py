@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
+import weakref
+from asyncio import selector_events
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -42,6 +45,8 @@ def logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Callable[[], list[str]]:
     monkeypatch.setattr(asyncio.Handle, "_run", asyncio.Handle._run)
+    transport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+    monkeypatch.setattr(transport, "_call_connection_lost", transport._call_connection_lost)
     measure()
     caplog.set_level(logging.WARNING, "qwicket.loop")
     return lambda: [record.getMessage() for record in caplog.records]
@@ -67,3 +72,34 @@ def test_waiting_threads_and_many_short_steps_are_not_logged(
 ) -> None:
     asyncio.run(harmless())
     assert logged() == []
+
+
+async def closed_connection() -> weakref.ref[asyncio.Transport]:
+    """Return what is left of the server's side of a connection whose client has closed it."""
+    sides: list[weakref.ref[asyncio.Transport]] = []
+    lost = asyncio.Event()
+
+    class Side(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            sides.append(weakref.ref(transport))
+
+        def connection_lost(self, _: Exception | None) -> None:
+            lost.set()
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Side, "127.0.0.1", 0)
+    transport, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+    transport.close()
+    await lost.wait()
+    await asyncio.sleep(0)
+    server.close()
+    return sides[0]
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_closed_connection_does_not_wait_for_the_garbage_collector() -> None:
+    gc.disable()
+    try:
+        assert asyncio.run(closed_connection())() is None
+    finally:
+        gc.enable()
