@@ -35,8 +35,7 @@ def assert_loop_stays_free(
     A virtual machine's CPU time includes time that its host took, which it cannot separate: a loop
     of 2 ms measured up to 22 ms of CPU, a callback of 13 ms up to 98. Such noise only adds time,
     and lasts for seconds. So requests over the limit are sent again after a pause, and the check
-    fails if they exceed the limit each time. Not noise: asyncio, which the loop is measured on,
-    leaves closed connections to the garbage collector, 5,000 of them 20 to 40 ms. uvloop does not.
+    fails if they exceed the limit each time.
 
     Returns:
         Time of the longest callback of each attempt in ms, 0 where none took 5 ms; the last is
