@@ -58,7 +58,8 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Request line and headers together, or chunk lines and trailers, or pipelined requests that
     are read before earlier ones are answered."""
     head_timeout_s: float = 20.0
-    """Time for a request's headers, and for the first byte or handshake of a connection."""
+    """Time for a request's headers, for the first byte or handshake of a connection, and for the
+    rest of a body whose request was answered before it arrived."""
     keep_alive_s: float = 75.0
     """Pause between two requests of a connection."""
     response_timeout_s: float = 30.0

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 _KEPT_BYTES: Final = 64 << 10
 """Longest body by its Content-Length whose unread rest is skipped to reuse the connection."""
-SKIPPED_BYTES: Final = 4 << 20
-"""Limit on skipped bytes of a body: many clients read no response before they have sent it."""
-_LINGER_S: Final = 1.0
-"""Time for a client to read the response before its connection is closed with unread bytes."""
 _SMALL_BYTES: Final = 64 << 10
 """Bodies up to this size take no memory budget, because every connection may hold one."""
 SLOW_S: Final = 2.0
@@ -127,11 +123,9 @@ class _Owner:
 
 
 class Body:
-    """Body of one request: limited while a dialect reads it; the unread rest is skipped.
+    """Body of one request: limited while a dialect reads it. `Connection` skips the unread rest.
 
-    Errors are raised where the dialect reads, so that the dialect renders them. The rest is skipped
-    after the response, up to 4 MB and within the same time: many clients read nothing before they
-    have sent everything, and closing a socket with unread bytes discards the response.
+    Errors are raised where the dialect reads, so that the dialect renders them.
 
     Args:
         scope: ASGI scope of the request.
@@ -232,17 +226,6 @@ class Body:
         # Its reader waits for bytes, possibly for ever; a past deadline wakes it with the error.
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
-
-    async def skip(self) -> None:
-        """Read and discard the rest, within its deadline and 4 MB."""
-        self.release()
-        skipped = 0
-        with contextlib.suppress(TimeoutError):
-            while not self.is_complete:
-                skipped += len((await self._next()).get("body", b""))
-                if skipped > SKIPPED_BYTES:
-                    await asyncio.sleep(_LINGER_S)  # the response was sent before
-                    return
 
     def release(self) -> None:
         """Return the memory of this body."""

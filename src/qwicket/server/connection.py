@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import string
 import struct
 from contextlib import contextmanager, suppress
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -20,12 +18,12 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from qwicket.dialects.requests import DELIVERED, MAX_ESCAPES
-from qwicket.server.bodies import SKIPPED_BYTES
+from qwicket.dialects.requests import DELIVERED
 from qwicket.server.delivery import WriteBuffer, acknowledged_bytes, is_delivered, queued_bytes
+from qwicket.server.heads import head_error, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import uvicorn
     from uvicorn._types import (
@@ -42,16 +40,15 @@ if TYPE_CHECKING:
     from qwicket.server.connections import Connections
 
 _LINGER_S: Final = 2.0
-"""Time for a client to read a refusal before its connection is aborted."""
+"""Time for a client to read a response before its connection is aborted with unread input."""
+_SKIPPED_BYTES: Final = 4 << 20
+"""Bytes of a body that are discarded after its response: many clients read none before they have
+sent everything, and closing a socket with unread bytes discards the response."""
 _DISCARDED_HEAD_BYTES: Final = 32 << 20
-"""As `SKIPPED_BYTES` for bodies: input that is discarded after a head was refused."""
+"""As `_SKIPPED_BYTES`, after a head was refused."""
 _FRAMING_PER_BYTE: Final = 8
 """Bytes of framing allowed for each byte of a body, beside those of the limit `head_bytes`. A
 client that sends single bytes as chunks needs 5."""
-_HOST_BYTES: Final = frozenset(
-    (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
-)
-"""Bytes of a host and port in RFC 3986, with the brackets of IPv6."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """Linger of 0 s: the kernel drops unsent data and resets the connection (socket(7))."""
 
@@ -94,7 +91,7 @@ class Connection(HttpToolsProtocol):
         self._is_head_open = self._is_continued = False
         self._ignores_input = False
         self._running: RequestResponseCycle | None = None
-        self._is_waiting = self._is_answered = False
+        self._is_waiting = self._is_last = False
         self._received_bytes = self._discards_until = 0
         self._read_bytes = self._read_body_bytes = 0
         self._is_read_counted = False
@@ -110,6 +107,12 @@ class Connection(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle  # None before the first, despite its type
         return cycle is None or cycle.response_complete
 
+    @property
+    def _awaits_rest(self) -> bool:
+        """Whether the last response is complete, and the rest of its request's body is not."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.response_complete and cycle.more_body
+
     # --- beginning and end ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -117,6 +120,7 @@ class Connection(HttpToolsProtocol):
         self.is_open = True
         self.flow = self._flow = _FlowControl(transport)
         self._write_buffer = WriteBuffer(transport, self.loop)
+        self._write_buffer.end = self._close_after_request
         host = self.client[0] if self.client else ""
         # Over TLS it was counted before its handshake.
         if self.handshake is None and (refusal := self._connections.add(self, host)):
@@ -126,7 +130,9 @@ class Connection(HttpToolsProtocol):
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # A pending timer would keep the whole connection in memory until it fires.
+        # A pending timer would keep the whole connection in memory until it fires, and its own
+        # method until the garbage collector finds it.
+        self._write_buffer.end = self.transport.close
         self._unset_keepalive_if_required()
         self._cancel_deadline()
         if self._stall is not None:
@@ -161,7 +167,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
-        self._is_waiting = self._is_answered = False
+        self._is_waiting = False
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
         # Not a method: the scope outlives its request, and would keep the connection in memory.
@@ -181,10 +187,6 @@ class Connection(HttpToolsProtocol):
 
             async def receive_or_disconnect() -> ASGIReceiveEvent:
                 nonlocal is_read
-                if not is_read and _has_sent_all(cycle):
-                    # Only the rest of the body is awaited, to be skipped.
-                    self._is_answered = True
-                    self._connections.end_request(self)
                 while not (is_read and self in self._half_closed):
                     message = await receive()
                     if not is_read or message["type"] == "http.disconnect":
@@ -216,9 +218,23 @@ class Connection(HttpToolsProtocol):
         self._notify_disconnect()
         self.transport.abort()
 
+    def _close_after_request(self) -> None:
+        """Close, unless the rest of the request's body is awaited; then once it has arrived."""
+        if self._awaits_rest:
+            self._is_last = True
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close after the request in progress, because the server stops."""
+        if self._awaits_rest:
+            self._is_last = True
+        else:
+            super().shutdown()
+
     def abort_if_stalled(self) -> None:
-        """Abort the connection if its client does not read."""
-        if self.flow.write_paused:
+        """Abort the connection if its client does not read, or does not send a body's rest."""
+        if self.flow.write_paused or self._awaits_rest:
             self._abort()
 
     @property
@@ -235,7 +251,7 @@ class Connection(HttpToolsProtocol):
 
     def _note_waiting(self) -> None:
         """Update `connections` if the running request begins or ceases to wait for its client."""
-        if self._is_idle or self._is_answered:
+        if self._is_idle:
             return
         awaits_body = self.cycle is self._running and self.cycle.more_body
         is_waiting = awaits_body or self.flow.write_paused
@@ -255,11 +271,13 @@ class Connection(HttpToolsProtocol):
 
         A socket that is closed with unread input is reset, and the client may lose the response.
         """
+        if self.transport.is_closing():
+            return
         self._ignores_input = True
-        discarded = _DISCARDED_HEAD_BYTES if self._is_head_open else SKIPPED_BYTES
+        discarded = _DISCARDED_HEAD_BYTES if self._is_head_open else _SKIPPED_BYTES
         self._discards_until = self._received_bytes + discarded
         self._cancel_deadline()
-        if not self._is_idle:
+        if not self._is_idle or self._awaits_rest:
             if self.pipeline or self.cycle.response_started:
                 self._abort()
                 return
@@ -268,7 +286,7 @@ class Connection(HttpToolsProtocol):
                 return
             self._notify_disconnect()
         self._connections.end_request(self)
-        self.transport.write(_plain_text(status, reason))
+        self.transport.write(refusal(status, reason))
         # The client may have reset the connection, which the event loop has not noticed yet.
         with suppress(OSError):
             if self.transport.can_write_eof():
@@ -295,6 +313,9 @@ class Connection(HttpToolsProtocol):
         self._count_overhead()
         if error := self._error():
             self._refuse(*error)
+            return
+        if self._awaits_rest and self._received_bytes > self._discards_until:
+            self._linger()
             return
         self._await_head()
         self._note_waiting()
@@ -355,8 +376,8 @@ class Connection(HttpToolsProtocol):
             protocol, limits=self._limits, on_lost=partial(self._connections.remove, self)
         )
         self.handle_websocket_upgrade()
-        # Both refer to this object, which is freed with the websocket if nothing else does.
-        self.ws_protocol_class = self.parser = None  # type: ignore[assignment]  # never read again
+        # All refer to this object, which is freed with the websocket if nothing else does.
+        self.ws_protocol_class = self.parser = self._write_buffer = None  # type: ignore[assignment]  # never read again
 
     def _should_upgrade(self) -> bool:
         """Return whether to accept the upgrade to a websocket that the current head asks for.
@@ -387,6 +408,9 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= self._limits.pipelined:
             # One read is parsed in one callback of the event loop: 8,000 requests took 60 ms.
             raise ValueError("too many pipelined requests")
+        if self.transport.is_closing():
+            raise ValueError("the connection closes after the request before")
+        self._unset_keepalive_if_required()
         super().on_message_begin()
         self._is_head_open = True
         self._is_read_counted = False
@@ -405,9 +429,7 @@ class Connection(HttpToolsProtocol):
                 raise ValueError("the head is too large")  # makes the parser stop
         self._is_head_open = self._is_read_counted = False
         self._overhead_bytes = 0
-        self._head_error = _path_error(self.url) or head_error(
-            self.parser.get_http_version(), self.headers
-        )
+        self._head_error = head_error(self.url, self.parser.get_http_version(), self.headers)
         if self._head_error:
             raise ValueError(self._head_error[1])
         if not self._is_ignored_upgrade():  # else the head is parsed again without its upgrade
@@ -418,15 +440,22 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._is_ignored_upgrade():
-            super().on_message_complete()
+        if self._is_ignored_upgrade():
+            return
+        super().on_message_complete()
+        if self._awaits_rest:
+            self._end_rest()
 
     def _is_ignored_upgrade(self) -> bool:
         return self.parser.should_upgrade() and not self._should_upgrade()
 
     def _await_head(self) -> None:
-        """Start the deadline for the next head, unless it runs or a request is in progress."""
-        if self._is_idle and not self._ignores_input and self._deadline is None:
+        """Start the deadline for the next head, unless it runs or a request is in progress.
+
+        The pause between two requests has a longer one.
+        """
+        is_pause = self.timeout_keep_alive_task is not None
+        if self._is_idle and not (is_pause or self._ignores_input) and self._deadline is None:
             self._deadline = self.loop.call_later(
                 self._limits.head_timeout_s, self._on_head_timeout
             )
@@ -462,11 +491,40 @@ class Connection(HttpToolsProtocol):
         self._note_waiting()
         if self._is_idle:
             self._connections.end_request(self)
+        if self._awaits_rest:
+            self._skip_rest()
         if self in self._half_closed and self._is_idle:
             self.transport.close()
         # TLS has a write buffer of its own, which never pauses writing.
         if self.scheme == "https" or self.transport.is_closing():
             self._watch_progress()
+
+    def _skip_rest(self) -> None:
+        """Discard the rest of a body whose response is complete, up to 4 MB.
+
+        The rest has the time of a head.
+        """
+        self.cycle.body.clear()
+        self._discards_until = self._received_bytes + _SKIPPED_BYTES
+        self._unset_keepalive_if_required()
+        self._await_head()
+
+    def _end_rest(self) -> None:
+        self.cycle.more_body = False
+        if self._is_last:
+            self.transport.close()
+            return
+        self._cancel_deadline()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _linger(self) -> None:
+        """Read no more, and abort once the client has had time to read what was sent."""
+        self._ignores_input = True
+        self.flow.pause_reading()
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(_LINGER_S, self._abort)
 
     def _watch_progress(self) -> None:
         if self._stall is None:
@@ -523,56 +581,3 @@ class _FlowControl(FlowControl):
     def resume_reading(self) -> None:
         if not self.is_full:
             super().resume_reading()
-
-
-def _has_sent_all(cycle: RequestResponseCycle) -> bool:
-    """Return whether a response of known length was sent, while its request is still received."""
-    return (
-        cycle.response_started and not cycle.chunked_encoding and not cycle.expected_content_length
-    )
-
-
-def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:
-    """Return status and text for a head that the parser accepts but HTTP forbids.
-
-    RFC 9112: 2.3 (version), 3.2 (Host), 6.1 (Transfer-Encoding).
-    """
-    hosts = [value for name, value in headers if name == b"host"]
-    codings = [
-        each.strip().lower()
-        for name, value in headers
-        if name == b"transfer-encoding"
-        for each in value.split(b",")
-    ]
-    if version not in ("1.1", "1.0"):
-        return 400, "This is not an HTTP/1.1 request."
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
-        return 400, "A request must have exactly one Host header."
-    if hosts and not _HOST_BYTES.issuperset(hosts[0]):
-        return 400, "The Host header is not a valid host."
-    if codings and version == "1.0":
-        return 400, "An HTTP/1.0 request must not have Transfer-Encoding."
-    if codings and codings[-1] != b"chunked":
-        return 400, "The last transfer coding must be chunked."
-    if len(codings) > 1:
-        return 501, "The only supported transfer coding is chunked."
-    return None
-
-
-def _path_error(url: bytes) -> tuple[int, str] | None:
-    """Return status and text for a path that would take long to decode."""
-    n = url.partition(b"?")[0].count(b"%")
-    if n <= MAX_ESCAPES:
-        return None
-    return 400, f"The path has {n} escapes such as %20; at most {MAX_ESCAPES} are allowed."
-
-
-def _plain_text(status: int, reason: str) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-        "content-type: text/plain; charset=utf-8",
-        f"content-length: {len(reason)}",
-        "connection: close",
-        *(["retry-after: 1"] if status in (429, 503) else []),
-    ]
-    return "\r\n".join([*lines, "", reason]).encode("ascii")

@@ -15,7 +15,7 @@ import termios
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
 _COALESCED_BYTES: Final = 64 << 10
 """Larger chunks are written as they are, because copying them costs more than it saves."""
@@ -34,10 +34,14 @@ class WriteBuffer:
 
     Attributes:
         transport: Takes the joined writes.
+        end: Ends the connection after its last response; by default the transport closes.
     """
+
+    end: Callable[[], None]
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.transport = transport
+        self.end = transport.close
         self._loop = loop
         self._held = b""
 
@@ -61,7 +65,7 @@ class WriteBuffer:
 
     def close(self) -> None:
         self.flush()
-        self.transport.close()
+        self.end()
 
     def is_closing(self) -> bool:
         return self.transport.is_closing()

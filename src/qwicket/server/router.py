@@ -187,12 +187,6 @@ class Router:
                 if body.must_close_connection:
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
-            elif not message.get("more_body", False) and not body.is_complete:
-                # Send all, read the rest of the request, then end: uvicorn may close the connection
-                # at the end, and closing a socket with unread bytes discards the response.
-                await send({**message, "more_body": True})
-                await body.skip()
-                message = {"type": "http.response.body"}
             await send(message)
 
         inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound

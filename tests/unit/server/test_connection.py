@@ -39,7 +39,7 @@ class Application:
     """Answers with its path; on /slow when told, on /watch never, and notes who left before.
 
     On /hear it answers when its client left, on /large and /unread with 16 MB. On /delivered
-    and /unread it notes whether the response was delivered.
+    and /unread it notes whether the response was delivered. It notes all paths.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,10 @@ class Application:
         self.has_heard = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.disconnects = 0
+        self.paths: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.paths.append(scope["path"])
         if scope["path"] == "/slow":
             self.has_begun.set()
             await self.may_answer.wait()
@@ -86,9 +88,16 @@ async def state() -> ServerState:
 
 
 @pytest.fixture
-async def connect(application: Application, state: ServerState) -> AsyncIterator[Connect]:
+async def config(application: Application) -> uvicorn.Config:
     config = uvicorn.Config(application, ws=Echo, lifespan="off", access_log=False)
     config.load()
+    return config
+
+
+@pytest.fixture
+async def connect(
+    application: Application, state: ServerState, config: uvicorn.Config
+) -> AsyncIterator[Connect]:
     half_closed: dict[Connection, None] = {}
     connections = Connections(100, 100)
     server = await asyncio.get_running_loop().create_server(
@@ -194,6 +203,137 @@ async def test_a_bad_request_in_a_row_ends_them_all(
     with contextlib.suppress(ConnectionResetError):
         assert await reader.read() == b""
     application.may_answer.set()
+
+
+# --- bodies whose rest comes after the response ---------------------------------------------------
+
+EARLY = GET % b"early" + b"Content-Length: 9\r\n%s\r\nhalf"
+PAUSE_S = 2 * LIMITS.head_timeout_s
+
+
+async def answered_early(
+    connect: Connect, state: ServerState, header: bytes = b""
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection that has its response, and whose request lacks the end of its body."""
+    reader, writer = await connect()
+    writer.write(EARLY % header)
+    assert b"/early" in await reader.readuntil(b"\r\n\r\n/early")
+    while state.tasks:
+        await asyncio.sleep(0)
+    return reader, writer
+
+
+async def test_after_the_rest_of_a_body_the_next_request_is_served(
+    connect: Connect, state: ServerState
+) -> None:
+    reader, writer = await answered_early(connect, state)
+    writer.write(b" a")
+    await asyncio.sleep(0.01)
+    writer.write(b"nd " + GET % b"next" + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n/next")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_the_pause_after_the_rest_of_a_body_is_that_between_two_requests(
+    connect: Connect, state: ServerState
+) -> None:
+    reader, writer = await answered_early(connect, state)
+    writer.write(b" and ")
+    await asyncio.sleep(PAUSE_S)
+    writer.write(GET % b"next" + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n/next")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_right_after_the_rest_of_a_body_may_take_longer_than_a_pause(
+    connect: Connect, application: Application, state: ServerState, config: uvicorn.Config
+) -> None:
+    config.timeout_keep_alive = LIMITS.head_timeout_s  # type: ignore[assignment]  # as in run.py
+    reader, writer = await answered_early(connect, state)
+    writer.write(b" and " + GET % b"slow" + b"\r\n")
+    await application.has_begun.wait()
+    await asyncio.sleep(PAUSE_S)
+    application.may_answer.set()
+    assert (await reader.readuntil(b"\r\n\r\n/slow")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_that_closes_does_so_after_the_rest_of_the_body(
+    connect: Connect, state: ServerState
+) -> None:
+    reader, writer = await answered_early(connect, state, b"Connection: close\r\n")
+    assert await is_silent(reader)
+    writer.write(b" and ")
+    assert await reader.read() == b""
+
+
+async def test_a_stopping_server_lets_the_rest_of_a_body_come_and_serves_nothing_after_it(
+    connect: Connect, application: Application, state: ServerState
+) -> None:
+    reader, writer = await answered_early(connect, state)
+    for connection in state.connections:
+        connection.shutdown()
+    assert await is_silent(reader)
+    writer.write(b" and " + GET % b"next" + b"\r\n")
+    assert await reader.read() == b""
+    assert application.paths == ["/early"]
+
+
+async def test_a_stopping_server_does_not_wait_long_for_the_rest_of_a_body(
+    connect: Connect, state: ServerState
+) -> None:
+    reader, _ = await answered_early(connect, state)
+    for connection in list(state.connections):
+        assert isinstance(connection, Connection)
+        connection.shutdown()
+        connection.abort_if_stalled()
+    async with asyncio.timeout(LIMITS.head_timeout_s / 2):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("header", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize("piece", [b"", b"1\r\nx\r\n"], ids=["silent", "slow"])
+async def test_the_rest_of_a_body_has_the_time_of_a_head(
+    connect: Connect, state: ServerState, header: bytes, piece: bytes
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"early" + header + b"Transfer-Encoding: chunked\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n/early")
+    began = asyncio.get_running_loop().time()
+    while not reader.at_eof():
+        writer.write(piece)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LIMITS.head_timeout_s / 4):
+                assert await reader.read() == b""
+    took_s = asyncio.get_running_loop().time() - began
+    assert 0.9 * LIMITS.head_timeout_s < took_s < 5
+    assert not state.connections
+
+
+async def test_a_malformed_rest_of_a_body_ends_the_connection_without_a_second_response(
+    connect: Connect, state: ServerState
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"early" + b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+    await reader.readuntil(b"\r\n\r\n/early")
+    writer.write(b"no chunk\r\n")
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+
+
+async def test_of_the_rest_of_a_body_no_more_than_4_mb_are_read(
+    connect: Connect, state: ServerState
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"early" + b"Content-Length: 99000000\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n/early")
+
+    async def send_all() -> None:
+        for _ in range(99):
+            writer.write(bytes(1_000_000))
+            await writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await send_all()
+    assert not state.connections
 
 
 # --- clients that close their side ----------------------------------------------------------------
