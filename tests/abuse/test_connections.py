@@ -220,7 +220,7 @@ def test_a_slow_upload_outlasts_those_that_send_nothing(narrow: LiveServer) -> N
         for each in silent:
             each.sendall(HELD["body"])
         for start in range(0, len(body), 1_000):
-            if start >= 10_000 and start % 2_000 == 0:  # the address has its share
+            if start >= 15_000 and start % 2_000 == 0:  # the address has its share, and all stalled
                 stack.enter_context(raw.connect(narrow.url, source=TWO[0])).sendall(HELD["body"])
             upload.sendall(body[start : start + 1_000])
             time.sleep(0.2)
