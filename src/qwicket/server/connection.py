@@ -123,15 +123,15 @@ class Connection(HttpToolsProtocol):
         self._write_buffer.end = self._close_after_request
         host = self.client[0] if self.client else ""
         # Over TLS it was counted before its handshake.
-        if self.handshake is None and (refusal := self._connections.add(self, host)):
-            self._refuse(*refusal)
+        if self.handshake is None and (over := self._connections.add(self, host)):
+            self._refuse(*over)
             transport.close()
         else:
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        # A pending timer would keep the whole connection in memory until it fires, and its own
-        # method until the garbage collector finds it.
+        # Its method in the write buffer would leave the whole connection to the garbage collector,
+        # and a pending timer would keep it in memory until it fires.
         self._write_buffer.end = self.transport.close
         self._unset_keepalive_if_required()
         self._cancel_deadline()
@@ -520,7 +520,7 @@ class Connection(HttpToolsProtocol):
         )
 
     def _linger(self) -> None:
-        """Read no more, and abort once the client has had time to read what was sent."""
+        """Read no more, and abort once the client has had time to read the response."""
         self._ignores_input = True
         self.flow.pause_reading()
         self._cancel_deadline()
