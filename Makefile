@@ -8,43 +8,18 @@ READY := $(VENV)/.ready
 # which takes half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 UV := 0.9
-# At full length they keep every core busy for minutes, and their jobs have to end in time.
-ALONE := tests/fault/test_database_outages.py tests/fault/test_chaos.py
 
-.PHONY: demo test check coverage lint abuse abuse-long fault fault-long chaos bench scale docs image clients-report plugin plugin-long pictures changelog release release-trial format clean
+.PHONY: help demo fast lint structure test test-all extended measured coverage long chaos bench scale docs image clients-report plugin-long pictures changelog release release-trial format clean
+
+help:  ## What each target does
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '%-16s %s\n' "$$name" "$$text"; done
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
 	$(BIN)/qwicket demo -- $$VENDOR -W ignore examples/bell_with_qiskit_ionq.py
 
-# With SEED=7, tests run in the order of that seed, and Hypothesis takes its examples from it.
-SEED ?=
-ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
-
-# Of the tests that take long, each run has a quarter: the seed decides which, or else the commit.
-TURN ?= $(or $(SEED),$(shell printf %d 0x$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 0)))
-ITS_TURN = $(if $(filter-out all,$(TURN)),--turn=$(TURN))
-
-# Tests wait for servers and deadlines, so that a process more than there are cores pays off. With
-# more, servers' workers, which get what others leave of a core, starve.
-TEST_PROCESSES := $(shell expr 1 + $$(nproc))
-test: $(READY)  ## All tests but those of other turns, or TURN=all; SEED=7 sets order and examples
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) $(ITS_TURN) -m "not alone"
-	$(BIN)/pytest $(ORDER) -m alone tests/abuse tests/fault/test_chaos.py
-
-UNITS ?= tests/unit
-check: $(READY)  ## Unit tests; with UNITS="tests/unit/store" some of them
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) $(UNITS)
-
-# Without contract tests: vendor clients cannot be told to measure. Workers are never measured,
-# because they know nothing of their server's environment; unit tests run what runs in them.
-COVERED := tests/unit tests/integration tests/fault tests/abuse
-coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; COVERED=tests/unit is quick
-	@rm -rf build/coverage && mkdir -p build/coverage
-	-$(BIN)/coverage run -m pytest -q -n auto --dist worksteal -m "not alone" $(COVERED)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report > build/coverage/report.txt
-	@tail -1 build/coverage/report.txt
+fast: lint structure  ## Style, types, imports, and whether documents and code agree: seconds
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -52,23 +27,52 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-abuse: $(READY)  ## The abuse list, a row each; ABUSE=long tries more, on both databases
-	QWICKET_ABUSE=$(ABUSE) $(BIN)/pytest -q -s tests/abuse/test_attacks.py
+structure: $(READY)
+	$(BIN)/pytest -q tests/structure
 
-abuse-long: $(READY)  ## All abuse tests at full length
-	QWICKET_ABUSE=long $(BIN)/pytest -n auto --dist worksteal -m "not alone" tests/abuse
-	QWICKET_ABUSE=long $(BIN)/pytest -s -m alone tests/abuse
+# With SEED=7, tests run in the order of that seed, and Hypothesis takes its examples from it.
+SEED ?=
+ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
+# Tests wait for servers and deadlines, so that a process more than there are cores pays off. With
+# more, servers' workers, which get what others leave of a core, starve.
+TEST_PROCESSES := $(shell expr 1 + $$(nproc))
+PARALLEL := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=40
+# All stages of one call of make are one run, with a folder for their results.
+RUN := build/stages/$(shell date -u +%Y%m%dT%H%M%S)
+STAGE = $(BIN)/python tools/stage.py --run $(RUN)
 
-fault: $(READY)  ## Kills, crashes and other trouble, a quarter of those that take long; TURN=all
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ITS_TURN) -m "not alone" tests/fault
-	$(BIN)/pytest -m alone tests/fault
+test: structure  ## Every promise once, on SQLite, with the newest client of each dialect: minutes
+	$(STAGE) test -- $(PARALLEL) $(ORDER) -m "not extended"
 
-fault-long: $(READY)  ## The same and further vendor environments at full length, for an hour or so
-	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)
-	QWICKET_FAULT=long $(BIN)/pytest $(ALONE)
-	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py tests/unit/programs/test_reading_time.py
-	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_own_addresses.py tests/contract/test_vendors.py -k "strawberryfields or cold_atom or terra_0_25 or braket or addons or runtime_0_49 or runtime_0_50 or qrmi or pennylane_qiskit"
-	QWICKET_FAULT=long $(BIN)/pytest tests/integration -k accessible
+test-all: fast test extended  ## All tests that can be red for a reason in the code: half an hour
+
+# An interpreter of another version, for the unit tests.
+SECOND ?=
+extended: $(READY)
+	$(STAGE) extended -- $(PARALLEL) $(ORDER) -m extended
+ifneq ($(SECOND),)
+	$(MAKE) .venv-second/.ready PYTHON=$(SECOND) VENV=.venv-second
+	.venv-second/bin/python tools/stage.py --run $(RUN) second -- $(PARALLEL) $(ORDER) tests/unit
+endif
+
+measured: $(READY)  ## Ratios, times, memory and sizes, into docs/reports; alone on the machine
+	$(BIN)/pytest tests/measured --write-report
+
+# Without contract tests: vendor clients cannot be told to measure. Workers are never measured,
+# because they know nothing of their server's environment; unit tests run what runs in them.
+COVERED := tests/unit tests/integration tests/fault tests/abuse
+coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; COVERED=tests/unit is quick
+	@rm -rf build/coverage && mkdir -p build/coverage
+	-$(BIN)/coverage run -m pytest -q -n auto --dist worksteal $(COVERED)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report > build/coverage/report.txt
+	@tail -1 build/coverage/report.txt
+
+# For hours: more kills, crashes and histories, more of each attack, both databases everywhere.
+LONG := QWICKET_FAULT=long QWICKET_ABUSE=long
+long: $(READY)  ## Kills, attacks and generated programs at full length: hours
+	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/contract/test_openapi.py tests/unit/programs/test_reading_time.py
+	$(LONG) $(BIN)/pytest tests/measured
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 # As root the data are on a disk of their own, which is filled.
@@ -103,10 +107,7 @@ pictures: $(READY)  ## Pictures of the pages, into docs/pictures
 clients-report: $(READY)  ## Vendors' clients under faults, into docs/reports/clients.md
 	PYTHONPATH=tests $(BIN)/python tools/clients_report.py
 
-plugin: $(READY)  ## Tests of the pytest plugin, on this Python
-	$(BIN)/pytest -q tests/integration/test_test_bed_plugin.py
-
-plugin-long: $(READY)  ## The same on each Python and pytest that it supports; each event with each client
+plugin-long: $(READY)  ## The pytest plugin on each Python and pytest that it supports; each event with each client
 	PYTHONPATH=tests $(BIN)/python tools/plugin_matrix.py
 	QWICKET_FAULT=long $(BIN)/pytest -q tests/contract/test_test_bed.py
 

@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz_openqasm.py [--count 100000] [--seed 0]   damage the tests' programs
 
-With every change, `tests/fault/test_openqasm_fuzz.py` reads the first 10,000. `make fault-long`
+With every change, `tests/fault/test_openqasm_fuzz.py` reads the first 10,000. `make long`
 reads the first 100,000 there, and a million more with this program.
 A program that is accepted must be a circuit that an engine can run; a refusal must name the place.
 Programs, damage and checks are those of `tests/unit/programs/openqasm`. Times are CPU times.

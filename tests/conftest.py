@@ -14,11 +14,10 @@ from support import (
     leftovers,
     one_thread,  # noqa: F401 - the import sets it
     one_tls_context,
+    results,
 )
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
-from support.turns import others
-from support.waiting import until_machine_is_quiet
 
 # How long it takes to draw an example and to try it is measured in wall time, which other processes
 # take part of.
@@ -31,22 +30,15 @@ one_tls_context.share()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--turn", type=int, help="of the tests that are marked `in_turn`, run those of this turn"
-    )
+    results.pytest_addoption(parser)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    results.pytest_configure(config)
     leftovers.start_watchdog()
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let what earlier tests started end first, where a test compares times."""
-    if item.get_closest_marker("alone") is not None:
-        until_machine_is_quiet()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,17 +53,8 @@ def pytest_runtest_call() -> Generator[None, None, None]:
         raise
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of other turns.
-
-    Start with the vendors' suites: each takes up to a minute, and a late one runs alone.
-    """
-    turn: int | None = config.getoption("turn")
-    if turn is not None:
-        rotating = [each.nodeid for each in items if each.get_closest_marker("in_turn")]
-        left_out = others(rotating, turn)
-        config.hook.pytest_deselected(items=[each for each in items if each.nodeid in left_out])
-        items[:] = [each for each in items if each.nodeid not in left_out]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the vendors' suites: each takes up to a minute, and a late one runs alone."""
     items.sort(key=lambda item: item.get_closest_marker("vendor") is None)
 
 

@@ -27,7 +27,7 @@ from qwicket.server.router import Router
 from qwicket.store import open_sqlite
 from support.programs import BELL
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 Post = Callable[[Dialect, bytes], httpx.Response]
 

@@ -19,7 +19,7 @@ from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
 from support.xanadu import Caller, fetch_access_token
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 PAGE = 1_000
 LONG = "n" * 255

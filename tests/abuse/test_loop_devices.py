@@ -15,7 +15,7 @@ from support.pages import Person
 from support.server import LiveServer
 from support.xanadu import fetch_access_token
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 N_QUBITS = 5_000
 """The limit `clifford_qubits`."""

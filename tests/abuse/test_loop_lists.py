@@ -16,7 +16,7 @@ from support.pages import Person
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 EVENTS = 9_700
 """More than a job keeps: it had them before there was a bound, and has ended since."""

@@ -23,7 +23,7 @@ from support.event_loop import MAX_ATTEMPTS, MEASURED, assert_loop_stays_free
 from support.pages import Person
 from support.server import LiveServer
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 MB = 1 << 20
 LONGEST = 10_400_000

@@ -18,7 +18,7 @@ from support import raw
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 MB = 1 << 20
 ANSWER_BYTES = 5 * MB

@@ -24,7 +24,7 @@ from support.server import LiveServer, running_server
 from support.waiting import PROMPT_S, until
 from support.xanadu import Caller, fetch_access_token
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 MB = 1 << 20
 MANY = 40

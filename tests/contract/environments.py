@@ -4,8 +4,7 @@
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
 What a `requirements-alone.txt` beside it names is installed without what it depends on.
 A line `# tests: native/qiskit_2_6` runs the tests of that suite in this environment too.
-A line `# form: long` leaves a suite to the long form; with `# form: in turn` it takes turns with
-other tests.
+A line `# extended` leaves a suite to `make test-all`, as the marker does with tests.
 `light` makes the environment that a light installation of this project has, without the project.
 """
 
@@ -38,18 +37,9 @@ def suites() -> list[str]:
     return sorted(str(each.relative_to(CONTRACT)) for each in found)
 
 
-def is_long(suite: str) -> bool:
-    """Return whether a suite runs in the long form only."""
-    return _has_line(suite, "# form: long")
-
-
-def is_in_turn(suite: str) -> bool:
-    """Return whether a suite takes turns with other tests."""
-    return _has_line(suite, "# form: in turn")
-
-
-def _has_line(suite: str, line: str) -> bool:
-    return line in (CONTRACT / suite / "requirements.txt").read_text().splitlines()
+def is_extended(suite: str) -> bool:
+    """Return whether a suite runs in `make test-all` only."""
+    return "# extended" in (CONTRACT / suite / "requirements.txt").read_text().splitlines()
 
 
 def folder_of_tests(suite: str) -> Path:

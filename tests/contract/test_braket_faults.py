@@ -17,7 +17,7 @@ from qwicket import testing
 from qwicket.testing import Cloud
 from support import leftovers
 
-pytestmark = [pytest.mark.vendor, pytest.mark.in_turn, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.vendor, pytest.mark.extended, pytest.mark.timeout(300)]
 
 ACCOUNTS: Final = 10
 TASKS: Final = 20

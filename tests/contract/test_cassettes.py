@@ -13,7 +13,7 @@ from qwicket.testing import AwsKeys, Cloud, Recording, Replay
 from qwicket.testing.cassettes.scrubbing import Scrubber
 from support.bed_client import CLIENTS, BedClient, Kind
 
-pytestmark = [pytest.mark.vendor, pytest.mark.in_turn, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vendor, pytest.mark.extended, pytest.mark.timeout(600)]
 
 BRAKET = Kind(
     *("amazon-braket-sdk", "braket/amazon_braket_sdk_1_127", "run_braket_sdk", "braket", "braket")

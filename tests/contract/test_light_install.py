@@ -1,4 +1,4 @@
-"""An installation without extras: small, with clients, agent and commands for a remote server."""
+"""An installation without extras: with clients, agent and commands for a remote server."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ from support.agents import BELL_QASM, Lab
 from support.ibm import qobj
 from support.server import LiveServer
 
-MAX_BYTES = 70e6
-"""The sum of the files' sizes, as the documents state it."""
-MAX_ON_DISK = 70 << 20
-"""The same in blocks of a file system, in the unit of `du -m`."""
-BLOCK_BYTES = 4096
 COMPLETE = {"_QWICKET_COMPLETE": "bash_complete"}
 PORTABLE = {"clients", "agents", "extras", "schema"}
 """Parts of the package that a program on a user's or a lab's machine may import."""
@@ -96,28 +91,6 @@ def lab(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 # --- what is installed ---------------------------------------------------------------------------
-
-
-def file_sizes(folder: Path) -> list[int]:
-    """Return the sizes of all files and folders, without the bytecode that Python adds."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        if "__pycache__" in folders:
-            folders.remove("__pycache__")
-        found += [(Path(root) / name).lstat().st_size for name in [".", *files]]
-    return found
-
-
-def test_it_takes_less_than_70_megabytes(installed: Light) -> None:
-    found = installed.run("-c", "import numpy; print(numpy.__path__[0])").stdout.strip()
-    packages = Path(found).parent
-    assert not (packages / "pip").exists()
-    parts = {each.name: file_sizes(each) for each in packages.iterdir() if each.is_dir()}
-    ours = file_sizes(installed.site)
-    assert min(sum(parts["numpy"]), sum(ours)) > 1e6, "both are there"
-    sizes = file_sizes(packages) + ours
-    assert sum(sizes) < MAX_BYTES, parts
-    assert sum(-(-size // BLOCK_BYTES) for size in sizes) * BLOCK_BYTES < MAX_ON_DISK
 
 
 @pytest.mark.parametrize(

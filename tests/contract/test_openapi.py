@@ -1,6 +1,6 @@
 """The server against its own OpenAPI document: schemathesis, unmodified, makes the requests.
 
-With `QWICKET_FAULT=long` (`make fault-long`) there are more than 10,000.
+With `QWICKET_FAULT=long` (`make long`) there are more than 10,000.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contract.environments import CONTRACT, interpreter
 from support.server import LiveServer
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SUITE = "native/schemathesis_4"
 IS_LONG = os.environ.get("QWICKET_FAULT") == "long"

@@ -11,7 +11,6 @@ from contract.environments import interpreter
 from contract.test_snippets import ANSWERS, pair_of, run_program
 from qwicket.snippets import SNIPPETS, text
 from support.own_addresses import live_with_own, own_url
-from support.repetitions import IS_LONG
 from support.server import LiveServer
 
 OWN = {
@@ -33,7 +32,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.mark.vendor
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", [name for name in OWN if IS_LONG or name != "strawberryfields"])
+@pytest.mark.parametrize("name", OWN)
 def test_a_client_needs_nothing_but_the_address(
     live: LiveServer, tmp_path_factory: pytest.TempPathFactory, name: str
 ) -> None:

@@ -15,7 +15,7 @@ from contract.environments import ROOT, interpreter
 from support.runtime import PLATFORM, access_token
 from support.server import LiveServer, running_server
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 WAITS = """
 import warnings

@@ -18,7 +18,7 @@ from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 QASM3 = 'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;x q[0];x q[1];c=measure q;'
 

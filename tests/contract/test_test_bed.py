@@ -24,7 +24,7 @@ from support.bed_client import CLIENTS, Answer, BedClient
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("QWICKET_FAULT") == "long"
 """Whether all clients run what starts a process for each; else one of them does."""
-pytestmark = [pytest.mark.vendor, pytest.mark.in_turn, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vendor, pytest.mark.extended, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

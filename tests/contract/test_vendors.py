@@ -18,8 +18,7 @@ from contract.environments import (
     ROOT,
     folder_of_tests,
     interpreter,
-    is_in_turn,
-    is_long,
+    is_extended,
     suites,
 )
 from support import leftovers
@@ -73,9 +72,8 @@ def key_pairs(server: LiveServer) -> dict[str, str]:
 
 
 SUITES = [
-    pytest.param(suite, marks=[pytest.mark.in_turn] if is_in_turn(suite) else [])
+    pytest.param(suite, marks=[pytest.mark.extended] if is_extended(suite) else [])
     for suite in suites()
-    if IS_LONG or not is_long(suite)
 ]
 
 

@@ -16,7 +16,7 @@ import pytest
 from contract.environments import ROOT, interpreter
 from support.server import LiveServer, cli
 
-pytestmark = [pytest.mark.vendor, pytest.mark.in_turn, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vendor, pytest.mark.extended, pytest.mark.timeout(600)]
 RUNTIME: Final = "ibm/qiskit_ibm_runtime_0_51"
 AER: Final = "engines/aer_0_18_qsim_0_22"
 MACHINES: Final = {"montreal": 27, "brisbane": 127, "fez": 156}

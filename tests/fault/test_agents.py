@@ -20,7 +20,7 @@ from support.repetitions import databases, runs
 from support.server import LiveServer, Serve, server_on
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 AGENTS = 3
 AGENT_KILLS = runs(3, long=200)

@@ -38,7 +38,7 @@ from support.postgres import PostgresServer
 from support.repetitions import runs
 from support.stores import NOW, PLENTY, execute, make_token, new_job
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.promise]
 
 OPERATIONS = runs(600, long=20_000)
 LOST = 0.05

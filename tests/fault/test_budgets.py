@@ -24,7 +24,7 @@ from support.server import LiveServer, database_of, running_server
 from support.stores import execute
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SUBMISSIONS = runs(400, long=10_000)
 ROOM = SUBMISSIONS // 2

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pytest
 
-from chaos.callers import CLIENTS
 from chaos.checker import (
     BAD_END,
     BAD_STEP,
@@ -25,10 +23,7 @@ from chaos.checker import (
     job_id,
 )
 from chaos.plan import plan
-from chaos.report import text
-from chaos.run import run
 from qwicket.dialects.qbraid.ids import tail
-from support.repetitions import databases, runs
 
 JOBS = [f"019aa000-0000-7000-8000-{number:08d}0000" for number in range(3)]
 CLIENT = "native"
@@ -219,23 +214,3 @@ def test_postgresql_is_killed_every_5_to_40_s() -> None:
     pauses = [after - before for before, after in itertools.pairwise(kills)]
     assert 5 <= min(pauses) < 8
     assert 37 < max(pauses) <= 40
-
-
-@pytest.mark.alone
-@pytest.mark.timeout(runs(300, long=1800))
-@pytest.mark.parametrize("database", databases("postgres"))
-def test_all_promises_hold_while_everything_breaks(database: str, tmp_path: Path) -> None:
-    outcome = run(
-        tmp_path / "world",
-        jobs=10_000_000,
-        seed=24,
-        database=database,
-        longest_s=runs(20, long=600),
-        pace=runs(2, long=1),
-    )
-    figures = outcome.report.figures
-    assert outcome.is_good, text(outcome)
-    assert all(figures[f"{name}: answer"] for name in CLIENTS), "a client has read nothing"
-    assert outcome.kills >= 5
-    disturbed = {kind.partition("_")[0] for kind, n in outcome.disturbances.items() if n}
-    assert disturbed >= {"kill", "pause", "break", "cut", "fill", "move"}

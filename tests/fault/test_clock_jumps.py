@@ -25,7 +25,7 @@ from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
 from support.stores import NOW, add_job, make_token
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.promise]
 
 HOUR_MS = 3_600_000
 LEASE_S = 40.0

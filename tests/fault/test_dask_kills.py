@@ -22,7 +22,7 @@ from support.repetitions import kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 KILLS = kills(2)
 RUNNING = "select count(*) from job where state = 'running'"

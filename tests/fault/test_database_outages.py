@@ -18,7 +18,7 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 CLIENTS = runs(4, long=8)
 JOBS = runs(12, long=128)

@@ -29,7 +29,7 @@ from qwicket.store.database import Database, Tx
 from support.stores import open_new_sqlite
 from support.xanadu import TOKEN_PATH, pair
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.promise]
 
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 CIRCUIT = '{"qubits": 1, "circuit": []}'

@@ -19,7 +19,7 @@ from support.repetitions import databases
 from support.server import LiveServer, Serve, server_on
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 WORKERS = 2
 LONG = slow(25, 4_000)

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support.repetitions import runs
+
+pytestmark = pytest.mark.promise
 
 ROUNDS = runs(20, long=400)
 TESTS = Path(__file__).parents[1]

@@ -15,7 +15,7 @@ from support.history_model import Mismatch
 from support.history_stores import two_on_postgres, two_on_sqlite
 from support.repetitions import runs
 
-pytestmark = [pytest.mark.anyio, pytest.mark.in_turn]
+pytestmark = [pytest.mark.anyio, pytest.mark.extended, pytest.mark.promise]
 
 SEEDS = runs(4, long=300)
 CALLS = 200

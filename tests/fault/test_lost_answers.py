@@ -16,6 +16,8 @@ from support.programs import BELL
 from support.repetitions import databases, runs
 from support.server import LiveServer, server_on
 
+pytestmark = pytest.mark.promise
+
 LOSSES = runs(10, long=200)
 BODY = {"program": BELL, "device": "simulator", "shots": 10}
 

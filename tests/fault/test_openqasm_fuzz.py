@@ -1,6 +1,6 @@
 """Ten thousand or more damaged programs, in processes as limited as the server's parsers.
 
-The seeds are fixed, so that failures can be reproduced. `make fault-long` adds further seeds.
+The seeds are fixed, so that failures can be reproduced. `make long` adds further seeds.
 """
 
 from __future__ import annotations

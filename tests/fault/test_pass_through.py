@@ -25,7 +25,7 @@ from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 KILLS = 200 if os.environ.get("QWICKET_FAULT") == "long" else 3
 JOBS_PER_KILL = 6

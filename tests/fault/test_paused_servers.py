@@ -19,7 +19,7 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 PAUSES = runs(2, long=100)
 GROUPS = runs(1, long=20)

@@ -23,7 +23,7 @@ from support.repetitions import databases, kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 PILOTS = 2
 KILLS = kills(3)

@@ -26,7 +26,7 @@ from support.pools import (
     result,
 )
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 LIMIT_S = 30.0
 

@@ -22,7 +22,7 @@ from support.history_disk import Disk, DiskOperation, cut, recorded_store
 from support.repetitions import runs
 from support.stores import NOW, PLENTY, add_job, make_token, new_job, sqlite
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.promise]
 
 CUTS = runs(10, long=100)
 ROUNDS = 60

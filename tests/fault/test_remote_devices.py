@@ -24,7 +24,7 @@ from support.remotes import ATOMS, PHOTONS, marker, write_copy, write_device
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 KILLS = int(
     os.environ.get("QWICKET_CRASHES", 200 if os.environ.get("QWICKET_FAULT") == "long" else 3)

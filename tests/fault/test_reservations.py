@@ -23,7 +23,7 @@ from support.repetitions import databases, runs
 from support.reservations import reserve
 from support.stores import add_job, make_token
 
-pytestmark = [pytest.mark.anyio, pytest.mark.in_turn]
+pytestmark = [pytest.mark.anyio, pytest.mark.extended]
 
 ACCOUNTS = 200
 OTHERS = 20

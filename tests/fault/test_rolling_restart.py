@@ -18,7 +18,7 @@ from support.repetitions import kills, runs
 from support.server import Serve
 from support.submitters import Submitter, crowd
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SERVERS = 3
 ROUNDS = math.ceil(kills(1) / SERVERS)

@@ -17,7 +17,7 @@ from support.runtime import PLATFORM, access_token, body
 from support.server import LiveServer, Serve
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 UNREAD_BYTES = 4096
 """Receive buffer of a client that reads nothing, much smaller than the first response."""

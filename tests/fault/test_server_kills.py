@@ -17,6 +17,8 @@ from support.server import Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.promise
+
 CLIENTS = runs(4, long=8)
 KILLS = runs(2, long=30)
 LEASE_S = 2.0

@@ -18,7 +18,7 @@ from support.server import Serve
 from support.slurm import Slurm
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 KILLS = kills(2)
 """Of each kind."""

@@ -12,6 +12,8 @@ from support.repetitions import databases, runs
 from support.server import Serve
 from support.waiting import until
 
+pytestmark = pytest.mark.promise
+
 SLOTS = runs(4, long=20)
 GRACE_S = runs(3, long=20)
 EXIT_S = GRACE_S + 10

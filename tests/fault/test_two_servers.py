@@ -18,6 +18,8 @@ from support.server import LiveServer, Serve, running_server
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.promise
+
 JOBS = runs(200, long=10_000)
 POLLS = runs(4, long=100)
 HELD = runs(6, long=8)

@@ -17,7 +17,7 @@ from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 KILLS = runs(2, long=30)
 CLIENTS = runs(2, long=4)

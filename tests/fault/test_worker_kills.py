@@ -21,6 +21,8 @@ from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 
+pytestmark = pytest.mark.promise
+
 KILLS = runs(4, long=300)
 HITS = runs(1, long=30)
 SLOTS = 2

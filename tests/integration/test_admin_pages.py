@@ -29,7 +29,7 @@ from support.remotes import cloud_without_ids, write_device
 from support.server import LiveServer, running_server
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, run_here
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -23,7 +23,7 @@ from support.pages import Person
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 _numbers = itertools.count(100)
 """Each test has a device of its own: agents of others that were killed are noticed only later."""

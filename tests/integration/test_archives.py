@@ -23,7 +23,7 @@ from support import braket, xanadu
 from support.programs import BELL, slow
 from support.server import LiveServer, cli, run_cli, server_on
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 HETERODYNE = xanadu.pair().replace("MeasureFock()", "MeasureHD")

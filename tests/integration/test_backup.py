@@ -19,7 +19,7 @@ from support.server import LiveServer, cli, run_cli, running_server
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 LEASE = ("--lease-s", "2")
 CLIENTS = 4

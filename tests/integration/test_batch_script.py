@@ -18,7 +18,7 @@ from support.slurm import Slurm
 from support.snippets import ROOT
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SCRIPT = ROOT / "deploy" / "slurm" / "worker.sbatch"
 

@@ -20,7 +20,7 @@ from support.programs import BELL
 from support.server import ANNOUNCEMENT, LiveServer, run_cli
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 QWICKET = [sys.executable, "-m", "qwicket"]
 LIMIT_S = 60

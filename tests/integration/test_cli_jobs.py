@@ -22,7 +22,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 QWICKET = [sys.executable, "-m", "qwicket"]
 LIMIT_S = 90

@@ -20,7 +20,7 @@ from support.postgres import PostgresServer
 from support.server import ANNOUNCEMENT, LiveServer, cli, run_cli
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 QWICKET = [sys.executable, "-m", "qwicket"]
 

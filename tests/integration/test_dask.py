@@ -48,7 +48,7 @@ from support.programs import slow
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 JOB = EngineJob("qubit", b"circuits", b"options")
 SMALL = PoolSettings(None, 1 << 20, engine="support.pool_tasks:engine", warm_up=None)

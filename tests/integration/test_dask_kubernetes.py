@@ -15,7 +15,7 @@ from support.programs import BELL, slow
 from support.server import running_server
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 CLUSTER = "dask+kubernetes:?name=qw&image=qwicket&scheduler_service_type=LoadBalancer"
 

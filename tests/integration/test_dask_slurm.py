@@ -22,7 +22,7 @@ from support.server import LiveServer
 from support.slurm import Slurm
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 CLUSTER = "dask+slurm:?queue=main&cores=1&memory=1GB&walltime=00:30:00&interface=lo"
 NEVER_CLAIMED = """select id from job where state = 'queued'

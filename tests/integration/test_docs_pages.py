@@ -20,7 +20,7 @@ from qwicket.server.docs import HEADERS, files
 from support.browser import Page, browser
 from support.server import LiveServer
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 DIALECTS = descriptions(mounts(cast(Any, None)))
 FILES = files(native.description(), DIALECTS)

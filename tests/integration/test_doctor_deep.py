@@ -20,7 +20,7 @@ from support.server import LiveServer, run_cli, running_server, server_on
 from support.submitters import Submitter, crowd
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

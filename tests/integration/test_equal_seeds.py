@@ -17,6 +17,8 @@ from qwicket.compute import Pool
 from support import qubit_math
 from support.pools import WORKER_PATH
 
+pytestmark = pytest.mark.promise
+
 Job = tuple[str, bytes, bytes]
 LIMIT_S = 120.0
 GATES = qubit_math.scrambling(4)

@@ -18,7 +18,7 @@ from qwicket.clients.native.exports import write_export
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

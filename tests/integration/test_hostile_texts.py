@@ -22,7 +22,7 @@ from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 EVIL = ("eve", "mallory", "trudy", "wanda")
 LONGEST_POLL_S = 5.0

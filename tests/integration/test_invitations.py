@@ -17,7 +17,7 @@ import pytest
 from support.pages import Browser, error_of
 from support.server import LiveServer, run_cli, server_on
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 Invite = Callable[..., str]
 PASSWORD = "correct horse"

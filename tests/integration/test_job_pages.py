@@ -38,7 +38,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, running_server
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 MOST_BYTES = 60_000
 BELL_QASM = """OPENQASM 2.0;

@@ -21,7 +21,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, cli, run_cli, server_on
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 NOTHING = (404, 429)
 """Responses to a secret that is none, or no longer: 429 after many by this address."""

@@ -14,7 +14,7 @@ from support.agents import TESTS
 from support.processes import below, is_alive
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SUITE = """
 import os, threading

@@ -82,6 +82,7 @@ def test_many_circuits_give_as_many_parts_in_order(http: httpx.Client) -> None:
     assert [part["part"] for part in parts] == [0, 1, 2]
 
 
+@pytest.mark.promise
 def test_the_same_idempotency_key_is_the_same_job(http: httpx.Client) -> None:
     body = {"program": BELL, "device": "simulator"}
     headers = {"Idempotency-Key": "one"}
@@ -151,6 +152,7 @@ def test_a_running_job_is_really_stopped(http: httpx.Client) -> None:
     assert ended(http, quick)["state"] == "completed"
 
 
+@pytest.mark.promise
 def test_a_waiting_job_is_cancelled_at_once(http: httpx.Client) -> None:
     blockers = [submit(http, program=slow(24, 2000)).json()["id"] for _ in range(2)]
     job = submit(http).json()["id"]

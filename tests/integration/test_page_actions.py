@@ -21,7 +21,7 @@ from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 
 class Hands:

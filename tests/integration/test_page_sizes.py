@@ -32,7 +32,7 @@ from support.pages import (
 )
 from support.server import LiveServer
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 MOST_BYTES = 60_000
 BELL_QASM = """OPENQASM 2.0;

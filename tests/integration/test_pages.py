@@ -20,7 +20,7 @@ from support.postgres import PostgresServer
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 PASSWORD = "correct horse"
 CSP = (

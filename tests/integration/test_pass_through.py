@@ -22,7 +22,7 @@ from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 BELL = {
     "qubits": 2,

@@ -25,7 +25,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 QASM = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; c = measure q;'
 SAMPLES = {"outputs": ["samples"], "shots": 10}

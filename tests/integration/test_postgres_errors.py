@@ -14,7 +14,7 @@ from qwicket.store import open_postgres
 from support.postgres import PostgresServer
 from support.server import run_cli
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 PASSWORD = "correct-horse-battery"
 WRONG = "wrong-horse-battery"

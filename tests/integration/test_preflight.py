@@ -23,7 +23,7 @@ from support.postgres import PostgresServer
 from support.remotes import write_device
 from support.server import ANNOUNCEMENT, LiveServer, run_cli, run_here
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 Env = dict[str, str]
 

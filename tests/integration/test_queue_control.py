@@ -17,7 +17,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

@@ -43,7 +43,7 @@ from support.remotes import (
 from support.server import LiveServer, cli, run_cli, running_server
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 QUBITS = ("far", "ions", "ibm", "runtime", "braid")
 ONE = HEAD + "qubit[2] q; bit[3] c; x q[1]; c[2] = measure q[1];"

@@ -26,7 +26,7 @@ from support.server import LiveServer
 from support.waiting import until
 from support.xanadu import fetch_access_token
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 _SECRETS = re.compile(rb"(?im)^(?:authorization|x-access-token|x-api-key|api-key): *(?:\w+ )?(\S+)")
 _SUBMISSION = re.compile(rb"POST \S*(?:/jobs\b|/Jobs\b|post_job)", re.IGNORECASE)

@@ -20,7 +20,7 @@ from support.runtime import PLATFORM, access_token, body
 from support.server import LiveServer, running_server
 from support.waiting import until
 
-pytestmark = [pytest.mark.in_turn, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(300)]
 
 WIDTH, SHOTS, PUBS = 24, 1_000_000, 18
 RAW_BYTES = PUBS * SHOTS * WIDTH // 8

@@ -23,7 +23,7 @@ from support.server import LiveServer, running_server
 from support.slurm import Slurm
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 IDLE = ("--idle-s", "2")
 

@@ -29,7 +29,7 @@ from support.postgres import PostgresServer
 from support.server import LiveServer, cli, run_cli
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 GROUPS = {
     "students": {"projects": ["class"]},

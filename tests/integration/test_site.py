@@ -29,7 +29,7 @@ from qwicket.server.settings import Settings, own_limits
 from support.browser import Page, browser
 from support.snippets import ROOT
 
-pytestmark = [pytest.mark.in_turn, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(600)]
 BUILDER = ROOT / "docs" / "_site"
 
 

@@ -29,7 +29,7 @@ from support.server import LiveServer
 from support.snippets import PAGES, ROOT, Block, Shell, alike, blocks, indented
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 ALL = [block for page in PAGES for block in blocks(page)]
 RUN = [page for page in PAGES if any(block.runs for block in blocks(page))]

@@ -20,7 +20,7 @@ from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 GRACE_S = 2.0
 

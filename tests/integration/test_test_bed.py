@@ -27,7 +27,7 @@ from support.ports import held_port
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 CIRCUIT = {
     "qubits": 2,

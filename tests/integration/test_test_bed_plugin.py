@@ -12,7 +12,7 @@ import yaml
 
 from support.installed import cannot_run
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ci"
 pytest_plugins = ["pytester"]

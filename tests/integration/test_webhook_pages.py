@@ -21,7 +21,7 @@ from support.receiver import Receiver, receiving
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 MOST_BYTES = 60_000

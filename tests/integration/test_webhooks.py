@@ -20,7 +20,7 @@ from support.receiver import Receiver, receiving
 from support.server import LiveServer, cli, run_cli, server_on
 from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 OPTIONS = ("--allow-private-webhooks", "--limit", "webhooks=3")
 ENDED = ["job.completed", "job.failed", "job.cancelled"]

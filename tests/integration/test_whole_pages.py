@@ -26,13 +26,10 @@ from support.browser import browser
 from support.pages import PASSWORD, Browser, Person, use_session
 from support.programs import BELL
 from support.server import LiveServer
-from support.waiting import until
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SESSIONS = 50
-MOST_BYTES = 60_000
-MOST_MEMORY = 5e6
 MARKS = (
     *("<b>{}</b>", '"><script>alert({})</script>', "' onload='alert({})", "{{{{{} * 7}}}}"),
     *("</title><img src=x{} onerror=alert(1)>", "</pre><svg/onload=alert({})>", "&lt;{}&amp;"),
@@ -55,12 +52,6 @@ def root(idle: LiveServer) -> Iterator[Person]:
         yield person
 
 
-def resident_bytes(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return 1024 * int(found[1])
-
-
 def test_pages_are_loaded_with_their_first_request(tmp_path: Path) -> None:
     live = LiveServer(tmp_path, "--workers", "0", PYTHONPROFILEIMPORTTIME="1")
 
@@ -79,53 +70,6 @@ def test_pages_are_loaded_with_their_first_request(tmp_path: Path) -> None:
         assert {"qwicket.pages.handlers", "jinja2"} <= loaded()
         assert not {each for each in loaded() if each.startswith("qwicket.pages.admin_sections")}
     assert live.stop() == 0
-
-
-def test_the_pages_need_little_memory(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    live = LiveServer(tmp_path, "--workers", "0")
-    token = live.token()
-    live.as_admin(lambda admin: admin.add_account("zoe", "admin", email=None, password=PASSWORD))
-    with Browser(live.url) as opened:
-        for path in ("account", "devices", "jobs"):
-            for _ in range(20):
-                opened.get(f"/v1/{path}", headers={"Authorization": f"Bearer {token}"})
-        form = {"email": "zoe", "password": PASSWORD}  # a hash needs 64 MB for a moment
-        assert opened.post("/ibm/api/users/login", json=form).is_success
-        # The API of administrators, which the pages call, is not theirs.
-        root = live.admin("token", "create", "--user", "zoe", "--scope", "admin")
-        listed = opened.get("/v1/admin/accounts", headers={"Authorization": f"Bearer {root}"})
-        assert listed.is_success
-        before = resident_bytes(live.process.pid)
-        assert opened.sign_in("zoe", PASSWORD).status_code == 303
-        paths = ["", "/jobs", "/devices", "/devices/qwicket_heavyhex27", "/projects", "/clients"]
-        paths += [f"/admin{section}" for section in ("", *(f"/{each}" for each in SECTIONS))]
-        paths += ["/admin/export?project=zoe", "/admin/usage.csv", "/projects/zoe/use.csv"]
-        paths += ["/projects/zoe/webhooks", f"/try?{urlencode({'program': 5_000 * '&'})}"]
-        for path in (*paths, "/try", "/projects/zoe"):
-            assert opened.get(f"/ui{path}").status_code == 200
-
-        def more() -> float:
-            return resident_bytes(live.process.pid) - before
-
-        # The server gives free pages back every ten seconds.
-        until(lambda: more() < MOST_MEMORY, "the pages need little memory", timeout_s=60)
-        record_property("MB", f"{more() / 1e6:.1f}")
-    assert live.stop() == 0
-
-
-def test_every_page_of_administrators_is_small(root: Person) -> None:
-    found = {}
-    for section in ("", "/export?project=root", *(f"/{each}" for each in SECTIONS)):
-        text = root.browser.get(f"/ui/admin{section}").text
-        files = re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', text)
-        size = len(text.encode())
-        for each in files:
-            with root.browser.stream("GET", each) as response:
-                size += sum(map(len, response.iter_raw()))
-        found[section] = size
-    assert max(found.values()) <= MOST_BYTES
 
 
 def test_each_of_many_sessions_sees_its_change_at_once(

@@ -21,7 +21,7 @@ from qwicket.testing.worlds import names
 from support.braket import Signature
 from support.processes import parsers_of, workers_of
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 SHOTS = 20_000
 SIGMAS = 5

@@ -1,8 +1,6 @@
 """How often a fault test repeats: the short form with every change, the long form on demand.
 
-On two slow cores, the short form of the abuse list takes two minutes, and so do the fault tests of
-one turn (`support.turns`). It proves each property, less often, and on one database where the other
-does the same.
+The short form proves each property, less often, and on one database where the other does the same.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 import os
 
 IS_LONG = "long" in (os.environ.get("QWICKET_FAULT"), os.environ.get("QWICKET_ABUSE"))
-"""What `make fault-long` and `make abuse ABUSE=long` set."""
+"""What `make long` sets."""
 
 
 def runs(short: int, *, long: int) -> int:

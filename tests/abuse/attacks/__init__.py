@@ -1,14 +1,14 @@
 """The abuse list: attacks on one live server, each with what it tried and its worst figure.
 
-An attack raises AssertionError where the server does not hold. `make abuse` prints one row each.
+An attack raises AssertionError where the server does not hold. What depends on the machine, such as
+how long others wait, it notes beside its bound: `make measured` reports that.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import httpx
 
@@ -28,16 +28,30 @@ class Outcome(NamedTuple):
     worst: str
 
 
+class Note(Protocol):
+    """Takes a figure, of which less is better, and its bound."""
+
+    def __call__(self, name: str, value: float, *, at_most: float, unit: str) -> None: ...
+
+
+def _ignore(name: str, value: float, *, at_most: float, unit: str) -> None:
+    """Take a figure where nothing is measured."""
+
+
 class Target:
     """A server under attack, with the tokens of a victim and of an attacker.
 
     Args:
         live: The server.
         is_long: Whether each attack runs in its long form.
+        note: Takes what depends on the machine, beside its bound. Without it, attacks that only
+            measure do so as briefly as they can.
     """
 
-    def __init__(self, live: LiveServer, *, is_long: bool) -> None:
+    def __init__(self, live: LiveServer, *, is_long: bool, note: Note | None = None) -> None:
         self.live = live
+        self.is_measured = note is not None
+        self.note = note or _ignore
         self.is_long = is_long
         self.victim = live.token("ada")
         self.attacker = live.token("eve")
@@ -84,53 +98,31 @@ FLOOR_S = 0.02
 """Bar of A14's streams and A23 where three times idle is less; the list has none for these.
 `/livez` takes 1 to 2 ms on an idle server, so one turn of the processor that goes to the attacker's
 own process (a few ms with two cores) is more than three times idle, whatever the server does."""
-TRIES = 3
-"""How often what took too long is tried: other work of the machine only adds time, for a while."""
 
 
-def timed(
-    target: Target, send: Callable[[], httpx.Response], bound_s: float
-) -> tuple[httpx.Response, float]:
-    """Send until the server needs no more processor time than the bound, at most `TRIES` times.
-
-    Unlike the time until the answer, that does not depend on what else the machine does.
-
-    Returns:
-        The answer, and the least processor time in seconds.
-    """
-    least_s = math.inf
-    for _ in range(TRIES):
-        before_s = cpu_s(target.live.process.pid)
-        answer = send()
-        least_s = min(least_s, cpu_s(target.live.process.pid) - before_s)
-        if least_s <= bound_s:
-            break
-    return answer, least_s
+def timed(target: Target, send: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
+    """Send; return the answer, and the server's processor time in seconds."""
+    before_s = cpu_s(target.live.process.pid)
+    answer = send()
+    return answer, cpu_s(target.live.process.pid) - before_s
 
 
 def idle_latencies(target: Target, token: str = "") -> Latencies:
     """Return what a bystander waits while nothing else happens; with a token, for a submit.
 
-    The first call measures for a second.
+    The first call measures for a second. Where nothing is measured, there are none.
     """
-    if token not in target.idle:
+    if token not in target.idle and target.is_measured:
         bystander = Bystander(target.live.url, token)
         with bystander.watching():
             time.sleep(1)
         target.idle[token] = bystander.latencies
-    return target.idle[token]
+    return target.idle.get(token, Latencies([], 0))
 
 
-def assert_unharmed(target: Target, seen: Latencies, token: str = "") -> None:
-    """Check what others waited against the idle server.
-
-    Where they waited longer, the idle server is measured again: the machine may have other work by
-    now.
-    """
-    for attempt in ("before", "after"):
-        idle = idle_latencies(target, token)
-        if seen.p95_s <= max(FACTOR * idle.p95_s, FLOOR_S):
-            return
-        if attempt == "before":
-            del target.idle[token]
-    raise AssertionError(f"{seen}; idle {idle}")
+def note_latencies(target: Target, what: str, seen: Latencies, token: str = "") -> None:
+    """Note how long others waited, as a multiple of the idle server's time."""
+    if target.is_measured:
+        idle_s = max(idle_latencies(target, token).p95_s, FLOOR_S / FACTOR)
+        name = f"{what}: {'submits' if token else '/livez'} of others, p95 / idle"
+        target.note(name, seen.p95_s / idle_s, at_most=FACTOR, unit="×")

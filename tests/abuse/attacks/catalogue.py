@@ -6,6 +6,16 @@ from typing import Final, NamedTuple
 
 from abuse.attacks import Attack, access, connections, load, members, payloads, text, webhooks
 
+ALWAYS: Final = ("--limit", "waiting_jobs=200000", "--limit", f"memory_bytes={1 << 30}")
+"""The flood is of more jobs than one project may have by default. A job has as much memory on each
+machine, so that the widest programs are of 25 qubits everywhere."""
+SHORT: Final = (
+    *("--limit", "head_timeout_s=2"),
+    *("--limit", "body_timeout_s=2"),
+    *("--limit", "keep_alive_s=6"),
+)
+"""The short form does not wait for the deadlines that users have."""
+
 
 class Entry(NamedTuple):
     """A row of the list.

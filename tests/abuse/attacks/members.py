@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from abuse.attacks import Outcome, Target, assert_unharmed, idle_latencies
+from abuse.attacks import Outcome, Target, idle_latencies, note_latencies
 from abuse.attacks.bystander import Bystander
 from abuse.attacks.load import ATTACKER_ADDRESS
 from abuse.dialects import NATIVE
@@ -55,8 +55,8 @@ def streams_and_uploads(target: Target) -> Outcome:
     _assert_shares_are_free(target, member, drafts[-1])
     seen = asks.latencies, submits.latencies
     assert not any(each.n_failed for each in seen), seen
-    assert_unharmed(target, seen[0])
-    assert_unharmed(target, seen[1], target.bystander)
+    note_latencies(target, "A14 streams and uploads", seen[0])
+    note_latencies(target, "A14 streams and uploads", seen[1], target.bystander)
     for draft in drafts[:-1]:
         assert member.call("POST", f"/jobs/{draft['id']}/cancel").status_code == 200
     return Outcome(

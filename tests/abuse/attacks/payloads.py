@@ -7,7 +7,6 @@ import io
 import json
 import random
 import re
-import time
 import zlib
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from abuse.attacks import TRIES, Outcome, Target, timed
+from abuse.attacks import Outcome, Target, timed
 from abuse.attacks.bystander import Bystander
 from abuse.attacks.canary import Canary
 from abuse.dialects import DIALECTS, NATIVE, WAYS, Dialect
@@ -37,8 +36,6 @@ PROGRAM_S = 1.0
 """Processor time for a program (A10)."""
 READERS_CODES = ("invalid_program", "limit_exceeded")
 """Codes of what the reader of a program refuses."""
-SLOWEST_REFUSAL_S = 20.0
-"""Above the time in which a program is parsed at most (limit parse_time_s)."""
 
 
 def huge_bodies(target: Target) -> Outcome:
@@ -75,10 +72,10 @@ def bombs(target: Target) -> Outcome:
     ):
         params = runtime.sampler([value, pubs.array(), 10])
         send = partial(client.call, "POST", "/jobs", json=runtime.body(params=params))
-        answer, took_s = timed(target, send, BOMB_S)
+        answer, took_s = timed(target, send)
         slowest_s = max(slowest_s, took_s)
         assert answer.status_code in (400, 413, 422), answer.text
-    assert slowest_s < BOMB_S, f"{slowest_s:.2f} s"
+    target.note("A6 bombs: CPU of the slowest", slowest_s, at_most=BOMB_S, unit="s")
     zipped = {"Content-Encoding": "gzip", **target.as_attacker()}
     answer = target.http.post(
         "/v1/jobs", content=zlib.compress(b" " * MB, wbits=31), headers=zipped
@@ -111,10 +108,10 @@ def odd_json(target: Target) -> Outcome:
                 body = dialect.text(**{dialect.program: text})
                 headers = dialect.auth(target.attacker)
                 send = partial(target.http.post, dialect.jobs, content=body, headers=headers)
-                answer, took_s = timed(target, send, JSON_S)
+                answer, took_s = timed(target, send)
                 slowest_s = max(slowest_s, took_s)
                 assert 400 <= answer.status_code < 500, (dialect, name, answer.status_code)
-    assert slowest_s <= JSON_S, f"{slowest_s:.2f} s"
+    target.note("A7 odd JSON: CPU of the slowest", slowest_s, at_most=JSON_S, unit="s")
     seen = bystander.latencies
     assert not seen.n_failed
     return Outcome(
@@ -181,15 +178,13 @@ def hostile_programs(target: Target) -> Outcome:
             body = {"device": device, "program": text, "format": format_name, "shots": 1}
             body["outputs"] = [output]  # else refused before the program is read
             send = partial(target.http.post, "/v1/jobs", json=body, headers=target.as_attacker())
-            began = time.perf_counter()
-            answer, took_s = timed(target, send, PROGRAM_S)
-            assert time.perf_counter() - began < TRIES * SLOWEST_REFUSAL_S, name
+            answer, took_s = timed(target, send)
             if took_s > slowest_s:
                 slowest_s, worst = took_s, name
             refused = answer.status_code == 400 and answer.json()["code"] in READERS_CODES
             assert answer.status_code == 201 or refused, (name, answer.text)
             assert "root:" not in answer.text
-    assert slowest_s <= PROGRAM_S, f"{worst}: {slowest_s:.2f} s"
+    target.note("A10 hostile programs: CPU of the slowest", slowest_s, at_most=PROGRAM_S, unit="s")
     seen = bystander.latencies
     assert not seen.n_failed
     return Outcome(

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from abuse.attacks import Outcome, Target, assert_unharmed, idle_latencies
+from abuse.attacks import Outcome, Target, idle_latencies, note_latencies
 from abuse.attacks.bystander import Bystander
 from abuse.dialects import NATIVE
 from support.processes import resident_bytes
@@ -162,7 +162,8 @@ def hostile_receivers(target: Target) -> Outcome:
         _hostile() as hostile,
         running_server(Path(folder), *options) as live,
     ):
-        own = Target(live, is_long=target.is_long)
+        note = target.note if target.is_measured else None
+        own = Target(live, is_long=target.is_long, note=note)
         try:
             return _attack(own, hostile, paths)
         finally:
@@ -185,19 +186,20 @@ def _attack(target: Target, hostile: _Hostile, paths: list[str]) -> Outcome:
         body = {"device": "simulator", "program": BELL, "shots": 10}
         job = target.http.post("/v1/jobs?wait=30", json=body, headers=headers).json()
         assert job["state"] == "completed", job
-        failed = until(
+        until(
             lambda: _errors(target, len(paths)),
             "each receiver's failure is recorded",
             timeout_s=3 * _DEADLINE_S,
         )
         took_s = time.monotonic() - began
         time.sleep(1)  # as long as an idle server was measured
-    assert took_s <= _DEADLINE_S + _RECORDED_S, f"{took_s:.0f} s: {failed}"
+    name = "A23 hostile receivers: until all failures are recorded"
+    target.note(name, took_s, at_most=_DEADLINE_S + _RECORDED_S, unit="s")
     assert hostile.connections["/inner"] == 0, "a redirect was followed"
     assert hostile.sent <= 2 * (_MAX_BYTES + _SLACK), f"{hostile.sent:,} bytes of a response"
     rose = resident_bytes(target.live.process.pid) - held
     assert rose <= _SLACK, f"memory rose by {rose >> 20} MiB"
-    assert_unharmed(target, bystander.latencies)
+    note_latencies(target, "A23 hostile receivers", bystander.latencies)
     again = target.http.post("/v1/jobs?wait=30", json=body, headers=NATIVE.auth(target.bystander))
     assert again.json()["state"] == "completed", again.text
     return Outcome(

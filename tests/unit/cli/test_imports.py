@@ -46,23 +46,22 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "never", "most"),
+    ("arguments", "never"),
     [
-        (("env", "qiskit-ionq"), SLOW | OF_SERVER, 130),
-        (("jobs", "--help"), SLOW | OF_SERVER, 150),
-        (("--help",), {"asyncio", "http.client", "sqlite3", "urllib3"} | OF_SERVER, 280),
-        (("user", "list", "--data-dir", "."), {"urllib3"} | OF_SERVER, 410),
-        (("jobs", "--url", "http://127.0.0.1:9"), {"asyncio", "sqlite3"} | OF_SERVER, 295),
+        (("env", "qiskit-ionq"), SLOW | OF_SERVER),
+        (("jobs", "--help"), SLOW | OF_SERVER),
+        (("--help",), {"asyncio", "http.client", "sqlite3", "urllib3"} | OF_SERVER),
+        (("user", "list", "--data-dir", "."), {"urllib3"} | OF_SERVER),
+        (("jobs", "--url", "http://127.0.0.1:9"), {"asyncio", "sqlite3"} | OF_SERVER),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_a_command_imports_what_it_needs(
-    arguments: tuple[str, ...], never: set[str], most: int, tmp_path: Path
+    arguments: tuple[str, ...], never: set[str], tmp_path: Path
 ) -> None:
     found = loaded(tmp_path, *arguments)
     assert "qwicket.cli" in found
     assert not found & never
-    assert len(found) <= most
 
 
 def test_a_settings_file_imports_no_other_commands_than_serve(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from support.programs import BELL
 from support.repetitions import IS_LONG
 from support.worst_programs import WORST
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 SMALL, FACTOR = 8_000, 4

@@ -6,7 +6,7 @@ from qwicket.model.accounts import Token
 from qwicket.store import Store
 from support.stores import NOW, add_job
 
-pytestmark = [pytest.mark.anyio, pytest.mark.in_turn]
+pytestmark = [pytest.mark.anyio, pytest.mark.extended]
 
 
 async def test_jobs_that_wait_and_run_are_counted_by_device(store: Store, ada: Token) -> None:

@@ -21,7 +21,7 @@ from support import qubit_math
 from support.noise_examples import GATES, MIXED, MODELS, PAULIS, cx, model, models, x
 from support.qubit_math import assert_follows
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 ON_NUMPY, ON_QULACS = StateVectorEngine(NumpySimulator()), StateVectorEngine(QulacsSimulator())
 ENGINES: tuple[Engine, ...] = (ON_NUMPY, ON_QULACS, DensityEngine())

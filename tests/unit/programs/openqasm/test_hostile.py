@@ -15,7 +15,7 @@ import pytest
 
 from qwicket.programs.openqasm.bounds import MAX_TOKENS
 
-pytestmark = pytest.mark.in_turn
+pytestmark = pytest.mark.extended
 
 MEGABYTE = 1 << 20
 SECONDS = 5

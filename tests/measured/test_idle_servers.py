@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from measured.conftest import Record
 from support.postgres import PostgresServer
 from support.processes import user_ticks, wake_ups
 from support.server import LiveServer
@@ -107,19 +106,11 @@ def commits(live: LiveServer) -> float:
 
 
 def test_an_idle_server_waits_for_events_and_commits_at_most_its_heartbeat(
-    spent: list[Spent],
+    spent: list[Spent], record: Record
 ) -> None:
-    assert max(each.commits for each in spent) <= 1, spent
     assert min(each.commits_before for each in spent) > 0, "commits are counted"
-    assert max(each.wake_ups for each in spent) <= MAX_WAKE_UPS * (WINDOW_S - SETTLE_S), spent
     assert min(each.wake_ups for each in spent) > 0, "wake-ups are counted"
-
-
-def test_a_process_that_looks_three_times_a_second_wakes_up_too_often() -> None:
-    looks = "import time\nprint(flush=True)\nfor _ in range(60): time.sleep(0.33)"
-    with subprocess.Popen([sys.executable, "-c", looks], stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        (awake,) = moments_awake([process.pid], 4.0)
-        process.kill()
-    assert awake > MAX_WAKE_UPS * 4.0
+    for database, each in zip(("SQLite", "PostgreSQL"), spent, strict=True):
+        record(f"idle server on {database}: commits in 10 s", each.commits, at_most=1, unit="")
+        awake = each.wake_ups / (WINDOW_S - SETTLE_S)
+        record(f"idle server on {database}: wake-ups", awake, at_most=MAX_WAKE_UPS, unit="/s")

@@ -16,7 +16,7 @@ import pytest
 
 from qwicket.clients.ionq import IonQClient
 
-PAGE = (Path(__file__).parents[3] / "docs" / "seeds.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "seeds.md").read_text()
 ROW = re.compile(r"^\| (`.+?) \| (`.+) \|$", re.MULTILINE)
 OURS = re.compile(r"`(qwicket\.[\w.]+)`")
 DOCUMENTS = {
