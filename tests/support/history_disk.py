@@ -20,12 +20,15 @@ import random
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
 from qwicket.store import Changes, Store
 from qwicket.store.sqlite import SQLite
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 SECTOR = 512
 
@@ -61,7 +64,7 @@ class _File(apsw.VFSFile):
         self._operations, self._name = operations if path else [], Path(path or "temporary").name
         super().__init__("", name, flags)
 
-    def xWrite(self, data: bytes, offset: int) -> None:
+    def xWrite(self, data: Buffer, offset: int) -> None:
         super().xWrite(data, offset)
         self._operations.append(DiskOperation("write", self._name, offset, bytes(data)))
 
