@@ -7,7 +7,6 @@ READY := $(VENV)/.ready
 # Tests start thousands of interpreters. Without bytecode files each compiles all that it imports,
 # which takes half of the time.
 unexport PYTHONDONTWRITEBYTECODE
-UV := 0.9
 
 .PHONY: help demo fast lint structure test test-all extended measured coverage long chaos bench scale docs image clients-report plugin-long pictures changelog release release-trial format clean
 
@@ -127,10 +126,20 @@ format: $(READY)
 clean:
 	rm -rf .venv .venv-* .vendor
 
-$(READY): pyproject.toml
+# LOCK= keeps the versions that still satisfy pyproject.toml. Each package has one version for all
+# versions of Python, so that the types that mypy sees are the same on each.
+LOCK ?= --upgrade
+.PHONY: lock
+lock: $(READY)  ## The newest versions of what development needs, into requirements.lock
+	$(BIN)/uv pip compile --quiet $(LOCK) --universal --fork-strategy fewest --python-version 3.11 \
+	  --annotation-style line --custom-compile-command "make lock" --output-file requirements.lock \
+	  pyproject.toml --extra oidc --extra postgres --extra qiskit --extra rich --group dev
+
+$(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11 to 3.13 is needed; name it with: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=$(UV)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[oidc,postgres,qiskit,rich]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
