@@ -1,23 +1,16 @@
-"""axe-core, which checks pages for people who use screen readers: fetched once from npm."""
+"""axe-core, which checks pages for people who use screen readers; a wheel has its script."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import tarfile
-import tempfile
 from itertools import product
-from pathlib import Path
 from typing import Any, Final
 
+from contract.environments import made
 from support.browser import Page
-from support.installed import installed
 from support.repetitions import IS_LONG
 
-VERSION: Final = "4.14.1"
-_SHA256: Final = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
-_FOLDER: Final = Path(__file__).parents[2] / ".vendor"
+_WHEEL: Final = "axe-playwright-python==0.1.8"
+"""Has axe-core 4.12.1. What it depends on, a browser of its own, is not installed."""
 _RULES: Final = "wcag2a wcag2aa wcag21a wcag21aa wcag22aa best-practice"
 
 SCREENS: Final = [
@@ -27,25 +20,10 @@ SCREENS: Final = [
 
 
 def axe() -> str:
-    """Return the script, from the registry if it is not there yet."""
-    path = _FOLDER / f"axe-core-{VERSION}.js"
-    if not path.exists():
-        npm = installed("npm")
-        _FOLDER.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            command = [npm, "pack", "--silent", f"axe-core@{VERSION}"]
-            subprocess.run(command, cwd=folder, check=True, timeout=120, capture_output=True)
-            (archive,) = Path(folder).glob("*.tgz")
-            with tarfile.open(archive) as opened:
-                member = opened.extractfile("package/axe.min.js")
-                assert member is not None
-                content = member.read()
-        beside = path.with_suffix(f".{os.getpid()}")
-        beside.write_bytes(content)
-        beside.rename(path)
-    content = path.read_bytes()
-    assert hashlib.sha256(content).hexdigest() == _SHA256, path
-    return content.decode()
+    """Return the script, installed once."""
+    python = made("axe", _WHEEL.encode(), "", [[_WHEEL, "--no-deps"]])
+    (path,) = python.parents[1].glob("lib/python*/site-packages/axe_playwright_python/axe.min.js")
+    return path.read_text()
 
 
 def violations(page: Page) -> list[str]:
