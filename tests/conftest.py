@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Generator, Iterator
 
@@ -39,6 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what only root can do."""
+    needs_root = item.get_closest_marker("needs_root")
+    if needs_root is not None and os.geteuid() != 0:
+        pytest.skip(f"needs root: {needs_root.args[0]}")
 
 
 @pytest.hookimpl(wrapper=True)

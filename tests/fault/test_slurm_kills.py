@@ -15,7 +15,7 @@ from support.programs import BELL, slow
 from support.repetitions import IS_LONG, kills, runs
 from support.scalers import scaler
 from support.server import Serve
-from support.slurm import Slurm
+from support.slurm import Slurm, needs_root
 from support.waiting import PROMPT_S, until
 
 pytestmark = pytest.mark.extended
@@ -36,6 +36,7 @@ def slurm() -> Iterator[Slurm]:
 
 
 @pytest.mark.timeout(runs(300, long=7200))
+@needs_root
 def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
     serve: Serve, slurm: Slurm, tmp_path: Path
 ) -> None:

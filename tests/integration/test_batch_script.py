@@ -14,7 +14,7 @@ import pytest
 from support.processes import busy_worker
 from support.programs import BELL, slow
 from support.server import LiveServer, running_server
-from support.slurm import Slurm
+from support.slurm import Slurm, needs_root
 from support.snippets import ROOT
 from support.waiting import until
 
@@ -73,6 +73,7 @@ class Queue:
         return str(self._http.get(f"/v1/jobs/{job}", params={"wait": wait_s}).json()["state"])
 
 
+@needs_root
 def test_workers_of_slurm_run_jobs_and_return_them_when_they_are_told_to_end(
     slurm: Slurm, server: LiveServer, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ def test_workers_of_slurm_run_jobs_and_return_them_when_they_are_told_to_end(
         client.post(f"/v1/jobs/{long}/cancel").raise_for_status()
 
 
+@needs_root
 def test_before_the_end_of_its_time_a_worker_of_slurm_ends_its_jobs(
     slurm: Slurm, server: LiveServer, tmp_path: Path
 ) -> None:

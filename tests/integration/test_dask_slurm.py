@@ -19,7 +19,7 @@ from support.ledger import ledger
 from support.pools import WORKER_PATH
 from support.programs import BELL, slow
 from support.server import LiveServer
-from support.slurm import Slurm
+from support.slurm import Slurm, needs_root
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -55,6 +55,7 @@ def is_deleted(client: httpx.Client, job: str) -> bool:
     return client.delete(f"/v1/jobs/{job}").is_success
 
 
+@needs_root
 def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
     slurm: Slurm, server: LiveServer
 ) -> None:
@@ -81,6 +82,7 @@ def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
         books.assert_all_completed_uncounted(jobs)
 
 
+@needs_root
 def test_a_job_of_several_cores_is_one_worker_and_those_without_work_are_closed(
     slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

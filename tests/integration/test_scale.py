@@ -20,7 +20,7 @@ from support.pilots import RawPilot, compute_token, pilot
 from support.programs import BELL, slow
 from support.scalers import LiveScaler, scaler
 from support.server import LiveServer, running_server
-from support.slurm import Slurm
+from support.slurm import Slurm, needs_root
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -90,6 +90,7 @@ def test_a_worker_ends_when_it_has_had_no_job_for_its_idle_time(
 
 
 @pytest.mark.timeout(240)
+@needs_root
 def test_workers_are_jobs_of_slurm_that_come_with_the_work_and_go_without_it(
     server: LiveServer, slurm: Slurm, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_workers_are_jobs_of_slurm_that_come_with_the_work_and_go_without_it(
         assert state(http, job, wait_s=60) == "completed", "and they come again"
 
 
+@needs_root
 def test_some_workers_stay_when_they_are_asked_to(
     server: LiveServer, slurm: Slurm, tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_some_workers_stay_when_they_are_asked_to(
         until(lambda: slurm.jobs() not in ([], [kept]), "it is replaced", timeout_s=60)
 
 
+@needs_root
 def test_workers_that_wait_for_a_node_are_cancelled_when_no_job_waits(
     server: LiveServer, slurm: Slurm, tmp_path: Path
 ) -> None:
@@ -130,6 +133,7 @@ def test_workers_that_wait_for_a_node_are_cancelled_when_no_job_waits(
         until(lambda: slurm.run("squeue", "-h") == "", "and no longer", timeout_s=30)
 
 
+@needs_root
 def test_workers_that_cannot_start_are_not_started_again_and_again(
     server: LiveServer, slurm: Slurm, tmp_path: Path
 ) -> None:
@@ -296,6 +300,7 @@ def test_only_tokens_with_the_scope_may_ask(server: LiveServer) -> None:
         assert http.delete("/v1/scalers/one").status_code == 403
 
 
+@needs_root
 def test_a_scaler_with_a_token_that_is_refused_ends_with_the_reason(
     server: LiveServer, slurm: Slurm, tmp_path: Path
 ) -> None:

@@ -17,8 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support import leftovers
-from support.installed import cannot_run, installed
+from support.installed import installed
 from support.processes import is_alive
 from support.waiting import until
 
@@ -26,15 +28,15 @@ SLOTS: Final = 4
 DAEMONS: Final = ("munged", "slurmctld", "slurmd")
 _MEMORY_MB: Final = 8_000
 
+needs_root: Final = pytest.mark.needs_root("Slurm's daemons run as root")
+
 
 class Slurm:
     """A running Slurm; `env` is what its commands need in their environment."""
 
     def __init__(self) -> None:
-        for name in DAEMONS:
-            installed(name)
-        if os.geteuid() != 0:
-            cannot_run("Slurm's daemons run as root")
+        installed("munged")
+        installed("slurmctld")
         # Not below pytest's folder, because munged requires a socket that every user can reach.
         self.folder = folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         folder.chmod(0o755)

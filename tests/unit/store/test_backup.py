@@ -17,7 +17,6 @@ from qwicket.model.errors import StaleLease, Unavailable
 from qwicket.model.jobs import Runner
 from qwicket.model.states import JobState
 from qwicket.store import backup, lock_folder, open_postgres, open_sqlite
-from support.installed import cannot_run
 from support.postgres import PostgresServer
 from support.stores import NOW, add_job, make_token, stored
 from support.waiting import until
@@ -172,11 +171,10 @@ async def test_a_restore_brings_back_what_the_backup_has(folder: Path, tmp_path:
     os.close(lock_folder(tmp_path / "new"))
 
 
+@pytest.mark.needs_root("only root gives files away")
 async def test_what_root_restores_belongs_to_the_user_of_the_folder(
     folder: Path, tmp_path: Path
 ) -> None:
-    if os.geteuid() != 0:
-        cannot_run("only root gives files away")
     backup.back_up(folder, tmp_path / "backup.db")
     (tmp_path / "new").mkdir()
     os.chown(tmp_path / "new", 4711, 4712)
