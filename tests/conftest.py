@@ -17,6 +17,7 @@ from support import (
     one_tls_context,
     results,
 )
+from support.installed import missing
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
 
@@ -40,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> list[str]:
+    return missing()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
