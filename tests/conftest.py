@@ -18,7 +18,7 @@ from support import (
     results,
 )
 from support.installed import missing
-from support.postgres import PostgresServer, postgres_server
+from support.postgres import PostgresServer, shared_postgres_server
 from support.server import LiveServer
 
 # How long it takes to draw an example and to try it is measured in wall time, which other processes
@@ -108,9 +108,9 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that a whole test process shares. Nobody stops this one."""
-    with postgres_server() as server:
+def postgres(testrun_uid: str) -> Iterator[PostgresServer]:
+    """The PostgreSQL server that all test processes share. Nobody stops this one."""
+    with shared_postgres_server(testrun_uid) as server:
         yield server
 
 

@@ -301,7 +301,10 @@ async def test_a_commit_that_outlasts_its_connection_is_found(postgres: Postgres
 
 async def waiting_for_locks(connection: psycopg.Connection[Any], n_wanted: int) -> None:
     """Wait until so many transactions wait for advisory locks."""
-    text = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-    async with asyncio.timeout(8):
+    text = (
+        "select count(*) from pg_locks join pg_database on pg_database.oid = database"
+        " where locktype = 'advisory' and not granted and datname = current_database()"
+    )
+    async with asyncio.timeout(30):
         while connection.execute(text).fetchone() != (n_wanted,):
             await asyncio.sleep(0.01)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,18 @@ def start_watchdog() -> None:
 def marks() -> dict[str, str]:
     """Return the marks for a child whose environment is not copied from this process."""
     return {OWNERS: os.environ[OWNERS]}
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[None]:
+    """Start what other test processes of the run use too: it outlives this one, not the run."""
+    own = os.environ[OWNERS]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ[OWNERS] = own.rpartition(",")[0]
+    try:
+        yield
+    finally:
+        os.environ[OWNERS] = own
 
 
 def register_child(pid: int) -> None:

