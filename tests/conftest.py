@@ -92,17 +92,18 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServ
 
 @pytest.fixture(scope="module")
 def server(shared_server: LiveServer) -> Iterator[LiveServer]:
-    """The shared server, where the jobs that a module leaves are cancelled at its end.
+    """The shared server, where a module has an account and a project of its own.
 
-    The jobs of the next module would wait for long ones.
+    The jobs that it leaves are cancelled: those of the next module would wait for long ones.
     """
+    shared_server.account = shared_server.unused("ada")
     yield shared_server
     shared_server.cancel_unfinished()
 
 
 @pytest.fixture
 def http(server: LiveServer) -> Iterator[httpx.Client]:
-    """An HTTP client of the shared server, signed in as ada."""
+    """An HTTP client of the shared server, signed in with the module's account."""
     with server.client() as client:
         yield client
 

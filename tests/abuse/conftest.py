@@ -15,7 +15,7 @@ from support.waiting import until
 
 
 class Tokens(NamedTuple):
-    """Secrets by what is wrong with them; `good` is ada's, `stranger` is bob's."""
+    """Secrets by what is wrong with them; `good` is of the module's account."""
 
     good: str
     stranger: str
@@ -32,9 +32,10 @@ def client(shared_server: LiveServer) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
-def tokens(shared_server: LiveServer, client: httpx.Client) -> Tokens:
+@pytest.fixture(scope="module")
+def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
     """Make accounts and tokens, and spoil some of them while the server runs."""
+    stranger, mallory, trent = (server.unused(name) for name in ("bob", "mallory", "trent"))
 
     def works(token: str) -> bool:
         return client.get("/v1/jobs", headers=NATIVE.auth(token)).status_code == 200
@@ -42,29 +43,29 @@ def tokens(shared_server: LiveServer, client: httpx.Client) -> Tokens:
     def make(
         name: str, *scopes: str, devices: tuple[str, ...] = (), life_s: int | None = None
     ) -> NewToken:
-        return shared_server.as_admin(
+        return server.as_admin(
             lambda admin: admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s)
         )
 
-    good, stranger = shared_server.managing_token(), shared_server.managing_token("bob")
-    shared_server.admin("user", "add", "mallory")
-    shared_server.admin("user", "add", "trent")
-    unscoped = make("ada", "devices:serve", devices=("lab",)).secret
-    revoked, disabled = make("mallory"), make("trent").secret
-    expired = make("mallory", life_s=1).secret
-    assert works(revoked.secret)
-    assert works(disabled)
-    shared_server.admin("token", "revoke", revoked.token.id)
-    until(lambda: not works(revoked.secret), "a revoked token is refused", timeout_s=1)
-    shared_server.admin("user", "disable", "trent")
-    until(lambda: not works(disabled), "a disabled account is refused", timeout_s=1)
-    until(lambda: not works(expired), "the token expires")
-    return Tokens(good, stranger, unscoped, revoked.secret, expired, disabled)
+    good, other = server.managing_token(), server.managing_token(stranger)
+    server.admin("user", "add", mallory)
+    server.admin("user", "add", trent)
+    unscoped = make(server.account, "devices:serve", devices=("lab",)).secret
+    revoked, disabled = make(mallory), make(trent).secret
+    expired = make(mallory, life_s=1000)
+    assert all(works(each) for each in (revoked.secret, disabled, expired.secret))
+    server.admin("token", "revoke", revoked.token.id)
+    until(lambda: not works(revoked.secret), "a revoked token is refused")
+    server.admin("user", "disable", trent)
+    until(lambda: not works(disabled), "a disabled account is refused")
+    server.expire(expired.token.id)
+    until(lambda: not works(expired.secret), "an expired token is refused")
+    return Tokens(good, other, unscoped, revoked.secret, expired.secret, disabled)
 
 
 @pytest.fixture(scope="module")
 def jobs(client: httpx.Client, tokens: Tokens) -> dict[str, str]:
-    """Return the id of a completed job of ada's for each dialect, by its prefix."""
+    """Return the id of a completed job of the module's account for each dialect, by its prefix."""
     jobs = {dialect.prefix: run_bell(client, dialect, tokens.good) for dialect in DIALECTS}
     return {**jobs, ADMIN.prefix: jobs[NATIVE.prefix]}
 

@@ -266,7 +266,7 @@ def test_a_token_that_serves_can_do_nothing_else_and_names_its_devices(server: L
     both = ("--scope", "devices:serve", "--scope", "jobs:read", "--device", "x")
     for arguments, said in ((both, "cannot be combined"), (both[:2], "must name its devices")):
         with pytest.raises(AssertionError, match=said):
-            server.admin("token", "create", "--user", "ada", *arguments)
+            server.admin("token", "create", "--user", server.account, *arguments)
 
 
 # --- devices --------------------------------------------------------------------------------------

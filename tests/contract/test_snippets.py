@@ -325,7 +325,7 @@ def test_a_snippet_runs_and_prints_what_the_job_gave(
     python = interpreter(snippet.suite) if snippet.suite else Path(sys.executable)
     command = ["sh", "-eu"] if snippet.runs_in == "sh" else [str(python), "-"]
     token = server.token()
-    pair = pair_of(server, "ada") if snippet.needs_pair else {}
+    pair = pair_of(server, server.account) if snippet.needs_pair else {}
     done = run_program(*(command, printed.stdout, token, tmp_path), path=python.parent, pair=pair)
     assert done.returncode == 0, done.stdout + done.stderr
     assert server.token() not in done.stdout

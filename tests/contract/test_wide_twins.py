@@ -140,7 +140,7 @@ def run(server: LiveServer, home: Path, program: str, *arguments: str) -> dict[s
             "HOME": str(home),
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
             "QWICKET_URL": server.url,
-            "QWICKET_TOKEN": server.token("ada"),
+            "QWICKET_TOKEN": server.token(),
         },
         text=True,
         capture_output=True,

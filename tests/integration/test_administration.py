@@ -245,7 +245,7 @@ def test_many_accounts_come_from_json_too(run: Run, name: str, tmp_path: Path) -
         ("name,email\n{new},nobody\n", "Account 1: email must be an e-mail address"),
         ("name,email\n{new},\n{new},\n", "is taken"),
         ("name,email\n{new},a@{new}\nx{new},A@{new}\n", "is taken"),
-        ("name,email\n{new},\nada,\n", "The name ada is taken"),
+        ("name,email\n{new},\n{old},\n", "The name {old} is taken"),
         ("name,group\n{new},x\n", "line 2: it must have a name"),
         ("email\nx@y\n", "must have the columns: name,email"),
         ("name,email\n{new},x@y,z\n", "line 2: it must have a name"),
@@ -259,8 +259,9 @@ def test_many_accounts_come_from_json_too(run: Run, name: str, tmp_path: Path) -
 def test_of_many_accounts_all_are_added_or_none(
     run: Run, server: LiveServer, name: str, tmp_path: Path, text: str, said: str
 ) -> None:
-    server.token()  # of ada
-    file = people(tmp_path, text.format(new=name))
+    server.token()
+    text, said = (each.format(new=name, old=server.account) for each in (text, said))
+    file = people(tmp_path, text)
     folder = tmp_path / "tokens"
     refused = run("user", "add", "--from", str(file), "--tokens", str(folder))
     assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr

@@ -102,7 +102,7 @@ def test_the_result_types_of_a_braket_task_are_arrays_of_its_archive(
     kinds = exact if not shots else ["sample z(q[0])", "probability q[0]", "variance y(q[1])"]
     text = braket.BELL + "".join(f"\n#pragma braket result {kind}" for kind in kinds)
     server.token()
-    pair = server.admin("token", "create", "--user", "ada", "--aws")
+    pair = server.admin("token", "create", "--user", server.account, "--aws")
     body = braket.body(action=braket.action(text), shots=shots)
     sign = braket.Signature(pair, "braket")
     with server.client() as http, qwicket.connect(server.url, server.token()) as client:

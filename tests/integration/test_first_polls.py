@@ -41,8 +41,13 @@ ATOMS = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server with time enough for a busy machine."""
+    """A server that waits as long as it may, and whose workers have started."""
     live = LiveServer(tmp_path_factory.mktemp("first-polls"), "--first-poll-ms", "5000")
+    with live.client() as http:
+        job = http.post(
+            "/v1/jobs", json={"device": "simulator", "program": BELL, "shots": 1}
+        ).json()
+        until(lambda: http.get(f"/v1/jobs/{job['id']}").json()["state"] == "completed", "it ends")
     yield live
     assert live.stop() == 0
 
@@ -122,7 +127,7 @@ def test_xanadu(server: LiveServer, http: httpx.Client) -> None:
 
 def test_amazon_braket(server: LiveServer, http: httpx.Client) -> None:
     server.token()
-    pair = server.admin("token", "create", "--user", "ada", "--aws")
+    pair = server.admin("token", "create", "--user", server.account, "--aws")
     signed = braket.Signature(pair, "braket")
     sent = http.post("/braket/quantum-task", json=braket.body(), auth=signed)
     task = quote(answered(sent)["quantumTaskArn"], safe="")

@@ -26,10 +26,12 @@ def made(http: httpx.Client, **wish: Any) -> httpx.Response:
     return http.post("/v1/tokens", json={"scopes": [READ], **wish})
 
 
-def test_an_account_shows_its_name_and_the_token_of_the_request(http: httpx.Client) -> None:
+def test_an_account_shows_its_name_and_the_token_of_the_request(
+    server: LiveServer, http: httpx.Client
+) -> None:
     account = http.get("/v1/account").json()
-    assert (account["name"], account["role"]) == ("ada", "member")
-    assert account["token"]["project"] == "ada"
+    assert (account["name"], account["role"]) == (server.account, "member")
+    assert account["token"]["project"] == server.account
     assert account["token"]["scopes"] == ["jobs:read", "jobs:write", "devices:read"]
     assert "secret" not in str(account)
 
@@ -43,7 +45,7 @@ def test_an_account_of_its_own_has_one_project(server: LiveServer) -> None:
 def test_a_token_is_made_shown_once_listed_and_refused_at_once_when_revoked(
     maker: httpx.Client, server: LiveServer
 ) -> None:
-    answer = made(maker, devices=["simulator"], life_s=3600, project="ada")
+    answer = made(maker, devices=["simulator"], life_s=3600, project=server.account)
     assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
     token = answer.json()
     secret = token.pop("secret")

@@ -110,7 +110,7 @@ def test_groups_are_as_described(http: httpx.Client) -> None:
 
 def test_responses_to_agents_are_as_described(server: LiveServer, http: httpx.Client) -> None:
     serve = ("--scope", "devices:serve", "--device", "bench7")
-    token = server.admin("token", "create", "--user", "ada", *serve)
+    token = server.admin("token", "create", "--user", server.account, *serve)
     spec = {"family": "qubit", "spec": SPEC}
     with server.client(token) as lab:
         path = "/v1/agent/devices/bench7"

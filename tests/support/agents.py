@@ -159,8 +159,9 @@ class LiveAgent:
         return self.log.read_text()
 
 
-def serving_token(server: LiveServer, *devices: str, account: str = "ada") -> str:
+def serving_token(server: LiveServer, *devices: str, account: str = "") -> str:
     """Return a new token that serves these devices; make its account if there is none."""
+    account = account or server.account
     server.token(account)
     made = server.as_admin(
         lambda admin: admin.create_token(account, scopes=["devices:serve"], devices=devices)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 from weakref import WeakSet
@@ -81,7 +82,10 @@ def run_cli(
 
 
 class LiveServer:
-    """Start, kill, restart. `url` is where it listens now; the folder stays."""
+    """Start, kill, restart. `url` is where it listens now; the folder stays.
+
+    `account` is whose token, client and project tests have where they name none.
+    """
 
     made: ClassVar[WeakSet[LiveServer]] = WeakSet()
     """Every server of this test process; some have ended."""
@@ -96,6 +100,7 @@ class LiveServer:
             self._place += ["--database-url", database_url]
         self._options = options
         self._env = env
+        self.account = "ada"
         self._tokens: dict[str, str] = {}
         self._n_unused = 0
         self._port = str(held_port())
@@ -189,8 +194,9 @@ class LiveServer:
         self._n_unused += 1
         return f"{name}-{self._n_unused}"
 
-    def token(self, name: str = "ada") -> str:
-        """Return the token of this account; make both if there are none."""
+    def token(self, name: str = "") -> str:
+        """Return the token of this account, or of `self.account`; make both if there are none."""
+        name = name or self.account
         if name not in self._tokens:
 
             async def make(admin: Admin) -> str:
@@ -200,14 +206,20 @@ class LiveServer:
             self._tokens[name] = self.as_admin(make)
         return self._tokens[name]
 
-    def managing_token(self, name: str = "ada") -> str:
+    def managing_token(self, name: str = "") -> str:
         """Return a new token of this account that may create and revoke others."""
+        name = name or self.account
         self.token(name)
         scopes = (*DEFAULT_SCOPES, "tokens:write")
         return self.as_admin(lambda admin: admin.create_token(name, scopes=scopes)).secret
 
+    def expire(self, token: str) -> None:
+        """Let the token with this id expire now; the database must be the embedded one."""
+        with closing(sqlite3.connect(self.folder / "data" / "qwicket.db")) as database, database:
+            database.execute("update token set expires_at = 1 where id = ?", (token,))
+
     def client(self, token: str | None = None, **options: Any) -> httpx.Client:
-        """Return an HTTP client that signs in as ada, or with another token."""
+        """Return an HTTP client that signs in as `self.account`, or with another token."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False, **options)
 
