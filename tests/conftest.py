@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -29,6 +31,8 @@ settings.register_profile(
 settings.load_profile("shared machine")
 
 one_tls_context.share()
+
+EXTENDED_FILE = re.compile(r"^pytestmark = [^\n]*\bextended\b", re.MULTILINE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,9 +70,35 @@ def pytest_runtest_call() -> Generator[None, None, None]:
         raise
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that are extended as a whole where those are not asked for.
+
+    To import them takes a third of the time of all imports.
+    """
+    if config.option.markexpr == "not extended" and collection_path.suffix == ".py":
+        return bool(EXTENDED_FILE.search(collection_path.read_text("utf-8"))) or None
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the vendors' suites: each takes up to a minute, and a late one runs alone."""
+    """Leave what runs on PostgreSQL to `make test-all`.
+
+    Start with the vendors' suites: each takes up to a minute, and a late one runs alone.
+    """
+    for item in items:
+        if runs_on_postgres(item):
+            item.add_marker(pytest.mark.extended)
     items.sort(key=lambda item: item.get_closest_marker("vendor") is None)
+
+
+def runs_on_postgres(item: pytest.Item) -> bool:
+    """Return whether a test asks for the server, or for a database by the parameter "postgres"."""
+    if not isinstance(item, pytest.Function):
+        return False
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    asked = [value for value in values if isinstance(value, str)]
+    return "postgres" in (*item.fixturenames, *asked)
 
 
 def pytest_collection_finish() -> None:

@@ -26,6 +26,8 @@ from support import ibm, leftovers, pubs
 from support.pages import Person
 from support.server import LiveServer, run_cli
 
+pytestmark = pytest.mark.extended
+
 NO_PAIR: Mapping[str, str] = MappingProxyType({})
 ANSWERS = {  # what of the answer is the same whenever it runs
     "curl": '"state":"completed"',
