@@ -13,6 +13,8 @@ from qwicket.snippets import SNIPPETS, text
 from support.own_addresses import live_with_own, own_url
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 OWN = {
     "ionq-core": ("ionq", "/ionq"),
     "braket": ("braket", "/braket"),

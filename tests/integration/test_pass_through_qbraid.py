@@ -19,6 +19,8 @@ from support.remotes import BELL, write_device
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.extended
+
 MACHINE = "qbraid:qbraid:sim:statevector"
 OTHER = "qbraid:qbraid:sim:clifford"
 ABSENT = f"{MACHINE}-0000-qjob-00000000000000000000"

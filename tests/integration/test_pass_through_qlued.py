@@ -21,6 +21,8 @@ from support.remotes import ATOMS, write_device
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.extended
+
 V2, V3 = "/api/v2", "/api/v3"
 MACHINE = "singlequdit"
 ABSENT = "019f0000-0000-7000-8000-000000000000"

@@ -18,6 +18,8 @@ from support.server import LiveServer
 from support.waiting import until
 from support.xanadu import ENDED, SLOW, Caller, pair
 
+pytestmark = pytest.mark.extended
+
 MACHINE = "simulon_gaussian"
 ABSENT = "019f0000-0000-7000-8000-000000000000"
 TOKEN_LIFE_S = 1
