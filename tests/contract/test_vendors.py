@@ -11,6 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -80,7 +81,9 @@ SUITES = [
 @pytest.mark.vendor
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("suite", SUITES)
-def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path: Path) -> None:
+def test_the_vendors_client_cannot_tell(
+    suite: str, server: LiveServer, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     env = {
         **leftovers.marks(),
         "PATH": os.environ["PATH"],
@@ -101,7 +104,14 @@ def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path
     folder = str(folder_of_tests(suite))
     command = [str(interpreter(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, folder]
+    results = tmp_path / "results.xml"
     done = subprocess.run(
-        command, env=env, cwd=tmp_path, text=True, capture_output=True, check=False
-    )
+        [*command, "--junitxml", str(results)],
+        env=env, cwd=tmp_path, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    found = ElementTree.parse(results).iter("testcase") if results.exists() else ()
+    for case in found:
+        with subtests.test(case.get("name")):
+            said = "".join(each.text or "" for each in case if each.tag in ("error", "failure"))
+            assert not said, said
     assert done.returncode == 0, done.stdout + done.stderr

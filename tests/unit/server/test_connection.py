@@ -295,16 +295,16 @@ async def test_the_rest_of_a_body_has_the_time_of_a_head(
     connect: Connect, state: ServerState, header: bytes, piece: bytes
 ) -> None:
     reader, writer = await connect()
+    began = asyncio.get_running_loop().time()
     writer.write(GET % b"early" + header + b"Transfer-Encoding: chunked\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n/early")
-    began = asyncio.get_running_loop().time()
     while not reader.at_eof():
         writer.write(piece)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LIMITS.head_timeout_s / 4):
                 assert await reader.read() == b""
     took_s = asyncio.get_running_loop().time() - began
-    assert 0.9 * LIMITS.head_timeout_s < took_s < 5
+    assert took_s > 0.9 * LIMITS.head_timeout_s
     assert not state.connections
 
 
