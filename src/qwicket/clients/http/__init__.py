@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qwicket.clients.http.client import HTTPClient
+    from qwicket.clients.http.clock import SYSTEM_CLOCK, Clock
     from qwicket.clients.http.deadlines import ends_by
     from qwicket.clients.http.failures import InvalidResponse, NoResponse
     from qwicket.clients.http.messages import Request, Response
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from qwicket.clients.http.text import redact, sanitize, validated_header
 
 __all__ = [
+    "SYSTEM_CLOCK",
     "Attempts",
+    "Clock",
     "HTTPClient",
     "InvalidResponse",
     "NoResponse",
@@ -33,6 +36,7 @@ __all__ = [
 
 _MODULES = {
     "HTTPClient": "client",
+    **dict.fromkeys(("SYSTEM_CLOCK", "Clock"), "clock"),
     "ends_by": "deadlines",
     **dict.fromkeys(("InvalidResponse", "NoResponse"), "failures"),
     **dict.fromkeys(("Request", "Response"), "messages"),

@@ -13,7 +13,6 @@ import http.client
 import io
 import math
 import os
-import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -113,7 +112,8 @@ class _TimedReader(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         # At this time the socket's timeout is the remaining time of the request.
-        own = time.monotonic() + (sock.gettimeout() or 0.0)
+        self._clock = deadlines.current_clock()
+        own = self._clock.monotonic() + (sock.gettimeout() or 0.0)
         fixed = deadlines.current()
         self._deadline = own if fixed is None else min(own, fixed)
         self._s_per_byte = 1 / MIN_BYTES_PER_S if fixed is None else 0.0
@@ -122,7 +122,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left_s = self._deadline - time.monotonic()
+        left_s = self._deadline - self._clock.monotonic()
         if left_s <= 0:
             raise TimeoutError("the response is too slow")
         self._sock.settimeout(left_s)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from qwicket.clients.http.clock import SYSTEM_CLOCK
 from qwicket.clients.http.deadlines import ends_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from qwicket.clients.http.clock import Clock
 
 T = TypeVar("T")
 
@@ -20,14 +22,17 @@ LAST_S: Final = 0.25
 """Time in seconds before the deadline at which the last poll begins."""
 
 
-def wait_deadline(timeout: float | None) -> float:
-    """Return the deadline, as monotonic time, of a wait with a timeout in seconds."""
-    return math.inf if timeout is None else time.monotonic() + max(timeout, FIRST_S)
+def wait_deadline(timeout: float | None, clock: Clock = SYSTEM_CLOCK) -> float:
+    """Return the deadline, as time on the clock, of a wait with a timeout in seconds."""
+    return math.inf if timeout is None else clock.monotonic() + max(timeout, FIRST_S)
 
 
 @contextmanager
 def rest_of_wait(
-    ends_at: float, transient: type[Exception] | tuple[type[Exception], ...], late: Exception
+    ends_at: float,
+    transient: type[Exception] | tuple[type[Exception], ...],
+    late: Exception,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[None]:
     """Apply the deadline of a wait to the requests after it, which have at least half a second.
 
@@ -35,13 +40,14 @@ def rest_of_wait(
         ends_at: The deadline, of `wait_deadline`.
         transient: Classes of temporary errors of the requests in the block.
         late: Error to raise in place of a temporary error at the deadline.
+        clock: The clock of the deadline.
     """
-    ends_at = max(ends_at, time.monotonic() + FIRST_S)
+    ends_at = max(ends_at, clock.monotonic() + FIRST_S)
     try:
-        with ends_by(ends_at):
+        with ends_by(ends_at, clock):
             yield
     except transient:
-        if time.monotonic() < ends_at:
+        if clock.monotonic() < ends_at:
             raise
         raise late from None
 
@@ -54,9 +60,10 @@ class Polling:
         pause_s: First pause in seconds.
         max_pause_s: Longest pause in seconds.
         growth: Factor between successive pauses.
+        clock: Clock on which the pauses are.
 
     Attributes:
-        deadline: Monotonic time in seconds; infinity for no deadline.
+        deadline: Time on the clock in seconds; infinity for no deadline.
     """
 
     def __init__(
@@ -65,9 +72,12 @@ class Polling:
         pause_s: float,
         max_pause_s: float = 5.0,
         growth: float = 1.5,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.deadline = math.inf if timeout is None else time.monotonic() + timeout
-        self._ends_at = wait_deadline(timeout)
+        self.deadline = math.inf if timeout is None else clock.monotonic() + timeout
+        self._clock = clock
+        self._ends_at = wait_deadline(timeout, clock)
         self._pause_s = pause_s
         self._longest_pause_s = max_pause_s
         self._growth = growth
@@ -83,22 +93,22 @@ class Polling:
             transient: The request failed before the deadline.
         """
         try:
-            with ends_by(self._ends_at):
+            with ends_by(self._ends_at, self._clock):
                 return request()
         except transient:
-            if time.monotonic() < self._ends_at:
+            if self._clock.monotonic() < self._ends_at:
                 raise
         return None
 
     def pause(self) -> bool:
         """Pause until the next poll; return False if the deadline has passed instead."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now >= self.deadline:
             return False
         last_poll = self.deadline - LAST_S
         if now >= last_poll:
-            time.sleep(self.deadline - now)
+            self._clock.sleep(self.deadline - now)
             return False
-        time.sleep(min(self._pause_s, last_poll - now))
+        self._clock.sleep(min(self._pause_s, last_poll - now))
         self._pause_s = min(self._pause_s * self._growth, self._longest_pause_s)
         return True

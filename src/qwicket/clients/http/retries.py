@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from qwicket.clients.http import deadlines
+from qwicket.clients.http.clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from qwicket.clients.http.clock import Clock
 
 T = TypeVar("T")
 
@@ -60,10 +62,11 @@ class Attempts:
     This class does not sleep, because threads and event loops do that differently.
     """
 
-    def __init__(self, retry_policy: RetryPolicy) -> None:
+    def __init__(self, retry_policy: RetryPolicy, clock: Clock = SYSTEM_CLOCK) -> None:
         self._retry_policy = retry_policy
+        self._clock = clock
         fixed = deadlines.current()
-        own = time.monotonic() + retry_policy.total_s
+        own = clock.monotonic() + retry_policy.total_s
         self._deadline = own if fixed is None else min(own, fixed)
         self._count = 0
 
@@ -85,13 +88,14 @@ class Attempts:
         return min(own_s, left_s)
 
     def _left_s(self) -> float:
-        return self._deadline - time.monotonic()
+        return self._deadline - self._clock.monotonic()
 
 
 def retry(
     retry_policy: RetryPolicy,
     attempt: Callable[[float], T],
     requested_s: Callable[[Exception], float | None],
+    clock: Clock = SYSTEM_CLOCK,
 ) -> T:
     """Repeat an attempt until it succeeds; return its value, or raise the last error.
 
@@ -100,8 +104,9 @@ def retry(
         attempt: Function of the seconds left.
         requested_s: Function that returns the pause that the server requests with an error; None
             if repeating cannot help.
+        clock: Clock on which the pauses are.
     """
-    attempts = Attempts(retry_policy)
+    attempts = Attempts(retry_policy, clock)
     while True:
         try:
             return attempt(attempts.begin())
@@ -109,7 +114,7 @@ def retry(
             pause_s = attempts.pause_s(requested_s(error))
             if pause_s is None:
                 raise
-        time.sleep(pause_s)
+        clock.sleep(pause_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:

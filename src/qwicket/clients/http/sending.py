@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qwicket.clients.http.client import HTTPClient
+from qwicket.clients.http.clock import SYSTEM_CLOCK
 from qwicket.clients.http.errors import RetriableError
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.retries import GRACE_S, RetryPolicy, retry, retry_after_s
@@ -23,6 +24,7 @@ from qwicket.clients.http.retries import GRACE_S, RetryPolicy, retry, retry_afte
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from qwicket.clients.http.clock import Clock
     from qwicket.clients.http.messages import Request, Response
 
 T = TypeVar("T")
@@ -34,10 +36,12 @@ class ServiceClient:
     Attributes:
         retry_policy: Bounds of retries.
         timeout_s: Seconds for one response.
+        clock: Clock for deadlines and pauses.
     """
 
     retry_policy = RetryPolicy()
     timeout_s = 30.0
+    clock: Clock = SYSTEM_CLOCK
     _http: HTTPClient
 
     def __repr__(self) -> str:
@@ -60,6 +64,7 @@ def send(
     read: Callable[[Response], T],
     failure: Callable[[Response | NoResponse | InvalidResponse], Exception],
     retry_policy: RetryPolicy,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> T:
     """Send a request, repeat it if that is allowed and may help, and decode the response.
 
@@ -69,6 +74,7 @@ def send(
         read: Function that decodes a successful response, or raises `InvalidResponse`.
         failure: Function that returns the vendor's error for any other response.
         retry_policy: Bounds of retries.
+        clock: Clock for the retries.
     """
 
     def attempt(left_s: float) -> T:
@@ -87,7 +93,7 @@ def send(
             return retry_after_s(error.headers, time.time())
         return None
 
-    return retry(retry_policy, attempt, requested_s)
+    return retry(retry_policy, attempt, requested_s, clock)
 
 
 def json_of(response: Response) -> Any:

@@ -92,6 +92,7 @@ class IBMQXClient(ServiceClient):
     Attributes:
         retry_policy: Bounds of retries.
         timeout_s: Seconds for one response; uploads and downloads may take at least 600 s.
+        clock: Clock for deadlines and pauses.
 
     Raises:
         IBMQXClientError: The address is invalid, a Qwicket token would be sent to IBM, there is not
@@ -349,13 +350,13 @@ class IBMQXClient(ServiceClient):
             IBMQXTimeoutError: The job has not ended in time; it continues on the server.
             IBMQXAPIError: The job does not exist, or the request failed.
         """
-        polling = Polling(timeout, _FIRST_PAUSE_S)
+        polling = Polling(timeout, _FIRST_PAUSE_S, clock=self.clock)
         # Signs in, which the websocket cannot, and raises if the job does not exist.
         first = self._poll(id, polling)
         found: Status | None = None
         url = f"{self._http.url}{encoding.path('jobs', id)}/status/v/1"
         try:
-            for body in statuses(url, self._access_token or "", polling.deadline):
+            for body in statuses(url, self._access_token or "", polling.deadline, self.clock):
                 found = Status(body)
                 yield found
                 if found.is_final:
@@ -402,7 +403,7 @@ class IBMQXClient(ServiceClient):
             IBMQXAPIError: The job does not exist, or the request failed.
         """
         # Begun before `states`, so that reading the job is within the timeout, too.
-        polling = Polling(timeout, _FIRST_PAUSE_S)
+        polling = Polling(timeout, _FIRST_PAUSE_S, clock=self.clock)
         for _ in self.states(id, timeout):
             pass
         path = self._job_path(id)
@@ -526,7 +527,8 @@ class IBMQXClient(ServiceClient):
     ) -> T:
         secrets = [*request.secrets, *self._credentials.values()]
         request = replace(request, limit_s=self.timeout_s, secrets=secrets)
-        return send(self._http, request, read, failure, retry_policy or self.retry_policy)
+        retry_policy = retry_policy or self.retry_policy
+        return send(self._http, request, read, failure, retry_policy, self.clock)
 
     @contextlib.contextmanager
     def _sign_in_lock(self) -> Iterator[None]:
@@ -584,7 +586,7 @@ class IBMQXClient(ServiceClient):
             method, path, headers, body, limit_s, secrets, can_be_empty=body is not None
         )
         with contextlib.closing(HTTPClient(origin, IBMQXClientError, has_answered=True)) as http:
-            return send(http, request, read, failure, retry_policy)
+            return send(http, request, read, failure, retry_policy, self.clock)
 
 
 _MAX_PARAMETER_NAME_CHARS: Final = 16

@@ -9,7 +9,6 @@ only one thread at a time use a connection: clients that read in a second thread
 from __future__ import annotations
 
 import json
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +26,7 @@ from wsproto.events import (
 )
 from wsproto.utilities import ProtocolError
 
+from qwicket.clients.http.clock import SYSTEM_CLOCK
 from qwicket.clients.http.deadline_connections import connected
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wsproto.events import Event
+
+    from qwicket.clients.http.clock import Clock
 
 DONE: Final = 4002
 """Close code of IBM's server after the final status."""
@@ -51,22 +53,25 @@ class StreamBroken(Exception):
     """The stream ended before the job did."""
 
 
-def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
+def statuses(
+    url: str, token: str, deadline: float, clock: Clock = SYSTEM_CLOCK
+) -> Iterator[dict[str, Any]]:
     """Yield each status of a job until the final one.
 
     Args:
         url: Address of the job's stream.
         token: Access token, which is sent in the first message.
-        deadline: Deadline as monotonic time in seconds; infinity for none.
+        deadline: Deadline as time on the clock in seconds; infinity for none.
+        clock: The clock.
 
     Raises:
         StreamBroken: The stream could not be opened, or ended before the job, as at the deadline.
     """
     last_read = deadline - _LEFT_S
     try:
-        opened_by = min(last_read, time.monotonic() + _OPEN_S)
-        with closing(connected(url, _left_s(opened_by))) as connection:
-            websocket = _Websocket(connection.sock, url, opened_by)
+        opened_by = min(last_read, clock.monotonic() + _OPEN_S)
+        with closing(connected(url, _left_s(opened_by, clock))) as connection:
+            websocket = _Websocket(connection.sock, url, opened_by, clock)
             websocket.open()
             websocket.deadline = last_read
             websocket.send({"type": "authentication", "data": token})
@@ -81,10 +86,11 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
 
 
 class _Websocket:
-    """Websocket that one thread opens, reads and writes, until its deadline (monotonic seconds)."""
+    """Websocket that one thread opens, reads and writes, until its deadline on the clock."""
 
-    def __init__(self, sock: socket.socket, url: str, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, url: str, deadline: float, clock: Clock) -> None:
         self.deadline = deadline
+        self._clock = clock
         self._socket = sock
         self._url = urlsplit(url)
         self._protocol = WSConnection(ConnectionType.CLIENT)
@@ -137,7 +143,9 @@ class _Websocket:
         is_open = True
         while True:
             for event in self._protocol.events():
-                _left_s(self.deadline)  # one read may bring tens of thousands of events
+                _left_s(
+                    self.deadline, self._clock
+                )  # one read may bring tens of thousands of events
                 if isinstance(event, Ping):
                     self._send(event.response())
                 yield event
@@ -154,12 +162,12 @@ class _Websocket:
 
     def _limit(self) -> None:
         """Limit the next read or write of the socket."""
-        self._socket.settimeout(min(_left_s(self.deadline), _SILENCE_S))
+        self._socket.settimeout(min(_left_s(self.deadline, self._clock), _SILENCE_S))
 
 
-def _left_s(deadline: float) -> float:
+def _left_s(deadline: float, clock: Clock) -> float:
     """Return the seconds before a deadline; raise OSError if it has passed."""
-    left_s = deadline - time.monotonic()
+    left_s = deadline - clock.monotonic()
     if left_s <= 0:
         raise OSError("the deadline has passed")
     return left_s

@@ -64,6 +64,7 @@ class IonQClient(ServiceClient):
     Attributes:
         retry_policy: Bounds of retries.
         timeout_s: Seconds for one response.
+        clock: Clock for deadlines and pauses.
 
     Raises:
         IonQClientError: The address is invalid, or a Qwicket token would be sent to IonQ.
@@ -199,7 +200,7 @@ class IonQClient(ServiceClient):
             IonQJobTimeoutError: The job has not ended in time; it continues on the server.
             IonQAPIError: The request failed.
         """
-        polling = Polling(timeout, _FIRST_PAUSE_S)
+        polling = Polling(timeout, _FIRST_PAUSE_S, clock=self.clock)
         while True:
             job = polling.ask(
                 lambda: self._send("GET", _path("jobs", job_id), _job, retry_policy=OUTAGE),
@@ -420,9 +421,8 @@ class IonQClient(ServiceClient):
         request = Request(
             method, path, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
         )
-        return send(
-            self._http, request, read, partial(failure, method), retry_policy or self.retry_policy
-        )
+        retry_policy = retry_policy or self.retry_policy
+        return send(self._http, request, read, partial(failure, method), retry_policy, self.clock)
 
 
 def _path(*parts: object) -> str:

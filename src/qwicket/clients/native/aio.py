@@ -211,10 +211,11 @@ class AsyncJob(JobView):
     ) -> AsyncJob:
         """Wait until the job has ended; see `Job.wait`. Thousands of waits share 64 connections."""
         transport = self._transport
+        clock = transport.api.clock
         with (
             progress_display(progress) as watch,
             transport.count_wait() as max_hold_s,
-            ends_by(wait_deadline(timeout)),
+            ends_by(wait_deadline(timeout, clock), clock),
         ):
             await transport.run(operations.wait(transport.api, self, timeout, watch, max_hold_s))
         return self
@@ -230,11 +231,12 @@ class AsyncJob(JobView):
 
         The result has NumPy arrays only with `arrays=True`.
         """
-        ends_at = wait_deadline(timeout)
+        transport = self._transport
+        ends_at = wait_deadline(timeout, transport.api.clock)
         await self.wait(timeout, progress=progress)
-        operation = operations.result(self._transport.api, self, with_arrays=arrays)
-        with operations.rest_of_wait(ends_at, self, timeout):
-            return await self._transport.run(operation)
+        operation = operations.result(transport.api, self, with_arrays=arrays)
+        with operations.rest_of_wait(transport.api, ends_at, self, timeout):
+            return await transport.run(operation)
 
     async def compiled(self, part: int = 0) -> str:
         """Return a compiled circuit as OpenQASM 3; see `Job.compiled`."""

@@ -6,7 +6,14 @@ import asyncio
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from qwicket.clients.http import InvalidResponse, NoResponse, Response, RetryPolicy, deadlines
+from qwicket.clients.http import (
+    SYSTEM_CLOCK,
+    InvalidResponse,
+    NoResponse,
+    Response,
+    RetryPolicy,
+    deadlines,
+)
 from qwicket.clients.http.async_client import AsyncHTTPClient
 from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S
 from qwicket.clients.http.failures import URL_SOURCE
@@ -28,6 +35,7 @@ from qwicket.clients.native.protocol import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
+    from qwicket.clients.http import Clock
     from qwicket.clients.native.events import EventStream
 
 T = TypeVar("T")
@@ -53,6 +61,7 @@ class AsyncTransport:
         outage: When requests are repeated within a wait.
         stream_policy: When streams of events are reopened.
         url_source: Setting that holds the address; the error names it if no server listens.
+        clock: Clock for deadlines and pauses.
 
     Raises:
         ClientError: The address or the token is invalid.
@@ -68,11 +77,12 @@ class AsyncTransport:
         *,
         stream_policy: StreamPolicy = STREAM_POLICY,
         url_source: str = URL_SOURCE,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         connections = MAX_LONG_POLLS + _OTHER_CONNECTIONS
         self._http = AsyncHTTPClient(url, ClientError, connections, url_source=url_source)
         self.url = self._http.url
-        self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
+        self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy, clock)
         self._held = asyncio.Semaphore(MAX_LONG_POLLS)
         self._n_waits = 0
 
@@ -115,14 +125,14 @@ class AsyncTransport:
             except (NoResponse, InvalidResponse) as error:
                 failure = error
             if not stream.is_over:
-                await asyncio.sleep(stream.pause_s(failure))
+                await self.api.clock.sleep_async(stream.pause_s(failure))
 
     async def close(self) -> None:
         await self._http.close()
 
     async def _do(self, step: Send | Pause) -> StepResult:
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+            await self.api.clock.sleep_async(step.seconds)
             return None
         if not step.hold_s:
             return await self._send(step)

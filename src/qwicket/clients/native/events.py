@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -104,7 +103,7 @@ class EventStream(Generic[T]):
         self._last = last
         self._rest = b""
         self._fields: dict[str, str] = {}
-        self._attempts = Attempts(api.outage)
+        self._attempts = Attempts(api.outage, api.clock)
         self._refusal: ClientError | None = None
         self._began_at = 0.0
         self.is_over = False
@@ -113,7 +112,7 @@ class EventStream(Generic[T]):
         """Return the request that opens the stream after the last event received."""
         self._rest, self._fields = b"", {}
         self._refusal = None
-        self._began_at = time.monotonic()
+        self._began_at = self._api.clock.monotonic()
         self._attempts.begin()
         return self._api.stream(self._path, self._last)
 
@@ -130,7 +129,7 @@ class EventStream(Generic[T]):
         if isinstance(chunk, Response):
             self._handle_response(chunk)
             return
-        if time.monotonic() - self._began_at >= self._api.stream_policy.healthy_s:
+        if self._api.clock.monotonic() - self._began_at >= self._api.stream_policy.healthy_s:
             self._reset_attempts()
         *lines, self._rest = (self._rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
         if len(self._rest) > _MAX_LINE_BYTES:
@@ -177,7 +176,7 @@ class EventStream(Generic[T]):
 
     def _reset_attempts(self) -> None:
         """Reset the count of failures: a job may wait for days, with many reconnections."""
-        self._attempts = Attempts(self._api.outage)
+        self._attempts = Attempts(self._api.outage, self._api.clock)
         self._attempts.begin()  # the open connection is the first attempt
 
     def _events(self) -> Iterator[T]:

@@ -77,8 +77,9 @@ class Job(JobView):
             WaitTimeout: The job has not ended in time; it continues on the server.
             ClientError: The request failed.
         """
-        with progress_display(progress) as watch, ends_by(wait_deadline(timeout)):
-            transport = self._transport
+        transport = self._transport
+        clock = transport.api.clock
+        with progress_display(progress) as watch, ends_by(wait_deadline(timeout, clock), clock):
             transport.run(operations.wait(transport.api, self, timeout, watch))
         return self
 
@@ -104,10 +105,10 @@ class Job(JobView):
                 seconds.
             ClientError: The request failed.
         """
-        ends_at = wait_deadline(timeout)
-        self.wait(timeout, progress=progress)
         transport = self._transport
-        with operations.rest_of_wait(ends_at, self, timeout):
+        ends_at = wait_deadline(timeout, transport.api.clock)
+        self.wait(timeout, progress=progress)
+        with operations.rest_of_wait(transport.api, ends_at, self, timeout):
             found = transport.run(operations.result(transport.api, self, with_arrays=arrays))
         for number, part in enumerate(found.parts):
             if not arrays:

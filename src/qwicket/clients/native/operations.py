@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import secrets
-import time
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -303,14 +302,15 @@ def wait(
         watch: Function that is called with the job after each response, about once a second.
         max_hold_s: Function that returns how long a long poll may be at present, in seconds.
     """
-    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    clock = api.clock
+    deadline = math.inf if timeout is None else clock.monotonic() + timeout
     has_ended = job.is_final
     while not has_ended:
         hold_s = min(max_hold_s(), _WATCHED_HOLD_S) if watch else max_hold_s()
-        has_ended = yield from _poll(api, job, deadline - time.monotonic(), hold_s)
+        has_ended = yield from _poll(api, job, deadline - clock.monotonic(), hold_s)
         if watch:
             watch(job)
-        if not has_ended and time.monotonic() >= deadline:
+        if not has_ended and clock.monotonic() >= deadline:
             raise WaitTimeout(
                 f"Job {job.id} has not ended within {timeout:g} s (last state: {job.state})."
                 f" It continues on the server: client.job({job.id!r}) returns it."
@@ -319,7 +319,7 @@ def wait(
 
 def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[bool]:
     """Poll a job once, for at most `left_s` seconds; return whether it has ended."""
-    began_at = time.monotonic()
+    began_at = api.clock.monotonic()
     hold_s = max(0.0, min(left_s - polling.LAST_S, hold_s))
     try:
         job.update(
@@ -328,11 +328,11 @@ def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[boo
     except (Unreachable, ServerBusy):
         # An error at the deadline only ends the wait. `Job.wait` has also set a deadline for all
         # requests, which may be a little earlier than the one here.
-        if time.monotonic() < began_at + left_s and not deadlines.has_passed():
+        if api.clock.monotonic() < began_at + left_s and not deadlines.has_passed():
             raise
     if not job.is_final:
         # A stopping server or a proxy may respond at once, without the long poll.
-        pause_s = began_at + min(_SPACING_S, left_s) - time.monotonic()
+        pause_s = began_at + min(_SPACING_S, left_s) - api.clock.monotonic()
         yield Pause(max(0.0, pause_s))
     return job.is_final
 
@@ -360,14 +360,14 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Operation[Result]:
 
 
 def rest_of_wait(
-    ends_at: float, job: JobView, timeout: float | None
+    api: Api, ends_at: float, job: JobView, timeout: float | None
 ) -> AbstractContextManager[None]:
     """Apply the deadline of a wait for a job to the request for its result; see `Job.result`."""
     late = WaitTimeout(
         f"The result of job {job.id} has not arrived within {timeout} s."
         f" It stays on the server: client.job({job.id!r}) returns the job."
     )
-    return polling.rest_of_wait(ends_at, (Unreachable, ServerBusy), late)
+    return polling.rest_of_wait(ends_at, (Unreachable, ServerBusy), late, api.clock)
 
 
 def fetch_compiled(api: Api, job_id: str, part: int) -> Operation[str]:

@@ -19,7 +19,9 @@ import msgspec
 
 from qwicket import __version__
 from qwicket.clients.http import (
+    SYSTEM_CLOCK,
     Attempts,
+    Clock,
     InvalidResponse,
     NoResponse,
     Request,
@@ -114,6 +116,7 @@ class Api:
         outage: When requests are repeated within a wait, and a stream after a failure.
         url: Address of the server, for the texts of errors.
         stream_policy: When streams of events are reopened.
+        clock: Clock for deadlines and pauses.
 
     Attributes:
         secret: The token, which is redacted from responses.
@@ -130,6 +133,7 @@ class Api:
         outage: RetryPolicy = OUTAGE,
         url: str = "",
         stream_policy: StreamPolicy = STREAM_POLICY,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.secret = validated_header(token, "token", ClientError)
         self._timeout_s = timeout_s
@@ -137,6 +141,7 @@ class Api:
         self._url = url
         self.outage = outage
         self.stream_policy = stream_policy
+        self.clock = clock
 
     def get(self, path: str, of: type[T]) -> Operation[T]:
         """Read a quoted path; decode the response as `of`."""
@@ -231,7 +236,7 @@ class Api:
         return self._ready(send, self.stream_policy.limit_s)
 
     def _retry(self, send: Send, retry_policy: RetryPolicy) -> Operation[bytes]:
-        tries = Attempts(retry_policy)
+        tries = Attempts(retry_policy, self.clock)
         while True:
             left_s = tries.begin()
             limit_s = min(self._timeout_s + send.hold_s, left_s + GRACE_S)

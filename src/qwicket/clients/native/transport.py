@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Response, RetryPolicy
+from qwicket.clients.http import (
+    SYSTEM_CLOCK,
+    HTTPClient,
+    InvalidResponse,
+    NoResponse,
+    Response,
+    RetryPolicy,
+)
 from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
@@ -25,6 +31,7 @@ from qwicket.clients.native.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from qwicket.clients.http import Clock
     from qwicket.clients.native.events import EventStream
 
 T = TypeVar("T")
@@ -42,6 +49,7 @@ class Transport(OperationRunner):
         max_bytes: Largest response in bytes, except streams and downloads; by default 512 MiB.
         stream_policy: When streams are reopened.
         url_source: Where the address comes from, for the error if no server runs there.
+        clock: Clock for deadlines and pauses.
 
     Raises:
         ClientError: The address or the token is invalid.
@@ -58,10 +66,13 @@ class Transport(OperationRunner):
         *,
         stream_policy: StreamPolicy = STREAM_POLICY,
         url_source: str = URL_SOURCE,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._http = HTTPClient(url, ClientError, max_bytes, url_source=url_source)
         self.url = self._http.url
-        super().__init__(Api(token, timeout_s, retry_policy, outage, self.url, stream_policy))
+        super().__init__(
+            Api(token, timeout_s, retry_policy, outage, self.url, stream_policy, clock)
+        )
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"
@@ -101,14 +112,14 @@ class Transport(OperationRunner):
             except (NoResponse, InvalidResponse) as error:
                 failure = error
             if not stream.is_over:
-                time.sleep(stream.pause_s(failure))
+                self.api.clock.sleep(stream.pause_s(failure))
 
     def close(self) -> None:
         self._http.close()
 
     def _do(self, step: Send | Pause) -> StepResult:
         if isinstance(step, Pause):
-            time.sleep(step.seconds)
+            self.api.clock.sleep(step.seconds)
             return None
         try:
             if isinstance(step, Download):

@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 from requests import Session
 
-from qwicket.clients.http import Polling
+from qwicket.clients.http import SYSTEM_CLOCK, Polling
 from qwicket.clients.http.polling import rest_of_wait, wait_deadline
 from qwicket.clients.qbraid.errors import ApiError, JobTimeoutError, RequestsApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qwicket.clients.http import Clock
 
 _FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _POLL_S: Final = 0.5
@@ -24,7 +26,12 @@ class JobsSession(Session):
     """Methods for devices and jobs, which `QbraidSession` has beside those of the original package.
 
     The registry of `init_job` only records jobs that ran elsewhere. These methods run jobs.
+
+    Attributes:
+        clock: Clock for the deadlines and pauses of waits.
     """
+
+    clock: Clock = SYSTEM_CLOCK
 
     def devices(self, **filters: Any) -> list[dict[str, Any]]:
         """Return the devices as the server describes them, one dict each.
@@ -109,7 +116,7 @@ class JobsSession(Session):
             JobTimeoutError: The job has not ended in time.
             ApiError: The job does not exist, or the request failed.
         """
-        polling = Polling(timeout, poll_interval, poll_interval)
+        polling = Polling(timeout, poll_interval, poll_interval, clock=self.clock)
         last = "unknown"
         while True:
             found = polling.ask(lambda: self.job(job_id), RequestsApiError)
@@ -137,13 +144,13 @@ class JobsSession(Session):
             JobTimeoutError: The job has not ended, or its result has not arrived, in time.
             ApiError: The job failed, was cancelled or does not exist, or the request failed.
         """
-        ends_at = wait_deadline(timeout)
+        ends_at = wait_deadline(timeout, self.clock)
         found = self.wait(job_id, timeout)
         if found["status"] != "COMPLETED":
             reason = found.get("statusText") or "it has no result"
             raise ApiError(f"Job {job_id} is {found['status']}: {reason}.")
         late = JobTimeoutError(f"The result of job {job_id} has not arrived within {timeout} s.")
-        with rest_of_wait(ends_at, RequestsApiError, late):
+        with rest_of_wait(ends_at, RequestsApiError, late, self.clock):
             response = self.get(f"/quantum-jobs/result/{quote(job_id, safe='')}")
         data = self._json(response).get("data")
         if not isinstance(data, dict):

@@ -26,7 +26,10 @@ _log = logging.getLogger(__name__)
 
 
 class PostForcelistRetry(Retry):
-    """Retry policy of urllib3 that also repeats a POST after the statuses in its list."""
+    """Retry policy of urllib3 that also repeats a POST after the statuses in its list.
+
+    It pauses on the clock of the deadline.
+    """
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         """Return whether a request is repeated after a response with this status."""
@@ -63,6 +66,18 @@ class PostForcelistRetry(Retry):
         """Return the seconds to pause, bounded by the deadline."""
         pause_s = super().get_backoff_time()
         return deadlines.within(pause_s) if pause_s > 0 else pause_s
+
+    def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
+        """Pause for as long as the server requests; return whether it requests a pause."""
+        pause_s = self.get_retry_after(response)
+        if pause_s:
+            deadlines.current_clock().sleep(pause_s)
+        return bool(pause_s)
+
+    def _sleep_backoff(self) -> None:
+        pause_s = self.get_backoff_time()
+        if pause_s > 0:
+            deadlines.current_clock().sleep(pause_s)
 
     def is_exhausted(self) -> bool:
         """Return whether no retry or no time is left."""

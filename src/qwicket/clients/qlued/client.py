@@ -59,6 +59,7 @@ class QluedClient(ServiceClient):
     Attributes:
         retry_policy: Bounds of retries.
         timeout_s: Seconds for one response.
+        clock: Clock for deadlines and pauses.
 
     Raises:
         QluedClientError: The address is missing or invalid.
@@ -159,7 +160,7 @@ class QluedClient(ServiceClient):
             QluedJobError: The job ended in an error; the message is the server's.
             QluedAPIError: The request failed.
         """
-        polling = Polling(timeout, _FIRST_PAUSE_S)
+        polling = Polling(timeout, _FIRST_PAUSE_S, clock=self.clock)
         while True:
             found = polling.ask(lambda: self._poll(backend_name, job_id), QluedRetriableError)
             if found:
@@ -234,7 +235,8 @@ class QluedClient(ServiceClient):
             can_repeat=method == "GET",
             also_read=also_read,
         )
-        return send(self._http, request, read, failure, retry_policy or self.retry_policy)
+        retry_policy = retry_policy or self.retry_policy
+        return send(self._http, request, read, failure, retry_policy, self.clock)
 
     def _secrets(self) -> list[str]:
         """Return the token in each form in which a server may repeat it."""

@@ -10,7 +10,7 @@ import requests
 from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
-from qwicket.clients.http import failures, redact, sanitize
+from qwicket.clients.http import SYSTEM_CLOCK, failures, redact, sanitize
 from qwicket.clients.http.addresses import refuse_qwicket_token
 from qwicket.clients.http.requests_adapter import DeadlineAdapter, drop_credentials
 from qwicket.clients.http.text import MIN_SECRET_CHARS
@@ -19,6 +19,8 @@ from qwicket.clients.xanadu.settings import DEFAULT_HOST, HOST_ARGUMENTS, Settin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qwicket.clients.http import Clock
 
 _API_VERSION: Final = "0.4.0"
 SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
@@ -46,6 +48,7 @@ class Connection:
             access token has only `Accept-Version` and `User-Agent`.
         timeout_s: Seconds to connect, and for the next byte of a response, of requests without
             `timeout`.
+        clock: Clock for the deadlines and pauses of waits.
 
     Raises:
         ValueError: Both tokens are None, or a Qwicket token would be sent to Xanadu.
@@ -61,6 +64,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         *,
         timeout_s: float = 10.0,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if refresh_token is None and access_token is None:
             raise ValueError("A connection needs a refresh token or an access token.")
@@ -74,6 +78,7 @@ class Connection:
         self._tls = tls
         self._headers = dict(headers or {})
         self._timeout_s = timeout_s
+        self.clock = clock
         self._host_source = HOST_ARGUMENTS
 
     @classmethod

@@ -209,7 +209,7 @@ class Job:
             TimeoutError: The job has not ended in time; it continues on the server.
             requests.exceptions.RequestException: The request failed; see `Connection.request`.
         """
-        polling = Polling(timeout, delay, delay)
+        polling = Polling(timeout, delay, delay, clock=self._connection.clock)
         while not polling.ask(self._has_finished, RequestException):
             if not polling.pause():
                 raise TimeoutError(f"Job {self._id} has not ended within {timeout} s.")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwicket.clients.http import RetryPolicy, retry, retry_after_s
+from qwicket.clients.http import RetryPolicy, ends_by, retry, retry_after_s
+from support.given_clock import GivenClock
 
 # 1994-11-06 08:49:37 UTC, the date of RFC 9110's examples (5.6.7), as `date -u -d … +%s` gives it.
 EXAMPLE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -74,7 +75,7 @@ def test_whatever_the_headers_say_the_pause_is_within_bounds(
     assert 0.0 <= retry_policy.pause_s(tried, requested_s, 0.5) <= 30.0
 
 
-QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.02)
+POLICY = RetryPolicy(max_attempts=3, total_s=50.0, first_pause_s=4.0)
 
 
 class Busy(Exception):
@@ -101,34 +102,55 @@ def requested_s(error: Exception) -> float | None:
 
 def test_an_attempt_is_repeated_while_that_may_help() -> None:
     attempts = Attempts(Busy(), Busy())
-    assert retry(QUICK, attempts, requested_s) == "done"
+    assert retry(POLICY, attempts, requested_s, GivenClock()) == "done"
     assert len(attempts.lefts_s) == 3
 
 
 def test_each_attempt_receives_the_remaining_time() -> None:
-    attempts = Attempts(Busy(), Busy())
-    retry(QUICK, attempts, requested_s)
-    first, second, third = attempts.lefts_s
-    assert QUICK.total_s >= first > second > third > 0
+    attempts, clock = Attempts(Busy(), Busy()), GivenClock()
+    retry(POLICY, attempts, requested_s, clock)
+    first_s, second_s = clock.pauses_s
+    assert 2.0 <= first_s <= 4.0 <= second_s <= 8.0
+    lefts_s = [50.0, 50.0 - first_s, 50.0 - first_s - second_s]
+    assert attempts.lefts_s == pytest.approx(lefts_s)
+
+
+def test_a_pause_is_as_long_as_the_server_asks() -> None:
+    clock = GivenClock()
+    retry(POLICY, Attempts(Busy(), Busy()), lambda _: 20.0, clock)
+    assert clock.pauses_s == [20.0, 20.0]
+
+
+@pytest.mark.parametrize("has_deadline", [False, True])
+def test_the_last_attempt_begins_when_the_time_is_over(has_deadline: bool) -> None:
+    """Either the policy bounds the time, or a deadline that is earlier."""
+    clock = GivenClock()
+    attempts = Attempts(*[Busy()] * 100)
+    policy = RetryPolicy(max_attempts=100, total_s=1000.0 if has_deadline else 50.0)
+    ends_at = clock.monotonic() + (50.0 if has_deadline else 1000.0)
+    with ends_by(ends_at, clock), pytest.raises(Busy):
+        retry(policy, attempts, lambda _: 20.0, clock)
+    assert clock.pauses_s == [20.0, 20.0, 10.0]
+    assert attempts.lefts_s == [50.0, 30.0, 10.0, 0.0]
 
 
 def test_the_last_error_is_raised_after_the_last_attempt() -> None:
     last = Busy("last")
     with pytest.raises(Busy) as caught:
-        retry(QUICK, Attempts(Busy(), Busy(), last, Busy()), requested_s)
+        retry(POLICY, Attempts(Busy(), Busy(), last, Busy()), requested_s, GivenClock())
     assert caught.value is last
     assert last.__context__ is None
 
 
 def test_a_permanent_error_is_raised_at_once() -> None:
-    attempts = Attempts(Busy(), KeyError(), Busy())
+    attempts, clock = Attempts(Busy(), KeyError(), Busy()), GivenClock()
     with pytest.raises(KeyError):
-        retry(QUICK, attempts, requested_s)
-    assert len(attempts.lefts_s) == 2
+        retry(POLICY, attempts, requested_s, clock)
+    assert (len(attempts.lefts_s), len(clock.pauses_s)) == (2, 1)
 
 
 def test_no_attempt_begins_when_the_time_is_over() -> None:
     attempts = Attempts(Busy())
     with pytest.raises(Busy):
-        retry(RetryPolicy(total_s=0.0), attempts, requested_s)
+        retry(RetryPolicy(total_s=0.0), attempts, requested_s, GivenClock())
     assert len(attempts.lefts_s) == 1
