@@ -182,15 +182,18 @@ def answer(
     return step
 
 
-def long_poll(body: Any) -> Step:
-    """Answer when the seconds of `?wait=` have passed, as a long poll without a change does."""
+def long_poll(body: Any, hold: Callable[[float], object] | None = None) -> Step:
+    """Answer when the seconds of `?wait=` have passed, as a long poll without a change does.
+
+    `hold` lets them pass in another way than by waiting.
+    """
 
     def step(connection: Connection) -> None:
         request = connection.read()
         if request:
             (seconds,) = parse_qs(urlsplit(request.path).query).get("wait", ["0"])
-            connection.is_over.wait(float(seconds))
-            connection.send(response(200, body))
+            (hold or connection.is_over.wait)(float(seconds))
+            connection.send(response(200, body, {"Connection": "close"}))
 
     return step
 

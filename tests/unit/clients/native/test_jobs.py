@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from itertools import pairwise
+import json
 from typing import Any
 
 import pytest
 
-from qwicket.clients.http import RetryPolicy
+from qwicket.clients.http import Response, RetryPolicy, deadlines
 from qwicket.clients.native import (
     ApiError,
     Client,
@@ -19,10 +18,10 @@ from qwicket.clients.native import (
     Unreachable,
     WaitTimeout,
 )
+from qwicket.clients.native.protocol import Pause, Send, StepResult
 from qwicket.clients.native.transport import Transport
 from support.bad_server import (
     BadServer,
-    Connection,
     Step,
     answer,
     drip,
@@ -30,8 +29,11 @@ from support.bad_server import (
     long_poll,
     silent,
 )
+from support.given_clock import GivenClock
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
+CLOSE = {"Connection": "close"}
+"""Else the next request may go to a connection that the server is about to close."""
 QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.05)
 
 
@@ -59,13 +61,14 @@ def test_wait_returns_when_the_job_ends() -> None:
 
 
 def test_wait_lets_the_server_hold_the_answer_back() -> None:
-    with BadServer(long_poll(body("queued"))) as server:
-        began = time.monotonic()
+    clock = GivenClock()
+    with BadServer(long_poll(body("queued"), clock.advance)) as server:
         with pytest.raises(WaitTimeout):
-            job(server).wait(timeout=1.5)
-        assert 1.5 <= time.monotonic() - began < 3.0
-        assert len(server.requests) <= 2  # one, and one more if the first came back a little early
-        assert server.requests[0].path.startswith(f"/v1/jobs/{ID}?wait=1.")
+            job(server, clock=clock).wait(timeout=50.0)
+        paths = [request.path for request in server.requests]
+    # The last request is sent a quarter of a second before the end.
+    assert paths == [f"/v1/jobs/{ID}{query}" for query in ("?wait=30.000", "?wait=19.750", "")]
+    assert clock.passed_s == pytest.approx(50.0)
 
 
 def test_the_server_is_asked_to_hold_for_half_a_minute_at_most() -> None:
@@ -75,12 +78,12 @@ def test_the_server_is_asked_to_hold_for_half_a_minute_at_most() -> None:
 
 
 def test_a_server_that_holds_nothing_back_is_not_hammered() -> None:
-    with BadServer(answer(200, body("running"))) as server:
+    clock = GivenClock()
+    with BadServer(answer(200, body("running"), CLOSE)) as server:
         with pytest.raises(WaitTimeout):
-            job(server).wait(timeout=3.2)
-        times = [request.at for request in server.requests]
-        assert len(times) >= 2
-        assert min(later - earlier for earlier, later in pairwise(times)) >= 0.95
+            job(server, clock=clock).wait(timeout=3.25)
+        assert len(server.requests) == 4
+    assert clock.pauses_s == [1.0, 1.0, 1.0, 0.25]
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
@@ -100,19 +103,19 @@ def test_wait_without_time_sees_that_the_job_has_ended() -> None:
 @pytest.mark.parametrize("away", [drop(), answer(503), answer(429, b"", {"Retry-After": "3600"})])
 def test_wait_ends_in_time_although_the_server_is_away(away: Step) -> None:
     endless = RetryPolicy(max_attempts=1_000, total_s=60.0, first_pause_s=0.05, max_pause_s=0.2)
-    with BadServer(away) as server:
-        began = time.monotonic()
-        with pytest.raises(WaitTimeout, match=r"within 0\.5 s \(last state: queued\)"):
-            job(server, outage=endless).wait(timeout=0.5)
-        assert 0.5 <= time.monotonic() - began < 2.0
+    clock = GivenClock()
+    with (
+        BadServer(away) as server,
+        pytest.raises(WaitTimeout, match=r"within 0\.5 s \(last state: queued\)"),
+    ):
+        job(server, outage=endless, clock=clock).wait(timeout=0.5)
+    assert clock.passed_s == pytest.approx(0.5)
 
 
 def test_wait_ends_soon_after_its_time_although_the_server_is_silent() -> None:
-    with BadServer(silent()) as server:
-        began = time.monotonic()
-        with pytest.raises(WaitTimeout):
-            job(server, timeout_s=30.0).wait(timeout=0.2)
-        assert 0.2 <= time.monotonic() - began < 4.0  # the time and two seconds of grace
+    """The time for one response is longer than a test may take."""
+    with BadServer(silent()) as server, pytest.raises(WaitTimeout):
+        job(server, timeout_s=600.0).wait(timeout=0.2)
 
 
 def test_wait_outlasts_a_server_that_restarts() -> None:
@@ -137,13 +140,13 @@ def test_wait_gives_up_when_the_server_stays_busy() -> None:
 
 
 def test_pauses_of_a_long_outage_grow_to_a_bound() -> None:
-    outage = RetryPolicy(max_attempts=6, total_s=60.0, first_pause_s=0.02, max_pause_s=0.08)
-    with BadServer(answer(503)) as server:
-        with pytest.raises(ServerBusy):
-            job(server, outage=outage).wait(timeout=60)
-        times = [request.at for request in server.requests]
-        assert times[-1] - times[-2] >= 0.079
-        assert all(after - before < 2.0 for before, after in pairwise(times))
+    outage = RetryPolicy(max_attempts=6, total_s=60.0, first_pause_s=1.0, max_pause_s=4.0)
+    clock = GivenClock()
+    with BadServer(answer(503, b"", CLOSE)) as server, pytest.raises(ServerBusy):
+        job(server, outage=outage, clock=clock).wait(timeout=60)
+    first_s, second_s, third_s, *others_s = clock.pauses_s
+    assert 0.5 <= first_s <= 1.0 <= second_s <= 2.0 <= third_s <= 4.0
+    assert others_s == [4.0, 4.0]
 
 
 def test_a_refusal_ends_the_wait() -> None:
@@ -194,27 +197,49 @@ def test_a_result_cut_short_is_fetched_again() -> None:
         assert job(server, "completed").result().counts == {"00": 3, "11": 2}
 
 
-@pytest.mark.parametrize("away", [silent(), answer(503), drip(0.1, {"parts": []})])
+LATE_RESULT = r"result of job .* has not arrived within 0\.6 s"
+
+
+@pytest.mark.parametrize("away", [silent(), drip(0.1, {"parts": ["x" * 2_000]})])
 def test_result_ends_at_its_time_although_the_job_has_ended(away: Step) -> None:
+    """The time for one response is longer than a test may take."""
+    with BadServer(away) as server, pytest.raises(WaitTimeout, match=LATE_RESULT):
+        job(server, "completed", 600.0).result(timeout=0.6)
+
+
+def test_result_ends_at_its_time_although_the_server_is_busy() -> None:
     endless = RetryPolicy(max_attempts=1_000, total_s=60.0, first_pause_s=0.05, max_pause_s=0.2)
-    with BadServer(away) as server:
-        began = time.monotonic()
-        with pytest.raises(WaitTimeout, match=r"result of job .* has not arrived within 0\.6 s"):
-            job(server, "completed", 30.0, retry_policy=endless).result(timeout=0.6)
-        assert 0.6 <= time.monotonic() - began < 2.0
+    clock = GivenClock()
+    with BadServer(answer(503)) as server, pytest.raises(WaitTimeout, match=LATE_RESULT):
+        job(server, "completed", retry_policy=endless, clock=clock).result(timeout=0.6)
+    assert clock.passed_s == pytest.approx(0.6)
+
+
+class Scripted(Transport):
+    """Transport without a server: each response takes 0.9 s on the clock.
+
+    Attributes:
+        limits_s: Time limits of the requests.
+    """
+
+    def __init__(self, clock: GivenClock, *bodies: Any) -> None:
+        super().__init__("http://127.0.0.1:1", "secret", 30.0, clock=clock)
+        self.limits_s: list[float] = []
+        self._clock = clock
+        self._bodies = list(bodies)
+
+    def _do(self, step: Send | Pause) -> StepResult:
+        assert isinstance(step, Send)
+        self.limits_s.append(deadlines.within(step.limit_s))
+        self._clock.advance(0.9)
+        return Response(200, {}, json.dumps(self._bodies.pop(0)).encode())
 
 
 def test_result_of_a_job_that_ends_at_the_last_moment_is_still_read() -> None:
-    def late(connection: Connection) -> None:
-        connection.is_over.wait(0.45)
-        answer(200, body("completed"))(connection)
-
-    def slow(connection: Connection) -> None:
-        connection.is_over.wait(0.2)
-        answer(200, {"parts": [{"counts": {"0": 1}}]})(connection)
-
-    with BadServer(late, slow) as server:
-        assert job(server).result(timeout=0.5).counts == {"0": 1}
+    parts = {"parts": [{"counts": {"0": 1}}]}
+    transport = Scripted(GivenClock(), body("completed"), parts)
+    assert Job(transport, body("queued")).result(timeout=1.0).counts == {"0": 1}
+    assert transport.limits_s == pytest.approx([1.0, 0.5])
 
 
 def test_cancel_is_tried_again_because_it_cannot_double() -> None:
