@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment, Job, Lease, Progress, Runner
     from qwicket.store import HeldLease, JobChange, Store, Watch
 
-_LONGEST_PAUSE_S: Final = 2.0
-"""Longest pause between renewals, and so the longest delay of a cancellation."""
 _UNDELIVERED: Final = "its agent disconnected before it received the claim"
 
 _log = logging.getLogger(__name__)
@@ -38,6 +36,8 @@ class AgentScheduler:
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
         maximum: Limit on the agents of one device.
+        max_pause_s: Longest pause in seconds between renewals, and so the longest delay of a
+            cancellation.
 
     Attributes:
         renew_s: Longest pause in seconds between two renewals of an agent.
@@ -45,14 +45,20 @@ class AgentScheduler:
     """
 
     def __init__(
-        self, store: Store, now_ms: Callable[[], int], *, lease_s: float, maximum: int | None = None
+        self,
+        store: Store,
+        now_ms: Callable[[], int],
+        *,
+        lease_s: float,
+        maximum: int | None = None,
+        max_pause_s: float = 2.0,
     ) -> None:
         self._store = store
         self._now_ms = now_ms
         self._maximum = maximum
         self._newest: dict[str, object] = {}
         """By agent: an object that stands for its newest open claim."""
-        self.renew_s = min(lease_s / 4, _LONGEST_PAUSE_S)
+        self.renew_s = min(lease_s / 4, max_pause_s)
         self.stale_results = 0
 
     async def claim(

@@ -34,7 +34,6 @@ _MAX_TASK_JOBS: Final = 16
 """Limit on tiny jobs in one task; if their process dies, all of them run again."""
 _RESPONSE_BYTES: Final = 8 << 20
 """Bytes of circuits from which on a response carries no further task."""
-_POLL_S: Final = 2.0
 """Longest interval of the poll for jobs without a notification, such as those of a device whose
 time off has ended."""
 _UNDELIVERED: Final = "its worker disconnected before it received the claim"
@@ -115,6 +114,7 @@ class PilotScheduler:
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
         maximum: Limit on pilots.
+        slow_poll_s: Seconds between two polls for work that no notification announced.
 
     Attributes:
         pull_s: Longest wait of a pull in seconds, and time within which the next one is due.
@@ -122,11 +122,18 @@ class PilotScheduler:
     """
 
     def __init__(
-        self, store: Store, now_ms: Callable[[], int], *, lease_s: float, maximum: int | None = None
+        self,
+        store: Store,
+        now_ms: Callable[[], int],
+        *,
+        lease_s: float,
+        maximum: int | None = None,
+        slow_poll_s: float = 2.0,
     ) -> None:
         self._store = store
         self._now_ms = now_ms
         self._maximum = maximum
+        self._slow_poll_s = slow_poll_s
         self._pulls: dict[str, _Pull] = {}
         self._turns = count()
         self._last_poll = Claimable(set(), None)
@@ -190,7 +197,9 @@ class PilotScheduler:
             # A pull that takes no tasks need not poll, so `_last_poll` may be old. If its time for
             # the next poll had passed, this loop would not pause.
             takes_tasks = pull.offer.tasks > 0
-            poll_s = self._last_poll.pause_s(self._now_ms(), _POLL_S) if takes_tasks else _POLL_S
+            poll_s = self._slow_poll_s
+            if takes_tasks:
+                poll_s = self._last_poll.pause_s(self._now_ms(), poll_s)
             is_woken = await pull.watch.changed(min(left_s, poll_s))
             pull.must_poll = pull.must_poll or not is_woken
         raise Unavailable("The server is stopping.", retry_after_s=1.0)

@@ -40,7 +40,7 @@ async def ada(store: Store) -> Token:
 
 @pytest.fixture
 def desk(store: Store) -> AgentScheduler:
-    return AgentScheduler(store, lambda: NOW, lease_s=40)
+    return AgentScheduler(store, lambda: NOW, lease_s=400, max_pause_s=60)
 
 
 async def is_there() -> bool:
@@ -50,7 +50,7 @@ async def is_there() -> bool:
 async def claim(
     desk: AgentScheduler, *known: Lease, agent: Runner = AGENT, wait_s: float = 0
 ) -> Assignment | None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await desk.claim(agent, known, wait_s, is_there)
 
 
@@ -78,11 +78,11 @@ async def test_a_claim_takes_a_job_of_its_device_alone(
 async def test_a_submit_wakes_a_claim_that_waits(
     store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
-    waiting = asyncio.create_task(claim(desk, wait_s=30))
+    waiting = asyncio.create_task(claim(desk, wait_s=60))
     while not await store.leases.runners():
         await asyncio.sleep(0)
     job = await add_job(store, ada, device="lab5")
-    async with asyncio.timeout(1):  # without the wake-up it looks again after 2 s
+    async with asyncio.timeout(30):  # without the wake-up it looks again after a minute
         found = await waiting
     assert found is not None
     assert found.lease.job == job.id
@@ -164,10 +164,10 @@ async def test_a_claim_whose_agent_goes_meanwhile_gives_its_job_back(
 async def test_of_two_claims_of_one_agent_the_newer_counts(
     store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
-    older = asyncio.create_task(claim(desk, wait_s=30))
+    older = asyncio.create_task(claim(desk, wait_s=60))
     while not await store.leases.runners():
         await asyncio.sleep(0)
-    newer = asyncio.create_task(claim(desk, wait_s=30))
+    newer = asyncio.create_task(claim(desk, wait_s=60))
     while (await store.leases.runners())[0].beat == 0:
         await asyncio.sleep(0)
     job = await add_job(store, ada, device="lab5")
@@ -196,7 +196,7 @@ async def test_a_claim_that_is_broken_off_gives_back_what_it_took(
 async def test_a_server_that_stops_sends_its_agents_away(
     store: Store, desk: AgentScheduler
 ) -> None:
-    waiting = asyncio.create_task(claim(desk, wait_s=30))
+    waiting = asyncio.create_task(claim(desk, wait_s=60))
     while not await store.leases.runners():
         await asyncio.sleep(0)
     store.changes.close()
@@ -258,7 +258,7 @@ async def test_a_goodbye_offers_again_what_the_agent_holds(
 async def test_a_claim_that_still_waits_when_its_agent_leaves_takes_nothing(
     store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
-    waiting = asyncio.create_task(claim(desk, wait_s=30))
+    waiting = asyncio.create_task(claim(desk, wait_s=60))
     while not await store.leases.runners():
         await asyncio.sleep(0)
     await desk.leave(AGENT.id)

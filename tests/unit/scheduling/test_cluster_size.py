@@ -41,7 +41,7 @@ async def test_running_tasks_count_beside_those_that_wait(tmp_path: Path) -> Non
     ada = await make_token(store)
     await add_job(store, ada)
     following = asyncio.create_task(follow_queue(store, ["simulator"], cluster))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await cluster.wanted.get() == 3
     following.cancel()
     await store.close()

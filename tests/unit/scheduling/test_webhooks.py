@@ -84,7 +84,7 @@ async def sending(
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not await condition():
             await asyncio.sleep(0.01)
 
@@ -222,7 +222,7 @@ async def test_a_fault_of_our_own_is_not_met_again_at_once(
     client = Faulty()
     sender = WebhookSender(store, "me", lambda: time.time_ns() // 1_000_000, client)
     task = asyncio.create_task(sender.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not client.attempts:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -64,11 +63,10 @@ async def test_closing_ends_every_wait_at_once() -> None:
     with hub.watch("job") as watch:
         waiting = asyncio.create_task(watch.changed(60))
         await asyncio.sleep(0)
-        began = time.monotonic()
         hub.close()
-        assert not await waiting
-        assert not await watch.changed(60)
-        assert time.monotonic() - began < 5
+        async with asyncio.timeout(30):
+            assert not await waiting
+            assert not await watch.changed(60)
 
 
 async def test_a_listener_receives_all_changes_until_it_stops() -> None:
