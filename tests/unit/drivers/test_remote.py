@@ -226,7 +226,7 @@ class Case:
             forward=self.forward,
         )
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 (result,) = await self.driver.run([assignment], self.log)
         finally:
             await self.driver.close()

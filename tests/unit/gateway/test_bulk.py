@@ -147,6 +147,6 @@ async def test_who_cancels_may_wait_for_running_jobs_to_end(
     done, _ = await asyncio.wait({asked}, timeout=0.1)
     assert not done
     await store.leases.cancel_stopped(assignment.lease, NOW)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await asked == [job]
     assert (await gateway.jobs.get(ada, job)).state is JobState.CANCELLED

@@ -29,7 +29,7 @@ class Recorder:
         self.rows.append(rows)
 
     async def wait(self, number: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.rows) < number:
                 await asyncio.sleep(0.005)
 

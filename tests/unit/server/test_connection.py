@@ -435,7 +435,7 @@ async def test_a_response_is_delivered_also_while_the_client_does_not_read_the_n
     writer.write(GET % b"delivered" + b"\r\n")
     await reader.readuntil(b"/delivered")
     writer.write(GET % b"large" + b"\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await application.delivered
 
 
@@ -444,5 +444,5 @@ async def test_a_response_that_the_client_does_not_read_is_not_delivered(
 ) -> None:
     _, writer = await connect()
     writer.write(GET % b"unread" + b"\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert not await application.delivered

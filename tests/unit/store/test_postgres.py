@@ -122,7 +122,7 @@ async def heard(store: Store, wanted: Callable[[JobChange], bool]) -> None:
     """Wait until the store publishes a change."""
     event = asyncio.Event()
     stop = store.changes.listen(lambda change: event.set() if wanted(change) else None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await event.wait()
     stop()
 
@@ -131,7 +131,7 @@ async def listens(store: Store) -> None:
     """Wait until a store that was just opened hears others."""
     event = asyncio.Event()
     stop = store.changes.on_resync(event.set)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await event.wait()
     stop()
 
@@ -158,7 +158,7 @@ async def test_a_long_burst_of_changes_reaches_the_others_whole(url: str) -> Non
         told: set[str] = set()
         two.changes.listen(lambda change: told.add(change.job))
         jobs = await asyncio.gather(*(add_job(one, ada) for _ in range(300)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while told != {job.id for job in jobs}:
                 await asyncio.sleep(0.01)
 
@@ -170,7 +170,7 @@ async def test_a_server_does_not_receive_its_own_changes_twice(url: str) -> None
         store.changes.listen(told.append)
         job = await add_job(store, await make_token(store))
         await other.jobs.cancel(job.id, actor="ada", now=NOW)  # comes after the echo would
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(told) < 2:
                 await asyncio.sleep(0.01)
         assert [change.version for change in told] == [1, 2]
@@ -294,12 +294,12 @@ async def test_a_paused_writer_loses_the_lock(url: str, store: Store) -> None:
     def stand(tx: Tx) -> None:
         tx.one("epoch_get")
         begun.set()
-        goes_on.wait(30)
+        goes_on.wait(60)
 
     standing = asyncio.ensure_future(store._database.write(stand))
     assert await asyncio.to_thread(begun.wait, 10)
     async with opened(url) as other:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             await make_token(other)  # waits for the lock, but no longer than 3 s
     goes_on.set()
     with pytest.raises(Unavailable):
@@ -317,12 +317,12 @@ async def test_slow_lists_delay_no_read_by_key(store: Store) -> None:
 
     def slow(tx: Tx) -> None:
         begun.release()
-        execute(tx, "select pg_sleep(3)")
+        execute(tx, "select pg_sleep(60)")
 
     lists = [asyncio.ensure_future(store._database.scan(slow)) for _ in range(20)]
     assert await asyncio.to_thread(begun.acquire, timeout=10)
-    async with asyncio.timeout(2):
-        assert await store.accounts.token_owner(b"none") is None
+    assert await store.accounts.token_owner(b"none") is None
+    assert not any(each.done() for each in lists)
     for each in lists:
         each.cancel()
     await asyncio.gather(*lists, return_exceptions=True)

@@ -174,13 +174,10 @@ def test_a_result_comes_with_and_without_websockets(stream, caplog):
         own.credentials.websockets_url = "ws://127.0.0.1:9"  # where no server listens
     backend = own.get_backend(SIMULATOR)
     caplog.set_level("INFO", logger="qiskit.providers.ibmq")
-    began = time.monotonic()
     counts = submit(backend, shots=100).result().get_counts()
     assert sum(counts.values()) == 100
     fell_back = any("using websocket" in record.getMessage() for record in caplog.records)
     assert fell_back is not stream
-    if stream:
-        assert time.monotonic() - began < 5
 
 
 def test_managed_jobs_are_split_and_put_together(backend):
