@@ -143,3 +143,9 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
+
+.PHONY: tests-of
+# RENEW=1 records all unit tests again, which takes minutes; RENEW=tests/unit/store those of a folder.
+RENEW ?=
+tests-of: $(READY)  ## Which tests run FILE=src/qwicket/…py
+	@$(BIN)/python -m tools.tests_of $(FILE) $(if $(RENEW),--renew $(if $(filter 1,$(RENEW)),tests/unit,$(RENEW)))
