@@ -144,7 +144,10 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-.PHONY: tests-of
+.PHONY: mutants tests-of
+mutants: $(READY)  ## Ten mutants of FILE=src/qwicket/…py, and which tests fail with each; LINE=71 for all of a line
+	$(BIN)/python -m tools.mutants $(FILE) $(if $(LINE),--line $(LINE))
+
 # RENEW=1 records all unit tests again, which takes minutes; RENEW=tests/unit/store those of a folder.
 RENEW ?=
 tests-of: $(READY)  ## Which tests run FILE=src/qwicket/…py
