@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_json import read
 
 LIMITS = Limits()
@@ -211,6 +212,11 @@ def test_members_are_padded_to_the_width_of_the_job() -> None:
     assert [circuit.n_clbits for circuit in circuits] == [4, 4]
 
 
+def test_a_member_may_be_as_wide_as_the_job() -> None:
+    (circuit,) = read(batch({"circuit": [], "qubits": 4}, qubits=4), LIMITS)
+    assert circuit.n_qubits == 4
+
+
 def test_width_is_that_of_the_widest_member_when_the_job_has_none() -> None:
     circuits = read(
         batch({"circuit": [], "qubits": 2}, {"circuit": [], "qubits": 5}, qubits=None), LIMITS
@@ -218,10 +224,11 @@ def test_width_is_that_of_the_widest_member_when_the_job_has_none() -> None:
     assert [circuit.n_qubits for circuit in circuits] == [5, 5]
 
 
-def test_member_may_have_a_gateset_of_its_own() -> None:
+@pytest.mark.parametrize("of_job", [None, "qis"])
+def test_the_gateset_of_a_member_wins_over_that_of_the_job(of_job: str | None) -> None:
     native = {"gateset": "native", "circuit": [{"gate": "gpi", "target": 0, "phase": 0.5}]}
     qis = {"circuit": [{"gate": "h", "target": 0}]}
-    first, second = read(batch(native, qis), LIMITS)
+    first, second = read(batch(native, qis, gateset=of_job), LIMITS)
     assert gates_of(first) == [Gate("gpi", (0,), (pi,))]
     assert gates_of(second) == [Gate("h", (0,))]
 
@@ -560,6 +567,13 @@ def test_circuits_are_limited() -> None:
     assert len(read(source, Limits.from_names(circuits=4))) == 4
 
 
+def test_gates_of_all_circuits_are_limited() -> None:
+    source = batch({"circuit": [H, H]}, {"circuit": [H]})
+    text = "ionq_gates: 3 is above the limit of 2"
+    assert excess(source, Limits.from_names(IonQLimits, ionq_gates=2)) == text
+    assert len(read(source, Limits.from_names(IonQLimits, ionq_gates=3))) == 2
+
+
 def test_operations_are_limited_and_measurements_count() -> None:
     source = batch({"circuit": [H, H]}, {"circuit": [H]})
     assert (
@@ -572,6 +586,8 @@ def test_operations_are_limited_after_expansion() -> None:
     each = {"gate": "h", "targets": [0, 1, 2]}
     found = excess(program(each, each, H), Limits.from_names(operations=8))
     assert found == "operations: 9 or more is above the limit of 8"
+    found = excess(program(each, each, H), Limits.from_names(operations=9))
+    assert found == "operations: 10 or more is above the limit of 9"
     assert read(program(each, each), Limits.from_names(operations=9))
 
 
