@@ -13,10 +13,12 @@ from qwicket.circuits.outcomes import RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
 from qwicket.model.failures import Failure
+from qwicket.model.ids import new_id
 from qwicket.model.jobs import Assignment, Directive, Lease, Progress, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import AgentScheduler
 from qwicket.store import StaleLease, Store
+from support.history_disk import Disk, recorded_store
 from support.reservations import reserve
 from support.stores import NOW, add_job, make_token, open_new_sqlite
 
@@ -124,6 +126,16 @@ async def test_what_an_agent_knows_of_stays_its_own_at_its_next_claim(
     lease = await taken(desk)
     assert await claim(desk, lease) is None
     await desk.require(lease)
+
+
+async def test_a_claim_is_on_disk_before_its_agent_has_the_job(tmp_path: Path) -> None:
+    """After a power cut, a queued job would run in the lab a second time."""
+    disk = Disk(new_id(NOW))
+    store = recorded_store(tmp_path, disk, syncs=True)
+    await add_job(store, await make_token(store), device="lab5")
+    await taken(AgentScheduler(store, lambda: NOW, lease_s=40))
+    assert disk.operations[-1].kind == "sync"
+    await store.close()
 
 
 async def test_what_others_hold_is_left_alone(
