@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
-from qwicket.dialects.requests import RESPONSE_MEMORY, Request
+from qwicket.dialects.requests import REFUSAL, RESPONSE_MEMORY, Request
 from qwicket.dialects.responses import json
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES, ResponseMemory
@@ -123,7 +125,9 @@ def answer(
 def test_hidden_paths_reveal_nothing_to_other_accounts(
     method: str, path: str, stranger: int, ada: int
 ) -> None:
-    assert answer(method, path).status_code == stranger
+    refused = answer(method, path)
+    assert refused.status_code == stranger
+    assert refused.headers.get("WWW-Authenticate") == ("Bearer" if stranger == 401 else None)
     handlers = Handlers()
     assert answer(method, path, "new", handlers).status_code == ada
     assert handlers.n_sign_ins <= 1
@@ -149,8 +153,13 @@ def test_a_route_may_answer_an_error_itself() -> None:
     assert (refused.status_code, refused.text) == (404, "not_found")
 
 
-async def answered(error_or_body: QwicketError | bytes, held: ResponseMemory) -> list[Any]:
+async def answered(
+    outcome: QwicketError | bytes | ASGIApp,
+    held: ResponseMemory | None = None,
+    refusal: QwicketError | None = None,
+) -> list[Any]:
     """Return what is sent by a dialect whose one route raises or answers this."""
+    held = held or response_memory()
 
     async def receive() -> Any:
         raise AssertionError("nothing is to be read")
@@ -160,16 +169,34 @@ async def answered(error_or_body: QwicketError | bytes, held: ResponseMemory) ->
     async def send(message: Any) -> None:
         messages.append((message, held._budget.held_bytes))
 
-    async def handler(_: Handlers, request: Request[None]) -> Response:
-        if isinstance(error_or_body, QwicketError):
-            raise error_or_body
-        return Response(error_or_body)
+    async def handler(_: Handlers, request: Request[None]) -> ASGIApp:
+        if isinstance(outcome, QwicketError):
+            raise outcome
+        return Response(outcome) if isinstance(outcome, bytes) else outcome
 
     routes = [Route("GET", "/x", handler, Open("It is public."))]
     dialect = Dialect(Handlers(), routes, lambda error: error.detail.encode())
     scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], RESPONSE_MEMORY: held}
-    await dialect(scope, receive, send)
+    await dialect({**scope, REFUSAL: refusal}, receive, send)
     return messages
+
+
+@pytest.mark.anyio
+async def test_a_request_that_the_server_refused_reaches_no_route() -> None:
+    (begin, _), *_ = await answered(b"done", refusal=Unavailable("busy"))
+    assert begin["status"] == 503
+
+
+@pytest.mark.anyio
+async def test_an_error_is_raised_once_the_response_has_begun() -> None:
+    """The server then closes the connection; a second response would look like the first's body."""
+
+    async def broken(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise OSError("the file is gone")
+
+    with pytest.raises(OSError, match="the file is gone"):
+        await answered(broken)
 
 
 @pytest.mark.anyio
@@ -195,8 +222,6 @@ async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(
     ("retry_after_s", "said"), [(0.0, "1"), (0.2, "1"), (1.6, "2"), (30.0, "30")]
 )
 async def test_no_retry_after_is_zero(retry_after_s: float, said: str) -> None:
-    (begin, _), *_ = await answered(
-        Unavailable("busy", retry_after_s=retry_after_s), response_memory()
-    )
+    (begin, _), *_ = await answered(Unavailable("busy", retry_after_s=retry_after_s))
     assert begin["status"] == 503
     assert dict(begin["headers"])[b"retry-after"] == said.encode()
