@@ -104,6 +104,13 @@ async def test_a_claim_proves_life_and_so_does_a_renewal(
     assert await beat() == first + 1
 
 
+@pytest.mark.parametrize(("lease_s", "renew_s"), [(4.0, 1.0), (40.0, 2.0)])
+async def test_an_agent_renews_four_times_in_a_lease_and_every_2_s_at_least(
+    store: Store, lease_s: float, renew_s: float
+) -> None:
+    assert AgentScheduler(store, lambda: NOW, lease_s=lease_s).renew_s == renew_s
+
+
 async def test_what_an_agent_never_heard_of_is_offered_again_at_its_next_claim(
     store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
