@@ -8,13 +8,15 @@ from types import ModuleType
 
 import pytest
 
+from support.for_each import for_each
+
 PACKAGES = (
     *("qwicket.clients.http", "qwicket.clients.native", "qwicket.dialects"),
     *("qwicket.dialects.native", "qwicket.gateway"),
 )
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@for_each("package", PACKAGES)
 def test_every_name_is_what_the_package_says_once_all_modules_are_imported(package: str) -> None:
     found = importlib.import_module(package)
     for each in pkgutil.iter_modules(found.__path__):
@@ -24,7 +26,7 @@ def test_every_name_is_what_the_package_says_once_all_modules_are_imported(packa
     assert not [value for value in values if isinstance(value, ModuleType)]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@for_each("package", PACKAGES)
 def test_an_unknown_name_is_an_attribute_error(package: str) -> None:
     found = importlib.import_module(package)
     with pytest.raises(AttributeError, match=f"'{package}' has no attribute 'nothing'"):

@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from abuse.dialects import LEAK, harmless
+from support.for_each import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "<object object at 0x7f34be88c1b0>",

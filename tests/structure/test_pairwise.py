@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from itertools import product
 
-import pytest
-
+from support.for_each import for_each
 from support.pairwise import pairs
 
 ROUTES = ("GET /a", "PUT /a", "GET /b", "PUT /b", "GET /c")
 
 
-@pytest.mark.parametrize("values", ["x", "xy", "xyzuv", "xyzuvw", "xyzuvwabcd"])
+@for_each("values", ["x", "xy", "xyzuv", "xyzuvw", "xyzuvwabcd"])
 def test_every_row_and_every_value_occurs_and_not_their_product(values: str) -> None:
     found = pairs(ROUTES, values)
     assert {row for row, _ in found} == set(ROUTES)

@@ -17,6 +17,7 @@ from qwicket.clients.native import (
     UnexpectedResponse,
     Unreachable,
 )
+from support.for_each import for_each
 from support.waiting import PROMPT_S, until
 
 TOKEN = "qw_" + "s" * 43
@@ -35,7 +36,7 @@ TRANSIENT = [
 ]
 
 
-@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+@for_each("error", TRANSIENT)
 def test_transient_errors_are_retried_until_success(error: ClientError) -> None:
     answers: list[ClientError | None] = [error, error, None]
     pauses: list[float] = []

@@ -9,6 +9,7 @@ import pytest
 
 from qwicket.circuits import noise
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from support.for_each import for_each
 
 
 def test_example_in_the_docstring_is_a_model() -> None:
@@ -35,7 +36,7 @@ def test_model_survives_toml_json_and_msgpack() -> None:
     assert msgspec.toml.decode(text, type=NoiseModel).readout_of == model.readout_of
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         'name = "a"',
@@ -46,7 +47,6 @@ def test_model_survives_toml_json_and_msgpack() -> None:
         'name = "a"\nsource = "b"\nreadout = { one_for_zero = inf }',
         'name = "a"\nsource = "b"\nreadout_of.first = { one_for_zero = 0.1 }',
     ],
-    ids=["no source", "unknown", "above 1", "below 0", "nan", "inf", "no number"],
 )
 def test_what_is_no_model_is_refused(text: str) -> None:
     with pytest.raises(msgspec.ValidationError):

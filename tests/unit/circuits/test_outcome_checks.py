@@ -34,6 +34,7 @@ from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit, pack
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from support import xanadu
+from support.for_each import for_each
 
 LIMITS = Limits.from_names(result_bytes=100_000)
 QASM = b'OPENQASM 3.0; include "stdgates.inc"; qubit[9] q; bit[9] c; h q; c = measure q;'
@@ -200,7 +201,7 @@ def check_simulated(encoded: Encoded, frame: Frame, options: RunOptions) -> None
     outcome_checks.check([(0, encoded)], [frame], options, LIMITS, is_simulated=True)
 
 
-@pytest.mark.parametrize("case", SIMULATED)
+@for_each("case", SIMULATED)
 def test_what_engines_make_is_taken_from_another_machine(case: str) -> None:
     check_simulated(*simulated(case))
 

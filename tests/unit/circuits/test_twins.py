@@ -17,6 +17,7 @@ from qwicket.circuits.calibrations import Calibration, GateFigures, PairFigures,
 from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation
 from qwicket.circuits.qubit import Gate
 from support import qubit_math
+from support.for_each import for_each
 
 IONS = {device.name: device.spec for device in devices.built_in()}
 MS = Gate("ms", (0, 1), (0.1, 0.2, 0.3))
@@ -142,7 +143,7 @@ def test_decay_is_that_of_the_formula_to_the_last_digits(
     assert Relaxation().during(duration_s) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["id", "z", "s", "sdg", "t", "tdg", "rz", "p"])
+@for_each("name", ["id", "z", "s", "sdg", "t", "tdg", "rz", "p"])
 def test_changes_of_frame_are_exact_and_take_no_time(name: str) -> None:
     noise = model(calibration(qubits={0: qubit()}), "ms")
     assert fidelity(Gate(name, (0,)), noise) == pytest.approx(1, abs=1e-15)

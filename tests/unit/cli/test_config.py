@@ -15,6 +15,7 @@ from qwicket.model.accounts import GroupRights
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.server import Settings
 from qwicket.server.settings import OwnAddress
+from support.for_each import for_each
 
 Serve = Callable[..., Settings]
 
@@ -150,7 +151,7 @@ def test_an_unknown_key_is_refused_by_name() -> None:
     assert "qwicket.toml: there is no setting colour, flavour" in refusal("user", "list")
 
 
-@pytest.mark.parametrize("key", ["shots", "role", "device", "limit", "config", "password_stdin"])
+@for_each("key", ["shots", "role", "device", "limit", "config", "password_stdin"])
 def test_an_option_that_is_no_setting_is_refused_by_name(key: str) -> None:
     write(f"{key} = 1\n")
     assert f"there is no setting {key}" in refusal("serve")
@@ -167,7 +168,7 @@ def test_a_value_that_is_no_text_or_number_is_refused_by_name(value: str) -> Non
     assert "port must be a text or a number" in refusal("serve")
 
 
-@pytest.mark.parametrize("value", ["true", "1.5", '"many"', "-1", "70000"])
+@for_each("value", ["true", "1.5", '"many"', "-1", "70000"])
 def test_a_value_out_of_bounds_is_refused_by_name(value: str) -> None:
     write(f"port = {value}\n")
     assert "'--port'" in refusal("serve")

@@ -15,6 +15,7 @@ from qwicket.cli import main
 from qwicket.cli.results import bars
 from qwicket.clients.native import Job
 from support.bad_server import BadServer, Step, answer, drop
+from support.for_each import for_each
 
 TOKEN = "qw_ThisTokenMustNeverBeSeenInAnyTextAtAll012345"
 ID = "0198f3a0-0000-7000-8000-000000000000"
@@ -97,7 +98,7 @@ def test_submit_sends_the_inputs() -> None:
     assert sent["inputs"] == {"theta": 0.5, "n": 2.0}
 
 
-@pytest.mark.parametrize("given", ["theta", "theta=", "theta=pi", "theta=nan", "=1"])
+@for_each("given", ["theta", "theta=", "theta=pi", "theta=nan", "=1"])
 def test_an_input_that_is_no_number_is_refused_before_anything_is_sent(given: str) -> None:
     with BadServer() as server:
         result = submit(server, "--input", given)

@@ -16,6 +16,7 @@ from qwicket.compute import (
     WorkError,
     WorkFailed,
 )
+from support.for_each import for_each
 
 SENTENCES = [
     (WorkError("ValueError", "bad angle", "a trace"), "ValueError: bad angle"),
@@ -38,7 +39,7 @@ def test_failure_is_one_sentence(failure: WorkFailed, sentence: str) -> None:
     assert str(failure) == sentence
 
 
-@pytest.mark.parametrize("failure", [failure for failure, _ in SENTENCES])
+@for_each("failure", [failure for failure, _ in SENTENCES])
 def test_failure_survives_pickling(failure: WorkFailed) -> None:
     copy = pickle.loads(pickle.dumps(failure))
     assert type(copy) is type(failure)

@@ -16,6 +16,7 @@ from qwicket.devices.figures import Unreadable
 from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
 from qwicket.devices.virtual import MAX_QUBITS, Noise, connectivity, virtual_device
 from qwicket.devices.writing import device_toml
+from support.for_each import for_each
 
 IONQ: dict[str, Any] = {
     "backend": "qpu.forte-1",
@@ -210,7 +211,7 @@ def test_braket_properties_with_averages_are_read() -> None:
     assert new.valid_from == datetime(2026, 2, 22, 12, 29, 3, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("document", [IONQ, IBM, QBRAID, BRAKET, IONQ_AT_BRAKET, AVERAGES])
+@for_each("document", [IONQ, IBM, QBRAID, BRAKET, IONQ_AT_BRAKET, AVERAGES])
 def test_a_device_file_says_the_same(document: Any) -> None:
     device = read(document)
     assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device

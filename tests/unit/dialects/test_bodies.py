@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from qwicket.dialects.bodies import check_document, decode, decode_field, small_form
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
+from support.for_each import for_each
 
 LIMITS = Limits.from_names(json_depth=3, json_keys=4, document_bytes=10_000)
 
@@ -87,8 +88,8 @@ def test_a_nul_is_found_behind_any_number_of_backslashes(text: str) -> None:
     assert field == ("rest" if "\0" in text else None)
 
 
-@pytest.mark.parametrize("n_backslashes", [0, 1, 255, 256, 257, 3_000_001])
-@pytest.mark.parametrize("shift", range(-7, 3))
+@for_each("n_backslashes", [0, 1, 255, 256, 257, 3_000_001])
+@for_each("shift", range(-7, 3))
 def test_a_nul_is_found_in_every_piece_of_a_large_text(n_backslashes: int, shift: int) -> None:
     """It lies around the end of a piece, or behind backslashes that fill several pieces."""
     head = "x" * ((1 << 20) + shift)

@@ -15,6 +15,7 @@ from qwicket.dialects.pass_through import _number
 from qwicket.dialects.qlued.wire import JobRejected, outline_v2, outline_v3
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
+from support.for_each import for_each
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -49,7 +50,7 @@ def test_equal_values_and_other_spellings_are_a_field_twice(body: str) -> None:
         unique_fields(body.encode())
 
 
-@pytest.mark.parametrize("body", ["", "[]", "1", "{", '{"a"}', '{"a": 1}}', "[" * 10_000])
+@for_each("body", ["", "[]", "1", "{", '{"a"}', '{"a": 1}}', "[" * 10_000])
 def test_what_is_no_object_is_refused(body: str) -> None:
     with pytest.raises(InvalidRequest):
         unique_fields(body.encode())
@@ -90,7 +91,7 @@ def test_shots_of_all_experiments_are_counted(job: str, shots: int) -> None:
     assert outline_v3(payload, Limits()).shots == shots
 
 
-@pytest.mark.parametrize(
+@for_each(
     "experiment",
     [
         *(EXPERIMENT % shots for shots in ("NaN", '"7"', "1e400", "7.5", "null", "true", "[7]")),

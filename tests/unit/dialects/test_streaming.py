@@ -22,6 +22,7 @@ from qwicket.dialects.streaming import (
     raw_object,
 )
 from qwicket.gateway.response_budget import ResponseMemory
+from support.for_each import for_each
 from support.response_memory import response_memory
 
 KB = 1 << 10
@@ -79,7 +80,7 @@ def test_one_long_text_is_cut() -> None:
     assert max(map(len, chunks)) <= 300 * KB
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 5_000, 400_001])
+@for_each("size", [0, 1, 2, 3, 5_000, 400_001])
 def test_base64_in_chunks_is_base64(size: int) -> None:
     data = bytes(range(256)) * (size // 256 + 1)
     chunks, _ = encode_in_chunks(lambda: raw_base64(data[:size]))

@@ -10,6 +10,7 @@ import pytest
 from qwicket.clients.ionq.errors import IonQAPIError
 from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.failures import SERVICE_ERRORS
+from support.for_each import for_each
 
 IONQ: dict[str, Any] = {
     "backend": "qpu.aria-1",
@@ -27,7 +28,7 @@ def test_a_characterization_is_a_calibration() -> None:
     assert found.readout_s == 3e-4
 
 
-@pytest.mark.parametrize(
+@for_each(
     "document",
     [
         None,

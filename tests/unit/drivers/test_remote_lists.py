@@ -40,6 +40,7 @@ from qwicket.drivers.remote.clouds import (
 from qwicket.drivers.remote.ionq import IonQCloud
 from qwicket.model.errors import KeyReused
 from support.bad_server import BadServer, Connection, Request, Step, answer, response
+from support.for_each import for_each
 
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 NOW = datetime.now(UTC)
@@ -94,7 +95,7 @@ EMPTY: dict[RemoteKind, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", EMPTY)
+@for_each("kind", EMPTY)
 def test_an_empty_list_proves_that_a_job_is_absent(kind: RemoteKind) -> None:
     assert found(kind, EMPTY[kind]) is None
 
@@ -270,7 +271,7 @@ def pages(jobs: list[dict[str, Any]], asked: list[str]) -> Callable[[Request], A
 OURS = {"id": "ours", "name": "x", "metadata": {"qwicket_job": MARKER}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         {},

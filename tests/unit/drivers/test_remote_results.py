@@ -12,6 +12,7 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import Register
 from qwicket.drivers.remote.clouds import InvalidResult
 from qwicket.drivers.remote.results import draw_counts, key_of, of_bits
+from support.for_each import for_each
 
 ZERO, ONE, THREE = map(key_of, (0, 1, 3))
 FRAME = Frame(registers=(Register("c", 2),))
@@ -54,9 +55,7 @@ def test_shots_of_exact_probabilities_scatter_as_they_should(shots: int, share: 
     assert abs(mean(counts) - shots * share) < 5 * std / 20**0.5
 
 
-@pytest.mark.parametrize(
-    "wrong", [{}, {ZERO: 0.5}, {ZERO: 1.5, ONE: -0.5}, {ZERO: nan}, {ZERO: inf}]
-)
+@for_each("wrong", [{}, {ZERO: 0.5}, {ZERO: 1.5, ONE: -0.5}, {ZERO: nan}, {ZERO: inf}])
 def test_what_is_no_probability_is_refused(wrong: dict[bytes, float]) -> None:
     with pytest.raises(InvalidResult):
         draw_counts(wrong, 10, 1, is_exact=False)

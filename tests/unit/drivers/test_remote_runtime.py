@@ -33,6 +33,7 @@ from qwicket.drivers.remote.clouds import (
     TryLater,
 )
 from support.bad_server import BadServer, Connection, Request, response
+from support.for_each import for_each
 
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 KEY = "the-secret-key"
@@ -172,8 +173,8 @@ def test_what_an_answer_means_for_a_submission(
     assert len(there.paths) == 1
 
 
-@pytest.mark.parametrize("step", ["loginWithToken", "me"])
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+@for_each("step", ["loginWithToken", "me"])
+@for_each("status", [400, 401, 403, 404, 429, 500, 503])
 def test_a_sign_in_that_fails_leaves_no_doubt(step: str, status: int) -> None:
     there = There()
     there.answers[step] = status, {"error": {"message": f"no {KEY}"}}
@@ -183,7 +184,7 @@ def test_a_sign_in_that_fails_leaves_no_doubt(step: str, status: int) -> None:
     assert not there.paths
 
 
-@pytest.mark.parametrize("address", ["ftp://there", "http://a@b", "http://", 7, None, {}])
+@for_each("address", ["ftp://there", "http://a@b", "http://", 7, None, {}])
 def test_an_invalid_address_of_runtime_leaves_no_doubt(address: Any) -> None:
     there = There()
     there.runtime = address
@@ -235,7 +236,7 @@ def test_a_list_of_other_jobs_proves_nothing(tags: tuple[str, ...]) -> None:
         found({"jobs": [job("theirs", "Queued", *tags)]})
 
 
-@pytest.mark.parametrize("body", [{}, {"jobs": None}, {"jobs": {}}, {"jobs": [7]}, [], b"<html>"])
+@for_each("body", [{}, {"jobs": None}, {"jobs": {}}, {"jobs": [7]}, [], b"<html>"])
 def test_an_answer_that_is_no_list_proves_nothing(body: Any) -> None:
     with pytest.raises((CloudError, TypeError, AttributeError)):
         found(body)
@@ -271,9 +272,7 @@ def test_states(status: str, state: Any) -> None:
         assert cloud.statuses(["theirs"]) == {"theirs": RemoteStatus(state, "", MARKER)}
 
 
-@pytest.mark.parametrize(
-    "body", [job("other"), job("theirs", "Odd"), {"id": "theirs", "state": 7}, [], b"<html>"]
-)
+@for_each("body", [job("other"), job("theirs", "Odd"), {"id": "theirs", "state": 7}, [], b"<html>"])
 def test_a_state_that_is_not_one_of_this_job_is_unknown(body: Any) -> None:
     there = There()
     there.answers["theirs"] = 200, body
@@ -377,7 +376,7 @@ def declared(shape: tuple[int, ...]) -> str:
     return b64encode(zlib.compress(file.getvalue())).decode()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "low",
     [
         bits(LOW[:2], 9),  # too few shots
@@ -402,7 +401,7 @@ def test_shots_that_do_not_fit_do_not_count(low: Any) -> None:
         outcomes(result({**FIRST, "c0": low}, SECOND))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         {},

@@ -4,6 +4,7 @@ import pytest
 
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor, Scope, check_name
 from qwicket.model.errors import Forbidden, InvalidRequest
+from support.for_each import for_each
 
 
 def actor(devices: frozenset[str] = frozenset()) -> Actor:
@@ -18,12 +19,12 @@ def actor(devices: frozenset[str] = frozenset()) -> Actor:
     )
 
 
-@pytest.mark.parametrize("name", ["a", "0", "ada", "lab-7", "a" * 39, "9-", "a_b", "anna.mueller"])
+@for_each("name", ["a", "0", "ada", "lab-7", "a" * 39, "9-", "a_b", "anna.mueller"])
 def test_a_good_name_is_taken(name: str) -> None:
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name",
     [
         "",

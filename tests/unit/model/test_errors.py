@@ -2,10 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
-
 from qwicket.model import errors
 from qwicket.model.errors import MethodNotAllowed, QwicketError
+from support.for_each import for_each
 
 
 def family(root: type[QwicketError]) -> Iterator[type[QwicketError]]:
@@ -18,7 +17,7 @@ def family(root: type[QwicketError]) -> Iterator[type[QwicketError]]:
 CLASSES = sorted(family(QwicketError), key=lambda each: each.__name__)
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+@for_each("kind", CLASSES)
 def test_each_error_has_cause_and_remedy_and_is_in_the_tree(kind: type[QwicketError]) -> None:
     assert 400 <= kind.status < 600
     assert kind.title.endswith(".")

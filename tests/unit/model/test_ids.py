@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket.model.ids import MAX_PARTS, JobRef, new_id, parse_id, part_id
+from support.for_each import for_each
 
 NOW = 1_760_000_000_000
 
@@ -41,7 +41,7 @@ def test_a_job_id_is_read_back() -> None:
     assert parse_id(job.upper()) == JobRef(job, None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.model.states import FINAL, INITIAL, STEPS, JobState, allows, mermaid
+from support.for_each import for_each
 
 DOCS = Path(__file__).parents[3] / "docs" / "states.md"
 
@@ -26,7 +27,7 @@ def test_nothing_follows_a_final_state(state: JobState) -> None:
     assert not any(allows(state, after) for after in JobState)
 
 
-@pytest.mark.parametrize("state", [s for s in JobState if s not in FINAL])
+@for_each("state", [s for s in JobState if s not in FINAL])
 def test_every_other_state_can_reach_an_end(state: JobState) -> None:
     reached, frontier = {state}, [state]
     while frontier:

@@ -13,6 +13,7 @@ from qwicket.circuits.outcomes import RunResult
 from qwicket.clients.native import ApiError
 from qwicket.compute import EngineJob, WorkError, WorkFailed
 from qwicket.pilots import Node, Pilot, PilotAPI
+from support.for_each import for_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,7 +223,7 @@ class ScriptedServer:
         return schema.pilots.PilotReportedBody(states={}, tasks=((_job("second"),),))
 
 
-@pytest.mark.parametrize("ticks", range(8))
+@for_each("ticks", range(8))
 def test_a_pull_gives_up_no_claim_whose_response_comes_while_it_is_made(ticks: int) -> None:
     async def serve() -> bool:
         server = ScriptedServer(ticks)

@@ -21,6 +21,7 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.basis import NAMES, compile_circuits, label
 from support import qubit_math
+from support.for_each import for_each
 
 Matrix = NDArray[np.complex128]
 
@@ -146,7 +147,7 @@ def test_any_circuit_gives_the_same_probabilities_on_the_engine(
         assert abs(ours.get(key, 0.0) - theirs.get(key, 0.0)) < 1e-9
 
 
-@pytest.mark.parametrize("gates", UNIVERSAL, ids=" ".join)
+@for_each("gates", UNIVERSAL)
 def test_a_matrix_on_one_qubit_is_made(gates: tuple[str, ...]) -> None:
     for seed in range(5):
         matrix = unitary_group.rvs(2, random_state=seed)

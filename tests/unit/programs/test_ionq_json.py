@@ -18,6 +18,7 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_json import read
+from support.for_each import for_each
 
 LIMITS = Limits()
 TURN = 2 * pi
@@ -82,7 +83,7 @@ def test_two_qubit_rotations_are_in_radians(ionq: str, name: str) -> None:
     assert made == [Gate(name, (2, 0), (0.5,))]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "spelling",
     [
         {"gate": "cnot", "control": 0, "target": 1},

@@ -20,6 +20,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler, NativeCircuit, NativeGate, compile_circuit
 from support import qubit_math
+from support.for_each import for_each
 from support.pairwise import pairs
 
 Matrix = NDArray[np.complex128]
@@ -104,8 +105,8 @@ def test_a_phase_counts_under_controls(entangler: Entangler) -> None:
         assert_same([Gate("gphase", (), (0.7,), controls)], 3, entangler)
 
 
-@pytest.mark.parametrize("entangler", ENTANGLERS)
-@pytest.mark.parametrize("n_controls", range(3))
+@for_each("entangler", ENTANGLERS)
+@for_each("n_controls", range(3))
 def test_paulis_that_commute_are_exponentiated(n_controls: int, entangler: Entangler) -> None:
     terms, angles = ("XXI", "ZZI", "YYX", "IIX", "III"), (0.3, -1.1, 0.7, 2.0, 0.4)
     gate = Gate("pauliexp", (2, 0, 1), angles, tuple(range(3, 3 + n_controls)), terms)

@@ -24,6 +24,7 @@ from qwicket.scheduling.webhook_requests import (
     signed_headers,
 )
 from support.certificates import certificate
+from support.for_each import for_each
 from support.ports import held_port
 from support.receiver import Receiver, receiving
 
@@ -45,12 +46,12 @@ PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("address", PRIVATE)
+@for_each("address", PRIVATE)
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+@for_each("address", PUBLIC)
 def test_addresses_that_are_public(address: str) -> None:
     assert is_public(address)
 
@@ -105,7 +106,7 @@ async def test_a_slow_name_server_delays_only_its_own_receivers(
             is_over.set()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "host",
     [
         *("localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "017700000001", "0"),

@@ -12,6 +12,7 @@ import pytest
 
 from qwicket import schema
 from qwicket.dialects.native import description
+from support.for_each import for_each
 
 STRUCTS = [
     each
@@ -58,7 +59,7 @@ def test_no_secret_is_shown(name: str) -> None:
     assert SECRET not in repr(claimed)
 
 
-@pytest.mark.parametrize("struct", REQUIRED_FIELDS, ids=lambda struct: struct.__name__)
+@for_each("struct", REQUIRED_FIELDS)
 def test_a_client_reads_an_older_and_a_newer_servers_answer(struct: type[msgspec.Struct]) -> None:
     older = msgspec.convert(REQUIRED_FIELDS[struct], struct)
     newer = msgspec.convert({**REQUIRED_FIELDS[struct], "of_a_later_version": [1]}, struct)

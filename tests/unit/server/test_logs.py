@@ -19,6 +19,7 @@ from qwicket.server.logs import (
     without_secrets,
 )
 from qwicket.server.settings import passwords
+from support.for_each import for_each
 
 PASS = jwt.encode({"sub": "token x", "aud": "access ibm"}, b"k" * 32, "HS256")
 
@@ -36,8 +37,8 @@ def request_id() -> Iterator[str]:
     REQUEST.reset(mark)
 
 
-@pytest.mark.parametrize("secret", [new_secret(), PASS, "ada:hush"], ids=["token", "pass", "url"])
-@pytest.mark.parametrize("lines", [JsonLines(), TextLines()], ids=["json", "text"])
+@for_each("secret", [new_secret(), PASS, "ada:hush"])
+@for_each("lines", [JsonLines(), TextLines()])
 def test_a_secret_is_redacted_in_every_place(secret: str, lines: logging.Formatter) -> None:
     text = f"postgresql://{secret}@db" if ":" in secret else f"GET /x/{secret}?y={secret}"
     try:
@@ -50,7 +51,7 @@ def test_a_secret_is_redacted_in_every_place(secret: str, lines: logging.Formatt
     assert line.count("[secret]") >= 2
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         f"x{PASS}",
@@ -63,7 +64,6 @@ def test_a_secret_is_redacted_in_every_place(secret: str, lines: logging.Formatt
         f"qw_qw_{new_secret()}",
         "https://ada:hush/@db://x:hush-hush@db",
     ],
-    ids=range(9),
 )
 def test_a_secret_among_other_characters_is_blotted_out(line: str) -> None:
     shown = without_secrets(line)
@@ -119,9 +119,7 @@ def test_a_long_path_shows_no_part_of_a_secret(
         assert secret[at : at + 5] not in shown
 
 
-@pytest.mark.parametrize(
-    "foreign", ["a\nb", "a\r\nb", "\x1b[2Ja", "a\u2028b", "a\u202eb", "\0", "\x85a"]
-)
+@for_each("foreign", ["a\nb", "a\r\nb", "\x1b[2Ja", "a\u2028b", "a\u202eb", "\0", "\x85a"])
 def test_foreign_text_is_no_second_record_and_no_escape_sequence(foreign: str) -> None:
     """What a terminal or a reader of lines would take for something else."""
     line = TextLines().format(record("%s went wrong", foreign))
@@ -134,7 +132,7 @@ def test_foreign_text_is_no_second_record_and_no_escape_sequence(foreign: str) -
     assert json.loads(shown)["event"] == f"{foreign} went wrong"
 
 
-@pytest.mark.parametrize("text", ["", "https://lab.example.org/jobs", "a@b", "qw_ab", "eyJ"])
+@for_each("text", ["", "https://lab.example.org/jobs", "a@b", "qw_ab", "eyJ"])
 def test_what_is_no_secret_stays(text: str) -> None:
     assert without_secrets(text) == text
 

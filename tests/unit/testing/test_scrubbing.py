@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket.testing.cassettes.scrubbing import ANY_MARK, KEY_MARK, UNKNOWN_MARK, Scrubber
+from support.for_each import for_each
 
 KEY = "k3y/With+odd=Chars&more"
 
@@ -66,7 +67,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@for_each("encoding", ENCODINGS)
 def test_a_known_key_is_found_in_every_encoding(encoding: str) -> None:
     scrubber = Scrubber([KEY])
     text = ENCODINGS[encoding](KEY)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from qwicket.clients.ionq import Circuit, IonQClientError, NativeCircuit
+from support.for_each import for_each
 
 INT64: Any = np.int64
 TRUE: Any = np.True_
@@ -44,7 +45,7 @@ def test_gates_are_written_as_ionq_writes_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["x", "y", "z", "h", "s", "si", "t", "ti", "v", "vi"])
+@for_each("name", ["x", "y", "z", "h", "s", "si", "t", "ti", "v", "vi"])
 def test_each_gate_without_an_angle_has_a_method_of_its_name(name: str) -> None:
     circuit = getattr(Circuit(2), name)(1, controls=[0])
     assert circuit.gates == [{"gate": name, "targets": [1], "controls": [0]}]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qwicket import schema
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import UnexpectedResponse
+from support.for_each import for_each
 
 NOT_A_RESULT: list[Any] = [
     None,
@@ -37,13 +38,13 @@ NOT_A_RESULT: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", NOT_A_RESULT, ids=json.dumps)
+@for_each("value", NOT_A_RESULT)
 def test_an_answer_of_another_shape_is_refused_with_a_sentence(value: Any) -> None:
     with pytest.raises(UnexpectedResponse, match=r"^The response is not one of Qwicket's API"):
         wire.decode(json.dumps(value).encode(), schema.results.ResultBody)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content",
     [
         b"",
@@ -55,7 +56,6 @@ def test_an_answer_of_another_shape_is_refused_with_a_sentence(value: Any) -> No
         b"[" * 200_000,
         b'{"parts": [{"seconds": NaN}]}',
     ],
-    ids=["empty", "html", "cut", "twice", "no utf-8 in a text", "no utf-8", "deep", "nan"],
 )
 def test_an_answer_that_is_no_json_is_refused_with_a_sentence(content: bytes) -> None:
     with pytest.raises(UnexpectedResponse, match="Is the address right"):
@@ -68,7 +68,7 @@ def test_fields_that_a_newer_server_adds_are_no_error() -> None:
     assert part.counts == {"0": 3}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         {},
@@ -83,7 +83,6 @@ def test_fields_that_a_newer_server_adds_are_no_error() -> None:
         {"id": "x" * 41, "state": "queued"},
         {"id": "a", "state": "\x1b[31m"},
     ],
-    ids=json.dumps,
 )
 def test_a_document_that_is_no_job_is_refused_with_a_sentence(body: dict[str, Any]) -> None:
     with pytest.raises(UnexpectedResponse, match="is not one of Qwicket's API"):

@@ -18,6 +18,7 @@ from qwicket.clients.qlued import (
     SingleQudit,
 )
 from qwicket.model.limits import Limits
+from support.for_each import for_each
 
 BUILT: dict[str, Circuit] = {
     "singlequdit": SingleQudit().load(10).rlx(1).rlz(2).rlz2(3).sq_full(1, 2, 3).measure(),
@@ -92,7 +93,7 @@ def test_integers_of_numpy_are_wires_and_sites() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "build",
     [
         lambda: Rydberg(0),

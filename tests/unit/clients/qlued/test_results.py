@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qwicket.clients.qlued import QluedAPIError, shots
+from support.for_each import for_each
 
 INT64 = np.dtype(np.int64)
 
@@ -21,7 +22,7 @@ def test_shots_are_integers_a_row_for_each_shot_and_a_column_for_each_reading() 
     assert (none.shape, none.dtype, one.dtype) == ((3, 0), INT64, INT64)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "wrong",
     [
         *({}, {"results": None}, {"results": [3]}, {"results": [{"data": {}}]}),

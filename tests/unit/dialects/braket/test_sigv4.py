@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from qwicket.dialects.braket import sigv4
+from support.for_each import for_each
 
 # AWS's "Signature Version 4 test suite", case get-vanilla and its neighbours: credentials, scope
 # and date are the same for all of them.
@@ -34,7 +35,7 @@ def test_a_signature_is_that_of_awss_test_suite(query: str, expected: str) -> No
     assert sigv4.sign(found, SECRET, "GET", "/", query, HEADERS, EMPTY) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     "change",
     [
         {"method": "POST"},
@@ -44,7 +45,6 @@ def test_a_signature_is_that_of_awss_test_suite(query: str, expected: str) -> No
         {"secret": SECRET + "x"},
         {"headers": {**HEADERS, "host": ["other.example"]}},
     ],
-    ids=lambda change: next(iter(change)),
 )
 def test_every_part_of_a_request_is_signed(change: dict[str, object]) -> None:
     given: dict[str, Any] = {
@@ -59,7 +59,7 @@ def test_every_part_of_a_request_is_signed(change: dict[str, object]) -> None:
     assert sigv4.sign(signature(), **given) != VANILLA
 
 
-@pytest.mark.parametrize(
+@for_each(
     "header",
     [
         "",

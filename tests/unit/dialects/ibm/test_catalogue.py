@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import pytest
 
 from qwicket.circuits.calibrations import Calibrated
 from qwicket.devices import built_in, calibrations
 from qwicket.dialects.ibm import catalogue
 from qwicket.gateway import DeviceView
 from qwicket.model.devices import DeviceStatus
+from support.for_each import for_each
 
 (LINE,) = (device for device in built_in() if device.name == "qwicket_line5")
 CALIBRATED = Calibrated("c", LINE.name, 0, calibrations()[LINE.name])
@@ -32,7 +32,7 @@ def shown_figures(gate: str) -> list[dict[str, Any]]:
     return figures
 
 
-@pytest.mark.parametrize("gate", ["cx", "cz", "cnot", "ecr", "rzz", "swap"])
+@for_each("gate", ["cx", "cz", "cnot", "ecr", "rzz", "swap"])
 def test_a_gate_on_two_qubits_is_on_the_pairs(gate: str) -> None:
     """Labs announce their machines' own gates, such as `cz`."""
     shown = catalogue.configuration(view(gate))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from qwicket.dialects.ibm.paths import Instance, canonical
+from support.for_each import for_each
 
 ID = "0197a0b0-0000-7000-8000-000000000000"
 PLACE = Instance("qwicket", "open", "Ada")
@@ -38,7 +39,7 @@ def test_each_spelling_leads_to_one_route(spelt: str, route: str) -> None:
         assert scoped != route
 
 
-@pytest.mark.parametrize("path", ["", "/", "//", "//jobs", "/jobs/", f"/jobs/{ID}/", "/v/1"])
+@for_each("path", ["", "/", "//", "//jobs", "/jobs/", f"/jobs/{ID}/", "/v/1"])
 def test_what_is_no_path_stays_none(path: str) -> None:
     assert canonical(path)[0].endswith("/") or canonical(path)[0] in ("", "//jobs", "/v/1")
 

@@ -9,6 +9,7 @@ import pytest
 
 from qwicket.dialects.qbraid import query
 from qwicket.model.errors import InvalidRequest, LimitExceeded
+from support.for_each import for_each
 
 JOB = {
     "shots": 10,
@@ -70,7 +71,7 @@ def test_conditions_hold_or_do_not(subtests: pytest.Subtests) -> None:
             assert query.parse(asked).matches(JOB) is is_found
 
 
-@pytest.mark.parametrize(
+@for_each(
     "asked",
     [
         {"$where": "sleep(1000)"},

@@ -15,13 +15,14 @@ from qwicket.devices import built_in
 from qwicket.dialects.qlued import wire
 from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
+from support.for_each import for_each
 
 LIMITS = Limits.from_names(shots=1_000, circuits=3, program_text_bytes=1_000)
 (RYDBERG,) = (device for device in built_in() if device.name == "rydberg")
 SECRET = "qw_" + 43 * "s"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         json.dumps({"job": "{}", "token": SECRET}).encode(),

@@ -12,6 +12,7 @@ from qwicket.gateway import JobResults
 from qwicket.model.errors import NoResult
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Job
+from support.for_each import for_each
 
 ARRAYS = [
     np.array([[1, 2], [3, 1 << 40]]),
@@ -34,7 +35,7 @@ def load(data: bytes) -> Any:
     return np.load(io.BytesIO(data), allow_pickle=False)
 
 
-@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype} {array.shape}")
+@for_each("array", ARRAYS)
 def test_samples_come_back_as_they_were(array: np.ndarray) -> None:
     with load(results.npz(found(array))) as archive:
         assert archive.files == ["arr_0"]

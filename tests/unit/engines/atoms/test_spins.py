@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qwicket.circuits.atom_costs import DENSE_DIMENSION, is_dense
 from qwicket.circuits.atoms import AtomCircuit
 from qwicket.engines.atoms import engine
+from support.for_each import for_each
 from unit.engines.atoms.circuits import dense, made, spins
 
 
@@ -24,7 +25,7 @@ def binomial(n: int, p: float) -> list[float]:
     return [comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
 
 
-@pytest.mark.parametrize("theta", [0.0, 0.3, pi / 2, 2.5, pi, 2 * pi])
+@for_each("theta", [0.0, 0.3, pi / 2, 2.5, pi, 2 * pi])
 def test_turned_spin_is_binomial(theta: float) -> None:
     p = engine.probabilities(spins([20], ("rlx", [0], [theta])))
     np.testing.assert_allclose(p, binomial(20, sin(theta / 2) ** 2), atol=1e-12)

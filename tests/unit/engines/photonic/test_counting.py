@@ -14,6 +14,7 @@ from qwicket.engines.photonic.engine import _Simulation
 from qwicket.engines.photonic.moments import is_classical, pure_amplitudes
 from qwicket.model.limits import PhotonicLimits
 from support import photonic_math as photons
+from support.for_each import for_each
 
 SHOTS = 6_000
 MAX_AMPLITUDES = PhotonicLimits().amplitudes
@@ -130,7 +131,7 @@ def _lattice(n: int, rng: np.random.Generator) -> tuple[lattice._Lattice, NDArra
     return drawn, gamma
 
 
-@pytest.mark.parametrize("seed", range(5))
+@for_each("seed", range(5))
 def test_polynomials_and_layers_give_the_same_weights(seed: int) -> None:
     drawn, gamma = _lattice(4, np.random.default_rng(seed))
     own = complex(drawn._b[3, 3])

@@ -14,6 +14,7 @@ from qwicket.engines.photonic.engine import _Simulation
 from qwicket.engines.photonic.gaussian import Gaussian
 from qwicket.model.limits import PhotonicLimits
 from support import photonic_math as photons
+from support.for_each import for_each
 
 N = 3
 E = np.exp
@@ -113,7 +114,7 @@ DEFINITIONS: dict[str, tuple[tuple[float, ...], Callable[..., Operators]]] = {
 PAIRS = {"S2gate", "BSgate", "MZgate", "sMZgate", "CXgate", "CZgate", "Interferometer"}
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@for_each("name", DEFINITIONS)
 def test_a_gate_does_what_its_definition_says(name: str) -> None:
     params, definition = DEFINITIONS[name]
     modes = (2, 0) if name in PAIRS else (2,)

@@ -30,6 +30,7 @@ from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator
 from support import qubit_math
+from support.for_each import for_each
 from support.qubit_math import assert_follows
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
@@ -147,8 +148,8 @@ def test_zeno() -> None:
 # --- conditions -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("relation", ["==", "!=", "<", "<=", ">", ">="])
-@pytest.mark.parametrize("value", [0, 2, 3, 9])
+@for_each("relation", ["==", "!=", "<", "<=", ">", ">="])
+@for_each("value", [0, 2, 3, 9])
 def test_branch_compares_the_number_in_its_bits(relation: Relation, value: int) -> None:
     """Two fair bits are a number from 0 to 3; where the relation holds, bit 2 is set."""
     ops = (h(0), h(1), Measure(0, 0), Measure(1, 1))

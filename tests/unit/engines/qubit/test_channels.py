@@ -14,6 +14,7 @@ from qwicket.engines.qubit import program
 from qwicket.engines.qubit.channels import channels, error_matrix, transfer_matrices
 from qwicket.engines.qubit.noise import NO_ERRORS, GateErrors, Noise, PauliError
 from support import qubit_math
+from support.for_each import for_each
 from support.noise_examples import cx, model
 
 
@@ -70,8 +71,8 @@ def test_a_sequence_of_gates_is_a_product_of_matrices() -> None:
     assert abs(second @ first - product_).max() < 1e-15
 
 
-@pytest.mark.parametrize("width", [1, 2])
-@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@for_each("width", [1, 2])
+@for_each("p", [0.0, 0.3, 1.0])
 def test_depolarizing_is_its_kraus_sum(width: int, p: float) -> None:
     error = PauliError(tuple(range(width)), p, 1, 4**width)
     found = error_matrix(GateErrors((error,), ()), width)

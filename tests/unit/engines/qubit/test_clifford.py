@@ -32,6 +32,7 @@ from qwicket.engines.qubit import program
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, stim_gates
 from qwicket.engines.qubit.noise import noise_of
 from support import qubit_math
+from support.for_each import for_each
 
 N_TARGETS = {name: n_targets for name, n_targets, _ in qubit_math.EXAMPLES}
 
@@ -66,7 +67,7 @@ def agree(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(abs(abs(np.vdot(one, other)) - len(one)) < 1e-5)
 
 
-@pytest.mark.parametrize("name", sorted({*CLIFFORD_GRID, *CONTROLLED_CLIFFORD_GRID}))
+@for_each("name", sorted({*CLIFFORD_GRID, *CONTROLLED_CLIFFORD_GRID}))
 def test_stim_gates_have_the_matrix_of_the_gate(name: str) -> None:
     """Stim's matrices are single precision."""
     for gate in every_clifford():
@@ -94,7 +95,7 @@ def test_names_are_those_of_the_table(gate: Gate, found: str) -> None:
     assert [name for name, _ in stim_gates(gate)] == [found]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "gate",
     [
         Gate("t", (0,)),

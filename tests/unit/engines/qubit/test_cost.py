@@ -14,6 +14,7 @@ from qwicket.circuits.qubit import Gate, Measure
 from qwicket.circuits.summary import Summary
 from qwicket.engines.qubit.cost import estimate, exact_leaves, gate_equivalents, max_saved_states
 from qwicket.model.limits import INT64_MAX
+from support.for_each import for_each
 
 GIB = 1 << 30
 
@@ -105,7 +106,7 @@ def splitting(n_qubits: int, n_splits: int, n_gates: int = 100) -> Summary:
     return Summary("qubit", 1, n_qubits, n_gates, 0, n_splits=n_splits, n_clbits=n_splits)
 
 
-@pytest.mark.parametrize("n_splits", [1, 2, 5, 6, 7, 40])
+@for_each("n_splits", [1, 2, 5, 6, 7, 40])
 def test_splits_double_the_branches_until_shots_run_out(n_splits: int) -> None:
     """Between measurements k and k + 1, evenly spread, there are min(64, 2^k) branches.
 

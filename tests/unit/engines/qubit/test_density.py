@@ -11,6 +11,7 @@ from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxati
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit import density
 from support import qubit_math
+from support.for_each import for_each
 from support.noise_examples import GATES, MODELS, cx, model, models
 
 WIDE = (
@@ -52,8 +53,8 @@ def test_any_gates_are_exact_under_every_kind_of_noise(noise: NoiseModel) -> Non
     assert_exact(qubit_math.measured(3, WIDE), well_read(noise))
 
 
-@pytest.mark.parametrize("max_gates", [1, 2, 3, 7])
-@pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
+@for_each("max_gates", [1, 2, 3, 7])
+@for_each("noise", MODELS.values())
 def test_chunks_of_any_length_have_the_same_result(noise: NoiseModel, max_gates: int) -> None:
     assert_exact(qubit_math.measured(3, WIDE), well_read(noise), max_gates=max_gates)
 
@@ -71,7 +72,7 @@ def test_qubits_that_meet_late_or_never_are_exact(gates: tuple[Gate, ...]) -> No
     assert_exact(qubit_math.measured(3, gates), PAULIS)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "gate",
     [
         Gate("pauliexp", (0, 2), (0.3, 0.5), (), ("XY", "ZI")),
@@ -80,7 +81,6 @@ def test_qubits_that_meet_late_or_never_are_exact(gates: tuple[Gate, ...]) -> No
         cx(0, 2),
         cx(2, 0),
     ],
-    ids=["Paulis", "Paulis turned", "both", "control", "target"],
 )
 def test_each_qubit_relaxes_in_its_own_way_in_whatever_order_a_gate_names_it(gate: Gate) -> None:
     noise = model(
@@ -94,7 +94,7 @@ def test_each_qubit_relaxes_in_its_own_way_in_whatever_order_a_gate_names_it(gat
     assert_exact(qubit_math.measured(3, [*turns, gate, *turns]), noise)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2), (2, 0), (1,), ()])
+@for_each("order", [(0, 1, 2), (2, 0, 1), (1, 2), (2, 0), (1,), ()])
 def test_qubits_are_read_in_any_order_and_others_left_unread(order: tuple[int, ...]) -> None:
     measures = [Measure(qubit, bit) for bit, qubit in enumerate(order)]
     circuit = QubitCircuit(3, (*WIDE, *measures), (Register("c", len(order)),))

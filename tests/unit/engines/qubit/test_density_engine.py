@@ -13,6 +13,7 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine
 from qwicket.engines.qubit.density_engine import DensityEngine
 from support import qubit_math
+from support.for_each import for_each
 from support.noise_examples import GATES, MIXED, PAULIS, cx, model
 
 CIRCUIT = qubit_math.measured(3, GATES)
@@ -35,7 +36,7 @@ def test_outcome_says_which_engine_ran() -> None:
     assert f"numpy {version('numpy')}" in outcome.engine_version
 
 
-@pytest.mark.parametrize("n_qubits", [2, 5, 8, 9, 10])
+@for_each("n_qubits", [2, 5, 8, 9, 10])
 def test_narrow_noisy_circuits_are_followed_exactly(n_qubits: int) -> None:
     assert chosen(turned(n_qubits)) == chosen(turned(n_qubits), MIXED) == "density"
 

@@ -31,6 +31,7 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.tasks import EngineResult
 from support import qubit_math
+from support.for_each import for_each
 
 
 def asked(*sums: dict[str, float], is_exact: bool = False) -> Estimation:
@@ -62,7 +63,7 @@ def ghz(n: int) -> list[Op]:
     return [Gate("h", (0,)), *[Gate("x", (k + 1,), (), (k,)) for k in range(n - 1)]]
 
 
-@pytest.mark.parametrize("theta", [0.0, 0.4, pi / 2, 2.5, pi, 5.0])
+@for_each("theta", [0.0, 0.4, pi / 2, 2.5, pi, 5.0])
 def test_a_turned_qubit_points_where_its_angle_says(theta: float) -> None:
     words = [{"Z": 1.0}, {"Y": 1.0}, {"X": 1.0}, {"I": 0.5, "Z": 2.0, "Y": -1.0}]
     exact = [cos(theta), -sin(theta), 0.0, 0.5 + 2 * cos(theta) + sin(theta)]
@@ -75,8 +76,8 @@ def test_a_turned_qubit_points_where_its_angle_says(theta: float) -> None:
     assert found.stds()[0] == pytest.approx(abs(sin(theta)) / 64, abs=2e-3)
 
 
-@pytest.mark.parametrize("shots", [4096, 999, 2500])
-@pytest.mark.parametrize("n", [2, 5, 12])
+@for_each("shots", [4096, 999, 2500])
+@for_each("n", [2, 5, 12])
 def test_stabilisers_of_a_ghz_state_are_one_in_every_shot(n: int, shots: int) -> None:
     words = ["X" * n] + ["I" * (n - 2 - k) + "ZZ" + "I" * k for k in range(n - 1)]
     found = run(of(n, ghz(n), *[{word: 1.0} for word in words]), shots=shots)

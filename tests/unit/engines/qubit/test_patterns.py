@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from math import sqrt
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
@@ -15,6 +14,7 @@ from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.patterns import ErrorPattern, ErrorSites, SampledError, successes
+from support.for_each import for_each
 
 CX = Gate("x", (1,), (), (0,))
 CCX = Gate("x", (2,), (), (0, 1))
@@ -113,7 +113,7 @@ def test_no_sites_leave_all_shots_undisturbed() -> None:
     assert patterns(Gate("h", (0,)), shots=7) == [ErrorPattern((), 7)]
 
 
-@pytest.mark.parametrize("p", [1e-300, 1e-18, 1e-9, 1e-3, 0.5, 0.97, 1.0])
+@for_each("p", [1e-300, 1e-18, 1e-9, 1e-3, 0.5, 0.97, 1.0])
 def test_hits_are_as_many_as_their_probability_says(p: float) -> None:
     n_cells = 200_000
     found = successes(n_cells, p, default_rng(2))

@@ -18,6 +18,7 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
 from support import qubit_math
+from support.for_each import for_each
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
@@ -120,7 +121,7 @@ def test_commutation_by_a_basis_is_commutation_of_all_pairs(letters: list[str]) 
     assert pauli.all_commute(pauli.sum_of(gate)) is expected
 
 
-@pytest.mark.parametrize("x", [1e-20, 1e-12, 0.3, 1.0, 7.5, 30.0, 1000.0, 9999.5])
+@for_each("x", [1e-20, 1e-12, 0.3, 1.0, 7.5, 30.0, 1000.0, 9999.5])
 def test_bessel_functions_are_those_of_scipy(x: float) -> None:
     found = pauli.bessel(x)
     assert np.abs(found - jv(np.arange(len(found)), x)).max() < 1e-12

@@ -13,6 +13,7 @@ from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.blackbird import check_fits, read_layout, read_program
+from support.for_each import for_each
 
 SMALL = "S2gate({r}, 0.0) | [0, 1]\nRgate({a}) | 0\nRgate({a}) | 1\nMeasureFock() | [0, 1]"
 
@@ -104,7 +105,7 @@ def test_gates_of_the_same_modes_keep_their_order() -> None:
         check("MeasureX|1\nXgate(q1)|0\nMeasureX|0", layout="Xgate({x})|0\nMeasureX|[0,1]")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "Sgate(-{r}) | 0\nMeasureFock() | 0",

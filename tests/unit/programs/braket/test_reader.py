@@ -24,6 +24,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.braket import read
 from qwicket.programs.braket.channels import CHANNELS, deviation
 from qwicket.programs.openqasm.bounds import BraketLimits
+from support.for_each import for_each
 
 LIMITS = Limits.from_names(BraketLimits, density_qubits=4, exact_qubits=6, result_types=3)
 BELL = "qubit[2] q;\nh q[0];\ncnot q[0], q[1];\n"
@@ -78,7 +79,7 @@ def test_inputs_that_are_not_declared_are_left_out() -> None:
     assert circuit(text, 0, a=0.5, b=2).n_qubits == 1
 
 
-@pytest.mark.parametrize("name", CHANNELS)
+@for_each("name", CHANNELS)
 def test_a_channel_preserves_the_trace(name: str) -> None:
     channel = CHANNELS[name]
     assert deviation(channel.kraus(*[0.2] * channel.n_parameters)) < 1e-12
@@ -120,7 +121,7 @@ GATES_OF_ANGLES = {
 }
 
 
-@pytest.mark.parametrize("name", GATES_OF_ANGLES)
+@for_each("name", GATES_OF_ANGLES)
 def test_a_gradient_is_the_difference_of_expectation_values(name: str) -> None:
     """Central differences of the sixth order, of the values of the gate itself."""
     source = f"{ANGLES}{GATES_OF_ANGLES[name]}\nrx(0.3) q[0]; cnot q[0], q[1]; ry(0.2) q[2];\n"
@@ -244,7 +245,7 @@ def test_the_limit_of_the_text_is_in_bytes() -> None:
         read(text, limits)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         b"",

@@ -27,6 +27,7 @@ from qwicket.programs.openqasm.conditions import (
 )
 from qwicket.programs.openqasm.conditions import Comparison as BitTest
 from qwicket.programs.openqasm.conditions import compare as make_test
+from support.for_each import for_each
 from support.pairwise import pairs
 from unit.programs.openqasm.execution import path
 from unit.programs.openqasm.reading import listing, read3, why2, why3, with2, with3
@@ -297,7 +298,7 @@ def test_a_variable_stands_for_the_bits_it_was_given(
         assert path(circuit, bits) == ["x"] * holds(bits) + ["h"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         "int n = c; c[2] = measure q[0]; if (n == 1) x q[0];",
@@ -345,7 +346,7 @@ def test_a_qubit_whose_result_was_dropped_goes_on_after_a_reset() -> None:
     assert listing(with3("measure q[0]; reset q[0]; x q[0];")) == ["reset 0", "x 0"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         "measure q[0]; x q[0];",

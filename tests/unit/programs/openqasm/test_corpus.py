@@ -6,11 +6,12 @@ import pytest
 
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import guess_version, read_openqasm2, read_openqasm3
+from support.for_each import for_each
 from unit.programs.openqasm.corpus import PROGRAMS
 from unit.programs.openqasm.execution import distribution
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@for_each("name", PROGRAMS)
 def test_algorithm_has_its_outcomes(name: str) -> None:
     program = PROGRAMS[name]
     read = read_openqasm2 if program.version == 2 else read_openqasm3
@@ -23,7 +24,7 @@ def test_algorithm_has_its_outcomes(name: str) -> None:
     assert found == pytest.approx(program.outcomes)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@for_each("name", PROGRAMS)
 def test_the_version_of_a_program_is_guessed(name: str) -> None:
     program = PROGRAMS[name]
     assert guess_version(program.source) == program.version

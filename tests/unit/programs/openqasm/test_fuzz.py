@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
+from support.for_each import for_each
 from unit.programs.openqasm.corpus import PROGRAMS
 from unit.programs.openqasm.mutation import LIMITS, check, mutate, read_mutant
 
@@ -48,7 +48,7 @@ def test_any_signs_are_refused_or_sound(text: str) -> None:
     check(circuit)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@for_each("name", PROGRAMS)
 def test_a_program_cut_anywhere_is_refused_or_sound(name: str) -> None:
     program = PROGRAMS[name]
     for end in range(0, len(program.text), 3):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.for_each import for_each
 from support.pairwise import pairs
 from unit.programs.openqasm.corpus import HEAD_3
 from unit.programs.openqasm.execution import FIXED, H, Matrix, X, controlled, unitary
@@ -78,7 +79,7 @@ def test_a_controlled_identity_is_the_identity() -> None:
     assert listing(with3("ctrl @ id q[1], q[0];")) == ["id 0"]
 
 
-@pytest.mark.parametrize("name", [name for name in FIXED if name not in ("sxdg", "swap")])
+@for_each("name", [name for name in FIXED if name not in ("sxdg", "swap")])
 def test_inv_of_a_fixed_gate_is_its_adjoint(name: str) -> None:
     found = matrix(f"inv @ {name} q[0];", 1)
     np.testing.assert_allclose(found, FIXED[name].conj().T, atol=1e-12)
@@ -100,7 +101,7 @@ def test_ctrl_of_a_user_gate_keeps_its_phase() -> None:
     np.testing.assert_allclose(found, controlled(inner), atol=1e-12)
 
 
-@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 7, -1, -2, -5])
+@for_each("exponent", [0, 1, 2, 3, 7, -1, -2, -5])
 def test_integer_powers_of_a_user_gate_repeat_it(exponent: int) -> None:
     inner = matrix("g(0.4, 0.9) q[0], q[1];", 2)
     found = matrix(f"pow({exponent}) @ g(0.4, 0.9) q[0], q[1];", 2)

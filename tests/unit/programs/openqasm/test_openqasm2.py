@@ -8,6 +8,7 @@ from qwicket.circuits.qubit import Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2
+from support.for_each import for_each
 from unit.programs.openqasm.corpus import HEAD_2
 from unit.programs.openqasm.reading import listing, read2, why2, with2
 
@@ -35,7 +36,7 @@ def test_gates_of_the_library_need_it_included() -> None:
     assert refusal.value.detail == expected
 
 
-@pytest.mark.parametrize("name", ["stdgates.inc", "/dev/zero", "../qelib1.inc", "qelib1.inc ", ""])
+@for_each("name", ["stdgates.inc", "/dev/zero", "../qelib1.inc", "qelib1.inc ", ""])
 def test_only_the_standard_library_can_be_included(name: str) -> None:
     with pytest.raises(InvalidProgram) as refusal:
         read2(f'OPENQASM 2.0;\ninclude "{name}";\nqreg q[1];')

@@ -23,6 +23,7 @@ from qwicket.circuits.qubit import (
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import NotWritable, read_openqasm3, write
 from support import qubit_math
+from support.for_each import for_each
 
 LIMITS = Limits()
 REGISTERS = (Register("c", 2), Register("d", 1))
@@ -80,7 +81,7 @@ def test_angles_come_back_to_the_last_bit(angle: float) -> None:
     assert read_back(program) == program
 
 
-@pytest.mark.parametrize(
+@for_each(
     "ops",
     [
         [Measure(0, 1), Reset(0), Measure(2, 2)],
@@ -131,7 +132,7 @@ def test_what_the_language_cannot_say_is_named(ops: list[Op], why: str) -> None:
         write(circuit(ops))
 
 
-@pytest.mark.parametrize("name", ["q", "if", "pi", "cx", "rzz", "a b", "é", "", "c1"])
+@for_each("name", ["q", "if", "pi", "cx", "rzz", "a b", "é", "", "c1"])
 def test_names_that_the_language_forbids_are_replaced(name: str) -> None:
     registers = (Register(name, 1), Register("c0", 1))
     ops = (Measure(0, 0), Measure(1, 1))

@@ -12,6 +12,7 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.programs import primitives
 from qwicket.programs.primitives.options import OPTIONS, Treatment, review
 from support import pubs
+from support.for_each import for_each
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "ibm-runtime.md"
 ROW = re.compile(r"^\| `([\w.]+)` \| (applied|ignored|refused) \| (.*) \|$", re.MULTILINE)
@@ -29,7 +30,7 @@ def test_the_documented_table_is_that_of_the_code() -> None:
     assert documented[: len(OPTIONS)] == [(o.path, o.treatment, o.reason) for o in OPTIONS]
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.path)
+@for_each("option", OPTIONS)
 def test_an_option_is_treated_as_its_row_says(option: Any) -> None:
     given = {"options": nested(option.path, "asked")}
     if option.treatment is Treatment.REFUSED:

@@ -37,6 +37,7 @@ from qwicket.programs import primitives
 from qwicket.programs.primitives import circuits
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from support import pubs
+from support.for_each import for_each
 
 LIMITS = Limits()
 
@@ -116,8 +117,8 @@ def test_every_standard_gate_does_what_qiskit_says(subtests: pytest.Subtests) ->
             agrees(scrambled(GATES[name]))
 
 
-@pytest.mark.parametrize("name", ["x", "rx", "h", "u", "swap", "sx", "ry"])
-@pytest.mark.parametrize("state", [0, 1, 2])
+@for_each("name", ["x", "rx", "h", "u", "swap", "sx", "ry"])
+@for_each("state", [0, 1, 2])
 def test_controls_that_must_be_zero_are_kept(name: str, state: int) -> None:
     agrees(scrambled(GATES[name].control(2, ctrl_state=state, annotated=False)))
 
@@ -133,7 +134,7 @@ def test_gates_with_many_controls_are_run() -> None:
     agrees(scrambled(MCXGate(5)))
 
 
-@pytest.mark.parametrize("round_", range(5))
+@for_each("round_", range(5))
 def test_expressions_as_qiskit_2_0_wrote_them_are_read_every_time(round_: int) -> None:
     # later readers than that of Qiskit 2.3 refuse some of these, by chance
     circuit = QuantumCircuit(1, 1)
@@ -302,7 +303,7 @@ def cast(circuit: QuantumCircuit, width: int) -> Any:
     return expr.cast(circuit.cregs[0], c_type(width))
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@for_each("name", CONDITIONS)
 def test_conditions_are_kept(name: str) -> None:
     condition, holds = CONDITIONS[name]
 
@@ -481,13 +482,13 @@ def test_a_circuit_as_wide_as_a_device_counts_by_what_it_uses() -> None:
 # --- versions -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", [13, 14, 15, 16, 17])
+@for_each("version", [13, 14, 15, 16, 17])
 def test_versions_of_qpy_are_read(version: int) -> None:
     (found,) = read([pubs.circuit(pubs.bell(), version)])
     assert found == read([pubs.circuit(pubs.bell())])[0]
 
 
-@pytest.mark.parametrize("version", [*range(13), 18, 19, 255])
+@for_each("version", [*range(13), 18, 19, 255])
 def test_other_versions_are_refused_before_qiskit_sees_them(version: int) -> None:
     data = bytearray(pubs.qpy_bytes(pubs.bell()))
     data[6] = version
@@ -545,13 +546,12 @@ def test_paulis_that_agree_on_every_qubit_share_a_run() -> None:
     assert (summary.n_circuits, summary.n_parts, summary.n_terms) == (2, 1, 5)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "observables",
     [
         *({}, [], [[]], {"Q": 1}, {"": 1}, {"Z": "1"}, {"Z": [1, 0]}, {"Z": None}, {"Z": True}),
         *(5, "Z", None, [{"Z": 1}, [{"Z": 1}]], {"ZZ": 1}, {"Z": 1e300}),
     ],
-    ids=str,
 )
 def test_what_is_no_observable_is_refused(observables: Any) -> None:
     entry = [pubs.circuit(pubs.turned()), observables, pubs.array([0.0])]

@@ -23,6 +23,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, primitives
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from support import pubs
+from support.for_each import for_each
 
 LIMITS = Limits()
 
@@ -113,31 +114,31 @@ def refused(*entries: Any, program: str = "sampler", limits: Limits = LIMITS) ->
     return str(refusal.value.detail)
 
 
-@pytest.mark.parametrize("value", PACKED.values(), ids=PACKED)
+@for_each("value", PACKED.values())
 def test_a_circuit_that_is_no_packed_one_is_refused(value: Any) -> None:
     assert "pubs[0]" in refused(pubs.typed("QuantumCircuit", value)) or "unpacked_bytes" in refused(
         pubs.typed("QuantumCircuit", value)
     )
 
 
-@pytest.mark.parametrize("value", PACKED.values(), ids=PACKED)
+@for_each("value", PACKED.values())
 def test_an_array_that_is_no_packed_one_is_refused(value: Any) -> None:
     said = refused(pubs.circuit(pubs.bell()), pubs.typed("ndarray", value))
     assert "pubs[0].values" in said or "unpacked_bytes" in said
 
 
-@pytest.mark.parametrize("data", NPY.values(), ids=NPY)
+@for_each("data", NPY.values())
 def test_a_hostile_array_is_refused(data: bytes) -> None:
     said = refused(pubs.circuit(pubs.bell()), pubs.typed("ndarray", pubs.packed(data)))
     assert "pubs[0].values" in said or "(limit" in said or "above the limit" in said
 
 
-@pytest.mark.parametrize("data", QPY.values(), ids=QPY)
+@for_each("data", QPY.values())
 def test_a_hostile_circuit_is_refused(data: bytes) -> None:
     assert "pubs[0]" in refused(pubs.typed("QuantumCircuit", pubs.packed(data)))
 
 
-@pytest.mark.parametrize("kind", ["settings", "_json", "Instruction", "spmatrix", "ndarray", "x"])
+@for_each("kind", ["settings", "_json", "Instruction", "spmatrix", "ndarray", "x"])
 def test_no_other_type_is_ever_decoded(kind: str) -> None:
     value = {"__module__": "os", "__class__": "system", "__value__": {"command": "true"}}
     said = refused({"__type__": kind, **value})

@@ -13,6 +13,7 @@ from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register, Re
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import qir
+from support.for_each import for_each
 
 LIMITS = Limits()
 HEAD = "define void @main() #0 {\nentry:\n"
@@ -151,7 +152,7 @@ def test_the_last_operand_of_ccx_is_its_target() -> None:
     assert found == [Gate("x", (2,), (), (0, 1))]
 
 
-@pytest.mark.parametrize("name", ["rx", "ry", "rz", "rxx", "ryy", "rzz"])
+@for_each("name", ["rx", "ry", "rz", "rxx", "ryy", "rzz"])
 def test_angles_come_before_qubits(name: str) -> None:
     targets = (0, 1) if len(name) == 3 else (0,)
     found = gates(call(f"qis__{name}__body", "double 5.000000e-01", *map(pointer, targets)))
@@ -332,7 +333,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@for_each("case", REFUSED)
 def test_what_is_refused_is_named_with_its_place(case: str) -> None:
     text, reason = REFUSED[case]
     found = refusal(text)

@@ -9,6 +9,7 @@ import pytest
 
 from qwicket.circuits.qubit import Gate
 from support import qubit_math
+from support.for_each import for_each
 from unit.programs.qobj.documents import Json, circuit, fault
 
 
@@ -18,7 +19,7 @@ def gates(name: str, qubits: list[int], *params: float) -> list[Gate]:
     return [op for op in ops if isinstance(op, Gate)]
 
 
-@pytest.mark.parametrize("name", ["id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg"])
+@for_each("name", ["id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg"])
 def test_plain_gates(name: str) -> None:
     assert gates(name, [1]) == [Gate(name, (1,))]
 

@@ -9,6 +9,7 @@ import pytest
 
 from qwicket.model.limits import Limits
 from qwicket.programs import openqasm, qobj
+from support.for_each import for_each
 
 LIMITS = Limits()
 
@@ -95,14 +96,14 @@ UNSAID = {
 }
 
 
-@pytest.mark.parametrize("instructions", UNSAID.values(), ids=UNSAID)
+@for_each("instructions", UNSAID.values())
 def test_what_cannot_be_said_is_none(instructions: list[dict[str, Any]]) -> None:
     source = document(*instructions, creg_sizes=[["a", 1], ["b", 2]])
     assert qobj.read(source, LIMITS)
     assert qobj.to_openqasm2(source) == [None]
 
 
-@pytest.mark.parametrize("name", ["Capital", "q", "ä", "a b", "if;"])
+@for_each("name", ["Capital", "q", "ä", "a b", "if;"])
 def test_a_register_of_a_strange_name_is_called_c(name: str) -> None:
     (text,) = qobj.to_openqasm2(document(measure(0, 2), creg_sizes=[[name, 3]]))
     assert text is not None

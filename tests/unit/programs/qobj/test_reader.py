@@ -21,6 +21,7 @@ from qwicket.engines.qubit import program
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read
+from support.for_each import for_each
 from unit.programs.qobj.documents import (
     LIMITS,
     Json,
@@ -217,7 +218,7 @@ def test_bad_document_is_refused_by_its_field(text: bytes, said: str, field: str
     assert refusal(text) == (said, field)
 
 
-@pytest.mark.parametrize("key", ["qobj_id", "type", "schema_version", "experiments", "config"])
+@for_each("key", ["qobj_id", "type", "schema_version", "experiments", "config"])
 def test_what_every_document_has_is_missed(key: str) -> None:
     text = json.dumps(
         {name: value for name, value in document(experiment()).items() if name != key}
