@@ -13,6 +13,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import ADMIN, DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from qwicket.model.accounts import Scope
 from qwicket.model.ids import new_id, part_id
+from support.for_each import for_each
 from support.pairwise import by_row, pairs
 
 SIGNED = [way for way in WAYS if not way.is_public]
@@ -102,7 +103,7 @@ def test_public_routes_need_no_token_and_mind_no_bad_one(
 by_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 
 
-@pytest.mark.parametrize("dialect", [*DIALECTS, ADMIN], ids=repr)
+@for_each("dialect", [*DIALECTS, ADMIN])
 def test_a_token_without_the_scope_is_refused_by_name_of_the_scope(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:
@@ -123,7 +124,7 @@ def test_without_the_scope_a_job_that_exists_looks_like_one_that_does_not(
         assert there.content == absent.content, way
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_a_body_is_not_looked_at_before_the_token_and_its_scope(
     client: httpx.Client, tokens: Tokens, dialect: Dialect
 ) -> None:

@@ -20,6 +20,7 @@ from abuse.dialects import NATIVE
 from abuse.test_access import MALFORMED, absent_id
 from qwicket.circuits.outcomes import Array, Outcome, encode
 from support.agents import ATOMS, BELL_QASM, Lab, serving_token
+from support.for_each import for_each
 from support.pairwise import pairs
 from support.server import LiveServer
 
@@ -256,7 +257,7 @@ def test_another_accounts_token_for_the_same_device_takes_nothing_from_its_agent
         NATIVE.refused(announced, 409)
 
 
-@pytest.mark.parametrize("name", ["A" * 64, "a b", "a/b", "", "-a", "a\0b", "ä", "a" * 4_000])
+@for_each("name", ["A" * 64, "a b", "a/b", "", "-a", "a\0b", "ä", "a" * 4_000])
 def test_no_token_serves_a_device_of_such_a_name(server: LiveServer, name: str) -> None:
     with pytest.raises(Exception, match="A device's name must be 1 to 63"):
         serving_token(server, name)
@@ -305,7 +306,7 @@ WRONG_SPECS: dict[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG_SPECS)
+@for_each("wrong", WRONG_SPECS)
 def test_a_spec_that_makes_no_sense_is_refused_by_name(
     lab: Lab, agent: httpx.Client, wrong: str
 ) -> None:
@@ -325,7 +326,7 @@ LAYOUTS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("wrong", LAYOUTS)
+@for_each("wrong", LAYOUTS)
 def test_a_layout_that_is_none_is_refused(server: LiveServer, wrong: str) -> None:
     spec = {**SPEC, "formats": ["blackbird"], "outputs": ["samples"]}
     spec["photonic"] = {"modes": 5, "layout": LAYOUTS[wrong], "since": "2026-01-01T00:00:00Z"}
@@ -371,7 +372,7 @@ FIGURES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     "wrong",
     [
         {"valid_from": "yesterday"},
@@ -393,7 +394,7 @@ def test_figures_that_make_no_sense_are_refused(
 # --- claims ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         {},

@@ -15,6 +15,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from abuse.odd_values import DEEP, LATE, NO_JSON, ODD, matters
 from qwicket.dialects import mounts
+from support.for_each import for_each
 from support.pairwise import by_row, pairs
 from support.programs import BELL
 
@@ -487,7 +488,7 @@ def test_a_wait_that_is_no_time_is_refused(
 STRANGE_QUERIES = ("%ff%fe=%00", "a[]=1&a[]=2&a.b=c", "x" * 30_000, "&".join(["a=1"] * 5_000))
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_a_strange_query_harms_no_route(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:

@@ -15,6 +15,7 @@ from abuse.dialects import braket_json, harmless, s3_xml, sts_xml
 from abuse.every_route import SignedIn, signed_in
 from qwicket.model.accounts import Scope
 from support import braket
+from support.for_each import for_each
 from support.server import LiveServer
 
 SHAPES = {"/braket": braket_json, "/s3": s3_xml, "/sts": sts_xml}
@@ -146,7 +147,7 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("field", [*braket.body(), "tags", "associations", "deviceParameters"])
+@for_each("field", [*braket.body(), "tags", "associations", "deviceParameters"])
 def test_odd_values_of_a_task_are_refused_in_awss_words(
     client: httpx.Client, who: SignedIn, field: str
 ) -> None:
@@ -159,7 +160,7 @@ def test_odd_values_of_a_task_are_refused_in_awss_words(
             braket_json(answer)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path", ["/devices", "/quantum-task", "/quantum-tasks", "/tags/x", "/tags/arn:aws:braket"]
 )
 def test_odd_bodies_are_refused_in_awss_words(
@@ -221,7 +222,7 @@ def hostile(fitting: Any, rng: random.Random) -> bytes:
     return bytes(content)
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@for_each("path", ROUTES)
 def test_two_hundred_hostile_bodies_are_refused_in_awss_words(
     client: httpx.Client, who: SignedIn, path: str
 ) -> None:

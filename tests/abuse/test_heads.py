@@ -10,6 +10,7 @@ import pytest
 
 from abuse.dialects import DIALECTS, Dialect
 from support import ibm, raw
+from support.for_each import for_each
 from support.server import LiveServer
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: h2c\r\n"
@@ -62,8 +63,8 @@ def test_a_request_in_1_0_needs_no_host(connection: socket.socket) -> None:
     assert raw.answer(connection).status_code == 200
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
-@pytest.mark.parametrize("token", ["right", "wrong"])
+@for_each("dialect", DIALECTS)
+@for_each("token", ["right", "wrong"])
 def test_no_answer_of_a_dialect_is_kept_sniffed_or_referred_to(
     server: LiveServer, dialect: Dialect, token: str
 ) -> None:

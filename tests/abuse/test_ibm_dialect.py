@@ -14,6 +14,7 @@ from abuse.dialects import harmless, ibm_json
 from abuse.odd_values import NO_JSON, ODD, matters
 from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.routes import ROUTES
+from support.for_each import for_each
 from support.ibm import DIALECT, SIMULATOR, Client, qobj
 from support.pairwise import by_row, pairs
 from support.server import LiveServer
@@ -88,7 +89,7 @@ def test_hostile_scopes_end_in_its_shape(ibm: Client, scope: str) -> None:
         ibm_json(answer)
 
 
-@pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
+@for_each("text", NO_JSON.values())
 def test_what_is_no_json_is_refused_wherever_a_body_is_read(ibm: Client, text: bytes) -> None:
     body = b'{"backend":{"name":"qwicket_simulator"},"qObject":' + text + b"}"
     answer = ibm.call("POST", "/jobs", content=body)
@@ -189,7 +190,7 @@ def test_an_odd_name_is_taken_or_refused(
             ibm.call("POST", f"/jobs/{job}/cancel")
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+@for_each("text", ODD.values())
 def test_an_odd_filter_is_taken_or_refused(ibm: Client, text: bytes) -> None:
     for asked in (text, b'{"where":' + text + b"}", b'{"where":{"name":' + text + b"}}"):
         if len(asked) > 10_000:

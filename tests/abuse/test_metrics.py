@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from abuse.dialects import DIALECTS, problem_json
 from qwicket.gateway.signin import new_secret
 from support import raw
+from support.for_each import for_each
 from support.server import LiveServer
 
 FOREIGN = {"X-Forwarded-For": "203.0.113.7"}
@@ -72,9 +73,7 @@ def test_a_token_for_some_devices_does_not_count_the_jobs_of_others(
     assert "for the device clifford" in problem_json(answer)
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "[]"]
-)
+@for_each("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "[]"])
 def test_a_page_of_another_name_does_not_read_them_here(live: LiveServer, host: str) -> None:
     """A name that resolves to 127.0.0.1 is a page's own origin (DNS rebinding)."""
     assert ask(live, Host=host).status_code == 401
@@ -91,7 +90,7 @@ def test_what_nginx_passes_on_by_default_is_not_from_this_machine(live: LiveServ
         assert connection.recv(12) == b"HTTP/1.1 401"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name",
     [
         *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"),

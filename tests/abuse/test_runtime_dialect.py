@@ -15,6 +15,7 @@ from abuse.odd_values import NO_JSON, ODD, matters
 from abuse.test_ibm_dialect import ABSENT, IDS
 from qwicket.dialects.ibm.runtime import wire
 from support import pubs
+from support.for_each import for_each
 from support.ibm import SIMULATOR, TWIN
 from support.pairwise import by_row, pairs
 from support.runtime import DIALECT, Client, body
@@ -57,7 +58,7 @@ def test_a_hostile_name_is_an_unknown_one(runtime: Client, way: tuple[str, str],
     ibm_json(answer)
 
 
-@pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
+@for_each("text", NO_JSON.values())
 def test_what_is_no_json_is_refused_wherever_a_body_is_read(runtime: Client, text: bytes) -> None:
     params = b'{"program_id":"sampler","backend":"qwicket_simulator","params":' + text + b"}"
     for path, sent in (("/jobs", params), ("/jobs", text), ("/sessions", text)):
@@ -193,7 +194,7 @@ def test_an_odd_value_of_a_session_is_taken_or_refused(
             assert runtime.call("DELETE", f"{at}/close").status_code == 204
 
 
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+@for_each("text", ODD.values())
 def test_odd_tags_and_filters_are_taken_or_refused(runtime: Client, text: bytes) -> None:
     job = runtime.submit()
     answer = runtime.call("PUT", f"/jobs/{job}/tags", content=b'{"tags":' + text + b"}")

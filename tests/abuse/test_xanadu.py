@@ -21,6 +21,7 @@ from qwicket.dialects.xanadu import wire
 from qwicket.gateway.signin import new_secret
 from qwicket.model.limits import Limits
 from support.bombs import BOMBS
+from support.for_each import for_each
 from support.pairwise import by_row, pairs
 from support.processes import below
 from support.server import LiveServer
@@ -104,7 +105,7 @@ def test_no_program_sees_anothers_variables(caller: Caller, stranger: Caller) ->
             assert said == "line 1: 'secret' is not known"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "array",
     [
         'str array U =\n    "a", "b"',
@@ -198,13 +199,13 @@ def test_an_id_of_any_kind_is_not_found(caller: Caller, path: str, name: str) ->
     refused(answer)
 
 
-@pytest.mark.parametrize("id_text", IDS.values(), ids=IDS.keys())
+@for_each("id_text", IDS.values())
 def test_an_id_of_any_kind_is_left_out_of_a_list(caller: Caller, id_text: str) -> None:
     answer = caller.call("GET", f"/jobs?id={id_text}")
     assert (answer.status_code, answer.json()) == (200, {"data": []})
 
 
-@pytest.mark.parametrize("id_text", IDS.values(), ids=IDS.keys())
+@for_each("id_text", IDS.values())
 def test_a_target_of_any_kind_is_refused(caller: Caller, id_text: str) -> None:
     refused(caller.post("MeasureFock() | 0", target=id_text))
     refused(caller.post(f"target {id_text}\nMeasureFock() | 0"))
@@ -254,7 +255,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+@for_each("form", FORMS.values())
 def test_a_form_of_any_kind_is_refused(client: httpx.Client, form: bytes) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = client.post(TOKEN_PATH, content=form, headers=headers)
@@ -273,7 +274,7 @@ PASSES = {
 }
 
 
-@pytest.mark.parametrize("text", PASSES.values(), ids=PASSES.keys())
+@for_each("text", PASSES.values())
 def test_a_pass_of_any_kind_is_refused(client: httpx.Client, text: str) -> None:
     answer = client.get("/jobs", headers={"Authorization": f"Bearer {text}"})
     assert answer.status_code == 401

@@ -19,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from abuse.dialects import ibm_json
 from support import raw
+from support.for_each import for_each
 from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, H, experiment, measure, qobj, slow
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -522,7 +523,7 @@ def test_a_stream_of_an_unknown_or_foreign_job_closes(client: Client, other: Cli
             assert ended_with(line) == 4003
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     ['{"type": "authentication", "data": "x.y.z"}', "{", "[" * 5_000, b"\xff", "x" * 9_999],
 )

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.for_each import for_each
 from support.server import LiveServer
 from support.vendors import bound, distance
 from support.waiting import until
@@ -118,7 +119,7 @@ def test_rule_2_an_id_may_come_in_json(client: Client, route: str) -> None:
     assert "'rly' is not known" in found["error_message"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         *("/rydberg/get_config/", "/rydberg//get_config", "//rydberg/get_config"),
@@ -176,7 +177,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@for_each("case", REFUSED)
 def test_rule_5_a_refused_program_is_a_job_that_ends_in_error(client: Client, case: str) -> None:
     device, job, reason = REFUSED[case]
     id_ = client.submit(device, job)
@@ -302,7 +303,7 @@ UNKNOWN = (
 )
 
 
-@pytest.mark.parametrize("name", UNKNOWN, ids=lambda name: name[:40])
+@for_each("name", UNKNOWN)
 def test_an_unknown_device_is_not_found_by_any_route(client: Client, name: str) -> None:
     public = ("get_config", "get_backend_status")
     answers = [client.http.get(f"{V2}/{name}/{route}") for route in public]
@@ -349,10 +350,9 @@ def test_errors_come_in_the_order_422_401_404_406(client: Client) -> None:
     assert found["error_message"] == "The encoding of your json seems not work out!"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["", "{", "[]", "3", "null", '"{}"', "{} {}", "{'a': 1}", "[" * 100_000, '{"a":' * 100_000],
-    ids=lambda text: text[:10],
 )
 def test_a_text_that_is_no_json_object_is_no_job(client: Client, text: str) -> None:
     found = status_msg(client.post("rydberg", text), 406)
@@ -367,7 +367,7 @@ def test_a_field_that_is_no_text_is_422(client: Client, fields: dict[str, Any]) 
     assert answer.json()["detail"][0]["loc"] == ["body", "data", *fields]
 
 
-@pytest.mark.parametrize("job", ["../..", "x" * 4_000, "\0", "☃", "", ABSENT, "%2e%2e/"])
+@for_each("job", ["../..", "x" * 4_000, "\0", "☃", "", ABSENT, "%2e%2e/"])
 def test_any_text_is_at_most_an_unknown_id(client: Client, job: str) -> None:
     for route in (client.status, client.result):
         assert status_msg(route("rydberg", job), 406) == {

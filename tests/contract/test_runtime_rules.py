@@ -14,6 +14,7 @@ from qiskit import QuantumCircuit
 
 from abuse.dialects import ibm_json
 from support import pubs
+from support.for_each import for_each
 from support.ibm import SIMULATOR, TWIN
 from support.runtime import DIALECT, Client, body, sampler
 from support.server import LiveServer
@@ -413,7 +414,7 @@ def hurt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Liv
     live.assert_calm()
 
 
-@pytest.mark.parametrize("entry", HOSTILE.values(), ids=HOSTILE)
+@for_each("entry", HOSTILE.values())
 def test_what_means_harm_is_refused_and_leaves_nothing(
     hurt: tuple[Client, LiveServer], entry: list[Any]
 ) -> None:

@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 
+from support.for_each import for_each
 from support.server import LiveServer
 from support.waiting import until
 from support.xanadu import SLOW, TOKEN_PATH, Caller, fetch_access_token, pair
@@ -80,15 +81,15 @@ def test_a_token_is_traded_for_a_pass(server: LiveServer, http: httpx.Client) ->
     assert body["access_token"].isascii()
 
 
-@pytest.mark.parametrize("path", KNOWN)
+@for_each("path", KNOWN)
 def test_without_a_pass_nothing_is_answered(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     error(answer, 401, "unauthorized")
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("path", KNOWN)
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "apiKey"])
+@for_each("path", KNOWN)
+@for_each("scheme", ["Bearer", "bearer", "apiKey"])
 def test_a_token_is_no_pass(server: LiveServer, http: httpx.Client, path: str, scheme: str) -> None:
     headers = {"Authorization": f"{scheme} {server.token()}"}
     error(http.get(path, headers=headers), 401, "unauthorized")
@@ -173,8 +174,8 @@ def test_a_specification_has_what_is_compiled_against(caller: Caller, target: st
     assert isinstance(certificate, dict)
 
 
-@pytest.mark.parametrize("path", ["", "/specifications", "/specification", "/certificate"])
-@pytest.mark.parametrize("target", ["x8_01", "simulator", "a" * 4_000, "%00", "é", "X8_01%2F"])
+@for_each("path", ["", "/specifications", "/specification", "/certificate"])
+@for_each("target", ["x8_01", "simulator", "a" * 4_000, "%00", "é", "X8_01%2F"])
 def test_an_unknown_device_is_not_found(caller: Caller, target: str, path: str) -> None:
     error(caller.call("GET", f"/devices/{target}{path}"), 404, "not-found")
 
@@ -265,7 +266,7 @@ def test_a_wrong_field_is_named_where_the_client_shows_it(
     assert re.search(text, said), said
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'"x"', b"[" * 100_000])
+@for_each("content", [b"", b"{", b"[]", b"null", b"\xff", b'"x"', b"[" * 100_000])
 def test_a_body_that_is_no_object_is_refused(caller: Caller, content: bytes) -> None:
     assert error(caller.call("POST", "/jobs", content=content), 400, "invalid-request") == {}
 
@@ -303,7 +304,7 @@ def test_a_list_is_newest_first_and_can_be_filtered(server: LiveServer, http: ht
     assert listed(mine, f"id={'9' * 4_000}") == []
 
 
-@pytest.mark.parametrize("query", ["size=0", "size=1001", "size=-1", "size=x", "size=", "size=²"])
+@for_each("query", ["size=0", "size=1001", "size=-1", "size=x", "size=", "size=²"])
 def test_a_wrong_size_is_refused(caller: Caller, query: str) -> None:
     assert "list_page" in invalid(caller.call("GET", f"/jobs?{query}"), "size")
 
@@ -424,7 +425,7 @@ def test_cancelling_what_has_ended_changes_nothing(caller: Caller) -> None:
     assert caller.read(job) == before
 
 
-@pytest.mark.parametrize("status", ["complete", "canceled", "", None, 5])
+@for_each("status", ["complete", "canceled", "", None, 5])
 def test_nothing_else_can_be_set(caller: Caller, status: Any) -> None:
     job = caller.done(pair())
     invalid(caller.call("PATCH", f"/jobs/{job}", json={"status": status}), "status")
@@ -452,7 +453,7 @@ def test_jobs_of_other_dialects_are_not_there(server: LiveServer, caller: Caller
     assert listed(caller, f"id={job}") == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path", ["/jobs/x/y", "/jobs/x/result/z", "/devices/a/b", "/jobs/", "/auth/realms", "/jobs//"]
 )
 def test_a_path_that_is_none_is_not_found(caller: Caller, path: str) -> None:

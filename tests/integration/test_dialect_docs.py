@@ -18,6 +18,7 @@ from qwicket.dialects import REGISTRATIONS, descriptions, mounts
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.qlued import description as qlued
 from qwicket.server.docs import HEADERS
+from support.for_each import for_each
 from support.server import LiveServer
 from support.waiting import until
 
@@ -70,7 +71,7 @@ def test_every_dialect_has_a_page_that_the_first_one_leads_to(web: httpx.Client)
         assert f'href="{name}/openapi.json"' in page.text
 
 
-@pytest.mark.parametrize("name", DESCRIPTIONS)
+@for_each("name", DESCRIPTIONS)
 def test_a_description_is_answered_without_a_token(
     web: httpx.Client, server: LiveServer, name: str
 ) -> None:
@@ -134,7 +135,7 @@ WITHIN = {
 }
 
 
-@pytest.mark.parametrize("name", DESCRIPTIONS)
+@for_each("name", DESCRIPTIONS)
 def test_every_query_parameter_that_is_read_is_described(name: str) -> None:
     folders = dict.fromkeys(("runtime", "ibm-platform"), "ibm/runtime")
     folder = Path(dialects.__file__).parent / folders.get(name, name)
@@ -158,7 +159,7 @@ def test_no_name_is_used_twice_in_a_description() -> None:
             assert name in document["components"]["schemas"]
 
 
-@pytest.mark.parametrize("name", DESCRIPTIONS)
+@for_each("name", DESCRIPTIONS)
 def test_every_operation_is_there_and_needs_a_token_where_that_is_said(
     web: httpx.Client, name: str
 ) -> None:

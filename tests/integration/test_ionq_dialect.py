@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from qwicket.dialects.ionq import jobs
+from support.for_each import for_each
 from support.programs import BELL, slow
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -77,7 +78,7 @@ FIELDS: dict[str, tuple[bytes, ...]] = {
 }
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@for_each("field", FIELDS)
 def test_a_wrong_field_of_v0_3_is_refused_by_name(http: httpx.Client, field: str) -> None:
     whole = {"target": b'"simulator"', "input": json.dumps(BELL).encode()}
     for value in (*FIELDS[field], b"NaN"):
@@ -134,11 +135,11 @@ def test_types_that_are_not_spoken_and_programs_of_another_type_are_refused(
     assert said.startswith("line 1, column 22")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "query",
     ["limit=0", "limit=x", "limit=1001", "next=x", "next=0", "status=odd", "next=" + "9" * 30],
 )
-@pytest.mark.parametrize("path", ["/jobs", "/sessions"])
+@for_each("path", ["/jobs", "/sessions"])
 def test_an_odd_query_of_a_list_is_refused_by_name(
     http: httpx.Client, path: str, query: str
 ) -> None:

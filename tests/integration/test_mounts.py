@@ -46,6 +46,7 @@ from qwicket.model.limits import Limits
 from qwicket.server.docs import docs
 from qwicket.server.probes import probes
 from qwicket.server.router import Router
+from support.for_each import for_each
 from support.pairwise import pairs
 from support.server import LiveServer
 
@@ -123,9 +124,7 @@ def test_an_unknown_path_is_not_found(subtests: pytest.Subtests, http: httpx.Cli
             SHAPES[prefix](response)
 
 
-@pytest.mark.parametrize(
-    "path", ["/nothing", "/nothing/", "/", "/%2f", "/v2/jobs", "/v1x", "/ionqs"]
-)
+@for_each("path", ["/nothing", "/nothing/", "/", "/%2f", "/v2/jobs", "/v1x", "/ionqs"])
 def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str) -> None:
     response = http.get(path)
     assert response.status_code == 404
@@ -147,9 +146,7 @@ def test_a_bare_prefix_is_not_found(subtests: pytest.Subtests, http: httpx.Clien
             (qlued_json if prefix.startswith("/qlued") else SHAPES[prefix])(response)
 
 
-@pytest.mark.parametrize(
-    "version", ["/ionq/v9", "/ionq/v0.2", "/ionq/v0.40", "/ionq/v0.4x", "/ionq/v0.3x"]
-)
+@for_each("version", ["/ionq/v9", "/ionq/v0.2", "/ionq/v0.40", "/ionq/v0.4x", "/ionq/v0.3x"])
 def test_an_unknown_version_errs_in_the_shape_of_ionq(http: httpx.Client, version: str) -> None:
     response = http.post(f"{version}/jobs", json={})
     assert response.status_code == 404
@@ -160,7 +157,7 @@ FAMILIES = ("/lab", "/projects", "/billing", "/users")
 """Whole families of paths that qBraid's dialect refuses by name."""
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_a_stray_slash_is_not_found_and_not_redirected(
     http: httpx.Client, dialect: Dialect
 ) -> None:
@@ -213,7 +210,7 @@ def test_a_probe_or_page_takes_no_other_method(
             SHAPES["/docs" if path in PAGES else path](response)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_head_is_answered_as_get_without_a_body(http: httpx.Client, dialect: Dialect) -> None:
     for way in (way for way in of_dialect(dialect) if way.method == "GET"):
         url, auth = way.url("x"), {"Authorization": "none"}
@@ -227,8 +224,8 @@ def test_head_is_answered_as_get_without_a_body(http: httpx.Client, dialect: Dia
 # --- 400 and 413 ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"no JSON", b"[]"])
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("content", [b"", b"{", b"no JSON", b"[]"])
+@for_each("dialect", DIALECTS)
 def test_a_body_that_is_no_json_object_is_refused(
     server: LiveServer, http: httpx.Client, dialect: Dialect, content: bytes
 ) -> None:
@@ -237,7 +234,7 @@ def test_a_body_that_is_no_json_object_is_refused(
     assert "body" in dialect.said(response)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_a_body_one_byte_too_large_is_refused(
     server: LiveServer, http: httpx.Client, dialect: Dialect
 ) -> None:
@@ -249,7 +246,7 @@ def test_a_body_one_byte_too_large_is_refused(
     assert "body_bytes" in dialect.said(over)
 
 
-@pytest.mark.parametrize("path", [*PROBES, "/ionq/x", "/v0.3/x", "/nothing", "/jobs"])
+@for_each("path", [*PROBES, "/ionq/x", "/v0.3/x", "/nothing", "/jobs"])
 def test_where_no_body_is_read_a_large_one_changes_nothing(http: httpx.Client, path: str) -> None:
     small = http.post(path)
     large = http.post(path, content=b" " * (Limits().bodies.body_bytes + 1))

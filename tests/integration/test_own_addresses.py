@@ -18,6 +18,7 @@ from qwicket.clients.qlued import QluedClient
 from qwicket.clients.xanadu import Connection, Job
 from qwicket.dialects import REGISTRATIONS
 from support.certificates import certificate
+from support.for_each import for_each
 from support.ibm import SIMULATOR, H, experiment, measure, qobj
 from support.own_addresses import live_with_own, own_url
 from support.server import LiveServer, run_cli
@@ -52,7 +53,7 @@ def ask(url: str, path: str) -> httpx.Response:
     return httpx.get(url + path, headers={"Authorization": "Bearer wrong"}, timeout=30)
 
 
-@pytest.mark.parametrize("name", DIALECTS)
+@for_each("name", DIALECTS)
 def test_the_root_is_the_dialects_and_nothing_else_is_there(live: LiveServer, name: str) -> None:
     url = own_url(live, name)
     registration = next(each for each in REGISTRATIONS if each.name == name)

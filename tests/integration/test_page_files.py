@@ -18,6 +18,7 @@ import pytest
 from qwicket.clients.native.archives import read_archive
 from qwicket.pages import formats
 from qwicket.pages.admin_sections import SECTIONS
+from support.for_each import for_each
 from support.pages import Browser, Person
 from support.server import LiveServer, cli
 
@@ -142,7 +143,7 @@ def test_an_export_of_nothing_says_so(server: LiveServer, root: Person) -> None:
         assert root.browser.get(f"/ui/admin/{path}").status_code == 404, path
 
 
-@pytest.mark.parametrize("path", ["export", "export.zip", "usage.csv", "jobs.csv", "audit.csv"])
+@for_each("path", ["export", "export.zip", "usage.csv", "jobs.csv", "audit.csv"])
 def test_only_administrators_download_what_is_of_others(
     server: LiveServer, root: Person, path: str
 ) -> None:

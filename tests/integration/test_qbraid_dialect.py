@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from support.for_each import for_each
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -265,8 +266,8 @@ def test_a_group_lives_a_day_at_most(call: Caller, life: object) -> None:
     assert answer.json()["error"]["field"] == "maxTTL"
 
 
-@pytest.mark.parametrize("header", ["api-key", "X-API-Key", "X-Access-Token", "refresh-token"])
-@pytest.mark.parametrize("path", [f"{OLD}/identity", f"{OLD}//identity", f"{NEW}/users/verify"])
+@for_each("header", ["api-key", "X-API-Key", "X-Access-Token", "refresh-token"])
+@for_each("path", [f"{OLD}/identity", f"{OLD}//identity", f"{NEW}/users/verify"])
 def test_every_credential_opens_every_generation(
     server: LiveServer, call: Caller, header: str, path: str
 ) -> None:
