@@ -82,7 +82,20 @@ def test_transient_errors_are_retried_silently(trouble: Step) -> None:
         assert server.connections == 3
 
 
-@pytest.mark.parametrize("after_bytes", range(len(response(200, GOOD))))
+WHOLE = response(200, GOOD)
+HEAD_BYTES = WHOLE.index(b"\r\n\r\n") + 4
+LINE_BYTES = WHOLE.index(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "after_bytes",
+    # Nothing, within and around the first line, a header, the end of the head, and the body.
+    [
+        *(0, 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, LINE_BYTES + 5),
+        *(HEAD_BYTES - 2, HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1),
+        *(len(WHOLE) - 2, len(WHOLE) - 1),
+    ],
+)
 def test_a_connection_that_drops_at_any_byte_is_tried_again(after_bytes: int) -> None:
     with BadServer(cut(after_bytes, GOOD), answer(200, GOOD)) as server:
         assert transport(server).get("/x", OBJECT) == GOOD
