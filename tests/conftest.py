@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support import (
+    held,
     leftovers,
     one_thread,  # noqa: F401 - the import sets it
     one_tls_context,
@@ -42,6 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     results.pytest_configure(config)
     leftovers.start_watchdog()
+    held.install()
+    config.add_cleanup(held.uninstall)
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,6 +59,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     needs_root = item.get_closest_marker("needs_root")
     if needs_root is not None and os.geteuid() != 0:
         pytest.skip(f"needs root: {needs_root.args[0]}")
+
+
+def pytest_runtest_teardown() -> None:
+    """Release the jobs that a test holds before its fixtures end, which may wait for them."""
+    held.release_all()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,12 +103,13 @@ class DaskProcesses:
     def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
         names = () if self._is_plain else ("--tls-ca-file", "--tls-cert", "--tls-key")
         files = (str(each) for pair in zip(names, self.files, strict=False) for each in pair)
+        paths = [WORKER_PATH, *filter(None, [os.environ.get("PYTHONPATH")])]
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments, *files],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **QUIET, "PYTHONPATH": WORKER_PATH},
+                env={**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(paths)},
             )
 
 

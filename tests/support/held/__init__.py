@@ -1,0 +1,136 @@
+"""Held jobs: they run in a worker until the test releases them, however fast the machine is.
+
+Servers estimate such a job as what it says, a circuit that takes long, but its worker only waits
+(`held_circuits.py`). Tests in the vendors' environments use this module too, so it imports the
+standard library only, and Python 3.7 reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from support.held.held_circuits import DIE, MARK, NUMBERS, RUNNING, STEP
+
+FOLDER_NAME = "HELD_JOBS"
+"""The environment variable with the folder in which tests and workers meet."""
+
+
+class HeldJob:
+    """A job that runs until it is released, dies or is cancelled.
+
+    Args:
+        qubits: Width of its circuit.
+        gates: Number of its gates. On 24 qubits the server estimates 24 ms for each.
+        lasts_s: Time after which it completes by itself, in seconds; None is never.
+
+    Attributes:
+        angle: A circuit with a gate rz of this angle is this job. Its worker leaves these gates
+            out, so that they must come first, where they act on |0…0⟩.
+    """
+
+    def __init__(self, qubits: int, gates: int, lasts_s: float | None) -> None:
+        number = _take_number(_folder())
+        self.angle = MARK + number * STEP
+        self._file = _folder() / str(number)
+        self._qubits = qubits
+        self._gates = gates
+        if lasts_s is not None:
+            _say(self._file, str(lasts_s))
+
+    @property
+    def program(self) -> dict[str, Any]:
+        """The job in IonQ's JSON: all bits are 0 but the first, which is random."""
+        targets = [i % self._qubits for i in range(self._gates)]
+        circuit: list[dict[str, Any]]
+        circuit = [{"gate": "rz", "target": i, "rotation": self.angle} for i in targets]
+        circuit.append({"gate": "h", "target": 0})
+        return {"gateset": "qis", "qubits": self._qubits, "circuit": circuit}
+
+    @property
+    def openqasm(self) -> str:
+        """The job in OpenQASM 3."""
+        gates = [f"rz({self.angle!r}) q[{i % self._qubits}];" for i in range(self._gates)]
+        lines = ["OPENQASM 3.0;", 'include "stdgates.inc";', f"qubit[{self._qubits}] q;"]
+        return "\n".join([*lines, *gates, f"bit[{self._qubits}] c = measure q;", ""])
+
+    def release(self) -> None:
+        """Let it complete, also when it begins again."""
+        _remove(self._file)
+
+    def die(self) -> None:
+        """Let its worker process kill itself, also when it begins again."""
+        _say(self._file, DIE)
+
+    def pid(self) -> int | None:
+        """Return the worker process in which it last began to wait; None if it has not."""
+        try:
+            return int(self._file.with_suffix(RUNNING).read_text())
+        except FileNotFoundError:
+            return None
+
+    def wait_until_running(self) -> int:
+        """Wait until it has begun in a worker process, and return this."""
+        deadline = time.monotonic() + 60
+        pid = self.pid()
+        while pid is None:
+            assert time.monotonic() < deadline, "the held job does not run"
+            time.sleep(0.01)
+            pid = self.pid()
+        return pid
+
+
+def held_job(qubits: int = 24, gates: int = 400, *, lasts_s: float | None = None) -> HeldJob:
+    """Return a new held job, which is released at the end of the test at the latest."""
+    return HeldJob(qubits, gates, lasts_s)
+
+
+def install() -> None:
+    """Make a folder for this process's held jobs, and let processes that it starts find it."""
+    folder = Path(tempfile.mkdtemp(prefix="held-"))
+    for name in ("sitecustomize.py", "held_circuits.py"):
+        (folder / name).symlink_to(Path(__file__).with_name(name))
+    os.environ[FOLDER_NAME] = str(folder)
+    paths = filter(None, [str(folder), os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+def uninstall() -> None:
+    """Remove the folder; whatever is still held goes on."""
+    shutil.rmtree(_folder())
+
+
+def release_all() -> None:
+    """Release all held jobs of this process, and of its children."""
+    for file in _folder().glob("[0-9]*"):
+        _remove(file)
+
+
+def _folder() -> Path:
+    return Path(os.environ[FOLDER_NAME])
+
+
+def _take_number(folder: Path) -> int:
+    """Return a number that no other job has, nor had lately, and make its file."""
+    while True:
+        number = secrets.randbelow(NUMBERS)
+        with suppress(FileExistsError):
+            (folder / str(number)).touch(exist_ok=False)
+            return number
+
+
+def _remove(file: Path) -> None:
+    with suppress(FileNotFoundError):
+        file.unlink()
+
+
+def _say(file: Path, order: str) -> None:
+    new = file.with_suffix(".order")
+    new.write_text(order)
+    new.replace(file)
