@@ -16,7 +16,8 @@ import pytest
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.gateway.admin import Admin
 from support.bad_server import BadServer, answer
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, run_cli, run_here
 from support.waiting import until
 
@@ -149,7 +150,7 @@ def test_a_deleted_account_is_gone_and_can_be_restored_with_its_jobs(
     with server.client(token) as client:
         ended = submit(client, BELL)
         assert client.get(f"/v1/jobs/{ended}", params={"wait": 30}).json()["state"] == "completed"
-        waiting = [submit(client, slow(24, 4000)) for _ in range(4)]
+        waiting = [submit(client, held_job().program) for _ in range(4)]
         done(run("user", "delete", name))
         assert client.get("/v1/account").status_code == 401
     assert listed(run, name) is None
@@ -536,7 +537,7 @@ def test_an_administrator_cancels_jobs_one_by_one_or_all_that_fit(
     server: LiveServer, admin_token: str, name: str
 ) -> None:
     token = server.token(name)
-    body = {"program": slow(20, 2000), "device": "simulator", "shots": 5, "tags": [name[:60]]}
+    body = {"program": held_job().program, "device": "simulator", "shots": 5, "tags": [name[:60]]}
     with server.client(token) as member, server.client(admin_token) as client:
         sent = [member.post("/v1/jobs", json=body).json()["id"] for _ in range(4)]
         first = client.post(f"/v1/admin/jobs/{sent[0]}/cancel").json()

@@ -20,7 +20,8 @@ import qwicket
 from qwicket.clients.native import ApiError, Client, InvalidArchive, Result, read_archive
 from qwicket.model.ids import new_id
 from support import braket, xanadu
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, cli, run_cli, server_on
 
 pytestmark = pytest.mark.extended
@@ -121,7 +122,7 @@ def test_the_result_types_of_a_braket_task_are_arrays_of_its_archive(
 def test_a_job_without_a_result_has_an_archive_and_one_that_runs_has_none(
     client: Client, tmp_path: Path
 ) -> None:
-    job = client.submit(slow(), "simulator")
+    job = client.submit(held_job().program, "simulator")
     with pytest.raises(ApiError, match=r"archive exists once it has ended.*not_finished"):
         job.archive(tmp_path / "job.zip")
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,8 @@ import pytest
 
 import qwicket
 from qwicket.clients.native import ApiError, AsyncClient, JobFailed, WaitTimeout
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 
 
@@ -39,9 +40,13 @@ def test_fifty_jobs_at_once_have_a_result_each(server: LiveServer) -> None:
 
 def test_a_job_is_found_followed_and_listed(server: LiveServer) -> None:
     async def work(client: AsyncClient) -> None:
-        job = await client.submit(slow(20, 100), "simulator", name="followed")
+        held = held_job()
+        job = await client.submit(held.program, "simulator", name="followed")
         assert await job.status in ("queued", "running")
-        states = [event.state async for event in job.events()]
+        states = []
+        async for event in job.events():
+            states.append(event.state)
+            held.release()
         assert states[-1] == job.state == await job.status == "completed"
         assert await job.position is None
         found = await client.job(job.id)
@@ -87,7 +92,7 @@ def test_arrays_must_be_asked_for(server: LiveServer) -> None:
 
 def test_a_wait_that_is_over_or_cancelled_leaves_the_job_running(server: LiveServer) -> None:
     async def work(client: AsyncClient) -> None:
-        job = await client.submit(slow(), "simulator")
+        job = await client.submit(held_job().program, "simulator")
         with pytest.raises(WaitTimeout, match=job.id):
             await job.wait(timeout=0.2)
         task = asyncio.create_task(job.wait())

@@ -11,10 +11,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from support.held import held_job
 from support.ledger import ledger
 from support.postgres import PostgresServer
-from support.processes import is_alive, pause_worker
-from support.programs import BELL, slow
+from support.processes import is_alive
+from support.programs import BELL
 from support.server import LiveServer, cli, run_cli, running_server
 from support.submitters import Submitter, crowd
 from support.waiting import until
@@ -39,11 +40,11 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
     copy = tmp_path / "backup.db"
     place = ["--data-dir", str(lost.folder / "data")]
     with lost.client() as client:
-        # One job runs throughout, so that the backup has a lease of the server: its worker stands
-        # still meanwhile.
-        body = {"program": slow(22, 400), "device": "simulator", "shots": 10}
+        # One job runs throughout, so that the backup has a lease of the server.
+        held = held_job()
+        body = {"program": held.program, "device": "simulator", "shots": 10}
         running = client.post("/v1/jobs", json=body).json()["id"]
-        worker = pause_worker(lost.process.pid)
+        worker = held.wait_until_running()
     with crowd(*[Submitter(lost, token, with_keys=True) for _ in range(CLIENTS)]) as clients:
         clients.await_more(100)
         before = {running, *clients.acknowledged}
@@ -57,6 +58,7 @@ def test_jobs_acknowledged_before_a_backup_under_load_survive_the_loss_of_the_se
     assert clients.refusals == []
     lost.kill()
     until(lambda: not is_alive(worker), "its worker is gone")
+    held.release()
 
     fresh = tmp_path / "fresh"
     printed = cli("restore", str(copy), "--data-dir", str(fresh / "data"))

@@ -11,12 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support.processes import busy_worker
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, running_server
 from support.slurm import Slurm, needs_root
 from support.snippets import ROOT
-from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
@@ -81,8 +80,9 @@ def test_workers_of_slurm_run_jobs_and_return_them_when_they_are_told_to_end(
     with server.client() as client:
         queue = Queue(client)
         assert queue.state(queue.submit(BELL), wait_s=60) == "completed"
-        long = queue.submit(slow(22, 8000))
-        until(lambda: queue.state(long) == "running", "a worker of Slurm runs it")
+        held = held_job(21)
+        long = queue.submit(held.program)
+        held.wait_until_running()
         slurm.run("scancel", "--signal=TERM", batch)  # as `scancel` does before it kills
         assert slurm.end_state(batch, timeout_s=30) == "COMPLETED"
         assert queue.state(long) == "queued"
@@ -97,12 +97,12 @@ def test_before_the_end_of_its_time_a_worker_of_slurm_ends_its_jobs(
     with server.client() as client:
         queue = Queue(client)
         assert queue.state(queue.submit(BELL), wait_s=60) == "completed"
-        job = queue.submit(slow(22, 400))
-        until(lambda: queue.state(job) == "running", "it was sent to a worker of Slurm")
-        processes = slurm.processes(batch)
-        until(lambda: any(map(busy_worker, processes)), "a process computes", timeout_s=60)
+        held = held_job(21)
+        job = queue.submit(held.program)
+        held.wait_until_running()
         # Slurm sends this to every process of a step 60 s before the end of the job's time.
         slurm.run("scancel", "--signal=USR1", batch)
+        held.release()
         assert slurm.end_state(batch, timeout_s=60) == "COMPLETED"
         assert queue.state(job) == "completed"
         assert client.get(f"/v1/jobs/{job}").json()["attempts"] == 0

@@ -23,7 +23,8 @@ from abuse.dialects import (
 from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn
 from qwicket.model.budgets import BudgetPeriod, BudgetUnit
 from support import ibm, runtime
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, run_cli
 from support.waiting import until
 
@@ -171,7 +172,10 @@ def test_what_waits_gives_back_all_when_it_is_cancelled_and_what_runs_its_shots(
 ) -> None:
     spender.set(10, "jobs")
     spender.set(1_000, "shots")
-    jobs = [client.post("/v1/jobs", json=JOB | {"program": slow()}).json()["id"] for _ in range(3)]
+    jobs = [
+        client.post("/v1/jobs", json=JOB | {"program": held_job().program}).json()["id"]
+        for _ in range(3)
+    ]
 
     def states() -> list[str]:
         return [client.get(f"/v1/jobs/{job}").json()["state"] for job in jobs]
@@ -188,9 +192,10 @@ def test_what_waits_gives_back_all_when_it_is_cancelled_and_what_runs_its_shots(
 
 def test_seconds_are_settled_by_the_measured_time(client: httpx.Client, spender: Spender) -> None:
     spender.set(1_000, "seconds")
-    # It runs long enough to be still running when the reservation is read.
-    job = client.post("/v1/jobs", json=JOB | {"program": slow(20, 200)}).json()["id"]
+    held = held_job()
+    job = client.post("/v1/jobs", json=JOB | {"program": held.program}).json()["id"]
     (reserved,) = used(client)
+    held.release()
     assert client.get(f"/v1/jobs/{job}?wait=30").json()["state"] == "completed"
     (settled,) = used(client)
     assert 0 < settled != reserved

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from support.processes import pause_worker
-from support.programs import BELL, slow
+from support.held import HeldJob, held_job
+from support.programs import BELL
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
 
@@ -126,8 +126,8 @@ def test_programs_for_atoms_need_no_format_option(env: dict[str, str], tmp_path:
 
 
 def test_watch_shows_position_and_states_to_the_end(lone: LiveServer, env: dict[str, str]) -> None:
-    busy = submit(lone, slow(24, 2000))
-    job = submit(lone, slow(20, 20))
+    busy = submit(lone, held_job().program)
+    job = submit(lone)
     with started(env, "watch", job) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -148,13 +148,15 @@ def test_watch_shows_position_and_states_to_the_end(lone: LiveServer, env: dict[
 
 
 def test_watch_as_json_is_a_document_for_each_change(lone: LiveServer, env: dict[str, str]) -> None:
-    job = submit(lone, slow(22, 60))
-    told = [
-        json.loads(line)
-        for line in run_cli("watch", job, "--json", env=env).stdout.split("\n")
-        if line
-    ]
+    held = held_job()
+    job = submit(lone, held.program)
+    with started(env, "watch", job, "--json") as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        held.release()
+        told = [json.loads(line) for line in (first + process.communicate()[0]).splitlines()]
     assert {each["id"] for each in told} == {job}
+    assert told[0]["state"] in ("queued", "running")
     assert told[-1]["state"] == "completed"
     versions = [each["version"] for each in told]
     assert versions == sorted(versions)
@@ -163,7 +165,7 @@ def test_watch_as_json_is_a_document_for_each_change(lone: LiveServer, env: dict
 def test_watch_all_shows_unfinished_jobs_and_every_change_until_ctrl_c(
     lone: LiveServer, env: dict[str, str]
 ) -> None:
-    waiting = submit(lone, slow(24, 2000))
+    waiting = submit(lone, held_job().program)
     with started(env, "watch", "--all") as process:
         assert process.stdout is not None
         assert waiting in process.stdout.readline()
@@ -182,13 +184,15 @@ def test_watch_all_shows_unfinished_jobs_and_every_change_until_ctrl_c(
 def test_watch_outlasts_a_server_that_restarts(tmp_path: Path) -> None:
     live = LiveServer(tmp_path / "server", "--workers", "1")
     env = {"QWICKET_URL": live.url, "QWICKET_TOKEN": live.token()}
-    job = submit(live, slow(22, 400))
-    pause_worker(live.process.pid)
+    held = held_job()
+    job = submit(live, held.program)
+    held.wait_until_running()
     with started(env, "watch", job) as process:
         assert process.stdout is not None
         process.stdout.readline()
         live.kill()
         live.start()
+        held.release()
         out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[-1].endswith(f"{job}  completed")
@@ -214,9 +218,10 @@ def test_watch_of_an_unknown_job_is_one_line(env: dict[str, str]) -> None:
 def test_on_a_terminal_there_are_tables_and_a_line_that_is_rewritten(
     lone: LiveServer, env: dict[str, str]
 ) -> None:
-    job = submit(lone, slow(22, 60), name="on a terminal")
-    text = on_terminal({**env, "TERM": "xterm"}, "watch", job)
-    assert "running" in text or "queued" in text
+    held = held_job()
+    job = submit(lone, held.program, name="on a terminal")
+    text = on_terminal({**env, "TERM": "xterm"}, "watch", job, held=held)
+    assert "running" in text
     assert text.splitlines()[-1].strip() == f"{job}  completed"
     listed = on_terminal(env, "jobs", "--name", "on a terminal")
     assert re.search(r"id +device +state", listed)
@@ -226,7 +231,7 @@ def test_on_a_terminal_there_are_tables_and_a_line_that_is_rewritten(
 def test_on_a_terminal_all_jobs_are_a_table_that_goes_on(
     lone: LiveServer, env: dict[str, str]
 ) -> None:
-    waiting = submit(lone, slow(24, 2000))
+    waiting = submit(lone, held_job().program)
     ours, theirs = pty.openpty()
     text = b""
     wide = {**env, "TERM": "xterm", "COLUMNS": "150"}
@@ -245,8 +250,11 @@ def test_on_a_terminal_all_jobs_are_a_table_that_goes_on(
     assert b"Traceback" not in text
 
 
-def on_terminal(env: dict[str, str], *arguments: str) -> str:
-    """Run a command on a terminal of its own; return all that it wrote there."""
+def on_terminal(env: dict[str, str], *arguments: str, held: HeldJob | None = None) -> str:
+    """Run a command on a terminal of its own; return all that it wrote there.
+
+    A held job is released once the command shows that it runs.
+    """
     ours, theirs = pty.openpty()
     with started({"COLUMNS": "200", **env}, *arguments, stdout=theirs) as process:
         os.close(theirs)
@@ -259,6 +267,8 @@ def on_terminal(env: dict[str, str], *arguments: str) -> str:
             if not chunk:
                 break
             text += chunk
+            if held is not None and b"running" in text:
+                held.release()
         until(lambda: process.poll() is not None, "it has ended", timeout_s=PROMPT_S)
     os.close(ours)
     assert process.returncode == 0, text

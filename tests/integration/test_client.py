@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,8 @@ import qwicket
 from qwicket.clients.native import ApiError, Client, JobFailed, WaitTimeout
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from support import pubs
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
@@ -68,7 +72,7 @@ def test_a_job_is_found_again_by_its_id(client: Client, server: LiveServer) -> N
 
 
 def test_a_job_that_has_ended_can_be_deleted_and_is_gone(client: Client) -> None:
-    job = client.submit(slow(), "simulator")
+    job = client.submit(held_job().program, "simulator")
     with pytest.raises(ApiError, match="conflict"):
         job.delete()
     job.cancel().wait(timeout=30)
@@ -171,8 +175,12 @@ def test_cold_atoms_and_photons_give_arrays(client: Client) -> None:
 
 
 def test_events_arrive_from_the_queue_to_the_end(client: Client) -> None:
-    job = client.submit(slow(20, 100), "simulator")
-    events = list(job.events())
+    held = held_job()
+    job = client.submit(held.program, "simulator")
+    stream = job.events()
+    events = [next(stream)]
+    held.release()
+    events += stream
     assert [event.version for event in events] == sorted({event.version for event in events})
     assert (events[-1].state, job.state) == ("completed", "completed")
     assert [event.state for event in job.events()] == ["completed"]
@@ -195,8 +203,8 @@ def test_a_fresh_process_resumes_a_job_in_one_line(client: Client, server: LiveS
 
 
 def test_status_and_position_are_asked_for_and_state_is_not(client: Client) -> None:
-    first = client.submit(slow(), "simulator")
-    jobs = [client.submit(slow(), "simulator") for _ in range(4)]
+    first = client.submit(held_job().program, "simulator")
+    jobs = [client.submit(held_job().program, "simulator") for _ in range(4)]
     try:
         until(lambda: jobs[-1].position is not None, "it stands in line", timeout_s=30)
         assert jobs[-1].queue_position is not None
@@ -208,19 +216,23 @@ def test_status_and_position_are_asked_for_and_state_is_not(client: Client) -> N
             job.cancel()
 
 
-def test_a_wait_with_progress_shows_the_queue_and_then_the_run(
-    client: Client, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = [client.submit(slow(22, 100), "simulator") for _ in range(3)]
-    try:
-        job = client.submit(slow(20, 100), "simulator")
+def test_a_wait_with_progress_shows_the_queue_and_then_the_run(client: Client) -> None:
+    held = [held_job() for _ in range(3)]
+    for each in held:
+        client.submit(each.program, "simulator")
+    job = client.submit(BELL, "simulator")
+    shown = io.StringIO()
+
+    def release() -> None:
+        until(lambda: "queued, position" in shown.getvalue(), "its position is shown")
+        for each in held:
+            each.release()
+
+    with ThreadPoolExecutor(1) as thread, redirect_stderr(shown):
+        released = thread.submit(release)
         assert job.wait(timeout=120, progress=True).state == "completed"
-    finally:
-        for each in before:
-            each.cancel()
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[-1] == f"job {job.id}: completed"
-    assert any("queued, position" in line for line in lines)
+        released.result()
+    assert shown.getvalue().splitlines()[-1] == f"job {job.id}: completed"
 
 
 def test_devices_are_listed(client: Client) -> None:
@@ -270,7 +282,7 @@ def test_wait_returns_soon_after_the_end(client: Client) -> None:
 
 
 def test_a_wait_that_is_over_leaves_the_job_running(client: Client) -> None:
-    job = client.submit(slow(), "simulator")
+    job = client.submit(held_job().program, "simulator")
     with pytest.raises(WaitTimeout, match=job.id):
         job.wait(timeout=0.2)
     assert not job.refresh().is_final
@@ -310,8 +322,10 @@ def test_several_threads_share_a_client(client: Client) -> None:
 def test_a_wait_outlasts_a_killed_server(tmp_path: Path) -> None:
     server = LiveServer(tmp_path)
     with qwicket.connect(server.url, server.token()) as client:
-        job = client.submit(slow(22, 200), "simulator")
-        restart = threading.Thread(target=lambda: [step() for step in (server.kill, server.start)])
+        held = held_job()
+        job = client.submit(held.program, "simulator")
+        steps = (server.kill, server.start, held.release)
+        restart = threading.Thread(target=lambda: [step() for step in steps])
         restart.start()
         assert job.wait(timeout=120).state == "completed"
         restart.join()

@@ -41,10 +41,10 @@ from qwicket.compute.dask_worker import PoolSettings
 from qwicket.model.failures import Failure
 from qwicket.model.limits import Limits
 from support.dask import DaskProcesses, launcher
+from support.held import held_job
 from support.pools import announced, eventually, is_gone
 from support.processes import below, workers_of
 from support.programs import BELL as BELL_JSON
-from support.programs import slow
 from support.server import LiveServer
 from support.waiting import until
 
@@ -391,7 +391,7 @@ def test_short_jobs_run_on_the_server_while_the_cluster_is_busy(
 ) -> None:
     server = LiveServer(tmp_path, *cluster.options)
     with server.client() as client:
-        long = [submitted(client, slow(25, 3_000))["id"] for _ in range(2)]
+        long = [submitted(client, held_job().program)["id"] for _ in range(2)]
         # Else the short job may take a slot of the cluster, before the second long one does.
         until(lambda: are_running(client, long), "the cluster is busy")
         assert submitted(client, BELL_JSON, wait_s=30)["state"] == "completed"

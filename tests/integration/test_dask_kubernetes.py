@@ -10,8 +10,9 @@ import pytest
 
 from qwicket.compute import dask_launcher
 from support.dask_operator import DaskOperator
+from support.held import held_job
 from support.ledger import ledger
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.server import running_server
 from support.waiting import until
 
@@ -40,7 +41,7 @@ def test_workers_are_pods_that_come_with_the_work_and_go_with_the_server(
                 body = {"program": program, "device": "simulator", "shots": 100}
                 return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
 
-            bell, *long = [submitted(each) for each in [BELL, *[slow(22, 8_000)] * 3]]
+            bell, *long = [submitted(each) for each in [BELL, *[held_job(22).program] * 3]]
             until(lambda: operator.replicas == 2, "there are as many as allowed", timeout_s=60)
             done = client.get(f"/v1/jobs/{bell}", params={"wait": 60}).json()
             assert done["state"] == "completed"

@@ -15,9 +15,10 @@ from qwicket.compute.cluster_address import parse
 from qwicket.compute.dask import DaskCompute
 from qwicket.compute.dask_cluster import StartedCluster
 from qwicket.compute.dask_worker import PoolSettings
+from support.held import held_job
 from support.ledger import ledger
 from support.pools import WORKER_PATH
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.server import LiveServer
 from support.slurm import Slurm, needs_root
 from support.waiting import until
@@ -64,7 +65,8 @@ def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
         jobs = {submit(client, BELL)}
         (first,) = until(slurm.jobs, "a worker's job runs")
         books.await_end()
-        jobs |= {submit(client, slow(21, 400)) for _ in range(8)}
+        held = [held_job(21) for _ in range(8)]
+        jobs |= {submit(client, each.program) for each in held}
         until(lambda: len(slurm.jobs()) == 2, "there are as many as allowed", timeout_s=60)
         until(
             lambda: books.number("select count(*) from job where state = 'running'") == 2,
@@ -78,7 +80,9 @@ def test_workers_are_slurm_jobs_that_come_with_the_work_and_are_replaced(
             client.post(f"/v1/jobs/{job}/cancel")
             until(partial(is_deleted, client, job), "it is deleted")
             jobs.remove(job)
-        books.await_end(timeout_s=150)
+        for each in held:
+            each.release()
+        books.await_end()
         books.assert_all_completed_uncounted(jobs)
 
 

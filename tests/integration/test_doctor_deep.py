@@ -14,8 +14,8 @@ import pytest
 
 from qwicket.cli import deep_checks
 from qwicket.cli.options import DataLocation
+from support.held import held_job
 from support.ledger import ledger
-from support.programs import slow
 from support.server import LiveServer, run_cli, running_server, server_on
 from support.submitters import Submitter, crowd
 from support.waiting import until
@@ -42,9 +42,9 @@ def rows(server: LiveServer, **env: str) -> list[dict[str, Any]]:
     return found
 
 
-def start_slow_job(server: LiveServer) -> str:
+def start_long_job(server: LiveServer) -> str:
     with server.client() as client:
-        body = {"program": slow(22, 4_000), "device": "simulator", "shots": 10}
+        body = {"program": held_job().program, "device": "simulator", "shots": 10}
         job: str = client.post("/v1/jobs", json=body).json()["id"]
         until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
     return job
@@ -52,7 +52,7 @@ def start_slow_job(server: LiveServer) -> str:
 
 @pytest.mark.timeout(180)
 def test_a_server_under_load_is_consistent_at_any_moment(live: LiveServer) -> None:
-    job = start_slow_job(live)
+    job = start_long_job(live)
     token = live.token()
     with crowd(*[Submitter(live, token, with_keys=False) for _ in range(3)]) as clients:
         clients.await_more(50)
@@ -72,7 +72,7 @@ def test_a_runner_without_a_heartbeat_is_named_and_a_killed_server_is_no_fault(
     tmp_path: Path,
 ) -> None:
     with running_server(tmp_path) as live:
-        job = start_slow_job(live)
+        job = start_long_job(live)
         live.pause()
         (found,) = rows(live, QWICKET_LEASE_S="1", QWICKET_URL="")
         assert found["status"] == "wrong"
@@ -91,7 +91,7 @@ def test_checks_that_outlast_the_lease_time_accuse_no_runner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_server(tmp_path, "--lease-s", "2") as live:
-        job = start_slow_job(live)
+        job = start_long_job(live)
         place = DataLocation(tmp_path / "data", None)
         monkeypatch.setattr(deep_checks, "_progress", lambda: lambda *_: time.sleep(2.5))
         (found,) = deep_checks.findings(place, is_served=True, lease_s=2.0)
@@ -107,7 +107,7 @@ def test_checks_that_outlast_the_lease_time_accuse_no_runner(
 @pytest.mark.timeout(120)
 def test_damages_are_listed_with_their_number_and_a_remedy(tmp_path: Path) -> None:
     with running_server(tmp_path) as live:
-        job = start_slow_job(live)
+        job = start_long_job(live)
         live.kill()
         path = tmp_path / "data" / "qwicket.db"
         with closing(sqlite3.connect(path, isolation_level=None)) as file:

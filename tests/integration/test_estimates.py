@@ -12,7 +12,8 @@ import pytest
 import qwicket
 from abuse.every_route import SignedIn
 from support.agents import serving_token
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, run_cli
 
 JOB: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 100}
@@ -30,7 +31,7 @@ def test_an_estimate_says_what_a_job_would_take_and_stores_nothing(server: LiveS
         assert (body["device"], body["shots"], body["circuits"]) == ("simulator", 100, 1)
         assert (body["qubits"], body["cost"], body["budgets"]) == (2, None, [])
         assert 0 < body["run_s"] < 1
-        longer = http.post("/v1/estimates", json={**JOB, "program": slow()}).json()
+        longer = http.post("/v1/estimates", json={**JOB, "program": held_job().program}).json()
         assert longer["run_s"] > 100 * body["run_s"]
         assert count(http) == 0
 

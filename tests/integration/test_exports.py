@@ -15,7 +15,8 @@ import pytest
 
 from qwicket.clients.native import ClientError, InvalidArchive, read_export
 from qwicket.clients.native.exports import write_export
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, run_cli, server_on
 
 pytestmark = pytest.mark.extended
@@ -53,7 +54,9 @@ def jobs(live: LiveServer, chief: str) -> list[str]:
                 body = {"program": BELL, "device": "simulator", "shots": 10, "seed": seed}
                 found.append(http.post("/v1/jobs?wait=60", json=body).json()["id"])
     with live.client(token) as http:
-        http.post("/v1/jobs", json={"program": slow(), "device": "simulator"}).raise_for_status()
+        http.post(
+            "/v1/jobs", json={"program": held_job().program, "device": "simulator"}
+        ).raise_for_status()
     with live.client() as http:
         http.post("/v1/jobs?wait=60", json={"program": BELL, "device": "simulator", "shots": 10})
     return found[::-1]

@@ -15,7 +15,7 @@ from qwicket.clients.ionq import (
     Job,
     NativeCircuit,
 )
-from support.programs import slow
+from support.held import held_job
 from support.server import LiveServer
 
 BELL = Circuit(2).h(0).cnot(0, 1)
@@ -127,7 +127,7 @@ def test_a_wait_that_is_over_leaves_the_job_running_until_it_is_cancelled(
     client: IonQClient,
 ) -> None:
     job_id = client.submit_job(
-        {"type": "ionq.circuit.v1", "backend": "simulator", "input": slow()}
+        {"type": "ionq.circuit.v1", "backend": "simulator", "input": held_job().program}
     )["id"]
     with pytest.raises(IonQJobTimeoutError, match=job_id):
         client.wait(job_id, timeout=0.2)

@@ -12,7 +12,8 @@ import pytest
 
 from qwicket.dialects.ionq import jobs
 from support.for_each import for_each
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -198,7 +199,7 @@ def test_a_wrong_limit_of_a_session_is_refused_by_name(
 
 def test_a_status_poll_of_a_hundred_circuits_is_small(http: httpx.Client) -> None:
     """Children are named when the job has ended: their ids alone are 4 kB."""
-    blockers = [submit(http, input=slow()) for _ in range(3)]
+    blockers = [submit(http, input=held_job().program) for _ in range(3)]
     program = {"qubits": 1, "circuits": [{"circuit": X}] * 100}
     metadata = {"qiskit_header": "H4sI" * 2_000}
     job = submit(http, type="ionq.multi-circuit.v1", input=program, metadata=metadata)
@@ -370,7 +371,7 @@ def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
 
 
 def test_a_waiting_job_knows_when_it_is_expected_to_start(http: httpx.Client) -> None:
-    jobs = [submit(http, input=slow()) for _ in range(4)]
+    jobs = [submit(http, input=held_job().program) for _ in range(4)]
     last = http.get(f"{NEW}/jobs/{jobs[-1]}").json()
     assert last["status"] in ("ready", "submitted")
     until(  # the forecast may be a second old, and know nothing of these jobs
@@ -516,7 +517,7 @@ def test_openqasm_3_has_no_compiled_circuit(http: httpx.Client) -> None:
 
 
 def test_what_has_not_run_has_no_compiled_circuit(http: httpx.Client) -> None:
-    job = submit(http, input=slow())
+    job = submit(http, input=held_job().program)
     try:
         assert http.get(f"{NEW}/jobs/{job}").json()["output"] == {}
         refused(http.get(f"{NEW}/jobs/{job}/artifacts/{jobs.artifact_id(job, NATIVE)}"), 404)

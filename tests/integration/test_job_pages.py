@@ -33,8 +33,9 @@ from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import SCREENS, violations
 from support.browser import Page, browser
+from support.held import held_job
 from support.pages import PASSWORD, TOKEN, Browser, Person, editor_fields, page_size, use_session
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.server import LiveServer, running_server
 from support.waiting import until
 
@@ -543,7 +544,7 @@ def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: 
 def test_a_waiting_job_says_when_it_starts_with_an_interval(
     server: LiveServer, ada: Person
 ) -> None:
-    busy = [ada.client.submit(slow(24, 4000), "simulator", shots=1) for _ in range(2)]
+    busy = [ada.client.submit(held_job().program, "simulator", shots=1) for _ in range(2)]
     try:
         until(lambda: {each.refresh().state for each in busy} == {"running"}, "both run")
         busy.append(ada.client.submit(BELL, "simulator", shots=1))

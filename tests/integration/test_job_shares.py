@@ -17,7 +17,8 @@ import qwicket
 from qwicket.clients.native import ApiError
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.ids import new_id
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer, cli, run_cli, server_on
 from support.waiting import until
 
@@ -139,7 +140,7 @@ def test_a_link_shows_the_job_and_its_result_to_anyone_and_nothing_else(
 def test_a_link_shows_a_job_that_runs_and_one_without_a_result(
     live: LiveServer, ada: httpx.Client
 ) -> None:
-    body = {"program": slow(), "device": "simulator"}
+    body = {"program": held_job().program, "device": "simulator"}
     job = ada.post("/v1/jobs", json=body).json()["id"]
     url = share(ada, job, life_s=3600)["url"]
     assert httpx.get(url).json()["job"]["state"] in ("queued", "running")

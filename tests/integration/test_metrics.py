@@ -17,8 +17,8 @@ from websockets.sync.client import connect
 
 from qwicket.gateway.signin import new_secret
 from support import ibm
-from support.processes import busy_worker
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -105,7 +105,7 @@ def test_ended_jobs_are_counted_and_timed_by_device_and_state(
     before = look(live)
     done = [submit(http) for _ in range(5)] + [submit(http, device="statevector")]
     assert {end(http, job) for job in done} == {"completed"}
-    stopped = submit(http, slow())
+    stopped = submit(http, held_job().program)
     until(lambda: http.get(f"/v1/jobs/{stopped}").json()["state"] == "running", "it runs")
     # A slot is free a moment after its job has ended.
     until(lambda: look(live).value("qwicket_worker_slots_busy") == 1, "the others' slots are free")
@@ -134,7 +134,7 @@ def test_ended_jobs_are_counted_and_timed_by_device_and_state(
 def test_waiting_jobs_are_counted_with_the_wait_that_is_expected(
     live: LiveServer, http: httpx.Client
 ) -> None:
-    jobs = [submit(http, slow(24, 4000)) for _ in range(5)]
+    jobs = [submit(http, held_job().program) for _ in range(5)]
     until(lambda: look(live).value("qwicket_jobs_running", device="simulator") == 2, "two run")
     seen = look(live)
     assert seen.value("qwicket_jobs_waiting", device="simulator") == 3
@@ -151,11 +151,9 @@ def test_waiting_jobs_are_counted_with_the_wait_that_is_expected(
 
 def test_a_worker_that_is_killed_is_counted(live: LiveServer, http: httpx.Client) -> None:
     before = look(live).value("qwicket_worker_deaths_total", pool="jobs")
-    job = submit(http, slow(24, 4000))
-    until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
-    pid = live.process.pid
-    worker = until(lambda: busy_worker(pid), "a worker computes")
-    os.kill(worker, signal.SIGKILL)
+    held = held_job()
+    job = submit(http, held.program)
+    os.kill(held.wait_until_running(), signal.SIGKILL)
     until(
         lambda: look(live).value("qwicket_worker_deaths_total", pool="jobs") == before + 1,
         "its death is counted",

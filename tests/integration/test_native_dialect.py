@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from qwicket.gateway.admin import Admin
-from support.programs import BELL, slow
+from support.held import held_job
+from support.processes import is_alive
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
@@ -109,14 +111,16 @@ def test_jobs_are_listed_newest_first_in_pages(server: LiveServer) -> None:
 
 
 def test_a_long_poll_answers_when_the_job_ends(http: httpx.Client) -> None:
-    job = submit(http, program=slow(20, 100)).json()["id"]
-    began = time.monotonic()
+    held = held_job()
+    job = submit(http, program=held.program).json()["id"]
+    release = threading.Timer(0.5, held.release)
+    release.start()
     assert ended(http, job)["state"] == "completed"
-    assert time.monotonic() - began < 30
+    release.join()
 
 
 def test_a_long_poll_gives_up_after_its_seconds(http: httpx.Client) -> None:
-    job = submit(http, program=slow()).json()["id"]
+    job = submit(http, program=held_job().program).json()["id"]
     began = time.monotonic()
     state = http.get(f"/v1/jobs/{job}", params={"wait": 0.2}).json()["state"]
     assert state in {"queued", "running"}
@@ -131,7 +135,7 @@ def test_a_wait_beyond_the_limit_is_a_wait_of_the_limit(http: httpx.Client) -> N
 
 
 def test_there_is_no_result_yet_is_said_with_when_to_ask(http: httpx.Client) -> None:
-    job = submit(http, program=slow()).json()["id"]
+    job = submit(http, program=held_job().program).json()["id"]
     answer = http.get(f"/v1/jobs/{job}/result")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_finished")
     assert int(answer.headers["retry-after"]) >= 1
@@ -139,13 +143,13 @@ def test_there_is_no_result_yet_is_said_with_when_to_ask(http: httpx.Client) -> 
 
 
 def test_a_running_job_is_really_stopped(http: httpx.Client) -> None:
-    job = submit(http, program=slow(24, 2000)).json()["id"]
-    until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+    held = held_job()
+    job = submit(http, program=held.program).json()["id"]
+    worker = held.wait_until_running()
     asked = http.post(f"/v1/jobs/{job}/cancel").json()
     assert asked["state"] in {"cancelling", "cancelled"}
-    began = time.monotonic()
     assert ended(http, job)["state"] == "cancelled"
-    assert time.monotonic() - began < 5
+    until(lambda: not is_alive(worker), "its process is gone")
     answer = http.get(f"/v1/jobs/{job}/result")
     assert (answer.status_code, answer.json()["code"]) == (409, "no_result")
     quick = submit(http).json()["id"]
@@ -154,7 +158,7 @@ def test_a_running_job_is_really_stopped(http: httpx.Client) -> None:
 
 @pytest.mark.promise
 def test_a_waiting_job_is_cancelled_at_once(http: httpx.Client) -> None:
-    blockers = [submit(http, program=slow(24, 2000)).json()["id"] for _ in range(2)]
+    blockers = [submit(http, program=held_job().program).json()["id"] for _ in range(2)]
     job = submit(http).json()["id"]
     assert http.post(f"/v1/jobs/{job}/cancel").json()["state"] == "cancelled"
     for blocker in blockers:
@@ -297,7 +301,7 @@ def test_a_long_poll_does_not_outlive_its_token(server: LiveServer) -> None:
     (line,) = server.admin("token", "list", "--user", leaver).splitlines()
     another = server.admin("token", "create", "--user", leaver)
     with server.client(secret) as http, server.client(another) as submitter:
-        job = submit(submitter, program=slow()).json()["id"]
+        job = submit(submitter, program=held_job().program).json()["id"]
         answers: list[int] = []
         polling = threading.Thread(
             target=lambda: answers.append(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from qwicket.model.ids import new_id, part_id
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 
 
@@ -124,7 +125,7 @@ def test_a_job_that_is_as_it_was_is_not_sent_again(http: httpx.Client) -> None:
 def test_a_job_that_has_not_ended_says_when_to_ask_again_and_changes_its_tag(
     http: httpx.Client,
 ) -> None:
-    job = submit(http, program=slow())["id"]
+    job = submit(http, program=held_job().program)["id"]
     before = http.get(f"/v1/jobs/{job}")
     assert 1 <= int(before.headers["retry-after"]) <= 30
     http.post(f"/v1/jobs/{job}/cancel")

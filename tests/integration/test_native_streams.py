@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -42,9 +43,13 @@ def events(answer: httpx.Response) -> Iterator[Event]:
 
 
 def test_a_stream_sends_each_version_of_a_job_to_its_end(http: httpx.Client) -> None:
-    job = submit(http, slow(18, 50))
+    held = held_job()
+    job = submit(http, held.program)
     with http.stream("GET", f"/v1/jobs/{job}/stream") as answer:
-        told = list(events(answer))
+        stream = events(answer)
+        told = [next(stream)]
+        held.release()
+        told += stream
     versions = [event.id for event in told]
     assert versions == sorted(set(versions))
     assert [event.job["version"] for event in told] == versions
@@ -95,7 +100,7 @@ def test_a_stream_contains_nothing_of_another_account(server: LiveServer) -> Non
 def test_a_revoked_token_ends_its_streams_within_five_seconds(
     server: LiveServer, http: httpx.Client, path: str
 ) -> None:
-    job = submit(http, slow())
+    job = submit(http, held_job().program)
     with server.client(server.managing_token()) as maker:
         token = maker.post("/v1/tokens", json={"scopes": ["jobs:read"]}).json()
     headers = {"Authorization": f"Bearer {token['secret']}"}

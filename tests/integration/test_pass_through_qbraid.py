@@ -14,6 +14,7 @@ import pytest
 
 from contract.environments import interpreter
 from support.bad_server import BadServer, Request, answer
+from support.held import held_job
 from support.own_addresses import own_url
 from support.remotes import BELL, write_device
 from support.server import LiveServer
@@ -29,8 +30,6 @@ JOB: dict[str, Any] = {
     "program": {"format": "qasm3", "data": BELL},
     "shots": 20,
 }
-GATES = "".join(f"rx(0.3) q[{k % 25}];\ncx q[{k % 25}], q[{(k + 5) % 25}];\n" for k in range(300))
-SLOW = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[25] q;\n{GATES}bit[25] c = measure q;\n'
 CLIENT = """
 from qbraid.runtime import DeviceStatus, JobStatus, QbraidProvider
 from qbraid_core.services.runtime import QuantumRuntimeClient
@@ -320,7 +319,7 @@ def test_a_repeat_with_a_key_has_the_same_response(ada: httpx.Client, direct: ht
 
 
 def test_a_cancelled_job_is_cancelled_there_and_here(two: Two, ada: httpx.Client) -> None:
-    job = submit(ada, program={"format": "qasm3", "data": SLOW})
+    job = submit(ada, program={"format": "qasm3", "data": held_job().openqasm})
     cancelled = ada.post(f"/jobs/{job}/cancel")
     assert cancelled.status_code == 202, cancelled.text
     assert ended(ada, job) == "CANCELLED"

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from qwicket import engines
 from qwicket.gateway.admin import Admin
 from support import xanadu
 from support.agents import Lab
-from support.pilots import LivePilot, RawPilot, compute_token, pilot
-from support.processes import busy_workers, is_alive
-from support.programs import BELL, slow
+from support.held import held_job
+from support.pilots import RawPilot, compute_token, pilot
+from support.processes import is_alive
+from support.programs import BELL
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
@@ -69,15 +70,6 @@ def submit(http: httpx.Client, program: Any = BELL, **changes: Any) -> str:
 def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
     found: dict[str, Any] = http.get(f"/v1/jobs/{job}", params={"wait": wait}).json()
     return found
-
-
-def computes(live: LivePilot, jobs: int = 1, *, or_if: Callable[[], bool] = lambda: False) -> None:
-    """Wait until a pilot computes: the server's state says only that a job was sent to it."""
-    until(
-        lambda: len(busy_workers(live.process.pid)) >= jobs or or_if(),
-        "it computes",
-        timeout_s=60,
-    )
 
 
 def events(http: httpx.Client, job: str) -> list[str]:
@@ -143,14 +135,13 @@ def test_many_tiny_jobs_run_in_batches(
 def test_a_cancelled_job_ends_at_once_with_its_process(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
-    with pilot(lone, tmp_path) as live:
-        job = submit(http, slow(25, 4000))
-        computes(live)
-        (busy, *_) = before = live.workers()
+    with pilot(lone, tmp_path):
+        held = held_job()
+        job = submit(http, held.program)
+        worker = held.wait_until_running()
         http.post(f"/v1/jobs/{job}/cancel")
         assert read(http, job, wait=PROMPT_S)["state"] == "cancelled"
-        until(lambda: any(not is_alive(each) for each in before), "its process is gone")
-        assert busy in before
+        until(lambda: not is_alive(worker), "its process is gone")
         again = submit(http)
         assert read(http, again, wait=60)["state"] == "completed"
 
@@ -158,11 +149,14 @@ def test_a_cancelled_job_ends_at_once_with_its_process(
 def test_a_pilot_that_stops_ends_its_jobs_and_gives_the_rest_back(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
-    with pilot(lone, tmp_path, "--slots", "2", "--grace", "3") as live:
-        long, short = submit(http, slow(25, 4000)), submit(http, slow(20, 60))
-        computes(live)
-        computes(live, 2, or_if=lambda: read(http, short)["state"] == "completed")
-        assert live.stop() == 0
+    with pilot(lone, tmp_path, "--slots", "2", "--grace", "5") as live:
+        held = [held_job(), held_job()]
+        long, short = (submit(http, each.program) for each in held)
+        for each in held:
+            each.wait_until_running()
+        live.process.terminate()
+        held[1].release()
+        assert live.process.wait(60) == 0
         assert read(http, short)["state"] == "completed"
         assert read(http, long)["state"] == "queued"
         assert read(http, long)["attempts"] == 0
@@ -173,8 +167,9 @@ def test_a_second_signal_gives_running_jobs_back_at_once(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--grace", "600") as live:
-        job = submit(http, slow(22, 8000))
-        computes(live)
+        held = held_job()
+        job = submit(http, held.program)
+        held.wait_until_running()
         live.process.terminate()
         time.sleep(1)
         assert live.process.poll() is None, (events(http, job), live.log_text())
@@ -186,10 +181,11 @@ def test_before_the_walltime_ends_running_jobs_may_end(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--grace", "0", "--walltime-s", "3600") as live:
-        job = submit(http, slow(22, 400))
-        until(lambda: read(http, job)["state"] == "running", "it was sent", timeout_s=60)
-        computes(live)
+        held = held_job()
+        job = submit(http, held.program)
+        held.wait_until_running()
         live.process.send_signal(signal.SIGUSR1)
+        held.release()
         assert live.process.wait(60) == 0, live.log_text()
         assert read(http, job)["state"] == "completed", (events(http, job), live.log_text())
 
@@ -198,9 +194,9 @@ def test_without_a_grace_time_a_pilot_gives_its_jobs_back_at_once(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--grace", "0") as live:
-        job = submit(http, slow(25, 4000))
-        until(lambda: read(http, job)["state"] == "running", "it was sent", timeout_s=60)
-        computes(live)
+        held = held_job()
+        job = submit(http, held.program)
+        held.wait_until_running()
         began = time.monotonic()
         assert live.stop() == 0
         assert time.monotonic() - began < PROMPT_S
@@ -211,9 +207,11 @@ def test_a_pilot_of_the_same_name_does_not_take_over_the_jobs_of_a_killed_one(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--name", "node1") as first:
-        job = submit(http, slow(22, 400))
-        computes(first)
+        held = held_job()
+        job = submit(http, held.program)
+        held.wait_until_running()
         first.kill()
+        held.release()
         with pilot(lone, tmp_path, "--name", "node1") as second:
             found = read(http, job, wait=60)
             assert (found["state"], found["runner"]) == ("completed", second.name)
@@ -226,7 +224,9 @@ def test_a_pilot_of_the_same_name_does_not_take_over_the_jobs_of_a_killed_one(
 def test_a_job_runs_where_its_memory_is(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
-    large = submit(http, slow(24, 30))
+    held = held_job()
+    held.release()  # only its estimate is large
+    large = submit(http, held.program)
     small = submit(http)
     with pilot(lone, tmp_path, "--memory-bytes", str(128 << 20)):
         assert read(http, small, wait=60)["state"] == "completed"
@@ -247,14 +247,14 @@ def test_a_device_takes_what_the_largest_present_pilot_takes(tmp_path: Path) -> 
         before = qubits()
         with pilot(live_server, tmp_path, "--memory-bytes", str(1 << 40)) as live:
             until(lambda: qubits() > before, "the device shows more", timeout_s=60)
-            job = submit(client, slow(before + 1, 40))
+            job = submit(client, held_job(before + 1, 40).program)
             assert client.post(f"/v1/jobs/{job}/cancel").status_code == 200
             with RawPilot(live_server, "partial") as partial:
                 assert partial.pull(memory_bytes=1 << 60, devices=["clifford"]).is_success
                 assert qubits() < 40
             assert live.stop() == 0
         until(lambda: qubits() == before, "it shows less again", timeout_s=60)
-        body = {"device": "simulator", "program": slow(before + 1, 40), "shots": 100}
+        body = {"device": "simulator", "program": held_job(before + 1, 40).program, "shots": 100}
         refused = client.post("/v1/jobs", json=body)
         assert (refused.status_code, refused.json()["field"]) == (400, "program")
     assert live_server.stop() == 0
@@ -263,7 +263,7 @@ def test_a_device_takes_what_the_largest_present_pilot_takes(tmp_path: Path) -> 
 def test_a_job_that_is_longer_than_what_is_left_of_the_walltime_is_not_taken(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
-    long, short = submit(http, slow(25, 4000)), submit(http)
+    long, short = submit(http, held_job(gates=4_000).program), submit(http)
     with pilot(lone, tmp_path, "--walltime-s", "60"):
         assert read(http, short, wait=60)["state"] == "completed"
         assert read(http, long, wait=1)["state"] == "queued"
@@ -483,10 +483,12 @@ def test_an_address_without_tls_needs_insecure(tmp_path: Path) -> None:
 def test_a_pilot_goes_on_after_a_restart_of_its_server(tmp_path: Path) -> None:
     live_server = LiveServer(tmp_path / "server", "--workers", "0", "--lease-s", "8")
     with pilot(live_server, tmp_path) as live, live_server.client() as client:
-        running = submit(client, slow(22, 400))
-        computes(live)
+        held = held_job()
+        running = submit(client, held.program)
+        held.wait_until_running()
         live_server.kill()
         live_server.start()
+        held.release()
         assert read(client, running, wait=60)["state"] == "completed"
         assert events(client, running) == [], "its lease held on"
         assert read(client, submit(client), wait=60)["state"] == "completed"

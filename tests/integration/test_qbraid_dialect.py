@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from support.for_each import for_each
+from support.held import held_job
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -27,9 +28,6 @@ c = measure q;
 """
 SILENT = "OPENQASM 3.0;\nqubit q;\n"
 TINY = "OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"
-SLOW = BELL.replace("[2]", "[24]") + "".join(
-    f"rx(0.1) q[{k % 24}];\ncx q[{k % 24}], q[{(k + 1) % 24}];\n" for k in range(500)
-)
 
 
 class Caller:
@@ -191,7 +189,7 @@ def test_a_program_that_measures_nothing_is_refused(call: Caller) -> None:
 
 
 def test_a_result_that_is_not_there_is_a_conflict(call: Caller) -> None:
-    qrn = call.submit(SLOW)["jobQrn"]
+    qrn = call.submit(held_job().openqasm)["jobQrn"]
     assert call("GET", f"{NEW}/jobs/{qrn}/result").status_code == 409
     assert call("DELETE", f"{NEW}/jobs/{qrn}").status_code == 409
     assert call("POST", f"{NEW}/jobs/{qrn}/cancel").json()["data"]["status"] == "CANCELLING"
@@ -203,12 +201,15 @@ def test_a_result_that_is_not_there_is_a_conflict(call: Caller) -> None:
 
 
 def test_several_jobs_are_deleted_together_or_not_at_all(call: Caller) -> None:
-    done, slow = call.ended(call.submit(BELL)["jobQrn"])["jobQrn"], call.submit(SLOW)["jobQrn"]
-    names = f'["{done}", "{slow}"]'
+    done, running = (
+        call.ended(call.submit(BELL)["jobQrn"])["jobQrn"],
+        call.submit(held_job().openqasm)["jobQrn"],
+    )
+    names = f'["{done}", "{running}"]'
     assert call("DELETE", f"{NEW}/jobs", params={"qrns": names}).status_code == 409
     assert call("GET", f"{NEW}/jobs/{done}").status_code == 200
-    call("POST", f"{NEW}/jobs/{slow}/cancel")
-    call.ended(slow)
+    call("POST", f"{NEW}/jobs/{running}/cancel")
+    call.ended(running)
     assert call("DELETE", f"{NEW}/jobs", params={"qrns": names}).status_code == 200
     assert call("GET", f"{NEW}/jobs/{done}").status_code == 404
 
@@ -217,7 +218,10 @@ def test_a_group_that_is_cancelled_stops_its_jobs(call: Caller, stranger: Caller
     body = {"name": "g", "tags": {"a": 1}, "maxTTL": 60}
     group = call("POST", f"{NEW}/jobs/group", json=body).json()["data"]
     at = f"{NEW}/jobs/group/{group['groupJobQrn']}"
-    jobs = [call.submit(SLOW, groupJobQrn=group["groupJobQrn"])["jobQrn"] for _ in range(3)]
+    jobs = [
+        call.submit(held_job().openqasm, groupJobQrn=group["groupJobQrn"])["jobQrn"]
+        for _ in range(3)
+    ]
     assert call("GET", at).json()["data"]["jobCount"] == 3
     for method, path in (("GET", ""), ("POST", "/close"), ("POST", "/cancel"), ("DELETE", "")):
         assert stranger(method, at + path).status_code == 404

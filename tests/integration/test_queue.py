@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -44,7 +45,7 @@ def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
 @pytest.fixture
 def busy(http: httpx.Client) -> Iterator[None]:
     """Keep both workers busy."""
-    jobs = [submit(http, program=slow(24, 4000))["id"] for _ in range(2)]
+    jobs = [submit(http, program=held_job().program)["id"] for _ in range(2)]
     until(lambda: all(read(http, job)["state"] == "running" for job in jobs), "both run")
     yield
     for job in jobs:
@@ -126,7 +127,7 @@ def test_an_ended_job_is_deleted_and_a_living_one_is_not(http: httpx.Client) -> 
     assert http.delete(f"/v1/jobs/{job}").status_code == 204
     assert http.get(f"/v1/jobs/{job}").status_code == 404
     assert http.get(f"/v1/jobs/{job}/result").status_code == 404
-    running = submit(http, program=slow(24, 4000))["id"]
+    running = submit(http, program=held_job().program)["id"]
     assert http.delete(f"/v1/jobs/{running}").status_code == 409
     http.post(f"/v1/jobs/{running}/cancel")
     assert read(http, running, wait=30)["state"] == "cancelled"

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from qwicket.clients.native import ApiError, Client, connect
+from support.held import held_job
 from support.pilots import pilot
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import until
 
@@ -160,7 +161,7 @@ def test_a_token_for_some_devices_changes_many_jobs_of_these_alone(
 def test_a_requeued_job_leaves_its_worker_and_runs_again(
     idle: LiveServer, client: Client, admin: Client, tmp_path: Path
 ) -> None:
-    job = client.submit(slow(22, 4000), "simulator")
+    job = client.submit(held_job().program, "simulator")
     with pytest.raises(ApiError, match="Only a running job"):
         admin.job(job.id, everybody=True).requeue()
     with pilot(idle, tmp_path):
@@ -180,7 +181,7 @@ def test_the_local_worker_lets_go_of_a_requeued_job(server: LiveServer) -> None:
     create = ("token", "create", "--user", chief)
     admin_token, token = server.admin(*create, "--scope", "admin"), server.admin(*create)
     with connect(server.url, token) as client:
-        job = client.submit(slow(22, 4000), "simulator")
+        job = client.submit(held_job().program, "simulator")
         until(lambda: job.status == "running", "it runs", timeout_s=60)
         with connect(server.url, admin_token) as admin:
             admin.job(job.id, everybody=True).requeue()

@@ -15,9 +15,10 @@ from click.testing import CliRunner
 
 from qwicket.cli import main
 from qwicket.gateway.admin import Admin
+from support.held import HeldJob, held_job
 from support.kubernetes import Kubernetes
 from support.pilots import RawPilot, compute_token, pilot
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.scalers import LiveScaler, scaler
 from support.server import LiveServer, running_server
 from support.slurm import Slurm, needs_root
@@ -58,7 +59,13 @@ def state(http: httpx.Client, job: str, wait_s: float = 0) -> str:
     return str(http.get(f"/v1/jobs/{job}", params={"wait": wait_s}).json()["state"])
 
 
-def two_workers_complete_theirs(http: httpx.Client, jobs: list[str]) -> None:
+def submit_held(http: httpx.Client, number: int) -> dict[str, HeldJob]:
+    """Submit held jobs; return them by their ids."""
+    held = [held_job() for _ in range(number)]
+    return {submit(http, each.program): each for each in held}
+
+
+def two_workers_complete_theirs(http: httpx.Client, jobs: dict[str, HeldJob]) -> None:
     """Wait until two workers run a job each; these complete, and the others are cancelled."""
 
     def run_by_two() -> dict[str, str] | None:
@@ -69,6 +76,8 @@ def two_workers_complete_theirs(http: httpx.Client, jobs: list[str]) -> None:
     found = until(run_by_two, "both compute", timeout_s=60)
     for job in {*jobs} - {*found}:
         http.post(f"/v1/jobs/{job}/cancel")
+    for job in found:
+        jobs[job].release()
     assert [state(http, job, wait_s=100) for job in found] == ["completed"] * len(found)
 
 
@@ -79,8 +88,10 @@ def test_a_worker_ends_when_it_has_had_no_job_for_its_idle_time(
     server: LiveServer, tmp_path: Path
 ) -> None:
     with server.client() as http, pilot(server, tmp_path, *IDLE) as live:
-        job = submit(http, slow(22, 400))
-        until(lambda: state(http, job) == "running", "it runs", timeout_s=60)
+        held = held_job()
+        job = submit(http, held.program)
+        held.wait_until_running()
+        held.release()
         assert state(http, job, wait_s=60) == "completed"
         assert live.process.wait(30) == 0
         assert "there was no job for 2 s" in live.log_text()
@@ -98,7 +109,7 @@ def test_workers_are_jobs_of_slurm_that_come_with_the_work_and_go_without_it(
     with server.client() as http, scaler(server, tmp_path, *options, **slurm.env) as live:
         until(lambda: "Scaler of scaled" in live.log_text(), "it has started")
         assert slurm.jobs() == []
-        jobs = [submit(http, slow(21, 600)) for _ in range(6)]
+        jobs = submit_held(http, 6)
         until(lambda: len(slurm.jobs()) == 2, "as many workers run as allowed", timeout_s=60)
         two_workers_complete_theirs(http, jobs)
         until(lambda: slurm.run("squeue", "-h") == "", "all have ended", timeout_s=60)
@@ -175,7 +186,7 @@ def test_workers_are_jobs_of_kubernetes_that_come_with_the_work_and_go_without_i
     options = ("--kubernetes", str(manifest(server, tmp_path)), "--kubernetes-url", cluster.url)
     more = ("--max", "2", *IDLE)
     with server.client() as http, scaler(server, tmp_path, *options, *more):
-        jobs = [submit(http, slow(21, 600)) for _ in range(6)]
+        jobs = submit_held(http, 6)
         until(lambda: len(cluster.running()) == 2, "as many pods run as allowed", timeout_s=60)
         two_workers_complete_theirs(http, jobs)
         until(lambda: not cluster.running(), "all have ended", timeout_s=60)
@@ -236,7 +247,7 @@ def test_one_scaler_of_a_group_is_active_until_it_leaves_or_dies(server: LiveSer
 
 def test_the_demand_counts_what_fits_and_what_is_on(server: LiveServer) -> None:
     with server.client() as client, server.client(compute_token(server)) as http:
-        jobs = [submit(client, slow(20, 100)) for _ in range(3)]
+        jobs = [submit(client, held_job(20, 100).program) for _ in range(3)]
         found = demand(http, "one").json()
         assert (found["jobs"], found["workers"]) == (3, 0)
         assert 1 <= found["slots"] <= 3

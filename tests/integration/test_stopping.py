@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from support.processes import busy_worker, is_alive
-from support.programs import BELL, slow
+from support.held import held_job
+from support.processes import is_alive
+from support.programs import BELL
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
 
@@ -63,10 +64,14 @@ def test_sigterm_ends_an_idle_server_with_status_0_and_no_process_left(live: Liv
 
 def test_a_short_job_finishes_before_the_server_stops(patient: LiveServer) -> None:
     with patient.client() as http:
-        job = submit(http, slow(22, 400))
+        held = held_job()
+        job = submit(http, held.program)
         # A job that was claimed and not yet begun would be given back at once.
-        until(lambda: busy_worker(patient.process.pid), "it runs", timeout_s=60)
-    assert patient.stop() == 0
+        held.wait_until_running()
+        patient.process.terminate()
+        until(lambda: not accepts(patient), "it takes no more requests", timeout_s=PROMPT_S)
+        held.release()
+    assert patient.process.wait(PROMPT_S) == 0
     patient.start()
     with patient.client() as http:
         after = http.get(f"/v1/jobs/{job}").json()
@@ -76,9 +81,10 @@ def test_a_short_job_finishes_before_the_server_stops(patient: LiveServer) -> No
 @pytest.mark.timeout(120)
 def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
     with live.client() as http:
-        job = submit(http, slow(25, 2000))
+        held = held_job()
+        job = submit(http, held.program)
         # A job that was claimed and not yet begun would be given back at once.
-        until(lambda: busy_worker(live.process.pid), "it runs", timeout_s=60)
+        held.wait_until_running()
         began = time.monotonic()
         assert live.stop() == 0
         took_s = time.monotonic() - began
@@ -93,7 +99,7 @@ def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
 @pytest.mark.timeout(120)
 def test_a_second_signal_gives_running_jobs_back_at_once(patient: LiveServer) -> None:
     with patient.client() as http:
-        job = submit(http, slow(25, 2000))
+        job = submit(http, held_job().program)
         until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
     began = time.monotonic()
     patient.process.send_signal(signal.SIGINT)
@@ -105,7 +111,7 @@ def test_a_second_signal_gives_running_jobs_back_at_once(patient: LiveServer) ->
 
 def test_nothing_is_claimed_after_the_signal(live: LiveServer) -> None:
     with live.client() as http:
-        blockers = [submit(http, slow()) for _ in range(2)]
+        blockers = [submit(http, held_job().program) for _ in range(2)]
         waiting = [submit(http, BELL) for _ in range(5)]
         until(lambda: "running" in http.get(f"/v1/jobs/{blockers[0]}").text, "workers are busy")
         assert live.stop() == 0
@@ -130,7 +136,7 @@ def accepts(live: LiveServer) -> bool:
 def test_long_polls_are_answered_when_the_server_stops(live: LiveServer) -> None:
     answers: list[httpx.Response] = []
     with live.client() as http:
-        blockers = [submit(http, slow(24, 300)) for _ in range(2)]
+        blockers = [submit(http, held_job().program) for _ in range(2)]
         job = submit(http, BELL)
 
         def poll() -> None:

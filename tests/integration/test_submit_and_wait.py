@@ -10,13 +10,18 @@ import httpx
 import pytest
 
 import qwicket
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
 BODY = {"program": BELL, "device": "simulator", "shots": 100, "seed": 7}
 _COUNT = 'qwicket_request_seconds_count{dialect="/v1",'
-LONG = {"program": slow(25, 2000), "device": "simulator", "shots": 10}
+
+
+def long() -> dict[str, Any]:
+    """Return a submission of a job that runs until it is cancelled."""
+    return {"program": held_job().program, "device": "simulator", "shots": 10}
 
 
 def submit(
@@ -64,7 +69,7 @@ def test_a_preference_that_says_nothing_of_a_wait_is_ignored(
 
 
 def test_a_job_that_does_not_end_in_time_is_answered_as_it_is(http: httpx.Client) -> None:
-    made = submit(http, "?wait=0.2&include=result", LONG)
+    made = submit(http, "?wait=0.2&include=result", long())
     assert made["state"] in ("queued", "running")
     assert "result" not in made
     http.post(f"/v1/jobs/{made['id']}/cancel")
@@ -115,7 +120,7 @@ def test_a_token_that_is_revoked_meanwhile_learns_no_more(server: LiveServer) ->
             server.client(made["secret"]) as http,
             concurrent.futures.ThreadPoolExecutor() as threads,
         ):
-            body = {**LONG, "name": "revoked meanwhile"}
+            body = {**long(), "name": "revoked meanwhile"}
             waiting = threads.submit(submit, http, "?wait=20&include=result", body)
             (found,) = until(
                 lambda: [
@@ -137,7 +142,7 @@ def test_a_job_is_stored_before_the_wait_begins(tmp_path: Path) -> None:
     live = LiveServer(tmp_path)
     with live.client() as http:
         with concurrent.futures.ThreadPoolExecutor() as threads, live.client() as other:
-            waiting = threads.submit(http.post, "/v1/jobs?wait=60", json=LONG)
+            waiting = threads.submit(http.post, "/v1/jobs?wait=60", json=long())
             (job,) = until(lambda: other.get("/v1/jobs").json()["jobs"], "the job is listed")
             live.kill()
         assert isinstance(waiting.exception(), httpx.TransportError)
@@ -150,7 +155,7 @@ def test_a_job_is_stored_before_the_wait_begins(tmp_path: Path) -> None:
 def test_beyond_the_bound_on_waits_the_answer_comes_at_once(tmp_path: Path) -> None:
     live = LiveServer(tmp_path, "--limit", "polls_each=1")
     with live.client() as http, live.client() as other:
-        job = submit(http, "", LONG)["id"]
+        job = submit(http, "", long())["id"]
         with concurrent.futures.ThreadPoolExecutor() as threads:
             waiting = threads.submit(http.get, f"/v1/jobs/{job}?wait=60")
             until(
@@ -158,7 +163,7 @@ def test_beyond_the_bound_on_waits_the_answer_comes_at_once(tmp_path: Path) -> N
                 "the one wait is taken",
             )
             polled = other.get(f"/v1/jobs/{job}?wait=60").json()
-            made = submit(other, "?wait=60&include=result", LONG)
+            made = submit(other, "?wait=60&include=result", long())
             assert {polled["state"], made["state"]} <= {"queued", "running"}
             assert not waiting.done()
             for each in (job, made["id"]):
@@ -168,7 +173,7 @@ def test_beyond_the_bound_on_waits_the_answer_comes_at_once(tmp_path: Path) -> N
 
 def test_a_job_without_a_result_is_answered_when_it_ends(http: httpx.Client) -> None:
     with concurrent.futures.ThreadPoolExecutor() as threads:
-        waiting = threads.submit(submit, http, "?wait=60&include=result", {**LONG, "name": "end"})
+        waiting = threads.submit(submit, http, "?wait=60&include=result", {**long(), "name": "end"})
         (job,) = until(lambda: http.get("/v1/jobs?name=end").json()["jobs"], "the job is listed")
         http.post(f"/v1/jobs/{job['id']}/cancel")
         made = waiting.result()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support import braket
+from support.held import held_job
 from support.server import LiveServer, running_server
 from support.waiting import until
 
@@ -24,9 +25,6 @@ h q[0];
 cx q[0], q[1];
 c = measure q;
 """
-SLOW: Final = BELL.replace("[2]", "[24]") + "".join(
-    f"rx(0.1) q[{k % 24}];\ncx q[{k % 24}], q[{(k + 1) % 24}];\n" for k in range(2000)
-)
 DEVICE: Final = """
 name = "{name}"
 family = "qubit"
@@ -133,9 +131,9 @@ def test_qbraids_batch_costs_what_its_programs_cost_together(call: Caller) -> No
 def test_qbraids_job_that_is_cancelled_before_it_runs_costs_nothing(
     live: LiveServer, call: Caller
 ) -> None:
-    slow = [call.submit(SLOW, device=FREE)["jobQrn"] for _ in range(4)]
+    busy = [call.submit(held_job().openqasm, device=FREE)["jobQrn"] for _ in range(4)]
     group = call.post(f"{NEW}/jobs/group")["groupJobQrn"]
-    job = call.submit(SLOW, groupJobQrn=group)
+    job = call.submit(held_job().openqasm, groupJobQrn=group)
     waiting = call.job(job["jobQrn"])
     assert (waiting["estimatedCost"], waiting["cost"]) == (pytest.approx(0.6), None)
     old = call.in_v0(waiting)
@@ -145,7 +143,7 @@ def test_qbraids_job_that_is_cancelled_before_it_runs_costs_nothing(
     call.post(f"{NEW}/jobs/{job['jobQrn']}/cancel")
     found = call.ended(job["jobQrn"])
     assert (found["status"], found["cost"], found["estimatedCost"]) == ("CANCELLED", 0, 0)
-    for each in slow:
+    for each in busy:
         call.post(f"{NEW}/jobs/{each}/cancel")
         call.ended(each)
 

@@ -15,7 +15,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 import qwicket
 from qwicket.clients.native import ApiError
 from qwicket.gateway.admin import Admin
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.receiver import Receiver, receiving
 from support.server import LiveServer, cli, run_cli, server_on
 from support.waiting import until
@@ -226,7 +227,7 @@ def test_a_removed_webhook_gets_nothing(http: httpx.Client, receiver: Receiver) 
 
 def test_a_cancelled_job_is_told(http: httpx.Client, receiver: Receiver) -> None:
     add(http, receiver.url())
-    body = {"program": slow(20, 600), "device": "simulator", "shots": 10}
+    body = {"program": held_job().program, "device": "simulator", "shots": 10}
     job = http.post("/v1/jobs", json=body).json()["id"]
     http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
     (delivery,) = receiver.await_deliveries(1)

@@ -21,8 +21,9 @@ from qwicket.clients.native import Client as NativeClient
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.schema import archives
 from support import braket, ibm
+from support.held import held_job
 from support.ledger import ledger
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.server import LiveServer, server_on
 from support.waiting import until
 
@@ -224,7 +225,7 @@ def native(job: str) -> str:
 def test_a_cancelled_job_has_no_result_to_withhold(
     client: NativeClient, exam: Callable[[], None]
 ) -> None:
-    job = client.submit(slow(), "simulator")
+    job = client.submit(held_job().program, "simulator")
     job.cancel()
     job.wait(timeout=60)
     assert (job.state, job.body.results_at) == ("cancelled", None)
