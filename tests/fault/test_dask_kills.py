@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from support.dask import DaskProcesses, launcher
+from support.held import held_job
 from support.kills import Kills
 from support.ledger import Ledger, ledger
 from support.processes import below, children_of
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.repetitions import kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import until
@@ -37,7 +38,7 @@ def cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
 
 def submit(client: httpx.Client, rng: random.Random) -> str:
     """Submit a job of some tenths of a second, or a tiny one, which travels in a batch."""
-    program = slow(20, 60) if rng.random() < 0.3 else BELL
+    program = held_job(20, lasts_s=0.2).program if rng.random() < 0.3 else BELL
     body = {"program": program, "device": "simulator", "shots": 100}
     return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
 
@@ -108,7 +109,7 @@ def returns(server: LiveServer) -> int:
 def test_schedulers_of_our_own_are_replaced_and_lose_no_job(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent), prepend=os.pathsep)
     rng = random.Random(9)
     options = ("--compute", "support.dask:local_cluster", "--compute-max", "2")
     server = serve("server", None, *options, "--express-slots", "0")

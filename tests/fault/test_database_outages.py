@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from support.held import HeldJob, held_job
 from support.ledger import UNFINISHED, ledger
 from support.postgres import PostgresServer, postgres_server
-from support.programs import slow
+from support.programs import BELL
 from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
@@ -22,10 +23,8 @@ pytestmark = pytest.mark.extended
 
 CLIENTS = runs(4, long=8)
 JOBS = runs(12, long=128)
-"""Of each outage: what some of them are when it begins, because they come just before it."""
-PLENTY = slow(20, 80)
+"""Of each outage."""
 OUTAGES = runs(2, long=8)
-PROGRAM = slow(16, 40)
 PATIENCE_S = 6.0
 """Longer no client waits for its 503, even on a machine that is busy with other tests."""
 WATCHED_S = runs(3, long=6)
@@ -61,10 +60,12 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
         token = server.token()
         acknowledged: set[str] = set()
         for _ in range(OUTAGES):
-            with crowd(*submitters(server, token)) as clients:
+            held = held_job()
+            with crowd(*submitters(server, token, held)) as clients:
                 clients.await_more(JOBS // 10 + 1)
                 assert jobs_in_flight(server)
                 mortal.crash()
+                held.release()
                 until(
                     lambda: not is_ready(server), "it says that it is not ready", timeout_s=PROMPT_S
                 )
@@ -84,10 +85,10 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
         server.stop()
 
 
-def submitters(server: LiveServer, token: str) -> list[Submitter]:
+def submitters(server: LiveServer, token: str, held: HeldJob) -> list[Submitter]:
     maximum = JOBS // CLIENTS
     return [
-        Submitter(server, token, with_keys=True, program=PLENTY, maximum=maximum)
+        Submitter(server, token, with_keys=True, program=held.program, maximum=maximum)
         for _ in range(CLIENTS)
     ]
 
@@ -111,7 +112,7 @@ def test_submits_and_reads_in_an_outage_are_refused_soon_and_work_soon_after_it(
     with mortal.database() as url:
         server = serve("server", url)
         with server.client() as client:
-            body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+            body = {"program": BELL, "device": "simulator", "shots": 10}
             job = client.post("/v1/jobs", json=body).json()["id"]
             mortal.crash()
             crashed = time.monotonic()
@@ -144,14 +145,15 @@ def test_a_server_stops_in_an_outage_and_its_jobs_run_afterwards(
     with mortal.database() as url:
         server = serve("server", url, "--lease-s", "2", "--stop-grace-s", f"{GRACE_S}")
         with server.client() as client:
-            body = {"program": slow(20, 400), "device": "simulator", "shots": 10}
+            held = held_job()
+            body = {"program": held.program, "device": "simulator", "shots": 10}
             jobs = [client.post("/v1/jobs", json=body).json()["id"] for _ in range(6)]
-            running = {"state": "running"}
-            until(lambda: client.get("/v1/jobs", params=running).json()["jobs"], "one runs")
+            held.wait_until_running()
             mortal.crash()
             began = time.monotonic()
             assert server.stop() == 0
             assert time.monotonic() - began < EXIT_S
+            held.release()
             mortal.start()
             server.start()
         with ledger(server) as books:

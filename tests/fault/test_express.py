@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from support.held import held_job
 from support.ledger import Ledger, ledger
 from support.processes import is_alive, workers_of
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.repetitions import databases
 from support.server import LiveServer, Serve, server_on
 from support.waiting import until
@@ -22,13 +23,11 @@ from support.waiting import until
 pytestmark = [pytest.mark.extended, pytest.mark.promise]
 
 WORKERS = 2
-LONG = slow(25, 4_000)
-"""Minutes, and 832 MiB by estimate."""
-SHORT = slow(19, 100)
-"""Tens of milliseconds, far longer than its submission takes."""
+SHORT_S = 0.05
+"""How long a short job of a flood takes, far longer than its submission."""
 ENDED = "state = 'completed'"
 SOON_S = 5.0
-"""A Bell pair takes milliseconds; a worker would be free after minutes."""
+"""A Bell pair takes milliseconds."""
 
 
 SignIn = Callable[[LiveServer, str], httpx.Client]
@@ -79,7 +78,7 @@ def count(http: httpx.Client, metric: str) -> float:
 
 def fill(alice: httpx.Client) -> list[str]:
     """Give every worker a long job, with one more waiting; return these jobs."""
-    jobs = [submit(alice, LONG) for _ in range(WORKERS + 1)]
+    jobs = [submit(alice, held_job().program) for _ in range(WORKERS + 1)]
     until(
         lambda: sum(state(alice, job) == "running" for job in jobs) == WORKERS,
         "long jobs have all workers",
@@ -159,7 +158,7 @@ def test_a_flood_of_short_jobs_delays_another_accounts_by_a_turn(
     alice = sign_in(server, "alice")
     fill(alice)
     bob = sign_in(server, "bob")
-    flood = [submit(alice, SHORT) for _ in range(150)]
+    flood = [submit(alice, held_job(19, 100, lasts_s=SHORT_S).program) for _ in range(150)]
     assert state(alice, flood[0], 60) == "completed", "the flood runs"
     job = submit(bob, BELL)
     assert state(bob, job, 30) == "completed"

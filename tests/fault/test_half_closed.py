@@ -17,8 +17,9 @@ import pytest
 
 from support import raw
 from support.agents import Lab, submit
+from support.held import held_job
 from support.processes import connections
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.repetitions import databases
 from support.server import LiveServer, server_on
 from support.waiting import PROMPT_S, until
@@ -54,8 +55,8 @@ def ask(live: LiveServer, *requests: str, version: str = "1.1", rest: bytes = b"
 
 @pytest.fixture
 def running(http: httpx.Client) -> Iterator[str]:
-    """The id of a job that does not end by itself while it is looked at."""
-    sent = http.post("/v1/jobs", json={"device": "simulator", "program": slow(26, 2_000)})
+    """The id of a job that does not end by itself."""
+    sent = http.post("/v1/jobs", json={"device": "simulator", "program": held_job().program})
     job = str(sent.json()["id"])
     until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
     yield job

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from support import raw
+from support.held import held_job
 from support.ledger import Ledger, ledger
-from support.programs import slow
+from support.programs import BELL
 from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
@@ -28,7 +29,6 @@ IDLE_S = 3.0
 INSERT_S = 0.02
 """Longest time for which a paused server holds the write lock (store/postgres.py)."""
 STALE = "a result under a stale lease was refused"
-PROGRAM = slow(18, 300)
 
 
 def pair(serve: Serve, url: str) -> tuple[LiveServer, LiveServer]:
@@ -63,18 +63,22 @@ def test_what_a_paused_server_finishes_after_its_lease_is_refused(
         runners = runners_of(servers, books)
         refused = dict.fromkeys(runners, 0)
         jobs: set[str] = set()
-        body = {"program": PROGRAM, "device": "simulator", "shots": 10}
         while sum(refused.values()) < PAUSES:
+            held = held_job()
+            body = {"program": held.program, "device": "simulator", "shots": 10}
             with servers[len(jobs) % 2].client(token) as client:
                 job = client.post("/v1/jobs", json=body).json()["id"]
             jobs.add(job)
-            runner = holder(books, job)
+            held.wait_until_running()
+            ((runner,),) = books.rows(f"select runner from lease where job = '{job}'")
             runners[runner].pause()
+            held.release()
             (other,) = set(servers) - {runners[runner]}
             with other.client(token) as client:
                 ended = client.get(f"/v1/jobs/{job}", params={"wait": 60}).json()
             assert (ended["state"], ended["attempts"]) == ("completed", 0)
-            refused[runner] += has_run_twice(books, job)
+            assert books.number(f"select version from job where id = '{job}'") == 5, "it ran twice"
+            refused[runner] += 1
             runners[runner].resume()
             await_refusals(runners[runner], refused[runner])
             until(
@@ -87,29 +91,12 @@ def test_what_a_paused_server_finishes_after_its_lease_is_refused(
         assert reasons == [("its runner is dead", PAUSES)]
 
 
-def holder(books: Ledger, job: str) -> str:
-    """Return who runs a job, once somebody does."""
-
-    def found() -> str | None:
-        rows = books.rows(f"select runner from lease where job = '{job}'")
-        return rows[0][0] if rows else None
-
-    return until(found, "somebody runs it")
-
-
 def await_refusals(server: LiveServer, number: int) -> None:
     until(
         lambda: server.log.read_text().count(STALE) == number,
         "its word is refused",
         timeout_s=PROMPT_S,
     )
-
-
-def has_run_twice(books: Ledger, job: str) -> bool:
-    """Say whether the pause met the job in hand: else it was claimed and completed, and no more."""
-    version = books.number(f"select version from job where id = '{job}'")
-    assert version in {3, 5}
-    return version == 5
 
 
 @pytest.mark.timeout(runs(180, long=1800))
@@ -126,7 +113,7 @@ def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_
         second.client(token) as client,
         ledger(first) as books,
     ):
-        body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+        body = {"program": BELL, "device": "simulator", "shots": 10}
         acknowledged = set()
         for _ in range(GROUPS):
             session = until(lambda: paused_with_the_lock(first, books, rng), "it stands in a group")
@@ -197,14 +184,17 @@ def test_a_server_whose_session_was_ended_while_it_stood_still_goes_on_by_itself
 ) -> None:
     server = serve("server", shared_url, "--lease-s", str(LEASE_S))
     with server.client() as client, psycopg.connect(shared_url, autocommit=True) as database:
-        body = {"program": PROGRAM, "device": "simulator", "shots": 10}
+        held = held_job()
+        body = {"program": held.program, "device": "simulator", "shots": 10}
         first = client.post("/v1/jobs", json=body).json()["id"]
+        held.wait_until_running()
         server.pause()
         database.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = 'qwicket' and datname = current_database()"
         )
         server.resume()
+        held.release()
         second = client.post("/v1/jobs", json=body).json()["id"]
         for job in (first, second):
             ended = client.get(f"/v1/jobs/{job}", params={"wait": 30}).json()

@@ -14,11 +14,12 @@ import httpx
 import pytest
 
 from support.cutting_proxy import PHASES, Cut, CuttingProxy
+from support.held import held_job
 from support.kills import Kills
 from support.ledger import ledger
 from support.pilots import LivePilot
 from support.processes import below, is_alive
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.repetitions import databases, kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import PROMPT_S, until
@@ -51,7 +52,7 @@ def submit(client: httpx.Client, program: Any = BELL) -> str:
 
 def load(client: httpx.Client) -> set[str]:
     """Submit tiny jobs and one that runs for a moment."""
-    return {submit(client) for _ in range(20)} | {submit(client, slow(21, 40))}
+    return {submit(client) for _ in range(20)} | {submit(client, held_job(lasts_s=0.2).program)}
 
 
 @pytest.mark.timeout(runs(300, long=3600))
@@ -138,16 +139,14 @@ def test_a_pilot_that_slept_past_its_lease_stops_what_it_lost(
         server.client() as client,
         ledger(server) as books,
     ):
-        job = submit(client, slow(25, 4000))
-        until(lambda: books.number(RUNNING) == 1, "it runs")
-        before = sleeper.workers()
+        held = held_job()
+        job = submit(client, held.program)
+        worker = held.wait_until_running()
         sleeper.pause()
         until(lambda: books.number(RUNNING) == 0, "it is offered again", timeout_s=20)
         client.post(f"/v1/jobs/{job}/cancel")
         sleeper.resume()
-        until(
-            lambda: not all(map(is_alive, before)), "it ends what it lost", timeout_s=2 * PROMPT_S
-        )
+        until(lambda: not is_alive(worker), "it ends what it lost", timeout_s=2 * PROMPT_S)
         after = submit(client)
         assert client.get(f"/v1/jobs/{after}?wait=60").json()["state"] == "completed"
         assert client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled"

@@ -6,12 +6,11 @@ import random
 import threading
 import time
 
-import httpx
 import pytest
 
+from support.held import held_job
 from support.ledger import ledger
 from support.processes import is_alive
-from support.programs import slow
 from support.repetitions import databases, runs
 from support.server import Serve
 from support.submitters import Submitter, crowd
@@ -65,10 +64,12 @@ def test_a_killed_server_that_comes_back_offers_what_it_ran_within_the_lease_tim
     server = serve("server", database_url, "--lease-s", str(LEASE_S))
     with ledger(server) as books:
         with server.client() as client:
-            body = {"program": slow(20, 600), "device": "simulator", "shots": 10}
+            held = held_job()
+            body = {"program": held.program, "device": "simulator", "shots": 10}
             job = client.post("/v1/jobs", json=body).json()["id"]
-            until(lambda: state(client, job) == "running", "it runs")
+            held.wait_until_running()
         server.kill()
+        held.release()
         server.start()
         up_at = 1000 * time.time()
         until(lambda: books.rows(RELEASED) != [], "it is offered again")
@@ -78,10 +79,6 @@ def test_a_killed_server_that_comes_back_offers_what_it_ran_within_the_lease_tim
         assert released_at - up_at < 1000 * (1.5 * LEASE_S + 1)
         books.await_end()
         books.assert_all_completed_uncounted({job})
-
-
-def state(client: httpx.Client, job: str) -> str:
-    return str(client.get(f"/v1/jobs/{job}").json()["state"])
 
 
 def test_no_process_of_a_killed_server_lives_on(serve: Serve) -> None:

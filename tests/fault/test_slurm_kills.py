@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from support.held import held_job
 from support.kills import GONE_S, Kills
 from support.ledger import ledger
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.repetitions import IS_LONG, kills, runs
 from support.scalers import scaler
 from support.server import Serve
@@ -51,7 +52,7 @@ def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
         ledger(server) as books,
     ):
         for kind in ["scancel", "slurmd"] * KILLS:
-            for program in [BELL] * 20 + [slow(21, 40)]:
+            for program in [BELL] * 20 + [held_job(20, lasts_s=0.2).program]:
                 body = {"program": program, "device": "simulator", "shots": 100}
                 sent = client.post("/v1/jobs", json=body).raise_for_status()
                 jobs.add(str(sent.json()["id"]))

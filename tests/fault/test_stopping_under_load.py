@@ -6,19 +6,16 @@ import time
 
 import pytest
 
+from support.held import held_job
 from support.ledger import ledger
-from support.programs import slow
 from support.repetitions import databases, runs
 from support.server import Serve
-from support.waiting import until
 
 pytestmark = pytest.mark.promise
 
 SLOTS = runs(4, long=20)
 GRACE_S = runs(3, long=20)
 EXIT_S = GRACE_S + 10
-SHORT = slow(20, 400)
-LONG = slow(24, 6000)
 
 
 @pytest.mark.timeout(runs(180, long=600))
@@ -28,13 +25,17 @@ def test_sigterm_ends_or_gives_back_each_running_job_once(
 ) -> None:
     server = serve("server", database_url, "--workers", f"{SLOTS}", "--stop-grace-s", f"{GRACE_S}")
     with server.client() as client, ledger(server) as books:
-        for program in [LONG, SHORT] * (SLOTS // 2):
-            body = {"program": program, "device": "simulator", "shots": 10}
+        held = [held_job() for _ in range(SLOTS)]
+        for each in held:
+            body = {"program": each.program, "device": "simulator", "shots": 10}
             assert client.post("/v1/jobs", json=body).status_code == 201
-        running = "select count(*) from job where state = 'running'"
-        until(lambda: books.number(running) == SLOTS, "every slot is taken", timeout_s=60)
+        for each in held:
+            each.wait_until_running()
         began = time.monotonic()
-        assert server.stop() == 0
+        server.process.terminate()
+        for each in held[::2]:
+            each.release()
+        assert server.process.wait(40) == 0
         assert time.monotonic() - began < EXIT_S
         ends = books.rows(
             "select state, attempts, version, (select count(*) from job_event"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from support.held import held_job
 from support.ledger import Ledger, ledger
 from support.postgres import PostgresServer
-from support.processes import busy_worker, is_alive
-from support.programs import BELL, slow
+from support.processes import is_alive
+from support.programs import BELL
 from support.repetitions import IS_LONG, runs
 from support.server import LiveServer, Serve, running_server
 from support.submitters import Submitter, crowd
@@ -30,7 +32,6 @@ HEARD_S = 1.5
 """A notification takes milliseconds; without it the poll would last all its 30 s."""
 STOPPED_S = 5.0
 MAINTENANCE_S = 60.0
-LONG = slow(24, 4000)
 OPTIONS = ("--lease-s", str(LEASE_S), "--express-slots", "0")
 
 
@@ -124,9 +125,13 @@ def test_a_long_poll_ends_when_the_other_server_ends_the_job(
 ) -> None:
     for number in range(POLLS):
         here, there = clients[number % 2], clients[1 - number % 2]
-        job = submit(here, slow(18, 100 * (1 + number % 3)))
+        held = held_job()
+        job = submit(here, held.program)
+        release = threading.Timer(0.1 * (1 + number % 3), held.release)
+        release.start()
         ended = there.get(f"/v1/jobs/{job}", params={"wait": 30}).json()
         heard_ms = time.time_ns() // 1_000_000
+        release.join()
         assert ended["state"] == "completed"
         ended_ms = books.number(f"select ended_at from job where id = '{job}'")
         assert heard_ms - ended_ms < HEARD_S * 1000
@@ -148,10 +153,12 @@ def cancel_through_the_other(
     clients: tuple[httpx.Client, httpx.Client],
     books: Ledger,
 ) -> None:
-    job = submit(clients[0], LONG)
-    runner = until(lambda: runner_of(books, job), "it runs")
-    holder, other = server_of(runner, servers, books)
-    worker = until(lambda: busy_worker(holder.process.pid), "a worker computes", timeout_s=30)
+    held = held_job()
+    job = submit(clients[0], held.program)
+    worker = held.wait_until_running()
+    runner = runner_of(books, job)
+    assert runner is not None
+    _, other = server_of(runner, servers, books)
     asked = clients[servers.index(other)]
     began = time.monotonic()
     asked.post(f"/v1/jobs/{job}/cancel")
@@ -179,12 +186,15 @@ def kill_one(
 ) -> None:
     (dead,) = until(lambda: duty_holders(books), "one of them has the duty", timeout_s=PROMPT_S)
     victim, survivor = server_of(dead, servers, books)
-    jobs = {submit(clients[number % 2], slow(20, runs(200, long=500))) for number in range(HELD)}
-    held = f"select count(*) from lease where runner = '{dead}'"
-    until(lambda: books.number(held) == 2, "both its slots work", timeout_s=60)
+    held = [held_job() for _ in range(HELD)]
+    jobs = {submit(clients[number % 2], each.program) for number, each in enumerate(held)}
+    leases = f"select count(*) from lease where runner = '{dead}'"
+    until(lambda: books.number(leases) == 2, "both its slots work", timeout_s=60)
     victim.kill()
     killed_at = 1000 * time.time()
-    until(lambda: books.number(held) == 0, "its jobs are offered again", timeout_s=20)
+    for each in held:
+        each.release()
+    until(lambda: books.number(leases) == 0, "its jobs are offered again", timeout_s=20)
     assert books.number("select max(at) from job_event") - killed_at < 1000 * (1.5 * LEASE_S + 1)
     books.await_end()
     books.assert_all_completed_uncounted(jobs)

@@ -9,8 +9,9 @@ from collections import Counter, defaultdict
 import httpx
 import pytest
 
+from support.held import held_job
 from support.ledger import ledger
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.receiver import Delivery, Receiver, receiving
 from support.repetitions import runs
 from support.server import LiveServer, Serve
@@ -129,7 +130,7 @@ def test_what_a_stopped_server_did_not_send_is_sent_by_the_next_one(
     with receiving() as receiver, server.client() as http:
         receiver.answer = lambda _: Receiver.HANG
         add(server, receiver, "/hook", ["job.queued", "job.cancelled"])
-        body = {"program": slow(20, 600), "device": "simulator", "shots": 10}
+        body = {"program": held_job().program, "device": "simulator", "shots": 10}
         job = http.post("/v1/jobs", json=body).json()["id"]
         receiver.await_deliveries(1)
         http.post(f"/v1/jobs/{job}/cancel")

@@ -7,16 +7,16 @@ import os
 import random
 import signal
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 import httpx
 import pytest
 
+from support.held import HeldJob, held_job
 from support.ledger import Ledger, ledger
-from support.processes import below, busy_worker, is_alive, processor_ns, workers_of
-from support.programs import slow
+from support.processes import below, is_alive
 from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
@@ -30,11 +30,10 @@ MATES = 24
 """Jobs for two batches, one for each slot: the first is full, the second takes the rest."""
 BATCH_S = 0.02
 """Total estimate that fills a batch, of at most 16 jobs."""
-BEGUN_NS = 2_000_000
 RUNNING = "select count(*) from job where state = 'running'"
 QUEUED = "select count(*) from job where state = 'queued'"
 MIN_QUEUED = 5
-"""A killer that found no busy worker would wait for ever."""
+"""A killer that found no running job would wait for ever."""
 LEASE = ("--lease-s", "2")
 MAX_ATTEMPTS = 3
 
@@ -42,12 +41,6 @@ MAX_ATTEMPTS = 3
 def kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def kill_all(pids: list[int]) -> None:
-    for pid in pids:
-        kill(pid)
-    until(lambda: not any(map(is_alive, pids)), "they are dead")
 
 
 def submit(client: httpx.Client, program: dict[str, object]) -> str:
@@ -61,19 +54,22 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
     server = serve("server", None, *LEASE)
     with server.client() as client, ledger(server) as books:
         jobs: set[str] = set()
+        held: list[HeldJob] = []
         while releases_and_deaths(books) < KILLS:
             while books.number(QUEUED) < MIN_QUEUED:
-                jobs.add(submit(client, slow(20, runs(100, long=200))))
-            threading.Event().wait(rng.uniform(0, 0.2))
-            kill(
-                until(
-                    lambda: busy_worker(server.process.pid),
-                    "a worker computes",
-                    timeout_s=60,
-                )
-            )
+                held.append(held_job())
+                jobs.add(submit(client, held[-1].program))
+            victim = until(lambda: running(held), "a job runs", timeout_s=60)
+            worker = victim.wait_until_running()
+            if rng.random() < 0.5:  # it is killed while it returns its result, or soon after that
+                victim.release()
+                held.remove(victim)
+                threading.Event().wait(rng.uniform(0, 0.05))
+            kill(worker)
             if rng.random() < 0.2:  # or one that warms up, waits, reads
                 kill(rng.choice(sorted(below(server.process.pid))))
+        for each in held:
+            each.release()
         books.await_end(timeout_s=300)
         books.assert_each_ended_once(jobs)
         assert_blamed_fairly(books)
@@ -83,6 +79,11 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
             for (job,) in done
         }
     assert len(counts) == 1, "equal seeds give equal counts, also when a job ran twice"
+
+
+def running(held: list[HeldJob]) -> HeldJob | None:
+    """Return a held job that runs."""
+    return next((each for each in held if (pid := each.pid()) and is_alive(pid)), None)
 
 
 def releases_and_deaths(books: Ledger) -> int:
@@ -105,29 +106,29 @@ def test_mates_of_a_killed_batch_end_once_each_and_are_not_blamed(serve: Serve) 
     """Tiny jobs travel together: a worker that dies with some in hand gives all of them back."""
     server = serve("server", None, *LEASE, "--express-slots", "0")
     with server.client() as client, ledger(server) as books:
-        jobs: set[str] = set()
-        hits = 0
-        while hits < HITS:
-            jobs |= replace_killed_workers(server, client, books)
-            blockers, mates = fill_the_queue_of_a_device_that_is_off(server, client, books)
-            workers = pause_workers(server)
-            server.as_admin(lambda admin: admin.turn_on("simulator"))
-            # Two slots, and a batch for each.
-            until(lambda: books.number(RUNNING) == MATES, "paused workers hold them all")
+        jobs, killed = set(), Counter[str]()
+        for _ in range(HITS):
+            blockers, mates = claim_in_two_batches(server, client, books)
             batches = claimed_together(books)
-            for pid in workers:
-                begin_and_pause(pid)
-            kill_all(workers)
+            workers = [
+                until(partial(begun, [mates[job] for job in batch]), "it has begun")
+                for batch in batches
+            ]
+            for worker in workers:
+                kill(worker)
+            for each in mates.values():
+                each.release()
             books.await_end()
-            released = Counter(job for (job,) in books.rows("select job from job_event"))
-            given_back = {job for job in mates if released[job]}
-            of_batches = [batch for batch in batches if batch <= given_back]
-            reasons = books.rows("select reason, count(*) from job_event group by reason")
-            assert given_back == set().union(*of_batches), reasons
-            assert max(released.values(), default=1) == 1, reasons
-            hits += len(of_batches)
-            jobs |= blockers | mates
+            jobs |= blockers | mates.keys()
+            killed.update(mates.keys())
+        given_back = Counter(job for (job,) in books.rows("select job from job_event"))
+        assert given_back == killed, books.rows("select reason from job_event")
         books.assert_all_completed_uncounted(jobs)
+
+
+def begun(held: list[HeldJob]) -> int | None:
+    """Return the worker in which one of these has begun."""
+    return next(filter(None, (each.pid() for each in held)), None)
 
 
 def claimed_together(books: Ledger) -> list[set[str]]:
@@ -142,47 +143,25 @@ def claimed_together(books: Ledger) -> list[set[str]]:
     return list(batches.values())
 
 
-def replace_killed_workers(server: LiveServer, client: httpx.Client, books: Ledger) -> set[str]:
-    """Submit jobs until each slot has a worker; return them.
-
-    A worker that was killed after its last job is replaced only with the next one.
-    """
-    jobs: set[str] = set()
-    while sum(map(is_alive, workers_of(server.process.pid))) < SLOTS:
-        jobs |= {submit(client, slow(20, 60)) for _ in range(SLOTS)}  # too long for one batch
-        books.await_end()
-    return jobs
-
-
-def fill_the_queue_of_a_device_that_is_off(
+def claim_in_two_batches(
     server: LiveServer, client: httpx.Client, books: Ledger
-) -> tuple[set[str], set[str]]:
-    """Return the jobs that occupied the workers meanwhile, and those that now wait."""
-    workers = pause_workers(server)
-    blockers = {submit(client, slow(20, 60)) for _ in range(SLOTS)}
-    until(lambda: books.number(RUNNING) == len(blockers), "all workers are busy")
-    mates = {submit(client, slow(12, 150)) for _ in range(MATES)}
+) -> tuple[set[str], dict[str, HeldJob]]:
+    """Submit tiny jobs that both slots claim at one moment.
+
+    Returns:
+        The jobs that kept the slots busy meanwhile, and the tiny ones by their ids.
+    """
+    held_before = [held_job() for _ in range(SLOTS)]
+    blockers = {submit(client, each.program) for each in held_before}
+    for each in held_before:
+        each.wait_until_running()
+    held = [held_job(12, 150) for _ in range(MATES)]
+    mates = {submit(client, each.program): each for each in held}
     server.as_admin(lambda admin: admin.turn_off("simulator", "upkeep"))
-    for pid in workers:
-        os.kill(pid, signal.SIGCONT)
-    until(lambda: books.number(RUNNING) == 0, "the busy ones are done", timeout_s=60)
-    assert books.number(QUEUED) == len(mates)
+    for each in held_before:
+        each.release()
+    until(lambda: books.number(RUNNING) == 0, "the blockers are done", timeout_s=60)
+    assert books.number(QUEUED) == MATES
+    server.as_admin(lambda admin: admin.turn_on("simulator"))
+    until(lambda: books.number(RUNNING) == MATES, "both slots have a batch")
     return blockers, mates
-
-
-def pause_workers(server: LiveServer) -> list[int]:
-    """Pause all workers, so that their jobs last as long as a test needs."""
-    workers = workers_of(server.process.pid)
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    return workers
-
-
-def begin_and_pause(pid: int) -> None:
-    """Let a paused worker compute for some milliseconds of its own time, if it has work."""
-    spent_ns = processor_ns(pid)
-    deadline = time.monotonic() + 0.1
-    os.kill(pid, signal.SIGCONT)
-    while processor_ns(pid) < spent_ns + BEGUN_NS and time.monotonic() < deadline:
-        pass
-    os.kill(pid, signal.SIGSTOP)
