@@ -1,4 +1,4 @@
-"""The largest lists and results and the slowest filters take at most 20 ms of CPU in the loop."""
+"""The largest lists and results and the slowest filters leave the event loop free."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from support.xanadu import Caller, fetch_access_token
 pytestmark = pytest.mark.extended
 
 PAGE = 1_000
+MAX_BYTES = 6_000_000
+"""The most are 5.7 MB: a page has a hundred documents of 60 kB with long texts, which take 10 ms.
+The pages and results have several times as much, and are written in chunks or in a thread."""
 LONG = "n" * 255
 TAGS = [f"{k:02}" + "t" * 253 for k in range(32)]
 OBJECT = {f"{k:02}" + "k" * 200: "v" * 50 for k in range(32)}
@@ -37,7 +40,11 @@ def unharmed() -> None:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server on which each dialect has a page of the largest jobs, and everything was read."""
-    live = LiveServer(tmp_path_factory.mktemp("answers"), "--access-log", **MEASURED)
+    live = LiveServer(
+        tmp_path_factory.mktemp("answers"),
+        *("--access-log", "--limit", "parse_time_s=120"),  # Qiskit is imported beside the jobs
+        **MEASURED,
+    )
     with httpx.Client(base_url=live.url, timeout=120) as http:
         _fill(http, live.token())
         for path, headers in lists(http, live.token()).values():
@@ -115,7 +122,7 @@ def test_no_list_keeps_the_loop(live: LiveServer, name: str) -> None:
                 answer = http.get(path, headers=headers)
                 assert answer.status_code == 200, answer.text[:300]
 
-        assert_loop_stays_free(live, send)
+        assert_loop_stays_free(live, send, max_bytes=MAX_BYTES)
 
 
 @pytest.mark.parametrize("make", LARGE_ANSWERS, ids=lambda make: make.__name__)
@@ -134,7 +141,7 @@ def test_no_result_keeps_the_loop(live: LiveServer, make: Make) -> None:
                     assert http.get(part, headers={name: value}).status_code == 200
 
         for encoding in ("identity", "gzip, br, zstd"):
-            assert_loop_stays_free(live, partial(send, encoding))
+            assert_loop_stays_free(live, partial(send, encoding), max_bytes=MAX_BYTES)
 
 
 _PATTERN = ".*".join("abcdefghijklmnopqrstuvwxyz" * 4) + "(a|b|c){1,100}"
@@ -148,18 +155,18 @@ FILTERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", FILTERS)
-def test_no_filter_of_ibm_keeps_the_loop(live: LiveServer, name: str) -> None:
+def test_no_filter_of_ibm_keeps_the_loop(live: LiveServer) -> None:
     with httpx.Client(base_url=live.url, timeout=120) as http:
         client = ibm.Client(http, live.token())
         client.call("GET", "/jobs", params={"filter": '{"limit":1}'})
 
-        def send() -> None:
+        def send(sought: dict[str, Any]) -> None:
             for path in ("/jobs", "/jobs/status"):
-                answer = client.call("GET", path, params={"filter": json.dumps(FILTERS[name])})
+                answer = client.call("GET", path, params={"filter": json.dumps(sought)})
                 assert answer.status_code in (200, 400), answer.text[:300]
 
-        assert_loop_stays_free(live, send)
+        for sought in FILTERS.values():
+            assert_loop_stays_free(live, partial(send, sought))
 
 
 def _of_mb(text: str, unit: str, end: str) -> bytes:
@@ -183,17 +190,17 @@ SEARCHES: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("path", ["/public/lab/get-devices", "/get-user-jobs"])
-def test_no_search_of_qbraid_keeps_the_loop(live: LiveServer, path: str, name: str) -> None:
+def test_no_search_of_qbraid_keeps_the_loop(live: LiveServer, path: str) -> None:
     headers = {"api-key": live.token(), "Content-Type": "application/json"}
 
-    def send() -> None:
+    def send(content: bytes) -> None:
         with httpx.Client(base_url=live.url + "/qbraid/api", timeout=60) as http:
-            answer = http.post(path, content=SEARCHES[name](), headers=headers)
+            answer = http.post(path, content=content, headers=headers)
             assert answer.status_code in (200, 400, 413), answer.text[:300]
 
-    assert_loop_stays_free(live, send)
+    for search in SEARCHES.values():
+        assert_loop_stays_free(live, partial(send, search()))
 
 
 def test_no_error_that_quotes_keeps_the_loop(live: LiveServer) -> None:

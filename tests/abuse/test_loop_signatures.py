@@ -1,4 +1,4 @@
-"""The slowest requests to Braket, S3 and STS take at most 20 ms of CPU in the event loop."""
+"""The slowest requests to Braket, S3 and STS leave the event loop free."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -82,6 +83,7 @@ WORST = {
     "many names": Worst(f"a;{_UNIQUE};{USUAL}", WORDS),
     "short parameters": Worst(query="a&" * 30_000, why=_MANY),
     "escaped parameters": Worst(query="a=%20&" * 10_000, why=_MANY),
+    "more than may be signed": Worst(query="a=b&" * 2_000, why="over 100 parameters"),
     "many escapes": Worst(query="a=" + PER_CENT, why=_MANY_ESCAPES),
     "a long parameter": Worst(query="a=" + "%20" * 8_000 + "x" * 40_000),
     "long parameters": Worst(query=("a=" + "%20" * 88 + "x" * 400 + "&") * 90),
@@ -118,12 +120,10 @@ def head(pair: str, prefix: str, worst: Worst, *, is_presigned: bool = False) ->
 
 
 @pytest.mark.parametrize("name", WORST)
-@pytest.mark.parametrize("prefix", [*PATHS, "presigned"])
-def test_no_signature_keeps_the_loop(live: LiveServer, pair: str, prefix: str, name: str) -> None:
-    worst, is_presigned = WORST[name], prefix == "presigned"
-    prefix = "/s3" if is_presigned else prefix
+def test_no_signature_keeps_the_loop(live: LiveServer, pair: str, name: str) -> None:
+    worst = WORST[name]
 
-    def send() -> None:
+    def send(prefix: str, *, is_presigned: bool) -> None:
         with raw.connect(live.url) as connection:
             connection.sendall(head(pair, prefix, worst, is_presigned=is_presigned))
             answer = raw.answer(connection)
@@ -136,7 +136,9 @@ def test_no_signature_keeps_the_loop(live: LiveServer, pair: str, prefix: str, n
             assert re.search("does not match the request|limit wrong_tokens", answer.text)
             assert answer.status_code in (403, 429)
 
-    assert_loop_stays_free(live, send)
+    for prefix in PATHS:
+        assert_loop_stays_free(live, partial(send, prefix, is_presigned=False))
+    assert_loop_stays_free(live, partial(send, "/s3", is_presigned=True))
 
 
 def _task(field: str, value: bytes) -> bytes:
