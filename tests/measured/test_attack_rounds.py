@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from abuse.attacks import Target
 from abuse.attacks.catalogue import ALWAYS, LIST, SHORT
 from measured.conftest import Record, settled_bytes
+from support.event_loop import TIMED, logged, longest_ms
 from support.server import running_server
 
 MAX_GROWTH = 1.1
@@ -17,11 +19,13 @@ MAX_GROWTH = 1.1
 @pytest.mark.timeout(1200)
 def test_the_abuse_list_twice(tmp_path: Path, record: Record) -> None:
     memory = []
-    with running_server(tmp_path, *ALWAYS, *SHORT) as live:
+    with running_server(tmp_path, *ALWAYS, *SHORT, **TIMED) as live:
         target = Target(live, is_long=False, note=record)
         for _ in range(2):
             for entry in LIST:
-                entry.attack(target)
+                took_ms = longest_ms(logged(live, partial(entry.attack, target)))
+                name = f"{entry.number} {entry.title}: longest callback, CPU"
+                record(name, took_ms, at_most=20, unit="ms")
             memory.append(settled_bytes(live.process.pid))
         target.close()
     name = "memory after the abuse list, second round / first"

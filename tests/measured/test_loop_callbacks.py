@@ -1,4 +1,4 @@
-"""The largest requests take at most 20 ms of CPU in one callback of the event loop.
+"""The CPU time of the largest requests in one callback of the event loop: at most 20 ms.
 
 A virtual machine's CPU time includes time that its host took: a callback of 13 ms measured up to
 98. Such noise only adds, so the least of five attempts counts. `tests/abuse/test_loop*.py` count
@@ -13,6 +13,7 @@ from functools import partial
 
 import pytest
 
+from measured.conftest import Record
 from support import raw
 from support.event_loop import TIMED, logged, longest_ms
 from support.server import LiveServer
@@ -54,10 +55,10 @@ def get(live: LiveServer, request: str, *headers: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*BODIES, *HEADS])
-def test_no_request_takes_long_in_one_callback(live: LiveServer, name: str) -> None:
+def test_the_longest_callback_of_a_request(live: LiveServer, name: str, record: Record) -> None:
     send = partial(post, live, BODIES[name]) if name in BODIES else partial(get, live, *HEADS[name])
     found: list[float] = []
     while len(found) < ATTEMPTS and min(found, default=MAX_MS + 1) > MAX_MS:
         time.sleep(2 if found else 0)
         found.append(longest_ms(logged(live, send)))
-    assert min(found) <= MAX_MS, found
+    record(f"longest callback of a request with {name}, CPU", min(found), at_most=MAX_MS, unit="ms")

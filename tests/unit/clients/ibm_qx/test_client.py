@@ -471,14 +471,15 @@ def test_a_stream_must_be_open_within_ten_seconds_and_before_its_deadline(
 
     def slow(connection: Connection) -> None:
         clock.advance(opening_s)
-        assert _accepted(connection)
-        sent.append(connection.sock.recv(1 << 12))
+        with contextlib.suppress(OSError):  # the client has gone
+            assert _accepted(connection)
+            sent.append(connection.sock.recv(1 << 12))
 
     with BadServer(slow) as server:
         url = f"{server.url}/jobs/7/status/v/1"
         with pytest.raises(StreamBroken):
             list(statuses(url, PASS, clock.monotonic() + timeout_s, clock))
-    assert (sent != [b""]) == is_open, "only an open stream gets the token"
+    assert any(sent) == is_open, "only an open stream gets the token"
 
 
 def test_a_wait_survives_an_outage_at_its_end() -> None:
