@@ -81,6 +81,28 @@ async def test_a_heartbeat_that_stops_for_the_lease_time_voids_its_runner(
     assert [runner.id for runner in await store.leases.runners()] == ["me"]
 
 
+async def test_the_monitor_looks_four_times_in_a_lease_time(
+    store: Store, ada: Token, clock: Clock
+) -> None:
+    """So a dead runner is void after five quarters of it: the first look is the one to compare."""
+    pauses_s: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        if not watching.leases_lost:
+            pauses_s.append(seconds)
+        clock.now += seconds
+        await asyncio.sleep(0)
+
+    watching = LivenessMonitor(store, "me", lambda: NOW, clock, lease_s=LEASE_S, sleep=sleep)
+    await add_job(store, ada)
+    await store.leases.claim("simulator", "other", NOW)
+    running = asyncio.create_task(watching.run())
+    while not watching.leases_lost:
+        await asyncio.sleep(0)
+    running.cancel()
+    assert pauses_s == [LEASE_S / 4] * 5
+
+
 async def test_a_runner_that_beats_keeps_what_it_holds(
     store: Store, monitor: LivenessMonitor, clock: Clock
 ) -> None:
