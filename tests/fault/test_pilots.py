@@ -143,7 +143,7 @@ def test_a_pilot_that_slept_past_its_lease_stops_what_it_lost(
         job = submit(client, held.program)
         worker = held.wait_until_running()
         sleeper.pause()
-        until(lambda: books.number(RUNNING) == 0, "it is offered again", timeout_s=20)
+        until(lambda: books.number(RUNNING) == 0, "it is offered again")
         client.post(f"/v1/jobs/{job}/cancel")
         sleeper.resume()
         until(lambda: not is_alive(worker), "it ends what it lost", timeout_s=2 * PROMPT_S)

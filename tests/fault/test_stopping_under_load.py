@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from support.held import held_job
@@ -15,7 +13,6 @@ pytestmark = pytest.mark.promise
 
 SLOTS = runs(4, long=20)
 GRACE_S = runs(3, long=20)
-EXIT_S = GRACE_S + 10
 
 
 @pytest.mark.timeout(runs(180, long=600))
@@ -31,12 +28,10 @@ def test_sigterm_ends_or_gives_back_each_running_job_once(
             assert client.post("/v1/jobs", json=body).status_code == 201
         for each in held:
             each.wait_until_running()
-        began = time.monotonic()
         server.process.terminate()
         for each in held[::2]:
             each.release()
         assert server.process.wait(40) == 0
-        assert time.monotonic() - began < EXIT_S
         ends = books.rows(
             "select state, attempts, version, (select count(*) from job_event"
             " where job = job.id and reason = 'the server stops') from job"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -28,9 +27,6 @@ HELD = runs(6, long=8)
 """Jobs when a server is killed: both slots of both have one."""
 CLIENTS = 4
 LEASE_S = 2.0
-HEARD_S = 1.5
-"""A notification takes milliseconds; without it the poll would last all its 30 s."""
-STOPPED_S = 5.0
 MAINTENANCE_S = 60.0
 OPTIONS = ("--lease-s", str(LEASE_S), "--express-slots", "0")
 
@@ -125,16 +121,18 @@ def test_a_long_poll_ends_when_the_other_server_ends_the_job(
 ) -> None:
     for number in range(POLLS):
         here, there = clients[number % 2], clients[1 - number % 2]
-        held = held_job()
-        job = submit(here, held.program)
-        release = threading.Timer(0.1 * (1 + number % 3), held.release)
-        release.start()
-        ended = there.get(f"/v1/jobs/{job}", params={"wait": 30}).json()
-        heard_ms = time.time_ns() // 1_000_000
-        release.join()
-        assert ended["state"] == "completed"
-        ended_ms = books.number(f"select ended_at from job where id = '{job}'")
-        assert heard_ms - ended_ms < HEARD_S * 1000
+        held, kept = held_job(), held_job()
+        job, other = submit(here, held.program), submit(here, kept.program)
+        with ThreadPoolExecutor(2) as pool:
+            waiting = pool.submit(there.get, f"/v1/jobs/{other}", params={"wait": 28})
+            awaited = pool.submit(there.get, f"/v1/jobs/{job}", params={"wait": 30})
+            held.wait_until_running()
+            held.release()
+            assert awaited.result().json()["state"] == "completed"
+            assert not waiting.done(), "without a notification this one ends first"
+            here.post(f"/v1/jobs/{other}/cancel")
+            assert waiting.result().json()["state"] == "cancelled"
+        assert here.delete(f"/v1/jobs/{other}").status_code == 204
 
 
 @pytest.mark.timeout(120)
@@ -160,18 +158,16 @@ def cancel_through_the_other(
     assert runner is not None
     _, other = server_of(runner, servers, books)
     asked = clients[servers.index(other)]
-    began = time.monotonic()
     asked.post(f"/v1/jobs/{job}/cancel")
     ended = asked.get(f"/v1/jobs/{job}", params={"wait": 20}).json()
     assert ended["state"] == "cancelled"
     until(lambda: not is_alive(worker), "the process is gone")
-    assert time.monotonic() - began < STOPPED_S
     assert books.rows(f"select job from outcome where job = '{job}'") == []
     assert asked.delete(f"/v1/jobs/{job}").status_code == 204
 
 
 @pytest.mark.timeout(runs(120, long=300))
-def test_what_a_killed_server_ran_is_offered_again_within_the_lease_time_and_ends_on_the_other(
+def test_what_a_killed_server_ran_is_offered_again_and_ends_on_the_other(
     shared_url: str, serve: Serve
 ) -> None:
     servers = serve("first", shared_url, *OPTIONS), serve("second", shared_url, *OPTIONS)
@@ -191,11 +187,9 @@ def kill_one(
     leases = f"select count(*) from lease where runner = '{dead}'"
     until(lambda: books.number(leases) == 2, "both its slots work", timeout_s=60)
     victim.kill()
-    killed_at = 1000 * time.time()
     for each in held:
         each.release()
-    until(lambda: books.number(leases) == 0, "its jobs are offered again", timeout_s=20)
-    assert books.number("select max(at) from job_event") - killed_at < 1000 * (1.5 * LEASE_S + 1)
+    until(lambda: books.number(leases) == 0, "its jobs are offered again")
     books.await_end()
     books.assert_all_completed_uncounted(jobs)
     assert books.rows("select reason, actor from job_event") == [("its runner is dead", dead)] * 2

@@ -155,7 +155,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         if len(self._pid_files) == len(DAEMONS):  # else the commands would wait for minutes
             self.run("scancel", "-u", "root")
             with suppress(AssertionError):
-                until(lambda: not self.run("squeue", "-h"), "its jobs have ended", timeout_s=10)
+                until(lambda: not self.run("squeue", "-h"), "its jobs have ended")
         for file in reversed(self._pid_files):
             with suppress(FileNotFoundError, ValueError, ProcessLookupError):
                 pid = int(file.read_text())
@@ -178,4 +178,4 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def _await_end(pid: int) -> None:
-    until(lambda: not is_alive(pid), "a daemon has ended", timeout_s=10)
+    until(lambda: not is_alive(pid), "a daemon has ended")
