@@ -236,7 +236,7 @@ def test_slow_bodies_of_one_account_give_way_to_another(
             sent = httpx.post(f"{live.url}/v1/jobs", content=content, headers=NATIVE.auth(token))
             return sent.status_code
 
-        until(lambda: submitted(bob) == 201, "the slow ones give way", timeout_s=20)
+        until(lambda: submitted(bob) == 201, "the slow ones give way")
         (gone,) = select.select(slow, [], [], 0)[0]
         answer = raw.answer(gone)
         assert answer.status_code == 503
