@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -297,9 +296,7 @@ def test_a_lost_worker_is_blamed_on_a_job_the_second_time(
         lost = own_cluster.workers.pop()
         lost.kill()
         await asyncio.to_thread(lost.wait)
-        began = time.monotonic()
         await asyncio.to_thread(eventually, lambda: is_gone(engine))
-        assert time.monotonic() - began < 1
         await asyncio.to_thread(path.unlink)
         try:
             await running

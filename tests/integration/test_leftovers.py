@@ -84,18 +84,18 @@ def test_nothing_outlives_a_test_process_that_is_killed(tmp_path: Path) -> None:
     with Run(tmp_path, end=WAIT) as run:
         (pids,) = run.started(1).values()
         assert len(pids) > 8  # the four, and workers and parsers below the server
-    until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)
+    until(lambda: are_gone(pids), f"all of {pids} are gone")
 
 
 def test_nothing_outlives_a_run_that_is_killed_with_its_workers_at_work(tmp_path: Path) -> None:
     with Run(tmp_path, "-n2", end=WAIT) as run:
         pids = [pid for owned in run.started(2).values() for pid in owned]
-    until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)
+    until(lambda: are_gone(pids), f"all of {pids} are gone")
 
 
 def test_nothing_outlives_a_worker_that_crashes_in_a_run_that_goes_on(tmp_path: Path) -> None:
     with Run(tmp_path, "-n1", end=CRASH) as run:
         first, _ = run.started(2).values()
-        until(lambda: are_gone(first), f"all of {first} are gone", timeout_s=20)
+        until(lambda: are_gone(first), f"all of {first} are gone")
         assert run.process.wait(90) == pytest.ExitCode.TESTS_FAILED
     assert "1 failed, 1 passed" in (tmp_path / "log").read_text()

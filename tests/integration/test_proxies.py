@@ -45,7 +45,7 @@ class Proxy:
             command = getattr(self, f"_{name}")()
             self._process = subprocess.Popen(command, env=self._env, stderr=subprocess.DEVNULL)
             register_child(self._process.pid)
-            until(self._listens, f"{name} listens", timeout_s=20)
+            until(self._listens, f"{name} listens")
         except BaseException:
             self.server.stop()
             raise
@@ -166,7 +166,7 @@ def test_a_stream_ends_with_its_client(proxy: Proxy) -> None:
 
     with proxy.client() as client, client.stream("GET", "/v1/events"):
         until(lambda: streams() == 1, "the server streams")
-    until(lambda: streams() == 0, "the server has noticed that the client is gone", timeout_s=20)
+    until(lambda: streams() == 0, "the server has noticed that the client is gone")
 
 
 def test_a_websocket_goes_through(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:

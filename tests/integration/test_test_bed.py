@@ -25,7 +25,7 @@ from qwicket.testing.bed.control import Control
 from qwicket.testing.values import FaultKind, ScenarioKind
 from support.ports import held_port
 from support.server import LiveServer
-from support.waiting import PROMPT_S, until
+from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
@@ -710,7 +710,7 @@ def test_a_jump_does_not_wait_for_jobs_that_never_start(cloud: Cloud, http: http
     cloud.advance(1800)
     cloud.device("simulator", is_on=False)
     cloud.advance(1800)
-    assert time.monotonic() - began < PROMPT_S
+    assert time.monotonic() - began < 30
     assert http.get(f"{JOBS}/{waiting}").json()["status"] in ("submitted", "ready")
 
 

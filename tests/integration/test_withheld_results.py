@@ -127,10 +127,8 @@ def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
         waiting = pool.submit(job.result, timeout=60)
         time.sleep(0.5)
         assert not waiting.done()
-        began = time.monotonic()
         exam()
         assert sum(waiting.result(30).counts.values()) == 20
-        assert time.monotonic() - began < 20
     job.archive(tmp_path / "job.zip")
 
 

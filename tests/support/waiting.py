@@ -12,7 +12,7 @@ T = TypeVar("T")
 QUIET = 0.1
 """Share of the machine's processors that are busy at most before something is timed."""
 
-PROMPT_S = 10
+PROMPT_S = 30
 """Bound for what a server promises to do at once, such as to notice that a client has gone."""
 
 
