@@ -17,6 +17,7 @@ from abuse.test_floods import Peak
 from abuse.test_handshakes import handshake
 from support import ibm, raw
 from support.event_loop import MEASURED, assert_loop_stays_free
+from support.held import held_job
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -50,7 +51,7 @@ def is_closed(socket: ClientConnection) -> bool:
 def test_strangers_keep_no_member_out(narrow: LiveServer) -> None:
     with httpx.Client(base_url=narrow.url, timeout=60) as http, ExitStack() as stack:
         member = ibm.Client(http, narrow.token())
-        job = member.submit(ibm.slow())
+        job = member.submit(ibm.held_qobj(held_job()))
         silent = [opened(stack, narrow, job) for _ in range(4 * UNSIGNED)]
         until(
             lambda: sum(map(is_closed, silent)) == 3 * UNSIGNED,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.environments import interpreter
+from support.held import held_job
 from support.server import LiveServer
 
 SCRIPT = """
@@ -19,16 +20,15 @@ from qiskit.providers.ibmq.exceptions import IBMQBackendJobLimitError
 url = os.environ["QWICKET_URL"] + "/ibm/api"
 provider = IBMQ.enable_account(os.environ["QWICKET_TOKEN"], url=url)
 backend = provider.get_backend("qwicket_simulator")
-slow = QuantumCircuit(24)
+held = QuantumCircuit(24)
 for i in range(400):
-    slow.rx(0.1, i % 24)
-    slow.cx(i % 24, (i + 1) % 24)
-slow.measure_all()
-job = backend.run(slow, shots=10)
+    held.rz(float(os.environ["HELD_ANGLE"]), i % 24)
+held.measure_all()
+job = backend.run(held, shots=10)
 print(backend.job_limit().maximum_jobs, backend.job_limit().active_jobs)
 print(backend.remaining_jobs_count())
 try:
-    backend.run(slow, shots=10)
+    backend.run(held, shots=10)
 except IBMQBackendJobLimitError as error:
     print("3458" in str(error))
 print(job.cancel())
@@ -44,6 +44,7 @@ def test_the_client_knows_the_limit_and_meets_its_own_error(tmp_path: Path) -> N
         "HOME": str(tmp_path),
         "QWICKET_URL": live.url,
         "QWICKET_TOKEN": live.token(),
+        "HELD_ANGLE": repr(held_job().angle),
     }
     python = str(interpreter("ibm/qiskit_ibmq_provider_0_20"))
     done = subprocess.run(

@@ -20,7 +20,19 @@ from websockets.sync.client import ClientConnection, connect
 from abuse.dialects import ibm_json
 from support import raw
 from support.for_each import for_each
-from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, H, experiment, measure, qobj, slow
+from support.held import held_job
+from support.ibm import (
+    BELL,
+    DIALECT,
+    SIMULATOR,
+    TWIN,
+    Client,
+    H,
+    experiment,
+    held_qobj,
+    measure,
+    qobj,
+)
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -394,7 +406,7 @@ def test_the_job_limit_is_reported_as_the_client_expects(bounded: Client) -> Non
     at = f"/backends/{SIMULATOR}/jobsLimit"
     assert bounded.get(at) == {"maximumJobs": 2, "runningJobs": 0}
     for _ in range(2):
-        bounded.submit(slow())
+        bounded.submit(held_qobj(held_job()))
     assert bounded.get(at) == {"maximumJobs": 2, "runningJobs": 2}
     for body in (
         {"backend": {"name": SIMULATOR}, "qObject": qobj()},
@@ -566,7 +578,7 @@ def test_a_stream_closes_soon_after_its_token_is_revoked(
 
 def test_streams_are_bounded_in_number_and_silence(bounded: Client, small: LiveServer) -> None:
     other = Client(bounded.http, small.token("streamer"))
-    job, another = bounded.submit(slow()), other.submit(slow())
+    job, another = bounded.submit(held_qobj(held_job())), other.submit(held_qobj(held_job()))
     with stream(bounded, job) as one:
         sign(one, bounded.token)
         one.recv(timeout=10)
@@ -584,7 +596,7 @@ def test_streams_are_bounded_in_number_and_silence(bounded: Client, small: LiveS
 
 def test_clients_that_hang_up_leave_nothing_behind(bounded: Client, small: LiveServer) -> None:
     """Their places are free again; the log stays calm, which the fixture looks at."""
-    job = bounded.submit(slow())
+    job = bounded.submit(held_qobj(held_job()))
     for number in range(12):
         with contextlib.suppress(OSError, InvalidStatus), stream(bounded, job) as line:
             if number % 3:

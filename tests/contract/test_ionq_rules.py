@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
@@ -61,7 +62,7 @@ class Client:
         return found
 
     def running(self, prefix: str) -> str:
-        job = self.submit(prefix, input=slow())
+        job = self.submit(prefix, input=held_job().program)
         word = "running" if prefix == OLD else "started"
         until(lambda: self.read(job, prefix)["status"] == word, "the job runs", timeout_s=60)
         return job

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from contract.environments import ROOT, interpreter
+from support import held
 from support.runtime import PLATFORM, access_token
 from support.server import LiveServer, running_server
 
@@ -83,6 +84,7 @@ def started(
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+        held.FOLDER_NAME: os.environ[held.FOLDER_NAME],
         "QWICKET_URL": server.url,
         "QWICKET_TOKEN": server.token(user),
     }
@@ -101,7 +103,7 @@ def test_a_token_that_is_revoked_during_a_wait_ends_it_with_the_clients_own_erro
     server: LiveServer, tmp_path: Path
 ) -> None:
     user = "platform-waits"
-    with waiting(server, user, "slow", tmp_path) as client:
+    with waiting(server, user, "held", tmp_path) as client:
         assert client.stdout is not None
         assert re.fullmatch(r"[0-9a-f-]{36}\n", client.stdout.readline())
         listed = server.admin("token", "list", "--user", user)
@@ -117,7 +119,7 @@ def test_an_access_token_that_is_refused_during_a_wait_ends_it_and_doubles_no_jo
     server: LiveServer, tmp_path: Path
 ) -> None:
     user = "platform-refused"
-    with waiting(server, user, "slow", tmp_path) as client:
+    with waiting(server, user, "held", tmp_path) as client:
         assert client.stdout is not None
         job = client.stdout.readline().strip()
         server.admin("keys", "rotate")

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.held import held_job
 from support.server import LiveServer
 from support.waiting import until
 
@@ -28,11 +29,6 @@ h q[0];
 cx q[0], q[1];
 c = measure q;
 """
-SLOW = (
-    BELL.replace("[2]", "[24]")
-    + "".join(f"cx q[{k % 24}], q[{(k + 1) % 24}]; rx(0.1) q[{k % 24}];\n" for k in range(2_000))
-    + "c = measure q;\n"
-)
 MEASURE_ALL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[3];\ncreg a[1];\ncreg b[2];\n'
 WORDS = {"INITIALIZING", "QUEUED", "RUNNING", "CANCELLING", "CANCELLED", "COMPLETED", "FAILED"}
 FINAL = {"CANCELLED", "COMPLETED", "FAILED"}
@@ -131,9 +127,9 @@ def test_rule_1_everything_is_wrapped_and_users_verify_answers_first(client: Cli
 
 def test_rule_2_cost_and_times_are_there_on_every_job_that_is_final(client: Client) -> None:
     done = client.submit()["jobQrn"]
-    slow = client.submit(SLOW)["jobQrn"]
-    assert client.call("POST", f"{NEW}/jobs/{slow}/cancel").status_code == 202
-    for qrn, word in ((done, "COMPLETED"), (slow, "CANCELLED")):
+    running = client.submit(held_job().openqasm)["jobQrn"]
+    assert client.call("POST", f"{NEW}/jobs/{running}/cancel").status_code == 202
+    for qrn, word in ((done, "COMPLETED"), (running, "CANCELLED")):
         job = client.ended(qrn)
         assert job["status"] == word
         assert job["cost"] == 0
@@ -204,7 +200,7 @@ def test_rule_8_native_results_are_below_data(client: Client) -> None:
 
 
 def test_rule_9_ids_of_native_jobs_are_24_hex_digits_and_cancel_them(client: Client) -> None:
-    job = client.native(openQasm=SLOW)
+    job = client.native(openQasm=held_job().openqasm)
     assert re.fullmatch(r"[0-9a-f]{24}", job["_id"])
     answer = client.call("PUT", f"{OLD}/quantum-jobs/cancel/{job['_id']}")
     assert answer.json()["status"] == "CANCELLING"

@@ -15,6 +15,7 @@ from qiskit import QuantumCircuit
 from abuse.dialects import ibm_json
 from support import pubs
 from support.for_each import for_each
+from support.held import held_job
 from support.ibm import SIMULATOR, TWIN
 from support.runtime import DIALECT, Client, body, sampler
 from support.server import LiveServer
@@ -217,20 +218,19 @@ def many(n_qubits: int) -> Any:
     return circuit
 
 
-def slow() -> dict[str, Any]:
-    """Parameters of a job that runs until it is cancelled: for a minute and more."""
-    circuit = QuantumCircuit(25, 25)
-    for number in range(2_000):
-        circuit.ry(0.1 + number, number % 25)
-        circuit.cx(number % 25, (number + 1) % 25)
-    circuit.measure(range(25), range(25))
+def held() -> dict[str, Any]:
+    """Parameters of a job that runs until it is cancelled."""
+    job, circuit = held_job(), QuantumCircuit(24, 1)
+    for number in range(400):
+        circuit.rz(job.angle, number % 24)
+    circuit.measure(0, 0)
     return sampler([pubs.circuit(circuit), None, 10])
 
 
 def test_a_result_that_is_not_there_yet_is_409_and_only_what_goes_on_is_cancelled(
     client: Client,
 ) -> None:
-    job = client.submit(params=slow())
+    job = client.submit(params=held())
     assert client.call("GET", f"/jobs/{job}/results").status_code == 409
     assert client.call("POST", f"/jobs/{job}/cancel").status_code == 204
     assert client.ended(job)["status"] == "Cancelled"
@@ -266,12 +266,7 @@ def test_every_limit_is_named(small: Client, pubs_sent: Any, program: str, said:
 
 
 def test_unfinished_jobs_may_be_limited(small: Client) -> None:
-    slow = QuantumCircuit(22, 1)
-    for k in range(600):
-        slow.rx(0.1, k % 22)
-        slow.cx(k % 22, (k + 1) % 22)
-    slow.measure(0, 0)
-    job = small.submit(params=sampler([pubs.circuit(slow), None, 10]))
+    job = small.submit(params=held())
     answer = small.call("POST", "/jobs", json=body())
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == 3458
@@ -348,7 +343,7 @@ def test_a_session_is_for_one_device_and_closes_once(client: Client) -> None:
 
 def test_who_ends_a_session_cancels_what_it_has(client: Client) -> None:
     opened = client.call("POST", "/sessions", json={"backend": SIMULATOR}).json()["id"]
-    inside, outside = client.submit(params=slow(), session_id=opened), client.submit(params=slow())
+    inside, outside = client.submit(params=held(), session_id=opened), client.submit(params=held())
     assert client.call("DELETE", f"/sessions/{opened}/close").status_code == 204
     assert client.ended(inside)["status"] == "Cancelled"
     assert client.get(f"/sessions/{opened}")["state"] == "closed"

@@ -22,7 +22,7 @@ from contract.environments import (
     is_extended,
     suites,
 )
-from support import leftovers
+from support import held, leftovers
 from support.repetitions import IS_LONG
 from support.server import LiveServer
 
@@ -89,6 +89,7 @@ def test_the_vendors_client_cannot_tell(
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),  # no settings of this machine's user reach the client
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+        held.FOLDER_NAME: os.environ[held.FOLDER_NAME],
         "QWICKET_URL": server.url,
         "QWICKET_TOKEN": server.token("vendor"),
         "QWICKET_OTHER_TOKEN": server.token("stranger"),

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from support.for_each import for_each
+from support.held import held_job
 from support.server import LiveServer
 from support.waiting import until
-from support.xanadu import SLOW, TOKEN_PATH, Caller, fetch_access_token, pair
+from support.xanadu import TOKEN_PATH, Caller, fetch_access_token, held_circuit, pair
 
 KEYS = {
     "id", "name", "status", "target", "language", "created_at", "started_at", "finished_at",
@@ -404,7 +405,7 @@ def cancel(caller: Caller, job: str) -> httpx.Response:
 
 
 def test_a_running_job_is_queued_until_its_cancel_has_come_through(caller: Caller) -> None:
-    job = caller.submit(SLOW)
+    job = caller.submit(held_circuit(held_job()))
     found = until(lambda: (body := caller.read(job))["started_at"] and body, "the job runs")
     assert (found["status"], found["finished_at"]) == ("queued", None)
     assert job in listed(caller, "status=queued")

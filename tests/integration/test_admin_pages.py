@@ -23,6 +23,7 @@ from support import ibm
 from support.axe import SCREENS, violations
 from support.bad_server import Request
 from support.browser import Page, browser
+from support.held import held_job
 from support.pages import PASSWORD, Browser, Person, use_session
 from support.programs import BELL
 from support.remotes import cloud_without_ids, write_device
@@ -509,7 +510,7 @@ def test_each_action_of_an_administrator_is_done_in_a_real_browser(
         _devices(keyboard, uma)
         _windows(keyboard, uma)
     with Person(server, "root", "admin") as chief:
-        job = chief.client.submit(ibm.slow(), "simulator", format="qobj")
+        job = chief.client.submit(ibm.held_qobj(held_job()), "simulator", format="qobj")
         until(lambda: job.status == "running", "it runs", timeout_s=60)
         use_session(keyboard.page, server, chief)
         keyboard.url = server.url

@@ -16,7 +16,8 @@ from qwicket.clients.ibm_qx import (
     IBMQXJobError,
     IBMQXTimeoutError,
 )
-from support.ibm import BELL, CX, DIALECT, SIMULATOR, TWIN, H, experiment, measure, qobj, slow
+from support.held import held_job
+from support.ibm import BELL, CX, DIALECT, SIMULATOR, TWIN, H, experiment, held_qobj, measure, qobj
 from support.server import LiveServer
 
 SCOPE = {"hub": "qwicket", "group": "open", "project": "client"}
@@ -85,7 +86,7 @@ def test_an_uploaded_program_that_is_refused_says_why(client: IBMQXClient) -> No
 
 
 def test_a_stream_sends_each_status(client: IBMQXClient) -> None:
-    job = client.run_qobj(slow(), SIMULATOR)
+    job = client.run_qobj(held_qobj(held_job()), SIMULATOR)
     threading.Timer(1.5, client.cancel, [job.id]).start()
     told = [status.status for status in client.states(job.id, timeout=60)]
     assert told[-1] == "CANCELLED"
@@ -97,7 +98,7 @@ def test_a_stream_sends_each_status(client: IBMQXClient) -> None:
 
 
 def test_a_wait_gives_up_in_time_and_the_job_goes_on(client: IBMQXClient) -> None:
-    job = client.run_qobj(slow(), SIMULATOR)
+    job = client.run_qobj(held_qobj(held_job()), SIMULATOR)
     with pytest.raises(IBMQXTimeoutError):
         client.wait(job.id, timeout=0.3)
     with pytest.raises(IBMQXJobError, match=r"QUEUED|RUNNING"):

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from support.bad_server import BadServer, Connection, Step, answer, cut, drop, raw, reset, silent
+from support.held import held_job
 from support.own_addresses import own_url
 from support.pages import Person
 from support.raw import connect
@@ -285,8 +286,7 @@ def test_a_job_has_its_place_here_too(front: LiveServer) -> None:
 
 
 def test_a_cancelled_job_is_cancelled_there_and_here(front: LiveServer, ada: httpx.Client) -> None:
-    layer = [{"gate": "rx", "target": k, "rotation": 0.1} for k in range(24)]
-    job = submit(ada, input={"qubits": 24, "circuit": layer * 200})
+    job = submit(ada, input=held_job().program)
     assert ada.put(f"/jobs/{job}/status/cancel").status_code == 200
     assert ended(ada, job)["status"] == "canceled"
     with front.client() as http:

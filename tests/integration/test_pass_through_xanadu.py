@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 from contract.environments import interpreter
+from support.held import held_job
 from support.own_addresses import own_url
 from support.remotes import write_device
 from support.server import LiveServer
 from support.waiting import until
-from support.xanadu import ENDED, SLOW, Caller, pair
+from support.xanadu import ENDED, Caller, held_circuit, pair
 
 pytestmark = pytest.mark.extended
 
@@ -190,7 +191,7 @@ def test_a_list_has_as_many_jobs_as_its_size(two: Two, http: httpx.Client) -> No
 def test_a_filter_finds_older_jobs_than_the_newest(two: Two, http: httpx.Client) -> None:
     """A list has one page, so that what it does not find nobody finds."""
     kim = two.caller(http, "kim")
-    stopped = kim.submit(SLOW)
+    stopped = kim.submit(held_circuit(held_job()))
     assert kim.call("PATCH", f"/jobs/{stopped}", json={"status": "cancelled"}).status_code == 204
     assert ended(kim, stopped) == "cancelled"
     newer = [kim.submit(pair()) for _ in range(55)]
@@ -263,7 +264,7 @@ def test_a_budget_counts_the_shots_of_the_circuit(
 
 
 def test_a_cancelled_job_is_cancelled_there_and_here(two: Two, ada: Caller) -> None:
-    job = ada.submit(SLOW)
+    job = ada.submit(held_circuit(held_job()))
     cancelled = ada.call("PATCH", f"/jobs/{job}", json={"status": "cancelled"})
     assert cancelled.status_code == 204, cancelled.text
     assert ended(ada, job) == "cancelled"

@@ -29,6 +29,7 @@ from qwicket.clients.xanadu.device import Device as XanaduDevice
 from qwicket.devices.files import load_folder
 from support import braket
 from support.bad_server import BadServer, Connection, Request
+from support.held import held_job
 from support.remotes import (
     ATOMS,
     BELL,
@@ -156,9 +157,7 @@ TWINS = [("far", "simulator"), ("runtime", "qwicket_simulator")]
 def test_a_cancelled_job_is_cancelled_there(
     client: Client, behind: LiveServer, here: str, twin: str
 ) -> None:
-    layer = "".join(f"rx(0.1) q[{k}];" for k in range(24))
-    long = f"{HEAD} qubit[24] q; bit[24] c; {layer * 200} c = measure q;"
-    job = client.submit(long, here, shots=5)
+    job = client.submit(held_job().openqasm, here, shots=5)
     with qwicket.connect(behind.url, behind.token("gate")) as there:
         (sent,) = until(
             lambda: [

@@ -12,9 +12,10 @@ import requests
 from requests.exceptions import HTTPError
 
 from qwicket.clients.xanadu import Connection, Device, Job
+from support.held import held_job
 from support.server import LiveServer
 from support.waiting import until
-from support.xanadu import SLOW, pair
+from support.xanadu import held_circuit, pair
 
 
 def connect(server: LiveServer, token: str | None = None, **options: Any) -> Connection:
@@ -70,7 +71,7 @@ def test_devices_show_their_specification(connection: Connection) -> None:
 
 
 def test_a_running_job_is_cancelled(connection: Connection) -> None:
-    job = submit(connection, SLOW)
+    job = submit(connection, held_circuit(held_job()))
     until(lambda: Job(job.id, connection).started_at is not None, "the job runs", timeout_s=60)
     with pytest.raises(TimeoutError):
         job.wait(delay=0.01, timeout=0.1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from support.held import HeldJob, held_job
 from support.waiting import until
 
 DIALECT = "/ibm/api"
@@ -47,12 +48,9 @@ def qobj(*experiments: dict[str, Any], **config: Any) -> dict[str, Any]:
     }
 
 
-def slow() -> dict[str, Any]:
-    """Return a program that takes seconds."""
-    gates: list[dict[str, Any]] = []
-    for i in range(400):
-        gates.append({"name": "rx", "qubits": [i % 24], "params": [0.1]})
-        gates.append({"name": "cx", "qubits": [i % 24, (i + 1) % 24]})
+def held_qobj(job: HeldJob) -> dict[str, Any]:
+    """Return a held job."""
+    gates = [{"name": "rz", "qubits": [i % 24], "params": [job.angle]} for i in range(400)]
     return qobj(experiment(*gates, *measure(*range(24)), qubits=24), shots=10)
 
 
@@ -105,12 +103,9 @@ class Client:
         return found
 
     def running(self) -> str:
-        job = self.submit(slow())
-        until(
-            lambda: self.get(f"/jobs/{job}/status")["status"] == "RUNNING",
-            "the job runs",
-            timeout_s=60,
-        )
+        """Return a job that runs until it is cancelled."""
+        job = self.submit(held_qobj(held_job()))
+        until(lambda: self.get(f"/jobs/{job}/status")["status"] == "RUNNING", "the job runs")
         return job
 
     def listed(self, path: str = "/jobs/status", **asked: Any) -> list[dict[str, Any]]:

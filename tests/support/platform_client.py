@@ -9,6 +9,8 @@ from typing import Any
 from qiskit import QuantumCircuit, transpile
 from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
 
+from support.vendors import held_circuit
+
 BASE = os.environ["QWICKET_URL"] + "/ibm/runtime"
 TOKEN = os.environ["QWICKET_TOKEN"]
 SETTINGS = {
@@ -33,11 +35,9 @@ def bell() -> Any:
     return circuit
 
 
-def slow() -> Any:
-    circuit = QuantumCircuit(24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
+def held() -> Any:
+    """Return a job that runs until it is cancelled."""
+    circuit = held_circuit(QuantumCircuit(24))
     circuit.measure_all()
     return circuit
 

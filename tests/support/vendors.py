@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from support.held import held_job
+
 
 @contextmanager
 def within(seconds: int = 30) -> Iterator[None]:
@@ -50,6 +52,18 @@ def bound(exact: Mapping[Any, float], shots: int) -> float:
     """
     mean = sum(math.sqrt(2 * p * max(0, 1 - p) / (math.pi * shots)) for p in exact.values()) / 2
     return mean + 3.3 / math.sqrt(shots)
+
+
+def held_circuit(circuit: Any, width: int = 24) -> Any:
+    """Make an empty circuit of Qiskit a job that runs until it is cancelled.
+
+    Between the rotations there are other gates, so that no compiler joins them.
+    """
+    angle = held_job().angle
+    for i in range(400):
+        circuit.rz(angle, i % width)
+        circuit.cx(i % width, (i + 1) % width)
+    return circuit
 
 
 def call(method: str, path: str, body: Any = None) -> Any:

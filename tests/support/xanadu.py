@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from support.held import HeldJob
 from support.waiting import until
 
 _RENEW_S = 60.0  # of 300
@@ -24,21 +25,23 @@ MeasureFock() | [0, 1]
 """
 """Two-mode squeezed vacuum: both counts are equal in every shot."""
 
-SLOW = """name slow
+HELD = """name held
 version 1.0
-target simulon_gaussian (shots=100000)
+target simulon_gaussian (shots=10000)
 
 for int i in 0:12
-    Sgate(0.5) | i
-for int i in 0:11
-    BSgate(0.6, 0.3) | [i, i+1]
+    Rgate({angle!r}) | i
 MeasureFock() | [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 """
-"""Three photons in twelve modes, over and over: two minutes."""
 
 
 def pair(shots: int = 10) -> str:
     return PAIR.format(shots=shots)
+
+
+def held_circuit(job: HeldJob) -> str:
+    """Return a held job, which finds no photon and is estimated to take 18 s."""
+    return HELD.format(angle=job.angle)
 
 
 def fetch_access_token(http: httpx.Client, token: str) -> str:

@@ -22,7 +22,7 @@ from qiskit_ibm_runtime.exceptions import (
     RuntimeJobNotFound,
 )
 
-from support.vendors import bound, distance, within
+from support.vendors import bound, distance, held_circuit, within
 
 URL = os.environ["QWICKET_URL"] + "/ibm/api"
 TOKEN = os.environ["QWICKET_TOKEN"]
@@ -82,11 +82,8 @@ def ghz(n_qubits):
     return circuit
 
 
-def slow():
-    circuit = QuantumCircuit(24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
+def held():
+    circuit = held_circuit(QuantumCircuit(24))
     circuit.measure_all()
     return circuit
 
@@ -362,8 +359,9 @@ def test_a_batch_is_a_session_of_another_mode(service, twin):
 
 def test_a_cancelled_session_cancels_its_jobs(twin):
     with Session(twin) as session:
-        (isa,) = fitted(bell(), twin)
-        busy = [SamplerV2(session).run([isa] * 50, shots=100_000) for _ in range(3)]
+        circuit = held_circuit(QuantumCircuit(5), 5)
+        circuit.measure_all()
+        busy = [SamplerV2(session).run([*fitted(circuit, twin)]) for _ in range(3)]
         session.cancel()
         for job in busy:
             job.wait_for_final_state(timeout=60)
@@ -445,7 +443,7 @@ def test_tags_change(service, simulator):
 
 
 def test_a_running_job_is_cancelled(simulator):
-    job = sample(simulator, slow(), shots=10)
+    job = sample(simulator, held(), shots=10)
     wait_for(job, "RUNNING")
     with pytest.raises(IBMRuntimeError, match="409"):
         simulator.service.delete_job(job.job_id())

@@ -27,7 +27,7 @@ from qiskit_ibm_runtime.exceptions import (
     RuntimeProgramNotFound,
 )
 
-from support.platform_client import BASE, TOKEN, URL, bell, connect, fitted, sample, slow, wait_for
+from support.platform_client import BASE, TOKEN, URL, bell, connect, fitted, held, sample, wait_for
 from support.vendors import bound, distance, until, within
 
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
@@ -331,7 +331,7 @@ def test_a_session_has_a_history_and_ends_with_its_jobs(service, simulator):
     details = session.details()
     assert details["started_at"] <= details["last_job_started"] <= details["last_job_completed"]
     assert history() == ["open", "active"]
-    running = SamplerV2(session).run([fitted(slow(), simulator)[0]], shots=5)
+    running = SamplerV2(session).run([fitted(held(), simulator)[0]], shots=5)
     session.cancel()
     wait_for(running, "CANCELLED")
     assert session.status() == "Closed"
@@ -418,7 +418,7 @@ def test_tags_change(service, simulator):
 
 
 def test_a_running_job_is_cancelled(service, simulator):
-    job = sample(simulator, slow(), shots=10)
+    job = sample(simulator, held(), shots=10)
     wait_for(job, "RUNNING")
     with pytest.raises(IBMRuntimeError, match="409"):
         service.delete_job(job.job_id())
@@ -437,7 +437,7 @@ def test_a_queued_job_is_cancelled_and_one_that_is_done_is_not(simulator):
     with pytest.raises(RuntimeInvalidStateError, match="Completed: it cannot be cancelled"):
         done.cancel()
     assert done.status() == "DONE"
-    busy = [sample(simulator, slow(), shots=10) for _ in range(3)]  # there are two workers
+    busy = [sample(simulator, held(), shots=10) for _ in range(3)]  # there are two workers
     try:
         waiting = sample(simulator, shots=3)
         assert waiting.status() == "QUEUED"

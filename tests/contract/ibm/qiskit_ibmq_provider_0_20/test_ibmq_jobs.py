@@ -14,7 +14,7 @@ from qiskit.providers.ibmq.job.exceptions import (
 )
 from qiskit.providers.ibmq.managed import IBMQJobManager
 
-from support.vendors import within
+from support.vendors import held_circuit, within
 
 URL = os.environ["QWICKET_URL"] + "/ibm/api"
 TOKEN = os.environ["QWICKET_TOKEN"]
@@ -42,12 +42,9 @@ def bell():
     return circuit
 
 
-def slow():
-    """Return a circuit that takes seconds."""
-    circuit = QuantumCircuit(24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
+def held():
+    """Return a job that runs until it is cancelled."""
+    circuit = held_circuit(QuantumCircuit(24))
     circuit.measure_all()
     return circuit
 
@@ -71,7 +68,7 @@ def wait_until(condition, seconds=60):
 @pytest.fixture
 def busy(backend):
     """Jobs that keep every worker busy, until they are cancelled."""
-    jobs = [submit(backend, slow()) for _ in range(3)]
+    jobs = [submit(backend, held()) for _ in range(3)]
     yield jobs
     for job in jobs:
         job.cancel()
@@ -108,7 +105,7 @@ def test_the_properties_of_a_job_are_those_it_ran_with(provider):
 
 def test_a_waiting_job_knows_its_place_and_is_cancelled_at_once(backend, busy):
     wait_for(busy[0], JobStatus.RUNNING)
-    job = submit(backend, slow())
+    job = submit(backend, held())
     assert job.status() is JobStatus.QUEUED
     wait_until(lambda: job.queue_position(refresh=True))
     info = job.queue_info()
@@ -124,7 +121,7 @@ def test_a_waiting_job_knows_its_place_and_is_cancelled_at_once(backend, busy):
 
 
 def test_a_running_job_is_cancelled(backend):
-    job = submit(backend, slow())
+    job = submit(backend, held())
     wait_for(job, JobStatus.RUNNING)
     with within(10):
         assert job.cancel()
@@ -149,7 +146,7 @@ def test_name_and_tags_are_changed(provider, backend):
 
 def test_the_stream_sends_each_change(backend, busy):
     told = []
-    job = submit(backend, slow())
+    job = submit(backend, held())
     for each in busy:
         each.cancel()
     wait_for(job, JobStatus.RUNNING)

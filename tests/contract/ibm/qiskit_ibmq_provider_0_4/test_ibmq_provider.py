@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from qiskit.providers.ibmq.job.exceptions import IBMQJobFailureError
     from qiskit.quantum_info import Statevector
 
-from support.vendors import bound, distance, within
+from support.vendors import bound, distance, held_circuit, within
 
 URL = os.environ["QWICKET_URL"] + "/ibm/api"
 TOKEN = os.environ["QWICKET_TOKEN"]
@@ -55,11 +55,8 @@ def counted(n, width):
     return circuit
 
 
-def slow():
-    circuit = QuantumCircuit(24, 24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
+def held():
+    circuit = held_circuit(QuantumCircuit(24, 24))
     circuit.measure(range(24), range(24))
     return circuit
 
@@ -172,7 +169,7 @@ def test_the_stream_is_used_and_polling_when_it_cannot_be(backend, caplog):
 
 
 def test_a_running_and_a_waiting_job_are_cancelled(backend):
-    jobs = [run(backend, slow()) for _ in range(4)]
+    jobs = [run(backend, held()) for _ in range(4)]
     try:
         wait_until(lambda: jobs[0].status() is JobStatus.RUNNING)
         wait_until(lambda: jobs[3].status() is JobStatus.QUEUED)

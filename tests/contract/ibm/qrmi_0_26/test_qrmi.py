@@ -21,7 +21,7 @@ from qrmi import (
 )
 from qrmi.primitives.ibm import EstimatorV2, SamplerV2, get_backend
 
-from support.platform_client import BASE, TOKEN, bell, connect, fitted, slow
+from support.platform_client import BASE, TOKEN, bell, connect, fitted, held
 
 MACHINE = "qwicket_line5"
 SIMULATOR = "qwicket_simulator"
@@ -100,7 +100,7 @@ def task(of, circuit, shots):
 
 
 def test_a_task_is_stopped_and_deleted(simulator):
-    started = task(simulator, slow(), 10)
+    started = task(simulator, held(), 10)
     assert simulator.task_status(started) in (TaskStatus.Queued, TaskStatus.Running)
     simulator.task_stop(started)
     deadline = time.monotonic() + 30

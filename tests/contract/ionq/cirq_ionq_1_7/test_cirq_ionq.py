@@ -11,6 +11,7 @@ import pytest
 import sympy
 from cirq_ionq.ionq_exceptions import IonQException, IonQNotFoundException
 
+from support.held import held_job
 from support.vendors import bound, call, distance, within
 
 URL = os.environ["QWICKET_URL"]
@@ -212,11 +213,9 @@ print(result.probabilities(), result.measurement_dict())
 
 def test_a_job_is_cancelled_and_deleted():
     q = cirq.LineQubit.range(24)
-    slow = cirq.Circuit(
-        [[cirq.rx(0.1)(q[i % 24]), cirq.CNOT(q[i % 24], q[(i + 1) % 24])] for i in range(400)],
-        cirq.measure(*q, key="m"),
-    )
-    job = service().create_job(slow, repetitions=10)
+    angle = held_job().angle
+    turns = [cirq.rz(angle)(q[i % 24]) for i in range(400)]
+    job = service().create_job(cirq.Circuit(turns, cirq.measure(*q, key="m")), repetitions=10)
     job.cancel()
     assert job.status() == "canceled"
     with within(), pytest.raises(cirq_ionq.ionq_exceptions.IonQUnsuccessfulJobException):

@@ -39,12 +39,12 @@ from ionq_core.models.clone_job_payload import CloneJobPayload
 from ionq_core.models.jobs_bulk_operation_request import JobsBulkOperationRequest
 from ionq_core.models.json_multi_circuit_job import JSONMultiCircuitJob
 
+from support.held import held_job
 from support.vendors import bound, distance, within
 
 URL = os.environ["QWICKET_URL"] + "/ionq/v0.4"
 TOKEN = os.environ["QWICKET_TOKEN"]
 BELL = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
-SLOW = [{"gate": "rx", "target": i % 24, "rotation": 0.1} for i in range(400)]
 
 
 def make(token=TOKEN):
@@ -66,6 +66,11 @@ def payload(circuit=BELL, qubits=2, gateset="qis", **fields):
         "input": {"gateset": gateset, "qubits": qubits, "circuit": circuit},
     }
     return CircuitJobCreationPayload.from_dict({**body, **fields})
+
+
+def held():
+    """Return a job that runs until it is cancelled."""
+    return payload(held_job().program["circuit"], 24)
 
 
 def multi(*circuits, qubits=2):
@@ -258,14 +263,14 @@ def test_jobs_are_paged_through(client):
 
 
 def test_a_job_is_cancelled_deleted_and_cloned(client):
-    slow = submit(client, payload(SLOW, 24))
-    assert cancel_job.sync(slow, client=client).status == "canceled"
+    job = submit(client, held())
+    assert cancel_job.sync(job, client=client).status == "canceled"
     with within():
-        ended = ic.wait_for_job(client, slow, timeout=60, poll_interval=0.05)
+        ended = ic.wait_for_job(client, job, timeout=60, poll_interval=0.05)
     assert (ended.status, ended.results) == ("canceled", None)
-    assert delete_job.sync(slow, client=client).status == "deleted"
+    assert delete_job.sync(job, client=client).status == "deleted"
     with within(), pytest.raises(ic.NotFoundError):
-        get_job.sync(slow, client=client)
+        get_job.sync(job, client=client)
     first = done(client, payload(name="first", metadata={"k": "v"})).id
     body = CloneJobPayload(name="second", shots=7)
     again = clone_job.sync(first, client=client, body=body).id
@@ -275,7 +280,7 @@ def test_a_job_is_cancelled_deleted_and_cloned(client):
 
 
 def test_many_jobs_are_cancelled_and_deleted_at_once(client):
-    ids = [submit(client, payload(SLOW, 24)) for _ in range(4)]
+    ids = [submit(client, held()) for _ in range(4)]
     body = JobsBulkOperationRequest(ids=ids)
     found = cancel_jobs.sync(client=client, body=body)
     assert (found.ids, found.status) == (ids, "canceled")

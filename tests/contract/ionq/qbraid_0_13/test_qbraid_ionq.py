@@ -10,6 +10,7 @@ import pytest
 from qbraid.runtime import DeviceStatus, JobStatus
 from qbraid.runtime.ionq import IonQJob, IonQProvider
 
+from support.held import held_job
 from support.vendors import bound, call, distance, within
 
 URL = os.environ["QWICKET_URL"] + "/ionq/v0.4"
@@ -141,9 +142,7 @@ print(IonQJob({job.id!r}, provider.session).result().data.get_probabilities())
 
 
 def test_a_job_is_cancelled_and_costs_nothing():
-    slow = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[24] q;\n'
-    slow += "".join(f"rx(0.1) q[{i % 24}];\n" for i in range(400))
-    job = device().run(slow, shots=10)
+    job = device().run(held_job().openqasm, shots=10)
     job.cancel()
     assert job.status() is JobStatus.CANCELLED
     assert job.cost()["cost"] == {"value": 0.0, "unit": "usd"}

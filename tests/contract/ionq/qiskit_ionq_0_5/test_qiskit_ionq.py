@@ -13,7 +13,7 @@ from qiskit.quantum_info import Operator, Statevector
 from qiskit_ionq import ErrorMitigation, GPI2Gate, GPIGate, IonQProvider, MSGate, ZZGate
 from qiskit_ionq.exceptions import IonQAPIError, IonQJobStateError
 
-from support.vendors import bound, distance, within
+from support.vendors import bound, distance, held_circuit, within
 
 URL = os.environ["QWICKET_URL"]
 TOKEN = os.environ["QWICKET_TOKEN"]
@@ -158,11 +158,7 @@ print(job.get_probabilities())
 
 
 def test_a_job_is_cancelled_and_deleted():
-    circuit = QuantumCircuit(24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
-    job = backend().run(measured(circuit), shots=10)
+    job = backend().run(measured(held_circuit(QuantumCircuit(24))), shots=10)
     job.cancel()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

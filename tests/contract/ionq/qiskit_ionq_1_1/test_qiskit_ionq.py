@@ -14,6 +14,8 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_ionq import GPI2Gate, IonQProvider, MSGate, ZZGate
 from qiskit_ionq.exceptions import IonQAPIError, IonQJobStateError
 
+from support.vendors import held_circuit
+
 URL = os.environ["QWICKET_URL"]
 TOKEN = os.environ["QWICKET_TOKEN"]
 PREFIXES = ["/ionq/v0.4", "/v0.4"]
@@ -264,16 +266,8 @@ def test_a_pauli_evolution_agrees_with_qiskit():
     assert close(probabilities(measured(circuit), simulator()), expected)
 
 
-def slow_circuit():
-    circuit = QuantumCircuit(24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
-    return measured(circuit)
-
-
 def test_a_running_job_is_cancelled():
-    job = simulator().run(slow_circuit(), shots=10)
+    job = simulator().run(measured(held_circuit(QuantumCircuit(24))), shots=10)
     deadline = time.monotonic() + 60
     while job.status() is not JobStatus.RUNNING:
         assert time.monotonic() < deadline

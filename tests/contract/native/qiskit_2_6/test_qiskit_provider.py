@@ -23,7 +23,7 @@ from qiskit.transpiler import generate_preset_pass_manager
 import qwicket
 from qwicket.clients.native import ApiError, ClientError, Part
 from qwicket.qiskit import QwicketProvider, SamplerV2
-from support.vendors import bound, distance, within
+from support.vendors import bound, distance, held_circuit, within
 
 SHOTS = 4000
 
@@ -295,9 +295,7 @@ def test_a_job_is_resumed_by_its_id_from_a_fresh_process(simulator):
 
 
 def test_a_cancelled_job_says_so(simulator):
-    circuit = QuantumCircuit(24)
-    for _ in range(40):
-        circuit.rx(0.1, range(24))
+    circuit = held_circuit(QuantumCircuit(24))
     circuit.measure_all()
     job = simulator.run(circuit)
     assert job.cancel()

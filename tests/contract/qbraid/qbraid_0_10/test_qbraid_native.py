@@ -16,6 +16,7 @@ from qbraid_core.exceptions import AuthError, RequestsApiError
 from qbraid_core.services.quantum import QuantumClient, QuantumServiceRequestError
 from qbraid_core.sessions import QbraidSession
 
+from support.held import held_job
 from support.vendors import bound, distance, within
 
 URL = os.environ["QWICKET_URL"] + "/qbraid/api"
@@ -39,14 +40,6 @@ def client(token=TOKEN):
 @pytest.fixture(scope="module")
 def device():
     return QbraidProvider(client=client()).get_device("qbraid_statevector")
-
-
-def slow():
-    gates = "".join(
-        f"rx(0.3) q[{k % 25}];\ncx q[{k % 25}], q[{(k + 5) % 25}];\n" for k in range(300)
-    )
-    head = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[25] q;\nbit[25] c;\n'
-    return head + gates + "c = measure q;\n"
 
 
 def test_a_wrong_key_is_refused():
@@ -141,7 +134,7 @@ def test_other_programs_run_or_are_refused_by_name():
 
 
 def test_a_running_job_is_cancelled(device):
-    job = device.run(slow(), shots=10)
+    job = device.run(held_job().openqasm, shots=10)
     job.cancel()
     job.wait_for_final_state(timeout=30, poll_interval=1)
     assert job.status() is JobStatus.CANCELLED

@@ -22,6 +22,7 @@ from qbraid.runtime import (
 from qbraid_core.services.runtime import QuantumRuntimeClient, QuantumRuntimeServiceRequestError
 from qbraid_core.sessions import QbraidSessionV1
 
+from support.held import held_job
 from support.vendors import bound, distance, within
 
 URL = os.environ["QWICKET_URL"] + "/qbraid/api/v1"
@@ -50,14 +51,6 @@ def provider(token=TOKEN):
 @pytest.fixture(scope="module")
 def device():
     return provider().get_device(STATEVECTOR)
-
-
-def slow():
-    gates = "".join(
-        f"rx(0.3) q[{k % 25}];\ncx q[{k % 25}], q[{(k + 5) % 25}];\n" for k in range(300)
-    )
-    head = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[25] q;\nbit[25] c;\n'
-    return head + gates + "c = measure q;\n"
 
 
 def test_the_key_is_verified_before_anything_else():
@@ -186,7 +179,7 @@ def test_a_twin_gives_its_compiled_program():
 
 
 def test_a_running_job_is_cancelled(device):
-    job = device.run(slow(), shots=10)
+    job = device.run(held_job().openqasm, shots=10)
     job.cancel()
     job.wait_for_final_state(timeout=30, poll_interval=1)
     assert job.status() is JobStatus.CANCELLED
