@@ -19,6 +19,7 @@ import pytest
 from abuse.dialects import DIALECTS, Dialect
 from support import programs, raw
 from support.certificates import certificate
+from support.held import held_job
 from support.processes import connections, user_ticks
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -276,7 +277,7 @@ def test_a_busy_address_is_told_its_share(narrow: LiveServer) -> None:
 
 def test_long_polls_beyond_an_accounts_share_are_answered_at_once(narrow: LiveServer) -> None:
     with narrow.client() as client, ExitStack() as stack:
-        hold = client.post("/v1/jobs", json=slow()).json()["id"]
+        hold = client.post("/v1/jobs", json=held_submission()).json()["id"]
         path, auth = f"/v1/jobs/{hold}?wait=30", f"Authorization: Bearer {narrow.token()}"
         polls = [
             stack.enter_context(raw.connect(narrow.url, source="127.0.0.8")) for _ in range(POLLS)
@@ -291,20 +292,16 @@ def test_long_polls_beyond_an_accounts_share_are_answered_at_once(narrow: LiveSe
         client.post(f"/v1/jobs/{hold}/cancel")
         for each in polls:
             assert raw.answer(each).status_code == 200
-        again = client.post("/v1/jobs", json=slow()).json()["id"]
+        again = client.post("/v1/jobs", json=held_submission()).json()["id"]
         began = time.monotonic()
         client.get(f"/v1/jobs/{again}?wait=1")
         assert time.monotonic() - began > 0.9, "there is room again"
         client.post(f"/v1/jobs/{again}/cancel")
 
 
-def slow() -> dict[str, object]:
-    """Return a job that runs for longer than a test waits."""
-    turns = "".join(
-        f"rx(0.1) q[{k % 24}]; cx q[{k % 24}], q[{(k + 1) % 24}];\n" for k in range(500)
-    )
-    program = f'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[24] q;\n{turns}bit[24] c = measure q;'
-    return {"program": program, "device": "statevector", "shots": 1}
+def held_submission() -> dict[str, object]:
+    """Return a job that runs until it is cancelled."""
+    return {"program": held_job().openqasm, "device": "statevector", "shots": 1}
 
 
 def waits(client: httpx.Client) -> int:

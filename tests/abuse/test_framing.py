@@ -17,8 +17,8 @@ from abuse.test_slow_clients import drip
 from support import raw
 from support.certificates import certificate
 from support.event_loop import MEASURED, assert_loop_stays_free
+from support.held import held_job
 from support.own_addresses import live_with_own, own_url
-from support.programs import slow
 from support.server import LiveServer
 
 MB = 1 << 20
@@ -210,7 +210,7 @@ def test_a_trailer_is_no_header(live: LiveServer, connection: socket.socket, tra
 def pending(live: LiveServer, connection: socket.socket) -> Iterator[socket.socket]:
     """A connection on which a response is awaited."""
     with live.client() as client:
-        sent = {"program": slow(20, 100_000), "device": "simulator", "shots": 1}
+        sent = {"program": held_job().program, "device": "simulator", "shots": 1}
         job = client.post("/v1/jobs", json=sent).json()["id"]
         connection.sendall(raw.head(f"GET /v1/jobs/{job}?wait=60", auth(NATIVE, live.token())))
         yield connection

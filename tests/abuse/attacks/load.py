@@ -14,7 +14,8 @@ from abuse.attacks.backlog import Backlog
 from abuse.attacks.bystander import Bystander, Latencies
 from abuse.dialects import NATIVE
 from support import raw
-from support.programs import BELL, slow
+from support.held import held_job
+from support.programs import BELL
 from support.waiting import until
 
 ATTACKER_ADDRESS = "127.0.0.2"
@@ -35,7 +36,8 @@ def heavy_jobs(target: Target) -> Outcome:
     """
     accounts = [target.live.token(name) for name in ("eve", "mallory", "trent")]
     qubits = target.widest = target.widest or _widest(target)
-    program = slow(qubits, target.size(400, 1_500))
+    size = qubits, target.size(400, 1_500)
+    program = _turns(*size) if target.is_measured else held_job(*size).program
     idle, beside = _idle_and_beside(target, accounts, program)
     name = "A13 Bell jobs beside jobs that take all workers: p95 / idle"
     target.note(name, beside.p95_s / idle.p95_s, at_most=FACTOR, unit="×")
@@ -106,10 +108,16 @@ def _await_running(target: Target, jobs: list[tuple[str, str]]) -> None:
     )
 
 
+def _turns(qubits: int, gates: int) -> dict[str, Any]:
+    """Return a program of single-qubit gates."""
+    circuit = [{"gate": "rx", "target": i % qubits, "rotation": 0.1} for i in range(gates)]
+    return {"gateset": "qis", "qubits": qubits, "circuit": circuit}
+
+
 def _widest(target: Target) -> int:
     """Return the qubits of the widest program that is taken: the next one exceeds the memory."""
     for qubits in range(29, 20, -1):
-        body = {"device": "simulator", "program": slow(qubits, qubits), "shots": 1}
+        body = {"device": "simulator", "program": _turns(qubits, qubits), "shots": 1}
         sent = target.http.post("/v1/jobs", json=body, headers=target.as_attacker())
         if sent.is_success:
             ended = _read(target, sent.json()["id"], target.attacker, wait_s=60)
@@ -140,7 +148,7 @@ def heavy_memory(target: Target) -> Outcome:
     for program, shots in (
         ({**BELL, "qubits": 40, "circuit": [{"gate": "h", "target": q} for q in range(40)]
           + [{"gate": "rx", "target": q, "rotation": 0.3} for q in range(40)]}, 1),
-        (slow(28, 200_000), 1),
+        (_turns(28, 200_000), 1),
         (BELL, 10**9),
     ):  # fmt: skip
         answer = target.http.post(
@@ -274,7 +282,8 @@ def many_jobs(target: Target) -> Outcome:
     n_real = target.size(120, 300)
     auth, new = target.as_attacker(), target.live.token(f"new-{time.time_ns()}")
     group = target.http.post("/v1/groups", json={"name": "flood"}, headers=auth).json()["id"]
-    body = {"device": "simulator", "program": slow(18, 200), "shots": 10, "group": group}
+    program = held_job(18, 200, lasts_s=0.1).program
+    body = {"device": "simulator", "program": program, "shots": 10, "group": group}
 
     def submit(_: int) -> str:
         sent = target.http.post("/v1/jobs", json=body, headers=auth)
