@@ -11,9 +11,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, both, ms, p50
-from benchmarks.wire import SHOTS, WITH_RESULT, HTTPConnection, request, submission
+from benchmarks.wire import LONG, SHOTS, WITH_RESULT, HTTPConnection, request, submission
 from support.processes import is_alive, user_ticks
-from support.programs import slow
 
 T = TypeVar("T")
 
@@ -83,7 +82,7 @@ def cancelled(
     """
     times = []
     for _ in range(CANCELS):
-        job = json.loads(connection.ask(submission(connection.token, slow(25, 3_000))))["id"]
+        job = json.loads(connection.ask(submission(connection.token, LONG)))["id"]
         before = {pid: user_ticks(pid) for pid in processes()}
         busy = _await_busy(before)
         began = time.perf_counter()

@@ -23,9 +23,8 @@ from benchmarks.external_workers import DATABASE, ExternalWorkers, until
 from benchmarks.figures import Figure, both, ms, p50
 from benchmarks.live import Live, server
 from benchmarks.pilots import bell_result, cpu_s, pilot, result_of, token_of
-from benchmarks.wire import WITH_RESULT, HTTPConnection, submission
+from benchmarks.wire import LONG, WITH_RESULT, HTTPConnection, submission
 from qwicket.pilots import Node, PilotAPI
-from support.programs import slow
 from support.slurm import Slurm
 
 PILOTS: Final = (1, 2, 4)
@@ -162,7 +161,7 @@ def _from_none_to_none(
     try:
         for _ in range(rounds):
             began = time.perf_counter()
-            jobs = [connection.submit(slow(24, 3_000)) for _ in range(8)]
+            jobs = [connection.submit(LONG) for _ in range(8)]
             until(lambda: len(slurm.jobs()) == 4)
             took_s = time.perf_counter() - began
             for job in jobs:

@@ -13,6 +13,12 @@ BELL: Final = {
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
 }
+LONG: Final = {
+    "gateset": "qis",
+    "qubits": 25,
+    "circuit": [{"gate": "rx", "target": i % 25, "rotation": 0.1} for i in range(3_000)],
+}
+"""Minutes of computation."""
 SHOTS: Final = 1000
 WITH_RESULT: Final = "?wait=30&include=result"
 _END: Final = b"\r\n\r\n"

@@ -24,13 +24,13 @@ from typing import Any
 import httpx
 import msgspec
 
-from qwicket.circuits.outcomes import Encoded, Outcome, Ran, int64_array, key_array
+from qwicket.circuits.outcomes import Encoded, Outcome, RunResult, int64_array, key_array
 from qwicket.circuits.qubit import Register
 from qwicket.model.ids import new_id
 from qwicket.store import Store, open_postgres, open_sqlite
-from support import ibm
+from support import held, ibm
 from support.postgres import postgres_server
-from support.programs import BELL, slow
+from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
 
@@ -75,7 +75,7 @@ def _fill(folder: Path, url: str | None) -> dict[str, Any]:
     """Fill a database; return what its users saw."""
     server = LiveServer(
         folder,
-        *("--workers", "1"),  # a slow job takes it, and all others wait
+        *("--workers", "1", "--express-slots", "0"),  # a held job takes it, and all others wait
         *("--limit", f"draft_s={FOREVER_S}"),
         database_url=url,
     )
@@ -183,7 +183,7 @@ def _unfinished(http: httpx.Client, expected: dict[str, Any]) -> None:
     )
     assert pulled.json()["lease"], pulled.text
     _native(http, expected, "bob", "waits for the lab", lab, "queued")
-    long = {"device": "simulator", "program": slow(), "shots": 10, "seed": SEED}
+    long = {"device": "simulator", "program": held.held_job().program, "shots": 10, "seed": SEED}
     busy = _native(http, expected, "ada", "cancelling", long, "running")
     path, headers = f"/v1/jobs/{busy}", _bearer(expected, "ada")
     until(lambda: http.get(path, headers=headers).json()["state"] == "running", "the job runs")
@@ -243,7 +243,7 @@ async def _finish_large(store: Store, lease: Any, now: int) -> None:
     )
     body = zlib.compress(msgspec.msgpack.encode(outcome), 0)
     assert len(body) > 1 << 20
-    await store.leases.finish(lease, Ran((Encoded(body, sha256(body).digest()),), 1.0), now)
+    await store.leases.finish(lease, RunResult((Encoded(body, sha256(body).digest()),), 1.0), now)
 
 
 def _bearer(expected: dict[str, Any], token: str) -> dict[str, str]:
@@ -321,4 +321,8 @@ def _save_postgres(dump: Path, url: str, to: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    held.install()
+    try:
+        make(Path(sys.argv[1]))
+    finally:
+        held.uninstall()

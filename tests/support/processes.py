@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 from pathlib import Path
 
-from support.waiting import until
-
 _LISTEN = "0A"
-_BEGUN_TICKS = 30
-"""More processor time, in ticks of 10 ms, than a forked worker takes to begin."""
 
 
 def children_of(pid: int) -> list[int]:
@@ -68,29 +62,6 @@ def cpu_s(pid: int) -> float:
     found = [_stat(each) for each in (pid, *below(pid))]
     ticks = sum(int(time) for fields in found if fields for time in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def busy_worker(pid: int) -> int | None:
-    """Return a worker process of a server or pilot that computes now, and has done so before."""
-    busy = busy_workers(pid)
-    return busy[0] if busy else None
-
-
-def busy_workers(pid: int) -> list[int]:
-    """Return the worker processes of a server or pilot that compute now, and have done so before.
-
-    Its other processes do not count: their imports take seconds where nothing is compiled yet.
-    """
-    before = {worker: user_ticks(worker) for worker in workers_of(pid)}
-    threading.Event().wait(0.05)
-    return [worker for worker, spent in before.items() if user_ticks(worker) > spent > _BEGUN_TICKS]
-
-
-def pause_worker(pid: int) -> int:
-    """Stop the worker process of a server that computes, and return it: its job runs on and on."""
-    worker = until(lambda: busy_worker(pid), "a worker computes", timeout_s=60)
-    os.kill(worker, signal.SIGSTOP)
-    return worker
 
 
 def processor_ns(pid: int) -> int:

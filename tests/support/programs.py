@@ -9,9 +9,3 @@ BELL: dict[str, Any] = {
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
 }
-
-
-def slow(qubits: int = 24, gates: int = 400) -> dict[str, Any]:
-    """Return a program that keeps a worker busy for many seconds."""
-    circuit = [{"gate": "rx", "target": i % qubits, "rotation": 0.1} for i in range(gates)]
-    return {"gateset": "qis", "qubits": qubits, "circuit": circuit}
