@@ -103,7 +103,7 @@ def install() -> None:
 
 def uninstall() -> None:
     """Remove the folder; whatever is still held goes on."""
-    shutil.rmtree(_folder())
+    shutil.rmtree(_folder(), ignore_errors=True)
 
 
 def release_all() -> None:
