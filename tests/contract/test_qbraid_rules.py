@@ -222,7 +222,9 @@ def test_rule_10_native_devices_are_of_vendor_qbraid_in_exact_case(client: Clien
     assert found["qbraid_parked"]["isAvailable"] is False
 
 
-def test_rule_11_the_registry_takes_forms_and_gives_numbers_back(client: Client) -> None:
+def test_rule_11_the_registry_takes_forms_and_gives_numbers_back(
+    server: LiveServer, client: Client
+) -> None:
     vendor_job = str(uuid.uuid4())
     sent = {
         "qbraidJobId": "",
@@ -239,7 +241,7 @@ def test_rule_11_the_registry_takes_forms_and_gives_numbers_back(client: Client)
     registered = client.call("POST", OLD + "/init-job", data=sent)
     job = registered.json()
     assert isinstance(job, str)
-    assert re.fullmatch(r"aws_sv_sim-ada-qjob-[a-z0-9]{20}", job)
+    assert re.fullmatch(rf"aws_sv_sim-{server.account}-qjob-[a-z0-9]{{20}}", job)
     (document,) = client.call("PUT", OLD + "/update-job", data={"qbraidJobId": job}).json()
     assert document["shots"] == 10
     assert (document["circuitBatchNumQubits"], document["circuitBatchDepth"]) == ([2, 4], [3, 5])

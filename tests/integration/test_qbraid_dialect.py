@@ -66,11 +66,11 @@ def stranger(server: LiveServer, call: Caller) -> Caller:
     return Caller(call.http, server.token("bob"))
 
 
-def test_one_job_has_one_tail_in_all_generations(call: Caller) -> None:
+def test_one_job_has_one_tail_in_all_generations(server: LiveServer, call: Caller) -> None:
     job = call.ended(call.submit(BELL, name="both")["jobQrn"])
     tail = job["jobQrn"].rpartition("-")[2]
     (native,) = call("GET", f"{OLD}/quantum-jobs", params={"qbraidJobId": f"x-qjob-{tail}"}).json()
-    assert native["qbraidJobId"] == f"qbraid_statevector-ada-qjob-{tail}"
+    assert native["qbraidJobId"] == f"qbraid_statevector-{server.account}-qjob-{tail}"
     assert native["vendorJobId"] == job["jobVrn"]
     assert native["measurementCounts"]
     for name in ("_id", "vendorJobId"):
