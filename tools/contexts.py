@@ -65,9 +65,10 @@ class _Recorder:
         self._coverage.save()
 
 
-def are_in(folder: Path) -> bool:
-    """Return whether a folder has records."""
-    return (folder / _NAME).exists()
+def at_s(folder: Path) -> float:
+    """Return the Unix time of the newest record in a folder; 0 if there is none."""
+    path = folder / _NAME
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def combine(folder: Path) -> None:
@@ -80,7 +81,7 @@ def combine(folder: Path) -> None:
 
 def tests_by_line(folder: Path, module: Path) -> dict[int, set[str]]:
     """Return the tests and test files that run each line of a module."""
-    if not are_in(folder):
+    if not at_s(folder):
         return {}
     data = coverage.CoverageData(str(folder / _NAME))
     data.read()

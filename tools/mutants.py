@@ -25,7 +25,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,15 +37,30 @@ from typing import IO, Final
 
 import msgspec
 from tools import contexts
-from tools.tests_of import ROOT, further_tests, mirrored, module_path, tests_that_run
+from tools.tests_of import (
+    PACKAGE,
+    RECORDS,
+    ROOT,
+    exists,
+    further_tests,
+    is_outdated,
+    mirrored,
+    module_path,
+    tests_that_run,
+)
 
 COUNT: Final = 10
 KINDS: Final = ("comparison", "condition", "constant", "removal", "argument")
 REPORT: Final = ROOT / "docs" / "reports" / "mutants.csv"
 _SHOWN_CHARS: Final = 100
 _MOST_FAILURES: Final = 5
-_TEST_S: Final = 30
-"""Time limit of one test: some mutants never end."""
+_MOST_TESTS: Final = 30
+"""Functions and files that run for one mutant, the nearest first. What more tests than these reach
+is set-up, such as a constructor, where those further away notice no more."""
+_TEST_S: Final = 60
+"""Time limit of one test, which ends the run: some mutants never end."""
+_RUN_S: Final = 1800
+_TOO_LONG: Final = "time-limit"
 
 _OPPOSITE: Final = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",
@@ -380,39 +394,56 @@ class Trial:
         self._folder = folder
         self._copy = folder / module.relative_to(ROOT)
         self._source = module.read_bytes()
-        self._seconds = 0.0
+        self._package = module.parent.relative_to(PACKAGE).as_posix()
         shutil.copytree(ROOT / "src", folder / "src")
-        self._contexts = folder / "contexts"
-        self._contexts.mkdir()
-        tests = tests_that_run(module)
-        own = mirrored(module)
-        if own is not None:  # first, and with what is newer than the record of contexts
-            tests = [own, *(test for test in tests if test.split("::")[0] != own)]
-        if not tests:
-            sys.exit("No test is known to run it: `make tests-of RENEW=1` looks for them.")
-        began = time.monotonic()
-        record = ("-p", "tools.contexts", "--contexts", str(self._contexts))
-        self.ignored = self._failures(tests, *record)
-        self._seconds = time.monotonic() - began
-        contexts.combine(self._contexts)
-        self._tests_by_line = contexts.tests_by_line(self._contexts, self._copy)
-        self._order = {test.split("::")[0]: place for place, test in enumerate(tests)}
+        self._own = mirrored(module)
+        self._tests_by_line = self._recorded(module)
+        self._fails_anyway: dict[str, bool] = {}
+
+    def _recorded(self, module: Path) -> dict[int, set[str]]:
+        """Return the tests of each line; those at the module's place may be new, so they run."""
+        tests = [self._own] if self._own else []
+        lines = contexts.tests_by_line(RECORDS, module)
+        if is_outdated(module):
+            tests += [test for test in tests_that_run(module) if test.split("::")[0] != self._own]
+            lines = {}
+        if tests:
+            fresh = self._folder / "contexts"
+            fresh.mkdir()
+            self._failures(tests, "-p", "tools.contexts", "--contexts", str(fresh))
+            contexts.combine(fresh)
+            for line, found in contexts.tests_by_line(fresh, self._copy).items():
+                lines.setdefault(line, set()).update(found)
+        return lines
 
     def failures(self, mutant: Mutant, wider: Sequence[str] = ()) -> list[str]:
         """Return the tests that fail with a mutant: those of its lines, or else `wider`."""
         found = set[str]().union(*(self._tests_by_line.get(line, ()) for line in mutant.lines))
         # A file stands for all its tests, because they share a fixture that runs the lines.
-        found = {test for test in found if test.split("::")[0] not in found or "::" not in test}
-        found -= {*self.ignored}
-        tests = sorted(found, key=lambda test: (self._order.get(test.split("::")[0], -1), test))
+        found = {test for test in found if "::" not in test or test.split("::")[0] not in found}
+        tests = sorted(filter(exists, found), key=self._distance)[:_MOST_TESTS]
         self._write(mutant.applied(self._source))
-        try:
-            failed = self._failures(tests, f"--maxfail={_MOST_FAILURES}") if tests else []
-            if not failed and wider:
-                failed = self._failures(wider, "--exitfirst")
-        finally:
-            self._write(self._source)
-        return [test for test in failed if test not in self.ignored]
+        failed = self._failures(tests, f"--maxfail={_MOST_FAILURES}")
+        self._write(self._source)
+        noticed = self._without_those_that_fail_anyway(failed)
+        if noticed or not wider:
+            return noticed
+        self._write(mutant.applied(self._source))
+        failed = self._failures(wider, "--exitfirst")
+        self._write(self._source)
+        return self._without_those_that_fail_anyway(failed)
+
+    def _distance(self, test: str) -> tuple[bool, bool, str]:
+        is_near = test.startswith(f"tests/unit/{self._package}/")
+        return test.split("::")[0] != self._own, not is_near, test
+
+    def _without_those_that_fail_anyway(self, failed: Sequence[str]) -> list[str]:
+        unknown = [test for test in failed if test not in self._fails_anyway]
+        if unknown:
+            failing = self._failures([test for test in unknown if exists(test.split("[")[0])])
+            self._fails_anyway |= {test: test in failing for test in unknown}
+        noticed = (test for test in failed if not self._fails_anyway[test])
+        return list(dict.fromkeys(test.split("[")[0] for test in noticed))
 
     def _write(self, source: bytes) -> None:
         for cached in self._copy.parent.glob(f"__pycache__/{self._copy.stem}.*"):
@@ -420,26 +451,29 @@ class Trial:
         self._copy.write_bytes(source)
 
     def _failures(self, tests: Sequence[str], *options: str) -> list[str]:
-        """Run some tests; return those that fail, or the reason why none could say."""
+        """Run some tests; return the cases that fail, or what else went wrong."""
+        if not tests:
+            return []
         listed = self._folder / "tests"
         listed.write_text("\n".join(tests))
         cache = self._folder / "cache"
         shutil.rmtree(cache, ignore_errors=True)
         command = [
             *(sys.executable, "-m", "pytest", "-q", f"@{listed}", *options),
-            *("-o", f"cache_dir={cache}", "-o", f"timeout={_TEST_S}", "--hypothesis-seed=0"),
+            *("-o", f"cache_dir={cache}", "-o", f"timeout={_TEST_S}"),
+            # An exception would end a test only if no task of its event loop caught it.
+            *("-o", "timeout_method=thread", "--hypothesis-seed=0"),
         ]
         log = self._folder / "log"
         with log.open("wb") as output, _process(command, self._folder / "src", output) as process:
             try:
-                status = process.wait(120 + 3 * self._seconds if self._seconds else None)
+                status = process.wait(_RUN_S)
             except subprocess.TimeoutExpired:
-                return ["time limit"]
+                return [_TOO_LONG]
         failed = cache / "v" / "cache" / "lastfailed"
         if failed.exists():
-            names = json.loads(failed.read_text())
-            return list(dict.fromkeys(name.split("[")[0] for name in names))
-        return [] if status in (0, 5) else [f"pytest ended with {status}"]
+            return list(json.loads(failed.read_text()))
+        return [] if status in (0, 5) else [_TOO_LONG if status == 1 else f"status-{status}"]
 
 
 @contextmanager
@@ -447,7 +481,8 @@ def _process(
     command: Sequence[str], path: Path, output: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command on other sources; end it with all that it started."""
-    env = {**os.environ, "PYTHONPATH": str(path)}
+    # The order of sets decides whether some tests notice a mutant.
+    env = {**os.environ, "PYTHONPATH": str(path), "PYTHONHASHSEED": "0"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
     )
@@ -466,7 +501,8 @@ def _process(
 class Row:
     """A line of the record: a mutant, and the tests that failed with it at two times.
 
-    A column is empty if the mutant was not run, and "none" if no test failed.
+    A column is empty if the mutant was not run, and "none" if no test failed. `line` is the changed
+    line, for readers; the other fields before it identify the mutant.
     """
 
     module: str
@@ -475,6 +511,7 @@ class Row:
     old: str
     new: str
     nth: int
+    line: str
     before: str = ""
     after: str = ""
     note: str = ""
@@ -489,9 +526,10 @@ def rows_of(module: Path, recorded: Sequence[Row]) -> list[tuple[Row, Mutant | N
 
     A module without rows gets ten.
     """
-    name = module.relative_to(ROOT / "src" / "qwicket").as_posix()
-    found = all_mutants(module.read_bytes())
-    rows = {each: Row(name, *_texts(each)) for each in found}
+    name = module.relative_to(PACKAGE).as_posix()
+    source = module.read_bytes()
+    found = all_mutants(source)
+    rows = {each: Row(name, *_texts(each), _line(source, each)) for each in found}
     known = {row.key: mutant for mutant, row in rows.items()}
     old = [row for row in recorded if row.module == name]
     return [(row, known.get(row.key)) for row in old or (rows[each] for each in chosen(found))]
@@ -499,6 +537,12 @@ def rows_of(module: Path, recorded: Sequence[Row]) -> list[tuple[Row, Mutant | N
 
 def _texts(mutant: Mutant) -> tuple[str, str, str, str, int]:
     return mutant.function, mutant.kind, mutant.old, mutant.new, mutant.nth
+
+
+def _line(source: bytes, mutant: Mutant) -> str:
+    changed = mutant.applied(source)
+    begin = changed.rfind(b"\n", 0, mutant.span[0]) + 1
+    return _shown(changed[begin : changed.find(b"\n", begin)])
 
 
 def recorded() -> list[Row]:
@@ -525,16 +569,16 @@ Ten mutants of each module, made by `python -m tools.mutants --table before MODU
 [mutants.csv](mutants.csv) names each mutant and the tests that fail with it. `--table after` fills
 the last two columns for the same mutants.
 
-"Tests" is how many test functions fail with one mutant: the fewest, the median and the most. A run
-stops at five failures. Tests that reach a module through a server run only if no unit test fails,
-and until one fails.
+"Tests" is how many test functions fail with one mutant: the fewest, the median and the most. Of the
+unit tests that run a line, at most 30 functions are tried, the nearest first, until five cases
+fail. A mutant is also caught if a test exceeds its time limit.
 
 | module | caught before | tests | caught after | tests |
 |---|---|---|---|---|"""
 _UNNOTICED: Final = """
 ## Mutants that no test noticed
 
-| function | mutant | before | after | note |
+| function | text and changed line | before | after | note |
 |---|---|---|---|---|"""
 
 
@@ -550,15 +594,15 @@ def page(rows: Sequence[Row]) -> str:
         "",
         "## Mutants that no test noticed",
         "",
-        "| function | mutant | before | after | note |",
+        "| function | text and changed line | before | after | note |",
     ]
     lines.append("|---|---|---|---|---|")
     for row in rows:
         if "none" in (row.before, row.after):
-            old, new = (text.replace("|", "\\|") for text in (row.old, row.new))
+            old, line = (text.replace("|", "\\|") for text in (row.old, row.line))
             before, after = (_verdict(text) for text in (row.before, row.after))
             place = f"`{row.module}` {row.function}"
-            lines.append(f"| {place} | `{old}` → `{new}` | {before} | {after} | {row.note} |")
+            lines.append(f"| {place} | `{old}` → `{line}` | {before} | {after} | {row.note} |")
     return "\n".join(lines) + "\n"
 
 
@@ -597,7 +641,9 @@ def main() -> None:
     for module in arguments.files:
         if arguments.table:
             of_module = rows_of(module, rows)
-            verdicts = run(module, [each for _, each in of_module if each], further=True)
+            verdicts = run(
+                module, [each for _, each in of_module if each], further=arguments.further
+            )
             for row, mutant in of_module:
                 setattr(
                     row, arguments.table, " ".join(verdicts[mutant]) or "none" if mutant else "gone"
@@ -624,8 +670,6 @@ def run(module: Path, mutants: Sequence[Mutant], *, further: bool) -> dict[Mutan
     failures = {}
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(module, Path(folder))
-        for test in trial.ignored:
-            print(f"ignored, because it fails without a mutant: {test}")
         for mutant in mutants:
             failed = failures[mutant] = trial.failures(mutant, wider)
             print(diff(module, mutant), *(failed or ["no test fails"]), "", sep="\n", flush=True)

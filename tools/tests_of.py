@@ -24,7 +24,7 @@ from tools import contexts
 ROOT: Final = Path(__file__).parents[1]
 RECORDS: Final = ROOT / "build" / "contexts"
 UNIT_TESTS: Final = "tests/unit"
-_PACKAGE: Final = ROOT / "src" / "qwicket"
+PACKAGE: Final = ROOT / "src" / "qwicket"
 _ROW: Final = re.compile(r"^\| (`.*) \| (`.*) \|$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"`([^`]+)`")
 
@@ -32,14 +32,14 @@ _QUOTED: Final = re.compile(r"`([^`]+)`")
 def module_path(text: str) -> Path:
     """Return the absolute path of a module of the package."""
     path = Path(text).resolve()
-    if not path.is_file() or not path.is_relative_to(_PACKAGE):
-        raise argparse.ArgumentTypeError(f"{text} is no module below {_PACKAGE.relative_to(ROOT)}")
+    if not path.is_file() or not path.is_relative_to(PACKAGE):
+        raise argparse.ArgumentTypeError(f"{text} is no module below {PACKAGE.relative_to(ROOT)}")
     return path
 
 
 def mirrored(module: Path) -> str | None:
     """Return the unit tests at the module's place, if there are any."""
-    place = module.relative_to(_PACKAGE)
+    place = module.relative_to(PACKAGE)
     names = [f"test_{place.stem}.py"]
     if place.stem == "__init__":
         names = [f"../test_{place.parent.name}.py", f"test_{place.parent.name}.py"]
@@ -57,14 +57,19 @@ def tests_that_run(module: Path) -> list[str]:
     for line, tests in contexts.tests_by_line(RECORDS, module).items():
         if line in inside:  # the other lines run once, in the test that happens to import it
             found |= tests
-    return sorted(filter(_exists, found))
+    return sorted(filter(exists, found))
 
 
-def _exists(test: str) -> bool:
+def exists(test: str) -> bool:
     """Return whether a recorded test is still there, as far as its name tells."""
     path, *names = test.split("::")
     file = ROOT / path
     return file.is_file() and (not names or f"def {names[-1]}(" in file.read_text())
+
+
+def is_outdated(module: Path) -> bool:
+    """Return whether a module is newer than the records, whose lines may then be others."""
+    return contexts.at_s(RECORDS) < module.stat().st_mtime
 
 
 def _lines_of_functions(module: Path) -> set[int]:
@@ -83,7 +88,7 @@ def further_patterns() -> list[tuple[list[str], list[str]]]:
 
 def further_tests(module: Path) -> list[str]:
     """Return the test files that CONTRIBUTING.md names for a module."""
-    place = module.relative_to(_PACKAGE).as_posix()
+    place = module.relative_to(PACKAGE).as_posix()
     patterns = [
         pattern
         for modules, tests in further_patterns()
@@ -113,7 +118,7 @@ def main() -> None:
     parser.add_argument("file", type=module_path)
     parser.add_argument("--renew", metavar="TESTS", help="record these tests first")
     arguments = parser.parse_args()
-    if arguments.renew or not contexts.are_in(RECORDS):
+    if arguments.renew or not contexts.at_s(RECORDS):
         renew(arguments.renew or UNIT_TESTS)
     own = mirrored(arguments.file)
     counts = Counter(test.split("::")[0] for test in tests_that_run(arguments.file))
