@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -83,11 +84,19 @@ async def test_a_submit_wakes_a_claim_that_waits(
     waiting = asyncio.create_task(claim(desk, wait_s=60))
     while not await store.leases.runners():
         await asyncio.sleep(0)
+    # Writers follow each other: once another claim has found nothing, the first one waits.
+    assert await claim(desk, agent=OTHER) is None
     job = await add_job(store, ada, device="lab5")
     async with asyncio.timeout(30):  # without the wake-up it looks again after a minute
         found = await waiting
     assert found is not None
     assert found.lease.job == job.id
+
+
+async def test_a_claim_waits_as_long_as_its_agent_asked(desk: AgentScheduler) -> None:
+    begun = time.monotonic()
+    assert await claim(desk, wait_s=0.2) is None
+    assert time.monotonic() - begun >= 0.2
 
 
 async def test_a_claim_proves_life_and_so_does_a_renewal(
