@@ -225,6 +225,9 @@ async def test_only_the_projects_of_an_exam_may_submit_and_each_account_a_few_jo
     await reserve(gateway, "ada", waiting_limit=2)
     with pytest.raises(Forbidden, match="reserved for an exam until 2025-10-09 09:53 UTC"):
         await submit(gateway, bob)
+    later = Submission(dialect="native", device="simulator", format="qobj", source=b"", shots=10)
+    with pytest.raises(Forbidden, match="reserved for an exam"):
+        await gateway.uploads.draft(bob, later)
     mate = structs.replace(bob, project=ada.project)
     for each in (ada, mate):
         await submit(gateway, each)

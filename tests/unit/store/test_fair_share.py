@@ -215,6 +215,12 @@ async def test_cancelled_jobs_leave_no_place_in_the_line(
     assert await take(store) == bob.project
 
 
+async def test_a_job_that_is_cancelled_in_the_queue_costs_nothing(store: Store, ada: Token) -> None:
+    job, _ = await many(store, ada, 2, est_seconds=300.0)
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    assert await use_of(store, ada.project, NOW) == 0.0
+
+
 @pytest.mark.parametrize(("ran_ms", "counted"), [(1_000, 1.0), (900_000, 300.0)])
 async def test_a_running_job_that_is_cancelled_counts_the_time_that_it_ran(
     store: Store, ada: Token, runner: str, ran_ms: int, counted: float
