@@ -46,7 +46,9 @@ def test_retry_after_as_a_date_counts_from_the_servers_own_date() -> None:
     assert retry_after_s(headers, now_s=0.0) == 60.0
 
 
-@pytest.mark.parametrize("text", [EXAMPLE, "Sunday, 06-Nov-94 08:49:37 GMT"])
+@pytest.mark.parametrize(
+    "text", [EXAMPLE, "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 09:49:37 +0100"]
+)
 def test_retry_after_as_a_date_counts_from_now_when_the_server_says_no_date(text: str) -> None:
     assert retry_after_s({"Retry-After": text}, now_s=EXAMPLE_S - 5) == pytest.approx(5.0)
 
