@@ -76,6 +76,12 @@ def test_arrays_are_aligned_and_ascend_as_numbers() -> None:
     assert "memory" not in made
 
 
+def test_keys_of_several_bytes_ascend_from_any_order() -> None:
+    numbers = [1 << 16, 258, 257, 256, 2, 1]
+    made = arrays({each.to_bytes(3, "little"): 1 for each in numbers}, None, 17, ("counts",))
+    assert made["keys"].data == b"".join(each.to_bytes(3, "little") for each in sorted(numbers))
+
+
 def test_memory_holds_every_shot_once() -> None:
     counts = Counter({b"\0\1": 30, b"\2\0": 10})
     made = memory(counts, 9, default_rng(2))
