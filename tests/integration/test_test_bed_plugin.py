@@ -162,7 +162,7 @@ def test_the_example_repository_passes_its_own_tests_without_a_network(
     pytester: pytest.Pytester,
 ) -> None:
     """The machine has nothing but a loopback interface there: no route, no names."""
-    alone = ["unshare", "--map-root-user", "--net", sys.executable, "-c", LOOPBACK]
+    alone = ["unshare", "--net", sys.executable, "-c", LOOPBACK]
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
     offline = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=5)"
     done = subprocess.run(
