@@ -33,6 +33,7 @@ settings.load_profile("shared machine")
 
 one_tls_context.share()
 
+ORDER = ["contract", "abuse", "fault", "integration", "measured", "structure", "unit"]
 EXTENDED_FILE = re.compile(r"^pytestmark = [^\n]*\bextended\b", re.MULTILINE)
 
 
@@ -92,12 +93,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave what runs on PostgreSQL to `make test-all`.
 
-    Start with the vendors' suites: each takes up to a minute, and a late one runs alone.
+    Start with what waits longest, the vendors' suites and attacks, and end with unit tests: a late
+    long one runs alone.
     """
     for item in items:
         if runs_on_postgres(item):
             item.add_marker(pytest.mark.extended)
-    items.sort(key=lambda item: item.get_closest_marker("vendor") is None)
+    items.sort(key=place)
+
+
+def place(item: pytest.Item) -> int:
+    """Return the place of a test in `ORDER`; the vendors' suites come before all."""
+    if "vendor" in item.keywords:
+        return -1
+    return ORDER.index(item.path.relative_to(Path(__file__).parent).parts[0])
 
 
 def runs_on_postgres(item: pytest.Item) -> bool:

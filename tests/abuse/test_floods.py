@@ -48,8 +48,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server that waits a second for a body."""
-    live = LiveServer(tmp_path_factory.mktemp("hasty"), "--limit", "body_timeout_s=1")
+    """A server that waits a second for a body, and three for the rest of a refused one."""
+    limits = ("--limit", "body_timeout_s=1", "--limit", "head_timeout_s=3")
+    live = LiveServer(tmp_path_factory.mktemp("hasty"), *limits)
     yield live
     assert live.stop() == 0
     assert b"Traceback" not in live.log.read_bytes()

@@ -12,6 +12,8 @@ from contract.environments import interpreter
 from support.held import held_job
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 SCRIPT = """
 import os
 from qiskit import IBMQ, QuantumCircuit

@@ -17,7 +17,7 @@ from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
 from qwicket.devices.writing import device_toml
 from support.server import LiveServer, cli, run_cli
 
-pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600), pytest.mark.extended]
 RUNTIME = "ibm/qiskit_ibm_runtime_0_51"
 BELL = """OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2];
 h q[0]; cx q[0], q[1]; measure q -> c;"""

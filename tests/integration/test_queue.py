@@ -50,7 +50,7 @@ def busy(http: httpx.Client) -> Iterator[None]:
     yield
     for job in jobs:
         http.post(f"/v1/jobs/{job}/cancel")
-        assert read(http, job, wait=30)["state"] == "cancelled"
+        assert read(http, job, wait=30)["state"] in ("cancelled", "completed")  # held no more
 
 
 @pytest.mark.usefixtures("busy")
