@@ -19,6 +19,8 @@ from support.for_each import for_each
 from support.pairwise import by_row, pairs
 from support.programs import BELL
 
+pytestmark = pytest.mark.extended
+
 
 class Field(NamedTuple):
     """A field of a submission: `in_body` makes the body in which it has the given JSON text."""

@@ -18,6 +18,8 @@ from support import braket
 from support.for_each import for_each
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 SHAPES = {"/braket": braket_json, "/s3": s3_xml, "/sts": sts_xml}
 ASKS = {
     "/braket": ("POST", "/braket/devices", b'{"filters":[]}'),

@@ -24,6 +24,8 @@ from support.processes import connections, user_ticks
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
+pytestmark = pytest.mark.extended
+
 ALL, EACH, POLLS = 40, 20, 10
 
 

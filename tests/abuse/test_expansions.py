@@ -10,6 +10,8 @@ import pytest
 from qwicket import programs
 from qwicket.model.limits import Limits
 
+pytestmark = pytest.mark.extended
+
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 LONGEST_S = 2.0
 """Measured: 0.5 to 0.9 s for the loops, on an idle and a busy core; 1 ms for all others."""

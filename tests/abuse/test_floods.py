@@ -22,6 +22,8 @@ from support.repetitions import runs
 from support.server import LiveServer
 from support.waiting import until
 
+pytestmark = pytest.mark.extended
+
 GB = 1 << 30
 MB = 1 << 20
 PIECE = b"x" * MB

@@ -21,6 +21,8 @@ from support.held import held_job
 from support.own_addresses import live_with_own, own_url
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 MB = 1 << 20
 MOST_SENT = 48 * MB
 MAX_TAKEN = 16 * MB

@@ -19,6 +19,8 @@ from support.ibm import DIALECT, SIMULATOR, Client, qobj
 from support.pairwise import by_row, pairs
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
 IDS = {
     "absent": ABSENT,

@@ -17,6 +17,8 @@ from support.event_loop import MEASURED, assert_loop_stays_free
 from support.pairwise import by_row, pairs
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 MB = 1 << 20
 BODIES = {
     "text": b'"' + b"x" * (15 * MB) + b'"',

@@ -13,6 +13,8 @@ from support.event_loop import MEASURED, assert_loop_stays_free
 from support.pairwise import by_row, pairs
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 AT = (
     *(f"{prefix}/jobs" for prefix in SUBMISSIONS),
     *("/ibm/api/Network", "/qlued/api/v2/singlequdit/get_job_status", "/nowhere"),

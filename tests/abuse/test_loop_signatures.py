@@ -18,6 +18,8 @@ from support import braket, raw
 from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 MB = 1 << 20
 SHAPES = {"/braket": braket_json, "/s3": s3_xml, "/sts": sts_xml}
 PATHS = {"/braket": "GET /braket/device/x", "/s3": "GET /s3/some-bucket", "/sts": "POST /sts/"}

@@ -17,6 +17,8 @@ from qwicket.dialects.qbraid import groups, submissions
 from support.for_each import for_each
 from support.pairwise import by_row, pairs
 
+pytestmark = pytest.mark.extended
+
 OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
 FIELDS = {
     (dialect.prefix, field.encode_name): field.type

@@ -18,6 +18,8 @@ from abuse.test_bad_input import BODIES
 from support.pairwise import by_row, pairs
 from support.waiting import until
 
+pytestmark = pytest.mark.extended
+
 V2, V3 = "/qlued/api/v2", "/qlued/api/v3"
 TOKEN_ROUTES = ("get_job_status", "get_job_result")
 GOOD = {

@@ -21,6 +21,8 @@ from support.pairwise import by_row, pairs
 from support.runtime import DIALECT, Client, body
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 WAYS = [
     (method, path)
     for path, methods in routes(DIALECT).items()

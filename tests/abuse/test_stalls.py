@@ -21,6 +21,8 @@ from qwicket.server.router import Router
 from support.pairwise import by_row, pairs
 from support.stores import open_new_sqlite
 
+pytestmark = pytest.mark.extended
+
 LONGEST_GAP_S = 0.35
 """Several times what is measured, for machines with other work: 0.1 s for the worst of these."""
 MB = 1 << 20

@@ -18,6 +18,8 @@ from support.server import LiveServer
 from support.worst_programs import WORST, WORST_LAYOUTS
 from support.xanadu import Caller
 
+pytestmark = pytest.mark.extended
+
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 DEVICES = {
     "ahs": ("rydberg", "samples"),

@@ -28,6 +28,8 @@ from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 from support.xanadu import TOKEN_PATH, Caller, pair
 
+pytestmark = pytest.mark.extended
+
 VALID: dict[str, Any] = {"name": "x", "target": "simulon_gaussian", "language": "blackbird:1.0"}
 FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.SubmitBody)}
 IDS = {

@@ -20,6 +20,8 @@ from support.agents import BELL_QASM, Lab
 from support.ibm import qobj
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 COMPLETE = {"_QWICKET_COMPLETE": "bash_complete"}
 PORTABLE = {"clients", "agents", "extras", "schema"}
 """Parts of the package that a program on a user's or a lab's machine may import."""

@@ -19,7 +19,7 @@ from support.repetitions import databases, runs
 from support.server import LiveServer, Serve, server_on
 from support.waiting import PROMPT_S, until
 
-pytestmark = [pytest.mark.extended, pytest.mark.promise]
+pytestmark = pytest.mark.promise
 
 AGENTS = 3
 AGENT_KILLS = runs(3, long=200)
@@ -53,7 +53,7 @@ def assert_not_run_after_the_end(lab: Lab, books: Ledger) -> None:
 
 
 @pytest.mark.timeout(runs(300, long=1800))
-@pytest.mark.parametrize("database_url", databases("postgres"), indirect=True)
+@pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
 def test_jobs_of_killed_agents_are_offered_again_and_end_exactly_once(
     database_url: str | None, serve: Serve, tmp_path: Path
 ) -> None:
@@ -110,8 +110,9 @@ def any_agent_after_a_claim(
     return rng.choice(agents)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(runs(300, long=1800))
-@pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
+@pytest.mark.parametrize("database_url", databases("postgres"), indirect=True)
 def test_agents_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
     database_url: str | None, serve: Serve, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_agents_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
         assert [agent.stop() for agent in agents] == [0, 0], "agents survive their server"
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
 def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
@@ -158,6 +160,7 @@ def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
         assert_not_run_after_the_end(lab, books)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(120)
 def test_a_cut_while_a_cancelled_job_is_given_back_leaves_it_cancelled(
     shared: LiveServer, tmp_path: Path
@@ -182,6 +185,7 @@ def test_a_cut_while_a_cancelled_job_is_given_back_leaves_it_cancelled(
             until(proxy.has_cut.is_set, f"the network was cut at the {phase} of the release")
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("database_url", databases("postgres"), indirect=True)
 def test_a_result_that_comes_after_the_lease_was_lost_is_refused(
@@ -213,6 +217,7 @@ def test_a_result_that_comes_after_the_lease_was_lost_is_refused(
         assert ended(client, again) == "completed", "it goes on with other jobs"
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(120)
 def test_a_finished_outcome_is_kept_until_the_server_is_back(serve: Serve, tmp_path: Path) -> None:
     server = serve("server", None, "--lease-s", "20")
@@ -231,6 +236,7 @@ def test_a_finished_outcome_is_kept_until_the_server_is_back(serve: Serve, tmp_p
         books.assert_all_completed_uncounted({job})
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(60)
 def test_nothing_drives_the_machine_when_its_agent_was_killed(
     shared: LiveServer, tmp_path: Path
@@ -243,6 +249,7 @@ def test_nothing_drives_the_machine_when_its_agent_was_killed(
         until(lambda: not is_alive(pid), "the lab's process is gone", timeout_s=PROMPT_S)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(60)
 def test_a_dead_agent_is_noticed_and_the_device_is_away(shared: LiveServer, tmp_path: Path) -> None:
     with Lab(shared, tmp_path / "lab", device="watched") as lab, shared.client() as client:

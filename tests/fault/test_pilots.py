@@ -24,7 +24,7 @@ from support.repetitions import databases, kills, runs
 from support.server import LiveServer, Serve
 from support.waiting import PROMPT_S, until
 
-pytestmark = [pytest.mark.extended, pytest.mark.promise]
+pytestmark = pytest.mark.promise
 
 PILOTS = 2
 KILLS = kills(3)
@@ -56,7 +56,7 @@ def load(client: httpx.Client) -> set[str]:
 
 
 @pytest.mark.timeout(runs(300, long=3600))
-@pytest.mark.parametrize("database_url", databases("postgres"), indirect=True)
+@pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
 def test_jobs_of_killed_pilots_run_elsewhere_and_end_exactly_once(
     database_url: str | None, serve: Serve, tmp_path: Path
 ) -> None:
@@ -82,8 +82,9 @@ def test_jobs_of_killed_pilots_run_elsewhere_and_end_exactly_once(
         books.assert_all_completed_uncounted(jobs)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(runs(300, long=3600))
-@pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
+@pytest.mark.parametrize("database_url", databases("postgres"), indirect=True)
 def test_pilots_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
     database_url: str | None, serve: Serve, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_pilots_outlive_kills_of_the_server_and_each_job_ends_exactly_once(
         assert [each.stop() for each in live] == [0, 0]
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
 def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
@@ -128,6 +130,7 @@ def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
         books.assert_all_completed_uncounted(jobs)
 
 
+@pytest.mark.extended
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("database_url", databases("sqlite"), indirect=True)
 def test_a_pilot_that_slept_past_its_lease_stops_what_it_lost(

@@ -24,6 +24,8 @@ from support.programs import BELL
 from support.server import running_server
 from support.snippets import ROOT
 
+pytestmark = pytest.mark.extended
+
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "qwicket"
 UNITS = sorted((DEPLOY / "systemd").iterdir())

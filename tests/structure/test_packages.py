@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -43,3 +44,12 @@ def test_without_a_program_tests_are_skipped_but_fail_where_ci_says_that_all_is_
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="zsh is not installed"):
         installed.installed("zsh")
+
+
+@pytest.mark.parametrize("file", [".ci/run", ".github/workflows/ci.yml", "CONTRIBUTING.md"])
+def test_other_files_name_the_list_and_no_package_of_it(file: str) -> None:
+    text = (installed.ROOT / file).read_text()
+    assert "tests/packages.txt" in text
+    rare = {"caddy", "chromium", "fish", "munge", "nginx-light", "prometheus", "slurm-wlm", "zsh"}
+    assert rare <= {*NAMES}
+    assert not {*re.findall(r"[\w-]+", text)} & rare
