@@ -86,7 +86,7 @@ bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchma
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
 	$(BIN)/python -m benchmarks --keep --peers $$PEERS --photonic-peers $$PHOTONIC
 
-# Slurm's daemons need root. The kills are those of `make fault`, at full length, for some hours.
+# Slurm's daemons need root. The kills are those of tests/fault, at full length, for some hours.
 # A part at a time, and fewer kills: make scale SCALE="kills --kills 20"
 SCALE ?= --fresh
 scale: $(READY)  ## Pilots, Dask and Slurm on this machine, into docs/reports/scale.md: rates, times, 100 kills of each kind

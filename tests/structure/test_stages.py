@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
 HEAD = """
 import pathlib, pytest
 COUNT = pathlib.Path(__file__).with_name("count")
@@ -30,7 +31,8 @@ def run(folder: Path, stage: str, source: str) -> subprocess.CompletedProcess[st
     command = [sys.executable, str(ROOT / "tools" / "stage.py"), stage, "--run", str(folder)]
     return subprocess.run(
         [*command, "--", "-q", str(tests)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        # Without the plugins that are installed here, pytest starts four times as fast.
+        env={**os.environ, "PYTHONPATH": str(TESTS), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=tests,
         text=True,
         capture_output=True,
