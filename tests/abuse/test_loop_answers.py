@@ -17,6 +17,7 @@ from abuse.test_untaken_answers import Make
 from support import ibm, runtime
 from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
+from support.waiting import until
 from support.xanadu import Caller, fetch_access_token
 
 pytestmark = pytest.mark.extended
@@ -49,9 +50,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         _fill(http, live.token())
         for path, headers in lists(http, live.token()).values():
             http.get(path, headers=headers)
+        until(lambda: not unfinished(http, live.token()), "all have run", timeout_s=150)
     yield live
     assert live.stop() == 0
     live.assert_calm()
+
+
+def unfinished(http: httpx.Client, token: str) -> list[Any]:
+    auth = {"Authorization": f"Bearer {token}"}
+    listed = http.get("/v1/jobs?state=queued,running&limit=1", headers=auth)
+    return list(listed.raise_for_status().json()["jobs"])
 
 
 def _fill(http: httpx.Client, token: str) -> None:
