@@ -50,6 +50,8 @@ from support.for_each import for_each
 from support.pairwise import pairs
 from support.server import LiveServer
 
+pytestmark = pytest.mark.extended
+
 Said = Callable[[httpx.Response], str]
 
 SHAPES: dict[str, Said] = {

@@ -36,8 +36,7 @@ def heavy_jobs(target: Target) -> Outcome:
     """
     accounts = [target.live.token(name) for name in ("eve", "mallory", "trent")]
     qubits = target.widest = target.widest or _widest(target)
-    size = qubits, target.size(400, 1_500)
-    program = _turns(*size) if target.is_measured else held_job(*size).program
+    program = _program(target, qubits, target.size(400, 1_500))
     idle, beside = _idle_and_beside(target, accounts, program)
     name = "A13 Bell jobs beside jobs that take all workers: p95 / idle"
     target.note(name, beside.p95_s / idle.p95_s, at_most=FACTOR, unit="×")
@@ -108,6 +107,11 @@ def _await_running(target: Target, jobs: list[tuple[str, str]]) -> None:
     )
 
 
+def _program(target: Target, qubits: int, gates: int) -> dict[str, Any]:
+    """Return a program of this size: a held one, unless times are measured."""
+    return _turns(qubits, gates) if target.is_measured else held_job(qubits, gates).program
+
+
 def _turns(qubits: int, gates: int) -> dict[str, Any]:
     """Return a program of single-qubit gates."""
     circuit = [{"gate": "rx", "target": i % qubits, "rotation": 0.1} for i in range(gates)]
@@ -117,11 +121,15 @@ def _turns(qubits: int, gates: int) -> dict[str, Any]:
 def _widest(target: Target) -> int:
     """Return the qubits of the widest program that is taken: the next one exceeds the memory."""
     for qubits in range(29, 20, -1):
-        body = {"device": "simulator", "program": _turns(qubits, qubits), "shots": 1}
+        program = _program(target, qubits, qubits)
+        body = {"device": "simulator", "program": program, "shots": 1}
         sent = target.http.post("/v1/jobs", json=body, headers=target.as_attacker())
         if sent.is_success:
-            ended = _read(target, sent.json()["id"], target.attacker, wait_s=60)
-            assert ended["state"] == "completed", ended
+            job = sent.json()["id"]
+            if not target.is_measured:
+                target.http.post(f"/v1/jobs/{job}/cancel", headers=target.as_attacker())
+            ended = _read(target, job, target.attacker, wait_s=60)
+            assert ended["state"] == ("completed" if target.is_measured else "cancelled"), ended
             return qubits
         assert "memory_bytes" in sent.text, sent.text
     raise AssertionError("no width is taken")
