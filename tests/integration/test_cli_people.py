@@ -127,7 +127,9 @@ def test_the_doctor_looks_at_a_server_that_runs(server: LiveServer) -> None:
     secret = server.token()
     found = doctor("--data-dir", data, QWICKET_URL=server.url, QWICKET_TOKEN=secret)
     assert found["server"]["found"] == f"{server.url} is ready"
-    assert found["token"]["found"].startswith("QWICKET_TOKEN is one of ada: jobs:read")
+    assert found["token"]["found"].startswith(
+        f"QWICKET_TOKEN is one of {server.account}: jobs:read"
+    )
     assert found["clock"]["status"] == found["database"]["status"] == "ok"
     done = run_cli(
         *("doctor", "--data-dir", data),

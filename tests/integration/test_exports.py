@@ -38,7 +38,7 @@ def chief(live: LiveServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def jobs(live: LiveServer, chief: str) -> list[str]:
+def jobs(live: LiveServer, chief: str) -> Iterator[list[str]]:
     """Ended jobs of two accounts in the project `class`, newest first.
 
     Another one runs, and one is of another project.
@@ -53,13 +53,14 @@ def jobs(live: LiveServer, chief: str) -> list[str]:
             for seed in range(3):
                 body = {"program": BELL, "device": "simulator", "shots": 10, "seed": seed}
                 found.append(http.post("/v1/jobs?wait=60", json=body).json()["id"])
+    held = held_job(outlives_test=True)
     with live.client(token) as http:
-        http.post(
-            "/v1/jobs", json={"program": held_job().program, "device": "simulator"}
-        ).raise_for_status()
+        body = {"program": held.program, "device": "simulator"}
+        http.post("/v1/jobs", json=body).raise_for_status()
     with live.client() as http:
         http.post("/v1/jobs?wait=60", json={"program": BELL, "device": "simulator", "shots": 10})
-    return found[::-1]
+    yield found[::-1]
+    held.release()
 
 
 def page(live: LiveServer, chief: str, **query: Any) -> httpx.Response:

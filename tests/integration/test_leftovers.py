@@ -30,9 +30,9 @@ from support.agents import Lab
 def test_that_never_ends(number, server, postgres, tmp_path):
     with Lab(server, tmp_path) as lab, postgres.database():
         agent = lab.agent()
-        postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
-        pids = [os.getpid(), server.process.pid, agent.process.pid, postmaster]
         folder = Path(os.environ["STARTED"])
+        (folder / "postmaster").write_text(str(postgres.first_pid))
+        pids = [os.getpid(), server.process.pid, agent.process.pid]
         (folder / "new").write_text(" ".join(map(str, pids)))
         (folder / "new").rename(folder / str(os.getpid()))
         {end}
@@ -75,6 +75,10 @@ class Run:
             for owner, pids in all_pids.items()
         }
 
+    def postmaster(self) -> int:
+        """Return the process of PostgreSQL, which the test processes of a run share."""
+        return int((self.folder / "postmaster").read_text())
+
 
 def are_gone(pids: list[int]) -> bool:
     return not any(map(is_alive, pids))
@@ -83,13 +87,15 @@ def are_gone(pids: list[int]) -> bool:
 def test_nothing_outlives_a_test_process_that_is_killed(tmp_path: Path) -> None:
     with Run(tmp_path, end=WAIT) as run:
         (pids,) = run.started(1).values()
-        assert len(pids) > 8  # the four, and workers and parsers below the server
+        assert len(pids) > 7  # the three, and workers and parsers below the server
+        pids.append(run.postmaster())
     until(lambda: are_gone(pids), f"all of {pids} are gone")
 
 
 def test_nothing_outlives_a_run_that_is_killed_with_its_workers_at_work(tmp_path: Path) -> None:
     with Run(tmp_path, "-n2", end=WAIT) as run:
         pids = [pid for owned in run.started(2).values() for pid in owned]
+        pids.append(run.postmaster())
     until(lambda: are_gone(pids), f"all of {pids} are gone")
 
 
@@ -98,4 +104,5 @@ def test_nothing_outlives_a_worker_that_crashes_in_a_run_that_goes_on(tmp_path: 
         first, _ = run.started(2).values()
         until(lambda: are_gone(first), f"all of {first} are gone")
         assert run.process.wait(90) == pytest.ExitCode.TESTS_FAILED
+        until(lambda: are_gone([run.postmaster()]), "the run has stopped PostgreSQL")
     assert "1 failed, 1 passed" in (tmp_path / "log").read_text()

@@ -22,6 +22,9 @@ FOLDER_NAME = "HELD_JOBS"
 """The environment variable with the folder in which tests and workers meet."""
 
 
+_outliving: set[Path] = set()
+
+
 class HeldJob:
     """A job that runs until it is released, dies or is cancelled.
 
@@ -38,11 +41,11 @@ class HeldJob:
     def __init__(self, qubits: int, gates: int, lasts_s: float | None) -> None:
         number = _take_number(_folder())
         self.angle = MARK + number * STEP
-        self._file = _folder() / str(number)
+        self.file = _folder() / str(number)
         self._qubits = qubits
         self._gates = gates
         if lasts_s is not None:
-            _say(self._file, str(lasts_s))
+            _say(self.file, str(lasts_s))
 
     @property
     def program(self) -> dict[str, Any]:
@@ -62,16 +65,16 @@ class HeldJob:
 
     def release(self) -> None:
         """Let it complete, also when it begins again."""
-        _remove(self._file)
+        _remove(self.file)
 
     def die(self) -> None:
         """Let its worker process kill itself, also when it begins again."""
-        _say(self._file, DIE)
+        _say(self.file, DIE)
 
     def pid(self) -> int | None:
         """Return the worker process in which it last began to wait; None if it has not."""
         try:
-            return int(self._file.with_suffix(RUNNING).read_text())
+            return int(self.file.with_suffix(RUNNING).read_text())
         except FileNotFoundError:
             return None
 
@@ -86,9 +89,17 @@ class HeldJob:
         return pid
 
 
-def held_job(qubits: int = 24, gates: int = 400, *, lasts_s: float | None = None) -> HeldJob:
-    """Return a new held job, which is released at the end of the test at the latest."""
-    return HeldJob(qubits, gates, lasts_s)
+def held_job(
+    qubits: int = 24, gates: int = 400, *, lasts_s: float | None = None, outlives_test: bool = False
+) -> HeldJob:
+    """Return a new held job, which is released at the end of the test at the latest.
+
+    One that outlives the test is of a fixture for several tests, which releases it.
+    """
+    made = HeldJob(qubits, gates, lasts_s)
+    if outlives_test:
+        _outliving.add(made.file)
+    return made
 
 
 def install() -> None:
@@ -107,9 +118,10 @@ def uninstall() -> None:
 
 
 def release_all() -> None:
-    """Release all held jobs of this process, and of its children."""
+    """Release the held jobs of this process, and of its children, but those that outlive a test."""
     for file in _folder().glob("[0-9]*"):
-        _remove(file)
+        if file not in _outliving:
+            _remove(file)
 
 
 def _folder() -> Path:
