@@ -32,26 +32,29 @@ structure: $(READY)
 # With SEED=7, tests run in the order of that seed, and Hypothesis takes its examples from it.
 SEED ?=
 ORDER := $(if $(SEED),-p randomly --randomly-seed=$(SEED) --hypothesis-seed=$(SEED))
-# Tests wait for servers and deadlines, so that a process more than there are cores pays off. With
-# more, servers' workers, which get what others leave of a core, starve.
+# Tests wait for servers and deadlines, so that a process more than there are cores pays off, and two
+# more for those that wait longest. With more, servers' workers, which get what others leave of a
+# core, starve.
 TEST_PROCESSES := $(shell expr 1 + $$(nproc))
-PARALLEL := -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=40
+EXTENDED_PROCESSES := $(shell expr 2 + $$(nproc))
+PARALLEL = -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations=40
 # All stages of one call of make are one run, with a folder for their results.
 RUN := build/stages/$(shell date -u +%Y%m%dT%H%M%S)
 STAGE = $(BIN)/python tools/stage.py --run $(RUN)
 
-test: structure  ## Every promise once, on SQLite, with the newest client of each dialect: minutes
+test: structure $(READY)  ## Every promise once, on SQLite, with the newest client of each dialect: minutes
 	$(STAGE) test -- $(PARALLEL) $(ORDER) -m "not extended"
 
-test-all: fast test extended  ## All tests that can be red for a reason in the code: half an hour
+test-all: fast test extended  ## Also both databases, older clients, clusters, a browser: half an hour
 
 # An interpreter of another version, for the unit tests.
 SECOND ?=
+extended: TEST_PROCESSES = $(EXTENDED_PROCESSES)
 extended: $(READY)
 	$(STAGE) extended -- $(PARALLEL) $(ORDER) -m extended
 ifneq ($(SECOND),)
 	$(MAKE) .venv-second/.ready PYTHON=$(SECOND) VENV=.venv-second
-	.venv-second/bin/python tools/stage.py --run $(RUN) second -- $(PARALLEL) $(ORDER) tests/unit
+	.venv-second/bin/python tools/stage.py --run $(RUN) second -- $(PARALLEL) $(ORDER) -m "not extended" tests/unit
 endif
 
 measured: $(READY)  ## Ratios, times, memory and sizes, into docs/reports; alone on the machine
@@ -70,7 +73,7 @@ coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; 
 # For hours: more kills, crashes and histories, more of each attack, both databases everywhere.
 LONG := QWICKET_FAULT=long QWICKET_ABUSE=long
 long: $(READY)  ## Kills, attacks and generated programs at full length: hours
-	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/contract/test_openapi.py tests/unit/programs/test_reading_time.py
+	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/contract/test_openapi.py tests/contract/test_vendors.py tests/unit/programs/test_reading_time.py
 	$(LONG) $(BIN)/pytest tests/measured
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 

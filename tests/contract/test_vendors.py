@@ -20,6 +20,7 @@ from contract.environments import (
     folder_of_tests,
     interpreter,
     is_extended,
+    is_long,
     suites,
 )
 from support import held, leftovers
@@ -75,6 +76,7 @@ def key_pairs(server: LiveServer) -> dict[str, str]:
 SUITES = [
     pytest.param(suite, marks=[pytest.mark.extended] if is_extended(suite) else [])
     for suite in suites()
+    if IS_LONG or not is_long(suite)
 ]
 
 
