@@ -16,7 +16,7 @@ from contract.environments import interpreter
 from qwicket.clients.qlued import QluedClient
 from support.ledger import ledger
 from support.own_addresses import own_url
-from support.processes import connections
+from support.processes import connections, unread_bytes
 from support.remotes import ATOMS, write_device
 from support.server import LiveServer
 from support.waiting import until
@@ -232,6 +232,9 @@ def test_requests_without_a_token_share_one_to_the_machine(two: Two, ada: Caller
         with ThreadPoolExecutor(41) as threads:
             reads = [threads.submit(ada.http.get, path) for _ in range(40)]
             until(lambda: connections(two.front.process.pid, port) >= 40, "all have come")
+            until(lambda: not unread_bytes(port), "all were read")
+            for _ in range(3):  # and what was read has had its turn
+                httpx.get(f"{two.front.url}/livez").raise_for_status()
             with pytest.raises(TimeoutError):
                 reads[0].result(timeout=0.5)
             read = threads.submit(ada.read, "get_job_status", job_id=ABSENT)

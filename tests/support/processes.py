@@ -103,6 +103,13 @@ def connections(pid: int, port: int) -> int:
     return sum(f"socket:[{row[9]}]" in held for row in of_port)
 
 
+def unread_bytes(port: int) -> int:
+    """Return how many bytes wait in the kernel for the process that listens on a port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    of_port = [row for row in rows if row[1].endswith(f":{port:04X}") and row[3] != _LISTEN]
+    return sum(int(row[4].partition(":")[2], 16) for row in of_port)
+
+
 def _stat(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
