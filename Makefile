@@ -47,14 +47,15 @@ test: structure $(READY)  ## Every promise once, on SQLite, with the newest clie
 
 test-all: fast test extended  ## Also both databases, older clients, clusters, a browser: half an hour
 
-# An interpreter of another version, for the unit tests.
+# An interpreter of another version, for unit tests.
 SECOND ?=
+SECOND_UNITS ?= tests/unit
 extended: TEST_PROCESSES = $(EXTENDED_PROCESSES)
 extended: $(READY)
 	$(STAGE) extended -- $(PARALLEL) $(ORDER) -m extended
 ifneq ($(SECOND),)
 	$(MAKE) .venv-second/.ready PYTHON=$(SECOND) VENV=.venv-second
-	.venv-second/bin/python tools/stage.py --run $(RUN) second -- $(PARALLEL) $(ORDER) -m "not extended" tests/unit
+	.venv-second/bin/python tools/stage.py --run $(RUN) second -- $(PARALLEL) $(ORDER) -m "not extended" $(SECOND_UNITS)
 endif
 
 measured: $(READY)  ## Ratios, times, memory and sizes, into docs/reports; alone on the machine
