@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     results.pytest_configure(config)
-    leftovers.start_watchdog()
+    leftovers.start_watchdog(is_worker=hasattr(config, "workerinput"))
     held.install()
     config.add_cleanup(held.uninstall)
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.

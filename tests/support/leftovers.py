@@ -24,12 +24,18 @@ OWNERS: Final = "TEST_PROCESSES"
 
 _GRACE_S: Final = 3.0
 _PAUSE_S: Final = 0.1
+_is_worker = False
 _watchdogs: list[int] = []
 """Pipes to the watchdogs, open until this process ends: a file object would warn that it is."""
 
 
-def start_watchdog() -> None:
-    """Mark this process's environment, which children inherit, and start its watchdog."""
+def start_watchdog(*, is_worker: bool = False) -> None:
+    """Mark this process's environment, which children inherit, and start its watchdog.
+
+    A worker of a parallel run has the mark of the run's first process as well.
+    """
+    global _is_worker
+    _is_worker = is_worker
     mark = secrets.token_hex(8)
     # Without the marks: the watchdog of a process further up must not kill this one.
     env = {name: value for name, value in os.environ.items() if name != OWNERS}
@@ -55,7 +61,7 @@ def marks() -> dict[str, str]:
 def shared() -> Iterator[None]:
     """Start what other test processes of the run use too: it outlives this one, not the run."""
     own = os.environ[OWNERS]
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if _is_worker:
         os.environ[OWNERS] = own.rpartition(",")[0]
     try:
         yield
