@@ -229,7 +229,7 @@ class _Finder(ast.NodeVisitor):
         self._remove(node)
 
     def visit_Assert(self, node: ast.Assert) -> None:
-        """Leave assertions as they are: most tell types to mypy."""
+        """Leave assertions as they are: most state types for mypy."""
 
     # -- expressions
 
@@ -316,7 +316,7 @@ class _Finder(ast.NodeVisitor):
     def _change_sign(
         self, kind: str, node: ast.expr, left: ast.expr, right: ast.expr, sign: str
     ) -> None:
-        # Parentheses may stand between the operands and the sign.
+        # There may be parentheses between the operands and the sign.
         begin, end = self._span(left)[1], self._span(right)[0]
         at = re.search(
             rb"(?<!\w)" + sign.replace(" ", r"\s+").encode() + rb"(?!\w)", self._source[begin:end]
@@ -419,7 +419,7 @@ class Trial:
     def failures(self, mutant: Mutant, wider: Sequence[str] = ()) -> list[str]:
         """Return the tests that fail with a mutant: those of its lines, or else `wider`."""
         found = set[str]().union(*(self._tests_by_line.get(line, ()) for line in mutant.lines))
-        # A file stands for all its tests, because they share a fixture that runs the lines.
+        # A file is taken as a whole, because its tests share a fixture that runs the lines.
         found = {test for test in found if "::" not in test or test.split("::")[0] not in found}
         tests = sorted(filter(exists, found), key=self._distance)[:_MOST_TESTS]
         self._write(mutant.applied(self._source))

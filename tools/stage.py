@@ -3,9 +3,9 @@
     python tools/stage.py test --run build/gate/7 -- -n 3 tests/unit
 
 A test that fails again is red. One that passes alone is flaky: it is named, and the stage passes.
-Red at once is a test that proves a promise (marker `promise`), and so are more than
-`MAX_TRIED_AGAIN` failed tests in a stage. The stages of one run share the folder `--run`; together
-they may have `MAX_FLAKY` flaky tests.
+A test that proves a promise (marker `promise`), one whose process crashed, and more than
+`MAX_TRIED_AGAIN` failed tests in a stage are red at once. The stages of one run share the folder
+`--run`; together they may have `MAX_FLAKY` flaky tests.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run_pytest(arguments: list[str], results: Path) -> tuple[int, list[dict[str,
 def judge(stage: str, rows: list[dict[str, Any]], run: Path) -> int:
     """Try again what failed; return 0 if all of it passes and little of the run is flaky."""
     failed = {row["test"]: row for row in rows if "test" in row}
-    breaks_promise = any(row["is_promise"] for row in failed.values())
+    breaks_promise = any(row["is_promise"] for row in rows if "test" in row)
     if breaks_promise or not 0 < len(failed) <= MAX_TRIED_AGAIN:
         return report(list(failed), [], run)
     red, flaky = [], []
@@ -71,8 +71,10 @@ def report(red: list[str], flaky: list[str], run: Path) -> int:
     if known:
         print(f"\nflaky: failed, and passed alone ({len(known)} of at most {MAX_FLAKY} in a run)")
         print(*known, sep="\n")
-    print(*(f"red: {test}" for test in red), sep="\n", flush=True)
-    return _TESTS_FAILED if red or not flaky or len(known) > MAX_FLAKY else 0
+    if not red and not flaky:
+        red = ["pytest failed outside of the tests"]
+    print(*(f"red: {each}" for each in red), sep="\n", flush=True)
+    return _TESTS_FAILED if red or len(known) > MAX_FLAKY else 0
 
 
 def print_costs(stage: str, rows: list[dict[str, Any]]) -> None:

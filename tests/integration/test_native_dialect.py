@@ -142,6 +142,7 @@ def test_there_is_no_result_yet_is_said_with_when_to_ask(http: httpx.Client) -> 
     http.post(f"/v1/jobs/{job}/cancel")
 
 
+@pytest.mark.promise
 def test_a_running_job_is_really_stopped(http: httpx.Client) -> None:
     held = held_job()
     job = submit(http, program=held.program).json()["id"]

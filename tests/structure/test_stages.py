@@ -20,7 +20,7 @@ def fails_first(times=1):
 """
 
 
-def run(folder: Path, stage: str, source: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, stage: str, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a stage of one file; its run is that of other stages in the folder."""
     tests = folder / stage
     tests.mkdir()
@@ -30,7 +30,7 @@ def run(folder: Path, stage: str, source: str) -> subprocess.CompletedProcess[st
     (tests / "pytest.ini").write_text("[pytest]\nmarkers = promise\n")
     command = [sys.executable, str(ROOT / "tools" / "stage.py"), stage, "--run", str(folder)]
     return subprocess.run(
-        [*command, "--", "-q", str(tests)],
+        [*command, "--", "-q", *options, str(tests)],
         # Without the plugins that are installed here, pytest starts four times as fast.
         env={**os.environ, "PYTHONPATH": str(TESTS), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=tests,
@@ -55,6 +55,14 @@ def test_a_stage_is_red(tmp_path: Path, source: str, said: str) -> None:
     assert done.returncode != 0
     assert said in done.stdout
     assert "flaky:" not in done.stdout
+
+
+def test_a_test_whose_process_crashes_gets_no_second_attempt(tmp_path: Path) -> None:
+    source = "import os\ndef test_a(): COUNT.exists() or COUNT.touch() or os.abort()"
+    done = run(tmp_path, "test", source, "-p", "xdist", "-n1")
+    assert done.returncode != 0
+    assert "red: test_it.py::test_a" in done.stdout
+    assert "once more" not in done.stdout
 
 
 def test_a_run_has_at_most_three_flaky_tests(tmp_path: Path) -> None:

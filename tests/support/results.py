@@ -49,9 +49,9 @@ class ResultsWriter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self._write(
-                test=report.nodeid, seconds=report.duration, is_promise="promise" in report.keywords
-            )
+            # A crash of its process has no keywords: what the test proves is unknown.
+            is_promise = "promise" in report.keywords or not report.keywords
+            self._write(test=report.nodeid, seconds=report.duration, is_promise=is_promise)
         for name, value in report.user_properties if report.when == "teardown" else ():
             if name == _CPU:
                 self._write(file=report.nodeid.partition("::")[0], cpu_s=value)

@@ -21,7 +21,6 @@ from support.held.held_circuits import DIE, MARK, NUMBERS, RUNNING, STEP
 FOLDER_NAME = "HELD_JOBS"
 """The environment variable with the folder in which tests and workers meet."""
 
-
 _outliving: set[Path] = set()
 
 
@@ -94,7 +93,7 @@ def held_job(
 ) -> HeldJob:
     """Return a new held job, which is released at the end of the test at the latest.
 
-    One that outlives the test is of a fixture for several tests, which releases it.
+    A fixture for several tests sets `outlives_test`, and releases the job itself.
     """
     made = HeldJob(qubits, gates, lasts_s)
     if outlives_test:
