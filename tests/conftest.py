@@ -89,6 +89,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Name the databases of a test that has one: fixtures take them as the parameter `database`."""
+    if "database" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker
+        names = ["postgres"] if marker("only_postgres") else ["sqlite"]
+        if marker("both_databases"):
+            names += ["postgres"]
+        metafunc.parametrize("database", names, scope="module")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave what runs on PostgreSQL to `make test-all`.

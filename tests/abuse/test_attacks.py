@@ -25,7 +25,7 @@ def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
     options = ALWAYS if IS_LONG else (*ALWAYS, *SHORT)
-    with server_on(request, tmp_path_factory.mktemp("attacked"), *options) as live:
+    with server_on(request.param, request, tmp_path_factory.mktemp("attacked"), *options) as live:
         target = Target(live, is_long=IS_LONG)
         yield target
         target.close()

@@ -15,7 +15,7 @@ from support.server import LiveServer, Serve, database_of
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     """The address of an empty database; None is the embedded one."""
-    with database_of(request, request.param) as url:
+    with database_of(request.param, request) as url:
         yield url
 
 

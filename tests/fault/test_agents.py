@@ -38,7 +38,7 @@ def shared(
 ) -> Iterator[LiveServer]:
     """A server that runs through all tests."""
     lease = ("--lease-s", str(SHARED_LEASE_S))
-    with server_on(request, tmp_path_factory.mktemp("shared"), *lease) as live:
+    with server_on(request.param, request, tmp_path_factory.mktemp("shared"), *lease) as live:
         yield live
 
 

@@ -126,7 +126,7 @@ def test_exactly_as_many_jobs_are_accepted_as_the_budget_has_room_for(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     with (
-        database_of(request, kind) as url,
+        database_of(kind, request) as url,
         running_server(tmp_path, *OPTIONS, database_url=url) as server,
     ):
         token = server.token()
@@ -137,7 +137,7 @@ def test_exactly_as_many_jobs_are_accepted_as_the_budget_has_room_for(
 
 
 def test_two_servers_share_one_budget(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    with database_of(request, "postgres") as url, ExitStack() as stack:
+    with database_of("postgres", request) as url, ExitStack() as stack:
         servers = [
             stack.enter_context(running_server(tmp_path / str(number), *OPTIONS, database_url=url))
             for number in range(2)
@@ -153,7 +153,7 @@ def test_two_servers_share_one_budget(request: pytest.FixtureRequest, tmp_path: 
 def test_a_killed_server_overdraws_and_loses_nothing(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
-    with database_of(request, kind) as url:
+    with database_of(kind, request) as url:
         server = LiveServer(tmp_path, *OPTIONS, database_url=url)
         token = server.token()
         set_budgets(server)

@@ -29,7 +29,7 @@ QUICK = RetryPolicy(first_pause_s=0.01, max_pause_s=0.05)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp("server")) as live:
+    with server_on(request.param, request, tmp_path_factory.mktemp("server")) as live:
         yield live
 
 

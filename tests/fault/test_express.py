@@ -34,7 +34,7 @@ SignIn = Callable[[LiveServer, str], httpx.Client]
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp("express")) as live:
+    with server_on(request.param, request, tmp_path_factory.mktemp("express")) as live:
         yield live
 
 

@@ -32,7 +32,9 @@ def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("half-closed")
-    with server_on(request, folder, "--limit", f"half_closed={MAX_HALF_CLOSED}") as live:
+    with server_on(
+        request.param, request, folder, "--limit", f"half_closed={MAX_HALF_CLOSED}"
+    ) as live:
         yield live
 
 

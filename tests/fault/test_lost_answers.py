@@ -26,7 +26,7 @@ BODY = {"program": BELL, "device": "simulator", "shots": 10}
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp("server")) as live:
+    with server_on(request.param, request, tmp_path_factory.mktemp("server")) as live:
         yield live
 
 

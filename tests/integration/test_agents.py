@@ -31,12 +31,12 @@ GATES = "rz sx rz rz sx rz cz rz sx rz"
 """What a Hadamard gate and a CX become of Rz, SX and CZ."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def lone(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server whose queue is this module's alone."""
-    with server_on(request, tmp_path_factory.mktemp(f"lone_{request.param}")) as live:
+    with server_on(database, request, tmp_path_factory.mktemp(f"lone_{database}")) as live:
         yield live
 
 
@@ -66,6 +66,7 @@ def state(http: httpx.Client, job: str) -> str:
     return str(read(http, job)["state"])
 
 
+@pytest.mark.both_databases
 def test_a_job_waits_for_an_agent_and_is_run_when_one_comes(lab: Lab, http: httpx.Client) -> None:
     job = lab.submit(http)
     device = lab.shown(http)
@@ -135,6 +136,7 @@ def test_cold_atoms_with_gates_that_only_the_lab_knows(
         assert part["samples"] == [[1, 1]] * 3
 
 
+@pytest.mark.both_databases
 def test_several_agents_share_the_work_and_no_lease_is_run_twice(
     lab: Lab, http: httpx.Client
 ) -> None:
@@ -148,6 +150,7 @@ def test_several_agents_share_the_work_and_no_lease_is_run_twice(
     assert len({pid for _, pid in begun}) == 3, "all of them work"
 
 
+@pytest.mark.both_databases
 def test_progress_is_shown_while_the_job_runs_and_not_afterwards(
     lab: Lab, http: httpx.Client
 ) -> None:
@@ -182,6 +185,7 @@ def test_administrators_see_which_agents_are_alive_and_what_runs_where(
         assert job not in table("Running jobs")
 
 
+@pytest.mark.both_databases
 def test_a_cancelled_job_is_cancelling_until_the_agent_has_stopped(
     lab: Lab, http: httpx.Client
 ) -> None:
@@ -285,6 +289,7 @@ def test_a_device_that_is_off_keeps_its_jobs_from_its_agents(
     assert ended(http, lab.submit(http, shots=1)) == "completed"
 
 
+@pytest.mark.both_databases
 def test_a_calibration_is_pushed_and_in_force(lab: Lab, http: httpx.Client, tmp_path: Path) -> None:
     figures = tmp_path / "calibration.toml"
     figures.write_text(

@@ -31,11 +31,11 @@ HETERODYNE = xanadu.pair().replace("MeasureFock()", "MeasureHD")
 Members = dict[str, bytes]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp("archives")) as live:
+    with server_on(database, request, tmp_path_factory.mktemp("archives")) as live:
         yield live
 
 
@@ -51,6 +51,7 @@ def assert_equal(found: Result | None, expected: Result) -> None:
     assert (found.job, found.device) == (expected.job, expected.device)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("outputs", [("counts",), ("counts", "memory", "probabilities")])
 def test_an_archive_gives_back_job_program_options_and_result(
     client: Client, tmp_path: Path, outputs: tuple[str, ...]
@@ -148,6 +149,7 @@ def test_two_archives_of_a_job_have_the_same_bytes_and_no_traces_of_the_server(
         assert archive.testzip() is None
 
 
+@pytest.mark.both_databases
 def test_a_large_archive_is_streamed_and_the_same_each_time(
     live: LiveServer, client: Client, tmp_path: Path
 ) -> None:

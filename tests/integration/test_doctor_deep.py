@@ -23,9 +23,9 @@ from support.waiting import until
 pytestmark = pytest.mark.extended
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path, "--lease-s", "2") as server:
+@pytest.fixture
+def live(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:
+    with server_on(database, request, tmp_path, "--lease-s", "2") as server:
         yield server
 
 
@@ -51,6 +51,7 @@ def start_long_job(server: LiveServer) -> str:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.both_databases
 def test_a_server_under_load_is_consistent_at_any_moment(live: LiveServer) -> None:
     job = start_long_job(live)
     token = live.token()

@@ -22,11 +22,11 @@ from support.server import LiveServer, run_cli, server_on
 pytestmark = pytest.mark.extended
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp("exports")) as live:
+    with server_on(database, request, tmp_path_factory.mktemp("exports")) as live:
         yield live
 
 
@@ -68,6 +68,7 @@ def page(live: LiveServer, chief: str, **query: Any) -> httpx.Response:
         return http.get("/v1/admin/projects/class/export", params=query)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("place", ["folder", "server"])
 def test_a_project_is_exported_and_read_back(
     live: LiveServer, chief: str, jobs: list[str], tmp_path: Path, place: str
@@ -211,6 +212,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
             write_export(tmp_path, "class", fetch)
 
 
+@pytest.mark.both_databases
 def test_retention_is_set_shown_and_lifted(live: LiveServer, chief: str, jobs: list[str]) -> None:
     def run(*words: str) -> str:
         done = run_cli(*words, "--url", live.url, env={"QWICKET_TOKEN": chief})

@@ -24,12 +24,12 @@ PASSWORD = "correct horse"
 NOT_VALID = "The invitation does not exist, or has ended, or was used up. Ask for a new one."
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def inviting(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp(f"inviting_{request.param}")
-    with server_on(request, folder, "--limit", "wrong_tokens=500") as live:
+    folder = tmp_path_factory.mktemp(f"inviting_{database}")
+    with server_on(database, request, folder, "--limit", "wrong_tokens=500") as live:
         yield live
 
 
@@ -85,6 +85,7 @@ def accept(server: LiveServer, code: str, name: str, **fields: Any) -> httpx.Res
     return httpx.post(f"{server.url}/v1/accounts", json=body)
 
 
+@pytest.mark.both_databases
 def test_a_person_creates_an_account_at_the_page_and_is_signed_in(
     inviting: LiveServer, browser: Browser, invite: Invite, project: str, name: str
 ) -> None:
@@ -132,6 +133,7 @@ def test_an_account_that_is_signed_in_joins_the_project(
     assert accept(inviting, code, f"{name}-3").status_code == 403
 
 
+@pytest.mark.both_databases
 def test_an_invitation_creates_as_many_accounts_as_it_has_uses(
     inviting: LiveServer, invite: Invite, name: str
 ) -> None:

@@ -30,12 +30,12 @@ NOTHING = (404, 429)
 READS = ("", "/result", "/events", "/parts/0", "/archive", "/stream")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     options = ("--limit", "job_shares=20", "--limit", "wrong_tokens=5")
-    with server_on(request, tmp_path_factory.mktemp("shares"), *options) as live:
+    with server_on(database, request, tmp_path_factory.mktemp("shares"), *options) as live:
         yield live
 
 
@@ -67,6 +67,7 @@ def share(http: httpx.Client, job: str, **fields: Any) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.both_databases
 def test_an_account_reads_a_job_that_is_shared_with_it_and_changes_nothing(
     live: LiveServer, ada: httpx.Client, ben: str
 ) -> None:
@@ -96,6 +97,7 @@ def test_an_account_reads_a_job_that_is_shared_with_it_and_changes_nothing(
         assert http.get(f"/v1/jobs/{job}").content == absent.content
 
 
+@pytest.mark.both_databases
 def test_a_share_ends_when_its_owner_ends_it_or_deletes_the_job(
     live: LiveServer, ada: httpx.Client, ben: str
 ) -> None:
@@ -222,6 +224,7 @@ def test_sharing_twice_or_with_oneself_adds_nothing(
     assert ada.post(f"/v1/jobs/{job}/shares", json={"account": me}).status_code == 400
 
 
+@pytest.mark.both_databases
 def test_an_account_has_a_limit_of_shares(live: LiveServer, ada: httpx.Client) -> None:
     job = run(ada)
     for _ in range(20):

@@ -40,13 +40,13 @@ RYDBERG = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def lone(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server without workers of its own, for this module alone."""
-    folder = tmp_path_factory.mktemp(f"lone_{request.param}")
-    with server_on(request, folder, "--workers", "0", "--lease-s", "4") as live:
+    folder = tmp_path_factory.mktemp(f"lone_{database}")
+    with server_on(database, request, folder, "--workers", "0", "--lease-s", "4") as live:
         yield live
 
 
@@ -89,6 +89,7 @@ def test_a_server_without_workers_is_ready_and_its_jobs_wait(
     assert read(http, job)["runner"] is None
 
 
+@pytest.mark.both_databases
 def test_jobs_of_all_families_run_on_another_machine_and_name_it(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_many_tiny_jobs_run_in_batches(
 # --- cancellation and stopping --------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_a_cancelled_job_ends_at_once_with_its_process(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
@@ -146,6 +148,7 @@ def test_a_cancelled_job_ends_at_once_with_its_process(
         assert read(http, again, wait=60)["state"] == "completed"
 
 
+@pytest.mark.both_databases
 def test_a_pilot_that_stops_ends_its_jobs_and_gives_the_rest_back(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
@@ -279,6 +282,7 @@ def test_a_pilot_serves_the_devices_that_it_names(
 # --- the protocol ---------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_a_claim_whose_response_was_lost_is_found_by_the_next_pull(
     lone: LiveServer, http: httpx.Client
 ) -> None:
@@ -344,6 +348,7 @@ def _result(lease: dict[str, Any], job: dict[str, Any], **changes: Any) -> dict[
     return {**lease, "seconds": 0.1, "parts": _run(job), **changes}
 
 
+@pytest.mark.both_databases
 def test_a_result_is_stored_and_its_response_brings_the_next_job(
     lone: LiveServer, http: httpx.Client
 ) -> None:

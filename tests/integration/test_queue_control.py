@@ -21,13 +21,13 @@ from support.waiting import until
 pytestmark = pytest.mark.extended
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def idle(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server without workers, on which jobs wait."""
-    folder = tmp_path_factory.mktemp(f"idle_{request.param}")
-    with server_on(request, folder, "--workers", "0") as live:
+    folder = tmp_path_factory.mktemp(f"idle_{database}")
+    with server_on(database, request, folder, "--workers", "0") as live:
         yield live
 
 
@@ -64,6 +64,7 @@ def call(server: LiveServer, token: str, *words: str) -> subprocess.CompletedPro
     return run_cli("job", *words, "--url", server.url, env={"QWICKET_TOKEN": token})
 
 
+@pytest.mark.both_databases
 def test_a_job_is_held_released_and_reordered(client: Client) -> None:
     job = client.submit(BELL, "simulator")
     until(lambda: job.position is not None, "it has a position")
@@ -123,6 +124,7 @@ def test_an_administrator_holds_what_the_owner_cannot_release(
     assert job.refresh().body.priority == 9
 
 
+@pytest.mark.both_databases
 def test_many_jobs_are_held_and_released_at_once(client: Client, admin: Client, name: str) -> None:
     jobs = [client.submit(BELL, "simulator").id for _ in range(3)][::-1]
     assert admin.change_jobs("hold", account=name, dry_run=True) == {"number": 3, "ids": jobs}
@@ -158,6 +160,7 @@ def test_a_token_for_some_devices_changes_many_jobs_of_these_alone(
     client.job(other).cancel()
 
 
+@pytest.mark.both_databases
 def test_a_requeued_job_leaves_its_worker_and_runs_again(
     idle: LiveServer, client: Client, admin: Client, tmp_path: Path
 ) -> None:

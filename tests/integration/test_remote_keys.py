@@ -160,7 +160,7 @@ def pass_through(live: LiveServer, kind: str) -> bytes:
     return found.content
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.both_databases
 def test_no_key_leaves_the_server(
     behind: LiveServer, tmp_path: Path, request: pytest.FixtureRequest, database: str
 ) -> None:

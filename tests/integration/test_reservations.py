@@ -21,11 +21,11 @@ LATE_S = 1.5
 """A runner that only looks every two seconds would often be later."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp(f"reserved_{request.param}")) as server:
+    with server_on(database, request, tmp_path_factory.mktemp(f"reserved_{database}")) as server:
         yield server
 
 
@@ -66,6 +66,7 @@ def started_after(job: dict[str, Any], end: str) -> float:
     return (datetime.fromisoformat(job["started_at"]) - datetime.fromisoformat(end)).total_seconds()
 
 
+@pytest.mark.both_databases
 def test_jobs_of_others_wait_say_so_and_start_at_the_end(
     live: LiveServer, admin: httpx.Client
 ) -> None:
@@ -103,6 +104,7 @@ def test_workers_on_other_machines_respect_it(tmp_path: Path) -> None:
         assert 0 <= started_after(ended(ben, waiting), made["until"]) < LATE_S
 
 
+@pytest.mark.both_databases
 def test_a_device_is_off_in_a_maintenance_window(live: LiveServer, admin: httpx.Client) -> None:
     with live.client(live.token("ada")) as ada:
         body = {"device": "clifford", "until": in_s(WINDOW_S), "reason": "new disks"}
@@ -215,6 +217,7 @@ def test_a_contradictory_state_of_a_device_is_refused(
     assert (refused.status_code, refused.json()["field"]) == (400, field), refused.text
 
 
+@pytest.mark.both_databases
 def test_each_act_is_in_the_audit(live: LiveServer, admin: httpx.Client) -> None:
     live.token("ada")
     made = reserve(admin, "ada", device="statevector")

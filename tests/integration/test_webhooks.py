@@ -27,11 +27,11 @@ OPTIONS = ("--allow-private-webhooks", "--limit", "webhooks=3")
 ENDED = ["job.completed", "job.failed", "job.cancelled"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(request, tmp_path_factory.mktemp("webhooks"), *OPTIONS) as live:
+    with server_on(database, request, tmp_path_factory.mktemp("webhooks"), *OPTIONS) as live:
         yield live
 
 
@@ -68,6 +68,7 @@ def listed(http: httpx.Client) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.both_databases
 def test_the_end_of_a_job_is_sent_signed_as_the_standard_has_it(
     http: httpx.Client, receiver: Receiver
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_secret_is_shown_once(http: httpx.Client, receiver: Receiver) -> Non
     assert added["secret"] not in http.get("/v1/webhooks").text
 
 
+@pytest.mark.both_databases
 def test_events_of_a_job_come_in_order(http: httpx.Client, receiver: Receiver) -> None:
     events = ["job.queued", "job.running", "job.completed"]
     add(http, receiver.url(), events=events)
@@ -169,6 +171,7 @@ def hooks(http: httpx.Client) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.both_databases
 def test_a_receiver_that_is_gone_is_disabled_until_a_test_succeeds(
     http: httpx.Client, receiver: Receiver
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_test_returns_the_beginning_of_the_response(
     assert Webhook(added["secret"]).verify(delivery.body, delivery.headers)["data"] is None
 
 
+@pytest.mark.both_databases
 def test_both_secrets_sign_after_a_rotation(http: httpx.Client, receiver: Receiver) -> None:
     added = add(http, receiver.url())
     rotated = http.post(f"/v1/webhooks/{added['id']}/rotate").raise_for_status().json()
@@ -320,6 +324,7 @@ def test_a_webhook_that_cannot_be_is_refused(
     assert hooks(http) == []
 
 
+@pytest.mark.both_databases
 def test_a_project_has_as_many_webhooks_as_the_limit_says(http: httpx.Client) -> None:
     for _ in range(3):
         add(http, "https://example.org/hook")

@@ -31,12 +31,14 @@ DEVICES = ("simulator", "qwicket_simulator", "statevector")
 HOUR_S = 3600
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def live(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp(f"withheld_{request.param}")
-    with server_on(request, folder, QWICKET_AWS_MASTER_FILE=str(folder / "master")) as server:
+    folder = tmp_path_factory.mktemp(f"withheld_{database}")
+    with server_on(
+        database, request, folder, QWICKET_AWS_MASTER_FILE=str(folder / "master")
+    ) as server:
         server.token()
         yield server
 
@@ -85,6 +87,7 @@ def client(live: LiveServer) -> Iterator[NativeClient]:
         yield made
 
 
+@pytest.mark.both_databases
 def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
     live: LiveServer,
     admin: httpx.Client,
@@ -172,6 +175,7 @@ def test_vendors_clients_wait_for_the_end(live: LiveServer, exam: Callable[[], N
         assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "COMPLETED"
 
 
+@pytest.mark.both_databases
 def test_a_job_that_fails_in_part_has_no_results_until_the_end(
     live: LiveServer, exam: Callable[[], None]
 ) -> None:

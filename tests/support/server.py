@@ -225,7 +225,7 @@ class LiveServer:
 
 
 @contextmanager
-def database_of(request: pytest.FixtureRequest, kind: str) -> Iterator[str | None]:
+def database_of(kind: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
     """Yield the address of an empty database: "postgres" has one, "sqlite", embedded, has None."""
     if kind == "sqlite":
         yield None
@@ -248,11 +248,11 @@ def running_server(
 
 @contextmanager
 def server_on(
-    request: pytest.FixtureRequest, folder: Path, *options: str, **env: str
+    database: str, request: pytest.FixtureRequest, folder: Path, *options: str, **env: str
 ) -> Iterator[LiveServer]:
-    """Yield a running server on the database that `request` has for its parameter."""
+    """Yield a running server on an empty database, "sqlite" or "postgres"."""
     with (
-        database_of(request, request.param) as url,
+        database_of(database, request) as url,
         running_server(folder, *options, database_url=url, **env) as live,
     ):
         yield live

@@ -1,4 +1,8 @@
-"""The store suite runs against every database that there is: a fixture parameter each."""
+"""The store suite runs on the embedded database, and what is marked `both_databases` on PostgreSQL.
+
+There, each statement runs in a marked test, with each kind of answer that a test brings about: no
+row, one, or several.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,12 @@ from support.stores import NOW, make_token, open_new_sqlite
 OpenStore = Callable[[], Store]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+@pytest.fixture
+def open_store(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[OpenStore]:
     """Opens the test's database, as often as it is called."""
-    if request.param == "sqlite":
+    if database == "sqlite":
         yield lambda: open_new_sqlite(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")

@@ -20,6 +20,7 @@ async def test_an_account_starts_with_a_project_of_its_own(store: Store) -> None
     assert (project.name, project.shares) == ("ada", 1)
 
 
+@pytest.mark.both_databases
 async def test_names_and_addresses_are_unique(store: Store) -> None:
     await store.accounts.add("ada", "member", email="a@b.c", password_hash=None, now=NOW)
     with pytest.raises(Conflict) as name:
@@ -30,6 +31,7 @@ async def test_names_and_addresses_are_unique(store: Store) -> None:
     assert [account.name for account in await store.accounts.all()] == ["ada"]
 
 
+@pytest.mark.both_databases
 async def test_a_password_account_is_found_by_name_and_address(store: Store) -> None:
     await store.accounts.add("ada", "admin", email="a@b.c", password_hash="hash", now=NOW)
     for login in ("ada", "a@b.c"):
@@ -39,6 +41,7 @@ async def test_a_password_account_is_found_by_name_and_address(store: Store) -> 
     assert await store.accounts.for_password("nobody") is None
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("given", ["ada", "Ada", "a@b.c"])
 async def test_an_account_stays_in_its_own_project(store: Store, given: str) -> None:
     await store.accounts.add("ada", "member", email="a@b.c", password_hash=None, now=NOW)
@@ -47,6 +50,7 @@ async def test_an_account_stays_in_its_own_project(store: Store, given: str) -> 
     assert await store.accounts.members("ada") == ["ada"]
 
 
+@pytest.mark.both_databases
 async def test_a_token_is_found_by_its_digest_alone(store: Store) -> None:
     token = await make_token(store, "ada", digest=b"digest")
     owner = await store.accounts.token_owner(b"digest")
@@ -55,6 +59,7 @@ async def test_a_token_is_found_by_its_digest_alone(store: Store) -> None:
     assert await store.accounts.token_owner(b"other") is None
 
 
+@pytest.mark.both_databases
 async def test_a_token_belongs_to_a_project_of_its_account(store: Store, ada: Token) -> None:
     await make_token(store, "bob")
     blank = Token(
@@ -65,6 +70,7 @@ async def test_a_token_belongs_to_a_project_of_its_account(store: Store, ada: To
             await store.accounts.add_token(blank, account=account, project=project, digest=b"x")
 
 
+@pytest.mark.both_databases
 async def test_a_second_revocation_does_not_change_its_time(store: Store, ada: Token) -> None:
     assert [each.revoked_at for each in await store.accounts.revoke(ada.id, NOW + 1)] == [NOW + 1]
     assert [each.revoked_at for each in await store.accounts.revoke(ada.id, NOW + 2)] == [NOW + 1]
@@ -81,6 +87,7 @@ async def test_a_disabled_account_shows_at_its_tokens(store: Store, ada: Token) 
         await store.accounts.disable("nobody", NOW)
 
 
+@pytest.mark.both_databases
 async def test_the_owner_of_a_token_is_found_by_its_id(store: Store) -> None:
     token = await make_token(store, "ada")
     found = await store.accounts.owner_of_token(token.id)
@@ -93,6 +100,7 @@ async def test_the_owner_of_a_token_is_found_by_its_id(store: Store) -> None:
     assert await store.accounts.by_id(token.id) is None
 
 
+@pytest.mark.both_databases
 async def test_the_first_key_of_a_name_stays(store: Store) -> None:
     add = store.accounts.get_or_add_server_key
     made = await asyncio.gather(*(add("access_tokens", bytes([n]) * 32, NOW) for n in range(5)))

@@ -26,6 +26,7 @@ LAB = Device(
 )
 
 
+@pytest.mark.both_databases
 async def test_an_announced_device_is_listed_and_its_spec_can_be_replaced(store: Store) -> None:
     await store.agents.announce(LAB)
     wider = structs.replace(LAB, spec=structs.replace(LAB.spec, qubits=7))
@@ -70,6 +71,7 @@ async def test_presence_is_who_beats_and_when_one_was_last_heard_of(store: Store
     assert await store.devices.presence(LAB) == Presence(1, NOW + 2)
 
 
+@pytest.mark.both_databases
 async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:
     await store.agents.announce(LAB)
     first, second, third = (Runner(f"ada/{n}", "agent", 0, 1, "lab5") for n in range(3))
@@ -84,6 +86,7 @@ async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:
     await store.leases.renew(third, (), NOW, maximum=2)
 
 
+@pytest.mark.both_databases
 async def test_a_full_program_is_the_program_as_it_was_submitted_and_read(
     store: Store, ada: Token
 ) -> None:
@@ -96,6 +99,7 @@ async def test_a_full_program_is_the_program_as_it_was_submitted_and_read(
         await store.agents.full_program("no job")
 
 
+@pytest.mark.both_databases
 async def test_a_lease_is_held_until_it_is_not_the_newest(store: Store, ada: Token) -> None:
     await add_job(store, ada, device="lab5")
     agent = Runner("ada/1", "agent", 0, 1, "lab5")

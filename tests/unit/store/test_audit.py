@@ -65,6 +65,7 @@ async def test_an_act_of_several_writes_is_one_entry(store: Store) -> None:
     assert [entry.seq for entry in await store.audit.page(10, 10)] == [1]
 
 
+@pytest.mark.both_databases
 async def test_each_write_of_an_act_that_changes_its_subject_is_an_entry(store: Store) -> None:
     await add(store, "ada")
     with act("account", "ada", email="ada@example.org", role="admin").recorded():
@@ -78,12 +79,14 @@ async def test_each_write_of_an_act_that_changes_its_subject_is_an_entry(store: 
     assert (await store.audit.verify()).entries == 3
 
 
+@pytest.mark.both_databases
 async def test_writes_outside_of_an_act_are_not_recorded(store: Store) -> None:
     await store.accounts.add("ada", "member", email=None, password_hash=None, now=NOW)
     assert await store.audit.page(10, 10) == []
     assert await store.audit.verify() == (0, b"", None, True)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("kind", SUBJECTS)
 async def test_every_kind_of_subject_can_be_read(store: Store, kind: str) -> None:
     keys = ("class", "ada") if kind == "member" else ("ada",)

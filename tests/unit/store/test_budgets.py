@@ -76,6 +76,7 @@ async def test_a_submission_beyond_the_budget_is_refused_and_leaves_nothing(
     assert len([job for job in present if job is not None]) == 2
 
 
+@pytest.mark.both_databases
 async def test_every_budget_that_applies_must_have_room(store: Store, ada: Token) -> None:
     await put(store, 1_000)
     await put(store, 1, "jobs", device="simulator")
@@ -109,6 +110,7 @@ async def test_a_completed_job_is_settled_by_what_it_used(
     assert (now.bill, now.cost) == (None, 4_125_000)
 
 
+@pytest.mark.both_databases
 async def test_what_is_cancelled_in_the_queue_is_given_back(store: Store, ada: Token) -> None:
     for unit in ("jobs", "shots", "seconds", "cost"):
         await put(store, 1_000, unit)
@@ -162,6 +164,7 @@ async def test_a_running_job_that_is_cancelled_has_used_its_time_and_no_shots(
     assert [each.budget.used for each in await store.budgets.all()] == [1, 1_500_000, 0]
 
 
+@pytest.mark.both_databases
 async def test_time_in_the_queue_between_two_starts_is_not_used(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -178,6 +181,7 @@ async def test_time_in_the_queue_between_two_starts_is_not_used(
     assert use.use.seconds == 2_000_000
 
 
+@pytest.mark.both_databases
 async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -257,6 +261,7 @@ async def test_a_period_begins_with_no_use_and_settles_none_of_the_last(
     assert await used(store, now=NOW + DAY) == 0
 
 
+@pytest.mark.both_databases
 async def test_a_budget_that_is_set_again_keeps_its_use(store: Store, ada: Token) -> None:
     first = await put(store, 100)
     await add_job(store, ada)
@@ -283,6 +288,7 @@ async def test_a_budget_counts_what_is_submitted_after_it_was_set(
     assert await used(store) == 100
 
 
+@pytest.mark.both_databases
 async def test_a_repeated_submission_reserves_once(store: Store, ada: Token) -> None:
     await put(store, 100)
     first = new_job(ada, idempotency_key="k", digest=b"d")
@@ -301,6 +307,7 @@ async def test_a_dry_run_and_a_refused_program_use_nothing(store: Store, ada: To
         await add_job(store, ada)
 
 
+@pytest.mark.both_databases
 async def test_a_draft_reserves_when_its_program_is_admitted(store: Store, ada: Token) -> None:
     await put(store, 150)
     drafts = [
@@ -318,6 +325,7 @@ async def test_a_draft_reserves_when_its_program_is_admitted(store: Store, ada: 
     assert await used(store) == 0
 
 
+@pytest.mark.both_databases
 async def test_budgets_belong_to_a_known_project(store: Store, ada: Token) -> None:
     with pytest.raises(NotFound, match="no project bob"):
         await store.budgets.put(new_id(NOW), "bob", "", "jobs", "day", 1, NOW)
@@ -329,6 +337,7 @@ async def test_budgets_belong_to_a_known_project(store: Store, ada: Token) -> No
     assert await store.budgets.of_account(bob.account) == []
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("device", ["", "simulator"])
 async def test_the_audit_finds_a_budget_by_its_id_and_by_what_it_is_for(
     store: Store, ada: Token, device: str
@@ -344,6 +353,7 @@ async def test_the_audit_finds_a_budget_by_its_id_and_by_what_it_is_for(
         assert row[:6] == (made, "ada", device, "shots", "week", 250)
 
 
+@pytest.mark.both_databases
 async def test_a_project_has_64_budgets_at_most(store: Store, ada: Token) -> None:
     def some(tx: Tx) -> None:
         for number in range(63):

@@ -40,6 +40,7 @@ async def bodies(store: Store, limit: int = 9) -> list[Calibration]:
     return [each.body for each in page.rows]
 
 
+@pytest.mark.both_databases
 async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
     first, second = calibration(), calibration(error=0.02)
     for each in (first, first, second, second, first):
@@ -66,6 +67,7 @@ async def test_the_last_one_that_is_valid_by_then_is_in_force(seeded: Store) -> 
     assert [each.two_qubit.error for each in await bodies(seeded)] == [0.01]
 
 
+@pytest.mark.both_databases
 async def test_a_calibration_is_found_by_its_id(seeded: Store) -> None:
     await seeded.calibrations.seed({ARIA: calibration()}, NOW)
     found = await seeded.calibrations.at(ARIA, NOW)
@@ -86,6 +88,7 @@ async def test_servers_that_start_at_once_do_not_double_it(tmp_path: Path) -> No
         await each.close()
 
 
+@pytest.mark.both_databases
 async def test_of_two_writers_that_count_alike_one_adds_the_row(seeded: Store) -> None:
     """As on a database where neither sees the other before its commit."""
 

@@ -26,6 +26,7 @@ async def test_registering_twice_is_one_document(store: Store, ada: Token) -> No
     assert await store.client_documents.get(ada.account, "qbraid", "key") == made[0]
 
 
+@pytest.mark.both_databases
 async def test_a_document_is_updated_and_deleted_by_its_key(store: Store, ada: Token) -> None:
     await store.client_documents.register(
         ada.account, "qbraid", "key", b"1", document=new_id(NOW), now=NOW
@@ -65,6 +66,7 @@ async def test_documents_are_listed_newest_first_and_page_by_seq(store: Store, a
     )
 
 
+@pytest.mark.both_databases
 async def test_the_last_so_many_records_of_an_account_and_dialect_are_kept(
     store: Store, ada: Token
 ) -> None:

@@ -53,9 +53,9 @@ class Place(NamedTuple):
             return list(consistency.problems(tx))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with database_of(request, request.param) as url:
+@pytest.fixture
+def place(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with database_of(database, request) as url:
         yield Place(tmp_path, url)
 
 
@@ -99,12 +99,14 @@ async def jobs(place: Place) -> Jobs:
     return Jobs(first, second, third, fourth, fifth, draft)
 
 
+@pytest.mark.both_databases
 async def test_what_operations_wrote_is_consistent(place: Place, jobs: Jobs) -> None:
     assert place.problems() == []
     with consistency.reading(place.folder, place.url) as tx:
         assert consistency.lease_holders(tx) == [consistency.LeaseHolder("runner", "server", 0, 1)]
 
 
+@pytest.mark.both_databases
 async def test_jobs_of_a_deleted_group_are_consistent(place: Place) -> None:
     store = place.open()
     ada = await make_token(store)
@@ -123,6 +125,7 @@ async def test_jobs_of_a_deleted_group_are_consistent(place: Place) -> None:
     assert place.problems() == []
 
 
+@pytest.mark.both_databases
 async def test_an_empty_database_is_consistent(place: Place) -> None:
     await place.open().close()
     assert place.problems() == []
@@ -206,6 +209,7 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("damage", "found", "job"), DAMAGES, ids=[each[0] for each in DAMAGES])
 async def test_a_damage_is_found_with_its_job(
     place: Place, jobs: Jobs, damage: str, found: str, job: str | None
@@ -222,6 +226,7 @@ async def test_a_damage_is_found_with_its_job(
         assert problems[found].examples[0].startswith(ids[job])
 
 
+@pytest.mark.both_databases
 async def test_wrong_jobs_are_counted_over_all_ranges_and_a_few_are_named(place: Place) -> None:
     store = place.open()
     ada = await make_token(store)
@@ -237,6 +242,7 @@ async def test_wrong_jobs_are_counted_over_all_ranges_and_a_few_are_named(place:
     assert seen == [(3, 11), (6, 11), (9, 11), (11, 11)]
 
 
+@pytest.mark.both_databases
 async def test_every_result_is_read_however_many_a_job_has(place: Place) -> None:
     store = place.open()
     ada = await make_token(store)

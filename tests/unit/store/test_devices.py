@@ -47,11 +47,13 @@ async def test_a_device_is_on_until_someone_turns_it_off(store: Store) -> None:
     assert (await store.devices.status("simulator", NOW + 10)).is_on
 
 
+@pytest.mark.both_databases
 async def test_an_unknown_device_has_no_status_to_set(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.devices.set_status("nowhere", DeviceStatus(), NOW)
 
 
+@pytest.mark.both_databases
 async def test_devices_of_a_provider_that_is_not_active_are_not_offered(store: Store) -> None:
     own = built_in()[0]
     lab = structs.replace(own, name="lab_sodium", provider="lab", position=own.position + 1)
@@ -67,6 +69,7 @@ async def test_devices_of_a_provider_that_is_not_active_are_not_offered(store: S
     assert await store.devices.find("lab_sodium") == lab
 
 
+@pytest.mark.both_databases
 async def test_providers_are_added_once_and_listed_by_name(store: Store) -> None:
     await store.devices.seed(built_in(), "builtin")
     assert await store.devices.add_provider("lab") == Provider("lab", is_active=True)
@@ -88,6 +91,7 @@ async def test_a_device_that_ships_off_stays_as_it_was_turned_later(store: Store
     assert (await store.devices.status("simulator", NOW)).is_on
 
 
+@pytest.mark.both_databases
 async def test_only_changes_of_a_state_are_recorded(store: Store) -> None:
     await store.devices.seed(built_in(), "builtin")
     off = DeviceStatus(is_on=False, reason="service", until_at=NOW + 10)
@@ -130,6 +134,7 @@ async def test_a_device_keeps_its_newest_changes(store: Store) -> None:
     assert (len(found), found[-1].reason) == (KEPT_CHANGES, "20")
 
 
+@pytest.mark.both_databases
 async def test_a_device_that_is_parked_has_a_change_once(store: Store) -> None:
     await store.devices.seed(built_in(), "builtin")
     for number in range(2):
@@ -138,6 +143,7 @@ async def test_a_device_that_is_parked_has_a_change_once(store: Store) -> None:
     assert found == [DeviceChange(NOW, "off", "no engine")]
 
 
+@pytest.mark.both_databases
 async def test_all_devices_are_read_at_once_as_each_by_itself(store: Store, ada: Token) -> None:
     own = built_in()[0]
     names = ("on", "off", "over", "draining", "window", "said")

@@ -96,6 +96,7 @@ async def test_a_worker_slot_may_take_short_jobs_as_well(
     assert await is_empty(store)
 
 
+@pytest.mark.both_databases
 async def test_many_claims_at_once_take_each_job_once(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
@@ -155,6 +156,7 @@ async def test_jobs_of_other_devices_and_of_devices_that_are_off_wait(
     assert (await claim(store, NOW + 1000)).device == "clifford"
 
 
+@pytest.mark.both_databases
 async def test_an_overrun_waits_for_a_worker_slot_uncounted_and_unpaid(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -254,7 +256,7 @@ async def test_a_look_takes_as_many_steps_beside_thousands_of_jobs(
     assert await steps_of_a_look(store) <= before + 10
 
 
-@pytest.mark.parametrize("open_store", ["postgres"], indirect=True)
+@pytest.mark.only_postgres
 async def test_postgres_finds_the_next_by_index_beside_a_hundred_thousand_jobs(
     store: Store, ada: Token, runner: str
 ) -> None:

@@ -60,6 +60,7 @@ async def test_projects_take_turns_by_what_their_jobs_cost(
     assert started == {ada.project: 10, bob.project: 30}
 
 
+@pytest.mark.both_databases
 async def test_shares_weigh_what_a_project_gets(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
@@ -175,6 +176,7 @@ async def test_use_of_yesterday_counts_half(
     assert started[ada.project] == 5
 
 
+@pytest.mark.both_databases
 async def test_numbers_are_made_small_again_and_the_order_stays(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
@@ -248,6 +250,7 @@ async def test_use_decays_again_after_a_clock_that_was_far_ahead(
     assert await take(store, now) == ada.project
 
 
+@pytest.mark.both_databases
 async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -264,6 +267,7 @@ async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     assert await take(store) == ada.project
 
 
+@pytest.mark.both_databases
 async def test_the_queue_shows_the_use_of_projects_that_have_just_run(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
@@ -281,6 +285,7 @@ async def test_the_queue_shows_the_use_of_projects_that_have_just_run(
     assert (waiting.priority, waiting.queued_at) == (-4, NOW)
 
 
+@pytest.mark.both_databases
 async def test_of_too_many_jobs_a_queue_has_the_first_of_each_project(
     store: Store, ada: Token, bob: Token
 ) -> None:

@@ -178,6 +178,7 @@ async def test_the_first_intent_counts_until_a_person_calls_the_job_absent(
         assert forward == Forward("mark", None, intent_at=intent_at)
 
 
+@pytest.mark.both_databases
 async def test_the_account_there_is_that_of_the_last_submission(
     store: Store, claimed: Assignment
 ) -> None:
@@ -199,6 +200,7 @@ async def test_the_account_there_is_that_of_the_last_submission(
     )
 
 
+@pytest.mark.both_databases
 async def test_a_job_that_is_found_is_not_absent(store: Store, left: str) -> None:
     """Or it would be sent again without a look, once its id turns out to be another job's."""
     await store.forwards.resolve_absent(left, actor="eve", now=NOW)
@@ -231,6 +233,7 @@ async def test_no_two_jobs_of_a_device_have_one_id_at_the_vendor(
     await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
 
 
+@pytest.mark.both_databases
 async def test_an_id_that_is_another_jobs_is_given_up(
     store: Store, ada: Token, claimed: Assignment, runner: str
 ) -> None:
@@ -251,6 +254,7 @@ async def test_an_id_that_is_another_jobs_is_given_up(
         await store.forwards.forget_sent(claimed.lease)
 
 
+@pytest.mark.both_databases
 async def test_what_was_certainly_not_sent_is_queued_again(
     store: Store, claimed: Assignment
 ) -> None:
@@ -260,6 +264,7 @@ async def test_what_was_certainly_not_sent_is_queued_again(
     assert await state(store, claimed) is JobState.QUEUED
 
 
+@pytest.mark.both_databases
 async def test_a_response_is_stored_under_the_lease_alone(
     store: Store, claimed: Assignment
 ) -> None:
@@ -290,6 +295,7 @@ async def test_a_response_is_stored_together_with_the_id_in_it(
     assert await forwards.response(lease.job) == ("vendor-1", b"said")
 
 
+@pytest.mark.both_databases
 async def test_ids_at_the_vendor_are_found_by_their_owner_alone(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -321,6 +327,7 @@ async def left(store: Store, claimed: Assignment) -> str:
     return claimed.lease.job
 
 
+@pytest.mark.both_databases
 async def test_a_job_that_waits_for_a_person_is_adopted_by_no_runner(
     store: Store, claimed: Assignment, left: str
 ) -> None:
@@ -356,6 +363,7 @@ async def test_what_a_person_said_ends_with_the_next_send(store: Store, left: st
     assert again.forward == Forward("mark", None, is_absent=False, intent_at=NOW)
 
 
+@pytest.mark.both_databases
 async def test_a_job_that_needs_no_decision_gets_none(store: Store, claimed: Assignment) -> None:
     job = claimed.lease.job
     with pytest.raises(Conflict, match="needs no decision"):
@@ -367,6 +375,7 @@ async def test_a_job_that_needs_no_decision_gets_none(store: Store, claimed: Ass
         await store.forwards.resolve_absent("nothing", actor="eve", now=NOW)
 
 
+@pytest.mark.both_databases
 async def test_a_job_at_another_cloud_can_be_abandoned(store: Store, claimed: Assignment) -> None:
     lease = claimed.lease
     with pytest.raises(Conflict, match="running here"):
@@ -418,12 +427,14 @@ async def test_a_device_elsewhere_is_as_it_was_last_seen(store: Store) -> None:
     assert await store.devices.presence(FAR) == Presence(0, NOW + 1, "helium", 0)
 
 
+@pytest.mark.both_databases
 async def test_jobs_that_wait_elsewhere_are_in_the_queue_of_the_device(store: Store) -> None:
     await store.devices.seed([FAR], "file")
     await store.forwards.put_mirror("far", NOW, is_online=True, reason="", n_waiting=7)
     assert (await Forecaster(store, lambda: NOW).forecast("far")).n_waiting == 7
 
 
+@pytest.mark.both_databases
 async def test_the_history_of_a_device_elsewhere_has_what_changed(store: Store) -> None:
     await store.devices.seed([FAR], "file")
     for at, is_online, reason in ((1, True, ""), (2, True, ""), (3, False, "helium")):

@@ -62,6 +62,7 @@ async def test_a_group_takes_no_jobs_after_its_time(store: Store, ada: Token) ->
         await add_job(store, ada, NOW + 1000, group=group.id)
 
 
+@pytest.mark.both_databases
 async def test_a_group_takes_as_many_jobs_as_it_says(store: Store, ada: Token) -> None:
     group = await opened(store, ada, jobs_limit=2)
     for _ in range(2):
@@ -87,6 +88,7 @@ async def test_a_group_for_one_device_takes_jobs_of_no_other(store: Store, ada: 
         await add_job(store, ada, group=group.id)
 
 
+@pytest.mark.both_databases
 async def test_anothers_group_is_as_good_as_none(store: Store, ada: Token) -> None:
     bob = await make_token(store, "bob")
     group = await opened(store, ada)
@@ -97,6 +99,7 @@ async def test_anothers_group_is_as_good_as_none(store: Store, ada: Token) -> No
     assert await store.job_groups.visible(group.id, ada.account) == group
 
 
+@pytest.mark.both_databases
 async def test_closing_an_unknown_group_is_refused(store: Store) -> None:
     with pytest.raises(NotFound):
         await store.job_groups.close(new_id(NOW), NOW)
@@ -122,6 +125,7 @@ async def test_all_jobs_of_a_group_are_cancelled_at_once(
     }
 
 
+@pytest.mark.both_databases
 async def test_a_group_says_what_its_jobs_came_to(store: Store, ada: Token, runner: str) -> None:
     group = await opened(store, ada)
     assert await store.job_groups.use(group.id) == GroupUse(0, 0, 0)
@@ -145,6 +149,7 @@ async def test_a_group_adds_up_what_its_jobs_cost(store: Store, ada: Token, runn
     assert (use.cost, use.estimated_cost) == (1_000_000, 3_000_000)
 
 
+@pytest.mark.both_databases
 async def test_jobs_are_listed_by_group_and_groups_newest_first(store: Store, ada: Token) -> None:
     groups = [await opened(store, ada) for _ in range(3)]
     job = await add_job(store, ada, group=groups[1].id)
@@ -176,6 +181,7 @@ async def test_a_deleted_group_is_gone_and_its_jobs_stay(store: Store, ada: Toke
     assert await store.jobs.get(job.id) == job
 
 
+@pytest.mark.both_databases
 async def test_a_groups_jobs_are_counted_by_state(store: Store, ada: Token, runner: str) -> None:
     group = await opened(store, ada)
     assert await store.job_groups.tally(group.id) == {}
@@ -187,6 +193,7 @@ async def test_a_groups_jobs_are_counted_by_state(store: Store, ada: Token, runn
     assert await store.job_groups.tally(group.id) == {JobState.CANCELLED: 2}
 
 
+@pytest.mark.both_databases
 async def test_of_too_many_groups_the_oldest_closed_one_is_forgotten(
     store: Store, ada: Token
 ) -> None:
@@ -202,6 +209,7 @@ async def test_of_too_many_groups_the_oldest_closed_one_is_forgotten(
         await store.job_groups.open(_replace(new, id=new_id(NOW)), maximum=3)
 
 
+@pytest.mark.both_databases
 async def test_a_large_group_is_cancelled_some_jobs_at_a_time(
     store: Store, ada: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:

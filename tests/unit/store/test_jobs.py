@@ -33,6 +33,7 @@ async def test_a_submitted_job_is_queued_and_readable(store: Store, ada: Token) 
     assert await store.jobs.vendor_fields(job.id) == b'{"x": 1}'
 
 
+@pytest.mark.both_databases
 async def test_an_unknown_job_is_none(store: Store) -> None:
     assert await store.jobs.get(new_id(NOW)) is None
     assert await store.jobs.vendor_fields(new_id(NOW)) == b"{}"
@@ -145,6 +146,7 @@ async def test_the_same_key_and_content_is_the_same_job(store: Store, ada: Token
     assert len(await store.jobs.page(JobQuery(account=ada.account))) == 1
 
 
+@pytest.mark.both_databases
 async def test_two_requests_at_once_with_one_key_make_one_job(store: Store, ada: Token) -> None:
     jobs = await asyncio.gather(
         *(add_job(store, ada, idempotency_key="k", digest=b"d") for _ in range(50))
@@ -167,6 +169,7 @@ async def test_a_key_is_forgotten_after_24_hours(store: Store, ada: Token) -> No
     assert later.id != first.id
 
 
+@pytest.mark.both_databases
 async def test_a_forgotten_key_makes_another_job(store: Store, ada: Token) -> None:
     first = await add_job(store, ada, idempotency_key="k", digest=b"d")
     assert await store.jobs.key_of(first.id) == "k"
@@ -211,6 +214,7 @@ async def test_a_project_may_have_only_so_many_jobs_waiting(
     await store.jobs.add(new_job(ada), waiting_limit=3)
 
 
+@pytest.mark.both_databases
 async def test_only_the_account_and_its_projects_members_see_a_job(
     store: Store, ada: Token
 ) -> None:
@@ -249,6 +253,7 @@ async def test_lists_filter_by_account_dialect_device_and_state(store: Store, ad
     assert await ids(dialect="ionq", states=(JobState.CANCELLED,)) == set()
 
 
+@pytest.mark.both_databases
 async def test_any_choice_of_states_lists_the_same_jobs_as_a_filter_of_all(
     store: Store, ada: Token
 ) -> None:
@@ -362,6 +367,7 @@ async def test_a_search_finds_jobs_by_all_their_tags_and_text(store: Store, ada:
     assert await found(states=(JobState.RUNNING,)) == []
 
 
+@pytest.mark.both_databases
 async def test_a_search_knows_names_projects_times_and_the_other_order(
     store: Store, ada: Token
 ) -> None:
@@ -385,6 +391,7 @@ async def test_a_search_knows_names_projects_times_and_the_other_order(
     assert await found(created_to=two.created_at) == [two.id, one.id]
 
 
+@pytest.mark.both_databases
 async def test_a_tally_up_to_a_limit_counts_what_the_list_shows(store: Store, ada: Token) -> None:
     bob = await make_token(store, "bob")
     await add_job(store, bob, tags=("t",), name="n")
@@ -409,6 +416,7 @@ async def test_a_tally_up_to_a_limit_counts_what_the_list_shows(store: Store, ad
                 assert sum(found.values()) >= sum(states.values()), limit
 
 
+@pytest.mark.both_databases
 async def test_names_and_tags_of_the_newest_jobs_are_counted(store: Store, ada: Token) -> None:
     await add_job(store, await make_token(store, "bob"), name="bobs")
     await add_job(store, ada, name="oldest", tags=("z",))
@@ -420,6 +428,7 @@ async def test_names_and_tags_of_the_newest_jobs_are_counted(store: Store, ada: 
     assert await labels(ada.account, 4, devices=("none",)) == ({}, {})
 
 
+@pytest.mark.both_databases
 async def test_the_time_that_jobs_ran_adds_up(store: Store, ada: Token, runner: str) -> None:
     job = await add_job(store, ada)
     query = JobQuery(account=ada.account, dialect=job.dialect, offset=0)
@@ -434,6 +443,7 @@ async def test_the_time_that_jobs_ran_adds_up(store: Store, ada: Token, runner: 
     assert await store.jobs.run_ms(JobQuery(account="another", dialect=job.dialect, offset=0)) == 0
 
 
+@pytest.mark.both_databases
 async def test_a_tally_counts_a_job_that_waits_again_as_running(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -453,6 +463,7 @@ async def test_a_tally_counts_a_job_that_waits_again_as_running(
     assert [each.id for each in await store.jobs.page(running)] == [job.id]
 
 
+@pytest.mark.both_databases
 async def test_a_job_is_found_by_the_beginning_of_its_id(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
     low, high = job.id[:-8] + "0" * 8, job.id[:-8] + "f" * 8
@@ -481,6 +492,7 @@ async def test_a_list_is_bounded_by_times_of_creation_both_included(
     assert await store.jobs.page(between) == []
 
 
+@pytest.mark.both_databases
 async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Token) -> None:
     plain = await add_job(store, ada, name="bell")
     tagged = await add_job(store, ada, name="bell", tags=("a", 'b"c', "%"))
@@ -502,11 +514,13 @@ async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Tok
             assert [job.id for job in await store.jobs.page(query)] == found
 
 
+@pytest.mark.both_databases
 async def test_a_list_of_a_group_is_of_the_account_that_asks(store: Store, ada: Token) -> None:
     query = JobQuery(account=ada.account, group="nobody's")
     assert await store.jobs.page(query) == []
 
 
+@pytest.mark.both_databases
 async def test_changes_are_listed_in_order_with_the_present_state(store: Store, ada: Token) -> None:
     grace = await make_token(store, "grace")
     assert await store.jobs.last_change(ada.account) == 0

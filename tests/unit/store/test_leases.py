@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Runner
 from qwicket.model.states import STEP, JobState
 from qwicket.store import HeldLease, JobChange, StaleLease, Store
-from support.stores import NOW, add_job, execute
+from support.stores import NOW, add_job, execute, stored
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +58,7 @@ async def test_a_claim_takes_only_its_devices_jobs(store: Store, ada: Token, run
     assert (await store.leases.claim("simulator", runner, NOW)).taken == []
 
 
+@pytest.mark.both_databases
 async def test_many_claims_at_once_take_each_job_once(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -104,6 +106,7 @@ async def test_a_job_finishes_once(store: Store, ada: Token, runner: str) -> Non
         await store.leases.finish(assignment.lease, FAILED, NOW)
 
 
+@pytest.mark.both_databases
 async def test_two_results_at_once_count_once(store: Store, ada: Token, runner: str) -> None:
     await add_job(store, ada)
     assignment = await claim(store, runner)
@@ -116,6 +119,7 @@ async def test_two_results_at_once_count_once(store: Store, ada: Token, runner: 
     assert len(await store.jobs.results(assignment.lease.job)) == 1
 
 
+@pytest.mark.both_databases
 async def test_a_large_result_that_comes_too_late_leaves_nothing(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -253,6 +257,7 @@ async def test_voiding_a_runner_leaves_others_alone(store: Store, ada: Token, ru
     assert (await store.leases.finish(lease, DONE, NOW)).state is JobState.COMPLETED
 
 
+@pytest.mark.both_databases
 async def test_a_beat_raises_only_its_runner(store: Store, runner: str) -> None:
     await store.leases.add_runner("other", "server", NOW, slots=3)
     await asyncio.wrap_future(store.leases.record_heartbeat(Runner(runner, "server", 0, 0), NOW))
@@ -270,6 +275,7 @@ async def test_a_runner_that_was_given_up_is_entered_again_by_its_beat(
     assert await store.leases.runners() == [Runner(runner, "server", 0, 2)]
 
 
+@pytest.mark.both_databases
 async def test_what_is_held_by_no_runner_is_offered_again(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
     await claim(store, "nobody")
@@ -343,24 +349,22 @@ VERBS: dict[str, Callable[[Store, Lease], Awaitable[Job]]] = {
 }
 
 
-@pytest.mark.parametrize("state", list(JobState))
-@pytest.mark.parametrize("verb", list(VERBS))
+@pytest.mark.both_databases
 async def test_a_step_is_taken_only_from_the_states_of_the_table(
-    store: Store, ada: Token, runner: str, state: JobState, verb: str
+    store: Store, ada: Token, runner: str
 ) -> None:
-    await add_job(store, ada)
-    lease = (await claim(store, runner)).lease
-    await put_into(store, lease.job, state)
-    expected = _expected(verb, state)
-    if expected is None:
-        with pytest.raises(StaleLease):
-            await VERBS[verb](store, lease)
-        expected = state
-    else:
-        assert (await VERBS[verb](store, lease)).state is expected
-    present = await store.jobs.get(lease.job)
-    assert present is not None
-    assert present.state is expected
+    for verb, state in product(VERBS, JobState):
+        device = f"{verb}-{state}"
+        job = await add_job(store, ada, device=device)
+        lease = (await claim(store, runner, device)).lease
+        await put_into(store, job.id, state)
+        expected = _expected(verb, state)
+        if expected is None:
+            with pytest.raises(StaleLease):
+                await VERBS[verb](store, lease)
+        else:
+            assert (await VERBS[verb](store, lease)).state is expected, device
+        assert (await stored(store, job)).state is (expected or state), device
 
 
 def _expected(verb: str, state: JobState) -> JobState | None:
@@ -369,27 +373,25 @@ def _expected(verb: str, state: JobState) -> JobState | None:
     return STEP[verb].after if state in STEP[verb].before else None
 
 
-@pytest.mark.parametrize("state", list(JobState))
 async def test_a_claim_starts_only_from_the_states_of_the_table(
-    store: Store, ada: Token, runner: str, state: JobState
+    store: Store, ada: Token, runner: str
 ) -> None:
-    job = await add_job(store, ada)
-    await put_into(store, job.id, state)
-    claimed = (await store.leases.claim("simulator", runner, NOW)).taken
-    assert bool(claimed) == (state in STEP["claim"].before)
+    for state in JobState:
+        job = await add_job(store, ada, device=state)
+        await put_into(store, job.id, state)
+        claimed = (await store.leases.claim(state, runner, NOW)).taken
+        assert bool(claimed) == (state in STEP["claim"].before), state
 
 
-@pytest.mark.parametrize("state", list(JobState))
-async def test_a_cancel_steps_only_from_the_states_of_the_table(
-    store: Store, ada: Token, state: JobState
-) -> None:
-    job = await add_job(store, ada)
-    await put_into(store, job.id, state)
-    after = await store.jobs.cancel(job.id, actor="ada", now=NOW)
+async def test_a_cancel_steps_only_from_the_states_of_the_table(store: Store, ada: Token) -> None:
     steps = [STEP["withdraw"], STEP["ask_cancel"]]
-    expected = next((step.after for step in steps if state in step.before), state)
-    assert after is not None
-    assert after.state is expected
+    for state in JobState:
+        job = await add_job(store, ada)
+        await put_into(store, job.id, state)
+        after = await store.jobs.cancel(job.id, actor="ada", now=NOW)
+        expected = next((step.after for step in steps if state in step.before), state)
+        assert after is not None
+        assert after.state is expected, state
 
 
 async def put_into(store: Store, job: str, state: JobState) -> None:
@@ -410,8 +412,7 @@ async def test_small_results_are_published_with_the_end_of_a_job(
         await store.leases.finish(assignment.lease, RunResult(given, 0.001), NOW)
         expected = given if given == (small, small) else None
         assert told[-1].results == expected
-        stored = await store.jobs.results(assignment.lease.job)
-        assert tuple(stored) == given
+        assert tuple(await store.jobs.results(assignment.lease.job)) == given
 
 
 @pytest.mark.parametrize("number", [1, 7, 8, 31, 41, 100])

@@ -29,6 +29,7 @@ async def ended(store: Store, token: Token, result: Encoded, now: int = NOW) -> 
     return await store.leases.finish(assignment.lease, RunResult((result,), 0.1), now)
 
 
+@pytest.mark.both_databases
 async def test_a_duty_has_one_holder_until_it_is_gone(store: Store, runner: str) -> None:
     await store.leases.add_runner("other", "server", NOW)
     took = await asyncio.gather(
@@ -44,6 +45,7 @@ async def test_a_duty_has_one_holder_until_it_is_gone(store: Store, runner: str)
     assert not await store.maintenance.take_duty("maintenance", holder)
 
 
+@pytest.mark.both_databases
 async def test_drafts_expire(store: Store, ada: Token) -> None:
     late = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
     early = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 20)
@@ -54,6 +56,7 @@ async def test_drafts_expire(store: Store, ada: Token) -> None:
     assert (one.state, one.error_code, two.state) == ("failed", "draft_expired", "draft")
 
 
+@pytest.mark.both_databases
 async def test_a_draft_whose_program_came_is_queued_and_claimed(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -69,6 +72,7 @@ async def test_a_draft_whose_program_came_is_queued_and_claimed(
         await store.jobs.admit(draft.id, ready)
 
 
+@pytest.mark.both_databases
 async def test_a_draft_whose_program_is_refused_fails_with_the_reason(
     store: Store, ada: Token
 ) -> None:
@@ -107,6 +111,7 @@ async def test_a_reason_that_quotes_a_nul_is_kept(
     assert (job.state, job.error_text) == ("failed", "unexpected '\ufffd'")
 
 
+@pytest.mark.both_databases
 async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> None:
     await add_job(store, ada, idempotency_key="old", digest=b"1")
     await add_job(store, ada, NOW + 1000, idempotency_key="new", digest=b"1")
@@ -117,6 +122,7 @@ async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> N
     assert again is not None
 
 
+@pytest.mark.both_databases
 async def test_very_many_expired_keys_are_deleted_in_several_writes(
     store: Store, ada: Token
 ) -> None:
@@ -139,6 +145,7 @@ async def test_very_many_expired_keys_are_deleted_in_several_writes(
     assert await store.maintenance.delete_expired_keys(now) == 0
 
 
+@pytest.mark.both_databases
 async def test_ended_jobs_are_deleted_after_their_time_and_no_others(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -163,6 +170,7 @@ async def test_bytes_that_two_results_share_go_with_the_last(
     assert left == []
 
 
+@pytest.mark.both_databases
 async def test_pieces_of_a_result_that_was_never_finished_are_swept(
     store: Store, ada: Token
 ) -> None:
@@ -197,6 +205,7 @@ async def test_a_large_result_is_whole_although_its_chunks_were_deleted_meanwhil
     assert await store.jobs.results(job.id) == [LARGE]
 
 
+@pytest.mark.both_databases
 async def test_tokens_that_have_expired_are_ended_for_good(store: Store, ada: Token) -> None:
     blank = msgspec.structs.replace(ada, id=new_id(NOW), expires_at=NOW + 10)
     made = await store.accounts.add_token(blank, account="ada", project=None, digest=b"other")
@@ -207,6 +216,7 @@ async def test_tokens_that_have_expired_are_ended_for_good(store: Store, ada: To
     assert revoked == {ada.id: None, made.id: NOW + 10}
 
 
+@pytest.mark.both_databases
 async def test_a_job_that_has_not_ended_is_not_deleted(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -218,6 +228,7 @@ async def test_a_job_that_has_not_ended_is_not_deleted(
         await store.jobs.delete(job.id)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("jobs", ["keep", "remove"])
 async def test_a_deleted_account_loses_its_name_and_perhaps_its_jobs(
     store: Store, ada: Token, runner: str, jobs: JobsOfDeleted
@@ -242,6 +253,7 @@ async def test_a_deleted_account_loses_its_name_and_perhaps_its_jobs(
     assert again.id != ada.account, "name and address are free again"
 
 
+@pytest.mark.both_databases
 async def test_a_restored_account_is_disabled_if_it_was_before(store: Store, ada: Token) -> None:
     await store.accounts.disable("ada", NOW)
     await store.accounts.delete("ada", "keep", NOW + 5)
@@ -251,6 +263,7 @@ async def test_a_restored_account_is_disabled_if_it_was_before(store: Store, ada
     assert (await store.accounts.restore("ada")).disabled_at is None
 
 
+@pytest.mark.both_databases
 async def test_refused_sign_ins_are_added_up_listed_and_deleted_after_a_time(store: Store) -> None:
     await store.maintenance.add_refusals([(NOW, "192.0.2.1", 2), (NOW, "others", 5)])
     await store.maintenance.add_refusals([(NOW, "192.0.2.1", 1), (NOW + 60_000, "192.0.2.1", 1)])
@@ -273,6 +286,7 @@ async def test_pages_of_refused_sign_ins_divide_no_minute(store: Store) -> None:
     assert found == sorted(rows, reverse=True)
 
 
+@pytest.mark.both_databases
 async def test_ended_jobs_of_one_project_are_deleted_within_a_time(
     store: Store, ada: Token, runner: str
 ) -> None:

@@ -78,10 +78,12 @@ def test_the_rule_begins_where_the_release_ends() -> None:
     assert any(breaks(each.read_text()) for each in FOLDER.glob("*.sql")), "it can fail"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def open_new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+@pytest.fixture
+def open_new(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], Store]]:
     """Opens a database that no other test uses again."""
-    if request.param == "sqlite":
+    if database == "sqlite":
         yield lambda: open_sqlite(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")
@@ -90,6 +92,7 @@ def open_new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     server.run("drop database migrated with (force)")
 
 
+@pytest.mark.both_databases
 @pytest.mark.anyio
 async def test_a_migration_that_fails_leaves_the_database_as_it_was(
     open_new: Callable[[], Store], monkeypatch: pytest.MonkeyPatch

@@ -33,6 +33,7 @@ class Pairs(Operations):
         Accounts.add_member(tx, project, account)
 
 
+@pytest.mark.both_databases
 async def test_operations_within_one_operation_are_one_transaction(store: Store) -> None:
     pairs = Pairs(store._database)
     await pairs.add("alice", "bob")
@@ -46,6 +47,7 @@ def test_an_operation_has_the_signature_and_text_of_its_function() -> None:
     assert Pairs.add.__doc__ == "Add two projects, both or none."
 
 
+@pytest.mark.both_databases
 async def test_an_operation_that_never_reads_a_required_row_is_refused_without_it(
     store: Store,
 ) -> None:

@@ -34,6 +34,7 @@ async def claim(
     return [each.lease for each in found.taken]
 
 
+@pytest.mark.both_databases
 async def test_a_pilot_is_registered_with_its_slots_and_memory(store: Store) -> None:
     await store.leases.renew_pilot(PILOT, frozenset(), 0, NOW)
     await store.leases.renew_pilot(PILOT, frozenset(), 0, NOW)

@@ -37,6 +37,7 @@ async def resume(store: Store, job: Job, by: Any = "owner") -> Job:
     return await store.queue_control.resume(job.id, by, actor=job.account, now=NOW)
 
 
+@pytest.mark.both_databases
 async def test_a_held_job_starts_once_it_is_released(store: Store, ada: Token, runner: str) -> None:
     job = await add_job(store, ada)
     held = await hold(store, job)
@@ -100,6 +101,7 @@ async def test_repeated_changes_change_nothing(store: Store, ada: Token) -> None
         assert (changed.version, changed.priority) == (3, 7)
 
 
+@pytest.mark.both_databases
 async def test_only_waiting_jobs_are_held_released_and_reordered(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -126,6 +128,7 @@ async def test_a_priority_moves_a_job_ahead_of_those_of_its_project(
     assert await started(store) + await started(store) == [second.id, first.id]
 
 
+@pytest.mark.both_databases
 async def test_held_jobs_count_against_the_limits_on_waiting_jobs(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
     await hold(store, job)
@@ -161,6 +164,7 @@ async def test_a_requeued_job_runs_again_and_its_former_result_counts_no_more(
         await store.queue_control.requeue(job.id, actor="admin", now=NOW)
 
 
+@pytest.mark.both_databases
 async def test_an_action_on_many_jobs_leaves_out_those_that_do_not_fit(
     store: Store, ada: Token, runner: str
 ) -> None:

@@ -81,6 +81,7 @@ async def test_all_that_users_write_into_a_job_counts(store: Store, ada: Token) 
     assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
 
 
+@pytest.mark.both_databases
 async def test_groups_count_until_they_are_deleted(store: Store, ada: Token) -> None:
     def group(number: int) -> NewGroup:
         return NewGroup(
@@ -162,6 +163,7 @@ async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
         await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=JOB)
 
 
+@pytest.mark.both_databases
 async def test_a_job_keeps_its_first_and_last_events(store: Store, ada: Token, runner: str) -> None:
     """Its owner reorders it again and again, and an agent of another project gives it back."""
     job = await add_job(store, ada)
@@ -184,6 +186,7 @@ async def test_a_job_keeps_its_first_and_last_events(store: Store, ada: Token, r
     assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
 
 
+@pytest.mark.both_databases
 async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     await add_job(store, ada)
     await store._database.write(
@@ -194,6 +197,7 @@ async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     assert await store.maintenance.repair_stored_bytes() == 0
 
 
+@pytest.mark.both_databases
 async def test_unfinished_jobs_are_bounded_for_project_and_device(store: Store, ada: Token) -> None:
     async def add(device: str = "simulator") -> Job:
         new = new_job(ada, device=device)

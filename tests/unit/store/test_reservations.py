@@ -54,6 +54,7 @@ async def test_a_window_keeps_jobs_of_others_from_starting(
     assert await started(store, now) == [job.id] * may_start
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("now", [BEGIN - 10_000, BEGIN, END - 1, END])
 async def test_the_jobs_of_its_projects_start_at_any_time(
     store: Store, ada: Token, bob: Token, runner: str, now: int
@@ -110,6 +111,7 @@ async def test_other_devices_are_not_concerned(
     assert await started(store, BEGIN, "clifford") == [job.id]
 
 
+@pytest.mark.both_databases
 async def test_an_exclusive_one_concerns_all_its_devices(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
@@ -232,6 +234,7 @@ async def test_a_device_has_one_reservation_at_a_time(store: Store, ada: Token) 
     await reserve(store, kind="maintenance")
 
 
+@pytest.mark.both_databases
 async def test_a_refused_series_stores_nothing(store: Store, ada: Token) -> None:
     await reserve(store, "ada")
     new = [window(from_at=END, until_at=END + 1), window()]
@@ -240,6 +243,7 @@ async def test_a_refused_series_stores_nothing(store: Store, ada: Token) -> None
     assert len(await store.reservations.all(NOW)) == 1
 
 
+@pytest.mark.both_databases
 async def test_a_reservation_is_listed_with_its_projects_until_it_ends(
     store: Store, ada: Token, bob: Token
 ) -> None:
@@ -274,6 +278,7 @@ async def test_a_removed_reservation_keeps_nothing_from_starting(
     assert rows == []
 
 
+@pytest.mark.both_databases
 async def test_a_series_is_removed_as_a_whole_or_one_by_one(store: Store) -> None:
     new = [
         window(kind="maintenance", series="s", from_at=BEGIN + n * HOUR, until_at=END + n * HOUR)
@@ -287,6 +292,7 @@ async def test_a_series_is_removed_as_a_whole_or_one_by_one(store: Store) -> Non
     assert await store.reservations.all(NOW) == []
 
 
+@pytest.mark.both_databases
 async def test_an_upload_counts_in_an_exam_when_its_program_is_complete(
     store: Store, ada: Token
 ) -> None:
@@ -300,6 +306,7 @@ async def test_an_upload_counts_in_an_exam_when_its_program_is_complete(
     assert (await store.jobs.admit(draft.id, ready)).state is JobState.QUEUED
 
 
+@pytest.mark.both_databases
 async def test_a_withheld_job_runs_for_its_readers_until_maintenance_releases_it(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -342,6 +349,7 @@ async def test_the_end_of_a_job_without_results_is_published_once(
     ]
 
 
+@pytest.mark.both_databases
 async def test_a_list_of_running_jobs_has_those_that_are_withheld(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -363,6 +371,7 @@ async def test_a_list_of_running_jobs_has_those_that_are_withheld(
     assert await store.jobs.page_of_all(ended) == []
 
 
+@pytest.mark.both_databases
 async def test_a_job_that_failed_in_part_has_no_results_until_maintenance_releases_it(
     store: Store, ada: Token, runner: str
 ) -> None:
@@ -382,6 +391,7 @@ async def test_a_job_that_failed_in_part_has_no_results_until_maintenance_releas
     assert (await store.jobs.sizes(job.id)).results == len(b"body")
 
 
+@pytest.mark.both_databases
 async def test_an_exam_that_is_removed_withholds_nothing_longer(store: Store, ada: Token) -> None:
     made = await reserve(store, "ada", waiting_limit=5, withholds_results=True)
     job = await add_job(store, ada, withheld_until=END)
@@ -391,6 +401,7 @@ async def test_an_exam_that_is_removed_withholds_nothing_longer(store: Store, ad
     assert (await stored(store, other)).withheld_until == END
 
 
+@pytest.mark.both_databases
 async def test_windows_that_ended_are_deleted_by_maintenance(store: Store, ada: Token) -> None:
     made = await reserve(store, "ada")
     assert await store.maintenance.delete_ended_reservations(END - 1) == 0

@@ -20,6 +20,7 @@ async def listed(store: Store, **query: Any) -> list[str]:
     return [job.id for job in await store.jobs.page_of_all(JobQuery(**query))]
 
 
+@pytest.mark.both_databases
 async def test_a_tag_is_found_in_the_order_of_a_list_and_with_other_filters(
     store: Store, ada: Token
 ) -> None:
@@ -53,6 +54,7 @@ async def test_a_name_is_found_in_the_order_of_a_list(store: Store, ada: Token) 
     assert await listed(store, name="") == [unnamed.id]
 
 
+@pytest.mark.both_databases
 async def test_rows_of_tags_follow_a_new_name_and_the_deletion(store: Store, ada: Token) -> None:
     job = await add_job(store, ada, name="old", tags=("a", "b"))
     await store.jobs.set_name_and_tags(job.id, "new", ("b", "c"), NOW)
@@ -74,6 +76,7 @@ async def test_jobs_without_tags_have_no_rows(store: Store, ada: Token) -> None:
     assert await store._database.write(lambda tx: execute(tx, "select label from job_label")) == []
 
 
+@pytest.mark.both_databases
 async def test_when_a_token_was_used_is_stored(store: Store, ada: Token) -> None:
     assert ada.used_at is None
     await store.accounts.note_use(ada.id, NOW)

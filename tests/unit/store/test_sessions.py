@@ -43,6 +43,7 @@ async def test_expired_sessions_are_deleted_by_the_next_sign_in(store: Store, ad
     assert await number(store, "session") == 1
 
 
+@pytest.mark.both_databases
 async def test_an_account_has_a_bounded_number_of_sessions(store: Store, ada: Token) -> None:
     bob = await make_token(store, "bob")
     await start(store, bob, b"of bob")
@@ -62,6 +63,7 @@ async def test_a_session_is_kept_after_the_clock_was_set_back(store: Store, ada:
     assert await number(store, "session") == MAX_SESSIONS
 
 
+@pytest.mark.both_databases
 async def test_a_disabled_account_starts_no_session(store: Store, ada: Token) -> None:
     await store.accounts.disable("ada", NOW)
     with pytest.raises(Unauthenticated, match="disabled"):
@@ -73,6 +75,7 @@ async def test_one_of_many_concurrent_uses_of_an_id_token_is_the_first(store: St
     assert sorted(await asyncio.gather(*uses)) == [False] * 7 + [True]
 
 
+@pytest.mark.both_databases
 async def test_used_id_tokens_are_forgotten_once_they_have_expired(store: Store) -> None:
     await store.sessions.use_id_token(b"x", now=NOW, expires_at=NOW + 9)
     assert not await store.sessions.use_id_token(b"x", now=NOW + 8, expires_at=NOW + 9)
@@ -96,6 +99,7 @@ async def test_an_account_of_an_identity_has_a_free_name_and_address(store: Stor
     assert names == ["a" * 39, "a" * 37 + "-2"]
 
 
+@pytest.mark.both_databases
 async def test_an_address_links_an_account_that_is_there(store: Store) -> None:
     ada = await store.accounts.add("ada", "member", email="a@b", password_hash=None, now=NOW)
     assert await store.sessions.link(ISSUER, "s", "c@d", NOW) is None
@@ -108,6 +112,7 @@ async def test_an_address_links_an_account_that_is_there(store: Store) -> None:
     assert await store.sessions.link(ISSUER, "t", "a@b", NOW) is None
 
 
+@pytest.mark.both_databases
 async def test_rights_are_set_to_what_groups_give(store: Store, ada: Token) -> None:
     for name in ("class", "lab", "own"):
         await store.accounts.add_project(name, 1, NOW)

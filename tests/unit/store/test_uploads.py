@@ -44,6 +44,7 @@ async def upload(store: Store, job: Job, *pieces: bytes) -> str:
     return made
 
 
+@pytest.mark.both_databases
 async def test_an_upload_counts_when_it_is_whole(store: Store, ada: Token) -> None:
     job = await draft(store, ada)
     made = await begin(store, job)
@@ -54,6 +55,7 @@ async def test_an_upload_counts_when_it_is_whole(store: Store, ada: Token) -> No
     assert await store.uploads.read(job.id) == b"abc"
 
 
+@pytest.mark.both_databases
 async def test_the_last_whole_one_counts_whatever_is_cut(store: Store, ada: Token) -> None:
     job = await draft(store, ada)
     await upload(store, job, b"first")
@@ -65,6 +67,7 @@ async def test_the_last_whole_one_counts_whatever_is_cut(store: Store, ada: Toke
     assert await store.uploads.read(job.id) == b"second"
 
 
+@pytest.mark.both_databases
 async def test_one_that_began_later_ends_one_under_way(store: Store, ada: Token) -> None:
     job = await draft(store, ada)
     first = await begin(store, job)
@@ -96,6 +99,7 @@ async def test_uploads_of_cancelled_drafts_do_not_count(store: Store, ada: Token
     await begin(store, other, held_limit=MAX_UPLOAD_BYTES)
 
 
+@pytest.mark.both_databases
 async def test_only_a_draft_takes_uploads(store: Store, ada: Token) -> None:
     job = await draft(store, ada)
     made = await begin(store, job)
@@ -109,6 +113,7 @@ async def test_only_a_draft_takes_uploads(store: Store, ada: Token) -> None:
         await begin(store, await add_job(store, ada))
 
 
+@pytest.mark.both_databases
 async def test_an_admitted_draft_keeps_program_and_document_and_no_upload(
     store: Store, ada: Token
 ) -> None:
@@ -122,6 +127,7 @@ async def test_an_admitted_draft_keeps_program_and_document_and_no_upload(
     assert await store.uploads.read(job.id) is None
 
 
+@pytest.mark.both_databases
 async def test_maintenance_forgets_what_no_draft_waits_for(store: Store, ada: Token) -> None:
     kept, gone = await draft(store, ada), await draft(store, ada)
     for job in (kept, gone):
@@ -132,6 +138,7 @@ async def test_maintenance_forgets_what_no_draft_waits_for(store: Store, ada: To
     assert await store.uploads.read(gone.id) is None
 
 
+@pytest.mark.both_databases
 async def test_a_list_is_bounded_by_project_and_time_and_may_rise(store: Store, ada: Token) -> None:
     made = [await add_job(store, ada, NOW + n, dialect="ibm") for n in range(5)]
     ids = [job.id for job in made]

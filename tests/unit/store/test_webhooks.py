@@ -133,6 +133,7 @@ async def test_without_webhooks_no_statement_on_the_outbox_is_run(store: Store, 
     assert await store._database.write(about_the_outbox)
 
 
+@pytest.mark.both_databases
 async def test_a_transaction_knows_whether_there_are_webhooks(store: Store, ada: Token) -> None:
     seen: list[bool] = []
 
@@ -214,6 +215,7 @@ async def test_an_account_that_left_the_project_is_not_told(store: Store, ada: T
     assert await sent(store, hook) == []  # not a member of ada's project
 
 
+@pytest.mark.both_databases
 async def test_a_failed_event_holds_back_only_later_events_of_its_job(
     store: Store, ada: Token
 ) -> None:
@@ -255,6 +257,7 @@ async def test_an_event_that_is_given_up_is_removed_and_the_failure_stays(
     assert (found.failing_since, found.last_error, found.disabled_at) == (LATER, "broken", None)
 
 
+@pytest.mark.both_databases
 async def test_a_disabled_webhook_gets_nothing_until_it_is_enabled(
     store: Store, ada: Token
 ) -> None:
@@ -273,6 +276,7 @@ async def test_a_disabled_webhook_gets_nothing_until_it_is_enabled(
     assert (found.disabled_at, found.failing_since, found.last_error) == (None, None, None)
 
 
+@pytest.mark.both_databases
 async def test_a_replaced_secret_signs_until_its_time(store: Store, ada: Token) -> None:
     hook = await added(store, ada)
     await store.webhooks.rotate(hook.id, ada.account, b"n" * 32, until=LATER)
@@ -283,6 +287,7 @@ async def test_a_replaced_secret_signs_until_its_time(store: Store, ada: Token) 
         await store.webhooks.rotate(hook.id, "another account", SECRET, until=LATER)
 
 
+@pytest.mark.both_databases
 async def test_a_project_has_at_most_its_number_of_webhooks(store: Store, ada: Token) -> None:
     await store.webhooks.add(webhook(ada), SECRET, maximum=1)
     with pytest.raises(LimitExceeded, match="limit webhooks"):
@@ -306,6 +311,7 @@ def test_no_representation_holds_a_secret() -> None:
     assert "former" not in repr(event)
 
 
+@pytest.mark.both_databases
 async def test_an_account_that_is_purged_has_no_webhooks(store: Store, ada: Token) -> None:
     hook = await added(store, ada)
     await ended(store, ada)

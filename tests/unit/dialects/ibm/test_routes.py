@@ -34,9 +34,9 @@ LOST = Failure("out_of_memory", "The circuit needs more memory than its worker m
 LIMITS = Limits.from_names(memory_bytes=1 << 30)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    with database_of(request, request.param) as url:
+@pytest.fixture
+def database_url(database: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    with database_of(database, request) as url:
         yield url
 
 
@@ -179,6 +179,7 @@ async def test_only_what_is_asked_for_twice_at_once_is_done_once(
     assert {answer.json()["job"]["status"] for answer in answers} == {"QUEUED"}
 
 
+@pytest.mark.both_databases
 async def test_a_job_deleted_while_runtimes_list_is_made_is_left_out(
     http: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +207,7 @@ async def test_a_job_deleted_while_runtimes_list_is_made_is_left_out(
     assert [job["id"] for job in answer.json()["jobs"]] == [first.id]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("field", ["backend.name", "kind", "name", "tags"])
 async def test_a_filter_for_a_nul_finds_nothing(http: httpx.AsyncClient, field: str) -> None:
     sent = await http.post("/jobs", json={"backend": {"name": SIMULATOR}, "qObject": qobj(BELL)})
