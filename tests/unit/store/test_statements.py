@@ -13,6 +13,17 @@ from qwicket.store.sqlite import SQL_FRAGMENTS
 
 SQL = statements.load(SQL_FRAGMENTS)
 SOURCES = Path(statements.__file__).parent
+HARMLESS_SCANS = {
+    "SCAN CONSTANT ROW",
+    "SCAN waiting",
+    "SCAN found",  # projects and devices
+    "SCAN counted",  # shares of one owner, by index and up to their limit
+    "SCAN runner",  # runners are few, and only of a device with a reserved number of slots
+    "SCAN job USING INDEX job_begun",  # a partial index, of jobs that run
+    *("SCAN asked VIRTUAL TABLE INDEX 1:", "SCAN borne VIRTUAL TABLE INDEX 1:"),  # tags
+    # Recursive: accounts with short jobs, and tokens made from one, each step by index.
+    *("SCAN lane", "SCAN head", "SCAN tree"),
+}
 
 
 def test_every_statement_is_used_and_every_name_exists() -> None:
@@ -52,74 +63,21 @@ def schema() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
-    webhooks = {"webhook_any", "webhook_backlog", "webhook_event_beyond", "webhook_event_total"}
-    # Lists of all there is, all small; and maintenance.
-    whole = {
-        *(
-            "account_list",
-            "account_list_deleted",
-            "audit_budget",
-            "budget_list",
-            "invitation_list",
-            "device_list",
-            "project_list",
-            "project_retentions",
-            "runner_list",
-            "runner_count",
-        ),
-        *("device_offered_list", "provider_list"),
-        *("blob_orphans", "share_repair", "share_devices", "share_rebase", "share_wrong"),
-        *("token_due", "token_expire", "upload_due"),
-        *("upload_purge", "project_wrong_bytes", "project_repair_bytes"),
-        *("check_holders", "check_group_bytes", "check_project_bytes", "check_share_without_job"),
-        *("check_upload_size", "check_upload_without_draft"),
-    }
-    # Recursive queries: accounts with short jobs, and tokens made from one, each step by index.
-    steps = {"SCAN lane", "SCAN head", "SCAN tree"}
-    joined = "SCAN found"  # of projects and devices
-    tags = {"SCAN asked VIRTUAL TABLE INDEX 1:", "SCAN borne VIRTUAL TABLE INDEX 1:"}
-    running = "SCAN job USING INDEX job_begun"  # a partial index: only of jobs that run
-    # Shares of one owner, by index and up to their limit.
-    counted = "SCAN counted"
-    # Runners are few, and only those of a device with a reserved number of slots are read.
-    runners = "SCAN runner"
-    harmless = {
-        "SCAN CONSTANT ROW",
-        "SCAN waiting",
-        counted,
-        runners,
-        running,
-        joined,
-        *tags,
-        *steps,
-    }
-    scans = {
-        name: found
-        for name in SQL
-        if (found := {step for step in _plan(schema, name) if step.startswith("SCAN")} - harmless)
-    }
-    assert scans.keys() <= whole | webhooks, scans
+def test_only_a_marked_look_up_reads_a_whole_table(schema: sqlite3.Connection) -> None:
+    found = {name for name in SQL if set(_plan(schema, name, "SCAN")) - HARMLESS_SCANS}
+    assert found == _marked("scans")
 
 
-def test_a_look_up_sorts_nothing_that_grows_with_the_queue(schema: sqlite3.Connection) -> None:
-    small = {
-        *("device_list", "device_offered_list", "member_list", "outcome_blobs"),
-        *("budget_list", "budget_list_of_account"),
-        *("use_by_day", "use_list"),  # of days, of projects and devices
-        *("job_tally_list", "job_tally_list_not_ended", "job_tally_list_not_completed"),
-        "job_tally_list_labelled",  # of states
-        *("job_list_withheld", "job_list_of_all_withheld", "job_tally_list_withheld"),  # of exams
-        "job_recent_labels",  # of the newest jobs, up to a limit
-        *("group_tally", "job_tally", "job_tally_of_all_dialects", "project_of_account"),
-        *("express_next", "share_devices"),  # of accounts, of projects
-    }
-    sorts = {
-        name: found
-        for name in SQL
-        if (found := [step for step in _plan(schema, name) if "TEMP B-TREE" in step])
-    }
-    assert sorts.keys() <= small, sorts
+def test_only_a_marked_look_up_sorts(schema: sqlite3.Connection) -> None:
+    found = {name for name in SQL if _plan(schema, name, "TEMP B-TREE")}
+    assert found == _marked("sorts")
+
+
+def _marked(what: str) -> set[str]:
+    """Return the statements with a comment such as `-- scans: few rows` below their name."""
+    files = (path.read_text() for path in (SOURCES / "sql").glob("*.sql"))
+    marked = re.compile(rf"^-- name: (\w+)\n(?:-- \w+: .+\n)?-- {what}: .+$", re.MULTILINE)
+    return {name for text in files for name in marked.findall(text)}
 
 
 @pytest.mark.parametrize(
@@ -163,10 +121,11 @@ def test_lists_read_the_index_that_has_the_fewest_other_jobs(
     assert _plan(schema, statement)[0] == f"SEARCH job USING INDEX {index}"
 
 
-def _plan(schema: sqlite3.Connection, name: str) -> list[str]:
+def _plan(schema: sqlite3.Connection, name: str, word: str = "") -> list[str]:
+    """Return the steps of a statement's plan that contain a word."""
     parameters = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
     plan = schema.execute(f"explain query plan {SQL[name]}", parameters)
-    return [row[3] for row in plan]
+    return [row[3] for row in plan if word in row[3]]
 
 
 def test_migrations_are_numbered_from_one_without_gaps() -> None:

@@ -25,9 +25,11 @@ select {account}, password_hash from account
 where (name = :login or email = :login) and deleted_at is null;
 
 -- name: account_list
+-- scans: few rows
 select {account} from account where deleted_at is null order by name;
 
 -- name: account_list_deleted
+-- scans: few rows
 -- Those that can be restored; index account_deleted.
 select {account} from account where deletion in ('keep', 'remove') order by deleted_at;
 
@@ -97,18 +99,21 @@ insert into project (id, name, shares, created_at) values (:id, :name, :shares, 
 select {project} from project where name = :name;
 
 -- name: project_of_account
+-- sorts: few rows
 -- An account has few projects.
 select {project} from project
 where id in (select project from member where account = :account)
 order by name;
 
 -- name: project_list
+-- scans: few rows
 select {project} from project order by name;
 
 -- name: project_set_retention
 update project set retention_days = :days where name = :name returning {project};
 
 -- name: project_retentions
+-- scans: few rows
 -- Reads all projects, which are few.
 select id, retention_days from project where retention_days is not null;
 
@@ -116,6 +121,7 @@ select id, retention_days from project where retention_days is not null;
 update project set shares = :shares where name = :name returning {project};
 
 -- name: member_list
+-- sorts: few rows
 -- Index member_by_project.
 select account.name from member
 inner join account on account.id = member.account

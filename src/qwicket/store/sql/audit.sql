@@ -28,6 +28,7 @@ where name = :key or email = :key limit 1;
 select name, shares, retention_days from project where name = :key;
 
 -- name: audit_budget
+-- scans: few rows
 -- By its id, or by what it is for; reads all budgets, which are few.
 select
     budget.id, project.name, budget.device, budget.unit, budget.period, budget.maximum,

@@ -12,12 +12,14 @@ returning {budget};
 select count(*) from budget where project = :project;
 
 -- name: budget_list
+-- scans: few rows
 -- Reads all budgets, which are few.
 select {budget}, project.name from budget
 inner join project on project.id = budget.project
 order by project.name, budget.device, budget.unit, budget.period;
 
 -- name: budget_list_of_account
+-- sorts: few rows
 -- A project has few budgets.
 select {budget}, project.name from member
 inner join project on project.id = member.project
@@ -61,6 +63,7 @@ on conflict (project, device, day) do update set
         else daily_use.cost end;
 
 -- name: use_list
+-- sorts: few rows
 -- What the jobs that ended in a time have used; index daily_use_by_day.
 select
     project.name, daily_use.device, cast(sum(jobs) as bigint), cast(sum(shots) as bigint),
@@ -72,6 +75,7 @@ group by project.name, daily_use.device
 order by project.name, daily_use.device;
 
 -- name: use_by_day
+-- sorts: few rows
 -- What a project's jobs that ended in a time have used, by day; primary key.
 select
     day, cast(sum(jobs) as bigint), cast(sum(shots) as bigint), cast(sum(us) as bigint),

@@ -61,6 +61,7 @@ where seq > :after and seq <= :upto and state = 'queued' and held_by is null
     );
 
 -- name: check_share_without_job
+-- scans: in maintenance
 -- Reads all shares, which are few; index job_to_claim.
 select device || ' of project ' || project from share
 where has_work = 1 and not exists (
@@ -73,10 +74,12 @@ where has_work = 1 and not exists (
 select project, cast({job_bytes} as bigint) from job where seq > :after and seq <= :upto;
 
 -- name: check_group_bytes
+-- scans: in maintenance
 -- Reads all groups.
 select project, cast({group_bytes} as bigint) from "group";
 
 -- name: check_project_bytes
+-- scans: in maintenance
 -- Reads all projects, which are few.
 select id, name, stored_bytes from project;
 
@@ -101,6 +104,7 @@ select bytes from blob where sha256 = :sha256 and part = :part;
 select job from outcome where body is null and sha256 = :sha256 limit 1;
 
 -- name: check_upload_size
+-- scans: in maintenance
 -- Reads all uploads, which are few.
 select job from upload
 where size is not null and size <> (
@@ -108,6 +112,7 @@ where size is not null and size <> (
 );
 
 -- name: check_upload_without_draft
+-- scans: in maintenance
 -- Reads all uploads, which are few.
 select job from upload
 where not exists (select 1 from job where job.id = upload.job and job.state = 'draft');

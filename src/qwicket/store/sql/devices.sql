@@ -32,6 +32,8 @@ left join calibration on calibration.device = device.name and calibration.number
 where device.name = :name;
 
 -- name: device_list
+-- scans: few rows
+-- sorts: few rows
 select body from device order by position, name;
 
 -- name: device_conditions
@@ -52,6 +54,8 @@ left join calibration on calibration.device = device.name and calibration.number
 );
 
 -- name: device_offered_list
+-- scans: few rows
+-- sorts: few rows
 select device.body from device
 join provider on provider.name = device.provider and provider.is_active = 1
 order by device.position, device.name;
@@ -76,6 +80,7 @@ values (:device, 1, '', null, :now, :message)
 on conflict (device) do update set message = excluded.message;
 
 -- name: provider_list
+-- scans: few rows
 select name, is_active from provider order by name;
 
 -- name: provider_add

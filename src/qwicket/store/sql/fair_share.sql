@@ -33,6 +33,8 @@ where device = :device and project = :project;
 select 1 from share where device = :device and has_work = 1 limit 1;
 
 -- name: share_devices
+-- scans: in maintenance
+-- sorts: in maintenance
 -- Devices that are on and have waiting jobs that may start; and, in a row without a device, the next
 -- time at which a device is on again or a window ends, and whether only some slots are reserved in a
 -- window. Reads all devices and projects, which are few.
@@ -76,6 +78,7 @@ where share.device = :device and share.has_work = 0
     );
 
 -- name: share_wrong
+-- scans: in maintenance
 -- A row if any `has_work` is wrong, which only a bug can cause.
 select 1 from share
 where has_work <> case when exists (
@@ -86,6 +89,7 @@ where has_work <> case when exists (
 limit 1;
 
 -- name: share_repair
+-- scans: in maintenance
 -- Corrects wrong `has_work` flags, which only a bug can cause.
 update share set has_work = 1 - has_work
 where has_work <> case when exists (
@@ -95,6 +99,7 @@ where has_work <> case when exists (
 ) then 1 else 0 end;
 
 -- name: share_rebase
+-- scans: in maintenance
 -- Scales the usage of all projects by one factor, which keeps their order.
 update share set vtime = vtime * :factor;
 

@@ -11,6 +11,7 @@ select
 delete from invitation where expires_at <= :now;
 
 -- name: invitation_list
+-- scans: few rows
 -- Reads all invitations, which are few.
 select invitation.id, project.name, invitation.maximum, invitation.used, invitation.created_at,
     invitation.expires_at

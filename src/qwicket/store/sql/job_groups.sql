@@ -77,5 +77,6 @@ select
 from job where "group" = :id and {allowed};
 
 -- name: group_tally
+-- sorts: few rows
 -- Number of jobs of a group by state; index job_by_group.
 select {shown_state}, count(*) from job where "group" = :id and {allowed} group by 1;

@@ -164,6 +164,7 @@ order by seq desc
 limit :limit;
 
 -- name: job_list_withheld
+-- sorts: few rows
 -- Like job_list, of the jobs that seem to run until an exam ends; index job_withheld.
 select {shown_job} from job
 {only_sqlite}indexed by job_withheld
@@ -172,6 +173,7 @@ order by seq desc
 limit :limit;
 
 -- name: job_list_of_all_withheld
+-- sorts: few rows
 -- Like job_list_of_all, of the jobs that seem to run until an exam ends; index job_withheld.
 select {shown_job} from job
 {only_sqlite}indexed by job_withheld
@@ -367,6 +369,7 @@ select cast(coalesce(sum({shown_end} - started_at), 0) as bigint) from job
 where {search_filter} and started_at is not null;
 
 -- name: job_tally
+-- sorts: few rows
 -- Number of jobs by state that a search finds; index job_by_dialect.
 select {shown_state}, count(*) from job where {search_filter} group by 1;
 

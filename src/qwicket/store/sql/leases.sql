@@ -52,6 +52,7 @@ returning
     (select count(*) from lease where lease.job = cast(job.id as text));
 
 -- name: express_next
+-- sorts: few rows
 -- The first short job of each lane (device, account, project), least recently served account first.
 -- Devices that are off are left out, and jobs that a reservation keeps from starting. The recursion
 -- steps from lane to lane in index job_express, so that the cost depends on the number of lanes, not

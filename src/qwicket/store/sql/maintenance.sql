@@ -82,9 +82,11 @@ where id = (select project from job where id = :job);
 delete from job where id = :job and ended_at is not null;
 
 -- name: outcome_blobs
+-- sorts: few rows
 select distinct sha256 from outcome where job = :job and body is null and sha256 is not null;
 
 -- name: blob_orphans
+-- scans: in maintenance
 -- Chunks of results that were never finished; indexes of `blob` and outcome_by_blob.
 select distinct sha256 from blob
 where not exists (
@@ -100,6 +102,7 @@ where sha256 = :sha256
     );
 
 -- name: project_wrong_bytes
+-- scans: in maintenance
 -- Reads all projects, jobs and groups.
 select project.id from project inner join (
     {bytes_by_project}
@@ -107,6 +110,7 @@ select project.id from project inner join (
 where project.stored_bytes <> found.bytes;
 
 -- name: project_repair_bytes
+-- scans: in maintenance
 -- Reads all projects, jobs and groups; writes only wrong sums.
 update project set stored_bytes = found.bytes
 from (
@@ -115,10 +119,12 @@ from (
 where found.id = project.id and project.stored_bytes <> found.bytes;
 
 -- name: token_due
+-- scans: in maintenance
 -- Reads all tokens, which are few.
 select 1 from token where revoked_at is null and expires_at <= :now limit 1;
 
 -- name: token_expire
+-- scans: in maintenance
 -- Reads all tokens, which are few.
 update token set revoked_at = expires_at where revoked_at is null and expires_at <= :now;
 

@@ -1,12 +1,14 @@
 -- Numbers of jobs: by state, and by name and tags.
 
 -- name: job_tally_of_all_dialects
+-- sorts: few rows
 -- Like job_tally, for all dialects; index job_by_account.
 select {shown_state}, count(*) from job
 where account = :account and created_at >= :since and created_at <= :until and {list_filter}
 group by 1;
 
 -- name: job_tally_list
+-- sorts: few rows
 -- Of the jobs that job_list returns up to the limit; index job_by_account.
 select state, count(*) from (
     select {shown_state} as state from job
@@ -17,6 +19,7 @@ select state, count(*) from (
 group by 1;
 
 -- name: job_tally_list_not_ended
+-- sorts: few rows
 -- Of the jobs that job_list_not_ended returns up to the limit; index job_not_ended.
 select state, count(*) from (
     select {shown_state} as state from job
@@ -28,6 +31,7 @@ select state, count(*) from (
 group by 1;
 
 -- name: job_tally_list_not_completed
+-- sorts: few rows
 -- Of the jobs that job_list_not_completed returns up to the limit; index job_not_completed.
 select state, count(*) from (
     select {shown_state} as state from job
@@ -39,6 +43,7 @@ select state, count(*) from (
 group by 1;
 
 -- name: job_tally_list_withheld
+-- sorts: few rows
 -- Of the jobs that job_list_withheld returns up to the limit; index job_withheld.
 select state, count(*) from (
     select {shown_state} as state from job
@@ -50,6 +55,7 @@ select state, count(*) from (
 group by 1;
 
 -- name: job_tally_list_labelled
+-- sorts: few rows
 -- Of the jobs that job_list_labelled returns up to the limit; primary key of job_label.
 select state, count(*) from (
     select {shown_state} as state from job_label cross join job
@@ -63,6 +69,7 @@ select state, count(*) from (
 group by 1;
 
 -- name: job_recent_labels
+-- sorts: few rows
 -- Names and tags of an account's newest jobs, and how many have them; index job_by_account.
 select name, tags, count(*) from (
     select name, tags from job

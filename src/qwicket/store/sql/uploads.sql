@@ -46,12 +46,14 @@ select bytes from upload_piece where upload = :id order by part;
 delete from upload where job = :job;
 
 -- name: upload_due
+-- scans: in maintenance
 -- Reads all uploads, which are few.
 select 1 from upload
 where not exists (select 1 from job where job.id = upload.job and job.state = 'draft')
 limit 1;
 
 -- name: upload_purge
+-- scans: in maintenance
 -- Reads all uploads, which are few.
 delete from upload
 where not exists (select 1 from job where job.id = upload.job and job.state = 'draft');

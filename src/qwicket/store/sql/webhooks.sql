@@ -2,6 +2,7 @@
 -- next, so that the order by (due_at, seq) keeps the events of a job in order.
 
 -- name: webhook_any
+-- scans: few rows
 select 1 from webhook limit 1;
 
 -- name: webhook_add
@@ -53,6 +54,7 @@ where webhook.project = :project and webhook.disabled_at is null and account.dis
     and (webhook.device is null or webhook.device = :device);
 
 -- name: webhook_backlog
+-- scans: few rows
 -- When the next event of each webhook is due; index webhook_event_due.
 select id, due_at from (
     select webhook.id, (
@@ -76,6 +78,7 @@ order by event.due_at, event.seq
 limit 1;
 
 -- name: webhook_event_beyond
+-- scans: few rows
 -- Webhooks for which more than :maximum events wait, and how many; index webhook_event_by_job.
 select webhook, count(*) from webhook_event group by webhook having count(*) > :maximum;
 
@@ -94,6 +97,7 @@ update webhook_event set due_at = {greatest}(due_at, :due)
 where webhook = :webhook and job = :job;
 
 -- name: webhook_event_total
+-- scans: few rows
 select count(*) from webhook_event;
 
 -- name: webhook_delivered
