@@ -121,6 +121,7 @@ release-trial: $(READY)  ## Wheel and sdist, and a trial of both in clean enviro
 	$(BIN)/python tools/release.py --trial
 
 release: $(READY)  ## Changelog, wheel and sdist, a trial of both in clean environments, a tag
+	PYTHONPATH=tests $(BIN)/python tools/pictures.py --check
 	$(BIN)/python tools/release.py
 
 format: $(READY)

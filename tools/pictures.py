@@ -1,6 +1,7 @@
 """Pictures of the pages for the documentation: `make pictures` takes them in Debian's Chromium.
 
-A file beside them has the hash of the templates, the style sheet and the plots; a test compares it.
+A file beside them has the hash of the templates, the style sheet and the plots. `--check` compares
+it, before a release.
 """
 
 from __future__ import annotations
@@ -46,7 +47,11 @@ def sources_hash() -> str:
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take all pictures, or see whether they are of the present pages."""
+    if sys.argv[1:] == ["--check"]:
+        if HASH.read_text().strip() != sources_hash():
+            sys.exit("The pages look different from their pictures: run `make pictures`.")
+        return
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="qwicket-pictures-") as text:
         folder = Path(text)
