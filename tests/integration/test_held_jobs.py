@@ -76,3 +76,15 @@ def test_the_time_limit_of_a_run_ends_a_held_job(tmp_path: Path) -> None:
         found = read(http, job, wait_s=60)
         assert found["error"]["code"] == "run_time_exceeded"
         until(lambda: not is_alive(worker), "its worker is gone")
+
+
+def test_a_job_that_uses_more_memory_than_it_may_ends_alone(tmp_path: Path) -> None:
+    limit = ("--limit", f"memory_bytes={1 << 29}", "--express-slots", "0")
+    with running_server(tmp_path, *limit) as live, live.client() as http:
+        modest, greedy = held_job(20, uses_bytes=1 << 26), held_job(20, uses_bytes=1 << 30)
+        jobs = [submit(http, each) for each in (modest, greedy)]
+        found = read(http, jobs[1], wait_s=60)
+        assert (found["state"], found["error"]["code"]) == ("failed", "out_of_memory")
+        assert read(http, jobs[0])["state"] == "running"
+        modest.release()
+        assert read(http, jobs[0], wait_s=60)["state"] == "completed"

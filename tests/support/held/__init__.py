@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from support.held.held_circuits import DIE, MARK, NUMBERS, RUNNING, STEP
+from support.held.held_circuits import DIE, MARK, NUMBERS, RUNNING, STEP, USES
 
 FOLDER_NAME = "HELD_JOBS"
 """The environment variable with the folder in which tests and workers meet."""
@@ -31,13 +31,16 @@ class HeldJob:
         qubits: Width of its circuit.
         gates: Number of its gates. On 24 qubits the server estimates 24 ms for each.
         lasts_s: Time after which it completes by itself, in seconds; None is never.
+        uses_bytes: Memory that it uses while it waits, if any; then `lasts_s` must be None.
 
     Attributes:
         angle: A circuit with a gate rz of this angle is this job. Its worker leaves these gates
             out, so that they must come first, where they act on |0…0⟩.
     """
 
-    def __init__(self, qubits: int, gates: int, lasts_s: float | None) -> None:
+    def __init__(
+        self, qubits: int, gates: int, lasts_s: float | None = None, uses_bytes: int = 0
+    ) -> None:
         number = _take_number(_folder())
         self.angle = MARK + number * STEP
         self.file = _folder() / str(number)
@@ -45,6 +48,8 @@ class HeldJob:
         self._gates = gates
         if lasts_s is not None:
             _say(self.file, str(lasts_s))
+        if uses_bytes:
+            _say(self.file, f"{USES}{uses_bytes}")
 
     @property
     def program(self) -> dict[str, Any]:
@@ -89,13 +94,18 @@ class HeldJob:
 
 
 def held_job(
-    qubits: int = 24, gates: int = 400, *, lasts_s: float | None = None, outlives_test: bool = False
+    qubits: int = 24,
+    gates: int = 400,
+    *,
+    lasts_s: float | None = None,
+    uses_bytes: int = 0,
+    outlives_test: bool = False,
 ) -> HeldJob:
     """Return a new held job, which is released at the end of the test at the latest.
 
     A fixture for several tests sets `outlives_test`, and releases the job itself.
     """
-    made = HeldJob(qubits, gates, lasts_s)
+    made = HeldJob(qubits, gates, lasts_s, uses_bytes)
     if outlives_test:
         _outliving.add(made.file)
     return made

@@ -24,7 +24,9 @@ MARKED = ("rz", "p", "Rgate")
 RUNNING = ".running"
 """Suffix of the file into which the worker writes its process id when it begins."""
 DIE = "die"
-"""What the file of a number says, or after how many seconds to go on, or nothing."""
+USES = "uses "
+"""What the file of a number says, before a number of bytes. Else how many seconds to wait, or
+nothing."""
 
 _FOLDER = Path(__file__).parent
 _PAUSE_S = 0.01
@@ -69,6 +71,9 @@ def _hold(file: Path) -> None:
     order = _order(file)
     if order is None:
         return
+    memory = bytearray()
+    if order.startswith(USES):
+        memory = bytearray(int(order[len(USES) :]))
     with suppress(FileNotFoundError):  # it was released meanwhile, and its files removed
         new = file.with_suffix(f".{os.getpid()}")
         new.write_text(str(os.getpid()))
@@ -76,7 +81,7 @@ def _hold(file: Path) -> None:
     while order is not None:
         if order == DIE:
             os.kill(os.getpid(), signal.SIGKILL)
-        if order and time.monotonic() >= began + float(order):
+        if order and not memory and time.monotonic() >= began + float(order):
             return
         time.sleep(_PAUSE_S)
         order = _order(file)
