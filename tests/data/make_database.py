@@ -210,8 +210,8 @@ async def _unreachable(folder: Path, url: str | None, expected: dict[str, Any]) 
         await store.jobs.cancel(jobs["cancelling"]["id"], actor="fixture", now=now)
         jobs["cancelling"]["state"] = "cancelling"
         uncertain = taken[jobs["uncertain"]["id"]]
-        await store.leases.intend(uncertain, "fixture-marker", now)
-        await store.leases.release(uncertain, "its runner is gone", now, blamed=False)
+        await store.forwards.record_intent(uncertain, "fixture-marker", now)
+        await store.leases.release(uncertain, "its runner is gone", now, counts_as_attempt=False)
         jobs["uncertain"]["state"] = "uncertain"
         await _finish_large(store, taken[jobs["large"]["id"]], now)
         jobs["large"] |= {"state": "completed", "shots": LARGE_SHOTS}
@@ -219,7 +219,7 @@ async def _unreachable(folder: Path, url: str | None, expected: dict[str, Any]) 
         draft = await store.jobs.get(jobs["draft"]["id"])
         assert draft is not None
         await store.uploads.begin(
-            upload, draft.id, draft.account, most_bytes=1 << 20, held_limit=1 << 40
+            upload, draft.id, draft.account, max_bytes=1 << 20, held_limit=1 << 40
         )
         await store.uploads.add(upload, 0, b"a piece of an upload that was cut")
     finally:
@@ -312,7 +312,14 @@ def _save_sqlite(database: Path, to: Path) -> None:
 
 
 def _save_postgres(dump: Path, url: str, to: Path) -> None:
-    command = [dump, "--inserts", "--no-owner", "--no-privileges", "--schema=public", url]
+    command: list[str | Path] = [
+        dump,
+        "--inserts",
+        "--no-owner",
+        "--no-privileges",
+        "--schema=public",
+        url,
+    ]
     text = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     # Lines for psql alone, and settings that a connection of psycopg must not take over.
     settings = r"^(\\.*|SET .*|SELECT pg_catalog\.set_config.*|.*SCHEMA.*)\n"
