@@ -672,6 +672,8 @@ def run(module: Path, mutants: Sequence[Mutant], *, further: bool) -> dict[Mutan
         trial = Trial(module, Path(folder))
         for mutant in mutants:
             failed = failures[mutant] = trial.failures(mutant, wider)
+            if os.geteuid() == 0:  # some mutants of what sets modes close it to others
+                Path(os.devnull).chmod(0o666)
             print(diff(module, mutant), *(failed or ["no test fails"]), "", sep="\n", flush=True)
     print(f"{sum(map(bool, failures.values()))} of {len(mutants)} mutants were noticed.")
     return failures
