@@ -13,32 +13,41 @@ PARAM = type(pytest.param())
 Test = Callable[..., None]
 
 
-def for_each(name: str, values: Iterable[object]) -> Callable[[Test], Test]:
+def for_each(names: str, values: Iterable[Any]) -> Callable[[Test], Test]:
     """Run a test with each value, all in one case: for values that take at most milliseconds.
 
     A failure names its value. The fixtures are the same for all values, so that those with the
-    scope of a function do not fit. Where values have results of their own, take `parametrize`.
+    scope of a function do not fit. Where values prove sentences of their own, take `parametrize`.
 
     Args:
-        name: Argument of the test.
-        values: Its values; of a `pytest.param` the first.
+        names: Arguments of the test, separated by commas.
+        values: Their values: of one name each value, of several a row.
     """
-    every = [value.values[0] if isinstance(value, PARAM) else value for value in values]
-    assert every, "Without values the test proves nothing."
+    keys = [name.strip() for name in names.split(",")]
+    rows = [row(value, is_alone=len(keys) == 1) for value in values]
+    assert rows, "Without values the test proves nothing."
 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
         def run(**fixtures: Any) -> None:
-            for value in every:
+            for values in rows:
+                given = dict(zip(keys, values, strict=True))
                 try:
-                    test(**fixtures, **{name: value})
+                    test(**fixtures, **given)
                 except BaseException as error:
-                    error.add_note(f"{name} = {value!r:.1000}")
+                    for name, value in given.items():
+                        error.add_note(f"{name} = {value!r:.1000}")
                     raise
 
         signature = inspect.signature(test)
-        others = [other for key, other in signature.parameters.items() if key != name]
+        others = [each for name, each in signature.parameters.items() if name not in keys]
         run.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]  # pytest reads it
         return run
 
     return decorate
+
+
+def row(value: Any, *, is_alone: bool) -> tuple[Any, ...]:
+    if isinstance(value, PARAM):
+        return tuple(value.values)
+    return (value,) if is_alone else tuple(value)
