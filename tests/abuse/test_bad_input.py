@@ -85,47 +85,39 @@ def token(tokens: Tokens) -> str:
 # --- fields ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(
-        pairs(
-            FIELDS,
-            NO_JSON,
-            per=prefix,
-            keep=lambda field, text: field.type is msgspec.Raw and text in LATE,
-        )
+@for_each(
+    "field, text",
+    pairs(
+        FIELDS,
+        NO_JSON,
+        per=prefix,
+        keep=lambda field, text: field.type is msgspec.Raw and text in LATE,
     ),
 )
 def test_a_field_that_is_no_json_is_refused(
-    subtests: pytest.Subtests, client: httpx.Client, token: str, field: Field, texts: list[str]
+    client: httpx.Client, token: str, field: Field, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            response = post(client, field.dialect, token, field.in_body(NO_JSON[text]))
-            said = field.dialect.refused(response, 400)
-            is_named = field.dialect.names(response, field.name.partition(".")[0])
-            assert is_named or "JSON" in said or "nested" in said or "UTF-8" in said
+    response = post(client, field.dialect, token, field.in_body(NO_JSON[text]))
+    said = field.dialect.refused(response, 400)
+    is_named = field.dialect.names(response, field.name.partition(".")[0])
+    assert is_named or "JSON" in said or "nested" in said or "UTF-8" in said
 
 
-@pytest.mark.parametrize(("dialect", "texts"), by_row(pairs(DIALECTS, NO_JSON)))
+@for_each("dialect, text", pairs(DIALECTS, NO_JSON))
 def test_an_unknown_field_that_is_no_json_is_refused(
-    subtests: pytest.Subtests, client: httpx.Client, token: str, dialect: Dialect, texts: list[str]
+    client: httpx.Client, token: str, dialect: Dialect, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            dialect.refused(post(client, dialect, token, dialect.text(unheard=NO_JSON[text])), 400)
+    dialect.refused(post(client, dialect, token, dialect.text(unheard=NO_JSON[text])), 400)
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(pairs(FIELDS, ODD, per=prefix, keep=lambda field, text: matters(text, field.type))),
+@for_each(
+    "field, text",
+    pairs(FIELDS, ODD, per=prefix, keep=lambda field, text: matters(text, field.type)),
 )
 def test_a_field_of_an_odd_value_is_taken_or_refused_by_name(
-    subtests: pytest.Subtests, client: httpx.Client, token: str, field: Field, texts: list[str]
+    client: httpx.Client, token: str, field: Field, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            check_odd_value(client, token, field, text)
+    check_odd_value(client, token, field, text)
 
 
 def check_odd_value(client: httpx.Client, token: str, field: Field, text: str) -> None:
@@ -148,7 +140,7 @@ def fits(text: bytes, type_: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=repr)
+@for_each("field", FIELDS)
 def test_a_nul_character_is_refused_by_the_field_that_has_it(
     client: httpx.Client, token: str, field: Field
 ) -> None:
@@ -157,7 +149,7 @@ def test_a_nul_character_is_refused_by_the_field_that_has_it(
         assert field.dialect.names(response, field.name.partition(".")[0])
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_an_absent_field_is_refused_by_name(
     client: httpx.Client, token: str, dialect: Dialect
 ) -> None:
@@ -179,7 +171,7 @@ def test_an_unknown_field_is_refused_by_name(
             assert response.json()["field"] == "unheard"
 
 
-@pytest.mark.parametrize("name", ["", ".", "a.b", "`", " - at `$.x`", "\0", "☃", "x" * 100_000])
+@for_each("name", ["", ".", "a.b", "`", " - at `$.x`", "\0", "☃", "x" * 100_000])
 def test_an_unknown_field_of_an_odd_name_is_refused(
     client: httpx.Client, token: str, name: str
 ) -> None:
@@ -197,7 +189,7 @@ def test_ionq_ignores_an_unknown_field(
             assert response.status_code == 201
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_of_a_key_that_comes_twice_the_last_counts(
     client: httpx.Client, token: str, dialect: Dialect
 ) -> None:
@@ -251,31 +243,27 @@ BODIES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("dialect", "bodies"),
-    by_row(
-        pairs(
-            DIALECTS,
-            BODIES,
-            keep=lambda dialect, body: dialect != IONQ_AT_ROOT and "15 MB" not in body,
-        )
+@for_each(
+    "dialect, body",
+    pairs(
+        DIALECTS,
+        BODIES,
+        keep=lambda dialect, body: dialect != IONQ_AT_ROOT and "15 MB" not in body,
     ),
 )
 def test_a_body_that_is_no_submission_is_refused(
-    subtests: pytest.Subtests, client: httpx.Client, token: str, dialect: Dialect, bodies: list[str]
+    client: httpx.Client, token: str, dialect: Dialect, body: str
 ) -> None:
-    for body in bodies:
-        with subtests.test(body):
-            response = post(client, dialect, token, BODIES[body](dialect.text()))
-            dialect.refused(response, 400)
-            assert len(response.content) < 5_000
+    response = post(client, dialect, token, BODIES[body](dialect.text()))
+    dialect.refused(response, 400)
+    assert len(response.content) < 5_000
 
 
-@pytest.mark.parametrize(
+@for_each(
     "content_type",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x" * 999],
 )
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_a_body_is_json_whatever_its_content_type_says(
     client: httpx.Client, token: str, dialect: Dialect, content_type: str | None
 ) -> None:
@@ -285,7 +273,7 @@ def test_a_body_is_json_whatever_its_content_type_says(
     assert client.post(dialect.jobs, content=dialect.text(), headers=headers).status_code == 201
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_a_compressed_body_is_refused(client: httpx.Client, token: str, dialect: Dialect) -> None:
     headers = {**dialect.auth(token), "Content-Encoding": "gzip"}
     response = client.post(dialect.jobs, content=gzip.compress(dialect.text()), headers=headers)
@@ -403,25 +391,21 @@ def _pair(key: str, item: Any, value: bytes) -> bytes:
     return json.dumps(key).encode() + b":" + text
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(
-        pairs(IN_PROGRAMS, NO_JSON)
-        + pairs(IN_PROGRAMS, ODD, keep=lambda field, text: matters(text, IN_PROGRAMS[field]))
-    ),
+@for_each(
+    "field, text",
+    pairs(IN_PROGRAMS, NO_JSON)
+    + pairs(IN_PROGRAMS, ODD, keep=lambda field, text: matters(text, IN_PROGRAMS[field])),
 )
 def test_an_odd_value_in_a_program_is_taken_or_refused(
-    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str, texts: list[str]
+    client: httpx.Client, token: str, field: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            source = program(field, NO_JSON.get(text, ODD.get(text, b"")))
-            dialect = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
-            response = post(client, dialect, token, dialect.text(**{dialect.program: source}))
-            harmless(response)
-            if text in NO_JSON or response.status_code != 201:
-                dialect.refused(response, 400)
-                assert len(response.content) < 5_000
+    source = program(field, NO_JSON.get(text, ODD.get(text, b"")))
+    dialect = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
+    response = post(client, dialect, token, dialect.text(**{dialect.program: source}))
+    harmless(response)
+    if text in NO_JSON or response.status_code != 201:
+        dialect.refused(response, 400)
+        assert len(response.content) < 5_000
 
 
 def test_several_circuits_through_ionq_are_answered_by_their_ids(
@@ -476,8 +460,8 @@ def test_an_odd_query_of_a_list_is_taken_or_refused(
                 assert len(response.content) < 5_000
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
+@for_each(
+    "path, text",
     pairs(["", "/result"], ["x", "-1", "nan", "inf", "-inf", "1e999", "1_0", "%00", "1s"]),
 )
 def test_a_wait_that_is_no_time_is_refused(
@@ -518,31 +502,21 @@ STRANGE_HEADERS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("dialect", "found"),
-    by_row(
-        (way.dialect, (way, strange))
-        for way, strange in pairs(
-            [way for way in WAYS if not way.is_endless],
-            STRANGE_HEADERS,
-            per=lambda way: way.dialect.prefix,
-        )
+@for_each(
+    "way, strange",
+    pairs(
+        [way for way in WAYS if not way.is_endless],
+        STRANGE_HEADERS,
+        per=lambda way: way.dialect.prefix,
     ),
 )
 def test_strange_headers_harm_no_route(
-    subtests: pytest.Subtests,
-    client: httpx.Client,
-    tokens: Tokens,
-    jobs: dict[str, str],
-    dialect: Dialect,
-    found: list[tuple[Way, str]],
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, strange: str
 ) -> None:
-    for way, strange in found:
-        with subtests.test(f"{way}-{strange}"):
-            url, auth = way.url(jobs[dialect.prefix]), dialect.auth(tokens.good)
-            response = way.send(client, url, {**auth, **STRANGE_HEADERS[strange]})
-            harmless(response)
-            assert response.headers["x-request-id"] != "mine"
+    url, auth = way.url(jobs[way.dialect.prefix]), way.dialect.auth(tokens.good)
+    response = way.send(client, url, {**auth, **STRANGE_HEADERS[strange]})
+    harmless(response)
+    assert response.headers["x-request-id"] != "mine"
 
 
 def submit_with_key(client: httpx.Client, token: str, key: bytes, **changes: Any) -> httpx.Response:
@@ -559,9 +533,7 @@ def test_an_idempotency_key_of_a_wrong_length_is_refused(
     assert NATIVE.names(response, "Idempotency-Key")
 
 
-@pytest.mark.parametrize(
-    "key", [b"x" * 255, b"'; drop table job; --", b"\xff\xfe", b"a\tb", b"%00"]
-)
+@for_each("key", [b"x" * 255, b"'; drop table job; --", b"\xff\xfe", b"a\tb", b"%00"])
 def test_an_odd_idempotency_key_still_makes_one_job(
     client: httpx.Client, token: str, key: bytes
 ) -> None:

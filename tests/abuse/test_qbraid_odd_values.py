@@ -75,74 +75,60 @@ def is_read(name: str, of: Any) -> bool:
     return of is not msgspec.Raw or name in READ_AS_JSON
 
 
-@pytest.mark.parametrize(
-    ("of", "odds"),
-    by_row(
-        pairs(
-            FIELDS,
-            ODD,
-            per=lambda of: of[0],
-            keep=lambda of, odd: is_read(of[1], FIELDS[of]) and matters(odd, FIELDS[of]),
-        )
-        + pairs(
-            FIELDS,
-            NO_JSON,
-            per=lambda of: of[0],
-            keep=lambda of, odd: FIELDS[of] is msgspec.Raw and odd in LATE,
-        )
+@for_each(
+    "of, odd",
+    pairs(
+        FIELDS,
+        ODD,
+        per=lambda of: of[0],
+        keep=lambda of, odd: is_read(of[1], FIELDS[of]) and matters(odd, FIELDS[of]),
+    )
+    + pairs(
+        FIELDS,
+        NO_JSON,
+        per=lambda of: of[0],
+        keep=lambda of, odd: FIELDS[of] is msgspec.Raw and odd in LATE,
     ),
 )
 def test_an_odd_field_of_a_submission_is_taken_or_refused(
-    subtests: pytest.Subtests,
     client: httpx.Client,
     tokens: Tokens,
     of: tuple[str, str],
-    odds: list[str],
+    odd: str,
 ) -> None:
     dialect = QBRAID if of[0] == NEW else FORMER_QBRAID
-    for odd in odds:
-        with subtests.test(odd):
-            content = dialect.text(**{of[1]: {**ODD, **NO_JSON}[odd]})
-            auth = dialect.auth(tokens.good)
-            answered(dialect, client.post(dialect.jobs, content=content, headers=auth))
+    content = dialect.text(**{of[1]: {**ODD, **NO_JSON}[odd]})
+    auth = dialect.auth(tokens.good)
+    answered(dialect, client.post(dialect.jobs, content=content, headers=auth))
 
 
 IN_PROGRAMS = [(key, is_batch) for key in ("format", "data") for is_batch in (False, True)]
 
 
-@pytest.mark.parametrize(
-    ("place", "odds"),
-    by_row(
-        pairs(
-            IN_PROGRAMS,
-            ODD,
-            # A text may be either, and any JSON may be data. A batch goes through the same reader.
-            keep=lambda place, odd: (
-                not place[1] and matters(odd, str if place[0] == "format" else Any)
-            ),
-        )
+@for_each(
+    "place, odd",
+    pairs(
+        IN_PROGRAMS,
+        ODD,
+        # A text may be either, and any JSON may be data. A batch goes through the same reader.
+        keep=lambda place, odd: not place[1] and matters(odd, str if place[0] == "format" else Any),
     ),
 )
 def test_an_odd_program_is_taken_or_refused(
-    subtests: pytest.Subtests,
     client: httpx.Client,
     tokens: Tokens,
     place: tuple[str, bool],
-    odds: list[str],
+    odd: str,
 ) -> None:
-    for odd in odds:
-        with subtests.test(odd):
-            key, is_batch = place
-            other = b'"data":"x"' if key == "format" else b'"format":"qasm3"'
-            program = b'{"%s":%s,%s}' % (key.encode(), ODD[odd], other)
-            content = QBRAID.text(program=b"[%s]" % program if is_batch else program)
-            answered(
-                QBRAID, client.post(QBRAID.jobs, content=content, headers=QBRAID.auth(tokens.good))
-            )
+    key, is_batch = place
+    other = b'"data":"x"' if key == "format" else b'"format":"qasm3"'
+    program = b'{"%s":%s,%s}' % (key.encode(), ODD[odd], other)
+    content = QBRAID.text(program=b"[%s]" % program if is_batch else program)
+    answered(QBRAID, client.post(QBRAID.jobs, content=content, headers=QBRAID.auth(tokens.good)))
 
 
-@pytest.mark.parametrize(
-    ("format_", "odd"),
+@for_each(
+    "format_, odd",
     pairs(
         sorted({*submissions._FORMATS, *submissions._NOT_OFFERED}),
         ["{}", "[]", "null", "\0", "x", "{" * 10_000, '{"qubits": 1e400}'],
@@ -163,81 +149,67 @@ def test_a_program_that_makes_no_sense_is_refused(
 OF_GROUPS = {field.encode_name: field.type for field in msgspec.structs.fields(groups.OpenBody)}
 
 
-@pytest.mark.parametrize(
-    ("field", "odds"),
-    by_row(
-        pairs(OF_GROUPS, ODD, keep=lambda field, odd: matters(odd, OF_GROUPS[field]))
-        + pairs(
-            OF_GROUPS,
-            NO_JSON,
-            keep=lambda field, odd: OF_GROUPS[field] is msgspec.Raw and odd in LATE,
-        )
+@for_each(
+    "field, odd",
+    pairs(OF_GROUPS, ODD, keep=lambda field, odd: matters(odd, OF_GROUPS[field]))
+    + pairs(
+        OF_GROUPS,
+        NO_JSON,
+        keep=lambda field, odd: OF_GROUPS[field] is msgspec.Raw and odd in LATE,
     ),
 )
 def test_an_odd_field_of_a_group_is_taken_or_refused(
-    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, field: str, odds: list[str]
+    client: httpx.Client, tokens: Tokens, field: str, odd: str
 ) -> None:
-    for odd in odds:
-        with subtests.test(odd):
-            content = b'{"%s":%s}' % (field.encode(), {**ODD, **NO_JSON}[odd])
-            headers = QBRAID.auth(tokens.good)
-            answered(QBRAID, client.post(f"{NEW}/jobs/group", content=content, headers=headers))
+    content = b'{"%s":%s}' % (field.encode(), {**ODD, **NO_JSON}[odd])
+    headers = QBRAID.auth(tokens.good)
+    answered(QBRAID, client.post(f"{NEW}/jobs/group", content=content, headers=headers))
 
 
 NUMBERS = ("page", "limit", "shots", "resultsPerPage", "minutes", "numberQubits")
 
 
-@pytest.mark.parametrize(
-    ("name", "texts"),
-    by_row(
-        pairs(
-            QUERIES,
-            TEXTS,
-            keep=lambda name, text: name in NUMBERS or "NUL" in text or text == "surrogate",
-        )
+@for_each(
+    "name, text",
+    pairs(
+        QUERIES,
+        TEXTS,
+        keep=lambda name, text: name in NUMBERS or "NUL" in text or text == "surrogate",
     ),
 )
 def test_an_odd_query_is_answered_or_refused(
-    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, name: str, texts: list[str]
+    client: httpx.Client, tokens: Tokens, name: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            for path in READS:
-                dialect = QBRAID if path.startswith(NEW) else FORMER_QBRAID
-                url = f"{path}?{quote(name)}={quote(TEXTS[text])}"
-                answered(dialect, client.get(url, headers=dialect.auth(tokens.good)))
-            url = f"{NEW}/jobs?qrns={quote(TEXTS[text])}"
-            QBRAID.refused(client.delete(url, headers=QBRAID.auth(tokens.good)))
+    for path in READS:
+        dialect = QBRAID if path.startswith(NEW) else FORMER_QBRAID
+        url = f"{path}?{quote(name)}={quote(TEXTS[text])}"
+        answered(dialect, client.get(url, headers=dialect.auth(tokens.good)))
+    url = f"{NEW}/jobs?qrns={quote(TEXTS[text])}"
+    QBRAID.refused(client.delete(url, headers=QBRAID.auth(tokens.good)))
 
 
-@pytest.mark.parametrize(
-    ("name", "texts"),
-    by_row(
-        # The form's fields hold numbers but for texts, in which a NUL or half a character counts.
-        pairs(
-            FORM,
-            TEXTS,
-            keep=lambda name, text: (
-                name.startswith(("circuit", "shots")) or "NUL" in text or text == "surrogate"
-            ),
-        )
+@for_each(
+    "name, text",
+    # The form's fields hold numbers but for texts, in which a NUL or half a character counts.
+    pairs(
+        FORM,
+        TEXTS,
+        keep=lambda name, text: (
+            name.startswith(("circuit", "shots")) or "NUL" in text or text == "surrogate"
+        ),
     ),
 )
 def test_an_odd_field_of_a_form_is_taken_or_refused(
-    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, name: str, texts: list[str]
+    client: httpx.Client, tokens: Tokens, name: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            auth = FORMER_QBRAID.auth(tokens.good)
-            fields = {"vendorJobId": "v", "qbraidDeviceId": "d", name: TEXTS[text]}
-            answered(FORMER_QBRAID, client.post(f"{OLD}/init-job", data=fields, headers=auth))
-            update = {"qbraidJobId": TEXTS[text], "status": "x", "qbraidStatus": "QUEUED"}
-            FORMER_QBRAID.refused(client.put(f"{OLD}/update-job", data=update, headers=auth))
+    auth = FORMER_QBRAID.auth(tokens.good)
+    fields = {"vendorJobId": "v", "qbraidDeviceId": "d", name: TEXTS[text]}
+    answered(FORMER_QBRAID, client.post(f"{OLD}/init-job", data=fields, headers=auth))
+    update = {"qbraidJobId": TEXTS[text], "status": "x", "qbraidStatus": "QUEUED"}
+    FORMER_QBRAID.refused(client.put(f"{OLD}/update-job", data=update, headers=auth))
 
 
-@pytest.mark.parametrize(
-    "content", [b"\xff\xfe", b"=" * 100_000, b"&" * 1_000_000, b"a=1&" * 20_000]
-)
+@for_each("content", [b"\xff\xfe", b"=" * 100_000, b"&" * 1_000_000, b"a=1&" * 20_000])
 def test_a_form_that_is_none_is_refused(
     client: httpx.Client, tokens: Tokens, content: bytes
 ) -> None:
