@@ -53,7 +53,7 @@ def routes() -> list[tuple[str, str]]:
 PUBLIC = {"/version", "/users/login", "/users/loginwithtoken"}
 
 
-@pytest.mark.parametrize(("method", "path"), routes())
+@for_each("method, path", routes())
 def test_every_route_wants_a_sign_in(ibm: Client, method: str, path: str) -> None:
     url = DIALECT + path.format(id=ABSENT, device=SIMULATOR, signature="x.y.z")
     for headers in ({}, {"X-Access-Token": "x.y.z"}, {"Authorization": "Bearer x"}):
@@ -67,11 +67,7 @@ def test_every_route_wants_a_sign_in(ibm: Client, method: str, path: str) -> Non
         ibm_json(answer)
 
 
-@pytest.mark.parametrize(
-    ("way", "name"),
-    pairs([way for way in routes() if "{" in way[1]], IDS, always={"NUL"}),
-    ids=str,
-)
+@for_each("way, name", pairs([way for way in routes() if "{" in way[1]], IDS, always={"NUL"}))
 def test_a_hostile_name_is_an_unknown_one(ibm: Client, way: tuple[str, str], name: str) -> None:
     (method, path), id_text = way, IDS[name]
     at = path.format(id=id_text, device=id_text, signature=id_text)
@@ -108,32 +104,25 @@ FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire
 FIELDS["backend.name"] = str
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))),
-)
-def test_an_odd_value_of_a_field_is_taken_or_refused(
-    subtests: pytest.Subtests, ibm: Client, field: str, texts: list[str]
-) -> None:
-    for text in texts:
-        with subtests.test(text):
-            values = {
-                "backend": b'{"name":"qwicket_simulator"}',
-                "qObject": json.dumps(qobj(shots=1)).encode(),
-            }
-            if field == "allowObjectStorage":
-                del values["qObject"]
-            value = ODD[text]
-            values[field.partition(".")[0]] = b'{"name":' + value + b"}" if "." in field else value
-            pairs = (json.dumps(name).encode() + b":" + value for name, value in values.items())
-            answer = ibm.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
-            harmless(answer)
-            if answer.status_code != 200:
-                ibm_json(answer)
-                continue
-            job = answer.json()["id"]
-            harmless(ibm.call("GET", f"/jobs/{job}"))
-            ibm.call("POST", f"/jobs/{job}/cancel")
+@for_each("field, text", pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field])))
+def test_an_odd_value_of_a_field_is_taken_or_refused(ibm: Client, field: str, text: str) -> None:
+    values = {
+        "backend": b'{"name":"qwicket_simulator"}',
+        "qObject": json.dumps(qobj(shots=1)).encode(),
+    }
+    if field == "allowObjectStorage":
+        del values["qObject"]
+    value = ODD[text]
+    values[field.partition(".")[0]] = b'{"name":' + value + b"}" if "." in field else value
+    pairs = (json.dumps(name).encode() + b":" + value for name, value in values.items())
+    answer = ibm.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
+    harmless(answer)
+    if answer.status_code != 200:
+        ibm_json(answer)
+        return
+    job = answer.json()["id"]
+    harmless(ibm.call("GET", f"/jobs/{job}"))
+    ibm.call("POST", f"/jobs/{job}/cancel")
 
 
 IN_PROGRAMS: dict[str, Any] = {
@@ -145,32 +134,28 @@ IN_PROGRAMS: dict[str, Any] = {
 """Places in a program, and the values there."""
 
 
-@pytest.mark.parametrize(
-    ("place", "texts"),
-    by_row(pairs(IN_PROGRAMS, ODD, keep=lambda place, text: matters(text, IN_PROGRAMS[place]))),
+@for_each(
+    "place, text",
+    pairs(IN_PROGRAMS, ODD, keep=lambda place, text: matters(text, IN_PROGRAMS[place])),
 )
-def test_an_odd_value_in_a_program_is_taken_or_refused(
-    subtests: pytest.Subtests, ibm: Client, place: str, texts: list[str]
-) -> None:
-    for text in texts:
-        with subtests.test(text):
-            mark = "here-it-is"
-            program = qobj(shots=1)
-            if "." in place:
-                program["config"][place.partition(".")[2]] = mark
-            else:
-                program[place] = mark
-            whole = json.dumps(program).encode().replace(f'"{mark}"'.encode(), ODD[text])
-            draft = ibm.draft()
-            sent = ibm.http.put(draft["objectStorageInfo"]["uploadUrl"], content=whole)
-            assert sent.status_code == 200
-            told = ibm.call("POST", f"/jobs/{draft['id']}/jobDataUploaded")
-            harmless(told)
-            assert told.status_code == 200
-            if "error" not in told.json()["job"]:
-                assert ibm.ended(draft["id"])["status"] == "COMPLETED"
-                url = ibm.get(f"/jobs/{draft['id']}/resultDownloadUrl")["url"]
-                assert ibm.http.get(url).status_code == 200
+def test_an_odd_value_in_a_program_is_taken_or_refused(ibm: Client, place: str, text: str) -> None:
+    mark = "here-it-is"
+    program = qobj(shots=1)
+    if "." in place:
+        program["config"][place.partition(".")[2]] = mark
+    else:
+        program[place] = mark
+    whole = json.dumps(program).encode().replace(f'"{mark}"'.encode(), ODD[text])
+    draft = ibm.draft()
+    sent = ibm.http.put(draft["objectStorageInfo"]["uploadUrl"], content=whole)
+    assert sent.status_code == 200
+    told = ibm.call("POST", f"/jobs/{draft['id']}/jobDataUploaded")
+    harmless(told)
+    assert told.status_code == 200
+    if "error" not in told.json()["job"]:
+        assert ibm.ended(draft["id"])["status"] == "COMPLETED"
+        url = ibm.get(f"/jobs/{draft['id']}/resultDownloadUrl")["url"]
+        assert ibm.http.get(url).status_code == 200
 
 
 @pytest.mark.parametrize(

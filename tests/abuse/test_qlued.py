@@ -15,6 +15,7 @@ from abuse.dialects import harmless, qlued_json, routes
 from abuse.odd_values import NO_JSON, ODD
 from abuse.test_access import MALFORMED, absent_id
 from abuse.test_bad_input import BODIES
+from support.for_each import for_each
 from support.pairwise import by_row, pairs
 from support.waiting import until
 
@@ -168,7 +169,7 @@ def test_an_odd_name_is_an_unknown_device(
                 assert response.status_code == 404
 
 
-@pytest.mark.parametrize("path", routes("/qlued"))
+@for_each("path", routes("/qlued"))
 def test_strange_queries_and_headers_harm_no_route(
     client: httpx.Client, token: str, path: str
 ) -> None:
@@ -211,16 +212,12 @@ def test_a_body_that_is_no_submission_is_refused(
             refused(response, 422)
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"), by_row(pairs(["job", "token", "password", "unheard"], NO_JSON))
-)
+@for_each("field, text", pairs(["job", "token", "password", "unheard"], NO_JSON))
 def test_a_field_that_is_no_json_is_refused(
-    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str, texts: list[str]
+    client: httpx.Client, token: str, field: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            sent = body(token, **{field: NO_JSON[text]})
-            refused(client.post(f"{V2}/rydberg/post_job", content=sent), 422)
+    sent = body(token, **{field: NO_JSON[text]})
+    refused(client.post(f"{V2}/rydberg/post_job", content=sent), 422)
 
 
 @pytest.mark.parametrize("field", ["job", "token"])
@@ -234,7 +231,7 @@ def test_a_field_of_an_odd_value_is_refused(
             refused(client.post(f"{V2}/rydberg/post_job", content=sent), *expected)
 
 
-@pytest.mark.parametrize("text", ["", "&&&", "json", "json=%ff&password=x", "json=%00&password=x"])
+@for_each("text", ["", "&&&", "json", "json=%ff&password=x", "json=%00&password=x"])
 def test_an_odd_form_is_refused(client: httpx.Client, token: str, text: str) -> None:
     refused(client.post(f"{V2}/rydberg/post_job", content=text), 422, 401)
     many = "&".join(["json=x"] * 100_000)
@@ -244,7 +241,7 @@ def test_an_odd_form_is_refused(client: httpx.Client, token: str, text: str) -> 
 # --- the job inside of the body -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", NO_JSON)
+@for_each("text", NO_JSON)
 def test_a_job_that_is_no_json_is_refused_or_ends_in_an_error(
     client: httpx.Client, token: str, text: str
 ) -> None:
@@ -273,7 +270,7 @@ def odd_experiments(value: bytes) -> Iterator[bytes]:
     yield b'{"instructions":[["rlx",[%s],[%s]]],"num_wires":1,"shots":1}' % (value, value)
 
 
-@pytest.mark.parametrize("text", ODD)
+@for_each("text", ODD)
 def test_an_odd_value_in_an_experiment_is_run_or_ends_in_an_error(
     client: httpx.Client, token: str, text: str
 ) -> None:
@@ -311,7 +308,7 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("case", HUGE)
+@for_each("case", HUGE)
 def test_what_is_huge_ends_in_an_error_that_names_it(
     client: httpx.Client, token: str, case: str
 ) -> None:

@@ -36,7 +36,7 @@ def runtime(server: LiveServer) -> Iterator[Client]:
         yield Client(http, server.token("hostile-runtime"))
 
 
-@pytest.mark.parametrize(("method", "path"), WAYS)
+@for_each("method, path", WAYS)
 def test_every_route_wants_a_sign_in(runtime: Client, method: str, path: str) -> None:
     url = DIALECT + path.format(id=ABSENT, device=SIMULATOR)
     for headers in ({}, {"X-Access-Token": "x.y.z"}, {"Authorization": "Bearer x"}):
@@ -46,11 +46,7 @@ def test_every_route_wants_a_sign_in(runtime: Client, method: str, path: str) ->
         ibm_json(answer)
 
 
-@pytest.mark.parametrize(
-    ("way", "name"),
-    pairs([way for way in WAYS if "{" in way[1]], IDS, always={"NUL"}),
-    ids=str,
-)
+@for_each("way, name", pairs([way for way in WAYS if "{" in way[1]], IDS, always={"NUL"}))
 def test_a_hostile_name_is_an_unknown_one(runtime: Client, way: tuple[str, str], name: str) -> None:
     (method, path), id_text = way, IDS[name]
     sent = {"PUT": {"tags": []}, "PATCH": {"accepting_jobs": False}}.get(method)
@@ -88,16 +84,11 @@ SOUND = {name: json.dumps(value).encode() for name, value in body().items()}
 FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.RunBody)}
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))),
-)
+@for_each("field, text", pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field])))
 def test_an_odd_value_of_a_field_is_taken_or_refused(
-    subtests: pytest.Subtests, runtime: Client, field: str, texts: list[str]
+    runtime: Client, field: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            taken_or_refused(runtime, {**SOUND, field: ODD[text]})
+    taken_or_refused(runtime, {**SOUND, field: ODD[text]})
 
 
 PLACES: dict[str, Any] = {
@@ -129,20 +120,13 @@ TYPES: dict[str, Any] = {
 """The values in each place."""
 
 
-@pytest.mark.parametrize(
-    ("place", "texts"),
-    by_row(pairs(PLACES, ODD, keep=lambda place, text: matters(text, TYPES[place]))),
-)
+@for_each("place, text", pairs(PLACES, ODD, keep=lambda place, text: matters(text, TYPES[place])))
 def test_an_odd_value_in_a_sampler_is_taken_or_refused(
-    subtests: pytest.Subtests, runtime: Client, place: str, texts: list[str]
+    runtime: Client, place: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            mark = "here-it-is"
-            whole = (
-                json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), ODD[text])
-            )
-            taken_or_refused(runtime, {**SOUND, "params": whole})
+    mark = "here-it-is"
+    whole = json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), ODD[text])
+    taken_or_refused(runtime, {**SOUND, "params": whole})
 
 
 IN_ESTIMATORS: dict[str, Any] = {
@@ -175,25 +159,23 @@ def test_an_odd_value_in_an_estimator_is_taken_or_refused(
 OF_SESSIONS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.SessionBody)}
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(pairs(OF_SESSIONS, ODD, keep=lambda field, text: matters(text, OF_SESSIONS[field]))),
+@for_each(
+    "field, text",
+    pairs(OF_SESSIONS, ODD, keep=lambda field, text: matters(text, OF_SESSIONS[field])),
 )
 def test_an_odd_value_of_a_session_is_taken_or_refused(
-    subtests: pytest.Subtests, runtime: Client, field: str, texts: list[str]
+    runtime: Client, field: str, text: str
 ) -> None:
-    for text in texts:
-        with subtests.test(text):
-            fields = {"backend": json.dumps(TWIN).encode(), field: ODD[text]}
-            pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
-            answer = runtime.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
-            harmless(answer)
-            if answer.status_code != 200:
-                ibm_json(answer)
-                continue
-            at = f"/sessions/{answer.json()['id']}"
-            assert runtime.call("GET", at).status_code == 200
-            assert runtime.call("DELETE", f"{at}/close").status_code == 204
+    fields = {"backend": json.dumps(TWIN).encode(), field: ODD[text]}
+    pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
+    answer = runtime.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
+    harmless(answer)
+    if answer.status_code != 200:
+        ibm_json(answer)
+        return
+    at = f"/sessions/{answer.json()['id']}"
+    assert runtime.call("GET", at).status_code == 200
+    assert runtime.call("DELETE", f"{at}/close").status_code == 204
 
 
 @for_each("text", ODD.values())

@@ -22,7 +22,7 @@ from qwicket.gateway.signin import new_secret
 from qwicket.model.limits import Limits
 from support.bombs import BOMBS
 from support.for_each import for_each
-from support.pairwise import by_row, pairs
+from support.pairwise import pairs
 from support.processes import below
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -66,7 +66,7 @@ def refused(answer: httpx.Response) -> str:
 # --- programs -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@for_each("name", BOMBS)
 def test_a_bomb_is_refused_within_a_second_and_ends_no_process(
     server: LiveServer, caller: Caller, name: str
 ) -> None:
@@ -142,30 +142,20 @@ def test_many_bombs_at_once_hold_up_nobody(caller: Caller, stranger: Caller) -> 
 # --- fields ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("field", "texts"),
-    by_row(
-        pairs(FIELDS, NO_JSON)
-        + pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))
-    ),
+@for_each(
+    "field, text",
+    pairs(FIELDS, NO_JSON)
+    + pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field])),
 )
-def test_a_field_of_any_kind_is_taken_or_refused(
-    subtests: pytest.Subtests, caller: Caller, field: str, texts: list[str]
-) -> None:
-    for text in texts:
-        with subtests.test(text):
-            value = {**NO_JSON, **ODD}[text]
-            parts = {key: json.dumps(each).encode() for key, each in VALID.items()}
-            parts |= {"circuit": json.dumps(pair()).encode(), field: value}
-            body = (
-                b"{"
-                + b",".join(b'"%s":%s' % (key.encode(), part) for key, part in parts.items())
-                + b"}"
-            )
-            answer = caller.call("POST", "/jobs", content=body)
-            if answer.status_code != 201:
-                refused(answer)
-            assert answer.status_code in (201, 400), answer.text[:300]
+def test_a_field_of_any_kind_is_taken_or_refused(caller: Caller, field: str, text: str) -> None:
+    value = {**NO_JSON, **ODD}[text]
+    parts = {key: json.dumps(each).encode() for key, each in VALID.items()}
+    parts |= {"circuit": json.dumps(pair()).encode(), field: value}
+    body = b"{" + b",".join(b'"%s":%s' % (key.encode(), part) for key, part in parts.items()) + b"}"
+    answer = caller.call("POST", "/jobs", content=body)
+    if answer.status_code != 201:
+        refused(answer)
+    assert answer.status_code in (201, 400), answer.text[:300]
 
 
 def test_a_change_of_any_kind_is_refused(subtests: pytest.Subtests, caller: Caller) -> None:
@@ -189,12 +179,12 @@ def test_a_circuit_that_is_too_long_is_refused(caller: Caller) -> None:
     assert "program_text_bytes" in said
 
 
-@pytest.mark.parametrize("query", ["size=" + "9" * 5_000, "size=1e3", "size=%00", "status=%00"])
+@for_each("query", ["size=" + "9" * 5_000, "size=1e3", "size=%00", "status=%00"])
 def test_a_query_of_any_kind_is_refused(caller: Caller, query: str) -> None:
     refused(caller.call("GET", f"/jobs?{query}"))
 
 
-@pytest.mark.parametrize(("path", "name"), pairs(READS, IDS, always={"NUL", "a NUL in an id"}))
+@for_each("path, name", pairs(READS, IDS, always={"NUL", "a NUL in an id"}))
 def test_an_id_of_any_kind_is_not_found(caller: Caller, path: str, name: str) -> None:
     answer = caller.call("GET", path.format(IDS[name]))
     assert answer.status_code == 404
