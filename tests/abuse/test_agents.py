@@ -9,6 +9,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,12 @@ Held = dict[str, Any]
 
 @pytest.fixture
 def held(lab: Lab, agent: httpx.Client, http: httpx.Client) -> Iterator[Held]:
+    with lease_in_hand(lab, agent, http) as lease:
+        yield lease
+
+
+@contextmanager
+def lease_in_hand(lab: Lab, agent: httpx.Client, http: httpx.Client) -> Iterator[Held]:
     """A lease of a job in hand; at the end the job can still be finished as it should."""
     body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
     job = http.post("/v1/jobs", json=body).json()["id"]
@@ -107,17 +114,18 @@ WRONG_LEASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG_LEASES)
-@pytest.mark.parametrize("verb", ["finish", "release"])
+@for_each("wrong", WRONG_LEASES)
+@for_each("verb", ["finish", "release"])
 def test_a_lease_that_is_not_the_newest_is_refused(
-    agent: httpx.Client, held: Held, verb: str, wrong: str
+    lab: Lab, agent: httpx.Client, http: httpx.Client, verb: str, wrong: str
 ) -> None:
-    body = {**right(held), **WRONG_LEASES[wrong]}
-    if verb == "finish":
-        body["parts"] = [part(outcome())]
-    response = agent.post(f"/v1/leases/{held['id']}/{verb}", json=body)
-    NATIVE.refused(response, 409)
-    assert response.json()["code"] == "stale_lease"
+    with lease_in_hand(lab, agent, http) as held:
+        body = {**right(held), **WRONG_LEASES[wrong]}
+        if verb == "finish":
+            body["parts"] = [part(outcome())]
+        response = agent.post(f"/v1/leases/{held['id']}/{verb}", json=body)
+        NATIVE.refused(response, 409)
+        assert response.json()["code"] == "stale_lease"
 
 
 def claim(lab: Lab, agent: httpx.Client, name: str) -> Held:
@@ -194,9 +202,8 @@ def test_a_renewal_under_a_foreign_nonce_is_told_that_the_lease_is_lost(
     assert orders == {held["id"]: "lost"}
 
 
-@pytest.mark.parametrize(
-    ("verb", "text"),
-    pairs(["renew", "finish", "release"], MALFORMED, always={"NUL", "NUL within"}),
+@for_each(
+    "verb, text", pairs(["renew", "finish", "release"], MALFORMED, always={"NUL", "NUL within"})
 )
 def test_a_text_that_is_no_lease_is_an_unknown_one(
     agent: httpx.Client, verb: str, text: str
@@ -487,14 +494,15 @@ HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@for_each("hostile", HOSTILE)
 def test_a_hostile_outcome_is_refused_and_the_job_goes_on(
-    agent: httpx.Client, held: Held, http: httpx.Client, hostile: str
+    lab: Lab, agent: httpx.Client, http: httpx.Client, hostile: str
 ) -> None:
-    sent = agent.post(f"/v1/leases/{held['id']}/finish", json=finish(held, HOSTILE[hostile]()))
-    NATIVE.refused(sent, 400)
-    assert len(sent.content) < 2_000
-    assert http.get(f"/v1/jobs/{held['id']}").json()["state"] == "running"
+    with lease_in_hand(lab, agent, http) as held:
+        sent = agent.post(f"/v1/leases/{held['id']}/finish", json=finish(held, HOSTILE[hostile]()))
+        NATIVE.refused(sent, 400)
+        assert len(sent.content) < 2_000
+        assert http.get(f"/v1/jobs/{held['id']}").json()["state"] == "running"
 
 
 ABUNDANT: dict[str, Any] = {
@@ -551,16 +559,15 @@ def test_a_huge_outcome_is_refused_by_its_size(agent: httpx.Client, held: Held) 
     NATIVE.refused(response, 413)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body", [{"seconds": -1}, {"seconds": 1e300}, {"seconds": "1"}, {"error": {}}, {"more": 1}]
 )
 def test_a_finish_that_makes_no_sense_is_refused(
-    agent: httpx.Client, held: Held, body: dict[str, Any]
+    lab: Lab, agent: httpx.Client, http: httpx.Client, body: dict[str, Any]
 ) -> None:
-    sent = agent.post(
-        f"/v1/leases/{held['id']}/finish", json={**finish(held, part(outcome())), **body}
-    )
-    NATIVE.refused(sent, 400)
+    with lease_in_hand(lab, agent, http) as held:
+        sent = {**finish(held, part(outcome())), **body}
+        NATIVE.refused(agent.post(f"/v1/leases/{held['id']}/finish", json=sent), 400)
 
 
 def test_samples_that_do_not_fit_the_program_are_refused(
