@@ -27,6 +27,7 @@ from abuse.every_route import (
 from qwicket.model.accounts import Scope
 from qwicket.model.ids import new_id
 from support import braket
+from support.for_each import for_each
 from support.server import LiveServer
 
 OWNER = "owner"
@@ -140,7 +141,7 @@ def of_dialect(asks: Sequence[Ask], prefix: str) -> list[Ask]:
     return [ask for ask in asks if ask.prefix == prefix]
 
 
-by_dialect = pytest.mark.parametrize("prefix", PREFIXES)
+by_dialect = for_each("prefix", PREFIXES)
 
 
 @by_dialect

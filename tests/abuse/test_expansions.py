@@ -9,6 +9,7 @@ import pytest
 
 from qwicket import programs
 from qwicket.model.limits import Limits
+from support.for_each import for_each
 
 pytestmark = pytest.mark.extended
 
@@ -64,8 +65,8 @@ def processor_s(program: str) -> float:
     return time.thread_time() - began
 
 
-@pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("head", ["OPENQASM 2.0;", "OPENQASM 3.0;"])
+@for_each("file", FILES)
+@for_each("head", ["OPENQASM 2.0;", "OPENQASM 3.0;"])
 def test_no_file_is_included(http: httpx.Client, head: str, file: str) -> None:
     said = refusal(http, f'{head} include "{file}";')
     assert "include" in said

@@ -17,6 +17,7 @@ from abuse.test_slow_clients import drip
 from support import raw
 from support.certificates import certificate
 from support.event_loop import MEASURED, assert_loop_stays_free
+from support.for_each import for_each
 from support.held import held_job
 from support.own_addresses import live_with_own, own_url
 from support.server import LiveServer
@@ -117,8 +118,8 @@ def test_a_body_without_an_end_takes_little_memory(
     rest_of(connection)
 
 
-@pytest.mark.parametrize("kind", ["trailers", "chunk extension"])
-@pytest.mark.parametrize(
+@for_each("kind", ["trailers", "chunk extension"])
+@for_each(
     "path",
     ["/livez", "/docs", *sorted({each.jobs for each in DIALECTS}), f"{OWN}: /api/v2/backends"],
 )
@@ -146,16 +147,17 @@ def test_nor_does_a_server_with_tls(tmp_path_factory: pytest.TempPathFactory) ->
     live.assert_calm()
 
 
-@pytest.mark.parametrize("kind", ENDLESS)
-def test_the_refusal_says_why(live: LiveServer, connection: socket.socket, kind: str) -> None:
+@for_each("kind", ENDLESS)
+def test_the_refusal_says_why(live: LiveServer, kind: str) -> None:
     """Each piece is sent alone, and the first ones are within the limit."""
-    connection.sendall(raw.head("POST /v1/jobs", auth(NATIVE, live.token()), CHUNKED))
-    connection.sendall(ENDLESS[kind].first)
-    flood(connection, ENDLESS[kind].piece, 8 * HEAD_BYTES)
-    answer = raw.answer(connection)
-    assert (answer.status_code, answer.headers["connection"]) == (431, "close")
-    assert "head_bytes" in answer.text
-    assert raw.is_ended(connection)
+    with raw.connect(live.url) as connection:
+        connection.sendall(raw.head("POST /v1/jobs", auth(NATIVE, live.token()), CHUNKED))
+        connection.sendall(ENDLESS[kind].first)
+        flood(connection, ENDLESS[kind].piece, 8 * HEAD_BYTES)
+        answer = raw.answer(connection)
+        assert (answer.status_code, answer.headers["connection"]) == (431, "close")
+        assert "head_bytes" in answer.text
+        assert raw.is_ended(connection)
 
 
 def test_trailers_are_counted_byte_by_byte_too(live: LiveServer, connection: socket.socket) -> None:
@@ -182,27 +184,28 @@ def test_trailers_that_drip_are_given_up(
     assert live.stop() == 0
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("dialect", DIALECTS)
 def test_chunks_of_a_byte_extensions_and_trailers_are_taken(
-    live: LiveServer, connection: socket.socket, dialect: Dialect
+    live: LiveServer, dialect: Dialect
 ) -> None:
-    head = raw.head(f"POST {dialect.jobs}", auth(dialect, live.token()), CHUNKED)
-    body = chunked(dialect.text() + b" " * 50_000)
-    end = b'1;name="value"\r\n \r\n0;last\r\nETag: x\r\n' + b"a:b\r\n" * 1_000 + b"\r\n"
-    for _ in range(2):
-        connection.sendall(head + body + end)
-        answer = raw.answer(connection)
-        assert answer.status_code == 201, answer.text
+    with raw.connect(live.url) as connection:
+        head = raw.head(f"POST {dialect.jobs}", auth(dialect, live.token()), CHUNKED)
+        body = chunked(dialect.text() + b" " * 50_000)
+        end = b'1;name="value"\r\n \r\n0;last\r\nETag: x\r\n' + b"a:b\r\n" * 1_000 + b"\r\n"
+        for _ in range(2):
+            connection.sendall(head + body + end)
+            answer = raw.answer(connection)
+            assert answer.status_code == 201, answer.text
 
 
-@pytest.mark.parametrize(
-    "trailer",
-    ["Authorization: Bearer {}", "Host: y", "Expect: 100-continue", "Upgrade: websocket"],
+@for_each(
+    "trailer", ["Authorization: Bearer {}", "Host: y", "Expect: 100-continue", "Upgrade: websocket"]
 )
-def test_a_trailer_is_no_header(live: LiveServer, connection: socket.socket, trailer: str) -> None:
-    sent = f"2\r\n{{}}\r\n0\r\n{trailer.format(live.token())}\r\n\r\n".encode()
-    connection.sendall(raw.head("POST /v1/jobs", CHUNKED) + sent)
-    assert raw.answer(connection).status_code == 401
+def test_a_trailer_is_no_header(live: LiveServer, trailer: str) -> None:
+    with raw.connect(live.url) as connection:
+        sent = f"2\r\n{{}}\r\n0\r\n{trailer.format(live.token())}\r\n\r\n".encode()
+        connection.sendall(raw.head("POST /v1/jobs", CHUNKED) + sent)
+        assert raw.answer(connection).status_code == 401
 
 
 # --- what follows a request -----------------------------------------------------------------------

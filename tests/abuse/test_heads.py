@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-
 import httpx
-import pytest
 
 from abuse.dialects import DIALECTS, Dialect
 from support import ibm, raw
@@ -35,32 +31,29 @@ FORBIDDEN = {
 }
 
 
-@pytest.fixture
-def connection(server: LiveServer) -> Iterator[socket.socket]:
-    with raw.connect(server.url) as connection:
-        yield connection
-
-
-@pytest.mark.parametrize("upgrade", ["", UPGRADE], ids=["", "upgrade"])
-@pytest.mark.parametrize(("head", "status"), FORBIDDEN.values(), ids=FORBIDDEN)
+@for_each("upgrade", ["", UPGRADE])
+@for_each("head, status", FORBIDDEN.values())
 def test_a_forbidden_head_is_refused(
-    connection: socket.socket, head: str, status: int, upgrade: str
+    server: LiveServer, head: str, status: int, upgrade: str
 ) -> None:
-    connection.sendall(f"{head}\r\n{upgrade}\r\n0\r\n\r\n".encode())
-    answer = raw.answer(connection)
-    assert (answer.status_code, answer.headers["connection"]) == (status, "close")
-    assert raw.is_ended(connection)
+    with raw.connect(server.url) as connection:
+        connection.sendall(f"{head}\r\n{upgrade}\r\n0\r\n\r\n".encode())
+        answer = raw.answer(connection)
+        assert (answer.status_code, answer.headers["connection"]) == (status, "close")
+        assert raw.is_ended(connection)
 
 
-@pytest.mark.parametrize("host", ["a", "a:80", "[::1]:8000", "xn--bcher-kva.example", "", "a_b"])
-def test_a_host_of_any_name_is_served(connection: socket.socket, host: str) -> None:
-    connection.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-    assert raw.answer(connection).status_code == 200
+@for_each("host", ["a", "a:80", "[::1]:8000", "xn--bcher-kva.example", "", "a_b"])
+def test_a_host_of_any_name_is_served(server: LiveServer, host: str) -> None:
+    with raw.connect(server.url) as connection:
+        connection.sendall(f"GET /livez HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert raw.answer(connection).status_code == 200
 
 
-def test_a_request_in_1_0_needs_no_host(connection: socket.socket) -> None:
-    connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
-    assert raw.answer(connection).status_code == 200
+def test_a_request_in_1_0_needs_no_host(server: LiveServer) -> None:
+    with raw.connect(server.url) as connection:
+        connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+        assert raw.answer(connection).status_code == 200
 
 
 @for_each("dialect", DIALECTS)

@@ -13,6 +13,7 @@ import pytest
 
 from abuse.dialects import DIALECTS, IONQ, NATIVE, Dialect
 from support import raw
+from support.for_each import for_each
 from support.server import LiveServer
 
 H2C = (
@@ -43,47 +44,50 @@ def framed(framing: str, body: bytes) -> tuple[str, bytes]:
     return "Transfer-Encoding: chunked", chunks + b"0\r\n\r\n"
 
 
-@pytest.mark.parametrize("framing", ["declared", "chunked"])
-@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+@for_each("framing", ["declared", "chunked"])
+@for_each("dialect", DIALECTS)
 def test_a_submission_that_asks_for_h2c_is_taken(
-    server: LiveServer, connection: socket.socket, dialect: Dialect, framing: str
+    server: LiveServer, dialect: Dialect, framing: str
 ) -> None:
-    length, body = framed(framing, dialect.text())
-    sent = raw.head(f"POST {dialect.jobs}", auth(dialect, server.token()), *H2C, length) + body
-    for _ in range(3):
-        connection.sendall(sent)
-        answer = raw.answer(connection)
-        assert answer.status_code == 201, answer.text
+    with raw.connect(server.url) as connection:
+        length, body = framed(framing, dialect.text())
+        sent = raw.head(f"POST {dialect.jobs}", auth(dialect, server.token()), *H2C, length) + body
+        for _ in range(3):
+            connection.sendall(sent)
+            answer = raw.answer(connection)
+            assert answer.status_code == 201, answer.text
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("size", [0, 1, 10_000])
+@for_each("protocol", PROTOCOLS)
+@for_each("size", [0, 1, 10_000])
 def test_whatever_protocol_is_asked_for_this_one_answers(
-    connection: socket.socket, protocol: str, size: int
+    server: LiveServer, protocol: str, size: int
 ) -> None:
-    upgrade = ("Connection: keep-alive, Upgrade", f"Upgrade: {protocol}")
-    sent = raw.head("GET /livez", *upgrade, f"Content-Length: {size}") + b"x" * size
-    for _ in range(3):
-        connection.sendall(sent)
-        assert raw.answer(connection).json() == {"status": "alive"}
+    with raw.connect(server.url) as connection:
+        upgrade = ("Connection: keep-alive, Upgrade", f"Upgrade: {protocol}")
+        sent = raw.head("GET /livez", *upgrade, f"Content-Length: {size}") + b"x" * size
+        for _ in range(3):
+            connection.sendall(sent)
+            assert raw.answer(connection).json() == {"status": "alive"}
 
 
-@pytest.mark.parametrize("framing", ["declared", "chunked"])
-@pytest.mark.parametrize("apart", [False, True])
-@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
+@for_each("framing", ["declared", "chunked"])
+@for_each("apart", [False, True])
+@for_each("dialect", [NATIVE, IONQ])
 def test_a_request_in_the_body_of_an_upgrade_is_never_executed(
-    server: LiveServer, connection: socket.socket, dialect: Dialect, apart: bool, framing: str
+    server: LiveServer, dialect: Dialect, apart: bool, framing: str
 ) -> None:
-    length, body = framed(framing, SMUGGLED)
-    sent = raw.head(f"POST {dialect.prefix}/nothing", *H2C, length)
-    last = raw.head("GET /readyz", "Connection: close")
-    for piece in (sent, body, last) if apart else (sent + body + last,):
-        connection.sendall(piece)
-    assert raw.answer(connection).status_code == 404
-    if framing == "declared":  # a body of unknown length that nobody reads ends the connection
-        ready = raw.answer(connection)
-        assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
-    assert raw.is_ended(connection)
+    with raw.connect(server.url) as connection:
+        length, body = framed(framing, SMUGGLED)
+        sent = raw.head(f"POST {dialect.prefix}/nothing", *H2C, length)
+        last = raw.head("GET /readyz", "Connection: close")
+        for piece in (sent, body, last) if apart else (sent + body + last,):
+            connection.sendall(piece)
+        assert raw.answer(connection).status_code == 404
+        if framing == "declared":  # a body of unknown length that nobody reads ends the connection
+            ready = raw.answer(connection)
+            assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+        assert raw.is_ended(connection)
 
 
 def test_upgrades_in_a_row_are_answered_in_order(connection: socket.socket) -> None:
@@ -95,7 +99,7 @@ def test_upgrades_in_a_row_are_answered_in_order(connection: socket.socket) -> N
     assert raw.answer(connection).status_code == 200
 
 
-@pytest.mark.parametrize(
+@for_each(
     "framing",
     [
         ("Content-Length: 5", "Content-Length: 6"),
@@ -107,23 +111,23 @@ def test_upgrades_in_a_row_are_answered_in_order(connection: socket.socket) -> N
         ("Content-Length: 5\r\n x",),
     ],
 )
-@pytest.mark.parametrize("upgrade", [(), H2C])
+@for_each("upgrade", [(), H2C])
 def test_a_body_of_uncertain_length_is_refused(
-    connection: socket.socket, upgrade: tuple[str, ...], framing: tuple[str, ...]
+    server: LiveServer, upgrade: tuple[str, ...], framing: tuple[str, ...]
 ) -> None:
-    connection.sendall(raw.head("POST /v1/jobs", *upgrade, *framing) + SMUGGLED)
-    assert raw.answer(connection).status_code == 400
-    assert raw.is_ended(connection)
+    with raw.connect(server.url) as connection:
+        connection.sendall(raw.head("POST /v1/jobs", *upgrade, *framing) + SMUGGLED)
+        assert raw.answer(connection).status_code == 400
+        assert raw.is_ended(connection)
 
 
-@pytest.mark.parametrize("target", ["example.org:443", "/v1/jobs", "x"])
-@pytest.mark.parametrize("upgrade", [(), H2C])
-def test_this_is_no_tunnel(
-    connection: socket.socket, upgrade: tuple[str, ...], target: str
-) -> None:
-    connection.sendall(raw.head(f"CONNECT {target}", *upgrade) + raw.head("GET /livez"))
-    assert raw.answer(connection).status_code == 400
-    assert raw.is_ended(connection)
+@for_each("target", ["example.org:443", "/v1/jobs", "x"])
+@for_each("upgrade", [(), H2C])
+def test_this_is_no_tunnel(server: LiveServer, upgrade: tuple[str, ...], target: str) -> None:
+    with raw.connect(server.url) as connection:
+        connection.sendall(raw.head(f"CONNECT {target}", *upgrade) + raw.head("GET /livez"))
+        assert raw.answer(connection).status_code == 400
+        assert raw.is_ended(connection)
 
 
 def test_http_2_without_asking_is_refused(connection: socket.socket) -> None:
