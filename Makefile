@@ -149,6 +149,10 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
+.PHONY: contract
+contract: $(READY)  ## The commands and their options as text; the diff is the review
+	$(BIN)/python -m tools.contract
+
 .PHONY: mutants tests-of
 mutants: $(READY)  ## Ten mutants of FILE=src/qwicket/…py, and which tests fail with each; LINE=71 for all of a line
 	$(BIN)/python -m tools.mutants $(FILE) $(if $(LINE),--line $(LINE))
