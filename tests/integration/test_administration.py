@@ -16,6 +16,7 @@ import pytest
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.gateway.admin import Admin
 from support.bad_server import BadServer, answer
+from support.for_each import for_each
 from support.held import held_job
 from support.programs import BELL
 from support.server import LiveServer, run_cli, run_here
@@ -180,8 +181,8 @@ def submit(client: httpx.Client, program: dict[str, Any]) -> str:
     return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
+@for_each(
+    "words, said",
     [
         (("add", "Ada"), "name must be 1 to 39 of a-z"),
         (("add", "a@b"), "name must be 1 to 39 of a-z"),
@@ -239,8 +240,8 @@ def test_many_accounts_come_from_json_too(run: Run, name: str, tmp_path: Path) -
     assert len(list((tmp_path / "tokens").iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@for_each(
+    "text, said",
     [
         ("name,email\n{new},\nBad Name,\n", "Account 2: name must be 1 to 39"),
         ("name,email\n{new},nobody\n", "Account 1: email must be an e-mail address"),
@@ -347,8 +348,8 @@ def test_members_may_do_none_of_it(server: LiveServer) -> None:
             assert client.request(method, path, json={}).status_code == 403, path
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
+@for_each(
+    "path, body, field",
     [
         ("accounts", {"name": "A"}, "name"),
         ("accounts", {"name": "a", "role": "king"}, "role"),

@@ -262,7 +262,7 @@ def test_where_no_body_is_read_a_large_one_changes_nothing(http: httpx.Client, p
 AT_ROOT = product((*ROOT_PATHS, "/jobs/", "/jobs//", "/devices/%00"), (None, "Bearer", "apiKey"))
 
 
-@pytest.mark.parametrize(("at", "method"), pairs(AT_ROOT, [*METHODS, "HEAD"]), ids=str)
+@for_each("at, method", pairs(AT_ROOT, [*METHODS, "HEAD"]))
 def test_the_root_requires_an_access_token(
     server: LiveServer, http: httpx.Client, at: tuple[str, str | None], method: str
 ) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from qwicket.model.ids import new_id
+from support.for_each import for_each
 from support.server import LiveServer
 from support.waiting import until
 
@@ -64,8 +65,8 @@ def test_a_token_is_made_shown_once_listed_and_refused_at_once_when_revoked(
     assert token not in maker.get("/v1/tokens").json()["tokens"]
 
 
-@pytest.mark.parametrize(
-    ("wish", "status", "field"),
+@for_each(
+    "wish, status, field",
     [
         ({"scopes": [READ, "admin"]}, 403, "scopes"),
         ({"scopes": []}, 400, "scopes"),

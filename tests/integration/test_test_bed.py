@@ -23,6 +23,7 @@ from qwicket import testing
 from qwicket.testing import Cloud, JournalError, TestBedError
 from qwicket.testing.bed.control import Control
 from qwicket.testing.values import FaultKind, ScenarioKind
+from support.for_each import for_each
 from support.ports import held_port
 from support.server import LiveServer
 from support.waiting import until
@@ -84,11 +85,12 @@ def test_a_command_that_is_no_json_is_refused(cloud: Cloud) -> None:
 # --- faults ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 504, 507])
-@pytest.mark.parametrize("path", [JOBS, "/v1/jobs", "/qbraid/api/v1/jobs", "/xanadu/jobs"])
+@for_each("status", [400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 504, 507])
+@for_each("path", [JOBS, "/v1/jobs", "/qbraid/api/v1/jobs", "/xanadu/jobs"])
 def test_a_status_has_the_vendors_own_body(
     status: int, path: str, cloud: Cloud, http: httpx.Client
 ) -> None:
+    cloud.reset()
     cloud.fault("status", status=status, message="The lab is closed.")
     answer = http.get(path)
     assert answer.status_code == status
@@ -803,7 +805,7 @@ def test_no_token_of_a_test_beds_users_serves_an_agent_or_a_worker(cloud: Cloud)
             assert http.post("/v1/tokens", json={"scopes": [scope]}).status_code == 403
 
 
-@pytest.mark.parametrize("command", [*Control(None, "")._commands])  # type: ignore[arg-type]  # only names are read
+@for_each("command", [*Control(None, "")._commands])  # type: ignore[arg-type]  # only names are read
 def test_a_production_server_has_no_control_interface(
     command: str, server: LiveServer, cloud: Cloud
 ) -> None:

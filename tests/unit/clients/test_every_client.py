@@ -28,6 +28,7 @@ from support.bad_server import (
     silent,
     stall,
 )
+from support.for_each import for_each
 from support.given_clock import GivenClock
 from support.pairwise import pairs
 from support.ports import held_port
@@ -378,14 +379,12 @@ UNKNOWN: dict[str, Step] = {
 }
 
 
-@pytest.mark.parametrize("submit", ONCE.values(), ids=ONCE.keys())
-@pytest.mark.parametrize("trouble", UNKNOWN.values(), ids=UNKNOWN.keys())
-def test_a_submission_that_may_be_stored_is_not_repeated(
-    trouble: Step, submit: Callable[[str], Any]
-) -> None:
-    with BadServer(trouble) as server:
+@for_each("client", ONCE)
+@for_each("trouble", UNKNOWN)
+def test_a_submission_that_may_be_stored_is_not_repeated(trouble: str, client: str) -> None:
+    with BadServer(UNKNOWN[trouble]) as server:
         with pytest.raises(Exception):  # noqa: B017, PT011 - each client has its own errors
-            submit(server.url)
+            ONCE[client](server.url)
         assert [request.method for request in server.requests] == ["POST"]
 
 
@@ -418,8 +417,8 @@ CALLS: dict[str, Callable[[str], Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("call", "status"),
+@for_each(
+    "call, status",
     # 307 and 308 repeat a request with its body, the others ask anew without.
     pairs(CALLS, [301, 302, 303, 307, 308], always={308}),
 )
