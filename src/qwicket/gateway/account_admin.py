@@ -20,12 +20,14 @@ from qwicket.model.accounts import (
 )
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.ids import new_id
+from qwicket.model.limits import SignInLimits
 from qwicket.store import NewMember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from qwicket.gateway.passwords import Passwords
     from qwicket.store import Store
 
 MAX_PEOPLE: Final = 10_000
@@ -33,8 +35,8 @@ MAX_PEOPLE: Final = 10_000
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _MAX_EMAIL_CHARS: Final = 254
 _PLACEHOLDER: Final = "@localhost"
-_MIN_PASSWORD_CHARS: Final = 8
-_MAX_PASSWORD_CHARS: Final = 1_024
+_HASHED_FOR: Final = "administrators"
+"""Administrators' passwords are hashed one after the other, from whichever address they come."""
 
 
 class AccountAdmin:
@@ -47,14 +49,21 @@ class AccountAdmin:
         store: The database.
         now_ms: Clock; returns Unix milliseconds.
         aws_master_file: File of the master keys of AWS's key pairs; None allows no key pairs.
+        passwords: Returns the server's service for passwords; None is one without a server.
     """
 
     def __init__(
-        self, store: Store, now_ms: Callable[[], int], aws_master_file: Path | None = None
+        self,
+        store: Store,
+        now_ms: Callable[[], int],
+        aws_master_file: Path | None = None,
+        *,
+        passwords: Callable[[], Passwords] | None = None,
     ) -> None:
         self._store = store
         self._now_ms = now_ms
         self._aws_master_file = aws_master_file
+        self._passwords = passwords or _own_passwords
 
     async def add_account(
         self, name: str, role: Role = "member", *, email: str | None, password: str | None
@@ -65,12 +74,14 @@ class AccountAdmin:
             InvalidRequest: The name, address or password is invalid.
             Conflict: The name or address is in use.
         """
+        check_name(name)
+        checked_address = checked_email(email)
+        hashed = None
+        if password is not None:
+            await self._store.accounts.check_unused(name, checked_address)
+            hashed = await self._hash(password)
         return await self._store.accounts.add(
-            check_name(name),
-            role,
-            email=checked_email(email),
-            password_hash=None if password is None else password_hash(password),
-            now=self._now_ms(),
+            name, role, email=checked_address, password_hash=hashed, now=self._now_ms()
         )
 
     async def add_accounts(
@@ -186,7 +197,7 @@ class AccountAdmin:
             InvalidRequest: The password is too short or too long.
             NotFound: There is no such account.
         """
-        hashed = None if password is None else password_hash(password)
+        hashed = None if password is None else await self._hash(password)
         return await self._store.accounts.reset(name, hashed, self._now_ms())
 
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
@@ -211,6 +222,15 @@ class AccountAdmin:
             NotFound: No account of this name was deleted, or it cannot be restored any more.
         """
         return await self._store.accounts.restore(name.lower())
+
+    async def _hash(self, password: str) -> str:
+        return await self._passwords().hash(password, _HASHED_FOR)
+
+
+def _own_passwords() -> Passwords:
+    from qwicket.gateway.passwords import Passwords  # late: few commands set a password
+
+    return Passwords(SignInLimits())
 
 
 def _checked(number: int, person: Person) -> Person:
@@ -257,19 +277,3 @@ def checked_email(email: str | None) -> str | None:
             field="email",
         )
     return email.lower()
-
-
-def password_hash(password: str) -> str:
-    """Return the hash of a new password.
-
-    Raises:
-        InvalidRequest: The password is too short or too long.
-    """
-    if not _MIN_PASSWORD_CHARS <= len(password) <= _MAX_PASSWORD_CHARS:
-        raise InvalidRequest(
-            f"A password has {_MIN_PASSWORD_CHARS} to {_MAX_PASSWORD_CHARS} characters.",
-            field="password",
-        )
-    from qwicket.gateway.passwords import hash_password  # late: few commands set a password
-
-    return hash_password(password)

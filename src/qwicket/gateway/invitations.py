@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.gateway.account_admin import checked_email, password_hash
+from qwicket.gateway.account_admin import checked_email
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import DEFAULT_SCOPES, Token, check_name
 from qwicket.model.errors import Forbidden, InvalidRequest
@@ -103,7 +102,8 @@ class Invitations:
 
     Args:
         store: The database.
-        sign_in: Counts wrong codes by the client's address, together with wrong tokens.
+        sign_in: Counts wrong codes by the client's address, together with wrong tokens; hashes
+            passwords.
         now_ms: Clock; returns Unix milliseconds.
         settings: How people sign in.
     """
@@ -112,6 +112,7 @@ class Invitations:
         self, store: Store, sign_in: SignIn, now_ms: Callable[[], int], settings: SignInSettings
     ) -> None:
         self._store = store.invitations
+        self._accounts = store.accounts
         self._sign_in = sign_in
         self._are_passwords_on = settings.are_passwords_on
         self._links_emails = settings.links_emails
@@ -175,7 +176,11 @@ class Invitations:
             raise InvalidRequest(
                 "password: this server accepts no passwords; leave it out.", field="password"
             )
-        hashed = None if password is None else await asyncio.to_thread(password_hash, password)
+        hashed = None
+        if password is not None:
+            # First, because whoever has a code could have passwords hashed without end.
+            await self._accounts.check_unused(name, checked_address)
+            hashed = await self._sign_in.passwords.hash(password, address)
         now = self._now_ms()
         secret = new_secret() if has_token else None
         token = Token(

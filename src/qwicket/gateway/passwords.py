@@ -1,4 +1,7 @@
-"""Password verification with rate limits.
+"""Hashing of passwords, and their verification with rate limits.
+
+A hash takes 0.1 s of a processor and 64 MiB. Two are computed at a time, in threads of their own,
+and one per address; addresses take turns. Requests without a password never wait for them.
 
 Right passwords are never counted, however many come at the same time. After too many wrong ones, a
 password is compared only after a pause, which slows guessing down, and a wrong one receives 429. A
@@ -10,36 +13,41 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import secrets
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import argon2
 
 from qwicket.compute.fair_slots import FairSlots
 from qwicket.gateway.throttle import AttemptCounter, Bucket, network
-from qwicket.model.errors import TooManyRequests, Unauthenticated
+from qwicket.model.errors import InvalidRequest, TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from qwicket.model.limits import SignInLimits
 
+T = TypeVar("T")
+
 _HASHES_AT_ONCE: Final = 2
+_NICENESS: Final = 10
+"""Niceness of the threads that hash, each of which uses four cores: without it, submissions beside
+them took twice as long."""
 _NAME_PAUSE_S: Final = 2.0
 """Waiting passwords for one name over its limit pause one after the other, each for this time."""
 _ADDRESS_PAUSE_S: Final = 0.25
 """64 pausing passwords (limit `passwords_waiting`) for different names pause for 64 × 0.25 s = 16 s
 in all, so a client with the right password gets its response within its timeout."""
 _MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
+_MIN_CHARS: Final = 8
+_MAX_CHARS: Final = 1_024
 _UNLIMITED: Final = 1 << 30
 
 _hasher: Final = argon2.PasswordHasher()
-
-
-def hash_password(password: str) -> str:
-    return _hasher.hash(password)
 
 
 class _RetryTimes(NamedTuple):
@@ -53,11 +61,11 @@ class _RetryTimes(NamedTuple):
 
 
 class Passwords:
-    """Compares passwords, one at a time per address.
+    """Hashes and compares passwords, one at a time per address.
 
     Args:
         limits: Bounds on wrong and waiting passwords.
-        hasher: Compares passwords with their hashes.
+        hasher: Hashes passwords, and compares them with their hashes.
         name_pause_s: Pause before a comparison for a name with too many wrong passwords from one
             address.
         address_pause_s: Pause before a comparison for an address with too many wrong passwords for
@@ -86,9 +94,31 @@ class Passwords:
         self._bucket = Bucket(limits.wrong_passwords, clock)
         self._waiting: Counter[str] = Counter()
         self._hashing = FairSlots(_HASHES_AT_ONCE)
+        # asyncio's own threads parse the bodies of requests, which must not wait for hashes.
+        # On Linux a thread has a niceness of its own, and argon2's threads inherit it.
+        self._threads = ThreadPoolExecutor(
+            _HASHES_AT_ONCE, "password", initializer=os.nice, initargs=(_NICENESS,)
+        )
         # Pauses of one name at one address, or of one address, follow each other; all others are
         # concurrent.
         self._pauses = FairSlots(_UNLIMITED)
+
+    async def hash(self, password: str, address: str) -> str:
+        """Return the hash of a new password.
+
+        Args:
+            password: The password.
+            address: Address of the client, or another name of those who wait for each other.
+
+        Raises:
+            InvalidRequest: The password is too short or too long.
+        """
+        if not _MIN_CHARS <= len(password) <= _MAX_CHARS:
+            raise InvalidRequest(
+                f"A password has {_MIN_CHARS} to {_MAX_CHARS} characters.", field="password"
+            )
+        async with self._hashing.slot(network(address)):
+            return await self._in_thread(self._hasher.hash, password)
 
     async def check(self, login: str, stored: str | None, password: str, address: str) -> None:
         """Verify a password.
@@ -112,12 +142,12 @@ class Passwords:
             # the limit, and the attempt is counted until `give_back`; else it is not counted.
             retry_times = _RetryTimes(self._tries.take(address, login), self._bucket.take(address))
             if not any(retry_times):
-                is_right = await asyncio.to_thread(self._matches, stored, password)
+                is_right = await self._in_thread(self._matches, stored, password)
         if any(retry_times):
             async with self._counted(where):
                 await self._pause(login, where, retry_times)
                 async with self._hashing.slot(where):
-                    is_right = await asyncio.to_thread(self._matches, stored, password)
+                    is_right = await self._in_thread(self._matches, stored, password)
         if not is_right:
             self.wrong += 1
             self._refuse(retry_times)
@@ -133,6 +163,10 @@ class Passwords:
         if retry_times.address_s:
             async with self._pauses.slot(where):
                 await asyncio.sleep(self._address_pause_s)
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: str | None) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, call, *arguments)
 
     def _matches(self, stored: str | None, password: str) -> bool:
         """Compare with the stored hash or a decoy, so that the time does not reveal accounts."""

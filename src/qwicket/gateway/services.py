@@ -250,7 +250,12 @@ class Gateway:
         """Return the administration over HTTP, which few servers use."""
         from qwicket.gateway.admin import Admin
 
-        return Admin(self._store, self._now_ms, self._aws_master_file)
+        return Admin(
+            self._store,
+            self._now_ms,
+            self._aws_master_file,
+            passwords=lambda: self.auth.passwords,
+        )
 
     @cached_property
     def key_pairs(self) -> KeyPairs:

@@ -100,7 +100,8 @@ class SignIn:
         self.clock: Callable[[], float] | None = None
 
     @cached_property
-    def _passwords(self) -> Passwords:
+    def passwords(self) -> Passwords:
+        """Return the service that hashes and compares all passwords of this server."""
         # Late: many servers never verify a password, and commands import this module for tokens.
         from qwicket.gateway.passwords import Passwords
 
@@ -109,7 +110,7 @@ class SignIn:
     @property
     def wrong_passwords(self) -> int:
         """Number of wrong passwords so far."""
-        return self._passwords.wrong
+        return self.passwords.wrong
 
     async def by_token(self, secret: str | None, address: str) -> Actor:
         """Return the holder of this token.
@@ -231,7 +232,7 @@ class SignIn:
         usable = found if found and not found.account.disabled_at else None
         stored = usable.password_hash if usable else None
         try:
-            await self._passwords.check(login, stored, password, address)
+            await self.passwords.check(login, stored, password, address)
         except (Unauthenticated, TooManyRequests):
             self.refusals.count(address)
             raise

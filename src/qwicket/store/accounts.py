@@ -64,6 +64,16 @@ class PasswordAccount(NamedTuple):
 
 
 class Accounts(Operations):
+    @read
+    def check_unused(tx: Tx, name: str, email: str | None) -> None:
+        """Check a name and an address of a new account.
+
+        Raises:
+            Conflict: The name or e-mail address is taken.
+        """
+        _check_name(tx, name)
+        _check_email(tx, email)
+
     @write
     def add(
         tx: Tx, name: str, role: Role, *, email: str | None, password_hash: str | None, now: int
@@ -73,8 +83,7 @@ class Accounts(Operations):
         Raises:
             Conflict: The name or e-mail address is taken.
         """
-        _check_name(tx, name)
-        _check_email(tx, email)
+        Accounts.check_unused(tx, name, email)
         account, project = new_id(now), new_id(now)
         tx.run(
             "account_add",
