@@ -226,6 +226,13 @@ def test_only_the_device_is_there(front: LiveServer, ada: httpx.Client) -> None:
         refused = ada.post("/jobs", json={**JOB, "shots": shots})
         assert refused.status_code == 400, shots
         assert "shots" in refused.text
+    for other in ("Backend", "TARGET", "Session_ID", "ſhots"):
+        refused = ada.post("/jobs", json={**JOB, other: 1})
+        assert refused.status_code == 400, other
+        assert f'"{other}" resembles "' in refused.json()["message"]
+    refused = ada.post("/jobs", json={**JOB, "input": {**BELL, "Circuits": [1, 2]}})
+    assert '"Circuits" resembles "circuits"' in refused.json()["message"]
+    assert ada.get("/jobs", params={"Ids": "a"}).status_code == 400
     assert ada.get("/jobs", params={"ids": ",".join(["a"] * 101)}).status_code == 400
     assert ada.post("/sessions", json={"backend": "simulator"}).status_code == 501
     assert httpx.get(own_url(front, "ionq") + "/v0.4/backends", verify=False).status_code == 401

@@ -282,6 +282,10 @@ def test_only_the_device_is_there(ada: httpx.Client, direct: httpx.Client) -> No
         refused = ada.post("/jobs", json={**JOB, "shots": shots})
         assert refused.status_code == 400, shots
         assert "shots" in refused.text
+    for other in ("deviceqrn", "Shots", "PROGRAM", "groupJobQRN"):
+        refused = ada.post("/jobs", json={**JOB, other: 1})
+        assert refused.status_code == 400, refused.text
+        assert f'"{other}" resembles ' in str(refused.json())
     assert count(direct) == before
 
 

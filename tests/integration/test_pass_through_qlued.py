@@ -188,6 +188,10 @@ def test_a_job_is_the_accounts_alone(ada: Caller, ben: Caller, direct: Caller) -
     ):
         found = ada.http.get(f"{V2}/{MACHINE}/get_job_status?{query}&token={ada.token}")
         assert found.json()["job_id"] == mine
+    for other in ("Job_ID", "JSON", "Token"):
+        refused = ada.read("get_job_status", job_id=mine, **{other: theirs})
+        assert refused.status_code == 406, other
+        assert f'"{other}" resembles "' in refused.json()["error_message"]
     old = ada.read("get_job_result", job_id=ABSENT, username="ada")
     assert (old.status_code, old.json()["status"]) == (406, "error")
     assert ben.done(theirs).status_code == 200
@@ -282,6 +286,13 @@ def test_a_budget_counts_the_shots_of_all_experiments(two: Two, http: httpx.Clie
     hidden = max_.post(job=json.dumps({"experiment_0": {**one, "shots": "1000000"}}))
     assert hidden.status_code == 406
     assert "shots must be a whole number" in hidden.json()["error_message"]
+    for sent in (
+        max_.post(JOB=TEXT),
+        max_.post(Password="x"),
+        max_.post(job=json.dumps({"experiment_0": {**one, "Shots": 1_000_000}})),
+    ):
+        assert sent.status_code == 406
+        assert " resembles " in sent.json()["error_message"]
     assert n_jobs(two) == before
 
 

@@ -237,6 +237,10 @@ def test_only_the_device_is_there(ada: Caller) -> None:
         refused = ada.post(circuit, target=target)
         assert refused.status_code == 400, refused.text
         assert MACHINE in refused.text
+    for name in ("Target", "CIRCUIT"):
+        refused = ada.post(pair(), **{name: "X8_01"})
+        assert refused.status_code == 400, refused.text
+        assert f'"{name}" resembles ' in str(refused.json())
     assert ada.post(pair(), target=None).status_code == 201  # the circuit names it
 
 

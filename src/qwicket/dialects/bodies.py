@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -12,7 +13,7 @@ from qwicket.dialects.validation import invalid_field, malformed_body, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from qwicket.model.limits import Limits
 
@@ -85,6 +86,32 @@ def unique_fields(text: bytes) -> Mapping[str, msgspec.Raw]:
     if found and at != len(text):
         raise InvalidRequest("A field is there twice.")
     return found
+
+
+def refuse_lookalikes(names: Iterable[str], checked: Iterable[str]) -> None:
+    """Refuse names that another server may read as checked ones, such as `Backend` as `backend`.
+
+    Many parsers, such as that of Go, ignore case, and take the last of fields that are then equal.
+
+    Raises:
+        InvalidRequest: A name differs from a checked one only in case or in forms of Unicode.
+    """
+    by_folded = {_folded(name): name for name in checked}
+    for name in names:
+        resembled = by_folded.get(_folded(name), name)
+        if resembled != name:
+            raise InvalidRequest(
+                f"{quoted(name)} resembles {quoted(resembled)}, which is checked, and the machine"
+                f" may take it for that: send it as {quoted(resembled)}, or leave it out.",
+                field=resembled,
+            )
+
+
+def _folded(name: str) -> str:
+    if name.isascii():
+        return name.lower()
+    # In upper case first, as in Java, where the dotless ı is an I. The removed dot is that of İ.
+    return unicodedata.normalize("NFKC", name).upper().casefold().replace("\u0307", "")
 
 
 def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None) -> T | None:

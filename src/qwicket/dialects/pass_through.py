@@ -16,7 +16,14 @@ from urllib.parse import parse_qsl, quote, urlencode
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.bodies import decode_or_none, lists, objects, texts, unique_fields
+from qwicket.dialects.bodies import (
+    decode_or_none,
+    lists,
+    objects,
+    refuse_lookalikes,
+    texts,
+    unique_fields,
+)
 from qwicket.dialects.pass_through_rules import (
     HandledHere,
     ListsDevices,
@@ -210,6 +217,8 @@ class PassThrough:
     ) -> Response:
         """List the actor's own jobs by their ids. Positions of pages are those of this server."""
         pairs = parse_qsl(request.url.query, keep_blank_values=True)
+        own_names = [rule.ids, rule.limit, *([rule.next] if rule.next else [])]
+        refuse_lookalikes([name for name, _ in pairs], own_names)
         wanted = [id for name, text in pairs if name == rule.ids for id in rule.split(text) if id]
         query = {name: text for name, text in pairs if name != rule.ids}
         limit = _number(query.pop(rule.limit, str(rule.default)), rule.limit, rule.max_jobs)
@@ -426,7 +435,9 @@ def _read(
     rule: Submits, body: bytes, limits: Limits
 ) -> tuple[Mapping[str, msgspec.Raw], Submitted]:
     fields = unique_fields(body)
-    return fields, rule.read(fields, limits)
+    refuse_lookalikes(fields, (*rule.checked, *rule.must_be_absent, *rule.tokens))
+    checked = {name: fields[name] for name in rule.checked if name in fields}
+    return fields, rule.read(checked, limits)
 
 
 def _filled(template: str, parameters: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from qwicket.dialects.bodies import decode_or_none, lists, objects
+from qwicket.dialects.bodies import decode_or_none, lists, objects, refuse_lookalikes
 from qwicket.dialects.responses import json
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ class Submits:
     """The request submits a job, which is its body.
 
     Attributes:
-        read: Reads the fields of the body, not decoded, under the limits.
+        read: Reads the fields `checked` of the body, not decoded, under the limits.
+        checked: Fields of the body that `read` gets. These and the fields below must have no
+            look-alikes, such as `Backend` for `backend`, because the device's own server might read
+            those instead.
         must_be_absent: Fields of the body that must be absent or null, because they name something
             of the one account at the device's own server, such as a session, which may be another
             user's.
@@ -54,6 +57,7 @@ class Submits:
     """
 
     read: Callable[[Mapping[str, msgspec.Raw], Limits], Submitted]
+    checked: tuple[str, ...]
     must_be_absent: tuple[str, ...] = ()
     id: str = "id"
     device: str = ""
@@ -99,12 +103,16 @@ class JobInQuery:
     absent: Callable[[str], QwicketError]
 
     def with_id(self, query: str, id: str) -> str:
-        """Return a query with this id alone, and without a token."""
+        """Return a query with this id alone, and without a token.
+
+        Raises:
+            InvalidRequest: A parameter resembles one that has the id or a token.
+        """
         dropped = (self.id, *self.others, *self.tokens)
-        pairs = [
-            pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in dropped
-        ]
-        return urlencode([*pairs, (self.id, id)])
+        pairs = parse_qsl(query, keep_blank_values=True)
+        refuse_lookalikes([name for name, _ in pairs], dropped)
+        kept = [pair for pair in pairs if pair[0] not in dropped]
+        return urlencode([*kept, (self.id, id)])
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwicket.dialects.bodies import unique_fields
+from qwicket.dialects.bodies import refuse_lookalikes, unique_fields
 from qwicket.dialects.ionq.routes import outline
 from qwicket.dialects.pass_through import _number
-from qwicket.dialects.qlued.wire import JobRejected, outline_v2, outline_v3
+from qwicket.dialects.qlued.wire import outline_v2, outline_v3
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 from support.for_each import for_each
@@ -54,6 +54,28 @@ def test_equal_values_and_other_spellings_are_a_field_twice(body: str) -> None:
 def test_what_is_no_object_is_refused(body: str) -> None:
     with pytest.raises(InvalidRequest):
         unique_fields(body.encode())
+
+
+@for_each("name", ["Backend", "BACKEND", "bac\u212aend", "\uff42ackend", "ſhots", "jobıd", "JobİD"])
+def test_a_name_that_another_parser_may_take_for_a_checked_one_is_refused(name: str) -> None:
+    checked = ("backend", "shots", "jobId")
+    with pytest.raises(InvalidRequest) as refused:
+        refuse_lookalikes(["input", name], checked)
+    assert name in refused.value.detail
+    assert refused.value.field in checked
+    assert f'"{refused.value.field}"' in refused.value.detail
+
+
+def test_checked_names_and_others_are_let_through() -> None:
+    refuse_lookalikes(["backend", "back_end", "backends", "bäckend", "Name", ""], ["backend"])
+
+
+@for_each(
+    "program", ['{"circuits": [1], "Circuits": [1, 2]}', '{"circuits": [], "circuits": [1, 2]}']
+)
+def test_circuits_that_cannot_be_counted_for_certain_are_refused(program: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"circuits|twice"):
+        outline({"input": msgspec.Raw(program.encode())}, Limits())
 
 
 def test_a_number_of_thousands_of_digits_is_refused() -> None:
@@ -99,11 +121,12 @@ def test_shots_of_all_experiments_are_counted(job: str, shots: int) -> None:
         '{"shots": 7, "a": NaN}',
         '{"shots": 7, "shots": 1}',
         '{"shots": 7, "sho\\u0074s": 1}',
+        '{"shots": 7, "Shots": 1}',
         "7",
     ],
 )
 def test_shots_that_cannot_be_counted_are_refused(experiment: str) -> None:
     """The machine might read more than a budget allows."""
     for job in (f'{{"experiment_0": {experiment}}}', f'{{"e": {experiment}, "e": {experiment}}}'):
-        with pytest.raises(JobRejected):
+        with pytest.raises(InvalidRequest):
             outline_v2({"job": msgspec.Raw(json.dumps(job).encode())}, Limits())

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from qwicket.dialects.bodies import decode_field, decode_or_none, lists, objects, texts
+from qwicket.dialects.bodies import (
+    decode_field,
+    decode_or_none,
+    lists,
+    refuse_lookalikes,
+    texts,
+    unique_fields,
+)
 from qwicket.dialects.ionq import sessions, wire
 from qwicket.dialects.ionq.handlers import Handlers, V03Handlers
 from qwicket.dialects.pass_through_rules import (
@@ -58,7 +65,8 @@ def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
     This is every name given for the device, by field, and the shots of all its circuits.
 
     Raises:
-        InvalidRequest: `shots` is not an integer.
+        InvalidRequest: `shots` is not an integer, or a field of `input` is there twice or resembles
+            `circuits`.
     """
     named = {
         each: decode_or_none(texts, fields[each])
@@ -66,12 +74,17 @@ def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
         if each in fields
     }
     shots = decode_field(fields["shots"], _numbers, "shots") if "shots" in fields else 100
-    program = decode_or_none(objects, fields.get("input")) or {}
-    circuits = decode_or_none(lists, program.get("circuits")) or ()
+    program = bytes(fields.get("input", b""))
+    # If it is no object, it has no list of circuits, and the machine says what is wrong.
+    inner = unique_fields(program) if program.startswith(b"{") else {}
+    refuse_lookalikes(inner, ("circuits",))
+    circuits = decode_or_none(lists, inner.get("circuits")) or ()
     return Submitted(named or {"backend": None}, shots * max(1, len(circuits)))
 
 
-_SUBMITS: Final = Submits(outline, must_be_absent=("session_id", "parent_job_id"))
+_SUBMITS: Final = Submits(
+    outline, ("backend", "target", "shots", "input"), must_be_absent=("session_id", "parent_job_id")
+)
 _LISTS: Final = ListsJobs(
     items="jobs",
     ids="ids",

@@ -34,6 +34,7 @@ def _routes(
     submission: Body[wire.Posted],
     query: tuple[str, ...],
     outline: Callable[[Mapping[str, Raw], Limits], Submitted],
+    job: str,
     tokens: tuple[str, ...] = (),
 ) -> tuple[Route, ...]:
     """Return the routes of a version.
@@ -43,6 +44,7 @@ def _routes(
         submission: Body of a request that submits a job.
         query: Query parameters of requests about a job.
         outline: Reads a submission that is passed on.
+        job: Field of it with the job.
         tokens: Fields and query parameters with the token, if no header has it.
     """
     device = f"{prefix}/{{backend_name}}"
@@ -82,7 +84,9 @@ def _routes(
             Scope.JOBS_WRITE,
             submission,
             responses=_STATUS,
-            pass_through=Submits(outline, id="job_id", device="backend_name", tokens=tokens),
+            pass_through=Submits(
+                outline, (job,), id="job_id", device="backend_name", tokens=tokens
+            ),
         ),
         Route(
             "GET",
@@ -117,10 +121,15 @@ ROUTES: Final = (
         ),
         ("job_id!", "token!"),
         wire.outline_v2,
+        "job",
         ("token", "password"),
     ),
     *_routes(
-        _V3, Body(wire.read_posted_object, description.Payload), ("job_id!",), wire.outline_v3
+        _V3,
+        Body(wire.read_posted_object, description.Payload),
+        ("job_id!",),
+        wire.outline_v3,
+        "payload",
     ),
 )
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, unique_fields
+from qwicket.dialects.bodies import decode, refuse_lookalikes, unique_fields
 from qwicket.dialects.pass_through_rules import Submitted
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import (
@@ -282,8 +282,11 @@ def _all_shots(job: bytes) -> int:
     total = 0
     for name, experiment in experiments.items():
         shots: int | float = nan
+        fields: Mapping[str, msgspec.Raw] = {}
         with suppress(InvalidRequest, msgspec.MsgspecError):
-            shots = _numbers.decode(unique_fields(bytes(experiment)).get("shots", b""))
+            fields = unique_fields(bytes(experiment))
+            shots = _numbers.decode(fields.get("shots", b""))
+        refuse_lookalikes(fields, ("shots",))
         if isinstance(shots, float) and not shots.is_integer():
             text = f"{name[:100]}: shots must be a whole number; no field may be there twice."
             raise JobRejected(text, field="job")

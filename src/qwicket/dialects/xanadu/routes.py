@@ -76,7 +76,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         _WRITE,
         _SUBMISSION,
         status=201,
-        pass_through=Submits(wire.outline),
+        pass_through=Submits(wire.outline, ("circuit", "target")),
     ),
     Route("GET", "/jobs/{id}", Handlers.read_job, _READ, pass_through=_JOB),
     Route(

@@ -28,7 +28,12 @@ _COSTS: Final = ("deviceQrn!", "shots")
 _CALIBRATIONS: Final = "/devices/{device}/calibrations"
 _SUBMISSION: Final = Body(submissions.parse_v1, submissions.V1Body)
 _GROUP: Final = Body(groups.opening, groups.OpenBody)
-_SUBMITS: Final = Submits(submissions.outline, must_be_absent=("groupJobQrn",), id="data.jobQrn")
+_SUBMITS: Final = Submits(
+    submissions.outline,
+    ("deviceQrn", "shots", "program"),
+    must_be_absent=("groupJobQrn",),
+    id="data.jobQrn",
+)
 _LISTS: Final = ReadsJobs("/jobs/{id}", "data", "jobQrn", params.unfiltered_page, page_of)
 _DEVICE_LIST: Final = ListsDevices(("qrn",), "data", {"success": True})
 _DEVICE: Final = OfDevice("device")
