@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,12 +24,16 @@ from qwicket.schema import archives
 from support import braket, ibm
 from support.held import held_job
 from support.ledger import ledger
+from support.pages import Person
 from support.programs import BELL
+from support.remotes import ATOMS
+from support.runtime import Client, body, sampler
 from support.server import LiveServer, server_on
 from support.waiting import until
 
-DEVICES = ("simulator", "qwicket_simulator", "statevector")
+DEVICES = ("simulator", "qwicket_simulator", "statevector", "singlequdit")
 HOUR_S = 3600
+QASM = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; h q[0]; measure q -> c;'
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +180,74 @@ def test_vendors_clients_wait_for_the_end(live: LiveServer, exam: Callable[[], N
         assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "COMPLETED"
 
 
+def test_no_page_shows_a_seed_before_the_end(live: LiveServer, admin: httpx.Client) -> None:
+    """With it, a simulator that is not reserved would give the same result."""
+    with Person(live, "eve") as eve:
+        exam = reserve(admin, "clifford", projects=[eve.name])
+        time.sleep(2 * CACHE_TTL_S)
+        job = eve.client.submit(BELL, "clifford", shots=20)
+        until(lambda: completed(live, job.id), "it has completed", timeout_s=60)
+        at = f"/ui/jobs/{job.id}"
+        shown = eve.browser.get(at).text
+        assert "shown after the exam" in shown
+        assert "with the same seed" not in shown
+        repeated = eve.browser.submit(at, at, action="repeat-seed")
+        assert (repeated.status_code, "and so is the seed" in repeated.text) == (409, True)
+        admin.delete(f"/v1/admin/reservations/{exam}").raise_for_status()
+        seed = str(job.result(timeout=60).parts[0].seed)
+        assert seed not in shown
+        after = eve.browser.get(at).text
+        assert (seed in after, "with the same seed" in after) == (True, True)
+
+
+def test_no_dialect_takes_a_seed_while_results_are_withheld(
+    live: LiveServer, exam: Callable[[], None]
+) -> None:
+    token = live.token()
+    bell = {"qubits": 2, "circuit": [{"gate": "h", "target": 0}]}
+    ionq = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 10, "input": bell}
+    qbraid = {"deviceQrn": "qbraid:qbraid:sim:statevector", "shots": 10}
+    qbraid["program"] = {"format": "qasm2", "data": QASM}
+    atoms = json.dumps({"experiment_0": {**ATOMS["experiment_0"], "seed": 7}})
+    with live.client() as http, httpx.Client(base_url=live.url) as open_:
+        runtime = Client(http, token)
+        sent = {
+            "seed": http.post("/v1/jobs", json={"device": "simulator", "program": BELL, "seed": 7}),
+            "message": open_.post(
+                "/ionq/v0.4/jobs",
+                json={**ionq, "noise": {"model": "ideal", "seed": 7}},
+                headers={"Authorization": f"apiKey {token}"},
+            ),
+            "config.seed_simulator": runtime.other_dialect.call(
+                "POST",
+                "/jobs",
+                json={
+                    "qObject": ibm.qobj(seed_simulator=7),
+                    "backend": {"name": ibm.SIMULATOR},
+                },
+            ),
+            "params.options.simulator.seed_simulator": runtime.call(
+                "POST", "/jobs", json=body(params=sampler(simulator={"seed_simulator": 7}))
+            ),
+            "success": open_.post(
+                "/qbraid/api/v1/jobs",
+                json={**qbraid, "runtimeOptions": {"seed": 7}},
+                headers={"X-API-Key": token},
+            ),
+        }
+        for field, refused in sent.items():
+            assert refused.status_code == 400, (field, refused.text)
+            assert "the server draws the seed: leave it out" in refused.text
+            assert field in refused.text
+        # As for each invalid program, qlued's clients get a failed job.
+        stored = open_.post(
+            "/qlued/api/v2/singlequdit/post_job", json={"job": atoms, "token": token}
+        )
+        query = {"job_id": stored.json()["job_id"], "token": token}
+        failed = open_.get("/qlued/api/v2/singlequdit/get_job_status", params=query)
+        assert "the server draws the seed: leave it out" in failed.text
+
+
 @pytest.mark.both_databases
 def test_a_job_that_fails_in_part_has_no_results_until_the_end(
     live: LiveServer, exam: Callable[[], None]
@@ -198,6 +271,7 @@ def test_a_job_that_fails_in_part_has_no_results_until_the_end(
             assert "shown after the end of the exam" in answer.text
         results = {archives.RESULT, archives.arrays_of(0)}
         assert not results & members(http, path)
+        assert "seed" not in options_of(http, path)
         assert "counts" not in http.get(path, params={"wait": 1}).text
         assert "counts" not in httpx.get(link).text
         for child in children:
@@ -207,15 +281,25 @@ def test_a_job_that_fails_in_part_has_no_results_until_the_end(
         exam()
         until(lambda: http.get(f"{path}/result").status_code == 200, "it is shown", timeout_s=60)
         assert results <= members(http, path)
+        assert "seed" in options_of(http, path)
         assert "counts" in httpx.get(link).text
         probabilities = ions.get(f"/ionq/v0.4/jobs/{children[0]}/results/probabilities").json()
         assert probabilities == pytest.approx({"0": 0.5, "3": 0.5})
 
 
+def archive_of(http: httpx.Client, path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(http.get(f"{path}/archive").content))
+
+
 def members(http: httpx.Client, path: str) -> set[str]:
     """Return the names of the members of a job's archive."""
-    with zipfile.ZipFile(io.BytesIO(http.get(f"{path}/archive").content)) as archive:
-        return set(archive.namelist())
+    return set(archive_of(http, path).namelist())
+
+
+def options_of(http: httpx.Client, path: str) -> dict[str, Any]:
+    """Return the options in a job's archive."""
+    found: dict[str, Any] = json.loads(archive_of(http, path).read(archives.OPTIONS))["options"]
+    return found
 
 
 def native(job: str) -> str:

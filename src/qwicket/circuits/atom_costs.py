@@ -134,6 +134,7 @@ def summarise(circuits: tuple[AtomCircuit, ...]) -> Summary:
         n_samples=sum(circuit.shots * len(circuit.measured) for circuit in circuits),
         work_ns=sum(cost.work_ns for cost in costs),
         work_bytes=max((cost.n_bytes for cost in costs), default=0),
+        is_seeded=any(circuit.seed is not None for circuit in circuits),
     )
 
 

@@ -40,6 +40,7 @@ class Summary(msgspec.Struct, frozen=True):
         work_bytes: Memory for the eigenvectors of gates on cold atoms, in the largest circuit.
         unmeasured: Number, from 1, of the first circuit without measurements and `Estimation`, even
             if it has `Readouts`; 0 if there is none.
+        is_seeded: Whether a circuit states its own seed.
     """
 
     family: str
@@ -66,6 +67,7 @@ class Summary(msgspec.Struct, frozen=True):
     n_operands: int = 0
     unmeasured: int = 0
     is_estimation: bool = False
+    is_seeded: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -91,17 +91,18 @@ class Admission:
         device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
         exam_fields = await self._check_exam(actor, device, exam) if exam else {}
+        withholds = exam_fields.get("withheld_until") is not None
         if submission.is_passed_on:
             new = _passed_on(actor, submission, device, self._now_ms())
             return structs.replace(new, **exam_fields) if exam_fields else new
         try:
             try:
-                new = await self._checked(actor, submission, device, calibration)
+                new = await self._checked(actor, submission, device, calibration, withholds)
             except LimitExceeded:
                 # A pilot with more memory may have connected since the memory was read.
                 if not await self._device_limits.update_memory():
                     raise
-                new = await self._checked(actor, submission, device, calibration)
+                new = await self._checked(actor, submission, device, calibration, withholds)
             return structs.replace(new, **exam_fields) if exam_fields else new
         except (InvalidRequest, LimitExceeded) as refusal:
             if not keep_refused:
@@ -114,8 +115,16 @@ class Admission:
         submission: Submission,
         device: Device,
         calibration: Calibrated | None,
+        withholds: bool,
     ) -> NewJob:
         checked = await self._read(actor, submission, device)
+        if withholds and (submission.seed is not None or checked.summary.is_seeded):
+            # With its seed a job gives the same result on each simulator that is not reserved.
+            raise InvalidRequest(
+                "seed: the results of this exam are withheld until its end, so the server draws"
+                " the seed: leave it out.",
+                field="seed",
+            )
         noise = self._noise(submission, device, calibration)
         completed = self._apply_program_settings(submission, device, checked.summary, noise)
         options, estimate = self._plan(completed, device, checked.summary, noise, calibration)

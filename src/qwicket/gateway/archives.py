@@ -40,7 +40,7 @@ class Contents(msgspec.Struct, frozen=True):
         format: Format of the program; empty without a program.
         source: The program as it was submitted; None if it was refused or never arrived.
         inputs: Values of the program's inputs.
-        options: Options of the run; None without a program.
+        options: Options of the run; None without a program. Take the seed from `seed`.
         calibration: The calibration under which the job was submitted, if any.
     """
 
@@ -50,6 +50,16 @@ class Contents(msgspec.Struct, frozen=True):
     inputs: dict[str, float] = {}
     options: RunOptions | None = None
     calibration: Calibrated | None = None
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the run; None without a program.
+
+        None also while results are withheld, because a job with this seed would give the same.
+        """
+        if self.options is None or self.job.withheld_until is not None:
+            return None
+        return self.options.seed
 
 
 class Archives:

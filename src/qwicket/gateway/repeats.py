@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.errors import NotFound
+from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.jobs import Submission
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Repeats:
 
         Raises:
             NotFound: The job has no program, or has been deleted meanwhile.
+            Conflict: The seed is to be kept, and the results of the job are withheld.
             QwicketError: The submission is refused.
         """
         contents = await self._archives.submitted(job, memory)
@@ -64,10 +65,13 @@ def submission_of(contents: Contents, *, keep_seed: bool, key: str | None = None
 
     Raises:
         NotFound: The job has no program.
+        Conflict: The seed is to be kept, and the results of the job are withheld.
     """
     job, options = contents.job, contents.options
     if contents.source is None or options is None:
         raise NotFound("The job has no program: it was refused, or its program never arrived.")
+    if keep_seed and contents.seed is None:
+        raise Conflict("The results of this exam are withheld, and so is the seed, until its end.")
     # The noise of a twin comes from its calibration; a submission must not name it.
     is_twin = contents.calibration is not None
     return Submission(
@@ -77,7 +81,7 @@ def submission_of(contents: Contents, *, keep_seed: bool, key: str | None = None
         source=contents.source,
         shots=options.shots,
         outputs=options.outputs,
-        seed=options.seed if keep_seed else None,
+        seed=contents.seed if keep_seed else None,
         noise=options.noise.name if options.noise and not is_twin else None,
         engine=options.engine,
         name=job.name,

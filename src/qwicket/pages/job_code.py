@@ -103,9 +103,10 @@ def _options(contents: Contents) -> dict[str, object]:
     assert options is not None
     found: dict[str, object] = {
         "format": contents.format,
-        "seed": options.seed,
         "outputs": list(options.outputs),
     }
+    if contents.seed is not None:
+        found["seed"] = contents.seed
     # A twin's noise comes from its calibration; submissions must not name it.
     if options.noise and contents.calibration is None:
         found["noise"] = options.noise.name

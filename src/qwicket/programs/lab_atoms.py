@@ -53,6 +53,7 @@ def to_checked(circuits: tuple[AtomCircuit, ...]) -> Checked:
         n_ops_1q=n_single,
         n_ops_2q=n_gates - n_single,
         n_samples=sum(circuit.shots * len(circuit.measured) for circuit in circuits),
+        is_seeded=any(circuit.seed is not None for circuit in circuits),
     )
     return Checked(summary, pack(circuits))
 

@@ -68,7 +68,8 @@ class OptionsBody(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         format: Format of the program.
         inputs: Values of the inputs that the program declares.
-        options: Options of the run: shots, seed, outputs, noise model, engine and others.
+        options: Options of the run: shots, seed, outputs, noise model, engine and others; without
+            the seed while the results of an exam are withheld.
     """
 
     format: str = ""

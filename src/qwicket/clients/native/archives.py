@@ -62,7 +62,8 @@ class ArchivedProgram:
         text: The program.
         format: Format of the program.
         inputs: Values of its inputs.
-        options: Options of the run: shots, seed, outputs, noise model, engine and others.
+        options: Options of the run: shots, seed, outputs, noise model, engine and others; without
+            the seed while the results of an exam are withheld.
     """
 
     text: str

@@ -173,7 +173,7 @@ class _Writer:
             options = shapes.OptionsBody(
                 format=contents.format,
                 inputs=contents.inputs,
-                options=_plain(contents.options),
+                options=_plain(contents),
             )
             self._put(shapes.OPTIONS, _encoder.encode(options))
         if contents.calibration is not None:
@@ -228,8 +228,11 @@ def _size(part: Outcome | Failure) -> int:
     return 0 if isinstance(part, Failure) else sum(len(each.data) for each in part.arrays.values())
 
 
-def _plain(options: msgspec.Struct | None) -> dict[str, Any]:
-    return msgspec.to_builtins(options) if options else {}
+def _plain(contents: Contents) -> dict[str, Any]:
+    options = msgspec.to_builtins(contents.options) if contents.options else {}
+    if contents.seed is None:
+        options.pop("seed", None)
+    return options
 
 
 class _Sink(io.RawIOBase):
