@@ -24,7 +24,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.ids import new_id
 from qwicket.model.webhooks import SECRET_BYTES, TEST_EVENT, Webhook
-from qwicket.scheduling.webhook_requests import is_public, literal_address
+from qwicket.scheduling.public_addresses import is_public, literal_address
 from qwicket.schema.webhooks import WebhookEventBody
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import importlib
-import ipaddress
 import socket
 import ssl
 import time
@@ -15,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from qwicket.scheduling.public_addresses import is_public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,11 +35,6 @@ _RESOLVERS: Final = 64
 that can run at once (32 events, 16 tests)."""
 _MAX_ADDRESSES: Final = 4
 """Addresses of one name that are tried."""
-_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv6 prefix through which hosts without IPv4 reach IPv4 hosts (RFC 6052)."""
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class WebhookResponse(NamedTuple):
@@ -207,35 +203,6 @@ class WebhookClient:
 
         lookup.add_done_callback(end)
         return lookup
-
-
-def is_public(text: str) -> bool:
-    """Return whether an address belongs to the public Internet.
-
-    An IPv6 address that is IPv4-mapped, 6to4 or in 64:ff9b::/96 is judged by the IPv4 address in
-    it, because a gateway or the kernel may connect to that.
-    """
-    address: IPAddress = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is None:
-            return address in _GLOBAL_UNICAST and address.is_global
-        address = inner
-    return address.is_global and not address.is_multicast
-
-
-def literal_address(host: str) -> str | None:
-    """Return the address if a host in a URL is written as one, or None for a name.
-
-    The system also takes `127.1`, `0x7f000001` and `2130706433` for IPv4 addresses.
-    """
-    with suppress(ValueError):
-        return str(ipaddress.ip_address(host))
-    with suppress(OSError):
-        return socket.inet_ntoa(socket.inet_aton(host))
-    return None
 
 
 def signed_headers(

@@ -19,8 +19,6 @@ from qwicket.scheduling.webhook_requests import (
     AddressNotAllowed,
     WebhookClient,
     WebhookResponse,
-    is_public,
-    literal_address,
     signed_headers,
 )
 from support.certificates import certificate
@@ -29,47 +27,6 @@ from support.ports import held_port
 from support.receiver import Receiver, receiving
 
 SECRET = bytes(range(32))
-
-# From IANA's registries of special-purpose addresses, and those that contain such an address.
-PRIVATE = [
-    *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.8.8.8", "169.254.169.254"),
-    *("172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1"),
-    *("198.51.100.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"),
-    *("::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe"),
-    *("64:ff9b::7f00:1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "100::1", "2001:db8::1"),
-    *("2002:7f00:1::", "2002:a00:1::1", "fc00::1", "fd12::1", "fe80::1", "fe80::1%lo"),
-    *("fec0::1", "ff02::1", "ff0e::1"),
-]
-PUBLIC = [
-    *("1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.1"),
-    *("2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"),
-]
-
-
-@for_each("address", PRIVATE)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@for_each("address", PUBLIC)
-def test_addresses_that_are_public(address: str) -> None:
-    assert is_public(address)
-
-
-@pytest.mark.parametrize(
-    ("host", "address"),
-    [
-        ("127.0.0.1", "127.0.0.1"),
-        ("127.1", "127.0.0.1"),
-        ("2130706433", "127.0.0.1"),
-        ("0x7f000001", "127.0.0.1"),
-        ("0177.0.0.1", "127.0.0.1"),
-        ("::1", "::1"),
-        ("example.org", None),
-    ],
-)
-def test_an_address_is_recognised_in_all_spellings(host: str, address: str | None) -> None:
-    assert literal_address(host) == address
 
 
 @pytest.mark.anyio
