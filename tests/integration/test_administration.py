@@ -223,6 +223,7 @@ def test_many_accounts_are_added_with_a_token_each(
     options = ("--from", str(file), "--tokens", str(tmp_path / "tokens"), "--project", project)
     assert done(run("user", "add", *options)).startswith("30 accounts")
     files = sorted((tmp_path / "tokens").iterdir())
+    assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o700
     assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
     assert [each.name for each in files] == sorted(f"{name}{k}" for k in range(30))
     for each in files[:3]:
@@ -284,6 +285,14 @@ def test_a_servers_names_are_no_paths(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "'../run-me', which is not in" in refused.stderr
     assert not (tmp_path / "run-me").exists()
+
+
+def test_a_servers_names_are_no_formulas() -> None:
+    use = {"project": "=1+1", "device": "\n@a", "jobs": 1, "shots": 2, "seconds": 0.5, "cost": 0.0}
+    with BadServer(answer(200, {"usage": [use]})) as bad:
+        env = {"QWICKET_URL": bad.url, "QWICKET_TOKEN": "the-token-of-root"}
+        printed = run_cli("usage", "--url", bad.url, "--csv", env=env).stdout
+    assert printed == "project,device,jobs,shots,seconds,cost\n'=1+1,\"'\n@a\",1,2,0.5,0.0\n"
 
 
 # --- over HTTP ------------------------------------------------------------------------------------

@@ -39,9 +39,9 @@ def test_a_line_of_csv_is_read_as_it_was_written() -> None:
     cells = ["plain", 'a "quoted" one', "a,b", "two\r\nlines", "", 'x"', "\u00e9"]
     assert rows(formats.csv_line(cells)) == [cells]
     assert formats.csv_line([None, -1, 0.5, True]) == ",-1,0.5,True\r\n"
-    assert rows(formats.csv_line(["=1+1", "+1", "-1", "@a", "\t="])) == [
-        ["'=1+1", "'+1", "'-1", "'@a", "'\t="]
-    ]
+    formulas = ["=1+1", "+1", "-1", "@a", "\t=", "\r=", "\n=1", "\x00=", "\x1f=", "\x85=1"]
+    formulas += ["\uff1d1", "\uff0b1", "\uff0d1", "\uff20a"]  # full-width signs
+    assert rows(formats.csv_line(formulas)) == [[f"'{text}" for text in formulas]]
 
 
 def test_usage_is_downloaded_as_csv(server: LiveServer, root: Person) -> None:

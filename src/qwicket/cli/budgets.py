@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from typing import TYPE_CHECKING, Final, cast
 
 import click
@@ -184,9 +182,10 @@ def usage(
     columns = (*names, *_UNITS)
     rows = [_usage_row(each, names) for each in found]
     if as_csv:
-        lines = csv.writer(sys.stdout, lineterminator="\n")
-        lines.writerow(columns)
-        lines.writerows([[row.record[name] for name in columns] for row in rows])
+        from qwicket.pages.formats import csv_line  # late: other commands write no CSV
+
+        for cells in (columns, *([row.record[name] for name in columns] for row in rows)):
+            click.echo(csv_line(cells, end="\n"), nl=False)
     else:
         print_rows(rows, columns, as_json)
 

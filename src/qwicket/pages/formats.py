@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _NO_VALUE: Final = "–"
+_FORMULA: Final = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20\x00-\x1f\x7f-\x9f]")
+"""The beginning of a text that a spreadsheet may take for a formula.
+
+Spreadsheets take full-width signs (of East Asian keyboards) as the plain ones, and drop control
+characters at the beginning, which names of jobs may have.
+"""
 _MAX_CHOICE_BYTES: Final = 2_500
 """Bytes of the options of one choice."""
 _UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
@@ -74,14 +81,14 @@ def fitting(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def csv_line(cells: Iterable[Any]) -> str:
+def csv_line(cells: Iterable[Any], *, end: str = "\r\n") -> str:
     """Return a line of CSV, with a `'` before texts that a spreadsheet would take for a formula."""
-    return ",".join(map(_csv_cell, cells)) + "\r\n"
+    return ",".join(map(_csv_cell, cells)) + end
 
 
 def _csv_cell(value: Any) -> str:
     text = "" if value is None else str(value)
-    if isinstance(value, str) and text[:1] in tuple("=+-@\t\r"):
+    if isinstance(value, str) and _FORMULA.match(text):
         text = f"'{text}"
     if any(mark in text for mark in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
