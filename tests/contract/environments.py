@@ -4,8 +4,7 @@
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
 What a `requirements-alone.txt` beside it names is installed without what it depends on.
 A line `# tests: native/qiskit_2_6` runs the tests of that suite in this environment too.
-A line `# extended` leaves a suite to `make test-all`, as the marker does with tests; `# long`, to
-`make long`.
+A line `# extended` leaves a suite to `make test-all`, as the marker does with tests.
 `light` makes the environment that a light installation of this project has, without the project.
 """
 
@@ -40,16 +39,7 @@ def suites() -> list[str]:
 
 def is_extended(suite: str) -> bool:
     """Return whether a suite runs in `make test-all` only."""
-    return "# extended" in _lines(suite)
-
-
-def is_long(suite: str) -> bool:
-    """Return whether a suite runs in `make long` only."""
-    return "# long" in _lines(suite)
-
-
-def _lines(suite: str) -> list[str]:
-    return (CONTRACT / suite / "requirements.txt").read_text().splitlines()
+    return "# extended" in (CONTRACT / suite / "requirements.txt").read_text().splitlines()
 
 
 def folder_of_tests(suite: str) -> Path:

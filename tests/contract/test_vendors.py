@@ -15,14 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from contract.environments import (
-    ROOT,
-    folder_of_tests,
-    interpreter,
-    is_extended,
-    is_long,
-    suites,
-)
+from contract.environments import ROOT, folder_of_tests, interpreter, is_extended, suites
 from support import held, leftovers
 from support.repetitions import IS_LONG
 from support.server import LiveServer
@@ -76,7 +69,6 @@ def key_pairs(server: LiveServer) -> dict[str, str]:
 SUITES = [
     pytest.param(suite, marks=[pytest.mark.extended] if is_extended(suite) else [])
     for suite in suites()
-    if IS_LONG or not is_long(suite)
 ]
 
 
