@@ -143,7 +143,14 @@ def _read_one(program: BraketSource, limits: Limits) -> QubitCircuit:
     def read_with(inputs: Mapping[str, Any]) -> tuple[QubitCircuit, Pragmas, int]:
         pragmas = Pragmas(program.shots)
         reader = Reader(program.source, limits, inputs, 3, Extension(GATES, pragmas.run))
-        return reader.circuit(), pragmas, reader.steps
+        circuit = reader.circuit()
+        has_gradient = any(readout.kind == "adjoint_gradient" for readout, _ in pragmas.results)
+        if has_gradient and reader.has_rounded_types():
+            raise InvalidProgram(
+                "adjoint_gradient: a program with 'angle' or a float of fewer than 64 bits has no"
+                " derivatives, because its values are rounded; use 'float'"
+            )
+        return circuit, pragmas, reader.steps
 
     try:
         circuit, pragmas, steps = read_with(inputs)

@@ -1,19 +1,21 @@
 """Arithmetic on constants, which are known when a program is read.
 
 Integers are exact and bounded, floats finite. Integer division truncates and the remainder has
-the sign of the dividend, as in C, which the OpenQASM 3 specification follows. Angles are floats
-and are not reduced to [0, 2π), because a controlled `rz` differs between θ and θ + 2π.
+the sign of the dividend, as in C, which the OpenQASM 3 specification follows. A value of type
+`angle[n]` has n bits and is computed modulo 2π. Floats are not reduced to [0, 2π), because a
+controlled `rz` differs between θ and θ + 2π.
 """
 
 from __future__ import annotations
 
 import math
 import operator
+import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from qwicket.programs.openqasm.bounds import MAX_INTEGER
-from qwicket.programs.openqasm.syntax import BitString, Constant
+from qwicket.programs.openqasm.bounds import MAX_ANGLE_BITS, MAX_INTEGER
+from qwicket.programs.openqasm.syntax import Angle, BitString, Constant
 
 Number = bool | int | float
 
@@ -27,13 +29,20 @@ CONSTANTS: Final[Mapping[str, float]] = {
 }
 
 
+DEFAULT_WIDTH: Final = 64
+"""Bits of a plain `int`, `uint`, `float` or `angle`, which the specification leaves to the
+target."""
+
+_FLOAT_FORMATS: Final[Mapping[int, str]] = {16: "<e", 32: "<f", 64: "<d"}
+
+
 class OperandError(Exception):
     """The operands do not fit the operation; the text says why. Never leaves this package."""
 
 
 def number(value: Constant) -> Number:
-    """Return a constant as a number; a bit string counts as unsigned."""
-    return value.value if isinstance(value, BitString) else value
+    """Return a constant as a number; bit strings and the bits of angles count as unsigned."""
+    return value.value if isinstance(value, BitString | Angle) else value
 
 
 def unary(symbol: str, value: Constant) -> Constant:
@@ -44,6 +53,8 @@ def unary(symbol: str, value: Constant) -> Constant:
     """
     if symbol == "!":
         return not number(value)
+    if isinstance(value, Angle):
+        return _modular(-value.value if symbol == "-" else ~value.value, value.width)
     if symbol == "-" and not isinstance(value, BitString):
         return -_bounded(value) if isinstance(value, int) else -value
     if symbol == "~" and isinstance(value, bool):
@@ -62,10 +73,12 @@ def binary(symbol: str, left: Constant, right: Constant) -> Constant:
     # Angles are the usual case, so they come before the tests of all other kinds.
     if type(left) is float and type(right) is float and symbol in _ON_NUMBERS:
         return _finite(_ON_NUMBERS[symbol](left, right))
-    if symbol in COMPARISONS:
-        return bool(COMPARISONS[symbol](number(left), number(right)))
     if symbol in _LOGICAL:
         return bool(_LOGICAL[symbol](bool(number(left)), bool(number(right))))
+    if isinstance(left, Angle) or isinstance(right, Angle):
+        return _on_angles(symbol, left, right)
+    if symbol in COMPARISONS:
+        return bool(COMPARISONS[symbol](number(left), number(right)))
     if symbol in _BITWISE and isinstance(left, bool) and isinstance(right, bool):
         return bool(_BITWISE[symbol](left, right))
     if isinstance(left, BitString) or isinstance(right, BitString):
@@ -84,6 +97,8 @@ def call(function: str, values: tuple[Constant, ...]) -> Constant:
     n_arguments, compute = FUNCTIONS[function]
     if len(values) != n_arguments:
         raise OperandError(f"'{function}' takes {n_arguments} arguments, not {len(values)}")
+    if function not in _OF_ANGLES and any(isinstance(value, Angle) for value in values):
+        raise OperandError(f"'{function}' does not take an angle; cast it to float")
     try:
         return compute(*values)
     except (ValueError, ZeroDivisionError):
@@ -98,17 +113,24 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
 
     Args:
         name: One of bool, bit, int, uint, float, angle.
-        size: Bits of the type; None for the default: 64 bits of an integer, one of `bit`.
+        size: Bits of the type; None for the default: one of `bit`, else `DEFAULT_WIDTH`.
         value: Value to convert.
         is_cast: True for an explicit cast, which may also drop a fraction.
 
     Raises:
         OperandError: The value does not fit the type.
     """
-    if name in ("float", "angle"):
-        return to_float(value)
-    if name == "bool" or (name == "bit" and size is None):
+    if name == "angle":
+        return _to_angle(size or DEFAULT_WIDTH, value)
+    if name == "bool":
         return bool(number(value))
+    if isinstance(value, Angle) and name != "bit" and not (name == "float" and is_cast):
+        remedy = "write float(…)" if name == "float" else "cast it to float or bit first"
+        raise OperandError(f"an angle is not converted to {name}; {remedy}")
+    if name == "float":
+        return _to_float(size or DEFAULT_WIDTH, value)
+    if name == "bit" and size is None:
+        return bool(_to_bit_string(1, value).value if isinstance(value, Angle) else number(value))
     if name == "bit":
         return _to_bit_string(size or 1, value)
     plain = number(value)
@@ -119,8 +141,7 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
             )
         # `int` drops the fraction towards zero, as a cast does in C.
         plain = int(plain)
-    # The specification leaves the width of a plain `int` to the target; here it is 64.
-    bits = size or 64
+    bits = size or DEFAULT_WIDTH
     low, high = (-(1 << bits - 1), 1 << bits - 1) if name == "int" else (0, 1 << bits)
     if not low <= plain < high:
         raise OperandError(f"the value does not fit {name}[{bits}]")
@@ -128,11 +149,13 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
 
 
 def to_float(value: Constant) -> float:
-    """Return a number as a finite float.
+    """Return a number, or an angle in radians, as a finite float.
 
     Raises:
         OperandError: The value is a bit string, or too large for a float.
     """
+    if isinstance(value, Angle):
+        return value.radians
     if isinstance(value, BitString):
         raise OperandError("a bit string cannot be used as a number; cast it to uint first")
     try:
@@ -143,8 +166,8 @@ def to_float(value: Constant) -> float:
 
 def kind(value: Constant) -> str:
     """Return the name of a constant's type for errors."""
-    if isinstance(value, BitString):
-        return "a bit string"
+    if isinstance(value, BitString | Angle):
+        return "a bit string" if isinstance(value, BitString) else "an angle"
     return {bool: "a bool", int: "an integer", float: "a float"}[type(value)]
 
 
@@ -167,6 +190,47 @@ def _on_integers(symbol: str, left: int, right: int) -> int | float:
         return _bounded(left << right if symbol == "<<" else left >> right)
     compute = _BITWISE[symbol] if symbol in _BITWISE else _ON_NUMBERS[symbol]
     return _bounded(int(compute(left, right)))
+
+
+def _on_angles(symbol: str, left: Constant, right: Constant) -> Constant:
+    """Compute with the bits of angles as with unsigned integers of their width."""
+    if isinstance(left, Angle) and symbol in ("<<", ">>") and type(right) is int:
+        if not 0 <= right <= MAX_INTEGER:
+            raise OperandError("a shift is by 0 or more bits")
+        # A wider shift also leaves no bit, and would first ask for the memory of all its zeros.
+        places = min(right, left.width)
+        moved = left.value << places if symbol == "<<" else left.value >> places
+        return _modular(moved, left.width)
+    if symbol in ("*", "/") and isinstance(left, Angle) and type(right) is int:
+        if symbol == "*":
+            return _modular(left.value * _bounded(right), left.width)
+        if right <= 0:
+            reason = "division by zero" if not right else "an angle is not divided by a negative"
+            raise OperandError(reason)
+        return Angle(left.value // right, left.width)
+    if symbol == "*" and type(left) is int:
+        return _on_angles(symbol, right, left)
+    width = max(side.width for side in (left, right) if isinstance(side, Angle))
+    # A number is converted where only angles can be meant, as in `a + pi` and `a == pi`.
+    is_converted = symbol in COMPARISONS or symbol in ("+", "-")
+    allowed = (Angle, int, float) if is_converted else Angle
+    if not isinstance(left, allowed) or not isinstance(right, allowed):
+        raise OperandError(f"'{symbol}' does not take {kind(left)} and {kind(right)}")
+    first, second = [_to_angle(width, side).value for side in (left, right)]
+    if symbol in COMPARISONS:
+        return bool(COMPARISONS[symbol](first, second))
+    if symbol == "/":
+        if not second:
+            raise OperandError("division by zero")
+        return _bounded(first // second)
+    compute = _BITWISE.get(symbol) or {"+": operator.add, "-": operator.sub}.get(symbol)
+    if compute is None:
+        raise OperandError(f"'{symbol}' does not take an angle; cast it to float")
+    return _modular(compute(first, second), width)
+
+
+def _modular(value: int, width: int) -> Angle:
+    return Angle(value & (1 << width) - 1, width)
 
 
 def _integer_power(base: int, exponent: int) -> int | float:
@@ -212,12 +276,50 @@ def _finite(value: float) -> float:
     return value
 
 
+def _to_float(width: int, value: Constant) -> float:
+    number_format = _FLOAT_FORMATS.get(width)
+    if number_format is None:
+        raise OperandError(f"float[{width}] is not supported; a float has 16, 32 or 64 bits")
+    try:
+        rounded = struct.unpack(number_format, struct.pack(number_format, to_float(value)))[0]
+    except OverflowError:
+        raise OperandError(f"the value does not fit float[{width}]") from None
+    return float(rounded)
+
+
+def _to_angle(width: int, value: Constant) -> Angle:
+    """Return the angle of `width` bits that is nearest modulo 2π; ties go to the even one."""
+    if isinstance(value, Angle) and value.width == width:
+        return value
+    if width > MAX_ANGLE_BITS:
+        reason = f"angle[{width}] is not supported; an angle has at most {MAX_ANGLE_BITS} bits"
+        raise OperandError(reason)
+    if isinstance(value, bool):
+        raise OperandError("a bool cannot become an angle")
+    if isinstance(value, BitString):
+        return Angle(_to_bit_string(width, value).value, width)
+    if isinstance(value, Angle):
+        # Of the two ways that the specification allows for fewer bits, this one rounds as a float.
+        return _modular(_nearest(value.value << width, 1 << value.width), width)
+    # Exact integers, because a quotient of floats may round to the other side of a tie.
+    numerator, denominator = to_float(value).as_integer_ratio()
+    turn, per_radian = math.tau.as_integer_ratio()
+    return _modular(_nearest(numerator * per_radian << width, denominator * turn), width)
+
+
+def _nearest(numerator: int, denominator: int) -> int:
+    """Return the integer nearest to a fraction, of two the even one."""
+    quotient, rest = divmod(numerator, denominator)
+    return quotient + (2 * rest + (quotient & 1) > denominator)
+
+
 def _to_bit_string(width: int, value: Constant) -> BitString:
     if isinstance(value, float):
         raise OperandError("a float cannot become a bit string")
     plain = number(value)
-    if isinstance(value, BitString) and value.width != width:
-        raise OperandError(f"the bit string has {value.width} bits, not {width}")
+    if isinstance(value, BitString | Angle) and value.width != width:
+        noun = kind(value).partition(" ")[2]
+        raise OperandError(f"the {noun} has {value.width} bits, not {width}")
     if not 0 <= plain < 1 << width:
         raise OperandError(f"the value does not fit bit[{width}]")
     return BitString(int(plain), width)
@@ -287,3 +389,6 @@ FUNCTIONS: Final[Mapping[str, tuple[int, Callable[..., Constant]]]] = {
 }
 """Built-in functions with their number of arguments. Inverse functions have two names each,
 because both are in use."""
+
+_OF_ANGLES: Final = frozenset({"cos", "popcount", "sin", "tan"})
+"""Functions that take angles, which other functions would take for numbers of radians."""

@@ -10,6 +10,10 @@ MAX_ANGLE: Final = 1e100
 """Largest absolute value of an angle in radians. No real program comes near, and sums and
 multiples of such angles stay finite."""
 
+MAX_ANGLE_BITS: Final = 64
+"""Bits of one value of type `angle`, so that a quotient of two stays below `MAX_INTEGER`. A float
+has 53."""
+
 MAX_TOKENS: Final = 650_000
 """Words, numbers and signs of one text. A megabyte of plain gates, a line each, has fewer."""
 

@@ -16,14 +16,14 @@ from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import conditions, syntax
-from qwicket.programs.openqasm.arithmetic import number
+from qwicket.programs.openqasm.arithmetic import kind, number
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.conditions import Label
 from qwicket.programs.openqasm.declarations import Declarations
 from qwicket.programs.openqasm.frames import ControlFlowExit, Frame, Loop
 from qwicket.programs.openqasm.gate_table import UserGate
 from qwicket.programs.openqasm.gates import StandardGate, Template
-from qwicket.programs.openqasm.syntax import BitString, Constant, Expression, Statement
+from qwicket.programs.openqasm.syntax import Angle, BitString, Constant, Expression, Statement
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, MeasuredInteger, Qubits, Scopes, Variable
 
@@ -464,8 +464,8 @@ class Interpreter:
             values = []
             for node, at in case.values:
                 constant = self._evaluator.constant(node, at)
-                if isinstance(constant, float):
-                    raise self._tokens.error(at, "a case is an integer, not a float")
+                if isinstance(constant, float | Angle):
+                    raise self._tokens.error(at, f"a case is an integer, not {kind(constant)}")
                 value = int(number(constant))
                 if value in seen:
                     raise self._tokens.error(at, f"case {quoted(str(value))} is there twice")

@@ -15,7 +15,7 @@ from qwicket.programs.openqasm.frames import ControlFlowExit
 from qwicket.programs.openqasm.interpreter import Extension, Interpreter
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import BitString, Literal
-from qwicket.programs.openqasm.tokens import Tokens
+from qwicket.programs.openqasm.tokens import Tokens, split_element
 
 _VERSIONS: Final = {2: ("2.0", "2"), 3: ("3.0", "3.1", "3")}
 _DIGITS: Final = frozenset("0123456789.")
@@ -58,6 +58,17 @@ class Reader:
     def steps(self) -> int:
         """Tokens of the program, and the work of loops and gates that was counted so far."""
         return self._interpreter.steps
+
+    def has_rounded_types(self) -> bool:
+        """Return whether the program names `angle` or a short float, whose values are rounded."""
+        texts = self._tokens.texts
+        return any(
+            (text.startswith("angle") and split_element(text)[0] == "angle")
+            # `float [32]` is several tokens.
+            or (text.startswith("float[") and text != "float[64]")
+            or (text == "float" and texts[at] == "[")
+            for at, text in enumerate(texts, 1)
+        )
 
     def circuit(self) -> QubitCircuit:
         """Read the whole text and return its circuit."""

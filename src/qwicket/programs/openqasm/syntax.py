@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from math import tau
 from typing import Literal as OneOf
 from typing import final
 
@@ -22,7 +23,19 @@ class BitString(Node, frozen=True):
     width: int
 
 
-Constant = bool | int | float | BitString
+class Angle(Node, frozen=True):
+    """A constant angle of `width` bits: 2π · value / 2^width."""
+
+    value: int
+    width: int
+
+    @property
+    def radians(self) -> float:
+        """The angle in [0, 2π)."""
+        return self.value / (1 << self.width) * tau
+
+
+Constant = bool | int | float | BitString | Angle
 
 
 class Literal(Node, frozen=True):

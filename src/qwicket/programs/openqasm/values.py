@@ -17,6 +17,7 @@ from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.syntax import (
+    Angle,
     BitString,
     Call,
     Cast,
@@ -70,7 +71,7 @@ class Qubits(Node, frozen=True):
 
 Value = Constant | Bits | MeasuredInteger | Qubits | Condition
 
-_CONSTANT: Final = (bool, int, float, BitString)
+_CONSTANT: Final = (bool, int, float, BitString, Angle)
 _MIRRORED: Final[dict[str, Relation]] = {
     "==": "==",
     "!=": "!=",
@@ -242,7 +243,7 @@ class Evaluator:
     def integer(self, node: Expression, at: int) -> int:
         """Return an integer that is known now."""
         value = self.constant(node, at)
-        if isinstance(value, float | BitString):
+        if isinstance(value, float | BitString | Angle):
             raise self._tokens.error(at, f"an integer is needed here, not {arithmetic.kind(value)}")
         if abs(value) > MAX_INTEGER:
             raise self._tokens.error(at, "the integer is too large")
@@ -354,8 +355,8 @@ class Evaluator:
 
     def _index(self, node: Index) -> Value:
         base = self.value(node.base)
-        if type(base) is BitString or type(base) is int:
-            return self._bit_of(base, node)
+        if type(base) is BitString or type(base) is Angle or type(base) is int:
+            return self._bits_of_constant(base, node)
         if not (type(base) is Bits or type(base) is Qubits) or base.is_scalar:
             raise self._tokens.error(node.at, "only registers have an index")
         make, indices, selector = type(base), base.indices, node.selector
@@ -368,12 +369,14 @@ class Evaluator:
             index = self._place(self.integer(selector, node.at), len(indices), node.at)
         return make((indices[index],), True)
 
-    def _bit_of(self, base: int | BitString, node: Index) -> bool:
+    def _bits_of_constant(self, base: int | BitString | Angle, node: Index) -> bool | BitString:
+        # The size of an integer's type is not known here.
+        width = arithmetic.DEFAULT_WIDTH if isinstance(base, int) else base.width
+        number = base if isinstance(base, int) else base.value
         if isinstance(node.selector, Range | IndexSet):
-            raise self._tokens.error(node.at, "of a number, only single bits can be selected")
-        # The size of an integer's type is not known here: 64, as of a plain `int`.
-        width = base.width if isinstance(base, BitString) else 64
-        number = base.value if isinstance(base, BitString) else base
+            places = self._places(node.selector, width)
+            bits = sum((number >> place & 1) << k for k, place in enumerate(places))
+            return BitString(bits, len(places))
         place = self._place(self.integer(node.selector, node.at), width, node.at)
         return bool(number >> place & 1)
 
@@ -520,8 +523,9 @@ class Evaluator:
         return _with_bits(left), _with_bits(right)
 
     def _integer(self, value: Constant, at: int) -> int:
-        if isinstance(value, float):
-            raise self._tokens.error(at, "measured bits cannot be compared with a float")
+        if isinstance(value, float | Angle):
+            reason = f"measured bits cannot be compared with {arithmetic.kind(value)}"
+            raise self._tokens.error(at, reason)
         return int(arithmetic.number(value))
 
     def _comparable_integer(self, value: Constant, bits: Bits, at: int) -> int:

@@ -146,6 +146,15 @@ def test_an_input_that_decides_which_gates_run_has_no_derivative() -> None:
         gradient(source, "z(q)", a=0.0)
 
 
+@for_each("kind", ["angle", "angle[32]", "angle [32]", "float[32]", "float [16]"])
+def test_a_value_that_is_rounded_has_no_derivative(kind: str) -> None:
+    for source in (f"input {kind} a; qubit q;", f"input float a; qubit q; {kind} b = a;"):
+        with pytest.raises(InvalidProgram, match="its values are rounded; use 'float'"):
+            gradient(f"{source} rx(a) q;\n", "z(q)", a=0.5)
+    plain = "input float a; input float[64] angles; qubit q; rx(a) q;\n"
+    assert len(gradient(plain, "z(q)", a=0.5, angles=1.0)) == 3
+
+
 def test_an_integer_input_has_no_derivative() -> None:
     source = "input int n; qubit q; rx(n) q;\n"
     text = r"no derivative with respect to the input 'n':.*converted to int"
