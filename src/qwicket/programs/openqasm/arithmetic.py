@@ -367,6 +367,16 @@ def _popcount(value: Constant) -> Constant:
     return int(plain).bit_count()
 
 
+def _rotate(value: Constant, by: Constant, *, is_left: bool) -> Constant:
+    if not isinstance(value, BitString | Angle):
+        raise OperandError("a rotation takes bits; cast the number to uint[n] or bit[n]")
+    if type(by) is not int:
+        raise OperandError(f"a rotation is by an integer, not {kind(by)}")
+    places = (by if is_left else -by) % value.width
+    turned = value.value << places | value.value >> value.width - places
+    return type(value)(turned & (1 << value.width) - 1, value.width)
+
+
 FUNCTIONS: Final[Mapping[str, tuple[int, Callable[..., Constant]]]] = {
     "arccos": (1, _of_float(math.acos)),
     "arcsin": (1, _of_float(math.asin)),
@@ -383,6 +393,8 @@ FUNCTIONS: Final[Mapping[str, tuple[int, Callable[..., Constant]]]] = {
     "mod": (2, _mod),
     "popcount": (1, _popcount),
     "pow": (2, lambda base, exponent: binary("**", base, exponent)),
+    "rotl": (2, lambda value, by: _rotate(value, by, is_left=True)),
+    "rotr": (2, lambda value, by: _rotate(value, by, is_left=False)),
     "sin": (1, _of_float(math.sin)),
     "sqrt": (1, _of_float(math.sqrt)),
     "tan": (1, _of_float(math.tan)),
@@ -390,5 +402,5 @@ FUNCTIONS: Final[Mapping[str, tuple[int, Callable[..., Constant]]]] = {
 """Built-in functions with their number of arguments. Inverse functions have two names each,
 because both are in use."""
 
-_OF_ANGLES: Final = frozenset({"cos", "popcount", "sin", "tan"})
+_OF_ANGLES: Final = frozenset({"cos", "popcount", "rotl", "rotr", "sin", "tan"})
 """Functions that take angles, which other functions would take for numbers of radians."""

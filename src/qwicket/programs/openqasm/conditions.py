@@ -35,7 +35,26 @@ class OddParity(Node, frozen=True):
     terms: tuple[Condition, ...]
 
 
-Condition = Comparison | Not | AllOf | AnyOf | OddParity
+TRUE: Final = -1
+FALSE: Final = -2
+"""Results of a `Decision`, where its nodes lead to another node otherwise."""
+
+
+class DecisionNode(Node, frozen=True):
+    """Test of one bit, and where it leads: a later place in the diagram, `TRUE` or `FALSE`."""
+
+    clbit: int
+    one: int
+    zero: int
+
+
+class Decision(Node, frozen=True):
+    """A function of bits as a decision diagram, which begins at its first node."""
+
+    nodes: tuple[DecisionNode, ...]
+
+
+Condition = Comparison | Not | AllOf | AnyOf | OddParity | Decision
 
 _OPPOSITE: Final[Mapping[Relation, Relation]] = {
     "==": "!=",
@@ -85,7 +104,10 @@ def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> C
 
 
 def cost_of_bits(condition: Condition | bool) -> int:
-    """Return how many steps (`MAX_STEPS`), or operations, a condition costs: one for four bits."""
+    """Return how many steps (`MAX_STEPS`), or operations, a condition costs: one for four bits.
+
+    Each node of a decision diagram costs two, since it becomes a branch and a jump.
+    """
     return _n_bits(condition) // 4
 
 
@@ -97,6 +119,8 @@ def _n_bits(condition: Condition | bool) -> int:
             return len(clbits)
         case Not(term):
             return _n_bits(term)
+        case Decision(nodes):
+            return 8 * len(nodes)
     return sum(map(_n_bits, condition.terms))
 
 
@@ -180,6 +204,8 @@ class Flow:
                 self._jump_if_all(terms, False, not expected, label)
             case OddParity(terms):
                 self._jump_if_odd(terms, expected, label)
+            case Decision(nodes):
+                self._jump_by_diagram(nodes, expected, label)
 
     def place(self, label: Label) -> None:
         """Let all jumps to a label end here."""
@@ -227,3 +253,23 @@ class Flow:
         if expected:
             self.jump(label)
             self.place(end)
+
+    def _jump_by_diagram(
+        self, nodes: tuple[DecisionNode, ...], expected: bool, label: Label
+    ) -> None:
+        """Go to a label if the bits lead to `expected`."""
+        end = Label()
+        ends = (label, end) if expected else (end, label)
+        # The last two are found by the negative places of `FALSE` and `TRUE`.
+        labels = [*(Label() for _ in nodes), ends[1], ends[0]]
+        for place, node in enumerate(nodes):
+            self.place(labels[place])
+            one, zero = labels[node.one], labels[node.zero]
+            # What comes next anyway needs no jump.
+            following = labels[place + 1] if place + 1 < len(nodes) else end
+            is_zero_next = zero is following
+            (one if is_zero_next else zero).sources.append(len(self._ops))
+            self._ops.append(Branch((node.clbit,), "==" if is_zero_next else "!=", "0", 0))
+            if not is_zero_next and one is not following:
+                self.jump(one)
+        self.place(end)

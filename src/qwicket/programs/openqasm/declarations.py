@@ -12,9 +12,10 @@ from qwicket.programs.openqasm import syntax
 from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
 from qwicket.programs.openqasm.gate_table import GateTable
 from qwicket.programs.openqasm.gates import StandardGate
+from qwicket.programs.openqasm.measured import Bits, Measured, Qubits
 from qwicket.programs.openqasm.syntax import BitString, Constant, Expression, Statement
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, Evaluator, MeasuredInteger, Qubits, Variable
+from qwicket.programs.openqasm.values import Evaluator, Variable
 
 _LARGEST_INPUT: Final = 1e300
 
@@ -108,22 +109,17 @@ class Declarations:
             # Registers, aliases and parameters have no type.
             raise self._tokens.error(at, "this is not a variable that can change")
         name, size = variable.type_name, variable.size
-        value: Constant | MeasuredInteger | None = None
-        if statement.operator == "=":
-            value = self.evaluator.value_for(name, size, statement.value, at)
+        node = statement.value
+        if statement.operator != "=":
+            node = syntax.Chain(target, (syntax.Step(statement.operator[:-1], node, at),))
+        value = self.evaluator.value_for(name, size, node, at)
         if variable.branch_depth != branch_depth:  # the variable is from outside this branch
-            if not isinstance(value, MeasuredInteger):
+            if not isinstance(value, Measured):
                 reason = "the value would depend on a measurement; only measured bits can do that"
                 raise self._tokens.error(at, reason)
             # Whether the branch ran is unknown after it, so its end invalidates the variable.
             self.evaluator.tentative.append(variable)
-        if value is not None:
-            self.evaluator.set_value(variable, value, at)
-            return
-        former = self.evaluator.constant(target, at)
-        step = self.evaluator.constant(statement.value, at)
-        new = self.evaluator.binary(statement.operator[:-1], former, step, at)
-        variable.value = self.evaluator.fit(name, size, new, at)
+        self.evaluator.set_value(variable, value, at)
 
     def check_complete(self, at: int) -> None:
         """Refuse a program without qubits, and values for inputs that it does not have."""
@@ -215,7 +211,7 @@ class Declarations:
     def _declare_variable(self, statement: syntax.Declaration, branch_depth: int) -> None:
         type_, initial, at = statement.type, statement.value, statement.at
         size = self.evaluator.size(type_)
-        value: Constant | MeasuredInteger
+        value: Constant | Measured
         if initial is None or statement.is_constant:
             # OpenQASM leaves the value undefined where none is given; here it is 0.
             known = 0 if initial is None else self.evaluator.constant(initial, at)

@@ -23,9 +23,10 @@ from qwicket.programs.openqasm.declarations import Declarations
 from qwicket.programs.openqasm.frames import ControlFlowExit, Frame, Loop
 from qwicket.programs.openqasm.gate_table import UserGate
 from qwicket.programs.openqasm.gates import StandardGate, Template
+from qwicket.programs.openqasm.measured import Bits, Measured, Qubits
 from qwicket.programs.openqasm.syntax import Angle, BitString, Constant, Expression, Statement
 from qwicket.programs.openqasm.tokens import Tokens, quoted
-from qwicket.programs.openqasm.values import Bits, MeasuredInteger, Qubits, Scopes, Variable
+from qwicket.programs.openqasm.values import Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
 """Maximum number of cached expansions of one gate, one for each set of angles."""
@@ -432,7 +433,7 @@ class Interpreter:
     def _switch(self, statement: syntax.Switch) -> None:
         frame, end, at = self._frame, Label(), statement.at
         subject = self._evaluator.value(statement.subject)
-        if not isinstance(subject, int | Bits | MeasuredInteger | BitString):
+        if not isinstance(subject, int | Bits | Measured | BitString):
             raise self._tokens.error(at, "'switch' needs an integer or a register of bits")
         cases = self._case_values(statement)
         if isinstance(subject, int | BitString):
@@ -442,7 +443,7 @@ class Interpreter:
             return
         frame.branch_depth += 1
         for place, (values, body) in enumerate(cases):
-            tests = [self._evaluator.equals(subject, value) for value in values]
+            tests = [self._evaluator.equals(subject, value, at) for value in values]
             condition = conditions.any_of(tests)
             is_last = place == len(cases) - 1 and not statement.otherwise
             # A bool is False here: the bits cannot have any of these values.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final, final
+from typing import Any, Final
 
 from qwicket.circuits.qubit import Relation
 from qwicket.model.errors import InvalidProgram
@@ -16,6 +16,18 @@ from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
 from qwicket.programs.openqasm.conditions import Condition
+from qwicket.programs.openqasm.logic import TooComplex, constant, inverted
+from qwicket.programs.openqasm.measured import (
+    CONSTANT_TYPES,
+    IS_QUBIT,
+    STEPS_OF_TERM,
+    Bits,
+    Measured,
+    MeasuredArithmetic,
+    Qubits,
+    Value,
+    is_single,
+)
 from qwicket.programs.openqasm.syntax import (
     Angle,
     BitString,
@@ -28,7 +40,6 @@ from qwicket.programs.openqasm.syntax import (
     IndexSet,
     Literal,
     Name,
-    Node,
     PhysicalQubit,
     Range,
     Step,
@@ -37,41 +48,6 @@ from qwicket.programs.openqasm.syntax import (
 )
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 
-
-@final
-class Bits(Node, frozen=True):
-    """Classical bits by number; their values are known only when the program runs.
-
-    `is_scalar` is false for a register, even of one bit.
-    """
-
-    indices: tuple[int, ...]
-    is_scalar: bool
-
-
-@final
-class MeasuredInteger(Node, frozen=True):
-    """Classical bits read as an integer, first bit lowest; in two's complement if signed.
-
-    `is_bit` says whether its type has one bit, so that `~` negates it; a wider type adds zeros.
-    """
-
-    bits: tuple[int, ...]
-    is_signed: bool
-    is_bit: bool
-
-
-@final
-class Qubits(Node, frozen=True):
-    """Qubits by number."""
-
-    indices: tuple[int, ...]
-    is_scalar: bool
-
-
-Value = Constant | Bits | MeasuredInteger | Qubits | Condition
-
-_CONSTANT: Final = (bool, int, float, BitString, Angle)
 _MIRRORED: Final[dict[str, Relation]] = {
     "==": "==",
     "!=": "!=",
@@ -82,9 +58,8 @@ _MIRRORED: Final[dict[str, Relation]] = {
 }
 # Maps each relation to itself, which narrows a `str` to `Relation` for the type checker.
 _RELATIONS: Final[dict[str, Relation]] = {_MIRRORED[name]: _MIRRORED[name] for name in _MIRRORED}
-_STEPS_OF_TERM: Final = 30
-"""Cost of one term of a condition in steps."""
-_AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! & | ^ only"
+_OF_WORDS: Final = frozenset({"popcount", "rotl", "rotr"})
+"""Functions that take measured bits."""
 
 
 class Variable:
@@ -159,8 +134,9 @@ class Evaluator:
         self.scopes = Scopes()
         self._tokens = tokens
         self._physical = physical
+        self._measured = MeasuredArithmetic(tokens, self.count_steps)
         self._steps_left = MAX_STEPS - len(tokens.texts)
-        self._readings: dict[int, list[tuple[Variable, MeasuredInteger]]] = {}
+        self._readings: dict[int, list[tuple[Variable, Measured]]] = {}
         self.tentative: list[Variable] = []
         # A dictionary by type instead of `match`, because long programs evaluate a million nodes.
         self._evaluators: Mapping[type[Expression], Callable[[Any], Value]] = {
@@ -191,7 +167,11 @@ class Evaluator:
 
     def value(self, node: Expression) -> Value:
         """Return the value of an expression."""
-        return self._evaluators[type(node)](node)
+        try:
+            return self._evaluators[type(node)](node)
+        except TooComplex as why:
+            at = node.steps[0].at if isinstance(node, Chain) else getattr(node, "at", 0)
+            raise self._tokens.limit_error(at, str(why)) from None
 
     def constant(self, node: Expression, at: int) -> Constant:
         """Return a value that is known now."""
@@ -199,26 +179,32 @@ class Evaluator:
 
     def value_for(
         self, name: str, size: int | None, node: Expression, at: int
-    ) -> Constant | MeasuredInteger:
+    ) -> Constant | Measured:
         """Return an expression as a value of the type of this name and size.
 
-        The value is known now, or read from measured bits.
+        The value is known now, or computed from measured bits.
         """
         value = self.value(node)
-        if isinstance(value, Bits | MeasuredInteger):
-            return self._as_number(name, size, value, at)
-        return self.fit(name, size, self._known(value, at), at)
+        if isinstance(value, CONSTANT_TYPES):
+            return self.fit(name, size, value, at)
+        if name == "bool" and isinstance(value, Bits | Measured) and not is_single(value):
+            raise self._tokens.error(at, "measured bits become a 'bool' by a cast, bool(…), only")
+        return self._measured.converted(name, size, value, at)
 
-    def set_value(self, variable: Variable, value: Constant | MeasuredInteger, at: int) -> None:
+    def set_value(self, variable: Variable, value: Constant | Measured, at: int) -> None:
         """Set a variable, and record the measured bits that its value depends on.
 
         The bits are not copied, so the next measurement into them invalidates the value.
         """
         variable.value = value
-        if isinstance(value, MeasuredInteger):
+        if isinstance(value, Measured):
+            try:
+                clbits = self._measured.clbits(value)
+            except TooComplex as why:
+                raise self._tokens.limit_error(at, str(why)) from None
             # Each assignment adds an entry for each bit, so a loop of them would fill the memory.
-            self.count_steps(len(value.bits) * _STEPS_OF_TERM, at)
-            for bit in value.bits:
+            self.count_steps(len(clbits) * STEPS_OF_TERM + len(value.word) // 2, at)
+            for bit in clbits:
                 self._readings.setdefault(bit, []).append((variable, value))
 
     def invalidate_readings(self, bits: Sequence[int]) -> None:
@@ -236,7 +222,7 @@ class Evaluator:
         del self.tentative[n_before:]
 
     def _known(self, value: Value, at: int) -> Constant:
-        if not isinstance(value, _CONSTANT):
+        if not isinstance(value, CONSTANT_TYPES):
             raise self._tokens.error(at, "a value is needed that is known before the program runs")
         return value
 
@@ -254,7 +240,7 @@ class Evaluator:
         value = self.value(node)
         if type(value) is float:
             return value  # the usual case, without the checks below
-        if not isinstance(value, _CONSTANT):
+        if not isinstance(value, CONSTANT_TYPES):
             value = self.constant(node, at)
         try:
             return arithmetic.to_float(value)
@@ -270,14 +256,19 @@ class Evaluator:
 
     def truth(self, node: Expression, at: int) -> Condition | bool:
         """Return an expression as a condition, or as its truth value if that is known now."""
-        return self._truth(self.value(node), at)
+        try:
+            return self._truth(self.value(node), at)
+        except TooComplex as why:
+            raise self._tokens.limit_error(at, str(why)) from None
 
-    def equals(self, subject: Bits | MeasuredInteger, value: int) -> Condition | bool:
+    def equals(self, subject: Bits | Measured, value: int, at: int) -> Condition | bool:
         """Return the condition that bits have the value of a number."""
-        if isinstance(subject, MeasuredInteger) and subject.is_signed:
-            return conditions.compare_signed(subject.bits, "==", value)
-        bits = subject.bits if isinstance(subject, MeasuredInteger) else subject.indices
-        return conditions.compare(bits, "==", value)
+        if type(subject) is Bits:
+            return conditions.compare(subject.indices, "==", value)
+        try:
+            return self._measured.compare_with_number("==", self._measured.of(subject, at), value)
+        except TooComplex as why:
+            raise self._tokens.limit_error(at, str(why)) from None
 
     def size(self, type_: Type) -> int | None:
         """Return the number of bits of a type, if it has one."""
@@ -357,6 +348,8 @@ class Evaluator:
         base = self.value(node.base)
         if type(base) is BitString or type(base) is Angle or type(base) is int:
             return self._bits_of_constant(base, node)
+        if type(base) is Measured and base.type_name != "bool":
+            return self._bits_of_measured(base, node)
         if not (type(base) is Bits or type(base) is Qubits) or base.is_scalar:
             raise self._tokens.error(node.at, "only registers have an index")
         make, indices, selector = type(base), base.indices, node.selector
@@ -379,6 +372,14 @@ class Evaluator:
             return BitString(bits, len(places))
         place = self._place(self.integer(node.selector, node.at), width, node.at)
         return bool(number >> place & 1)
+
+    def _bits_of_measured(self, base: Measured, node: Index) -> Measured:
+        if isinstance(node.selector, Range | IndexSet):
+            places = self._places(node.selector, len(base.word))
+        else:
+            index = self.integer(node.selector, node.at)
+            places = [self._place(index, len(base.word), node.at)]
+        return Measured("bit", tuple([base.word[place] for place in places]))
 
     def _places(self, selector: Range | IndexSet, size: int) -> Sequence[int]:
         if isinstance(selector, IndexSet):
@@ -404,19 +405,17 @@ class Evaluator:
 
     def _unary(self, node: Unary) -> Value:
         value = self.value(node.operand)
-        if isinstance(value, _CONSTANT):
+        if isinstance(value, CONSTANT_TYPES):
             try:
                 return arithmetic.unary(node.operator, value)
             except OperandError as why:
                 raise self._error(node.at, why) from None
-        is_bit = True
-        if isinstance(value, Bits):
-            is_bit = value.is_scalar
-        elif isinstance(value, MeasuredInteger):
-            is_bit = value.is_bit
-        if node.operator == "!" or (node.operator == "~" and is_bit):
+        if node.operator == "!" or (node.operator == "~" and is_single(value)):
             return conditions.negate(self._truth(value, node.at))
-        raise self._tokens.error(node.at, _AT_RUN_TIME)
+        measured = self._measured.of(value, node.at)
+        if node.operator == "~":
+            return Measured(measured.type_name, inverted(measured.word))
+        return self._measured.negative(measured, node.at)
 
     def _chain(self, node: Chain) -> Value:
         symbol = node.steps[0].operator
@@ -424,18 +423,48 @@ class Evaluator:
             return self._logical(symbol, node)
         if symbol in ("&", "|", "^"):
             return self._bitwise(symbol, node)
-        value = self.value(node.first)
+        value, operand = self.value(node.first), node.first
         for step in node.steps:
-            value = self._binary(step, value, self.value(step.operand))
+            value = self._binary(step, value, self.value(step.operand), operand)
+            operand = node
         return value
 
-    def _binary(self, step: Step, left: Value, right: Value) -> Value:
+    def _binary(self, step: Step, left: Value, right: Value, left_node: Expression) -> Value:
         # `is not Bits` first: a negative `isinstance` of a struct takes five times as long.
-        if type(left) is not Bits and isinstance(left, _CONSTANT) and isinstance(right, _CONSTANT):
+        if (
+            type(left) is not Bits
+            and isinstance(left, CONSTANT_TYPES)
+            and isinstance(right, CONSTANT_TYPES)
+        ):
             return self.binary(step.operator, left, right, step.at)
         if step.operator in _RELATIONS:
             return self._compare(step, left, right)
-        raise self._tokens.error(step.at, _AT_RUN_TIME)
+        sides = [
+            self._typed(value, node, step.at) if isinstance(value, CONSTANT_TYPES) else value
+            for value, node in ((left, left_node), (right, step.operand))
+        ]
+        first, second = [self._measured.of(side, step.at) for side in sides]
+        return self._measured.combine(step, first, second)
+
+    def _typed(self, value: Constant, node: Expression, at: int) -> Measured:
+        """Return a constant integer with its type, which is `int` unless its name or cast says."""
+        if isinstance(value, float | Angle | BitString):
+            reason = f"measured bits cannot be combined with {arithmetic.kind(value)}"
+            raise self._tokens.error(at, reason)
+        name, size = self._integer_type(node)
+        width = size or arithmetic.DEFAULT_WIDTH
+        width = max(width, int(value).bit_length() + (name == "int"))
+        return Measured(name, constant(int(value), width))
+
+    def _integer_type(self, node: Expression) -> tuple[str, int | None]:
+        name, size = "int", None
+        if isinstance(node, Name):
+            variable = self.scopes.find(node.name)
+            if variable is not None:
+                name, size = variable.type_name, variable.size
+        elif isinstance(node, Cast):
+            name, size = node.type.name, self.size(node.type)
+        return (name, size) if name in ("int", "uint") else ("int", None)
 
     def _logical(self, symbol: str, node: Chain) -> Condition | bool:
         settled = symbol == "||"
@@ -444,7 +473,7 @@ class Evaluator:
             # Short-circuit as at run time: the rest may contain what is an error if evaluated.
             if terms[-1] is settled:
                 return settled
-            self.count_steps(_STEPS_OF_TERM, step.at)
+            self.count_steps(STEPS_OF_TERM, step.at)
             terms.append(self.truth(step.operand, step.at))
         return conditions.any_of(terms) if settled else conditions.all_of(terms)
 
@@ -452,12 +481,19 @@ class Evaluator:
         value = self.value(node.first)
         values = [value, *(self.value(step.operand) for step in node.steps)]
         # On constants these are integer operators; on measured bits they combine single bits.
-        if all(isinstance(value, _CONSTANT) for value in values):
+        if all(isinstance(value, CONSTANT_TYPES) for value in values):
             for step, right in zip(node.steps, values[1:], strict=True):
-                value = self._binary(step, value, right)
+                value = self._binary(step, value, right, node)
             return value
         at = node.steps[0].at
-        self.count_steps(len(values) * _STEPS_OF_TERM, at)
+        self.count_steps(len(values) * STEPS_OF_TERM, at)
+        if not all(map(is_single, values)):
+            for step, right in zip(node.steps, values[1:], strict=True):
+                if isinstance(value, CONSTANT_TYPES) and isinstance(right, CONSTANT_TYPES):
+                    value = self.binary(step.operator, value, right, step.at)
+                else:
+                    value = self._measured.bitwise(step, value, right)
+            return value
         terms = [self._single(value, at) for value in values]
         combine = {"&": conditions.all_of, "|": conditions.any_of, "^": conditions.odd_parity}[
             symbol
@@ -466,124 +502,76 @@ class Evaluator:
 
     def _single(self, value: Value, at: int) -> Condition | bool:
         """Return one bit or truth value as a condition."""
-        if isinstance(value, MeasuredInteger):
-            value = Bits(value.bits, False)
-        if isinstance(value, Bits) and not value.is_scalar and len(value.indices) > 1:
-            raise self._tokens.error(at, "a whole register is not allowed here, only single bits")
-        if isinstance(value, _CONSTANT) and arithmetic.number(value) not in (0, 1):
+        if not is_single(value) and not isinstance(value, Qubits):
+            raise self._tokens.error(at, "a truth value is compared with a single bit only")
+        if isinstance(value, CONSTANT_TYPES) and arithmetic.number(value) not in (0, 1):
             raise self._tokens.error(at, "a bit is 0 or 1")
         return self._truth(value, at)
 
     def _truth(self, value: Value, at: int) -> Condition | bool:
         if type(value) is Qubits:
-            raise self._tokens.error(
-                at, "a condition cannot read a qubit; measure it into a bit first"
-            )
+            raise self._tokens.error(at, IS_QUBIT)
         if type(value) is Bits:
             return conditions.compare(value.indices, "!=", 0)
-        if type(value) is MeasuredInteger:
-            return conditions.compare(value.bits, "!=", 0)
-        if type(value) is not conditions.Comparison and isinstance(value, _CONSTANT):
+        if type(value) is Measured:
+            return self._measured.compare_with_number("!=", value, 0)
+        if type(value) is not conditions.Comparison and isinstance(value, CONSTANT_TYPES):
             return bool(arithmetic.number(value))
         return value
 
     def _compare(self, step: Step, left: Value, right: Value) -> Condition | bool:
         relation = _RELATIONS[step.operator]
         # A branch compares bits with a constant on the right, so `3 < c` becomes `c > 3`.
-        if (type(right) is Bits or type(right) is MeasuredInteger) and isinstance(left, _CONSTANT):
+        if isinstance(left, CONSTANT_TYPES):
             left, right, relation = right, left, _MIRRORED[relation]
-        if type(left) is MeasuredInteger and left.is_signed and isinstance(right, _CONSTANT):
-            return conditions.compare_signed(left.bits, relation, self._integer(right, step.at))
-        left, right = self._bits_of(left, right, step.at)
-        if type(left) is Bits and isinstance(right, _CONSTANT):
-            return conditions.compare(
-                left.indices, relation, self._comparable_integer(right, left, step.at)
-            )
-        if relation not in ("==", "!="):
-            raise self._tokens.error(step.at, "measured bits can be ordered by a constant only")
-        if isinstance(left, Bits) and isinstance(right, Bits):
-            differ = self._registers_differ(left, right, step.at)
-        else:
+        if isinstance(right, CONSTANT_TYPES) and isinstance(left, Bits | Measured):
+            width = len(left.indices if isinstance(left, Bits) else left.word)
+            number = self._measured.comparable_integer(right, width, step.at)
+            if isinstance(left, Bits):
+                return conditions.compare(left.indices, relation, number)
+            return self._measured.compare_with_number(relation, left, number)
+        is_truth = not (isinstance(left, Bits | Measured) and isinstance(right, Bits | Measured))
+        if is_truth and relation in ("==", "!="):
             differ = conditions.odd_parity(
                 (self._single(left, step.at), self._single(right, step.at))
             )
-        return differ if relation == "!=" else conditions.negate(differ)
-
-    def _bits_of(self, left: Value, right: Value, at: int) -> tuple[Value, Value]:
-        """Return the two sides of a comparison with bits in place of integers.
-
-        Two signed integers, or two unsigned ones, are equal if their bits are equal. A signed and
-        an unsigned integer of the same bits may differ, so their comparison is refused.
-        """
-        numbers = [side for side in (left, right) if type(side) is MeasuredInteger]
-        if any(side.is_signed for side in numbers) and (
-            len(numbers) < 2 or numbers[0].is_signed is not numbers[1].is_signed
-        ):
-            raise self._tokens.error(at, "signed numbers are compared with constants only")
-        return _with_bits(left), _with_bits(right)
-
-    def _integer(self, value: Constant, at: int) -> int:
-        if isinstance(value, float | Angle):
-            reason = f"measured bits cannot be compared with {arithmetic.kind(value)}"
-            raise self._tokens.error(at, reason)
-        return int(arithmetic.number(value))
-
-    def _comparable_integer(self, value: Constant, bits: Bits, at: int) -> int:
-        """Return a constant that bits are compared with, as a number."""
-        if type(value) is BitString and value.width != len(bits.indices):
-            reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
-            raise self._tokens.error(at, reason)
-        return self._integer(value, at)
-
-    def _registers_differ(self, left: Bits, right: Bits, at: int) -> Condition | bool:
-        if len(left.indices) != len(right.indices):
-            raise self._tokens.error(at, "registers of different sizes cannot be compared")
-        self.count_steps(len(left.indices) * _STEPS_OF_TERM, at)
-        pairs = zip(left.indices, right.indices, strict=True)
-        return conditions.any_of(
-            conditions.odd_parity(conditions.compare((bit,), "!=", 0) for bit in pair)
-            for pair in pairs
+            return differ if relation == "!=" else conditions.negate(differ)
+        return self._measured.compare(
+            relation,
+            self._measured.of(left, step.at),
+            self._measured.of(right, step.at),
+            step.at,
         )
 
     # --- calls and casts --------------------------------------------------------------------------
 
-    def _call(self, node: Call) -> Constant:
-        values = tuple(self.constant(argument, node.at) for argument in node.arguments)
+    def _call(self, node: Call) -> Value:
+        values = [self.value(argument) for argument in node.arguments]
+        if node.function in _OF_WORDS and not all(
+            isinstance(each, CONSTANT_TYPES) for each in values
+        ):
+            return self._measured.call(node, values)
+        constants = [self._known(value, node.at) for value in values]
+        is_integer = node.function in ("rotl", "rotr") and type(constants[0]) is int
+        if is_integer:
+            # An integer has no width of its own, but its name or its cast has one.
+            _, size = self._integer_type(node.arguments[0])
+            if size is not None:
+                constants[0] = self.fit("bit", size, constants[0], node.at)
         try:
-            return arithmetic.call(node.function, values)
+            result = arithmetic.call(node.function, tuple(constants))
         except OperandError as why:
             raise self._error(node.at, why) from None
+        return int(arithmetic.number(result)) if is_integer else result
 
     def _cast(self, node: Cast) -> Value:
         value = self.value(node.operand)
-        if isinstance(value, _CONSTANT):
+        if isinstance(value, CONSTANT_TYPES):
             return self.convert(node.type, value, is_cast=True)
         size, name = self.size(node.type), node.type.name
         if name == "bool" or (name == "bit" and size is None):
             return self._truth(value, node.at)
-        return self._as_number(name, size, value, node.at)
-
-    def _as_number(self, name: str, size: int | None, value: Value, at: int) -> MeasuredInteger:
-        """Return measured bits as an integer type or bool."""
-        is_plain = isinstance(value, Bits) or (
-            isinstance(value, MeasuredInteger) and not value.is_signed
-        )
-        bits = value.indices if isinstance(value, Bits) else getattr(value, "bits", ())
-        if is_plain and name == "bool" and len(bits) == 1:
-            return MeasuredInteger(bits, False, True)
-        if not is_plain or name not in ("int", "uint"):
-            raise self._tokens.error(at, f"measured bits cannot be cast to '{name}'")
-        # One bit more than measured keeps the number positive, so it needs no two's complement.
-        width = size or max(64, len(bits) + 1)
-        if width < len(bits):
-            reason = f"{len(bits)} measured bits need {name}[{len(bits)}] or wider"
-            raise self._tokens.error(at, reason)
-        return MeasuredInteger(bits, name == "int" and width == len(bits), width == 1)
+        return self._measured.converted(name, size, value, node.at)
 
     def _error(self, at: int, why: OperandError) -> InvalidProgram:
         return self._tokens.error(at, str(why))
-
-
-def _with_bits(side: Value) -> Value:
-    """Return a measured integer as its bits, and any other value unchanged."""
-    return Bits(side.bits, False) if type(side) is MeasuredInteger else side

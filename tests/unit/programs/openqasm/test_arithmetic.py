@@ -147,7 +147,9 @@ def test_conditions_on_constants_are_settled_while_reading(condition: str, holds
         ("2pi", "column 5: expected ')' or ',' after an argument, found 'pi'"),
         ("n", "column 4: 'n' is not declared"),
         ("q", "column 1: a value is needed that is known before the program runs"),
-        ("c[0] + 1", "measured bits can be compared and combined"),
+        ("c[0] + 1", "'+' does not take measured bits; cast them to uint"),
+        ("rotl(5, 1)", "a rotation takes bits; cast the number to uint[n] or bit[n]"),
+        ('rotl("01", 1.0)', "a rotation is by an integer, not a float"),
     ],
 )
 def test_what_cannot_be_computed_is_refused_with_its_place(expression: str, reason: str) -> None:
