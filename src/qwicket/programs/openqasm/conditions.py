@@ -166,6 +166,14 @@ def odd_parity(terms: Iterable[Condition | bool]) -> Condition | bool:
     return negate(condition) if is_flipped else condition
 
 
+def differ(left: tuple[int, ...], right: tuple[int, ...]) -> Condition | bool:
+    """Return the condition that two registers of one size have different bits."""
+    return any_of(
+        odd_parity(Comparison((bit,), "!=", 0) for bit in pair)
+        for pair in zip(left, right, strict=True)
+    )
+
+
 class Label:
     """A later position whose jumps are completed when it is known."""
 

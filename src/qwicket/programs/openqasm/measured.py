@@ -171,7 +171,8 @@ class MeasuredArithmetic:
         are_alike = not left.is_signed or len(first) - widths[0] == len(second) - widths[1] == 0
         are_bits = first and second and are_alike and left.is_signed == right.is_signed
         if relation in ("==", "!=") and are_bits and len(first) == len(second):
-            differ = self._registers_differ(first, second, at)
+            self._count_steps(len(first) * STEPS_OF_TERM, at)
+            differ = conditions.differ(first, second)
             return differ if relation == "!=" else conditions.negate(differ)
         _, *words = _promoted(left, right)
         if left.is_signed or right.is_signed:
@@ -227,15 +228,6 @@ class MeasuredArithmetic:
             reason = f"{width} bits are compared with a string of {value.width}"
             raise self._tokens.error(at, reason)
         return self._integer(value, at)
-
-    def _registers_differ(
-        self, left: tuple[int, ...], right: tuple[int, ...], at: int
-    ) -> Condition | bool:
-        self._count_steps(len(left) * STEPS_OF_TERM, at)
-        return conditions.any_of(
-            conditions.odd_parity(conditions.compare((bit,), "!=", 0) for bit in pair)
-            for pair in zip(left, right, strict=True)
-        )
 
     def call(self, node: Call, values: Sequence[Value]) -> Measured:
         """Return `popcount`, `rotl` or `rotr` of measured bits."""

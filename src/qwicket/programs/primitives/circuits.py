@@ -14,11 +14,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwicket.circuits.qubit import Gate, Measure, Op, Register, Reset
-from qwicket.model.errors import InvalidProgram
+from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit, quoted
 from qwicket.programs.openqasm import conditions
 from qwicket.programs.openqasm.conditions import Condition, Flow, Label
+from qwicket.programs.openqasm.logic import TooComplex
+from qwicket.programs.primitives.expressions import Expressions
 from qwicket.programs.qobj.gates import add_gate
 from qwicket.programs.qobj.wire import Instruction
 
@@ -36,7 +38,7 @@ _N_PROGRAMS: Final = slice(10, 18)
 _HEAD_BYTES: Final = 18
 """Place of the number of circuits in a file's header, and the header's length in bytes."""
 _DEPTH: Final = 64
-"""Limit on the nesting of definitions and blocks, and of conditions."""
+"""Limit on the nesting of definitions and blocks."""
 _STANDARD: Final = "qiskit.circuit.library.standard_gates."
 _SPURIOUS_ERROR: Final = "Cannot bind following parameters"
 _MAX_READS: Final = 24
@@ -314,6 +316,7 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._n_ops = 0
+        self._expressions = Expressions()
 
     def items(self, circuit: Any, scope: _Scope, depth: int) -> Iterator[Item]:
         # Before descending, so that deep definitions cannot exhaust the stack.
@@ -327,11 +330,13 @@ class _Reader:
             qubits = tuple([qubit_of[bit] for bit in instruction.qubits])
             clbits = tuple([scope.clbits[bit] for bit in instruction.clbits])
             operation = instruction.operation
+            where = f"instruction {index} ({quoted(operation.name)})"
             try:
                 yield from self._item(operation, qubits, clbits, scope, depth)
             except FieldError as fault:
-                where = f"instruction {index} ({quoted(operation.name)})"
                 raise InvalidProgram(f"{where}: {fault}") from None
+            except TooComplex as why:
+                raise LimitExceeded(f"{where}: {why}") from None
 
     def _item(
         self,
@@ -353,7 +358,7 @@ class _Reader:
             case known.Barrier() | known.Delay() | library.GlobalPhaseGate():
                 return
             case known.IfElseOp():
-                condition = _condition(operation.condition, scope.clbits)
+                condition = self._expressions.condition(operation.condition, scope.clbits)
                 self._n_ops += conditions.cost_of_bits(condition)
                 then, other = [
                     tuple(self._block(block, qubits, clbits, depth)) if block else ()
@@ -425,7 +430,7 @@ class _Reader:
         for labels, block in operation.cases_specifier():
             self._n_ops += len(labels)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
-            condition = _case_condition(operation.target, labels, scope.clbits)
+            condition = self._expressions.case(operation.target, labels, scope.clbits)
             self._n_ops += conditions.cost_of_bits(condition)
             cases.append((condition, tuple(self._block(block, qubits, clbits, depth))))
         yield Switch(tuple(cases))
@@ -478,119 +483,3 @@ def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
     flat = tuple(np.stack([matrix.real, matrix.imag], axis=-1).reshape(-1).tolist())
     # For Qiskit the first qubit of a matrix is the least significant bit, here the most.
     return Gate("unitary", qubits[::-1], flat)
-
-
-def _case_condition(
-    target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]
-) -> Condition | bool:
-    """Return the condition under which a case of a switch runs.
-
-    Raises:
-        FieldError: The target computes with bits.
-    """
-    from qiskit.circuit import CASE_DEFAULT
-    from qiskit.circuit.classical import expr
-
-    if CASE_DEFAULT in labels:
-        return True
-    if isinstance(target, expr.Expr):
-        if not isinstance(target, expr.Var):
-            raise FieldError("its target computes with bits: that cannot be run", "target")
-        target = target.var
-    bits = _bits(target, clbits)
-    return conditions.any_of([conditions.compare(bits, "==", int(label)) for label in labels])
-
-
-def _condition(expression: Any, clbits: Mapping[Any, int], depth: int = 0) -> Condition | bool:
-    """Return a condition on bits.
-
-    Raises:
-        FieldError: The condition computes with bits, instead of comparing them.
-    """
-    from qiskit.circuit.classical import expr
-
-    if depth > _DEPTH:
-        raise FieldError("its condition is nested too deeply", "condition")
-    match expression:
-        # A register or bit with a number is the older form, which `if_test` still takes.
-        case (bits, value):
-            return conditions.compare(_bits(bits, clbits), "==", int(value))
-        case expr.Var():
-            return conditions.compare(_bits(expression.var, clbits), "!=", 0)
-        case expr.Value():
-            return bool(expression.value)
-        case expr.Cast() if _keeps_value(expression):
-            return _condition(expression.operand, clbits, depth + 1)
-        case expr.Unary(op=expr.Unary.Op.LOGIC_NOT):
-            return conditions.negate(_condition(expression.operand, clbits, depth + 1))
-        case expr.Unary(op=expr.Unary.Op.BIT_NOT) if _is_bool(expression):
-            return conditions.negate(_condition(expression.operand, clbits, depth + 1))
-        case expr.Binary():
-            return _binary(expression, clbits, depth)
-    raise FieldError("its condition computes with bits: that cannot be run", "condition")
-
-
-def _binary(expression: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bool:
-    from qiskit.circuit.classical import expr
-
-    kind = expr.Binary.Op
-    joins = {
-        kind.LOGIC_AND: conditions.all_of,
-        kind.LOGIC_OR: conditions.any_of,
-        kind.BIT_AND: conditions.all_of,
-        kind.BIT_OR: conditions.any_of,
-        kind.BIT_XOR: conditions.odd_parity,
-    }
-    if expression.op in joins and _is_bool(expression):
-        sides = [
-            _condition(each, clbits, depth + 1) for each in (expression.left, expression.right)
-        ]
-        return joins[expression.op](sides)
-    relations: dict[Any, Any] = {
-        kind.EQUAL: ("==", "=="),
-        kind.NOT_EQUAL: ("!=", "!="),
-        kind.LESS: ("<", ">"),
-        kind.LESS_EQUAL: ("<=", ">="),
-        kind.GREATER: (">", "<"),
-        kind.GREATER_EQUAL: (">=", "<="),
-    }
-    left, right = _uncast(expression.left), _uncast(expression.right)
-    if expression.op in relations:
-        # A branch has its constant on the right, so `3 < c` becomes `c > 3`.
-        usual, turned = relations[expression.op]
-        if isinstance(left, expr.Var) and isinstance(right, expr.Value):
-            return conditions.compare(_bits(left.var, clbits), usual, int(right.value))
-        if isinstance(left, expr.Value) and isinstance(right, expr.Var):
-            return conditions.compare(_bits(right.var, clbits), turned, int(left.value))
-    raise FieldError("its condition computes with bits: that cannot be run", "condition")
-
-
-def _uncast(expression: Any) -> Any:
-    """Return the operand of an implicit cast, which Qiskit makes to a wider number."""
-    from qiskit.circuit.classical import expr
-
-    return (
-        expression.operand
-        if isinstance(expression, expr.Cast) and expression.implicit
-        else expression
-    )
-
-
-def _keeps_value(cast: Any) -> bool:
-    """Return whether a cast makes zero of zero only; one to fewer bits does not."""
-    before, after = [getattr(each.type, "width", 0) for each in (cast.operand, cast)]
-    return _is_bool(cast) or _is_bool(cast.operand) or 0 < before <= after
-
-
-def _is_bool(expression: Any) -> bool:
-    from qiskit.circuit.classical import types
-
-    return isinstance(expression.type, types.Bool)
-
-
-def _bits(bits: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
-    """Return the number of a bit, or those of a register's bits."""
-    try:
-        return (clbits[bits],) if bits in clbits else tuple([clbits[bit] for bit in bits])
-    except (KeyError, TypeError):
-        raise FieldError("its condition is on bits that are not there", "condition") from None

@@ -317,15 +317,6 @@ def test_conditions_are_kept(name: str) -> None:
     assert outcome.counts() == {13 if holds else 5: 1}
 
 
-def test_a_condition_on_fewer_bits_is_refused() -> None:
-    def build(circuit: QuantumCircuit) -> None:
-        with circuit.if_test(expr.cast(cast(circuit, 1), types.Bool())):
-            circuit.x(3)
-
-    with pytest.raises(InvalidProgram, match="computes with bits"):
-        sampler(dynamic(build=build))
-
-
 def test_an_angle_that_is_no_number_is_refused() -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.rx(math.nan, 0)
@@ -405,17 +396,6 @@ def test_a_switch_with_many_cases_is_bounded_by_its_labels() -> None:
 
     with pytest.raises(LimitExceeded, match="operations"):
         sampler(dynamic(build=build), limits=Limits.from_names(operations=1_000))
-
-
-def test_a_switch_on_what_computes_with_bits_is_refused() -> None:
-    from qiskit.circuit.classical import expr
-
-    def build(circuit: QuantumCircuit) -> None:
-        with circuit.switch(expr.bit_and(circuit.cregs[0], 3)) as case, case(1):
-            circuit.x(3)
-
-    with pytest.raises(InvalidProgram, match="target computes with bits"):
-        sampler(dynamic(build=build))
 
 
 def test_what_has_no_end_known_before_is_refused() -> None:
