@@ -252,6 +252,11 @@ class ExpressionParser:
             raise self.unsupported_error(word)
         if word in self._reserved or not is_name(word):
             raise self.tokens.expected_error(at, "a value")
+        if self._texts[at + 1] == "(":
+            known = _FUNCTIONS_2 if self.version == 2 else FUNCTIONS
+            raise self.tokens.error(
+                at, f"{quoted(text)} is not supported: the functions are {', '.join(sorted(known))}"
+            )
         self.at += 1
         return element(text, at)
 

@@ -15,7 +15,9 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("delay", "duration", "stretch", "durationof"), "time; gates here have no duration"
     ),
-    **dict.fromkeys(("array", "readonly", "mutable"), "arrays; use a constant for each element"),
+    **dict.fromkeys(
+        ("array", "readonly", "mutable", "sizeof"), "arrays; use a constant for each element"
+    ),
     "complex": "complex numbers",
     "output": "a choice of outputs; every declared bit is one",
 }
