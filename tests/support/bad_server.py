@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 _LIMIT_S = 20.0
@@ -88,7 +88,7 @@ class BadServer:
         host, port = self._listener.getsockname()
         return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
-    def __enter__(self) -> BadServer:
+    def __enter__(self) -> Self:
         self._start(self._accept)
         return self
 

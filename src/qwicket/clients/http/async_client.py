@@ -10,13 +10,14 @@ import asyncio
 import math
 import ssl
 from contextlib import nullcontext, suppress
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import httpcore
 import urllib3
 
-from qwicket.clients.http import deadlines, failures
+from qwicket.clients.http import bounds, deadlines, failures
 from qwicket.clients.http.client import CONNECT_S, MAX_BYTES, validate_response
 from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S, proxy_of
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
@@ -71,7 +72,7 @@ class AsyncHTTPClient:
     ) -> None:
         self._url_source = url_source
         self.url = validated_address(url, error_class)
-        self._max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        self._bounds = bounds.Bounds("a response", MAX_BYTES if max_bytes is None else max_bytes)
         self._has_answered = False
         try:
             self._pool = _pool(self.url, connections)
@@ -124,6 +125,7 @@ class AsyncHTTPClient:
                         received = await self._received(response, timeout)
                     yield validate_response(received, self.url, request)
                     return
+                bounds.require_plain(_headers(response), self.url)
                 chunks = response.aiter_stream()
                 while True:
                     async with asyncio.timeout_at(deadline):
@@ -158,16 +160,15 @@ class AsyncHTTPClient:
     async def _received(self, response: httpcore.Response, timeout: asyncio.Timeout) -> Response:
         """Read a whole response; without a deadline each received byte extends the timeout."""
         s_per_byte = 1 / MIN_BYTES_PER_S if deadlines.current() is None else 0.0
-        content = bytearray()
+        headers = _headers(response)
+        bounds.require_plain(headers, self.url)
+        content = BytesIO()  # which gives its bytes away without a copy
         async for chunk in response.aiter_stream():
-            content += chunk
-            if len(content) > self._max_bytes:
-                raise InvalidResponse(f"{self.url} sends more than {self._max_bytes} bytes.")
+            content.write(chunk)
+            if content.tell() > self._bounds.max_bytes:
+                raise bounds.too_large(self._bounds, self.url)
             timeout.reschedule((timeout.when() or 0.0) + len(chunk) * s_per_byte)
-        headers = (
-            (name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers
-        )
-        return Response(response.status, urllib3.HTTPHeaderDict(headers), bytes(content))
+        return Response(response.status, headers, content.getvalue())
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
         return failures.error_of_exception(
@@ -177,6 +178,12 @@ class AsyncHTTPClient:
             has_answered=self._has_answered,
             url_source=self._url_source,
         )
+
+
+def _headers(response: httpcore.Response) -> urllib3.HTTPHeaderDict:
+    return urllib3.HTTPHeaderDict(
+        (name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers
+    )
 
 
 def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:

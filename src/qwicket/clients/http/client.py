@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 from urllib3 import exceptions as urllib3_errors
 
-from qwicket.clients.http import deadline_connections, deadlines, failures
+from qwicket.clients.http import bounds, deadline_connections, deadlines, failures
+from qwicket.clients.http.bounds import BeyondBounds
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.messages import Request, Response
 from qwicket.clients.http.text import redact, scheme_and_host, validated_address
@@ -81,7 +82,7 @@ class HTTPClient:
         url_source: str = failures.URL_SOURCE,
     ) -> None:
         self.url = validated_address(url, error_class)
-        self._max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        self._bounds = bounds.Bounds("a response", MAX_BYTES if max_bytes is None else max_bytes)
         self._has_answered = has_answered
         self._url_source = url_source
         try:
@@ -100,7 +101,7 @@ class HTTPClient:
 
         Raises:
             NoResponse: No complete response arrived.
-            InvalidResponse: TLS failed, or the response is a redirect or too large.
+            InvalidResponse: TLS failed, or the response is a redirect, too large or compressed.
         """
         # The server may be closing an idle connection, and then it is unknown whether the request
         # arrived. So a request that is not idempotent gets a new connection.
@@ -114,8 +115,8 @@ class HTTPClient:
 
         Raises:
             NoResponse: The connection was lost, or the timeout has passed.
-            InvalidResponse: TLS failed, the response is a redirect, or its status is not 200 and
-                it is too large.
+            InvalidResponse: TLS failed, the response is a redirect or compressed, or its status is
+                not 200 and it is too large.
         """
         with deadline_connections.connections(self.url) as connections:
             for chunk in self._chunks(connections, request):
@@ -133,10 +134,11 @@ class HTTPClient:
             with closing(self._opened(connections, request)) as response:
                 self._has_answered = True
                 if response.status != 200:
-                    yield Response(response.status, response.headers, self._content(response))
+                    yield self._whole(response)
                 else:
-                    yield from response.stream(_CHUNK_BYTES)
-        except (urllib3_errors.HTTPError, HTTPException, OSError) as error:
+                    bounds.require_plain(response.headers, self.url)
+                    yield from response.stream(_CHUNK_BYTES, decode_content=False)
+        except (urllib3_errors.HTTPError, HTTPException, OSError, BeyondBounds) as error:
             failure = self._failed(error)
         else:
             return
@@ -149,8 +151,8 @@ class HTTPClient:
         try:
             with closing(self._opened(connections, request)) as response:
                 self._has_answered = True
-                return Response(response.status, response.headers, self._content(response))
-        except (urllib3_errors.HTTPError, HTTPException, OSError) as error:
+                return self._whole(response)
+        except (urllib3_errors.HTTPError, HTTPException, OSError, BeyondBounds) as error:
             failure = self._failed(error)
         # Raised outside the handler, so that the traceback has no object with the token.
         raise failure
@@ -170,15 +172,13 @@ class HTTPClient:
             preload_content=False,
         )
 
-    def _content(self, response: urllib3.BaseHTTPResponse) -> bytes:
-        content = bytearray()
-        for chunk in response.stream(_CHUNK_BYTES):
-            content += chunk
-            if len(content) > self._max_bytes:
-                raise InvalidResponse(f"{self.url} sends more than {self._max_bytes} bytes.")
-        return bytes(content)
+    def _whole(self, response: urllib3.BaseHTTPResponse) -> Response:
+        content = bounds.body_of(response, self.url, self._bounds)
+        return Response(response.status, response.headers, content)
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
+        if isinstance(error, BeyondBounds):
+            return BeyondBounds(str(error))
         # urllib3 also blames the proxy for a connection that broke after the request was sent.
         if isinstance(error, urllib3_errors.ProxyError):
             cause = error.original_error

@@ -4,7 +4,9 @@ A timeout of urllib3 bounds each read, so a server that sends one byte now and t
 client for ever. Here the timeout bounds the whole response, and each received byte extends it by
 1 / `MIN_BYTES_PER_S` seconds. So a large response over a slow network arrives, and one that is sent
 byte by byte fails. Within `ends_by` no byte extends a timeout.
-`DEADLINE_POOLS`, for `requests`, bound whole responses only there.
+`DEADLINE_POOLS`, for `requests`, bound whole responses only there, and within bounds (`bounds.py`).
+Within bounds, all received bytes count, those of headers and chunk lines too, and no byte extends
+the total time.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from qwicket.clients.http import deadlines, failures
+from qwicket.clients.http import bounds, deadlines, failures
 
 if TYPE_CHECKING:
     import socket
@@ -117,17 +119,25 @@ class _TimedReader(io.RawIOBase):
         fixed = deadlines.current()
         self._deadline = own if fixed is None else min(own, fixed)
         self._s_per_byte = 1 / MIN_BYTES_PER_S if fixed is None else 0.0
+        self._bounds = bounds.current()
+        self._n_bytes = 0
+        self._ends_at = math.inf
+        if self._bounds is not None:
+            self._ends_at = self._clock.monotonic() + self._bounds.total_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        left_s = self._deadline - self._clock.monotonic()
+        left_s = min(self._deadline, self._ends_at) - self._clock.monotonic()
         if left_s <= 0:
             raise TimeoutError("the response is too slow")
         self._sock.settimeout(left_s)
         received = self._raw.readinto(buffer)
+        self._n_bytes += received or 0
         self._deadline += (received or 0) * self._s_per_byte
+        if self._bounds is not None and self._n_bytes > self._bounds.wire_bytes:
+            raise bounds.too_large_with_headers(self._bounds)
         return received
 
     def close(self) -> None:
@@ -142,12 +152,13 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        if self.is_always_timed or deadlines.current() is not None:
+        is_timed = deadlines.current() is not None or bounds.current() is not None
+        if self.is_always_timed or is_timed:
             self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock))
 
 
 class _DeadlineResponse(_Response):
-    """Response for `requests`: the timeout bounds each read, within `ends_by` the whole of it."""
+    """Response for `requests`: the timeout bounds each read, or within deadlines and bounds all."""
 
     is_always_timed = False
 

@@ -1,12 +1,19 @@
-"""Changes to `requests`: deadlines, and no credentials in redirects to other servers."""
+"""Changes to `requests`: deadlines, bounds, and no credentials in redirects to other servers."""
 
 from __future__ import annotations
 
+from contextlib import closing
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import RequestException
+from urllib3 import exceptions as urllib3_errors
 
-from qwicket.clients.http import addresses, deadline_connections
+from qwicket.clients.http import addresses, bounds, deadline_connections
+from qwicket.clients.http.bounds import BeyondBounds
+from qwicket.clients.http.text import scheme_and_host
 
 if TYPE_CHECKING:
     import urllib3
@@ -24,7 +31,30 @@ def drop_credentials(redirected: PreparedRequest, response: Response, *names: st
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Adapter of `requests` whose requests end by the deadline of `ends_by`."""
+    """Adapter of `requests` whose requests end by the deadline of `ends_by`.
+
+    Within `bounds.within` it asks for uncompressed responses, and reads them within the bounds.
+    """
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        if bounds.current() is None:
+            return super().send(request, *args, **kwargs)
+        request.headers["Accept-Encoding"] = "identity"
+        url = scheme_and_host(request.url or "")
+        try:
+            response = super().send(request, *args, **kwargs)
+            with closing(response.raw):
+                response._content = bounds.body_of(
+                    response.raw, url
+                )  # `requests` would join chunks
+        except BeyondBounds as error:
+            raise RequestException(str(error), request=request) from None
+        except (urllib3_errors.HTTPError, HTTPException, OSError) as error:
+            if isinstance(error, RequestException):
+                raise
+            raise NoConnection(error, request=request) from error
+        response._content_consumed = True  # type: ignore[attr-defined]  # the stubs lack it
+        return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from requests.exceptions import RequestException
 
+from qwicket.clients.http import bounds
+
 if TYPE_CHECKING:
     import requests
 
@@ -43,7 +45,14 @@ def arrays(response: requests.Response, *, widen: bool) -> Result:
     raise RequestException(failure)
 
 
+def _max_bytes() -> int:
+    in_use = bounds.current()
+    return _MAX_BYTES if in_use is None else in_use.max_bytes
+
+
 def _read(response: requests.Response) -> io.BytesIO:
+    if bounds.current() is not None:
+        return io.BytesIO(response.content)  # it was read within the bounds
     body = io.BytesIO()
     with response:
         for chunk in response.iter_content(_CHUNK_BYTES):
@@ -55,8 +64,12 @@ def _read(response: requests.Response) -> io.BytesIO:
 
 def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(body) as archive:
-        if sum(file.file_size for file in archive.infolist()) > _MAX_BYTES:
-            raise RequestException(f"The result is over {_MAX_BYTES >> 30} GiB.")
+        n_bytes = sum(file.file_size for file in archive.infolist())
+        if n_bytes > _max_bytes():
+            raise RequestException(
+                f"The arrays of the result have {n_bytes:,} bytes; at most {_max_bytes():,} are"
+                " unpacked."
+            )
     body.seek(0)
     with np.load(body, allow_pickle=False) as archive:
         return {name: np.asarray(archive[name]) for name in archive.files}

@@ -17,6 +17,7 @@ import msgspec
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Completion, RunResult, encode
+from qwicket.clients.http import bounds
 from qwicket.clients.http.errors import ServiceError
 from qwicket.clients.native.errors import ClientError
 from qwicket.drivers import StoppedRemotely
@@ -151,6 +152,7 @@ class RemoteDriver:
         self._device = device
         self._remote = remote
         self._limits = limits
+        self._result_bounds = bounds.of_results(limits.jobs.result_bytes)
         self._cloud = connect(remote, key, device.spec.formats_as_written)
         self._responses: dict[str, VendorResponse] = {}
         if remote.pass_through:
@@ -340,7 +342,9 @@ class RemoteDriver:
         while (reads < _MAX_RESULT_READS or began < settled_at) and time.monotonic() < until:
             began = time.monotonic()
             try:
-                outcomes, seconds = await self._calls.call(self._cloud.outcomes, id, program)
+                outcomes, seconds = await self._calls.call(
+                    self._cloud.outcomes, id, program, within=self._result_bounds
+                )
                 return await asyncio.to_thread(self._encode_and_check, outcomes, program), seconds
             except NoSuchJob:
                 reads, reason = reads + 1, "it is not there any more"

@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from qwicket.clients.http import bounds
 from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     NoProof,
     NoSuchJob,
+    NotAccepted,
+    NotUnderstood,
+    OutcomeUnknown,
     Refused,
 )
 from qwicket.drivers.remote.failures import not_understood
@@ -22,6 +26,7 @@ from qwicket.drivers.remote.failures import not_understood
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from qwicket.clients.http.bounds import Bounds
     from qwicket.drivers.remote.clouds import RequireLease
 
 __all__ = ["CloudCalls", "LeaseCheck"]
@@ -45,16 +50,23 @@ class CloudCalls:
         self._key = key
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
 
-    async def call(self, call: Callable[..., T], *args: Any) -> T:
+    async def call(self, call: Callable[..., T], *args: Any, within: Bounds = bounds.SMALL) -> T:
         """Call the cloud in a thread.
 
+        Args:
+            call: Method of the cloud.
+            *args: Its arguments.
+            within: Bounds on each response.
+
         Raises:
-            CloudError: The call failed, or its response was not understood.
+            CloudError: The call failed, or its response was not understood or beyond the bounds.
             Refused: As in `Cloud`; likewise `NoSuchJob`, `NoProof` and `InvalidResult`.
         """
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, partial(call, *args))
+            return await loop.run_in_executor(
+                self._threads, partial(_call_within, within, partial(call, *args))
+            )
         except (CloudError, Refused, NoSuchJob, NoProof, InvalidResult):
             raise
         except Exception as error:
@@ -74,6 +86,23 @@ class CloudCalls:
     def close(self) -> None:
         """Start no further calls."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _call_within(limits: Bounds, call: Callable[[], T]) -> T:
+    """Call the cloud within bounds; see `CloudCalls.call`.
+
+    After a response beyond the bounds, the error says so, whatever the client made of it. A
+    submission keeps its errors, which say whether a job may exist.
+    """
+    with bounds.within(limits) as in_use:
+        try:
+            return call()
+        except (NotAccepted, OutcomeUnknown):
+            raise
+        except CloudError:
+            if in_use.exceeded:
+                raise NotUnderstood(in_use.exceeded) from None
+            raise
 
 
 class LeaseCheck(threading.local):

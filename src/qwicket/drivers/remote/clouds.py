@@ -41,7 +41,7 @@ class CloudError(Exception):
 
 
 class NotUnderstood(CloudError):
-    """Our code could not process a response."""
+    """Our code could not process a response, or it is beyond the bounds."""
 
 
 class NotAccepted(CloudError):

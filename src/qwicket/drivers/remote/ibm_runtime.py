@@ -15,6 +15,7 @@ from msgspec import structs
 
 from qwicket.circuits import qubit
 from qwicket.clients.http import HTTPClient, Request, RetryPolicy
+from qwicket.clients.http.bounds import MAX_DEVICES
 from qwicket.clients.http.sending import object_of, send
 from qwicket.clients.http.text import json_bytes, quoted_path
 from qwicket.clients.ibm_qx.client import IBMQXClient
@@ -266,6 +267,10 @@ class IBMRuntimeCloud:
             names = read("GET", "backends").get("devices")
             if not isinstance(names, list):
                 raise CloudError("the response has no list of devices")
+            if len(names) > MAX_DEVICES:
+                raise CloudError(
+                    f"its list has {len(names):,} devices; at most {MAX_DEVICES:,} are read"
+                )
             found = [Device(read("GET", "backends", name, "configuration")) for name in names]
         return [listed_device(each, "qiskit.primitives") for each in found if each.n_qubits]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from qwicket.circuits.outcomes import Outcome
-from qwicket.clients.http import HTTPClient, Request
+from qwicket.clients.http import HTTPClient, Request, bounds
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.retries import retry_after_s
 from qwicket.drivers.remote.clouds import (
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.xanadu import AccessToken
     from qwicket.model.failures import Failure
 
-_MAX_BYTES: Final = 64 << 20
-"""Maximum size of a response."""
 _VERSION: Final = re.compile(r"/(v0\.[34]|api/v[123])$")
 """Version at the end of an address; it is removed, because each request's path begins with it."""
 
@@ -86,7 +84,7 @@ class Sender:
         self._header = "X-API-Key" if remote.kind == "qbraid" else "Authorization"
         self._key = key
         self._timeout_s = remote.timeout_s
-        self._http = HTTPClient(url, ValueError, _MAX_BYTES)
+        self._http = HTTPClient(url, ValueError)
 
     def send(
         self, request: VendorRequest, require_lease: RequireLease = lambda: None
@@ -141,7 +139,8 @@ class Sender:
             can_be_empty=True,
         )
         try:
-            return self._http.exchange(sent)
+            with bounds.within(bounds.PASSED_ON):
+                return self._http.exchange(sent)
         except NoResponse as error:
             kind = OutcomeUnknown if error.was_sent else NotAccepted
             raise kind(str(error)) from None

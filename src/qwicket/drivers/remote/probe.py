@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.clients.http import bounds
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import CloudError
 
@@ -33,7 +34,8 @@ def list_remote_devices(remote: Remote, key: str) -> list[ListedDevice]:
     """
     cloud = connect(remote, key)
     try:
-        return cloud.list_devices()
+        with bounds.within(bounds.SMALL):
+            return cloud.list_devices()
     except CloudError as error:
         raise CloudError(f"{remote.url}: {error}".replace(key, "…")) from None
     finally:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from requests.exceptions import HTTPError, RequestException
 
+from qwicket.clients.http import bounds
 from qwicket.clients.xanadu.connection import SIGN_IN_PATH, Connection
 from qwicket.clients.xanadu.device import Device
 from qwicket.clients.xanadu.job import Job
@@ -132,7 +133,8 @@ class AccessToken:
             if self.secret and refused != f"Bearer {self.secret}":
                 return True
             try:
-                self._connection.update_access_token()
+                with bounds.within(bounds.SMALL):
+                    self._connection.update_access_token()
             except RequestException as error:
                 if refusal := key_refusal(_status_of(error), str(error)):
                     raise refusal from None

@@ -1,0 +1,274 @@
+"""Each kind of cloud, where it answers without bounds: what is read, and what becomes of a job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+
+from qwicket import programs
+from qwicket.circuits.frames import frames
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.qubit import unpack
+from qwicket.clients.http import bounds
+from qwicket.devices.remotes import Remote
+from qwicket.drivers.remote import connect
+from qwicket.drivers.remote.calls import CloudCalls
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    InvalidResult,
+    NoProof,
+    NoSuchJob,
+    NotAccepted,
+    NotUnderstood,
+    Refused,
+    RemoteDeviceStatus,
+    RemoteProgram,
+    RemoteStatus,
+)
+from qwicket.model.limits import Limits
+from qwicket.programs.rewriting import Language, rewrite
+from support import hostile_cloud
+from support.hostile_cloud import IN_FLIGHT, Attack, HostileCloud
+from support.remotes import ATOMS, BELL, PHOTONS
+
+pytestmark = pytest.mark.anyio
+
+KEY = "the-key-of-the-account"
+MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
+KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "qwicket")
+RESULT_BYTES = 5 << 20
+ENDLESS = (
+    hostile_cloud.endless_chunks,
+    hostile_cloud.endless_error,
+    hostile_cloud.endless_until_close,
+    hostile_cloud.endless_chunk_line,
+    hostile_cloud.tiny_chunks,
+    hostile_cloud.endless_trailers,
+    hostile_cloud.endless_headers,
+    hostile_cloud.endless_continues,
+    hostile_cloud.long_length,
+)
+
+
+def program_of(kind: str) -> RemoteProgram:
+    options = RunOptions(shots=4, seed=1, outputs=("counts",))
+    read = programs.read("openqasm3", BELL.encode(), Limits())
+    format, source = "openqasm3", BELL.encode()
+    if kind == "xanadu":
+        format, source = "blackbird", PHOTONS.encode()
+    elif kind == "qlued":
+        format, source = "atoms", msgspec.json.encode(ATOMS)
+    elif kind in ("ionq", "ibm_qx"):
+        language: Language = "ionq.circuit.v1" if kind == "ionq" else "qobj"
+        format, source = rewrite(unpack(read.circuits), language)
+    shapes = frames("qubit", read.circuits)
+    return RemoteProgram(format, source, {}, read.circuits, "qubit", shapes, options)
+
+
+class Calls:
+    """All calls of one kind of cloud, at a hostile one."""
+
+    def __init__(self, kind: str, url: str, timeout_s: float = 20.0) -> None:
+        self.remote = Remote(
+            kind=kind,  # type: ignore[arg-type]  # one of `KINDS`
+            url=url,
+            device="far",
+            key_env="KEY",
+            timeout_s=timeout_s,
+            settle_s=timeout_s,
+        )
+        self.cloud = connect(self.remote, KEY, ("atoms",))
+        self._calls = CloudCalls(KEY, 2)
+        self._program = program_of(kind)
+
+    async def submit(self) -> Any:
+        return await self._calls.call(self.cloud.submit, self._program, MARKER, lambda: None)
+
+    async def find(self) -> Any:
+        return await self._calls.call(self.cloud.find, MARKER, 0)
+
+    async def status(self) -> Any:
+        return (await self._calls.call(self.cloud.statuses, ["a"]))["a"]
+
+    async def result(self) -> Any:
+        within = bounds.of_results(RESULT_BYTES)
+        return await self._calls.call(self.cloud.outcomes, "a", self._program, within=within)
+
+    async def device(self) -> Any:
+        return await self._calls.call(self.cloud.device_status)
+
+    async def devices(self) -> Any:
+        return await self._calls.call(self.cloud.list_devices)
+
+    async def close(self) -> None:
+        self._calls.close()
+        await asyncio.to_thread(self.cloud.close)
+
+
+Call = Callable[[Calls], Awaitable[Any]]
+CALLS: tuple[Call, ...] = (
+    Calls.submit,
+    Calls.find,
+    Calls.status,
+    Calls.result,
+    Calls.device,
+    Calls.devices,
+)
+
+
+async def outcome_of(call: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what a call returns, or the error that drivers may raise."""
+    try:
+        return await call()
+    except (CloudError, Refused, NoSuchJob, NoProof, InvalidResult) as error:
+        return error
+
+
+async def attacked(attack: Attack, kind: str, call: Any, **options: Any) -> tuple[Any, int]:
+    """Return the outcome of a call, and the bytes that it took of a hostile cloud."""
+    with HostileCloud(attack) as cloud:
+        calls = Calls(kind, cloud.url, **options)
+        try:
+            found = await outcome_of(partial(call, calls))
+        finally:
+            await calls.close()
+        assert cloud.n_attacks or isinstance(found, NoProof), f"{call.__name__} asks nothing"
+        return found, cloud.sent_bytes
+
+
+def notes(kind: str, attack: Any, call: Any, found: Any) -> str:
+    return f"{kind} {getattr(attack, '__name__', attack)} {call.__name__}: {found!r}"
+
+
+def is_open(found: Any) -> bool:
+    """Return whether a submission with this outcome leaves open whether the job is there."""
+    return isinstance(found, CloudError) and not isinstance(found, NotAccepted)
+
+
+async def test_no_endless_answer_is_read_beyond_the_bound() -> None:
+    every: list[tuple[Attack, Call]] = [(hostile_cloud.endless_chunks, call) for call in CALLS]
+    every += [(attack, Calls.status) for attack in ENDLESS[1:]]
+    for kind in KINDS:
+        for attack, call in every:
+            found, sent_bytes = await attacked(attack, kind, call)
+            note = notes(kind, attack, call, found)
+            within = bounds.of_results(RESULT_BYTES) if call is Calls.result else bounds.SMALL
+            assert sent_bytes <= within.wire_bytes + IN_FLIGHT, note
+            assert isinstance(found, CloudError | NoProof), note
+            assert call is not Calls.submit or is_open(found), note
+            if attack is hostile_cloud.endless_chunks and not isinstance(found, NoProof):
+                assert "127.0.0.1" in str(found), note
+                assert f"{within.max_bytes:,}" in str(found), note
+                assert isinstance(found, NotUnderstood) or call in (Calls.submit, Calls.status)
+
+
+async def test_no_compressed_answer_is_unpacked() -> None:
+    for kind in KINDS:
+        for call in CALLS:
+            found, _ = await attacked(hostile_cloud.compressed, kind, call)
+            note = notes(kind, "compressed", call, found)
+            assert isinstance(found, NoProof) or "'gzip'" in str(found), note
+            assert call is not Calls.submit or is_open(found), note
+
+
+async def test_json_that_is_too_deep_is_refused_before_it_is_parsed() -> None:
+    for kind in KINDS:
+        for call in CALLS:
+            for status in (200, 500):
+                found, _ = await attacked(hostile_cloud.deep(status), kind, call)
+                note = notes(kind, status, call, found)
+                assert isinstance(found, NoProof) or "deeper than 64 levels" in str(found), note
+                assert call is not Calls.submit or is_open(found), note
+
+
+async def test_an_answer_that_drips_ends_with_the_timeout() -> None:
+    async def drip(kind: str, call: Any) -> None:
+        found, sent_bytes = await attacked(hostile_cloud.drip, kind, call, timeout_s=1.0)
+        note = notes(kind, "drip", call, found)
+        assert isinstance(found, CloudError | NoProof), note
+        assert sent_bytes < 1000, note
+        assert call is not Calls.submit or is_open(found), note
+
+    await asyncio.gather(*(drip(kind, call) for kind in KINDS for call in CALLS))
+
+
+WRONG: tuple[Any, ...] = (
+    None,
+    True,
+    "text",
+    -1,
+    float("nan"),
+    float("inf"),
+    1e308,
+    10**400,
+    [None],
+    {},
+    {"": {}},
+)
+FIELDS = tuple(
+    """
+    id job_id jobQrn status state jobs data results result next limit tags name metadata marker
+    created_at creationDate submitted_at error failure error_message message code detail devices
+    queue queue_depth queueDepth length_queue lengthQueue qubits numberQubits n_qubits backend
+    backends qrn pending_jobs operational display_name target up parts counts probabilities memory
+    seconds time_taken execution_duration_ms timeStamps resultData measurementCounts child_job_ids
+    gates config family formats max_shots maxShots calibration properties __value__ pub_results
+    output running_time started_at finished_at job access_token urls
+    """.split()  # noqa: SIM905 - a list of words reads better so
+)
+
+
+async def test_a_wrong_type_in_any_field_is_an_error_that_drivers_expect() -> None:
+    answers = [value for value in WRONG if value != {}]
+    answers += [dict.fromkeys(FIELDS, value) for value in WRONG]
+    answers += [{"data": dict.fromkeys(FIELDS, value)} for value in WRONG]
+    lists = ("jobs", "data", "results", "devices", "backends")
+    answers += [{key: [dict.fromkeys(FIELDS, value)] for key in lists} for value in WRONG]
+    answers += [[dict.fromkeys(FIELDS, value)] for value in WRONG]
+    expected: tuple[type, ...] = (
+        CloudError,
+        Refused,
+        NoSuchJob,
+        NoProof,
+        InvalidResult,
+        RemoteStatus,
+    )
+    may_be = {
+        Calls.submit: (str,),
+        Calls.find: (str, type(None), *expected),
+        Calls.status: expected,
+        Calls.result: (tuple, *expected),
+        Calls.device: (RemoteDeviceStatus, *expected),
+        Calls.devices: (list, *expected),
+    }
+    for kind in KINDS:
+        attacks = [hostile_cloud.json_of(answer) for answer in answers]
+        with HostileCloud(lambda *args, left=attacks: left[-1](*args)) as cloud:
+            calls = Calls(kind, cloud.url)
+            while attacks:
+                for call in CALLS:
+                    found = await outcome_of(partial(call, calls))
+                    note = notes(kind, f"{answers[len(attacks) - 1]!r:.300}", call, found)
+                    is_expected = isinstance(found, may_be[call])
+                    assert is_expected or (call is Calls.submit and is_open(found)), note
+                attacks.pop()
+            await calls.close()
+
+
+async def test_of_a_huge_list_of_devices_few_are_asked_for() -> None:
+    names = [f"device-{k}" for k in range(50_000)]
+    for kind in KINDS:
+        listed = {"devices": names, "data": names, "backends": names}
+        with HostileCloud(hostile_cloud.json_of(listed)) as cloud:
+            calls = Calls(kind, cloud.url)
+            found = await outcome_of(calls.devices)
+            await calls.close()
+            assert isinstance(found, CloudError | list), f"{kind}: {found!r}"
+            assert cloud.n_attacks < 5, f"{kind}: {found!r:.300}"
+            if kind == "ibm_runtime":
+                assert str(found) == "its list has 50,000 devices; at most 1,000 are read"
