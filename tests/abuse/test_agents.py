@@ -23,7 +23,7 @@ from qwicket.circuits.outcomes import Array, Outcome, encode
 from support.agents import ATOMS, BELL_QASM, Lab, serving_token
 from support.for_each import for_each
 from support.pairwise import pairs
-from support.server import LiveServer
+from support.server import LiveServer, used_s
 
 AGENT = "0123456789abcdef"
 SHOTS = 20
@@ -598,3 +598,20 @@ def test_samples_that_do_not_fit_the_program_are_refused(
         ):
             NATIVE.refused(send(samples), 400)
         assert send(Array("<i2", (3, 1), bytes(6))).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["parts", "error"])
+def test_a_lab_cannot_charge_more_time_than_it_held_the_job(
+    server: LiveServer, lab: Lab, agent: httpx.Client, http: httpx.Client, kind: str
+) -> None:
+    body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
+    job = http.post("/v1/jobs", json=body).json()["id"]
+    claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT}).json()
+    report: dict[str, Any] = {**right(claimed["lease"]), "seconds": 1e7}
+    report |= {
+        "parts": {"parts": [part(outcome())]},
+        "error": {"error": {"code": "failed", "message": "so it says"}},
+    }[kind]
+    sent = agent.post(f"/v1/leases/{job}/finish", json=report)
+    assert sent.status_code == 200, sent.text
+    assert used_s(server) < 1e6

@@ -23,7 +23,7 @@ from support.held import held_job
 from support.pilots import RawPilot, compute_token, pilot
 from support.processes import is_alive
 from support.programs import BELL
-from support.server import LiveServer, run_cli, server_on
+from support.server import LiveServer, run_cli, server_on, used_s
 from support.waiting import PROMPT_S, until
 
 pytestmark = [pytest.mark.extended, pytest.mark.promise]
@@ -362,6 +362,22 @@ def test_a_result_is_stored_and_its_response_brings_the_next_job(
         assert (
             sum(http.get(f"/v1/jobs/{first}/result").json()["parts"][0]["counts"].values()) == 100
         )
+
+
+def test_a_pilot_cannot_charge_more_time_than_it_held_the_job(
+    lone: LiveServer, http: httpx.Client
+) -> None:
+    first = submit(http)
+    with RawPilot(lone, "clock") as raw:
+        job = raw.job()
+        result = _result(job["lease"], job, seconds=1e7)
+        assert raw.report(results=[result]).json()["states"] == {first: "completed"}
+        second = submit(http)
+        job = raw.job()
+        failure = {"code": "failed", "message": "so it says"}
+        result = {**job["lease"], "seconds": 1e7, "error": failure}
+        assert raw.report(results=[result]).json()["states"] == {second: "failed"}
+    assert used_s(lone) < 1e6
 
 
 def test_a_result_that_was_not_asked_for_counts_as_a_death_of_its_worker(

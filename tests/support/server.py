@@ -224,6 +224,12 @@ class LiveServer:
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False, **options)
 
 
+def used_s(server: LiveServer) -> float:
+    """Return the seconds that all ended jobs count, as budgets do."""
+    found = server.as_admin(lambda admin: admin.budgets.usage(None, None, ["project"]))
+    return sum(each.use.seconds for each in found) / 1e6
+
+
 @contextmanager
 def database_of(kind: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
     """Yield the address of an empty database: "postgres" has one, "sqlite", embedded, has None."""

@@ -235,7 +235,7 @@ class Forwards(Operations):
                 f" {found.state}{' here' if found.state in _MAY_BE_ELSEWHERE else ''}."
             )
         nonce = f"{random_bits(128):032x}"
-        row = tx.one("lease_take", job=job, nonce=nonce, runner=actor, request=None)
+        row = tx.one("lease_take", job=job, nonce=nonce, runner=actor, request=None, now=None)
         assert row is not None
         text = f"An administrator gave up on this job, which was sent to {found.device}."
         lease = Lease(job=job, fence=row[0], nonce=nonce, runner=actor)
@@ -280,7 +280,7 @@ class Forwards(Operations):
         tx: Tx, device: str, runner: str
     ) -> Assignment | Deferred[Assignment | None] | None:
         row = tx.one("job_unattended", device=device)
-        return Deferred(assign(tx, rows.job(row), runner)) if row else None
+        return Deferred(assign(tx, rows.job(row), runner, None)) if row else None
 
 
 def release(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 
-def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
-    """Give a runner the lease of a job; return a function for the assignment (see `Tx.later`)."""
+def assign(
+    tx: Tx, job: Job, runner: str, now: int | None, request: int | None = None
+) -> Callable[[], Assignment]:
+    """Give a runner the lease of a job; return a function for the assignment (see `Tx.later`).
+
+    `now` is the time of the claim; None for a job that runs already, at another cloud.
+    """
     nonce = f"{random_bits(128):032x}"
-    taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request)
+    taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request, now=now)
     return lambda: _assignment(job, nonce, runner, taken())
 
 
@@ -60,6 +65,21 @@ def job_of_lease(tx: Tx, lease: Lease) -> Job:
     if row is None:
         raise StaleLease
     return rows.job(row)
+
+
+def counted_s(tx: Tx, lease: Lease, seconds: float, now: int) -> float:
+    """Return the reported run time of a job in seconds, or the time since its claim if less.
+
+    Agents, workers on other machines and clouds report run times, which budgets and fair share
+    count. The clock has milliseconds, so a lease of less than one counts as one.
+
+    Raises:
+        StaleLease: The lease is not valid any more.
+    """
+    row = tx.one("lease_claimed_at", **lease_key(lease))
+    if row is None:
+        raise StaleLease
+    return min(seconds, max(1, now - row[0]) / 1000)
 
 
 def step(

@@ -27,7 +27,7 @@ from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
 from qwicket.store.jobs import note
-from qwicket.store.lease_steps import assign, end, fail, job_of_lease, lease_key, step
+from qwicket.store.lease_steps import assign, counted_s, end, fail, job_of_lease, lease_key, step
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
 from qwicket.store.quotas import settle
@@ -215,7 +215,7 @@ class Leases(Operations):
         claimed = record(tx, row, now)
         fair_share.charge(tx, claimed, now)
         tx.run("express_turn", account=claimed.account)
-        assigned = assign(tx, claimed, runner)
+        assigned = assign(tx, claimed, runner, now)
         return Deferred(lambda: Claim([assigned()], is_last=False))
 
     @write
@@ -365,6 +365,9 @@ class Leases(Operations):
     async def finish(self, lease: Lease, result: RunResult, now: int) -> Job:
         """End a job with its results or its failure, in one operation.
 
+        Its run time counts as at most the time since its claim. For a job at another cloud that is
+        the first claim.
+
         Large results are written in chunks before, so that others write in between.
 
         Raises:
@@ -395,9 +398,10 @@ class Leases(Operations):
 
     @write
     def _finish(tx: Tx, lease: Lease, result: RunResult, now: int) -> Job:
+        seconds = counted_s(tx, lease, result.seconds, now)
         if isinstance(result.result, Failure):
-            return fail(tx, lease, result.result, result.seconds, now)
-        used_us = round(result.seconds * 1e6)
+            return fail(tx, lease, result.result, seconds, now)
+        used_us = round(seconds * 1e6)
         failure = next((part for part in result.result if isinstance(part, Failure)), None)
         fair_share.prefetch(tx)
         if failure is None:
@@ -424,7 +428,7 @@ class Leases(Operations):
         tx.run(
             "project_add_bytes", project=job.project, bytes=stored
         )  # no limit, because the work is done
-        end(tx, job, result.seconds, now, shots=job.shots * parts)
+        end(tx, job, seconds, now, shots=job.shots * parts)
         return job
 
     @write
@@ -547,7 +551,7 @@ def _claim(
         *columns, n_leases = row
         job = record(tx, tuple(columns), now)
         fair_share.charge(tx, job, now)
-        taken.append(assign(tx, job, runner, request))
+        taken.append(assign(tx, job, runner, now, request))
         seconds += job.est_seconds
         operations += job.n_ops_1q + job.n_ops_2q
         if job.est_seconds > _TINY_S or n_leases:

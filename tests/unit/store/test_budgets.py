@@ -52,7 +52,8 @@ async def used(store: Store, unit: BudgetUnit = "shots", now: int = NOW) -> int:
 
 
 async def run(store: Store, runner: str, result: Any, seconds: float = 1.0) -> Job:
-    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    claimed_at = NOW - round(1000 * seconds)
+    (assignment,) = (await store.leases.claim("simulator", runner, claimed_at)).taken
     return await store.leases.finish(assignment.lease, RunResult(result, seconds), NOW)
 
 
@@ -187,7 +188,8 @@ async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
 ) -> None:
     async def end(at: int, result: Any, seconds: float, **options: Any) -> Job:
         job = await add_job(store, ada, **options)
-        (assignment,) = (await store.leases.claim("simulator", runner, at)).taken
+        claimed_at = at - round(1000 * seconds)
+        (assignment,) = (await store.leases.claim("simulator", runner, claimed_at)).taken
         await store.leases.finish(assignment.lease, RunResult(result, seconds), at)
         return job
 
@@ -426,3 +428,16 @@ def test_statements_read_the_columns_of_the_struct() -> None:
 def test_amounts_are_exact_in_millionths() -> None:
     assert to_stored_amount("seconds", 0.1) * 10 == to_stored_amount("seconds", 1.0) == MICRO
     assert to_stored_amount("shots", 7) == 7
+
+
+@pytest.mark.parametrize("result", [(RESULT,), Failure("run_time_exceeded", "too long")])
+async def test_a_reported_time_counts_at_most_as_long_as_the_lease(
+    store: Store, ada: Token, runner: str, result: Any
+) -> None:
+    await add_job(store, ada)
+    (first,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    await store.leases.release(first.lease, "test", NOW, counts_as_attempt=False)
+    (again,) = (await store.leases.claim("simulator", runner, NOW + DAY)).taken
+    await store.leases.finish(again.lease, RunResult(result, 1e7), NOW + DAY + 300)
+    (found,) = await store.budgets.use_of(NOW, NOW + 2 * DAY)
+    assert found.use.seconds == 300_000, "neither the report nor the time since the first start"

@@ -82,7 +82,9 @@ async def test_jobs_that_were_estimated_too_low_are_paid_for_when_they_end(
         project = await project_of(store, assignment.lease.job)
         started[project] += 1
         seconds = 5.0 if project == ada.project else 1.0
-        await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), seconds), NOW)
+        ended_at = NOW + round(1000 * seconds)
+        result = RunResult((Encoded(b"", b""),), seconds)
+        await store.leases.finish(assignment.lease, result, ended_at)
     assert started == {ada.project: 2, bob.project: 10}
 
 
@@ -243,7 +245,8 @@ async def test_use_decays_again_after_a_clock_that_was_far_ahead(
     await store.maintenance.repair_fair_share(NOW)
     for token, seconds, now in ((ada, 1_000.0, NOW), (bob, 100.0, NOW + 10 * HALF_LIFE_MS)):
         await add_job(store, token, now, est_seconds=seconds)
-        (assignment,) = (await store.leases.claim("simulator", runner, now)).taken
+        claimed_at = now - round(1000 * seconds)
+        (assignment,) = (await store.leases.claim("simulator", runner, claimed_at)).taken
         await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), seconds), now)
     for token in (bob, ada):
         await add_job(store, token, now)

@@ -446,3 +446,16 @@ async def test_the_history_of_a_device_elsewhere_has_what_changed(store: Store) 
         (3, "away", "helium"),
         (1, "online", ""),
     ]
+
+
+async def test_an_adopted_job_counts_its_time_since_its_first_claim(
+    store: Store, claimed: Assignment
+) -> None:
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    await store.leases.void_runner(claimed.lease.runner, NOW + 9_000)
+    adopted = await unattended(store)
+    assert adopted is not None
+    await store.forwards.record_sent(adopted.lease, "vendor-1", NOW + 9_500)
+    await store.leases.finish(adopted.lease, RunResult(DONE.result, 8.0), NOW + 10_000)
+    (found,) = await store.budgets.use_of(NOW - 86_400_000, NOW + 86_400_000)
+    assert found.use.seconds == 8_000_000

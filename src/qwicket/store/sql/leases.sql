@@ -222,11 +222,13 @@ update forward set absent = 1, vendor_job_id = null, unresolved = null where job
 
 -- name: lease_take
 -- Also returns the circuits and options of the job, and its forwarding record; primary keys only.
-insert into lease (job, fence, nonce, runner, request)
-values (:job, 1, :nonce, :runner, :request)
+-- Without `:now` the job was running already, and keeps the time of its claim.
+insert into lease (job, fence, nonce, runner, request, claimed_at)
+values (:job, 1, :nonce, :runner, :request, :now)
 on conflict (job) do update
 set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner,
-    request = excluded.request, progress = null
+    request = excluded.request, progress = null,
+    claimed_at = coalesce(excluded.claimed_at, lease.claimed_at)
 returning
     fence,
     (select program.circuits from program where program.job = :job),
@@ -268,6 +270,11 @@ returning {job};
 
 -- name: job_of_lease
 select {job} from job where id = :job and {holds_lease};
+
+-- name: lease_claimed_at
+-- A lease that a former version of the server took has no time of its own. Primary keys.
+select coalesce(lease.claimed_at, job.started_at) from lease, job
+where lease.job = :job and lease.fence = :fence and lease.nonce = :nonce and job.id = :job;
 
 -- name: lease_of_runner
 -- A row if the runner still has exactly this lease; primary key.
