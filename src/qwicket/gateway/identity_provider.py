@@ -30,6 +30,8 @@ from joserfc.errors import (
 )
 from joserfc.jwk import KeySet
 
+from qwicket.clients.http import bounds
+from qwicket.clients.http.requests_adapter import mount_deadline_adapters
 from qwicket.model.errors import Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
@@ -198,7 +200,7 @@ class ProviderConnection:
         """
         metadata = self.metadata()
         try:
-            with self._session(redirect_uri) as session:
+            with bounds.within(bounds.SMALL), self._session(redirect_uri) as session:
                 found = session.fetch_token(
                     metadata.token_endpoint,
                     code=code,
@@ -338,7 +340,11 @@ class ProviderConnection:
 
     def _get(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
         try:
-            response = requests.get(url, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False)
+            with bounds.within(bounds.SMALL), requests.Session() as session:
+                mount_deadline_adapters(session)
+                response = session.get(
+                    url, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False
+                )
             if response.status_code != 200:
                 raise self._unavailable()
             return response.json()
@@ -355,7 +361,7 @@ class ProviderConnection:
             supported = self.metadata().token_endpoint_auth_methods_supported
             basic = "client_secret_basic"
             method = basic if basic in supported else "client_secret_post"
-        return OAuth2Session(
+        session = OAuth2Session(
             self._settings.client_id,
             secret,
             token_endpoint_auth_method=method,
@@ -364,6 +370,8 @@ class ProviderConnection:
             code_challenge_method="S256",
             default_timeout=_TIMEOUT_S,
         )
+        mount_deadline_adapters(session)
+        return session
 
     def _unavailable(self) -> Unavailable:
         host = urlsplit(self._settings.issuer).netloc

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
+from qwicket.clients.http import bounds
+from qwicket.clients.http.requests_adapter import mount_deadline_adapters
 from qwicket.scaling.site import SiteError, Workers
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class KubernetesSite:
         self._group = group
         self._idle_s = idle_s
         self._session = requests.Session()
+        mount_deadline_adapters(self._session)
         self._session.trust_env = False  # proxy settings must not apply inside the cluster
         if url is None:
             url, default_namespace = _use_pod_account(self._session)
@@ -120,11 +123,14 @@ class KubernetesSite:
                 raise SiteError(f"{_POD_FILES}/token cannot be read: {error.strerror}") from None
             options["headers"] = {"Authorization": f"Bearer {token}"}
         try:
-            response = self._session.request(
-                method, path, timeout=_TIMEOUT_S, allow_redirects=False, **options
-            )
+            with bounds.within(bounds.SMALL) as in_use:
+                response = self._session.request(
+                    method, path, timeout=_TIMEOUT_S, allow_redirects=False, **options
+                )
             body = response.json()
         except (requests.RequestException, ValueError) as error:
+            if in_use.exceeded:
+                raise SiteError(in_use.exceeded) from None
             raise SiteError(f"Kubernetes does not respond: {type(error).__name__}") from None
         if not response.ok or not isinstance(body, dict):
             reason = str(body.get("message", ""))[:500] if isinstance(body, dict) else ""

@@ -14,9 +14,12 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from qwicket.clients.http import bounds
 from qwicket.gateway.identity_provider import ProviderConnection
 from qwicket.model.accounts import IdentityProvider
 from qwicket.model.errors import Unavailable
+from support import hostile_cloud
+from support.hostile_cloud import IN_FLIGHT, HostileCloud
 from support.waiting import until
 
 KEY = RSAKey.generate_key(2048, {"kid": "known"})
@@ -117,3 +120,12 @@ def test_those_who_wait_do_not_request_again_after_a_failure(
         provider.may_respond.set()
         assert {type(each.exception()) for each in waiting} == {Unavailable}
     assert provider.asked["/jwks"] == 1
+
+
+def test_an_answer_without_end_is_not_read_beyond_the_bound() -> None:
+    for attack in (hostile_cloud.endless_chunks, hostile_cloud.compressed, hostile_cloud.deep()):
+        with HostileCloud(attack) as provider:
+            settings = IdentityProvider(issuer=provider.url, client_id=CLIENT)
+            with pytest.raises(Unavailable, match="does not respond as it should"):
+                ProviderConnection(settings, lambda: 0).metadata()
+            assert provider.sent_bytes <= bounds.SMALL.wire_bytes + IN_FLIGHT

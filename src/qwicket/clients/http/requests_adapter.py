@@ -17,7 +17,7 @@ from qwicket.clients.http.text import scheme_and_host
 
 if TYPE_CHECKING:
     import urllib3
-    from requests import PreparedRequest, Response
+    from requests import PreparedRequest, Response, Session
 
 
 def drop_credentials(redirected: PreparedRequest, response: Response, *names: str) -> None:
@@ -64,3 +64,9 @@ class DeadlineAdapter(HTTPAdapter):
         manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = deadline_connections.DEADLINE_POOLS
         return manager
+
+
+def mount_deadline_adapters(session: Session) -> None:
+    """Let all requests of a session obey `ends_by` and `bounds.within`."""
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, DeadlineAdapter())

@@ -12,7 +12,7 @@ from urllib3.exceptions import NameResolutionError
 
 from qwicket.clients.http import SYSTEM_CLOCK, failures, redact, sanitize
 from qwicket.clients.http.addresses import refuse_qwicket_token
-from qwicket.clients.http.requests_adapter import DeadlineAdapter, drop_credentials
+from qwicket.clients.http.requests_adapter import drop_credentials, mount_deadline_adapters
 from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.clients.xanadu import responses
 from qwicket.clients.xanadu.settings import DEFAULT_HOST, HOST_ARGUMENTS, Settings
@@ -232,8 +232,7 @@ class Connection:
             given = {"auth": _unchanged, "allow_redirects": False, **kwargs}
             timeout = given.pop("timeout", self._timeout_s)
             with _Session() as session:
-                session.mount("http://", DeadlineAdapter())
-                session.mount("https://", DeadlineAdapter())
+                mount_deadline_adapters(session)
                 return session.request(method, url, headers=headers, timeout=timeout, **given)
         except requests.exceptions.Timeout:
             kind, text = requests.exceptions.Timeout, f"{method} request to '{url}' timed out"
