@@ -43,8 +43,9 @@ def test_what_answers_without_bounds_take(
         clouds = [stack.enter_context(HostileCloud(attack)) for _ in KINDS[:n_devices]]
         for kind, cloud in zip(KINDS[:n_devices], clouds, strict=True):
             name = f"far-{kind}".replace("_", "-")
-            times = {"mirror_s": 0.2, "settle_s": 30.0}
-            write_device(folder, cloud, "the-key-there", kind=kind, name=name, **times)
+            write_device(
+                folder, cloud, "the-key", kind=kind, name=name, mirror_s=0.2, settle_s=30.0
+            )
         live = stack.enter_context(
             running_server(tmp_path / "attacked", "--device-dir", str(folder))
         )

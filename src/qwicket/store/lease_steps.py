@@ -79,7 +79,8 @@ def counted_s(tx: Tx, lease: Lease, seconds: float, now: int) -> float:
     row = tx.one("lease_claimed_at", **lease_key(lease))
     if row is None:
         raise StaleLease
-    return min(seconds, max(1, now - row[0]) / 1000)
+    claimed_at: int = row[0]
+    return min(seconds, max(1, now - claimed_at) / 1000)
 
 
 def step(

@@ -238,7 +238,7 @@ async def test_a_wrong_type_in_any_field_is_an_error_that_drivers_expect() -> No
         InvalidResult,
         RemoteStatus,
     )
-    may_be = {
+    may_be: dict[Any, tuple[type, ...]] = {
         Calls.submit: (str,),
         Calls.find: (str, type(None), *expected),
         Calls.status: expected,
