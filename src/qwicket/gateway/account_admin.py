@@ -17,6 +17,7 @@ from qwicket.model.accounts import (
     Scope,
     Token,
     check_name,
+    lower_ascii,
 )
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.ids import new_id
@@ -221,7 +222,7 @@ class AccountAdmin:
         Raises:
             NotFound: No account of this name was deleted, or it cannot be restored any more.
         """
-        return await self._store.accounts.restore(name.lower())
+        return await self._store.accounts.restore(lower_ascii(name))
 
     async def _hash(self, password: str) -> str:
         return await self._passwords().hash(password, _HASHED_FOR)
@@ -254,11 +255,11 @@ def _member_scopes(wanted: Sequence[str]) -> tuple[Scope, ...]:
 
 def is_placeholder(email: str) -> bool:
     """Return whether an address is one that is shown for an account without an address."""
-    return email.lower().endswith(_PLACEHOLDER)
+    return lower_ascii(email).endswith(_PLACEHOLDER)
 
 
 def checked_email(email: str | None) -> str | None:
-    """Return an e-mail address as it is stored: in lower case, as sign-in compares it.
+    """Return an e-mail address as it is stored: with `lower_ascii`, as sign-in compares it.
 
     Raises:
         InvalidRequest: It is not an address, or is a placeholder for none.
@@ -276,4 +277,4 @@ def checked_email(email: str | None) -> str | None:
             f" {email[:100]!r}.",
             field="email",
         )
-    return email.lower()
+    return lower_ascii(email)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.throttle import Refusals, WrongTokens
 from qwicket.gateway.ttl_cache import TTLCache
-from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Actor
+from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Actor, lower_ascii
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class SignIn:
         usable = found if found and not found.account.disabled_at else None
         stored = usable.password_hash if usable else None
         try:
-            await self.passwords.check(login, stored, password, address)
+            await self.passwords.check(lower_ascii(login), stored, password, address)
         except (Unauthenticated, TooManyRequests):
             self.refusals.count(address)
             raise

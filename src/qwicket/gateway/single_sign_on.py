@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from qwicket.gateway.account_admin import is_placeholder
 from qwicket.gateway.identity_provider import IDToken, ProviderConnection, state_of
-from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES
+from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES, lower_ascii
 from qwicket.model.errors import Forbidden, Unauthenticated
 
 if TYPE_CHECKING:
@@ -206,7 +206,8 @@ class SingleSignOn:
         if found is not None:
             return found
         email = _verified_email(claims)
-        if settings.links_emails and email is not None:
+        # Letters that look alike are different people's: only addresses in ASCII give an account.
+        if settings.links_emails and email is not None and email.isascii():
             found = await sessions.link(issuer, subject, email, now)
             if found is not None:
                 return found
@@ -261,9 +262,9 @@ def fitting_name(stated: str) -> str:
 
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
-    """Return the e-mail address that the provider has verified, in lower case; None without one."""
+    """Return the e-mail address that the provider has verified, as accounts have it; None without one."""
     email = claims.get("email")
     is_verified = claims.get("email_verified") is True
     if not is_verified or not isinstance(email, str) or not _EMAIL.fullmatch(email):
         return None
-    return None if is_placeholder(email) else email.lower()
+    return None if is_placeholder(email) else lower_ascii(email)

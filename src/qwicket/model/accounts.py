@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,8 @@ import msgspec
 from qwicket.model.errors import Forbidden, InvalidRequest
 
 Role = Literal["admin", "member"]
+
+_TO_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 MAX_NAME_CHARS: Final = 39
 NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
@@ -241,6 +244,15 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
                 f"This token is only for the {devices} {', '.join(sorted(self.devices))}, and this"
                 " concerns other devices, too: use a token for all devices."
             )
+
+
+def lower_ascii(text: str) -> str:
+    """Return a name or an e-mail address with A to Z in lower case, as accounts have them.
+
+    Other letters stay: `str.lower` also makes the Kelvin sign a `k`, so that one person could have
+    the address of another.
+    """
+    return text.translate(_TO_LOWER)
 
 
 def check_name(name: str, field: str = "name") -> str:

@@ -14,6 +14,7 @@ from qwicket.model.accounts import (
     Project,
     Role,
     Token,
+    lower_ascii,
 )
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound, Unauthenticated
 from qwicket.model.ids import new_id
@@ -212,7 +213,7 @@ class Accounts(Operations):
     @read
     def for_password(tx: Tx, login: str) -> PasswordAccount | None:
         """Return the account of a name or e-mail address, with its password's hash."""
-        row = tx.one("account_for_password", login=login.lower())
+        row = tx.one("account_for_password", login=lower_ascii(login))
         return PasswordAccount(rows.account(row[:-1]), row[-1]) if row else None
 
     @read
@@ -222,7 +223,7 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        row = tx.one("account_by_name", name=name.lower())
+        row = tx.one("account_by_name", name=lower_ascii(name))
         return rows.account(existing(row, f"There is no account {name}."))
 
     @read

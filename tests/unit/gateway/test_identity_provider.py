@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from qwicket.clients.http import bounds
@@ -20,59 +15,14 @@ from qwicket.model.accounts import IdentityProvider
 from qwicket.model.errors import Unavailable
 from support import hostile_cloud
 from support.hostile_cloud import IN_FLIGHT, HostileCloud
+from support.small_provider import CLIENT, Provider, small_provider
 from support.waiting import until
-
-KEY = RSAKey.generate_key(2048, {"kid": "known"})
-CLIENT = "client"
-
-
-class Provider(ThreadingHTTPServer):
-    """Publishes its addresses and its key; can be silent about the key."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.asked: Counter[str] = Counter()
-        self.may_respond = threading.Event()
-        self.may_respond.set()
-        self.status = 200
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Provider
-
-    def do_GET(self) -> None:
-        provider = self.server
-        provider.asked[self.path] += 1
-        body: object = {"keys": [KEY.as_dict(private=False)]}
-        if self.path == "/jwks":
-            provider.may_respond.wait(30)
-        else:
-            url = provider.url
-            paths = {"authorization_endpoint": "/authorize", "token_endpoint": "/token"}
-            body = {"issuer": url, "jwks_uri": f"{url}/jwks"}
-            body |= {name: f"{url}{path}" for name, path in paths.items()}
-        content = json.dumps(body).encode()
-        self.send_response(provider.status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    with Provider() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
+    with small_provider() as made:
         yield made
-        made.may_respond.set()
-        made.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -81,21 +31,15 @@ def connection(provider: Provider) -> ProviderConnection:
     return ProviderConnection(settings, lambda: round(1000 * time.time()))
 
 
-def id_token(provider: Provider, key: RSAKey = KEY) -> str:
-    now = int(time.time())
-    claims = {"iss": provider.url, "sub": "ada", "aud": CLIENT, "iat": now, "exp": now + 300}
-    return jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
-
-
 def test_a_known_key_is_used_while_the_keys_are_requested(
     provider: Provider, connection: ProviderConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = id_token(provider)
+    known = provider.id_token()
     assert connection.verified(known, {CLIENT}, None).claims["sub"] == "ada"
     later = time.monotonic() + 60
     monkeypatch.setattr(time, "monotonic", lambda: later)  # so that keys may be requested again
     provider.may_respond.clear()
-    other = id_token(provider, RSAKey.generate_key(2048, {"kid": "unknown"}))
+    other = provider.id_token(RSAKey.generate_key(2048, {"kid": "unknown"}))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(connection.verified, other, {CLIENT}, None)
         while provider.asked["/jwks"] < 2:
@@ -113,7 +57,7 @@ def test_those_who_wait_do_not_request_again_after_a_failure(
     connection.metadata()
     provider.status = 500
     provider.may_respond.clear()
-    token = id_token(provider)
+    token = provider.id_token()
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(connection.verified, token, {CLIENT}, None) for _ in range(4)]
         until(lambda: provider.asked["/jwks"] == 1, "the keys are requested")

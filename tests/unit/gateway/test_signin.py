@@ -155,6 +155,21 @@ async def test_passwords_are_counted_by_the_address_that_they_come_from(gateway:
     assert gateway.auth.wrong_passwords == n_compared
 
 
+async def test_other_spellings_of_a_name_give_no_further_tries(gateway: Gateway) -> None:
+    for name in ("ada", "Ada", "aDa"):
+        with pytest.raises(Unauthenticated):
+            await gateway.auth.by_password(name, "wrong", HERE)
+    with pytest.raises(TooManyRequests) as refused:
+        await gateway.auth.by_password("ADA", "wrong", HERE)
+    assert refused.value.limit == "password_tries"
+
+
+async def test_a_stored_address_has_no_letter_that_was_not_written(admin: Admin) -> None:
+    kelvin = await admin.add_account("kim", email="\u212aIM@Lab.org", password=None)
+    assert kelvin.email == "\u212aim@lab.org"
+    assert (await admin.add_account("kim-2", email="KIM@lab.org", password=None)).name == "kim-2"
+
+
 @pytest.mark.parametrize(
     ("name", "email", "password", "field"),
     [

@@ -42,6 +42,18 @@ async def test_a_password_account_is_found_by_name_and_address(store: Store) -> 
 
 
 @pytest.mark.both_databases
+async def test_names_and_addresses_are_equal_in_any_case_of_ascii_alone(store: Store) -> None:
+    await store.accounts.add("kim", "admin", email="kim@b.c", password_hash="hash", now=NOW)
+    for login in ("KIM", "Kim@B.C"):
+        assert (await store.accounts.by_name(login)).name == "kim"
+        assert await store.accounts.for_password(login) is not None
+    for login in ("\u212aim", "\u212aim@b.c"):  # Kelvin signs
+        with pytest.raises(NotFound):
+            await store.accounts.by_name(login)
+        assert await store.accounts.for_password(login) is None
+
+
+@pytest.mark.both_databases
 @pytest.mark.parametrize("given", ["ada", "Ada", "a@b.c"])
 async def test_an_account_stays_in_its_own_project(store: Store, given: str) -> None:
     await store.accounts.add("ada", "member", email="a@b.c", password_hash=None, now=NOW)

@@ -14,6 +14,7 @@ from qwicket.dialects.bodies import invalid
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.native.params import page
 from qwicket.dialects.responses import json
+from qwicket.model.accounts import lower_ascii
 from qwicket.model.errors import NotFound
 from qwicket.model.limits import INT64_MAX
 from qwicket.schema.budgets import NewBudgetBody
@@ -98,10 +99,10 @@ def _subject(default: str, names: dict[str, str], payload: Any) -> tuple[str, tu
     if any("\0" in name for name in names.values()):
         raise NotFound("There is nothing of this name: it contains a NUL character.")
     if "project" in names and "account" in names:
-        return "member", (names["project"], names["account"].lower())
+        return "member", (names["project"], lower_ascii(names["account"]))
     for kind in ("account", "project", "provider", "token"):
         if kind in names:
-            return kind, (names[kind].lower() if kind == "account" else names[kind],)
+            return kind, (lower_ascii(names[kind]) if kind == "account" else names[kind],)
     if isinstance(payload, NewBudgetBody):
         device = payload.device or ""
         return "budget", ("/".join((payload.project, device, payload.unit, payload.period)),)
