@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 from qwicket.gateway.account_admin import is_placeholder
 from qwicket.gateway.identity_provider import IDToken, ProviderConnection, state_of
 from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES, lower_ascii
-from qwicket.model.errors import Forbidden, Unauthenticated
+from qwicket.model.errors import Conflict, Forbidden, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -208,7 +208,15 @@ class SingleSignOn:
         email = _verified_email(claims)
         # Letters that look alike are different people's: only addresses in ASCII give an account.
         if settings.links_emails and email is not None and email.isascii():
-            found = await sessions.link(issuer, subject, email, now)
+            try:
+                found = await sessions.link(issuer, subject, email, now)
+            except Conflict as error:
+                # Addresses are given to new people; the account stays with its first person.
+                _log.warning("the person %r at %s was refused: %s", subject, issuer, error.detail)
+                raise Forbidden(
+                    f"The account with your address {email} belongs to another person at the"
+                    " identity provider. Ask the server's administrator."
+                ) from None
             if found is not None:
                 return found
         if not settings.creates_accounts:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import MAX_NAME_CHARS
-from qwicket.model.errors import Unauthenticated
+from qwicket.model.errors import Conflict, Unauthenticated
 from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, read, write
 
@@ -90,15 +90,17 @@ class Sessions(Operations):
 
         Raises:
             Unauthenticated: The account is disabled.
+            Conflict: The account belongs to another person at this provider; the text has its name.
         """
         found = Sessions.of_identity(tx, issuer, subject)
         row = None if found else tx.one("account_with_email", email=email)
         if row is None:
             return found
-        account, disabled_at = row
+        account, name, disabled_at = row
         if disabled_at is not None:
             raise Unauthenticated("The account is disabled.")
-        tx.run("identity_add", issuer=issuer, subject=subject, account=account, now=now)
+        if not tx.count("identity_add", issuer=issuer, subject=subject, account=account, now=now):
+            raise Conflict(f"The account {name} belongs to another person at the identity provider.")
         return str(account)
 
     @write

@@ -103,3 +103,18 @@ async def test_only_an_equal_address_in_ascii_gives_an_account(
             await linking.by_id_token(stating(provider, f"s{number}", email), None, HERE)
     actor = await linking.by_id_token(stating(provider, "own", "KATE@example.org"), None, HERE)
     assert actor.account_name == "kate"
+
+
+@pytest.mark.anyio
+async def test_an_address_that_was_given_to_another_person_gives_no_account(
+    store: Store, provider: Provider, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = service(links_emails=True, creates_accounts=True)
+    await add(store, "seat7", "seat7@example.org")
+    address = "seat7@example.org"
+    assert (await both.by_id_token(stating(provider, "first", address), None, HERE)).account
+    with pytest.raises(Forbidden, match="belongs to another person.*Ask the server's admin"):
+        await both.by_id_token(stating(provider, "second", address), None, HERE)
+    assert f"'second' at {provider.url} was refused: The account seat7 belongs" in caplog.text
+    again = await both.by_id_token(provider.id_token(sub="first", jti="2"), None, HERE)
+    assert again.account_name == "seat7"

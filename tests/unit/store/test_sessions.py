@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from qwicket.model.accounts import Role, Token
-from qwicket.model.errors import Unauthenticated
+from qwicket.model.errors import Conflict, Unauthenticated
 from qwicket.store import Store
 from qwicket.store.sessions import MAX_SESSIONS
 from support.stores import NOW, execute, make_token
+from unit.store.conftest import OpenStore
 
 pytestmark = pytest.mark.anyio
 
@@ -105,11 +106,38 @@ async def test_an_address_links_an_account_that_is_there(store: Store) -> None:
     assert await store.sessions.link(ISSUER, "s", "c@d", NOW) is None
     assert await store.sessions.link(ISSUER, "s", "a@b", NOW) == ada.id
     assert await store.sessions.link(ISSUER, "s", "a@b", NOW) == ada.id
+    with pytest.raises(Conflict, match="The account ada belongs to another person"):
+        await store.sessions.link(ISSUER, "t", "a@b", NOW)
+    assert await store.sessions.link("https://other.example", "t", "a@b", NOW) == ada.id
     await store.accounts.disable("ada", NOW)
     with pytest.raises(Unauthenticated, match="disabled"):
         await store.sessions.link(ISSUER, "t", "a@b", NOW)
     await store.accounts.delete("ada", "keep", NOW)
     assert await store.sessions.link(ISSUER, "t", "a@b", NOW) is None
+
+
+async def test_an_account_that_a_sign_in_made_is_linked_to_nobody_else(store: Store) -> None:
+    await store.sessions.create_account(ISSUER, "s", "ada", "a@b", NOW)
+    with pytest.raises(Conflict, match="The account ada belongs to another person"):
+        await store.sessions.link(ISSUER, "t", "a@b", NOW)
+    assert await store.sessions.of_identity(ISSUER, "t") is None
+
+
+@pytest.mark.both_databases
+async def test_one_of_many_people_with_an_address_gets_its_account(
+    store: Store, open_store: OpenStore
+) -> None:
+    await store.accounts.add("ada", "member", email="a@b", password_hash=None, now=NOW)
+    other = open_store()
+    links = [
+        each.sessions.link(ISSUER, f"{each is store} {person}", "a@b", NOW)
+        for person in range(4)
+        for each in (store, other)
+    ]
+    found = await asyncio.gather(*links, return_exceptions=True)
+    await other.close()
+    assert sorted(type(each).__name__ for each in found) == ["Conflict"] * 7 + ["str"]
+    assert await number(store, "identity") == 1
 
 
 @pytest.mark.both_databases

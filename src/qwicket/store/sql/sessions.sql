@@ -44,11 +44,15 @@ on conflict do nothing;
 select account from identity where issuer = :issuer and subject = :subject;
 
 -- name: identity_add
+-- Adds nothing to an account that has an identity of this issuer; index identity_by_account.
 insert into identity (issuer, subject, account, created_at)
-values (:issuer, :subject, :account, :now);
+select cast(:issuer as text), cast(:subject as text), id, cast(:now as bigint)
+from account where id = :account and not exists (
+    select 1 from identity as other where other.account = :account and other.issuer = :issuer
+);
 
 -- name: account_with_email
-select id, disabled_at from account where email = :email and deleted_at is null;
+select id, name, disabled_at from account where email = :email and deleted_at is null;
 
 -- name: identity_delete_of_account
 -- Index identity_by_account.
