@@ -126,19 +126,25 @@ class _Kept(Generic[T]):
         self._found: tuple[T, float] | None = None
         self._failed: tuple[str, float] | None = None
 
+    def known(self, max_age_s: float) -> T | None:
+        """Return it if it was requested at most so many seconds ago, without waiting."""
+        found = self._found
+        return found[0] if found is not None and time.monotonic() - found[1] <= max_age_s else None
+
     def get(self, max_age_s: float) -> T:
         """Return it as it was at most so many seconds ago.
 
         Raises:
             Unavailable: The provider does not respond, or has not responded within `_SILENT_S`.
         """
-        found = self._found
-        if found is not None and time.monotonic() - found[1] <= max_age_s:
-            return found[0]
+        known = self.known(max_age_s)
+        if known is not None:
+            return known
         with self._lock:
+            known = self.known(max_age_s)
+            if known is not None:
+                return known  # another thread has waited for it
             now = time.monotonic()
-            if self._found is not None and now - self._found[1] <= max_age_s:
-                return self._found[0]  # another thread has waited for it
             if self._failed is not None and now - self._failed[1] <= _SILENT_S:
                 raise Unavailable(self._failed[0])
             try:
@@ -172,19 +178,21 @@ class ProviderConnection:
         """
         return self._metadata.get(_LIFE_S)
 
-    def authorization_url(self, secret: str, redirect_uri: str) -> str:
-        """Return the provider's address where a person signs in.
+    def known_metadata(self) -> Metadata | None:
+        """Return what the provider publishes if it is known, without waiting."""
+        return self._metadata.known(_LIFE_S)
+
+    def authorization_url(self, metadata: Metadata, secret: str, redirect_uri: str) -> str:
+        """Return the provider's address where a person signs in, without waiting.
 
         Args:
+            metadata: What the provider publishes.
             secret: The browser's secret of this sign-in; state, nonce and verifier derive from it.
             redirect_uri: Where the provider sends the browser back to.
-
-        Raises:
-            Unavailable: As for `metadata`; or the file of the client secret cannot be read.
         """
         with self._session(redirect_uri) as session:
             url, _ = session.create_authorization_url(
-                self.metadata().authorization_endpoint,
+                metadata.authorization_endpoint,
                 state=state_of(secret),
                 nonce=_derived("nonce", secret),
                 code_verifier=_derived("verifier", secret),
@@ -196,11 +204,17 @@ class ProviderConnection:
 
         Raises:
             Unauthenticated: The provider refuses the code, or the ID token is not valid.
-            Unavailable: As for `authorization_url`, or the provider's keys cannot be read.
+            Unavailable: As for `metadata`; or the file of the client secret, or the provider's keys
+                cannot be read.
         """
         metadata = self.metadata()
+        methods = metadata.token_endpoint_auth_methods_supported
+        client_secret = self._client_secret()
         try:
-            with bounds.within(bounds.SMALL), self._session(redirect_uri) as session:
+            with (
+                bounds.within(bounds.SMALL),
+                self._session(redirect_uri, client_secret, methods) as session,
+            ):
                 found = session.fetch_token(
                     metadata.token_endpoint,
                     code=code,
@@ -351,19 +365,25 @@ class ProviderConnection:
         except (requests.RequestException, ValueError):
             raise self._unavailable() from None
 
-    def _session(self, redirect_uri: str) -> OAuth2Session:
-        file, secret, method = self._settings.client_secret_file, None, "none"
-        if file is not None:
-            try:
-                secret = file.read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                raise Unavailable("The file of oidc-client-secret-file cannot be read.") from None
-            supported = self.metadata().token_endpoint_auth_methods_supported
+    def _client_secret(self) -> str | None:
+        file = self._settings.client_secret_file
+        if file is None:
+            return None
+        try:
+            return file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise Unavailable("The file of oidc-client-secret-file cannot be read.") from None
+
+    def _session(
+        self, redirect_uri: str, client_secret: str | None = None, methods: Collection[str] = ()
+    ) -> OAuth2Session:
+        method = "none"
+        if client_secret is not None:
             basic = "client_secret_basic"
-            method = basic if basic in supported else "client_secret_post"
+            method = basic if basic in methods else "client_secret_post"
         session = OAuth2Session(
             self._settings.client_id,
-            secret,
+            client_secret,
             token_endpoint_auth_method=method,
             scope=" ".join(self._settings.scopes),
             redirect_uri=redirect_uri,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from qwicket.gateway.access_tokens import AccessTokens
@@ -236,7 +238,19 @@ class Gateway:
             raise Forbidden("This server has no identity provider.")
         from qwicket.gateway.single_sign_on import SingleSignOn
 
-        return SingleSignOn(self._store, self.auth, self.sign_in.provider, self._now_ms)
+        return SingleSignOn(
+            self._store, self.auth, self.sign_in.provider, self.limits.sign_in, self._now_ms
+        )
+
+    async def load_single_sign_on(self) -> SingleSignOn:
+        """Return `single_sign_on`, whose libraries are imported in a thread the first time.
+
+        Raises:
+            Forbidden: The server has no identity provider.
+        """
+        if "single_sign_on" not in vars(self) and self.sign_in.provider is not None:
+            await asyncio.to_thread(import_module, "qwicket.gateway.single_sign_on")
+        return self.single_sign_on
 
     @cached_property
     def budgets(self) -> Budgets:

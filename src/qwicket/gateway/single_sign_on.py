@@ -9,19 +9,23 @@ import re
 import secrets
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
+from qwicket.compute.fair_slots import FairSlots
 from qwicket.gateway.account_admin import is_placeholder
-from qwicket.gateway.identity_provider import IDToken, ProviderConnection, state_of
+from qwicket.gateway.identity_provider import IDToken, Metadata, ProviderConnection, state_of
+from qwicket.gateway.throttle import AttemptCounter, network
 from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES, lower_ascii
-from qwicket.model.errors import Conflict, Forbidden, Unauthenticated
+from qwicket.model.errors import Conflict, Forbidden, TooManyRequests, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from qwicket.gateway.signin import SignIn
     from qwicket.model.accounts import Actor, IdentityProvider
+    from qwicket.model.limits import SignInLimits
     from qwicket.store import Store
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
@@ -31,7 +35,16 @@ _MAX_CODE_CHARS: Final = 4_096
 _MAX_GROUPS: Final = 10_000
 
 _THREADS: Final = 4
-"""Calls to the provider at the same time."""
+"""Sign-ins that call the provider at the same time; of one address only one does."""
+_MAX_WAITING: Final = 256
+_MAX_WAITING_EACH: Final = 64
+"""Limits on sign-ins that call the provider or wait for that: of all addresses, and of one."""
+_RETRY_S: Final = 5.0
+_LEEWAY_S: Final = 60
+"""Difference in seconds that the clocks of two servers may have."""
+_KEY_NAME: Final = "single_sign_on"
+"""Key of all servers of this database, which signs the secrets of browsers."""
+_NOT_BEGUN: Final = "This sign-in was not begun in this browser, or is over. Sign in again."
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -63,14 +76,21 @@ class SingleSignOn:
         store: The database.
         sign_in: Counts refusals, and returns actors.
         settings: The provider, and what its groups give.
+        limits: Limits of wrong credentials.
         now_ms: Clock; returns Unix milliseconds.
+
+    Attributes:
+        sign_in_s: Time in seconds for a sign-in at the provider.
     """
+
+    sign_in_s: Final = 600.0
 
     def __init__(
         self,
         store: Store,
         sign_in: SignIn,
         settings: IdentityProvider,
+        limits: SignInLimits,
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store
@@ -80,20 +100,24 @@ class SingleSignOn:
         self._provider = ProviderConnection(settings, now_ms)
         # Separate threads, so that a slow provider does not occupy those of other requests.
         self._threads = ThreadPoolExecutor(_THREADS, "identity-provider")
+        self._turns = FairSlots(_THREADS)
+        self._limit = limits.wrong_tokens
+        self._attempts = AttemptCounter(self._limit)
+        self._key: bytes | None = None
 
-    async def begin(self, redirect_uri: str) -> tuple[str, str]:
-        """Begin a sign-in in a browser.
+    async def begin(self, redirect_uri: str, address: str) -> tuple[str, str]:
+        """Begin a sign-in in a browser. It calls the provider only if its addresses are not known.
 
         Returns:
             The provider's address to which to send the browser, and a secret for the browser to
             keep.
 
         Raises:
-            Unavailable: The provider does not respond.
+            Unavailable: The provider does not respond, or too many wait for it.
         """
-        secret = secrets.token_urlsafe(32)
-        url = await self._in_thread(self._provider.authorization_url, secret, redirect_uri)
-        return url, secret
+        metadata = await self._metadata(address)
+        secret = await self._signed(f"{self._now_ms() // 1_000}.{secrets.token_urlsafe(32)}")
+        return self._provider.authorization_url(metadata, secret, redirect_uri), secret
 
     async def finish(
         self, query: Mapping[str, str], secret: str | None, redirect_uri: str, address: str
@@ -109,27 +133,29 @@ class SingleSignOn:
         Raises:
             Unauthenticated: The sign-in was not begun in this browser, is used or refused, its ID
                 token is not valid, or the account is disabled.
-            TooManyRequests: As for `Unauthenticated`, after many such sign-ins from this address.
+            TooManyRequests: Many sign-ins from this address have not succeeded in the last minute.
             Forbidden: The person has no account here.
-            Unavailable: The provider does not respond.
+            Unavailable: The provider does not respond, or too many wait for it.
         """
         try:
+            secret = await self._begun(secret)
             code = self._code(query, secret)
-            token, access = await self._in_thread(
-                self._provider.exchange, code, secret or "", redirect_uri
-            )
-            return await self._actor(token, access)
+            async with self._attempt(address):
+                token, access = await self._in_thread(
+                    self._provider.exchange, code, secret, redirect_uri
+                )
+                return await self._actor(token, access)
         except Unauthenticated:
             self._sign_in.count_wrong(address)
             raise
 
-    async def device_flow(self) -> DeviceFlow | None:
+    async def device_flow(self, address: str) -> DeviceFlow | None:
         """Return what `qwicket login` needs, or None if the provider has no device flow.
 
         Raises:
-            Unavailable: The provider does not respond.
+            Unavailable: As for `begin`.
         """
-        found = await self._in_thread(self._provider.metadata)
+        found = await self._metadata(address)
         if found.device_authorization_endpoint is None:
             return None
         return DeviceFlow(
@@ -145,18 +171,88 @@ class SingleSignOn:
 
         Raises:
             Unauthenticated: It is not valid, or was used, or the account is disabled.
-            TooManyRequests: As for `Unauthenticated`, after many such sign-ins from this address.
+            TooManyRequests: As for `finish`.
             Forbidden: The person has no account here.
-            Unavailable: The provider does not respond.
+            Unavailable: As for `finish`.
         """
         try:
-            token = await self._in_thread(
-                self._provider.verified, text, {self._device_client}, None
-            )
-            return await self._actor(token, access_token)
+            async with self._attempt(address):
+                token = await self._in_thread(
+                    self._provider.verified, text, {self._device_client}, None
+                )
+                return await self._actor(token, access_token)
         except Unauthenticated:
             self._sign_in.count_wrong(address)
             raise
+
+    async def _metadata(self, address: str) -> Metadata:
+        known = self._provider.known_metadata()
+        if known is not None:
+            return known
+        async with self._turn(address):
+            return await self._in_thread(self._provider.metadata)
+
+    @asynccontextmanager
+    async def _turn(self, address: str) -> AsyncIterator[None]:
+        """Wait until this address may call the provider; no address delays the others.
+
+        Raises:
+            Unavailable: Too many wait already.
+        """
+        where = network(address)
+        n_all, n_each = self._turns.count_all(), self._turns.count(where)
+        if n_all >= _MAX_WAITING or n_each >= _MAX_WAITING_EACH:
+            raise Unavailable(
+                "Too many sign-ins wait for the identity provider. Try again in a few seconds.",
+                retry_after_s=_RETRY_S,
+            )
+        async with self._turns.slot(where):
+            yield
+
+    @asynccontextmanager
+    async def _attempt(self, address: str) -> AsyncIterator[None]:
+        """Wait for a turn, and count the sign-in of the block unless it succeeds.
+
+        Raises:
+            TooManyRequests: Many sign-ins from this address have not succeeded in the last minute.
+            Unavailable: As for `_turn`.
+        """
+        async with self._turn(address):
+            # The address has one turn, so all sign-ins that are counted now have not succeeded.
+            wait_s = self._attempts.take(address, "")
+            if wait_s:
+                self._sign_in.refusals.count(address)
+                raise TooManyRequests(
+                    f"Over {self._limit} sign-ins from one address in a minute have not succeeded"
+                    " (limit wrong_tokens).",
+                    retry_after_s=wait_s,
+                    limit="wrong_tokens",
+                    quota=self._limit,
+                )
+            yield
+            self._attempts.give_back(address, "")
+
+    async def _signed(self, text: str) -> str:
+        """Return a text with a signature that each server of this database verifies."""
+        if self._key is None:
+            self._key = await self._store.accounts.get_or_add_server_key(
+                _KEY_NAME, secrets.token_bytes(32), self._now_ms()
+            )
+        return f"{text}.{hmac.digest(self._key, text.encode(), 'sha256').hex()}"
+
+    async def _begun(self, secret: str | None) -> str:
+        """Return the secret of a browser if a server of this database has just made it.
+
+        Anybody can make a secret and its state, and so could send the provider any code.
+        """
+        secret = secret or ""
+        text = secret.rpartition(".")[0]
+        if not hmac.compare_digest((await self._signed(text)).encode(), secret.encode()):
+            raise Unauthenticated(_NOT_BEGUN)
+        age_s = self._now_ms() // 1_000 - int(text.partition(".")[0])
+        if not -_LEEWAY_S <= age_s < self.sign_in_s:
+            raise Unauthenticated(_NOT_BEGUN)
+        return secret
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
@@ -166,13 +262,11 @@ class SingleSignOn:
     def _device_client(self) -> str:
         return self._settings.device_client_id or self._settings.client_id
 
-    def _code(self, query: Mapping[str, str], secret: str | None) -> str:
+    def _code(self, query: Mapping[str, str], secret: str) -> str:
         """Return the code that the provider sent, if the sign-in was begun in this browser."""
         state = query.get("state", "")
-        if not secret or not hmac.compare_digest(state.encode(), state_of(secret).encode()):
-            raise Unauthenticated(
-                "This sign-in was not begun in this browser, or is over. Sign in again."
-            )
+        if not hmac.compare_digest(state.encode(), state_of(secret).encode()):
+            raise Unauthenticated(_NOT_BEGUN)
         if query.get("iss", self._settings.issuer) != self._settings.issuer:  # RFC 9207
             raise Unauthenticated("This sign-in was answered by another identity provider.")
         code = query.get("code", "")
@@ -270,7 +364,7 @@ def fitting_name(stated: str) -> str:
 
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
-    """Return the e-mail address that the provider has verified, as accounts have it; None without one."""
+    """Return the e-mail address that the provider has verified, as accounts have it, or None."""
     email = claims.get("email")
     is_verified = claims.get("email_verified") is True
     if not is_verified or not isinstance(email, str) or not _EMAIL.fullmatch(email):

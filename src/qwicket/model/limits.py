@@ -95,7 +95,8 @@ class SignInLimits(msgspec.Struct, frozen=True, kw_only=True):
     passwords_waiting: int = 64
     """Passwords from one address that wait as described above."""
     wrong_tokens: int = 10
-    """Unknown tokens from one address in a minute; one more receives 429."""
+    """Unknown tokens from one address in a minute, and likewise sign-ins at the identity provider
+    that do not succeed; one more receives 429."""
 
 
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ The functions that handle other pages get the `Handlers`, too, for what all page
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 FORM_S: Final = 3_600.0
 """Life in seconds of the cookie of a browser's forms."""
-_SIGN_IN_S: Final = 600.0
-"""Time in seconds for a sign-in at the identity provider."""
 _GATHER_S: Final = 0.5
 """Minimum time in seconds between two events of the list of jobs: the page reads the list after
 each."""
@@ -112,16 +109,15 @@ class Handlers:
 
     async def sign_in_at_provider(self, request: Request[None]) -> Response:
         """Go to the identity provider."""
-        # In a thread, because the first access imports the libraries of OpenID Connect.
-        service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
-        url, secret = await service.begin(self._callback(request))
+        service = await self._gateway.load_single_sign_on()
+        url, secret = await service.begin(self._callback(request), request.client_address)
         response = RedirectResponse(url, 303, headers=HEADERS)
-        self.cookies.set(request, response, PROVIDER, secret, _SIGN_IN_S)
+        self.cookies.set(request, response, PROVIDER, secret, service.sign_in_s)
         return response
 
     async def read_callback(self, request: Request[None]) -> Response:
         """Sign in with what the identity provider states."""
-        service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
+        service = await self._gateway.load_single_sign_on()
         actor = await service.finish(
             request.query_params,
             request.cookies.get(PROVIDER),

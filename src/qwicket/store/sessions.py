@@ -100,7 +100,7 @@ class Sessions(Operations):
         if disabled_at is not None:
             raise Unauthenticated("The account is disabled.")
         if not tx.count("identity_add", issuer=issuer, subject=subject, account=account, now=now):
-            raise Conflict(f"The account {name} belongs to another person at the identity provider.")
+            raise Conflict(f"The account {name} belongs to another person at the provider.")
         return str(account)
 
     @write

@@ -47,9 +47,8 @@ class Handlers(WebhookHandlers):
         """Read how people and command-line tools can sign in."""
         flow = None
         if self._gateway.sign_in.provider is not None:
-            # In a thread, because the first access imports the libraries of OpenID Connect.
-            service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
-            flow = await service.device_flow()
+            service = await self._gateway.load_single_sign_on()
+            flow = await service.device_flow(request.client_address)
         return json(
             schema.accounts.SignInBody(
                 are_passwords_on=self._gateway.sign_in.are_passwords_on,
@@ -60,7 +59,7 @@ class Handlers(WebhookHandlers):
     async def sign_in_with_id_token(self, request: Request[account_wire.SignInRequest]) -> Response:
         """Exchange an ID token of the identity provider's device flow for a token."""
         body = request.payload
-        service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
+        service = await self._gateway.load_single_sign_on()
         actor = await service.by_id_token(body.id_token, body.access_token, request.client_address)
         created = await self._gateway.sessions.create_token(
             actor, scopes=body.scopes, project=body.project, life_s=body.life_s
