@@ -19,6 +19,7 @@ from qwicket.gateway.identity_provider import IDToken, Metadata, ProviderConnect
 from qwicket.gateway.throttle import AttemptCounter, network
 from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES, lower_ascii
 from qwicket.model.errors import Conflict, Forbidden, TooManyRequests, Unauthenticated, Unavailable
+from qwicket.store.sessions import ProviderSignIn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -144,7 +145,7 @@ class SingleSignOn:
                 token, access = await self._in_thread(
                     self._provider.exchange, code, secret, redirect_uri
                 )
-                return await self._actor(token, access)
+                return await self._actor(token, access, address)
         except Unauthenticated:
             self._sign_in.count_wrong(address)
             raise
@@ -180,7 +181,7 @@ class SingleSignOn:
                 token = await self._in_thread(
                     self._provider.verified, text, {self._device_client}, None
                 )
-                return await self._actor(token, access_token)
+                return await self._actor(token, access_token, address)
         except Unauthenticated:
             self._sign_in.count_wrong(address)
             raise
@@ -276,7 +277,7 @@ class SingleSignOn:
             raise Unauthenticated(f"The identity provider refused the sign-in{reason}.")
         return code
 
-    async def _actor(self, token: IDToken, access_token: str | None) -> Actor:
+    async def _actor(self, token: IDToken, access_token: str | None, address: str) -> Actor:
         settings, claims = self._settings, token.claims
         is_new = await self._store.sessions.use_id_token(
             token.digest, now=self._now_ms(), expires_at=token.expires_at
@@ -285,28 +286,29 @@ class SingleSignOn:
             raise Unauthenticated("The ID token was used before. Sign in again.")
         names = [settings.name_claim, *([settings.groups_claim] if settings.groups else ())]
         claims = await self._in_thread(self._provider.with_user_info, claims, access_token, names)
-        account = await self._account(claims)
+        person = ProviderSignIn(settings.issuer, claims["sub"], address, self._now_ms())
+        account = await self._account(person, claims)
         actor = await self._sign_in.by_subject(f"account {account}")
         if not settings.groups:
             return actor
-        await self._apply_groups(account, claims)
+        await self._apply_groups(person, account, claims)
         return await self._sign_in.by_subject(f"account {account}")
 
-    async def _account(self, claims: Mapping[str, Any]) -> str:
+    async def _account(self, person: ProviderSignIn, claims: Mapping[str, Any]) -> str:
         """Return the id of the account of a person, which a first sign-in may create."""
         sessions, settings = self._store.sessions, self._settings
-        issuer, subject, now = settings.issuer, claims["sub"], self._now_ms()
-        found = await sessions.of_identity(issuer, subject)
+        found = await sessions.of_identity(person.issuer, person.subject)
         if found is not None:
             return found
         email = _verified_email(claims)
         # Letters that look alike are different people's: only addresses in ASCII give an account.
         if settings.links_emails and email is not None and email.isascii():
             try:
-                found = await sessions.link(issuer, subject, email, now)
+                found = await sessions.link(person, email)
             except Conflict as error:
                 # Addresses are given to new people; the account stays with its first person.
-                _log.warning("the person %r at %s was refused: %s", subject, issuer, error.detail)
+                who = (person.subject, person.issuer)
+                _log.warning("the person %r at %s was refused: %s", *who, error.detail)
                 raise Forbidden(
                     f"The account with your address {email} belongs to another person at the"
                     " identity provider. Ask the server's administrator."
@@ -324,9 +326,11 @@ class SingleSignOn:
                 f"The identity provider states no name for you (claim {settings.name_claim}), so"
                 " no account can be made. Ask the server's administrator."
             )
-        return await sessions.create_account(issuer, subject, fitted, email, now)
+        return await sessions.create_account(person, fitted, email)
 
-    async def _apply_groups(self, account: str, claims: Mapping[str, Any]) -> None:
+    async def _apply_groups(
+        self, person: ProviderSignIn, account: str, claims: Mapping[str, Any]
+    ) -> None:
         rules = self._settings.groups
         stated = claims.get(self._settings.groups_claim)
         names = {stated} if isinstance(stated, str) else stated
@@ -342,11 +346,11 @@ class SingleSignOn:
         is_admin = any(each.role == "admin" for each in member_of)
         gives_roles = any(each.role is not None for each in rules.values())
         missing = await self._store.sessions.apply_rights(
+            person,
             account,
             role=("admin" if is_admin else "member") if gives_roles else None,
             projects={name for each in member_of for name in each.projects},
             managed={name for each in rules.values() for name in each.projects},
-            now=self._now_ms(),
         )
         if missing:
             _log.warning("projects of oidc-groups do not exist: %s", ", ".join(missing))

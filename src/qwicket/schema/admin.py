@@ -296,17 +296,19 @@ class ProviderChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class ActBody(ResponsePart, frozen=True, kw_only=True):
-    """An entry of the audit: an act of an administrator, or a further change by that act.
+    """An entry of the audit: an act of an administrator, or a further change by that act; or what a
+    sign-in at the identity provider has changed, as the act of the account.
 
     Attributes:
         number: Number of the entry, from 1 without gaps.
         at: Time of the act.
-        actor: Name of the administrator's account, or of the user who ran a command on the
-            database.
-        address: Network address of the administrator; empty for a command on the database.
+        actor: Name of the administrator's account, of that which signed in, or of the user who ran
+            a command on the database.
+        address: Network address of the actor; empty for a command on the database.
         action: Name of the operation, such as `delete_account`.
         subject: What it changed: kind and name, such as `account/anna`.
-        details: Values of the request, without secrets.
+        details: Values of the request, without secrets; of a sign-in, issuer and subject of the
+            person at the provider.
         before: Recorded fields of the subject before the act; null if it did not exist, or if none
             are recorded.
         after: The same fields after the act; null if the subject was deleted, or as for `before`.

@@ -1,4 +1,4 @@
-"""The audit: acts of administrators, each recorded in the commit of its change.
+"""The audit: acts of administrators, and what single sign-on changes, in the commit of the change.
 
 The hash of each entry covers the entry and the hash before it, so that changed entries are noticed.
 A person who can write to the database can still remove the newest entries, or replace them together
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _START: Final = b""
 """Stands for the hash before the first entry."""
+ABSENT: Final = "null"
+"""State of a subject that does not exist, or is not recorded."""
 _PAGE: Final = 1_000
 """Entries that a verification reads at once."""
 _SUBJECTS: Final = {
@@ -35,6 +37,7 @@ _SUBJECTS: Final = {
         "audit_device",
         ("name", "is_on", "reason", "until_at", "is_draining", "message"),
     ),
+    "identity": ("audit_identity", ("issuer", "subject", "account")),
     "invitation": ("audit_invitation", ("id", "project", "maximum", "used", "expires_at")),
     "job": ("audit_job", ("id", "device", "state", "priority", "held_by")),
     "member": ("audit_member", ("project", "account")),
@@ -60,9 +63,10 @@ class AuditEntry(NamedTuple):
     Attributes:
         seq: Number of the entry, from 1 without gaps.
         at: Unix milliseconds.
-        actor: Id of the administrator's account; empty for a command on the database.
+        actor: Id of the administrator's account, or of that which signed in; empty for a command on
+            the database.
         actor_name: Name of the account, or of the user of the operating system.
-        address: Network address of the administrator; empty for a command on the database.
+        address: Network address of the actor; empty for a command on the database.
         action: Name of the operation, such as `delete_account`.
         subject: Kind and name of what it changed, such as `account/anna`.
         details: Values of the request as JSON, without secrets.
@@ -105,12 +109,13 @@ class Verification(NamedTuple):
 class ActRecorder:
     """Records one act of an administrator in the commits of its writes.
 
-    The first write adds an entry, and so does each later one that changes the subject.
+    The first write adds an entry, and so does each later one that changes the subject. An operation
+    that is no administrator's act calls `state` and `record` itself.
 
     Args:
         at: Unix milliseconds.
-        actor: Id of the administrator's account, or empty.
-        actor_name: Name of the administrator.
+        actor: Id of the actor's account, or empty.
+        actor_name: Name of the actor.
         address: Network address, or empty.
         action: Name of the operation.
         kind: Kind of the subject.
@@ -153,9 +158,9 @@ class ActRecorder:
         """Run a write; add an entry if it is the first write of the act or changes the subject."""
 
         def recorded(tx: Tx) -> T | Deferred[T]:
-            before = self._read(tx)
+            before = self.state(tx)
             result = operation(tx)
-            after = self._read(tx)
+            after = self.state(tx)
             if before != after or not self._is_written:
                 self._add(tx, before, after)
             return result
@@ -164,12 +169,19 @@ class ActRecorder:
         self._is_written = True
         return done
 
-    def _read(self, tx: Tx) -> str:
+    def record(self, tx: Tx, before: str) -> None:
+        """Add an entry if the subject is not as it was before."""
+        after = self.state(tx)
+        if before != after:
+            self._add(tx, before, after)
+
+    def state(self, tx: Tx) -> str:
+        """Return the recorded columns of the subject as JSON."""
         if self._kind not in _SUBJECTS or not self._keys:
-            return "null"
+            return ABSENT
         statement, names = _SUBJECTS[self._kind]
         row = tx.one(statement, **dict(zip(("key", "other"), self._keys, strict=False)))
-        return "null" if row is None else _json(dict(zip(names, row, strict=True)))
+        return ABSENT if row is None else _json(dict(zip(names, row, strict=True)))
 
     def _add(self, tx: Tx, before: str, after: str) -> None:
         last = tx.one("audit_last")

@@ -8,11 +8,12 @@ Expired rows are deleted when the next row is added, so that no periodic work is
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.accounts import MAX_NAME_CHARS
 from qwicket.model.errors import Conflict, Unauthenticated
 from qwicket.store.accounts import Accounts
+from qwicket.store.audit import ABSENT, ActRecorder
 from qwicket.store.operations import Operations, read, write
 
 if TYPE_CHECKING:
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 
 MAX_SESSIONS: Final = 20
 """Sessions of one account; one more ends the oldest."""
+
+
+class ProviderSignIn(NamedTuple):
+    """A sign-in at an identity provider, by which changes are recorded in the audit.
+
+    Attributes:
+        issuer: Address of the provider.
+        subject: Name of the person there, which never changes.
+        address: Network address of the client.
+        at: Unix milliseconds.
+    """
+
+    issuer: str
+    subject: str
+    address: str
+    at: int
 
 
 class Sessions(Operations):
@@ -83,7 +100,7 @@ class Sessions(Operations):
         return row[0] if row else None
 
     @write
-    def link(tx: Tx, issuer: str, subject: str, email: str, now: int) -> str | None:
+    def link(tx: Tx, sign_in: ProviderSignIn, email: str) -> str | None:
         """Link a person to the account with this e-mail address; return its id.
 
         A person who has an account already keeps it. Return None if there is no account.
@@ -92,57 +109,59 @@ class Sessions(Operations):
             Unauthenticated: The account is disabled.
             Conflict: The account belongs to another person at this provider; the text has its name.
         """
-        found = Sessions.of_identity(tx, issuer, subject)
+        found = Sessions.of_identity(tx, sign_in.issuer, sign_in.subject)
         row = None if found else tx.one("account_with_email", email=email)
         if row is None:
             return found
         account, name, disabled_at = row
         if disabled_at is not None:
             raise Unauthenticated("The account is disabled.")
-        if not tx.count("identity_add", issuer=issuer, subject=subject, account=account, now=now):
+        if not _add_identity(tx, sign_in, account):
             raise Conflict(f"The account {name} belongs to another person at the provider.")
+        identity = (sign_in.issuer, sign_in.subject)
+        _act(sign_in, account, name, "link_account", "identity", *identity).record(tx, ABSENT)
         return str(account)
 
     @write
-    def create_account(
-        tx: Tx, issuer: str, subject: str, name: str, email: str | None, now: int
-    ) -> str:
+    def create_account(tx: Tx, sign_in: ProviderSignIn, name: str, email: str | None) -> str:
         """Create an account for a person at an identity provider; return its id.
 
         If the name is taken, it gets a number; if the e-mail address is taken, it is left out. A
         person who has an account already keeps it.
         """
-        found = Sessions.of_identity(tx, issuer, subject)
+        found = Sessions.of_identity(tx, sign_in.issuer, sign_in.subject)
         if found is not None:
             return found
         if email is not None and tx.one("account_has_email", email=email):
             email = None
         made = Accounts.add(
-            *(tx, _free_name(tx, name), "member"), email=email, password_hash=None, now=now
+            *(tx, _free_name(tx, name), "member"), email=email, password_hash=None, now=sign_in.at
         )
-        tx.run("identity_add", issuer=issuer, subject=subject, account=made.id, now=now)
+        _add_identity(tx, sign_in, made.id)
+        act = _act(sign_in, made.id, made.name, "create_account", "account", made.name)
+        act.record(tx, ABSENT)
         return made.id
 
     @write
     def apply_rights(
         tx: Tx,
+        sign_in: ProviderSignIn,
         account: str,
         *,
         role: Role | None,
         projects: Collection[str],
         managed: Collection[str],
-        now: int,
     ) -> list[str]:
         """Set the role and the memberships that the groups of a person give.
 
         Args:
             tx: The transaction.
+            sign_in: The sign-in that states the groups.
             account: Id of the account.
             role: The role; None changes none.
             projects: Names of the projects that the account is to be a member of.
             managed: Names of all projects that groups give. The account leaves those not in
                 `projects`, except its own.
-            now: Unix milliseconds.
 
         Returns:
             Names of projects that do not exist; none if the account does not.
@@ -151,18 +170,51 @@ class Sessions(Operations):
         if found is None:
             return []
         if role is not None and role != found.role:
-            Accounts.set_role(tx, found.name, role, now)
+            act = _act(sign_in, account, found.name, "change_account", "account", found.name)
+            before = act.state(tx)
+            Accounts.set_role(tx, found.name, role, sign_in.at)
+            act.record(tx, before)
         names = {each.name for each in Accounts.projects_of(tx, account)}
         missing = []
         for name in sorted(managed):
+            member = (name, found.name)
             if name in projects and name not in names:
                 if tx.one("project_by_name", name=name):
-                    Accounts.add_member(tx, name, found.name)
+                    Accounts.add_member(tx, *member)
+                    act = _act(sign_in, account, found.name, "add_member", "member", *member)
+                    act.record(tx, ABSENT)
                 else:
                     missing.append(name)
             elif name not in projects and name in names and name != found.name:
-                Accounts.remove_member(tx, name, found.name, now)
+                act = _act(sign_in, account, found.name, "remove_member", "member", *member)
+                before = act.state(tx)
+                Accounts.remove_member(tx, *member, sign_in.at)
+                act.record(tx, before)
         return missing
+
+
+def _act(
+    sign_in: ProviderSignIn, account: str, name: str, action: str, kind: str, *keys: str
+) -> ActRecorder:
+    """Return the recorder of what a sign-in changes: the act of the account itself."""
+    return ActRecorder(
+        at=sign_in.at,
+        actor=account,
+        actor_name=name,
+        address=sign_in.address,
+        action=action,
+        kind=kind,
+        keys=keys,
+        details={"single_sign_on": {"issuer": sign_in.issuer, "subject": sign_in.subject}},
+    )
+
+
+def _add_identity(tx: Tx, sign_in: ProviderSignIn, account: str) -> bool:
+    """Add an identity to an account; return False if it has another one of this issuer."""
+    issuer, subject = sign_in.issuer, sign_in.subject
+    return bool(
+        tx.count("identity_add", issuer=issuer, subject=subject, account=account, now=sign_in.at)
+    )
 
 
 def _free_name(tx: Tx, name: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from qwicket.gateway.identity_provider import state_of
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.single_sign_on import SingleSignOn, fitting_name
-from qwicket.model.accounts import IdentityProvider, check_name
+from qwicket.model.accounts import GroupRights, IdentityProvider, check_name
 from qwicket.model.errors import (
     Forbidden,
     NotFound,
@@ -24,6 +24,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.limits import SignInLimits
 from qwicket.store import Store
+from qwicket.store.sessions import ProviderSignIn
 from support.small_provider import CLIENT, Provider, small_provider
 from support.stores import NOW
 
@@ -59,10 +60,8 @@ def test_a_name_at_the_provider_is_made_to_fit_ours(stated: str, name: str) -> N
 
 @pytest.mark.anyio
 async def test_a_race_of_two_first_sign_ins_makes_one_account(store: Store) -> None:
-    made = [
-        await store.sessions.create_account(ISSUER, "sub", "ada", "ada@example.org", NOW)
-        for _ in range(2)
-    ]
+    person = ProviderSignIn(ISSUER, "sub", HERE, NOW)
+    made = [await store.sessions.create_account(person, "ada", "ada@example.org") for _ in range(2)]
     assert made[0] == made[1]
     with pytest.raises(NotFound):
         await store.accounts.by_name("ada-2")
@@ -129,6 +128,20 @@ async def test_an_address_that_was_given_to_another_person_gives_no_account(
     assert f"'second' at {provider.url} was refused: The account seat7 belongs" in caplog.text
     again = await both.by_id_token(provider.id_token(sub="first", jti="2"), None, HERE)
     assert again.account_name == "seat7"
+
+
+@pytest.mark.anyio
+async def test_the_audit_has_the_address_and_the_person_of_a_sign_in(
+    store: Store, provider: Provider, service: Service
+) -> None:
+    groups = {"staff": GroupRights(role="admin")}
+    one = service(creates_accounts=True, groups=groups)
+    claims = {"preferred_username": "boss", "groups": ["staff"]}
+    await one.by_id_token(provider.id_token(sub="of boss", **claims), None, HERE)
+    role, account = await store.audit.page(10, 10)
+    assert account[4:7] == (HERE, "create_account", "account/boss")
+    assert role[3:7] == ("boss", HERE, "change_account", "account/boss")
+    assert '"subject": "of boss"' in role.details
 
 
 # --- calls to the provider ------------------------------------------------------------------------

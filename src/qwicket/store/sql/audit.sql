@@ -53,6 +53,11 @@ select invitation.id, project.name, invitation.maximum, invitation.used, invitat
 from invitation left join project on project.id = invitation.project
 where invitation.id = :key;
 
+-- name: audit_identity
+select identity.issuer, identity.subject, account.name from identity
+join account on account.id = identity.account
+where identity.issuer = :key and identity.subject = :other;
+
 -- name: audit_provider
 select name, is_active from provider where name = :key;
 
