@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import RSAKey
 
 KEY = RSAKey.generate_key(2048, {"kid": "known"})
@@ -47,7 +47,8 @@ class Provider(ThreadingHTTPServer):
         now = int(time.time())
         usual = {"iss": self.url, "sub": "ada", "aud": CLIENT, "iat": now, "exp": now + 300}
         found = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-        return jwt.encode({"alg": "RS256", "kid": key.kid}, found, key)
+        # Not `jwt.encode`, which refuses texts that are no UTF-8.
+        return jws.serialize_compact({"alg": "RS256", "kid": key.kid}, json.dumps(found), key)
 
 
 class _Handler(BaseHTTPRequestHandler):

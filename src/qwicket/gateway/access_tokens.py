@@ -148,7 +148,7 @@ class AccessTokens:
     ) -> _Claims:
         if not text:
             raise Unauthenticated
-        if len(text) > _MAX_CHARS or not text.isascii():
+        if len(text) > _MAX_CHARS or not text.isascii() or "=" in text:  # PyJWT ignores padding
             raise Unauthenticated("The access token is not valid.")
         jwt = await self._library()
         try:

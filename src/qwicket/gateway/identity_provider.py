@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
@@ -69,7 +70,11 @@ _LEEWAY_S: Final = 60
 _MAX_AGE_S: Final = 600
 """Maximum age of an ID token in seconds. A person who has just signed in has a new one."""
 _MAX_CHARS: Final = 32_768
-_MAX_SUBJECT_CHARS: Final = 255
+_SUBJECT: Final = re.compile(r"[^\0\ud800-\udfff]{0,255}")
+"""A subject that both databases can store."""
+_TIMES: Final = ("exp", "iat", "nbf", "auth_time")
+_MAX_TIME: Final = 253_402_300_799
+"""The last second of the year 9999."""
 
 _log = logging.getLogger(__name__)
 _WRONG: Final[Mapping[str, str]] = {
@@ -249,9 +254,13 @@ class ProviderConnection:
             Unauthenticated: It is not valid; the text says why.
             Unavailable: The provider's keys are needed, and the provider does not respond.
         """
-        if len(text) > _MAX_CHARS or not text.isascii() or text.count(".") != 2:
+        if len(text) > _MAX_CHARS or not text.isascii() or text.count(".") != 2 or "=" in text:
             raise Unauthenticated("The ID token is not valid: it is not a signed JWT.")
         claims = self._decoded(text)
+        for name in _TIMES:
+            value = claims.get(name, 0)
+            if type(value) not in (int, float) or not 0 <= value <= _MAX_TIME:  # NaN is neither
+                raise Unauthenticated(f"The ID token is not valid: {name} is not a time.")
         now = self._now_ms() // 1_000
         audiences = sorted({*clients, *self._settings.audiences})
         registry = jwt.JWTClaimsRegistry(
@@ -273,7 +282,7 @@ class ProviderConnection:
             raise self._wrong(error.claim) from None
         if not now - _MAX_AGE_S <= claims["iat"] <= now + _LEEWAY_S:
             raise self._wrong("iat")
-        if len(claims["sub"]) > _MAX_SUBJECT_CHARS or "\0" in claims["sub"]:
+        if not _SUBJECT.fullmatch(claims["sub"]):
             raise self._wrong("sub")
         # OpenID Connect Core 1.0, 3.1.3.7: a token for several audiences names the client in azp.
         # Other tokens may lack azp.
@@ -416,7 +425,9 @@ def _check_nonce(nonce: object, wanted: str | None, error: Unauthenticated) -> N
     if wanted is None:
         if nonce is not None:
             raise error
-    elif not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), wanted.encode()):
+    elif (
+        not isinstance(nonce, str) or not nonce.isascii() or not hmac.compare_digest(nonce, wanted)
+    ):
         raise error
 
 

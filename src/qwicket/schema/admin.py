@@ -296,8 +296,9 @@ class ProviderChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class ActBody(ResponsePart, frozen=True, kw_only=True):
-    """An entry of the audit: an act of an administrator, or a further change by that act; or what a
-    sign-in at the identity provider has changed, as the act of the account.
+    """An entry of the audit: an act of an administrator, or a further change by that act.
+
+    What a sign-in at the identity provider changes is an act of the account.
 
     Attributes:
         number: Number of the entry, from 1 without gaps.

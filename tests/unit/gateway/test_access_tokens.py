@@ -65,6 +65,12 @@ async def test_a_pass_ends_with_its_life(gateway: Gateway, ada: Actor, clock: Cl
         await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
+async def test_an_access_token_has_no_padding(gateway: Gateway, ada: Actor) -> None:
+    text = await gateway.access_tokens.issue(ada, DIALECT, 60)
+    with pytest.raises(Unauthenticated, match="not valid"):
+        await gateway.access_tokens.actor(f"{text}=", DIALECT, HERE)
+
+
 async def test_a_pass_is_taken_for_the_leeway_after_its_life_unless_its_token_ends(
     gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:

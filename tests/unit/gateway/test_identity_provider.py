@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from joserfc.jwk import RSAKey
@@ -12,8 +13,9 @@ from joserfc.jwk import RSAKey
 from qwicket.clients.http import bounds
 from qwicket.gateway.identity_provider import ProviderConnection
 from qwicket.model.accounts import IdentityProvider
-from qwicket.model.errors import Unavailable
+from qwicket.model.errors import Unauthenticated, Unavailable
 from support import hostile_cloud
+from support.for_each import for_each
 from support.hostile_cloud import IN_FLIGHT, HostileCloud
 from support.small_provider import CLIENT, Provider, small_provider
 from support.waiting import until
@@ -73,3 +75,44 @@ def test_an_answer_without_end_is_not_read_beyond_the_bound() -> None:
             with pytest.raises(Unavailable, match="does not respond as it should"):
                 ProviderConnection(settings, lambda: 0).metadata()
             assert provider.sent_bytes <= bounds.SMALL.wire_bytes + IN_FLIGHT
+
+
+@for_each(
+    "claims",
+    [
+        {name: value}
+        for name in ("exp", "iat", "nbf", "auth_time")
+        for value in (1e308, float("inf"), float("nan"), -1, 253_402_300_800, 10**30, "1", True, [])
+    ],
+)
+def test_an_absurd_time_is_refused(
+    provider: Provider, connection: ProviderConnection, claims: dict[str, Any]
+) -> None:
+    (name,) = claims
+    token = provider.id_token(**claims)
+    with pytest.raises(Unauthenticated, match=f"{name} is not a time"):
+        connection.verified(token, {CLIENT}, None)
+
+
+@for_each("subject", ["\0", "\ud800", "x" * 256])
+def test_a_subject_that_cannot_be_stored_is_refused(
+    provider: Provider, connection: ProviderConnection, subject: str
+) -> None:
+    with pytest.raises(Unauthenticated, match="has no valid subject"):
+        connection.verified(provider.id_token(sub=subject), {CLIENT}, None)
+
+
+@for_each("nonce", ["\ud800", "\xe9", "x"])
+def test_a_nonce_of_any_letters_is_compared(
+    provider: Provider, connection: ProviderConnection, nonce: str
+) -> None:
+    with pytest.raises(Unauthenticated, match="does not belong to this sign-in"):
+        connection.verified(provider.id_token(nonce=nonce), {CLIENT}, "of a browser")
+
+
+def test_an_id_token_has_no_padding(provider: Provider, connection: ProviderConnection) -> None:
+    token = provider.id_token()
+    assert connection.verified(token, {CLIENT}, None)
+    for padded in (f"{token}=", f"{token}=="):
+        with pytest.raises(Unauthenticated, match="not a signed JWT"):
+            connection.verified(padded, {CLIENT}, None)

@@ -136,7 +136,7 @@ async def test_the_audit_has_the_address_and_the_person_of_a_sign_in(
 ) -> None:
     groups = {"staff": GroupRights(role="admin")}
     one = service(creates_accounts=True, groups=groups)
-    claims = {"preferred_username": "boss", "groups": ["staff"]}
+    claims: dict[str, Any] = {"preferred_username": "boss", "groups": ["staff"]}
     await one.by_id_token(provider.id_token(sub="of boss", **claims), None, HERE)
     role, account = await store.audit.page(10, 10)
     assert account[4:7] == (HERE, "create_account", "account/boss")
