@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 MAX_PEOPLE: Final = 10_000
 """Limit on the accounts that one request creates; they are stored in one write."""
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_INVISIBLE: Final = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]"
+)
+"""Characters that are not displayed, beside those that `str.isprintable` knows (Unicode's
+Default_Ignorable_Code_Point). With them, one address looks like another."""
 _MAX_EMAIL_CHARS: Final = 254
 _PLACEHOLDER: Final = "@localhost"
 _HASHED_FOR: Final = "administrators"
@@ -253,11 +258,6 @@ def _member_scopes(wanted: Sequence[str]) -> tuple[Scope, ...]:
     return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES
 
 
-def is_placeholder(email: str) -> bool:
-    """Return whether an address is one that is shown for an account without an address."""
-    return lower_ascii(email).endswith(_PLACEHOLDER)
-
-
 def checked_email(email: str | None) -> str | None:
     """Return an e-mail address as it is stored: with `lower_ascii`, as sign-in compares it.
 
@@ -266,15 +266,16 @@ def checked_email(email: str | None) -> str | None:
     """
     if email is None:
         return None
-    if is_placeholder(email):
+    if lower_ascii(email).endswith(_PLACEHOLDER):
         raise InvalidRequest(
             f"email must not end in {_PLACEHOLDER}: {email[:100]!r} stands for no address.",
             field="email",
         )
-    if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL_CHARS:
+    is_visible = email.isprintable() and not _INVISIBLE.search(email)
+    if not _EMAIL.fullmatch(email) or not is_visible or len(email) > _MAX_EMAIL_CHARS:
         raise InvalidRequest(
-            f"email must be an e-mail address of at most {_MAX_EMAIL_CHARS} characters; not"
-            f" {email[:100]!r}.",
+            f"email must be an e-mail address of at most {_MAX_EMAIL_CHARS} visible characters;"
+            f" not {email[:100]!a}.",
             field="email",
         )
     return lower_ascii(email)

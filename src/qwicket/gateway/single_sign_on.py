@@ -14,11 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from qwicket.compute.fair_slots import FairSlots
-from qwicket.gateway.account_admin import is_placeholder
+from qwicket.gateway.account_admin import checked_email
 from qwicket.gateway.identity_provider import IDToken, Metadata, ProviderConnection, state_of
 from qwicket.gateway.throttle import AttemptCounter, network
-from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES, lower_ascii
-from qwicket.model.errors import Conflict, Forbidden, TooManyRequests, Unauthenticated, Unavailable
+from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 from qwicket.store.sessions import ProviderSignIn
 
 if TYPE_CHECKING:
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")
 _MAX_CODE_CHARS: Final = 4_096
 _MAX_GROUPS: Final = 10_000
@@ -370,7 +376,9 @@ def fitting_name(stated: str) -> str:
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
     """Return the e-mail address that the provider has verified, as accounts have it, or None."""
     email = claims.get("email")
-    is_verified = claims.get("email_verified") is True
-    if not is_verified or not isinstance(email, str) or not _EMAIL.fullmatch(email):
+    if claims.get("email_verified") is not True or not isinstance(email, str):
         return None
-    return None if is_placeholder(email) else lower_ascii(email)
+    try:
+        return checked_email(email)
+    except InvalidRequest:
+        return None

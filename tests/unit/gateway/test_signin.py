@@ -164,6 +164,24 @@ async def test_other_spellings_of_a_name_give_no_further_tries(gateway: Gateway)
     assert refused.value.limit == "password_tries"
 
 
+async def test_an_address_with_invisible_characters_is_refused(admin: Admin) -> None:
+    for invisible in (
+        "\xad",
+        "\u200b",
+        "\u202e",
+        "\ufeff",
+        "\u2060",
+        "\u3164",
+        "\ufe0f",
+        "\U000e0061",
+    ):
+        with pytest.raises(InvalidRequest, match="254 visible characters") as refused:
+            await admin.add_account("boss", email=f"boss@lab.org{invisible}", password=None)
+        assert refused.value.field == "email"
+        assert invisible not in refused.value.detail
+    assert await admin.accounts() == []
+
+
 async def test_a_stored_address_has_no_letter_that_was_not_written(admin: Admin) -> None:
     kelvin = await admin.add_account("kim", email="\u212aIM@Lab.org", password=None)
     assert kelvin.email == "\u212aim@lab.org"

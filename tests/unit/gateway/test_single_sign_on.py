@@ -116,6 +116,23 @@ async def test_only_an_equal_address_in_ascii_gives_an_account(
 
 
 @pytest.mark.anyio
+async def test_an_address_with_invisible_characters_is_not_stored(
+    store: Store, provider: Provider, service: Service
+) -> None:
+    one = service(creates_accounts=True)
+    for number, email in enumerate(
+        ("boss@example.org\xad", "bo\u200bss@b.c", "\ud800@b.c", "a@b.c")
+    ):
+        token = provider.id_token(
+            sub=f"sub-{number}", preferred_username="x", email=email, email_verified=True
+        )
+        await one.by_id_token(token, None, HERE)
+    assert {each.email for each in await store.accounts.all()} == {
+        *("x@localhost", "x-2@localhost", "x-3@localhost", "a@b.c")
+    }
+
+
+@pytest.mark.anyio
 async def test_an_address_that_was_given_to_another_person_gives_no_account(
     store: Store, provider: Provider, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
