@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
+_TRUSTED_NAMES: Final = frozenset(
+    {"admin", "administrator", "operator", "qwicket", "root", "security", "support", "system"}
+)
+"""Names that others would trust, so that single sign-on gives them to nobody."""
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")
 _MAX_CODE_CHARS: Final = 4_096
 _MAX_GROUPS: Final = 10_000
@@ -365,12 +369,13 @@ class SingleSignOn:
 def fitting_name(stated: str) -> str:
     """Return an allowed account name that is similar to a provider's name of a person, or "".
 
-    For an e-mail address, it is made of the part before the `@`.
+    For an e-mail address, it is made of the part before the `@`. A reserved name, or one that
+    others would trust, gets a number.
     """
     plain = unicodedata.normalize("NFKD", stated[:1_000]).encode("ascii", "ignore").decode()
     fitted = _NOT_IN_NAMES.sub("-", plain.partition("@")[0].lower())
     fitted = fitted.lstrip("._-")[:MAX_NAME_CHARS].rstrip("-")
-    return f"{fitted}-1" if fitted in RESERVED_NAMES else fitted
+    return f"{fitted}-1" if fitted in RESERVED_NAMES | _TRUSTED_NAMES else fitted
 
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
