@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -528,13 +529,14 @@ def test_a_new_key_of_the_provider_is_found(tmp_path: Path) -> None:
 # --- qwicket login --------------------------------------------------------------------------------
 
 
-def login(site: LiveServer, home: Path, *arguments: str) -> subprocess.Popen[str]:
-    import os
-
+def login(
+    site: LiveServer, home: Path, *arguments: str, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
     unset = {"QWICKET_TOKEN", "QWICKET_URL", "QWICKET_PROFILE"}
     environ = {k: v for k, v in os.environ.items() if k not in unset}
     return subprocess.Popen(
         [sys.executable, "-m", "qwicket", "login", "--url", site.url, *arguments],
+        stdin=stdin,
         stderr=subprocess.PIPE,
         text=True,
         env={**environ, "XDG_CONFIG_HOME": str(home)},
@@ -545,6 +547,8 @@ def approved(process: subprocess.Popen[str], provider: Provider, subject: str) -
     """Enter the code that the command shows; return the rest of its output."""
     assert process.stderr
     with process:
+        hosts = process.stderr.readline()
+        assert hosts.endswith(f" asks you to sign in at {urlsplit(provider.url).netloc}.\n"), hosts
         line = process.stderr.readline()
         assert line.startswith(f"Open {provider.url}/device"), line + process.stderr.read()
         provider.approve_device(line.split()[-1], subject)
@@ -555,7 +559,7 @@ def test_login_keeps_a_token_in_a_profile(
     site: LiveServer, provider: Provider, tmp_path: Path
 ) -> None:
     provider.set_user("sub-login", preferred_username="loginna", groups=["students"])
-    process = login(site, tmp_path, "--expires", "2d", "--project", "class")
+    process = login(site, tmp_path, "--expires", "2d", "--project", "class", "--yes")
     said = approved(process, provider, "sub-login")
     assert process.returncode == 0, said
     assert "Signed in at" in said
@@ -578,11 +582,43 @@ def test_login_keeps_a_token_in_a_profile(
 def test_login_that_is_denied_keeps_nothing(
     site: LiveServer, provider: Provider, tmp_path: Path
 ) -> None:
-    process = login(site, tmp_path)
+    process = login(site, tmp_path, "--yes")
     said = approved(process, provider, "denied")
     assert process.returncode == 1
     assert "was refused at the identity provider" in said
     assert not [*tmp_path.rglob("*.token")]
+
+
+def test_login_asks_before_a_new_server_gets_an_id_token(
+    site: LiveServer, provider: Provider, tmp_path: Path
+) -> None:
+    done = run_cli("login", "--url", site.url, env={"XDG_CONFIG_HOME": str(tmp_path)})
+    server, at = (urlsplit(each).netloc for each in (site.url, provider.url))
+    assert done.returncode == 2
+    assert f"The server {server} asks you to sign in at {at}." in done.stderr
+    assert f"no profile for {server} yet. Give --yes if you trust this server" in done.stderr
+    assert "Open" not in done.stderr
+    assert not [*tmp_path.rglob("*.token")]
+
+
+def test_a_person_at_a_terminal_decides_about_a_new_server(
+    site: LiveServer, provider: Provider, tmp_path: Path
+) -> None:
+    for answer in ("y", "n"):
+        controller, terminal = os.openpty()
+        os.write(controller, f"{answer}\n".encode())
+        with login(site, tmp_path, stdin=terminal) as process:
+            assert process.stderr
+            shown = [process.stderr.readline() for _ in range(3)]
+            asked = shown[2].startswith("Do you trust this server? [y/N]: ")
+            if answer == "y":
+                provider.approve_device(shown[2].split()[-1], "denied")
+        os.close(controller)
+        os.close(terminal)
+        assert asked, shown
+        assert ("Open" in shown[2], process.returncode) == (
+            (True, 1) if answer == "y" else (False, 130)
+        )
 
 
 def test_login_leaves_a_token_alone_that_is_in_the_settings_file(

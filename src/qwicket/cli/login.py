@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -85,6 +86,7 @@ class _Profile(NamedTuple):
     metavar="TIME",
     help="Lifetime of the token, such as 90d or 12h; by default 30 days.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask before signing in to a new server.")
 @options.report_client_errors
 def login(
     url: str | None,
@@ -92,15 +94,20 @@ def login(
     scopes: tuple[str, ...],
     project: str | None,
     expires: int | None,
+    yes: bool,
 ) -> None:
     """Sign in at your organisation's identity provider, and keep a token in a profile.
 
     The command shows an address and a code. Open the address in any browser, on any machine, and
     enter the code. Other commands find the token in the profile.
+
+    A server without a profile is new: the command asks first, because the server could sign in as
+    you to other servers of your organisation.
     """
     target = _profile(profile, url)
     server = _Server(target.url)
     flow = server.device_flow()
+    _confirm(target, flow, is_confirmed=yes or not target.is_new)
     tokens = _run_device_flow(flow)
     made = server.exchange(tokens, {"scopes": scopes, "project": project, "life_s": expires})
     _store_token(target, made["secret"])
@@ -110,6 +117,29 @@ def login(
         f" {target.token_file}; it expires: {end}.",
         err=True,
     )
+
+
+def _confirm(target: _Profile, flow: Mapping[str, Any], *, is_confirmed: bool) -> None:
+    """Show to which server the person signs in, and where; ask about a new server.
+
+    The device flow is bound to no server. So one that passes on what another server states would
+    receive an ID token for that server.
+
+    Raises:
+        click.UsageError: Standard input is no terminal, and the server is not confirmed.
+        click.Abort: The person refuses.
+    """
+    provider = sanitize(urlsplit(str(flow["device_endpoint"])).netloc)
+    server = sanitize(urlsplit(target.url).netloc) or target.url
+    click.echo(f"The server {server} asks you to sign in at {provider}.", err=True)
+    if is_confirmed:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"There is no profile for {server} yet. Give --yes if you trust this server."
+        )
+    click.echo("It could sign in as you to other servers that use this provider.", err=True)
+    click.confirm("Do you trust this server?", abort=True, err=True)
 
 
 class _Server:
