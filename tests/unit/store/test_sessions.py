@@ -170,6 +170,7 @@ async def test_rights_are_set_to_what_groups_give(store: Store, ada: Token) -> N
     assert await apply("member", set()) == ("member", own, [])
 
 
+@pytest.mark.both_databases
 async def test_what_a_sign_in_changes_is_in_the_audit(store: Store) -> None:
     await store.accounts.add("ada", "member", email="a@b", password_hash=None, now=NOW)
     await store.accounts.add_project("class", 1, NOW)
