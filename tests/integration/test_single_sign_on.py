@@ -301,6 +301,7 @@ def test_a_wrong_secret_of_the_server_is_refused_and_logged(
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("wrong-secret")
+    secret.chmod(0o600)
     options = ("--oidc-issuer", provider.url, "--oidc-client-id", CLIENT)
     server = LiveServer(tmp_path, *options, "--oidc-client-secret-file", str(secret))
     with Browser(server.url) as browser:

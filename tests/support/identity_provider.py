@@ -39,6 +39,7 @@ class Provider:
         self.url = url
         self.folder = folder
         (folder / "secret").write_text(f"{SECRET}\n")
+        (folder / "secret").chmod(0o600)
         self.http = httpx.Client(base_url=url, timeout=60)
 
     @property

@@ -174,6 +174,22 @@ def _issuer(_context: click.Context, _option: click.Parameter, url: str | None) 
     return url or None
 
 
+def _secret_file(
+    _context: click.Context, _option: click.Parameter, path: Path | None
+) -> Path | None:
+    from qwicket.model.secret_files import mode_for_others
+
+    if path is not None:
+        try:
+            with path.open("rb") as file:
+                mode = mode_for_others(file)
+        except OSError as error:
+            raise click.BadParameter(f"{path} cannot be read: {error.strerror}.") from None
+        if mode:
+            raise click.BadParameter(f"others can read {path} (mode {mode:04o}): chmod 600 {path}")
+    return path
+
+
 _PROVIDER_OPTIONS: Final = (
     setting(
         "--oidc-issuer",
@@ -185,6 +201,7 @@ _PROVIDER_OPTIONS: Final = (
     setting(
         "--oidc-client-secret-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        callback=_secret_file,
         metavar="FILE",
         help="File with the secret of this server at the provider; leave out with PKCE alone.",
     ),

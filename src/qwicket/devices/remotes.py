@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
 from qwicket.model.pass_through import HTTP_REQUEST
+from qwicket.model.secret_files import mode_for_others
 
 if TYPE_CHECKING:
     from qwicket.model.devices import Device
@@ -37,8 +37,6 @@ _TAKEN: Final = {
 """Formats that clouds take as they are; for the other kinds the device file names them."""
 PASS_THROUGH_KINDS: Final = ("ionq", "qbraid", "qlued", "xanadu")
 """Kinds of clouds to which requests can be passed on as they are."""
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-"""Mode bits of a key file that must not be set: those of its group and of others."""
 _MAX_KEY_BYTES: Final = 4096
 
 
@@ -129,11 +127,11 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         path = Path(self.key_file).expanduser()
         try:
             with path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                mode = mode_for_others(file)
                 text = file.read(_MAX_KEY_BYTES + 1)
         except OSError as error:
             raise NoKey(f"key_file: {path} cannot be read: {error.strerror}") from None
-        if mode & _OTHERS:
+        if mode:
             raise NoKey(f"key_file: others can read {path} (mode {mode:04o}): chmod 600 {path}")
         try:
             found = text.decode("ascii").strip()

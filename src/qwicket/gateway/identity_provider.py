@@ -34,6 +34,7 @@ from joserfc.jwk import KeySet
 from qwicket.clients.http import bounds
 from qwicket.clients.http.requests_adapter import mount_deadline_adapters
 from qwicket.model.errors import Unauthenticated, Unavailable
+from qwicket.model.secret_files import mode_for_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -379,7 +380,10 @@ class ProviderConnection:
         if file is None:
             return None
         try:
-            return file.read_text("utf-8").strip()
+            with file.open(encoding="utf-8") as opened:
+                if mode_for_others(opened):
+                    raise Unavailable("Others can read the file of oidc-client-secret-file.")
+                return opened.read().strip()
         except (OSError, UnicodeDecodeError):
             raise Unavailable("The file of oidc-client-secret-file cannot be read.") from None
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.accounts import master_key_name
 from qwicket.model.errors import InvalidRequest, Unavailable
+from qwicket.model.secret_files import mode_for_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +38,6 @@ _KEY_BYTES: Final = 32
 # A line of the file: version and master key.
 _LINE: Final = re.compile(r"([1-9][0-9]?) ([0-9a-f]{64})")
 _MAX_VERSION: Final = len(_BASE32)
-_MODE_OF_OTHERS: Final = 0o077
 _PURPOSE: Final = b"aws-sigv4-v1:"
 
 
@@ -146,13 +146,13 @@ def read_masters(path: Path) -> dict[int, bytes]:
     """
     try:
         with path.open() as file:
-            mode = os.fstat(file.fileno()).st_mode
+            is_open = mode_for_others(file) != 0
             lines = file.read(1 << 16).splitlines()
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError):
         raise Unavailable("--aws-master-file: the file cannot be read.") from None
-    if mode & _MODE_OF_OTHERS:
+    if is_open:
         raise InvalidRequest("--aws-master-file: other users may read the file; set its mode 0600.")
     found: dict[int, bytes] = {}
     for number, line in enumerate(lines, 1):

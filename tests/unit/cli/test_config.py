@@ -388,6 +388,14 @@ def test_wrong_settings_of_a_provider_are_refused(arguments: tuple[str, ...], sa
     assert said in refusal("serve", *arguments)
 
 
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    secret.chmod(0o644)
+    said = refusal("serve", *OIDC, "--oidc-client-secret-file", str(secret))
+    assert f"others can read {secret} (mode 0644): chmod 600 {secret}" in said
+
+
 def test_a_provider_without_its_extra_is_refused_with_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ def test_those_who_wait_do_not_request_again_after_a_failure(
         provider.may_respond.set()
         assert {type(each.exception()) for each in waiting} == {Unavailable}
     assert provider.asked["/jwks"] == 1
+
+
+def test_a_secret_that_others_can_read_meanwhile_is_not_sent(
+    provider: Provider, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o644)
+    settings = IdentityProvider(issuer=provider.url, client_id=CLIENT, client_secret_file=secret)
+    with pytest.raises(Unavailable, match="Others can read the file of oidc-client-secret-file"):
+        ProviderConnection(settings, lambda: 0).exchange("code", "browser", "http://127.0.0.1/")
+    assert "/token" not in provider.asked
 
 
 def test_an_answer_without_end_is_not_read_beyond_the_bound() -> None:
