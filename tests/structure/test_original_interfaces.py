@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from qwicket.clients.ionq import IonQClient
+from qwicket.dialects.registrations import REGISTRATIONS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "seeds.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "seeds.md").read_text()
 ROW = re.compile(r"^\| (`.+?) \| (`.+) \|$", re.MULTILINE)
 OURS = re.compile(r"`(qwicket\.[\w.]+)`")
 DOCUMENTS = {
@@ -114,3 +116,29 @@ def test_a_session_has_every_attribute_that_its_document_lists() -> None:
     session = found("qwicket.clients.qbraid.QbraidSession")
     for name in QBRAID_ATTRIBUTES.split():
         assert hasattr(session, name), name
+
+
+def test_readme_shows_the_client_and_the_address_of_each_document() -> None:
+    section = (ROOT / "README.md").read_text().partition("## The five systems")[2]
+    rows = re.findall(r"^\| \S.*\(docs/seeds\.md#.*\|$", section, re.MULTILINE)
+    named = [OURS.findall(row) for row in rows]
+    assert sorted(name for (name,) in named) == [
+        "qwicket.clients.ibm_qx.IBMQXClient",
+        "qwicket.clients.ionq.IonQClient",
+        "qwicket.clients.qbraid.QbraidSession",
+        "qwicket.clients.qlued.QluedClient",
+        "qwicket.clients.xanadu.Connection",
+    ]
+    served = {at for each in REGISTRATIONS for at in (*each.mounts, *each.described_at)}
+    for address in re.findall(r"`(/[\w./]*)`", "\n".join(rows)):
+        assert address.rstrip("/") in served | {at.removesuffix("/openapi.json") for at in served}
+
+
+def test_pages_that_introduce_the_clients_lead_to_the_names() -> None:
+    clients = {path.name for path in (ROOT / "docs" / "clients").glob("*.md")}
+    pages = ["README.md", "ARCHITECTURE.md"]
+    pages += [f"docs/{name}.md" for name in ("index", "tutorial", "comparison")]
+    pages += [f"docs/{name}.md" for name in ("ionq", "qbraid", "qlued", "xanadu", "ibm-qx")]
+    pages += [f"docs/clients/{name}" for name in clients - {"python.md"}]  # the native API's
+    for page in pages:
+        assert "seeds.md" in (ROOT / page).read_text(), page
