@@ -143,20 +143,22 @@ def test_a_wrong_token_is_refused_also_where_none_is_needed(http: httpx.Client) 
 # --- jobs -----------------------------------------------------------------------------------------
 
 
+MISSPELT = {
+    "qobj_id": "some-id",
+    "type": "QASM",
+    "schema_version": "1.1.0",
+    "experiements": [{"header": {}, "config": {}, "instructions": BELL["instructions"]}],
+    "header": {},
+    "config": {"shots": 200, "memory_slots": 2},
+}
+"""A program as it is printed, with the word as it is misspelt there."""
+
+
 def test_post_jobs_as_printed(client: Client) -> None:
-    """Also with the word as it is misspelt there."""
-    program = {
-        "qobj_id": "some-id",
-        "type": "QASM",
-        "schema_version": "1.1.0",
-        "experiements": [{"header": {}, "config": {}, "instructions": BELL["instructions"]}],
-        "header": {},
-        "config": {"shots": 200, "memory_slots": 2},
-    }
     body = by_body(
         *(client, "POST", "/jobs"),
         name="printed",
-        qObject=program,
+        qObject=MISSPELT,
         backend={"name": SIMULATOR},
         shots=200,
     )
@@ -272,6 +274,15 @@ def test_object_storage_from_the_first_address_to_the_last(client: Client) -> No
     assert sum(result["results"][0]["data"]["counts"].values()) == 50
     assert by_body(client, "POST", f"{at}/resultDownloaded") == {}
     assert client.get(f"{at}/resultDownloadUrl")["url"]  # it stays readable
+
+
+def test_an_uploaded_program_may_be_misspelt_as_printed(client: Client) -> None:
+    job = client.draft()
+    upload = by_body(client, "GET", f"/jobs/{job['id']}/jobUploadUrl")["url"]
+    assert client.http.put(upload, json=MISSPELT).status_code == 200
+    sent = by_body(client, "POST", f"/jobs/{job['id']}/jobDataUploaded")["job"]
+    assert "error" not in sent
+    assert client.ended(job["id"])["status"] == "COMPLETED"
 
 
 def test_a_job_shows_every_printed_key_however_little_was_said_of_it(client: Client) -> None:

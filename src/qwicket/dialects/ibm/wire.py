@@ -187,7 +187,7 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
             " (limit program_json_bytes); upload it instead.",
             field="qObject",
         )
-    return submission(_with_misprint_corrected(source), draft(body, headers, limits), DIRECT)
+    return submission(source, draft(body, headers, limits), DIRECT)
 
 
 def submission(source: bytes, draft: Submission, kind: str = STORED) -> Submission:
@@ -196,6 +196,7 @@ def submission(source: bytes, draft: Submission, kind: str = STORED) -> Submissi
     Raises:
         InvalidRequest: As for `direct`.
     """
+    source = _with_misprint_corrected(source)
     settings = qobj.settings(source)
     if settings.method not in _METHODS:
         names = ", ".join(name for name in _METHODS if name)
