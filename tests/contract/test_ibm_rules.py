@@ -239,6 +239,17 @@ def test_a_bad_program_is_refused_with_its_reason(
     assert why in ibm_json(refused)
 
 
+def test_shots_that_contradict_the_program_are_refused(client: Client) -> None:
+    """Not those before an upload: IBM's older client always sends 1 there."""
+    body = {"backend": {"name": SIMULATOR}, "qObject": qobj(shots=100), "shots": 7}
+    refused = client.call("POST", "/jobs", json=body)
+    assert refused.status_code == 400
+    assert "shots is 7, but qObject.config.shots is 100" in ibm_json(refused)
+    without = {**qobj(), "config": {"memory_slots": 2}}
+    assert client.done(without, shots=7)["shots"] == 7
+    assert client.done(qobj(shots=7), shots=7)["shots"] == 7
+
+
 def test_name_and_tags_are_changed_and_nothing_else(client: Client) -> None:
     job = client.done(name="one", tags=["a"])["id"]
     assert client.call("PUT", f"/jobs/{job}", json={"name": "two"}).json() == {"name": "two"}

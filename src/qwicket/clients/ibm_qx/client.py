@@ -201,7 +201,9 @@ class IBMQXClient(ServiceClient):
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    def run_qobj(self, qobj: Mapping[str, Any], device: str, **options: Any) -> Job:
+    def run_qobj(
+        self, qobj: Mapping[str, Any], device: str, *, shots: int | None = None, **options: Any
+    ) -> Job:
         """Submit a Qobj, in the submission itself up to 1 MiB, else as an upload.
 
         A submission is only repeated if the first one certainly had no effect: after status 429
@@ -210,8 +212,9 @@ class IBMQXClient(ServiceClient):
         Args:
             qobj: Program as a dict.
             device: Name of the device.
-            **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`. By
-                default the name is empty, and the shots are those of the Qobj's config.
+            shots: Shots of each circuit, in place of those in the Qobj's config.
+            **options: Further fields of the body, such as `name`, `tags`, `shareLevel`. By default
+                the name is empty.
 
         Returns:
             The job. If it was created, but a later request fails, the client cancels it and raises
@@ -226,6 +229,8 @@ class IBMQXClient(ServiceClient):
             IBMQXRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
         """
+        if shots is not None:
+            qobj = encoding.with_shots(qobj, shots)
         # The document prints both fields, and does not say that they may be absent.
         options = {"name": "", **encoding.shots_of(qobj), **options}
         if not self.is_large(qobj):
@@ -252,7 +257,8 @@ class IBMQXClient(ServiceClient):
 
         Args:
             device: Name of the device.
-            **options: As for `run_qobj`, without defaults.
+            **options: As for `run_qobj`, without defaults. The Qobj's own `shots` replace those
+                given here.
         """
         return self._post_job({**options, "backend": {"name": device}, "allowObjectStorage": True})
 

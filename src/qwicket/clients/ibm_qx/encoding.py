@@ -29,6 +29,12 @@ def body(fields: Mapping[str, Any]) -> bytes:
     return json_bytes(fields, "The body", IBMQXClientError, (",", ":"))
 
 
+def with_shots(qobj: Mapping[str, Any], shots: int) -> dict[str, Any]:
+    """Return a Qobj with these shots in its config, which is where a server reads them."""
+    config = qobj.get("config")
+    return {**qobj, "config": {**(config if isinstance(config, dict) else {}), "shots": shots}}
+
+
 def shots_of(qobj: Mapping[str, Any]) -> dict[str, int]:
     """Return the shots that a Qobj's config states; the server refuses any that are no number."""
     config = qobj.get("config")

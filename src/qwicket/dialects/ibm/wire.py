@@ -187,17 +187,32 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
             " (limit program_json_bytes); upload it instead.",
             field="qObject",
         )
-    return submission(source, draft(body, headers, limits), DIRECT)
+    return submission(source, draft(body, headers, limits), DIRECT, body.shots)
 
 
-def submission(source: bytes, draft: Submission, kind: str = STORED) -> Submission:
+def submission(
+    source: bytes, draft: Submission, kind: str = STORED, shots: int | None = None
+) -> Submission:
     """Return a submission with its program, and with the settings in the program.
+
+    Args:
+        source: The Qobj.
+        draft: The submission without its program.
+        kind: How the program was sent.
+        shots: Shots in the same body as the program. Those that precede an upload are not
+            compared, because IBM's older client sends 1 there.
 
     Raises:
         InvalidRequest: As for `direct`.
     """
     source = _with_misprint_corrected(source)
     settings = qobj.settings(source)
+    if None not in (shots, settings.config_shots) and shots != settings.config_shots:
+        raise InvalidRequest(
+            f"shots is {shots}, but qObject.config.shots is {settings.config_shots}."
+            " Send one of them, or the same number in both.",
+            field="shots",
+        )
     if settings.method not in _METHODS:
         names = ", ".join(name for name in _METHODS if name)
         raise InvalidRequest(

@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True):
         qobj_id: The client's name for it.
         header: Its header as JSON, byte for byte.
         shots: Shots per circuit.
+        config_shots: Shots in the document's config, which those of the experiments may replace.
         seed: Seed of the simulator.
         method: Simulation method, as the client named it.
         n_qubits: Qubits that the document's config states, else the maximum of those that the
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
     qobj_id: str
     header: msgspec.Raw
     shots: int | None
+    config_shots: int | None
     seed: int | None
     method: str | None
     n_qubits: int | None
@@ -91,6 +93,7 @@ def settings(source: bytes) -> Settings:
         qobj_id=qobj.qobj_id,
         header=qobj.header.copy(),
         shots=_common("shots", qobj.config.shots, [config.shots for config in configs]),
+        config_shots=qobj.config.shots,
         seed=_common(
             "seed_simulator",
             qobj.config.seed_simulator,

@@ -46,6 +46,7 @@ from support.bad_server import (
     silent,
 )
 from support.certificates import certificate
+from support.for_each import for_each
 from support.given_clock import GivenClock
 from support.waiting import until
 
@@ -124,7 +125,7 @@ def test_a_submission_is_repeated_when_it_was_surely_not_done() -> None:
     ("qobj", "options", "sent"),
     [
         ({"config": {"shots": 200}}, {}, {"name": "", "shots": 200}),
-        ({"config": {"shots": 200}}, {"name": "bell", "shots": 5}, {"name": "bell", "shots": 5}),
+        ({"config": {"shots": 200}}, {"name": "bell"}, {"name": "bell", "shots": 200}),
         ({"config": {}}, {}, {"name": ""}),
         ({"config": {"shots": "many"}}, {}, {"name": ""}),
         ({"config": None}, {"tags": ["a"]}, {"name": "", "tags": ["a"]}),
@@ -144,6 +145,15 @@ def test_a_submission_has_a_name_and_the_shots_of_its_program(
             body = server.requests[1].json
     rest = {"allowObjectStorage": True} if is_large else {"qObject": program}
     assert body == {**sent, **rest, "backend": {"name": "d"}, "access_token": PASS}
+
+
+@for_each("config", [{"shots": 200, "memory": True}, {}, None])
+def test_shots_of_a_call_replace_those_of_the_program(config: dict[str, Any] | None) -> None:
+    with BadServer(SIGNED, answer(200, JOB)) as server:
+        client(server).run_qobj({"config": config}, "d", shots=5)
+        body = server.requests[1].json
+    assert body["shots"] == 5
+    assert body["qObject"]["config"] == {**(config or {}), "shots": 5}
 
 
 def test_the_time_to_try_is_bounded() -> None:
