@@ -70,10 +70,9 @@ def choose_destination(
 ) -> Destination:
     """Return address and token from the arguments, the vendor's variables or Qwicket's.
 
-    With an address, a missing token is `QWICKET_TOKEN` if the address is on the server in
-    `QWICKET_URL`, else that in the vendor's variable. Without an address, requests go to the server
-    in `QWICKET_URL` if argument and vendor's variable hold no token or a Qwicket token, else to the
-    vendor's own service.
+    Both come from the argument, else the vendor's variable. Without an address, requests go to the
+    server in `QWICKET_URL` if there is no token or a Qwicket token, else to the vendor's own
+    service. Without a token, that is `QWICKET_TOKEN` for an address on the server in `QWICKET_URL`.
 
     Args:
         service: The vendor's service.
@@ -87,18 +86,16 @@ def choose_destination(
     """
     url_source = "the argument url" if url else service.url_variable
     url = url or _variable(service.url_variable)
-    if url:
-        if token is None:
-            token = qwicket_token_for(url) or _variable(service.token_variable)
-        return Destination(url, token, url_source)
     token = _variable(service.token_variable) if token is None else token
     server = qwicket_url()
-    if server and (token is None or is_qwicket_token(token)):
-        own = _variable(_TOKEN) if token is None else token
-        return Destination(server + service.path, own, _URL)
-    if service.url:
-        refuse_qwicket_token(token, service.url, error_class)
-    return Destination(service.url, token, url_source)
+    if not url and server and (token is None or is_qwicket_token(token)):
+        url, url_source = server + service.path, _URL
+    elif not url and service.url:
+        url = service.url
+        refuse_qwicket_token(token, url, error_class)
+    if url and token is None:
+        token = qwicket_token_for(url)
+    return Destination(url, token, url_source)
 
 
 def refuse_qwicket_token(token: str | None, url: str, error_class: type[Exception]) -> None:

@@ -76,9 +76,8 @@ class IBMQXClient(ServiceClient):
     It sends no request when it is created, and signs in before the first request that needs it.
 
     Args:
-        token: API token; by default that in `QE_TOKEN`, then that in `QWICKET_TOKEN`. If `url` or
-            `QE_URL` is on the server in `QWICKET_URL`, the order is reversed. `QWICKET_TOKEN` is
-            only sent to that server.
+        token: API token; by default that in `QE_TOKEN`, then that in `QWICKET_TOKEN`, which is only
+            sent to the server in `QWICKET_URL`.
         email: E-mail address, to sign in with a password instead of a token.
         password: Password of the e-mail address.
         url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`; by default `QE_URL`, then

@@ -53,9 +53,8 @@ class IonQClient(ServiceClient):
     """Client of IonQ's API. It is thread-safe, and sends no request when it is created.
 
     Args:
-        token: API key; by default that in `IONQ_API_KEY`, then that in `QWICKET_TOKEN`. If `url` or
-            `IONQ_API_URL` is on the server in `QWICKET_URL`, the order is reversed.
-            `QWICKET_TOKEN` is only sent to that server.
+        token: API key; by default that in `IONQ_API_KEY`, then that in `QWICKET_TOKEN`, which is
+            only sent to the server in `QWICKET_URL`.
         url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
             `IONQ_API_URL`, then the server in `QWICKET_URL` unless the key is IonQ's, then IonQ's
             own service. An address that ends in `/v0.3` selects the older API.

@@ -52,9 +52,8 @@ class QluedClient(ServiceClient):
     Args:
         url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`; by default
             `QLUED_URL`, then the server in `QWICKET_URL`.
-        token: Token; by default `QLUED_TOKEN` or `QWICKET_TOKEN`. The latter is only sent to the
-            server in `QWICKET_URL`: it comes first if `url` or `QLUED_URL` is an address there,
-            and last if neither is set. Jobs need a token, devices do not.
+        token: Token; by default `QLUED_TOKEN`, then `QWICKET_TOKEN`, which is only sent to the
+            server in `QWICKET_URL`. Jobs need a token, devices do not.
 
     Attributes:
         retry_policy: Bounds of retries.

@@ -11,11 +11,18 @@ from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
 from qwicket.clients.http import SYSTEM_CLOCK, failures, redact, sanitize
-from qwicket.clients.http.addresses import refuse_qwicket_token
+from qwicket.clients.http.addresses import is_qwicket_token, refuse_qwicket_token
+from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.requests_adapter import drop_credentials, mount_deadline_adapters
 from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.clients.xanadu import responses
-from qwicket.clients.xanadu.settings import DEFAULT_HOST, HOST_ARGUMENTS, Settings
+from qwicket.clients.xanadu.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    HOST_ARGUMENTS,
+    Settings,
+    qwicket_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +48,8 @@ class Connection:
         refresh_token: API key for fetching access tokens.
         access_token: Access token; with a refresh token, the connection replaces a missing, wrong
             or expired one.
-        host: Host name or address of the server.
+        host: Host name or address of the server. Without one, a Qwicket token goes to the server in
+            `QWICKET_URL`, which is then also the default of `port` and `tls`.
         port: Port of the server.
         tls: Whether to use HTTPS.
         headers: Headers of requests; they replace the default ones. Of these, a request for an
@@ -51,7 +59,8 @@ class Connection:
         clock: Clock for the deadlines and pauses of waits.
 
     Raises:
-        ValueError: Both tokens are None, or a Qwicket token would be sent to Xanadu.
+        ValueError: Both tokens are None, or a Qwicket token would be sent to Xanadu: there is
+            neither a host nor `QWICKET_URL`.
     """
 
     def __init__(
@@ -59,7 +68,7 @@ class Connection:
         refresh_token: str | None = None,
         access_token: str | None = None,
         host: str = DEFAULT_HOST,
-        port: int = 443,
+        port: int = DEFAULT_PORT,
         tls: bool = True,
         headers: Mapping[str, str] | None = None,
         *,
@@ -68,6 +77,12 @@ class Connection:
     ) -> None:
         if refresh_token is None and access_token is None:
             raise ValueError("A connection needs a refresh token or an access token.")
+        host_source = HOST_ARGUMENTS
+        server = qwicket_server()
+        if host == DEFAULT_HOST and server and is_qwicket_token(refresh_token or access_token):
+            host, host_source = server.host, URL_SOURCE
+            port = server.port if port == DEFAULT_PORT else port
+            tls = server.tls and tls
         if host == DEFAULT_HOST:
             for token in (refresh_token, access_token):
                 refuse_qwicket_token(token, host, ValueError)
@@ -79,7 +94,7 @@ class Connection:
         self._headers = dict(headers or {})
         self._timeout_s = timeout_s
         self.clock = clock
-        self._host_source = HOST_ARGUMENTS
+        self._host_source = host_source
 
     @classmethod
     def load(cls, settings: Settings | None = None, **kwargs: Any) -> Connection:

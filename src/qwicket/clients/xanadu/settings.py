@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from qwicket.clients.http.addresses import is_qwicket_token, qwicket_url
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HOST_ARGUMENTS: Final = "the arguments host and port"
 DEFAULT_HOST: Final = "platform.strawberryfields.ai"
+DEFAULT_PORT: Final = 443
 _PREFIX: Final = "XANADU_CLOUD_"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]*")
 _QUOTE_OR_LINE_END: Final = re.compile(r"['\"\r\n]")
@@ -40,7 +41,8 @@ class Settings:
 
     Each field comes from the argument, else the variable of its name with the prefix
     `XANADU_CLOUD_`, else the file, else the default. Without a host, and with no token or a
-    Qwicket token, the default address is `QWICKET_URL`; there, a missing token is `QWICKET_TOKEN`.
+    Qwicket token, the default address is `QWICKET_URL`. At that address, a missing token is
+    `QWICKET_TOKEN`.
 
     Attributes:
         REFRESH_TOKEN: API key for fetching access tokens.
@@ -80,14 +82,16 @@ class Settings:
         self.ACCESS_TOKEN = setting("ACCESS_TOKEN", ACCESS_TOKEN, None)
         host = setting("HOST", HOST, None)
         self._host_source = _host_source(HOST is not _UNSET, file_values)
-        qwicket = _qwicket_server() if host is None and self._allows_qwicket() else None
-        default_host, default_port, default_tls = qwicket or (DEFAULT_HOST, 443, True)
-        self.HOST = default_host if host is None else host
-        self.PORT = _port(setting("PORT", PORT, default_port))
-        self.TLS = _boolean(setting("TLS", TLS, default_tls))
-        is_its_address = qwicket == (self.HOST, self.PORT, self.TLS)
+        server = qwicket_server()
+        is_default = host is None and self._allows_qwicket()
+        default = (server if is_default else None) or Address(DEFAULT_HOST, DEFAULT_PORT, True)
+        self.HOST = default.host if host is None else host
+        self.PORT = _port(setting("PORT", PORT, default.port))
+        self.TLS = _boolean(setting("TLS", TLS, default.tls))
         self.has_qwicket_token = (
-            is_its_address and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None
+            server == (self.HOST, self.PORT, self.TLS)
+            and self.REFRESH_TOKEN is None
+            and self.ACCESS_TOKEN is None
         )
         if self.has_qwicket_token:
             self.REFRESH_TOKEN = os.environ.get("QWICKET_TOKEN") or None
@@ -148,13 +152,19 @@ def _host_source(is_given: bool, file_values: Mapping[str, str]) -> str:
     return f"{name} and {_PREFIX}PORT in {path()}" if name in file_values else URL_SOURCE
 
 
-def _qwicket_server() -> tuple[str, int, bool] | None:
-    """Return host, port and TLS of the server in `QWICKET_URL`; None without one."""
+class Address(NamedTuple):
+    host: str
+    port: int
+    tls: bool
+
+
+def qwicket_server() -> Address | None:
+    """Return the address of the server in `QWICKET_URL`; None without one."""
     parts = urlsplit(qwicket_url() or "")
     if not parts.hostname:
         return None
     is_tls = parts.scheme == "https"
-    return parts.hostname, parts.port or (443 if is_tls else 80), is_tls
+    return Address(parts.hostname, parts.port or (443 if is_tls else 80), is_tls)
 
 
 def _open_private(name: str, flags: int) -> int:

@@ -14,6 +14,7 @@ from qwicket.clients.qbraid import ApiError, QbraidSession
 from qwicket.clients.qlued import QluedClient, QluedClientError
 from qwicket.clients.xanadu import Connection, Settings
 from support.bad_server import BadServer, answer
+from support.for_each import for_each
 
 HOME = "http://127.0.0.1:47821"
 OURS = "qw_" + "a" * 40
@@ -79,6 +80,12 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
             None,
             ("http://y", None, "the argument url"),
         ),
+        (
+            {"QWICKET_URL": HOME, "QWICKET_TOKEN": OURS, "VENDOR_KEY": "k"},
+            f"{HOME}/x",
+            None,
+            (f"{HOME}/x", "k", "the argument url"),
+        ),
         ({"QWICKET_TOKEN": OURS}, None, None, (VENDOR, None, "VENDOR_URL")),
         ({"QWICKET_TOKEN": OURS}, "http://y", None, ("http://y", None, "the argument url")),
     ],
@@ -131,6 +138,36 @@ PATHS = {
     "qlued": "/qlued/api/v2/rydberg/get_job_status?job_id=7&token=" + OURS,
     "xanadu": "/auth/realms/platform/protocol/openid-connect/token",
 }
+
+
+WITH_A_TOKEN: dict[str, Callable[[], Any]] = {
+    "ionq": lambda: IonQClient(OURS).retrieve_job("7"),
+    "ibm_qx": lambda: IBMQXClient(OURS).login_with_token(),
+    "qbraid": lambda: QbraidSession(api_key=OURS).get("/identity"),
+    "qlued": lambda: QluedClient(token=OURS).status("rydberg", "7"),
+    "xanadu": lambda: Connection(OURS).update_access_token(),
+    "xanadu, access": lambda: Connection(access_token=OURS).ping(),
+    "xanadu, loaded": lambda: Connection.load(refresh_token=OURS).update_access_token(),
+}
+
+
+@for_each("name", WITH_A_TOKEN)
+def test_a_qwicket_token_alone_is_sent_to_the_server_of_the_environment(name: str) -> None:
+    body = {"id": "a", "access_token": "a", "email": "a@b.c"}
+    with BadServer(answer(200, body)) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QWICKET_URL", server.url)
+        WITH_A_TOKEN[name]()
+        assert len(server.requests) == 1
+
+
+def test_xanadus_client_takes_the_token_of_the_server_also_at_its_given_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QWICKET_URL", HOME)
+    monkeypatch.setenv("QWICKET_TOKEN", OURS)
+    assert Connection.load(host="127.0.0.1", port=47821, tls=False).refresh_token == OURS
+    assert Settings(HOST="127.0.0.1", PORT=47822, TLS=False).REFRESH_TOKEN is None
+    assert Connection(OURS, port=47822).url() == "http://127.0.0.1:47822/"
 
 
 @pytest.mark.parametrize("name", ASK)
