@@ -8,6 +8,7 @@ from math import cos, pi, sin
 
 import numpy as np
 import pytest
+from msgspec import convert
 
 from qwicket.clients.qlued import (
     Fermions,
@@ -19,6 +20,7 @@ from qwicket.clients.qlued import (
     SingleQudit,
     shots,
 )
+from qwicket.dialects.qlued import description
 from support.server import LiveServer
 from support.vendors import bound, distance
 
@@ -44,6 +46,21 @@ def test_devices_say_what_they_are(client: QluedClient) -> None:
     with pytest.raises(QluedAPIError, match="Unknown back-end") as caught:
         client.config("nothing")
     assert caught.value.status_code == 404
+
+
+def test_the_documented_functions_return_the_documents_of_the_page(client: QluedClient) -> None:
+    posted = client.post_job("singlequdit", SingleQudit(shots=5).load(1).measure())
+    job_id = convert(posted, description.StatusMsgDict).job_id
+    client.wait("singlequdit", job_id, timeout=60)
+    status = convert(client.get_job_status("singlequdit", job_id), description.StatusMsgDict)
+    assert (status.job_id, status.status) == (job_id, "DONE")
+    convert(client.get_job_result("singlequdit", job_id), description.ResultDict)
+    for read in (client.get_job_status, client.get_job_result):
+        unknown = convert(read("singlequdit", "unknown"), description.StatusMsgDict)
+        assert unknown.status == "ERROR"
+    convert(client.get_config("rydberg"), description.BackendConfigSchemaOut)
+    convert(client.list_backends(), list[description.BackendConfigSchemaOut])
+    convert(client.get_backend_status("rydberg"), description.BackendStatusSchemaOut)
 
 
 def test_a_long_spin_is_turned_over(client: QluedClient) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from qwicket.clients.ionq import IonQClient
 from qwicket.dialects.registrations import REGISTRATIONS
+from support.for_each import for_each
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "seeds.md").read_text()
@@ -110,6 +111,11 @@ def test_parameters_have_the_names_and_defaults_of_the_document(name: str) -> No
     for each in printed:
         parameter, _, default = each.partition("=")
         assert not default or repr(parameters[parameter].default) == default
+
+
+@for_each("name", DOCUMENTS["qlued"].split())
+def test_functions_of_qlued_keep_their_name_in_help_and_errors(name: str) -> None:
+    assert found(f"qwicket.clients.qlued.QluedClient.{name}").__name__ == name
 
 
 def test_a_session_has_every_attribute_that_its_document_lists() -> None:

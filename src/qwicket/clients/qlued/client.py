@@ -1,4 +1,7 @@
-"""`QluedClient`: one method for each route of the API."""
+"""`QluedClient`: one method for each route of the API, named as in qlued's documentation.
+
+The types of documents, such as `StatusMsgDict`, are described at `/qlued/api/v2/docs` of a server.
+"""
 
 from __future__ import annotations
 
@@ -75,16 +78,16 @@ class QluedClient(ServiceClient):
 
     # --- devices --------------------------------------------------------------------------------
 
-    def backends(self) -> list[dict[str, Any]]:
-        """Return the configurations of all devices. This request needs no token.
+    def list_backends(self) -> list[dict[str, Any]]:
+        """Return the `BackendConfigSchemaOut` of each device. This request needs no token.
 
         Raises:
             QluedAPIError: The request failed.
         """
         return self._send("GET", "/backends", objects_of)
 
-    def config(self, backend_name: str) -> dict[str, Any]:
-        """Return the configuration of a device. This request needs no token.
+    def get_config(self, backend_name: str) -> dict[str, Any]:
+        """Return the `BackendConfigSchemaOut` of a device. This request needs no token.
 
         Args:
             backend_name: Short name of the device, such as `rydberg`, or its full name.
@@ -94,8 +97,10 @@ class QluedClient(ServiceClient):
         """
         return self._send("GET", _path(backend_name, "get_config"), object_of)
 
-    def backend_status(self, backend_name: str) -> dict[str, Any]:
+    def get_backend_status(self, backend_name: str) -> dict[str, Any]:
         """Return whether a device works, and how many jobs wait. This request needs no token.
+
+        The document is a `BackendStatusSchemaOut`.
 
         Raises:
             QluedAPIError: The device does not exist, or the request failed.
@@ -104,8 +109,8 @@ class QluedClient(ServiceClient):
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    def post(self, backend_name: str, job: Job) -> str:
-        """Submit a job, and return its id.
+    def post_job(self, backend_name: str, job: Job) -> dict[str, Any]:
+        """Submit a job, and return its `StatusMsgDict`, which has `job_id`.
 
         A submission is only repeated if the first one certainly had no effect: after status 429,
         or if no connection was made. If the device refuses the program, the job ends in an error.
@@ -120,18 +125,36 @@ class QluedClient(ServiceClient):
             QluedRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
         """
+        return self._post(backend_name, job, object_of)
+
+    def post(self, backend_name: str, job: Job) -> str:
+        """Submit a job as `post_job` does, and return its id."""
+        return self._post(backend_name, job, _job_id)
+
+    def _post(self, backend_name: str, job: Job, read: Callable[[Response], T]) -> T:
         experiments = json_bytes(_experiments(job), "The job", QluedClientError).decode()
         form = {"job": experiments, "token": self._secret()}
         body = json_bytes(form, "The job", QluedClientError)
-        return self._send("POST", _path(backend_name, "post_job"), _job_id, body)
+        return self._send("POST", _path(backend_name, "post_job"), read, body)
 
-    def status(self, backend_name: str, job_id: str) -> dict[str, Any]:
-        """Return the status document of a job, also of one that ended in an error.
+    def get_job_status(self, backend_name: str, job_id: str) -> dict[str, Any]:
+        """Return the `StatusMsgDict` of a job.
+
+        If the job ended in an error or does not exist, its `status` is ERROR. The server then
+        sends the same document with status 406.
 
         Raises:
             QluedAPIError: The request failed.
         """
         return self._read_job(backend_name, "get_job_status", job_id)
+
+    def get_job_result(self, backend_name: str, job_id: str) -> dict[str, Any]:
+        """Return the `ResultDict` of a job that is done, else its `StatusMsgDict`.
+
+        Raises:
+            QluedAPIError: The request failed.
+        """
+        return self._read_job(backend_name, "get_job_result", job_id)
 
     def result(self, backend_name: str, job_id: str) -> dict[str, Any]:
         """Return the result of a job; `shots` converts it to arrays.
@@ -169,13 +192,11 @@ class QluedClient(ServiceClient):
                     f"Job {job_id} has not ended within {timeout:g} s. It continues on the server."
                 )
 
-    # The names in qlued's own documentation.
-    list_backends = backends
-    get_config = config
-    get_backend_status = backend_status
-    post_job = post
-    get_job_status = status
-    get_job_result = result
+    # Short names of methods above.
+    backends = list_backends
+    config = get_config
+    backend_status = get_backend_status
+    status = get_job_status
 
     def _poll(self, backend_name: str, job_id: str) -> dict[str, Any]:
         """Return the result of a job; {} if it has not ended."""

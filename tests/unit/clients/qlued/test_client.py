@@ -81,6 +81,12 @@ def test_requests_are_those_of_version_2_without_a_slash_too_many() -> None:
     assert body == {"job": '{"experiment_0": {}}', "token": TOKEN}
 
 
+def test_a_documented_function_returns_the_status_where_there_is_no_result() -> None:
+    for document, status in ((WAITS, 200), (FAILED, 406)):
+        with BadServer(answer(status, document)) as server:
+            assert client(server.url).get_job_result("rydberg", "7") == document
+
+
 def test_experiments_are_numbered_in_their_order() -> None:
     one, two = SingleQudit(shots=1).measure(), SingleQudit(shots=2).load(5)
     with BadServer(answer(200, WAITS)) as server:
