@@ -120,6 +120,10 @@ def test_the_registry_keeps_what_ran_elsewhere(session: QbraidSession) -> None:
     assert get_job_data(job)["circuitDepth"] == 7
     done = get_job_data(job, {"status": "DONE", "qbraidStatus": "COMPLETED"})
     assert done["qbraidStatus"] == "COMPLETED"
+    of_ours = session.devices()[0]
+    listed = init_job("listed", of_ours, [BELL, BELL], 10)
+    assert get_job_data(listed)["qbraidDeviceId"] == of_ours["qbraid_id"]
+    assert get_job_data(listed)["circuitBatchNumQubits"] == [2, 2]
     with pytest.raises(ApiError, match="no such document"):
         get_job_data("aws_sv_sim-ada-qjob-00000000000000000000")
 

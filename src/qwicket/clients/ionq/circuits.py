@@ -37,6 +37,22 @@ class _CircuitBase:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.qubits} qubits, {len(self.gates)} gates>"
 
+    @property
+    def num_qubits(self) -> int:
+        """Number of qubits, under the name that other packages use."""
+        return self.qubits
+
+    @property
+    def depth(self) -> int:
+        """Number of layers of gates; gates on different qubits share a layer."""
+        layers = [0] * self.qubits
+        for gate in self.gates:
+            operands = [*gate.get("targets", ()), *gate.get("controls", ())] or [gate["target"]]
+            layer = 1 + max(layers[qubit] for qubit in operands)
+            for qubit in operands:
+                layers[qubit] = layer
+        return max(layers)
+
     def _add(self, gate: str, **fields: Any) -> Self:
         self.gates.append({"gate": gate, **fields})
         return self

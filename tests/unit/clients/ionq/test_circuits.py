@@ -166,6 +166,12 @@ def test_integers_of_numpy_are_qubits() -> None:
     ]
 
 
+def test_gates_on_different_qubits_share_a_layer() -> None:
+    circuit = Circuit(3).h(0).h(1).cnot(0, 1).x(2)
+    assert (circuit.num_qubits, circuit.depth, Circuit(2).depth) == (3, 2, 0)
+    assert NativeCircuit(2).gpi(0, phase=0).ms(0, 1, phases=(0, 0)).gpi2(1, phase=0).depth == 3
+
+
 def test_a_refused_gate_is_not_added() -> None:
     circuit = Circuit(2).h(0)
     with pytest.raises(IonQClientError):

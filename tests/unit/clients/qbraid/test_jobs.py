@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import pytest
 
+from qwicket.clients import ionq
 from qwicket.clients.qbraid import ApiError, RequestsApiError, get_job_data, init_job
 from support.bad_server import BadServer, Request, Step, answer
+from support.for_each import for_each
 
 Write = Callable[..., Path]
 
@@ -70,6 +73,71 @@ def test_a_job_is_registered_by_a_form(serve: Callable[[Step], BadServer]) -> No
         "circuitNumQubits": ["3"],
         "circuitDepth": ["7"],
     }
+
+
+OPENQASM3 = "OPENQASM 3.0; qubit[2] q; qubit r; h q[0];"
+TAKEN: dict[str, tuple[Any, Any, dict[str, list[str]]]] = {
+    "dicts": (
+        {"id": "d", "vendor_device_id": "arn"},
+        {"num_qubits": 3, "depth": 7},
+        {"vendorDeviceId": ["arn"], "circuitNumQubits": ["3"], "circuitDepth": ["7"]},
+    ),
+    "a device of the server, our circuit": (
+        {"qbraid_id": "d", "objArg": "arn", "name": "D"},
+        ionq.Circuit(2).h(0).cnot(0, 1),
+        {"vendorDeviceId": ["arn"], "circuitNumQubits": ["2"], "circuitDepth": ["2"]},
+    ),
+    "texts": ("d", OPENQASM3, {"vendorDeviceId": [""], "circuitNumQubits": ["3"]}),
+    "IonQ's JSON": (
+        "d",
+        {"qubits": 4, "circuit": []},
+        {"vendorDeviceId": [""], "circuitNumQubits": ["4"]},
+    ),
+    "a method": (
+        DEVICE._replace(id="d"),
+        SimpleNamespace(num_qubits=1, depth=lambda: 5),
+        {"vendorDeviceId": ["arn:aws"], "circuitNumQubits": ["1"], "circuitDepth": ["5"]},
+    ),
+}
+
+
+@for_each("name", TAKEN)
+def test_devices_and_circuits_of_many_kinds_are_registered(
+    serve: Callable[[Step], BadServer], name: str
+) -> None:
+    device, circuit, expected = TAKEN[name]
+    server = serve(answer(200, "job"))
+    init_job("v-1", device, [circuit], 10)
+    sent = form(server.requests[0])
+    assert sent["qbraidDeviceId"] == ["d"]
+    names = ("vendorDeviceId", "circuitNumQubits", "circuitDepth")
+    assert {key: sent[key] for key in names if key in sent} == expected
+
+
+GOOD = (DEVICE, [Circuit(1, 1)], 10)
+
+
+@for_each(
+    "arguments",
+    [
+        ("", *GOOD),
+        (7, *GOOD),
+        ("v-1", 7, [Circuit(1, 1)], 10),
+        ("v-1", {}, [Circuit(1, 1)], 10),
+        ("v-1", SimpleNamespace(id="d"), [Circuit(1, 1)], 10),
+        *[("v-1", DEVICE, circuits, 10) for circuits in (None, [], Circuit, "h q;", ["h q;"])],
+        *[("v-1", DEVICE, [circuit], 10) for circuit in (None, {}, {"num_qubits": "x"})],
+        ("v-1", DEVICE, [SimpleNamespace(num_qubits=1)], 10),
+        *[("v-1", DEVICE, [Circuit(1, 1)], shots) for shots in (None, 0, "x", True)],
+    ],
+)
+def test_an_argument_that_cannot_be_registered_is_an_error_of_the_module(
+    serve: Callable[[Step], BadServer], arguments: tuple[Any, ...]
+) -> None:
+    server = serve(answer(200, "job"))
+    with pytest.raises(ApiError, match=r"vendor_job_id|device|circuits|shots"):
+        init_job(*arguments)
+    assert not server.requests
 
 
 def test_several_circuits_are_fields_that_repeat(
