@@ -20,22 +20,31 @@ from qiskit import QuantumCircuit
 from contract.environments import interpreter
 from qwicket.clients.native import Job
 from qwicket.dialects import REGISTRATIONS
-from qwicket.snippets import SNIPPETS
+from qwicket.snippets import SNIPPETS, text
 from qwicket.snippets.job_codes import JOB_CODES
 from support import ibm, leftovers, pubs
 from support.pages import Person
 from support.server import LiveServer, run_cli
+from support.snippets import ROOT
 
 pytestmark = pytest.mark.extended
 
 NO_PAIR: Mapping[str, str] = MappingProxyType({})
 ANSWERS = {  # what of the answer is the same whenever it runs
     "curl": '"state":"completed"',
+    "curl-ibm": "{'counts': {'0x",
+    "curl-ionq": '{"0":0.5,"3":0.5}',
+    "curl-qlued": '"results":[',
+    "curl-xanadu": "[1.",
     "cirq-ionq": "Counter({",
     "ionq-core": "{'0': 0.5, '3': 0.5}",
     "pennylane-ionq": "np.str_('11')",
     "qbraid-cli": "Job submitted",
     "qiskit-cold-atom": "{'",
+    "qwicket-ibm": "{'0x",
+    "qwicket-ionq": "{'0': 0.5, '3': 0.5}",
+    "qwicket-qlued": "10.0",
+    "qwicket-xanadu": "[1.",
     "strawberryfields": "[1.",
     "xcc": "[1.",
 }
@@ -50,6 +59,17 @@ def names(file: str) -> list[str]:
 
 def test_every_program_is_a_snippet_and_every_snippet_a_program() -> None:
     assert names("texts.txt") == sorted(SNIPPETS)
+
+
+def test_a_dialects_page_shows_the_lines_for_curl() -> None:
+    pages = {"curl-ibm": "ibm-qx"} | {
+        f"curl-{name}": name for name in ("ionq", "qbraid", "qlued", "xanadu")
+    }
+    assert pages.keys() == {name for name in SNIPPETS if name.startswith("curl-")}
+    for name, page in pages.items():
+        _, _, lines = text(name, "http://127.0.0.1:8000").strip().partition("\n")
+        shown = (ROOT / "docs" / f"{page}.md").read_text()
+        assert f"```sh\n{lines}\n```" in shown, name
 
 
 @pytest.mark.vendor

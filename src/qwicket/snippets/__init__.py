@@ -28,7 +28,17 @@ class Snippet(NamedTuple):
 
 SNIPPETS: Final[dict[str, Snippet]] = {
     "curl": Snippet("curl", "sh"),
+    "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
+    "curl-ionq": Snippet("curl (IonQ)", "sh"),
+    "curl-qbraid": Snippet("curl (qBraid)", "sh"),
+    "curl-qlued": Snippet("curl (qlued)", "sh"),
+    "curl-xanadu": Snippet("curl (Xanadu)", "sh"),
     "python": Snippet("qwicket"),
+    "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
+    "qwicket-ionq": Snippet("qwicket.clients.ionq"),
+    "qwicket-qbraid": Snippet("qwicket.clients.qbraid"),
+    "qwicket-qlued": Snippet("qwicket.clients.qlued"),
+    "qwicket-xanadu": Snippet("qwicket.clients.xanadu"),
     "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
     "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
     "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
