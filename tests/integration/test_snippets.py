@@ -230,9 +230,12 @@ def test_what_a_page_shows_works(page: str, shell: Shell, address: str) -> None:
         elif block.language == "python":
             _, _, suite = block.note.partition("with: ")
             assert not suite or suite in suites(), block
-            printed = shell.python(text, given, str(interpreter(suite)) if suite else "python")
+            python = str(interpreter(suite)) if suite else "python"
+            printed = shell.python(printing(text), given, python)
+            assert not false_claims(text, printed), f"{block} prints:\n{printed}"
         elif block.language == "sh" and block.runs:
             printed = shell.run(given + text)
+            assert not false_claims(text, printed), f"{block} prints:\n{printed}"
             if text.rstrip().endswith("&"):
                 until(lambda: is_ready(address), "the page's server is ready", timeout_s=60)
         elif block.language == "http":
@@ -240,6 +243,45 @@ def test_what_a_page_shows_works(page: str, shell: Shell, address: str) -> None:
         elif block.language == "text" and not block.note:
             assert alike(text) == alike(printed), f"{block} shows what is not printed:\n{printed}"
         given = "" if block.language != "text" else given
+
+
+CLAIM = re.compile(r"^(?P<code>.*\S)  +# (?P<claim>[{\[].*)$", re.MULTILINE)
+"""A line with what it prints or returns in a comment."""
+
+
+def printing(program: str) -> str:
+    """Return a Python program that also prints the values that its comments claim."""
+    return CLAIM.sub(lambda line: re.sub(r"(\S.*)", r"print(\1)", line["code"], count=1), program)
+
+
+def false_claims(text: str, printed: str) -> list[str]:
+    """Return the claims in comments that no output has.
+
+    Numbers outside of quotes may differ, as may spaces; `…` stands for anything.
+    """
+    compact = "".join(printed.split())
+    return [
+        line["claim"]
+        for line in CLAIM.finditer(text)
+        if not re.search(_pattern("".join(line["claim"].split())), compact)
+    ]
+
+
+def _pattern(claim: str) -> str:
+    parts = re.split(r"""("[^"]*"|'[^']*'|…|\d+(?:\.\d+)?)""", claim)
+    known = {"…": ".*"}
+    return "".join(
+        known.get(part, r"\d+(?:\.\d+)?" if part[:1].isdigit() else re.escape(part))
+        for part in parts
+    )
+
+
+def test_a_false_claim_of_a_comment_is_found() -> None:
+    line = 'curl x  # {"counts": {"00": 493}, …}\n'
+    assert false_claims(line, '{"counts":{"00":12},"seed":"1"}') == []
+    assert false_claims(line, '{"id":"1","parts":[{"counts":{"00":12}}]}')
+    assert false_claims(line, '{"counts":{"11":12},"seed":"1"}')
+    assert printing("with x:\n    a.b(c)  # {'0': 1}\n") == "with x:\n    print(a.b(c))\n"
 
 
 def is_ready(address: str) -> bool:
