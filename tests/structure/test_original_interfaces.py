@@ -65,6 +65,19 @@ PARAMETERS = {
     "qlued.QluedClient.get_job_status": "backend_name job_id",
     "qlued.QluedClient.get_job_result": "backend_name job_id",
     "qlued.QluedClient.post_job": "backend_name",
+    "ibm_qx.IBMQXClient.properties": "device_name",
+    "ibm_qx.IBMQXClient.defaults": "device_name",
+    "ibm_qx.IBMQXClient.queue_status": "device_name",
+    "ibm_qx.IBMQXClient.job": "job_id",
+    "ibm_qx.IBMQXClient.cancel": "job_id",
+    "ibm_qx.IBMQXClient.job_status": "job_id",
+    "ibm_qx.IBMQXClient.job_properties": "job_id",
+    "ibm_qx.IBMQXClient.job_data_uploaded": "job_id",
+    "ibm_qx.IBMQXClient.result_downloaded": "job_id",
+    "ibm_qx.IBMQXClient.job_download_url": "job_id",
+    "ibm_qx.IBMQXClient.result_download_url": "job_id",
+    "ibm_qx.IBMQXClient.job_upload_url": "job_id",
+    "ibm_qx.IBMQXClient.login": "email password",
     "xanadu.Connection": """refresh_token=None access_token=None
         host='platform.strawberryfields.ai' port=443 tls=True headers=None""",
     "xanadu.Connection.request": "method path",
@@ -102,7 +115,7 @@ def test_every_name_of_a_document_is_mapped(module: str) -> None:
         assert f"`{name.replace(':', ' ')}`" in named, name
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@for_each("name", PARAMETERS)
 def test_parameters_have_the_names_and_defaults_of_the_document(name: str) -> None:
     parameters = dict(inspect.signature(found(f"qwicket.clients.{name}")).parameters)
     parameters.pop("self", None)
@@ -116,6 +129,11 @@ def test_parameters_have_the_names_and_defaults_of_the_document(name: str) -> No
 @for_each("name", DOCUMENTS["qlued"].split())
 def test_functions_of_qlued_keep_their_name_in_help_and_errors(name: str) -> None:
     assert found(f"qwicket.clients.qlued.QluedClient.{name}").__name__ == name
+
+
+@for_each("name", [name for name in DOCUMENTS["xanadu"].split() if "." in name])
+def test_every_printed_member_of_xanadus_connection_is_described(name: str) -> None:
+    assert (inspect.getdoc(found(f"qwicket.clients.xanadu.{name}")) or "").endswith(".")
 
 
 def test_a_session_has_every_attribute_that_its_document_lists() -> None:

@@ -152,7 +152,7 @@ class MethodNotAllowed(QwicketError):
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         self.allowed = allowed
-        super().__init__(f"{method} is not allowed here, {' and '.join(allowed)} are.")
+        super().__init__(f"{method} is not allowed here. Allowed: {', '.join(allowed)}.")
 
 
 class RequestTimeout(QwicketError):

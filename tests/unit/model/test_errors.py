@@ -37,4 +37,4 @@ def test_without_a_detail_the_title_is_shown() -> None:
 
 def test_a_refused_method_names_those_allowed() -> None:
     error = MethodNotAllowed("PUT", ("GET", "HEAD"))
-    assert error.detail == "PUT is not allowed here, GET and HEAD are."
+    assert error.detail == "PUT is not allowed here. Allowed: GET, HEAD."

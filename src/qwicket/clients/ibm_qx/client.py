@@ -183,25 +183,25 @@ class IBMQXClient(ServiceClient):
                 raise
         return [Device({"backend_name": name}) for name in device_names(self.network())]
 
-    def properties(self, device: str) -> Record:
+    def properties(self, device_name: str) -> Record:
         """Return the calibration of a device; empty if it has none."""
-        path = self._scope + encoding.path("backends", device, "properties")
+        path = self._scope + encoding.path("backends", device_name, "properties")
         return Record(self._send("GET", path, object_of))
 
-    def defaults(self, device: str) -> Record:
+    def defaults(self, device_name: str) -> Record:
         """Return a device's pulse defaults; empty if it has none."""
-        path = self._scope + encoding.path("backend", device, "defaults")
+        path = self._scope + encoding.path("backend", device_name, "defaults")
         return Record(self._send("GET", path, object_of))
 
-    def queue_status(self, device: str) -> QueueStatus:
+    def queue_status(self, device_name: str) -> QueueStatus:
         """Return whether a device takes jobs, and how many wait. This request needs no sign-in."""
-        path = self._scope + encoding.path("backend", device, "queue", "status")
+        path = self._scope + encoding.path("backend", device_name, "queue", "status")
         return QueueStatus(self._exchange(Request("GET", path, HEADERS), object_of))
 
     # --- jobs -------------------------------------------------------------------------------------
 
     def run_qobj(
-        self, qobj: Mapping[str, Any], device: str, *, shots: int | None = None, **options: Any
+        self, qobj: Mapping[str, Any], device_name: str, *, shots: int | None = None, **options: Any
     ) -> Job:
         """Submit a Qobj, in the submission itself up to 1 MiB, else as an upload.
 
@@ -210,7 +210,7 @@ class IBMQXClient(ServiceClient):
 
         Args:
             qobj: Program as a dict.
-            device: Name of the device.
+            device_name: Name of the device.
             shots: Shots of each circuit, in place of those in the Qobj's config.
             **options: Further fields of the body, such as `name`, `tags`, `shareLevel`. By default
                 the name is empty.
@@ -233,8 +233,10 @@ class IBMQXClient(ServiceClient):
         # The document prints both fields, and does not say that they may be absent.
         options = {"name": "", **encoding.shots_of(qobj), **options}
         if not self.is_large(qobj):
-            return self._post_job({**options, "backend": {"name": device}, "qObject": dict(qobj)})
-        draft = self.create_job(device, **options)
+            return self._post_job(
+                {**options, "backend": {"name": device_name}, "qObject": dict(qobj)}
+            )
+        draft = self.create_job(device_name, **options)
         try:
             self.upload_program(draft.id, qobj)
             return self.run_uploaded(draft.id)
@@ -251,21 +253,23 @@ class IBMQXClient(ServiceClient):
         """
         return len(encoding.body(dict(qobj))) > _DIRECT_BYTES
 
-    def create_job(self, device: str, **options: Any) -> Job:
+    def create_job(self, device_name: str, **options: Any) -> Job:
         """Create a job without a program; `upload_program` and `run_uploaded` complete it.
 
         Args:
-            device: Name of the device.
+            device_name: Name of the device.
             **options: As for `run_qobj`, without defaults. The Qobj's own `shots` replace those
                 given here.
         """
-        return self._post_job({**options, "backend": {"name": device}, "allowObjectStorage": True})
+        return self._post_job(
+            {**options, "backend": {"name": device_name}, "allowObjectStorage": True}
+        )
 
-    def upload_program(self, id: str, qobj: Mapping[str, Any]) -> None:
+    def upload_program(self, job_id: str, qobj: Mapping[str, Any]) -> None:
         """Upload the program of a job that was created without one; `run_uploaded` then runs it.
 
         Args:
-            id: Id of the job.
+            job_id: Id of the job.
             qobj: Program as a dict.
 
         Raises:
@@ -274,13 +278,13 @@ class IBMQXClient(ServiceClient):
             IBMQXAPIError: The server refused a request, or its response is missing or invalid.
         """
         program = encoding.body(dict(qobj))
-        self._transfer("PUT", self.job_upload_url(id), decoding.unchanged, program)
+        self._transfer("PUT", self.job_upload_url(job_id), decoding.unchanged, program)
 
-    def run_uploaded(self, id: str) -> Job:
+    def run_uploaded(self, job_id: str) -> Job:
         """Run a job whose program was uploaded.
 
         Args:
-            id: Id of the job.
+            job_id: Id of the job.
 
         Returns:
             The job. After an error it may run, or wait for another call.
@@ -289,33 +293,33 @@ class IBMQXClient(ServiceClient):
             IBMQXJobError: The server refused the program.
             IBMQXAPIError: The server refused the request, or its response is missing or invalid.
         """
-        job = self.job_data_uploaded(id)
+        job = self.job_data_uploaded(job_id)
         if job.status.startswith("ERROR"):
             raise IBMQXJobError(job.error_message or "The job was refused.", job.status)
         return job
 
-    def job_upload_url(self, id: str) -> str:
+    def job_upload_url(self, job_id: str) -> str:
         """Return the signed URL for uploading a job's program with PUT."""
-        return self._send("GET", f"{self._job_path(id)}/jobUploadUrl", decoding.signed_url)
+        return self._send("GET", f"{self._job_path(job_id)}/jobUploadUrl", decoding.signed_url)
 
-    def job_data_uploaded(self, id: str) -> Job:
+    def job_data_uploaded(self, job_id: str) -> Job:
         """Report that a job's program was uploaded, so that the server runs it."""
-        path = f"{self._job_path(id)}/jobDataUploaded"
+        path = f"{self._job_path(job_id)}/jobDataUploaded"
         found = self._send("POST", path, object_of, {}, can_repeat=False).get("job")
         return Job(found if isinstance(found, dict) else {})
 
-    def job_download_url(self, id: str) -> str:
+    def job_download_url(self, job_id: str) -> str:
         """Return the signed URL of a job's program."""
-        # A misprint of the document: `/job/{id}s` in place of `/jobs/{id}`.
+        # A misprint of the document: `/job/{job_id}s` in place of `/jobs/{job_id}`.
         return self._send(
             "GET",
-            f"{self._scope}{encoding.path('job', f'{id}s')}/jobDownloadUrl",
+            f"{self._scope}{encoding.path('job', f'{job_id}s')}/jobDownloadUrl",
             decoding.signed_url,
         )
 
-    def program(self, id: str) -> dict[str, Any]:
+    def program(self, job_id: str) -> dict[str, Any]:
         """Return a job's program as a Qobj."""
-        return self._transfer("GET", self.job_download_url(id), object_of)
+        return self._transfer("GET", self.job_download_url(job_id), object_of)
 
     def jobs(self, **filters: Any) -> list[Job]:
         """Return the jobs of the account, or of the client's project, by default newest first.
@@ -334,21 +338,21 @@ class IBMQXClient(ServiceClient):
         query = f"?{urlencode({'filter': json.dumps(selection)})}" if selection else ""
         return [Job(job) for job in self._send("GET", f"{self._scope}/jobs{query}", objects_of)]
 
-    def job(self, id: str) -> Job:
+    def job(self, job_id: str) -> Job:
         """Return a job by its id, also one that another process submitted."""
-        return self._send("GET", self._job_path(id), decoding.job)
+        return self._send("GET", self._job_path(job_id), decoding.job)
 
-    def job_status(self, id: str) -> Status:
+    def job_status(self, job_id: str) -> Status:
         """Return the status of a job."""
-        return Status(self._send("GET", f"{self._job_path(id)}/status", object_of))
+        return Status(self._send("GET", f"{self._job_path(job_id)}/status", object_of))
 
-    def states(self, id: str, timeout: float | None = None) -> Iterator[Status]:
+    def states(self, job_id: str, timeout: float | None = None) -> Iterator[Status]:
         """Yield each status of a job, from the present one to the final one.
 
         The client uses a websocket, and polls if none is available.
 
         Args:
-            id: Id of the job.
+            job_id: Id of the job.
             timeout: Seconds after which the iteration raises an error; None for no limit.
 
         Raises:
@@ -357,9 +361,9 @@ class IBMQXClient(ServiceClient):
         """
         polling = Polling(timeout, _FIRST_PAUSE_S, clock=self.clock)
         # Signs in, which the websocket cannot, and raises if the job does not exist.
-        first = self._poll(id, polling)
+        first = self._poll(job_id, polling)
         found: Status | None = None
-        url = f"{self._http.url}{encoding.path('jobs', id)}/status/v/1"
+        url = f"{self._http.url}{encoding.path('jobs', job_id)}/status/v/1"
         try:
             for body in statuses(url, self._access_token or "", polling.deadline, self.clock):
                 found = Status(body)
@@ -370,36 +374,36 @@ class IBMQXClient(ServiceClient):
             pass
         if found is None:
             yield first
-        yield from self._polled(id, found or first, polling)
+        yield from self._polled(job_id, found or first, polling)
 
-    def _polled(self, id_: str, last: Status, polling: Polling) -> Iterator[Status]:
+    def _polled(self, job_id: str, last: Status, polling: Polling) -> Iterator[Status]:
         while not last.is_final:
             if not polling.pause():
-                raise not_ended(id_)
-            status = self._poll(id_, polling)
+                raise not_ended(job_id)
+            status = self._poll(job_id, polling)
             if dict(status) != dict(last):
                 last = status
                 yield status
 
-    def _poll(self, id_: str, polling: Polling) -> Status:
+    def _poll(self, job_id: str, polling: Polling) -> Status:
         """Read a job's status, with the retry policy for outages.
 
         Raises:
             IBMQXTimeoutError: The deadline has passed.
         """
-        path = f"{self._job_path(id_)}/status"
+        path = f"{self._job_path(job_id)}/status"
         found = polling.ask(
             lambda: self._send("GET", path, object_of, retry_policy=OUTAGE), IBMQXRetriableError
         )
         if found is None:
-            raise not_ended(id_)
+            raise not_ended(job_id)
         return Status(found)
 
-    def wait(self, id: str, timeout: float | None = None) -> Job:
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """Wait until a job has ended, and return it.
 
         Args:
-            id: Id of the job.
+            job_id: Id of the job.
             timeout: Seconds after which the wait ends in any case; None for no limit.
 
         Raises:
@@ -409,37 +413,37 @@ class IBMQXClient(ServiceClient):
         """
         # Begun before `states`, so that reading the job is within the timeout, too.
         polling = Polling(timeout, _FIRST_PAUSE_S, clock=self.clock)
-        for _ in self.states(id, timeout):
+        for _ in self.states(job_id, timeout):
             pass
-        path = self._job_path(id)
+        path = self._job_path(job_id)
         job = polling.ask(
             lambda: self._send("GET", path, decoding.job, retry_policy=OUTAGE), IBMQXRetriableError
         )
         if job is None:
-            raise not_ended(id)
+            raise not_ended(job_id)
         return job
 
-    def cancel(self, id: str) -> bool:
+    def cancel(self, job_id: str) -> bool:
         """Cancel a job; return whether the server accepted this. The job may end later."""
-        path = f"{self._job_path(id)}/cancel"
+        path = f"{self._job_path(job_id)}/cancel"
         found = self._send("POST", path, decoding.object_or_none, {}, can_be_empty=True)
         if found is None:  # an empty response does not say whether it was accepted
-            status = self.job_status(id)
+            status = self.job_status(job_id)
             return status.status == _CANCELLED or not status.is_final
         return found.get("cancelled") is True and "error" not in found
 
-    def job_properties(self, id: str) -> Record:
+    def job_properties(self, job_id: str) -> Record:
         """Return the calibration of a job's device at submission; empty for a simulator."""
-        return Record(self._send("GET", f"{self._job_path(id)}/properties", object_of))
+        return Record(self._send("GET", f"{self._job_path(job_id)}/properties", object_of))
 
-    def result(self, id: str) -> Result:
+    def result(self, job_id: str) -> Result:
         """Return the result of a job; for a failed job, the results of its completed circuits.
 
         Raises:
             IBMQXJobError: The job has not ended, or has ended without a result; see `status`.
             IBMQXAPIError: The job does not exist, or the request failed.
         """
-        job = self.job(id)
+        job = self.job(job_id)
         found = job.get("qObjectResult")
         if not isinstance(found, dict):
             # The result of a large job is not in its document, but at a signed URL. If the program
@@ -451,13 +455,13 @@ class IBMQXClient(ServiceClient):
             raise IBMQXJobError(reason, job.status)
         return Result(found)
 
-    def result_download_url(self, id: str) -> str:
+    def result_download_url(self, job_id: str) -> str:
         """Return the signed URL of a job's result."""
-        return self._send("GET", f"{self._job_path(id)}/resultDownloadUrl", decoding.signed_url)
+        return self._send("GET", f"{self._job_path(job_id)}/resultDownloadUrl", decoding.signed_url)
 
-    def result_downloaded(self, id: str) -> None:
+    def result_downloaded(self, job_id: str) -> None:
         """Report that a job's result was downloaded. The result remains available."""
-        path = f"{self._job_path(id)}/resultDownloaded"
+        path = f"{self._job_path(job_id)}/resultDownloaded"
         self._send("POST", path, decoding.unchanged, {}, can_be_empty=True)
 
     def _download(self, job: Job) -> Any:
@@ -474,8 +478,8 @@ class IBMQXClient(ServiceClient):
 
     # ----------------------------------------------------------------------------------------------
 
-    def _job_path(self, id_: str) -> str:
-        return self._scope + encoding.path("jobs", id_)
+    def _job_path(self, job_id: str) -> str:
+        return self._scope + encoding.path("jobs", job_id)
 
     def _post_job(self, body: Mapping[str, Any]) -> Job:
         return Job(self._send("POST", f"{self._scope}/jobs", object_of, body, can_repeat=False))

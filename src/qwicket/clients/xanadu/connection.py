@@ -139,18 +139,22 @@ class Connection:
 
     @property
     def tls(self) -> bool:
+        """Whether requests use HTTPS."""
         return self._tls
 
     @property
     def scheme(self) -> str:
+        """Scheme of the address: `https` or `http`."""
         return "https" if self._tls else "http"
 
     @property
     def host(self) -> str:
+        """Host name or address of the server."""
         return self._host
 
     @property
     def port(self) -> int:
+        """Port of the server."""
         return self._port
 
     @property
