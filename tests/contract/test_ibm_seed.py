@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from qwicket.dialects.ibm.routes import ROUTES
 from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, qobj
 from support.ibm_document import (
     HUB,
@@ -40,12 +41,48 @@ def client(server: LiveServer, http: httpx.Client) -> Client:
     return Client(http, server.token("seed"))
 
 
+@pytest.fixture(scope="module")
+def right(server: LiveServer) -> dict[str, str]:
+    """The e-mail address and the password of an account."""
+    server.admin(
+        *("user", "add", "pass-word", "--email", "pass@word.example", "--password-stdin"),
+        stdin="correct horse\n",
+    )
+    return {"email": "pass@word.example", "password": "correct horse"}
+
+
 def by_body(client: Client, method: str, path: str, **fields: Any) -> Any:
     """Send the access token in a JSON body, as the document prints it."""
     body = {**fields, "access_token": client.token}
     answer = client.http.request(method, DIALECT + path, json=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def test_the_answer_of_every_route_is_as_described(client: Client, right: dict[str, str]) -> None:
+    """Of the other tests of the dialect each answer is held to its description, too."""
+    client.get("/version")
+    for path in ("/users/me", "/network", "/network/bookings/v2", "/devices"):
+        client.get(path)
+    for path in ("properties", "defaults", "queue/status", "jobslimit"):
+        client.get(f"/devices/{TWIN}/{path}")
+    job = client.done(qobj(memory=True), device=TWIN, name="described")["id"]
+    for path in ("", "/status", "/properties"):
+        client.get(f"/jobs/{job}{path}")
+    client.get("/jobs")
+    client.get("/jobs/status")
+    client.call("PUT", f"/jobs/{job}", json={"tags": ["a"]})
+    client.call("POST", f"/jobs/{job}/cancel")
+    draft = client.draft()["id"]
+    client.http.put(client.get(f"/jobs/{draft}/jobUploadUrl")["url"], json=qobj())
+    client.call("POST", f"/jobs/{draft}/jobDataUploaded")
+    client.ended(draft)
+    for name in ("jobDownloadUrl", "resultDownloadUrl"):
+        assert client.http.get(client.get(f"/jobs/{draft}/{name}")["url"]).status_code == 200
+    client.call("POST", f"/jobs/{draft}/resultDownloaded")
+    client.http.post(f"{DIALECT}/users/login", json=right)
+    named = {route.name for route in ROUTES if route.responses}
+    assert client.described.checked | {"sign_in_with_token"} == named
 
 
 # --- users ----------------------------------------------------------------------------------------
@@ -63,12 +100,7 @@ def test_users_login_with_token(server: LiveServer, http: httpx.Client) -> None:
     datetime.fromisoformat(body["created"])
 
 
-def test_users_login(server: LiveServer, http: httpx.Client) -> None:
-    server.admin(
-        *("user", "add", "pass-word", "--email", "pass@word.example", "--password-stdin"),
-        stdin="correct horse\n",
-    )
-    right = {"email": "pass@word.example", "password": "correct horse"}
+def test_users_login(http: httpx.Client, right: dict[str, str]) -> None:
     answer = http.post(f"{DIALECT}/users/login", json=right)
     assert answer.status_code == 200, answer.text
     headers = {"X-Access-Token": answer.json()["id"]}

@@ -7,6 +7,9 @@ from typing import Any
 
 import httpx
 
+from qwicket.dialects.ibm.paths import canonical
+from qwicket.dialects.ibm.routes import ROUTES
+from support.described import Described
 from support.held import HeldJob, held_job
 from support.waiting import until
 
@@ -55,10 +58,15 @@ def held_qobj(job: HeldJob) -> dict[str, Any]:
 
 
 class Client:
-    """A client without a library, written from the API's description."""
+    """A client without a library, written from the API's description.
+
+    Each answer is held to it.
+    """
 
     def __init__(self, http: httpx.Client, token: str, prefix: str = DIALECT) -> None:
         self.http = http
+        self.described = Described(prefix, ROUTES, lambda path: canonical(path)[0])
+        http.event_hooks = {"response": [self.described]}
         self.prefix = prefix
         signed_in = http.post(f"{prefix}/users/loginWithToken", json={"apiToken": token})
         assert signed_in.status_code == 200, signed_in.text

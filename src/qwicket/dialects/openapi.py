@@ -77,7 +77,7 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
     paths: dict[str, dict[str, Any]] = {}
     n_of_name: Counter[str] = Counter()
     for at, route in listed:
-        of_path = paths.setdefault(at + _PARAMETER.sub(r"{\1}", route.path), {})
+        of_path = paths.setdefault(at + _PARAMETER.sub(r"{\1}", route.printed or route.path), {})
         of_path[route.method.lower()] = operation = _operation(about, schemas, route)
         name = operation["operationId"]
         n_of_name[name] += 1
@@ -95,7 +95,7 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
 
 
 def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, Any]:
-    in_path = (f"{{{name}}}" for name in _PARAMETER.findall(route.path))
+    in_path = (f"{{{name}}}" for name in _PARAMETER.findall(route.printed or route.path))
     body: dict[str, Any] = {
         "operationId": about.operation_id(route),
         "summary": route.summary,

@@ -136,6 +136,8 @@ class Route:
         status: Status of a successful response.
         media_type: Content type of a successful response, if it may be other than JSON.
         is_listed: Whether documentation shows it.
+        printed: Path as documentation shows it, where the vendor's documents spell it in another
+            way than `path` and the dialect accepts both.
         on_error: Returns this route's own response to an error, or None for the dialect's usual
             response.
         pass_through: Where a request and its response have ids, at addresses whose requests are
@@ -153,6 +155,7 @@ class Route:
     status: int = 200
     media_type: str | None = None
     is_listed: bool = True
+    printed: str = ""
     on_error: Callable[[QwicketError, Request[Any]], Response | None] | None = None
     pass_through: PassThroughRule | None = None
     is_of_all_devices: bool = False
