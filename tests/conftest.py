@@ -90,13 +90,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Name the databases of a test that has one: fixtures take them as the parameter `database`."""
-    if "database" in metafunc.fixturenames:
+    """Name the databases of a test that has one: fixtures take them as `database_kind`."""
+    if "database_kind" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker
         names = ["postgres"] if marker("only_postgres") else ["sqlite"]
         if marker("both_databases"):
             names += ["postgres"]
-        metafunc.parametrize("database", names, scope="module")
+        metafunc.parametrize("database_kind", names, scope="module")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -33,10 +33,12 @@ GATES = "rz sx rz rz sx rz cz rz sx rz"
 
 @pytest.fixture(scope="module")
 def lone(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server whose queue is this module's alone."""
-    with server_on(database, request, tmp_path_factory.mktemp(f"lone_{database}")) as live:
+    with server_on(
+        database_kind, request, tmp_path_factory.mktemp(f"lone_{database_kind}")
+    ) as live:
         yield live
 
 

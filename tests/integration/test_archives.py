@@ -33,9 +33,9 @@ Members = dict[str, bytes]
 
 @pytest.fixture(scope="module")
 def live(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(database, request, tmp_path_factory.mktemp("archives")) as live:
+    with server_on(database_kind, request, tmp_path_factory.mktemp("archives")) as live:
         yield live
 
 

@@ -24,8 +24,10 @@ pytestmark = pytest.mark.extended
 
 
 @pytest.fixture
-def live(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:
-    with server_on(database, request, tmp_path, "--lease-s", "2") as server:
+def live(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[LiveServer]:
+    with server_on(database_kind, request, tmp_path, "--lease-s", "2") as server:
         yield server
 
 

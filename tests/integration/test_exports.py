@@ -24,9 +24,9 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def live(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(database, request, tmp_path_factory.mktemp("exports")) as live:
+    with server_on(database_kind, request, tmp_path_factory.mktemp("exports")) as live:
         yield live
 
 

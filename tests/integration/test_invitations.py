@@ -26,10 +26,10 @@ NOT_VALID = "The invitation does not exist, or has ended, or was used up. Ask fo
 
 @pytest.fixture(scope="module")
 def inviting(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp(f"inviting_{database}")
-    with server_on(database, request, folder, "--limit", "wrong_tokens=500") as live:
+    folder = tmp_path_factory.mktemp(f"inviting_{database_kind}")
+    with server_on(database_kind, request, folder, "--limit", "wrong_tokens=500") as live:
         yield live
 
 

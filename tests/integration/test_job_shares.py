@@ -32,10 +32,10 @@ READS = ("", "/result", "/events", "/parts/0", "/archive", "/stream")
 
 @pytest.fixture(scope="module")
 def live(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     options = ("--limit", "job_shares=20", "--limit", "wrong_tokens=5")
-    with server_on(database, request, tmp_path_factory.mktemp("shares"), *options) as live:
+    with server_on(database_kind, request, tmp_path_factory.mktemp("shares"), *options) as live:
         yield live
 
 

@@ -42,11 +42,11 @@ RYDBERG = {
 
 @pytest.fixture(scope="module")
 def lone(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server without workers of its own, for this module alone."""
-    folder = tmp_path_factory.mktemp(f"lone_{database}")
-    with server_on(database, request, folder, "--workers", "0", "--lease-s", "4") as live:
+    folder = tmp_path_factory.mktemp(f"lone_{database_kind}")
+    with server_on(database_kind, request, folder, "--workers", "0", "--lease-s", "4") as live:
         yield live
 
 

@@ -23,11 +23,11 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(scope="module")
 def idle(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server without workers, on which jobs wait."""
-    folder = tmp_path_factory.mktemp(f"idle_{database}")
-    with server_on(database, request, folder, "--workers", "0") as live:
+    folder = tmp_path_factory.mktemp(f"idle_{database_kind}")
+    with server_on(database_kind, request, folder, "--workers", "0") as live:
         yield live
 
 

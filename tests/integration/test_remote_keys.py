@@ -162,12 +162,12 @@ def pass_through(live: LiveServer, kind: str) -> bytes:
 
 @pytest.mark.both_databases
 def test_no_key_leaves_the_server(
-    behind: LiveServer, tmp_path: Path, request: pytest.FixtureRequest, database: str
+    behind: LiveServer, tmp_path: Path, request: pytest.FixtureRequest, database_kind: str
 ) -> None:
     folder, key = tmp_path / "devices", behind.token("gate")
     shown: dict[str, bytes] = {}
     postgres: PostgresServer | None = None
-    if database == "postgres":
+    if database_kind == "postgres":
         postgres = request.getfixturevalue("postgres")
     with (
         Repeater(behind.url) as repeater,

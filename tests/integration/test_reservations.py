@@ -23,9 +23,11 @@ LATE_S = 1.5
 
 @pytest.fixture(scope="module")
 def live(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(database, request, tmp_path_factory.mktemp(f"reserved_{database}")) as server:
+    with server_on(
+        database_kind, request, tmp_path_factory.mktemp(f"reserved_{database_kind}")
+    ) as server:
         yield server
 
 

@@ -29,9 +29,9 @@ ENDED = ["job.completed", "job.failed", "job.cancelled"]
 
 @pytest.fixture(scope="module")
 def live(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    with server_on(database, request, tmp_path_factory.mktemp("webhooks"), *OPTIONS) as live:
+    with server_on(database_kind, request, tmp_path_factory.mktemp("webhooks"), *OPTIONS) as live:
         yield live
 
 

@@ -38,11 +38,11 @@ QASM = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; creg c[1]; h q[0]; measur
 
 @pytest.fixture(scope="module")
 def live(
-    database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp(f"withheld_{database}")
+    folder = tmp_path_factory.mktemp(f"withheld_{database_kind}")
     with server_on(
-        database, request, folder, QWICKET_AWS_MASTER_FILE=str(folder / "master")
+        database_kind, request, folder, QWICKET_AWS_MASTER_FILE=str(folder / "master")
     ) as server:
         server.token()
         yield server

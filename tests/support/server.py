@@ -254,11 +254,11 @@ def running_server(
 
 @contextmanager
 def server_on(
-    database: str, request: pytest.FixtureRequest, folder: Path, *options: str, **env: str
+    kind: str, request: pytest.FixtureRequest, folder: Path, *options: str, **env: str
 ) -> Iterator[LiveServer]:
     """Yield a running server on an empty database, "sqlite" or "postgres"."""
     with (
-        database_of(database, request) as url,
+        database_of(kind, request) as url,
         running_server(folder, *options, database_url=url, **env) as live,
     ):
         yield live

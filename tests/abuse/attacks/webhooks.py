@@ -198,7 +198,7 @@ def _attack(target: Target, hostile: _Hostile, paths: list[str]) -> Outcome:
     assert hostile.connections["/inner"] == 0, "a redirect was followed"
     assert hostile.sent <= 2 * (_MAX_BYTES + _SLACK), f"{hostile.sent:,} bytes of a response"
     rose = resident_bytes(target.live.process.pid) - held
-    assert rose <= _SLACK, f"memory rose by {rose >> 20} MiB"
+    target.note("A23 hostile receivers: memory", rose >> 20, at_most=_SLACK >> 20, unit="MiB")
     note_latencies(target, "A23 hostile receivers", bystander.latencies)
     again = target.http.post("/v1/jobs?wait=30", json=body, headers=NATIVE.auth(target.bystander))
     assert again.json()["state"] == "completed", again.text

@@ -363,7 +363,7 @@ def test_a_lost_poll_of_the_provider_does_not_end_the_sign_in(
     )
     env = {"XDG_CONFIG_HOME": str(tmp_path)}
     with BadServer(*script) as server:
-        command = ["login", "--url", server.url, "--profile", "new"]
+        command = ["login", "--url", server.url, "--profile", "new", "--yes"]
         done = CliRunner().invoke(main, command, env=env)
     assert (done.exit_code, "Signed in at" in done.output) == (0, True), done.output
     assert pauses == [5.0, 5.0, 10.0], "it asks less often after that (RFC 8628, 3.5)"

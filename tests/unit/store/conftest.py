@@ -21,10 +21,10 @@ OpenStore = Callable[[], Store]
 
 @pytest.fixture
 def open_store(
-    database: str, request: pytest.FixtureRequest, tmp_path: Path
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[OpenStore]:
     """Opens the test's database, as often as it is called."""
-    if database == "sqlite":
+    if database_kind == "sqlite":
         yield lambda: open_new_sqlite(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")

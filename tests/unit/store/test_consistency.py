@@ -54,8 +54,8 @@ class Place(NamedTuple):
 
 
 @pytest.fixture
-def place(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with database_of(database, request) as url:
+def place(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with database_of(database_kind, request) as url:
         yield Place(tmp_path, url)
 
 

@@ -80,10 +80,10 @@ def test_the_rule_begins_where_the_release_ends() -> None:
 
 @pytest.fixture
 def open_new(
-    database: str, request: pytest.FixtureRequest, tmp_path: Path
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[], Store]]:
     """Opens a database that no other test uses again."""
-    if database == "sqlite":
+    if database_kind == "sqlite":
         yield lambda: open_sqlite(tmp_path)
         return
     server: PostgresServer = request.getfixturevalue("postgres")

@@ -1,7 +1,8 @@
 """Bounds on what another machine answers: bytes, seconds, nesting and compression.
 
-A context variable holds them, because urllib3 and requests have no argument for them. No
-compressed body is decoded, so the bytes received are the bytes held.
+A context variable holds them, because urllib3 and requests have no argument for them. Within them
+no compressed body is decoded, so the bytes received are the bytes held. A user's client has no such
+bounds: what it reads is its user's memory, and proxies of old compress what they are not asked to.
 """
 
 from __future__ import annotations
@@ -134,6 +135,9 @@ def require_plain(headers: Mapping[str, str], url: str) -> None:
 def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = None) -> bytes:
     """Read the body of a response within the bounds of this block.
 
+    The status of an error says enough: its body may be compressed, and is left out if it is nested
+    too deeply.
+
     Args:
         response: The response, of which nothing was read.
         url: Address of the server, for errors.
@@ -145,15 +149,19 @@ def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = N
     bounds = min(filter(None, (current(), own)), key=lambda each: each.max_bytes)
     if response.status >= 400 and bounds.max_bytes > SMALL.max_bytes:
         bounds = SMALL
-    require_plain(response.headers, url)
+    is_decoded = current() is None
+    if not is_decoded and response.status < 400:
+        require_plain(response.headers, url)
     _require_small(bounds, url, response.headers.get("Content-Length", ""))
     body = BytesIO()  # which gives its bytes away without a copy
-    while chunk := response.read(_CHUNK_BYTES, decode_content=False):
+    for chunk in response.stream(_CHUNK_BYTES, decode_content=is_decoded):
         body.write(chunk)
         if body.tell() > bounds.max_bytes:
             raise too_large(bounds, url)
     content = body.getvalue()
     if bounds.max_depth is not None and is_nested_deeper(content, bounds.max_depth):
+        if response.status >= 400:
+            return b""
         raise beyond(
             f"{url} sends JSON that is nested deeper than {bounds.max_depth} levels, which is the"
             f" bound for {bounds.what}."

@@ -101,7 +101,7 @@ class HTTPClient:
 
         Raises:
             NoResponse: No complete response arrived.
-            InvalidResponse: TLS failed, or the response is a redirect, too large or compressed.
+            InvalidResponse: TLS failed, or the response is a redirect or beyond the bounds.
         """
         # The server may be closing an idle connection, and then it is unknown whether the request
         # arrived. So a request that is not idempotent gets a new connection.
@@ -115,8 +115,8 @@ class HTTPClient:
 
         Raises:
             NoResponse: The connection was lost, or the timeout has passed.
-            InvalidResponse: TLS failed, the response is a redirect or compressed, or its status is
-                not 200 and it is too large.
+            InvalidResponse: TLS failed, the response is a redirect, or its status is not 200 and
+                it is too large.
         """
         with deadline_connections.connections(self.url) as connections:
             for chunk in self._chunks(connections, request):
@@ -136,8 +136,7 @@ class HTTPClient:
                 if response.status != 200:
                     yield self._whole(response)
                 else:
-                    bounds.require_plain(response.headers, self.url)
-                    yield from response.stream(_CHUNK_BYTES, decode_content=False)
+                    yield from response.stream(_CHUNK_BYTES)
         except (urllib3_errors.HTTPError, HTTPException, OSError, BeyondBounds) as error:
             failure = self._failed(error)
         else:

@@ -103,7 +103,7 @@ def test_the_account_has_twelve_digits():
     assert account.isdigit()
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")  # of newer Python
 @pytest.mark.parametrize("arn", [SV1, DM1, TWIN])
 def test_capabilities_fit_the_schemas(arn):
     device = AwsDevice(arn)
@@ -379,7 +379,7 @@ def atoms(number, seconds, *, spacing=5e-6, detuning=0.0):
     return AnalogHamiltonianSimulation(register=chain, hamiltonian=drive)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")  # of newer Python
 def test_the_capabilities_of_atoms_fit_their_schema():
     device = AwsDevice(RYDBERG)
     assert device.type == "QPU"

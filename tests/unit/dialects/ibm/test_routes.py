@@ -35,8 +35,8 @@ LIMITS = Limits.from_names(memory_bytes=1 << 30)
 
 
 @pytest.fixture
-def database_url(database: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
-    with database_of(database, request) as url:
+def database_url(database_kind: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    with database_of(database_kind, request) as url:
         yield url
 
 
