@@ -481,9 +481,9 @@ def test_a_stream_must_be_open_within_ten_seconds_and_before_its_deadline(
 
     def slow(connection: Connection) -> None:
         clock.advance(opening_s)
-        with contextlib.suppress(OSError):  # the client has gone
-            assert _accepted(connection)
-            sent.append(connection.sock.recv(1 << 12))
+        with contextlib.suppress(OSError):  # the client has gone, perhaps before it asked
+            if _accepted(connection):
+                sent.append(connection.sock.recv(1 << 12))
 
     with BadServer(slow) as server:
         url = f"{server.url}/jobs/7/status/v/1"
