@@ -22,6 +22,7 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted
+from qwicket.programs.primitives import circuit_metadata
 
 DEFAULT_SHOTS: Final = 4096
 DEFAULT_PRECISION: Final = 0.015625
@@ -49,6 +50,8 @@ class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Terms of all expectation values of one job together, after broadcasting."""
     unpacked_bytes: int = 64 << 20
     """Unpacked size of the circuits and arrays in one job of Qiskit's primitives."""
+    circuit_metadata_bytes: int = 1 << 20
+    """Metadata of all circuits in one job of Qiskit's primitives, as JSON; results repeat them."""
 
 
 _ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
@@ -123,12 +126,14 @@ class Shape(NamedTuple):
         observables: Shape of its observables; None for a sampler.
         shots: Shots per part; 0 for exact results.
         precision: Requested precision of an estimator; None for a sampler.
+        metadata: The metadata of its circuit, as JSON, which the results repeat.
     """
 
     values: tuple[int, ...]
     observables: tuple[int, ...] | None
     shots: int
     precision: float | None
+    metadata: bytes = circuit_metadata.EMPTY
 
     @property
     def n_parts(self) -> int:
@@ -253,16 +258,18 @@ def _pub(program: str, place: str, text: msgspec.Raw, options: _Options, unpacke
         raise InvalidProgram(f"{place}: takes {', '.join(names)}", field=place)
     given = dict(zip(names, entries, strict=False))
     circuit = unpacker.circuit(given["circuit"], f"{place}.circuit")
+    metadata = unpacker.metadata(given["circuit"], f"{place}.circuit")
     values = unpacker.array(given.get("values"), f"{place}.values")
     shape = values.shape[:-1]
     last = given.get("shots") or given.get("precision") or msgspec.Raw(b"null")
     if program == SAMPLER:
         shots = _shots(last, options, place, unpacker.limits)
-        return Pub(place, circuit, values, Shape(shape, None, shots, None), ())
+        return Pub(place, circuit, values, Shape(shape, None, shots, None, metadata), ())
     precision = _precision(last, options, place, unpacker.limits)
     grid = unpacker.observables(given["observables"], f"{place}.observables")
     shots = _shots_for(precision, unpacker.limits)
-    return Pub(place, circuit, values, Shape(shape, grid[0], shots, precision), grid[1])
+    shape_of_results = Shape(shape, grid[0], shots, precision, metadata)
+    return Pub(place, circuit, values, shape_of_results, grid[1])
 
 
 def _shots(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> int:
@@ -321,17 +328,30 @@ class Unpacker:
         self._n_bytes = 0
         self._n_values = 0
         self._n_terms = 0
+        self._n_metadata_bytes = 0
 
     def circuit(self, text: msgspec.Raw, place: str) -> bytes:
         """Return QPY, or a text in OpenQASM 3, unchecked; nothing if circuits are not wanted."""
         if not self._wants_circuits:
             return b""
-        if bytes(memoryview(text)[:1]) == b'"':
+        if _is_text(text):
             program = str(_of(_texts, text, place, "must be text")).encode()
             self._n_bytes += len(program)
             check_limit("unpacked_bytes", self._n_bytes, self._own.unpacked_bytes)
             return program
         return self.inflated(_value(text, "QuantumCircuit", place), place)
+
+    def metadata(self, text: msgspec.Raw, place: str) -> bytes:
+        """Return the metadata of a circuit, as JSON; a text in OpenQASM 3 has none."""
+        if _is_text(text):
+            return circuit_metadata.EMPTY
+        packed = _value(text, "QuantumCircuit", place)
+        found = circuit_metadata.read(packed, self._own.unpacked_bytes)
+        self._n_metadata_bytes += len(found)
+        if self._wants_circuits:  # a job of an earlier version may have more
+            maximum = self._own.circuit_metadata_bytes
+            check_limit("circuit_metadata_bytes", self._n_metadata_bytes, maximum)
+        return found
 
     def array(self, text: msgspec.Raw | None, place: str) -> Any:
         """Return parameter values as float64; without any, one empty set."""
@@ -432,6 +452,10 @@ def _term(letters: str, factor: object, place: str) -> tuple[Pauli, float]:
         Pauli("".join(each for _, each in acting), tuple([qubit for qubit, _ in acting])),
         float(factor),
     )
+
+
+def _is_text(value: msgspec.Raw) -> bool:
+    return bytes(memoryview(value)[:1]) == b'"'
 
 
 def _value(text: msgspec.Raw, kind: str, place: str) -> str:

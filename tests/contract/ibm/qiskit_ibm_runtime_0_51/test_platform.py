@@ -37,8 +37,10 @@ import sys
 from qiskit_ibm_runtime import QiskitRuntimeService
 service = QiskitRuntimeService()
 job = service.job(sys.argv[1])
-print(job.status(), job.primitive_id, job.result()[0].data.c.get_counts())
+result = job.result()[0]
+print(job.status(), job.primitive_id, result.data.c.get_counts(), result.metadata)
 """
+METADATA = {"name": "Größe ↯", "nested": [{"x": [1, None, 0.5]}, True], "complex": 1 + 2j, "": {}}
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +353,9 @@ def test_a_batch_is_a_session_of_another_mode(service, twin):
 
 
 def test_a_job_is_retrieved_by_another_process_that_has_variables_alone(simulator):
-    job = sample(simulator, shots=64)
+    circuit = bell()
+    circuit.metadata = METADATA
+    job = sample(simulator, circuit, shots=64)
     counts = job.result()[0].data.c.get_counts()
     account = {"QISKIT_IBM_TOKEN": TOKEN, "QISKIT_IBM_URL": URL}
     done = subprocess.run(
@@ -361,7 +365,34 @@ def test_a_job_is_retrieved_by_another_process_that_has_variables_alone(simulato
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == f"DONE sampler {counts}"
+    metadata = {"circuit_metadata": METADATA}
+    assert done.stdout.strip() == f"DONE sampler {counts} {metadata}"
+
+
+def test_results_have_the_metadata_of_their_circuits(simulator):
+    first, second, bare = turned(), turned(), turned()
+    first.metadata, second.metadata = METADATA, {"angles": np.array([0.5, 1.5])}
+    circuits = [first, second, bare]
+    pubs = [(each, SparsePauliOp("Z"), [0.1]) for each in circuits]
+    found = [each.metadata for each in EstimatorV2(simulator).run(pubs).result()]
+    for each in circuits:
+        each.measure_all()
+    pubs = [(each, [0.1], 10) for each in circuits]
+    found += [each.metadata for each in SamplerV2(simulator).run(pubs).result()]
+    own = [each["circuit_metadata"] for each in found]
+    assert own[0] == own[3] == METADATA
+    for each in own[1], own[4]:
+        assert each["angles"].tolist() == [0.5, 1.5]  # in the client's own encoding
+    assert own[2] == own[5] == {}
+
+
+def test_metadata_are_refused_above_their_limit(simulator):
+    circuit = bell()
+    circuit.metadata = {"text": "x" * (600 << 10)}
+    assert sample(simulator, circuit).result()[0].metadata["circuit_metadata"] == circuit.metadata
+    (isa,) = fitted(circuit, simulator)
+    with within(), pytest.raises(IBMRuntimeError, match="circuit_metadata_bytes: 12"):
+        SamplerV2(simulator).run([isa, isa])
 
 
 def test_a_job_shows_its_inputs_metrics_logs_and_usage(service, simulator):
@@ -513,9 +544,11 @@ def test_a_large_result_is_streamed_with_every_register_in_its_shape(simulator):
     circuit.rx(THETA, 0)
     circuit.h(range(1, 24))
     circuit.measure(range(24), range(24))
+    circuit.metadata = METADATA
     values = np.array([[[0.0], [np.pi]], [[np.pi], [0.0]]])
     job = SamplerV2(simulator).run([(circuit, values), (circuit, [0.0])], shots=350_000)
     first, second = job.result()
+    assert first.metadata == second.metadata == {"circuit_metadata": METADATA}
     a, b = first.data.values()
     assert (a.num_bits, b.num_bits) == (9, 15)
     assert a.array.shape == b.array.shape == (2, 2, 350_000, 2)

@@ -211,7 +211,12 @@ def test_what_a_document_says_of_its_job_needs_no_qiskit() -> None:
 
 
 def test_shapes_need_no_circuit() -> None:
-    entry = [None, [[{"Z": 1}]], pubs.array(np.zeros((3, 1))), 0.1]
+    entry = [
+        pubs.typed("QuantumCircuit", "not read"),
+        [[{"Z": 1}]],
+        pubs.array(np.zeros((3, 1))),
+        0.1,
+    ]
     (shape,) = primitives.shapes(pubs.source("estimator", entry), LIMITS)
     assert shape == primitives.Shape((3,), (1, 1), 100, 0.1)
     assert primitives.broadcast(shape, LIMITS).shape == (1, 3)

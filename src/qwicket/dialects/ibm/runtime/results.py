@@ -122,7 +122,8 @@ def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
 
 def sampler_result(fields: dict[str, Any], shape: Shape) -> dict[str, Any]:
     """Return the result of a sampler's pub from its registers."""
-    return _pub("SamplerPubResult", fields, shape.values, {"circuit_metadata": {}})
+    metadata = {"circuit_metadata": raw(shape.metadata)}
+    return _pub("SamplerPubResult", fields, shape.values, metadata)
 
 
 def shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
@@ -152,7 +153,7 @@ def _estimated(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> dict[s
     metadata: dict[str, Any] = {
         "target_precision": shape.precision,
         "shots": shape.shots,
-        "circuit_metadata": {},
+        "circuit_metadata": raw(shape.metadata),
     }
     return _pub("PubResult", fields, whole.shape, metadata)
 
