@@ -8,10 +8,11 @@ job's seed when shots are requested.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from qwicket.gateway import JobResults
 
 _AGGREGATIONS = ("average", "voting")
+_ROUNDING: Final = 1e-12
+"""Distance of a probability from a share of the shots that is an error of rounding."""
 
 
 def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
@@ -72,7 +75,19 @@ def probabilities(outcome: Outcome, shots: int, *, sharpen: bool = False) -> msg
 
     With `sharpen`, return the shares of the plurality vote instead if the outcome has them.
     """
-    return raw_object((str(key), p) for key, p in _likely(outcome, shots, sharpen))
+    return raw_object((str(key), _written(p, shots)) for key, p in _likely(outcome, shots, sharpen))
+
+
+def _written(probability: float, shots: int) -> float:
+    """Return a probability as it is written: its product with the shots is not below a count.
+
+    CUDA-Q truncates that product to get the counts, and 0.29 * 100 is 28.999999999999996.
+    """
+    count = round(probability * shots)
+    if count == 0 or abs(probability - count / shots) > _ROUNDING:
+        return probability
+    share = count / shots
+    return share if share * shots >= count else math.nextafter(share, 1)
 
 
 def _likely(outcome: Outcome, shots: int, sharpen: bool = False) -> Iterator[tuple[int, float]]:
@@ -120,7 +135,10 @@ def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> 
         return {"shots": raw_list(_shot(key, registers) for key in _shuffled_keys(outcome, number))}
     if form == jobs.HISTOGRAM_V2:
         return {"histogram": {"registers": _by_register(registers, outcome.each_count())}}
-    by_register = _by_register(registers, _likely(outcome, n_shots))
+    by_register = {
+        name: {bits: _written(p, n_shots) for bits, p in found.items()}
+        for name, found in _by_register(registers, _likely(outcome, n_shots)).items()
+    }
     return {"probabilities": {"registers": by_register}}
 
 
