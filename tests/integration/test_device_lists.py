@@ -32,7 +32,7 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
     "qbraid registry": (*IONS, "rydberg", "statevector", "parked"),
     "qlued": ATOMS,
     "xanadu": PHOTONIC,
-    "braket": ("qwicket_line5", "rydberg", "sv1", "dm1"),
+    "braket": ("qwicket_line5", "rydberg", "SV1", "DM1"),
 }
 ANNOUNCED: dict[str, dict[str, Any]] = {
     "qubit": {

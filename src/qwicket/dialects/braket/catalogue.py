@@ -112,7 +112,8 @@ def summary(device: NamedDevice) -> dict[str, Any]:
     """Return a device as searches list it."""
     return {
         "deviceArn": device.arn,
-        "deviceName": device.name,
+        # Amazon shows its simulators in capitals, and clients search for them so.
+        "deviceName": device.name.upper() if device.name in _NAMES else device.name,
         "providerName": _PROVIDER,
         "deviceType": "SIMULATOR" if device.is_simulator else "QPU",
         "deviceStatus": "ONLINE" if device.view.is_online else "OFFLINE",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.braket import BraketDialectLimits, catalogue, tasks, wire
-from qwicket.dialects.braket.names import DIALECT, device_of, job_of
+from qwicket.dialects.braket.names import DIALECT, device_of, job_of, own_arn
 from qwicket.dialects.braket.signin import SignatureSignIn, region
 from qwicket.dialects.responses import json
 from qwicket.model.errors import (
@@ -54,12 +54,13 @@ class Handlers:
         for each in request.payload.filters:
             if each.name != "deviceArn":
                 raise invalid("filters: name must be deviceArn", each.name, "filters")
-            found = [device for device in found if device.arn in each.values]
+            arns = set(map(own_arn, each.values))
+            found = [device for device in found if device.arn in arns]
         return json({"devices": [catalogue.summary(device) for device in found]})
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device with its capabilities."""
-        arn = request.path_params["arn"]
+        arn = own_arn(request.path_params["arn"])
         for device in await self._devices(region(request)):
             if device.arn == arn:
                 forecast = await self._gateway.queue.forecast(device.view.device.name)

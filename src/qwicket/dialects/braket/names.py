@@ -14,6 +14,8 @@ DIALECT: Final = "braket"
 QPU_REGION: Final = "us-east-1"
 """Region of all machines; simulators are in every region."""
 _TASK: Final = re.compile(r"arn:aws:braket:([a-z0-9-]{1,32}):([0-9]{12}):quantum-task/([0-9a-f-]+)")
+_SIMULATORS: Final = "arn:aws:braket:::device/quantum-simulator/qwicket/"
+_AMAZONS_SIMULATORS: Final = "arn:aws:braket:::device/quantum-simulator/amazon/"
 _DEVICE: Final = re.compile(
     r"arn:aws:braket:([a-z0-9-]{0,32})::device/(quantum-simulator|qpu)/qwicket/([\w.-]{1,64})"
 )
@@ -43,8 +45,18 @@ def job_of(arn: str) -> str:
 
 def device_arn(name: str, *, is_simulator: bool) -> str:
     if is_simulator:
-        return f"arn:aws:braket:::device/quantum-simulator/qwicket/{name}"
+        return _SIMULATORS + name
     return f"arn:aws:braket:{QPU_REGION}::device/qpu/qwicket/{name}"
+
+
+def own_arn(arn: str) -> str:
+    """Return the ARN that a simulator has here from the one that it has at Amazon.
+
+    The SDK's enumeration `Devices` has the latter. Any other text is returned unchanged.
+    """
+    if arn.startswith(_AMAZONS_SIMULATORS):
+        return _SIMULATORS + arn.removeprefix(_AMAZONS_SIMULATORS)
+    return arn
 
 
 def device_of(arn: str) -> str | None:

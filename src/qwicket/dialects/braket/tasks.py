@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwicket.dialects.bodies import invalid
-from qwicket.dialects.braket.names import DIALECT, task_arn
+from qwicket.dialects.braket.names import DIALECT, own_arn, task_arn
 from qwicket.dialects.braket.wire import parse_next_token, tags_of
 from qwicket.dialects.times import format_time, parse_time
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -158,7 +158,7 @@ def search(body: SearchBody, limit: int, maximum: int) -> Search:
     return Search(
         query,
         frozenset(allowed.get("quantumTaskArn", ())),
-        frozenset(allowed.get("deviceArn", ())),
+        frozenset(map(own_arn, allowed.get("deviceArn", ()))),
         finds_nothing or begin > end or (states is not None and not states),
     )
 

@@ -10,7 +10,7 @@ import msgspec
 from qwicket.dialects.bodies import check_document, decode, invalid
 from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.catalogue import local_device_name, takes_noise
-from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
+from qwicket.dialects.braket.names import DIALECT, check_arn, device_of, own_arn
 from qwicket.dialects.validation import invalid_field, malformed_body, quoted
 from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.jobs import Submission
@@ -172,7 +172,8 @@ def submission(body: CreateBody, region: str) -> Submission:
         InvalidRequest: A field is malformed or asks for something that is not supported.
         NotFound: The device is a simulator that only AWS has.
     """
-    name = device_of(check_arn(body.device_arn, "deviceArn"))
+    arn = own_arn(check_arn(body.device_arn, "deviceArn"))
+    name = device_of(arn)
     if name is None:
         detail = f"deviceArn: there is no device {quoted(body.device_arn)}."
         raise InvalidRequest(detail, field="deviceArn")
@@ -183,7 +184,7 @@ def submission(body: CreateBody, region: str) -> Submission:
             "associations: this server has no reservations of Amazon Braket; submit without one.",
             field="associations",
         )
-    if body.shots == 0 and ":device/qpu/" in body.device_arn:
+    if body.shots == 0 and ":device/qpu/" in arn:
         raise invalid("shots: this device needs at least 1 shot", body.shots, "shots")
     action = _read_action(body.action)
     if not takes_noise(name) and action.has_noise:
@@ -191,7 +192,7 @@ def submission(body: CreateBody, region: str) -> Submission:
             f"action: the device {name} takes no noise; the device dm1 does.", field="action"
         )
     vendor_fields = VendorFields(
-        device_arn=body.device_arn,
+        device_arn=arn,
         region=region,
         bucket=body.output_s3_bucket,
         prefix=body.output_s3_key_prefix.rstrip("/"),

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from braket.ahs import AnalogHamiltonianSimulation, AtomArrangement, DrivingField
 from braket.aws import AwsDevice, AwsQuantumTask, AwsSession
 from braket.circuits import Circuit, FreeParameter, Observable
+from braket.devices import Devices
 from braket.ir.openqasm import Program
 from braket.program_sets import CircuitBinding, ProgramSet
 from braket.tasks import GateModelQuantumTaskResult
@@ -94,7 +95,23 @@ def complexes(pairs):
 
 def test_devices_are_found_by_name():
     names = {device.name for device in AwsDevice.get_devices()}
-    assert {"sv1", "dm1", "qwicket_line5", "rydberg"} <= names
+    assert {"SV1", "DM1", "qwicket_line5", "rydberg"} <= names
+    (found,) = AwsDevice.get_devices(names=["SV1"])
+    assert (found.arn, found.name) == (SV1, "SV1")
+
+
+def test_simulators_have_the_arns_of_amazon_too():
+    for arn, own in ((Devices.Amazon.SV1, SV1), (Devices.Amazon.DM1, DM1)):
+        (found,) = AwsDevice.get_devices(arns=[arn])
+        assert found.arn == own
+    device = AwsDevice(Devices.Amazon.SV1)
+    assert device.is_available
+    task = device.run(bell(), shots=10)
+    assert set(task.result().measurement_counts) <= {"00", "11"}
+    assert task.metadata()["deviceArn"] == SV1
+    filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [Devices.Amazon.SV1]}]
+    found = client("braket").search_quantum_tasks(filters=filters)["quantumTasks"]
+    assert found[0]["quantumTaskArn"] == task.id
 
 
 def test_the_account_has_twelve_digits():

@@ -129,7 +129,7 @@ def backend():
 
 
 def test_the_provider_lists_the_simulators():
-    assert {"sv1", "dm1"} <= {each.name for each in BraketProvider().backends()}
+    assert {"SV1", "DM1"} <= {each.name for each in BraketProvider().backends()}
 
 
 def test_qiskit_counts_a_bell_pair():
