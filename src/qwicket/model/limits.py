@@ -184,9 +184,9 @@ class ParsingLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Parser processes."""
 
     parse_time_s: float = 15.0
-    """Time to parse one program. Any OpenQASM text within the other limits takes under a second on
-    one core; the rest is a margin for slow and busy machines. An account occupies only one of the
-    parser processes at a time."""
+    """Time to parse one program. Any OpenQASM text within the other limits takes under four seconds
+    of one core; the rest is a margin for slow and busy machines. An account occupies only one of
+    the parser processes at a time."""
     short_parse_s: float = 1.0
     """Time that one program may use the process for short programs; then it is parsed again in an
     ordinary one."""
@@ -201,7 +201,7 @@ class ParsingLimits(msgspec.Struct, frozen=True, kw_only=True):
 class ProgramLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Programs and their circuits, in all formats."""
 
-    program_text_bytes: int = 1 << 20
+    program_text_bytes: int = 4 << 20
     """Text of a program."""
     program_json_bytes: int = 10 << 20
     """A program in JSON."""

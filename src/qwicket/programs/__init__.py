@@ -38,7 +38,7 @@ from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
-from qwicket.programs.openqasm.bounds import BraketLimits
+from qwicket.programs.openqasm.bounds import BraketLimits, OpenQASMLimits
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.programs.recognition import may_be_meant, recognise_format
 
@@ -305,7 +305,7 @@ _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
 """Every known format by its name."""
 
-LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits, BraketLimits)
+LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits, OpenQASMLimits, BraketLimits)
 """Limits that formats declare in addition to `Limits`."""
 
 

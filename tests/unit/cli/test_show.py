@@ -213,7 +213,7 @@ def test_the_option_wins_over_the_extension(tmp_path: Path) -> None:
         (BELL.replace("h q[0];", "h r[0];"), (), "line 4, column 3: "),
         ('{"qubits": 1, "circuit": [{"gate": "what"}]}', (), "gate 0 (what): is not a gate"),
         (b"\xff\xfe\x00", (), "the text is not UTF-8 at byte 0"),
-        ("// " + "x" * (1 << 20), (), "the limit 'program_text_bytes' is 1,048,576"),
+        ("// " + "x" * (4 << 20), (), "the limit 'program_text_bytes' is 4,194,304"),
         ("{" + " " * (10 << 20), (), "program_json_bytes: "),
         (BELL, ("--format", "punched cards"), "format 'punched cards' is not known; known: "),
     ],

@@ -141,9 +141,9 @@ def read_posted(body: bytes, limits: Limits) -> Posted:
         fields = _fields(body)
         token = fields.token if bytes(fields.token) else fields.password
         return Posted(_text(token, "token"), _text(fields.job, "job").encode())
-    maximum = limits.programs.program_text_bytes
+    maximum = limits.requests.document_bytes
     if len(body) > maximum:
-        text = f"A form may have at most {maximum} bytes (limit program_text_bytes)."
+        text = f"A form may have at most {maximum} bytes (limit document_bytes)."
         raise Unprocessable(text, field="body")
     form = _form(body)
     for name, known in (("job", ("json", "job")), ("token", ("password", "token"))):

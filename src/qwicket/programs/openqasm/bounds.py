@@ -14,9 +14,6 @@ MAX_ANGLE_BITS: Final = 64
 """Bits of one value of type `angle`, so that a quotient of two stays below `MAX_INTEGER`. A float
 has 53."""
 
-MAX_TOKENS: Final = 650_000
-"""Words, numbers and signs of one text. A megabyte of plain gates, a line each, has fewer."""
-
 MAX_UNUSUAL_TOKENS: Final = 400_000
 """Tokens outside of plain gates on qubits such as `q[3]`: the slower full parser reads them. A
 megabyte of branches as Qiskit writes them, each around one gate, has fewer."""
@@ -46,8 +43,17 @@ MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
 MAX_STEPS: Final = 1_500_000
-"""Tokens of one program, counted again whenever a loop or a gate repeats them. Work that
-grows faster than the text counts as tokens, too."""
+"""Tokens of the loops and gates of one program, counted again whenever they are repeated. Work
+that grows faster than the text counts as tokens, too."""
+
+
+class OpenQASMLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of programs in OpenQASM."""
+
+    openqasm_tokens: int = 1_500_000
+    """Words, numbers and signs of one OpenQASM program; 170,000 gates with angles of 15 digits have
+    1.3 million. A million takes about a second of one core and 200 MB, so a higher limit may need
+    a higher `parse_time_s` and `parse_memory_bytes`."""
 
 
 class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):

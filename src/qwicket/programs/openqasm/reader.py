@@ -8,9 +8,10 @@ from typing import Final
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs.json_text import check_limit
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import OperandError
-from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS, MAX_UNUSUAL_TOKENS
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_UNUSUAL_TOKENS, OpenQASMLimits
 from qwicket.programs.openqasm.frames import ControlFlowExit
 from qwicket.programs.openqasm.interpreter import Extension, Interpreter
 from qwicket.programs.openqasm.statements import Parser
@@ -46,8 +47,8 @@ class Reader:
         extension: Extension | None = None,
     ) -> None:
         self._tokens = Tokens(text)
-        if len(self._tokens.texts) > MAX_TOKENS:
-            raise _length_error(MAX_TOKENS)
+        maximum = limits.of(OpenQASMLimits).openqasm_tokens
+        check_limit("openqasm_tokens", self._tokens.number, maximum)
         self._version = version
         self._max_operations = limits.programs.operations
         self._parser = Parser(self._tokens, version, takes_pragmas=extension is not None)
@@ -90,7 +91,11 @@ class Reader:
             # time.
             n_unusual += parser.at - start
             if n_unusual > MAX_UNUSUAL_TOKENS:
-                raise _length_error(MAX_UNUSUAL_TOKENS, " outside of plain gates")
+                # Without a place, which would not help.
+                raise LimitExceeded(
+                    f"the text has more than {MAX_UNUSUAL_TOKENS:,} words, numbers and signs"
+                    " outside of plain gates"
+                )
             # After `end` the rest is parsed, but not run.
             if not is_over:
                 try:
@@ -197,8 +202,3 @@ class Reader:
         if len(self._values) < _MAX_KNOWN:
             self._values[key] = known
         return known
-
-
-def _length_error(limit: int, where: str = "") -> LimitExceeded:
-    """Return the error for a text that is too long, without a place, which would not help."""
-    return LimitExceeded(f"the text has more than {limit:,} words, numbers and signs{where}")

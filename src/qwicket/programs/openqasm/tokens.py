@@ -57,6 +57,7 @@ class Tokens:
 
     Attributes:
         texts: The tokens, and then empty ones for the end.
+        number: Number of tokens without those.
     """
 
     def __init__(self, text: str) -> None:
@@ -66,6 +67,7 @@ class Tokens:
         # the line number of a position is the number of line breaks before it.
         self._text = "\n" + text
         self.texts: list[str] = _TOKEN.findall(self._text)
+        self.number = len(self.texts) - 1
         self.texts += [""] * _LOOKAHEAD
 
     def place(self, at: int) -> str:

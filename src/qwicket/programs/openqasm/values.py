@@ -135,7 +135,7 @@ class Evaluator:
         self._tokens = tokens
         self._physical = physical
         self._measured = MeasuredArithmetic(tokens, self.count_steps)
-        self._steps_left = MAX_STEPS - len(tokens.texts)
+        self._steps_left = MAX_STEPS
         self._readings: dict[int, list[tuple[Variable, Measured]]] = {}
         self.tentative: list[Variable] = []
         # A dictionary by type instead of `match`, because long programs evaluate a million nodes.
@@ -153,7 +153,7 @@ class Evaluator:
     @property
     def steps(self) -> int:
         """Tokens of the program, and the work that was counted so far."""
-        return MAX_STEPS - self._steps_left
+        return self._tokens.number + MAX_STEPS - self._steps_left
 
     def count_steps(self, steps: int, at: int) -> None:
         """Count work before it is done, so that a short text cannot take long to read.
@@ -162,7 +162,7 @@ class Evaluator:
         """
         self._steps_left -= steps
         if self._steps_left < 0:
-            reason = f"with its loops and gates, the program is longer than {MAX_STEPS:,} tokens"
+            reason = f"repeated by loops and gates, the program is longer than {MAX_STEPS:,} tokens"
             raise self._tokens.limit_error(at, reason)
 
     def value(self, node: Expression) -> Value:

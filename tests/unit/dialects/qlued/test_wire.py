@@ -17,7 +17,7 @@ from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
 from support.for_each import for_each
 
-LIMITS = Limits.from_names(shots=1_000, circuits=3, program_text_bytes=1_000)
+LIMITS = Limits.from_names(shots=1_000, circuits=3, document_bytes=1_000)
 (RYDBERG,) = (device for device in built_in() if device.name == "rydberg")
 SECRET = "qw_" + 43 * "s"
 
@@ -61,7 +61,7 @@ def test_no_token_is_in_a_text_about_a_submission() -> None:
 def test_a_large_form_is_refused_and_large_json_is_not() -> None:
     job = json.dumps({"x": 2_000 * "x"})
     assert wire.read_posted(json.dumps({"job": job, "token": SECRET}).encode(), LIMITS).job
-    with pytest.raises(wire.Unprocessable, match="program_text_bytes"):
+    with pytest.raises(wire.Unprocessable, match="document_bytes"):
         wire.read_posted(urlencode({"json": job, "password": SECRET}).encode(), LIMITS)
 
 

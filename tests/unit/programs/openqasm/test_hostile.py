@@ -13,23 +13,29 @@ from typing import NamedTuple
 
 import pytest
 
-from qwicket.programs.openqasm.bounds import MAX_TOKENS
+from qwicket.model.limits import Limits
+from qwicket.programs.openqasm.bounds import OpenQASMLimits
 
 pytestmark = pytest.mark.extended
 
 MEGABYTE = 1 << 20
+LONGEST = Limits().programs.program_text_bytes
+MAX_TOKENS = OpenQASMLimits().openqasm_tokens
 SECONDS = 5
 
 HEAD_2 = 'OPENQASM 2.0;include "qelib1.inc";qreg q[4];creg c[4];\n'
 HEAD_3 = 'include "stdgates.inc";qubit[4] q;bit[4] c;\n'
 
 CHILD = """
-import json, resource, sys, time
+import gc, json, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
 from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
-for version, text in json.load(sys.stdin):
+for line in sys.stdin:
+    version, text = json.loads(line)
+    circuit = None
+    gc.collect()  # as a parser process has memory of its own for each program
     start = time.process_time()
     read = read_openqasm2 if version == 2 else read_openqasm3
     try:
@@ -51,7 +57,7 @@ def read_in_worker(*texts: tuple[int, str]) -> list[Answer]:
     """Read texts in a process with little memory; it must survive all of them."""
     child = subprocess.run(
         [sys.executable, "-c", CHILD],
-        input=json.dumps(texts),
+        input="\n".join(map(json.dumps, texts)),
         capture_output=True,
         text=True,
         timeout=120,
@@ -61,9 +67,9 @@ def read_in_worker(*texts: tuple[int, str]) -> list[Answer]:
     return [Answer(*json.loads(line)) for line in child.stdout.splitlines()]
 
 
-def fill(head: str, unit: str, n_tokens: int, tail: str = "") -> str:
-    """A text as long as a text may be, made of one piece of `n_tokens` tokens."""
-    room = MEGABYTE - len((head + tail).encode())
+def fill(head: str, unit: str, n_tokens: int, tail: str = "", n_bytes: int = MEGABYTE) -> str:
+    """A text of so many bytes, if it may have so many tokens: a piece of `n_tokens`, repeated."""
+    room = n_bytes - len((head + tail).encode())
     return head + unit * min(room // len(unit.encode()), (MAX_TOKENS - 200) // n_tokens) + tail
 
 
@@ -240,10 +246,10 @@ def test_strange_letters_are_refused_quickly() -> None:
     )
     texts = {unit: (3, fill(HEAD_3, unit, 1)) for unit in units}
     texts |= {f"{unit} in version 2": (2, fill(HEAD_2, unit, 1)) for unit in units}
-    assert_refused(texts, "expected", "words, numbers and signs")
+    assert_refused(texts, "expected", "words, numbers and signs", "openqasm_tokens")
 
 
-FULL = ("words, numbers and signs", "operations", "tokens")
+FULL = ("openqasm_tokens", "words, numbers and signs", "operations", "tokens")
 
 
 def test_long_texts_are_read_in_bounded_time() -> None:
@@ -267,7 +273,9 @@ def test_long_texts_are_read_in_bounded_time() -> None:
         "reset q;": 3,
         "measure q->c;": 5,
     }
-    answers = read_in_worker(*((3, fill(HEAD_3, unit, n)) for unit, n in units.items()))
+    answers = read_in_worker(
+        *((3, fill(HEAD_3, unit, n, n_bytes=LONGEST)) for unit, n in units.items())
+    )
     for unit, answer in zip(units, answers, strict=True):
         assert answer.seconds < SECONDS, unit
         assert not answer.reason or any(word in answer.reason for word in FULL), (unit, answer)
@@ -291,6 +299,18 @@ def test_a_megabyte_of_what_people_write_is_read() -> None:
     texts = [(3, head + unit * n) for unit, n in zip(units, times, strict=True)]
     for unit, n, answer in zip(units, times, read_in_worker(*texts), strict=True):
         assert answer.n_ops >= n, (unit, answer)
+
+
+def test_the_longest_program_of_plain_gates_is_read() -> None:
+    """4 MB on 20 qubits, as compilers write them."""
+    gates = [
+        f"cx q[{k % 20}],q[{(k + 7) % 20}];\nu3({k / 1e5},{k * 1e-8:.7f},pi/4) q[{k % 20}];"
+        for k in range(85_000)
+    ]
+    text = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[20];\n' + "\n".join(gates)
+    assert 3_900_000 < len(text) < LONGEST
+    (answer,) = read_in_worker((2, text))
+    assert answer.n_ops == 170_000, answer
 
 
 def test_a_million_operations_fit_into_memory() -> None:

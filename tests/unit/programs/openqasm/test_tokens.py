@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2, read_openqasm3
+from qwicket.programs.openqasm.bounds import OpenQASMLimits
 from qwicket.programs.openqasm.tokens import Tokens
 from unit.programs.openqasm.corpus import HEAD_2, HEAD_3
 from unit.programs.openqasm.reading import listing, read3, why3, with2, with3
@@ -115,6 +118,14 @@ def test_a_text_above_the_limit_is_refused_by_its_size() -> None:
     limits = Limits.from_names(program_text_bytes=10)
     with pytest.raises(LimitExceeded, match="11 bytes; the limit 'program_text_bytes' is 10"):
         read_openqasm3(b"qubit q;   ", limits)
+
+
+def test_a_text_of_more_tokens_than_the_limit_is_refused() -> None:
+    text = b"qubit q;U(0,0,pi/2)q;"  # 3 tokens and 12
+    own = functools.partial(Limits.from_names, OpenQASMLimits)
+    assert len(read_openqasm3(text, own(openqasm_tokens=15))[0].ops) == 1
+    with pytest.raises(LimitExceeded, match="openqasm_tokens: 15 is above the limit of 14"):
+        read_openqasm3(text, own(openqasm_tokens=14))
 
 
 def test_digits_of_other_scripts_are_no_numbers() -> None:
