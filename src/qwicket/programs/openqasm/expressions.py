@@ -54,10 +54,11 @@ tighter than a sign, and is not here."""
 
 _LEVELS_2: Final[Mapping[str, int]] = {"+": 9, "-": 9, "*": 10, "/": 10}
 _SIGNS: Final[Mapping[int, tuple[tuple[str, ...], str]]] = {
-    2: (("-",), "^"),
+    2: (("-", "+"), "^"),
     3: (("-", "!", "~"), "**"),
 }
-"""Unary operators and the operator of powers, by version."""
+"""Unary operators and the operator of powers, by version. The grammar of OpenQASM 2 lacks the unary
+plus, but Qiskit reads it."""
 _FUNCTIONS_2: Final = frozenset({"sin", "cos", "tan", "exp", "ln", "sqrt", "asin", "acos", "atan"})
 """Functions of the OpenQASM 2 paper, and the inverse ones that Qiskit added."""
 
@@ -176,6 +177,8 @@ class ExpressionParser:
         self.at += 1
         operand = self._unary()
         self._depth -= 1
+        if symbol == "+":
+            return operand
         if type(operand) is Literal:
             try:
                 return Literal(arithmetic.unary(symbol, operand.value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,7 +19,9 @@ from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import BitString, Literal
 from qwicket.programs.openqasm.tokens import Tokens, split_element
 
-_VERSIONS: Final = {2: ("2.0", "2"), 3: ("3.0", "3.1", "3")}
+_VERSIONS: Final = {2: re.compile(r"2(\.0)?"), 3: re.compile(r"3(\.[0-9]{1,4})?")}
+"""Every minor version of 3 is read: a program of a later one may use only what is known here, and
+what is not is refused where it stands."""
 _DIGITS: Final = frozenset("0123456789.")
 _LONGEST_KNOWN: Final = 64
 """Constants of fewer tokens are cached; longer ones are left to the full parser."""
@@ -109,7 +112,7 @@ class Reader:
         if not parser.take("OPENQASM"):
             return
         number = texts[parser.at]
-        if number not in _VERSIONS[self._version]:
+        if not _VERSIONS[self._version].fullmatch(number):
             raise self._tokens.expected_error(parser.at, f"version {self._version}.0 of OpenQASM")
         parser.at += 1
         parser.need(";", "after the version")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from qwicket.circuits.qubit import Register
@@ -10,7 +12,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import read_openqasm2
 from support.for_each import for_each
 from unit.programs.openqasm.corpus import HEAD_2
-from unit.programs.openqasm.reading import listing, read2, why2, with2
+from unit.programs.openqasm.reading import angles, listing, read2, why2, why3, with2
 
 
 def test_registers_are_numbered_in_order() -> None:
@@ -204,6 +206,12 @@ def test_wrong_statement_is_refused_with_its_place(subtests: pytest.Subtests) ->
     for body, reason in WRONG:
         with subtests.test(body):
             assert why2(body).startswith(reason)
+
+
+def test_a_plus_may_be_a_sign() -> None:
+    found = angles(with2("rx(+0.1-0.4) q[0]; rx(+ +pi/2) q[0]; rx(-+1) q[0]; rx(+(2)^+2) q[0];"))
+    assert found == pytest.approx([-0.3, math.pi / 2, -1, 4])
+    assert "expected a value" in why3("rx(+1) q[0];")
 
 
 def test_a_text_of_the_other_version_is_refused() -> None:

@@ -17,7 +17,7 @@ def test_a_version_line_is_not_needed() -> None:
     assert listing(read3("qubit q; U(0, 0, 0) q;")) == ["u(0,0,0) 0"]
 
 
-@pytest.mark.parametrize("version", ["3", "3.0", "3.1"])
+@pytest.mark.parametrize("version", ["3", "3.0", "3.1", "3.2", "3.10"])
 def test_these_versions_are_read(version: str) -> None:
     assert read3(f"OPENQASM {version}; qubit q;").n_qubits == 1
 
