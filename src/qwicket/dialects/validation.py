@@ -7,6 +7,7 @@ msgspec reports a field's path and a sentence in Python's type names, such as "E
 from __future__ import annotations
 
 import functools
+import json
 import re
 from difflib import get_close_matches
 from typing import Any, Final
@@ -94,14 +95,21 @@ def invalid_field(
 def quoted(value: object) -> str:
     """Return a value for an error message: as JSON or else its `repr`, cut to 100 characters."""
     if isinstance(value, msgspec.Raw):
-        return clip_text(bytes(value)[: 4 * _QUOTED_CHARS].decode(errors="replace"), _QUOTED_CHARS)
+        text = bytes(value)[: 4 * _QUOTED_CHARS].decode(errors="replace")
+        return clip_text(_visible(text), _QUOTED_CHARS)
     if isinstance(value, str):
         value = value[: _QUOTED_CHARS + 1]  # encoding a long text would only take time
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
         text = repr(value)
-    return clip_text(text, _QUOTED_CHARS)
+    return clip_text(_visible(text), _QUOTED_CHARS)
+
+
+def _visible(text: str) -> str:
+    """Return JSON with escapes in place of characters that cannot be seen."""
+    shown = (c if c.isprintable() or c in "\t\n\r" else json.dumps(c)[1:-1] for c in text)
+    return "".join(shown)
 
 
 def clip_text(text: str, maximum: int) -> str:

@@ -7,6 +7,7 @@ nesting that is too deep, values of the wrong type.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Final, TypeVar
 
@@ -117,7 +118,11 @@ def _type_error(reason: str, path: str, locate: Callable[[str], str]) -> Invalid
     return InvalidProgram(f"{locate(path)}{subject} {problem}", field=path or None)
 
 
-def quoted(text: str) -> str:
-    """Return untrusted text for an error message: escaped, in quotes, cut to `SHOWN_CHARS`."""
-    shown = text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
-    return repr(shown)
+def quoted(text: str, max_chars: int = SHOWN_CHARS) -> str:
+    """Return untrusted text for an error message: escaped, in quotes, cut to `max_chars`.
+
+    A single character that cannot be seen is named instead, such as a no-break space.
+    """
+    if len(text) == 1 and not text.isprintable() and (name := unicodedata.name(text, "")):
+        return f"the invisible character U+{ord(text):04X} ({name.lower()})"
+    return repr(text if len(text) <= max_chars else text[: max_chars - 1] + "…")

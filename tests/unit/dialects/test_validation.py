@@ -93,6 +93,11 @@ def test_a_value_is_cut_to_a_hundred_characters() -> None:
     assert detail == f'shots must be a whole number, not "{"x" * 98}….'
 
 
+def test_characters_that_cannot_be_seen_are_escaped() -> None:
+    detail = refusal('{"shots": "1\u00a0\u200b0 é"}'.encode()).detail
+    assert detail == 'shots must be a whole number, not "1\\u00a0\\u200b0 é".'
+
+
 def test_a_body_that_is_not_utf_8_is_reported_with_its_position() -> None:
     assert refusal(b'{"note": "\xff"}').detail == "The body is not UTF-8 at byte 10."
 

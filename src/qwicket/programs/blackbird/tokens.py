@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.programs import json_text
 from qwicket.programs.blackbird import bounds
 
 # Repetitions are possessive, so that a stripped line of n characters costs O(n). Otherwise trailing
@@ -87,6 +88,8 @@ def quoted(text: str) -> str:
     """Return a part of a program for an error message: short, quoted and printable."""
     if not text:
         return "the end of the line"
+    if len(text) == 1 and not text.isprintable():
+        return json_text.quoted(text)
     return ascii(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
 
 

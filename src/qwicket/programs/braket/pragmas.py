@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from qwicket.circuits.qubit import Factor, Gate, Parameter, Readout, ReadoutKind
 from qwicket.programs.braket.channels import CHANNELS, Matrix, deviation, flat
+from qwicket.programs.json_text import quoted
 
 if TYPE_CHECKING:
     from qwicket.model.errors import InvalidProgram
@@ -76,7 +77,7 @@ class Pragmas:
             case "verbatim":
                 pass  # a simulator runs the gates as they are
             case _:
-                raise line.error(f"the pragma {word!r} is not supported")
+                raise line.error(f"the pragma {quoted(word)} is not supported")
         line.end()
 
     # --- gates ------------------------------------------------------------------------------------
@@ -109,7 +110,9 @@ class Pragmas:
         else:
             channel = CHANNELS.get(name)
             if channel is None:
-                raise line.error(f"the noise {name!r} is not known; known: {', '.join(CHANNELS)}")
+                raise line.error(
+                    f"the noise {quoted(name)} is not known; known: {', '.join(CHANNELS)}"
+                )
             values = line.numbers()
             if len(values) != channel.n_parameters:
                 raise line.error(
@@ -165,7 +168,7 @@ class Pragmas:
         elif kind == "adjoint_gradient":
             readout = self._gradient(line)
         else:
-            raise line.error(f"the result type {kind!r} is not known")
+            raise line.error(f"the result type {quoted(kind)} is not known")
         self.results.append((readout, line.at))
 
     def _observable(self, line: _Line, kind: ReadoutKind) -> Readout:
@@ -231,7 +234,7 @@ class Pragmas:
                 raise line.error("the matrix is not Hermitian")
             return Factor(name, self._targets_of_hermitian(line, width), flat([matrix]))
         if name not in _OBSERVABLES:
-            raise line.error(f"the observable {name!r} is not known")
+            raise line.error(f"the observable {quoted(name)} is not known")
         if line.next in ("", "all", ")"):
             raise line.error("each factor of a product must name its qubit")
         return Factor(name, self._in_brackets(line))
@@ -317,11 +320,11 @@ class _Line:
 
     def need(self, text: str) -> None:
         if self.take() != text:
-            raise self.error(f"expected {text!r} in the pragma")
+            raise self.error(f"expected '{text}' in the pragma")
 
     def end(self) -> None:
         if self.next:
-            raise self.error(f"{self.next[:40]!r} does not belong to the pragma")
+            raise self.error(f"{quoted(self.next)} does not belong to the pragma")
 
     def error(self, reason: str) -> InvalidProgram:
         return self.interpreter.error(self.at, reason)
@@ -329,7 +332,7 @@ class _Line:
     def qubits(self) -> tuple[int, ...]:
         spelling = self.take()
         if not _NAME.fullmatch(spelling):
-            raise self.error(f"expected a qubit in the pragma, found {spelling[:40]!r}")
+            raise self.error(f"expected a qubit in the pragma, found {quoted(spelling)}")
         return self.interpreter.qubits(spelling, self.at)
 
     def strings(self) -> tuple[str, ...]:
@@ -407,7 +410,7 @@ class _Line:
         return complex(0, sign * value) if match[2] else complex(sign * value)
 
     def _refuse_number(self, text: str) -> NoReturn:
-        raise self.error(f"expected a number in the pragma, found {text[:40]!r}")
+        raise self.error(f"expected a number in the pragma, found {quoted(text)}")
 
 
 def _width(matrix: Matrix, line: _Line, maximum: int) -> int:

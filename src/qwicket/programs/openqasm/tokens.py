@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.programs import json_text
 
 # Every quantifier that could backtrack is possessive or bounded by what follows, so that a text
 # of n characters costs O(n). `(?s:.)` at the end takes any character: the match never fails.
@@ -45,7 +46,7 @@ _TOKEN: Final = re.compile(
 
 _LOOKAHEAD: Final = 8
 """Empty tokens after the last one, so that parsers can look ahead without a check for the end."""
-_LONGEST_QUOTE: Final = 40
+_LONGEST_QUOTE: Final = 41
 """Characters of a token that an error shows."""
 
 
@@ -101,12 +102,12 @@ class Tokens:
             return "the end of the program"
         if text.startswith("/*"):
             return "a comment without an end"
-        return quoted(text.strip())
+        return quoted(text.strip(" \t\n"))
 
 
 def quoted(text: str) -> str:
     """Return a part of a program for an error message: short, quoted and printable."""
-    return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
+    return json_text.quoted(text, _LONGEST_QUOTE)
 
 
 def is_name(token: str) -> bool:

@@ -14,13 +14,13 @@ from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register, Re
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
-from qwicket.programs.json_text import check_limit
+from qwicket.programs.json_text import check_limit, quoted
 
 REGISTER: Final = "c"
 """Name of the only register; QIR names none."""
 MAX_ANGLE: Final = 1e100
 """Largest absolute value of an angle in radians, as in the OpenQASM readers."""
-_SHOWN_CHARS: Final = 60
+_SHOWN_CHARS: Final = 61
 
 Value = int | float | str
 """Operand: a constant pointer as its number, a double as a float, anything else as its text."""
@@ -255,8 +255,7 @@ class CircuitBuilder:
 
 def shown(value: object) -> str:
     """Return a part of a program for an error: short, quoted and printable."""
-    text = str(value)
-    return repr(text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…")
+    return quoted(str(value), _SHOWN_CHARS)
 
 
 def _number(attributes: Mapping[str, str], names: Sequence[str]) -> int | None:

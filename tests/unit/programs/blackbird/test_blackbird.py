@@ -58,6 +58,9 @@ def ops(text: str) -> tuple[Op, ...]:
     return program(text + "\nMeasureFock() | 99").circuit.ops[:-1]
 
 
+NO_BREAK = "expected a value, found the invisible character U+00A0 (no-break space)"
+
+
 def value(expression: str, declaration: str = "") -> object:
     (gate,) = ops(f"{declaration}\nRgate({expression}) | 0")
     assert isinstance(gate, Gate)
@@ -168,6 +171,7 @@ def test_line_ends_comments_and_blanks_do_not_matter() -> None:
         ("Rgate(1e999) | 0", "the result is not a finite number"),
         ("Rgate(2j) | 0", "Rgate: theta must be one real number"),
         ("Rgate(1 2) | 0", "expected ',', found '2'"),
+        ("Rgate(\u00a0) | 0", NO_BREAK),
         ("Rgate(²) | 0", r"expected a value, found '\xb2'"),
         ("Rgate(1) | 0.5", "an integer is needed"),
         ("Rgate(1) | -1", "a mode must not be negative"),

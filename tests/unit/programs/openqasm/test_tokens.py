@@ -128,5 +128,19 @@ def test_a_text_of_more_tokens_than_the_limit_is_refused() -> None:
         read_openqasm3(text, own(openqasm_tokens=14))
 
 
+def test_a_character_that_cannot_be_seen_is_named() -> None:
+    named = {
+        "\u00a0": "U+00A0 (no-break space)",
+        "\u200b": "U+200B (zero width space)",
+        "\ufeff": "U+FEFF (zero width no-break space)",
+        "\u2028": "U+2028 (line separator)",
+    }
+    for character, name in named.items():
+        for text, column in ((f"x{character}q[0];", 2), (f"bit{character}a;", 4)):
+            said = why3(text)
+            assert said.startswith(f"line 4, column {column}: "), said
+            assert f"found the invisible character {name}" in said, said
+
+
 def test_digits_of_other_scripts_are_no_numbers() -> None:
     assert why3("rx(٣) q[0];") == "line 4, column 4: expected a value, found '٣'"
