@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.braket import BraketDialectLimits, catalogue, tasks, wire
 from qwicket.dialects.braket.names import DIALECT, device_of, job_of, own_arn
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _MAX_TAGS: Final = 50
+_MAX_READ: Final = 1_000
+"""Tasks that one search reads before it returns an incomplete page."""
 
 
 class Handlers:
@@ -116,18 +120,24 @@ class Handlers:
         max_filters = self.limits.of(BraketDialectLimits).search_filters
         limit = min(body.max_results, self.limits.requests.list_page)
         search = tasks.search(body, limit, max_filters)
-        found = [] if search.finds_nothing else await self._gateway.jobs.page(actor, search.query)
-        bodies = []
-        for job in found:
-            try:
-                fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-            except NotFound:  # it was deleted meanwhile
-                continue
-            if search.finds(job, fields):
-                bodies.append(tasks.summary(job, fields))
+        bodies: list[dict[str, Any]] = []
+        query, n_read, is_complete = search.query, 0, search.finds_nothing
+        # The database does not know ARNs: it is read until the page is full.
+        while not is_complete and len(bodies) < limit and n_read < _MAX_READ:
+            found = await self._gateway.jobs.page_with_vendor_fields(actor, query)
+            is_complete = len(found) < query.limit
+            n_read += len(found)
+            for job, document in found:
+                query = replace(query, before=job.seq)
+                fields = wire.vendor_fields(document)
+                if search.finds(job, fields):
+                    bodies.append(tasks.summary(job, fields))
+                    if len(bodies) == limit:
+                        is_complete = is_complete and job is found[-1][0]
+                        break
         page: dict[str, Any] = {"quantumTasks": bodies}
-        if len(found) == limit:
-            page["nextToken"] = str(found[-1].seq)
+        if not is_complete:
+            page["nextToken"] = str(query.before)
         return json(page)
 
     async def _task(self, actor: Actor, request: Request[Any]) -> tuple[Job, wire.VendorFields]:

@@ -28,6 +28,9 @@ _STATUSES: Final = {
     JobState.FAILED: "FAILED",
     JobState.CANCELLED: "CANCELLED",
 }
+_ARNS: Final = frozenset({"quantumTaskArn", "deviceArn"})
+_READ_AT_ONCE: Final = 50
+"""Tasks that are read at once if not all of them may be found."""
 _NORMAL: Final = {"queue": "QUANTUM_TASKS_QUEUE", "queuePriority": "Normal"}
 
 
@@ -151,7 +154,7 @@ def search(body: SearchBody, limit: int, maximum: int) -> Search:
         dialect=DIALECT,
         states=states or (),
         before=parse_next_token(body.next_token),
-        limit=limit,
+        limit=max(limit, _READ_AT_ONCE) if allowed.keys() & _ARNS else limit,
         created_from=begin,
         created_to=end,
     )
