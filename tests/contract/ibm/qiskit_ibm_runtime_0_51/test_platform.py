@@ -377,8 +377,8 @@ def test_results_have_the_metadata_of_their_circuits(simulator):
     found = [each.metadata for each in EstimatorV2(simulator).run(pubs).result()]
     for each in circuits:
         each.measure_all()
-    pubs = [(each, [0.1], 10) for each in circuits]
-    found += [each.metadata for each in SamplerV2(simulator).run(pubs).result()]
+    sampled = [(each, [0.1], 10) for each in circuits]
+    found += [each.metadata for each in SamplerV2(simulator).run(sampled).result()]
     own = [each["circuit_metadata"] for each in found]
     assert own[0] == own[3] == METADATA
     for each in own[1], own[4]:
