@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 # Repetitions are possessive, so that a text of n characters costs O(n).
 _TOKEN: Final = re.compile(
-    r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}\])? | \$[0-9]{1,5}
+    r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}(?::[0-9]{1,5}){0,2}\])? | \$[0-9]{1,5}
           | (?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?(?:im)?
           | "[^"]*+" | \S )""",
     re.VERBOSE,
 )
 _NUMBER: Final = re.compile(r"((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(im)?")
-_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\[[0-9]+\])?|\$[0-9]+")
+_NAME: Final = re.compile(r"([A-Za-z_]\w*)(?:\[([0-9:]+)\])?|\$[0-9]+")
 _MAX_MATRIX_QUBITS: Final = 6
 _MAX_KRAUS_QUBITS: Final = 2
 _TOLERANCE: Final = 1e-5
@@ -331,9 +331,26 @@ class _Line:
 
     def qubits(self) -> tuple[int, ...]:
         spelling = self.take()
-        if not _NAME.fullmatch(spelling):
+        match = _NAME.fullmatch(spelling)
+        if match is None:
             raise self.error(f"expected a qubit in the pragma, found {quoted(spelling)}")
+        name, index = match[1], match[2] or ""
+        if ":" in index:
+            return self._slice(name, index)
+        # Braket's simulator takes `q[0]` also for `qubit q`.
+        elements = self.interpreter.elements
+        if index == "0" and spelling not in elements and name in elements:
+            return (elements[name],)
         return self.interpreter.qubits(spelling, self.at)
+
+    def _slice(self, name: str, index: str) -> tuple[int, ...]:
+        """Return the qubits of `q[0:2]`, or of `q[0:2:4]` with a step; both ends are included."""
+        first, *steps, last = map(int, index.split(":"))
+        step = steps[0] if steps else 1
+        register = self.interpreter.qubits(name, self.at)
+        if not first <= last < len(register) or not step:
+            raise self.error(f"{name}[{index}] is no slice of a register of {len(register)} qubits")
+        return register[first : last + 1 : step]
 
     def strings(self) -> tuple[str, ...]:
         found = []
@@ -407,7 +424,11 @@ class _Line:
         # `float` returns infinity for a text such as `1e999`, without an error.
         if not isfinite(value):
             self._refuse_number(text)
-        return complex(0, sign * value) if match[2] else complex(sign * value)
+        is_imaginary = bool(match[2])
+        if not is_imaginary and self.next == "im":
+            self.take()
+            is_imaginary = True
+        return complex(0, sign * value) if is_imaginary else complex(sign * value)
 
     def _refuse_number(self, text: str) -> NoReturn:
         raise self.error(f"expected a number in the pragma, found {quoted(text)}")

@@ -67,6 +67,22 @@ def test_the_first_qubit_is_the_most_significant() -> None:
     assert p.tolist() == [0, 1, 0, 0]
 
 
+def test_pragmas_that_people_write_by_hand_are_read() -> None:
+    diagonal = "[[1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 4]]"
+    head = "qubit[3] q; x q[0]; i q[1]; x q[2];\n"
+    for targets, expected in (("q[0:1]", 3), ("q[1:2]", 2), ("q[0:2:2]", 4), ("q[0:1:1]", 3)):
+        (found,) = values(head + result(f"expectation hermitian({diagonal}) {targets}"))
+        assert found == [expected]
+    (found,) = values("qubit q; x q;\n" + result("expectation z(q[0])"))
+    assert found == [-1]
+    spaced, usual = values(
+        "qubit q; rx(0.3) q;\n"
+        + result("expectation hermitian([[0, 0.5-0.7 im], [0.5+0.7 im, 0]]) q")
+        + result("expectation hermitian([[0, 0.5-0.7im], [0.5+0.7im, 0]]) q")
+    )
+    assert spaced == usual == pytest.approx(-0.7 * np.sin(0.3))  # 0.5 X + 0.7 Y
+
+
 def test_qubits_that_are_not_used_are_left_out() -> None:
     found = circuit("qubit[9] q; x q[2]; cnot q[2], q[7];", 5)
     assert found.n_qubits == 2
@@ -204,6 +220,10 @@ def test_shots_of_noise_follow_its_density_matrix() -> None:
         (BELL + result("adjoint_gradient expectation(z(q[0]))"), 0, "names inputs"),
         (BELL + result("nothing"), 0, "'nothing' is not known"),
         (BELL + result("probability q[2]"), 0, "no qubits 'q[2]'"),
+        (BELL + result("probability q[1:0]"), 0, "q[1:0] is no slice of a register of 2"),
+        (BELL + result("probability q[0:2]"), 0, "no slice"),
+        (BELL + result("probability q[0:0:1]"), 0, "no slice"),
+        (BELL + result("expectation z(q[0:1])"), 0, "must be on one qubit"),
         (BELL + result("expectation z(q[0]) @ x(q[0])"), 0, "two factors"),
         (BELL + result("expectation hermitian([[0, 1], [2, 0]]) q[0]"), 0, "not Hermitian"),
         (BELL + result("expectation hermitian([[0, 1]]) q[0]"), 0, "square"),
