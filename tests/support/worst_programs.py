@@ -121,9 +121,9 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
     "openqasm2": (
         _nested_gates(5),
         _nested_gates(40),
-        f"{_HEAD_2}{'x q[0];' * 90_000}measure q -> c;",
-        f"{_HEAD_2}rx({'1+' * 320_000}1) q[0];",
-        f"{_HEAD_2}{'//' * 500_000}",
+        f"{_HEAD_2}{'x q[0];' * 370_000}measure q -> c;",
+        f"{_HEAD_2}rx({'1+' * 700_000}1) q[0];",
+        f"{_HEAD_2}{'//' * 2_000_000}",
         "".join(("OPENQASM 2.0;", *(f"qreg a{k}[1];" for k in range(60_000)))),
     ),
     "braket.openqasm3": (
