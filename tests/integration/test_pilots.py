@@ -428,6 +428,7 @@ def test_another_version_of_packed_circuits_is_refused_with_what_to_do(lone: Liv
         ({"memory_bytes": "much"}, "offer.memory_bytes"),
         ({"seconds_left": -1}, "offer.seconds_left"),
         ({"request": 0}, "offer.request"),
+        ({"packing": 10**400}, "offer.packing"),
         ({"devices": [1]}, "offer.devices[0]"),
         ({"more": 1}, "offer.more"),
     ],

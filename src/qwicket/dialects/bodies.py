@@ -13,7 +13,7 @@ from qwicket.dialects.validation import invalid_field, malformed_body, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sized
 
     from qwicket.model.limits import Limits
 
@@ -30,6 +30,8 @@ _PIECE_BYTES: Final = 1 << 20
 _BLOCK_BYTES: Final = 256
 _TO_ROUND_BRACKETS: Final = bytes.maketrans(b"[]{}", b"()()")
 _ALL_BUT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ALL_BUT_BRACES_AND_QUOTES: Final = bytes(byte for byte in range(256) if byte not in b'{"')
+_QUOTED: Final = re.compile(rb'"[^"]*"')
 _MAX_FORM_FIELDS: Final = 32
 
 
@@ -213,6 +215,44 @@ def check_document(text: bytes | msgspec.Raw, field: str, limits: Limits) -> Non
     if _is_deeper(bare, bounds.json_depth):
         raise LimitExceeded(
             f"{field} is nested deeper than {bounds.json_depth} (limit json_depth).", field=field
+        )
+
+
+def check_objects(text: bytes, maximum: int, limits: str, field: str | None = None) -> None:
+    """Reject JSON with too many objects before they are created: `{}` has 2 bytes, its struct 80.
+
+    A `max_length` of msgspec is checked only when the whole list has been decoded.
+
+    Args:
+        text: JSON text.
+        maximum: Number of objects that are allowed.
+        limits: Names of the limits from which this number follows.
+        field: Name of the field that has most of them, if there is one.
+
+    Raises:
+        LimitExceeded: There are more objects.
+    """
+    if text.count(b"{") <= maximum:
+        return
+    marks = _without_escapes(text).translate(None, _ALL_BUT_BRACES_AND_QUOTES)
+    number = _QUOTED.sub(b"", marks.replace(b'""', b"")).count(b"{")
+    if number > maximum:
+        raise LimitExceeded(
+            f"The body must have at most {maximum:,} objects ({limits}), not {number:,}.",
+            field=field,
+        )
+
+
+def check_length(items: Sized, field: str, maximum: int, limit: str) -> None:
+    """Reject a list that is too long.
+
+    Raises:
+        LimitExceeded: It has more than `maximum` items.
+    """
+    if len(items) > maximum:
+        raise LimitExceeded(
+            f"{field} must have at most {maximum:,} items (limit {limit}), not {len(items):,}.",
+            field=field,
         )
 
 

@@ -54,7 +54,9 @@ _BASE64: Final = 4 / 3
 _REQUEST_OVERHEAD_BYTES: Final = 64 << 10
 """Bytes that a request with reports needs beside their outcomes, at most."""
 _REPORT_FIELDS_BYTES: Final = 1_000
-"""Assumed bytes of one report beside its outcomes."""
+"""Assumed bytes of one report beside its parts."""
+_PART_FIELDS_BYTES: Final = 500
+"""Assumed bytes of one part beside its outcome; so no request has too many parts for the server."""
 _LEAVING_REASON: Final = "its worker stops"
 _LEAVE_S: Final = 5.0
 """Longest time in seconds for the last reports, and then for the request to leave."""
@@ -406,7 +408,7 @@ class Pilot:
         lists: list[list[Report]] = []
         left = 0.0
         for report in reports:
-            size = _BASE64 * _size(report) + _REPORT_FIELDS_BYTES
+            size = _size(report)
             if not lists or size > left:
                 lists.append([])
                 left = self._result_bytes - _REQUEST_OVERHEAD_BYTES
@@ -529,6 +531,8 @@ def _substitute(report: Report, error: ApiError) -> Report | None:
     )
 
 
-def _size(report: Report) -> int:
+def _size(report: Report) -> float:
+    """Return the estimated bytes of a report in a request."""
     parts = getattr(report, "parts", None) or ()
-    return sum(len(part.outcome) for part in parts if part.outcome is not None)
+    n_bytes = sum(len(part.outcome) for part in parts if part.outcome is not None)
+    return _BASE64 * n_bytes + _PART_FIELDS_BYTES * len(parts) + _REPORT_FIELDS_BYTES

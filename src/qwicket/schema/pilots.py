@@ -42,7 +42,7 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     version: ShortText
-    packing: int
+    packing: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
     request: RequestNumber
     slots: Annotated[int, msgspec.Meta(ge=1, le=1_024)]
     tasks: Count

@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwicket.dialects.bodies import check_document, decode, decode_field, small_form
+from qwicket.dialects.bodies import (
+    check_document,
+    check_objects,
+    decode,
+    decode_field,
+    small_form,
+)
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from support.for_each import for_each
@@ -65,6 +71,22 @@ def test_a_document_is_refused_by_its_size() -> None:
     check_document(b'"' + b"x" * 9_998 + b'"', "metadata", LIMITS)
     with pytest.raises(LimitExceeded, match="document_bytes"):
         check_document(b'"' + b"x" * 9_999 + b'"', "metadata", LIMITS)
+
+
+def n_objects(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(map(n_objects, value.values()))
+    return sum(map(n_objects, value)) if isinstance(value, list) else 0
+
+
+@given(JSON, st.integers(0, 4))
+def test_objects_are_counted_without_those_in_texts(value: Any, maximum: int) -> None:
+    text = json.dumps(value).encode()
+    if n_objects(value) <= maximum:
+        check_objects(text, maximum, "limit circuits")
+    else:
+        with pytest.raises(LimitExceeded, match=f"at most {maximum} objects .* {n_objects(value)}"):
+            check_objects(text, maximum, "limit circuits")
 
 
 def test_a_form_has_at_most_32_fields() -> None:

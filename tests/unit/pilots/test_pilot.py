@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from qwicket import schema
-from qwicket.circuits.outcomes import RunResult
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.clients.native import ApiError
 from qwicket.compute import EngineJob, WorkError, WorkFailed
 from qwicket.pilots import Node, Pilot, PilotAPI
@@ -293,3 +293,50 @@ def test_a_worker_with_many_slots_requests_no_more_tasks_than_a_server_takes() -
     n_tiny_tasks = asyncio.run(serve())
     assert n_tiny_tasks > 0
     msgspec.convert({**offer, "tiny_tasks": n_tiny_tasks}, schema.pilots.OfferBody)
+
+
+class AcceptingAPI(RefusingAPI):
+    """A server that offers a task of four jobs, and notes the number of parts of each report."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_parts: list[int] = []
+
+    async def pull(
+        self, held: Sequence[schema.pilots.PilotLeaseBody], tasks: int, wait_s: float
+    ) -> schema.pilots.PulledBody:
+        if not self.has_offered:
+            self.has_offered = True
+            return _pulled(*(_job(f"job{k}") for k in range(4)))
+        await asyncio.sleep(0.01)
+        return _pulled()
+
+    async def report(
+        self,
+        results: Sequence[schema.pilots.PilotResultBody],
+        releases: Sequence[schema.pilots.PilotReleaseBody],
+        tasks: int,
+        tiny_tasks: int,
+    ) -> schema.pilots.PilotReportedBody:
+        self.n_parts.append(sum(len(each.parts or ()) for each in results))
+        if sum(self.n_parts) == 4_000:
+            self.is_given_up.set()
+        return schema.pilots.PilotReportedBody(states={}, tasks=())
+
+
+def test_results_of_many_small_parts_are_reported_in_several_requests() -> None:
+    class Many(Compute):
+        async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
+            return [RunResult((Encoded(b"", b"\0" * 32),) * 1_000, 0.0) for _ in jobs]
+
+    async def serve() -> list[int]:
+        api = AcceptingAPI()
+        serving = asyncio.create_task(Pilot(api, Many(None)).serve())
+        async with asyncio.timeout(30):
+            await api.is_given_up.wait()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return api.n_parts
+
+    # A request has at most 1 MiB, of which each part takes 500 bytes.
+    assert asyncio.run(serve()) == [1_000] * 4

@@ -10,9 +10,9 @@ import msgspec
 from qwicket import schema
 from qwicket.circuits.calibrations import Calibration
 from qwicket.circuits.outcomes import Encoded
-from qwicket.dialects.bodies import check_document, decode
+from qwicket.dialects.bodies import check_document, check_length, check_objects, decode
 from qwicket.model.devices import DeviceSpec, Family
-from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.errors import InvalidRequest
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Lease, Progress
 
@@ -111,22 +111,44 @@ def calibration(text: bytes, limits: Limits) -> Calibration:
 
 
 def claim(text: bytes, limits: Limits) -> schema.agents.ClaimBody:
+    """Decode an agent's request for a job.
+
+    Raises:
+        InvalidRequest: The body is malformed; `field` names the field.
+        LimitExceeded: It reports too many leases.
+    """
+    _check_leases(text, limits)
     body = decode(text, _claim)
-    _check_held(body.held, limits)
+    check_length(body.held, "held", limits.agents.held_leases, "held_leases")
     return body
 
 
 def renewal(text: bytes, limits: Limits) -> schema.agents.RenewBody:
+    """Decode an agent's renewal of leases; it raises as `claim` does."""
+    _check_leases(text, limits)
     body = decode(text, _renew)
-    _check_held(body.held, limits)
+    check_length(body.held, "held", limits.agents.held_leases, "held_leases")
     return body
+
+
+def _check_leases(text: bytes, limits: Limits) -> None:
+    # Beside the body, each lease is one object.
+    check_objects(text, 1 + limits.agents.held_leases, "limit held_leases", "held")
 
 
 def release(text: bytes, _: Limits) -> schema.agents.ReleaseBody:
     return decode(text, _release)
 
 
-def finish(text: bytes, _: Limits) -> schema.agents.FinishBody:
+def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
+    """Decode an agent's report of results.
+
+    Raises:
+        InvalidRequest: The body is malformed; `field` names the field.
+        LimitExceeded: It has too many objects.
+    """
+    # The body, and for each circuit a part with an error.
+    check_objects(text, 2 + 2 * limits.programs.circuits, "limit circuits", "parts")
     return decode(text, _finish)
 
 
@@ -158,11 +180,7 @@ def read_parts(
     """
     if (parts is None) == (error is None):
         raise InvalidRequest("There must be either parts or an error.", field="parts")
-    maximum = limits.programs.circuits
-    if len(parts or ()) > maximum:
-        raise LimitExceeded(
-            f"parts: at most {maximum} are allowed (limit circuits).", field="parts"
-        )
+    check_length(parts or (), "parts", limits.programs.circuits, "circuits")
     if error is not None:
         return _failure(error)
     return [_part(number, part) for number, part in enumerate(parts or ())]
@@ -188,14 +206,6 @@ def leases(held: Sequence[schema.agents.HeldLeaseBody]) -> list[Lease]:
 
 def progress(held: Sequence[schema.agents.HeldLeaseBody]) -> dict[str, Progress]:
     return {each.id: Progress(each.done, each.text) for each in held if each.done is not None}
-
-
-def _check_held(held: Sequence[schema.agents.HeldLeaseBody], limits: Limits) -> None:
-    maximum = limits.agents.held_leases
-    if len(held) > maximum:
-        raise LimitExceeded(
-            f"held: at most {maximum} are allowed (limit held_leases).", field="held"
-        )
 
 
 def device(device: Device) -> AnnouncedBody:

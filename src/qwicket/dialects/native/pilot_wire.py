@@ -12,10 +12,9 @@ import msgspec
 
 from qwicket import schema
 from qwicket.circuits.outcomes import RunResult
-from qwicket.dialects.bodies import decode
+from qwicket.dialects.bodies import check_length, check_objects, decode
 from qwicket.dialects.native.agent_wire import read_parts
 from qwicket.gateway.pilots import PilotOffer
-from qwicket.model.errors import LimitExceeded
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Capacity, Lease
 
@@ -36,8 +35,11 @@ def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
         InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: It reports too many leases.
     """
+    maximum = limits.agents.pilot_leases
+    # The body, its offer, and each lease.
+    check_objects(text, 2 + maximum, "limit pilot_leases", "held")
     body = decode(text, _PULL_DECODER)
-    _check_count(len(body.held), "held", limits)
+    check_length(body.held, "held", maximum, "pilot_leases")
     return body
 
 
@@ -46,21 +48,17 @@ def report(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
-        LimitExceeded: It has too many results or releases.
+        LimitExceeded: It has too many results, releases or parts.
     """
-    body = decode(text, _REPORT_DECODER)
-    _check_count(len(body.results), "results", limits)
-    _check_count(len(body.releases), "releases", limits)
-    return body
-
-
-def _check_count(number: int, field: str, limits: Limits) -> None:
     maximum = limits.agents.pilot_leases
-    if number > maximum:
-        raise LimitExceeded(
-            f"{field}: at most {maximum} are allowed (limit pilot_leases), not {number}.",
-            field=field,
-        )
+    # The body, its offer, for each lease a result, a part and an error, and for each circuit of one
+    # job a part and an error. The parts of many large jobs are too large for one body anyway.
+    n_objects = 2 + 3 * maximum + 2 * limits.programs.circuits
+    check_objects(text, n_objects, "limits pilot_leases and circuits")
+    body = decode(text, _REPORT_DECODER)
+    check_length(body.results, "results", maximum, "pilot_leases")
+    check_length(body.releases, "releases", maximum, "pilot_leases")
+    return body
 
 
 def offer(body: schema.pilots.OfferBody) -> PilotOffer:
