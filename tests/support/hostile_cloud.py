@@ -155,6 +155,25 @@ def json_of(value: Any) -> Attack:
     return _of_json(json.dumps(value).encode())
 
 
+def spaces(n_bytes: int) -> Attack:
+    """Return an attack of an empty JSON object with this number of spaces."""
+    return _of_json(b"{" + b" " * n_bytes + b"}")
+
+
+def numbers(n_bytes: int) -> Attack:
+    """Return an attack of a JSON object with many numbers: `{"data": [0.5, 0.5, ...]}`."""
+    return _of_json(b'{"data": [' + b"0.5," * (n_bytes // 4) + b"0.5]}")
+
+
+def large_and_then_drip(connection: Connection, send: Callable[[bytes], None]) -> None:
+    """Send 8 MiB, and then a byte whenever a tenth of a second has passed, for ever."""
+    send(_head("Connection: close") + b"{")
+    for _ in range(128):
+        send(b" " * 0x10000)
+    while not connection.is_over.wait(0.1):
+        send(b" ")
+
+
 def drip(connection: Connection, send: Callable[[bytes], None]) -> None:
     """Send a head, and then a byte whenever a tenth of a second has passed, for ever."""
     send(_head("Connection: close"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any
 
@@ -14,7 +16,7 @@ from qwicket import programs
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import unpack
-from qwicket.clients.http import bounds
+from qwicket.clients.http import HTTPClient, Request, bounds
 from qwicket.devices.remotes import Remote
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.calls import CloudCalls
@@ -35,6 +37,7 @@ from qwicket.programs.rewriting import Language, rewrite
 from support import hostile_cloud
 from support.hostile_cloud import IN_FLIGHT, Attack, HostileCloud
 from support.remotes import ATOMS, BELL, PHOTONS
+from support.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +45,8 @@ KEY = "the-key-of-the-account"
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "qwicket")
 RESULT_BYTES = 5 << 20
+LARGE_BYTES = 6 << 20
+"""Bytes of a result that needs the turn of all clouds."""
 ENDLESS = (
     hostile_cloud.endless_chunks,
     hostile_cloud.endless_error,
@@ -273,3 +278,81 @@ async def test_of_a_huge_list_of_devices_few_are_asked_for() -> None:
             assert cloud.n_attacks < 5, f"{kind}: {found!r:.300}"
             if kind == "ibm_runtime":
                 assert str(found) == "its list has 50,000 devices; at most 1,000 are read"
+
+
+async def test_json_of_too_many_lists_is_refused_before_it_is_parsed() -> None:
+    for kind in KINDS:
+        for item in [dict[str, Any](), list[Any]()]:
+            with HostileCloud(hostile_cloud.json_of({"data": [item] * 600_000})) as cloud:
+                calls = Calls(kind, cloud.url)
+                found = await outcome_of(calls.device)
+                await calls.close()
+                assert "at most 100,000 are read" in str(found), f"{kind}: {found!r:.300}"
+
+
+class Loader:
+    """Calls of one cloud whose responses stay in memory until `release` is set."""
+
+    def __init__(self, url: str) -> None:
+        self._client = HTTPClient(url, ValueError)
+        self._calls = CloudCalls(KEY, 4)
+        self.n_loaded = 0
+        self.release = threading.Event()
+
+    async def load(self) -> None:
+        await self._calls.call(self._load, within=bounds.of_results(16 << 20))
+
+    def _load(self) -> None:
+        self._client.exchange(Request("GET", "/", {}, None, 60.0))
+        self.n_loaded += 1
+        assert self.release.wait(30)
+
+    def stop(self) -> None:
+        self._calls.close()
+
+    def close(self) -> None:
+        self.release.set()
+        self.stop()
+        self._client.close()
+
+
+async def test_one_large_result_is_in_memory_at_a_time_and_no_cloud_delays_others() -> None:
+    with ExitStack() as stack:
+
+        def loader(attack: Attack) -> tuple[Loader, HostileCloud]:
+            cloud = stack.enter_context(HostileCloud(attack))
+            return stack.enter_context(closing(Loader(cloud.url))), cloud
+
+        endless, endless_cloud = loader(hostile_cloud.large_and_then_drip)
+        first, _ = loader(hostile_cloud.spaces(LARGE_BYTES))
+        second, second_cloud = loader(hostile_cloud.spaces(LARGE_BYTES))
+        small, _ = loader(hostile_cloud.spaces(1 << 20))
+        never = asyncio.create_task(endless.load())
+        await is_so(lambda: endless_cloud.sent_bytes > LARGE_BYTES)
+        loads = [asyncio.create_task(first.load())]
+        await is_so(lambda: first.n_loaded == 1)
+        loads.append(asyncio.create_task(second.load()))
+        await is_so(lambda: second_cloud.sent_bytes > LARGE_BYTES)
+        small.release.set()
+        await small.load()
+        assert second.n_loaded == 0, "two large results are in memory"
+        second.release.set()
+        first.release.set()
+        await asyncio.gather(*loads)
+        assert not never.done()
+    await never  # its cloud has closed the connection
+
+
+async def test_a_call_that_waits_for_its_turn_ends_when_its_device_is_closed() -> None:
+    with HostileCloud(hostile_cloud.spaces(1 << 20)) as cloud, closing(Loader(cloud.url)) as loader:
+        first, second = (asyncio.create_task(loader.load()) for _ in range(2))
+        await is_so(lambda: loader.n_loaded == 1 and cloud.n_attacks == 2)
+        loader.stop()
+        await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+        loader.release.set()
+        ended = await asyncio.gather(first, second, return_exceptions=True)
+        assert sorted(str(each) for each in ended) == ["None", "the device was closed"]
+
+
+async def is_so(condition: Callable[[], bool]) -> None:
+    await asyncio.to_thread(until, condition, "the condition of the test")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from qwicket.clients.http.failures import InvalidResponse
 from qwicket.clients.http.text import sanitize
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 64 << 10
 _HEAD_BYTES: Final = 256 << 10
 """Bytes for the headers and the lines between chunks, beside as many again as the body has."""
+_LARGE_BYTES: Final = 256 << 10
+"""Bytes from which on a body needs a turn."""
+_LOADED_S: Final = 60.0
+"""Seconds for each further response in a block that has a very large one in memory."""
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NEITHER: Final = bytes(set(range(256)) - set(b'"[]{}'))
 _JSON: Final = re.compile(rb"[\s\0\xef\xbb\xbf\xfe\xff]*[\[{]")
@@ -46,12 +51,15 @@ class Bounds:
         max_bytes: Bytes of the body; `SMALL.max_bytes` if that is less and the status is from 400.
         total_s: Seconds from the request to the end of the response, however fast it comes.
         max_depth: Depth of lists and objects in JSON; None for any.
+        max_lists: Number of lists and objects in JSON, of which the smallest have 3 bytes there and
+            take 64 in memory; None for any.
     """
 
     what: str
     max_bytes: int
     total_s: float = math.inf
     max_depth: int | None = None
+    max_lists: int | None = None
 
     @property
     def wire_bytes(self) -> int:
@@ -61,7 +69,9 @@ class Bounds:
 
 _DEPTH: Final = 64
 """Levels of JSON. The deepest documents known, results of Runtime, have some twenty."""
-SMALL: Final = Bounds("a state, a list, a device or an error", 4 << 20, 600.0, _DEPTH)
+_LISTS: Final = 100_000
+"""Lists and objects of JSON. Descriptions of devices have most: 25 for each qubit."""
+SMALL: Final = Bounds("a state, a list, a device or an error", 4 << 20, 600.0, _DEPTH, _LISTS)
 """Bounds on all that is no result."""
 PASSED_ON: Final = Bounds("a response that is passed on", 64 << 20, 3600.0)
 """Bounds on a response that a user's client gets as it is."""
@@ -71,7 +81,19 @@ MAX_DEVICES: Final = 1000
 
 def of_results(result_bytes: int) -> Bounds:
     """Return the bounds on a job's result, for the limit `result_bytes`."""
-    return Bounds("a result (limit result_bytes)", result_bytes, 3600.0, _DEPTH)
+    # Of samples, each shot may be a list.
+    lists = _LISTS + result_bytes // 16
+    return Bounds("a result (limit result_bytes)", result_bytes, 3600.0, _DEPTH, lists)
+
+
+class Turn(Protocol):
+    """What a block waits for before it has a large response; the methods may be repeated."""
+
+    def receive(self) -> None:
+        """Wait until the block may receive a body of more than 256 KiB."""
+
+    def load(self) -> None:
+        """Wait until the block may have a body in memory that is larger than those of `SMALL`."""
 
 
 class BoundsInUse:
@@ -79,11 +101,13 @@ class BoundsInUse:
 
     Attributes:
         bounds: The bounds.
+        turn: What it waits for before it has a large response; None for nothing.
         exceeded: What went beyond them; "" for nothing.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, turn: Turn | None) -> None:
         self.bounds = bounds
+        self.turn = turn
         self.exceeded = ""
 
 
@@ -91,13 +115,19 @@ _in_use: ContextVar[BoundsInUse | None] = ContextVar("bounds", default=None)
 
 
 @contextmanager
-def within(bounds: Bounds) -> Iterator[BoundsInUse]:
-    """Apply bounds to all responses in the block; smaller outer ones prevail."""
+def within(bounds: Bounds, turn: Turn | None = None) -> Iterator[BoundsInUse]:
+    """Apply bounds to all responses in the block; smaller outer ones prevail.
+
+    Args:
+        bounds: The bounds.
+        turn: What the block waits for before it has a large response; by default that of the block
+            around it.
+    """
     outer = _in_use.get()
     if outer is not None and outer.bounds.max_bytes <= bounds.max_bytes:
         yield outer
         return
-    in_use = BoundsInUse(bounds)
+    in_use = BoundsInUse(bounds, turn or (outer.turn if outer is not None else None))
     token = _in_use.set(in_use)
     try:
         yield in_use
@@ -153,12 +183,7 @@ def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = N
     if not is_decoded and response.status < 400:
         require_plain(response.headers, url)
     _require_small(bounds, url, response.headers.get("Content-Length", ""))
-    body = BytesIO()  # which gives its bytes away without a copy
-    for chunk in response.stream(_CHUNK_BYTES, decode_content=is_decoded):
-        body.write(chunk)
-        if body.tell() > bounds.max_bytes:
-            raise too_large(bounds, url)
-    content = body.getvalue()
+    content = _received(response, bounds, url, is_decoded=is_decoded)
     if bounds.max_depth is not None and is_nested_deeper(content, bounds.max_depth):
         if response.status >= 400:
             return b""
@@ -166,7 +191,44 @@ def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = N
             f"{url} sends JSON that is nested deeper than {bounds.max_depth} levels, which is the"
             f" bound for {bounds.what}."
         )
+    if bounds.max_lists is not None and (n_lists := number_of_lists(content)) > bounds.max_lists:
+        if response.status >= 400:
+            return b""
+        raise beyond(
+            f"{url} sends JSON with {n_lists:,} lists and objects; at most {bounds.max_lists:,} are"
+            f" read for {bounds.what}."
+        )
     return content
+
+
+def _received(
+    response: urllib3.BaseHTTPResponse, bounds: Bounds, url: str, *, is_decoded: bool
+) -> bytes:
+    """Receive a body. In a turn, a very large one is in a file until it may be in memory."""
+    in_use = _in_use.get()
+    turn = None if in_use is None else in_use.turn
+    received = BytesIO()  # which gives its bytes away without a copy
+    with ExitStack() as files:
+        body: IO[bytes] = received
+        for chunk in response.stream(_CHUNK_BYTES, decode_content=is_decoded):
+            body.write(chunk)
+            if body.tell() > bounds.max_bytes:
+                raise too_large(bounds, url)
+            if turn is not None and body.tell() > _LARGE_BYTES:
+                turn.receive()
+                if body is received and body.tell() > SMALL.max_bytes:
+                    body = files.enter_context(TemporaryFile())
+                    body.write(received.getvalue())
+                    received.close()
+        if body is received:
+            return received.getvalue()
+        assert in_use is not None
+        assert turn is not None
+        turn.load()
+        # Other clouds may wait for this turn.
+        in_use.bounds = replace(in_use.bounds, total_s=min(in_use.bounds.total_s, _LOADED_S))
+        body.seek(0)
+        return body.read()
 
 
 def _require_small(bounds: Bounds, url: str, length: str) -> None:
@@ -203,13 +265,22 @@ def is_nested_deeper(content: bytes, max_depth: int) -> bool:
     """
     if not _JSON.match(content):
         return False
-    # Without escaped characters, each quote begins or ends a text.
-    plain = content.replace(b"\\\\", b"").replace(b'\\"', b"")
-    left = plain.translate(_BRACKETS, _NEITHER).replace(b'""', b"")
-    left = _QUOTED.sub(b"", left)
+    left = _brackets(content)
     for _ in range(max_depth):  # each round removes the innermost level
         shorter = left.replace(b"[]", b"")
         if len(shorter) == len(left):
             break
         left = shorter
     return b"[]" in left or left.count(b"[") > max_depth
+
+
+def number_of_lists(content: bytes) -> int:
+    """Return the number of lists and objects of JSON, without parsing it; 0 for other texts."""
+    return _brackets(content).count(b"[") if _JSON.match(content) else 0
+
+
+def _brackets(content: bytes) -> bytes:
+    """Return the brackets of JSON, those of objects as if of lists."""
+    # Without escaped characters, each quote begins or ends a text.
+    plain = content.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return _QUOTED.sub(b"", plain.translate(_BRACKETS, _NEITHER).replace(b'""', b""))

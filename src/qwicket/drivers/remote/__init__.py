@@ -342,13 +342,12 @@ class RemoteDriver:
         while (reads < _MAX_RESULT_READS or began < settled_at) and time.monotonic() < until:
             began = time.monotonic()
             try:
-                outcomes, seconds = await self._calls.call(
-                    self._cloud.outcomes, id, program, within=self._result_bounds
+                return await self._calls.call(
+                    self._checked_result, id, program, within=self._result_bounds
                 )
-                return await asyncio.to_thread(self._encode_and_check, outcomes, program), seconds
             except NoSuchJob:
                 reads, reason = reads + 1, "it is not there any more"
-            except (InvalidResult, InvalidRequest, LimitExceeded, NotUnderstood) as error:
+            except (InvalidResult, NotUnderstood) as error:
                 reads, reason = reads + 1, self._calls.scrubbed(str(error))
             except CloudError as error:
                 reason = self._calls.scrubbed(str(error))
@@ -359,6 +358,14 @@ class RemoteDriver:
             f"The result of {id} at {self._device.name} cannot be used: {reason}"
         )
         return Failure("remote_result_invalid", text), 0.0
+
+    def _checked_result(self, id: str, program: RemoteProgram) -> tuple[Completion, float]:
+        """Return the checked result and run time; runs in a thread, in the turn of the result."""
+        outcomes, seconds = self._cloud.outcomes(id, program)
+        try:
+            return self._encode_and_check(outcomes, program), seconds
+        except (InvalidRequest, LimitExceeded) as error:
+            raise InvalidResult(str(error)) from None
 
     def _encode_and_check(
         self, outcomes: Sequence[Outcome | Failure], program: RemoteProgram

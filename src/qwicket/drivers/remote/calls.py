@@ -1,11 +1,16 @@
-"""Calls of one cloud in threads; checks on its ids and texts before they are stored or shown."""
+"""Calls of one cloud in threads; checks on its ids and texts before they are stored or shown.
+
+Turns bound the memory for large responses. No cloud delays another one: what a call waits for while
+it receives is of its own cloud, and the turn that all clouds share is held only while a response is
+parsed, or for a minute if the call sends another request then.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -34,6 +39,10 @@ __all__ = ["CloudCalls", "LeaseCheck"]
 T = TypeVar("T")
 
 _MAX_ID_CHARS: Final = 200
+_LOADING: Final = threading.Lock()
+"""Held by the thread that has a very large response in memory, one in the whole process."""
+_CHECK_S: Final = 0.5
+"""Seconds after which a call that waits for its turn looks whether its cloud was closed."""
 _DOTS: Final = (".", "..")
 """Ids that would change the path of a request."""
 
@@ -48,6 +57,8 @@ class CloudCalls:
 
     def __init__(self, key: str, n_threads: int) -> None:
         self._key = key
+        self._receiving = threading.Lock()
+        self._is_closed = threading.Event()
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
 
     async def call(self, call: Callable[..., T], *args: Any, within: Bounds = bounds.SMALL) -> T:
@@ -65,12 +76,29 @@ class CloudCalls:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(
-                self._threads, partial(_call_within, within, partial(call, *args))
+                self._threads, partial(self._call_within, within, partial(call, *args))
             )
         except (CloudError, Refused, NoSuchJob, NoProof, InvalidResult):
             raise
         except Exception as error:
             raise not_understood(error) from None
+
+    def _call_within(self, limits: Bounds, call: Callable[[], T]) -> T:
+        """Call the cloud within bounds.
+
+        After a response beyond the bounds, the error says so, whatever the client made of it. A
+        submission keeps its errors, which say whether a job may exist.
+        """
+        turn = _Turn(self._receiving, self._is_closed)
+        with closing(turn), bounds.within(limits, turn) as in_use:
+            try:
+                return call()
+            except (NotAccepted, OutcomeUnknown):
+                raise
+            except CloudError:
+                if in_use.exceeded:
+                    raise NotUnderstood(in_use.exceeded) from None
+                raise
 
     def is_id(self, text: str) -> bool:
         """Return whether a text can be an id: it is stored, shown, and a part of paths."""
@@ -84,25 +112,36 @@ class CloudCalls:
         return "".join(each if each.isprintable() else " " for each in without)
 
     def close(self) -> None:
-        """Start no further calls."""
+        """Start no further calls; those that wait for a turn fail."""
+        self._is_closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _call_within(limits: Bounds, call: Callable[[], T]) -> T:
-    """Call the cloud within bounds; see `CloudCalls.call`.
+class _Turn:
+    """Turn of one call: first at its cloud, then in the process; see `bounds.Turn`."""
 
-    After a response beyond the bounds, the error says so, whatever the client made of it. A
-    submission keeps its errors, which say whether a job may exist.
-    """
-    with bounds.within(limits) as in_use:
-        try:
-            return call()
-        except (NotAccepted, OutcomeUnknown):
-            raise
-        except CloudError:
-            if in_use.exceeded:
-                raise NotUnderstood(in_use.exceeded) from None
-            raise
+    def __init__(self, receiving: threading.Lock, is_closed: threading.Event) -> None:
+        self._left = [_LOADING, receiving]
+        self._is_closed = is_closed
+        self._held = ExitStack()
+
+    def receive(self) -> None:
+        self._take(1)
+
+    def load(self) -> None:
+        self._take(0)
+
+    def close(self) -> None:
+        self._held.close()
+
+    def _take(self, n_left: int) -> None:
+        while len(self._left) > n_left:
+            lock = self._left[-1]
+            while not lock.acquire(timeout=_CHECK_S):
+                if self._is_closed.is_set():
+                    raise CloudError("the device was closed")
+            self._left.pop()
+            self._held.callback(lock.release)
 
 
 class LeaseCheck(threading.local):
