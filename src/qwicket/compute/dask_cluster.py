@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from qwicket.compute.cluster_address import ClusterAddress
 
+_REPORT_BYTES: Final = 1 << 20
+"""Bytes of the launcher's report: an address and certificates."""
 _START_S: Final = 60.0
 """Longest time from the launcher's start until its report."""
 _END_S: Final = 10.0
@@ -235,7 +237,9 @@ def _read_report(descriptor: int) -> Launched:
     A launcher that ended without one has written the reason to the server's standard error.
     """
     with os.fdopen(descriptor, "rb") as report:
-        text = report.read()
+        text = report.read(_REPORT_BYTES + 1)
+    if len(text) > _REPORT_BYTES:
+        return Launched(error=f"its process reports more than {_REPORT_BYTES:,} bytes")
     with contextlib.suppress(msgspec.DecodeError):
         return msgspec.json.decode(text, type=Launched)
     return Launched(

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 from typing import TYPE_CHECKING, Final
 
-from qwicket.scaling.site import SiteError, Workers
+from qwicket.scaling.commands import run_command
+from qwicket.scaling.site import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COMMAND_S: Final = 30.0
-"""Seconds that a command of Slurm may take."""
 _OPTION: Final = re.compile(r"[a-z][a-z0-9-]*")
 _REFUSED_OPTIONS: Final = frozenset({"array", "job-name", "parsable", "signal", "wait", "wrap"})
 """Options of sbatch that users cannot give, so that Qwicket can count the jobs and end them in
@@ -76,7 +74,7 @@ class SlurmSite:
         self._spare = f"qwicket-{group}"
 
     def workers(self) -> Workers:
-        found = _run(
+        found = run_command(
             "squeue",
             f"--user={os.getuid()}",
             "--noheader",
@@ -98,7 +96,7 @@ class SlurmSite:
         script = f"#!/bin/sh\nexec {shlex.join([*self._command, *idle])}\n"
         for _ in range(n):
             # SIGUSR1 comes a minute before the time limit; the worker then takes no more jobs.
-            _run(
+            run_command(
                 "sbatch",
                 "--parsable",
                 f"--job-name={name}",
@@ -108,31 +106,4 @@ class SlurmSite:
             )
 
     def withdraw(self) -> None:
-        _run("scancel", f"--user={os.getuid()}", f"--name={self._spare}", "--state=PENDING")
-
-
-def _run(*command: str, stdin: str = "") -> str:
-    """Run a command of Slurm; return its output.
-
-    Raises:
-        SiteError: It fails.
-    """
-    try:
-        done = subprocess.run(  # noqa: S603 - Slurm's own commands
-            command,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_COMMAND_S,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise SiteError(f"{command[0]} was not found: run this where Slurm is installed") from None
-    except OSError as error:
-        raise SiteError(f"{command[0]} cannot be run: {error.strerror}") from None
-    except subprocess.TimeoutExpired:
-        raise SiteError(f"{command[0]} did not end within {_COMMAND_S:g} s") from None
-    if done.returncode:
-        raise SiteError(f"{command[0]} failed: {' '.join(done.stderr.split())[:500]}")
-    return done.stdout
+        run_command("scancel", f"--user={os.getuid()}", f"--name={self._spare}", "--state=PENDING")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from qwicket.scaling import SiteError
+from qwicket.scaling.commands import run_command
 from qwicket.scaling.kubernetes import KubernetesSite
 from qwicket.scaling.slurm import SlurmSite, parse_options
 
@@ -62,6 +63,22 @@ def test_a_command_of_slurm_that_says_no_text_or_cannot_run_is_an_error_of_the_s
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(SiteError, match="squeue"):
         SlurmSite({}, ["qwicket"], "g", idle_s=60).workers()
+
+
+def test_output_of_a_command_is_bounded_in_bytes_and_seconds(tmp_path: Path) -> None:
+    for text, bound in (
+        ("exec yes", "writes more than 4,194,304 bytes"),
+        ("exec yes >&2", "writes more than 4,194,304 bytes"),
+        ("exec sleep 600", "did not end within 0.2 s"),
+        ("exec sleep 600 >&- 2>&-", "did not end within 0.2 s"),
+        ("sleep 5 & exit 0", "did not end within 0.2 s"),
+    ):
+        command = tmp_path / "squeue"
+        command.write_text(f"#!/bin/sh\n{text}\n")
+        command.chmod(0o755)
+        timeout_s = 0.2 if "sleep" in text else 300.0
+        with pytest.raises(SiteError, match=f"squeue {bound}"):
+            run_command(str(command), stdin="a script", timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize("nothing", [None, {}])
