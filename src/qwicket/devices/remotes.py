@@ -55,7 +55,8 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         key_file: File with this key, which only its owner can read; instead of `key_env`.
         jobs_at_once: Maximum number of jobs that one server has there, waiting or running.
         poll_s: Minimum time in seconds between two polls of the states of jobs.
-        mirror_s: Time in seconds between two reads of the device's own state.
+        mirror_s: Time in seconds between two reads of the device's own state; after reads that
+            fail, up to eight times as long.
         timeout_s: Seconds to wait for one response.
         pass_through: Whether the device takes only requests of its own dialect, which are passed on
             as they are; `--listen` gives the address at which it takes them.

@@ -124,7 +124,7 @@ class RemoteDevice:
             except Exception:
                 # This task must survive any response: if it ended, the state would become stale.
                 _log.exception("the state of %s was not understood", self._name)
-            await asyncio.sleep(self._remote.mirror_s)
+            await asyncio.sleep(self._driver.status_pause_s)
 
     async def _mirror(self) -> None:
         slots = self._driver.slots

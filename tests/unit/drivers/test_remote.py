@@ -183,6 +183,7 @@ class Case:
         settle_s: Seconds after which a cloud shows what it has.
         age_s: Seconds since the intent.
         retry_for_s: Seconds for which a job keeps its slot.
+        mirror_s: Seconds between two reads of the device's state.
     """
 
     def __init__(
@@ -191,6 +192,7 @@ class Case:
         settle_s: float = 0.2,
         age_s: float = 0.0,
         retry_for_s: float = 600.0,
+        mirror_s: float = 60.0,
     ) -> None:
         remote = Remote(
             kind="ionq",
@@ -201,6 +203,7 @@ class Case:
             timeout_s=0.2,
             settle_s=settle_s,
             keeps_jobs_s=3600.0,
+            mirror_s=mirror_s,
         )
         self.driver = RemoteDriver(FAR, remote, KEY, Limits(), retry_for_s=retry_for_s)
         packed = msgspec.msgpack.encode(RunOptions(shots=4, seed=1, outputs=("counts",)))
@@ -732,3 +735,34 @@ async def test_a_calibration_of_more_qubits_than_the_device_has_is_not_stored(
         await case.driver.close()
     assert found.is_online
     assert (found.calibration is not None) == is_kept
+
+
+async def test_reads_of_a_device_that_fail_pause_longer_until_one_succeeds(cloud: Cloud) -> None:
+    case, errors = Case(), [CloudError("it is too large")] * 5
+    errors.append(CloudError("it is busy", retry_after_s=1e9))
+    reads = cloud.device_status
+
+    def read() -> RemoteDeviceStatus:
+        if errors:
+            raise errors.pop(0)
+        return reads()
+
+    cloud.device_status = read  # type: ignore[method-assign]  # a cloud of this test
+    pauses = [case.driver.status_pause_s]
+    for _ in range(7):
+        await case.driver.device_status()
+        pauses.append(case.driver.status_pause_s)
+    await case.driver.close()
+    assert pauses == [60.0, 120.0, 240.0, 480.0, 480.0, 480.0, 480.0, 60.0]
+
+
+async def test_a_read_of_a_device_waits_as_long_as_its_cloud_asks_for(cloud: Cloud) -> None:
+    case = Case(mirror_s=1.0)
+
+    def read() -> RemoteDeviceStatus:
+        raise CloudError("it is busy", retry_after_s=30.0)
+
+    cloud.device_status = read  # type: ignore[method-assign]  # a cloud of this test
+    await case.driver.device_status()
+    await case.driver.close()
+    assert case.driver.status_pause_s == 30.0

@@ -69,6 +69,8 @@ _MAX_WAITING: Final = 10**9
 _ENGINE_CHARS: Final = 64
 """Maximum length of an engine's name and of its version. A longer name keeps its end, which says
 most."""
+_MAX_MIRROR_FACTOR: Final = 8
+"""Most times `mirror_s` between two reads of a device's state that fail."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
 """Reads that find no result or an invalid one before a job fails, at the earliest after
@@ -162,6 +164,8 @@ class RemoteDriver:
             self._cloud = PassThroughCloud(self._cloud, sender, remote.device, self._responses)
         self._calls = CloudCalls(key, min(remote.jobs_at_once, 16) + 2)
         self._is_online = True
+        self._status_failures = 0
+        self._status_retry_s = 0.0
         self._submitter = Submitter(
             remote,
             self._cloud,
@@ -183,12 +187,27 @@ class RemoteDriver:
         """Jobs at a time; 0 while the device is offline, so that jobs wait here."""
         return self._remote.jobs_at_once if self._is_online else 0
 
+    @property
+    def status_pause_s(self) -> float:
+        """Seconds until the next read of the device's state.
+
+        With each read that fails they double, up to `_MAX_MIRROR_FACTOR` times `mirror_s`. They are
+        at least as long as the cloud asks for, up to `MAX_PAUSE_S`.
+        """
+        factor = min(1 << min(self._status_failures, 10), _MAX_MIRROR_FACTOR)
+        return max(self._remote.mirror_s * factor, self._status_retry_s)
+
     async def device_status(self) -> RemoteDeviceStatus:
         """Read the state of the device, which is offline if this fails. Then it gets no jobs."""
         try:
             found = await self._calls.call(self._cloud.device_status)
         except (CloudError, Refused) as error:
             found = RemoteDeviceStatus(is_online=False, reason=str(error))
+            self._status_failures += 1
+            retry_after_s = error.retry_after_s if isinstance(error, CloudError) else 0.0
+            self._status_retry_s = min(retry_after_s, MAX_PAUSE_S)
+        else:
+            self._status_failures, self._status_retry_s = 0, 0.0
         self._is_online = found.is_online
         n_waiting = found.n_waiting
         if n_waiting is not None and not 0 <= n_waiting <= _MAX_WAITING:
