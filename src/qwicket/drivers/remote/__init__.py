@@ -69,7 +69,7 @@ _MAX_WAITING: Final = 10**9
 _ENGINE_CHARS: Final = 64
 """Maximum length of an engine's name and of its version. A longer name keeps its end, which says
 most."""
-_MAX_MIRROR_FACTOR: Final = 8
+_MAX_MIRROR_FACTOR: Final = 4
 """Most times `mirror_s` between two reads of a device's state that fail."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
@@ -191,10 +191,11 @@ class RemoteDriver:
     def status_pause_s(self) -> float:
         """Seconds until the next read of the device's state.
 
-        With each read that fails they double, up to `_MAX_MIRROR_FACTOR` times `mirror_s`. They are
-        at least as long as the cloud asks for, up to `MAX_PAUSE_S`.
+        From the second read that fails they double, up to `_MAX_MIRROR_FACTOR` times `mirror_s`,
+        because each is a time without jobs for a device that is back. They are at least as long as
+        the cloud asks for, up to `MAX_PAUSE_S`.
         """
-        factor = min(1 << min(self._status_failures, 10), _MAX_MIRROR_FACTOR)
+        factor = min(1 << min(max(self._status_failures - 1, 0), 10), _MAX_MIRROR_FACTOR)
         return max(self._remote.mirror_s * factor, self._status_retry_s)
 
     async def device_status(self) -> RemoteDeviceStatus:
