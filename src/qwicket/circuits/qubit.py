@@ -30,9 +30,12 @@ matrices, each like that of `unitary`.
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Final, Literal, final
 
 import msgspec
+
+SAMPLES_PER_S: Final = 4.5e9
+"""Samples per second of a machine's electronics: `dt`, the unit of time in programs, is 2/9 ns."""
 
 
 @final

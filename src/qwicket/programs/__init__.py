@@ -199,7 +199,7 @@ _FORMATS: Final = (
         inline_bytes=0,
         to_checked=_qubits_to_checked,
         title="OpenQASM 3",
-        description="OpenQASM 3 without run-time arithmetic, time and pulses.",
+        description="OpenQASM 3 without run-time arithmetic and pulses.",
         must_measure=True,
     ),
     Format(

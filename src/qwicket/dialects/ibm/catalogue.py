@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.circuits.qubit import SAMPLES_PER_S
 from qwicket.circuits.twins import FRAME_CHANGES
 from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.dialects.responses import json_in_thread
@@ -83,8 +84,8 @@ def configuration(view: DeviceView) -> dict[str, Any]:
         body |= {
             "meas_map": [list(range(view.qubits))],
             "multi_meas_enabled": True,  # pytket-qiskit reads it
-            "dt": 2 / 9,  # ns
-            "dtm": 2 / 9,
+            "dt": 1e9 / SAMPLES_PER_S,  # ns
+            "dtm": 1e9 / SAMPLES_PER_S,
             "rep_times": [1000.0],  # µs
         }
     return body

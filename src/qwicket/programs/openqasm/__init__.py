@@ -2,7 +2,8 @@
 
 No file is ever opened: the libraries `qelib1.inc` and `stdgates.inc` are built in. Limits are
 checked while the text is read, and readers raise only `QwicketError`. Of version 3, everything that
-needs run-time arithmetic, time or pulses is refused; the error names the word and its place.
+needs run-time arithmetic, a compiler's schedule or pulses is refused; the error names the word and
+its place.
 """
 
 from __future__ import annotations

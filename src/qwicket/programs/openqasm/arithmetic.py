@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from qwicket.circuits.qubit import SAMPLES_PER_S
 from qwicket.programs.openqasm.bounds import MAX_ANGLE_BITS, MAX_INTEGER
 from qwicket.programs.openqasm.syntax import Angle, BitString, Constant
 
@@ -27,6 +28,17 @@ CONSTANTS: Final[Mapping[str, float]] = {
     "euler": math.e,
     "ℇ": math.e,
 }
+
+UNITS_PER_S: Final[Mapping[str, float]] = {
+    "dt": SAMPLES_PER_S,
+    "ns": 1e9,
+    **dict.fromkeys(("us", "µs", "μs"), 1e6),  # the micro sign and the Greek letter
+    "ms": 1e3,
+    "s": 1,
+}
+"""Units of durations. A number is divided by these, so that `1us` and `1000ns` are equal."""
+
+NO_UNIT: Final = "a duration has a unit, as in 100ns; the units are ns, us, µs, ms, s and dt"
 
 
 DEFAULT_WIDTH: Final = 64
@@ -112,7 +124,7 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
     """Return a value as another type.
 
     Args:
-        name: One of bool, bit, int, uint, float, angle.
+        name: One of bool, bit, int, uint, float, angle; no constant becomes a duration.
         size: Bits of the type; None for the default: one of `bit`, else `DEFAULT_WIDTH`.
         value: Value to convert.
         is_cast: True for an explicit cast, which may also drop a fraction.
@@ -120,6 +132,8 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
     Raises:
         OperandError: The value does not fit the type.
     """
+    if name == "duration":
+        raise OperandError(NO_UNIT)
     if name == "angle":
         return _to_angle(size or DEFAULT_WIDTH, value)
     if name == "bool":

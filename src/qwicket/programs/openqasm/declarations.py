@@ -13,7 +13,13 @@ from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
 from qwicket.programs.openqasm.gate_table import GateTable
 from qwicket.programs.openqasm.gates import StandardGate
 from qwicket.programs.openqasm.measured import Bits, Measured, Qubits
-from qwicket.programs.openqasm.syntax import BitString, Constant, Expression, Statement
+from qwicket.programs.openqasm.syntax import (
+    BitString,
+    Constant,
+    Duration,
+    Expression,
+    Statement,
+)
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Evaluator, Variable
 
@@ -211,8 +217,10 @@ class Declarations:
     def _declare_variable(self, statement: syntax.Declaration, branch_depth: int) -> None:
         type_, initial, at = statement.type, statement.value, statement.at
         size = self.evaluator.size(type_)
-        value: Constant | Measured
-        if initial is None or statement.is_constant:
+        value: Constant | Duration | Measured
+        if type_.name == "duration":
+            value = Duration(0.0) if initial is None else self.evaluator.duration(initial, at)
+        elif initial is None or statement.is_constant:
             # OpenQASM leaves the value undefined where none is given; here it is 0.
             known = 0 if initial is None else self.evaluator.constant(initial, at)
             value = self.evaluator.fit(type_.name, size, known, type_.at)
@@ -227,8 +235,8 @@ class Declarations:
 
     def _declare_input(self, statement: syntax.InputDeclaration) -> None:
         name, type_, at = statement.name, statement.type, statement.at
-        if type_.name == "bit":
-            raise self._tokens.error(at, "an input is a number or a bool, not a bit")
+        if type_.name in ("bit", "duration"):
+            raise self._tokens.error(at, f"an input is a number or a bool, not a {type_.name}")
         value: object = self._inputs.pop(name, None)
         if value is None:
             raise self._tokens.error(at, f"the input {quoted(name)} has no value")

@@ -11,7 +11,7 @@ from typing import Final
 
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.openqasm import arithmetic
-from qwicket.programs.openqasm.arithmetic import CONSTANTS, FUNCTIONS, OperandError
+from qwicket.programs.openqasm.arithmetic import CONSTANTS, FUNCTIONS, UNITS_PER_S, OperandError
 from qwicket.programs.openqasm.bounds import (
     MAX_CLBITS,
     MAX_EXPRESSION_DEPTH,
@@ -28,6 +28,7 @@ from qwicket.programs.openqasm.syntax import (
     Call,
     Cast,
     Chain,
+    Duration,
     Expression,
     Index,
     IndexSet,
@@ -219,6 +220,8 @@ class ExpressionParser:
         first = text[:1]
         if is_digits(first) or (first == "." and len(text) > 1):
             self.at += 1
+            if self._texts[self.at] in UNITS_PER_S and self.version == 3:
+                return self._duration(text, at)
             return Literal(self._number(text, at))
         if self.take("("):
             inner = self.expression()
@@ -333,6 +336,12 @@ class ExpressionParser:
             return self._to_float(float(text), at)
         except ValueError:
             raise self.tokens.expected_error(at, "a number") from None
+
+    def _duration(self, text: str, at: int) -> Duration:
+        """Read the unit after a number, a token of its own even without a blank before it."""
+        number = self._to_float(self._number(text, at), at)
+        self.at += 1
+        return Duration(number / UNITS_PER_S[self._texts[self.at - 1]])
 
     def _to_float(self, value: float, at: int) -> float:
         # `float` raises for a huge integer, but returns infinity for a text such as `1e999`.

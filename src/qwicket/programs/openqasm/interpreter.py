@@ -102,6 +102,8 @@ class Interpreter:
             syntax.MeasuredDeclaration: self._measured_declaration,
             syntax.Reset: self._reset,
             syntax.Barrier: self._barrier,
+            syntax.Delay: self._delay,
+            syntax.Box: self._box,
             syntax.If: self._if,
             syntax.For: self._for,
             syntax.Switch: self._switch,
@@ -344,6 +346,16 @@ class Interpreter:
         # Checked, not written: circuits have no barriers.
         for operand in statement.operands:
             self._qubits(operand, statement.at)
+
+    def _delay(self, statement: syntax.Delay) -> None:
+        # Checked, not written: qubits of an ideal simulator do not change while they wait.
+        self._evaluator.seconds(statement.duration, statement.at)
+        for operand in statement.operands:
+            self._qubits(operand, statement.at)
+
+    def _box(self, statement: syntax.Box) -> None:
+        self._evaluator.seconds(statement.duration, statement.at)
+        self._run_block(statement.body)
 
     def _assign(self, statement: syntax.Assignment) -> None:
         self._declarations.assign(statement, self._frame.branch_depth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-CLASSICAL_TYPES: Final = frozenset({"bool", "bit", "int", "uint", "float", "angle"})
+CLASSICAL_TYPES: Final = frozenset({"bool", "bit", "int", "uint", "float", "angle", "duration"})
 
 UNSUPPORTED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("while",), "a loop without a known end; use 'for', which may hold a 'break'"),
@@ -13,7 +13,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "extern": "functions that live outside of the program",
     **dict.fromkeys(("defcal", "cal", "defcalgrammar"), "pulse-level definitions"),
     **dict.fromkeys(
-        ("delay", "duration", "stretch", "durationof"), "time; gates here have no duration"
+        ("stretch", "durationof"), "times that a compiler computes; gates here have no duration"
     ),
     **dict.fromkeys(
         ("array", "readonly", "mutable", "sizeof"), "arrays; use a constant for each element"
@@ -28,7 +28,7 @@ OTHER_KEYWORDS_3: Final = frozenset(
         "OPENQASM", "include", "gate", "box", "let", "break", "continue", "if", "else", "end",
         "for", "in", "switch", "case", "default", "nop", "pragma", "input", "const", "qreg",
         "qubit", "creg", "gphase", "inv", "pow", "ctrl", "negctrl", "reset", "measure", "barrier",
-        "true", "false",
+        "delay", "true", "false",
     }
 )  # fmt: skip
 

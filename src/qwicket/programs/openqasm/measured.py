@@ -13,7 +13,15 @@ from qwicket.circuits.qubit import Relation
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.logic import Logic, Word, constant, extended
-from qwicket.programs.openqasm.syntax import Angle, BitString, Call, Constant, Node, Step
+from qwicket.programs.openqasm.syntax import (
+    Angle,
+    BitString,
+    Call,
+    Constant,
+    Duration,
+    Node,
+    Step,
+)
 from qwicket.programs.openqasm.tokens import Tokens
 
 
@@ -52,10 +60,11 @@ class Qubits(Node, frozen=True):
     is_scalar: bool
 
 
-Value = Constant | Bits | Measured | Qubits | Condition
+Value = Constant | Duration | Bits | Measured | Qubits | Condition
 
 CONSTANT_TYPES: Final = (bool, int, float, BitString, Angle)
 IS_QUBIT: Final = "a condition cannot read a qubit; measure it into a bit first"
+IS_DURATION: Final = "a duration is no condition; compare it with another"
 STEPS_OF_TERM: Final = 30
 """Cost of one term of a condition in steps."""
 
@@ -213,6 +222,8 @@ class MeasuredArithmetic:
             return Measured("bit", tuple(map(self._logic.bit, value.indices)))
         if isinstance(value, Qubits):
             raise self._tokens.error(at, IS_QUBIT)
+        if isinstance(value, Duration):
+            raise self._tokens.error(at, IS_DURATION)
         assert not isinstance(value, int | float | BitString | Angle)
         return Measured("bool", (self._logic.function(value),))
 

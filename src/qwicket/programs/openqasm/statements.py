@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from qwicket.model.errors import InvalidProgram
+from qwicket.programs.openqasm.arithmetic import NO_UNIT
 from qwicket.programs.openqasm.bounds import MAX_BLOCKS
 from qwicket.programs.openqasm.expressions import ExpressionParser
 from qwicket.programs.openqasm.keywords import CLASSICAL_TYPES, UNSUPPORTED
@@ -19,9 +20,11 @@ from qwicket.programs.openqasm.syntax import (
     Barrier,
     BitDeclaration,
     Block,
+    Box,
     Case,
     Chain,
     Declaration,
+    Delay,
     Exit,
     ExitKind,
     Expression,
@@ -102,6 +105,7 @@ class Parser(ExpressionParser):
             "{": self._block,
             "box": self._box,
             "const": self._constant,
+            "delay": self._delay,
             "for": self._for,
             "input": self._input,
             "let": self._alias,
@@ -149,6 +153,8 @@ class Parser(ExpressionParser):
     def _statement_error(self, text: str, word: str) -> InvalidProgram:
         if self.version == 3 and word in UNSUPPORTED:
             return self.unsupported_error(word)
+        if word in ("delay", "box") and word != text:  # such as `delay[100]`, which is one token
+            return self.tokens.error(self.at, NO_UNIT)
         if text.lstrip("#").startswith("pragma"):
             reason = f"{self.tokens.quote(self.at)} is not supported: no pragma is known here"
             return self.tokens.error(self.at, reason)
@@ -264,6 +270,24 @@ class Parser(ExpressionParser):
         operands = () if is_bare else self._operands("a qubit or a register of qubits")
         self.need(";", f"after '{word}'")
         return Barrier(operands, at)
+
+    def _delay(self) -> Statement:
+        at = self.at
+        duration = self._duration_in_brackets()
+        # As for `barrier`, the operands are optional: `delay[100ns];` is for all qubits.
+        is_bare = self._texts[self.at] == ";"
+        operands = () if is_bare else self._operands("a qubit or a register of qubits")
+        self.need(";", "after 'delay'")
+        return Delay(duration, operands, at)
+
+    def _duration_in_brackets(self) -> Expression:
+        """Read the duration of `delay` or `box`, after this word."""
+        word = self._texts[self.at]
+        self.at += 1
+        self.need("[", f"and a duration after '{word}'")
+        duration = self.expression()
+        self.need("]", "after the duration")
+        return duration
 
     # --- declarations -----------------------------------------------------------------------------
 
@@ -449,10 +473,12 @@ class Parser(ExpressionParser):
 
     def _box(self) -> Statement:
         """Read a box as a block: a box bounds the timing of gates, which take no time here."""
-        self.at += 1
-        if self._texts[self.at] != "{":
-            raise self.tokens.error(self.at, "a box has no duration here: gates have none")
-        return Block(self._body())
+        at = self.at
+        if self._texts[at + 1] != "[":
+            self.at += 1
+            return Block(self._braced("of a box"))
+        duration = self._duration_in_brackets()
+        return Box(duration, self._braced("of a box"), at)
 
     def _condition(self) -> Expression:
         self.at += 1
@@ -507,8 +533,8 @@ class Parser(ExpressionParser):
                 if self._texts[self.at] == "{":
                     break
                 values.append(self._placed_expression())
-            cases.append(Case(tuple(values), self._braced()))
-        otherwise = self._braced() if self.take("default") else ()
+            cases.append(Case(tuple(values), self._braced("of a case")))
+        otherwise = self._braced("of a case") if self.take("default") else ()
         self.need("}", "at the end of 'switch'")
         if not cases:
             raise self.tokens.error(at, "'switch' needs at least one 'case'")
@@ -518,9 +544,9 @@ class Parser(ExpressionParser):
         at = self.at
         return self.expression(), at
 
-    def _braced(self) -> tuple[Statement, ...]:
+    def _braced(self, whose: str) -> tuple[Statement, ...]:
         if self._texts[self.at] != "{":
-            raise self.tokens.expected_error(self.at, "'{' before the statements of a case")
+            raise self.tokens.expected_error(self.at, f"'{{' before the statements {whose}")
         return self._body()
 
     def _for(self) -> Statement:

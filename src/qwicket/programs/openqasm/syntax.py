@@ -42,6 +42,13 @@ class Literal(Node, frozen=True):
     value: Constant
 
 
+@final
+class Duration(Node, frozen=True):
+    """A duration such as `300ns`. Its value is itself."""
+
+    seconds: float
+
+
 class Name(Node, frozen=True):
     name: str
     at: int
@@ -115,7 +122,7 @@ class Index(Node, frozen=True):
     at: int
 
 
-Expression = Literal | Name | PhysicalQubit | Unary | Chain | Call | Cast | Index
+Expression = Literal | Duration | Name | PhysicalQubit | Unary | Chain | Call | Cast | Index
 
 
 ModifierKind = OneOf["ctrl", "negctrl", "inv", "pow"]
@@ -204,6 +211,20 @@ class Barrier(Node, frozen=True):
     at: int
 
 
+class Delay(Node, frozen=True):
+    duration: Expression
+    operands: tuple[Expression, ...]
+    at: int
+
+
+class Box(Node, frozen=True):
+    """A box with a duration; one without is a `Block`."""
+
+    duration: Expression
+    body: tuple[Statement, ...]
+    at: int
+
+
 class Pragma(Node, frozen=True):
     text: str
     at: int
@@ -280,6 +301,8 @@ Statement = (
     | MeasuredDeclaration
     | Reset
     | Barrier
+    | Delay
+    | Box
     | Block
     | If
     | Switch

@@ -14,11 +14,18 @@ from qwicket.circuits.qubit import Relation
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.arithmetic import OperandError
-from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
+from qwicket.programs.openqasm.bounds import (
+    MAX_ANGLE,
+    MAX_CLBITS,
+    MAX_INTEGER,
+    MAX_SECONDS,
+    MAX_STEPS,
+)
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.logic import TooComplex, constant, inverted
 from qwicket.programs.openqasm.measured import (
     CONSTANT_TYPES,
+    IS_DURATION,
     IS_QUBIT,
     STEPS_OF_TERM,
     Bits,
@@ -35,6 +42,7 @@ from qwicket.programs.openqasm.syntax import (
     Cast,
     Chain,
     Constant,
+    Duration,
     Expression,
     Index,
     IndexSet,
@@ -143,6 +151,7 @@ class Evaluator:
             Index: self._index,
             Name: self._name,
             Literal: attrgetter("value"),
+            Duration: lambda node: node,
             Chain: self._chain,
             Unary: self._unary,
             Call: self._call,
@@ -179,19 +188,36 @@ class Evaluator:
 
     def value_for(
         self, name: str, size: int | None, node: Expression, at: int
-    ) -> Constant | Measured:
+    ) -> Constant | Duration | Measured:
         """Return an expression as a value of the type of this name and size.
 
         The value is known now, or computed from measured bits.
         """
+        if name == "duration":
+            return self.duration(node, at)
         value = self.value(node)
-        if isinstance(value, CONSTANT_TYPES):
-            return self.fit(name, size, value, at)
+        if isinstance(value, CONSTANT_TYPES) or type(value) is Duration:
+            return self.fit(name, size, self._known(value, at), at)
         if name == "bool" and isinstance(value, Bits | Measured) and not is_single(value):
             raise self._tokens.error(at, "measured bits become a 'bool' by a cast, bool(…), only")
         return self._measured.converted(name, size, value, at)
 
-    def set_value(self, variable: Variable, value: Constant | Measured, at: int) -> None:
+    def duration(self, node: Expression, at: int) -> Duration:
+        """Return a duration that is known now."""
+        value = self.value(node)
+        if not isinstance(value, Duration):
+            raise self._tokens.error(at, arithmetic.NO_UNIT)
+        return value
+
+    def seconds(self, node: Expression, at: int) -> float:
+        """Return the duration of a `delay` or `box`, in seconds."""
+        seconds = self.duration(node, at).seconds
+        if not 0 <= seconds <= MAX_SECONDS:
+            reason = f"the duration must be 0 to {MAX_SECONDS:g} s, not {seconds:g} s"
+            raise self._tokens.error(at, reason)
+        return seconds
+
+    def set_value(self, variable: Variable, value: Constant | Duration | Measured, at: int) -> None:
         """Set a variable, and record the measured bits that its value depends on.
 
         The bits are not copied, so the next measurement into them invalidates the value.
@@ -222,6 +248,9 @@ class Evaluator:
         del self.tentative[n_before:]
 
     def _known(self, value: Value, at: int) -> Constant:
+        if isinstance(value, Duration):
+            reason = "a number is needed here, not a duration; d / 1ns is the number of nanoseconds"
+            raise self._tokens.error(at, reason)
         if not isinstance(value, CONSTANT_TYPES):
             raise self._tokens.error(at, "a value is needed that is known before the program runs")
         return value
@@ -274,8 +303,8 @@ class Evaluator:
         """Return the number of bits of a type, if it has one."""
         if type_.size is None:
             return None
-        if type_.name == "bool":
-            raise self._tokens.error(type_.at, "'bool' has no size")
+        if type_.name in ("bool", "duration"):
+            raise self._tokens.error(type_.at, f"'{type_.name}' has no size")
         # Values are checked against 2^size, so without a bound a short text makes a huge number.
         size = self.integer(type_.size, type_.at)
         if not 1 <= size <= MAX_CLBITS:
@@ -410,6 +439,8 @@ class Evaluator:
                 return arithmetic.unary(node.operator, value)
             except OperandError as why:
                 raise self._error(node.at, why) from None
+        if isinstance(value, Duration) and node.operator == "-":
+            return Duration(-value.seconds)
         if node.operator == "!" or (node.operator == "~" and is_single(value)):
             return conditions.negate(self._truth(value, node.at))
         measured = self._measured.of(value, node.at)
@@ -437,6 +468,8 @@ class Evaluator:
             and isinstance(right, CONSTANT_TYPES)
         ):
             return self.binary(step.operator, left, right, step.at)
+        if type(left) is Duration or type(right) is Duration:
+            return self._with_durations(step, left, right)
         if step.operator in _RELATIONS:
             return self._compare(step, left, right)
         sides = [
@@ -465,6 +498,23 @@ class Evaluator:
         elif isinstance(node, Cast):
             name, size = node.type.name, self.size(node.type)
         return (name, size) if name in ("int", "uint") else ("int", None)
+
+    def _with_durations(self, step: Step, left: Value, right: Value) -> Constant | Duration:
+        """Return the result of an operator if one operand is a duration, or both are."""
+        symbol, at = step.operator, step.at
+        if isinstance(left, Duration) and isinstance(right, Duration):
+            found = self.binary(symbol, left.seconds, right.seconds, at)
+            if symbol in ("+", "-"):
+                return Duration(arithmetic.to_float(found))
+            if symbol == "/" or symbol in _RELATIONS:
+                return found
+        elif symbol == "*" or (symbol == "/" and isinstance(left, Duration)):
+            one, other = [
+                side.seconds if isinstance(side, Duration) else self._known(side, at)
+                for side in (left, right)
+            ]
+            return Duration(arithmetic.to_float(self.binary(symbol, one, other, at)))
+        raise self._tokens.error(at, f"'{symbol}' does not take a duration here")
 
     def _logical(self, symbol: str, node: Chain) -> Condition | bool:
         settled = symbol == "||"
@@ -511,6 +561,8 @@ class Evaluator:
     def _truth(self, value: Value, at: int) -> Condition | bool:
         if type(value) is Qubits:
             raise self._tokens.error(at, IS_QUBIT)
+        if type(value) is Duration:
+            raise self._tokens.error(at, IS_DURATION)
         if type(value) is Bits:
             return conditions.compare(value.indices, "!=", 0)
         if type(value) is Measured:
@@ -566,8 +618,8 @@ class Evaluator:
 
     def _cast(self, node: Cast) -> Value:
         value = self.value(node.operand)
-        if isinstance(value, CONSTANT_TYPES):
-            return self.convert(node.type, value, is_cast=True)
+        if isinstance(value, CONSTANT_TYPES) or type(value) is Duration:
+            return self.convert(node.type, self._known(value, node.at), is_cast=True)
         size, name = self.size(node.type), node.type.name
         if name == "bool" or (name == "bit" and size is None):
             return self._truth(value, node.at)

@@ -397,4 +397,3 @@ def test_no_gate_may_follow_the_dropped_result_of_a_physical_qubit() -> None:
 
 def test_a_box_is_a_block() -> None:
     assert listing(with3("box { x q[0]; box { y q[0]; } }")) == ["x 0", "y 0"]
-    assert "a box has no duration here" in why3("box[100ns] { x q[0]; }")

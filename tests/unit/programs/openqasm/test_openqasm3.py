@@ -9,8 +9,9 @@ import pytest
 from qwicket.circuits.qubit import Gate, Register
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
+from support.for_each import for_each
 from unit.programs.openqasm.corpus import HEAD_3
-from unit.programs.openqasm.reading import listing, read3, why3, with3
+from unit.programs.openqasm.reading import listing, read3, why2, why3, with3
 
 
 def test_a_version_line_is_not_needed() -> None:
@@ -253,6 +254,63 @@ def test_what_stays_below_the_limits_is_read() -> None:
     assert len(read3(HEAD_3 + "qubit[10000] q; bit[10000] c; c = measure q;").ops) == 10_000
 
 
+# --- time -----------------------------------------------------------------------------------------
+
+
+@for_each(
+    "waiting",
+    [
+        *(f"delay[{duration}] q[0];" for duration in ("300ns", "1.5 us", "2µs", "2μs", "1e-3ms")),
+        *(f"delay[{duration}] q;" for duration in ("1s", "0s", "100dt", "0ns", ".5ns", "1_000ns")),
+        "delay[1ns];",
+        "delay[1ns] q[0], q[2:3];",
+        "const duration d = 100ns; delay[d] q; delay[2 * d - d / 2 + 1us] q;",
+        "duration d = 100ns; d += 1us; d *= 2; d -= 5dt; delay[d] q;",
+        "duration d; delay[d] q;",
+        "for int i in [1:3] delay[i * 100ns] q[0];",
+        "box[100ns] { delay[10ns] q[0]; }",
+        "const duration d = 1us; box[d / 2] { barrier q; }",
+        "if (c[0]) delay[1us] q[1];",
+    ],
+)
+def test_delays_have_no_effect_on_an_ideal_simulator(waiting: str) -> None:
+    assert [line for line in listing(with3(f"{waiting} x q[0];")) if "if" not in line] == ["x 0"]
+
+
+def test_a_box_with_a_duration_is_a_block() -> None:
+    assert listing(with3("box[100ns] { int n = 1; x q[n]; } int n = 2; x q[n];")) == ["x 1", "x 2"]
+
+
+@for_each(
+    "condition",
+    [
+        "1us == 1000ns",
+        "1ms == 1000us",
+        "1s == 1000 ms",
+        "9dt == 2ns",
+        "-1ns < 0ns",
+        "1µs != 2µs",
+        "3us / 2us == 1.5",
+        "int(10us / 3us) == 3",
+        "300ns * 2 >= 2 * 300ns",
+    ],
+)
+def test_durations_are_compared_and_divided(condition: str) -> None:
+    assert listing(with3(f"if ({condition}) x q[0]; else y q[0];")) == ["x 0"]
+
+
+def test_durations_give_angles() -> None:
+    assert listing(with3("duration t = 250ns; rz(2 * pi * (t / 1us)) q[0];")) == ["rz(1.5708) 0"]
+
+
+def test_units_are_names_elsewhere() -> None:
+    assert listing(with3("int ms = 1; int dt = 2; rx(ms + dt) q[0]; s q[1];")) == ["rx(3) 0", "s 1"]
+
+
+def test_openqasm_2_has_no_time() -> None:
+    assert why2("rx(1 s) q[0];").startswith("line 4, column 6: expected ')' or ',' after an arg")
+
+
 # --- refusals -------------------------------------------------------------------------------------
 
 
@@ -264,11 +322,50 @@ WRONG = [
     ("defcal x $0 {}", "column 1: 'defcal' is not supported: pulse-level definitions"),
     ("cal {}", "column 1: 'cal' is not supported: pulse-level definitions"),
     ('defcalgrammar "openpulse";', "column 1: 'defcalgrammar' is not supported: pulse-level"),
-    ("delay[100ns] q[0];", "column 1: 'delay' is not supported: time"),
-    ("delay[100] q[0];", "column 1: 'delay' is not supported: time"),
-    ("duration d = 100ns;", "column 1: 'duration' is not supported: time"),
-    ("stretch s;", "column 1: 'stretch' is not supported: time"),
-    ("float f = durationof({x q[0];});", "column 11: 'durationof' is not supported: time"),
+    ("stretch s;", "column 1: 'stretch' is not supported: times that a compiler computes"),
+    ("delay[durationof({x q[0];})] q;", "column 7: 'durationof' is not supported: times that"),
+    ("delay[100] q[0];", "column 1: a duration has a unit, as in 100ns; the units are ns, us, "),
+    ("delay[2 * 50] q[0];", "column 1: a duration has a unit"),
+    ("box[100] { x q[0]; }", "column 1: a duration has a unit"),
+    ("box[1 + 1] { x q[0]; }", "column 1: a duration has a unit"),
+    ("duration d = 5;", "column 10: a duration has a unit"),
+    ("const duration d = 0.5 * 2;", "column 16: a duration has a unit"),
+    ("duration d = c;", "column 10: a duration has a unit"),
+    ("duration d = duration(5);", "column 14: a duration has a unit"),
+    ("delay[1ps] q[0];", "column 8: expected ']' after the duration, found 'ps'"),
+    ("delay q[0];", "column 7: expected '[' and a duration after 'delay', found 'q[0]'"),
+    ("delay[] q[0];", "column 7: expected a value, found ']'"),
+    ("delay[1ns] q[9];", "column 12: index 9 is out of range: the size is 4"),
+    ("delay[1ns] c[0];", "column 12: qubits are needed here"),
+    ("delay[1ns] q[0]", "column 16: expected ';' after 'delay', found the end of the program"),
+    ("box[1ns] x q[0];", "column 10: expected '{' before the statements of a box, found 'x'"),
+    ("box x q[0];", "column 5: expected '{' before the statements of a box, found 'x'"),
+    ("delay[-1ns] q[0];", "column 1: the duration must be 0 to 1e+09 s, not -1e-09 s"),
+    ("delay[2e9s] q[0];", "column 1: the duration must be 0 to 1e+09 s, not 2e+09 s"),
+    ("delay[1e308s * 1e308] q[0];", "column 14: the result is not finite"),
+    ("delay[1e999s] q[0];", "column 7: the number is too large"),
+    ("delay[1ns + 1] q[0];", "column 11: '+' does not take a duration here"),
+    ("delay[1ns * 1ns] q[0];", "column 11: '*' does not take a duration here"),
+    ("delay[1 / 1ns] q[0];", "column 9: '/' does not take a duration here"),
+    ("delay[1ns / 0] q[0];", "column 11: division by zero"),
+    ("delay[1ns / c] q[0];", "column 11: a value is needed that is known before the program runs"),
+    ("delay[~1ns] q[0];", "column 7: a duration is no condition; compare it with another"),
+    ("if (1ns) x q[0];", "column 1: a duration is no condition; compare it with another"),
+    ("if (1ns == 1) x q[0];", "column 9: '==' does not take a duration here"),
+    ("bool b = !1ns;", "column 10: a duration is no condition; compare it with another"),
+    ("rx(1ns) q[0];", "column 1: a number is needed here, not a duration; d / 1ns is the number"),
+    ("int n = 1ns;", "column 1: a number is needed here, not a duration"),
+    ("float f = float(1ns);", "column 11: a number is needed here, not a duration"),
+    ("x q[1ns];", "column 4: a number is needed here, not a duration"),
+    ("rx(sin(1ns)) q[0];", "column 4: a number is needed here, not a duration"),
+    ("duration d = 1ns; d += 1;", "column 21: '+' does not take a duration here"),
+    ("duration d = 1ns; d = 1;", "column 21: a duration has a unit"),
+    ("duration d = 1ns; if (c[0]) d = 2ns;", "column 31: the value would depend on a measurement"),
+    ("for duration d in {1ns} x q[0];", "column 1: a number is needed here, not a duration"),
+    ("duration[32] d = 1ns;", "column 1: 'duration' has no size"),
+    ("input duration d;", "column 16: an input is a number or a bool, not a duration"),
+    ("gate g a { delay[1ns] a; }", "column 12: 'delay' is not allowed in a gate body"),
+    ("int delay = 3;", "column 5: 'delay' is a word of the language and no name"),
     ("array[int[8], 3] a;", "column 1: 'array' is not supported: arrays"),
     ("int n = sizeof(c);", "column 9: 'sizeof' is not supported: arrays"),
     ("float f = cosh(1);", "column 11: 'cosh' is not supported: the functions are acos, arccos,"),
