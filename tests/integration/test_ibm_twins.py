@@ -103,6 +103,18 @@ def test_gates_err_and_relax_towards_zero_as_the_properties_say(client: Client, 
         assert_likely(ones, figures.read(qubit, (1 - z) / 2))
 
 
+def test_qubits_that_wait_relax_as_the_properties_say(client: Client) -> None:
+    """P(1) = e^(-t/T1) after x and a wait: the gate's errors are below what 20,000 shots show."""
+    figures = Figures(client, LINE)
+    flip, read = {"name": "x", "qubits": [0]}, measure(0)
+    samples = (0, 100_000, 301_500, 1_000_000)  # of 2/9 ns: 0, 22, 67 and 222 µs
+    waits = [{"name": "delay", "qubits": [0], "params": [each]} for each in samples]
+    program = qobj(*(experiment(flip, wait, *read, qubits=5) for wait in waits), shots=SHOTS)
+    for each, found in zip(samples, counts(client, LINE, program), strict=True):
+        ones = sum(n for key, n in found.items() if int(key, 16) & 1)
+        assert_likely(ones, figures.read(0, figures.kept(0, each / 4.5e9)))
+
+
 @pytest.mark.parametrize("pair", [(0, 1), (1, 4), (25, 26)])
 def test_a_pairs_gate_errs_as_the_properties_say(client: Client, pair: tuple[int, int]) -> None:
     """A cx takes Z of its target to ZZ and back; all Paulis are depolarized alike."""

@@ -52,6 +52,7 @@ EXAMPLES: tuple[tuple[str, int, tuple[float, ...]], ...] = (
     *((name, 1, ()) for name in ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "sxdg")),
     *((name, 1, (0.7,)) for name in ("rx", "ry", "rz", "p", "gpi", "gpi2")),
     ("u", 1, (0.7, -1.1, 2.3)),
+    ("delay", 1, (0.7,)),
     ("gphase", 0, (0.7,)),
     ("swap", 2, ()),
     *((name, 2, (0.7,)) for name in ("rxx", "ryy", "rzz", "zz")),
@@ -81,8 +82,8 @@ def unitary(name: str, params: Sequence[float]) -> Matrix:
     """A gate's matrix from its definition in Pauli operators, first target most significant."""
     half = [p / 2 for p in params]
     match name:
-        case "id" | "x" | "y" | "z":
-            return {"id": PAULI["I"], "x": X, "y": Y, "z": Z}[name]
+        case "id" | "delay" | "x" | "y" | "z":
+            return {"x": X, "y": Y, "z": Z}.get(name, PAULI["I"])
         case "h":
             return (X + Z) / sqrt(2)
         case "s" | "sdg" | "t" | "tdg":
@@ -372,6 +373,8 @@ def _following(
     gate: Gate, group: tuple[int, ...], is_one_of_several: bool, noise: NoiseModel
 ) -> GateNoise:
     """The model's noise for a gate on one of its pairs, by the precedence that it documents."""
+    if gate.name == "delay":
+        return GateNoise(duration_s=gate.params[0])
     name = "c" * len(gate.controls) + gate.name
     sites = [site for site in noise.sites if set(site.qubits) == set(group)]
     by_name = [site.gates.get(name) for site in sites] + [noise.gates.get(name)]

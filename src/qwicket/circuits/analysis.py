@@ -12,7 +12,7 @@ from typing import Final
 
 from qwicket.circuits.bonds import bonds
 from qwicket.circuits.estimation import runs_and_upper_bound
-from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
+from qwicket.circuits.qubit import DELAY, Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.circuits.summary import Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
@@ -22,6 +22,7 @@ _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     """Summarise qubit circuits for admission."""
     runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
+    delays, delay_s = 0, 0.0
     active = operands = 1
     clbits = 0
     is_all_clifford = True
@@ -50,6 +51,10 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     extra_ops += times * extra_cost(op)
                 elif op.name in _NATIVE:
                     native.add(op.name)
+                elif op.name == DELAY:
+                    ops_1q -= times
+                    delays += times
+                    delay_s += times * op.params[0]
             elif type(op) is Branch or type(op) is Jump:
                 branches += times
         if (
@@ -88,6 +93,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         shots=max((_shots(circuit) for circuit in circuits), default=0),
         is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
         n_operands=operands,
+        n_delays=delays,
+        delay_s=delay_s,
         unmeasured=unmeasured,
         is_estimation=any(each.estimation is not None for each in circuits),
     )
@@ -156,7 +163,7 @@ def _count_splits(ops: Sequence[Op]) -> int:
 
 
 CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
-    **dict.fromkeys(("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "swap"), ()),
+    **dict.fromkeys(("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "swap", DELAY), ()),
     **dict.fromkeys(("rx", "ry", "rz", "p", "gpi2", "rxx", "ryy", "rzz", "zz"), (pi / 2,)),
     "u": (pi / 2, pi / 2, pi / 2),
     "gpi": (pi / 4,),

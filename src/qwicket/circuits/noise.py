@@ -13,8 +13,8 @@
 
 Noise follows every gate, on the gate's qubits: a depolarizing channel, then the bit flips of
 `Relaxation`, amplitude damping, and phase damping. A gate on more than two qubits, controls
-included, has the noise of one gate on each pair of them. Measurement adds the readout error;
-preparation and idle time add nothing.
+included, has the noise of one gate on each pair of them. A `delay` has only the relaxation of its
+time. Measurement adds the readout error; preparation and other idle time add nothing.
 
 A site is one qubit or one pair. Sites may have noise of their own, and qubits may relax during a
 gate:
@@ -177,7 +177,7 @@ class NoiseModel(
         multi_qubit: Noise on each pair of qubits after a gate on more than two; None means
             `two_qubit`.
         sites: Noise of single qubits and pairs.
-        relaxation: Relaxation of qubits during a gate.
+        relaxation: Relaxation of qubits during a gate or a `delay`.
         relaxation_of: Relaxation of single qubits, by number.
         readout: Error of each measurement.
         readout_of: Errors of measurements of single qubits, by number.
@@ -194,6 +194,16 @@ class NoiseModel(
     relaxation_of: dict[int, Relaxation] = {}
     readout: ReadoutError = ReadoutError()
     readout_of: dict[int, ReadoutError] = {}
+
+    @property
+    def relaxations(self) -> tuple[Relaxation, ...]:
+        """All relaxations of qubits."""
+        return (self.relaxation, *self.relaxation_of.values())
+
+    @property
+    def acts_on_delays(self) -> bool:
+        """Whether a qubit that waits changes."""
+        return any(each.t1_s or each.t2_s for each in self.relaxations)
 
 
 def log_coherence(phase_damping: float) -> float:

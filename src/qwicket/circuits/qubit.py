@@ -23,6 +23,7 @@ effect):
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
 | `pauliexp` (t·c per term) | exp(-i Σ params[k] · terms[k]), rightmost letter on targets[0] |
 | `unitary` (re, im, re, …) | any unitary matrix, row by row, targets[0] its most significant bit |
+| `delay` (s) | identity. Its noise is relaxation for a time in seconds (`NoiseModel.relaxation`) |
 
 A gate named kraus is a channel, and occurs only in circuits with readouts: its parameters are Kraus
 matrices, each like that of `unitary`.
@@ -30,12 +31,18 @@ matrices, each like that of `unitary`.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Final, Literal, final
 
 import msgspec
 
 SAMPLES_PER_S: Final = 4.5e9
 """Samples per second of a machine's electronics: `dt`, the unit of time in programs, is 2/9 ns."""
+
+MAX_SECONDS: Final = 1e9
+"""Longest delay, in seconds."""
+
+DELAY: Final = "delay"
 
 
 @final
@@ -219,6 +226,20 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
     @property
     def n_clbits(self) -> int:
         return sum(register.size for register in self.registers)
+
+    def without_delays(self) -> QubitCircuit:
+        """Return the circuit for a device on which qubits do not change while they wait."""
+        is_kept = [type(op) is not Gate or op.name != DELAY for op in self.ops]
+        # How many operations are kept before each place, which a jump may lead to.
+        places = list(accumulate(is_kept, initial=0))
+        ops: list[Op] = []
+        for index, op in enumerate(self.ops):
+            if type(op) is Branch or type(op) is Jump:
+                skip = places[index + 1 + op.skip] - places[index + 1]
+                ops.append(msgspec.structs.replace(op, skip=skip))
+            elif is_kept[index]:
+                ops.append(op)
+        return msgspec.structs.replace(self, ops=tuple(ops))
 
 
 _decoder = msgspec.msgpack.Decoder(tuple[QubitCircuit, ...])

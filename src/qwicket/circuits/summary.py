@@ -12,9 +12,11 @@ class Summary(msgspec.Struct, frozen=True):
         family: Family of engines that can run it.
         n_circuits: Number of circuits that are run; an estimation runs one for each group.
         n_qubits: Most qubits, modes or wires of one circuit.
-        n_ops_1q: Gates on at most one qubit, over all circuits; measurements and resets are not
-            counted.
+        n_ops_1q: Gates on at most one qubit, over all circuits; measurements, resets and delays are
+            not counted.
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
+        n_delays: Delays, over all circuits; they are not counted as gates.
+        delay_s: Sum of these delays in seconds.
         n_operands: Most qubits of one gate, controls included; 0 means unknown.
         n_active: Most qubits that the gates of one circuit touch, at least 1; twice as many for a
             density matrix; 0 means unknown.
@@ -68,6 +70,8 @@ class Summary(msgspec.Struct, frozen=True):
     unmeasured: int = 0
     is_estimation: bool = False
     is_seeded: bool = False
+    n_delays: int = 0
+    delay_s: float = 0.0
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -121,6 +121,7 @@ class ParserPool:
         *,
         account: str,
         layout: Layout | None = None,
+        with_delays: bool = False,
     ) -> Checked | Refusal:
         """Parse a program of an account.
 
@@ -130,6 +131,7 @@ class ParserPool:
             inputs: A value for each input that the program declares.
             account: Owner of the program.
             layout: The fixed circuit of a photonic device; None for other devices.
+            with_delays: Whether circuits keep their delays.
 
         Raises:
             LimitExceeded: Parsing exceeds its time or memory limit.
@@ -137,7 +139,7 @@ class ParserPool:
             Unavailable: No process could be started, or the server is stopping.
             TooManyRequests: Too many programs wait.
         """
-        arguments = (format_name, source, self._limits, dict(inputs or {}), layout)
+        arguments = (format_name, source, self._limits, dict(inputs or {}), layout, with_delays)
         call = _Call(_READ, arguments, len(source), format_name == "qiskit.primitives")
         return cast("Checked | Refusal", await self._perform(call, account))
 

@@ -117,7 +117,9 @@ class Admission:
         calibration: Calibrated | None,
         withholds: bool,
     ) -> NewJob:
-        checked = await self._read(actor, submission, device)
+        noise = self._noise(submission, device, calibration)
+        with_delays = noise is not None and noise.acts_on_delays
+        checked = await self._read(actor, submission, device, with_delays=with_delays)
         if withholds and (submission.seed is not None or checked.summary.is_seeded):
             # With its seed a job gives the same result on each simulator that is not reserved.
             raise InvalidRequest(
@@ -125,7 +127,6 @@ class Admission:
                 " the seed: leave it out.",
                 field="seed",
             )
-        noise = self._noise(submission, device, calibration)
         completed = self._apply_program_settings(submission, device, checked.summary, noise)
         options, estimate = self._plan(completed, device, checked.summary, noise, calibration)
         self._device_limits.check_result(completed, checked.summary, is_exact=noise is None)
@@ -343,7 +344,9 @@ class Admission:
                     f"outputs: {device.name} gives {known}, not {output!r}.", field="outputs"
                 )
 
-    async def _read(self, actor: Actor, submission: Submission, device: Device) -> Checked:
+    async def _read(
+        self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool
+    ) -> Checked:
         check_format(submission, device)
         maximum = self._limits.programs.program_json_bytes
         if not submission.is_uploaded and len(submission.source) > maximum:
@@ -353,11 +356,15 @@ class Admission:
                 field="program",
             )
         checked = programs.read_small(
-            submission.format, submission.source, self._limits, submission.inputs
+            submission.format,
+            submission.source,
+            self._limits,
+            submission.inputs,
+            with_delays=with_delays,
         )
         if checked is None:
             try:
-                checked = await self._read_apart(actor, submission, device)
+                checked = await self._read_apart(actor, submission, device, with_delays=with_delays)
             except InvalidProgram as error:
                 raise with_detected_format(error, submission, device) from None
         check_program(checked.summary, submission, device, self._device_limits.circuits(device))
@@ -365,7 +372,9 @@ class Admission:
 
         return await in_gates_of(device, submission.format, checked, self._parsers, actor.account)
 
-    async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
+    async def _read_apart(
+        self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool
+    ) -> Checked:
         spec = device.spec.photonic
         found = await self._parsers.read(
             submission.format,
@@ -373,6 +382,7 @@ class Admission:
             submission.inputs,
             account=actor.account,
             layout=programs.Layout(device.name, spec) if spec is not None else None,
+            with_delays=with_delays,
         )
         if isinstance(found, programs.Refusal):
             raise found.error()

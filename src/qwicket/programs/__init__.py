@@ -309,7 +309,14 @@ LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits, OpenQASMLimits, B
 """Limits that formats declare in addition to `Limits`."""
 
 
-def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS) -> Checked:
+def read(
+    format_name: str,
+    source: bytes,
+    limits: Limits,
+    inputs: Inputs = _NO_INPUTS,
+    *,
+    with_delays: bool = False,
+) -> Checked:
     """Read a program; return its packed circuits with their summary.
 
     Args:
@@ -317,6 +324,8 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
         source: The program's text.
         limits: Limits on the program.
         inputs: A value for each input that the program declares.
+        with_delays: Whether circuits keep their delays, for a device on which qubits that wait
+            change.
 
     Raises:
         InvalidRequest: The format is unknown, or has no inputs although some are given.
@@ -329,7 +338,11 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
         near = did_you_mean(format_name, FORMATS)
         detail = f"format {format_name[:64]!r} is not known; known: {names}{near and '.' + near}"
         raise InvalidRequest(detail, field="format")
-    return known.to_checked(known.read(source, limits, inputs))
+    circuits = known.read(source, limits, inputs)
+    checked = known.to_checked(circuits)
+    if checked.summary.n_delays and not with_delays:
+        return known.to_checked(tuple([circuit.without_delays() for circuit in circuits]))
+    return checked
 
 
 def format_title(name: str) -> str:
@@ -408,10 +421,11 @@ def read_in_parser(
     limits: Limits,
     inputs: Inputs = _NO_INPUTS,
     layout: Layout | None = None,
+    with_delays: bool = False,
 ) -> Checked | Refusal:
     """Read a program in a parser process: as `read`, but return an error as a value."""
     try:
-        checked = read(format_name, source, limits, inputs)
+        checked = read(format_name, source, limits, inputs, with_delays=with_delays)
         if layout is not None:
             layout.check(checked)
     except (InvalidRequest, LimitExceeded) as error:
@@ -420,7 +434,12 @@ def read_in_parser(
 
 
 def read_small(
-    format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS
+    format_name: str,
+    source: bytes,
+    limits: Limits,
+    inputs: Inputs = _NO_INPUTS,
+    *,
+    with_delays: bool = False,
 ) -> Checked | None:
     """Read a program within a few milliseconds; return None if it needs a parser process.
 
@@ -432,7 +451,7 @@ def read_small(
     small = {name: min(getattr(programs, name), maximum) for name, maximum in _SMALL.items()}
     limits = msgspec.structs.replace(limits, programs=msgspec.structs.replace(programs, **small))
     try:
-        return read(format_name, source, limits, inputs)
+        return read(format_name, source, limits, inputs, with_delays=with_delays)
     except (InvalidRequest, LimitExceeded):
         return None
 

@@ -235,6 +235,8 @@ def _marks(op: Op, bits: Names) -> Iterator[tuple[int, str]]:
 def _parameters(gate: Gate) -> str:
     if gate.name == "unitary":
         return ""
+    if gate.name == "delay":
+        return f"({gate.params[0]:.4g} s)"
     texts = [_angle(parameter) for parameter in gate.params[:_MAX_PARAMETERS]]
     if gate.terms:
         texts = [f"{text}·{term}" for text, term in zip(texts, gate.terms, strict=False)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qiskit.circuit import ForLoopOp, IfElseOp, Measure, Reset, SwitchCaseOp
+from qiskit.circuit import Delay, ForLoopOp, IfElseOp, Measure, Parameter, Reset, SwitchCaseOp
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
@@ -67,6 +67,7 @@ def _ideal(device: Mapping[str, Any]) -> Target:
         made.add_instruction(known[name], None, name=name)
     made.add_instruction(Measure(), None)
     made.add_instruction(Reset(), None)
+    made.add_instruction(Delay(Parameter("t")), None)
     _add_control_flow(made)
     return made
 
@@ -95,6 +96,7 @@ def _calibrated(device: Mapping[str, Any], figures: Mapping[str, Any]) -> Target
     resets = {(q,): InstructionProperties(duration=figures.get("reset_s")) for q in qubits}
     made.add_instruction(Measure(), read)
     made.add_instruction(Reset(), resets)
+    made.add_instruction(Delay(Parameter("t")), {(q,): None for q in qubits})
     _add_control_flow(made)
     return made
 

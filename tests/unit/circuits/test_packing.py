@@ -18,7 +18,13 @@ PACKED = (
     RunOptions,
     outcomes.Outcome,
 )
-KNOWN = {1: "fe3ef9aaa72f", 2: "5d79275fc093", 3: "7c37c7886dea", 4: "99df8201cfb3"}
+KNOWN = {
+    1: "fe3ef9aaa72f",
+    2: "5d79275fc093",
+    3: "7c37c7886dea",
+    4: "99df8201cfb3",
+    5: "99df8201cfb3",
+}
 """Start of the hash of each version's structs. With a new version it gets a line."""
 
 

@@ -16,6 +16,7 @@ from qwicket.circuits import twins
 from qwicket.circuits.calibrations import Calibration, GateFigures
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, decode
+from qwicket.circuits.qubit import unpack
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
@@ -99,6 +100,19 @@ async def test_a_job_has_the_noise_of_the_calibration_in_force(
     options = msgspec.msgpack.decode((await claim(store, ARIA)).options, type=RunOptions)
     assert options.noise == expected_noise(devices.calibrations()[ARIA], ARIA)
     assert (await gateway.jobs.submit(ada, submission("simulator", *ghz(2)))).calibration is None
+
+
+async def test_only_devices_with_lifetimes_run_delays(
+    gateway: Gateway, ada: Actor, store: Store
+) -> None:
+    text = b"OPENQASM 3.0; qubit q; bit c; delay[1s] q; c = measure q;"
+    large = text + b"// a comment that leaves the text to a parser process" * 100
+    for source in (text, large):
+        for device, expected in ((ARIA, 1), ("simulator", 0)):
+            sent = structs.replace(submission(device), format="openqasm3", source=source)
+            await gateway.jobs.submit(ada, sent)
+            (circuit,) = unpack((await claim(store, device)).circuits)
+            assert len(circuit.ops) == 1 + expected
 
 
 async def test_a_new_calibration_changes_no_job_that_waits(

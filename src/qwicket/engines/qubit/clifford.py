@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from qwicket.circuits.analysis import clifford_steps, is_pauli
-from qwicket.circuits.qubit import Branch, Gate, Measure, Op, Reset
+from qwicket.circuits.qubit import DELAY, Branch, Gate, Measure, Op, Reset
 from qwicket.engines.qubit.noise import EXACT, NO_ERRORS, GateErrors, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.steps import RELATIONS
@@ -228,6 +228,7 @@ def _ms(qubits: tuple[int, ...], phi0: int, phi1: int, theta: int) -> StimGates:
 _BUILDERS: Final[Mapping[tuple[str, int], _Builder]] = {
     ("id", 0): _no_gates,
     ("id", 1): _no_gates,
+    (DELAY, 0): _no_gates,
     ("gphase", 0): _no_gates,
     ("gphase", 1): _rz,
     ("rx", 0): _rx,

@@ -6,7 +6,7 @@ measurements divide the shots, how outcomes are distributed) the worst case is a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import exp
 from typing import Final, NamedTuple
 
@@ -154,7 +154,9 @@ class Job(NamedTuple):
     @property
     def n_ops(self) -> float:
         """Operations of an average circuit."""
-        return (self.summary.n_ops_1q + self.summary.n_ops_2q) / max(1, self.summary.n_circuits)
+        summary = self.summary
+        n_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
+        return n_ops / max(1, summary.n_circuits)
 
     @property
     def n_joint(self) -> float:
@@ -198,7 +200,7 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
             n_bytes, seconds = _density_cost(job)
         case _:
             n_bytes, seconds = _branching_cost(job)
-    n_ops = summary.n_ops_1q + summary.n_ops_2q
+    n_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
     seconds = summary.n_circuits * seconds + _estimation_s(job)
     has_state_vector = engine not in (names.CLIFFORD, names.MPS)
     return Estimate(
@@ -395,7 +397,8 @@ def _n_branches(job: Job, decays: float) -> tuple[float, float]:
 def _patterns(job: Job, errors: float) -> float:
     """Return the expected number of distinct error patterns; few errors have few patterns."""
     n_circuits = max(1, job.summary.n_circuits)
-    kinds = (3 * job.summary.n_ops_1q + 15 * job.summary.n_ops_2q) / n_circuits
+    n_one = job.summary.n_ops_1q + job.summary.n_delays
+    kinds = (3 * n_one + 15 * job.summary.n_ops_2q) / n_circuits
     total, likelihood, possible = 0.0, exp(-errors), 1.0
     left = 1 - likelihood
     for k in range(1, _MAX_ERRORS):
@@ -429,6 +432,14 @@ def _events(job: Job) -> tuple[float, float, float]:
     errors = n_1q * errors_1 + n_2q * errors_2
     decays = n_1q * gamma_1 + 2 * n_2q * gamma_2
     damping_choices = n_1q * (gamma_1 > 0) + 2 * n_2q * (gamma_2 > 0)
+    if job.summary.n_delays:
+        n_delays = job.summary.n_delays / n_circuits
+        # Events are concave in the time, so delays of the mean length have the most.
+        waiting = GateNoise(duration_s=job.summary.delay_s / job.summary.n_delays)
+        errors_0, gamma_0 = _strongest([waiting], job.noise, 1)
+        errors += n_delays * errors_0
+        decays += n_delays * gamma_0
+        damping_choices += n_delays * (gamma_0 > 0)
     return errors, decays, n_splits + damping_choices
 
 
@@ -441,10 +452,12 @@ def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
     Returns:
         Expected Pauli errors after one gate, and γ on each of its qubits.
     """
-    found = list(_all_noise(noise, n_qubits))
+    return _strongest(list(_all_noise(noise, n_qubits)), noise, n_qubits)
+
+
+def _strongest(found: Sequence[GateNoise], noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
     longest = max(each.duration_s for each in found)
-    relaxations = (noise.relaxation, *noise.relaxation_of.values())
-    decays = [relaxation.during(longest) for relaxation in relaxations]
+    decays = [relaxation.during(longest) for relaxation in noise.relaxations]
     flips = max(each.phase_damping for each in found) + max(each.phase_damping for each in decays)
     errors = max(each.depolarizing for each in found)
     errors += n_qubits * flip_probability(log_coherence(min(1.0, flips)))

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qwicket.circuits.qubit import Gate
+from qwicket.circuits.qubit import DELAY, Gate
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import pauli
 
@@ -194,4 +194,5 @@ _MADE: Final[Mapping[str, Callable[..., Matrix]]] = {
     "gpi2": _gpi2,
     "ms": _ms,
     "unitary": _unitary,
+    DELAY: lambda _seconds: _FIXED["id"],
 }

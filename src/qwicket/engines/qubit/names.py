@@ -70,18 +70,17 @@ def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
     """
     if noise is None:
         return summary.is_clifford
-    return summary.is_clifford and not (summary.n_branches or _is_damped(noise))
+    return summary.is_clifford and not (summary.n_branches or _is_damped(noise, summary.delay_s))
 
 
-def _is_damped(noise: NoiseModel) -> bool:
-    """Return whether some gate of the model, or relaxation during it, damps amplitudes."""
+def _is_damped(noise: NoiseModel, delay_s: float) -> bool:
+    """Return whether a gate of the model, or relaxation during it or a delay, damps amplitudes."""
     gates = [noise.one_qubit, noise.two_qubit, noise.multi_qubit, *noise.gates.values()]
     for site in noise.sites:
         gates += [site.default, site.multi_qubit, *site.gates.values()]
     found = [each for each in gates if each is not None]
     # Relaxation damps during every gate that takes time, so the longest gate is enough.
-    longest = max(each.duration_s for each in found)
-    relaxations = (noise.relaxation, *noise.relaxation_of.values())
+    longest = max(delay_s, *(each.duration_s for each in found))
     return any(each.amplitude_damping for each in found) or any(
-        each.during(longest).amplitude_damping for each in relaxations
+        each.during(longest).amplitude_damping for each in noise.relaxations
     )

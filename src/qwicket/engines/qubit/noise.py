@@ -15,7 +15,7 @@ from qwicket.circuits.noise import (
     flip_probability,
     log_coherence,
 )
-from qwicket.circuits.qubit import Gate, Measure
+from qwicket.circuits.qubit import DELAY, Gate, Measure
 from qwicket.engines.qubit.program import Program
 
 EXACT: Final = ReadoutError()
@@ -99,7 +99,7 @@ class Noise:
         self._program = program
         self._sites = {tuple(sorted(site.qubits)): site for site in model.sites}
         self._is_alike = not (model.sites or model.relaxation_of)
-        self._known: dict[tuple[str, int, int | tuple[int, ...]], GateErrors] = {}
+        self._known: dict[tuple[object, ...], GateErrors] = {}
 
     def after(self, gate: Gate) -> GateErrors:
         """Return the errors after a gate."""
@@ -108,17 +108,21 @@ class Noise:
     def of_gate(self, gate: Gate) -> GateErrors:
         """Return the errors after a gate whose targets and then controls are numbered from 0."""
         operands = gate.targets + gate.controls
-        key = (gate.name, len(gate.controls), len(operands) if self._is_alike else operands)
+        seconds = gate.params if gate.name == DELAY else ()
+        where = len(operands) if self._is_alike else operands
+        key = (gate.name, len(gate.controls), where, seconds)
         if key not in self._known:
             name = "c" * len(gate.controls) + gate.name
-            self._known[key] = self._following(name, operands)
+            self._known[key] = self._following(name, operands, seconds)
         return self._known[key]
 
     def readout(self, qubit: int) -> ReadoutError:
         """Return the readout error of a qubit, by its original number in the circuit."""
         return self._model.readout_of.get(qubit, self._model.readout)
 
-    def _following(self, name: str, operands: tuple[int, ...]) -> GateErrors:
+    def _following(
+        self, name: str, operands: tuple[int, ...], seconds: tuple[float, ...]
+    ) -> GateErrors:
         indices = range(len(operands))
         pairs: list[tuple[int, ...]] = list(combinations(indices, 2))
         groups = pairs or [(index,) for index in indices]
@@ -127,7 +131,10 @@ class Noise:
         coherence: defaultdict[int, float] = defaultdict(float)
         for group in groups:
             on = [operands[index] for index in group]
-            found = self._found(name, on, is_on_more_than_two=len(groups) > 1)
+            if seconds:  # of a delay
+                found = GateNoise(duration_s=seconds[0])
+            else:
+                found = self._found(name, on, is_on_more_than_two=len(groups) > 1)
             if found.depolarizing:
                 pauli_errors.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
             for index in group:

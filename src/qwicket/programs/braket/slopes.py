@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from qwicket.circuits.qubit import Gate, Parameter, QubitCircuit, Readout
+from qwicket.circuits.qubit import DELAY, Gate, Parameter, QubitCircuit, Readout
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.openqasm.bounds import MAX_STEPS
 
@@ -90,8 +90,8 @@ def with_slopes(
 
 
 def _gates_with_effect(circuit: QubitCircuit) -> list[Gate]:
-    """Return gates without global phases, which no expectation value depends on."""
-    gates = [op for op in circuit.ops if type(op) is Gate]
+    """Return gates that change exact expectation values: no global phases, no delays."""
+    gates = [op for op in circuit.ops if type(op) is Gate and op.name != DELAY]
     return [gate for gate in gates if gate.name != "gphase" or gate.controls]
 
 

@@ -39,9 +39,6 @@ MAX_POWER: Final = 1_000
 MAX_INTEGER: Final = 1 << 64
 """Largest absolute value of an integer in arithmetic."""
 
-MAX_SECONDS: Final = 1e9
-"""Longest duration of a `delay` or `box`, in seconds."""
-
 MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 

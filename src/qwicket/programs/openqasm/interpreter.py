@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from math import remainder, tau
 from typing import Any, Final, NamedTuple
 
-from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Reset
+from qwicket.circuits.qubit import DELAY, Gate, Measure, Op, QubitCircuit, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import conditions, syntax
@@ -348,10 +348,14 @@ class Interpreter:
             self._qubits(operand, statement.at)
 
     def _delay(self, statement: syntax.Delay) -> None:
-        # Checked, not written: qubits of an ideal simulator do not change while they wait.
-        self._evaluator.seconds(statement.duration, statement.at)
-        for operand in statement.operands:
-            self._qubits(operand, statement.at)
+        seconds = self._evaluator.seconds(statement.duration, statement.at)
+        indices: Sequence[int] = range(self._declarations.n_qubits)  # of a delay without operands
+        if statement.operands:
+            registers = [self._qubits(operand, statement.at) for operand in statement.operands]
+            indices = [index for register in registers for index in register.indices]
+        if seconds:
+            self._check_operations(len(indices), statement.at)
+            self._frame.ops += [Gate(DELAY, (index,), (seconds,)) for index in indices]
 
     def _box(self, statement: syntax.Box) -> None:
         self._evaluator.seconds(statement.duration, statement.at)

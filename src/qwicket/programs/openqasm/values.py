@@ -10,17 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from qwicket.circuits.qubit import Relation
+from qwicket.circuits.qubit import MAX_SECONDS, Relation
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.arithmetic import OperandError
-from qwicket.programs.openqasm.bounds import (
-    MAX_ANGLE,
-    MAX_CLBITS,
-    MAX_INTEGER,
-    MAX_SECONDS,
-    MAX_STEPS,
-)
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.logic import TooComplex, constant, inverted
 from qwicket.programs.openqasm.measured import (

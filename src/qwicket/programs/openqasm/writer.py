@@ -12,7 +12,17 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import takewhile
 from typing import Final
 
-from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import (
+    DELAY,
+    Branch,
+    Gate,
+    Jump,
+    Measure,
+    Op,
+    QubitCircuit,
+    Register,
+    Reset,
+)
 from qwicket.programs.openqasm.gates import BUILT_IN_3, STDGATES
 from qwicket.programs.openqasm.keywords import RESERVED_3
 
@@ -168,6 +178,8 @@ class _Writer:
                 raise NotWritable("its conditions are not nested as if and else")
 
     def _gate(self, gate: Gate) -> str:
+        if gate.name == DELAY:
+            return f"delay[{gate.params[0]!r}s] {self._qubits}[{gate.targets[0]}];"
         if gate.name not in _STANDARD and gate.name not in _DEFINED and gate.name != "gphase":
             raise NotWritable(f"it has a {gate.name}")
         angles = f"({', '.join(map(repr, gate.params))})" if gate.params else ""

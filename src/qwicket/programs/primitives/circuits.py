@@ -18,10 +18,11 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit, quoted
 from qwicket.programs.openqasm import conditions
+from qwicket.programs.openqasm.arithmetic import UNITS_PER_S
 from qwicket.programs.openqasm.conditions import Condition, Flow, Label
 from qwicket.programs.openqasm.logic import TooComplex
 from qwicket.programs.primitives.expressions import Expressions
-from qwicket.programs.qobj.gates import add_gate
+from qwicket.programs.qobj.gates import add_delay, add_gate
 from qwicket.programs.qobj.wire import Instruction
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _LOSSY: Final = re.compile(
 )
 """Controlled gates in a file: number of controls, control state, class. Qiskit 2.3 loses the
 control state of these classes when it reads them."""
+_UNITS_PER_S: Final = {**UNITS_PER_S, "ps": 1e12}
 _TOLERANCE: Final = 1e-8
 """For the zeros of U U†; for its ones `allclose` adds 1e-5."""
 UNASSIGNED_REGISTER: Final = "_loose"
@@ -77,7 +79,15 @@ class Switch(NamedTuple):
     cases: tuple[tuple[Condition | bool, tuple[Item, ...]], ...]
 
 
-Item = Op | ParametricGate | Conditional | Switch
+class Delay(NamedTuple):
+    """A delay; `duration` is a number or Qiskit's expression of parameters."""
+
+    qubit: int
+    duration: Any
+    units_per_s: float
+
+
+Item = Op | ParametricGate | Delay | Conditional | Switch
 
 
 class Template(NamedTuple):
@@ -124,6 +134,8 @@ class _Binder:
             if isinstance(item, ParametricGate):
                 angles = tuple([self._angle(each) for each in item.params])
                 add_gate(self._ops, Instruction(item.name, item.qubits, angles))
+            elif isinstance(item, Delay):
+                add_delay(self._ops, item.qubit, self._angle(item.duration) / item.units_per_s)
             elif isinstance(item, Conditional):
                 self._choose(item)
             elif isinstance(item, Switch):
@@ -303,6 +315,16 @@ def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
     return tuple(registers), numbers
 
 
+def _operation(instruction: Any, where: str) -> Any:
+    try:
+        return instruction.operation
+    except Exception:  # Qiskit makes it only now, with errors of any kind
+        raise InvalidProgram(
+            f"{where}: Qiskit cannot read it. QPY loses the unit of a delay that is not in dt:"
+            " assign its parameters and transpile the circuit for this device"
+        ) from None
+
+
 class _Scope(NamedTuple):
     """Numbers of an inner circuit's qubits and bits in the outermost circuit."""
 
@@ -329,8 +351,8 @@ class _Reader:
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             qubits = tuple([qubit_of[bit] for bit in instruction.qubits])
             clbits = tuple([scope.clbits[bit] for bit in instruction.clbits])
-            operation = instruction.operation
-            where = f"instruction {index} ({quoted(operation.name)})"
+            where = f"instruction {index} ({quoted(instruction.name)})"
+            operation = _operation(instruction, where)
             try:
                 yield from self._item(operation, qubits, clbits, scope, depth)
             except FieldError as fault:
@@ -354,9 +376,11 @@ class _Reader:
                 yield Measure(qubits[0], clbits[0])
             case known.Reset():
                 yield Reset(qubits[0])
-            # Simulated gates take no time, and a phase of the whole state has no effect.
-            case known.Barrier() | known.Delay() | library.GlobalPhaseGate():
+            # Circuits have no barriers, and a phase of the whole state has no effect.
+            case known.Barrier() | library.GlobalPhaseGate():
                 return
+            case known.Delay():
+                yield from _delay(operation, qubits[0])
             case known.IfElseOp():
                 condition = self._expressions.condition(operation.condition, scope.clbits)
                 self._n_ops += conditions.cost_of_bits(condition)
@@ -444,6 +468,19 @@ def _is_standard(operation: Any) -> bool:
         return False
     n_controls = getattr(operation, "num_ctrl_qubits", 0)
     return getattr(operation, "ctrl_state", 0) == (1 << n_controls) - 1 or not n_controls
+
+
+def _delay(operation: Any, qubit: int) -> Iterator[Delay]:
+    from qiskit.circuit.classical.expr import Value
+
+    duration, unit = operation.duration, operation.unit
+    if unit == "expr":
+        if not isinstance(duration, Value):
+            return  # a compiler may choose 0 for stretches, and there is none here
+        duration, unit = duration.value.value(), duration.value.unit()
+    if unit not in _UNITS_PER_S:
+        raise FieldError(f"has the unit {quoted(str(unit))}", "params")
+    yield Delay(qubit, _parameter(duration), _UNITS_PER_S[unit])
 
 
 def _parameter(value: Any) -> Any:

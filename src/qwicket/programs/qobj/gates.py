@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from math import pi
 from typing import Final
 
-from qwicket.circuits.qubit import Gate, Op
+from qwicket.circuits.qubit import DELAY, MAX_SECONDS, Gate, Op
 from qwicket.programs.json_text import FieldError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.gates import BUILT_IN_2, QELIB1, StandardGate, Template
@@ -38,6 +38,18 @@ def add_gate(ops: list[Op], instruction: Instruction) -> None:
         targets = tuple([qubits[target] for target in op.targets])
         controls = tuple([qubits[control] for control in op.controls])
         ops.append(Gate(op.name, targets, op.params, controls))
+
+
+def add_delay(ops: list[Op], qubit: int, seconds: float) -> None:
+    """Append a delay, unless it is 0.
+
+    Raises:
+        FieldError: The delay is negative, too long, or NaN.
+    """
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise FieldError(f"a delay must be 0 to {MAX_SECONDS:g} s, not {seconds:g} s", "params")
+    if seconds:
+        ops.append(Gate(DELAY, (qubit,), (seconds,)))
 
 
 def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:

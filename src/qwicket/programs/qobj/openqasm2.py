@@ -26,8 +26,8 @@ class _NotExpressible(Exception):
 def to_openqasm2(source: bytes) -> list[str | None]:
     """Return each experiment of a document that `read` accepted, None if it cannot be expressed.
 
-    A condition can be expressed if it tests one whole register for equality. Delays are left out,
-    because they have no effect in a simulation.
+    A condition can be expressed if it tests one whole register for equality. Delays are left out:
+    the language has none.
     """
     qobj = wire.decoder.decode(source)
     found: list[str | None] = []

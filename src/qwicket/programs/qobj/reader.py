@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
-from qwicket.circuits.qubit import Measure, Op, QubitCircuit, Register, Reset
+from qwicket.circuits.qubit import SAMPLES_PER_S, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import FieldError, check_limit, quoted
 from qwicket.programs.qobj import wire
-from qwicket.programs.qobj.gates import add_gate
+from qwicket.programs.qobj.gates import add_delay, add_gate
 from qwicket.programs.qobj.matrices import initialize, unitary
 from qwicket.programs.qobj.registers import Registers, RegisterTest
 from qwicket.programs.qobj.wire import Config, Experiment, Header, Instruction, Qobj
@@ -164,8 +164,10 @@ class _Reader:
         match instruction.name:
             case "measure":
                 self._measure(instruction, place, condition)
-            case "barrier" | "delay":  # simulated gates take no time
+            case "barrier":
                 pass
+            case "delay":
+                self._delay(instruction)
             case "reset":
                 self._ops += map(Reset, instruction.qubits)
             case "unitary":
@@ -180,6 +182,14 @@ class _Reader:
                 )
             case _:
                 add_gate(self._ops, instruction)
+
+    def _delay(self, instruction: Instruction) -> None:
+        match instruction.params:
+            case (float(samples),):
+                for qubit in instruction.qubits:
+                    add_delay(self._ops, qubit, samples / SAMPLES_PER_S)
+            case _:
+                raise FieldError("takes one number, the delay in dt", "params")
 
     def _measure(
         self, instruction: Instruction, place: int, condition: RegisterTest | bool

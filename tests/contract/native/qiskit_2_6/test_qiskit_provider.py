@@ -138,6 +138,19 @@ def test_circuits_transpiled_for_a_twin_run_there_and_err_as_it_does(line5):
         assert counts["0001"] < 2000, "a twin errs"
 
 
+def test_a_qubit_that_waits_relaxes_on_a_twin_only(line5, simulator):
+    """P(1) is e^(-t/T1), then read with errors of about 2 %: T1 is 67 µs."""
+    circuit = QuantumCircuit(1)
+    circuit.x(0)
+    circuit.delay(67, 0, unit="us")
+    circuit.measure_all()
+    for backend, expected in ((line5, math.exp(-1)), (simulator, 1.0)):
+        isa = transpile(circuit, backend, initial_layout=[0], optimization_level=1)
+        assert isa.count_ops()["delay"] == 1
+        counts = backend.run(isa, shots=SHOTS).result(timeout=60).get_counts()
+        assert counts["1"] / SHOTS == pytest.approx(expected, abs=0.04)
+
+
 def test_random_circuits_come_out_as_their_state_says(simulator):
     circuits = [random_circuit(4, 4, max_operands=3, seed=seed) for seed in range(6)]
     for circuit in circuits:
@@ -151,7 +164,7 @@ def test_random_circuits_come_out_as_their_state_says(simulator):
 
 def test_every_standard_gate_runs_without_transpiling(provider):
     backend = provider.get_backend("statevector")
-    names = set(backend.target.operation_names) - {"measure", "reset"}
+    names = set(backend.target.operation_names) - {"measure", "reset", "delay"}
     circuits = []
     for name, gate in get_standard_gate_name_mapping().items():
         if name not in names:

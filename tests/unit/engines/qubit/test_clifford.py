@@ -135,7 +135,7 @@ def test_angles_may_be_off_by_a_thousand_millionth() -> None:
 
 
 def test_paulis_are_those_that_flip_signs_alone() -> None:
-    """P Z P† and P X P† are ±Z and ±X."""
+    """P Z P† and P X P† are ±Z and ±X. A delay is not taken for one: it may be noisy."""
     for gate in every_clifford():
         if len(gate.targets) == 1 and not gate.controls and gate.name not in ("u", "gpi2", "h"):
             u = qubit_math.gate_unitary(gate)
@@ -143,7 +143,7 @@ def test_paulis_are_those_that_flip_signs_alone() -> None:
                 abs(abs(np.trace(u @ p @ u.conj().T @ p)) - 2) < 1e-9
                 for p in (qubit_math.X, qubit_math.Z)
             )
-            assert is_pauli(gate) == keeps, gate
+            assert is_pauli(gate) == (keeps and gate.name != "delay"), gate
 
 
 # --- whole circuits -------------------------------------------------------------------------------

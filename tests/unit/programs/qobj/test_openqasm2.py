@@ -70,7 +70,7 @@ def test_what_is_said_is_the_same_circuit(instructions: list[dict[str, Any]]) ->
     source = document(*instructions, creg_sizes=[["a", 1], ["b", 2]])
     (text,) = qobj.to_openqasm2(source)
     assert text is not None
-    (meant,) = qobj.read(source, LIMITS)
+    (meant,) = [circuit.without_delays() for circuit in qobj.read(source, LIMITS)]
     (said,) = openqasm.read_openqasm2(text.encode(), LIMITS, {})
     assert said.n_qubits == meant.n_qubits
     assert said.registers == meant.registers

@@ -110,10 +110,9 @@ def test_reset_puts_each_qubit_back() -> None:
     assert circuit({"name": "reset", "qubits": [2, 0]}).ops == (Reset(2), Reset(0))
 
 
-def test_barriers_and_delays_do_nothing() -> None:
+def test_barriers_do_nothing() -> None:
     barrier = {"name": "barrier", "qubits": [0, 1, 2]}
-    delay = {"name": "delay", "qubits": [1], "params": [100]}
-    assert circuit(H, barrier, delay, H).ops == (Gate("h", (0,)),) * 2
+    assert circuit(H, barrier, H).ops == (Gate("h", (0,)),) * 2
 
 
 def test_unknown_keys_are_ignored() -> None:
