@@ -30,7 +30,7 @@ def test_local_readout_errors_are_those_of_the_device(twin):
 
 
 def test_t1_is_analysed(twin):
-    """Delays have no effect here, so that its value says nothing."""
+    """`test_times.py` compares the value with the published one."""
     run(T1([0], delays=[1e-6, 50e-6, 100e-6, 200e-6]), twin)
 
 
