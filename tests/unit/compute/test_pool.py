@@ -817,7 +817,7 @@ def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
     os.kill(parent_of(idle), signal.SIGKILL)
     eventually(lambda: is_gone(idle))
     task = pool.submit(pool_tasks.announce, str(tmp_path / "never"), timeout_s=LIMIT_S)
-    eventually(lambda: children() and pool.pids() == [])
+    eventually(lambda: pool.busy == 1 and children() and pool.pids() == [])
     task.cancel()
     gate.touch()
     assert isinstance(failure(task), Stopped)
