@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from qwicket.dialects.ibm.routes import ROUTES
+from support.described import described_by
 from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, qobj
 from support.ibm_document import (
     HUB,
@@ -81,8 +82,7 @@ def test_the_answer_of_every_route_is_as_described(client: Client, right: dict[s
         assert client.http.get(client.get(f"/jobs/{draft}/{name}")["url"]).status_code == 200
     client.call("POST", f"/jobs/{draft}/resultDownloaded")
     client.http.post(f"{DIALECT}/users/login", json=right)
-    named = {route.name for route in ROUTES if route.responses}
-    assert client.described.checked | {"sign_in_with_token"} == named
+    assert client.described.checked | {"sign_in_with_token"} == described_by(ROUTES)
 
 
 # --- users ----------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ import httpx
 import numpy as np
 import pytest
 
+from qwicket.dialects.xanadu.routes import ROUTES
+from support.described import described_by
 from support.for_each import for_each
 from support.held import held_job
 from support.server import LiveServer
@@ -66,6 +68,21 @@ def invalid(answer: httpx.Response, field: str) -> str:
     (text,) = meta[field]
     assert text == answer.json()["detail"]
     return str(text)
+
+
+def test_the_answer_of_every_route_is_as_described(server: LiveServer) -> None:
+    """The answers in the other tests are held to the description, too."""
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        mine = Caller(http, server.token())
+        for path in ("/healthz", "/devices"):
+            mine.call("GET", path)
+        for target in DEVICES:
+            for path in ("", "/specification", "/certificate"):
+                mine.call("GET", f"/devices/{target}{path}")
+        job = mine.done(pair(), name="described")
+        mine.call("GET", f"/jobs/{job}/circuit")
+        mine.call("GET", "/jobs")
+        assert mine.described.checked == described_by(ROUTES)
 
 
 # --- passes ---------------------------------------------------------------------------------------

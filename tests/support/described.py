@@ -21,7 +21,9 @@ class Described:
         checked: Names of the routes whose answers were checked.
     """
 
-    def __init__(self, prefix: str, routes: Sequence[Route], canonical: Canonical) -> None:
+    def __init__(
+        self, prefix: str, routes: Sequence[Route], canonical: Canonical = lambda path: path
+    ) -> None:
         self.checked: set[str] = set()
         self._prefix = prefix
         self._canonical = canonical
@@ -29,12 +31,13 @@ class Described:
 
     def __call__(self, response: httpx.Response) -> None:
         path = response.request.url.path
-        if not path.startswith(self._prefix) or response.status_code != 200:
+        if not path.startswith(self._prefix) or not response.is_success:
             return
         if "fields" in str(response.request.url.query):  # the client asked for a part
             return
         route = self._route(response.request.method, self._canonical(path[len(self._prefix) :]))
         if route is not None and route.responses:
+            assert response.status_code == route.status
             check(response.read(), route)
             self.checked.add(route.name)
 
@@ -43,6 +46,11 @@ class Described:
             route for route, form in self._routes if route.method == method and form.match(path)
         )
         return next(found, None)
+
+
+def described_by(routes: Sequence[Route]) -> set[str]:
+    """Return the names of the routes whose answers are described."""
+    return {route.name for route in routes if route.responses}
 
 
 def check(text: bytes, route: Route) -> None:

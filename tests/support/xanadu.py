@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import numpy as np
 
+from qwicket.dialects.xanadu.routes import ROUTES
+from support.described import Described
 from support.held import HeldJob
 from support.waiting import until
 
@@ -55,12 +57,17 @@ def fetch_access_token(http: httpx.Client, token: str) -> str:
 class Caller:
     """A client of the dialect, which renews its access token before it expires.
 
+    Each answer is held to the dialect's description.
+
     Attributes:
+        described: Knows which routes have answered.
         renew_s: Seconds for which an access token is used.
     """
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
+        self.described = Described("", ROUTES)
+        http.event_hooks = {"response": [self.described]}
         self.renew_s = _RENEW_S
         self._token = token
         self._renew_at = 0.0

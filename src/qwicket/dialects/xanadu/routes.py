@@ -18,6 +18,7 @@ from qwicket.dialects.pass_through_rules import (
 )
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
 from qwicket.dialects.validation import SMALL_FORM_BYTES
+from qwicket.dialects.xanadu import description as of
 from qwicket.dialects.xanadu import wire
 from qwicket.dialects.xanadu.handlers import Handlers
 from qwicket.model.accounts import Scope
@@ -40,25 +41,39 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.issue_access_token,
         Open("The form holds the token."),
         Body(wire.grant, inline_bytes=SMALL_FORM_BYTES),
+        responses=(of.Granted,),
         pass_through=HANDLED_HERE,
     ),
-    Route("GET", "/healthz", Handlers.ping, ANY_TOKEN, pass_through=HANDLED_HERE),
+    Route(
+        "GET",
+        "/healthz",
+        Handlers.ping,
+        ANY_TOKEN,
+        responses=(of.Status,),
+        pass_through=HANDLED_HERE,
+    ),
     Route(
         "GET",
         "/devices",
         Handlers.list_devices,
         _DEVICES,
+        responses=(of.DeviceList,),
         pass_through=ListsDevices(("target",), "data"),
     ),
     *(
         Route(
-            "GET", f"/devices/{{target}}{path}", handler, _DEVICES, pass_through=OfDevice("target")
+            "GET",
+            f"/devices/{{target}}{path}",
+            handler,
+            _DEVICES,
+            responses=(response,),
+            pass_through=OfDevice("target"),
         )
-        for path, handler in (
-            ("", Handlers.read_device),
-            ("/specifications", Handlers.read_specification),
-            ("/specification", Handlers.read_specification),
-            ("/certificate", Handlers.read_certificate),
+        for path, handler, response in (
+            ("", Handlers.read_device, of.Device),
+            ("/specifications", Handlers.read_specification, of.Specification),
+            ("/specification", Handlers.read_specification, of.Specification),
+            ("/certificate", Handlers.read_certificate, of.Certificate),
         )
     ),
     Route(
@@ -67,6 +82,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.list_jobs,
         _READ,
         parameters=("size", "id", "status"),
+        responses=(of.JobList,),
         pass_through=ListsJobs(items="data", ids="id", limit="size", max_jobs=50, default=10),
     ),
     Route(
@@ -75,10 +91,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.submit_job,
         _WRITE,
         _SUBMISSION,
+        responses=(of.Job,),
         status=201,
         pass_through=Submits(wire.outline, ("circuit", "target")),
     ),
-    Route("GET", "/jobs/{id}", Handlers.read_job, _READ, pass_through=_JOB),
+    Route("GET", "/jobs/{id}", Handlers.read_job, _READ, responses=(of.Job,), pass_through=_JOB),
     Route(
         "PATCH",
         "/jobs/{id}",
@@ -88,7 +105,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         status=204,
         pass_through=OfJob("/jobs/{id}", cancels=True),
     ),
-    Route("GET", "/jobs/{id}/circuit", Handlers.read_circuit, _READ, pass_through=_JOB),
+    Route(
+        "GET",
+        "/jobs/{id}/circuit",
+        Handlers.read_circuit,
+        _READ,
+        responses=(of.Circuit,),
+        pass_through=_JOB,
+    ),
     Route(
         "GET",
         "/jobs/{id}/result",
