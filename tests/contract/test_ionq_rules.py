@@ -15,7 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
+from qwicket.dialects.ionq import jobs
+from support.described import described_by
+from support.for_each import for_each
 from support.held import held_job
+from support.ionq import ROUTES, hold_to_description
 from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
@@ -27,10 +31,11 @@ X1 = {"circuit": [{"gate": "x", "target": 1}]}
 
 
 class Client:
-    """Speaks IonQ over plain HTTP."""
+    """Speaks IonQ over plain HTTP, and holds each answer to the dialect's description."""
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
+        self.described = hold_to_description(http)
         self.auth = {"Authorization": f"apiKey {token}"}
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -88,6 +93,39 @@ def error(answer: httpx.Response, status: int) -> str:
     assert found.keys() == {"statusCode", "error", "message"}
     assert answer.status_code == found["statusCode"] == status, answer.text
     return str(found["message"])
+
+
+@for_each("prefix", [NEW, OLD])
+def test_the_answer_of_every_route_is_as_described(server: LiveServer, prefix: str) -> None:
+    """The answers in the other tests are held to the description, too."""
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as http:
+        mine = Client(http, server.token("described"))
+        for path in ("", "/qpu", "/qpu/characterizations"):
+            mine.call("GET", f"{prefix}/backends{path}")
+        current = asked(mine, f"{prefix}/characterizations/backends/qpu/current")["id"]
+        for path in (f"/backends/qpu/characterizations/{current}", "/calibrations", "/whoami"):
+            mine.call("GET", prefix + path)
+        mine.call("GET", f"{prefix}/calibrations/current")
+        mine.call("GET", f"{prefix}/jobs/estimate?backend=simulator")
+        mine.call("GET", f"{prefix}/report/organizations/any")
+        session = mine.call("POST", f"{prefix}/sessions", json={"backend": "simulator"}).json()
+        job = mine.done(prefix, session_id=session["id"])["id"]
+        for path in ("", f"/{session['id']}", f"/{session['id']}/jobs"):
+            mine.call("GET", f"{prefix}/sessions{path}")
+        mine.call("POST", f"{prefix}/sessions/{session['id']}/end")
+        for path in ("", "?ids=" + job, f"/{job}/cost"):
+            mine.call("GET", f"{prefix}/jobs{path}")
+        for path in ("", "/probabilities", "/probabilities/aggregated", "/histogram", "/shots"):
+            mine.call("GET", f"{prefix}/jobs/{job}/results{path}")
+        for form in jobs.ARTIFACTS:
+            mine.call("GET", f"{prefix}/jobs/{job}/artifacts/{jobs.artifact_id(job, form)}")
+        clone = mine.call("POST", f"{prefix}/jobs/{job}/clone", json={}).json()["id"]
+        mine.call("PUT", f"{prefix}/jobs/{clone}/status/cancel")
+        mine.call("PUT", f"{prefix}/jobs/status/cancel", json={"ids": [clone]})
+        mine.call("DELETE", f"{prefix}/jobs", json={"ids": [clone]})
+        mine.call("DELETE", f"{prefix}/jobs/{job}")
+        routes = ROUTES[prefix.removeprefix("/ionq")]
+        assert mine.described[prefix].checked == described_by(routes)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

@@ -13,6 +13,7 @@ import pytest
 from qwicket.dialects.ionq import jobs
 from support.for_each import for_each
 from support.held import held_job
+from support.ionq import hold_to_description
 from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -27,6 +28,7 @@ NOISY = [{"gate": "x", "target": 0}, {"gate": "h", "target": 1}] * 10
 def http(server: LiveServer) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"apiKey {server.token('dialect')}"}
     with httpx.Client(base_url=server.url, timeout=60, verify=False, headers=headers) as client:
+        hold_to_description(client)
         yield client
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ from qwicket.dialects.bodies import (
     texts,
     unique_fields,
 )
+from qwicket.dialects.ionq import description as of
 from qwicket.dialects.ionq import sessions, wire
 from qwicket.dialects.ionq.handlers import Handlers, V03Handlers
 from qwicket.dialects.pass_through_rules import (
@@ -57,6 +58,14 @@ _ESTIMATE: Final = (
     "session",
 )
 _SHARPEN: Final = ("sharpen", "aggregation")
+_ARTIFACT: Final = (
+    of.Probabilities,
+    of.Shots,
+    of.ProbabilitiesV2,
+    of.HistogramV2,
+    of.ShotsV2,
+    of.NativeCircuit,
+)
 
 
 def outline(fields: Mapping[str, msgspec.Raw], _: Limits) -> Submitted:
@@ -101,12 +110,21 @@ _CANCELS: Final = OfJob("/jobs/{id}", "parent_job_id", cancels=True)
 _DEVICE: Final = OfDevice("backend")
 
 
-def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
+class _Responses(NamedTuple):
+    """Types of responses that differ between versions."""
+
+    submitted: Any
+    job: Any
+    job_page: Any
+
+
+def _routes(submission: Body[Submission], status: int, responses: _Responses) -> tuple[Route, ...]:
     """Return the routes of a version.
 
     Args:
         submission: Body of a request that submits a job.
         status: Status of the response to it.
+        responses: Types of the version's own responses.
     """
     return (
         Route(
@@ -114,15 +132,24 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
             "/backends",
             Handlers.list_backends,
             _OPEN,
+            responses=(list[of.Backend],),
             pass_through=ListsDevices(("backend",)),
         ),
-        Route("GET", "/backends/{backend}", Handlers.read_backend, _OPEN, pass_through=_DEVICE),
+        Route(
+            "GET",
+            "/backends/{backend}",
+            Handlers.read_backend,
+            _OPEN,
+            responses=(of.Backend,),
+            pass_through=_DEVICE,
+        ),
         Route(
             "GET",
             "/backends/{backend}/characterizations",
             Handlers.list_characterizations,
             _OPEN,
             parameters=("page", "limit", *_PERIOD),
+            responses=(of.CharacterizationPage,),
             pass_through=_DEVICE,
         ),
         Route(
@@ -130,6 +157,7 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
             "/backends/{backend}/characterizations/{uuid}",
             Handlers.read_characterization,
             _DEVICES,
+            responses=(of.Characterization,),
             pass_through=_DEVICE,
         ),
         Route(
@@ -137,6 +165,7 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
             "/characterizations/backends/{backend}/current",
             Handlers.current_characterization,
             _DEVICES,
+            responses=(of.Characterization,),
             pass_through=_DEVICE,
         ),
         Route(
@@ -145,32 +174,92 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
             Handlers.list_calibrations,
             _DEVICES,
             parameters=("next", *_PERIOD),
+            responses=(of.CalibrationPage,),
         ),
-        Route("GET", "/calibrations/current", Handlers.current_calibration, _DEVICES),
+        Route(
+            "GET",
+            "/calibrations/current",
+            Handlers.current_calibration,
+            _DEVICES,
+            responses=(of.Characterization,),
+        ),
         Route(
             "POST",
             "/jobs",
             Handlers.submit_job,
             _WRITE,
             submission,
+            responses=(responses.submitted,),
             status=status,
             pass_through=_SUBMITS,
         ),
-        Route("GET", "/jobs", Handlers.list_jobs, _READ, parameters=_SEARCH, pass_through=_LISTS),
-        Route("DELETE", "/jobs", Handlers.delete_jobs, _WRITE, _IDS),
-        Route("GET", "/jobs/estimate", Handlers.estimate_job, _READ, parameters=_ESTIMATE),
-        Route("PUT", "/jobs/status/cancel", Handlers.cancel_jobs, _WRITE, _IDS),
-        Route("GET", "/jobs/{id}", Handlers.read_job, _READ, pass_through=_JOB),
-        Route("DELETE", "/jobs/{id}", Handlers.delete_job, _WRITE, pass_through=_JOB),
+        Route(
+            "GET",
+            "/jobs",
+            Handlers.list_jobs,
+            _READ,
+            parameters=_SEARCH,
+            responses=(responses.job_page,),
+            pass_through=_LISTS,
+        ),
+        Route("DELETE", "/jobs", Handlers.delete_jobs, _WRITE, _IDS, responses=(of.ChangedJobs,)),
+        Route(
+            "GET",
+            "/jobs/estimate",
+            Handlers.estimate_job,
+            _READ,
+            parameters=_ESTIMATE,
+            responses=(of.Estimate,),
+        ),
+        Route(
+            "PUT",
+            "/jobs/status/cancel",
+            Handlers.cancel_jobs,
+            _WRITE,
+            _IDS,
+            responses=(of.ChangedJobs,),
+        ),
+        Route(
+            "GET",
+            "/jobs/{id}",
+            Handlers.read_job,
+            _READ,
+            responses=(responses.job,),
+            pass_through=_JOB,
+        ),
+        Route(
+            "DELETE",
+            "/jobs/{id}",
+            Handlers.delete_job,
+            _WRITE,
+            responses=(of.ShortJob,),
+            pass_through=_JOB,
+        ),
         Route(
             "PUT",
             "/jobs/{id}/status/cancel",
             Handlers.cancel_job,
             _WRITE,
+            responses=(of.ShortJob,),
             pass_through=_CANCELS,
         ),
-        Route("POST", "/jobs/{id}/clone", Handlers.clone_job, _WRITE, _CLONE, status=status),
-        Route("GET", "/jobs/{id}/cost", Handlers.read_cost, _READ, pass_through=_JOB),
+        Route(
+            "POST",
+            "/jobs/{id}/clone",
+            Handlers.clone_job,
+            _WRITE,
+            _CLONE,
+            responses=(responses.submitted,),
+            status=status,
+        ),
+        Route(
+            "GET",
+            "/jobs/{id}/cost",
+            Handlers.read_cost,
+            _READ,
+            responses=(of.Cost,),
+            pass_through=_JOB,
+        ),
         *(
             Route(
                 "GET",
@@ -178,31 +267,92 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
                 Handlers.read_probabilities,
                 _READ,
                 parameters=_SHARPEN,
+                responses=(of.Probabilities,),
                 pass_through=_JOB,
             )
             for path in ("", "/probabilities", "/probabilities/aggregated")
         ),
         Route(
-            "GET", "/jobs/{id}/results/histogram", Handlers.read_histogram, _READ, pass_through=_JOB
+            "GET",
+            "/jobs/{id}/results/histogram",
+            Handlers.read_histogram,
+            _READ,
+            responses=(of.Histogram,),
+            pass_through=_JOB,
         ),
-        Route("GET", "/jobs/{id}/results/shots", Handlers.read_shots, _READ, pass_through=_JOB),
         Route(
-            "GET", "/jobs/{id}/artifacts/{uuid}", Handlers.read_artifact, _READ, pass_through=_JOB
+            "GET",
+            "/jobs/{id}/results/shots",
+            Handlers.read_shots,
+            _READ,
+            responses=(of.Shots,),
+            pass_through=_JOB,
         ),
-        Route("POST", "/sessions", Handlers.open_session, _WRITE, _SESSION, status=201),
-        Route("GET", "/sessions", Handlers.list_sessions, _READ, parameters=_PAGE),
-        Route("GET", "/sessions/{id}", Handlers.read_session, _READ),
-        Route("POST", "/sessions/{id}/end", Handlers.end_session, _WRITE),
-        Route("GET", "/sessions/{id}/jobs", Handlers.list_session_jobs, _READ, parameters=_LIST),
-        Route("GET", "/whoami", Handlers.whoami, _READ, pass_through=HANDLED_HERE),
+        Route(
+            "GET",
+            "/jobs/{id}/artifacts/{uuid}",
+            Handlers.read_artifact,
+            _READ,
+            responses=_ARTIFACT,
+            pass_through=_JOB,
+        ),
+        Route(
+            "POST",
+            "/sessions",
+            Handlers.open_session,
+            _WRITE,
+            _SESSION,
+            responses=(of.Session,),
+            status=201,
+        ),
+        Route(
+            "GET",
+            "/sessions",
+            Handlers.list_sessions,
+            _READ,
+            parameters=_PAGE,
+            responses=(of.SessionPage,),
+        ),
+        Route("GET", "/sessions/{id}", Handlers.read_session, _READ, responses=(of.Session,)),
+        Route("POST", "/sessions/{id}/end", Handlers.end_session, _WRITE, responses=(of.Session,)),
+        Route(
+            "GET",
+            "/sessions/{id}/jobs",
+            Handlers.list_session_jobs,
+            _READ,
+            parameters=_LIST,
+            responses=(responses.job_page,),
+        ),
+        Route(
+            "GET",
+            "/whoami",
+            Handlers.whoami,
+            _READ,
+            responses=(of.Identity,),
+            pass_through=HANDLED_HERE,
+        ),
     )
 
 
 V03_ROUTES: Final = (
-    *_routes(Body(wire.parse_v03, wire.V03Body), 200),
-    Route("GET", "/report/organizations/{organization}", V03Handlers.read_report, _READ),
+    *_routes(
+        Body(wire.parse_v03, wire.V03Body),
+        200,
+        _Responses(of.SubmittedV03, of.JobV03, of.JobPageV03),
+    ),
+    Route(
+        "GET",
+        "/report/organizations/{organization}",
+        V03Handlers.read_report,
+        _READ,
+        responses=(of.Report,),
+    ),
 )
-V04_ROUTES: Final = _routes(Body(wire.parse_v04, wire.V04Body), 201)
+V04_ROUTES: Final = _routes(
+    Body(wire.parse_v04, wire.V04Body),
+    201,
+    _Responses(of.SubmittedV04, of.JobV04, of.JobPageV04),
+)
 
 
 def v03(gateway: Gateway, _: DialectSettings) -> Dialect:
