@@ -15,12 +15,15 @@ from typing import Any
 import httpx
 import pytest
 
+from support.described import described_by
 from support.held import held_job
+from support.qbraid import ROUTES, hold_to_description
 from support.server import LiveServer
 from support.waiting import until
 
 OLD, NEW = "/qbraid/api", "/qbraid/api/v1"
 DEVICE, NATIVE_DEVICE = "qbraid:qbraid:sim:statevector", "qbraid_statevector"
+TWIN = "qbraid:qbraid:sim:qpu.aria-1"
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
 qubit[2] q;
@@ -35,10 +38,11 @@ FINAL = {"CANCELLED", "COMPLETED", "FAILED"}
 
 
 class Client:
-    """Speaks all generations over plain HTTP."""
+    """Speaks all generations over plain HTTP, and holds each answer to the description."""
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
+        self.described = hold_to_description(http)
         self.token = token
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -113,6 +117,70 @@ def refused(answer: httpx.Response, status: int, code: str) -> str:
     assert found["error"]["code"] == code
     assert found["message"] == found["error"]["message"]
     return str(found["message"])
+
+
+def test_the_answer_of_every_route_is_as_described(server: LiveServer) -> None:
+    """The answers in the other tests are held to the description, too."""
+    with httpx.Client(base_url=server.url, timeout=60, verify=False) as http:
+        mine = Client(http, server.token("described"))
+        call_v1(mine)
+        call_v0(mine)
+        for prefix, routes in ROUTES.items():
+            assert mine.described[prefix].checked == described_by(routes)
+
+
+def call_v1(client: Client) -> None:
+    for path in ("/users/verify", "/users/context", "/billing/credits/balance"):
+        client.data("GET", path)
+    for path in ("/devices", "/providers", f"/devices/{DEVICE}"):
+        client.data("GET", path)
+    assert client.data("GET", f"/devices/{DEVICE}/calibrations") is None
+    assert client.data("GET", f"/devices/{TWIN}/calibrations")
+    group = client.data("POST", "/jobs/group", json={"name": "described"})["groupJobQrn"]
+    twin = client.submit(deviceQrn=TWIN, groupJobQrn=group)["jobQrn"]
+    client.ended(twin)
+    batch = [{"format": "qasm3", "data": BELL}] * 2
+    job = client.submit(program=batch, runtimeOptions={"memory": True})["jobQrn"]
+    client.ended(job)
+    for qrn in (twin, job):
+        for path in ("result", "program"):
+            client.data("GET", f"/jobs/{qrn}/{path}")
+    client.data("GET", f"/jobs/{twin}/compiled-program")
+    for path in (
+        "",
+        "/statuses",
+        f"/cost-estimate?deviceQrn={DEVICE}",
+        "/group",
+        f"/group/{group}",
+    ):
+        client.data("GET", f"/jobs{path}")
+    client.data("GET", f"/jobs/group/{group}/jobs")
+    for path in ("close", "cancel"):
+        client.data("POST", f"/jobs/group/{group}/{path}")
+    client.data("POST", f"/jobs/{client.submit(held_job().openqasm)['jobQrn']}/cancel")
+    client.data("DELETE", f"/jobs/{job}")
+    client.data("DELETE", "/jobs", params={"qrns": json.dumps([twin])})
+    client.data("DELETE", f"/jobs/group/{group}")
+
+
+def call_v0(client: Client) -> None:
+    for path in ("identity", "billing/credits/get-user-credits", "quantum-devices"):
+        client.call("GET", f"{OLD}/{path}")
+    for path in ("get-devices", "get-sdk-version"):
+        client.call("GET", f"{OLD}/public/lab/{path}")
+    client.call("POST", OLD + "/public/lab/get-devices", json={})
+    sent = {"vendorJobId": "described", "qbraidDeviceId": "aws_sv1", "shots": 5}
+    registered = client.call("POST", OLD + "/init-job", data=sent).json()
+    client.call("PUT", OLD + "/update-job", data={"qbraidJobId": registered})
+    client.call("POST", OLD + "/get-user-jobs", json={})
+    job = client.native()["qbraidJobId"]
+    client.native_ended(job)
+    client.call("GET", OLD + "/quantum-jobs")
+    client.call("GET", f"{OLD}/quantum-jobs/cost-estimate?qbraidDeviceId={NATIVE_DEVICE}")
+    client.call("GET", f"{OLD}/quantum-jobs/result/{job}")
+    client.call("DELETE", f"{OLD}/quantum-jobs/{job}")
+    running = client.native(openQasm=held_job().openqasm)["qbraidJobId"]
+    client.call("PUT", f"{OLD}/quantum-jobs/cancel/{running}")
 
 
 def test_rule_1_everything_is_wrapped_and_users_verify_answers_first(client: Client) -> None:

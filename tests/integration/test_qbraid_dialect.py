@@ -13,6 +13,7 @@ import pytest
 
 from support.for_each import for_each
 from support.held import held_job
+from support.qbraid import hold_to_description
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
@@ -31,8 +32,11 @@ TINY = "OPENQASM 3.0;\nqubit q;\nbit c;\nc = measure q;\n"
 
 
 class Caller:
+    """A client that holds each answer to the dialect's description."""
+
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
+        hold_to_description(http)
         self.headers = {"X-API-Key": token}
 
     def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -25,7 +25,6 @@ READS = {
     "PUT /s3/{bucket}": "a note of a bucket: every name is there, and nothing is stored",
     "POST /ibm/runtime/search/v3/resources/search": "a search",
     "PUT /qbraid/api/update-job": "a read, unless it brings both words of a status",
-    "PUT /qbraid/api/lab/update-device": "an administrator's, refused to every token",
     "POST /ibm/api/jobs/{id}/resultdownloaded": "an acknowledgement that changes nothing",
 }
 

@@ -15,7 +15,7 @@ LATER = {
     "websockets",
     *(
         f"qwicket.dialects.{name}.routes"
-        for name in ("ionq", "ibm", "native.admin", "qlued", "xanadu")
+        for name in ("ionq", "ibm", "native.admin", "qbraid.v0", "qbraid.v1", "qlued", "xanadu")
     ),
 }
 """Modules that the first request which needs them imports."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.qbraid import description as of
 from qwicket.dialects.qbraid import query, registry, submissions, wire
 from qwicket.dialects.qbraid.handlers import refusal_routes, with_one_leading_slash
 from qwicket.dialects.qbraid.v0.handlers import Handlers
@@ -23,23 +24,56 @@ _SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
 _DEVICE_FIELDS: Final = ("qbraid_id", "provider", "vendor", "status", "type", "paradigm")
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/identity", Handlers.identity, _READ),
-    Route("POST", "/init-job", Handlers.register_job, _WRITE, _FORM),
-    Route("PUT", "/update-job", Handlers.update_record, _READ, _FORM),
-    Route("POST", "/get-user-jobs", Handlers.search_records, _READ, _QUERY),
+    Route("GET", "/identity", Handlers.identity, _READ, responses=(of.V0User,)),
+    Route("POST", "/init-job", Handlers.register_job, _WRITE, _FORM, responses=(str,)),
+    Route(
+        "PUT",
+        "/update-job",
+        Handlers.update_record,
+        _READ,
+        _FORM,
+        responses=(list[of.RegisteredJob],),
+    ),
+    Route(
+        "POST",
+        "/get-user-jobs",
+        Handlers.search_records,
+        _READ,
+        _QUERY,
+        responses=(list[of.RegisteredJob],),
+    ),
     Route(
         "GET",
         "/public/lab/get-devices",
         Handlers.list_devices,
         _PUBLIC,
         parameters=_DEVICE_FIELDS,
+        responses=(list[of.V0Device],),
     ),
-    Route("POST", "/public/lab/get-devices", Handlers.search_devices, _PUBLIC, _QUERY),
-    Route("GET", "/public/lab/get-sdk-version", Handlers.sdk_version, _PUBLIC),
-    Route("PUT", "/lab/update-device", Handlers.update_device, _DEVICES),
-    Route("GET", "/billing/credits/get-user-credits", Handlers.credits, _READ),
     Route(
-        "GET", "/quantum-devices", Handlers.list_own_devices, _DEVICES, parameters=_DEVICE_FIELDS
+        "POST",
+        "/public/lab/get-devices",
+        Handlers.search_devices,
+        _PUBLIC,
+        _QUERY,
+        responses=(list[of.V0Device],),
+    ),
+    Route("GET", "/public/lab/get-sdk-version", Handlers.sdk_version, _PUBLIC, responses=(str,)),
+    Route("PUT", "/lab/update-device", Handlers.update_device, _DEVICES, is_listed=False),
+    Route(
+        "GET",
+        "/billing/credits/get-user-credits",
+        Handlers.credits,
+        _READ,
+        responses=(of.V0Credits,),
+    ),
+    Route(
+        "GET",
+        "/quantum-devices",
+        Handlers.list_own_devices,
+        _DEVICES,
+        parameters=_DEVICE_FIELDS,
+        responses=(list[of.V0Device],),
     ),
     Route(
         "GET",
@@ -58,18 +92,36 @@ ROUTES: Final[tuple[Route, ...]] = (
             "resultsPerPage",
             "tags.NAME",
         ),
+        responses=(list[of.V0Job],),
     ),
-    Route("POST", "/quantum-jobs", Handlers.submit_job, _WRITE, _SUBMISSION, status=201),
+    Route(
+        "POST",
+        "/quantum-jobs",
+        Handlers.submit_job,
+        _WRITE,
+        _SUBMISSION,
+        responses=(of.V0Job,),
+        status=201,
+    ),
     Route(
         "GET",
         "/quantum-jobs/cost-estimate",
         Handlers.estimate_cost,
         _READ,
         parameters=("qbraidDeviceId!", "shots", "minutes"),
+        responses=(of.V0Estimate,),
     ),
-    Route("PUT", "/quantum-jobs/cancel/{id}", Handlers.cancel_job, _WRITE),
-    Route("GET", "/quantum-jobs/result/{id}", Handlers.read_result, _READ),
-    Route("DELETE", "/quantum-jobs/{id}", Handlers.delete_job, _WRITE),
+    Route(
+        "PUT",
+        "/quantum-jobs/cancel/{id}",
+        Handlers.cancel_job,
+        _WRITE,
+        responses=(of.V0CancelRequest,),
+    ),
+    Route(
+        "GET", "/quantum-jobs/result/{id}", Handlers.read_result, _READ, responses=(of.V0Result,)
+    ),
+    Route("DELETE", "/quantum-jobs/{id}", Handlers.delete_job, _WRITE, responses=(of.Message,)),
     *refusal_routes("lab", "environments", "chat", "billing", "storage", "user"),
 )
 
