@@ -62,14 +62,20 @@ def test_every_program_is_a_snippet_and_every_snippet_a_program() -> None:
 
 
 def test_a_dialects_page_shows_the_lines_for_curl() -> None:
-    pages = {"curl-ibm": "ibm-qx"} | {
-        f"curl-{name}": name for name in ("ionq", "qbraid", "qlued", "xanadu")
+    pages = {"curl-ibm": "ibm-qx", "curl-runtime": "ibm-runtime"} | {
+        f"curl-{name}": name for name in ("braket", "ionq", "qbraid", "qlued", "xanadu")
     }
     assert pages.keys() == {name for name in SNIPPETS if name.startswith("curl-")}
     for name, page in pages.items():
         _, _, lines = text(name, "http://127.0.0.1:8000").strip().partition("\n")
         shown = (ROOT / "docs" / f"{page}.md").read_text()
         assert f"```sh\n{lines}\n```" in shown, name
+
+
+def test_a_program_for_curl_with_a_new_key_pair_sets_both_of_its_variables() -> None:
+    program = text("curl-braket", "http://127.0.0.1:8000", "secret", "id")
+    variables = "export QWICKET_AWS_KEY_ID=id\nexport QWICKET_AWS_SECRET=secret\n"
+    assert program.startswith(variables)
 
 
 @pytest.mark.vendor

@@ -28,10 +28,12 @@ class Snippet(NamedTuple):
 
 SNIPPETS: Final[dict[str, Snippet]] = {
     "curl": Snippet("curl", "sh"),
+    "curl-braket": Snippet("curl (Amazon Braket)", "sh", needs_pair=True),
     "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
     "curl-ionq": Snippet("curl (IonQ)", "sh"),
     "curl-qbraid": Snippet("curl (qBraid)", "sh"),
     "curl-qlued": Snippet("curl (qlued)", "sh"),
+    "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
     "curl-xanadu": Snippet("curl (Xanadu)", "sh"),
     "python": Snippet("qwicket"),
     "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
@@ -72,9 +74,9 @@ def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
         key_id: Id of the key pair that it uses, if any.
     """
     program = fill_program("texts.txt", name, url)
-    if SNIPPETS[name].runs_in == "sh":
-        return f"export QWICKET_TOKEN={token}\n{program}" if token else program
     given = variables(token, key_id).items() if token else ()
+    if SNIPPETS[name].runs_in == "sh":
+        return "".join(f"export {key}={value}\n" for key, value in given) + program
     lines = "".join(f'os.environ["{key}"] = "{value}"\n' for key, value in given)
     head = f"import os\n\n{lines}" if lines else ""
     return f"{FILE_NAME}\n{head}{program}"
