@@ -179,7 +179,14 @@ class Pragmas:
             # Completed when the number of qubits is known.
             self._everywhere[len(self.results)] = name
             return Readout(kind)
-        return Readout(kind, products=(self._product(line, name),))
+        if name not in _OBSERVABLES:
+            first = self._factor(line, name)
+        else:
+            targets = self._in_brackets(line)
+            if len(targets) > 1 and line.next != "@":  # of each qubit of a register
+                return Readout(kind, products=tuple((Factor(name, (each,)),) for each in targets))
+            first = Factor(name, _only(line, targets))
+        return Readout(kind, products=(self._product(line, first),))
 
     def _gradient(self, line: _Line) -> Readout:
         """Read `expectation(2 * x(q[0]) @ z(q[1]) - y(q[0])) a, b`, or `all` for all inputs."""
@@ -191,7 +198,7 @@ class Pragmas:
         while True:
             coefficient, name = line.coefficient()
             coefficients.append(coefficient)
-            products.append(self._product(line, name))
+            products.append(self._product(line, self._factor(line, name)))
             if line.next not in ("+", "-"):
                 break
         line.need(")")
@@ -212,9 +219,9 @@ class Pragmas:
             parameters=parameters,
         )
 
-    def _product(self, line: _Line, name: str) -> tuple[Factor, ...]:
-        """Read an observable whose first name is already taken."""
-        factors = [self._factor(line, name)]
+    def _product(self, line: _Line, first: Factor) -> tuple[Factor, ...]:
+        """Read the rest of an observable."""
+        factors = [first]
         while line.next == "@":
             line.take()
             factors.append(self._factor(line, line.take()))
@@ -237,20 +244,18 @@ class Pragmas:
             raise line.error(f"the observable {quoted(name)} is not known")
         if line.next in ("", "all", ")"):
             raise line.error("each factor of a product must name its qubit")
-        return Factor(name, self._in_brackets(line))
+        return Factor(name, _only(line, self._in_brackets(line)))
 
     def _in_brackets(self, line: _Line) -> tuple[int, ...]:
-        """Read the qubit of `z(q[0])`, or of `z q[0]`."""
+        """Read the qubits of `z(q[0])`, `z q[0]` or `z(q)`."""
         has_bracket = line.next == "("
         if has_bracket:
             line.take()
-        (target, *others) = line.qubits()
-        if others:
-            raise line.error("this observable must be on one qubit, not on a register")
+        targets = tuple(line.qubits())
         if has_bracket:
             line.need(")")
-        self.used.add(target)
-        return (target,)
+        self.used.update(targets)
+        return targets
 
     def _targets_of_hermitian(self, line: _Line, width: int) -> tuple[int, ...]:
         if line.next == "all" or not line.next:
@@ -439,6 +444,12 @@ def _width(matrix: Matrix, line: _Line, maximum: int) -> int:
     if len(matrix) != 1 << width or not 1 <= width <= maximum:
         raise line.error(f"a matrix must be on 1 to {maximum} qubits, with 2, 4, 8, … rows")
     return width
+
+
+def _only(line: _Line, targets: tuple[int, ...]) -> tuple[int, ...]:
+    if len(targets) > 1:
+        raise line.error("a factor of a product must be on one qubit, not on a register")
+    return targets
 
 
 def _is_hermitian(matrix: Matrix) -> bool:

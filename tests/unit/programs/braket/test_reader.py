@@ -223,7 +223,7 @@ def test_shots_of_noise_follow_its_density_matrix() -> None:
         (BELL + result("probability q[1:0]"), 0, "q[1:0] is no slice of a register of 2"),
         (BELL + result("probability q[0:2]"), 0, "no slice"),
         (BELL + result("probability q[0:0:1]"), 0, "no slice"),
-        (BELL + result("expectation z(q[0:1])"), 0, "must be on one qubit"),
+        (BELL + result("expectation x(q[0]) @ z(q[0:1])"), 0, "must be on one qubit"),
         (BELL + result("expectation z(q[0]) @ x(q[0])"), 0, "two factors"),
         (BELL + result("expectation hermitian([[0, 1], [2, 0]]) q[0]"), 0, "not Hermitian"),
         (BELL + result("expectation hermitian([[0, 1]]) q[0]"), 0, "square"),
