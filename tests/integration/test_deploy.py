@@ -516,6 +516,7 @@ def test_a_server_runs_with_the_charts_settings(
     text = settings["data"]["qwicket.toml"]
     file.write_text(text.replace("/run/secrets/qwicket", str(tmp_path)))
     (tmp_path / "oidc").write_text("secret")
+    (tmp_path / "oidc").chmod(0o600)
     with running_server(tmp_path, QWICKET_CONFIG=str(file)) as live:
         for path in ("/livez", "/readyz"):
             assert httpx.get(live.url + path).status_code == 200

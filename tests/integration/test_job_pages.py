@@ -659,8 +659,10 @@ def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: P
     text = unescape(re.sub(r"</?output.*?>", "", made))
     exported = dict(re.findall(r"export (QWICKET_AWS_\w+)=(\S+)", text))
     assert set(exported) == {"QWICKET_AWS_KEY_ID", "QWICKET_AWS_SECRET"}
-    (program,) = re.findall(r"id=\"program-text-\d+\">(.*?)</pre>", text, re.DOTALL)
+    programs = re.findall(r"id=\"program-text-\d+\">(.*?)</pre>", text, re.DOTALL)
+    shell, program = sorted(programs, key=lambda each: "os.environ" in each)
     for name, value in exported.items():
+        assert f"export {name}={value}" in shell
         assert f'os.environ["{name}"] = "{value}"' in program
     assert f'"{server.url}/braket"' in program
     secret = exported["QWICKET_AWS_SECRET"]

@@ -59,6 +59,7 @@ class ModelJob:
     est_seconds: float = 0.0
     queued_at: int | None = None
     started_at: int | None = None
+    claimed_at: int = 0
     ended_at: int | None = None
     expires_at: int | None = None
     error_code: str | None = None
@@ -311,6 +312,7 @@ class Model:
             expect(was_tiny or not number, True, "only tiny jobs travel together")
             if job.started_at is None:
                 job.started_at = max(now, job.queued_at or 0)
+            job.claimed_at = now
             self._step(job, _S.RUNNING, now)
             self._count(job, self._estimate(job))
             self._lend(job, each, runner)
@@ -365,7 +367,7 @@ class Model:
         job.outcomes = parts
         job.error_code = bad[0].code if bad else None
         self._end(job, _S.FAILED if bad else _S.COMPLETED, now)
-        self._settle(job, ran.seconds, now)
+        self._settle(job, min(ran.seconds, max(1, now - job.claimed_at) / 1000), now)
         return self._same(answer, lease.job)
 
     def leases_release(

@@ -74,9 +74,9 @@ def counted_s(tx: Tx, lease: Lease, seconds: float, now: int) -> float:
     count. The clock has milliseconds, so a lease of less than one counts as one.
 
     Raises:
-        StaleLease: The lease is not valid any more.
+        StaleLease: The job was deleted.
     """
-    row = tx.one("lease_claimed_at", **lease_key(lease))
+    row = tx.one("lease_claimed_at", job=lease.job)
     if row is None:
         raise StaleLease
     claimed_at: int = row[0]

@@ -272,9 +272,10 @@ returning {job};
 select {job} from job where id = :job and {holds_lease};
 
 -- name: lease_claimed_at
--- A lease that a former version of the server took has no time of its own. Primary keys.
+-- Of the newest lease; whoever ends the job must hold it, which the next statement sees. A lease
+-- that a former version of the server took has no time of its own. Primary keys.
 select coalesce(lease.claimed_at, job.started_at) from lease, job
-where lease.job = :job and lease.fence = :fence and lease.nonce = :nonce and job.id = :job;
+where lease.job = :job and job.id = :job;
 
 -- name: lease_of_runner
 -- A row if the runner still has exactly this lease; primary key.
