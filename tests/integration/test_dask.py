@@ -47,7 +47,9 @@ from support.programs import BELL as BELL_JSON
 from support.server import LiveServer
 from support.waiting import until
 
-pytestmark = pytest.mark.extended
+# Dask leaves the socket of a refused connection to the garbage collector, which may come later.
+UNCLOSED_SOCKETS = pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
+pytestmark = [pytest.mark.extended, UNCLOSED_SOCKETS]
 
 JOB = EngineJob("qubit", b"circuits", b"options")
 SMALL = PoolSettings(None, 1 << 20, engine="support.pool_tasks:engine", warm_up=None)
@@ -320,8 +322,6 @@ def test_a_lost_worker_is_blamed_on_a_job_the_second_time(
     with_compute(own_cluster, use, ENDLESS)
 
 
-# Dask leaves the socket of a refused connection to the garbage collector.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
 def test_a_scheduler_that_is_back_is_used_again(own_cluster: DaskProcesses, tmp_path: Path) -> None:
     sizes: list[int] = []
 
