@@ -346,12 +346,11 @@ class Unpacker:
         if _is_text(text):
             return circuit_metadata.EMPTY
         packed = _value(text, "QuantumCircuit", place)
-        found = circuit_metadata.read(packed, self._own.unpacked_bytes)
-        self._n_metadata_bytes += len(found)
-        if self._wants_circuits:  # a job of an earlier version may have more
+        if self._wants_circuits:  # a job that was accepted keeps its metadata
             maximum = self._own.circuit_metadata_bytes
+            self._n_metadata_bytes += circuit_metadata.size(packed, maximum)
             check_limit("circuit_metadata_bytes", self._n_metadata_bytes, maximum)
-        return found
+        return circuit_metadata.read(packed, self._own.unpacked_bytes)
 
     def array(self, text: msgspec.Raw | None, place: str) -> Any:
         """Return parameter values as float64; without any, one empty set."""

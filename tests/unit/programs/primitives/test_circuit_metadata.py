@@ -72,6 +72,17 @@ def test_no_more_is_unpacked_than_the_limit() -> None:
     assert read(packed, 150_000) == b"{}"
 
 
+def test_metadata_that_pack_well_count_with_all_their_bytes() -> None:
+    """Each reading of the result unpacks them again."""
+    text = b" " * 29_998
+    spaces = qpy({"k": text.decode()}).replace(b'"' + text + b'"', text + b" 0")
+    assert json.loads(read(pubs.packed(spaces), ALL)) == {"k": 0}
+    circuit = pubs.typed("QuantumCircuit", pubs.packed(spaces))
+    limits = Limits.from_names(PrimitiveLimits, circuit_metadata_bytes=20_000)
+    with pytest.raises(LimitExceeded, match="circuit_metadata_bytes: 20001 is above"):
+        primitives.read(pubs.source("sampler", [circuit]), limits)
+
+
 def test_metadata_of_all_circuits_are_limited_together() -> None:
     circuit = pubs.bell()
     circuit.metadata = {"text": "x" * 40}
