@@ -72,7 +72,8 @@ def choose_destination(
 
     Both come from the argument, else the vendor's variable. Without an address, requests go to the
     server in `QWICKET_URL` if there is no token or a Qwicket token, else to the vendor's own
-    service. Without a token, that is `QWICKET_TOKEN` for an address on the server in `QWICKET_URL`.
+    service. For an address on the server in `QWICKET_URL`, a missing token is `QWICKET_TOKEN`, which
+    also replaces a vendor's key in the vendor's variable: that is no key for this server.
 
     Args:
         service: The vendor's service.
@@ -86,15 +87,16 @@ def choose_destination(
     """
     url_source = "the argument url" if url else service.url_variable
     url = url or _variable(service.url_variable)
-    token = _variable(service.token_variable) if token is None else token
+    own_token = _variable(service.token_variable) if token is None else None
+    token = own_token if token is None else token
     server = qwicket_url()
     if not url and server and (token is None or is_qwicket_token(token)):
         url, url_source = server + service.path, _URL
     elif not url and service.url:
         url = service.url
         refuse_qwicket_token(token, url, error_class)
-    if url and token is None:
-        token = qwicket_token_for(url)
+    if url and (token is None or (token == own_token and not is_qwicket_token(token))):
+        token = qwicket_token_for(url) or token
     return Destination(url, token, url_source)
 
 
