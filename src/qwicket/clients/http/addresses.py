@@ -72,8 +72,8 @@ def choose_destination(
 
     Both come from the argument, else the vendor's variable. Without an address, requests go to the
     server in `QWICKET_URL` if there is no token or a Qwicket token, else to the vendor's own
-    service. For an address on the server in `QWICKET_URL`, a missing token is `QWICKET_TOKEN`, which
-    also replaces a vendor's key in the vendor's variable: that is no key for this server.
+    service. At an address on the server in `QWICKET_URL`, a missing token is `QWICKET_TOKEN`; that
+    also replaces a vendor's key in the vendor's variable, which this server must not get.
 
     Args:
         service: The vendor's service.

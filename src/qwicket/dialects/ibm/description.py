@@ -130,41 +130,32 @@ class NetworkDevice(_Body, frozen=True):
     specific_configuration: dict[str, Any]
 
 
-class Project(_Body, frozen=True):
-    """A project, with its devices by name."""
-
+class _Level(_Body, frozen=True):
     name: str
     title: str
     description: str
     creation_date: str
     deleted: bool
     is_default: bool
+
+
+class Project(_Level, frozen=True):
+    """A project, with its devices by name."""
+
     devices: dict[str, NetworkDevice]
 
 
-class Group(_Body, frozen=True):
+class Group(_Level, frozen=True):
     """A group, with its projects by name."""
 
-    name: str
-    title: str
-    description: str
-    creation_date: str
-    deleted: bool
-    is_default: bool
     projects: dict[str, Project]
 
 
-class Hub(_Body, frozen=True):
+class Hub(_Level, frozen=True):
     """A hub, with its groups by name."""
 
-    name: str
-    title: str
-    description: str
-    creation_date: str
-    deleted: bool
     private: bool
     license_not_required: bool
-    is_default: bool
     analytics: bool
     class_: str = msgspec.field(name="class")
     id: str
