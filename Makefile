@@ -85,10 +85,17 @@ chaos: $(READY)  ## Clients of nearly all dialects while everything breaks; JOBS
 	PYTHONPATH=tests $(BIN)/python -m chaos --jobs $(JOBS) --seed $(or $(SEED),1) --database $(DATABASE) \
 	  --report docs/reports/chaos.md
 
+# With BASE=commit it compares what a job costs here and there. Use a Python with profile-guided
+# optimisation, such as Debian's: make bench BASE=main~1 PYTHON=/usr/bin/python3 VENV=.venv-debian
+BASE ?=
 bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchmarks/history
+ifneq ($(BASE),)
+	PYTHONPATH=tests:. $(BIN)/python -m benchmarks --base $(BASE)
+else
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_cirq_1_7_qsim_0_22) && \
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
 	$(BIN)/python -m benchmarks --keep --peers $$PEERS --photonic-peers $$PHOTONIC
+endif
 
 # Slurm's daemons need root. The kills are those of tests/fault, at full length, for some hours.
 # A part at a time, and fewer kills: make scale SCALE="kills --kills 20"

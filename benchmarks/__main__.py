@@ -19,6 +19,7 @@ from benchmarks import (
     agents,
     atoms,
     batches,
+    compare,
     dask,
     engines,
     express,
@@ -37,7 +38,7 @@ from benchmarks import (
     vendors,
 )
 from benchmarks.bench_databases import DATABASES, BenchDatabases, bench_databases
-from benchmarks.figures import VERDICTS, Figure, Table, markdown
+from benchmarks.figures import VERDICTS, Figure, Table, markdown, python_build
 from benchmarks.history import Run, write
 
 Verdicts = list[bool | None]
@@ -124,14 +125,21 @@ def main(
     parser.add_argument(
         "--keep", action="store_true", help="write the tables to benchmarks/history, too"
     )
+    parser.add_argument(
+        "--base", metavar="COMMIT", help="compare what a job costs with this commit, in turn"
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(parts):
         parser.error(f"there is no part {', '.join(unknown)}")
     settings = Settings(options.quick, options.peers, options.photonic_peers)
     began, machine = datetime.now(UTC), _where()
     commit = _commit() if options.keep else ""
-    print(machine, flush=True)
+    print(machine, python_build(), sep="\n", flush=True)
     _tables.clear()
+    if options.base:
+        _print(compare.HEAD, compare.measure(options.base, settings.size(3, compare.ROUNDS)))
+        print(_where())
+        return 0
     verdicts: Verdicts = []
     failed: list[str] = []
     for name, measure in parts.items():

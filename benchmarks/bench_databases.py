@@ -171,6 +171,11 @@ class BenchDatabases:
     def __init__(self, postgres: PostgresServer) -> None:
         self._postgres = postgres
 
+    @property
+    def pid(self) -> int | None:
+        """The first process of PostgreSQL, which started all others."""
+        return self._postgres.first_pid
+
     @contextmanager
     def fresh(self, database: str) -> Iterator[BenchDatabase]:
         with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:

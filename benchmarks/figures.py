@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import sys
+import sysconfig
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -39,6 +41,22 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     table.insert(1, ["-" * width for width in widths])
     return "\n".join("| " + " | ".join(map(str.ljust, cells, widths)) + " |" for cells in table)
+
+
+def python_build() -> str:
+    """Return how this Python was built, and whether with profile-guided optimisation.
+
+    Without it the same code needs 10 to 17 % more CPU. Distributions build theirs with it, and
+    Debian's says so nowhere.
+    """
+    arguments = sysconfig.get_config_var("CONFIG_ARGS") or "unknown arguments"
+    if "--enable-optimizations" in arguments or sys.base_prefix == "/usr":
+        return f"Python built with profile-guided optimisation: {arguments}"
+    return (
+        f"Python built WITHOUT profile-guided optimisation: {arguments}\n"
+        "It needs 10 to 17 % more CPU than a distribution's for the same code: compare no figure"
+        " with one of another build."
+    )
 
 
 def p50(values: Sequence[float]) -> float:

@@ -50,8 +50,20 @@ class Memory(NamedTuple):
 
 
 @contextmanager
-def server(bench_db: BenchDatabase, *program: str, options: Sequence[str] = ()) -> Iterator[Live]:
-    """Run `qwicket serve` until the block ends; `program` is the command before `serve`."""
+def server(
+    bench_db: BenchDatabase,
+    *program: str,
+    options: Sequence[str] = (),
+    source: Path | None = None,
+) -> Iterator[Live]:
+    """Run `qwicket serve` until the block ends.
+
+    Args:
+        bench_db: Its database.
+        program: The command before `serve`.
+        options: Options of the command.
+        source: Folder with the package to run; by default that of this checkout.
+    """
     program = program or ("-m", "qwicket")
     options = options or ("--workers", str(WORKERS))
     command = [sys.executable, *program, "serve", "--port", "0", *options]
@@ -60,6 +72,7 @@ def server(bench_db: BenchDatabase, *program: str, options: Sequence[str] = ()) 
         [*command, *bench_db.options],
         stderr=subprocess.PIPE,
         text=True,
+        env=with_source(source),
     )
     try:
         assert process.stderr is not None
@@ -71,6 +84,11 @@ def server(bench_db: BenchDatabase, *program: str, options: Sequence[str] = ()) 
     finally:
         process.terminate()
         process.communicate(timeout=_STOP_S)
+
+
+def with_source(source: Path | None) -> dict[str, str]:
+    """Return the environment of a command that takes the package from another folder."""
+    return dict(os.environ) if source is None else {**os.environ, "PYTHONPATH": str(source)}
 
 
 def memory(pid: int) -> Memory:

@@ -1,13 +1,14 @@
 """Connections that each submit Bell jobs one after the other and wait for their results.
 
-A process of its own: `python -m benchmarks.load URL TOKEN CONNECTIONS JOBS` prints one line of
-JSON. Each job takes one request, and every result is counted.
+A process of its own: `python -m benchmarks.load URL TOKEN CONNECTIONS JOBS LANGUAGE` prints one
+line of JSON. Each job takes one request, and every result is counted. No program was sent before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 import time
@@ -16,7 +17,15 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks.wire import SHOTS, WITH_RESULT, AsyncHTTPConnection, address, submission
+from benchmarks.wire import (
+    LANGUAGES,
+    SHOTS,
+    WITH_RESULT,
+    AsyncHTTPConnection,
+    address,
+    bell,
+    submission,
+)
 
 
 class Load(NamedTuple):
@@ -30,14 +39,15 @@ class Load(NamedTuple):
         return len(self.wholes) / self.seconds
 
 
-def run(url: str, token: str, connections: int, jobs: int) -> Load:
+def run(url: str, token: str, connections: int, jobs: int, language: str = LANGUAGES[0]) -> Load:
     """Run `jobs` jobs from a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.load", url, token, str(connections), str(jobs)]
+    arguments = (url, token, connections, jobs, language)
+    command = [sys.executable, "-m", "benchmarks.load", *map(str, arguments)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Load(*json.loads(done.stdout))
 
 
-async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
+async def _load(url: str, token: str, connections: int, jobs: int, language: str) -> Load:
     host, port = address(url)
     loop = asyncio.get_running_loop()
     opened = [
@@ -45,19 +55,19 @@ async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
         for _ in range(connections)
     ]
     load = Load(0.0, [])
-    left = iter(range(jobs))
+    first = random.randrange(10**9)
+    left = iter(
+        [submission(token, bell(language, first + i), query=WITH_RESULT) for i in range(jobs)]
+    )
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for connection in opened:
-            group.create_task(_submit_on(connection, token, load, left))
+            group.create_task(_submit_on(connection, load, left))
     return load._replace(seconds=time.perf_counter() - began)
 
 
-async def _submit_on(
-    connection: AsyncHTTPConnection, token: str, load: Load, left: Iterator[int]
-) -> None:
-    request = submission(token, query=WITH_RESULT)
-    for _ in left:
+async def _submit_on(connection: AsyncHTTPConnection, load: Load, left: Iterator[bytes]) -> None:
+    for request in left:
         began = time.perf_counter()
         result = json.loads(await connection.ask(request))["result"]
         load.wholes.append(time.perf_counter() - began)
@@ -65,5 +75,5 @@ async def _submit_on(
 
 
 if __name__ == "__main__":
-    url, token, connections, jobs = sys.argv[1:]
-    print(json.dumps(uvloop.run(_load(url, token, int(connections), int(jobs)))))
+    url, token, connections, jobs, language = sys.argv[1:]
+    print(json.dumps(uvloop.run(_load(url, token, int(connections), int(jobs), language))))

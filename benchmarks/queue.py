@@ -29,7 +29,7 @@ from benchmarks.bench_databases import (
 )
 from benchmarks.figures import Figure, both, ms, p50, p95
 from benchmarks.live import WORKERS, Live, cpu, memory, server
-from benchmarks.wire import BELL, SHOTS, HTTPConnection
+from benchmarks.wire import BELL, LANGUAGES, SHOTS, HTTPConnection
 from qwicket import engines
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, NewJob
@@ -37,6 +37,8 @@ from qwicket.model.states import JobState
 from qwicket.store import Store
 
 _WARM_UP: Final = 20
+_TEXTS: Final = 14
+"""Connections that send texts: of one account 16 are read at a time."""
 _STARTS: Final = 5
 _SETTLE_S: Final = 3.0
 _WIDE_QUBITS: Final = 25
@@ -188,6 +190,20 @@ def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure
             "",
             "server ≤ 0.45 ms" if connections == 64 else "",
             took[0] <= 0.00045 if connections == 64 else None,
+        )
+    for language in LANGUAGES[1:]:
+        before = cpu(live.pid)
+        found = load.run(live.url, secret, _TEXTS, size.jobs, language)
+        took = [(b - a) / size.jobs for a, b in zip(before, cpu(live.pid), strict=True)]
+        yield Figure(
+            f"Bell jobs/s in {language}, {_TEXTS} connections; each p50 / p95",
+            database,
+            f"{found.jobs_per_s:,.0f}/s; {both(found.wholes)}",
+        )
+        yield Figure(
+            f"CPU of one job in {language}, server + processes",
+            database,
+            f"{ms(took[0])} + {ms(took[1])}",
         )
 
 

@@ -8,7 +8,7 @@ import socket
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-BELL: Final = {
+BELL: Final[dict[str, Any]] = {
     "gateset": "qis",
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
@@ -19,6 +19,15 @@ LONG: Final = {
     "circuit": [{"gate": "rx", "target": i % 25, "rotation": 0.1} for i in range(3_000)],
 }
 """Minutes of computation."""
+LANGUAGES: Final = ("ionq.circuit.v1", "openqasm2", "openqasm3")
+_OPENQASM2: Final = (
+    'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\n'
+    "rz({angle!r}) q[1];\nmeasure q -> c;\n"
+)
+_OPENQASM3: Final = (
+    'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0],q[1];\n'
+    "rz({angle!r}) q[1];\nc = measure q;\n"
+)
 SHOTS: Final = 1000
 WITH_RESULT: Final = "?wait=30&include=result"
 _END: Final = b"\r\n\r\n"
@@ -33,6 +42,20 @@ def request(method: str, path: str, token: str, body: bytes = b"", scheme: str =
     if body:
         head += f"Content-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body
+
+
+def bell(language: str, number: int) -> object:
+    """Return a Bell pair as no other number has it, so that no earlier job helps to read it.
+
+    A last gate turns a phase by an angle of its own, which changes no counts.
+    """
+    angle = 1e-9 * number
+    if language == "openqasm2":
+        return _OPENQASM2.format(angle=angle)
+    if language == "openqasm3":
+        return _OPENQASM3.format(angle=angle)
+    phase = {"gate": "rz", "target": 1, "rotation": angle}
+    return {**BELL, "circuit": [*BELL["circuit"], phase]}
 
 
 def submission(token: str, program: object = BELL, shots: int = SHOTS, query: str = "") -> bytes:
