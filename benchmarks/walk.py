@@ -1,144 +1,179 @@
-"""How often the execution of one request moves between files and between packages.
+"""What the server does for one request: files, calls, and SQL statements.
 
     python -m benchmarks.walk
 
-The application runs in this process on a database file, and each call of a function of ours is
-noted in order, in the event loop's thread. A move is a call in another file, or another package,
-than the call before it. Returns are not calls, so a function that a caller uses for a moment makes
-two moves: there, and with the caller's next call back.
+The server runs in a process of its own on SQLite, in which every call of a Python function is noted
+(`python -m benchmarks.walk FILE serve …`); a coroutine that goes on after waiting is called again.
+"To the answer" counts our own files and calls in the event loop's thread until the response is
+written. "In all" counts every call, of libraries too, in every thread of the server, until the
+job's result is stored. The readers of the formats, `programs/`, are left out: they have as many
+calls as the program has gates.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
+import json
+import signal
+import sqlite3
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
-
-import httpx
+from typing import Any, Final, NamedTuple
 
 import qwicket
-from qwicket.cli.options import DataLocation, as_admin
-from qwicket.gateway.admin import Admin
-from qwicket.gateway.tokens import NewToken
-from qwicket.server.app import App
-from qwicket.server.settings import Settings
+from benchmarks.bench_databases import BenchDatabase, bench_databases
+from benchmarks.figures import markdown
+from benchmarks.live import Live, server
+from benchmarks.wire import BELL, LANGUAGES, HTTPConnection, bell, request, submission
 
-_ROOT: Final = str(Path(qwicket.__file__).parent) + os.sep
-_BELL: Final = (
-    'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
-)
-_NATIVE: Final = {"device": "simulator", "program": _BELL, "shots": 100}
-_CIRCUIT: Final = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
+_ROOT: Final = str(Path(qwicket.__file__).parent) + "/"
+_READERS: Final = _ROOT + "programs/"
+_QUIET_S: Final = 0.3
 _IONQ: Final = {
     "type": "ionq.circuit.v1",
     "backend": "simulator",
     "shots": 100,
-    "input": {"qubits": 2, "circuit": _CIRCUIT},
+    "input": BELL,
 }
-_QUIET_S: Final = 1.0
-"""Time after which the periodic work of a start, and that of the request before, is done."""
+_HEAD: Final = ("request", "files to the answer", "calls to the answer", "calls in all", "SQL")
 
 
-class Calls:
-    """Calls of our functions, in order."""
+class Walk(NamedTuple):
+    """What one request did; `files` are in the order of their first calls."""
 
-    def __init__(self) -> None:
-        self._frames: list[FrameType] = []
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note the calls of a block."""
-        self._frames.clear()
-        sys.setprofile(self._note)
-        try:
-            yield
-        finally:
-            sys.setprofile(None)
-
-    def _note(self, frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(_ROOT):
-            self._frames.append(frame)  # the frame itself, so that no later one has its identity
-
-    def moves(self, part: Callable[[str], str], *, resumed: bool) -> int:
-        """Return the number of moves between parts of the source.
-
-        Args:
-            part: Returns the part of a file.
-            resumed: Whether a coroutine that goes on after waiting counts as called again.
-        """
-        seen: set[int] = set()
-        parts: list[str] = []
-        for frame in self._frames:
-            if resumed or id(frame) not in seen:
-                parts.append(part(frame.f_code.co_filename.removeprefix(_ROOT)))
-            seen.add(id(frame))
-        return sum(a != b for a, b in pairwise(parts))
+    files: list[str]
+    calls_to_answer: int
+    calls: int
+    statements: int
 
 
-def _package(file: str) -> str:
-    return Path(file).parts[0]
+def measure(bench_db: BenchDatabase) -> Iterator[tuple[str, Walk]]:
+    """Yield the requests that submit a job, and those that read it."""
+    secret, *_ = bench_db.add_accounts()
+    with server(bench_db, "-m", "benchmarks.walk", str(_file(bench_db))) as live:
+        connection = HTTPConnection(live.url, secret)
+        job = connection.submit()
+        connection.result(job)
+        ionq = request("POST", "/ionq/v0.4/jobs", secret, json.dumps(_IONQ).encode(), "apiKey")
+        requests = {
+            **{f"POST /v1/jobs, {name}": submission(secret, bell(name, 1)) for name in LANGUAGES},
+            "POST /ionq/v0.4/jobs": ionq,
+            "GET /v1/jobs/{id}": request("GET", f"/v1/jobs/{job}", secret),
+            "GET /v1/jobs/{id}/result": request("GET", f"/v1/jobs/{job}/result", secret),
+        }
+        for body in requests.values():
+            connection.ask(body)  # a first request imports what is imported late
+        for name, body in requests.items():
+            yield name, _walk(live, bench_db, connection, body)
 
 
-def _file(file: str) -> str:
-    return file
+def _walk(live: Live, bench_db: BenchDatabase, connection: HTTPConnection, body: bytes) -> Walk:
+    _await_results(bench_db)
+    _switch(live, bench_db)
+    connection.ask(body)
+    _await_results(bench_db)
+    return Walk(*json.loads(_switch(live, bench_db)))
 
 
-def _row(name: str, figures: Sequence[object]) -> str:
-    return f"{name:26}" + "".join(f"{figure:>12}" for figure in figures)
+def _await_results(bench_db: BenchDatabase) -> None:
+    """Wait until all jobs have ended, and the server has nothing more to do."""
+    with closing(sqlite3.connect(bench_db.folder / "qwicket.db")) as file:
+        while file.execute("select 1 from job where ended_at is null").fetchall():
+            time.sleep(0.01)
+    time.sleep(_QUIET_S)
 
 
-async def _walk(http: httpx.AsyncClient, token: str) -> None:
-    calls = Calls()
-    bearer, key = {"Authorization": f"Bearer {token}"}, {"Authorization": f"apiKey {token}"}
-
-    async def go(name: str, method: str, path: str, **options: Any) -> httpx.Response:
-        await asyncio.sleep(_QUIET_S)
-        with calls.noted():
-            answer = await http.request(method, path, **options)
-        answer.raise_for_status()
-        parts = (_package, _file)
-        figures = [calls.moves(part, resumed=way) for way in (True, False) for part in parts]
-        print(_row(name, figures))
-        return answer
-
-    print(_row("", ("packages", "files", "packages", "files")))
-    print(_row("", ("resumed", "resumed", "first", "first")))
-    for suffix in (" (first)", ""):  # a first request imports what is imported late
-        made = await go("submit" + suffix, "POST", "/v1/jobs", headers=bearer, json=_NATIVE)
-        path = f"/v1/jobs/{made.json()['id']}"
-        await http.get(f"{path}?wait=60", headers=bearer)
-        await go("job" + suffix, "GET", path, headers=bearer)
-        await go("result" + suffix, "GET", f"{path}/result", headers=bearer)
-        await go("IonQ submit" + suffix, "POST", "/ionq/v0.4/jobs", headers=key, json=_IONQ)
+def _switch(live: Live, bench_db: BenchDatabase) -> str:
+    """Let the server begin to note calls; or let it end, and return what it has noted."""
+    file = _file(bench_db)
+    file.unlink(missing_ok=True)
+    live.process.send_signal(signal.SIGUSR1)
+    while not file.exists():
+        time.sleep(0.01)
+    return file.read_text()
 
 
-async def main(folder: Path) -> None:
-    """Walk through some requests and print a row of figures for each."""
-    place = DataLocation(folder, None)
+def _file(bench_db: BenchDatabase) -> Path:
+    return bench_db.folder / "walk.json"
 
-    async def add_account(admin: Admin) -> NewToken:
-        await admin.add_account("ada", email=None, password=None)
-        return await admin.create_token("ada", scopes=("jobs:read", "jobs:write"))
 
-    made = await asyncio.to_thread(as_admin, place, add_account)
-    app = App(Settings(data_dir=folder, workers=1))
-    await app.start()
-    transport = httpx.ASGITransport(app=app)
-    try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-            await _walk(http, made.secret)
-    finally:
-        app.begin_stop()
-        await app.stop()
+class _Call(NamedTuple):
+    """A call; `ends` says whether the response is complete."""
+
+    thread: int
+    file: str
+    ends: bool
+
+
+class _Notes:
+    """Notes calls and statements from a signal to the next one."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._loop = threading.get_ident()
+        self._is_on = False
+        self._calls: list[_Call] = []
+        self._n_statements = 0
+
+    def switch(self, _number: int, _frame: object) -> None:
+        """Begin; or end, and write what was found. The file appears when it is complete."""
+        self._is_on = not self._is_on
+        text = "" if self._is_on else json.dumps(self._found())
+        self._calls.clear()
+        self._n_statements = 0
+        new = self._file.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self._file)
+
+    def note(self, frame: FrameType, event: str, function: Any) -> None:
+        """Note an event; `sys.setprofile` calls this."""
+        if not self._is_on:
+            return
+        if event == "c_call":
+            module = type(getattr(function, "__self__", None)).__module__
+            self._n_statements += module == "sqlite3" and function.__name__.startswith("execute")
+        elif event == "call":
+            file = frame.f_code.co_filename
+            if not file.startswith(_READERS):
+                ends = frame.f_code.co_name == "on_response_complete"
+                self._calls.append(_Call(threading.get_ident(), file, ends))
+
+    def _found(self) -> Walk:
+        n_to_answer = next((n for n, call in enumerate(self._calls) if call.ends), None)
+        to_answer = [
+            call.file
+            for call in self._calls[:n_to_answer]
+            if call.thread == self._loop and call.file.startswith(_ROOT)
+        ]
+        files = [file.removeprefix(_ROOT) for file in dict.fromkeys(to_answer)]
+        return Walk(files, len(to_answer), len(self._calls), self._n_statements)
+
+
+def _serve(file: Path, arguments: list[str]) -> None:
+    notes = _Notes(file)
+    signal.signal(signal.SIGUSR1, notes.switch)
+    threading.setprofile(notes.note)
+    sys.setprofile(notes.note)
+    from qwicket.cli import main
+
+    main(arguments)
+
+
+def _show() -> None:
+    with bench_databases() as made, made.fresh("SQLite") as bench_db:
+        walks = list(measure(bench_db))
+    rows = [(name, str(len(walk.files)), *map(str, walk[1:])) for name, walk in walks]
+    print(markdown(_HEAD, rows))
+    for name, walk in walks:
+        print(f"\n{name}: {', '.join(walk.files)}")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        asyncio.run(main(Path(name)))
+    if sys.argv[1:]:
+        _serve(Path(sys.argv[1]), sys.argv[2:])
+    else:
+        _show()
