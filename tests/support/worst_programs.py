@@ -72,6 +72,22 @@ def _qpy(content: bytes) -> dict[str, str]:
     return {"__type__": "QuantumCircuit", "__value__": packed}
 
 
+def _upto(head: str, unit: str, tail: str = "", size: int = _INLINE) -> str:
+    return head + unit * ((size - len(head) - len(tail)) // len(unit)) + tail
+
+
+def _nested(levels: int, body: str) -> str:
+    heads = "".join(f"for int i{k} in [0:9] {{" for k in range(levels))
+    return f"{heads}{body}{'}' * levels}"
+
+
+def _doubling(levels: int, first: str, calls: int) -> str:
+    """Return gates, each of which calls the one before it some times."""
+    gates = [f"gate g0 a {{{first}}}"]
+    gates += [f"gate g{k} a {{{f'g{k - 1} a;' * calls}}}" for k in range(1, levels + 1)]
+    return f"{''.join(gates)}g{levels} q[0];"
+
+
 _HEAD_2: Final = 'OPENQASM 2.0;include "qelib1.inc";qreg q[4];creg c[4];'
 _HEAD_3: Final = 'OPENQASM 3.0;include "stdgates.inc";qubit q;bit c;'
 _LOOP_3: Final = 'include "stdgates.inc"; qubit q; for int i in [1:900000] { x q; }'
@@ -81,6 +97,55 @@ _X_ON_ALL: Final = f'{{"gate":"x","targets":{list(range(100))}}}'.replace(" ", "
 _MASK: Final = '{"name":"bfunc","mask":"0xffffffffffffff","val":"1","relation":"==","register":0}'
 _GATE: Final = '["rlx",[0],[1]]'
 _FRAME: Final = '"num_wires":1,"shots":1,"wire_order":"interleaved"}'
+
+_WIDE_2: Final = 'OPENQASM 2.0;include "qelib1.inc";qreg q[100];creg c[100];'
+_STD_3: Final = 'OPENQASM 3.0;include "stdgates.inc";'
+_MEASURED: Final = f"{_STD_3}qubit[20] q;bit[20] c;c=measure q;"
+_SMALL_OPENQASM2: Final = (
+    _upto(_HEAD_2, "x q[0];"),
+    _upto(_HEAD_2, "cx q[0],q[1];"),
+    _upto(_HEAD_2, "u3(pi/2,1,-pi)q[0];"),
+    _HEAD_2 + "".join(f"rx({k}*pi/7)q[0];" for k in range(200)),
+    _upto(_WIDE_2, "x q;"),
+    _upto(_WIDE_2, "barrier q;"),
+    _upto(_WIDE_2, "measure q->c;"),
+    "OPENQASM 2.0;" + "".join(f"qreg a{k}[1];" for k in range(250)),
+    _HEAD_2 + _doubling(60, "x a;", 2),
+    _HEAD_2 + _doubling(30, "x a;", 10),
+    _HEAD_2 + _doubling(30, "", 10),
+)
+_SMALL_OPENQASM3: Final = (
+    _STD_3 + "qubit[9000] q;",
+    f"{_STD_3}qubit q;{_nested(6, '')}",
+    f"{_STD_3}qubit q;{_nested(4, 'x q;')}",
+    f"{_STD_3}qubit q;for int i in [0:1000000000] {{}}",
+    _upto(f"{_STD_3}qubit q;for int i in [0:9] {{", "int a=1;", "}"),
+    _STD_3 + "qubit q;for int i in {" + ",".join(map(str, range(800))) + "} {x q;}",
+    f"{_STD_3}qubit q;{'pow(1000) @ ' * 40}x q;",
+    f"{_STD_3}gate g a{{h a;x a;}}qubit q;{'pow(10) @ pow(10) @ pow(10) @ g q;' * 80}",
+    f"{_STD_3}qubit q;{'inv @ ' * 600}x q;",
+    _upto(f"{_STD_3}qubit[9] q;", "ctrl(3) @ x q[0],q[1],q[2],q[3];"),
+    _upto(f"{_STD_3}gate g a{{{'h a;x a;' * 4}}}qubit[9] q;", "ctrl @ inv @ g q[0],q[1];"),
+    _upto(f"{_STD_3}qubit q;rx(", "1+", "1) q;"),
+    _upto(f"{_STD_3}qubit q;rx(", "-", "1) q;"),
+    f"{_STD_3}qubit q;rx({'(' * 98}1{')' * 98}) q;",
+    _upto(f"{_STD_3}qubit q;angle[64] a=pi/3;", "a=a*3+a/7;"),
+    _STD_3 + "".join(f"const int c{k}={k}*3+2;" for k in range(180)),
+    _STD_3 + "".join(f"x ${k};" for k in range(400)),
+    _upto(_MEASURED, "if(c<77777) x q[0];"),
+    _upto(_MEASURED, "if(c[1]==1){x q[0];}else{h q[0];}"),
+    _upto(_MEASURED, "if((c[0]^c[1]^c[2]^c[3]^c[4]^c[5]^c[6]^c[7])==1) x q[0];"),
+    _upto(_MEASURED, "if(popcount(c)==3) x q[0];"),
+    f"{_MEASURED}uint[20] n=c;if((n*n)%77==3) x q[0];",
+    f"{_MEASURED}uint[9999] n=c;for int i in [0:1000] {{n=n<<1;}}",
+    f"{_MEASURED}switch(uint[20](c)){{{''.join(f'case {k}{{x q[0];}}' for k in range(190))}}}",
+    f"{_STD_3}qubit[100] q;{''.join(f'let a{k}=q[0:2:99]++q[1:2:99];' for k in range(100))}",
+    f"{_STD_3}qubit[100] q;{'barrier q[0:99];' * 200}",
+    _upto(f"{_STD_3}qubit[100] q;", "delay[100ns] q;"),
+    _upto(f"{_STD_3}qubit q;", "gphase(pi/3);"),
+    _upto(f"{_STD_3}bit c;if(c=='", "9", "') x q[0];"),
+    _upto("", 'include "stdgates.inc";'),
+)
 
 WORST: Final[dict[str, tuple[str, ...]]] = {
     "ionq.circuit.v1": (
@@ -119,6 +184,7 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
         "float x = " + "-" * 200_000 + "1",
     ),
     "openqasm2": (
+        *_SMALL_OPENQASM2,
         _nested_gates(5),
         _nested_gates(40),
         f"{_HEAD_2}{'x q[0];' * 370_000}measure q -> c;",
@@ -159,6 +225,7 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
     ),
     "qir": ("=" * 600_000, " \n" * 300_000, "QkPA3g" + "A" * 600_000),
     "openqasm3": (
+        *_SMALL_OPENQASM3,
         'include "stdgates.inc"; qubit q; for int i in [1:900000] { x q; }',
         'include "stdgates.inc"; qubit q; rx(' + "-" * 4_000 + "1) q;",
         "/*" * 30_000,

@@ -73,6 +73,7 @@ class Admission:
         self._store = store
         self._parsers = parsers
         self._limits = limits
+        self._small_limits = programs.small_limits(limits)
         self._device_limits = device_limits
         self._now_ms = now_ms
         self._snapshots: TTLCache[str, DeviceSnapshot] = TTLCache(
@@ -355,18 +356,18 @@ class Admission:
                 f" {maximum} are allowed (limit program_json_bytes).",
                 field="program",
             )
-        checked = programs.read_small(
-            submission.format,
-            submission.source,
-            self._limits,
-            submission.inputs,
-            with_delays=with_delays,
-        )
-        if checked is None:
-            try:
+        try:
+            checked = programs.read_small(
+                submission.format,
+                submission.source,
+                self._small_limits,
+                submission.inputs,
+                with_delays=with_delays,
+            )
+            if checked is None:
                 checked = await self._read_apart(actor, submission, device, with_delays=with_delays)
-            except InvalidProgram as error:
-                raise with_detected_format(error, submission, device) from None
+        except InvalidProgram as error:
+            raise with_detected_format(error, submission, device) from None
         check_program(checked.summary, submission, device, self._device_limits.circuits(device))
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 

@@ -60,12 +60,14 @@ __all__ = [
     "read_in_parser",
     "read_small",
     "recognise_format",
+    "small_limits",
     "warm_up",
     "write_in_parser",
 ]
 
 
 C = TypeVar("C", bound=Sequence[Any])
+S = TypeVar("S", bound=msgspec.Struct)
 Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
@@ -186,7 +188,7 @@ _FORMATS: Final = (
         name="openqasm2",
         version=openqasm.VERSION,
         read=openqasm.read_openqasm2,
-        inline_bytes=0,
+        inline_bytes=_INLINE_BYTES,
         to_checked=_qubits_to_checked,
         title="OpenQASM 2",
         description="OpenQASM 2, the whole language.",
@@ -196,7 +198,7 @@ _FORMATS: Final = (
         name="openqasm3",
         version=openqasm.VERSION,
         read=openqasm.read_openqasm3,
-        inline_bytes=0,
+        inline_bytes=_INLINE_BYTES,
         to_checked=_qubits_to_checked,
         title="OpenQASM 3",
         description="OpenQASM 3 without run-time arithmetic and pulses.",
@@ -295,8 +297,11 @@ _FORMATS: Final = (
 _SMALL: Final[Mapping[str, int]] = MappingProxyType(
     {"circuits": 20, "clbits": 100, "clifford_qubits": 100, "operations": 1_000}
 )
+_SMALL_OPENQASM: Final[Mapping[str, int]] = MappingProxyType(
+    {"openqasm_tokens": 2_000, "openqasm_steps": 4_000}
+)
 """Limits for programs that the server reads itself: 4 kB of text may expand to a million
-operations."""
+operations, or repeat nothing as often."""
 
 _HEAD_BYTES: Final = 64 << 10
 _QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
@@ -443,17 +448,32 @@ def read_small(
 ) -> Checked | None:
     """Read a program within a few milliseconds; return None if it needs a parser process.
 
-    A program that is invalid or exceeds the limits of `_SMALL` is left to `read_in_parser`.
+    A program that exceeds `limits`, those of `small_limits`, is left to `read_in_parser`.
+
+    Raises:
+        InvalidRequest: The program is refused, as `read` would do.
     """
     if len(source) > FORMATS[format_name].inline_bytes:
         return None
-    programs = limits.programs
-    small = {name: min(getattr(programs, name), maximum) for name, maximum in _SMALL.items()}
-    limits = msgspec.structs.replace(limits, programs=msgspec.structs.replace(programs, **small))
     try:
         return read(format_name, source, limits, inputs, with_delays=with_delays)
-    except (InvalidRequest, LimitExceeded):
+    except LimitExceeded:
         return None
+
+
+def small_limits(limits: Limits) -> Limits:
+    """Return the limits under which `read_small` reads a program."""
+    others = [each for each in limits.own if not isinstance(each, OpenQASMLimits)]
+    return msgspec.structs.replace(
+        limits,
+        programs=_lowered(limits.programs, _SMALL),
+        own=(_lowered(limits.of(OpenQASMLimits), _SMALL_OPENQASM), *others),
+    )
+
+
+def _lowered(limits: S, maxima: Mapping[str, int]) -> S:
+    lower = {name: min(getattr(limits, name), maximum) for name, maximum in maxima.items()}
+    return msgspec.structs.replace(limits, **lower)
 
 
 def check_layout_in_parser(text: str) -> Refusal | None:

@@ -29,7 +29,7 @@ from qwicket.programs.braket import slopes
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.braket.pragmas import Pragmas
 from qwicket.programs.json_text import Int64
-from qwicket.programs.openqasm.bounds import BraketLimits
+from qwicket.programs.openqasm.bounds import BraketLimits, OpenQASMLimits
 from qwicket.programs.openqasm.interpreter import Extension
 from qwicket.programs.openqasm.reader import Reader
 
@@ -156,7 +156,9 @@ def _read_one(program: BraketSource, limits: Limits) -> QubitCircuit:
         circuit, pragmas, steps = read_with(inputs)
         if any(readout.kind == "adjoint_gradient" for readout, _ in pragmas.results):
             pragmas.results = slopes.with_slopes(
-                pragmas.results, circuit, inputs, steps, lambda inputs: read_with(inputs)[0]
+                *(pragmas.results, circuit, inputs),
+                *(steps, limits.of(OpenQASMLimits).openqasm_steps),
+                lambda inputs: read_with(inputs)[0],
             )
     except RecursionError:
         raise InvalidProgram("the program is nested too deeply") from None

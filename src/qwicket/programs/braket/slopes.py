@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from qwicket.circuits.qubit import DELAY, Gate, Parameter, QubitCircuit, Readout
 from qwicket.model.errors import InvalidProgram, LimitExceeded
-from qwicket.programs.openqasm.bounds import MAX_STEPS
 
 Results = list[tuple[Readout, int]]
 
@@ -36,6 +35,7 @@ def with_slopes(
     circuit: QubitCircuit,
     inputs: Mapping[str, Any],
     steps: int,
+    max_steps: int,
     read: Callable[[Mapping[str, Any]], QubitCircuit],
 ) -> Results:
     """Return result types with the slopes of their parameters.
@@ -45,7 +45,8 @@ def with_slopes(
             with respect to all inputs that are numbers.
         circuit: The circuit that the program describes.
         inputs: Values of the inputs that the program declares.
-        steps: Number of tokens that were read (see `MAX_STEPS`).
+        steps: Number of tokens that were read, those that are repeated again and again.
+        max_steps: The limit `openqasm_steps`.
         read: Function that reads the program with other values; it may raise InvalidProgram.
 
     Raises:
@@ -72,11 +73,11 @@ def with_slopes(
             )
     n_reads = len(_WEIGHTS) * len(names)
     # The reader bounds the steps of one reading only; here the text is read again for each input.
-    if steps * n_reads > MAX_STEPS:
+    if steps * n_reads > max_steps:
         raise LimitExceeded(
             f"adjoint_gradient: the program has {steps:,} tokens, which are read {n_reads} times"
-            f" for derivatives with respect to {len(names)} inputs; {MAX_STEPS:,} in all are"
-            " allowed"
+            f" for derivatives with respect to {len(names)} inputs; {max_steps:,} in all are"
+            " allowed (limit openqasm_steps)"
         )
     gates = _gates_with_effect(circuit)
     parameters = {name: _parameter(name, numbers[name], gates, inputs, read) for name in names}

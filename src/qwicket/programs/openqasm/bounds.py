@@ -14,10 +14,6 @@ MAX_ANGLE_BITS: Final = 64
 """Bits of one value of type `angle`, so that a quotient of two stays below `MAX_INTEGER`. A float
 has 53."""
 
-MAX_UNUSUAL_TOKENS: Final = 400_000
-"""Tokens outside of plain gates on qubits such as `q[3]`: the slower full parser reads them. A
-megabyte of branches as Qiskit writes them, each around one gate, has fewer."""
-
 MAX_QUBITS: Final = 10_000
 """Qubits of one text; the device checks its own number later."""
 
@@ -42,10 +38,6 @@ MAX_INTEGER: Final = 1 << 64
 MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
-MAX_STEPS: Final = 1_500_000
-"""Tokens of the loops and gates of one program, counted again whenever they are repeated. Work
-that grows faster than the text counts as tokens, too."""
-
 
 class OpenQASMLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of programs in OpenQASM."""
@@ -54,6 +46,11 @@ class OpenQASMLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Words, numbers and signs of one OpenQASM program; 170,000 gates with angles of 15 digits have
     1.3 million. A million takes about a second of one core and 200 MB, so a higher limit may need
     a higher `parse_time_s` and `parse_memory_bytes`."""
+
+    openqasm_steps: int = 2_000_000
+    """Steps of reading one OpenQASM program. A step is a word, number or sign of a loop or a gate,
+    counted again whenever it is repeated; one outside of plain gates on qubits such as `q[3]` is
+    three. A megabyte of branches as Qiskit writes them, each around one gate, has 1.3 million."""
 
 
 class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -104,7 +104,7 @@ def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> C
 
 
 def cost_of_bits(condition: Condition | bool) -> int:
-    """Return how many steps (`MAX_STEPS`), or operations, a condition costs: one for four bits.
+    """Return how many steps, or operations, a condition costs: one for four bits.
 
     Each node of a decision diagram costs two, since it becomes a branch and a jump.
     """

@@ -9,7 +9,7 @@ from qwicket.circuits.qubit import Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import syntax
-from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
+from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS, OpenQASMLimits
 from qwicket.programs.openqasm.gate_table import GateTable
 from qwicket.programs.openqasm.gates import StandardGate
 from qwicket.programs.openqasm.measured import Bits, Measured, Qubits
@@ -53,7 +53,8 @@ class Declarations:
         inputs: Mapping[str, float],
         gates: Mapping[str, StandardGate],
     ) -> None:
-        self.evaluator = Evaluator(tokens, self._physical_qubit)
+        max_steps = limits.of(OpenQASMLimits).openqasm_steps
+        self.evaluator = Evaluator(tokens, self._physical_qubit, max_steps)
         self.gate_table = GateTable(
             tokens, version, self.evaluator, limits.programs.operations, gates
         )
@@ -169,6 +170,7 @@ class Declarations:
             raise self._tokens.error(at, f"a register has at least 1 element, not {n_elements}")
         if used + n_elements > limit:
             raise self._tokens.limit_error(at, f"a program has at most {limit:,} {noun}")
+        self.evaluator.count_steps(n_elements, at)
         return n_elements
 
     def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:

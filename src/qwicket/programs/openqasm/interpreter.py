@@ -118,6 +118,10 @@ class Interpreter:
         """Tokens of the program, and the work that was counted so far."""
         return self._evaluator.steps
 
+    def count_steps(self, steps: int, at: int) -> None:
+        """Count work, so that a short text cannot take long to read."""
+        self._evaluator.count_steps(steps, at)
+
     def circuit(self, at: int) -> QubitCircuit:
         """Return the circuit after the last statement; `at` is the index of the end."""
         self._declarations.check_complete(at)

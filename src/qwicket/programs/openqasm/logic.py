@@ -7,7 +7,7 @@ a tuple of literals, lowest bit first. `Logic.condition` turns a function into a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from typing import Final
 
@@ -27,14 +27,13 @@ from qwicket.programs.openqasm.conditions import (
 MAX_CONDITION_BITS: Final = 20
 """Measured bits that a computed condition may depend on: its table has 2^20 entries."""
 
-MAX_WORK: Final = 1_000_000
-"""Evaluations of gates for 2^14 entries of a table, in one program. They take about a second."""
-
 _CHUNK_BITS: Final = 14
 """Tables are computed in chunks of 2^14 entries, so that those of all gates fit into memory."""
 
 _WORK_OF_GATE: Final = 3
-"""Cost of making a gate."""
+_WORK_OF_NODE: Final = 6
+"""Cost of making a gate, and a node of a diagram, in steps. Evaluating a gate for 2^14 entries of a
+table is one."""
 
 Word = tuple[int, ...]
 
@@ -43,16 +42,44 @@ class TooComplex(Exception):
     """A condition exceeds a limit; the text says which. Never leaves the readers."""
 
 
-class Logic:
-    """Functions of the classical bits of one program."""
+class Work:
+    """Counts the work of one program.
 
-    def __init__(self) -> None:
+    Args:
+        max_steps: The limit `openqasm_steps`.
+    """
+
+    def __init__(self, max_steps: int) -> None:
+        self._max_steps = self._left = max_steps
+
+    def count(self, steps: int) -> None:
+        """Count work before it is done.
+
+        Raises:
+            TooComplex: It is more than the limit.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise TooComplex(
+                f"computing with measured bits takes more than {self._max_steps:,} steps (limit"
+                " openqasm_steps)"
+            )
+
+
+class Logic:
+    """Functions of the classical bits of one program.
+
+    Args:
+        count_work: Counts work in steps before it is done; raises `TooComplex` beyond a limit.
+    """
+
+    def __init__(self, count_work: Callable[[int], None]) -> None:
         # Node 0 is the constant, so that the literals of false and true are 0 and 1. An input is
         # written as (clbit, -1), a gate as its two operands, ordered as in `_gate`.
         self._nodes: list[tuple[int, int]] = [(-1, -1)]
         self._known: dict[tuple[int, int], int] = {}
         self._conditions: dict[int, Condition | bool] = {}
-        self._work_left = MAX_WORK
+        self._count_work = count_work
 
     # --- functions --------------------------------------------------------------------------------
 
@@ -126,19 +153,12 @@ class Logic:
 
     def _gate(self, node: tuple[int, int]) -> int:
         # Counted even if it is known, because a loop may ask for the same gates again and again.
-        self._spend(_WORK_OF_GATE)
+        self._count_work(_WORK_OF_GATE)
         known = self._known.get(node)
         if known is None:
             known = self._known[node] = 2 * len(self._nodes)
             self._nodes.append(node)
         return known
-
-    def _spend(self, work: int) -> None:
-        self._work_left -= work
-        if self._work_left < 0:
-            raise TooComplex(
-                f"computing with measured bits takes more than {MAX_WORK:,} steps in this program"
-            )
 
     # --- words ------------------------------------------------------------------------------------
 
@@ -239,7 +259,7 @@ class Logic:
 
     def _pairs(self, left: Word, right: Word) -> Iterable[tuple[int, int]]:
         # Constant bits make no gate, but take time all the same.
-        self._spend(max(len(left), len(right)))
+        self._count_work(max(len(left), len(right)))
         return zip_longest(left, right, fillvalue=0)
 
     # --- conditions -------------------------------------------------------------------------------
@@ -265,7 +285,7 @@ class Logic:
                 f"the condition computes with {len(clbits)} measured bits, at most"
                 f" {MAX_CONDITION_BITS} are allowed"
             )
-        return _diagram(self._table(literal, gates, clbits), clbits)
+        return _diagram(self._table(literal, gates, clbits), clbits, self._count_work)
 
     def clbits(self, word: Iterable[int]) -> set[int]:
         """Return the classical bits that appear in functions."""
@@ -289,14 +309,14 @@ class Logic:
             else:
                 gates.append(node)
                 waiting += (second >> 1, first >> 1)
-        self._spend(len(found) // 2)
+        self._count_work(len(found) // 2)
         return sorted(gates), clbits
 
     def _table(self, literal: int, gates: Sequence[int], clbits: Sequence[int]) -> int:
         """Return the values of a function as the bits of a number; the first clbit is its top."""
         n_free = min(len(clbits), _CHUNK_BITS)
         n_chunks = 1 << len(clbits) - n_free
-        self._spend(len(gates) * n_chunks + (1 << len(clbits)) // 256)
+        self._count_work(len(gates) * n_chunks + (1 << len(clbits)) // 256)
         ones = (1 << (1 << n_free)) - 1
         inputs = [self._known[clbit, -1] >> 1 for clbit in reversed(clbits)]
         values = {0: 0}
@@ -346,7 +366,9 @@ def inverted(word: Word) -> Word:
     return tuple(literal ^ 1 for literal in word)
 
 
-def _diagram(table: int, clbits: Sequence[int]) -> Condition | bool:
+def _diagram(
+    table: int, clbits: Sequence[int], count_work: Callable[[int], None]
+) -> Condition | bool:
     """Return a function as a decision diagram, which tests each bit at most once."""
     levels: list[list[tuple[int, int, int]]] = [[] for _ in clbits]
     ids: dict[tuple[int, int], int] = {}
@@ -365,6 +387,7 @@ def _diagram(table: int, clbits: Sequence[int]) -> Condition | bool:
             values, level = zero, level + 1
         known = ids.get((level, values))
         if known is None:
+            count_work(_WORK_OF_NODE)
             children = node_of(one, level + 1), node_of(zero, level + 1)
             known = ids[level, values] = n_nodes
             n_nodes += 1

@@ -12,7 +12,7 @@ from typing import Final, final
 from qwicket.circuits.qubit import Relation
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.conditions import Condition
-from qwicket.programs.openqasm.logic import Logic, Word, constant, extended
+from qwicket.programs.openqasm.logic import Logic, Word, Work, constant, extended
 from qwicket.programs.openqasm.syntax import (
     Angle,
     BitString,
@@ -75,10 +75,16 @@ class MeasuredArithmetic:
     Args:
         tokens: Tokens of the program, for the positions of errors.
         count_steps: Counts work before it is done, for the token at an index.
+        max_steps: The limit `openqasm_steps`.
     """
 
-    def __init__(self, tokens: Tokens, count_steps: Callable[[int, int], None]) -> None:
-        self._logic = Logic()
+    def __init__(
+        self,
+        tokens: Tokens,
+        count_steps: Callable[[int, int], None],
+        max_steps: int,
+    ) -> None:
+        self._logic = Logic(Work(max_steps).count)
         self._tokens = tokens
         self._count_steps = count_steps
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from qwicket.circuits.qubit import Gate, QubitCircuit
-from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import check_limit
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import OperandError
-from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_UNUSUAL_TOKENS, OpenQASMLimits
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, OpenQASMLimits
 from qwicket.programs.openqasm.frames import ControlFlowExit
 from qwicket.programs.openqasm.interpreter import Extension, Interpreter
 from qwicket.programs.openqasm.statements import Parser
@@ -27,6 +26,9 @@ _LONGEST_KNOWN: Final = 64
 """Constants of fewer tokens are cached; longer ones are left to the full parser."""
 _MAX_KNOWN: Final = 10_000
 """Maximum number of cached constants."""
+_STEPS_OF_STATEMENT: Final = 5
+_STEPS_OF_TOKEN: Final = 3
+"""Cost of a statement that the full parser reads, and of each of its tokens, in steps."""
 _ENDS: Final = frozenset({",", ")", "(", ";", ""})
 
 
@@ -79,7 +81,6 @@ class Reader:
         parser, interpreter = self._parser, self._interpreter
         self._read_version()
         is_over = False
-        n_unusual = 0
         while True:
             # After a measurement without a target, gates on its qubits need the check of the
             # interpreter.
@@ -92,13 +93,8 @@ class Reader:
             statement = parser.statement()
             # Only tokens of the full parser count: the fast path takes a small fraction of its
             # time.
-            n_unusual += parser.at - start
-            if n_unusual > MAX_UNUSUAL_TOKENS:
-                # Without a place, which would not help.
-                raise LimitExceeded(
-                    f"the text has more than {MAX_UNUSUAL_TOKENS:,} words, numbers and signs"
-                    " outside of plain gates"
-                )
+            n_steps = _STEPS_OF_STATEMENT + _STEPS_OF_TOKEN * (parser.at - start)
+            interpreter.count_steps(n_steps, start)
             # After `end` the rest is parsed, but not run.
             if not is_over:
                 try:

@@ -14,7 +14,7 @@ from qwicket.circuits.qubit import MAX_SECONDS, Relation
 from qwicket.model.errors import InvalidProgram
 from qwicket.programs.openqasm import arithmetic, conditions
 from qwicket.programs.openqasm.arithmetic import OperandError
-from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER, MAX_STEPS
+from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_CLBITS, MAX_INTEGER
 from qwicket.programs.openqasm.conditions import Condition
 from qwicket.programs.openqasm.logic import TooComplex, constant, inverted
 from qwicket.programs.openqasm.measured import (
@@ -127,17 +127,18 @@ class Evaluator:
     Args:
         tokens: Tokens of the program, for the positions of errors.
         physical: Function that declares a physical qubit (number, position) and returns its index.
+        max_steps: The limit `openqasm_steps`.
 
     Attributes:
         tentative: Variables that were set inside a branch on measured bits that is still open.
     """
 
-    def __init__(self, tokens: Tokens, physical: Callable[[int, int], int]) -> None:
+    def __init__(self, tokens: Tokens, physical: Callable[[int, int], int], max_steps: int) -> None:
         self.scopes = Scopes()
         self._tokens = tokens
         self._physical = physical
-        self._measured = MeasuredArithmetic(tokens, self.count_steps)
-        self._steps_left = MAX_STEPS
+        self._max_steps = self._steps_left = max_steps
+        self._measured = MeasuredArithmetic(tokens, self.count_steps, max_steps)
         self._readings: dict[int, list[tuple[Variable, Measured]]] = {}
         self.tentative: list[Variable] = []
         # A dictionary by type instead of `match`, because long programs evaluate a million nodes.
@@ -156,7 +157,7 @@ class Evaluator:
     @property
     def steps(self) -> int:
         """Tokens of the program, and the work that was counted so far."""
-        return self._tokens.number + MAX_STEPS - self._steps_left
+        return self._tokens.number + self._max_steps - self._steps_left
 
     def count_steps(self, steps: int, at: int) -> None:
         """Count work before it is done, so that a short text cannot take long to read.
@@ -165,8 +166,11 @@ class Evaluator:
         """
         self._steps_left -= steps
         if self._steps_left < 0:
-            reason = f"repeated by loops and gates, the program is longer than {MAX_STEPS:,} tokens"
-            raise self._tokens.limit_error(at, reason)
+            raise self._tokens.limit_error(
+                at,
+                f"the program takes more than {self._max_steps:,} steps to read, with all that its"
+                " loops and gates repeat (limit openqasm_steps)",
+            )
 
     def value(self, node: Expression) -> Value:
         """Return the value of an expression."""

@@ -19,6 +19,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit, quoted
 from qwicket.programs.openqasm import conditions
 from qwicket.programs.openqasm.arithmetic import UNITS_PER_S
+from qwicket.programs.openqasm.bounds import OpenQASMLimits
 from qwicket.programs.openqasm.conditions import Condition, Flow, Label
 from qwicket.programs.openqasm.logic import TooComplex
 from qwicket.programs.primitives.expressions import Expressions
@@ -338,7 +339,7 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._n_ops = 0
-        self._expressions = Expressions()
+        self._expressions = Expressions(limits.of(OpenQASMLimits).openqasm_steps)
 
     def items(self, circuit: Any, scope: _Scope, depth: int) -> Iterator[Item]:
         # Before descending, so that deep definitions cannot exhaust the stack.

@@ -13,7 +13,7 @@ from qwicket.circuits.qubit import Relation
 from qwicket.programs.json_text import FieldError
 from qwicket.programs.openqasm import conditions
 from qwicket.programs.openqasm.conditions import Condition
-from qwicket.programs.openqasm.logic import Logic, Word, constant, extended, inverted
+from qwicket.programs.openqasm.logic import Logic, Word, Work, constant, extended, inverted
 
 _DEPTH: Final = 64
 """Limit on the nesting of conditions."""
@@ -50,10 +50,13 @@ class Expressions:
 
     All methods take the number of each classical bit, and raise FieldError for what cannot be run,
     and TooComplex for a condition on too many bits.
+
+    Args:
+        max_steps: The limit `openqasm_steps`.
     """
 
-    def __init__(self) -> None:
-        self._logic = Logic()
+    def __init__(self, max_steps: int) -> None:
+        self._logic = Logic(Work(max_steps).count)
 
     def case(
         self, target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]

@@ -389,7 +389,7 @@ def test_a_loop_reads_a_long_pragma_only_so_often() -> None:
     pragma = f"\n#pragma braket unitary([{rows}]) {qubits}\n"
     assert len(circuit(f"qubit[6] q; for int i in [1:3] {{{pragma}}}", 1).ops) == 3 + 6
     began = time.thread_time()
-    with pytest.raises(LimitExceeded, match="longer than 1,500,000 tokens"):
+    with pytest.raises(LimitExceeded, match="more than 2,000,000 steps"):
         circuit(f"qubit[6] q; for int i in [1:9999] {{{pragma}}}", 1)
     assert time.thread_time() - began < 5.0
 

@@ -29,7 +29,7 @@ from qwicket.programs.openqasm.conditions import (
 )
 from qwicket.programs.openqasm.conditions import Comparison as BitTest
 from qwicket.programs.openqasm.conditions import compare as make_test
-from qwicket.programs.openqasm.logic import Logic
+from qwicket.programs.openqasm.logic import Logic, Work
 from support.for_each import for_each
 from support.pairwise import pairs
 from unit.programs.openqasm.execution import path
@@ -232,7 +232,7 @@ def conditions(n_bits: int = 4) -> st.SearchStrategy[Condition | bool]:
         st.integers(-1, 8),
     )
     # Functions of four bits, each as the diagram that the jumps follow.
-    logic = Logic()
+    logic = Logic(Work(1_000_000).count)
     variables = list(map(logic.bit, range(n_bits)))
     diagrams = st.lists(st.sampled_from(variables), min_size=2, max_size=8).map(
         lambda word: logic.condition(logic.popcount(tuple(word))[0])

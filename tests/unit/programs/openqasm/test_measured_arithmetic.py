@@ -282,5 +282,5 @@ def test_a_condition_on_more_bits_is_refused_with_their_number() -> None:
     ],
 )
 def test_work_on_measured_bits_is_bounded(body: str) -> None:
-    with pytest.raises(LimitExceeded, match="more than 1,000,000 steps in this program"):
+    with pytest.raises(LimitExceeded, match="more than 2,000,000 steps"):
         read3(f"{HEAD_3}qubit q; bit[20] c; {body}")
