@@ -450,7 +450,7 @@ def _filled(template: str, parameters: Mapping[str, str]) -> str:
 
 
 async def _body(route: Route, request: Request[Any]) -> bytes:
-    return b"" if route.body is None else await request.bounded_body(route.body.limit)
+    return b"" if route.body is None else await request.content.read(route.body.limit)
 
 
 def _number(text: str, name: str, maximum: int | None) -> int:

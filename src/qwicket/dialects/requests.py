@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import starlette.requests
-from starlette.requests import ClientDisconnect
 
 from qwicket.model.errors import InvalidRequest
 
@@ -21,24 +19,24 @@ REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
 DIALECT_ADDRESS: Final = "qwicket.dialect_address"
 PASS_THROUGH: Final = "qwicket.pass_through"  # noqa: S105 - not a password
-STREAM_BODY: Final = "qwicket.stream_body"
-BOUND_BODY: Final = "qwicket.bound_body"
-BODY_BEFORE_SIGN_IN: Final = "qwicket.body_before_sign_in"
+CONTENT: Final = "qwicket.content"
+BODY: Final = "qwicket.body"
 REFUSAL: Final = "qwicket.refusal"
 RESPONSE_MEMORY: Final = "qwicket.response_memory"
 DELIVERED: Final = "qwicket.delivered"
-"""Keys of the ASGI scope. server/router.py sets all except the last.
+"""Keys of the ASGI scope. server/router.py sets them; `CONTENT` and `DELIVERED` are from
+server/connection.py.
 
 - `REQUEST_ID`: the request's id.
 - `PUBLIC_URL`: URL of the server in responses, without a path.
 - `DIALECT_ADDRESS`: the same for the dialect; it differs where a dialect has an address of its own.
 - `PASS_THROUGH`: at such an address, the `PassThrough` that passes requests on; None if this server
   handles them.
-- `STREAM_BODY`, `BOUND_BODY`: functions that stream the body, or bound it by another limit.
-- `BODY_BEFORE_SIGN_IN`: function that counts the body in the memory for requests before sign-in.
+- `CONTENT`: the whole body, if it is small and came with the head.
+- `BODY`: the `RequestBody`.
 - `REFUSAL`: if set, the error with which the dialect responds in place of handling the request.
 - `RESPONSE_MEMORY`: the `ResponseMemory` of the request.
-- `DELIVERED`, from server/connection.py: function to call after the response was sent; it returns
+- `DELIVERED`: function to call after the response was sent; it returns
   an awaitable of whether the client has received the response.
 """
 MAX_ESCAPES: Final = 8_192
@@ -51,7 +49,23 @@ _MAX_LIST_CHARS: Final = 8 << 10
 _MAX_COOKIE_CHARS: Final = 32 << 10
 """Bounds of headers that are split: 128,000 entries would take 20 ms of the event loop. Browsers
 send the cookies of all servers on a host, at most 4 kB each."""
-_JOINED_INLINE_BYTES: Final = 1 << 20
+
+
+class RequestBody(Protocol):
+    """The body of a request, with limits on size, time and memory.
+
+    Its methods raise `BodyTooLarge`, `RequestTimeout`, `TooManyRequests`, `Unavailable`, and
+    `ClientDisconnect`.
+    """
+
+    async def read(self, limit: str) -> bytes:
+        """Return the whole body, bounded by the limit of this name; also a second time."""
+
+    async def read_before_sign_in(self) -> bytes:
+        """Return the whole body. Bodies before sign-in have a memory budget of their own."""
+
+    def chunks(self, limit: str) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, bounded by the limit of this name."""
 
 
 class Request(starlette.requests.Request, Generic[B]):
@@ -133,41 +147,11 @@ class Request(starlette.requests.Request, Generic[B]):
         given, _, secret = self.headers.get("authorization", "").partition(" ")
         return secret.strip() if given.lower() == scheme else None
 
-    async def body(self) -> bytes:
-        """Return the body. The parts of a large one are joined in a thread.
-
-        Its 16 MB are new to the process, so that the kernel provides 4,000 pages one by one: that
-        took 10 to 43 ms of the event loop.
-        """
-        if not hasattr(self, "_body"):
-            parts = [part async for part in self.stream()]
-            if sum(map(len, parts)) <= _JOINED_INLINE_BYTES:
-                self._body = _joined(parts)
-            else:
-                self._body = await asyncio.to_thread(_joined, parts)
-        return self._body
-
-    async def body_before_sign_in(self) -> bytes:
-        """Return the body before sign-in. Such bodies have a memory budget of their own."""
-        self.scope[BODY_BEFORE_SIGN_IN]()
-        return await self.body()
-
-    async def bounded_body(self, limit: str) -> bytes:
-        """Return the body, bounded by the limit of this name in place of `body_bytes`."""
-        self.scope[BOUND_BODY](limit)
-        return await self.body()
-
-    async def chunks(self, limit: str) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives, bounded by the limit of this name."""
-        self.scope[STREAM_BODY](limit)
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            if body := message.get("body", b""):
-                yield body
-            if not message.get("more_body", False):
-                return
+    @property
+    def content(self) -> RequestBody:
+        """Return the body, to be read."""
+        body: RequestBody = self.scope[BODY]
+        return body
 
     async def wait_until_disconnected(self) -> None:
         """Wait until the client has closed its connection."""
@@ -189,10 +173,3 @@ def check_query(query: bytes) -> None:
     else:
         return
     raise InvalidRequest(f"The query has {counted} are allowed.")
-
-
-def _joined(parts: list[bytes]) -> bytes:
-    """Return the parts as one text, and free them."""
-    whole = b"".join(parts)
-    parts.clear()
-    return whole

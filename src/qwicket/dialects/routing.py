@@ -339,10 +339,14 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
         return await _passed_on(pass_through, handlers, route, request)
     if isinstance(access, Open):
         if body is not None:
-            request.payload = await _payload(body, await request.body_before_sign_in(), handlers)
+            request.payload = await _payload(
+                body, await request.content.read_before_sign_in(), handlers
+            )
         return await route.handler(handlers, request)
     if body is not None and body.holds_token:
-        request.payload = await _payload(body, await request.body_before_sign_in(), handlers)
+        request.payload = await _payload(
+            body, await request.content.read_before_sign_in(), handlers
+        )
     actor = await handlers.sign_in(request)
     if isinstance(access, Scope):
         actor.require(access)
@@ -350,7 +354,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
         actor.require_all_devices()
     request.response_memory.actor = actor
     if body is not None and not body.holds_token:
-        content = await request.bounded_body(body.limit)
+        content = await request.content.read(body.limit)
         request.payload = await _payload(body, content, handlers)
     return await route.handler(handlers, actor, request)
 
@@ -367,7 +371,7 @@ async def _passed_on(
     if response is not None:
         return response
     if route.body is not None and route.body.holds_token:
-        content = await request.body_before_sign_in()
+        content = await request.content.read_before_sign_in()
         request.payload = await _payload(route.body, content, handlers)
     actor = await handlers.sign_in(request)
     actor.require(route.access if isinstance(route.access, Scope) else Scope.DEVICES_READ)

@@ -18,7 +18,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from qwicket.dialects.requests import DELIVERED
+from qwicket.dialects.requests import CONTENT, DELIVERED
 from qwicket.server.delivery import WriteBuffer, acknowledged_bytes, is_delivered, queued_bytes
 from qwicket.server.heads import head_error, refusal
 
@@ -49,6 +49,8 @@ _DISCARDED_HEAD_BYTES: Final = 32 << 20
 _FRAMING_PER_BYTE: Final = 8
 """Bytes of framing allowed for each byte of a body, beside those of the limit `head_bytes`. A
 client that sends single bytes as chunks needs 5."""
+_GIVEN_BYTES: Final = 64 << 10
+"""Largest body that is given with its request."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """Linger of 0 s: the kernel drops unsent data and resets the connection (socket(7))."""
 
@@ -184,6 +186,9 @@ class Connection(HttpToolsProtocol):
 
         async def serve(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             is_read = False
+            if not cycle.more_body and len(cycle.body) <= _GIVEN_BYTES:
+                # All of it came with the head, so the application need not ask for it.
+                scope[CONTENT] = bytes(cycle.body)  # type: ignore[typeddict-unknown-key]  # as above
 
             async def receive_or_disconnect() -> ASGIReceiveEvent:
                 nonlocal is_read

@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from starlette.responses import PlainTextResponse
 
 from qwicket.dialects.requests import (
-    BODY_BEFORE_SIGN_IN,
-    BOUND_BODY,
+    BODY,
+    CONTENT,
     DIALECT_ADDRESS,
     PASS_THROUGH,
     PUBLIC_URL,
     REFUSAL,
     REQUEST_ID,
     RESPONSE_MEMORY,
-    STREAM_BODY,
     check_query,
 )
 from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import InvalidRequest, TooManyRequests
 from qwicket.model.random_bits import random_bits
-from qwicket.server.bodies import Body, BodyBudget
+from qwicket.server.bodies import Body, BodyBudget, WholeBody
 from qwicket.server.logs import REQUEST
 
 if TYPE_CHECKING:
@@ -175,8 +174,7 @@ class Router:
         request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
         inner[RESPONSE_MEMORY] = memory = ResponseMemory(self._response_budget)
-        owner = partial(_owner, memory, address)
-        body = Body(inner, receive, self._limits.bodies, self._bodies, owner)
+        inner[BODY] = body = self._body(inner, receive, partial(_owner, memory, address))
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -189,10 +187,8 @@ class Router:
                 message = {**message, "headers": headers}
             await send(message)
 
-        inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
-        inner[BODY_BEFORE_SIGN_IN] = lambda: body.move(self._bodies_before_sign_in)
         try:
-            await mount.app(inner, body.receive, send_on)
+            await mount.app(inner, getattr(body, "receive", receive), send_on)
         finally:
             body.release()
             await memory.close()
@@ -201,6 +197,18 @@ class Router:
                 self._metrics.answered(mount.usual, status, seconds)
             if self._access is not None:
                 self._access.add(inner, request_id, status, seconds)
+
+    def _body(
+        self, scope: Mapping[str, Any], receive: Receive, owner: Callable[[], str]
+    ) -> WholeBody | Body:
+        content = scope.get(CONTENT)
+        if content is not None:
+            return WholeBody(content, self._limits.bodies)
+        return Body(
+            *(scope, receive, self._limits.bodies),
+            *(self._bodies, self._bodies_before_sign_in),
+            owner,
+        )
 
     async def _stream(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if self._metrics is None:

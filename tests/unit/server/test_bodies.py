@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from qwicket.model.errors import Unavailable
+from qwicket.model.errors import BodyTooLarge, Unavailable
 from qwicket.model.limits import Limits
-from qwicket.server.bodies import Body, BodyBudget
+from qwicket.server.bodies import Body, BodyBudget, WholeBody
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ class Upload:
     def __init__(self, budget: BodyBudget, owner: str) -> None:
         self._arriving: asyncio.Queue[Message] = asyncio.Queue()
         scope = {"headers": [(b"content-length", b"%d" % (150 * KB))]}
-        self.body = Body(scope, self._arriving.get, LIMITS, budget, lambda: owner)
+        self.body = Body(scope, self._arriving.get, LIMITS, budget, budget, lambda: owner)
 
     async def send(self, size: int, *, more: bool) -> None:
         self._arriving.put_nowait({"body": b"x" * size, "more_body": more})
@@ -52,3 +52,13 @@ async def test_the_slowest_incomplete_body_gives_way(slow: str) -> None:
         await waiting
     await steady.send(20 * KB, more=False)
     assert steady.body.is_complete
+
+
+async def test_a_body_that_is_given_has_the_limits_of_its_route() -> None:
+    limits = Limits.from_names(body_bytes=10, upload_bytes=20).bodies
+    body = WholeBody(b"x" * 11, limits)
+    for read in (body.read("body_bytes"), body.read_before_sign_in()):
+        with pytest.raises(BodyTooLarge, match="limit body_bytes"):
+            await read
+    assert [each async for each in body.chunks("upload_bytes")] == [b"x" * 11]
+    assert await WholeBody(b"x" * 10, limits).read("body_bytes") == b"x" * 10

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from qwicket.dialects.requests import DELIVERED
+from qwicket.dialects.requests import CONTENT, DELIVERED
 from qwicket.model.limits import ConnectionLimits
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
@@ -39,7 +39,8 @@ class Application:
     """Answers with its path; on /slow when told, on /watch never, and notes who left before.
 
     On /hear it answers when its client left, on /large and /unread with 16 MB. On /delivered
-    and /unread it notes whether the response was delivered. It notes all paths.
+    and /unread it notes whether the response was delivered. It notes all paths, and the bodies
+    that are given with requests.
     """
 
     def __init__(self) -> None:
@@ -49,9 +50,11 @@ class Application:
         self.may_answer = asyncio.Event()
         self.disconnects = 0
         self.paths: list[str] = []
+        self.given: list[bytes | None] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
+        self.given.append(scope.get(CONTENT))
         if scope["path"] == "/slow":
             self.has_begun.set()
             await self.may_answer.wait()
@@ -193,6 +196,21 @@ async def test_a_request_with_pipelined_ones_behind_it_is_notified_of_a_disconne
     writer.transport.abort()
     await application.has_heard.wait()
     assert application.disconnects == 1
+
+
+async def test_a_small_body_that_came_with_its_head_is_given(
+    connect: Connect, application: Application
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"a" + b"\r\n")
+    assert b"/a" in await reader.readuntil(b"\r\n\r\n/a")
+    writer.write(GET % b"b" + b"Content-Length: 3\r\n\r\nabc")
+    assert b"/b" in await reader.readuntil(b"\r\n\r\n/b")
+    writer.write(GET % b"early" + b"Content-Length: 6\r\n\r\nabc")
+    assert b"/early" in await reader.readuntil(b"\r\n\r\n/early")
+    writer.write(b"def" + GET % b"c" + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+    assert b"/c" in await reader.readuntil(b"\r\n\r\n/c")
+    assert application.given == [b"", b"abc", None, b"ab"]
 
 
 async def test_a_bad_request_in_a_row_ends_them_all(

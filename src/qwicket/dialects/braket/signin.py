@@ -124,7 +124,11 @@ class SignatureSignIn:
         # The signer of a presigned URL does not know the body, so its hash is never signed.
         if signature.life_s is not None:
             return sigv4.UNSIGNED
-        body = b"" if request.method in ("GET", "HEAD") else await request.body_before_sign_in()
+        body = (
+            b""
+            if request.method in ("GET", "HEAD")
+            else await request.content.read_before_sign_in()
+        )
         if len(body) <= _INLINE_BYTES:
             computed = _sha256(body)
         else:

@@ -399,7 +399,7 @@ class Handlers:
     async def upload(self, request: Request[None]) -> Response:
         """Upload the program of a job."""
         actor, job = await self._verify_signed_url(request, _UPLOAD)
-        await self._gateway.uploads.receive(actor, job, request.chunks("upload_bytes"))
+        await self._gateway.uploads.receive(actor, job, request.content.chunks("upload_bytes"))
         return Response(b"")
 
     async def download_program(self, request: Request[None]) -> Response:
@@ -535,7 +535,7 @@ async def _token(request: Request[Any]) -> str | None:
     text = request.headers.get("x-access-token") or request.query_params.get("access_token")
     if text:
         return text
-    body = await request.body_before_sign_in()
+    body = await request.content.read_before_sign_in()
     if len(body) <= SMALL_BODY_BYTES:
         return wire.token_of(body)
     return await asyncio.to_thread(wire.token_of, body)
