@@ -66,9 +66,8 @@ class JobWaiter:
         """
         deadline = time.monotonic() + timeout_s
         ref = parse_id(id_text)
-        with self._changes.watch(ref.job if ref else "") as watch:
+        with self._changes.watch(ref.job if ref else "", awaits_end=True) as watch:
             job = _just_written(watch, actor, ref, dialect) if timeout_s > 0 else None
-            was_read_from_store = job is None
             job = job or await self.find(actor, id_text, dialect)
             results = None
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
@@ -78,8 +77,7 @@ class JobWaiter:
                 # A row that was read may be newer than this notification.
                 if found.version >= job.version:
                     job, results = found, latest.results if latest else None
-        # A row from `watch` is up to 0.1 s old, and another server may have changed the job since.
-        if not (job.state.is_final or was_read_from_store):
+        if timeout_s > 0 and not job.state.is_final:  # it may have started meanwhile
             job = await self.find(actor, id_text, dialect)
         return WaitResult(job, results)
 

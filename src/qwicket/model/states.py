@@ -10,7 +10,13 @@ from typing import Final, NamedTuple
 
 
 class JobState(StrEnum):
-    """State of a job; `completed`, `failed` and `cancelled` are final."""
+    """State of a job; `completed`, `failed` and `cancelled` are final.
+
+    Attributes:
+        is_final: Whether no other state follows.
+    """
+
+    is_final: bool
 
     DRAFT = "draft"
     QUEUED = "queued"
@@ -20,10 +26,6 @@ class JobState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        return self in FINAL
 
 
 class Step(NamedTuple):
@@ -36,6 +38,8 @@ class Step(NamedTuple):
 
 
 FINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+for _state in JobState:
+    _state.is_final = _state in FINAL
 
 NOT_ENDED: Final = tuple(state for state in JobState if state not in FINAL)
 NOT_COMPLETED: Final = (JobState.FAILED, JobState.CANCELLED)

@@ -103,12 +103,12 @@ class AgentScheduler:
         watch: Watch,
         is_abandoned: Callable[[], Awaitable[bool]],
     ) -> Assignment | None:
-        def on_change(change: JobChange) -> None:
-            if change.state is JobState.QUEUED and change.device == device:
+        def on_queued(change: JobChange) -> None:
+            if change.device == device:
                 watch.wake()
 
         changes = self._store.changes
-        stop_listening = changes.listen(on_change)
+        stop_listening = changes.listen(on_queued, JobState.QUEUED)
         deadline = time.monotonic() + wait_s
         try:
             while not await is_abandoned():

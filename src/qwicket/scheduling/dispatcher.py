@@ -154,7 +154,11 @@ class Dispatcher:
     def start(self) -> None:
         """Start the tasks that claim jobs and compare leases, on the running event loop."""
         changes = self._store.changes
-        self._stop_listening = [changes.listen(self._on_change), changes.on_resync(self._resync)]
+        self._stop_listening = [
+            changes.listen(self._on_queued, JobState.QUEUED),
+            changes.listen(self._on_cancelling, JobState.CANCELLING),
+            changes.on_resync(self._resync),
+        ]
         self._tasks = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
         self._tasks.append(asyncio.create_task(self._compare_repeatedly()))
         self._tasks.append(asyncio.create_task(self._poll_slowly()))
@@ -203,19 +207,20 @@ class Dispatcher:
         for stop in self._stop_listening:
             stop()
 
-    def _on_change(self, change: JobChange) -> None:
-        if change.state is JobState.QUEUED and change.device in self._wakes:
+    def _on_queued(self, change: JobChange) -> None:
+        if change.device in self._wakes:
             self._wakes[change.device].set()
             if self._may_be_short(change):
                 self._express_wake.set()
             if change.version > 1 and any(job == change.job for job, _fence in self._runs):
                 self._compare_wake.set()  # it was requeued, so its run here has lost its lease
-        elif change.state is JobState.CANCELLING:
-            if not self._claims.is_quiet:
-                self._cancelled_early.add(change.job)  # a claim in flight may include this job
-            for (job, _fence), run in self._runs.items():
-                if job == change.job:
-                    run.stop()
+
+    def _on_cancelling(self, change: JobChange) -> None:
+        if not self._claims.is_quiet:
+            self._cancelled_early.add(change.job)  # a claim in flight may include this job
+        for (job, _fence), run in self._runs.items():
+            if job == change.job:
+                run.stop()
 
     def _may_be_short(self, change: JobChange) -> bool:
         """Return whether a queued job may be short enough for an express slot."""

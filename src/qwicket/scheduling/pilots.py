@@ -140,7 +140,8 @@ class PilotScheduler:
         self._tasks: set[asyncio.Task[None]] = set()
         self.pull_s = lease_s / 4
         self.stale_results = 0
-        store.changes.listen(self._on_change)
+        store.changes.listen(self._on_queued, JobState.QUEUED)
+        store.changes.listen(self._on_cancelling, JobState.CANCELLING)
         store.changes.on_resync(self._resync)
 
     async def pull(
@@ -309,12 +310,12 @@ class PilotScheduler:
             except QwicketError as error:  # the next pull releases it
                 _log.warning("an undelivered claim was not released: %s", error)
 
-    def _on_change(self, change: JobChange) -> None:
-        if not self._pulls:
-            return
-        if change.state is JobState.QUEUED:
+    def _on_queued(self, change: JobChange) -> None:
+        if self._pulls:
             self._notify(change.device, change.row)
-        elif change.state is JobState.CANCELLING:
+
+    def _on_cancelling(self, change: JobChange) -> None:
+        if self._pulls:
             task = asyncio.create_task(self._send_stop(change.job))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -28,6 +28,7 @@ from qwicket.model.errors import QwicketError, Unavailable
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Capacity, Runner
 from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import FINAL
 from qwicket.scheduling import (
     Dispatcher,
     Express,
@@ -257,7 +258,7 @@ class App:
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
         store.on_commit(metrics.committed)
-        store.changes.listen(metrics.changed)
+        store.changes.listen(metrics.job_ended, *FINAL)
         response_budget = ResponseBudget(self._limits.responses, gateway.auth.confirm)
         sources = MetricSources(
             store=store,

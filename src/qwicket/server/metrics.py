@@ -14,8 +14,6 @@ from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.states import FINAL
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -101,14 +99,14 @@ class Metrics:
     def websocket_closed(self) -> None:
         self.websockets -= 1
 
-    def changed(self, change: JobChange) -> None:
+    def job_ended(self, change: JobChange) -> None:
         """Count the end of a job if this server wrote it; other servers count theirs.
 
         A completed job of an exam is counted when its results are released: earlier changes have no
         `row`.
         """
         job = change.row
-        if job is None or change.keeps_state or job.state not in FINAL or job.ended_at is None:
+        if job is None or change.keeps_state or job.ended_at is None:
             return
         self.ended[job.device, job.state.value] += 1
         if job.started_at is not None and job.queued_at is not None:

@@ -61,7 +61,9 @@ class Changes:
         self._remembered_s = remembered_s
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._account_watches: defaultdict[str, set[Watch]] = defaultdict(set)
-        self._listeners: set[Callable[[JobChange], None]] = set()
+        self._listeners: dict[JobState, list[Callable[[JobChange], None]]] = {
+            state: [] for state in JobState
+        }
         self._resync_listeners: set[Callable[[], None]] = set()
         self._remembered: dict[str, tuple[float, JobChange]] = {}
         self._is_closed = False
@@ -71,12 +73,13 @@ class Changes:
         for change in changes:
             self._remember(change)
             for watch in self._watches.get(change.job, ()):
-                watch.wake(change)
+                if change.state.is_final or not watch.awaits_end:
+                    watch.wake(change)
             for watch in self._watches.get(change.device, ()):
                 watch.wake()
             for watch in self._concerned(change):
                 watch.wake()
-            for listener in tuple(self._listeners):
+            for listener in tuple(self._listeners[change.state]):
                 listener(change)
 
     def _remember(self, change: JobChange) -> None:
@@ -98,10 +101,28 @@ class Changes:
             return self._account_watches.get(change.row.account, ())
         return chain.from_iterable(self._account_watches.values())
 
-    def listen(self, listener: Callable[[JobChange], None]) -> Callable[[], None]:
-        """Call `listener` (quick, on the loop) for every change; return a function to stop."""
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
+    def listen(
+        self, listener: Callable[[JobChange], None], *states: JobState
+    ) -> Callable[[], None]:
+        """Call `listener` (quick, on the loop) for each change to one of some states.
+
+        Args:
+            listener: The function.
+            states: The states; by default all.
+
+        Returns:
+            A function that ends this.
+        """
+        chosen = [self._listeners[state] for state in states or JobState]
+        for listeners in chosen:
+            listeners.append(listener)
+
+        def stop() -> None:
+            for listeners in chosen:
+                if listener in listeners:
+                    listeners.remove(listener)
+
+        return stop
 
     def resync(self) -> None:
         """Make all waiters read again, because changes of other servers may have been missed."""
@@ -121,10 +142,14 @@ class Changes:
         return lambda: self._resync_listeners.discard(listener)
 
     @contextmanager
-    def watch(self, job: str) -> Iterator[Watch]:
-        """Watch one job. Begin before reading its row, so that no change falls in between."""
+    def watch(self, job: str, *, awaits_end: bool = False) -> Iterator[Watch]:
+        """Watch one job. Begin before reading its row, so that no change falls in between.
+
+        With `awaits_end` only its end wakes the waiter.
+        """
         with self._watched(self._watches, job) as watch:
             watch.latest = self._recall(job)
+            watch.awaits_end = awaits_end
             yield watch
 
     @contextmanager
@@ -170,7 +195,10 @@ class Watch:
 
     Attributes:
         latest: The last change, if it contains the watched job; None if the job must be read.
+        awaits_end: Whether changes to states that are not final wake nobody.
     """
+
+    awaits_end = False
 
     def __init__(self, hub: Changes) -> None:
         self._hub = hub

@@ -6,7 +6,7 @@ import pytest
 
 from qwicket.model.accounts import Token
 from qwicket.model.jobs import Job
-from qwicket.model.states import JobState
+from qwicket.model.states import FINAL, JobState
 from qwicket.store import Changes, JobChange, Store
 from support.stores import NOW, add_job
 
@@ -34,6 +34,18 @@ async def test_the_watch_of_a_device_wakes_for_all_of_its_jobs() -> None:
         assert await watch.changed(5)
         assert not await other.changed(0.01)
     assert not hub._watches
+
+
+async def test_a_waiter_for_the_end_wakes_for_no_other_change() -> None:
+    hub = Changes()
+    with hub.watch("job", awaits_end=True) as watch:
+        hub.publish([CHANGE, CHANGE._replace(state=JobState.CANCELLING)])
+        assert not await watch.changed(0.01)
+        for state in FINAL:
+            hub.publish([CHANGE._replace(state=state)])
+            assert await watch.changed(5)
+        hub.resync()
+        assert await watch.changed(5)
 
 
 async def test_a_change_before_the_wait_is_not_missed() -> None:
@@ -67,6 +79,19 @@ async def test_closing_ends_every_wait_at_once() -> None:
         async with asyncio.timeout(30):
             assert not await waiting
             assert not await watch.changed(60)
+
+
+async def test_a_listener_hears_of_its_states_alone() -> None:
+    hub = Changes()
+    heard: list[JobChange] = []
+    stop = hub.listen(heard.append, JobState.QUEUED, JobState.FAILED)
+    changes = [CHANGE._replace(state=state) for state in JobState]
+    hub.publish(changes)
+    assert [change.state for change in heard] == [JobState.QUEUED, JobState.FAILED]
+    stop()
+    stop()
+    hub.publish(changes)
+    assert len(heard) == 2
 
 
 async def test_a_listener_receives_all_changes_until_it_stops() -> None:

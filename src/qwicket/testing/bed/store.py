@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from qwicket.folders import AWS_MASTER_FILE
 from qwicket.model.errors import QwicketError
+from qwicket.model.states import FINAL
 from qwicket.store import Store
 from qwicket.store.backup import FILE, back_up
 from qwicket.store.jobs import Jobs
@@ -76,7 +77,7 @@ class BedStore(Store):
         self.jobs: BedJobs = BedJobs(database, scenarios, now_ms, sleep)
         self.cleaning = Cleaning(database)
         self._journal = journal
-        changes.listen(self._on_change)
+        changes.listen(self._on_end, *FINAL)
 
     @classmethod
     def over(
@@ -91,9 +92,8 @@ class BedStore(Store):
         """Return a test bed's store on the database of a server's store."""
         return cls(store._database, store.changes, file, scenarios, journal, now_ms, sleep)
 
-    def _on_change(self, change: JobChange) -> None:
-        if change.state.is_final:
-            self._journal.job_ended(change.job)
+    def _on_end(self, change: JobChange) -> None:
+        self._journal.job_ended(change.job)
 
     async def clear(self) -> None:
         """Delete all jobs at once, restore the devices, and notify waiters and runners."""
