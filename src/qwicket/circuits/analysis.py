@@ -73,6 +73,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         is_all_clifford = is_all_clifford and is_clifford(upper_bound_run.ops)
         if circuit.estimation is not None:
             terms += sum(map(len, circuit.estimation.observables))
+    is_estimation = any(each.estimation is not None for each in circuits)
     return Summary(
         family="qubit",
         n_circuits=runs,
@@ -88,7 +89,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         is_clifford=is_all_clifford,
         n_bond_bits=bits,
         n_bond_steps=bond_steps,
-        n_parts=len(circuits) if terms else 0,
+        n_parts=len(circuits) if is_estimation else 0,
         n_terms=terms,
         shots=max((_shots(circuit) for circuit in circuits), default=0),
         is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
@@ -96,7 +97,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_delays=delays,
         delay_s=delay_s,
         unmeasured=unmeasured,
-        is_estimation=any(each.estimation is not None for each in circuits),
+        is_estimation=is_estimation,
     )
 
 

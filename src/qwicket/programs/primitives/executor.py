@@ -18,7 +18,7 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted
-from qwicket.programs.primitives.wire import PrimitiveLimits, Shape, Unpacker
+from qwicket.programs.primitives.wire import PrimitiveLimits, Shape, Unpacker, extent
 
 _SCHEMA: Final = "v2.0"
 _MAX_AXES: Final = 32
@@ -211,7 +211,7 @@ def _shape(item: _Item, shots: int, place: str, limits: Limits) -> Shape:
     inner = _checked(_arguments(item, place).shape[:-1], f"{place}.circuit_arguments")
     # Before broadcasting, where NumPy raises ValueError for huge sizes as well.
     for shape in (own, inner):
-        check_limit("parameter_sets", math.prod(shape), maximum)
+        check_limit("parameter_sets", extent(shape), maximum)
     try:
         whole = np.broadcast_shapes(own, inner)
     except ValueError:
@@ -219,13 +219,13 @@ def _shape(item: _Item, shots: int, place: str, limits: Limits) -> Shape:
             f"{place}: arguments of shape {inner} do not broadcast to {own}"
         ) from None
     # Again, because (n, 1) and (1, n) broadcast to n² sets.
-    check_limit("parameter_sets", math.prod(whole), maximum)
+    check_limit("parameter_sets", extent(whole), maximum)
     return Shape(whole, None, shots, None)
 
 
 def _checked(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
-    if len(shape) > _MAX_AXES or any(each < 1 for each in shape):
-        raise InvalidProgram(f"{place}: must have up to {_MAX_AXES} axes, each from 1")
+    if len(shape) > _MAX_AXES or any(each < 0 for each in shape):
+        raise InvalidProgram(f"{place}: must have up to {_MAX_AXES} axes, each from 0")
     return shape
 
 
@@ -246,6 +246,8 @@ def _values(item: _Item, shape: tuple[int, ...], place: str, unpacker: Unpacker)
     place = f"{place}.circuit_arguments"
     if tensor.dtype != "f64":
         raise InvalidProgram(f"{place}: dtype must be f64, not {quoted(tensor.dtype)}")
+    n_values = extent(shape) * tensor.shape[-1]
+    check_limit("parameters", n_values, unpacker.limits.of(PrimitiveLimits).parameters)
     data = unpacker.inflated(tensor.data, place)
     # NumPy's own error would name neither the item nor its field.
     if math.prod(tensor.shape) * 8 != len(data):
@@ -253,7 +255,5 @@ def _values(item: _Item, shape: tuple[int, ...], place: str, unpacker: Unpacker)
     found = np.frombuffer(data, "<f8").reshape(tensor.shape)
     if not np.isfinite(found).all():
         raise InvalidProgram(f"{place}: must hold finite numbers")
-    n_values = math.prod(shape) * tensor.shape[-1]
-    check_limit("parameters", n_values, unpacker.limits.of(PrimitiveLimits).parameters)
-    # A view, which the caller's `reshape` copies: so the size is checked here.
+    # A view, which the caller's `reshape` copies: so the size was checked above.
     return np.broadcast_to(found, (*shape, tensor.shape[-1]))

@@ -1,5 +1,7 @@
 """Makes circuits of pubs: one for each set of parameter values, in C order, pub after pub.
 
+A pub without any set has one circuit as well, because results name the registers of each pub.
+
 Values and observables broadcast as in NumPy. An estimator's circuit has all observables that are
 paired with its set of values.
 """
@@ -11,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.circuits.estimation import group_paulis
-from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
+from qwicket.circuits.qubit import Estimation, Measure, Pauli, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit
@@ -65,8 +67,8 @@ class _Reader:
         ):
             with _placed(item.place):
                 _check_registers(template)
-                rows = item.values.reshape(item.shape.n_parts, -1)
-                yield from self._bound(template, rows, item.shape, [None] * item.shape.n_parts)
+                estimations: list[Estimation | None] = [None] * item.shape.n_parts
+                yield from self._bound(template, item.values, item.shape, estimations)
 
     def _circuits(self, pub: Pub) -> Iterator[QubitCircuit]:
         template = circuits.read(pub.circuit, self._limits, pub.values)
@@ -83,16 +85,20 @@ class _Reader:
         # An estimator of identities needs no run, but each set of its values is still a circuit.
         self._n_sets += max(n_runs, n_parts)
         check_limit("parameter_sets", self._n_sets, self._max_sets, " or more")
-        yield from self._bound(template, pub.values.reshape(n_parts, -1), pub.shape, estimations)
+        yield from self._bound(template, pub.values, pub.shape, estimations)
 
     def _bound(
         self,
         template: Template | TextTemplate,
-        rows: Any,
+        values: Any,
         shape: Shape,
         estimations: list[Estimation | None],
     ) -> Iterator[QubitCircuit]:
-        _check_number(template, rows)
+        _check_number(template, values)
+        if not shape.n_sets:
+            yield _without_values(template, shape, estimations[0])
+            return
+        rows = values.reshape(shape.n_parts, -1)
         for row, estimation in zip(rows, estimations, strict=True):
             ops = template.bound(row.tolist())
             # Counted for each set of values, because one circuit may have thousands of them.
@@ -153,6 +159,16 @@ def _placed(place: str) -> Iterator[None]:
         raise InvalidProgram(f"{place}: {refusal.detail}", field=place) from None
     except FieldError as fault:
         raise InvalidProgram(f"{place}: {fault}", field=place) from None
+
+
+def _without_values(
+    template: Template | TextTemplate, shape: Shape, estimation: Estimation | None
+) -> QubitCircuit:
+    """Return the circuit of a pub without sets of values; its result has the pub's registers."""
+    if estimation is not None:
+        return QubitCircuit(1, (), template.registers, shape.shots, estimation)
+    ops = (Measure(0, 0),) if any(register.size for register in template.registers) else ()
+    return QubitCircuit(1, ops, template.registers, shots=1)
 
 
 def _check_registers(template: Template | TextTemplate) -> None:

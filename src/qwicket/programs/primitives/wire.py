@@ -122,7 +122,8 @@ class Shape(NamedTuple):
     """Shape of the results of a pub.
 
     Attributes:
-        values: Shape of its parameter values; its parts are in C order.
+        values: Shape of its parameter values; its parts are in C order. Without any set of values
+            one part has the registers of the results.
         observables: Shape of its observables; None for a sampler.
         shots: Shots per part; 0 for exact results.
         precision: Requested precision of an estimator; None for a sampler.
@@ -136,8 +137,13 @@ class Shape(NamedTuple):
     metadata: bytes = circuit_metadata.EMPTY
 
     @property
-    def n_parts(self) -> int:
+    def n_sets(self) -> int:
         return math.prod(self.values)
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts: one for each set of values, and one if there is none."""
+        return max(1, self.n_sets)
 
 
 class Pub(NamedTuple):
@@ -379,8 +385,6 @@ class Unpacker:
             raise InvalidProgram(f"{place}: lists differ in length", field=place) from None
         if found.dtype.kind not in "fiu":
             raise InvalidProgram(f"{place}: must hold real numbers", field=place)
-        if not math.prod(found.shape[:-1]):
-            raise InvalidProgram(f"{place}: has no shape of values", field=place)
         check_limit("parameter_sets", math.prod(found.shape[:-1]), self._own.parameter_sets)
         return found.astype("<f8")
 
@@ -426,6 +430,14 @@ class Unpacker:
         self._n_terms += len(element)
         check_limit("pauli_terms", self._n_terms, self._own.pauli_terms)
         return tuple([_term(letters, factor, place) for letters, factor in element.items()])
+
+
+def extent(shape: tuple[int, ...]) -> int:
+    """Return the size of a shape, or what it would be without its axes of length 0.
+
+    NumPy refuses huge axes even of an array without elements.
+    """
+    return math.prod([max(1, length) for length in shape])
 
 
 def _flat(nested: object, shape: list[int], place: str) -> Iterator[object]:
@@ -487,9 +499,9 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)
     if len(shape) > _MAX_AXES or not shape or any(each < 0 for each in shape):
         raise InvalidProgram(f"{place}: has no shape of values", field=place)
-    check_limit("parameter_sets", math.prod(shape[:-1]), limits.of(PrimitiveLimits).parameter_sets)
+    check_limit("parameter_sets", extent(shape[:-1]), limits.of(PrimitiveLimits).parameter_sets)
     check_limit("parameters", shape[-1], limits.of(PrimitiveLimits).parameters)
-    if not math.prod(shape[:-1]) or math.prod(shape) * dtype.itemsize != len(body):
+    if math.prod(shape) * dtype.itemsize != len(body):
         raise InvalidProgram(f"{place}: must have as many numbers as its shape", field=place)
     # NumPy writes a transposed array as it lies in memory, column by column.
     order: Literal["F", "C"] = "F" if is_fortran else "C"

@@ -51,7 +51,8 @@ def test_pubs_keep_their_shapes_and_registers(service):
     circuit.measure(range(11), range(11))
     isa, plain = (fitted(each, simulator)[0] for each in (circuit, bell()))
     values = np.array([[[0.0], [np.pi], [0.0]], [[np.pi], [np.pi], [0.0]]])
-    result = Sampler(simulator).run([(isa, values), (plain,)], shots=30).result()
+    pubs = [(isa, values), (plain,), (isa, np.zeros((2, 0, 1)))]
+    result = Sampler(simulator).run(pubs, shots=30).result()
     turned = values[..., 0] > 0
     a, b = result[0].data.a, result[0].data.b
     assert (a.shape, a.num_shots, a.num_bits) == ((2, 3), 30, 2)
@@ -60,6 +61,7 @@ def test_pubs_keep_their_shapes_and_registers(service):
         assert a[place].get_counts() == {"01" if turned[place] else "00": 30}
         assert b[place].get_counts() == {("1" if turned[place] else "0") + "00000010": 30}
     assert result[1].data.c.num_shots == 30
+    assert result[2].data.b.array.shape == (2, 0, 30, 2)
 
 
 def test_a_quantum_program_keeps_its_shape_and_comes_back_with_its_data(service):

@@ -14,6 +14,7 @@ from ibm_cloud_sdk_core.token_managers.token_manager import TokenManager
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import efficient_su2
+from qiskit.primitives import StatevectorEstimator, StatevectorSampler
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
 from qiskit_ibm_runtime.accounts import InvalidAccountError
@@ -187,6 +188,31 @@ def test_pubs_have_shots_of_their_own_and_values_keep_their_shape(simulator):
     for place in np.ndindex(2, 3):
         assert data.meas[place].get_counts() == {"1" if place == (1, 2) else "0": 20}
     assert result[1].data.meas.get_counts(1) == {"1": 7}
+
+
+def test_pubs_without_values_have_the_empty_results_of_local_primitives(simulator):
+    circuit = turned()
+    circuit.add_register(ClassicalRegister(9, "zeros"), ClassicalRegister(1, "last"))
+    circuit.measure(0, -1)
+    empty, full = (circuit, np.zeros((2, 0, 1))), (circuit, [np.pi])
+    for pubs in ([empty], [full, empty, full]):
+        results = SamplerV2(simulator).run(pubs, shots=20).result()
+        for pub, found in zip(pubs, results, strict=True):
+            wanted = StatevectorSampler().run([pub], shots=20).result()[0]
+            assert found.data.shape == wanted.data.shape
+            for name, bits in wanted.data.items():
+                assert found.data[name] == bits
+
+
+def test_estimates_without_values_are_empty_arrays(simulator):
+    circuit, z = turned(), SparsePauliOp("Z")
+    empty = [(circuit, z, np.zeros((2, 0, 1))), (circuit, [z], np.zeros((0, 1)))]
+    for pubs in (empty, [*empty, (circuit, [z, -z], [np.pi]), *empty]):
+        found = EstimatorV2(simulator).run(pubs).result()
+        wanted = StatevectorEstimator().run(pubs).result()
+        for own, local in zip(found, wanted, strict=True):
+            assert own.data.evs.shape == own.data.stds.shape == local.data.evs.shape
+            np.testing.assert_allclose(own.data.evs, local.data.evs, atol=1e-9)
 
 
 def test_a_job_has_300_pubs(simulator):
@@ -546,8 +572,9 @@ def test_a_large_result_is_streamed_with_every_register_in_its_shape(simulator):
     circuit.measure(range(24), range(24))
     circuit.metadata = METADATA
     values = np.array([[[0.0], [np.pi]], [[np.pi], [0.0]]])
-    job = SamplerV2(simulator).run([(circuit, values), (circuit, [0.0])], shots=350_000)
-    first, second = job.result()
+    pubs = [(circuit, values), (circuit, np.zeros((0, 1))), (circuit, [0.0])]
+    first, empty, second = SamplerV2(simulator).run(pubs, shots=350_000).result()
+    assert (empty.data.a.array.shape, empty.data.a.num_bits) == ((0, 350_000, 2), 9)
     assert first.metadata == second.metadata == {"circuit_metadata": METADATA}
     a, b = first.data.values()
     assert (a.num_bits, b.num_bits) == (9, 15)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
 
+from qwicket.circuits.qubit import Measure
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import primitives
@@ -71,6 +72,13 @@ def test_arguments_and_the_items_own_shape_broadcast() -> None:
     assert executor.echo(text) == ("mine", b'{"a": [1]}')
 
 
+def test_an_item_without_sets_of_arguments_has_one_part_all_the_same() -> None:
+    text = source(item(np.zeros((0, 1)), (3, 1)), item([0.3]))
+    first, second = primitives.read(text, LIMITS)
+    assert (first.ops, first.registers, first.shots) == ((Measure(0, 0),), second.registers, 1)
+    assert [shape.values for shape in primitives.shapes(text, LIMITS)] == [(3, 0), ()]
+
+
 def test_a_pub_is_still_read_up_to_version_17_only() -> None:
     entry = [pubs.circuit(pubs.bell(), 18), None, 1]
     with pytest.raises(InvalidProgram, match="QPY 18; 13 to 17 are read"):
@@ -96,7 +104,7 @@ def test_a_pub_is_still_read_up_to_version_17_only() -> None:
         (source(item(circuit_arguments=tensor([np.nan]))), "finite numbers"),
         (source(item([[0.1], [0.2]], (3,))), "do not broadcast"),
         (source(item([0.1, 0.2])), "1 parameters, not 2"),
-        (source(item([0.1], (0,))), "each from 1"),
+        (source(item([0.1], (-1,))), "each from 0"),
         (source(item([0.1], (1,) * 33)), "up to 32 axes"),
         (source(item(), options={"init_qubits": False}), "init_qubits: must be true"),
         (source(item(), options={"stretch_values": True}), "stretch_values: simulated"),
@@ -114,6 +122,7 @@ def test_what_cannot_be_run_is_refused_by_name(text: bytes, named: str) -> None:
         ({"shots": 6}, source(item()), "shots: 7"),
         ({"parameter_sets": 5}, source(item([0.1], (2,)), item([0.1], (4,))), "parameter_sets: 6"),
         ({}, source(item([0.1], (10**6, 10**6))), "parameter_sets: 1000000000000"),
+        ({}, source(item([0.1], (0, 10**40))), "parameter_sets: a number above"),
         ({"parameters": 3}, source(item([0.1], (4,))), "parameters: 4"),
         ({"unpacked_bytes": 100}, source(item()), "unpacked_bytes: 101"),
         ({"operations": 3}, source(item([0.1], (4,))), "operations: 4"),

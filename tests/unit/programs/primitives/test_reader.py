@@ -215,6 +215,24 @@ def test_each_set_of_values_is_a_circuit_in_c_order() -> None:
     assert sampler(circuit, fortran, 10) == found
 
 
+@for_each("program", ["sampler", "estimator"])
+def test_a_pub_without_values_is_one_circuit_with_its_registers(program: str) -> None:
+    circuit = pubs.turned()
+    circuit.measure_all()
+    observables = [{"Z": 1}] if program == "estimator" else []
+    source = pubs.source(
+        program, [pubs.circuit(circuit), *observables, pubs.array(np.zeros((2, 0, 1)))]
+    )
+    checked = programs.read("qiskit.primitives", source, LIMITS)
+    summary = checked.summary
+    assert (summary.n_parts or summary.n_circuits, summary.unmeasured) == (1, 0)
+    (outcome,) = ran(source)
+    assert list(outcome.evs()) == []
+    if program == "sampler":
+        assert [register.name for register in outcome.registers] == ["meas"]
+        assert outcome.counts() == {0: 1}
+
+
 def test_parameters_reach_into_definitions() -> None:
     inner = QuantumCircuit(1)
     inner.ry(2 * pubs.THETA, 0)

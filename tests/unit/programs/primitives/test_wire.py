@@ -67,6 +67,7 @@ NPY: dict[str, bytes] = {
     "giant": header("(1000000000000,)"),
     "giant without bytes": header("(1000000000000000000000, 0)"),
     "giant last": header("(0, 1000000000000000000000)"),
+    "giant without sets": header("(0, 1000000000000000000000, 1)"),
     "negative": header("(-1, 8)") + bytes(64),
     "no shape": header("()") + bytes(8),
     "too few": header("(3,)") + bytes(16),

@@ -164,7 +164,7 @@ class LargeResult:
         packer = _Packer(0 if self._accepts_gzip else _LEVEL)
         whole = (*shape.values, shape.shots, (size + 7) // 8)
         yield packer.add(_header(whole))
-        last = first + shape.n_parts
+        last = first + shape.n_sets
         for begin in range(first, last, self._step):
             parts = await self._results.some(self._plan.job, begin, min(self._step, last - begin))
             yield await asyncio.to_thread(_packed_shots, packer, parts, start, size)

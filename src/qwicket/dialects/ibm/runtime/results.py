@@ -91,7 +91,7 @@ def _tensor(parts: Sequence[Outcome], shape: Shape, start: int, size: int) -> di
         np.unpackbits(shots(part, start, size)[:, ::-1], axis=1, count=size, bitorder="little")
         for part in parts
     ]
-    packed = np.packbits(np.concatenate(bits), bitorder="little").tobytes()
+    packed = np.packbits(np.stack(bits)[: shape.n_sets], bitorder="little").tobytes()
     return {
         "data": raw_base64(zlib.compress(packed, _LEVEL)),
         "shape": (*shape.values, shape.shots, size),
@@ -114,8 +114,8 @@ def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
     """Return the shots of each register."""
     fields: dict[str, Any] = {}
     for name, start, size in registers(parts[0]):
-        rows = np.stack([shots(part, start, size) for part in parts])
-        array = _array(rows.reshape(*shape.values, *rows.shape[1:]))
+        rows = np.stack([shots(part, start, size) for part in parts])[: shape.n_sets]
+        array = _array(rows.reshape(*shape.values, shape.shots, rows.shape[-1]))
         fields[name] = encode_typed("BitArray", {"array": array, "num_bits": size})
     return sampler_result(fields, shape)
 
