@@ -113,7 +113,7 @@ class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
 
 
 class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[misc]  # untyped
-    """Jobs of one run, one for each number of shots.
+    """Jobs of one run, one for each number of shots; none if no pub has a set of values.
 
     Attributes:
         native: The jobs in Qwicket's client.
@@ -130,6 +130,8 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         Raises:
             ClientError: A request failed.
         """
+        if not self.native:
+            return JobStatus.DONE
         found = {STATUS.get(job.status, JobStatus.RUNNING) for job in self.native}
         return next(status for status in _ORDER if status in found)
 
@@ -152,7 +154,7 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
             ClientError: A request failed.
         """
         states = {job.cancel().state for job in self.native}
-        return states != {"completed"}
+        return not states <= {"completed"}
 
     def result(
         self, timeout: float | None = WAIT_S, *, progress: bool = False
@@ -175,13 +177,13 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         parts: dict[int, Iterator[Part]] = {}
         for shots, job in zip(_shots(self._pubs), self.native, strict=True):
             parts[shots] = iter(job.result(timeout, progress=progress))
-        results = [_pub_result(pub, parts[pub.shots]) for pub in self._pubs]
+        results = [_pub_result(pub, parts.get(pub.shots, iter(()))) for pub in self._pubs]
         return PrimitiveResult(results, metadata={"version": 2})
 
 
 def _shots(pubs: Sequence[SamplerPub]) -> list[int]:
-    """Return each number of shots, in the order of the pubs."""
-    return list(dict.fromkeys(pub.shots for pub in pubs))
+    """Return each number of shots, in the order of the pubs that have sets of values."""
+    return list(dict.fromkeys(pub.shots for pub in pubs if pub.size))
 
 
 def _bound(pub: SamplerPub) -> list[QuantumCircuit]:
@@ -190,9 +192,8 @@ def _bound(pub: SamplerPub) -> list[QuantumCircuit]:
 
 
 def _pub_result(pub: SamplerPub, parts: Iterator[Part]) -> SamplerPubResult:
-    size = int(np.prod(pub.shape, dtype=int))
-    bits = np.stack([_bits(pub, next(parts)) for _ in range(size)])
-    bits = bits.reshape(*pub.shape, pub.shots, bits.shape[-1])
+    rows = [_bits(pub, next(parts)) for _ in range(pub.size)]
+    bits = np.array(rows, dtype=bool).reshape(*pub.shape, pub.shots, pub.circuit.num_clbits)
     data = {
         register.name: BitArray.from_bool_array(bits[..., _columns(pub, register)], order="little")
         for register in pub.circuit.cregs

@@ -14,7 +14,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import Clbit, Parameter
 from qiskit.circuit.library import QFTGate, get_standard_gate_name_mapping
 from qiskit.circuit.random import random_circuit
-from qiskit.primitives import BackendSamplerV2
+from qiskit.primitives import BackendSamplerV2, StatevectorSampler
 from qiskit.providers import JobStatus
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit.quantum_info import Statevector
@@ -271,6 +271,22 @@ def test_pubs_with_shots_of_their_own_come_back_in_their_order(simulator):
     assert job.done()
     assert job.status() is JobStatus.DONE
     assert len(job.native) == 3
+
+
+def test_pubs_without_values_have_the_empty_results_of_qiskits_own_sampler(simulator):
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(9, "zeros"))
+    circuit.rx(Parameter("θ"), 0)
+    circuit.measure_all()
+    empty, full = (circuit, np.zeros((2, 0, 1)), 20), (circuit, [math.pi], 30)
+    for pubs, n_jobs in ([empty], 0), ([empty, full, (*full[:2], 20), empty], 2):
+        job = SamplerV2(simulator).run(pubs)
+        wanted = StatevectorSampler().run(pubs).result()
+        for found, local in zip(job.result(), wanted, strict=True):
+            assert found.data.shape == local.data.shape
+            for name, bits in local.data.items():
+                assert found.data[name] == bits
+        assert (job.status(), job.cancel()) == (JobStatus.DONE, False)
+        assert len(job.native) == n_jobs
 
 
 def test_the_sampler_agrees_with_qiskits_own_on_the_same_backend(simulator):
