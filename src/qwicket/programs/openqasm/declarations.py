@@ -12,7 +12,7 @@ from qwicket.programs.openqasm import syntax
 from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS, OpenQASMLimits
 from qwicket.programs.openqasm.gate_table import GateTable
 from qwicket.programs.openqasm.gates import StandardGate
-from qwicket.programs.openqasm.measured import Bits, Measured, Qubits
+from qwicket.programs.openqasm.measured import CONSTANT_TYPES, Bits, Measured, Qubits
 from qwicket.programs.openqasm.syntax import (
     BitString,
     Constant,
@@ -24,6 +24,9 @@ from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Evaluator, Variable
 
 _LARGEST_INPUT: Final = 1e300
+_ONLY_MEASURED: Final = (
+    "only measurements set bits; a 'bool' or 'uint' can hold what is computed from them"
+)
 
 
 class Declarations:
@@ -108,7 +111,7 @@ class Declarations:
         if isinstance(target, syntax.Name):
             variable = self.evaluator.scopes.find(target.name)
         if variable is None or isinstance(variable.value, Bits):
-            reason = "bits are assigned by measurements only"
+            reason = _ONLY_MEASURED
             if not isinstance(self.evaluator.value(target), Bits):
                 reason = "only whole variables can be assigned"
             raise self._tokens.error(at, reason)
@@ -205,12 +208,12 @@ class Declarations:
         first = self._n_clbits
         size = self._size(statement.size, first, MAX_CLBITS, at, "classical bits")
         if statement.value is not None:
-            type_ = syntax.Type("bit", statement.size, at)
-            value = self.evaluator.convert(type_, self.evaluator.constant(statement.value, at))
+            value = self.evaluator.value(statement.value)
+            if isinstance(value, CONSTANT_TYPES):
+                value = self.evaluator.convert(syntax.Type("bit", statement.size, at), value)
             # A circuit has no operation that sets a bit, and all bits begin as 0.
             if value not in (False, BitString(0, size)):
-                reason = f"{quoted(name)} starts as 0; other bits come from measurements only"
-                raise self._tokens.error(at, reason)
+                raise self._tokens.error(at, f"{quoted(name)} starts as 0: {_ONLY_MEASURED}")
         bits = Bits(tuple(range(first, first + size)), statement.size is None)
         self._add_name(name, Variable(bits), at)
         self.registers.append(Register(name, size))
