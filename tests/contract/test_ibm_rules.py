@@ -242,10 +242,17 @@ def test_a_bad_program_is_refused_with_its_reason(
 def test_shots_that_contradict_the_program_are_refused(client: Client) -> None:
     """Not those before an upload: IBM's older client always sends 1 there."""
     body = {"backend": {"name": SIMULATOR}, "qObject": qobj(shots=100), "shots": 7}
+    without = {**qobj(), "config": {"memory_slots": 2}}
     refused = client.call("POST", "/jobs", json=body)
     assert refused.status_code == 400
     assert "shots is 7, but qObject.config.shots is 100" in ibm_json(refused)
-    without = {**qobj(), "config": {"memory_slots": 2}}
+    (experiment,) = without["experiments"]
+    own = {**experiment, "config": {**experiment["config"], "shots": 55}}
+    program = {**without, "experiments": [own]}
+    refused = client.call("POST", "/jobs", json={**body, "qObject": program})
+    assert refused.status_code == 400
+    assert "shots is 7, but qObject.experiments[0].config.shots is 55" in ibm_json(refused)
+    assert client.done(program, shots=55)["shots"] == 55
     assert client.done(without, shots=7)["shots"] == 7
     assert client.done(qobj(shots=7), shots=7)["shots"] == 7
 

@@ -207,9 +207,12 @@ def submission(
     """
     source = _with_misprint_corrected(source)
     settings = qobj.settings(source)
-    if None not in (shots, settings.config_shots) and shots != settings.config_shots:
+    place, others = "config", settings.config_shots
+    if others is None:
+        place, others = "experiments[0].config", settings.shots  # all experiments agree
+    if None not in (shots, others) and shots != others:
         raise InvalidRequest(
-            f"shots is {shots}, but qObject.config.shots is {settings.config_shots}."
+            f"shots is {shots}, but qObject.{place}.shots is {others}."
             " Send one of them, or the same number in both.",
             field="shots",
         )
