@@ -23,6 +23,7 @@ from qwicket.dialects import REGISTRATIONS
 from qwicket.snippets import SNIPPETS, text
 from qwicket.snippets.job_codes import JOB_CODES
 from support import ibm, leftovers, pubs
+from support.for_each import for_each
 from support.pages import Person
 from support.server import LiveServer, run_cli
 from support.snippets import ROOT
@@ -359,6 +360,20 @@ def test_a_snippet_runs_and_prints_what_the_job_gave(
     assert server.token() not in done.stdout
     for part in (ANSWERS[name],) if name in ANSWERS else ("'00': ", "'11': "):
         assert part in done.stdout, done.stdout
+    if name.startswith("curl"):
+        counts = re.findall(r"'\w+': (\d+)", done.stdout)
+        assert sum(map(int, counts)) in (0, 1000), done.stdout  # 0: no counts are printed
+
+
+@pytest.mark.timeout(600)
+@for_each("name", [name for name in SNIPPETS if name.startswith("curl-")])
+def test_a_program_for_curl_ends_when_its_requests_are_refused(
+    name: str, server: LiveServer, tmp_path: Path
+) -> None:
+    pair = {"QWICKET_AWS_KEY_ID": "none", "QWICKET_AWS_SECRET": "none"}
+    # A person's shell goes on after an error: no `-e`.
+    done = run_program(["sh"], text(name, server.url), "none", tmp_path, pair=pair)
+    assert "The requested URL returned error" in done.stderr
 
 
 def pair_of(server: LiveServer, account: str) -> dict[str, str]:
