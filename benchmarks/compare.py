@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -127,11 +125,10 @@ def _compare(database: str, turns: Sequence[_Turns], rounds: int) -> Iterator[tu
 @contextmanager
 def _checkout(commit: str) -> Iterator[Path]:
     """Yield the folder of a commit's packages."""
-    command = ["git", "archive", commit, "src"]
-    archive = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     with tempfile.TemporaryDirectory(prefix="qwicket-base-") as folder:
-        with tarfile.open(fileobj=BytesIO(archive)) as tar:
-            tar.extractall(folder, filter="data")
+        archive = ["git", "archive", "--output", f"{folder}/src.tar", commit, "src"]
+        subprocess.run(archive, check=True)
+        subprocess.run(["tar", "--extract", "--file", "src.tar"], cwd=folder, check=True)
         yield Path(folder) / "src"
 
 
