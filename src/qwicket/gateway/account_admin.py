@@ -35,10 +35,12 @@ MAX_PEOPLE: Final = 10_000
 """Limit on the accounts that one request creates; they are stored in one write."""
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _INVISIBLE: Final = re.compile(
-    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]"
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    r"\U00013441\U00013442\U00016fe4\U0001d159\U000e0100-\U000e01ef]"
 )
-"""Characters that are not displayed, beside those that `str.isprintable` knows (Unicode's
-Default_Ignorable_Code_Point). With them, one address looks like another."""
+"""Characters that are not displayed, beside those that `str.isprintable` knows: Unicode's
+Default_Ignorable_Code_Point, and letters and signs that are blank. With them, one address looks
+like another."""
 _MAX_EMAIL_CHARS: Final = 254
 _PLACEHOLDER: Final = "@localhost"
 _HASHED_FOR: Final = "administrators"

@@ -175,6 +175,10 @@ async def test_an_address_with_invisible_characters_is_refused(admin: Admin) -> 
         "\u3164",
         "\ufe0f",
         "\U000e0061",
+        "\U000e0100",
+        "\u2800",
+        "\U00016fe4",
+        "\U0001d159",
     ):
         with pytest.raises(InvalidRequest, match="254 visible characters") as refused:
             await admin.add_account("boss", email=f"boss@lab.org{invisible}", password=None)
