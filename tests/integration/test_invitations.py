@@ -147,6 +147,7 @@ def test_an_invitation_creates_as_many_accounts_as_it_has_uses(
     ("fields", "status", "field"),
     [
         ({"name": "A B"}, 400, "name"),
+        ({"name": "support."}, 400, "name"),
         ({"email": "nowhere"}, 400, "email"),
         ({"password": "short"}, 400, "password"),
         ({"colour": "red"}, 400, "colour"),

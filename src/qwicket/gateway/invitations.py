@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.gateway.account_admin import checked_email
 from qwicket.gateway.signin import digest, new_secret
-from qwicket.model.accounts import DEFAULT_SCOPES, Token, check_name
+from qwicket.model.accounts import DEFAULT_SCOPES, Token, check_name, is_trusted_name
 from qwicket.model.errors import Forbidden, InvalidRequest
 from qwicket.model.ids import new_id
 from qwicket.store.invitations import NOT_VALID, Invitation
@@ -164,6 +164,11 @@ class Invitations:
         """
         invitation = await self.find(code, address)
         check_name(name)
+        if is_trusted_name(name):
+            raise InvalidRequest(
+                f"name: only administrators give the name {name!r}, which others would trust.",
+                field="name",
+            )
         checked_address = checked_email(email)
         if checked_address is not None and self._links_emails:
             # Otherwise the address's real owner would be signed in to somebody else's account.

@@ -17,7 +17,7 @@ from qwicket.compute.fair_slots import FairSlots
 from qwicket.gateway.account_admin import checked_email
 from qwicket.gateway.identity_provider import IDToken, Metadata, ProviderConnection, state_of
 from qwicket.gateway.throttle import AttemptCounter, network
-from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES
+from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES, is_trusted_name
 from qwicket.model.errors import (
     Conflict,
     Forbidden,
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
-_TRUSTED_NAMES: Final = frozenset(
-    {"admin", "administrator", "operator", "qwicket", "root", "security", "support", "system"}
-)
-"""Names that others would trust, so that single sign-on gives them to nobody."""
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")
 _MAX_CODE_CHARS: Final = 4_096
 _MAX_GROUPS: Final = 10_000
@@ -375,7 +371,7 @@ def fitting_name(stated: str) -> str:
     plain = unicodedata.normalize("NFKD", stated[:1_000]).encode("ascii", "ignore").decode()
     fitted = _NOT_IN_NAMES.sub("-", plain.partition("@")[0].lower())
     fitted = fitted.lstrip("._-")[:MAX_NAME_CHARS].rstrip("-")
-    return f"{fitted}-1" if fitted in RESERVED_NAMES | _TRUSTED_NAMES else fitted
+    return f"{fitted}-1" if fitted in RESERVED_NAMES or is_trusted_name(fitted) else fitted
 
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:

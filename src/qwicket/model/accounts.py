@@ -21,6 +21,13 @@ MAX_NAME_CHARS: Final = 39
 NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
 """Words that follow names in the paths of IBM's API, such as `/devices/…/bookings/v/1`."""
+_TRUSTED_NAMES: Final = frozenset(
+    {
+        *("abuse", "admin", "administrator", "administrators", "admins", "hostmaster", "operator"),
+        *("owner", "postmaster", "qwicket", "root", "security", "staff", "superuser", "support"),
+        *("sysadmin", "system", "webmaster"),
+    }
+)
 ACCESS_TOKEN_S: Final = 300.0
 """Life in seconds of an access token for clients that renew it."""
 LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
@@ -253,6 +260,11 @@ def lower_ascii(text: str) -> str:
     the address of another.
     """
     return text.translate(_TO_LOWER)
+
+
+def is_trusted_name(name: str) -> bool:
+    """Return whether others would trust a name, which administrators alone give to an account."""
+    return name.rstrip("._-") in _TRUSTED_NAMES
 
 
 def check_name(name: str, field: str = "name") -> str:

@@ -48,6 +48,8 @@ ISSUER = "https://login.example.org"
         ("Admin@uni.example", "admin-1"),
         ("root", "root-1"),
         ("support", "support-1"),
+        ("SysAdmin", "sysadmin-1"),
+        ("admin.", "admin.-1"),
         ("...", ""),
         ("@example.org", ""),
         ("漢字", ""),
