@@ -14,7 +14,18 @@ from typing import Any
 import httpx
 import pytest
 
-from support.bad_server import BadServer, Connection, Step, answer, cut, drop, raw, reset, silent
+from support.bad_server import (
+    BadServer,
+    Connection,
+    Request,
+    Step,
+    answer,
+    cut,
+    drop,
+    raw,
+    reset,
+    silent,
+)
 from support.held import held_job
 from support.own_addresses import own_url
 from support.pages import Person
@@ -412,6 +423,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.n_submitted = 0
+        self.submitted: Request | None = None
         self.loses = False
         self.page: dict[str, Any] = {"jobs": [], "next": None}
         self.may_respond = threading.Event()
@@ -423,6 +435,7 @@ class Machine:
         body: Any = [{"backend": "simulator", "status": "available", "qubits": 5}]
         if request.method == "POST":
             self.n_submitted += 1
+            self.submitted = request
             time.sleep(1.0)
             self.may_respond.wait(20)
             body = {"id": "theirs", "status": "submitted", "session_id": "only in this response"}
@@ -466,6 +479,21 @@ def test_a_list_ends_although_the_machine_names_a_next_page_for_ever(
         refused = client.get("/jobs")
         assert refused.status_code == 503
         assert "does not end" in refused.text
+
+
+def test_neither_a_query_nor_a_type_leads_the_machine_to_other_fields(
+    slow: tuple[Machine, LiveServer],
+) -> None:
+    machine, live = slow
+    job = json.dumps({**JOB, "name": "&session_id=theirs&"})
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with at(live, live.token("ada")) as client:
+        sent = client.post("/jobs?session_id=theirs", content=job, headers=form)
+    assert sent.status_code == 200, sent.text
+    assert machine.submitted is not None
+    assert machine.submitted.path.endswith("/v0.4/jobs")
+    assert machine.submitted.headers["content-type"] == "application/json"
+    assert machine.submitted.body == job.encode()
 
 
 KEY = {"Idempotency-Key": "one"}

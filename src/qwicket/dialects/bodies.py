@@ -94,9 +94,11 @@ def refuse_lookalikes(names: Iterable[str], checked: Iterable[str]) -> None:
     """Refuse names that another server may read as checked ones, such as `Backend` as `backend`.
 
     Many parsers, such as that of Go, ignore case, and take the last of fields that are then equal.
+    Those of Protocol Buffers take `sessionId` for `session_id`.
 
     Raises:
-        InvalidRequest: A name differs from a checked one only in case or in forms of Unicode.
+        InvalidRequest: A name differs from a checked one only in case, in forms of Unicode, or in
+            marks between its words.
     """
     by_folded = {_folded(name): name for name in checked}
     for name in names:
@@ -110,10 +112,9 @@ def refuse_lookalikes(names: Iterable[str], checked: Iterable[str]) -> None:
 
 
 def _folded(name: str) -> str:
-    if name.isascii():
-        return name.lower()
-    # In upper case first, as in Java, where the dotless ı is an I. The removed dot is that of İ.
-    return unicodedata.normalize("NFKC", name).upper().casefold().replace("\u0307", "")
+    # In upper case first, as in Java, where the dotless ı is an I. The dot of İ is removed, too.
+    folded = unicodedata.normalize("NFKC", name).upper().casefold()
+    return "".join(filter(str.isalnum, folded))
 
 
 def decode_or_none(decoder: msgspec.json.Decoder[T], value: bytes | msgspec.Raw | None) -> T | None:

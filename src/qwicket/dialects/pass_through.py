@@ -201,7 +201,9 @@ class PassThrough:
             body = msgspec.json.encode(
                 {name: value for name, value in fields.items() if name not in rule.tokens}
             )
-        sent = self._request(route, request, body, "" if rule.tokens else None, rule.tokens)
+        # A query or another type could lead the machine to other fields than those checked.
+        sent = self._request(route, request, body, "", rule.tokens)
+        sent = msgspec.structs.replace(sent, content_type="application/json")
         response = await self._gateway.pass_through.submit(
             actor,
             self._device,
