@@ -150,9 +150,9 @@ def deep(status: int = 200) -> Attack:
     return _of_json(b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", status)
 
 
-def json_of(value: Any) -> Attack:
+def json_of(value: Any, encoding: str = "utf-8") -> Attack:
     """Return an attack of one JSON text; Infinity and NaN are written as Python does."""
-    return _of_json(json.dumps(value).encode())
+    return _of_json(json.dumps(value, ensure_ascii=False).encode(encoding))
 
 
 def spaces(n_bytes: int) -> Attack:

@@ -290,6 +290,15 @@ async def test_json_of_too_many_lists_is_refused_before_it_is_parsed() -> None:
                 assert "at most 100,000 are read" in str(found), f"{kind}: {found!r:.300}"
 
 
+async def test_json_of_another_encoding_is_refused_before_it_is_parsed() -> None:
+    # A byte of each ∀ is that of a quote, so the lists between them look like text.
+    hidden = {"data": ["\u2200", *[[]] * 200_000, "\u2200"]}
+    for kind in KINDS:
+        for encoding in ("utf-16", "utf-16-be", "utf-32"):
+            found, _ = await attacked(hostile_cloud.json_of(hidden, encoding), kind, Calls.device)
+            assert "another encoding than UTF-8" in str(found), f"{kind}: {found!r:.300}"
+
+
 class Loader:
     """Calls of one cloud whose responses stay in memory until `release` is set."""
 

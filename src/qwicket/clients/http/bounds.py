@@ -174,7 +174,7 @@ def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = N
         own: Bounds outside `within`, and further ones in it.
 
     Raises:
-        BeyondBounds: The response is larger, deeper nested or compressed.
+        BeyondBounds: The response is larger, deeper nested or compressed, or JSON in UTF-16 or 32.
     """
     bounds = min(filter(None, (current(), own)), key=lambda each: each.max_bytes)
     if response.status >= 400 and bounds.max_bytes > SMALL.max_bytes:
@@ -184,6 +184,11 @@ def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = N
         require_plain(response.headers, url)
     _require_small(bounds, url, response.headers.get("Content-Length", ""))
     content = _received(response, bounds, url, is_decoded=is_decoded)
+    if bounds.max_depth is not None and _is_wide(content):
+        # Bytes of its characters are those of quotes, which would hide brackets.
+        if response.status >= 400:
+            return b""
+        raise beyond(f"{url} sends JSON in another encoding than UTF-8.")
     if bounds.max_depth is not None and is_nested_deeper(content, bounds.max_depth):
         if response.status >= 400:
             return b""
@@ -256,6 +261,12 @@ def too_large_with_headers(bounds: Bounds) -> BeyondBounds:
         f"The server sends more than {bounds.wire_bytes:,} bytes of headers, chunks and body, which"
         f" is the bound for {bounds.what}."
     )
+
+
+def _is_wide(content: bytes) -> bool:
+    """Return whether a parser takes a text for JSON in UTF-16 or UTF-32."""
+    is_wide = b"\0" in content[:4] or content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return is_wide and _JSON.match(content) is not None
 
 
 def is_nested_deeper(content: bytes, max_depth: int) -> bool:

@@ -33,7 +33,8 @@ def drop_credentials(redirected: PreparedRequest, response: Response, *names: st
 class DeadlineAdapter(HTTPAdapter):
     """Adapter of `requests` whose requests end by the deadline of `ends_by`.
 
-    Within `bounds.within` it asks for uncompressed responses, and reads them within the bounds.
+    Within `bounds.within` it asks for uncompressed responses, and reads them within the bounds and
+    as UTF-8.
     """
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
@@ -54,6 +55,9 @@ class DeadlineAdapter(HTTPAdapter):
                 raise
             raise NoConnection(error, request=request) from error
         response._content_consumed = True  # type: ignore[attr-defined]  # the stubs lack it
+        # Else the other machine chooses how its text is decoded: as punycode, 4 MB would take half
+        # an hour of a processor, and UTF-7 hides brackets from the bounds.
+        response.encoding = "utf-8"
         return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 import urllib3
 
-from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
+from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request, bounds
 from qwicket.clients.http.client import CONNECT_S
 from qwicket.clients.http.deadline_connections import connected
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
@@ -271,3 +271,15 @@ def test_requests_may_take_longer_to_send_than_a_connection_to_make(is_open: boo
         body = b"x" * (32 << 20)
         assert session.put(server.url, data=body, timeout=(0.5, 20)).status_code == 200
         assert server.connections == 1
+
+
+def test_within_bounds_a_server_does_not_choose_how_its_text_is_decoded() -> None:
+    # As punycode, 4 MB would take half an hour of a processor.
+    for name in ("utf-7", "punycode", "utf-16", "unknown"):
+        step = answer(200, {"a": "+AFsAXQ-"}, {"Content-Type": f"text/plain; charset={name}"})
+        with BadServer(step) as server, requests.Session() as session:
+            session.mount("http://", DeadlineAdapter())
+            with bounds.within(bounds.SMALL):
+                found = session.get(server.url, timeout=20)
+            assert found.json() == {"a": "+AFsAXQ-"}, name
+            assert found.text == '{"a": "+AFsAXQ-"}', name
