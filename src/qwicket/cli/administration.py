@@ -170,6 +170,8 @@ async def _respond(store: Store, request: Send, aws_master_file: Path | None) ->
 
 async def _exchange(app: Any, request: Send) -> Response:
     """Send a request to an ASGI application; return its response."""
+    from qwicket.dialects.requests import CONTENT  # late: most commands ask a server
+
     path, _, query = request.path.partition("?")
     raw = unquote_to_bytes(path)
     scope = {
@@ -187,15 +189,13 @@ async def _exchange(app: Any, request: Send) -> Response:
         ],
         "client": None,
         "server": ("localhost", None),
+        CONTENT: request.body or b"",
     }
-    incoming = [{"type": "http.request", "body": request.body or b"", "more_body": False}]
     status, headers, content = 500, dict[str, str](), bytearray()
     file = request.file if isinstance(request, Download) else None
 
     async def receive() -> Any:
-        if not incoming:
-            await asyncio.Event().wait()  # the client never disconnects
-        return incoming.pop()
+        await asyncio.Event().wait()  # the client never disconnects
 
     async def send(message: Any) -> None:
         nonlocal status, headers

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from msgspec import structs
 
 from qwicket.dialects import REGISTRATIONS
-from qwicket.dialects.requests import REFUSAL
+from qwicket.dialects.requests import CONTENT, REFUSAL
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import Conflict, InvalidRequest, NotOffered, codes
 from qwicket.model.limits import INT64_MAX
@@ -342,6 +342,7 @@ class Bed(App):
     async def _journaled(self, dialect: str, scope: Scope, receive: Receive, send: Send) -> None:
         record = self.journal.begin(dialect, scope)
         RECORD.set(record)
+        scope.pop(CONTENT, None)  # so that the body passes through `received`
         app: ASGIApp = super().__call__
         entry = self.faults.take(dialect, scope)
         if entry is not None:
