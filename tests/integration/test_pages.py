@@ -15,25 +15,17 @@ from qwicket.gateway import Gateway
 from qwicket.pages.forms import csrf
 from qwicket.pages.routes import application
 from support.certificates import certificate
-from support.pages import TOKEN, Browser, error_of
+from support.pages import PASSWORD, TOKEN, Browser, add_account, error_of
 from support.postgres import PostgresServer
 from support.server import LiveServer
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
-PASSWORD = "correct horse"
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
-
-
-def with_password(server: LiveServer, name: str) -> str:
-    """Make an account with a password; return its name, which no other test has."""
-    name = server.unused(name)
-    server.as_admin(lambda admin: admin.add_account(name, email=None, password=PASSWORD))
-    return name
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ def browser(server: LiveServer) -> Iterator[Browser]:
 @pytest.fixture
 def ada(server: LiveServer, browser: Browser) -> str:
     """An account that is signed in."""
-    name = with_password(server, "ada")
+    name = add_account(server, "ada")
     assert browser.sign_in(name, PASSWORD).status_code == 303
     return name
 
@@ -85,7 +77,7 @@ def test_a_wrong_password_is_refused_and_counted(
 
 def test_passwords_at_the_pages_share_the_limit_of_other_sign_ins(tmp_path: Path) -> None:
     server = LiveServer(tmp_path, "--limit", "password_tries=2")
-    name = with_password(server, "ada")
+    name = add_account(server, "ada")
     with Browser(server.url) as browser:
         body = {"email": name, "password": "wrong"}
         assert browser.post("/ibm/api/users/login", json=body).status_code == 401
@@ -101,7 +93,7 @@ def test_passwords_at_the_pages_share_the_limit_of_other_sign_ins(tmp_path: Path
 
 def test_without_passwords_no_dialect_accepts_one(tmp_path: Path) -> None:
     server = LiveServer(tmp_path, "--no-passwords")
-    name = with_password(server, "ada")
+    name = add_account(server, "ada")
     with Browser(server.url) as browser:
         page = browser.get("/ui/sign-in").text
         assert "passwords are turned off" in page
@@ -126,7 +118,7 @@ def test_without_passwords_no_dialect_accepts_one(tmp_path: Path) -> None:
 
 def test_a_session_of_before_the_sign_in_is_worth_nothing(server: LiveServer) -> None:
     """Session fixation: an attacker sets a cookie in the victim's browser, and waits."""
-    name = with_password(server, "ada")
+    name = add_account(server, "ada")
     with Browser(server.url) as victim, Browser(server.url) as attacker:
         fixed = "A" * 43
         victim.set_cookie("qwicket_session", fixed)
@@ -181,7 +173,7 @@ def test_the_end_of_a_session_is_the_end_on_all_servers(
     with postgres.database() as url:
         servers = [LiveServer(tmp_path / str(number), database_url=url) for number in range(2)]
         first, second = servers
-        name = with_password(first, "ada")
+        name = add_account(first, "ada")
         with Browser(first.url) as browser, Browser(second.url) as other:
             browser.sign_in(name, PASSWORD)
             cookie = browser.cookies["qwicket_session"]
@@ -198,7 +190,7 @@ def test_the_end_of_a_session_is_the_end_on_all_servers(
 
 def test_a_session_survives_a_restart_and_only_its_digest_is_stored(tmp_path: Path) -> None:
     server = LiveServer(tmp_path)
-    name = with_password(server, "ada")
+    name = add_account(server, "ada")
     with Browser(server.url) as browser:
         browser.sign_in(name, PASSWORD)
         assert server.stop() == 0
@@ -227,8 +219,7 @@ def test_a_form_without_the_pages_field_is_refused(
 
 
 def test_every_form_of_the_pages_needs_the_field(server: LiveServer) -> None:
-    name = server.unused("root")
-    server.as_admin(lambda admin: admin.add_account(name, "admin", email=None, password=PASSWORD))
+    name = add_account(server, "root", "admin")
     made = application(cast(Gateway, None), DialectSettings())  # its routes alone are read
     posts = [each.path for each in made.routes if each.method == "POST"]
     assert len(posts) >= 13
@@ -247,7 +238,7 @@ def test_every_form_of_the_pages_needs_the_field(server: LiveServer) -> None:
 def test_a_form_of_another_browser_is_refused(
     server: LiveServer, browser: Browser, ada: str
 ) -> None:
-    other = with_password(server, "bob")
+    other = add_account(server, "bob")
     with Browser(server.url) as attacker:
         attacker.sign_in(other, PASSWORD)
         field = attacker.csrf("/ui")
@@ -274,7 +265,7 @@ def test_a_form_that_the_browser_says_is_another_sites_is_refused(
 def test_no_request_names_where_a_sign_in_leads(
     server: LiveServer, browser: Browser, query: str
 ) -> None:
-    name = with_password(server, "ada")
+    name = add_account(server, "ada")
     assert "example.org" not in browser.get(f"/ui/sign-in?{query}").text
     data = {"csrf": browser.csrf("/ui/sign-in"), "name": name, "password": PASSWORD}
     response = browser.post(f"/ui/sign-in?{query}", data=data)

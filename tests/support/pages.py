@@ -64,19 +64,24 @@ def error_of(response: httpx.Response) -> str:
     return unescape(found[1])
 
 
+def add_account(server: LiveServer, name: str, role: Literal["member", "admin"] = "member") -> str:
+    """Make an account with `PASSWORD`; return its name, which no other test has."""
+    name, hashed = server.unused(name), cheap_hash(PASSWORD)
+    server.as_admin(
+        lambda admin: admin._store.accounts.add(
+            name, role, email=None, password_hash=hashed, now=time.time_ns() // 10**6
+        )
+    )
+    return name
+
+
 class Person:
     """An account with a signed-in browser that has no scripts, and a client."""
 
     def __init__(
         self, server: LiveServer, name: str, role: Literal["member", "admin"] = "member"
     ) -> None:
-        self.name = server.unused(name)
-        hashed = cheap_hash(PASSWORD)
-        server.as_admin(
-            lambda admin: admin._store.accounts.add(
-                self.name, role, email=None, password_hash=hashed, now=time.time_ns() // 10**6
-            )
-        )
+        self.name = add_account(server, name, role)
         self.browser = Browser(server.url)
         assert self.browser.sign_in(self.name, PASSWORD).status_code == 303
         scopes = ["jobs:read", "jobs:write", "devices:read"]
