@@ -14,13 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from support.pages import Browser, error_of
-from support.server import LiveServer, run_cli, server_on
+from support.pages import PASSWORD, Browser, add_account, error_of
+from support.server import LiveServer, run_here, server_on
 
 pytestmark = pytest.mark.extended
 
 Invite = Callable[..., str]
-PASSWORD = "correct horse"
 NOT_VALID = "The invitation does not exist, or has ended, or was used up. Ask for a new one."
 
 
@@ -55,7 +54,7 @@ def chief(inviting: LiveServer) -> str:
 @pytest.fixture
 def run(inviting: LiveServer, chief: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     def call(*words: str) -> subprocess.CompletedProcess[str]:
-        return run_cli(*words, "--url", inviting.url, env={"QWICKET_TOKEN": chief})
+        return run_here(*words, "--url", inviting.url, env={"QWICKET_TOKEN": chief})
 
     return call
 
@@ -119,9 +118,9 @@ def test_a_program_creates_an_account_with_a_token_of_the_project(
 
 
 def test_an_account_that_is_signed_in_joins_the_project(
-    inviting: LiveServer, browser: Browser, invite: Invite, project: str, name: str
+    inviting: LiveServer, browser: Browser, invite: Invite, project: str
 ) -> None:
-    inviting.as_admin(lambda admin: admin.add_account(name, email=None, password=PASSWORD))
+    name = add_account(inviting, "anna")
     assert browser.sign_in(name, PASSWORD).status_code == 303
     code = invite("--project", project, "--uses", "2")
     page = f"/ui/invitation?code={code}"

@@ -15,7 +15,7 @@ from qwicket.clients.native import ApiError, Client, connect
 from support.held import held_job
 from support.pilots import pilot
 from support.programs import BELL
-from support.server import LiveServer, run_cli, server_on
+from support.server import LiveServer, run_here, server_on
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -61,7 +61,7 @@ def admin(idle: LiveServer, admin_token: str) -> Iterator[Client]:
 
 
 def call(server: LiveServer, token: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return run_cli("job", *words, "--url", server.url, env={"QWICKET_TOKEN": token})
+    return run_here("job", *words, "--url", server.url, env={"QWICKET_TOKEN": token})
 
 
 @pytest.mark.both_databases

@@ -41,7 +41,7 @@ from support.remotes import (
     write_copy,
     write_device,
 )
-from support.server import LiveServer, cli, run_cli, running_server
+from support.server import LiveServer, cli, run_cli, run_here, running_server
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -415,7 +415,7 @@ def test_probe_writes_files_that_serve(
         target = folder / f"{kind}.toml"
         own = ("--as", f"far-{kind.replace('_', '-')}")
         cli("device", "probe", *place, name, *own, "--write", str(target))
-        again = run_cli("device", "probe", *place, name, "--write", str(target))
+        again = run_here("device", "probe", *place, name, "--write", str(target))
         assert "File exists" in again.stderr
     files = {file.name: file for file in load_folder(folder).values()}
     assert len(files) == len(OFFERED)
@@ -453,14 +453,14 @@ def test_probe_says_what_is_wrong(behind: LiveServer, tmp_path: Path) -> None:
         if kind == "qlued":  # its devices are listed without a token
             continue
         place = ("--kind", kind, "--url", behind.url + OFFERED[kind][0], "--key-file", str(key))
-        refused = run_cli("device", "probe", *place)
+        refused = run_here("device", "probe", *place)
         assert refused.returncode == 1, kind
         assert refused.stderr.startswith("Error: "), kind
         assert refused.stderr.count("\n") == 1, kind
         assert secret not in refused.stderr, kind
     key.write_text(behind.token("gate"))
     address = ("--url", behind.url, "--key-file", str(key))
-    assert "Did you mean 'simulator'" in run_cli("device", "probe", *address, "simulatr").stderr
+    assert "Did you mean 'simulator'" in run_here("device", "probe", *address, "simulatr").stderr
 
 
 def test_a_device_file_with_a_fault_keeps_the_server_from_starting(
