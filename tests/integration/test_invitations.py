@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from support.pages import PASSWORD, Browser, add_account, error_of
-from support.server import LiveServer, run_here, server_on
+from support.server import IDLE, LiveServer, run_here, server_on
 
 pytestmark = pytest.mark.extended
 
@@ -28,7 +28,7 @@ def inviting(
     database_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp(f"inviting_{database_kind}")
-    with server_on(database_kind, request, folder, "--limit", "wrong_tokens=500") as live:
+    with server_on(database_kind, request, folder, *IDLE, "--limit", "wrong_tokens=500") as live:
         yield live
 
 
@@ -189,7 +189,7 @@ def test_a_wrong_code_is_refused(
 
 
 def test_wrong_codes_are_limited_by_address(tmp_path: Path, name: str) -> None:
-    server = LiveServer(tmp_path, "--limit", "wrong_tokens=3")
+    server = LiveServer(tmp_path, *IDLE, "--limit", "wrong_tokens=3")
     statuses = [accept(server, "x", name).status_code for _ in range(8)]
     assert statuses[:3] == [403] * 3
     assert 429 in statuses
@@ -197,7 +197,7 @@ def test_wrong_codes_are_limited_by_address(tmp_path: Path, name: str) -> None:
 
 
 def test_without_passwords_an_account_has_tokens_alone(tmp_path: Path, name: str) -> None:
-    server = LiveServer(tmp_path, "--no-passwords")
+    server = LiveServer(tmp_path, *IDLE, "--no-passwords")
     path = server.admin("invite", "--uses", "2")
     assert path.startswith("/ui/invitation?code=qw_"), "without a server the address is a path"
     code = path.partition("=")[2]

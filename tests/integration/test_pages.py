@@ -17,7 +17,7 @@ from qwicket.pages.routes import application
 from support.certificates import certificate
 from support.pages import PASSWORD, TOKEN, Browser, add_account, error_of
 from support.postgres import PostgresServer
-from support.server import LiveServer
+from support.server import IDLE, LiveServer
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -76,7 +76,7 @@ def test_a_wrong_password_is_refused_and_counted(
 
 
 def test_passwords_at_the_pages_share_the_limit_of_other_sign_ins(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, "--limit", "password_tries=2")
+    server = LiveServer(tmp_path, *IDLE, "--limit", "password_tries=2")
     name = add_account(server, "ada")
     with Browser(server.url) as browser:
         body = {"email": name, "password": "wrong"}
@@ -92,7 +92,7 @@ def test_passwords_at_the_pages_share_the_limit_of_other_sign_ins(tmp_path: Path
 
 
 def test_without_passwords_no_dialect_accepts_one(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, "--no-passwords")
+    server = LiveServer(tmp_path, *IDLE, "--no-passwords")
     name = add_account(server, "ada")
     with Browser(server.url) as browser:
         page = browser.get("/ui/sign-in").text
@@ -149,7 +149,9 @@ def test_a_session_gives_no_access_to_a_dialect(browser: Browser, ada: str) -> N
 
 def test_under_tls_a_cookie_is_secure(tmp_path: Path) -> None:
     files = certificate(tmp_path)
-    server = LiveServer(tmp_path, "--tls-cert", str(files.chain), "--tls-key", str(files.key))
+    server = LiveServer(
+        tmp_path, *IDLE, "--tls-cert", str(files.chain), "--tls-key", str(files.key)
+    )
     with Browser(server.url) as browser:
         cookie = browser.get("/ui/sign-in").headers["set-cookie"]
         assert "Secure" in cookie.split("; ")
@@ -157,7 +159,7 @@ def test_under_tls_a_cookie_is_secure(tmp_path: Path) -> None:
 
 
 def test_behind_a_path_of_a_proxy_addresses_and_cookies_have_its_prefix(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, "--public-url", "https://lab.example.org/quantum/")
+    server = LiveServer(tmp_path, *IDLE, "--public-url", "https://lab.example.org/quantum/")
     with Browser(server.url) as browser:
         page = browser.get("/ui/sign-in")
         assert 'action="/quantum/ui/sign-in"' in page.text
@@ -171,7 +173,9 @@ def test_the_end_of_a_session_is_the_end_on_all_servers(
     postgres: PostgresServer, tmp_path: Path, act: str
 ) -> None:
     with postgres.database() as url:
-        servers = [LiveServer(tmp_path / str(number), database_url=url) for number in range(2)]
+        servers = [
+            LiveServer(tmp_path / str(number), *IDLE, database_url=url) for number in range(2)
+        ]
         first, second = servers
         name = add_account(first, "ada")
         with Browser(first.url) as browser, Browser(second.url) as other:
@@ -189,7 +193,7 @@ def test_the_end_of_a_session_is_the_end_on_all_servers(
 
 
 def test_a_session_survives_a_restart_and_only_its_digest_is_stored(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path)
+    server = LiveServer(tmp_path, *IDLE)
     name = add_account(server, "ada")
     with Browser(server.url) as browser:
         browser.sign_in(name, PASSWORD)

@@ -31,7 +31,7 @@ from support.own_addresses import own_url
 from support.pages import Person
 from support.raw import connect
 from support.remotes import write_device
-from support.server import LiveServer
+from support.server import IDLE, LiveServer
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -61,7 +61,7 @@ def front(tmp_path_factory: pytest.TempPathFactory, behind: LiveServer) -> Itera
     server = LiveServer(
         tmp_path_factory.mktemp("front"),
         *("--device-dir", str(folder), "--listen", "port=0,dialect=ionq,device=lab"),
-        *("--limit", "wait_s=3"),
+        *(*IDLE, "--limit", "wait_s=3"),
     )
     with server.client() as http:
         until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "the device is seen")
@@ -459,7 +459,7 @@ def slow(tmp_path: Path) -> Iterator[tuple[Machine, LiveServer]]:
         live = LiveServer(
             tmp_path / "live",
             *("--device-dir", str(folder), "--listen", "port=0,dialect=ionq,device=lab"),
-            *("--limit", "wait_s=3"),
+            *(*IDLE, "--limit", "wait_s=3"),
         )
         with live.client() as http:
             until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "it is seen")
@@ -604,6 +604,7 @@ def test_a_bad_server_harms_nobody(tmp_path: Path) -> None:
         live = LiveServer(
             tmp_path / "live",
             *("--device-dir", str(folder), "--listen", "port=0,dialect=ionq,device=lab"),
+            *IDLE,
         )
         with at(live, live.token()) as client:
             for step, status in (

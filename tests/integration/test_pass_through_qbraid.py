@@ -17,7 +17,7 @@ from support.bad_server import BadServer, Request, answer
 from support.held import held_job
 from support.own_addresses import own_url
 from support.remotes import BELL, write_device
-from support.server import LiveServer
+from support.server import IDLE, LiveServer
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -81,7 +81,7 @@ def served(folder: Path, behind: LiveServer | BadServer, token: str) -> LiveServ
     return LiveServer(
         folder / "front",
         *("--device-dir", str(files), "--listen", "port=0,dialect=qbraid,device=lab"),
-        *("--limit", "wait_s=3"),
+        *(*IDLE, "--limit", "wait_s=3"),
     )
 
 

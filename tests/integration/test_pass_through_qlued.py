@@ -18,7 +18,7 @@ from support.ledger import ledger
 from support.own_addresses import own_url
 from support.processes import connections, unread_bytes
 from support.remotes import ATOMS, write_device
-from support.server import LiveServer
+from support.server import IDLE, LiveServer
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -93,7 +93,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     front = LiveServer(
         tmp_path_factory.mktemp("front"),
         *("--device-dir", str(folder), "--listen", "port=0,dialect=qlued,device=lab"),
-        *("--limit", "wait_s=3"),
+        *(*IDLE, "--limit", "wait_s=3"),
     )
     with front.client() as http:
         until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "the device is seen")

@@ -15,7 +15,7 @@ from contract.environments import interpreter
 from support.held import held_job
 from support.own_addresses import own_url
 from support.remotes import write_device
-from support.server import LiveServer
+from support.server import IDLE, LiveServer
 from support.waiting import until
 from support.xanadu import ENDED, Caller, held_circuit, pair
 
@@ -69,7 +69,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     front = LiveServer(
         tmp_path_factory.mktemp("front"),
         *("--device-dir", str(folder), "--listen", "port=0,dialect=xanadu,device=lab"),
-        *("--limit", "wait_s=3"),
+        *(*IDLE, "--limit", "wait_s=3"),
     )
     with front.client() as http:
         until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "the device is seen")

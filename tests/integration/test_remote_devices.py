@@ -41,7 +41,7 @@ from support.remotes import (
     write_copy,
     write_device,
 )
-from support.server import LiveServer, cli, run_cli, run_here, running_server
+from support.server import IDLE, LiveServer, cli, run_cli, run_here, running_server
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -298,7 +298,7 @@ def test_the_state_there_is_shown_in_each_dialect(idle_behind: LiveServer, tmp_p
             other.submit(
                 *(ATOMS, "singlequdit"), format="qlued.singlequdit", shots=3, outputs=["samples"]
             )
-    with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
+    with running_server(tmp_path / "front", *IDLE, "--device-dir", str(folder)) as front:
         token = front.token()
         pair = front.admin("token", "create", "--user", "ada", "--aws")
         with qwicket.connect(front.url, token) as client:
@@ -376,7 +376,7 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
             text = re.sub(r"^gates = .*\n", "", text, flags=re.MULTILINE)
             file.write_text(text.replace("[remote]", f"{gates}\n[remote]"))
         there = calibrations(behind, key, "hex")
-        with running_server(tmp_path / "front", "--device-dir", str(folder)) as front:
+        with running_server(tmp_path / "front", *IDLE, "--device-dir", str(folder)) as front:
             token = front.token()
             with qwicket.connect(front.url, token) as client:
                 names = {kind: f"far-{kind}".replace("_", "-") for kind in kinds}
@@ -422,7 +422,7 @@ def test_probe_writes_files_that_serve(
     built_in = {device.name: device.spec for device in devices.built_in()}
     for name, original in (("far-qlued", "fermions"), ("far-xanadu", "simulon_gaussian")):
         assert described(files[name].spec) == described(built_in[original])
-    live = LiveServer(tmp_path_factory.mktemp("probed"), "--device-dir", str(folder))
+    live = LiveServer(tmp_path_factory.mktemp("probed"), *IDLE, "--device-dir", str(folder))
     with qwicket.connect(live.url, live.token()) as client:
         until(lambda: all(client.device(each).status == "on" for each in files), "they are seen")
         for name in ("far-qwicket", "far-ionq", "far-ibm-qx", "far-ibm-runtime", "far-qbraid"):
@@ -504,7 +504,7 @@ def test_an_id_that_is_none_leaves_the_job_to_a_person(tmp_path: Path) -> None:
         folder = write_device(
             tmp_path / "devices", cloud, "a-key-of-the-cloud", kind="ionq", settle_s=0.5
         )
-        live = LiveServer(tmp_path / "live", "--device-dir", str(folder))
+        live = LiveServer(tmp_path / "live", *IDLE, "--device-dir", str(folder))
         with qwicket.connect(live.url, live.token()) as client:
             until(lambda: client.device("far").status == "on", "it is seen")
             job = client.submit(BELL, "far", shots=5)
@@ -528,7 +528,7 @@ def test_a_job_whose_device_is_gone_can_be_abandoned(
     idle_behind: LiveServer, tmp_path: Path
 ) -> None:
     folder = write_device(tmp_path / "devices", idle_behind, idle_behind.token("gate"))
-    live = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+    live = LiveServer(tmp_path / "front", *IDLE, "--device-dir", str(folder))
     with qwicket.connect(live.url, live.token()) as client:
         until(lambda: client.device("far").status == "on", "it is seen")
         job = client.submit(BELL, "far", shots=5)
@@ -558,7 +558,7 @@ def test_an_abandoned_job_leaves_its_slot_to_the_next(
     key = idle_behind.token("gate")
     folder = write_device(tmp_path / "devices", idle_behind, key, jobs_at_once=1)
     with (
-        running_server(tmp_path / "front", "--device-dir", str(folder)) as live,
+        running_server(tmp_path / "front", *IDLE, "--device-dir", str(folder)) as live,
         qwicket.connect(live.url, live.token()) as client,
     ):
         until(lambda: client.device("far").status == "on", "it is seen")
@@ -604,7 +604,7 @@ def test_a_job_can_be_abandoned_while_it_is_sent(tmp_path: Path) -> None:
             tmp_path / "devices", server, "a-key-of-the-account", kind="ionq", qubits=5
         )
         with (
-            running_server(tmp_path / "front", "--device-dir", str(folder)) as live,
+            running_server(tmp_path / "front", *IDLE, "--device-dir", str(folder)) as live,
             qwicket.connect(live.url, live.token()) as client,
         ):
             until(lambda: client.device("far").status == "on", "it is seen")
@@ -651,7 +651,7 @@ def test_a_job_that_may_not_be_sent_yet_keeps_no_slot(tmp_path: Path) -> None:
             qubits=5,
             jobs_at_once=1,
         )
-        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        front = LiveServer(tmp_path / "front", *IDLE, "--device-dir", str(folder))
         try:
             with qwicket.connect(front.url, front.token()) as client:
                 until(lambda: client.device("far").status == "on", "it is seen")

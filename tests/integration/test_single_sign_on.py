@@ -28,7 +28,7 @@ from support.identity_provider import (
 )
 from support.pages import Browser
 from support.postgres import PostgresServer
-from support.server import LiveServer, cli, run_cli
+from support.server import IDLE, LiveServer, cli, run_cli
 from support.waiting import until
 
 pytestmark = pytest.mark.extended
@@ -51,7 +51,7 @@ def site(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A server that makes accounts, with groups."""
     groups = ("--oidc-groups", json.dumps(GROUPS))
     folder = tmp_path_factory.mktemp("site")
-    server = LiveServer(folder, *provider.options, *OPTIONS, *groups)
+    server = LiveServer(folder, *IDLE, *provider.options, *OPTIONS, *groups)
     server.admin("project", "add", "class")
     server.admin("project", "add", "lab")
     yield server
@@ -236,7 +236,7 @@ def test_a_disabled_account_does_not_sign_in(
 def test_without_the_setting_a_person_without_account_is_refused(
     provider: Provider, tmp_path: Path
 ) -> None:
-    server = LiveServer(tmp_path, *provider.options)
+    server = LiveServer(tmp_path, *IDLE, *provider.options)
     provider.set_user("sub-none", preferred_username="nona")
     with Browser(server.url) as browser:
         refused = sign_in(browser, provider, "sub-none")
@@ -250,7 +250,7 @@ def test_without_the_setting_a_person_without_account_is_refused(
 def test_an_account_is_linked_by_an_address_that_the_provider_has_verified(
     provider: Provider, tmp_path: Path, is_verified: object
 ) -> None:
-    server = LiveServer(tmp_path, *provider.options, "--oidc-link-email", "--no-passwords")
+    server = LiveServer(tmp_path, *IDLE, *provider.options, "--oidc-link-email", "--no-passwords")
     server.as_admin(lambda admin: admin.add_account("kim", email="kim@example.org", password=None))
     subject = f"sub-kim-{is_verified}"
     claims = {"preferred_username": "other", "email": "KIM@example.org"}
@@ -264,7 +264,7 @@ def test_an_account_is_linked_by_an_address_that_the_provider_has_verified(
 def test_nobody_can_claim_the_address_of_a_person_whose_account_is_linked_by_it(
     provider: Provider, tmp_path: Path
 ) -> None:
-    server = LiveServer(tmp_path, *provider.options, "--oidc-link-email", "--oidc-create")
+    server = LiveServer(tmp_path, *IDLE, *provider.options, "--oidc-link-email", "--oidc-create")
     code = server.admin("invite").partition("=")[2]
     page = f"/ui/invitation?code={code}"
     fields = {"code": code, "name": "trap", "password": "trap trap 1"}
@@ -288,7 +288,7 @@ def test_a_server_without_a_secret_signs_people_in_by_pkce_alone(
     provider: Provider, tmp_path: Path
 ) -> None:
     options = ("--oidc-issuer", provider.url, "--oidc-client-id", PUBLIC_CLIENT, "--oidc-create")
-    server = LiveServer(tmp_path, *options)
+    server = LiveServer(tmp_path, *IDLE, *options)
     provider.set_user("sub-public", preferred_username="pub")
     with Browser(server.url) as browser:
         sign_in(browser, provider, "sub-public")
@@ -303,7 +303,7 @@ def test_a_wrong_secret_of_the_server_is_refused_and_logged(
     secret.write_text("wrong-secret")
     secret.chmod(0o600)
     options = ("--oidc-issuer", provider.url, "--oidc-client-id", CLIENT)
-    server = LiveServer(tmp_path, *options, "--oidc-client-secret-file", str(secret))
+    server = LiveServer(tmp_path, *IDLE, *options, "--oidc-client-secret-file", str(secret))
     with Browser(server.url) as browser:
         assert sign_in(browser, provider, "ada").status_code == 401
     assert "invalid_client" in server.log.read_text()
@@ -313,7 +313,7 @@ def test_a_wrong_secret_of_the_server_is_refused_and_logged(
 
 def test_a_provider_that_does_not_respond_is_named(tmp_path: Path) -> None:
     options = ("--oidc-issuer", "http://127.0.0.1:9", "--oidc-client-id", "x")
-    server = LiveServer(tmp_path, *options)
+    server = LiveServer(tmp_path, *IDLE, *options)
     with Browser(server.url) as browser:
         assert browser.get("/ui/sign-in").is_success
         failed = browser.get("/ui/provider")
@@ -383,7 +383,7 @@ def test_an_id_token_is_used_once_by_two_servers_on_a_database(
 ) -> None:
     with postgres.database() as url:
         servers = [
-            LiveServer(tmp_path / str(n), *provider.options, *OPTIONS, database_url=url)
+            LiveServer(tmp_path / str(n), *IDLE, *provider.options, *OPTIONS, database_url=url)
             for n in range(2)
         ]
         token = provider.signed(sub="sub-two", preferred_username="two")
@@ -499,7 +499,7 @@ def test_a_forged_id_token_is_refused(site: LiveServer, provider: Provider, kind
 
 
 def test_refused_id_tokens_are_counted_and_limited(provider: Provider, tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, *provider.options, "--limit", "wrong_tokens=3")
+    server = LiveServer(tmp_path, *IDLE, *provider.options, "--limit", "wrong_tokens=3")
     token = forged(provider, "wrong key")
     assert [exchange(server, token).status_code for _ in range(4)] == [401, 401, 401, 429]
     with Browser(server.url) as browser:
@@ -511,7 +511,7 @@ def test_refused_id_tokens_are_counted_and_limited(provider: Provider, tmp_path:
 
 def test_a_new_key_of_the_provider_is_found(tmp_path: Path) -> None:
     with identity_provider() as provider:
-        server = LiveServer(tmp_path, *provider.options, *OPTIONS)
+        server = LiveServer(tmp_path, *IDLE, *provider.options, *OPTIONS)
         assert exchange(server, provider.signed(preferred_username="ada")).status_code == 201
         assert server.stop() == 0
         server.start()  # so that it has no keys yet, and reads them before the change

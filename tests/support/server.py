@@ -42,6 +42,8 @@ _ROOT = Actor(
 )
 
 ANNOUNCEMENT = "Qwicket listens on "
+IDLE = ("--workers", "0")
+"""Options of a server that runs no jobs: workers take half of the processor time of its start."""
 
 
 def cli(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> str:
