@@ -125,15 +125,20 @@ class Shell:
 
         return until(printed, f"this ends: {text}", timeout_s=150).decode().partition(end)[0]
 
-    def python(self, text: str, given: str, interpreter: str) -> str:
-        """Run Python after all earlier blocks of the page; return only what this block prints."""
+    def python(self, run: list[tuple[str, str]], interpreter: str) -> list[str]:
+        """Run Python after all earlier blocks of the page; return what each block prints.
+
+        Args:
+            run: Blocks, each with the lines that run before it and whose output does not count.
+            interpreter: "python", which is ours, or the path of another.
+        """
         before = self._python.get(interpreter, "")
         mark = f"print({_END!r}, flush=True)\n"
         script = self._folder.parent / f"block{self._number}.py"
-        script.write_text(f"{before}\n{given}\n{mark}{text}")
-        self._python[interpreter] = f"{before}\n{given}\n{text}"
+        script.write_text(before + "".join(f"{given}\n{mark}{text}\n{mark}" for given, text in run))
+        self._python[interpreter] = before + "".join(f"{given}\n{text}\n" for given, text in run)
         path = "" if interpreter == "python" else f"PYTHONPATH={ROOT / 'src'} "
-        return self.run(f"{path}{interpreter} -W ignore {script}").rpartition(_END)[2]
+        return self.run(f"{path}{interpreter} -W ignore {script}").split(_END)[1::2]
 
     def close(self) -> None:
         """End what blocks left running, and the shell."""
