@@ -391,15 +391,31 @@ class Dispatcher:
                 self._slot_ended_at = time.monotonic()
                 self._slots.release()
         try:
-            await asyncio.gather(
-                *(self._close(each, run, index) for index, each in enumerate(assignments))
-            )
+            if not await self._end_together(assignments, run):
+                await asyncio.gather(
+                    *(self._close(each, run, index) for index, each in enumerate(assignments))
+                )
         finally:
             if run.is_express:  # only now, after the account of an overrun job is barred
                 self._express_slots.release()
             if self._reserves_slots:  # jobs outside the reservation may use the freed slot
                 for wake in self._wakes.values():
                     wake.set()
+
+    async def _end_together(self, assignments: Sequence[Assignment], run: _Run) -> bool:
+        """End the jobs of a task in one operation; return False if each must be ended alone."""
+        task = run.task
+        if len(assignments) == 1 or task.cancelled() or task.exception() is not None:
+            return False
+        leases = [each.lease for each in assignments]
+        try:
+            ended = list(zip(leases, task.result(), strict=True))
+            await self._store.leases.finish_all(ended, self._now_ms())
+        except Exception as error:  # each alone, which shows whose fault it is
+            _log.debug("results could not be stored together: %r", error)
+            return False
+        self._held.difference_update(map(_key, assignments))
+        return True
 
     async def _close(self, assignment: Assignment, run: _Run, index: int) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from qwicket.model.errors import QwicketError
 from qwicket.store.database import Deferred, Tx
@@ -38,6 +38,15 @@ class Mode(Enum):
     ONE_BY_ONE = auto()
 
 
+class _Sum(NamedTuple):
+    """A sum that is still to be written; see `Tx.add_up`."""
+
+    column: str
+    amount: float
+    refusal: Callable[[], Exception] | None
+    key: dict[str, Any]
+
+
 class Session(Tx):
     """A transaction on one connection: the `Tx` that operations see, plus its control.
 
@@ -47,6 +56,7 @@ class Session(Tx):
     def __init__(self) -> None:
         self.changes: list[JobChange] = []
         self.memo: dict[str, Any] = {}
+        self._sums: dict[tuple[str, tuple[Any, ...]], _Sum] = {}
         self.reads_late = False
         self.has_webhooks = False
         self.webhooks_were_removed = False
@@ -66,6 +76,39 @@ class Session(Tx):
         if row is None:
             raise refusal()
         return lambda: row
+
+    def add_up(
+        self,
+        name: str,
+        column: str,
+        amount: float,
+        refusal: Callable[[], Exception] | None = None,
+        /,
+        **key: Any,
+    ) -> None:
+        at = name, tuple(key.values())
+        earlier = self._sums.get(at)
+        total = amount if earlier is None else earlier.amount + amount
+        self._sums[at] = _Sum(column, total, refusal, key)
+
+    def write_sums(self) -> None:
+        while self._sums:
+            at = next(iter(self._sums))
+            column, amount, refusal, key = self._sums.pop(at)
+            if refusal is None:
+                self.run(at[0], **key, **{column: amount})
+            else:
+                self.require(at[0], refusal, **key, **{column: amount})
+
+    def begin(self) -> None:
+        """Forget what an earlier attempt, or on SQLite an earlier batch, has left."""
+        self.changes = []  # a new list, because the former one was returned
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read and added up in an operation that was rolled back."""
+        self.memo.clear()
+        self._sums.clear()
 
     def changed(self, change: JobChange) -> None:
         self.changes.append(change)
@@ -193,16 +236,18 @@ class Batch:
             MissingRow: On PostgreSQL, in optimistic mode, a required row is missing.
             Exception: The transaction failed; nothing of the batch is stored.
         """
-        # The session may have served an earlier attempt, or on SQLite an earlier batch. A new list,
-        # because the former one was returned.
-        session.changes = []
-        session.memo.clear()
+        session.begin()
         for number, request in enumerate(self.requests):
             if not self.is_optimistic:
                 if number:  # savepoints of one name would nest until the commit
                     session.command("release savepoint operation")
                 session.command("savepoint operation")
             self._run_one(session, request)
+        if self.is_optimistic:
+            try:
+                session.write_sums()
+            except QwicketError as error:
+                raise NeedsSavepoints from error
         self._read_deferred(session)
         record_events(session, session.changes)
 
@@ -211,6 +256,8 @@ class Batch:
         request.result = request.error = None
         try:
             request.result = request.operation(session)
+            if not self.is_optimistic:
+                session.write_sums()  # one of them may be refused
         except Exception as error:
             # The transaction cannot go on, perhaps because of another operation's statement, so
             # `attempt` must decide.
@@ -220,7 +267,7 @@ class Batch:
                 raise NeedsSavepoints from error
             session.command("rollback to savepoint operation")
             del session.changes[n_changes:]
-            session.memo.clear()  # it may hold values that were rolled back
+            session.forget()
             request.refuse(self._database.translate(error))
 
     def _read_deferred(self, session: Session) -> None:

@@ -69,6 +69,29 @@ class Tx(Protocol):
     def count(self, name: str, /, **params: Any) -> int:
         """Write, and return the number of rows written."""
 
+    def add_up(
+        self,
+        name: str,
+        column: str,
+        amount: float,
+        refusal: Callable[[], Exception] | None = None,
+        /,
+        **key: Any,
+    ) -> None:
+        """Write an amount together with others of this batch, as their sum.
+
+        Args:
+            name: The statement.
+            column: The parameter that takes the sum.
+            amount: The amount.
+            refusal: If given, the statement returns no row for too large a sum, and an operation
+                alone then fails with `refusal()`.
+            key: The other parameters; amounts with the same ones are added up.
+        """
+
+    def write_sums(self) -> None:
+        """Write the sums now, for statements that read what they change."""
+
     reads_late: bool
     """Whether `require` returns before the row is read, so that no decision can depend on it."""
 

@@ -20,6 +20,11 @@ it."""
 
 def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
     """Record that a job of a project waits."""
+    opened = _opened(job)
+    if opened in tx.memo:  # another one of this batch still waits
+        return
+    tx.write_sums()
+    tx.memo[opened] = True
     advantage = MAX_ADVANTAGE_S * weight(now, _epoch(tx, now))
     tx.run("share_open", device=job.device, project=job.project, advantage=advantage)
 
@@ -31,8 +36,13 @@ def prefetch(tx: Tx) -> None:
 
 
 def charge(tx: Tx, job: Job, now: int) -> None:
-    """Count the estimate of a job that starts, until `refund` or `settle`."""
-    _count(tx, job, _estimate(tx, job, now))
+    """Count the estimate of a job that starts, until `refund` or `settle`.
+
+    At once, because the next claim depends on it.
+    """
+    estimate = _estimate(tx, job, now)
+    tx.run("share_charge", device=job.device, project=job.project, charge=estimate)
+    tx.memo.pop(_opened(job), None)
 
 
 def refund(tx: Tx, job: Job, now: int) -> None:
@@ -62,6 +72,7 @@ def rebase(tx: Tx, now: int) -> bool:
     epoch = _epoch(tx, now)
     if not _is_old(epoch, now):
         return False
+    tx.write_sums()
     tx.run("share_rebase", factor=1 / weight(now, epoch))
     tx.run("epoch_put", at=now)
     del tx.memo[_EPOCH]
@@ -85,7 +96,12 @@ def _estimate(tx: Tx, job: Job, now: int) -> float:
 
 
 def _count(tx: Tx, job: Job, charge: float) -> None:
-    tx.run("share_charge", device=job.device, project=job.project, charge=charge)
+    tx.add_up("share_charge", "charge", charge, device=job.device, project=job.project)
+
+
+def _opened(job: Job | NewJob) -> str:
+    """Return the key of `Tx.memo` that says that a job waits since a time within this batch."""
+    return f"{job.device} of {job.project}"
 
 
 def _epoch(tx: Tx, now: int) -> int:

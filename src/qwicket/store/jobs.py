@@ -546,7 +546,7 @@ def note(
         LimitExceeded: The project would store over `stored_limit` bytes.
     """
     if stored_limit is None:
-        tx.run("project_add_bytes", project=job.project, bytes=EVENT_BYTES)
+        tx.add_up("project_add_bytes", "bytes", EVENT_BYTES, project=job.project)
     else:
         quotas.count_bytes(tx, job.project, EVENT_BYTES, stored_limit, "job")
     tx.run(
@@ -562,7 +562,7 @@ def note(
     if job.version > sum(KEPT_EVENTS):  # each event has a version of its own
         first, last = KEPT_EVENTS
         surplus = tx.count("event_trim", job=job.id, first=first, last=last)
-        tx.run("project_add_bytes", project=job.project, bytes=-EVENT_BYTES * surplus)
+        tx.add_up("project_add_bytes", "bytes", -EVENT_BYTES * surplus, project=job.project)
 
 
 def _columns(new: NewJob, job: str) -> dict[str, Any]:

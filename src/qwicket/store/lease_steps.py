@@ -67,36 +67,38 @@ def job_of_lease(tx: Tx, lease: Lease) -> Job:
     return rows.job(row)
 
 
-def counted_s(tx: Tx, lease: Lease, seconds: float, now: int) -> float:
-    """Return the reported run time of a job in seconds, or the time since its claim if less.
-
-    Agents, workers on other machines and clouds report run times, which budgets and fair share
-    count. The clock has milliseconds, so a lease of less than one counts as one.
-
-    Raises:
-        StaleLease: The job was deleted.
-    """
-    row = tx.one("lease_claimed_at", job=lease.job)
-    if row is None:
-        raise StaleLease
-    claimed_at: int = row[0]
-    return min(seconds, max(1, now - claimed_at) / 1000)
-
-
-def step(
-    tx: Tx,
-    name: str,
-    lease: Lease,
-    now: int,
-    results: Sequence[PartResult] | None = None,
-    /,
-    **params: object,
-) -> Job:
+def step(tx: Tx, name: str, lease: Lease, now: int, /, **params: object) -> Job:
     """Change a job's state under its lease; raise `StaleLease` if that fails."""
     row = tx.one(name, **lease_key(lease), now=now, now_us=now * 1000, **params)
     if row is None:
         raise StaleLease
-    return record(tx, row, now, results=results)
+    return record(tx, row, now)
+
+
+def end_step(
+    tx: Tx,
+    name: str,
+    lease: Lease,
+    now: int,
+    seconds: float,
+    results: Sequence[PartResult] | None = None,
+    /,
+    **params: object,
+) -> tuple[Job, float]:
+    """End a job under its lease; return it, and the seconds that count as its run time.
+
+    Those are the reported ones, or the time since its claim if that is less: agents, workers on
+    other machines and clouds report them, and budgets and fair share count them.
+
+    Raises:
+        StaleLease: As for `step`.
+    """
+    given = {**lease_key(lease), **params, "used_us": round(seconds * 1e6)}
+    row = tx.one(name, **given, now=now, now_us=now * 1000)
+    if row is None:
+        raise StaleLease
+    *columns, used_us = row
+    return record(tx, tuple(columns), now, results=results), used_us / 1e6
 
 
 def fail(
@@ -105,19 +107,10 @@ def fail(
     """End a job under its lease with a failure; raise `StaleLease` if that fails."""
     before = job_of_lease(tx, lease).state
     columns = rows.failure_columns(failure)
-    used_us = round(seconds * 1e6)
-    job = step(
-        tx,
-        "job_fail",
-        lease,
-        now,
-        **columns,
-        counts_as_attempt=counts_as_attempt,
-        parts=0,
-        used_us=used_us,
-    )
+    given = {**columns, "counts_as_attempt": counts_as_attempt, "parts": 0}
+    job, counted_s = end_step(tx, "job_fail", lease, now, seconds, **given)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
-    end(tx, job, seconds, now)
+    end(tx, job, counted_s, now)
     return job
 
 

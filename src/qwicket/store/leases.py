@@ -27,7 +27,7 @@ from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
 from qwicket.store.jobs import note
-from qwicket.store.lease_steps import assign, counted_s, end, fail, job_of_lease, lease_key, step
+from qwicket.store.lease_steps import assign, end, end_step, fail, job_of_lease, lease_key, step
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
 from qwicket.store.quotas import settle
@@ -382,6 +382,20 @@ class Leases(Operations):
                     await self._drop_chunks(body.sha256)
             raise
 
+    async def finish_all(self, ended: Sequence[tuple[Lease, RunResult]], now: int) -> list[Job]:
+        """End several jobs as `finish` does, in one operation: all of them or none.
+
+        Raises:
+            StaleLease: As for `finish`, for any of them.
+        """
+        for _, result in ended:
+            await self._write_large(result)
+        return await self._finish_all(ended, now)
+
+    @write
+    def _finish_all(tx: Tx, ended: Sequence[tuple[Lease, RunResult]], now: int) -> list[Job]:
+        return [Leases._finish(tx, lease, result, now) for lease, result in ended]
+
     async def _write_large(self, result: RunResult) -> None:
         for body in _large(result):
             for number, chunk in enumerate(outcomes.chunks(body)):
@@ -398,36 +412,25 @@ class Leases(Operations):
 
     @write
     def _finish(tx: Tx, lease: Lease, result: RunResult, now: int) -> Job:
-        seconds = counted_s(tx, lease, result.seconds, now)
         if isinstance(result.result, Failure):
-            return fail(tx, lease, result.result, seconds, now)
-        used_us = round(seconds * 1e6)
+            return fail(tx, lease, result.result, result.seconds, now)
         failure = next((part for part in result.result if isinstance(part, Failure)), None)
         fair_share.prefetch(tx)
         if failure is None:
             small = outcomes.if_small(result.result)
-            job = step(tx, "job_complete", lease, now, small, used_us=used_us)
+            job, seconds = end_step(tx, "job_complete", lease, now, result.seconds, small)
             parts = job.n_circuits
         else:
             before = job_of_lease(tx, lease).state
             columns = rows.failure_columns(failure)
             parts = sum(not isinstance(part, Failure) for part in result.result)
-            job = step(
-                tx,
-                "job_fail",
-                lease,
-                now,
-                **columns,
-                counts_as_attempt=0,
-                parts=parts,
-                used_us=used_us,
-            )
+            given = {**columns, "counts_as_attempt": 0, "parts": parts}
+            job, seconds = end_step(tx, "job_fail", lease, now, result.seconds, **given)
             note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
         outcomes.add(tx, job.id, result.result)
         stored = sum(map(outcomes.size, result.result))
-        tx.run(
-            "project_add_bytes", project=job.project, bytes=stored
-        )  # no limit, because the work is done
+        # Without a limit, because the work is done.
+        tx.add_up("project_add_bytes", "bytes", stored, project=job.project)
         end(tx, job, seconds, now, shots=job.shots * parts)
         return job
 
@@ -543,6 +546,7 @@ def _claim(
         "max_bytes": capacity.memory_bytes,
         "max_seconds": capacity.seconds,
     }
+    tx.write_sums()
     fair_share.prefetch(tx)
     while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
         row = tx.one("job_claim", **filters, longest=_TINY_S if taken or only_tiny else None)

@@ -51,6 +51,7 @@ SQL_FRAGMENTS: Final = {
     "each_tag": "jsonb_array_elements_text(cast(job.tags as jsonb)) as borne(value)",
     "each_text": "jsonb_array_elements_text(cast(:tags as jsonb)) as asked(value)",
     "greatest": "greatest",
+    "least": "least",
     "only_postgres": "",
     "only_sqlite": "-- ",
     "position": "strpos",

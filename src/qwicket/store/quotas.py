@@ -73,7 +73,7 @@ def count_bytes(tx: Tx, project: str, size: int, maximum: int, field: str = "pro
             field=field,
         )
 
-    tx.require("project_store_bytes", full, project=project, bytes=size, maximum=maximum)
+    tx.add_up("project_store_bytes", "bytes", size, full, project=project, maximum=maximum)
 
 
 def bill_columns(new: NewJob) -> dict[str, str | int | None]:

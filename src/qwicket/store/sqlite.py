@@ -39,6 +39,7 @@ SQL_FRAGMENTS: Final = {
     "each_tag": "json_each(job.tags) as borne",
     "each_text": "json_each(:tags) as asked",
     "greatest": "max",
+    "least": "min",
     "only_postgres": "-- ",
     "only_sqlite": "",
     "position": "instr",

@@ -50,9 +50,9 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         fragments: SQL that depends on the database: `blob`, `serial`, `autoincrement`,
-            `greatest`, `lower`, `position` (of a text in another), `text_bytes` (with `{}` for the
-            text), `each_text` (of `:tags`, a JSON list), `each_tag` (of a job), `only_postgres` and
-            `only_sqlite` (at the beginning of a line).
+            `greatest`, `least`, `lower`, `position` (of a text in another), `text_bytes` (with `{}`
+            for the text), `each_text` (of `:tags`, a JSON list), `each_tag` (of a job),
+            `only_postgres` and `only_sqlite` (at the beginning of a line).
     """
     fills = _fills(fragments)
     return {
@@ -128,6 +128,11 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     )
     # A job must not end before it began, even if the clock was set back.
     fills["end"] = fragments["greatest"] + "(:now, coalesce(started_at, queued_at, created_at))"
+    # A run time counts as at most the time since the claim. The clock has milliseconds, so a lease
+    # of less than one counts as one; one that a former version took has no time of its own.
+    claimed_at = "(select lease.claimed_at from lease where lease.job = job.id)"
+    held_ms = f"{fragments['greatest']}(1, :now - coalesce({claimed_at}, started_at))"
+    fills["used_us"] = f"{fragments['least']}(:used_us, 1000 * {held_ms})"
     # A job that ran once is displayed as running until it ends, even while it is queued again.
     fills["shown_state"] = (
         "case when job.state = 'queued' and started_at is not null then 'running'"

@@ -478,6 +478,36 @@ async def test_tiny_jobs_travel_together_and_end_each_for_itself(
         await reach(store, present, JobState(state))
 
 
+async def test_the_results_of_a_task_are_stored_by_one_operation(
+    store: Store, coach: HandDriver
+) -> None:
+    jobs = [await begun(coach) for _ in range(3)]
+    operations: list[int] = []
+    store.on_commit(lambda n_operations, _failed, _seconds: operations.append(n_operations))
+    for job in jobs:
+        coach.ends[job].set_result(DONE)
+    for job in jobs:
+        present = await store.jobs.get(job)
+        assert present is not None
+        await reach(store, present, JobState.COMPLETED)
+    assert operations == [1]
+
+
+async def test_a_lost_lease_of_one_job_keeps_no_result_of_the_others(
+    store: Store, coach: HandDriver
+) -> None:
+    jobs = [await begun(coach) for _ in range(3)]
+    lease = await store.leases.held_by(jobs[1])
+    assert lease is not None
+    await store.leases.finish(lease, RunResult(Failure("x", "y"), 0.1), NOW)
+    for job in jobs:
+        coach.ends[job].set_result(DONE)
+    for job, state in zip(jobs, ("completed", "failed", "completed"), strict=True):
+        present = await store.jobs.get(job)
+        assert present is not None
+        await reach(store, present, JobState(state))
+
+
 @pytest.mark.parametrize("end", [RetrySeparately("a mate died"), None])
 async def test_jobs_whose_batch_broke_run_alone_and_uncounted(
     store: Store, ada: Token, coach: HandDriver, end: Exception | None

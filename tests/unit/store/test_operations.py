@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from qwicket.model.devices import Provider
-from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.errors import Conflict, LimitExceeded, NotFound
+from qwicket.store import quotas
 from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, write
-from support.stores import NOW
+from qwicket.store.sqlite import SQLiteTx
+from support.stores import NOW, new_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.accounts import Token
     from qwicket.store import Store
     from qwicket.store.database import Tx
 
@@ -64,3 +70,41 @@ async def test_an_operation_that_never_reads_a_required_row_is_refused_without_i
     assert [type(answer) for answer in answers] == [Provider, Provider, Conflict]
     added = {provider.name for provider in await store.devices.providers()}
     assert added & {"one", "two", "refused"} == {"one", "two"}
+
+
+async def test_amounts_of_one_batch_are_written_as_their_sum(store: Store, ada: Token) -> None:
+    traced: list[str] = []
+    may_go_on = threading.Event()
+
+    def hold(tx: Tx) -> None:
+        assert isinstance(tx, SQLiteTx)
+        tx._connection.set_trace_callback(traced.append)
+        may_go_on.wait()
+
+    held = asyncio.create_task(store._database.write(hold))
+    await asyncio.sleep(0)
+    adding = [asyncio.create_task(store.jobs.add(new_job(ada), waiting_limit=10)) for _ in range(5)]
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await asyncio.gather(held, *adding)
+    assert sum("insert into program" in text for text in traced) == 5
+    assert sum("insert into share" in text for text in traced) == 1
+    assert sum("stored_bytes = stored_bytes" in text for text in traced) == 1
+
+
+@pytest.mark.both_databases
+async def test_a_sum_that_is_refused_refuses_its_own_operation_alone(store: Store) -> None:
+    await store.accounts.add_project("lab", 1, NOW)
+    (lab,) = await store.accounts.projects()
+
+    def store_bytes(size: int) -> Callable[[Tx], None]:
+        return lambda tx: quotas.count_bytes(tx, lab.id, size, 10)
+
+    answers = await asyncio.gather(
+        *(store._database.write(store_bytes(size)) for size in (4, 9, 5, -2, 3)),
+        return_exceptions=True,
+    )
+    refused = [isinstance(each, LimitExceeded) for each in answers]
+    assert refused == [False, True, False, False, False]
+    (lab,) = await store.accounts.projects()
+    assert lab.stored_bytes == 10

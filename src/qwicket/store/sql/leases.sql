@@ -242,17 +242,17 @@ returning
 -- name: job_complete
 update job set
     state = {after:complete}, version = version + 1, change = {next_change}, ended_at = {end},
-    used_shots = coalesce(used_shots, cast(shots as bigint) * n_circuits), used_us = :used_us
+    used_shots = coalesce(used_shots, cast(shots as bigint) * n_circuits), used_us = {used_us}
 where id = :job and {before:complete} and {holds_lease}
-returning {job};
+returning {job}, used_us;
 
 -- name: job_fail
 update job set
     state = {after:fail}, version = version + 1, change = {next_change}, ended_at = {end},
     error_code = :error_code, error_text = :error_text, attempts = attempts + :counts_as_attempt,
-    used_shots = coalesce(used_shots, cast(shots as bigint) * :parts), used_us = :used_us
+    used_shots = coalesce(used_shots, cast(shots as bigint) * :parts), used_us = {used_us}
 where id = :job and {before:fail} and {holds_lease}
-returning {job};
+returning {job}, used_us;
 
 -- name: job_cancel
 update job set
@@ -270,12 +270,6 @@ returning {job};
 
 -- name: job_of_lease
 select {job} from job where id = :job and {holds_lease};
-
--- name: lease_claimed_at
--- Of the newest lease; whoever ends the job must hold it, which the next statement sees. A lease
--- that a former version of the server took has no time of its own. Primary keys.
-select coalesce(lease.claimed_at, job.started_at) from lease, job
-where lease.job = :job and job.id = :job;
 
 -- name: lease_of_runner
 -- A row if the runner still has exactly this lease; primary key.
