@@ -19,6 +19,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from support.bad_server import BadServer, Connection, Request, response
 
 MEGABYTE = 1 << 20
@@ -71,6 +73,26 @@ class HostileCloud(BadServer):
         if path.endswith("/openid-connect/token"):
             return {"access_token": "an-access-token"}
         return None
+
+
+class ResultCloud(HostileCloud):
+    """A cloud of IonQ's kind that attacks in results alone; each job ends at once."""
+
+    def __init__(self, attack: Attack) -> None:
+        super().__init__(attack)
+        self.jobs: dict[str, Any] = {}
+
+    def _sign_in(self, request: Request) -> Any:
+        path = request.path.partition("?")[0]
+        if "/results" in path:
+            return None
+        if path.endswith("/backends"):
+            return [{"backend": "simulator", "status": "available", "qubits": 29}]
+        if path.endswith("/jobs") and request.method == "POST":
+            job = {**msgspec.json.decode(request.body), "id": f"job-{len(self.jobs)}"}
+            self.jobs[job["id"]] = {**job, "status": "completed"}
+            return {"id": job["id"], "status": "submitted"}
+        return self.jobs.get(path.rpartition("/")[2], {"jobs": []})
 
 
 def _head(*lines: str, status: int = 200) -> bytes:
@@ -158,6 +180,11 @@ def json_of(value: Any, encoding: str = "utf-8") -> Attack:
 def spaces(n_bytes: int) -> Attack:
     """Return an attack of an empty JSON object with this number of spaces."""
     return _of_json(b"{" + b" " * n_bytes + b"}")
+
+
+def padded(value: Any, n_bytes: int) -> Attack:
+    """Return an attack of one JSON object, after this number of spaces."""
+    return _of_json(b" " * n_bytes + json.dumps(value).encode())
 
 
 def numbers(n_bytes: int) -> Attack:

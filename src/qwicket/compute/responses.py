@@ -38,15 +38,16 @@ async def validate_results(response: Sequence[JobResponse], n_jobs: int) -> list
         InvalidResponse: There is not one result per job, or a digest is not that of its body.
     """
     if sum(map(_size, response)) <= _HASHED_AT_ONCE_BYTES:
-        return _validated(response, n_jobs)
-    return await asyncio.to_thread(_validated, response, n_jobs)
+        return validated(response, n_jobs)
+    return await asyncio.to_thread(validated, response, n_jobs)
 
 
 def _size(response: JobResponse) -> int:
     return sum(len(part.body) for part in response[0] if isinstance(part, Part))
 
 
-def _validated(response: Sequence[JobResponse], n_jobs: int) -> list[RunResult]:
+def validated(response: Sequence[JobResponse], n_jobs: int) -> list[RunResult]:
+    """Validate and return the result of each job, as `validate_results` does, on this thread."""
     if len(response) != n_jobs:
         raise InvalidResponse(0)
     return [RunResult(tuple(map(_encoded, parts)), seconds) for parts, seconds in response]

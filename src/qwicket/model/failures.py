@@ -117,8 +117,8 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
         ),
         "remote_result_invalid": FailureKind(
             "The result of the other cloud cannot be used.",
-            "Its shots do not add up, its keys do not fit, or it belongs to another job. The"
-            " message says which.",
+            "Its shots do not add up, its keys do not fit, it is too large, or it belongs to"
+            " another job. The message says which.",
             "Give the administrator the job's id; submit again.",
         ),
         "result_not_stored": FailureKind(

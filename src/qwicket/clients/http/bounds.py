@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from io import BytesIO
-from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from qwicket.clients.http.failures import InvalidResponse
 from qwicket.clients.http.text import sanitize
@@ -29,8 +28,8 @@ _HEAD_BYTES: Final = 256 << 10
 """Bytes for the headers and the lines between chunks, beside as many again as the body has."""
 _LARGE_BYTES: Final = 256 << 10
 """Bytes from which on a body needs a turn."""
-_LOADED_S: Final = 60.0
-"""Seconds for each further response in a block that has a very large one in memory."""
+_PARSING_S: Final = 60.0
+"""Seconds for each further response in a block that has the turn to parse."""
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NEITHER: Final = bytes(set(range(256)) - set(b'"[]{}'))
 _JSON: Final = re.compile(rb"[\s\0\xef\xbb\xbf\xfe\xff]*[\[{]")
@@ -92,8 +91,8 @@ class Turn(Protocol):
     def receive(self) -> None:
         """Wait until the block may receive a body of more than 256 KiB."""
 
-    def load(self) -> None:
-        """Wait until the block may have a body in memory that is larger than those of `SMALL`."""
+    def parse(self) -> None:
+        """Wait until the block may parse a body that is larger than those of `SMALL`."""
 
 
 class BoundsInUse:
@@ -209,31 +208,20 @@ def body_of(response: urllib3.BaseHTTPResponse, url: str, own: Bounds | None = N
 def _received(
     response: urllib3.BaseHTTPResponse, bounds: Bounds, url: str, *, is_decoded: bool
 ) -> bytes:
-    """Receive a body. In a turn, a very large one is in a file until it may be in memory."""
     in_use = _in_use.get()
     turn = None if in_use is None else in_use.turn
-    received = BytesIO()  # which gives its bytes away without a copy
-    with ExitStack() as files:
-        body: IO[bytes] = received
-        for chunk in response.stream(_CHUNK_BYTES, decode_content=is_decoded):
-            body.write(chunk)
-            if body.tell() > bounds.max_bytes:
-                raise too_large(bounds, url)
-            if turn is not None and body.tell() > _LARGE_BYTES:
-                turn.receive()
-                if body is received and body.tell() > SMALL.max_bytes:
-                    body = files.enter_context(TemporaryFile())
-                    body.write(received.getvalue())
-                    received.close()
-        if body is received:
-            return received.getvalue()
-        assert in_use is not None
-        assert turn is not None
-        turn.load()
+    body = BytesIO()  # which gives its bytes away without a copy
+    for chunk in response.stream(_CHUNK_BYTES, decode_content=is_decoded):
+        body.write(chunk)
+        if body.tell() > bounds.max_bytes:
+            raise too_large(bounds, url)
+        if turn is not None and body.tell() > _LARGE_BYTES:
+            turn.receive()
+    if in_use is not None and turn is not None and body.tell() > SMALL.max_bytes:
+        turn.parse()
         # Other clouds may wait for this turn.
-        in_use.bounds = replace(in_use.bounds, total_s=min(in_use.bounds.total_s, _LOADED_S))
-        body.seek(0)
-        return body.read()
+        in_use.bounds = replace(in_use.bounds, total_s=min(in_use.bounds.total_s, _PARSING_S))
+    return body.getvalue()
 
 
 def _require_small(bounds: Bounds, url: str, length: str) -> None:

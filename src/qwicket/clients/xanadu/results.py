@@ -66,10 +66,8 @@ def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(body) as archive:
         n_bytes = sum(file.file_size for file in archive.infolist())
         if n_bytes > _max_bytes():
-            raise RequestException(
-                f"The arrays of the result have {n_bytes:,} bytes; at most {_max_bytes():,} are"
-                " unpacked."
-            )
+            text = f"The arrays of the result have {n_bytes:,} bytes; at most {_max_bytes():,} are"
+            raise RequestException(str(bounds.beyond(f"{text} unpacked.")))
     body.seek(0)
     with np.load(body, allow_pickle=False) as archive:
         return {name: np.asarray(archive[name]) for name in archive.files}

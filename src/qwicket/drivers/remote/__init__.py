@@ -1,6 +1,6 @@
 """Driver of a device at another cloud: sends each job once, waits for its end, checks its result.
 
-`submission` sends a job, `poller` waits for its end.
+`submission` sends a job, `poller` waits for its end, `result_reader` reads its result.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Completion, RunResult, encode
+from qwicket.circuits.outcomes import Completion, RunResult
 from qwicket.clients.http import bounds
 from qwicket.clients.http.errors import ServiceError
 from qwicket.clients.native.errors import ClientError
@@ -24,6 +24,7 @@ from qwicket.drivers import StoppedRemotely
 from qwicket.drivers.remote.calls import CloudCalls
 from qwicket.drivers.remote.clouds import (
     MARKER_PREFIX,
+    BeyondBounds,
     Cloud,
     CloudError,
     InvalidResult,
@@ -34,7 +35,9 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
+from qwicket.drivers.remote.large_results import LargeResults
 from qwicket.drivers.remote.poller import Poller
+from qwicket.drivers.remote.result_reader import ResultReader
 from qwicket.drivers.remote.submission import (
     MAX_PAUSE_S,
     MAX_SENDS,
@@ -43,7 +46,7 @@ from qwicket.drivers.remote.submission import (
     marker_of,
     unresolved_error,
 )
-from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+from qwicket.model.errors import InvalidProgram
 from qwicket.model.failures import Failure
 from qwicket.model.pass_through import HTTP_REQUEST, pack_response
 from qwicket.model.states import JobState
@@ -51,7 +54,6 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
     from qwicket.drivers import ForwardLog
     from qwicket.model.devices import Device
@@ -66,12 +68,8 @@ _MAX_RUN_S: Final = 1e9
 """Seconds. If a cloud reports a longer run time, the estimate counts."""
 _MAX_WAITING: Final = 10**9
 """Larger numbers of waiting jobs are not believed."""
-_ENGINE_CHARS: Final = 64
-"""Maximum length of an engine's name and of its version. A longer name keeps its end, which says
-most."""
 _MAX_MIRROR_FACTOR: Final = 4
 """Most times `mirror_s` between two reads of a device's state that fail."""
-_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
 """Reads that find no result or an invalid one before a job fails, at the earliest after
 `settle_s`."""
@@ -153,8 +151,6 @@ class RemoteDriver:
     ) -> None:
         self._device = device
         self._remote = remote
-        self._limits = limits
-        self._result_bounds = bounds.of_results(limits.jobs.result_bytes)
         self._cloud = connect(remote, key, device.spec.formats_as_written)
         self._responses: dict[str, VendorResponse] = {}
         if remote.pass_through:
@@ -163,6 +159,11 @@ class RemoteDriver:
             sender = Sender(remote, key)
             self._cloud = PassThroughCloud(self._cloud, sender, remote.device, self._responses)
         self._calls = CloudCalls(key, min(remote.jobs_at_once, 16) + 2)
+        # Larger results are read in a process of their own.
+        small_bytes = min(limits.jobs.result_bytes, bounds.SMALL.max_bytes)
+        self._small_results = bounds.of_results(small_bytes)
+        self._result_reader = ResultReader(self._cloud, self._calls.scrubbed, limits)
+        self._large_results = LargeResults(remote, key, device.spec.formats_as_written, limits)
         self._is_online = True
         self._status_failures = 0
         self._status_retry_s = 0.0
@@ -226,6 +227,7 @@ class RemoteDriver:
         """Close the connections."""
         self._poller.close()
         self._calls.close()
+        self._large_results.close()
         await asyncio.to_thread(self._cloud.close)
 
     async def run(
@@ -362,9 +364,7 @@ class RemoteDriver:
         while (reads < _MAX_RESULT_READS or began < settled_at) and time.monotonic() < until:
             began = time.monotonic()
             try:
-                return await self._calls.call(
-                    self._checked_result, id, program, within=self._result_bounds
-                )
+                return await self._read_result_once(id, program)
             except NoSuchJob:
                 reads, reason = reads + 1, "it is not there any more"
             except (InvalidResult, NotUnderstood) as error:
@@ -379,45 +379,9 @@ class RemoteDriver:
         )
         return Failure("remote_result_invalid", text), 0.0
 
-    def _checked_result(self, id: str, program: RemoteProgram) -> tuple[Completion, float]:
-        """Return the checked result and run time; runs in a thread, in the turn of the result."""
-        outcomes, seconds = self._cloud.outcomes(id, program)
+    async def _read_result_once(self, id: str, program: RemoteProgram) -> tuple[Completion, float]:
         try:
-            return self._encode_and_check(outcomes, program), seconds
-        except (InvalidRequest, LimitExceeded) as error:
-            raise InvalidResult(str(error)) from None
-
-    def _encode_and_check(
-        self, outcomes: Sequence[Outcome | Failure], program: RemoteProgram
-    ) -> Completion:
-        """Encode outcomes, and check them as those of a lab's agent are checked."""
-        from qwicket.circuits import outcome_checks  # imported late, because it imports NumPy
-
-        parts = tuple(
-            self._scrubbed_failure(each)
-            if isinstance(each, Failure)
-            else encode(self._scrubbed_outcome(each))
-            for each in outcomes
-        )
-        if program.format == HTTP_REQUEST:
-            return parts
-        outcome_checks.check(
-            [(k, each) for k, each in enumerate(parts) if not isinstance(each, Failure)],
-            program.frames,
-            program.options,
-            self._limits,
-            is_simulated=self._cloud.is_simulated,
-        )
-        return parts
-
-    def _scrubbed_failure(self, failure: Failure) -> Failure:
-        code = self._calls.scrubbed(failure.code)
-        code = code if _CODE.fullmatch(code) else "remote_failed"
-        return Failure(code, self._calls.scrubbed(failure.message))
-
-    def _scrubbed_outcome(self, outcome: Outcome) -> Outcome:
-        return msgspec.structs.replace(
-            outcome,
-            engine=self._calls.scrubbed(outcome.engine)[-_ENGINE_CHARS:],
-            engine_version=self._calls.scrubbed(outcome.engine_version)[:_ENGINE_CHARS],
-        )
+            read = self._result_reader.read
+            return await self._calls.call(read, id, program, within=self._small_results)
+        except BeyondBounds:
+            return await self._calls.call_in_turn(partial(self._large_results.read, id, program))

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from qwicket.clients.http import bounds
 from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.drivers.remote.clouds import (
+    BeyondBounds,
     CloudError,
     InvalidResult,
     NoProof,
     NoSuchJob,
     NotAccepted,
-    NotUnderstood,
     OutcomeUnknown,
     Refused,
 )
@@ -31,16 +31,16 @@ from qwicket.drivers.remote.failures import not_understood
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from qwicket.clients.http.bounds import Bounds
+    from qwicket.clients.http.bounds import Bounds, Turn
     from qwicket.drivers.remote.clouds import RequireLease
 
-__all__ = ["CloudCalls", "LeaseCheck"]
+__all__ = ["CloudCalls", "LeaseCheck", "call_within"]
 
 T = TypeVar("T")
 
 _MAX_ID_CHARS: Final = 200
-_LOADING: Final = threading.Lock()
-"""Held by the thread that has a very large response in memory, one in the whole process."""
+_PARSING: Final = threading.Lock()
+"""Held while a very large response is parsed, one at a time in the whole server."""
 _CHECK_S: Final = 0.5
 """Seconds after which a call that waits for its turn looks whether its cloud was closed."""
 _DOTS: Final = (".", "..")
@@ -73,32 +73,25 @@ class CloudCalls:
             CloudError: The call failed, or its response was not understood or beyond the bounds.
             Refused: As in `Cloud`; likewise `NoSuchJob`, `NoProof` and `InvalidResult`.
         """
+        return await self.call_in_turn(partial(call_within, within, partial(call, *args)))
+
+    async def call_in_turn(self, call: Callable[[Turn], T]) -> T:
+        """Call a function in a thread, with a turn that it may take until it returns.
+
+        Raises:
+            CloudError: As for `call`, and its other exceptions likewise.
+        """
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
-                self._threads, partial(self._call_within, within, partial(call, *args))
-            )
+            return await loop.run_in_executor(self._threads, self._in_turn, call)
         except (CloudError, Refused, NoSuchJob, NoProof, InvalidResult):
             raise
         except Exception as error:
             raise not_understood(error) from None
 
-    def _call_within(self, limits: Bounds, call: Callable[[], T]) -> T:
-        """Call the cloud within bounds.
-
-        After a response beyond the bounds, the error says so, whatever the client made of it. A
-        submission keeps its errors, which say whether a job may exist.
-        """
-        turn = _Turn(self._receiving, self._is_closed)
-        with closing(turn), bounds.within(limits, turn) as in_use:
-            try:
-                return call()
-            except (NotAccepted, OutcomeUnknown):
-                raise
-            except CloudError:
-                if in_use.exceeded:
-                    raise NotUnderstood(in_use.exceeded) from None
-                raise
+    def _in_turn(self, call: Callable[[Turn], T]) -> T:
+        with closing(_Turn(self._receiving, self._is_closed)) as turn:
+            return call(turn)
 
     def is_id(self, text: str) -> bool:
         """Return whether a text can be an id: it is stored, shown, and a part of paths."""
@@ -117,18 +110,39 @@ class CloudCalls:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+def call_within(limits: Bounds, call: Callable[[], T], turn: Turn) -> T:
+    """Call a cloud within bounds.
+
+    After a response beyond the bounds, the error says so, whatever the client made of it. A
+    submission keeps its errors, which say whether a job may exist.
+
+    Raises:
+        BeyondBounds: A response is beyond the bounds.
+        CloudError: As in `Cloud`, and its other exceptions likewise.
+    """
+    with bounds.within(limits, turn) as in_use:
+        try:
+            return call()
+        except (NotAccepted, OutcomeUnknown):
+            raise
+        except CloudError:
+            if in_use.exceeded:
+                raise BeyondBounds(in_use.exceeded) from None
+            raise
+
+
 class _Turn:
     """Turn of one call: first at its cloud, then in the process; see `bounds.Turn`."""
 
     def __init__(self, receiving: threading.Lock, is_closed: threading.Event) -> None:
-        self._left = [_LOADING, receiving]
+        self._left = [_PARSING, receiving]
         self._is_closed = is_closed
         self._held = ExitStack()
 
     def receive(self) -> None:
         self._take(1)
 
-    def load(self) -> None:
+    def parse(self) -> None:
         self._take(0)
 
     def close(self) -> None:

@@ -41,7 +41,11 @@ class CloudError(Exception):
 
 
 class NotUnderstood(CloudError):
-    """Our code could not process a response, or it is beyond the bounds."""
+    """Our code could not process a response."""
+
+
+class BeyondBounds(NotUnderstood):
+    """A response is beyond the bounds, and was not read to its end."""
 
 
 class NotAccepted(CloudError):
