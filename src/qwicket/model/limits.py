@@ -302,7 +302,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, group: type[L]) -> L:
         """Return a group declared by a format or dialect."""
-        return next((each for each in self.own if isinstance(each, group)), None) or group()
+        for each in self.own:
+            if isinstance(each, group):
+                return each
+        return group()
 
     @classmethod
     def from_names(cls, *own: type[msgspec.Struct], **values: float | None) -> Limits:

@@ -6,9 +6,9 @@ measurements divide the shots, how outcomes are distributed) the worst case is a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp
-from typing import Final, NamedTuple
+from typing import Final
 
 from qwicket.circuits.analysis import extra_cost
 from qwicket.circuits.noise import GateNoise, NoiseModel, flip_probability, log_coherence
@@ -137,40 +137,30 @@ _QSIM_SHOT_S: Final = 1.3e-7
 """One shot of qsim."""
 
 
-class Job(NamedTuple):
-    """Properties of a job that determine its cost."""
+class Job:
+    """Properties of a job that determine its cost.
 
-    summary: Summary
-    shots: int
-    outputs: Collection[str]
-    noise: NoiseModel | None
-    engine: str
-    max_outcomes: int
+    Attributes:
+        n_ops: Operations of an average circuit.
+        n_joint: Gates on several qubits in an average circuit.
+        is_straight: Whether each circuit is evolved once, and its shots are drawn.
+        is_exact: Whether exact probabilities are returned; with noise only counts are.
+    """
 
-    @property
-    def n_qubits(self) -> int:
-        return self.summary.n_active or self.summary.n_qubits
-
-    @property
-    def n_ops(self) -> float:
-        """Operations of an average circuit."""
-        summary = self.summary
-        n_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
-        return n_ops / max(1, summary.n_circuits)
-
-    @property
-    def n_joint(self) -> float:
-        """Gates on several qubits in an average circuit."""
-        return self.summary.n_ops_2q / max(1, self.summary.n_circuits)
-
-    @property
-    def is_straight(self) -> bool:
-        return not (self.summary.n_splits or self.summary.n_branches)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether exact probabilities are returned; with noise only counts are."""
-        return PROBABILITIES in self.outputs and self.noise is None
+    def __init__(self, summary: Summary, options: RunOptions) -> None:
+        n_circuits = max(1, summary.n_circuits)
+        self.summary = summary
+        self.shots = options.shots
+        self.outputs = options.outputs
+        self.noise = options.noise
+        self.engine = options.engine
+        self.max_outcomes = options.max_outcomes
+        self.n_qubits = summary.n_active or summary.n_qubits
+        self.n_all_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
+        self.n_ops = self.n_all_ops / n_circuits
+        self.n_joint = summary.n_ops_2q / n_circuits
+        self.is_straight = not (summary.n_splits or summary.n_branches)
+        self.is_exact = PROBABILITIES in options.outputs and options.noise is None
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
@@ -180,14 +170,7 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
     operations are unpacked together. A circuit that is estimated for Qulacs may run on qsim, which
     is faster.
     """
-    job = Job(
-        summary,
-        options.shots,
-        options.outputs,
-        options.noise,
-        options.engine,
-        options.max_outcomes,
-    )
+    job = Job(summary, options)
     engine = _engine(job)
     match engine:
         case names.CLIFFORD:
@@ -200,11 +183,10 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
             n_bytes, seconds = _density_cost(job)
         case _:
             n_bytes, seconds = _branching_cost(job)
-    n_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
     seconds = summary.n_circuits * seconds + _estimation_s(job)
     has_state_vector = engine not in (names.CLIFFORD, names.MPS)
     return Estimate(
-        int(n_bytes) + n_ops * _OP_BYTES, seconds, job.n_qubits if has_state_vector else 0
+        int(n_bytes) + job.n_all_ops * _OP_BYTES, seconds, job.n_qubits if has_state_vector else 0
     )
 
 
@@ -349,7 +331,7 @@ def _gates(job: Job) -> float:
 
 def _density_cost(job: Job) -> tuple[float, float]:
     size = 1 << job.n_qubits
-    key_bytes, key_s = _keys_cost(job, size)
+    key_bytes, key_s = _keys_cost(job, size, is_exact=job.is_exact)
     n_bytes = _BASE_BYTES + _DENSITY_ENTRY_BYTES * size**2
     seconds = _CIRCUIT_S
     seconds += _density_s(job.n_qubits, job.n_ops, job.n_joint, job.summary.n_operands)
@@ -377,7 +359,7 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if reads_vector else _SAMPLED_BYTES)
     n_bytes += int(n_states * size * _STATE_BYTES)
     drawn = job.shots * errors * _ERROR_BYTES + patterns * _PATTERN_BYTES
-    key_bytes, key_s = _keys_cost(job, int(min(size * branches, 1 << 60)))
+    key_bytes, key_s = _keys_cost(job, int(min(size * branches, 1 << 60)), is_exact=job.is_exact)
     return n_bytes + drawn + key_bytes, seconds + key_s
 
 
@@ -409,11 +391,11 @@ def _patterns(job: Job, errors: float) -> float:
     return total + job.shots * max(0.0, left)
 
 
-def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
+def _keys_cost(job: Job, possible: int, *, is_exact: bool) -> tuple[float, float]:
     """Return the cost of counting outcomes by key, and of ordering shots."""
     n_bits = job.summary.n_clbits or 64
     possible = min(possible, 1 << min(n_bits, 60))
-    listed = min(possible, max_listed(n_bits, job.max_outcomes)) if job.is_exact else 0
+    listed = min(possible, max_listed(n_bits, job.max_outcomes)) if is_exact else 0
     rows = max(listed, min(possible, job.shots))
     width = key_width(n_bits)
     ordered = job.shots if MEMORY in job.outputs else 0
@@ -485,7 +467,7 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
     n_qubits, shots = job.n_qubits, job.shots
     n_bits = job.summary.n_clbits or n_qubits
     n_records = n_bits + job.summary.n_splits
-    key_bytes, key_s = _keys_cost(job, 1 << min(n_records, 60))
+    key_bytes, key_s = _keys_cost(job, 1 << min(n_records, 60), is_exact=job.is_exact)
     chunk = min(shots, max(1_024, _CHUNK_BYTES // (n_bits + n_records)))
     n_bytes = _BASE_BYTES + _TABLEAU_BYTES * n_qubits**2 + 2 * chunk * (n_bits + n_records)
     seconds = _CIRCUIT_S + job.n_ops * (_TEXT_S + shots * _FRAME_S)
@@ -500,8 +482,7 @@ def _mps_cost(job: Job) -> tuple[float, float]:
     """Return the cost of matrix product states, with all bonds as large as the largest may be."""
     n_qubits, n_circuits = job.n_qubits, max(1, job.summary.n_circuits)
     bond = 1 << min(job.summary.n_bond_bits, _MAX_BOND_BITS)
-    drawn = job._replace(outputs=set(job.outputs) - {PROBABILITIES})
-    key_bytes, key_s = _keys_cost(drawn, 1 << 60)
+    key_bytes, key_s = _keys_cost(job, 1 << 60, is_exact=False)
     n_bytes = _AER_BYTES + mps_bytes(n_qubits, job.summary.n_bond_bits)
     steps = job.summary.n_bond_steps / n_circuits
     seconds = _AER_S / n_circuits + job.n_ops * _AER_GATE_S
