@@ -15,6 +15,7 @@ from msgspec import structs
 
 from qwicket import devices
 from qwicket.compute import ClusterUnavailable, ForkServer, LocalCompute, ParserPool
+from qwicket.compute.fair_threads import FairThreads
 from qwicket.compute.local import WARM_UP
 from qwicket.compute.memory import available_bytes
 from qwicket.compute.parser_pool import PARSERS
@@ -151,6 +152,7 @@ class App:
                 respond.
             OSError: The folder cannot be used.
         """
+        asyncio.get_running_loop().set_default_executor(FairThreads())
         settings, limits = self._settings, self._limits.jobs
         store = self._store = self._open_store()
         # What a worker sends is about as long as the result in JSON, whose size is limited.

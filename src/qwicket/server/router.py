@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import PlainTextResponse
 
+from qwicket.compute.fair_threads import OWNER
 from qwicket.dialects.requests import (
     BODY,
     CONTENT,
@@ -136,6 +137,7 @@ class Router:
         address = network(client[0]) if client else ""
         with self._counted(address, inner):
             if scope["type"] == "websocket":
+                OWNER.set(lambda: f"address {address}")
                 await self._stream(mount.app, inner, receive, send)
             else:
                 await self._answer(mount, address, inner, receive, send)
@@ -174,7 +176,9 @@ class Router:
         request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
         inner[RESPONSE_MEMORY] = memory = ResponseMemory(self._response_budget)
-        inner[BODY] = body = self._body(inner, receive, partial(_owner, memory, address))
+        owner = partial(_owner, memory, address)
+        OWNER.set(owner)
+        inner[BODY] = body = self._body(inner, receive, owner)
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -289,7 +293,7 @@ def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
 
 
 def _owner(memory: ResponseMemory, address: str) -> str:
-    """Return the owner of a body: the account, or before sign-in the address."""
+    """Return for whom a request is: the account, or before sign-in the address."""
     return memory.account or f"address {address}"
 
 

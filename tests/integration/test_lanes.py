@@ -1,0 +1,85 @@
+"""One account's requests that are parsed in threads do not delay another's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from qwicket.cli.options import DataLocation, as_admin
+from qwicket.dialects.native import wire
+from qwicket.gateway.admin import Admin
+from qwicket.server.app import App
+from qwicket.server.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+N_CONNECTIONS = 32
+INVALID = "OPENQASM 3.0;" + " " * 200_000
+
+
+class HeldParsing:
+    """Bodies with a tag `held` are parsed and do not end before `go_on`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.n_begun = 0
+        self.go_on = threading.Event()
+        check = wire.check_document
+
+        def check_or_hold(document: Any, field: str, limits: Any) -> None:
+            if field == "tags" and b"held" in bytes(document):
+                self.n_begun += 1
+                assert self.go_on.wait(60)
+            check(document, field, limits)
+
+        monkeypatch.setattr(wire, "check_document", check_or_hold)
+
+
+@pytest.fixture
+def parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldParsing]:
+    held = HeldParsing(monkeypatch)
+    yield held
+    held.go_on.set()
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> dict[str, str]:
+    async def make(admin: Admin) -> dict[str, str]:
+        for name in ("ada", "eve"):
+            await admin.add_account(name, email=None, password=None)
+        return {name: (await admin.create_token(name)).secret for name in ("ada", "eve")}
+
+    return as_admin(DataLocation(tmp_path, None), make)
+
+
+@pytest.fixture
+async def http(tmp_path: Path, tokens: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    app = App(Settings(data_dir=tmp_path, workers=0))
+    await app.start()
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+    await app.stop()
+
+
+async def test_bodies_of_one_account_delay_no_other_account(
+    http: httpx.AsyncClient, tokens: dict[str, str], parsing: HeldParsing
+) -> None:
+    async def submit(name: str, *tags: str) -> int:
+        headers = {"Authorization": f"Bearer {tokens[name]}"}
+        body = {"device": "simulator", "program": INVALID, "tags": tags}
+        return (await http.post("/v1/jobs", headers=headers, json=body)).status_code
+
+    held = [asyncio.create_task(submit("eve", "held")) for _ in range(N_CONNECTIONS)]
+    async with asyncio.timeout(30):
+        while not parsing.n_begun:
+            await asyncio.sleep(0.005)
+        assert await submit("ada") == 400, "it was parsed"
+    assert parsing.n_begun == 1
+    parsing.go_on.set()
+    assert set(await asyncio.gather(*held)) <= {400, 429}, "429: too many wait for a parser"
