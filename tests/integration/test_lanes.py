@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from qwicket.dialects.native import wire
 from qwicket.gateway.admin import Admin
 from qwicket.server.app import App
 from qwicket.server.settings import Settings
+from support.pages import FIELD, PASSWORD
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +54,7 @@ def parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldParsing]:
 def tokens(tmp_path: Path) -> dict[str, str]:
     async def make(admin: Admin) -> dict[str, str]:
         for name in ("ada", "eve"):
-            await admin.add_account(name, email=None, password=None)
+            await admin.add_account(name, email=None, password=PASSWORD)
         return {name: (await admin.create_token(name)).secret for name in ("ada", "eve")}
 
     return as_admin(DataLocation(tmp_path, None), make)
@@ -83,3 +86,32 @@ async def test_bodies_of_one_account_delay_no_other_account(
     assert parsing.n_begun == 1
     parsing.go_on.set()
     assert set(await asyncio.gather(*held)) <= {400, 429}, "429: too many wait for a parser"
+
+
+async def test_the_editor_packs_long_programs_in_a_thread_of_its_account(
+    http: httpx.AsyncClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def post(page: str, path: str, **fields: str) -> httpx.Response:
+        csrf = FIELD.search((await http.get(page)).text)
+        assert csrf
+        return await http.post(path, data={"csrf": csrf[1], **fields})
+
+    signed_in = await post("/ui/sign-in", "/ui/sign-in", name="ada", password=PASSWORD)
+    assert signed_in.status_code == 303
+    threads = []
+
+    def noting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **options: Any) -> Any:
+            threads.append((call.__name__, threading.current_thread().name.rpartition("_")[0]))
+            return call(*arguments, **options)
+
+        return noted
+
+    for name in ("compress", "compressobj", "decompressobj"):
+        monkeypatch.setattr(zlib, name, noting(getattr(zlib, name)))
+    long = await post("/ui/try", "/ui/try", program=INVALID[:90_000], action="check")
+    packed = re.search(r'name="packed" value="(.*?)"', long.text)
+    assert packed
+    edited = await post("/ui/try", "/ui/try", packed=packed[1], action="edit")
+    assert edited.headers["Content-Encoding"] == "gzip"
+    assert threads[:3] == [(name, "owner") for name in ("compressobj", "decompressobj", "compress")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import zlib
@@ -118,10 +119,11 @@ async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> 
     action = form.get("action", "check")
     try:
         if "packed" in form:
-            fields["program"] = _unpacked(form["packed"])
+            fields["program"] = await asyncio.to_thread(_unpacked, form["packed"])
         if action == "edit":
             page = await _page(pages, actor, request, fields, is_whole=True)
-            compress(page, request.headers.get("accept-encoding", ""))  # else up to 600 kB
+            accepted = request.headers.get("accept-encoding", "")
+            await asyncio.to_thread(compress, page, accepted)  # else up to 600 kB
             return page
         if action == "link":
             link = urlencode({name: value for name, value in fields.items() if value})
@@ -161,7 +163,7 @@ async def _page(
             "try-long",
             status,
             title="Try it: a long program",
-            packed=_packed(fields["program"]),
+            packed=await asyncio.to_thread(_packed, fields["program"]),
             **values,
             **frame(actor, request),
         )
