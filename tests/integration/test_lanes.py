@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import threading
 import zlib
@@ -18,6 +19,7 @@ from qwicket.dialects.native import wire
 from qwicket.gateway.admin import Admin
 from qwicket.server.app import App
 from qwicket.server.settings import Settings
+from support import braket
 from support.pages import FIELD, PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -55,14 +57,16 @@ def tokens(tmp_path: Path) -> dict[str, str]:
     async def make(admin: Admin) -> dict[str, str]:
         for name in ("ada", "eve"):
             await admin.add_account(name, email=None, password=PASSWORD)
-        return {name: (await admin.create_token(name)).secret for name in ("ada", "eve")}
+        await admin.add_account("root", "admin", email=None, password=None)
+        made = {name: (await admin.create_token(name)).secret for name in ("ada", "eve")}
+        return {**made, "root": (await admin.create_token("root", scopes=["admin"])).secret}
 
     return as_admin(DataLocation(tmp_path, None), make)
 
 
 @pytest.fixture
 async def http(tmp_path: Path, tokens: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    app = App(Settings(data_dir=tmp_path, workers=0))
+    app = App(Settings(data_dir=tmp_path, workers=1))
     await app.start()
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -115,3 +119,51 @@ async def test_the_editor_packs_long_programs_in_a_thread_of_its_account(
     edited = await post("/ui/try", "/ui/try", packed=packed[1], action="edit")
     assert edited.headers["Content-Encoding"] == "gzip"
     assert threads[:3] == [(name, "owner") for name in ("compressobj", "decompressobj", "compress")]
+
+
+class LargeHashes:
+    """Notes in which threads more than 64 kB are hashed at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.threads: list[str] = []
+        original = hashlib.sha256
+
+        def noted(text: bytes = b"", **options: Any) -> Any:
+            if len(text) > 64 << 10:
+                self.threads.append(threading.current_thread().name.rpartition("_")[0])
+            return original(text, **options)
+
+        monkeypatch.setattr(hashlib, "sha256", noted)
+
+
+async def test_a_large_program_is_hashed_once_in_a_thread_of_its_account(
+    http: httpx.AsyncClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = LargeHashes(monkeypatch)
+    headers = {"Authorization": f"Bearer {tokens['ada']}", "Idempotency-Key": "one"}
+    program = "OPENQASM 3.0; qubit q; bit c; c = measure q;" + " " * 200_000
+    body = {"device": "simulator", "program": program}
+    sent = await http.post("/v1/jobs", headers=headers, json=body)
+    again = await http.post("/v1/jobs", headers=headers, json=body)
+    assert again.json()["id"] == sent.json()["id"]
+    assert hashes.threads == ["owner", "owner"]
+
+
+async def test_a_large_result_of_braket_is_hashed_in_a_thread_of_its_account(
+    http: httpx.AsyncClient, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = {"Authorization": f"Bearer {tokens['root']}"}
+    new = {"aws": True, "scopes": ["jobs:read", "jobs:write", "devices:read"]}
+    made = await http.post("/v1/admin/accounts/ada/tokens", headers=root, json=new)
+    pair = f"{made.json()['aws_key_id']} {made.json()['secret']}"
+    body = braket.body(shots=30_000)
+    signed = braket.Signature(pair, "braket")
+    task = await http.post("/braket/quantum-task", json=body, auth=signed)
+    job = task.json()["quantumTaskArn"].rpartition("/")[2]
+    hashes = LargeHashes(monkeypatch)
+    path = f"/s3/{braket.BUCKET}/{braket.PREFIX}/{job}/results.json"
+    async with asyncio.timeout(60):
+        while (found := await http.get(path, auth=braket.Signature(pair, "s3"))).is_error:
+            await asyncio.sleep(0.05)
+    assert len(found.content) > 64 << 10
+    assert hashes.threads == ["owner"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 _VARIANTS: Final = 20
 """Variants of a symmetrised run, an even number. With 500 shots, the default of the limit
 `debias_shots`, each has 25."""
+
+_HASHED_INLINE_BYTES: Final = 64 << 10
+"""Up to this size a source is hashed on the event loop."""
 
 _NO_PROGRAM: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 """Stored in place of a refused program."""
@@ -186,11 +190,18 @@ class Admission:
             expires_at=now + round(1000 * self._limits.quotas.draft_s),
         )
 
-    def complete(self, submission: Submission) -> Submission:
-        """Detect the format of the source if none is named."""
-        if submission.format:
+    async def complete(self, submission: Submission) -> Submission:
+        """Detect the format of the source if none is named, and hash it for its idempotency key.
+
+        A large source is hashed in a thread.
+        """
+        if not submission.format:
+            guessed = programs.guess_format(submission.source)
+            submission = structs.replace(submission, format=guessed)
+        if submission.idempotency_key is None or len(submission.source) <= _HASHED_INLINE_BYTES:
             return submission
-        return structs.replace(submission, format=programs.guess_format(submission.source))
+        digest = await asyncio.to_thread(_fingerprint, submission)
+        return structs.replace(submission, key_digest=digest)
 
     async def repeated(self, actor: Actor, submission: Submission) -> Job | None:
         """Return the job that the same submission created within its key's life, or None.

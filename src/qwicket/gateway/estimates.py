@@ -86,7 +86,7 @@ class Estimates:
                 the job is not an error.
         """
         actor.require(Scope.JOBS_WRITE)
-        submission = self._admission.complete(submission)
+        submission = await self._admission.complete(submission)
         if submission.group is not None:
             await self._job_groups.check_exists(actor, submission.group)
         job = await self._admission.admit(actor, submission)

@@ -122,7 +122,7 @@ class Jobs:
             QwicketError: As for `submit`.
         """
         actor.require(Scope.JOBS_WRITE)
-        submission = self.admission.complete(submission)
+        submission = await self.admission.complete(submission)
         # Before all checks: a repeated submission returns its job even if the device is off now.
         earlier = await self.admission.repeated(actor, submission)
         if earlier is not None:

@@ -145,12 +145,12 @@ class Handlers:
         # A failed program set can be read too, for the results of its runs that did not fail.
         if not (found.fields.is_set or isinstance(outcomes.parts[0], Outcome)):
             raise no_key()
-        render = (found.job, found.fields, program.source, outcomes.parts)
-        if outcomes.is_small:
-            body = results.document(*render)
-        else:
-            body = await asyncio.to_thread(results.document, *render)
-        return _object_response(body, request.headers.get("range"), found.job)
+
+        def respond() -> Response:
+            body = results.document(found.job, found.fields, program.source, outcomes.parts)
+            return _object_response(body, request.headers.get("range"), found.job)
+
+        return respond() if outcomes.is_small else await asyncio.to_thread(respond)
 
     async def _object(self, actor: Actor, bucket: str, key: str) -> _Object:
         parts = key.split("/")
