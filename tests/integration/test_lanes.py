@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from qwicket.cli.options import DataLocation, as_admin
-from qwicket.dialects.native import wire
+from qwicket.dialects.bodies import check_document
 from qwicket.gateway.admin import Admin
 from qwicket.server.app import App
 from qwicket.server.settings import Settings
@@ -34,15 +34,14 @@ class HeldParsing:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.n_begun = 0
         self.go_on = threading.Event()
-        check = wire.check_document
 
         def check_or_hold(document: Any, field: str, limits: Any) -> None:
             if field == "tags" and b"held" in bytes(document):
                 self.n_begun += 1
                 assert self.go_on.wait(60)
-            check(document, field, limits)
+            check_document(document, field, limits)
 
-        monkeypatch.setattr(wire, "check_document", check_or_hold)
+        monkeypatch.setattr("qwicket.dialects.native.wire.check_document", check_or_hold)
 
 
 @pytest.fixture
@@ -90,6 +89,23 @@ async def test_bodies_of_one_account_delay_no_other_account(
     assert parsing.n_begun == 1
     parsing.go_on.set()
     assert set(await asyncio.gather(*held)) <= {400, 429}, "429: too many wait for a parser"
+
+
+async def test_many_requests_of_one_account_are_not_all_handled_before_anothers(
+    http: httpx.AsyncClient, tokens: dict[str, str]
+) -> None:
+    ended = []
+
+    async def read(name: str) -> None:
+        headers = {"Authorization": f"Bearer {tokens[name]}"}
+        assert (await http.get("/v1/account", headers=headers)).status_code == 200
+        ended.append(name)
+
+    for name in ("ada", "eve"):
+        await read(name)  # imports and reads of tokens
+    ended.clear()
+    await asyncio.gather(*map(read, [*["eve"] * N_CONNECTIONS, "ada"]))
+    assert ended.index("ada") < N_CONNECTIONS // 2
 
 
 async def test_the_editor_packs_long_programs_in_a_thread_of_its_account(

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import starlette.requests
 
+from qwicket.compute.fair_threads import OWNER
 from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from qwicket.dialects.turns import Turns
     from qwicket.gateway.response_budget import ResponseMemory
 
 B = TypeVar("B")
@@ -22,6 +24,7 @@ PASS_THROUGH: Final = "qwicket.pass_through"  # noqa: S105 - not a password
 CONTENT: Final = "qwicket.content"
 BODY: Final = "qwicket.body"
 REFUSAL: Final = "qwicket.refusal"
+TURNS: Final = "qwicket.turns"
 RESPONSE_MEMORY: Final = "qwicket.response_memory"
 DELIVERED: Final = "qwicket.delivered"
 """Keys of the ASGI scope. server/router.py sets them; `CONTENT` and `DELIVERED` are from
@@ -35,6 +38,7 @@ server/connection.py.
 - `CONTENT`: the whole body, if it is small and came with the head.
 - `BODY`: the `RequestBody`.
 - `REFUSAL`: if set, the error with which the dialect responds in place of handling the request.
+- `TURNS`: the `Turns` of the server's requests.
 - `RESPONSE_MEMORY`: the `ResponseMemory` of the request.
 - `DELIVERED`: function to call after the response was sent; it returns
   an awaitable of whether the client has received the response.
@@ -152,6 +156,12 @@ class Request(starlette.requests.Request, Generic[B]):
         """Return the body, to be read."""
         body: RequestBody = self.scope[BODY]
         return body
+
+    async def take_turn(self) -> None:
+        """Wait for the turn of the account, or of the address if nobody has signed in."""
+        turns: Turns | None = self.scope.get(TURNS)
+        if turns is not None:
+            await turns.wait(OWNER.get()())
 
     async def wait_until_disconnected(self) -> None:
         """Wait until the client has closed its connection."""

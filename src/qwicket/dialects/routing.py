@@ -338,6 +338,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
     if pass_through is not None and pass_through.concerns(route):
         return await _passed_on(pass_through, handlers, route, request)
     if isinstance(access, Open):
+        await request.take_turn()
         if body is not None:
             request.payload = await _payload(
                 body, await request.content.read_before_sign_in(), handlers
@@ -353,6 +354,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
     if route.is_of_all_devices:
         actor.require_all_devices()
     request.response_memory.actor = actor
+    await request.take_turn()
     if body is not None and not body.holds_token:
         content = await request.content.read(body.limit)
         request.payload = await _payload(body, content, handlers)

@@ -21,8 +21,10 @@ from qwicket.dialects.requests import (
     REFUSAL,
     REQUEST_ID,
     RESPONSE_MEMORY,
+    TURNS,
     check_query,
 )
+from qwicket.dialects.turns import Turns
 from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import InvalidRequest, TooManyRequests
@@ -113,6 +115,7 @@ class Router:
         self._access = access
         self._public_url = public_url
         self._serving: Counter[str] = Counter()
+        self._turns = Turns()
 
     def supports_websocket(self, path: str, own: str = "") -> bool:
         """Return whether the app of a path has websockets."""
@@ -126,6 +129,7 @@ class Router:
             **scope,
             "root_path": scope.get("root_path", "") + mount.prefix,
             REQUEST_ID: request_id,
+            TURNS: self._turns,
         }
         if _OWN not in scope:
             inner[PUBLIC_URL] = inner[DIALECT_ADDRESS] = self._public_url or _url(scope)
