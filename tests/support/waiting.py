@@ -32,14 +32,13 @@ def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30
         time.sleep(min(max(waited_s / 20, 0.005), 0.2))  # asking takes a processor's time, too
 
 
-def until_machine_is_quiet(timeout_s: float = 20) -> None:
-    """Wait until others leave the processors free; servers of earlier tests may still be ending.
-
-    It is no failure if they do not: the test that follows says by how much its times are too long.
-    """
+def until_machine_is_quiet(timeout_s: float) -> bool:
+    """Wait until others leave the processors free; return whether they did."""
     deadline = time.monotonic() + timeout_s
-    while _busy_share(0.3) > QUIET and time.monotonic() < deadline:
-        pass
+    while _busy_share(0.3) > QUIET:
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
 def _busy_share(span_s: float) -> float:
