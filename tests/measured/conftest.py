@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -97,6 +98,14 @@ def quiet(waits: list[bool]) -> None:
     """Let servers of earlier tests end; where others never do, do not wait before each test."""
     timeout_s = QUIET_S if waits.count(False) < MAX_VAIN_WAITS else 0
     waits.append(until_machine_is_quiet(timeout_s))
+
+
+@contextmanager
+def timed(record: Record, name: str, *, at_most: float) -> Iterator[None]:
+    """Record how many seconds a block takes."""
+    began = time.monotonic()
+    yield
+    record(name, time.monotonic() - began, at_most=at_most, unit="s")
 
 
 def settled_bytes(pid: int) -> int:
