@@ -73,7 +73,7 @@ def pytest_terminal_summary(
         terminalreporter.write_line(figures.line(row[:-1]))
     marks = ", ".join(f"{sum(each in row[-2] for row in found)} {each}" for each in figures.MARKS)
     terminalreporter.write_line(f"{len(found)} rows: {marks}")
-    if config.getoption("write_report", default=False):
+    if found and config.getoption("write_report", default=False):
         _run.is_whole &= exitstatus == pytest.ExitCode.OK
         REPORT.write_text(figures.update(_run, report))
         terminalreporter.write_line(f"written: {REPORT}")

@@ -95,7 +95,7 @@ def have_started(servers: list[LiveServer]) -> bool:
 
 
 def commits(live: LiveServer) -> float:
-    text = httpx.get(f"{live.url}/metrics").raise_for_status().text
+    text = httpx.get(f"{live.url}/metrics", timeout=60).raise_for_status().text
     (count,) = (
         sample.value
         for family in text_string_to_metric_families(text)
