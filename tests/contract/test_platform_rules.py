@@ -10,9 +10,20 @@ import jwt
 import pytest
 
 from abuse.dialects import platform_json
+from qwicket.dialects.ibm.runtime.platform.routes import ACCOUNT_ROUTES
+from qwicket.dialects.ibm.runtime.platform.routes import ROUTES as PLATFORM_ROUTES
 from qwicket.model.limits import Limits
-from support.ibm import SIMULATOR
-from support.runtime import ACCOUNT, PLATFORM, Client, access_token, body, exchange
+from support.described import described_by
+from support.ibm import SIMULATOR, TWIN
+from support.runtime import (
+    ACCOUNT,
+    PLATFORM,
+    Client,
+    access_token,
+    body,
+    exchange,
+    hold_to_description,
+)
 from support.server import LiveServer
 from support.waiting import until
 
@@ -23,6 +34,7 @@ QUERY = {"query": "service_name:quantum-computing", "fields": ["crn", "doc"]}
 @pytest.fixture(scope="module")
 def http(server: LiveServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60, verify=False) as client:
+        hold_to_description(client)
         yield client
 
 
@@ -39,6 +51,28 @@ def headers(http: httpx.Client, token: str) -> dict[str, str]:
 def own_crn(http: httpx.Client, headers: dict[str, str]) -> str:
     found = http.post(f"{ACCOUNT}/search/v3/resources/search", json=QUERY, headers=headers).json()
     return str(found["items"][0]["crn"])
+
+
+def test_the_answer_of_every_route_is_as_described(server: LiveServer) -> None:
+    """The answers in the other tests are held to the description, too."""
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        described = hold_to_description(http)
+        http.headers["Authorization"] = f"Bearer {access_token(http, server.token('described'))}"
+        for path in ("/iam/identity/keys", "/catalog/qwicket-open"):
+            http.get(ACCOUNT + path)
+        own_crn(http, {})
+        for device in (SIMULATOR, TWIN):
+            for path in ("configuration", "properties", "defaults", "status"):
+                http.get(f"{PLATFORM}/backends/{device}/{path}")
+        session = http.post(f"{PLATFORM}/sessions", json={"backend": SIMULATOR}).json()["id"]
+        sent = body(session_id=session, cost=600, tags=["a"])
+        job = http.post(f"{PLATFORM}/jobs", json=sent).json()["id"]
+        for path in (f"/jobs/{job}", f"/jobs/{job}/metrics", f"/sessions/{session}"):
+            http.get(PLATFORM + path)
+        for path in ("/backends", "/jobs", "/instances/usage"):
+            http.get(PLATFORM + path)
+        assert described[ACCOUNT].checked == described_by(ACCOUNT_ROUTES)
+        assert described[PLATFORM].checked == described_by(PLATFORM_ROUTES)
 
 
 # --- sign-in --------------------------------------------------------------------------------------

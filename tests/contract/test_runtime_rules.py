@@ -13,7 +13,9 @@ import pytest
 from qiskit import QuantumCircuit
 
 from abuse.dialects import ibm_json
+from qwicket.dialects.ibm.runtime.routes import ROUTES
 from support import pubs
+from support.described import described_by
 from support.for_each import for_each
 from support.held import held_job
 from support.ibm import SIMULATOR, TWIN
@@ -64,6 +66,23 @@ def refused(client: Client, status: int = 400, **fields: Any) -> str:
 
 def count(client: Client) -> int:
     return int(client.get("/jobs")["count"])
+
+
+def test_the_answer_of_every_route_is_as_described(server: LiveServer) -> None:
+    """The answers in the other tests are held to the description, too."""
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        mine = Client(http, server.token("described"))
+        mine.get("/backends")
+        for device in (SIMULATOR, TWIN):
+            for path in ("configuration", "properties", "defaults", "status"):
+                mine.get(f"/backends/{device}/{path}")
+        session = mine.call("POST", "/sessions", json={"backend": SIMULATOR}).json()["id"]
+        job = mine.submit(session_id=session, cost=600, tags=["a"])
+        mine.ended(job)
+        for path in (f"/jobs/{job}", f"/jobs/{job}/metrics", "/jobs", "/usage"):
+            mine.get(path)
+        mine.get(f"/sessions/{session}")
+        assert mine.described[DIALECT].checked == described_by(ROUTES)
 
 
 # --- two dialects ---------------------------------------------------------------------------------

@@ -1,18 +1,28 @@
-"""Both channels of IBM's Runtime API over plain HTTP."""
+"""Both channels of IBM's Runtime API over plain HTTP; answers are held to their descriptions."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
+from qwicket.dialects.ibm.runtime.platform.routes import ACCOUNT_ROUTES
+from qwicket.dialects.ibm.runtime.platform.routes import ROUTES as PLATFORM_ROUTES
+from qwicket.dialects.ibm.runtime.routes import ROUTES
 from support import ibm, pubs
+from support.described import Described
 from support.ibm import SIMULATOR
 from support.waiting import until
 
 DIALECT = "/ibm/runtime/classic"
 ACCOUNT = "/ibm/runtime"
 PLATFORM = "/ibm/runtime/api/v1"
+ROUTES_BY_PREFIX: Final = {
+    DIALECT: ROUTES,
+    PLATFORM: PLATFORM_ROUTES,
+    f"{ACCOUNT}/experimental/api/v1": PLATFORM_ROUTES,
+    ACCOUNT: ACCOUNT_ROUTES,
+}
 FINAL = ("Completed", "Failed", "Cancelled")
 
 
@@ -38,12 +48,23 @@ def access_token(http: httpx.Client, token: str) -> str:
     return str(answer.json()["access_token"])
 
 
+def hold_to_description(http: httpx.Client) -> dict[str, Described]:
+    """Check each answer that a client receives; return what checks them, by prefix of paths."""
+    described = {prefix: Described(prefix, routes) for prefix, routes in ROUTES_BY_PREFIX.items()}
+    http.event_hooks = {"response": [*http.event_hooks["response"], *described.values()]}
+    return described
+
+
 class Client:
-    """A client without a library; it signs in at the older dialect, as all do on this channel."""
+    """A client without a library; it signs in at the older dialect, as all do on this channel.
+
+    Each answer is held to the description of its dialect.
+    """
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
         self.other_dialect = ibm.Client(http, token)
+        self.described = hold_to_description(http)
         self.token = self.other_dialect.token
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.ibm import description as of_ibm
 from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.runtime import description as of
 from qwicket.dialects.ibm.runtime import wire
 from qwicket.dialects.ibm.runtime.handlers import Handlers
 from qwicket.dialects.ibm.runtime.shared import RuntimeHandlers as Shared
@@ -34,36 +36,76 @@ FILTERS: Final = (
 )
 
 SHARED_ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends/{device}/configuration", Shared.read_configuration, _DEVICES),
+    Route(
+        "GET",
+        "/backends/{device}/configuration",
+        Shared.read_configuration,
+        _DEVICES,
+        responses=(of.Configuration,),
+    ),
     Route(
         "GET",
         "/backends/{device}/properties",
         Shared.read_properties,
         _DEVICES,
         parameters=("updated_before",),
+        responses=(of_ibm.Properties, of_ibm.Empty),
     ),
-    Route("GET", "/backends/{device}/defaults", Shared.read_defaults, _DEVICES),
-    Route("GET", "/backends/{device}/status", Shared.read_status, _DEVICES),
-    Route("POST", "/jobs", Shared.submit_job, _WRITE, _RUN),
-    Route("GET", "/jobs/{id}", Shared.read_job, _READ, parameters=("exclude_params",)),
+    Route(
+        "GET",
+        "/backends/{device}/defaults",
+        Shared.read_defaults,
+        _DEVICES,
+        responses=(of_ibm.Empty,),
+    ),
+    Route(
+        "GET",
+        "/backends/{device}/status",
+        Shared.read_status,
+        _DEVICES,
+        responses=(of.QueueStatus,),
+    ),
+    Route("POST", "/jobs", Shared.submit_job, _WRITE, _RUN, responses=(of.Submitted,)),
     Route("DELETE", "/jobs/{id}", Shared.delete_job, _WRITE, status=204),
     Route("GET", "/jobs/{id}/results", Shared.read_results, _READ, media_type="text/plain"),
     Route("POST", "/jobs/{id}/cancel", Shared.cancel_job, _WRITE, status=204),
     Route("GET", "/jobs/{id}/logs", Shared.read_logs, _READ, media_type="text/plain"),
-    Route("GET", "/jobs/{id}/metrics", Shared.read_metrics, _READ),
+    Route("GET", "/jobs/{id}/metrics", Shared.read_metrics, _READ, responses=(of.Metrics,)),
     Route("PUT", "/jobs/{id}/tags", Shared.change_tags, _WRITE, _TAGS, status=204),
-    Route("POST", "/sessions", Shared.open_session, _WRITE, _SESSION),
-    Route("GET", "/sessions/{id}", Shared.read_session, _READ),
+    Route("POST", "/sessions", Shared.open_session, _WRITE, _SESSION, responses=(of.Session,)),
+    Route("GET", "/sessions/{id}", Shared.read_session, _READ, responses=(of.Session,)),
     Route("PATCH", "/sessions/{id}", Shared.change_session, _WRITE, _SESSION_CHANGE, status=204),
     Route("DELETE", "/sessions/{id}/close", Shared.end_session, _WRITE, status=204),
 )
 """Routes of both channels."""
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends", Handlers.list_devices, _DEVICES, parameters=("provider",)),
-    Route("GET", "/jobs", Shared.list_jobs, _READ, parameters=(*FILTERS, "provider")),
+    Route(
+        "GET",
+        "/backends",
+        Handlers.list_devices,
+        _DEVICES,
+        parameters=("provider",),
+        responses=(of.DeviceNames,),
+    ),
+    Route(
+        "GET",
+        "/jobs",
+        Shared.list_jobs,
+        _READ,
+        parameters=(*FILTERS, "provider"),
+        responses=(of.JobPage,),
+    ),
+    Route(
+        "GET",
+        "/jobs/{id}",
+        Shared.read_job,
+        _READ,
+        parameters=("exclude_params",),
+        responses=(of.Job,),
+    ),
     *SHARED_ROUTES,
-    Route("GET", "/usage", Handlers.read_usage, _READ),
+    Route("GET", "/usage", Handlers.read_usage, _READ, responses=(of.Usage,)),
 )
 
 

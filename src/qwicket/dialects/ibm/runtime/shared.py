@@ -108,7 +108,8 @@ class RuntimeHandlers:
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         forecast = await self._gateway.queue.forecast(view.device.name)
         body = catalogue.queue(view, forecast.n_waiting)
-        return json({**body, "length_queue": body.pop("lengthQueue")})
+        body["length_queue"] = body.pop("lengthQueue")
+        return json(body)
 
     # --- jobs -------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.runtime.platform import description as of
 from qwicket.dialects.ibm.runtime.platform import wire
 from qwicket.dialects.ibm.runtime.platform.handlers import AccountHandlers, Handlers
 from qwicket.dialects.ibm.runtime.routes import FILTERS, SHARED_ROUTES
@@ -30,6 +31,7 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
         _OF_ACCOUNT.issue_access_token,
         Open("The form holds the token."),
         Body(wire.grant, inline_bytes=SMALL_FORM_BYTES),
+        responses=(of.Granted,),
         on_error=wire.refused_key,
     ),
     Route(
@@ -37,6 +39,7 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
         "/iam/identity/keys",
         _OF_ACCOUNT.list_keys,
         Open("Public keys are not secret; this server has none."),
+        responses=(of.KeySet,),
     ),
     Route(
         "POST",
@@ -44,14 +47,23 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
         _OF_ACCOUNT.search_instances,
         _DEVICES,
         json_body(wire.SearchBody),
+        responses=(of.InstanceList,),
     ),
-    Route("GET", "/catalog/{plan}", _OF_ACCOUNT.read_plan, _DEVICES),
+    Route("GET", "/catalog/{plan}", _OF_ACCOUNT.read_plan, _DEVICES, responses=(of.Plan,)),
 )
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends", Handlers.list_devices, _DEVICES),
-    Route("GET", "/jobs", Handlers.list_jobs, _READ, parameters=FILTERS),
+    Route("GET", "/backends", Handlers.list_devices, _DEVICES, responses=(of.DeviceList,)),
+    Route("GET", "/jobs", Handlers.list_jobs, _READ, parameters=FILTERS, responses=(of.JobPage,)),
+    Route(
+        "GET",
+        "/jobs/{id}",
+        Handlers.read_job,
+        _READ,
+        parameters=("exclude_params",),
+        responses=(of.Job,),
+    ),
     *SHARED_ROUTES,
-    Route("GET", "/instances/usage", Handlers.read_usage, _READ),
+    Route("GET", "/instances/usage", Handlers.read_usage, _READ, responses=(of.Usage,)),
 )
 
 
