@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import posixpath
 import re
 from html.parser import HTMLParser
@@ -11,14 +12,19 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import httpx
+import pytest
+
 import qwicket
 from qwicket.agents import Failed
 from qwicket.dialects import descriptions, mounts, native
 from qwicket.model import errors
 from qwicket.model.failures import FAILURES
-from qwicket.server.docs import HEADERS, File, files
+from qwicket.model.limits import Limits
+from qwicket.server.docs import HEADERS, File, docs, files
 from qwicket.server.docs.errors import table
 from qwicket.server.docs.html import Html, prose, tag
+from qwicket.server.router import Router
 
 FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
 PAGES = {path: file for path, file in FILES.items() if file.media_type.startswith("text/html")}
@@ -204,3 +210,26 @@ def test_the_assets_are_in_the_package() -> None:
     package = resources.files("qwicket")
     for path in ("server/docs/style.css", "pages/icon.svg"):
         assert package.joinpath(path).is_file(), path
+
+
+@pytest.mark.anyio
+async def test_many_first_readers_wait_for_one_that_makes_the_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+
+    def description() -> dict[str, Any]:
+        made.append(1)
+        return original()
+
+    original = native.description
+    monkeypatch.setattr(native, "description", description)
+    app = docs(mounts(cast(Any, None)))["/docs"]
+    router = Router({"/docs": app}, Limits())
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(router), base_url="http://localhost"
+    ) as http:
+        answers = await asyncio.gather(*(http.get("/docs/") for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert len({answer.headers["etag"] for answer in answers}) == 1
+    assert len(made) == 1

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from html import escape
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.responses import Response
@@ -48,21 +48,22 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """Headers of every page: no scripts, nothing from other hosts, and caches revalidate."""
 
+_MAX_SHOWN: Final = 200
+"""Files with an address that are kept: some for each of a server's addresses."""
 
-class File(NamedTuple):
+
+class File:
     """A file at a path, as it is sent."""
 
-    content: bytes
-    media_type: str = _HTML
-
-    @property
-    def etag(self) -> str:
-        return f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
+    def __init__(self, content: bytes, media_type: str = _HTML) -> None:
+        self.content = content
+        self.media_type = media_type
+        self.etag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
 
     def at(self, url: str) -> File:
         """Return the file with the server's address in examples."""
         address = escape(url).encode()
-        return self._replace(content=self.content.replace(ADDRESS.encode(), address))
+        return File(self.content.replace(ADDRESS.encode(), address), self.media_type)
 
 
 def files(
@@ -118,6 +119,7 @@ def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp
         dialects: Dialects by their prefixes; they serve all other paths below these.
     """
     made: dict[str, Dialect] = {}
+    making = asyncio.Lock()  # many who ask at first wait for one that makes the pages
 
     def make() -> Dialect:
         found = descriptions(dialects)
@@ -126,7 +128,9 @@ def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
         if not made:
-            made[""] = await asyncio.to_thread(make)
+            async with making:
+                if not made:
+                    made[""] = await asyncio.to_thread(make)
         await made[""]({**scope, "root_path": ""}, receive, send)
 
     paths = [path for each in REGISTRATIONS for path in each.described_at]
@@ -180,6 +184,7 @@ class _Handlers:
         self._with_address = {
             path for path, file in files.items() if ADDRESS.encode() in file.content
         }
+        self._shown: dict[tuple[str, str], File] = {}  # by path and address
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         raise Unauthenticated
@@ -190,12 +195,21 @@ class _Handlers:
         file = self._files.get(path)
         if file is None:
             return _missing(path)
-        shown = file.at(request.server_url) if path in self._with_address else file
+        shown = self._at(path, request.server_url) if path in self._with_address else file
         headers = {**HEADERS, "ETag": shown.etag}
         known = {each.removeprefix("W/") for each in request.list_header("If-None-Match")}
         if shown.etag in known:
             return Response(status_code=304, headers=headers)
         return Response(shown.content, headers=headers, media_type=file.media_type)
+
+    def _at(self, path: str, url: str) -> File:
+        """Return a file with the address by which its reader reached the server."""
+        found = self._shown.get((path, url))
+        if found is None:
+            if len(self._shown) >= _MAX_SHOWN:
+                self._shown.clear()
+            found = self._shown[path, url] = self._files[path].at(url)
+        return found
 
 
 _OPEN: Final = Open("They describe every server alike.")
