@@ -12,12 +12,22 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from qwicket.dialects.braket.routes import BRAKET, S3
 from support import braket
+from support.described import described_by
 from support.postgres import PostgresServer
 from support.server import LiveServer, run_cli, running_server
 from support.waiting import until
 
 TN1 = braket.SV1.replace("sv1", "tn1")
+QPU = "arn:aws:braket:us-east-1::device/qpu/qwicket/qwicket_line5"
+TURNED = "OPENQASM 3.0;\ninput float a;\nqubit[1] q;\nrx(a) q[0];"
+PRAGMAS = """
+#pragma braket result state_vector
+#pragma braket result probability q[0]
+#pragma braket result amplitude "00", "11"
+#pragma braket result expectation z(q[0]) @ x(q[1])
+"""
 
 
 def pair_of(server: LiveServer, name: str) -> str:
@@ -44,6 +54,41 @@ def tasks(server: LiveServer, pair: str) -> list[Any]:
 def error(answer: httpx.Response) -> tuple[int, str, str]:
     body = answer.json()
     return answer.status_code, body["__type"], body["message"]
+
+
+def test_the_answer_of_every_route_is_as_described(server: LiveServer) -> None:
+    """The answers to all signed requests are held to the description; only waiting tasks cancel."""
+    for described in braket.DESCRIBED.values():
+        described.checked.clear()
+    pair = pair_of(server, "described")
+    send(server, pair, "POST", "/devices", {"filters": []})
+    for device in (braket.SV1, braket.RYDBERG, QPU):
+        assert send(server, pair, "GET", f"/device/{quote(device, safe='')}").is_success
+    programs = [{"source": TURNED, "inputs": {"a": [0.0, 1.0]}}]
+    header = {"name": "braket.ir.openqasm.program_set", "version": "1"}
+    for sent in (
+        {"tags": {"key": "value"}},
+        {"action": braket.action(braket.BELL + PRAGMAS), "shots": 0},
+        {"deviceArn": braket.RYDBERG, "action": braket.analog_action()},
+        {"action": json.dumps({"braketSchemaHeader": header, "programs": programs})},
+    ):
+        arn = create(server, pair, **sent).json()["quantumTaskArn"]
+
+        def is_completed(arn: str = arn) -> bool:
+            return bool(read(server, pair, arn)["status"] == "COMPLETED")
+
+        until(is_completed, "the task completes")
+        place = read(server, pair, arn)
+        key = f"{place['outputS3Bucket']}/{place['outputS3Directory']}/results.json"
+        signed = braket.Signature(pair, "s3")
+        assert httpx.get(f"{server.url}/s3/{key}", auth=signed, timeout=60).is_success
+    at = f"/tags/{quote(arn, safe='')}"
+    send(server, pair, "POST", at, {"tags": {"a": "b"}})
+    send(server, pair, "GET", at)
+    send(server, pair, "DELETE", f"{at}?tagKeys=a")
+    tasks(server, pair)
+    assert braket.DESCRIBED["braket"].checked | {"cancel_task"} == described_by(BRAKET)
+    assert braket.DESCRIBED["s3"].checked == described_by(S3)
 
 
 def test_a_simulator_that_only_aws_has_is_refused_by_name(server: LiveServer) -> None:
@@ -112,6 +157,11 @@ def test_a_throttled_task_is_not_stored(tmp_path: Path) -> None:
 
 def read(server: LiveServer, pair: str, arn: str) -> Any:
     return send(server, pair, "GET", f"/quantum-task/{quote(arn, safe='')}").json()
+
+
+def completed(server: LiveServer, pair: str, arn: str) -> Any:
+    until(lambda: read(server, pair, arn)["status"] == "COMPLETED", "the task completes")
+    return read(server, pair, arn)
 
 
 def cancel(server: LiveServer, pair: str, arn: str) -> httpx.Response:

@@ -98,7 +98,7 @@ def test_qlueds_own_addresses_are_there(web: httpx.Client) -> None:
         assert (found["operationId"], found["tags"]) == (operation, ["Backend"])
 
 
-@for_each("name", ["ibm", "ibm-platform", "ionq", "qbraid", "qlued", "runtime", "xanadu"])
+@for_each("name", DESCRIPTIONS)
 def test_every_successful_answer_has_a_schema(name: str) -> None:
     for path, methods in DESCRIPTIONS[name]["paths"].items():
         for method, operation in methods.items():

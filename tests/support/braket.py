@@ -1,5 +1,7 @@
 """Amazon Braket's API over plain HTTP: requests signed by Signature Version 4, and programs.
 
+Each answer to a signed request is held to the dialect's description.
+
 The signature follows AWS's description of it ("Create a signed AWS API request", Amazon IAM's user
 guide), and not our own code.
 """
@@ -12,10 +14,13 @@ import json
 import re
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+
+from qwicket.dialects.braket.routes import BRAKET, S3
+from support.described import Described
 
 DIALECT = "/braket"
 SERVICES = {"/braket": "braket", "/s3": "s3", "/sts": "sts"}
@@ -23,6 +28,8 @@ SV1 = "arn:aws:braket:::device/quantum-simulator/qwicket/sv1"
 RYDBERG = "arn:aws:braket:us-east-1::device/qpu/qwicket/rydberg"
 BUCKET = "amazon-braket-test"
 PREFIX = "tasks"
+DESCRIBED: Final = {"braket": Described("/braket", BRAKET), "s3": Described("/s3", S3)}
+"""Hold answers to the description, by service."""
 
 
 def action(source: str, name: str = "braket.ir.openqasm.program") -> str:
@@ -73,6 +80,7 @@ class Signature(httpx.Auth):
     """
 
     requires_request_body = True
+    requires_response_body = True
 
     def __init__(
         self, pair: str, service: str, region: str = "us-east-1", *, age_s: int = 0
@@ -108,7 +116,11 @@ class Signature(httpx.Auth):
             f"AWS4-HMAC-SHA256 Credential={self._key_id}/{scope}, SignedHeaders={names},"
             f" Signature={value}"
         )
-        yield request
+        response = yield request
+        is_json = response.headers.get("content-type") == "application/json"  # lists are XML
+        is_part = response.status_code == 206
+        if self._service in DESCRIBED and is_json and not is_part:
+            DESCRIBED[self._service](response)
 
 
 def account_number(http: httpx.Client, pair: str) -> str:

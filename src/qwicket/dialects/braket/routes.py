@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qwicket.dialects.braket import description as of
 from qwicket.dialects.braket import errors, identity, listings, storage, wire
 from qwicket.dialects.braket.handlers import Handlers
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
@@ -21,15 +22,31 @@ _CREATE: Final = Body(wire.create_body, wire.CreateBody)
 _SEARCH: Final = json_body(wire.SearchBody)
 
 BRAKET: Final[tuple[Route, ...]] = (
-    Route("POST", "/devices", Handlers.search_devices, _DEVICES, _SEARCH),
-    Route("GET", "/device/{arn:path}", Handlers.read_device, _DEVICES),
-    Route("POST", "/quantum-task", Handlers.create_task, _WRITE, _CREATE, status=201),
+    Route(
+        "POST",
+        "/devices",
+        Handlers.search_devices,
+        _DEVICES,
+        _SEARCH,
+        responses=(of.DeviceList,),
+    ),
+    Route("GET", "/device/{arn:path}", Handlers.read_device, _DEVICES, responses=(of.Device,)),
+    Route(
+        "POST",
+        "/quantum-task",
+        Handlers.create_task,
+        _WRITE,
+        _CREATE,
+        responses=(of.Created,),
+        status=201,
+    ),
     Route(
         "PUT",
         "/quantum-task/{arn:path}/cancel",
         Handlers.cancel_task,
         _WRITE,
         json_body(wire.CancelBody),
+        responses=(of.Cancelled,),
     ),
     Route(
         "GET",
@@ -37,11 +54,33 @@ BRAKET: Final[tuple[Route, ...]] = (
         Handlers.read_task,
         _READ,
         parameters=("additionalAttributeNames",),
+        responses=(of.Task,),
     ),
-    Route("POST", "/quantum-tasks", Handlers.search_tasks, _READ, _SEARCH),
-    Route("GET", "/tags/{arn:path}", Handlers.list_tags, _READ),
-    Route("POST", "/tags/{arn:path}", Handlers.add_tags, _WRITE, json_body(wire.TagsBody)),
-    Route("DELETE", "/tags/{arn:path}", Handlers.remove_tags, _WRITE, parameters=("tagKeys!",)),
+    Route(
+        "POST",
+        "/quantum-tasks",
+        Handlers.search_tasks,
+        _READ,
+        _SEARCH,
+        responses=(of.TaskPage,),
+    ),
+    Route("GET", "/tags/{arn:path}", Handlers.list_tags, _READ, responses=(of.Tags,)),
+    Route(
+        "POST",
+        "/tags/{arn:path}",
+        Handlers.add_tags,
+        _WRITE,
+        json_body(wire.TagsBody),
+        responses=(of.Empty,),
+    ),
+    Route(
+        "DELETE",
+        "/tags/{arn:path}",
+        Handlers.remove_tags,
+        _WRITE,
+        parameters=("tagKeys!",),
+        responses=(of.Empty,),
+    ),
     *(
         Route(method, path, Handlers.refuse, _READ if method == "GET" else _WRITE, is_listed=False)
         for path in (
@@ -65,7 +104,14 @@ S3: Final[tuple[Route, ...]] = (
     ),
     # Creates nothing, so it needs no right to write.
     Route("PUT", "/{bucket}", _S3.create_bucket, _READ, media_type=_XML),
-    Route("GET", "/{bucket}/{key:path}", _S3.read_object, _READ, parameters=("Range",)),
+    Route(
+        "GET",
+        "/{bucket}/{key:path}",
+        _S3.read_object,
+        _READ,
+        parameters=("Range",),
+        responses=(of.GateResult, of.AnalogResult, of.ProgramSetResult),
+    ),
     *(
         Route(method, "/{bucket}/{key:path}", _S3.refuse, _WRITE, is_listed=False)
         for method in ("PUT", "POST", "DELETE")
