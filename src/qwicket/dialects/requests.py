@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import starlette.requests
 
-from qwicket.compute.fair_threads import OWNER
+from qwicket.gateway.fair_threads import OWNER
 from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:

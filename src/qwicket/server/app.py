@@ -15,7 +15,6 @@ from msgspec import structs
 
 from qwicket import devices
 from qwicket.compute import ClusterUnavailable, ForkServer, LocalCompute, ParserPool
-from qwicket.compute.fair_threads import FairThreads
 from qwicket.compute.local import WARM_UP
 from qwicket.compute.memory import available_bytes
 from qwicket.compute.parser_pool import PARSERS
@@ -23,6 +22,7 @@ from qwicket.dialects import REGISTRATIONS, DialectSettings, mounts, shown_by
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
+from qwicket.gateway.fair_threads import FairThreads
 from qwicket.gateway.response_budget import ResponseBudget
 from qwicket.model.accounts import master_key_name
 from qwicket.model.errors import QwicketError, Unavailable

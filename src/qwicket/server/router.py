@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import PlainTextResponse
 
-from qwicket.compute.fair_threads import OWNER
 from qwicket.dialects.requests import (
     BODY,
     CONTENT,
@@ -25,6 +24,7 @@ from qwicket.dialects.requests import (
     check_query,
 )
 from qwicket.dialects.turns import Turns
+from qwicket.gateway.fair_threads import OWNER
 from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import InvalidRequest, TooManyRequests

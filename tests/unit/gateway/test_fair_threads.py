@@ -10,7 +10,7 @@ from contextvars import copy_context
 
 import pytest
 
-from qwicket.compute.fair_threads import OWNER, FairThreads
+from qwicket.gateway.fair_threads import OWNER, FairThreads
 
 
 class Calls:
