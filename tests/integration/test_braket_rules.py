@@ -73,12 +73,7 @@ def test_the_answer_of_every_route_is_as_described(server: LiveServer) -> None:
         {"action": json.dumps({"braketSchemaHeader": header, "programs": programs})},
     ):
         arn = create(server, pair, **sent).json()["quantumTaskArn"]
-
-        def is_completed(arn: str = arn) -> bool:
-            return bool(read(server, pair, arn)["status"] == "COMPLETED")
-
-        until(is_completed, "the task completes")
-        place = read(server, pair, arn)
+        place = completed(server, pair, arn)
         key = f"{place['outputS3Bucket']}/{place['outputS3Directory']}/results.json"
         signed = braket.Signature(pair, "s3")
         assert httpx.get(f"{server.url}/s3/{key}", auth=signed, timeout=60).is_success
