@@ -116,7 +116,9 @@ class Signature(httpx.Auth):
             f"AWS4-HMAC-SHA256 Credential={self._key_id}/{scope}, SignedHeaders={names},"
             f" Signature={value}"
         )
-        response = yield request
+        response: httpx.Response | None = yield request
+        if response is None:  # a test that wants the signature alone
+            return
         is_json = response.headers.get("content-type") == "application/json"  # lists are XML
         is_part = response.status_code == 206
         if self._service in DESCRIBED and is_json and not is_part:
