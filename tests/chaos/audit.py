@@ -5,6 +5,7 @@ They run in the transaction that makes the change, so what is recorded is what w
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -76,10 +77,11 @@ create trigger chaos_job after insert or update or delete on job
 create trigger chaos_outcome after insert or update or delete on outcome
     for each row execute function chaos_outcome();
 """
+_PAGE: Final = 1_000
 _JOBS: Final = """
 select job.id, account.name, job.name, job.state, job.attempts, coalesce(job.error_code, ''),
-    job.n_circuits
-from job inner join account on account.id = job.account
+    job.n_circuits, program.source
+from job inner join account on account.id = job.account left join program on program.job = job.id
 """
 
 _UNFINISHED: Final = """
@@ -95,8 +97,14 @@ class Books:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return list(self._connection.execute(sql).fetchall())
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows page by page; only one such iteration may go on at a time."""
+        if isinstance(self._connection, sqlite3.Connection):
+            yield from self._connection.execute(sql)
+            return
+        with self._connection.transaction(), self._connection.cursor("rows") as cursor:
+            cursor.itersize = _PAGE
+            yield from cursor.execute(sql)
 
     def jobs(self) -> int:
         ((number,),) = self.rows("select coalesce(max(seq), 0) from job")
@@ -115,13 +123,13 @@ class Books:
         return {(job, fence, runner) for job, fence, runner in self.rows(sql)}
 
     def stored(self) -> Iterator[Stored]:
-        for row in self._connection.execute(_JOBS):
-            yield Stored(*row)
+        for *values, source in self.rows(_JOBS):
+            yield Stored(*values, hashlib.sha256(source or b"").hexdigest())
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes of each job together, in their order."""
         sql = "select job, what, before, after from chaos_change order by job, seq"
-        for row in self._connection.execute(sql):
+        for row in self.rows(sql):
             yield Change(*row)
 
 

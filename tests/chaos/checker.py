@@ -1,6 +1,7 @@
 """Compares what clients saw and what the database recorded with the promises.
 
-See docs/explanation/promises.md. Nothing here asks a server.
+See docs/explanation/promises.md. Nothing here asks a server. What is compared lies in a temporary
+file of SQLite, so that a check takes no more memory for more jobs.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -46,7 +49,7 @@ class Line(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A job as it is in the database at the end."""
+    """A job as it is in the database at the end; `content` is a digest of its program."""
 
     id: str
     account: str
@@ -55,6 +58,7 @@ class Stored(NamedTuple):
     attempts: int
     error_code: str
     n_circuits: int
+    content: str = ""
 
 
 class Change(NamedTuple):
@@ -104,82 +108,119 @@ def job_id(text: str) -> str:
     return found[0] if found else id_of(text) or text
 
 
+_SCRATCH: Final = """
+create table submitted (client, number, wanted, primary key (client, number)) without rowid;
+create table accepted (job, client);
+create table answered (job, client, number, summary, digest);
+create table gave_up (job, client);
+create table job (
+    id primary key, account, name, state, attempts, error_code, n_circuits, content
+) without rowid;
+create table changed (job primary key) without rowid;
+create index accepted_by_job on accepted (job);
+create index answered_by_job on answered (job);
+"""
+_QUERIES: Final = (
+    (
+        LOST,
+        "select job, client || ' has its id, and it is not stored' from accepted"
+        " where job not in (select id from job)",
+    ),
+    (
+        LOST,
+        "select job, group_concat(client, ' and ') || ' have the same id for two submissions'"
+        " from accepted group by job having count(*) > 1",
+    ),
+    (STUCK, "select job, client || ' waited in vain for its result' from gave_up"),
+    (
+        WRONG,
+        "select job, summary || ' is not ' || coalesce(wanted, 'known') || ' (' || client || ')'"
+        " from answered left join submitted using (client, number) where summary is not wanted",
+    ),
+    (
+        DIFFERENT,
+        "select job, max(client) || ' read two results' from answered"
+        " group by job having min(digest) <> max(digest)",
+    ),
+    (
+        DOUBLED,
+        "select max(id), max(account) || ' submitted it once, and it is also ' || min(id) from job"
+        " where account in (select value from json_each(?))"
+        " group by account, name, content having count(*) > 1",
+    ),
+)
+"""What is wrong with a job, by the rows of a query: its id, and a text."""
+
+
 def check(
     history: Iterable[Line],
     stored: Iterable[Stored],
     changes: Iterable[Change],
     *,
-    with_keys: Iterable[str],
+    distinct: Iterable[str],
     stuck: Mapping[str, str] | None = None,
 ) -> Report:
-    """Return what is wrong.
+    """Return what is wrong; each iterable is read once.
 
     Args:
         history: What the clients saw.
         stored: All jobs, after the end.
         changes: Everything that happened to them, the changes of one job together, in their order.
-        with_keys: Clients that submit with idempotency keys, and with names of jobs that begin
-            with the client's name.
+        distinct: Clients of which each submission has a name or a program of its own, and which
+            must not become two jobs.
         stuck: Why jobs were found stuck while the servers ran.
     """
     figures: Counter[str] = Counter()
     findings = [Finding(STUCK, job, text) for job, text in (stuck or {}).items()]
-    accepted = _check_answers(history, figures, findings)
-    jobs = {job.id: job for job in stored}
-    figures["jobs"] = len(jobs)
-    for job, client in accepted.items():
-        if job not in jobs:
-            findings.append(Finding(LOST, job, f"{client} has its id, and it is not stored"))
-    figures["accepted"] = len(accepted)
-    figures["unacknowledged"] = sum(job not in accepted for job in jobs)
-    _check_ends(jobs, accepted, figures, findings)
-    _check_names(jobs, {*with_keys}, findings)
-    _check_changes(jobs, changes, figures, findings)
+    with closing(sqlite3.connect("")) as scratch:
+        scratch.executescript(_SCRATCH)
+        _note_history(scratch, history, figures)
+        scratch.executemany("insert into job values (?, ?, ?, ?, ?, ?, ?, ?)", stored)
+        for kind, sql in _QUERIES:
+            values = [json.dumps([*distinct])] if kind == DOUBLED else []
+            findings += [Finding(kind, *row) for row in scratch.execute(sql, values)]
+        _check_ends(scratch, figures, findings)
+        _check_changes(scratch, changes, figures, findings)
     return Report(figures, findings)
 
 
-def _check_answers(
-    history: Iterable[Line], figures: Counter[str], findings: list[Finding]
-) -> dict[str, str]:
-    """Check results against each other and what is known of them; return the accepted jobs."""
-    expected: dict[tuple[str, int], Any] = {}
-    accepted: dict[str, str] = {}
-    digests: dict[str, str] = {}
+def _note_history(
+    scratch: sqlite3.Connection, history: Iterable[Line], figures: Counter[str]
+) -> None:
     for line in history:
         figures[f"{line.client}: {line.word}"] += 1
         if line.word == "submit":
-            expected[line.client, line.number] = line.values[0]
+            values = (line.client, line.number, _canonical(line.values[0]))
+            scratch.execute("insert into submitted values (?, ?, ?)", values)
         elif line.word == "accepted":
-            job = job_id(line.values[0])
-            if job in accepted:
-                text = f"{accepted[job]} and {line.client} have the same id for two submissions"
-                findings.append(Finding(LOST, job, text))
-            accepted[job] = line.client
+            figures["accepted"] += 1
+            values = (job_id(line.values[0]), line.client)
+            scratch.execute("insert into accepted values (?, ?)", values)
         elif line.word == "gave up":
-            job = job_id(line.values[0])
-            findings.append(Finding(STUCK, job, f"{line.client} waited in vain for its result"))
+            values = (job_id(line.values[0]), line.client)
+            scratch.execute("insert into gave_up values (?, ?)", values)
         elif line.word == "answer":
-            name, summary, digest = line.values
-            job = job_id(name)
             figures["answers"] += 1
-            wanted = expected[line.client, line.number]
-            if summary != wanted:
-                findings.append(Finding(WRONG, job, f"{summary} is not {wanted} ({line.client})"))
-            if digests.setdefault(job, digest) != digest:
-                findings.append(Finding(DIFFERENT, job, f"{line.client} read two results"))
-    return accepted
+            name, summary, digest = line.values
+            told = (job_id(name), line.client, line.number, _canonical(summary), digest)
+            scratch.execute("insert into answered values (?, ?, ?, ?, ?)", told)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _check_ends(
-    jobs: Mapping[str, Stored],
-    accepted: Mapping[str, str],
-    figures: Counter[str],
-    findings: list[Finding],
+    scratch: sqlite3.Connection, figures: Counter[str], findings: list[Finding]
 ) -> None:
     """Check the last states. A client may give up a job whose program it could not upload."""
-    for job in jobs.values():
+    sql = "select *, id in (select job from accepted) from job"
+    for *values, is_accepted in scratch.execute(sql):
+        job = Stored(*values)
+        figures["jobs"] += 1
+        figures["unacknowledged"] += not is_accepted
         is_given_up = job.state in _GIVEN_UP or job.error_code == _EXPIRED
-        if is_given_up and job.id not in accepted:
+        if is_given_up and not is_accepted:
             figures["given up before its upload"] += 1
             continue
         figures[job.state] += 1
@@ -192,37 +233,30 @@ def _check_ends(
             findings.append(Finding(BAD_END, job.id, text))
 
 
-def _check_names(jobs: Mapping[str, Stored], with_keys: set[str], findings: list[Finding]) -> None:
-    """Check that a submission with a key is one job: its name has the submission's number."""
-    first: dict[tuple[str, str], str] = {}
-    for job in jobs.values():
-        if job.account in with_keys:
-            other = first.setdefault((job.account, job.name), job.id)
-            if other != job.id:
-                findings.append(Finding(DOUBLED, job.id, f"{job.name} is also {other}"))
-
-
 def _check_changes(
-    jobs: Mapping[str, Stored],
+    scratch: sqlite3.Connection,
     changes: Iterable[Change],
     figures: Counter[str],
     findings: list[Finding],
 ) -> None:
-    seen = set()
     for id, made in itertools.groupby(changes, attrgetter("job")):
-        seen.add(id)
+        scratch.execute("insert into changed values (?)", [id])
         steps: list[Change] = []
         results: list[Change] = []
         for each in made:
             (steps if each.what == "state" else results).append(each)
         _check_steps(id, steps, figures, findings)
-        job = jobs.get(id)
-        wanted = job.n_circuits if job and job.state == JobState.COMPLETED else 0
+        row = scratch.execute("select state, n_circuits from job where id = ?", [id]).fetchone()
+        if row is None:
+            continue
+        state, n_circuits = row
+        wanted = n_circuits if state == JobState.COMPLETED else 0
         is_stored_once = all(each.after == "stored" for each in results)
-        if job and not (is_stored_once and (len(results) == wanted or job.state == "failed")):
+        if not (is_stored_once and (len(results) == wanted or state == JobState.FAILED)):
             texts = [each.after or "deleted" for each in results]
-            findings.append(Finding(TWICE, id, f"{job.state}, and its results were {texts}"))
-    findings += [Finding(BAD_STEP, id, "stored, and never added") for id in jobs.keys() - seen]
+            findings.append(Finding(TWICE, id, f"{state}, and its results were {texts}"))
+    unknown = scratch.execute("select id from job where id not in (select job from changed)")
+    findings += [Finding(BAD_STEP, id, "stored, and never added") for (id,) in unknown]
 
 
 def _check_steps(

@@ -134,7 +134,7 @@ def run(
                 checker.read(history),
                 books.stored(),
                 books.changes(),
-                with_keys=[name for name in clients if CLIENTS[name].has_keys],
+                distinct=[name for name in clients if CLIENTS[name].has_keys],
                 stuck=watch.found | left,
             )
         return Outcome(

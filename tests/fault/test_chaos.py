@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 
@@ -56,7 +58,7 @@ class Story:
         for job, states in self.states.items():
             changes += [Change(job, "state", *step) for step in itertools.pairwise(states)]
             changes += [Change(job, "result", *step) for step in self.results[job]]
-        report = check(self.history, self.stored.values(), changes, with_keys=[CLIENT], stuck=stuck)
+        report = check(self.history, self.stored.values(), changes, distinct=[CLIENT], stuck=stuck)
         return [(each.kind, each.job) for each in report.findings]
 
 
@@ -135,6 +137,41 @@ def test_a_client_that_waits_in_vain_and_a_lease_that_stays_are_stuck(story: Sto
 def test_a_second_job_of_a_submission_with_a_key_is_found(story: Story) -> None:
     story.stored[JOBS[1]] = story.stored[JOBS[1]]._replace(name="native-0")
     assert story.findings() == [(DOUBLED, JOBS[1])]
+
+
+def test_a_second_job_of_the_same_program_is_found_where_programs_differ(story: Story) -> None:
+    for number, job in enumerate(JOBS):
+        content = str(min(number, 1))
+        story.stored[job] = story.stored[job]._replace(name="", content=content)
+    assert story.findings() == [(DOUBLED, JOBS[2])]
+
+
+def test_ten_times_as_many_jobs_take_no_more_memory() -> None:
+    def peak_bytes(n_jobs: int) -> int:
+        def jobs() -> Iterator[tuple[int, str]]:
+            return ((number, f"019aa000-0000-7000-8000-{number:012d}") for number in range(n_jobs))
+
+        history = (
+            Line(CLIENT, word, number, 0.0, values)
+            for number, job in jobs()
+            for word, values in (
+                ("submit", ({"000": 20},)),
+                ("accepted", (job,)),
+                ("answer", (job, {"000": 20}, "aa")),
+            )
+        )
+        stored = (Stored(job, CLIENT, str(n), "completed", 0, "", 1) for n, job in jobs())
+        steps = [("state", *step) for step in itertools.pairwise(COMPLETED)]
+        steps.append(("result", "", "stored"))
+        changes = (Change(job, *step) for _, job in jobs() for step in steps)
+        tracemalloc.start()
+        report = check(history, stored, changes, distinct=[CLIENT])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (report.findings, report.figures["completed"]) == ([], n_jobs)
+        return peak
+
+    assert peak_bytes(2_000) < peak_bytes(200) + 100_000
 
 
 def test_a_step_that_is_not_in_the_state_table_is_found(story: Story) -> None:
