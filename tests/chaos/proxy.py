@@ -13,13 +13,11 @@ import itertools
 import socket
 import struct
 import sys
-from collections.abc import Iterator
 from typing import cast
 
 import uvloop
 
 _RESET = struct.pack("ii", 1, 0)
-_CHUNK = 1 << 16
 
 
 class Proxy:
@@ -27,79 +25,108 @@ class Proxy:
 
     def __init__(self, ports: list[int]) -> None:
         self._ports = ports
-        self._turn: Iterator[int] = itertools.count()
-        self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
-        self._is_down = False
-        self._cut_after: int | None = None
+        self._turn = itertools.count()
+        self.ends: set[End] = set()
+        self.is_down = False
+        self.cut_after: int | None = None
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened = None if self._is_down else await self._open()
-        if opened is None:
-            reset(writer)
-            return
-        pair = (writer, opened[1])
-        self._pairs.add(pair)
-        try:
-            with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a closed one
-                await asyncio.gather(
-                    self._forward(reader, opened[1]),
-                    self._forward(opened[0], writer, is_answer=True),
-                )
-        finally:
-            self._pairs.discard(pair)
-            for each in pair:
-                each.close()
-
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def open(self, client: End) -> None:
+        """Connect a client to the next server that accepts."""
         first = next(self._turn)
-        for number in range(len(self._ports)):
+        for number in range(0 if self.is_down else len(self._ports)):
             port = self._ports[(first + number) % len(self._ports)]
-            with contextlib.suppress(OSError, asyncio.TimeoutError):
-                return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 2)
-        return None
-
-    async def _forward(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool = False
-    ) -> None:
-        while chunk := await source.read(_CHUNK):
-            if is_answer and self._cut_after is not None:
-                target.write(chunk[: self._cut_after])
-                self._cut_after = None
-                await target.drain()
-                raise ConnectionResetError
-            target.write(chunk)
-            await target.drain()
-        if target.can_write_eof():
-            target.write_eof()
+            with contextlib.suppress(OSError):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: End(self, client), "127.0.0.1", port
+                )
+                return
+        reset(client.transport)
 
     def obey(self, command: str) -> None:
         word, _, number = command.partition(" ")
         if word == "cut":
-            self._cut_after = int(number)
+            self.cut_after = int(number)
             return
-        self._is_down = word == "down"
+        self.is_down = word == "down"
         if word in {"break", "down"}:
-            for pair in self._pairs:
-                for writer in pair:
-                    reset(writer)
+            for end in [*self.ends]:
+                reset(end.transport)
 
 
-def reset(writer: asyncio.StreamWriter) -> None:
+class End(asyncio.Protocol):
+    """The connection to a client, or the one to its server; each sends on what the other receives.
+
+    Plain callbacks take a third of the processor time that streams take, on the servers' machine.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, proxy: Proxy, client: End | None = None) -> None:
+        self._proxy = proxy
+        self._is_server = client is not None
+        self._has_ended = False
+        self.early = bytearray()
+        self.other: End | None = client
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self._proxy.ends.add(self)
+        if self.other is None:
+            self._opening = asyncio.create_task(self._proxy.open(self))
+        elif self.other.transport.is_closing():
+            self.transport.abort()
+        else:
+            self.other.other = self
+            self.transport.write(self.other.early)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is None:
+            self.early += data
+        elif self._is_server and self._proxy.cut_after is not None:
+            self.other.transport.write(data[: self._proxy.cut_after])
+            self._proxy.cut_after = None
+            self.other.transport.close()
+        else:
+            self.other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        """Send the end on; return whether the other direction stays open."""
+        self._has_ended = True
+        if self.other is None:
+            return False
+        if not self.other._has_ended and self.other.transport.can_write_eof():
+            self.other.transport.write_eof()
+        return not self.other._has_ended
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._proxy.ends.discard(self)
+        if self.other is not None:
+            self.other.transport.close()
+
+
+def reset(transport: asyncio.Transport) -> None:
     """Close a connection at once, so that the other side sees it broken."""
-    own = cast("socket.socket", writer.get_extra_info("socket"))
+    own = cast("socket.socket", transport.get_extra_info("socket"))
     with contextlib.suppress(OSError):
         own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    writer.transport.abort()
+    transport.abort()
 
 
 async def main(ports: list[int]) -> None:
     proxy = Proxy(ports)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, backlog=1024)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: End(proxy), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     commands = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(commands), sys.stdin
-    )
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     while line := await commands.readline():
         proxy.obey(line.decode().strip())
 
