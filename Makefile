@@ -83,9 +83,9 @@ long: $(READY)  ## Kills, attacks and generated programs at full length: hours
 # As root the data are on a disk of their own, which is filled.
 JOBS ?= 3000
 DATABASE ?= sqlite
-chaos: $(READY)  ## Clients of nearly all dialects while everything breaks; JOBS=1000000 SEED=7 DATABASE=postgres
+chaos: $(READY)  ## Clients of all dialects while everything breaks; JOBS=100000 KILLS=200 SEED=7 DATABASE=postgres
 	PYTHONPATH=tests $(BIN)/python -m chaos --jobs $(JOBS) --seed $(or $(SEED),1) --database $(DATABASE) \
-	  --report docs/reports/chaos.md
+	  $(if $(KILLS),--kills $(KILLS)) --report docs/reports/chaos.md
 
 # With BASE=commit it compares what a job costs here and there. Use a Python with profile-guided
 # optimisation, such as Debian's: make bench BASE=main~1 PYTHON=/usr/bin/python3 VENV=.venv-debian

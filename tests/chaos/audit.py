@@ -124,7 +124,8 @@ class Books:
 
     def stored(self) -> Iterator[Stored]:
         for *values, source in self.rows(_JOBS):
-            yield Stored(*values, hashlib.sha256(source or b"").hexdigest())
+            content = hashlib.sha256(source or b"").hexdigest()
+            yield Stored._make((*values, content))
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes of each job together, in their order."""

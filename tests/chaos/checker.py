@@ -190,7 +190,8 @@ def _note_history(
     for line in history:
         figures[f"{line.client}: {line.word}"] += 1
         if line.word == "submit":
-            values = (line.client, line.number, _canonical(line.values[0]))
+            wanted = _canonical(line.values[0])
+            values: tuple[object, ...] = (line.client, line.number, wanted)
             scratch.execute("insert into submitted values (?, ?, ?)", values)
         elif line.word == "accepted":
             figures["accepted"] += 1
@@ -202,8 +203,8 @@ def _note_history(
         elif line.word == "answer":
             figures["answers"] += 1
             name, summary, digest = line.values
-            told = (job_id(name), line.client, line.number, _canonical(summary), digest)
-            scratch.execute("insert into answered values (?, ?, ?, ?, ?)", told)
+            values = (job_id(name), line.client, line.number, _canonical(summary), digest)
+            scratch.execute("insert into answered values (?, ?, ?, ?, ?)", values)
 
 
 def _canonical(value: Any) -> str:

@@ -25,6 +25,10 @@ class Disturbance(NamedTuple):
     lasts_s: float
     size: float
 
+    @property
+    def is_kill(self) -> bool:
+        return self.kind.startswith("kill_")
+
     def __str__(self) -> str:
         return f"{self.at_s:9.2f} s  {self.kind:<16} {self.lasts_s:5.2f} s  {self.pick:.3f}"
 
@@ -87,6 +91,16 @@ def plan(seed: int, database: str, *, lease_s: float, pace: float = 1.0) -> Iter
         if database == "postgres" or name not in ONLY_POSTGRES
     ]
     return heapq.merge(*lanes)
+
+
+def until_kills(steps: Iterator[Disturbance], kills: int) -> list[Disturbance]:
+    """Return the steps up to this number of kills."""
+    found = []
+    while kills > 0:
+        step = next(steps)
+        kills -= step.is_kill
+        found.append(step)
+    return found
 
 
 def _lane(seed: int, name: str, lane: Lane, lease_s: float, pace: float) -> Iterator[Disturbance]:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import psycopg
 
 from chaos import audit, checker
-from chaos.callers import CLIENTS, Caller
+from chaos.callers import CLIENTS, Caller, mass, unmodified
 from chaos.disturbances import disturb
-from chaos.plan import Disturbance, plan
+from chaos.mass import USERS
+from chaos.plan import Disturbance, plan, until_kills
 from chaos.world import LEASE_S, STUCK_S, World, world
 
 _LOOK_S: Final = 0.5
+_TICK_S: Final = 0.05
+_HIT_S: Final = 10.0
+"""A kill that finds nothing to kill is tried again for so long."""
 _BYTES_PER_JOB: Final = 8_000
 _SPARE_BYTES: Final = 1 << 30
 _SPARE_BYTES_POSTGRES: Final = 4 << 30
 """Its log alone takes up to a GB."""
+_LAST_KILL: Final = 0.97
+"""Share of the jobs after which the last kill comes."""
 _WHOLE_S: Final = 60.0
 _CLIENT_END_S: Final = 120.0
 
@@ -34,6 +41,7 @@ class Outcome(NamedTuple):
     Attributes:
         disturbances: How often each kind was done.
         seconds: From the first job until the last one was submitted.
+        jobs_per_s: While all servers and the database ran without a break.
         last_end_s: After this time of calm, no job was unfinished, or the wait for that ended.
         late_clients: Clients that did not end.
         longest_lease_s: Longest time that a lease was seen while all servers ran without a break.
@@ -43,6 +51,7 @@ class Outcome(NamedTuple):
     report: checker.Report
     disturbances: Counter[str]
     seconds: float
+    jobs_per_s: float
     last_end_s: float
     late_clients: list[str]
     longest_lease_s: float
@@ -58,24 +67,95 @@ class Outcome(NamedTuple):
 
 
 class _Disturber(threading.Thread):
-    """Does the steps of a plan when their time has come."""
+    """Does the steps of a plan when their time has come.
 
-    def __init__(self, world: World, steps: Iterator[Disturbance]) -> None:
+    Args:
+        now: The seconds of the plan that have passed.
+    """
+
+    def __init__(
+        self, world: World, steps: Iterable[Disturbance], now: Callable[[], float]
+    ) -> None:
         super().__init__(daemon=True)
-        self._world, self._steps = world, steps
+        self._world, self._steps, self._now = world, steps, now
         self.stopping = threading.Event()
         self.done: Counter[str] = Counter()
         self.error: Exception | None = None
 
     def run(self) -> None:
-        began = time.monotonic()
         try:
             for step in self._steps:
-                if self.stopping.wait(max(0.0, began + step.at_s - time.monotonic())):
-                    return
-                self.done[step.kind] += disturb(self._world, step)
+                while step.at_s > self._now():
+                    if self.stopping.wait(_TICK_S):
+                        return
+                self.done[step.kind] += self._do(step)
         except Exception as error:
             self.error = error
+
+    def _do(self, step: Disturbance) -> bool:
+        """Return whether there was something to disturb; what is to be killed may be down."""
+        deadline = time.monotonic() + (_HIT_S if step.is_kill else 0)
+        while not disturb(self._world, step):
+            if time.monotonic() > deadline or self.stopping.wait(_TICK_S):
+                return False
+        return True
+
+
+class _Submission:
+    """Watches the database until enough jobs are stored.
+
+    Args:
+        world: Where they are submitted.
+        watch: Is told of all leases.
+        callers: The unmodified clients.
+        share: Their share of the jobs.
+    """
+
+    def __init__(
+        self, world: World, watch: checker.StuckWatch, callers: list[Caller], share: float
+    ) -> None:
+        self._world, self._watch, self._share = world, watch, share
+        self._idle = itertools.cycle(callers)
+        self._n_callers = len(callers)
+        self._given = 0
+        self.jobs = 0
+        self.seconds = 0.0
+        self._undisturbed = [0, 0.0]
+
+    @property
+    def jobs_per_s(self) -> float:
+        jobs, seconds = self._undisturbed
+        return jobs / seconds if seconds else 0.0
+
+    def run(self, jobs: int, longest_s: float, say: Callable[[str], object]) -> None:
+        began = said = seen = time.monotonic()
+        self._give(self._n_callers)
+        while self.jobs < jobs and time.monotonic() < began + longest_s:
+            time.sleep(_LOOK_S)
+            before = self.jobs
+            try:
+                with audit.books(self._world.place) as books:
+                    now = time.monotonic()
+                    self._watch.observe(now, books.held(), self._world.served_since_s)
+                    self.jobs = books.jobs()
+            except (psycopg.Error, sqlite3.Error):
+                continue
+            if self._world.served_since_s <= seen:
+                self._undisturbed[0] += self.jobs - before
+                self._undisturbed[1] += now - seen
+            seen = now
+            self._give(round(self.jobs * self._share) - self._given)
+            if now > said + 10:
+                said = now
+                say(f"{self.jobs} jobs after {now - began:.0f} s")
+        self.seconds = time.monotonic() - began
+
+    def _give(self, due: int) -> None:
+        """Let unmodified clients submit so many jobs; those that are busy are passed over."""
+        for _ in range(self._n_callers):
+            if due > 0 and next(self._idle).submit():
+                self._given += 1
+                due -= 1
 
 
 def run(
@@ -85,8 +165,10 @@ def run(
     seed: int,
     database: str,
     longest_s: float,
+    kills: int | None = None,
     pace: float = 1.0,
-    clients: tuple[str, ...] = tuple(CLIENTS),
+    users: int = 4,
+    share: float = 0.01,
     say: Callable[[str], object] = len,
 ) -> Outcome:
     """Run until so many jobs are stored or the time is over, then check.
@@ -97,8 +179,11 @@ def run(
         seed: Seed of the plan.
         database: `sqlite` or `postgres`.
         longest_s: Longest time to submit.
-        pace: By how much the times between disturbances are divided.
-        clients: Names of the clients.
+        kills: Number of kills, which are spread evenly over the jobs. None follows the plan's own
+            times until the end.
+        pace: By how much the times between disturbances are divided, without a number of kills.
+        users: Users that submit the mass of the jobs: so many of most dialects, see `chaos.mass`.
+        share: Share of the jobs that unmodified clients submit.
         say: Is told how far the run is.
     """
     spare = _SPARE_BYTES if database == "sqlite" else _SPARE_BYTES_POSTGRES
@@ -106,61 +191,53 @@ def run(
     history.mkdir(parents=True)
     with ExitStack() as stack:
         made = stack.enter_context(world(folder, database, spare + _BYTES_PER_JOB * jobs))
-        callers = [Caller(name, made, history) for name in clients]
-        for each in callers:
+        callers = [unmodified(name, made, history) for name in CLIENTS]
+        many = mass(made, history, users)
+        for each in (*callers, many):
             stack.callback(each.close)
-        for each in callers:
+        for each in (*callers, many):
             each.await_ready()
-        for each in callers:
-            each.begin()
-        disturber = _Disturber(made, plan(seed, database, lease_s=LEASE_S, pace=pace))
-        disturber.start()
         watch = checker.StuckWatch(STUCK_S)
+        submission = _Submission(made, watch, callers, share)
+        steps = plan(seed, database, lease_s=LEASE_S, pace=pace)
         began = time.monotonic()
-        _submit(made, watch, jobs, longest_s, say)
-        seconds = time.monotonic() - began
+        if kills is None:
+            disturber = _Disturber(made, steps, lambda: time.monotonic() - began)
+        else:
+            spread = until_kills(steps, kills)
+            step_s = spread[-1].at_s / (_LAST_KILL * jobs)
+            disturber = _Disturber(made, spread, lambda: step_s * submission.jobs)
+        many.submit()
+        disturber.start()
+        submission.run(jobs, longest_s, say)
         disturber.stopping.set()
         disturber.join()
         if disturber.error is not None:
             raise disturber.error
         made.calm()
-        for each in callers:
+        for each in (*callers, many):
             each.stop_submitting()
         last_end_s, left = _await_calm(made, watch)
         say(f"the last job ended {last_end_s:.1f} s after the last disturbance")
-        late = [each.name for each in callers if not each.await_end(_CLIENT_END_S)]
+        late = [each.name for each in (*callers, many) if not each.await_end(_CLIENT_END_S)]
         with audit.books(made.place) as books:
             report = checker.check(
                 checker.read(history),
                 books.stored(),
                 books.changes(),
-                distinct=[name for name in clients if CLIENTS[name].has_keys],
+                distinct=[*USERS, *(name for name, kind in CLIENTS.items() if kind.has_keys)],
                 stuck=watch.found | left,
             )
         return Outcome(
-            report, disturber.done, seconds, last_end_s, late, watch.longest_s, made.disk.what
+            report,
+            disturber.done,
+            submission.seconds,
+            submission.jobs_per_s,
+            last_end_s,
+            late,
+            watch.longest_s,
+            made.disk.what,
         )
-
-
-def _submit(
-    world: World,
-    watch: checker.StuckWatch,
-    jobs: int,
-    longest_s: float,
-    say: Callable[[str], object],
-) -> None:
-    """Look at the database until enough jobs are stored."""
-    began = said = time.monotonic()
-    while (now := time.monotonic()) < began + longest_s:
-        with suppress(psycopg.Error, sqlite3.Error), audit.books(world.place) as books:
-            watch.observe(now, books.held(), world.served_since_s)
-            number = books.jobs()
-            if now > said + 10:
-                said = now
-                say(f"{number} jobs after {now - began:.0f} s")
-            if number >= jobs:
-                return
-        time.sleep(_LOOK_S)
 
 
 def _await_calm(world: World, watch: checker.StuckWatch) -> tuple[float, dict[str, str]]:

@@ -24,7 +24,7 @@ from chaos.checker import (
     check,
     job_id,
 )
-from chaos.plan import plan
+from chaos.plan import plan, until_kills
 from qwicket.dialects.qbraid.ids import tail
 
 JOBS = [f"019aa000-0000-7000-8000-{number:08d}0000" for number in range(3)]
@@ -251,3 +251,10 @@ def test_postgresql_is_killed_every_5_to_40_s() -> None:
     pauses = [after - before for before, after in itertools.pairwise(kills)]
     assert 5 <= min(pauses) < 8
     assert 37 < max(pauses) <= 40
+
+
+def test_a_number_of_kills_ends_the_plan_with_the_last_of_them() -> None:
+    steps = until_kills(plan(5, "postgres", lease_s=2.0), 200)
+    assert sum(each.is_kill for each in steps) == 200
+    assert steps[-1].is_kill
+    assert any(not each.is_kill for each in steps)

@@ -1,4 +1,4 @@
-"""Submits jobs with an unmodified client until it is told to stop, and writes down what it sees.
+"""Submits a job for each byte of standard input, until its end, and writes down what it sees.
 
 In a vendor's environment, whose Python may be old: nothing but the standard library and the client.
 
@@ -15,16 +15,14 @@ CHAOS_HISTORY names the file, to which each line is appended when it happens. A 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import os
 import random
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 warnings.simplefilter("ignore")
@@ -42,8 +40,8 @@ AGAIN = 10
 class History:
     """The file; each line is written at once, whole."""
 
-    def __init__(self) -> None:
-        self._file = os.open(os.environ["CHAOS_HISTORY"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(self, word: str, number: int, *values: Any) -> None:
         line = json.dumps([word, number, round(time.time(), 3), *values], separators=(",", ":"))
@@ -55,13 +53,18 @@ class History:
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.write("answer", number, job, summary, digest)
 
+    def error(self, number: int, step: str, error: BaseException) -> None:
+        self.write("error", number, step, f"{type(error).__name__}: {error}"[:300])
+
 
 def code(number: int) -> str:
     """Return the three bits that a program with this number prepares; the last is of qubit 0."""
     return format(number % CODES, "03b")
 
 
-def coded(counts: dict[str, int], bits: Callable[[str], str] = lambda key: key[-3:]) -> Any:
+def coded(
+    counts: dict[str, int], bits: Callable[[str], str] = lambda key: key[-3:]
+) -> tuple[dict[str, int], dict[str, int]]:
     """Return the counts of the prepared bits alone, and the whole counts.
 
     A fourth qubit is in a superposition: with what it gave, two runs of a program differ.
@@ -72,54 +75,44 @@ def coded(counts: dict[str, int], bits: Callable[[str], str] = lambda key: key[-
     return sums, {key: int(count) for key, count in counts.items()}
 
 
-class Loop:
-    """Jobs of one user, one after the other.
+class User:
+    """Submits one job after the other.
 
-    `make` returns an object with `submit(number)`, which returns an id and a job; `result(job)`;
-    `again(id)`, which reads the result afresh; and `expected(number)`.
+    The client has `submit(number)`, which returns an id and a job; `result(job)`; `again(id)`,
+    which reads the result afresh; and `expected(number)`.
     """
 
-    def __init__(
-        self,
-        make: Callable[[], Any],
-        numbers: Iterator[int],
-        begin: threading.Event,
-        stop: threading.Event,
-    ):
-        self._make, self._numbers = make, numbers
-        self._begin, self._stop = begin, stop
-        self._history = History()
-        self._rng = random.Random(next(numbers))
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._history = History(os.environ["CHAOS_HISTORY"])
+        self._rng = random.Random(os.environ["CHAOS_NAME"])
         self._read: list[tuple[int, str]] = []
-        self.is_ready = threading.Event()
 
-    def run(self) -> None:
-        client = self._make()
-        self.is_ready.set()
-        self._begin.wait()
-        while not self._stop.is_set():
-            self._one(client, next(self._numbers))
-            if self._read and self._rng.random() < 1 / AGAIN:
-                self._again(client, *self._rng.choice(self._read))
+    def one(self, number: int) -> None:
+        """Run one job; sometimes read an earlier one again."""
+        self._submit(number)
+        if self._read and self._rng.random() < 1 / AGAIN:
+            self._again(*self._rng.choice(self._read))
+
+    def end(self) -> None:
+        """Read some of the jobs again."""
         for number, job in self._rng.sample(self._read, min(AGAIN, len(self._read))):
-            self._again(client, number, job)
+            self._again(number, job)
 
-    def _one(self, client: Any, number: int) -> None:
-        self._history.write("submit", number, client.expected(number))
+    def _submit(self, number: int) -> None:
+        self._history.write("submit", number, self._client.expected(number))
         try:
-            job, handle = client.submit(number)
+            job, handle = self._client.submit(number)
         except Exception as error:  # whatever the client raises is what its user sees
-            self._history.write("error", number, "submit", _text(error))
-            self._stop.wait(PAUSE_S)
+            self._history.error(number, "submit", error)
+            time.sleep(PAUSE_S)
             return
         self._history.write("accepted", number, job)
-        if self._until_read(number, job, lambda: client.result(handle)):
+        if self._until_read(number, job, lambda: self._client.result(handle)):
             self._read.append((number, job))
-            if len(self._read) > 1000:
-                del self._read[self._rng.randrange(len(self._read))]
 
-    def _again(self, client: Any, number: int, job: str) -> None:
-        self._until_read(number, job, lambda: client.again(job))
+    def _again(self, number: int, job: str) -> None:
+        self._until_read(number, job, lambda: self._client.again(job))
 
     def _until_read(self, number: int, job: str, read: Callable[[], Any]) -> bool:
         deadline = time.monotonic() + PATIENCE_S
@@ -127,7 +120,7 @@ class Loop:
             try:
                 found = read()
             except Exception as error:
-                self._history.write("error", number, "result", _text(error))
+                self._history.error(number, "result", error)
                 time.sleep(PAUSE_S)
             else:
                 self._history.answer(number, job, found)
@@ -136,26 +129,14 @@ class Loop:
         return False
 
 
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
-
-
 def serve(make: Callable[[], Any]) -> None:
-    """Run as many loops as CHAOS_THREADS says, from a line of standard input until its end."""
+    """Run a job for each byte, which stays in the pipe until its turn."""
     answers, sys.stdout = sys.stdout, sys.stderr  # some clients print
-    begin, stop = threading.Event(), threading.Event()
-    count = int(os.environ.get("CHAOS_THREADS", "1"))
-    loops = [Loop(make, itertools.count(each, count), begin, stop) for each in range(count)]
-    threads = [threading.Thread(target=each.run, daemon=True) for each in loops]
-    for thread in threads:
-        thread.start()
-    for loop in loops:
-        loop.is_ready.wait()
+    user = User(make())
     answers.write("ready\n")
     answers.flush()
-    sys.stdin.readline()
-    begin.set()
-    sys.stdin.read()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    number = 0
+    while os.read(sys.stdin.fileno(), 1):
+        user.one(number)
+        number += 1
+    user.end()
