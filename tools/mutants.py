@@ -52,6 +52,8 @@ from tools.tests_of import (
 COUNT: Final = 10
 KINDS: Final = ("comparison", "condition", "constant", "removal", "argument")
 REPORT: Final = ROOT / "docs" / "reports" / "mutants.csv"
+_GONE: Final = "gone"
+"""In place of tests, where the module has the text of a mutant no more."""
 _SHOWN_CHARS: Final = 100
 _MOST_FAILURES: Final = 5
 _MOST_TESTS: Final = 30
@@ -571,7 +573,8 @@ the last two columns for the same mutants.
 
 "Tests" is how many test functions fail with one mutant: the fewest, the median and the most. Of the
 unit tests that run a line, at most 30 functions are tried, the nearest first, until five cases
-fail. A mutant is also caught if a test exceeds its time limit.
+fail. A mutant is also caught if a test exceeds its time limit. One whose text the module no longer
+has is left out.
 
 | module | caught before | tests | caught after | tests |
 |---|---|---|---|---|"""
@@ -607,7 +610,7 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def _summary(column: Sequence[str]) -> tuple[str, str]:
-    run = [text for text in column if text]
+    run = [text for text in column if text not in ("", _GONE)]
     counts = [len(text.split()) for text in run if text != "none"]
     if not run:
         return "", ""
@@ -617,7 +620,7 @@ def _summary(column: Sequence[str]) -> tuple[str, str]:
 
 
 def _verdict(text: str) -> str:
-    return "" if not text else "no test" if text == "none" else "caught"
+    return {"": "", "none": "no test", _GONE: "gone"}.get(text, "caught")
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -646,7 +649,7 @@ def main() -> None:
             )
             for row, mutant in of_module:
                 setattr(
-                    row, arguments.table, " ".join(verdicts[mutant]) or "none" if mutant else "gone"
+                    row, arguments.table, " ".join(verdicts[mutant]) or "none" if mutant else _GONE
                 )
             others = [row for row in rows if row.module != of_module[0][0].module]
             rows = sorted([*others, *(row for row, _ in of_module)], key=lambda row: row.module)
