@@ -22,6 +22,8 @@ from unit.server.test_imports import loaded
 
 BLOCK_BYTES = 4096
 MB = 1e6
+OF_TESTS = {"sitecustomize"}
+"""What each interpreter imports that tests start (`support/held`), and no user's."""
 
 
 def file_sizes(folder: Path) -> list[int]:
@@ -46,7 +48,7 @@ def test_a_light_installation(tmp_path: Path, record: Record) -> None:
 
 
 def test_modules_of_a_server(record: Record) -> None:
-    found = loaded("import sys; import qwicket.cli.serve, qwicket.server.run")
+    found = loaded("import sys; import qwicket.cli.serve, qwicket.server.run") - OF_TESTS
     record("modules of a server that listens", len(found), at_most=568, unit="")
 
 
@@ -63,7 +65,7 @@ def test_modules_of_a_server(record: Record) -> None:
 def test_modules_of_a_command(
     arguments: tuple[str, ...], most: int, tmp_path: Path, record: Record
 ) -> None:
-    found = loaded_by_command(tmp_path, *arguments)
+    found = loaded_by_command(tmp_path, *arguments) - OF_TESTS
     record(f"modules of qwicket {' '.join(arguments)}", len(found), at_most=most, unit="")
 
 
