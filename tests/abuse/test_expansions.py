@@ -44,7 +44,7 @@ EXPANDING = {
     "a power of 2^40": (f"{HEAD_3}pow(1099511627776) @ x q[0]; c = measure q;", "1,000"),
     "loops in loops": (
         HEAD_3 + "".join(f"for int i{k} in [1:1000] {{ " for k in range(5)) + "x q[0];" + " }" * 5,
-        "1,500,000 tokens",
+        "openqasm_steps",
     ),
 }
 
