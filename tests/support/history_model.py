@@ -367,7 +367,7 @@ class Model:
         job.outcomes = parts
         job.error_code = bad[0].code if bad else None
         self._end(job, _S.FAILED if bad else _S.COMPLETED, now)
-        self._settle(job, min(ran.seconds, max(1, now - job.claimed_at) / 1000), now)
+        self._settle(job, self._counted_s(job, ran.seconds, now), now)
         return self._same(answer, lease.job)
 
     def leases_release(
@@ -389,7 +389,7 @@ class Model:
         elif counts_as_attempt and job.attempts + 1 >= DEATHS:
             job.attempts, job.error_code = job.attempts + 1, "worker_died"
             self._end(job, _S.FAILED, now)
-            self._settle(job, job.est_seconds, now)
+            self._settle(job, self._counted_s(job, job.est_seconds, now), now)
         else:
             job.attempts += counts_as_attempt
             job.runner = job.nonce = None
@@ -528,6 +528,10 @@ class Model:
         found = _given(answer, Job)
         expect(found.id, id_, "the job answered")
         self.jobs[id_].check(found)
+
+    def _counted_s(self, job: ModelJob, seconds: float, now: int) -> float:
+        """Return a run time, or the time since the job's claim if that is less."""
+        return min(seconds, max(1, now - job.claimed_at) / 1000)
 
     def _held(self, lease: Lease) -> ModelJob | None:
         job = self.jobs.get(lease.job)

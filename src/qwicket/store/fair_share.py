@@ -59,6 +59,7 @@ def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
 def leave(tx: Tx, job: Job) -> None:
     """Record that a job no longer waits, so that perhaps none of its project does."""
     _count(tx, job, 0.0)
+    tx.memo.pop(_opened(job), None)
 
 
 def is_rebase_due(tx: Tx, now: int) -> bool:
@@ -100,7 +101,7 @@ def _count(tx: Tx, job: Job, charge: float) -> None:
 
 
 def _opened(job: Job | NewJob) -> str:
-    """Return the key of `Tx.memo` that says that a job waits since a time within this batch."""
+    """Return the key of `Tx.memo` that says that a job has begun to wait, and still does."""
     return f"{job.device} of {job.project}"
 
 
