@@ -614,6 +614,7 @@ def test_a_person_at_a_terminal_decides_about_a_new_server(
             asked = shown[2].startswith("Do you trust this server? [y/N]: ")
             if answer == "y":
                 provider.approve_device(shown[2].split()[-1], "denied")
+            process.stderr.read()  # to its end, because it fails to write to a closed pipe
         os.close(controller)
         os.close(terminal)
         assert asked, shown

@@ -462,7 +462,7 @@ def test_a_test_bed_has_one_worker_and_one_parser_when_it_needs_it() -> None:
                 "1": 5
             }
         assert (len(workers_of(server.pid)), len(parsers_of(server.pid))) == (1, 0)
-        assert counts(cloud, RESTING, "simulator") == {"00": SHOTS}
+        assert counts(cloud, RESTING + "\n" * 5_000, "simulator") == {"00": SHOTS}
         assert (len(workers_of(server.pid)), len(parsers_of(server.pid))) == (1, 1)
     with pytest.raises(TestBedError, match="does not run"):
         assert server.pid
