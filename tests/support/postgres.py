@@ -21,6 +21,7 @@ from psycopg import conninfo
 
 from support import leftovers
 from support.processes import below, is_alive
+from support.waiting import until
 
 _EMPTY = b"""
 do $$ declare id regclass; begin
@@ -99,7 +100,14 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start again, on the same data and the same socket."""
-        self._server.ensure_postgres_running()
+        until(self._has_started, "PostgreSQL has recovered", timeout_s=60)
+
+    def _has_started(self) -> bool:
+        try:
+            self._server.ensure_postgres_running()
+        except (subprocess.TimeoutExpired, AssertionError):  # the package waits for 10 s
+            return False
+        return True
 
     def allow_connections(self, number: int) -> None:
         """Let it take this many connections, if it does not yet; else it must be unused."""
