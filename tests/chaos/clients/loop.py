@@ -25,9 +25,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-warnings.simplefilter("ignore")
-logging.disable(logging.CRITICAL)
-
 SHOTS = 20
 CODES = 8
 PATIENCE_S = 90.0
@@ -131,6 +128,8 @@ class User:
 
 def serve(make: Callable[[], Any]) -> None:
     """Run a job for each byte, which stays in the pipe until its turn."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
     answers, sys.stdout = sys.stdout, sys.stderr  # some clients print
     user = User(make())
     answers.write("ready\n")
