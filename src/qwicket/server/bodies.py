@@ -130,12 +130,14 @@ class WholeBody:
 
     Args:
         content: The body.
+        receive: The server's ASGI callable, with which the application waits for the disconnect.
         limits: Limits on sizes.
     """
 
     must_close_connection = False
 
-    def __init__(self, content: bytes, limits: BodyLimits) -> None:
+    def __init__(self, content: bytes, receive: Receive, limits: BodyLimits) -> None:
+        self.receive = receive
         self._content = content
         self._limits = limits
 

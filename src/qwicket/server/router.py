@@ -196,7 +196,7 @@ class Router:
             await send(message)
 
         try:
-            await mount.app(inner, getattr(body, "receive", receive), send_on)
+            await mount.app(inner, body.receive, send_on)
         finally:
             body.release()
             await memory.close()
@@ -211,7 +211,7 @@ class Router:
     ) -> WholeBody | Body:
         content = scope.get(CONTENT)
         if content is not None:
-            return WholeBody(content, self._limits.bodies)
+            return WholeBody(content, receive, self._limits.bodies)
         return Body(
             *(scope, receive, self._limits.bodies),
             *(self._bodies, self._bodies_before_sign_in),

@@ -119,7 +119,7 @@ def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp
         dialects: Dialects by their prefixes; they serve all other paths below these.
     """
     made: dict[str, Dialect] = {}
-    making = asyncio.Lock()  # many who ask at first wait for one that makes the pages
+    making = asyncio.Lock()  # the pages are made once, however many requests come first
 
     def make() -> Dialect:
         found = descriptions(dialects)
