@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.model.errors import StaleLease
 from qwicket.model.jobs import Assignment, Forward, Job, Lease
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.failures import Failure
     from qwicket.store.database import Row, Tx
+
+_LONGEST_S: Final = 1e9
+"""Longest run time that is stored; no job is held for so long."""
 
 
 def assign(
@@ -93,12 +96,14 @@ def end_step(
     Raises:
         StaleLease: As for `step`.
     """
-    given = {**lease_key(lease), **params, "used_us": round(seconds * 1e6)}
+    # A worker that was taken over may report infinity, or no number at all.
+    used_us = round(1e6 * min(_LONGEST_S, max(0.0, seconds)))
+    given = {**lease_key(lease), **params, "used_us": used_us}
     row = tx.one(name, **given, now=now, now_us=now * 1000)
     if row is None:
         raise StaleLease
-    *columns, used_us = row
-    return record(tx, tuple(columns), now, results=results), used_us / 1e6
+    *columns, counted_us = row
+    return record(tx, tuple(columns), now, results=results), counted_us / 1e6
 
 
 def fail(

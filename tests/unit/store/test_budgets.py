@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from typing import Any
 
@@ -430,14 +431,17 @@ def test_amounts_are_exact_in_millionths() -> None:
     assert to_stored_amount("shots", 7) == 7
 
 
-@pytest.mark.parametrize("result", [(RESULT,), Failure("run_time_exceeded", "too long")])
+@pytest.mark.parametrize(
+    ("result", "seconds"),
+    [((RESULT,), 1e7), (Failure("run_time_exceeded", "too long"), 1e7), ((RESULT,), math.inf)],
+)
 async def test_a_reported_time_counts_at_most_as_long_as_the_lease(
-    store: Store, ada: Token, runner: str, result: Any
+    store: Store, ada: Token, runner: str, result: Any, seconds: float
 ) -> None:
     await add_job(store, ada)
     (first,) = (await store.leases.claim("simulator", runner, NOW)).taken
     await store.leases.release(first.lease, "test", NOW, counts_as_attempt=False)
     (again,) = (await store.leases.claim("simulator", runner, NOW + DAY)).taken
-    await store.leases.finish(again.lease, RunResult(result, 1e7), NOW + DAY + 300)
+    await store.leases.finish(again.lease, RunResult(result, seconds), NOW + DAY + 300)
     (found,) = await store.budgets.use_of(NOW, NOW + 2 * DAY)
     assert found.use.seconds == 300_000, "neither the report nor the time since the first start"
