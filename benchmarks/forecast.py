@@ -24,12 +24,13 @@ from typing import Final, NamedTuple
 
 from benchmarks.figures import Figure, p50
 from qwicket.model.fair_share import MAX_ADVANTAGE_S, charge_s, weight
+from qwicket.model.jobs import TINY_S
 from qwicket.model.limits import JobLimits
 from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
-from qwicket.store.leases import _BATCH_S, _TINY_S
+from qwicket.store.backlog import TASK_S
 from qwicket.store.queue_state import RECENT
 
 JOBS: Final = 100_000
@@ -235,14 +236,14 @@ class Simulation:
         taken: list[_Job] = []
         seconds = 0.0
         is_server = self.kind.express_slots > 0
-        while len(taken) < (_BATCH if is_server else 1) and seconds < _BATCH_S:
+        while len(taken) < (_BATCH if is_server else 1) and seconds < TASK_S:
             job = self._first()
-            if job is None or (taken and job.est_seconds > _TINY_S):
+            if job is None or (taken and job.est_seconds > TINY_S):
                 break
             self._begin(job)
             taken.append(job)
             seconds += job.est_seconds
-            if job.est_seconds > _TINY_S:
+            if job.est_seconds > TINY_S:
                 break
         if not taken:
             return False

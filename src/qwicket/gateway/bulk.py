@@ -58,7 +58,10 @@ class Bulk:
             LimitExceeded: There are too many.
         """
         jobs = [job.id for job in await self._own(actor, ids, dialect, "cancel")]
-        after = await self._store.jobs.cancel_all(jobs, actor=actor.account, now=self._now_ms())
+        with self._store.backlog.withdrawn(jobs) as withdrawn:
+            after = await self._store.jobs.cancel_all(
+                jobs, actor=actor.account, now=self._now_ms(), withdrawn=withdrawn
+            )
         ending = [job.id for job in after if not job.state.is_final]
         if wait_s:
             await asyncio.gather(

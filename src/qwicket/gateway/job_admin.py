@@ -113,7 +113,10 @@ class JobAdmin:
             NotFound: There is no such job.
         """
         job = await self._job(actor, id_text)
-        await self._store.jobs.cancel(job.id, actor=_ACTOR, now=self._now_ms())
+        with self._store.backlog.withdrawn([job.id]) as withdrawn:
+            await self._store.jobs.cancel(
+                job.id, actor=_ACTOR, now=self._now_ms(), withdrawn=withdrawn
+            )
         return await self.job(actor, job.id)
 
     async def change_job(
@@ -131,14 +134,16 @@ class JobAdmin:
             Conflict: The job does not wait.
         """
         job = await self._job(actor, id_text)
-        await self._store.queue_control.change(
-            job.id,
-            "admin",
-            is_held=is_held,
-            priority=priority,
-            actor=_ACTOR,
-            now=self._now_ms(),
-        )
+        with self._store.backlog.withdrawn([job.id]) as withdrawn:
+            await self._store.queue_control.change(
+                job.id,
+                "admin",
+                is_held=is_held,
+                priority=priority,
+                actor=_ACTOR,
+                now=self._now_ms(),
+                withdrawn=withdrawn,
+            )
         return await self.job(actor, job.id)
 
     async def requeue_job(self, actor: Actor, id_text: str) -> JobWithNames:

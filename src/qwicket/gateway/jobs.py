@@ -61,6 +61,7 @@ class Jobs:
         self._queues = store.queues
         self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
         self._changes = store.changes
+        self._backlog = store.backlog
         self.admission = admission
         self._job_groups = job_groups
         self._limits = limits
@@ -140,9 +141,13 @@ class Jobs:
             unfinished_limit=unfinished_limit,
             stored_limit=self._limits.quotas.stored_bytes,
         )
-        job = await (
-            retry_until_known(add, partial(self._store.get, new.id)) if clients_repeat else add()
-        )
+        with self._backlog.offer(new) as offer:
+            add = partial(add, offer=offer)
+            job = await (
+                retry_until_known(add, partial(self._store.get, new.id))
+                if clients_repeat
+                else add()
+            )
         return job, job.id == new.id
 
     async def get(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Job:
@@ -336,7 +341,10 @@ class Jobs:
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "cancel")
-        await self._store.cancel(job.id, actor=actor.account, now=self._now_ms())
+        with self._backlog.withdrawn([job.id]) as withdrawn:
+            await self._store.cancel(
+                job.id, actor=actor.account, now=self._now_ms(), withdrawn=withdrawn
+            )
         return (await self.waiter.wait_for_end(actor, job.id, wait_s, dialect)).job
 
     async def set_name_and_tags(
@@ -390,15 +398,17 @@ class Jobs:
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, None, "change")
-        return await self._queue_control().change(
-            job.id,
-            "owner",
-            is_held=is_held,
-            priority=priority,
-            actor=actor.account,
-            now=self._now_ms(),
-            stored_limit=self._limits.quotas.stored_bytes,
-        )
+        with self._backlog.withdrawn([job.id]) as withdrawn:
+            return await self._queue_control().change(
+                job.id,
+                "owner",
+                is_held=is_held,
+                priority=priority,
+                actor=actor.account,
+                now=self._now_ms(),
+                stored_limit=self._limits.quotas.stored_bytes,
+                withdrawn=withdrawn,
+            )
 
     async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:
         """Delete an ended job with its program and results.

@@ -10,6 +10,7 @@ from math import inf
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from qwicket.model.devices import DeviceCost
 from qwicket.model.failures import Failure
@@ -18,6 +19,8 @@ from qwicket.model.states import JobState
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
 """Life of an idempotency key that a client chose."""
+TINY_S: Final = 0.005
+"""Longest estimate of a tiny job. Several share a task, because sending one takes as long."""
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -124,6 +127,13 @@ class Job(msgspec.Struct, frozen=True):
     def credits(self) -> float | None:
         """The cost in credits; None if the device costs nothing."""
         return None if self.cost is None else self.cost / 1_000_000
+
+
+def as_queued(job: Job) -> Job:
+    """Return a job that was claimed with its submission as it was queued, before its claim."""
+    return structs.replace(
+        job, state=JobState.QUEUED, version=1, change=job.change - 1, started_at=None, runner=None
+    )
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

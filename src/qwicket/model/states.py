@@ -45,11 +45,13 @@ NOT_ENDED: Final = tuple(state for state in JobState if state not in FINAL)
 NOT_COMPLETED: Final = (JobState.FAILED, JobState.CANCELLED)
 """Final states without a complete result."""
 
-INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.FAILED})
-"""Initial states: `failed` if a dialect requires a 2xx for an invalid program."""
+INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.FAILED})
+"""Initial states: `failed` if a dialect requires a 2xx for an invalid program, `running` by the
+step `start`."""
 
 _S = JobState
 STEPS: Final = (
+    Step("start", (), _S.RUNNING, "tiny: claimed with its submission"),
     Step("admit", (_S.DRAFT,), _S.QUEUED, "source committed and checked"),
     Step("refuse", (_S.DRAFT,), _S.FAILED, "expired or refused"),
     Step("withdraw", (_S.DRAFT, _S.QUEUED), _S.CANCELLED, "cancelled before it ran"),
@@ -79,7 +81,10 @@ def allows(before: JobState, after: JobState) -> bool:
 def mermaid() -> str:
     """Return the state diagram in Mermaid's language."""
     lines = ["stateDiagram-v2"]
-    lines += [f"    [*] --> {state}" for state in JobState if state in INITIAL]
+    reasons = {step.after: f": {step.verb} ({step.reason})" for step in STEPS if not step.before}
+    lines += [
+        f"    [*] --> {state}{reasons.get(state, '')}" for state in JobState if state in INITIAL
+    ]
     lines += [
         f"    {before} --> {step.after}: {step.verb} ({step.reason})"
         for step in STEPS

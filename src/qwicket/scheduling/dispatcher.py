@@ -1,9 +1,11 @@
 """The server's own runner: claims jobs for its devices and passes them to a driver.
 
-Each device has an asyncio task that claims its jobs. A submission's commit wakes it. It takes a
-slot before it claims, so that each claimed job starts at once. Another task claims short jobs for
-the express slots while all other slots are busy. Another compares the leases held here with those
-in the store. Only the slow poll runs on a timer: it wakes the others if it finds work for them.
+Tiny jobs are claimed with their submission if nobody waits for their device (see `store.backlog`),
+and begin when a slot is free. All other jobs wait in the queue of their device, which has an
+asyncio task that claims them. A submission's commit wakes it. It takes a slot before it claims, so
+that each claimed job starts at once. Another task claims short jobs for the express slots while all
+other slots are busy. Another compares the leases held here with those in the store. Only the slow
+poll runs on a timer: it wakes the others if it finds work for them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from qwicket.drivers import (
 )
 from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Capacity
+from qwicket.model.jobs import TINY_S, Capacity
 from qwicket.model.states import JobState
 from qwicket.scheduling.forward_log import RETRY_PAUSES_S, StoredForwardLog, log_failure
 from qwicket.scheduling.slots import Slots
@@ -35,13 +37,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from qwicket.drivers import Driver
-    from qwicket.model.jobs import Assignment, Job, Lease
+    from qwicket.model.jobs import Assignment, Job, Lease, NewJob
     from qwicket.store import JobChange, Store
 
 _STOPPING_REASON: Final = "the server stops"
 _NO_LIMIT: Final = Capacity()
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
+BACKLOG_S: Final = 0.1
+"""Seconds for which a job waits in the backlog at most: 20 times the longest estimate of a tiny
+job. By then the jobs that run have taken longer than they should, and the backlog is queued."""
 EXPRESS_DELAY_S: Final = 0.02
 """Seconds without a free worker slot after which a short job goes to an express slot.
 
@@ -76,12 +81,14 @@ class _Run(NamedTuple):
         forward_log: Records how far the job was forwarded, if its driver forwards jobs.
         forwards: Whether the driver sends its jobs to another cloud.
         is_express: Whether it occupies an express slot.
+        is_tiny: Whether all its jobs are tiny.
     """
 
     task: asyncio.Task[list[RunResult]]
     forward_log: StoredForwardLog
     forwards: bool
     is_express: bool = False
+    is_tiny: bool = False
 
     def stop(self) -> None:
         """Cancel on behalf of the user: local work at once, forwarded work through its vendor."""
@@ -105,6 +112,7 @@ class Dispatcher:
         express: Slots for short jobs, if any.
         capacity: Memory and time of a slot; larger and longer jobs wait for other runners.
         slow_poll_s: Seconds between two polls for work that no notification announced.
+        backlog_s: Seconds for which a job waits in the backlog at most.
 
     Attributes:
         stale_results: Number of results and releases that were refused because of a stale lease.
@@ -123,6 +131,7 @@ class Dispatcher:
         *,
         capacity: Capacity = _NO_LIMIT,
         slow_poll_s: float = 2.0,
+        backlog_s: float = BACKLOG_S,
     ) -> None:
         self._store = store
         self._driver = driver
@@ -130,10 +139,19 @@ class Dispatcher:
         self._now_ms = now_ms
         self._slots = Slots(lambda: driver.slots)
         self._n_busy = 0
-        self._slot_ended_at = 0.0
+        self._n_long = 0
+        """Number of slots that run other than tiny jobs."""
+        self._slot_changed_at = 0.0
+        """When a job last began or ended in a slot (monotonic clock)."""
+        self._backlog = store.backlog
+        self._idle: set[str] = set()
+        """Devices whose tasks found nothing more to claim."""
+        self._begins_soon = False
+        self._overdue: asyncio.TimerHandle | None = None
         self._express = express
         self._capacity = capacity
         self._slow_poll_s = slow_poll_s
+        self._backlog_s = backlog_s
         self._express_slots = asyncio.Semaphore(express.driver.slots if express else 0)
         self._express_wake = asyncio.Event()
         self._wakes = {device: asyncio.Event() for device in devices}
@@ -156,6 +174,7 @@ class Dispatcher:
         changes = self._store.changes
         self._stop_listening = [
             changes.listen(self._on_queued, JobState.QUEUED),
+            changes.listen(self._on_start, JobState.RUNNING),
             changes.listen(self._on_cancelling, JobState.CANCELLING),
             changes.on_resync(self._resync),
         ]
@@ -164,6 +183,8 @@ class Dispatcher:
         self._tasks.append(asyncio.create_task(self._poll_slowly()))
         if self._express is not None and self._express.driver.slots:
             self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
+        if self._driver.jobs_per_task > 1:
+            self._backlog.open(self._runner, self._may_take, self._begin_soon)
         self._compare_wake.set()
 
     def serve(self, device: str) -> None:
@@ -182,6 +203,9 @@ class Dispatcher:
         if self._is_stopping:
             return  # a second cancel would interrupt a task that is releasing its claim
         self._is_stopping = True
+        if self._driver.jobs_per_task > 1:
+            self._backlog.close()
+            self._give_back(self._backlog.clear())
         for task in self._tasks:
             task.cancel()
 
@@ -206,16 +230,83 @@ class Dispatcher:
         await asyncio.gather(*self._supervising, return_exceptions=True)
         for stop in self._stop_listening:
             stop()
+        if self._overdue is not None:
+            self._overdue.cancel()
 
     def _on_queued(self, change: JobChange) -> None:
         if change.device in self._wakes:
             self._wakes[change.device].set()
             if self._may_be_short(change):
                 self._express_wake.set()
-            if change.version > 1 and any(job == change.job for job, _fence in self._runs):
+            if change.version > 1 and self._has(change.job):
                 self._compare_wake.set()  # it was requeued, so its run here has lost its lease
 
+    def _has(self, job: str) -> bool:
+        return job in self._backlog or any(job == running for running, _fence in self._runs)
+
+    def _on_start(self, change: JobChange) -> None:
+        """Begin a job that was claimed with its submission, as soon as a slot is free."""
+        if not change.is_start or change.row is None or change.row.runner != self._runner:
+            return
+        if not self._backlog.take(change.job):
+            self._compare_wake.set()  # nobody knows its lease here any more
+            return
+        self._begin_soon()
+
+    def _may_take(self, new: NewJob) -> bool:
+        """Return whether a new tiny job would begin soon if it is claimed with its submission."""
+        n_slots = self._driver.slots
+        return (
+            new.device in self._idle
+            and self._n_long < n_slots
+            and len(self._backlog) < n_slots * self._driver.jobs_per_task
+            and new.est_bytes <= self._capacity.memory_bytes
+            and new.est_seconds <= self._capacity.seconds
+            and (
+                self._n_busy < n_slots or time.monotonic() < self._slot_changed_at + self._backlog_s
+            )
+        )
+
+    def _begin_soon(self) -> None:
+        if not self._begins_soon:  # once for all jobs of a commit, which share tasks
+            self._begins_soon = True
+            asyncio.get_running_loop().call_soon(self._begin_taken)
+
+    def _begin_taken(self) -> None:
+        """Begin jobs of the backlog while slots are free."""
+        self._begins_soon = False
+        if self._is_stopping:
+            self._give_back(self._backlog.clear())
+        while self._backlog.oldest_at is not None and self._slots.take_if_free():
+            taken = self._backlog.next_task(self._driver.jobs_per_task)
+            self._held.update(map(_key, taken))
+            self._begin(taken, self._driver)
+        if self._overdue is None:
+            self._watch_backlog()
+
+    def _watch_backlog(self) -> None:
+        """Give back the backlog when its oldest job has waited for too long."""
+        self._overdue, oldest_at = None, self._backlog.oldest_at
+        if oldest_at is None:
+            return
+        left_s = oldest_at + self._backlog_s - time.monotonic()
+        if left_s > 0:
+            loop = asyncio.get_running_loop()
+            self._overdue = loop.call_later(left_s, self._watch_backlog)
+        else:
+            self._give_back(self._backlog.clear())
+
+    def _give_back(self, leases: list[Lease]) -> None:
+        """Queue jobs of the backlog again, which have not begun."""
+        if leases:
+            giving_back = asyncio.create_task(
+                self._retry_write(lambda: self._store.leases.give_back(leases, self._now_ms()))
+            )
+            self._supervising.add(giving_back)
+            giving_back.add_done_callback(self._supervising.discard)
+
     def _on_cancelling(self, change: JobChange) -> None:
+        self._give_back(self._backlog.remove([change.job]))
         if not self._claims.is_quiet:
             self._cancelled_early.add(change.job)  # a claim in flight may include this job
         for (job, _fence), run in self._runs.items():
@@ -236,12 +327,13 @@ class Dispatcher:
     async def _claim_for(self, device: str) -> None:
         wake = self._wakes[device]
         while True:
+            self._idle.add(device)
             await wake.wait()
+            self._idle.discard(device)
             wake.clear()
             await self._slots.acquire()
             claim = await self._claim(self._claim_next(device), device, wake)
             if claim.taken:
-                self._n_busy += 1
                 self._begin(claim.taken, self._driver)
                 self._express_wake.set()
             else:
@@ -270,7 +362,7 @@ class Dispatcher:
                 self._express_wake.set()
             self._reserves_slots = claimable.reserves_slots
             await asyncio.sleep(claimable.pause_s(self._now_ms(), self._slow_poll_s))
-            if self._held:  # a lost lease is not always announced
+            if self._held or len(self._backlog):  # a lost lease is not always announced
                 self._compare_wake.set()
 
     async def _adopt_unattended(self) -> None:
@@ -288,7 +380,6 @@ class Dispatcher:
                 if not claim.taken:
                     break
                 self._slots.take()
-                self._n_busy += 1
                 self._begin(claim.taken, self._driver)
 
     async def _claim_for_express(self, express: Express) -> None:
@@ -315,7 +406,7 @@ class Dispatcher:
     async def _slots_stay_busy(self) -> bool:
         """Return True when all slots were busy for `EXPRESS_DELAY_S`, False when a slot is free."""
         while self._n_busy >= self._driver.slots:
-            left_s = self._slot_ended_at + EXPRESS_DELAY_S - time.monotonic()
+            left_s = self._slot_changed_at + EXPRESS_DELAY_S - time.monotonic()
             if left_s <= 0:
                 return True
             await asyncio.sleep(left_s)
@@ -335,7 +426,7 @@ class Dispatcher:
         try:
             with self._claims:
                 claimed = await asyncio.shield(claim)
-                self._held.update(_key(each) for each in claimed.taken)
+                self._held.update(map(_key, claimed.taken))
                 return claimed
         except asyncio.CancelledError:
             # The claim may have been committed. Its jobs must not stay with a runner that stops.
@@ -369,7 +460,12 @@ class Dispatcher:
     ) -> None:
         forward_log = StoredForwardLog(self._store, assignments[0].lease, self._now_ms, self._slots)
         task = asyncio.ensure_future(driver.run(assignments, forward_log))
-        run = _Run(task, forward_log, driver.forwards, is_express)
+        is_tiny = all(each.est_seconds <= TINY_S for each in assignments)
+        run = _Run(task, forward_log, driver.forwards, is_express, is_tiny)
+        if not is_express:
+            self._n_busy += 1
+            self._n_long += not is_tiny
+            self._slot_changed_at = time.monotonic()
         self._runs.update((_key(each), run) for each in assignments)
         supervision = asyncio.create_task(self._supervise(assignments, run))
         if not self._cancelled_early.isdisjoint(each.lease.job for each in assignments):
@@ -388,8 +484,10 @@ class Dispatcher:
                 del self._runs[_key(each)]
             if not run.is_express:
                 self._n_busy -= 1
-                self._slot_ended_at = time.monotonic()
+                self._n_long -= not run.is_tiny
+                self._slot_changed_at = time.monotonic()
                 self._slots.release()
+                self._begin_soon()
         try:
             if not await self._end_together(assignments, run):
                 await asyncio.gather(
@@ -485,7 +583,7 @@ class Dispatcher:
 
         await self._retry_write(write)
 
-    async def _retry_write(self, write: Callable[[], Awaitable[Job]]) -> None:
+    async def _retry_write(self, write: Callable[[], Awaitable[object]]) -> None:
         """Retry a write until the store accepts it, so that a full disk loses no result.
 
         While the server stops, the retries end after the last of `RETRY_PAUSES_S`.
@@ -527,8 +625,16 @@ class Dispatcher:
         """Stop cancelled and lost runs; release leases in the store that are unknown here."""
         was_quiet, n_begun = self._claims.is_quiet, self._claims.n_begun
         runs, known = tuple(self._runs.items()), set(self._held)
+        waiting = self._backlog.leases
+        known.update((each.job, each.fence) for each in waiting)
         stored = await self._store.leases.held(self._runner)
         leases = {(each.lease.job, each.lease.fence): each for each in stored}
+        for lease in waiting:
+            held = leases.get((lease.job, lease.fence))
+            if held is None:
+                self._backlog.remove([lease.job])  # another has the job by now, or it was queued
+            elif held.state is JobState.CANCELLING:
+                self._give_back(self._backlog.remove([lease.job]))
         for key, run in runs:
             held = leases.get(key)
             if held is None:
@@ -537,8 +643,10 @@ class Dispatcher:
                 run.stop()
         # A claim in flight meanwhile may have leases in the store that are not yet known here.
         if was_quiet and n_begun == self._claims.n_begun:
+            known.update(self._held, ((each.job, each.fence) for each in self._backlog.leases))
             for key in leases.keys() - known:
-                await self._release_unknown_claim(leases[key].lease)
+                if not self._backlog.is_in_flight(key[0]):
+                    await self._release_unknown_claim(leases[key].lease)
 
     async def _release_unknown_claim(self, lease: Lease) -> None:
         reason = "its claim was committed, but the response was lost"

@@ -40,6 +40,13 @@ class Slots:
                 self.release()
             raise
 
+    def take_if_free(self) -> bool:
+        """Take a slot if one is free and nobody waits for it; return whether it was taken."""
+        if self._waiting or self._n_taken >= self._count():
+            return False
+        self._n_taken += 1
+        return True
+
     def take(self) -> None:
         """Take a slot, even if none is free."""
         self._n_taken += 1

@@ -12,6 +12,7 @@ from qwicket.extras import NotInstalled
 from qwicket.model.errors import StaleLease, Unavailable
 from qwicket.store.accounts import Accounts, NewMember, TokenOwner
 from qwicket.store.agents import Agents, FullProgram
+from qwicket.store.backlog import Backlog
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changes, JobChange, Watch
 from qwicket.store.client_documents import ClientDocuments
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from qwicket.store.sessions import Sessions
 
 __all__ = [
+    "Backlog",
     "Changes",
     "Claim",
     "Claimable",
@@ -89,6 +91,7 @@ class Store:
     def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
         self.changes = changes
+        self.backlog = Backlog()
         self.accounts = Accounts(database)
         self.agents = Agents(database)
         self.calibrations = Calibrations(database)

@@ -278,5 +278,6 @@ class Batch:
         for request in self.requests:
             if isinstance(request.result, Deferred):
                 request.result = request.result.value()
+        session.write_sums()
         # Deferred results add changes late, but those of one job must stay in order.
         session.changes.sort(key=lambda change: change.version)

@@ -44,6 +44,9 @@ class JobChange(NamedTuple):
     """Results of the job, if this change ended it and they are small."""
     written_at: int = 0
     """When this server wrote it, in Unix milliseconds; 0 if another server did."""
+    is_start: bool = False
+    """Whether a runner of this server took the job with its submission. It was queued before, as
+    version 1, which has no change of its own."""
 
 
 class Changes:
@@ -229,6 +232,7 @@ def record(
     *,
     keeps_state: bool = False,
     results: Sequence[PartResult] | None = None,
+    is_new: bool = False,
 ) -> Job:
     """Return a written row as a job, and publish the change, with `results` if given.
 
@@ -240,6 +244,7 @@ def record(
         change = JobChange(job.id, job.version, JobState.RUNNING, job.device, written_at=now)
     else:
         shown = (job.id, job.version, job.state, job.device)
-        change = JobChange(*shown, job, keeps_state, results, now)
+        is_start = is_new and job.state is JobState.RUNNING
+        change = JobChange(*shown, job, keeps_state, results, now, is_start)
     tx.changed(change)
     return job

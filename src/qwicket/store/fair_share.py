@@ -45,6 +45,12 @@ def charge(tx: Tx, job: Job, now: int) -> None:
     tx.memo.pop(_opened(job), None)
 
 
+def start(tx: Tx, job: Job, now: int) -> None:
+    """Count the estimate of a job that was claimed with its submission, as `charge` does."""
+    estimate = _estimate(tx, job, now)
+    tx.add_up("share_start", "charge", estimate, device=job.device, project=job.project)
+
+
 def refund(tx: Tx, job: Job, now: int) -> None:
     """Refund the estimate of a job that is queued again."""
     _count(tx, job, -_estimate(tx, job, now))

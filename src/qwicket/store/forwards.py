@@ -17,7 +17,8 @@ from qwicket.store import rows
 from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
-from qwicket.store.jobs import Jobs, note
+from qwicket.store.events import note
+from qwicket.store.jobs import Jobs
 from qwicket.store.lease_steps import assign, fail, forward_of, job_of_lease, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 

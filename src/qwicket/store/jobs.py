@@ -10,21 +10,24 @@ from msgspec import structs
 
 from qwicket.model.errors import Conflict, KeyReused, TooManyRequests
 from qwicket.model.ids import created_ms
-from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
+from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob, as_queued
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, job_groups, outcomes, quotas, rows, search
 from qwicket.store.changes import record
 from qwicket.store.database import Deferred
+from qwicket.store.events import note
+from qwicket.store.lease_steps import give_back_all
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.rows import existing
-from qwicket.store.statements import EVENT_BYTES, KEPT_EVENTS, ROW_BYTES
+from qwicket.store.statements import ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.failures import Failure
+    from qwicket.model.jobs import Lease
     from qwicket.store.database import Row, Tx
 
 _CANCELLED_AT_ONCE: Final = 200
@@ -88,10 +91,21 @@ class Jobs(Operations):
         waiting_limit: int,
         unfinished_limit: int | None = None,
         stored_limit: int = INT64_MAX,
+        offer: Lease | None = None,
     ) -> Job | Deferred[Job]:
         """Store a job with its program and vendor fields; on disk when this returns.
 
         If the idempotency key of `new` has created a job within the key's life, return that job.
+
+        Args:
+            tx: The transaction.
+            new: The job.
+            waiting_limit: Limit on the jobs of the project that wait.
+            unfinished_limit: Limit on its jobs on this device that have not ended; None sets none.
+            stored_limit: Bytes that the project may store.
+            offer: Lease with which a runner takes the job at once, if nobody waits for the device
+                or holds it, and no budget counts it. Then the job is stored as running; what this
+                returns is the job as it was queued.
 
         Raises:
             KeyReused: The key came with other content.
@@ -119,14 +133,15 @@ class Jobs(Operations):
         if new.group is not None:
             job_groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
-        columns = _columns(new, new.id) | {"state": state}
+        columns = _columns(new, new.id) | {"state": state, "runner": offer and offer.runner}
         added = _insert(tx, columns, waiting_limit)
         size = ROW_BYTES + quotas.text_bytes(columns["name"], columns["tags"])
         if state is JobState.QUEUED:
             added = quotas.reserve_if_needed(tx, new, added)
             size += quotas.program_bytes(new)
             tx.run("program_add", **columns)
-            fair_share.enter(tx, new, new.now)
+            if offer is None:
+                fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
             size += len(new.vendor_fields)
             tx.run("vendor_fields_add", **columns)
@@ -134,7 +149,7 @@ class Jobs(Operations):
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
         # Without the last column, which `reserve_if_needed` reads.
-        return Deferred(lambda: record(tx, added()[: rows.N_JOB_FIELDS], new.now))
+        return Deferred(lambda: _added(tx, added()[: rows.N_JOB_FIELDS], new, offer))
 
     @write_unflushed
     def add_unflushed(tx: Tx, /, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
@@ -462,11 +477,15 @@ class Jobs(Operations):
         return JobSizes(*map(int, row)) if row else JobSizes(0, 0)
 
     @write
-    def cancel(tx: Tx, job: str, *, actor: str, now: int) -> Job | None:
+    def cancel(
+        tx: Tx, job: str, *, actor: str, now: int, withdrawn: Sequence[Lease] = ()
+    ) -> Job | None:
         """Cancel a waiting job at once; ask the runner of a running one to stop it.
 
-        Return the job, unchanged if it has ended or is being stopped; None if it was deleted.
+        `withdrawn` has its lease if it was withdrawn from the backlog. Return the job, unchanged if
+        it has ended or is being stopped; None if it was deleted.
         """
+        give_back_all(tx, withdrawn, now)
         before = Jobs.get(tx, job)
         for step in ("job_withdraw", "job_ask_cancel"):
             row = tx.one(step, job=job, now=now, now_us=now * 1000)
@@ -482,8 +501,16 @@ class Jobs(Operations):
         return before
 
     @write
-    def cancel_all(tx: Tx, jobs: Sequence[str], *, actor: str, now: int) -> list[Job]:
-        """Cancel several jobs in one write. Deleted jobs are left out of the result."""
+    def cancel_all(
+        tx: Tx,
+        jobs: Sequence[str],
+        *,
+        actor: str,
+        now: int,
+        withdrawn: Sequence[Lease] = (),
+    ) -> list[Job]:
+        """Cancel several jobs in one write, as `cancel` does; deleted ones are left out."""
+        give_back_all(tx, withdrawn, now)
         found = [Jobs.cancel(tx, job, actor=actor, now=now) for job in jobs]
         return [job for job in found if job is not None]
 
@@ -530,41 +557,6 @@ class Jobs(Operations):
         return jobs
 
 
-def note(
-    tx: Tx,
-    job: Job,
-    *,
-    before: str,
-    actor: str,
-    reason: str,
-    now: int,
-    stored_limit: int | None = None,
-) -> None:
-    """Store an event of a job. Of very many, those in the middle are deleted.
-
-    Raises:
-        LimitExceeded: The project would store over `stored_limit` bytes.
-    """
-    if stored_limit is None:
-        tx.add_up("project_add_bytes", "bytes", EVENT_BYTES, project=job.project)
-    else:
-        quotas.count_bytes(tx, job.project, EVENT_BYTES, stored_limit, "job")
-    tx.run(
-        "event_add",
-        job=job.id,
-        version=job.version,
-        now=now,
-        **{"from": before},
-        to=job.state,
-        actor=actor,
-        reason=reason,
-    )
-    if job.version > sum(KEPT_EVENTS):  # each event has a version of its own
-        first, last = KEPT_EVENTS
-        surplus = tx.count("event_trim", job=job.id, first=first, last=last)
-        tx.add_up("project_add_bytes", "bytes", -EVENT_BYTES * surplus, project=job.project)
-
-
 def _columns(new: NewJob, job: str) -> dict[str, Any]:
     """Return the parameters of the statements that store a submission as the job `job`."""
     return {
@@ -579,6 +571,18 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
         **rows.failure_columns(new.error),
         **quotas.bill_columns(new),
     }
+
+
+def _added(tx: Tx, row: Row, new: NewJob, offer: Lease | None) -> Job:
+    """Record a job that was inserted; give its lease to the runner that offered to take it."""
+    job = record(tx, row, new.now, is_new=True)
+    if offer is None or job.state is not JobState.RUNNING:
+        if offer is not None:
+            fair_share.enter(tx, job, new.now)
+        return job
+    tx.run("lease_start", job=job.id, nonce=offer.nonce, runner=offer.runner, now=new.now)
+    fair_share.start(tx, job, new.now)
+    return as_queued(job)
 
 
 def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[], Row]:

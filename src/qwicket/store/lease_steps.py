@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.model.errors import StaleLease
 from qwicket.model.jobs import Assignment, Forward, Job, Lease
 from qwicket.model.random_bits import random_bits
+from qwicket.model.states import JobState
 from qwicket.store import fair_share, rows
 from qwicket.store.changes import record
-from qwicket.store.jobs import note
+from qwicket.store.events import note
 from qwicket.store.quotas import settle
 
 if TYPE_CHECKING:
@@ -76,6 +78,34 @@ def step(tx: Tx, name: str, lease: Lease, now: int, /, **params: object) -> Job:
     if row is None:
         raise StaleLease
     return record(tx, row, now)
+
+
+def give_back(tx: Tx, lease: Lease, now: int) -> Job:
+    """Queue a job again that was claimed with its submission and has not begun.
+
+    To its owner it has waited all the time, so this is no event and no start. A `cancelling` job is
+    cancelled, and has used nothing.
+
+    Raises:
+        StaleLease: As for `step`.
+    """
+    before = job_of_lease(tx, lease)
+    if before.state is JobState.CANCELLING:
+        job = step(tx, "job_cancel", lease, now, used_us=0)
+        tx.run("lease_end", job=job.id)
+        note(tx, job, before=before.state, actor=lease.runner, reason="stopped", now=now)
+    else:
+        job = step(tx, "job_give_back", lease, now)
+        tx.run("lease_void", job=job.id)
+    fair_share.refund(tx, before, now)
+    return job
+
+
+def give_back_all(tx: Tx, leases: Sequence[Lease], now: int) -> None:
+    """Give back jobs that have not begun, as `give_back` does, unless their leases are stale."""
+    for lease in leases:
+        with suppress(StaleLease):
+            give_back(tx, lease, now)
 
 
 def end_step(

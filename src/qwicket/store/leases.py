@@ -12,6 +12,7 @@ from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import (
+    TINY_S,
     Assignment,
     Capacity,
     Job,
@@ -23,11 +24,21 @@ from qwicket.model.jobs import (
 )
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, outcomes, rows
+from qwicket.store.backlog import TASK_OPERATIONS, TASK_S
 from qwicket.store.changes import record
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
-from qwicket.store.jobs import note
-from qwicket.store.lease_steps import assign, end, end_step, fail, job_of_lease, lease_key, step
+from qwicket.store.events import note
+from qwicket.store.lease_steps import (
+    assign,
+    end,
+    end_step,
+    fail,
+    give_back_all,
+    job_of_lease,
+    lease_key,
+    step,
+)
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
 from qwicket.store.quotas import settle
@@ -42,20 +53,11 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS: Final = 3
 """Counted attempts after which a job fails."""
 
-_TINY_S: Final = 0.005
-"""Longest estimate of a tiny job. Several share a task, because sending one takes as long."""
-
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
 
 _EXPRESS_CANDIDATES: Final = 100
 """Jobs read for one express claim: others may take the first ones or alone serve their devices."""
-
-_BATCH_S: Final = 0.02
-"""Total estimate at which a task is full, because its first result waits for the last."""
-
-_BATCH_OPERATIONS: Final = 100_000
-"""Operations at which a task is full, because one message sends all its circuits to a worker."""
 
 _NO_LIMIT: Final = Capacity()
 
@@ -472,6 +474,15 @@ class Leases(Operations):
         note(tx, job, before=JobState.RUNNING, actor=actor or lease.runner, reason=reason, now=now)
         return job
 
+    @write_unflushed
+    def give_back(tx: Tx, leases: Sequence[Lease], now: int) -> None:
+        """Queue jobs again that were claimed with their submission and have not begun.
+
+        To their owners they have waited all the time, so this is no event and no start. One that is
+        `cancelling` is cancelled, and has used nothing. Those whose lease is stale are left out.
+        """
+        give_back_all(tx, leases, now)
+
     @write
     def cancel_stopped(tx: Tx, lease: Lease, now: int) -> Job:
         """Cancel a job that certainly runs no longer, here or at another cloud.
@@ -548,8 +559,8 @@ def _claim(
     }
     tx.write_sums()
     fair_share.prefetch(tx)
-    while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
-        row = tx.one("job_claim", **filters, longest=_TINY_S if taken or only_tiny else None)
+    while len(taken) < maximum and seconds < TASK_S and operations < TASK_OPERATIONS:
+        row = tx.one("job_claim", **filters, longest=TINY_S if taken or only_tiny else None)
         if row is None:
             break
         *columns, n_leases = row
@@ -558,7 +569,7 @@ def _claim(
         taken.append(assign(tx, job, runner, now, request))
         seconds += job.est_seconds
         operations += job.n_ops_1q + job.n_ops_2q
-        if job.est_seconds > _TINY_S or n_leases:
+        if job.est_seconds > TINY_S or n_leases:
             break  # a job that ran before runs alone, because it may kill its worker
     if not taken:
         return _NO_JOBS

@@ -11,14 +11,16 @@ from qwicket.model.errors import Conflict, Forbidden, NotFound
 from qwicket.model.states import JobState
 from qwicket.store import fair_share
 from qwicket.store.changes import record
-from qwicket.store.jobs import Jobs, note
+from qwicket.store.events import note
+from qwicket.store.jobs import Jobs
+from qwicket.store.lease_steps import give_back_all
 from qwicket.store.leases import Leases
 from qwicket.store.operations import Operations, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qwicket.model.jobs import Holder, Job, JobAction
+    from qwicket.model.jobs import Holder, Job, JobAction, Lease
     from qwicket.store.database import Tx
 
 _REQUEUED: Final = "queued again by an administrator"
@@ -38,6 +40,7 @@ class QueueControl(Operations):
         actor: str,
         now: int,
         stored_limit: int | None = None,
+        withdrawn: Sequence[Lease] = (),
     ) -> Job:
         """Hold or release a waiting job, or change its priority; None changes nothing.
 
@@ -51,6 +54,7 @@ class QueueControl(Operations):
             now: Unix milliseconds.
             stored_limit: Bytes that the job's project may store: a hold and a priority are events.
                 A release is, too, but needs a hold before it. None sets no limit.
+            withdrawn: Its lease, if it was withdrawn from the backlog.
 
         Raises:
             NotFound: There is no such job.
@@ -58,6 +62,7 @@ class QueueControl(Operations):
             Conflict: The job does not wait.
             LimitExceeded: The project would store over `stored_limit` bytes.
         """
+        give_back_all(tx, withdrawn, now)
         if is_held:
             QueueControl.hold(tx, job, by, actor=actor, now=now, stored_limit=stored_limit)
         elif is_held is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from qwicket.model.errors import LimitExceeded
+from qwicket.model.jobs import as_queued
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.webhooks import EVENTS, OutgoingEvent, Webhook, WebhookKeys
 from qwicket.schema.jobs import ErrorBody
@@ -186,22 +187,32 @@ class Webhooks(Operations):
 
 def record_events(tx: Tx, changes: Iterable[JobChange]) -> None:
     """Store the events of a commit's changes for the webhooks that ask for them."""
+    if not tx.has_webhooks:
+        return
     for change in changes:
         job = change.row
-        event = EVENTS.get(change.state)
-        if job is None or event is None or change.keeps_state or not tx.has_webhooks:
+        if job is None or change.keeps_state:
             continue
-        tx.run(
-            "webhook_event_add",
-            job=job.id,
-            version=job.version,
-            event=f"|{event}|",
-            project=job.project,
-            device=job.device,
-            # Not the change's number, which runs ahead of a clock that was set back.
-            now=change.written_at,
-            body=_body(event, job),
-        )
+        if change.is_start:
+            _record_event(tx, as_queued(job), change.written_at)
+        _record_event(tx, job, change.written_at)
+
+
+def _record_event(tx: Tx, job: Job, written_at: int) -> None:
+    event = EVENTS.get(job.state)
+    if event is None:
+        return
+    tx.run(
+        "webhook_event_add",
+        job=job.id,
+        version=job.version,
+        event=f"|{event}|",
+        project=job.project,
+        device=job.device,
+        # Not the change's number, which runs ahead of a clock that was set back.
+        now=written_at,
+        body=_body(event, job),
+    )
 
 
 def _body(event: str, job: Job) -> str:

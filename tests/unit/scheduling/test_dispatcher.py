@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +12,20 @@ import pytest
 
 from qwicket import devices
 from qwicket.circuits.outcomes import Encoded, RunResult
-from qwicket.drivers import ExpressOverrun, ForwardLog, JobNotStarted, ProcessDied, RetrySeparately
+from qwicket.drivers import ExpressOverrun, JobNotStarted, ProcessDied, RetrySeparately
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Assignment, Job, Lease, Runner
+from qwicket.model.jobs import Job, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Express, Heartbeat
 from qwicket.store import Store
 from qwicket.store.leases import Claim
+from support.hand_driver import DONE, HandDriver, begun, reach
 from support.reservations import reserve
 from support.stores import NOW, add_job, make_token, open_new_sqlite
 
 pytestmark = pytest.mark.anyio
-
-DONE = RunResult((Encoded(b"body", b"sha"),), 0.001)
-
-
-class HandDriver:
-    """Begins jobs and leaves it to the test how they end."""
-
-    forwards = False
-
-    def __init__(self, slots: int, jobs_per_task: int = 1) -> None:
-        self.slots = slots
-        self.jobs_per_task = jobs_per_task
-        self.begun: asyncio.Queue[str] = asyncio.Queue()
-        self.ends: dict[str, asyncio.Future[RunResult]] = {}
-        self.stopped: list[str] = []
-
-    async def run(self, assignments: Sequence[Assignment], desk: ForwardLog) -> list[RunResult]:
-        jobs = [each.lease.job for each in assignments]
-        loop = asyncio.get_running_loop()
-        self.ends.update((job, loop.create_future()) for job in jobs)
-        for job in jobs:
-            self.begun.put_nowait(job)
-        try:
-            return [await self.ends[job] for job in jobs]
-        except asyncio.CancelledError:
-            self.stopped += jobs
-            raise
 
 
 @pytest.fixture
@@ -79,23 +53,6 @@ async def dispatcher(store: Store, driver: HandDriver) -> AsyncIterator[Dispatch
     made.start()
     yield made
     await made.stop(0)
-
-
-async def begun(driver: HandDriver) -> str:
-    async with asyncio.timeout(30):
-        return await driver.begun.get()
-
-
-async def reach(store: Store, job: Job, state: JobState) -> Job:
-    """Wait until the job is in a state."""
-    with store.changes.watch(job.id) as watch:
-        async with asyncio.timeout(30):
-            while True:
-                present = await store.jobs.get(job.id)
-                assert present is not None
-                if present.state is state:
-                    return present
-                await watch.changed(10)
 
 
 async def test_a_submit_wakes_the_dispatcher_at_once(

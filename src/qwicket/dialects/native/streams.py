@@ -18,6 +18,7 @@ from starlette.responses import Response
 from qwicket.dialects.native import params, wire
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, QwicketError, TooManyRequests, Unavailable
+from qwicket.model.jobs import as_queued
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
@@ -167,6 +168,8 @@ class Streams:
         with self._gateway.jobs.watch_device(job.device if position_event else "") as watch:
             while not self._gateway.jobs.is_stopping:
                 if job.version != version:
+                    if version is None and _started_at_once(job):
+                        yield _event(1, as_queued(job))
                     version = job.version
                     yield _event(version, job)
                 if job.state.is_final:
@@ -204,7 +207,7 @@ class Streams:
                     yield text
                 await check()
                 yield b""
-                if len(found) == _PAGE:
+                if len(found) >= _PAGE:
                     read_at = 0.0
                     continue
                 await asyncio.sleep(self._gather_s)
@@ -223,7 +226,11 @@ class Streams:
         # woken by a later change, which this read may not see, so it starts a new one.
         del self._reads[actor.account, actor.devices, change]
         found = await self._gateway.jobs.changed(actor, change, _PAGE)
-        return [(job.change, _event(job.change, job)) for job in found]
+        return [
+            (each.change, _event(each.change, each))
+            for job in found
+            for each in _steps(job, after=change)
+        ]
 
 
 class Stream:
@@ -303,6 +310,19 @@ async def _check(request: Request[None], sign_in: SignIn) -> None:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _started_at_once(job: Job) -> bool:
+    """Return whether a running job was claimed with its submission, or as quickly."""
+    is_first = job.state is JobState.RUNNING and job.version == 2
+    return is_first and job.started_at == job.created_at
+
+
+def _steps(job: Job, *, after: int) -> list[Job]:
+    """Return a job that has changed; before it, as it was queued if that was no change before."""
+    if _started_at_once(job) and job.change - 1 > after:
+        return [as_queued(job), job]
+    return [job]
 
 
 def _event(number: int, job: Job) -> bytes:

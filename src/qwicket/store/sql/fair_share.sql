@@ -28,6 +28,16 @@ update share set
     ) then 1 else 0 end
 where device = :device and project = :project;
 
+-- name: share_start
+-- Adds the usage of jobs that were claimed with their submission, so that none of them has waited.
+insert into share (device, project, vtime, has_work)
+values (
+    :device, :project,
+    :charge / (select project.shares from project where project.id = :project),
+    0
+)
+on conflict (device, project) do update set vtime = share.vtime + excluded.vtime;
+
 -- name: share_waits
 -- A row if jobs wait for a device; index share_next.
 select 1 from share where device = :device and has_work = 1 limit 1;

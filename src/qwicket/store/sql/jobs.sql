@@ -3,20 +3,28 @@
 
 -- name: job_add
 -- Adds nothing if the project has reached its limit of waiting jobs, unless the new job has failed
--- already and so does not wait. Creation times and changes of one account rise strictly. Indexes job_by_account, job_by_change, job_waiting.
+-- already and so does not wait. Creation times and changes of one account rise strictly.
+-- If a runner has offered to take the job, which is tiny, it is claimed at once: then it was queued as
+-- version 1 in the change before. Not if another job waits for the device, the device is off, a
+-- reservation or maintenance window holds it (5 ms and their double are the longest run of a tiny job,
+-- as in may_start), or the project has a budget. Indexes
+-- job_by_account, job_by_change, job_waiting, share_next.
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
-    created_at, queued_at, ended_at, expires_at, error_code, error_text, express, bill, cost,
-    used_shots, withheld_until
+    created_at, queued_at, started_at, ended_at, expires_at, error_code, error_text, runner, express,
+    bill, cost, used_shots, withheld_until
 )
 select
-    :id, :account, :project, :device, :dialect, :group, :state, 1, :name, :tags, :shots, :n_circuits,
-    :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0,
-    :calibration, made.change, made.at,
+    :id, :account, :project, :device, :dialect, :group,
+    case made.is_taken when 1 then {after:start} else :state end, 1 + made.is_taken,
+    :name, :tags, :shots, :n_circuits, :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds,
+    :priority, 0, :calibration, made.change + made.is_taken, made.at,
     case when cast(:state as text) = 'queued' then made.at end,
+    case made.is_taken when 1 then made.at end,
     case when cast(:state as text) = 'failed' then made.at end,
-    :expires_at, :error_code, :error_text, :express, :bill, :cost, :used_shots, :withheld_until
+    :expires_at, :error_code, :error_text, case made.is_taken when 1 then :runner end, :express,
+    :bill, :cost, :used_shots, :withheld_until
 from (
     select
         {greatest}(:now, last_created_at + 1, coalesce(
@@ -24,7 +32,27 @@ from (
         )) as at,
         {greatest}(:now_us, last_change + 1, coalesce(
             (select max(change) + 1 from job where account = :account), 0
-        )) as change
+        )) as change,
+        case
+            when cast(:runner as text) is null then 0
+            when exists (select 1 from share where share.device = :device and has_work = 1) then 0
+            when exists (
+                select 1 from device_state
+                where device_state.device = :device and is_on = 0
+                    and (until_at is null or until_at > :now)
+            ) then 0
+            when exists (
+                select 1 from reservation_device as covered
+                inner join reservation on reservation.id = covered.reservation
+                where covered.device = :device and covered.until_at > :now
+                    and reservation.from_at
+                        <= cast(:now as bigint) + 5 + {greatest}(5, reservation.drain_ms)
+            ) then 0
+            when exists (
+                select 1 from budget where project = :project and budget.device in ('', :device)
+            ) then 0
+            else 1
+        end as is_taken
     from account where id = :account
 ) as made
 where cast(:state as text) = 'failed' or :waiting_limit > (

@@ -239,6 +239,11 @@ returning
     (select forward.sent_to from forward where forward.job = :job),
     (select forward.intent_at from forward where forward.job = :job);
 
+-- name: lease_start
+-- The first lease of a job that was claimed with its submission.
+insert into lease (job, fence, nonce, runner, claimed_at)
+values (:job, 1, :nonce, :runner, :now);
+
 -- name: job_complete
 update job set
     state = {after:complete}, version = version + 1, change = {next_change}, ended_at = {end},
@@ -265,6 +270,14 @@ returning {job};
 update job set
     state = {after:release}, version = version + 1, change = {next_change},
     attempts = attempts + :counts_as_attempt
+where id = :job and {before:release} and {holds_lease}
+returning {job};
+
+-- name: job_give_back
+-- Like job_release, for a job that has not begun: it did not start.
+update job set
+    state = {after:release}, version = version + 1, change = {next_change}, started_at = null,
+    runner = null
 where id = :job and {before:release} and {holds_lease}
 returning {job};
 
