@@ -24,14 +24,16 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
     delays, delay_s = 0, 0.0
     active = operands = 1
-    clbits = 0
+    qubits = clbits = shots = 0
     is_all_clifford = True
+    is_estimation = is_exact = False
     native: set[str] = set()
     unmeasured = 0
     for number, circuit in enumerate(circuits, 1):
         times, upper_bound_run = runs_and_upper_bound(circuit)
         runs += times
         used: set[int] = set()
+        is_measured = False
         for op in upper_bound_run.ops:
             # `type(op) is` is safe, because operations have no subclasses. A negative `isinstance`
             # takes five times as long on a struct, which matters for a million operations.
@@ -55,14 +57,18 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     ops_1q -= times
                     delays += times
                     delay_s += times * op.params[0]
+            elif type(op) is Measure:
+                is_measured = True
             elif type(op) is Branch or type(op) is Jump:
                 branches += times
-        if (
-            not unmeasured
-            and circuit.estimation is None
-            and not _has_measurement(upper_bound_run.ops)
-        ):
+        if circuit.estimation is not None:
+            is_estimation = True
+            is_exact = is_exact or circuit.estimation.is_exact
+            terms += sum(map(len, circuit.estimation.observables))
+        elif not (is_measured or unmeasured):
             unmeasured = number
+        qubits = max(qubits, circuit.n_qubits)
+        shots = max(shots, circuit.readouts.shots if circuit.readouts else circuit.shots)
         is_mixed = circuit.readouts is not None and is_noisy(upper_bound_run.ops)
         active = max(active, 2 * len(used) if is_mixed else len(used))
         clbits = max(clbits, upper_bound_run.n_clbits)
@@ -71,13 +77,10 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         bits = max(bits, bond.bits)
         bond_steps += times * bond.steps
         is_all_clifford = is_all_clifford and is_clifford(upper_bound_run.ops)
-        if circuit.estimation is not None:
-            terms += sum(map(len, circuit.estimation.observables))
-    is_estimation = any(each.estimation is not None for each in circuits)
     return Summary(
         family="qubit",
         n_circuits=runs,
-        n_qubits=max((circuit.n_qubits for circuit in circuits), default=0),
+        n_qubits=qubits,
         n_ops_1q=ops_1q,
         n_ops_2q=ops_2q,
         n_active=active,
@@ -91,8 +94,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_bond_steps=bond_steps,
         n_parts=len(circuits) if is_estimation else 0,
         n_terms=terms,
-        shots=max((_shots(circuit) for circuit in circuits), default=0),
-        is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
+        shots=shots,
+        is_exact=is_exact,
         n_operands=operands,
         n_delays=delays,
         delay_s=delay_s,
@@ -101,17 +104,9 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     )
 
 
-def _shots(circuit: QubitCircuit) -> int:
-    return circuit.shots if circuit.readouts is None else circuit.readouts.shots
-
-
 def is_noisy(ops: Sequence[Op]) -> bool:
     """Return whether a circuit has channels, so that its state is a density matrix."""
     return any(type(op) is Gate and op.name == "kraus" for op in ops)
-
-
-def _has_measurement(ops: Sequence[Op]) -> bool:
-    return any(type(op) is Measure for op in reversed(ops))  # most measurements are at the end
 
 
 def final_part_start(ops: Sequence[Op]) -> int:
@@ -121,8 +116,11 @@ def final_part_start(ops: Sequence[Op]) -> int:
     run per shot. From there on no gate acts on a measured qubit, resets follow the last use of
     their qubit, nothing branches, and every path through the circuit passes this index.
     """
-    last_jump_target = 0
-    n_leading = next((k for k, op in enumerate(ops) if type(op) is not Gate), len(ops))
+    last_jump_target = n_leading = 0
+    for op in ops:
+        if type(op) is not Gate:
+            break
+        n_leading += 1
     for index, op in enumerate(islice(ops, n_leading, None), n_leading):
         if type(op) is Branch or type(op) is Jump:
             last_jump_target = max(last_jump_target, index + 1 + op.skip)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 from typing import Final, NamedTuple
 
 from qwicket.circuits.qubit import Gate, Op
@@ -96,8 +95,9 @@ class _Count:
     def add(self, gate: Gate) -> None:
         operands = gate.targets + gate.controls
         if len(operands) < 2:
-            for qubit in operands:
-                self._reach_of.pop(qubit, None)
+            if self._reach_of:
+                for qubit in operands:
+                    self._reach_of.pop(qubit, None)
             return
         self._used.update(operands)
         first, last, n = min(operands), max(operands), len(operands)
@@ -118,7 +118,10 @@ class _Count:
         self._charge(first, last, 1 if _has_rank_two(gate, n) else 2 * (n // 2))
 
     def finished(self) -> Bonds:
-        crossing = max(accumulate(self._change[cut] for cut in sorted(self._change)), default=0)
+        bits = crossing = 0
+        for _, change in sorted(self._change.items()):
+            bits += change
+            crossing = max(crossing, bits)
         if self._bits_of_swaps == _UNBOUNDED:
             return Bonds(_UNBOUNDED, self._steps)
         return Bonds(min(crossing + self._bits_of_swaps, len(self._used) // 2), self._steps)

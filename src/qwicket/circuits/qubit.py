@@ -225,7 +225,10 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def n_clbits(self) -> int:
-        return sum(register.size for register in self.registers)
+        n_clbits = 0
+        for register in self.registers:
+            n_clbits += register.size
+        return n_clbits
 
     def without_delays(self) -> QubitCircuit:
         """Return the circuit for a device on which qubits do not change while they wait."""

@@ -142,6 +142,8 @@ class Request(starlette.requests.Request, Generic[B]):
         A header of more than 8,192 characters is ignored, as it only states preferences.
         """
         lines = self.headers.getlist(name)
+        if not lines:
+            return []
         if sum(map(len, lines)) > _MAX_LIST_CHARS:
             return []
         return [entry.strip() for line in lines for entry in line.split(",")]

@@ -220,6 +220,7 @@ class Dialect:
         self._challenge = challenge
         self._collapse_slashes = collapse_slashes
         self._canonical = canonical
+        self._rewrites_paths = collapse_slashes or canonical is not None
         self._hides = hides
         self._versions = versions or {}
 
@@ -253,10 +254,12 @@ class Dialect:
 
     async def _respond(self, scope: ASGIScope, receive: Receive) -> ASGIApp:
         """Return the response of the route that fits a request, once the route's checks pass."""
-        path = self._canonical_path(scope["path"].removeprefix(scope.get("root_path", "")))
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if self._rewrites_paths:
+            path = self._canonical_path(path)
         by_method, scope["path_params"] = self._find(path)
         request: Request[Any] = Request(scope, receive)
-        handlers = self._handlers_of(path)
+        handlers = self._handlers_of(path) if self._versions else self._handlers
         route = by_method.get(scope["method"])
         if route is None:
             if self._is_hidden(path, by_method):
@@ -264,7 +267,13 @@ class Dialect:
             if not by_method:
                 raise NotFound("There is nothing at this path.")
             raise MethodNotAllowed(scope["method"], tuple(by_method))
-        response = await _response(handlers, route, request)
+        response: ASGIApp | None
+        try:
+            response = await _call(handlers, route, request)
+        except QwicketError as error:
+            response = route.on_error(error, request) if route.on_error else None
+            if response is None:
+                raise
         if (
             isinstance(response, Response)
             and len(response.body) > SMALL_RESPONSE_BYTES
@@ -315,17 +324,6 @@ class Dialect:
         return Response(
             self._error_body(error), error.status, headers=headers, media_type=self._error_type
         )
-
-
-async def _response(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
-    """Call a route. Its `on_error` may return the response to an error."""
-    try:
-        return await _call(handlers, route, request)
-    except QwicketError as error:
-        response = route.on_error(error, request) if route.on_error else None
-        if response is None:
-            raise
-        return response
 
 
 async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import structs
@@ -136,20 +136,20 @@ class Admission:
         options, estimate = self._plan(completed, device, checked.summary, noise, calibration)
         self._device_limits.check_result(completed, checked.summary, is_exact=noise is None)
         # The clock is read only now: the job was not queued while it was parsed, perhaps for 1 s.
-        new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
-        return structs.replace(
-            new,
-            shots=completed.shots,
+        limits = self._limits.jobs
+        is_short = estimate.seconds < limits.express_s and estimate.bytes <= limits.express_bytes
+        return _new_job(
+            actor,
+            submission,
+            checked,
+            options,
+            estimate,
+            self._now_ms(),
             calibration=calibration.id if calibration else None,
             cost=device.spec.cost,
             is_dry_run=submission.dry_run,
-            express=device.is_simulated and self._is_short(estimate),
+            express=is_short and device.is_simulated,
         )
-
-    def _is_short(self, estimate: engines.Estimate) -> bool:
-        """Return whether a job may use an express slot."""
-        limits = self._limits.jobs
-        return estimate.seconds < limits.express_s and estimate.bytes <= limits.express_bytes
 
     async def draft(self, actor: Actor, submission: Submission) -> NewJob:
         """Return a draft to store, whose program is uploaded later.
@@ -209,8 +209,7 @@ class Admission:
         Raises:
             KeyReused: Its idempotency key was used with other content.
         """
-        if submission.idempotency_key is None:
-            return None
+        assert submission.idempotency_key is not None
         return await self._store.jobs.by_idempotency_key(
             account=actor.account,
             dialect=submission.dialect,
@@ -334,13 +333,13 @@ class Admission:
                 " (limit name_chars).",
                 field="name",
             )
-        if len(tags) > limits.tags or any(len(tag) > limits.name_chars for tag in tags):
+        if len(tags) > limits.tags or max(map(len, tags), default=0) > limits.name_chars:
             raise LimitExceeded(
                 f"At most {limits.tags} tags of {limits.name_chars} characters are allowed"
                 " (limits tags, name_chars).",
                 field="tags",
             )
-        if any("\0" in text for text in (name, *tags)):
+        if "\0" in name or "\0" in "".join(tags):
             raise InvalidRequest("name and tags must not contain the character NUL.", field="name")
 
     def _check_outputs(self, submission: Submission, device: Device) -> None:
@@ -484,6 +483,8 @@ def _estimate_unsimulated(
 
 def _estimate(summary: Summary, options: RunOptions) -> engines.Estimate:
     """Estimate a job. Each variant of a symmetrised job is a separate run."""
+    if options.variants == 1:
+        return engines.estimate(summary, options)
     shots = max(1, options.shots // options.variants)
     one = engines.estimate(summary, structs.replace(options, shots=shots))
     return structs.replace(one, seconds=one.seconds * options.variants)
@@ -496,7 +497,9 @@ def _new_job(
     options: RunOptions,
     estimate: engines.Estimate,
     now: int,
+    **fields: Any,
 ) -> NewJob:
+    """Return the job to store; `fields` are those that differ from their defaults."""
     summary = checked.summary
     program_format = programs.FORMATS.get(submission.format)
     return NewJob(
@@ -508,7 +511,7 @@ def _new_job(
         group=submission.group,
         name=submission.name,
         tags=submission.tags,
-        shots=submission.shots,
+        shots=options.shots,
         n_circuits=summary.n_parts or summary.n_circuits,
         n_qubits=summary.n_qubits,
         n_ops_1q=summary.n_ops_1q,
@@ -527,6 +530,7 @@ def _new_job(
         idempotency_key=submission.idempotency_key,
         digest=_fingerprint(submission) if submission.idempotency_key else b"",
         key_life_ms=submission.key_life_ms,
+        **fields,
     )
 
 
@@ -535,8 +539,8 @@ def _passed_on(actor: Actor, submission: Submission, device: Device, now: int) -
     options = RunOptions(shots=submission.shots, seed=0, outputs=())
     checked = Checked(Summary(device.family, 1, 0, 0, 0), b"")
     estimate = _estimate_unsimulated(checked.summary, options, device)
-    new = _new_job(actor, submission, checked, options, estimate, now)
-    return structs.replace(new, cost=device.spec.cost)
+    cost = device.spec.cost
+    return _new_job(actor, submission, checked, options, estimate, now, cost=cost)
 
 
 def _refused(
@@ -544,8 +548,8 @@ def _refused(
 ) -> NewJob:
     """Return a failed job for an invalid program, which can never run."""
     options = RunOptions(shots=submission.shots, seed=0, outputs=())
-    new = _new_job(actor, submission, _NO_PROGRAM, options, _NO_ESTIMATE, now)
-    return structs.replace(new, error=Failure(refusal.code, refusal.detail))
+    error = Failure(refusal.code, refusal.detail)
+    return _new_job(actor, submission, _NO_PROGRAM, options, _NO_ESTIMATE, now, error=error)
 
 
 def _fingerprint(submission: Submission) -> bytes:

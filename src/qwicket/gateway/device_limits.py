@@ -134,9 +134,11 @@ class DeviceLimits:
         if device.family == "photonic":
             return min(device.spec.qubits, self._limits.photonic.modes)
         maximum = self._limits.programs.clifford_qubits
-        if _is_state_vector(device):
-            return min(max(device.spec.qubits, self._limits.jobs.qubits), maximum)
-        return min(device.spec.qubits, maximum)
+        spec = device.spec
+        is_ideal = spec.exact and not spec.clifford_only and device.family == "qubit"
+        if is_ideal and device.is_simulated:  # then only this server's limits bound it
+            return min(max(spec.qubits, self._limits.jobs.qubits), maximum)
+        return min(spec.qubits, maximum)
 
     def check_cost(self, estimate: engines.Estimate, device: Device) -> None:
         """Refuse a job that needs too much memory or time."""
@@ -186,10 +188,3 @@ class DeviceLimits:
                 " allowed (limit result_bytes).",
                 field="outputs",
             )
-
-
-def _is_state_vector(device: Device) -> bool:
-    """Return whether a device is an ideal simulator, bounded only by this server's limits."""
-    spec = device.spec
-    is_simulator = device.family == "qubit" and device.is_simulated
-    return is_simulator and spec.exact and not spec.clifford_only

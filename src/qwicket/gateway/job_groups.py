@@ -141,13 +141,13 @@ class JobGroups:
         """Return the number of the group's jobs that the actor sees, by displayed state."""
         return await self._store.job_groups.tally(group.id, actor.devices)
 
-    async def check_joins(self, actor: Actor, group: str | None) -> None:
+    async def check_joins(self, actor: Actor, group: str) -> None:
         """Refuse a submission to a group whose device is outside the actor's token.
 
         Raises:
             NotFound: As for `get`.
         """
-        if group is not None and actor.devices:
+        if actor.devices:
             await self.check_exists(actor, group)  # the operation that stores the job checks more
 
     async def check_exists(self, actor: Actor, group: str) -> None:

@@ -125,11 +125,13 @@ class Jobs:
         actor.require(Scope.JOBS_WRITE)
         submission = await self.admission.complete(submission)
         # Before all checks: a repeated submission returns its job even if the device is off now.
-        earlier = await self.admission.repeated(actor, submission)
-        if earlier is not None:
-            actor.require_device(earlier.device)
-            return earlier, False
-        await self._job_groups.check_joins(actor, submission.group)
+        if submission.idempotency_key is not None:
+            earlier = await self.admission.repeated(actor, submission)
+            if earlier is not None:
+                actor.require_device(earlier.device)
+                return earlier, False
+        if submission.group is not None:
+            await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if clients_repeat else admit())
         # A passed-on job needs no flush here: before its client gets a response, a later write is

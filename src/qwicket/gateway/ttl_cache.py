@@ -61,29 +61,21 @@ class TTLCache(Generic[K, V]):
         try:
             value = await self._read(key)
         except BaseException as error:
-            self._end_read(key, read)
+            if self._reads.get(key) is read:
+                del self._reads[key]
             read.set_exception(error if isinstance(error, Exception) else _ReadCancelled())
             read.exception()  # marks it as retrieved, since there may be no waiter
             raise
-        if self._end_read(key, read):
-            self._keep(key, value, began)
+        if self._reads.get(key) is read:  # else it was invalidated meanwhile
+            del self._reads[key]
+            if value is None:
+                self._known.pop(key, None)
+            else:
+                if len(self._known) >= self._max_entries:
+                    self._known.clear()
+                self._known[key] = (began, value)
         read.set_result(value)
         return value
-
-    def _end_read(self, key: K, read: asyncio.Future[V | None]) -> bool:
-        """End a read; return whether the key was not invalidated meanwhile."""
-        if self._reads.get(key) is not read:
-            return False
-        del self._reads[key]
-        return True
-
-    def _keep(self, key: K, value: V | None, began: float) -> None:
-        if value is None:
-            self._known.pop(key, None)
-            return
-        if len(self._known) >= self._max_entries:
-            self._known.clear()
-        self._known[key] = (began, value)
 
     def invalidate(self, key: K) -> None:
         """Drop the value of a key; a read under way does not cache its value."""

@@ -37,7 +37,8 @@ def new_id(now_ms: int) -> str:
     random_high, random_low = divmod(random_bits(12 + _LOW_BITS), 1 << _LOW_BITS)
     random_low <<= PART_BITS
     value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | random_high << 64 | 0b10 << 62 | random_low
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def created_ms(id: str) -> int:

@@ -138,6 +138,7 @@ class Dispatcher:
         self._runner = runner
         self._now_ms = now_ms
         self._slots = Slots(lambda: driver.slots)
+        self._n_slots = driver.slots
         self._n_busy = 0
         self._n_long = 0
         """Number of slots that run other than tiny jobs."""
@@ -195,6 +196,7 @@ class Dispatcher:
 
     def resize(self) -> None:
         """Use the number of slots that the driver has now."""
+        self._n_slots = self._driver.slots
         self._slots.resize()
         self._express_wake.set()  # without a worker, short jobs go to the express slot
 
@@ -255,7 +257,7 @@ class Dispatcher:
 
     def _may_take(self, new: NewJob) -> bool:
         """Return whether a new tiny job would begin soon if it is claimed with its submission."""
-        n_slots = self._driver.slots
+        n_slots = self._n_slots
         return (
             new.device in self._idle
             and self._n_long < n_slots

@@ -324,7 +324,8 @@ class Connection(HttpToolsProtocol):
             return
         self._await_head()
         self._note_waiting()
-        self._bound_pipeline()
+        if self.pipeline:
+            self._bound_pipeline()
 
     def _count_overhead(self) -> None:
         """Count the bytes of a head, of chunk lines, of trailers, and of lines between requests.
@@ -347,11 +348,10 @@ class Connection(HttpToolsProtocol):
 
     def _bound_pipeline(self) -> None:
         """Stop reading while requests of more than `head_bytes` wait for earlier responses."""
-        if self.pipeline:
-            self._pipelined_bytes += self._read_bytes
-            if self._pipelined_bytes > self._limits.head_bytes:
-                self._flow.is_full = True
-                self._flow.pause_reading()
+        self._pipelined_bytes += self._read_bytes
+        if self._pipelined_bytes > self._limits.head_bytes:
+            self._flow.is_full = True
+            self._flow.pause_reading()
 
     def _feed(self, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -437,22 +437,20 @@ class Connection(HttpToolsProtocol):
         self._head_error = head_error(self.url, self.parser.get_http_version(), self.headers)
         if self._head_error:
             raise ValueError(self._head_error[1])
-        if not self._is_ignored_upgrade():  # else the head is parsed again without its upgrade
-            super().on_headers_complete()
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            return  # the head is parsed again without its upgrade
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._read_body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._is_ignored_upgrade():
+        if self.parser.should_upgrade() and not self._should_upgrade():
             return
         super().on_message_complete()
         if self._awaits_rest:
             self._end_rest()
-
-    def _is_ignored_upgrade(self) -> bool:
-        return self.parser.should_upgrade() and not self._should_upgrade()
 
     def _await_head(self) -> None:
         """Start the deadline for the next head, unless it runs or a request is in progress.

@@ -25,13 +25,13 @@ def head_error(
     RFC 9112: 2.3 (version), 3.2 (Host), 6.1 (Transfer-Encoding).
     """
     n_escapes = url.partition(b"?")[0].count(b"%")
-    hosts = [value for name, value in headers if name == b"host"]
-    codings = [
-        each.strip().lower()
-        for name, value in headers
-        if name == b"transfer-encoding"
-        for each in value.split(b",")
-    ]
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings += [each.strip().lower() for each in value.split(b",")]
     if n_escapes > MAX_ESCAPES:
         at_most = f"at most {MAX_ESCAPES} are allowed"
         return 400, f"The path has {n_escapes} escapes such as %20; {at_most}."

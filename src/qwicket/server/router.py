@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -33,7 +32,7 @@ from qwicket.server.bodies import Body, BodyBudget, WholeBody
 from qwicket.server.logs import REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -132,42 +131,39 @@ class Router:
             TURNS: self._turns,
         }
         if _OWN not in scope:
-            inner[PUBLIC_URL] = inner[DIALECT_ADDRESS] = self._public_url or _url(scope)
-        try:
-            check_query(scope.get("query_string", b""))
-        except InvalidRequest as error:
-            inner[REFUSAL] = error
+            url = self._public_url or _url(scope["scheme"], scope.get("server"))
+            inner[PUBLIC_URL] = inner[DIALECT_ADDRESS] = url
+        if query := scope.get("query_string", b""):
+            try:
+                check_query(query)
+            except InvalidRequest as error:
+                inner[REFUSAL] = error
         client = scope.get("client")
         address = network(client[0]) if client else ""
-        with self._counted(address, inner):
+        # One connection serves one request at a time, and `Connections` limits those of an address.
+        # So only clients behind a trusted proxy, which forwards their addresses, reach this limit.
+        self._serving[address] += 1
+        if self._serving[address] > self._limits.connections.connections_each:
+            inner[REFUSAL] = self._too_many()
+        try:
             if scope["type"] == "websocket":
                 OWNER.set(lambda: f"address {address}")
                 await self._stream(mount.app, inner, receive, send)
             else:
                 await self._answer(mount, address, inner, receive, send)
-
-    @contextlib.contextmanager
-    def _counted(self, address: str, inner: dict[str, Any]) -> Iterator[None]:
-        """Count a request for its address. Over the limit, make its app refuse it.
-
-        One connection serves one request at a time, and `Connections` limits those of an address.
-        So only clients behind a trusted proxy, which forwards their addresses, reach this limit.
-        """
-        maximum = self._limits.connections.connections_each
-        self._serving[address] += 1
-        if self._serving[address] > maximum:
-            inner[REFUSAL] = TooManyRequests(
-                f"{maximum} requests of your address are being served (limit connections_each).",
-                retry_after_s=1.0,
-                limit="connections_each",
-                quota=maximum,
-            )
-        try:
-            yield
         finally:
             self._serving[address] -= 1
             if not self._serving[address]:
                 del self._serving[address]
+
+    def _too_many(self) -> TooManyRequests:
+        maximum = self._limits.connections.connections_each
+        return TooManyRequests(
+            f"{maximum} requests of your address are being served (limit connections_each).",
+            retry_after_s=1.0,
+            limit="connections_each",
+            quota=maximum,
+        )
 
     async def _answer(
         self,
@@ -182,14 +178,24 @@ class Router:
         inner[RESPONSE_MEMORY] = memory = ResponseMemory(self._response_budget)
         owner = partial(_owner, memory, address)
         OWNER.set(owner)
-        inner[BODY] = body = self._body(inner, receive, owner)
+        content = inner.get(CONTENT)
+        body: WholeBody | Body
+        if content is not None:
+            body = WholeBody(content, receive, self._limits.bodies)
+        else:
+            body = Body(
+                *(inner, receive, self._limits.bodies),
+                *(self._bodies, self._bodies_before_sign_in),
+                owner,
+            )
+        inner[BODY] = body
 
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                headers += _missing(headers)
+                _add_usual(headers)
                 if body.must_close_connection:
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
@@ -205,18 +211,6 @@ class Router:
                 self._metrics.answered(mount.usual, status, seconds)
             if self._access is not None:
                 self._access.add(inner, request_id, status, seconds)
-
-    def _body(
-        self, scope: Mapping[str, Any], receive: Receive, owner: Callable[[], str]
-    ) -> WholeBody | Body:
-        content = scope.get(CONTENT)
-        if content is not None:
-            return WholeBody(content, receive, self._limits.bodies)
-        return Body(
-            *(scope, receive, self._limits.bodies),
-            *(self._bodies, self._bodies_before_sign_in),
-            owner,
-        )
 
     async def _stream(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if self._metrics is None:
@@ -274,8 +268,8 @@ class OwnAddressApp:
         own = {
             **scope,
             _OWN: self._dialect,
-            PUBLIC_URL: self._main_url(_socket_host(scope)),
-            DIALECT_ADDRESS: self._url or _url(scope),
+            PUBLIC_URL: self._main_url(_socket_host(scope.get("server"))),
+            DIALECT_ADDRESS: self._url or _url(scope["scheme"], scope.get("server")),
             PASS_THROUGH: self._pass_through(),
         }
         await self._app(own, receive, send)
@@ -290,10 +284,12 @@ _NO_MOUNT: Final = Mount(
 )
 
 
-def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the usual headers that an app did not set."""
-    names = {name.lower() for name, _ in headers}
-    return [header for header in _USUAL_HEADERS if header[0] not in names]
+def _add_usual(headers: list[tuple[bytes, bytes]]) -> None:
+    """Add the usual headers that an app did not set."""
+    given = dict(headers)  # in lower case, as ASGI has it
+    for name, value in _USUAL_HEADERS:
+        if name not in given:
+            headers.append((name, value))
 
 
 def _owner(memory: ResponseMemory, address: str) -> str:
@@ -301,13 +297,14 @@ def _owner(memory: ResponseMemory, address: str) -> str:
     return memory.account or f"address {address}"
 
 
-def _url(scope: Scope) -> str:
+@lru_cache(64)
+def _url(scheme: str, server: tuple[str, int | None] | None) -> str:
     """Return the address of the connection's own socket, not `Host`, which clients choose."""
-    _, port = scope.get("server") or ("", None)
-    return f"{scope['scheme']}://{_socket_host(scope)}" + (f":{port}" if port else "")
+    _, port = server or ("", None)
+    return f"{scheme}://{_socket_host(server)}" + (f":{port}" if port else "")
 
 
-def _socket_host(scope: Scope) -> str:
+def _socket_host(server: tuple[str, int | None] | None) -> str:
     """Return the host of the connection's own socket, as it is written in an address."""
-    host, _ = scope.get("server") or ("localhost", None)
+    host, _ = server or ("localhost", None)
     return f"[{host}]" if ":" in host else host

@@ -13,6 +13,8 @@ An operation may run several times before it is committed, so it must change onl
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
 from qwicket.store.database import Deferred, Tx
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from qwicket.store.audit import ActRecorder
     from qwicket.store.database import Database
 
-    Run = Callable[[Database, Callable[[Tx], Any]], Coroutine[Any, Any, Any]]
+    Run = Callable[[Callable[[Tx], Any]], Coroutine[Any, Any, Any]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,9 +45,11 @@ class Operations:
 class Operation(Generic[P, R_co]):
     """A function of a transaction, callable on an instance of `Operations` without one."""
 
-    def __init__(self, function: Callable[Concatenate[Tx, P], R_co], run: Run) -> None:
+    def __init__(
+        self, function: Callable[Concatenate[Tx, P], R_co], run_in: Callable[[Database], Run]
+    ) -> None:
         self._function = function
-        self._run = run
+        self._run_in = run_in
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -61,10 +65,10 @@ class Operation(Generic[P, R_co]):
     def __get__(self, instance: Operations | None, owner: type) -> Callable[..., Any]:
         if instance is None:
             return self._function
-        database, function, run = instance._database, self._function, self._run
+        function, run = self._function, self._run_in(instance._database)
 
         def start(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
-            return run(database, lambda tx: function(tx, *args, **kwargs))
+            return run(lambda tx: function(tx, *args, **kwargs))
 
         instance.__dict__[self._name] = start  # later look-ups find it before this descriptor
         return start
@@ -73,25 +77,28 @@ class Operation(Generic[P, R_co]):
 def write(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
     """Declare a write that is on disk when the call returns."""
 
-    def run(database: Database, operation: Callable[[Tx], Any]) -> Coroutine[Any, Any, Any]:
-        recorder = ACT_RECORDER.get()
-        if recorder is None:
-            return database.write(operation)
-        return recorder.write(database, operation)
+    def run_in(database: Database) -> Run:
+        def run(operation: Callable[[Tx], Any]) -> Coroutine[Any, Any, Any]:
+            recorder = ACT_RECORDER.get()
+            if recorder is None:
+                return database.write(operation)
+            return recorder.write(database, operation)
 
-    return Operation(function, run)
+        return run
+
+    return Operation(function, run_in)
 
 
 def write_unflushed(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
     """Declare a write that a power cut may lose without harm."""
-    return Operation(function, lambda database, operation: database.write(operation, durable=False))
+    return Operation(function, lambda database: partial(database.write, durable=False))
 
 
 def read(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
     """Declare a quick look-up, mostly by key."""
-    return Operation(function, lambda database, operation: database.read(operation))
+    return Operation(function, attrgetter("read"))
 
 
 def scan(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
     """Declare a read of a list or a large value in one snapshot."""
-    return Operation(function, lambda database, operation: database.scan(operation))
+    return Operation(function, attrgetter("scan"))

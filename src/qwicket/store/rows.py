@@ -24,7 +24,9 @@ N_JOB_FIELDS: Final = len(Job.__struct_fields__)
 """Columns of a job; some statements return others after them."""
 _STATE: Final = Job.__struct_fields__.index("state")
 _TAGS: Final = Job.__struct_fields__.index("tags")
+_STATES: Final = {state.value: state for state in JobState}
 _texts = msgspec.json.Decoder(tuple[str, ...])
+_scopes = msgspec.json.Decoder(tuple[Scope, ...])
 
 
 def existing(row: Row | None, detail: str) -> Row:
@@ -37,7 +39,7 @@ def existing(row: Row | None, detail: str) -> Row:
 def job(row: Row) -> Job:
     """Return a job. It is built by position, which is faster: lists read thousands of jobs."""
     values = list(row)
-    values[_STATE] = JobState(row[_STATE])
+    values[_STATE] = _STATES[row[_STATE]]
     values[_TAGS] = texts(row[_TAGS])
     return Job(*values)
 
@@ -53,8 +55,8 @@ def project(row: Row) -> Project:
 
 
 def token(row: Row) -> Token:
-    columns = _columns(Token, row)
-    columns["scopes"] = tuple(Scope(scope) for scope in texts(columns["scopes"]))
+    columns = dict(zip(Token.__struct_fields__, row, strict=True))
+    columns["scopes"] = _scopes.decode(columns["scopes"])
     columns["devices"] = texts(columns["devices"])
     return Token(**columns)
 

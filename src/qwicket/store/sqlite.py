@@ -76,6 +76,10 @@ class SQLiteTx(Session):
         self._connection = connection
         self._sql = sql
 
+    def one(self, name: str, /, **params: Any) -> Row | None:
+        row: Row | None = self._connection.execute(self._sql[name], params).fetchone()
+        return row
+
     def all(self, name: str, /, **params: Any) -> list[Row]:
         return self._connection.execute(self._sql[name], params).fetchall()
 

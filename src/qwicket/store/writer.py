@@ -95,20 +95,15 @@ class Writer(ABC):
             Unavailable: The database cannot be written now; or the connection broke during the
                 commit, and it is unknown whether the operation is stored.
         """
-        return await self._queued(operation, durable=durable)
-
-    def _queued(
-        self, operation: Callable[[Tx], T | Deferred[T]], *, durable: bool
-    ) -> asyncio.Future[T]:
-        """Return the future of an operation.
-
-        Callers must await it without a local name: an error's frames would refer to the future,
-        which refers to the error, and only the garbage collector would free both.
-        """
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
         self._enqueue(Request(operation, durable, future))
-        return future
+        try:
+            return await future
+        finally:
+            # An error's frames would refer to the future, which refers to the error, and only the
+            # garbage collector would free both.
+            del future
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
         """Run `operation` in the next batch, for threads without an event loop.

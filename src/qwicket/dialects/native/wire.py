@@ -62,7 +62,9 @@ def submission(text: bytes, limits: Limits) -> Submission:
     """
     body = decode(text, _submit_decoder)
     for field in ("inputs", "outputs", "tags"):
-        check_document(getattr(body, field), field, limits)
+        text = getattr(body, field)
+        if len(text) > 2:  # else it is empty
+            check_document(text, field, limits)
     return Submission(
         dialect=DIALECT,
         device=body.device,

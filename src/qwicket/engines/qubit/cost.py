@@ -142,6 +142,7 @@ class Job:
 
     Attributes:
         n_ops: Operations of an average circuit.
+        n_gates: Their time without noise, in gates.
         n_joint: Gates on several qubits in an average circuit.
         is_straight: Whether each circuit is evolved once, and its shots are drawn.
         is_exact: Whether exact probabilities are returned; with noise only counts are.
@@ -158,6 +159,7 @@ class Job:
         self.n_qubits = summary.n_active or summary.n_qubits
         self.n_all_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
         self.n_ops = self.n_all_ops / n_circuits
+        self.n_gates = self.n_ops + summary.n_extra_ops / n_circuits
         self.n_joint = summary.n_ops_2q / n_circuits
         self.is_straight = not (summary.n_splits or summary.n_branches)
         self.is_exact = PROBABILITIES in options.outputs and options.noise is None
@@ -183,7 +185,9 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
             n_bytes, seconds = _density_cost(job)
         case _:
             n_bytes, seconds = _branching_cost(job)
-    seconds = summary.n_circuits * seconds + _estimation_s(job)
+    seconds *= summary.n_circuits
+    if summary.n_terms:
+        seconds += _estimation_s(job)
     has_state_vector = engine not in (names.CLIFFORD, names.MPS)
     return Estimate(
         int(n_bytes) + job.n_all_ops * _OP_BYTES, seconds, job.n_qubits if has_state_vector else 0
@@ -200,7 +204,10 @@ def _engine(job: Job) -> str:
     """Return the engine that the job names, or else a suitable one; qsim is never chosen here."""
     if job.engine:
         return job.engine
-    return names.CLIFFORD if _runs_on_stabilizers(job) else names.STATE_VECTOR
+    fits = names.fits_stabilizers(job.summary, job.noise) and suits_stabilizers(
+        job.n_qubits, job.n_ops, job.is_straight, job.noise is not None, job.is_exact
+    )
+    return names.CLIFFORD if fits else names.STATE_VECTOR
 
 
 def suits_stabilizers(
@@ -291,12 +298,6 @@ def _gate_s(size: int) -> float:
     return _GATE_S + size / _AMPLITUDES_PER_S
 
 
-def _runs_on_stabilizers(job: Job) -> bool:
-    return names.fits_stabilizers(job.summary, job.noise) and suits_stabilizers(
-        job.n_qubits, job.n_ops, job.is_straight, job.noise is not None, job.is_exact
-    )
-
-
 def _runs_on_density(job: Job) -> bool:
     """Return whether the cost of density matrices bounds that of a job.
 
@@ -321,12 +322,8 @@ def _straight_cost(job: Job) -> tuple[float, float]:
     in_order = drawn if n_qubits < _QSIM_QUBITS else job.shots  # qsim draws one by one
     n_bytes += rows * _ROW_BYTES + in_order * _SHOT_BYTES
     seconds = _CIRCUIT_S + size * (_VECTOR_S if reads_vector else _SAMPLED_S)
-    seconds += _gates(job) * _gate_s(size) + rows * _ROW_S + drawn * _SHOT_S
+    seconds += job.n_gates * _gate_s(size) + rows * _ROW_S + drawn * _SHOT_S
     return n_bytes, seconds
-
-
-def _gates(job: Job) -> float:
-    return job.n_ops + job.summary.n_extra_ops / max(1, job.summary.n_circuits)
 
 
 def _density_cost(job: Job) -> tuple[float, float]:
@@ -335,7 +332,7 @@ def _density_cost(job: Job) -> tuple[float, float]:
     n_bytes = _BASE_BYTES + _DENSITY_ENTRY_BYTES * size**2
     seconds = _CIRCUIT_S
     seconds += _density_s(job.n_qubits, job.n_ops, job.n_joint, job.summary.n_operands)
-    return n_bytes + key_bytes, seconds + key_s + (_gates(job) - job.n_ops) * _gate_s(size)
+    return n_bytes + key_bytes, seconds + key_s + (job.n_gates - job.n_ops) * _gate_s(size)
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:
@@ -344,7 +341,7 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     size = 1 << n_qubits
     errors, decays, choices = _events(job)
     patterns = 1 + _patterns(job, errors)
-    n_gates = _gates(job) + _CHOICE_GATES * choices
+    n_gates = job.n_gates + _CHOICE_GATES * choices
     walk_s = _walk_s(size, n_gates)
     branches, mean_branches = _n_branches(job, decays)
     leaves, walks = min(job.shots, patterns * branches), min(job.shots, patterns * mean_branches)

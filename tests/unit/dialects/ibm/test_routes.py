@@ -24,6 +24,7 @@ from qwicket.model.jobs import Job, JobQuery
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
 from qwicket.store import Store, open_postgres
+from qwicket.store.sqlite import SQLite
 from support.ibm import BELL, DIALECT, SIMULATOR, experiment, measure, qobj
 from support.server import database_of
 from support.stores import NOW, add_job, open_new_sqlite
@@ -120,12 +121,14 @@ async def test_defaults_are_answered_with_one_look_up_of_the_token(
     http: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first answer looks whether there is such a device; clients ask many times."""
+    assert isinstance(store._database, SQLite)
     reads = []
-    read = store._database.read
+    by_key = store._database._by_key
+    one = by_key.one
 
-    async def counted(operation: Any) -> Any:
-        reads.append(operation)
-        return await read(operation)
+    def counted(name: str, **params: Any) -> Any:
+        reads.append(name)
+        return one(name, **params)
 
     path = "/backends/qwicket_line5/defaults"
     assert (await http.get(path)).json() == {}
@@ -133,11 +136,11 @@ async def test_defaults_are_answered_with_one_look_up_of_the_token(
     def used(*_: Any, **__: Any) -> Any:
         raise AssertionError("the database was asked")
 
-    monkeypatch.setattr(store._database, "read", counted)
+    monkeypatch.setattr(by_key, "one", counted)
     for name in ("scan", "write"):
         monkeypatch.setattr(store._database, name, used)
     assert (await http.get(path)).json() == {}
-    assert len(reads) == 1
+    assert reads == ["token_by_id"]
     refused = await http.get(path, headers={"X-Access-Token": "nonsense"})
     assert refused.status_code == 401
 

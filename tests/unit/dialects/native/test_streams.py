@@ -16,6 +16,7 @@ from qwicket.gateway import Gateway
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.limits import Limits
+from qwicket.model.states import JobState
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +44,7 @@ class Jobs:
 
     async def changed(self, actor: Actor, change: int, limit: int) -> list[SimpleNamespace]:
         after = range(change + 1, self.n_jobs + 1)
-        return [SimpleNamespace(change=number) for number in after[:limit]]
+        return [SimpleNamespace(change=number, state=JobState.QUEUED) for number in after[:limit]]
 
     @contextmanager
     def watch(self, actor: Actor) -> Iterator[SimpleNamespace]:
