@@ -257,6 +257,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     est_bytes: int
     est_seconds: float
+    n_operations: int = 0
     circuits: bytes
     options: bytes
     forward: Forward | None = None

@@ -145,8 +145,6 @@ class Dispatcher:
         self._slot_changed_at = 0.0
         """When a job last began or ended in a slot (monotonic clock)."""
         self._backlog = store.backlog
-        self._idle: set[str] = set()
-        """Devices whose tasks found nothing more to claim."""
         self._begins_soon = False
         self._overdue: asyncio.TimerHandle | None = None
         self._express = express
@@ -257,17 +255,22 @@ class Dispatcher:
 
     def _may_take(self, new: NewJob) -> bool:
         """Return whether a new tiny job would begin soon if it is claimed with its submission."""
-        n_slots = self._n_slots
         return (
-            new.device in self._idle
-            and self._n_long < n_slots
-            and len(self._backlog) < n_slots * self._driver.jobs_per_task
+            new.device in self._wakes
+            and self._room() > 0
             and new.est_bytes <= self._capacity.memory_bytes
             and new.est_seconds <= self._capacity.seconds
-            and (
-                self._n_busy < n_slots or time.monotonic() < self._slot_changed_at + self._backlog_s
-            )
         )
+
+    def _room(self) -> int:
+        """Return how many tiny jobs begin soon: a task in each free slot, and the next one."""
+        n_free = self._n_slots - self._n_busy
+        if n_free <= 0:
+            is_stuck = time.monotonic() >= self._slot_changed_at + self._backlog_s
+            if is_stuck or self._n_long >= self._n_slots:
+                return 0
+        n_tasks = self._n_slots + max(0, n_free)
+        return n_tasks * self._driver.jobs_per_task - len(self._backlog)
 
     def _begin_soon(self) -> None:
         if not self._begins_soon:  # once for all jobs of a commit, which share tasks
@@ -280,9 +283,7 @@ class Dispatcher:
         if self._is_stopping:
             self._give_back(self._backlog.clear())
         while self._backlog.oldest_at is not None and self._slots.take_if_free():
-            taken = self._backlog.next_task(self._driver.jobs_per_task)
-            self._held.update(map(_key, taken))
-            self._begin(taken, self._driver)
+            self._begin(self._next_task(), self._driver)
         if self._overdue is None:
             self._watch_backlog()
 
@@ -301,6 +302,7 @@ class Dispatcher:
     def _give_back(self, leases: list[Lease]) -> None:
         """Queue jobs of the backlog again, which have not begun."""
         if leases:
+            self._held.difference_update((each.job, each.fence) for each in leases)
             giving_back = asyncio.create_task(
                 self._retry_write(lambda: self._store.leases.give_back(leases, self._now_ms()))
             )
@@ -329,17 +331,9 @@ class Dispatcher:
     async def _claim_for(self, device: str) -> None:
         wake = self._wakes[device]
         while True:
-            self._idle.add(device)
             await wake.wait()
-            self._idle.discard(device)
             wake.clear()
-            await self._slots.acquire()
-            claim = await self._claim(self._claim_next(device), device, wake)
-            if claim.taken:
-                self._begin(claim.taken, self._driver)
-                self._express_wake.set()
-            else:
-                self._slots.release()
+            claim = await self._claim_next(device)
             if self._claims.is_quiet:
                 self._cancelled_early.clear()
             if not claim.is_last:
@@ -445,13 +439,50 @@ class Dispatcher:
             return Claim([], is_last=True)
 
     async def _claim_next(self, device: str) -> Claim:
+        """Claim the next job when a slot is free, and as many tiny ones as soon begin.
+
+        While no slot is free, tiny jobs are claimed for the backlog alone. So the queue becomes
+        empty again, and the next jobs are claimed with their submission.
+        """
+        wake, jobs_per_task = self._wakes[device], self._driver.jobs_per_task
+        if jobs_per_task > 1 and self._room() > 0 and not self._slots.has_free:
+            claiming = self._claim_from(device, self._room(), only_tiny=True)
+            claim = await self._claim(claiming, device, wake)
+            if claim.taken:
+                self._backlog.add(claim.taken)
+                self._begin_soon()
+                return claim
+        await self._slots.acquire()
+        maximum = max(jobs_per_task, self._room()) if jobs_per_task > 1 else 1
+        claim = await self._claim(self._claim_from(device, maximum), device, wake)
+        if len(claim.taken) > 1:
+            self._backlog.add(claim.taken)
+            self._begin(self._next_task(), self._driver)
+            self._begin_soon()
+        elif claim.taken:
+            self._begin(claim.taken, self._driver)
+        else:
+            self._slots.release()
+            self._begin_soon()
+        self._express_wake.set()
+        return claim
+
+    async def _claim_from(self, device: str, maximum: int, *, only_tiny: bool = False) -> Claim:
         return await self._store.leases.claim(
             device,
             self._runner,
             self._now_ms(),
-            maximum=self._driver.jobs_per_task,
+            maximum=maximum,
+            n_tasks=-(-maximum // self._driver.jobs_per_task),
             capacity=self._capacity,
+            only_tiny=only_tiny,
         )
+
+    def _next_task(self) -> list[Assignment]:
+        """Take the jobs of one task out of the backlog."""
+        taken = self._backlog.next_task(self._driver.jobs_per_task)
+        self._held.update(map(_key, taken))
+        return taken
 
     async def _claim_unattended(self, device: str) -> Claim:
         adopted = await self._store.forwards.claim_unattended(device, self._runner)

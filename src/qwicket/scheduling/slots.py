@@ -40,12 +40,16 @@ class Slots:
                 self.release()
             raise
 
+    @property
+    def has_free(self) -> bool:
+        """Whether a slot is free, for which nobody waits."""
+        return not self._waiting and self._n_taken < self._count()
+
     def take_if_free(self) -> bool:
         """Take a slot if one is free and nobody waits for it; return whether it was taken."""
-        if self._waiting or self._n_taken >= self._count():
-            return False
-        self._n_taken += 1
-        return True
+        is_free = self.has_free
+        self._n_taken += is_free
+        return is_free
 
     def take(self) -> None:
         """Take a slot, even if none is free."""

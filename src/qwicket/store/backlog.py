@@ -1,9 +1,10 @@
-"""The backlog: tiny jobs that this server's runner took with their submission.
+"""The backlog: tiny jobs that this server's runner has claimed, and that have not begun.
 
 The runner *offers* to take a new job. The statement that stores the job accepts the offer if nobody
 waits for the device or holds it. Then the job is claimed in the commit of its submission, and is in
-the backlog until a slot is free. To its owner it waits as long: before it is cancelled, held or
-reordered, it is *withdrawn* from the backlog.
+the backlog until a slot is free. Tiny jobs that had to wait in the queue follow as soon as there is
+room, so that the queue becomes empty again. To its owner a job in the backlog waits: before it is
+cancelled, held or reordered, it is *withdrawn*.
 """
 
 from __future__ import annotations
@@ -28,10 +29,9 @@ TASK_OPERATIONS: Final = 100_000
 
 
 class _Taken(NamedTuple):
-    """A job in a backlog: its assignment, its operations, and when it was taken (monotonic)."""
+    """A job in the backlog, and when it was taken (monotonic clock)."""
 
     assignment: Assignment
-    n_operations: int
     at: float
 
 
@@ -112,11 +112,17 @@ class Backlog:
             attempts=0,
             est_bytes=new.est_bytes,
             est_seconds=new.est_seconds,
+            n_operations=new.n_ops_1q + new.n_ops_2q,
             circuits=new.circuits,
             options=new.options,
         )
-        self._jobs[job] = _Taken(assignment, new.n_ops_1q + new.n_ops_2q, time.monotonic())
+        self._jobs[job] = _Taken(assignment, time.monotonic())
         return True
+
+    def add(self, claimed: Iterable[Assignment]) -> None:
+        """Add tiny jobs that waited in the queue."""
+        now = time.monotonic()
+        self._jobs.update((each.lease.job, _Taken(each, now)) for each in claimed)
 
     def next_task(self, maximum: int) -> list[Assignment]:
         """Remove the first jobs, as many as one task runs, and return them."""
@@ -126,7 +132,7 @@ class Backlog:
                 break
             n_jobs += 1
             seconds += each.assignment.est_seconds
-            operations += each.n_operations
+            operations += each.assignment.n_operations
         jobs = list(self._jobs)[:n_jobs]
         return [self._jobs.pop(job).assignment for job in jobs]
 

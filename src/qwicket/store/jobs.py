@@ -140,7 +140,8 @@ class Jobs(Operations):
             added = quotas.reserve_if_needed(tx, new, added)
             size += quotas.program_bytes(new)
             tx.run("program_add", **columns)
-            if offer is None:
+            # A claim in this batch must see that the job waits.
+            if offer is None or not (tx.reads_late or _is_running(added())):
                 fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
             size += len(new.vendor_fields)
@@ -573,12 +574,19 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
     }
 
 
+def _is_running(row: Row) -> bool:
+    return bool(row[rows.STATE] == JobState.RUNNING)
+
+
 def _added(tx: Tx, row: Row, new: NewJob, offer: Lease | None) -> Job:
     """Record a job that was inserted; give its lease to the runner that offered to take it."""
     job = record(tx, row, new.now, is_new=True)
-    if offer is None or job.state is not JobState.RUNNING:
-        if offer is not None:
+    if offer is None:
+        return job
+    if job.state is not JobState.RUNNING:
+        if tx.reads_late:
             fair_share.enter(tx, job, new.now)
+            fair_share.leave(tx, job)  # if it was claimed in this batch
         return job
     tx.run("lease_start", job=job.id, nonce=offer.nonce, runner=offer.runner, now=new.now)
     fair_share.start(tx, job, new.now)

@@ -47,6 +47,7 @@ def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignm
         attempts=job.attempts,
         est_bytes=job.est_bytes,
         est_seconds=job.est_seconds,
+        n_operations=job.n_ops_1q + job.n_ops_2q,
         circuits=circuits,
         options=options,
         forward=forward_of(forward) if forward[0] else None,
@@ -81,7 +82,7 @@ def step(tx: Tx, name: str, lease: Lease, now: int, /, **params: object) -> Job:
 
 
 def give_back(tx: Tx, lease: Lease, now: int) -> Job:
-    """Queue a job again that was claimed with its submission and has not begun.
+    """Queue a job of the backlog again, which has not begun.
 
     To its owner it has waited all the time, so this is no event and no start. A `cancelling` job is
     cancelled, and has used nothing.
@@ -96,7 +97,7 @@ def give_back(tx: Tx, lease: Lease, now: int) -> Job:
         note(tx, job, before=before.state, actor=lease.runner, reason="stopped", now=now)
     else:
         job = step(tx, "job_give_back", lease, now)
-        tx.run("lease_void", job=job.id)
+        tx.run("lease_give_back", job=job.id)
     fair_share.refund(tx, before, now)
     return job
 

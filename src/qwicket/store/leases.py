@@ -77,7 +77,7 @@ class Claim(NamedTuple):
     """Result of a claim.
 
     Attributes:
-        taken: Jobs of one task, each with its lease.
+        taken: Jobs, each with its lease: one, or several tiny ones.
         is_last: Whether another claim would be useless: nothing was claimed, or no more jobs wait
             for the device. An express claim that finds a job does not look for more: False.
     """
@@ -161,6 +161,7 @@ class Leases(Operations):
         now: int,
         *,
         maximum: int = 1,
+        n_tasks: int = 1,
         durable: bool = False,
         capacity: Capacity = _NO_LIMIT,
         only_tiny: bool = False,
@@ -176,6 +177,7 @@ class Leases(Operations):
             runner: Id of the runner.
             now: Unix milliseconds.
             maximum: Limit on jobs.
+            n_tasks: Number of tasks that they fill at most.
             durable: Whether the claim is on disk when this returns.
             capacity: Only jobs that fit are claimed.
             only_tiny: Whether to claim nothing if the next job is not tiny, or ran before.
@@ -183,7 +185,7 @@ class Leases(Operations):
         """
         return await self._database.write(
             lambda tx: _claim(
-                tx, device, runner, now, maximum, capacity, request, only_tiny=only_tiny
+                tx, device, runner, now, maximum, n_tasks, capacity, request, only_tiny=only_tiny
             ),
             durable=durable,
         )
@@ -542,6 +544,7 @@ def _claim(
     runner: str,
     now: int,
     maximum: int,
+    n_tasks: int,
     capacity: Capacity,
     request: int | None,
     *,
@@ -559,7 +562,11 @@ def _claim(
     }
     tx.write_sums()
     fair_share.prefetch(tx)
-    while len(taken) < maximum and seconds < TASK_S and operations < TASK_OPERATIONS:
+    while (
+        len(taken) < maximum
+        and seconds < n_tasks * TASK_S
+        and operations < n_tasks * TASK_OPERATIONS
+    ):
         row = tx.one("job_claim", **filters, longest=TINY_S if taken or only_tiny else None)
         if row is None:
             break

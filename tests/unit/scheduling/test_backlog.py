@@ -65,16 +65,8 @@ async def dispatcher(
         store, driver, devices, "server", lambda: NOW, slow_poll_s=3600, backlog_s=backlog_s
     )
     made.start()
-    await idle(made)
     yield made
     await made.stop(0)
-
-
-async def idle(dispatcher: Dispatcher) -> None:
-    """Wait until the dispatcher looks for no more jobs, so that it offers to take new ones."""
-    async with asyncio.timeout(30):
-        while not dispatcher._idle:
-            await asyncio.sleep(0)
 
 
 async def submit(store: Store, token: Token, **changes: Any) -> Job:
@@ -136,6 +128,26 @@ async def test_offers_count_as_taken(store: Store, ada: Token, busy: Job) -> Non
     assert [offer.__enter__() is not None for offer in offers] == [True] * 16 + [False]
 
 
+async def test_a_free_slot_has_room_for_a_task(
+    store: Store, ada: Token, dispatcher: Dispatcher
+) -> None:
+    offers = [store.backlog.offer(new_job(ada)) for _ in range(33)]
+    assert [offer.__enter__() is not None for offer in offers] == [True] * 32 + [False]
+
+
+async def test_tiny_jobs_that_wait_follow_into_the_backlog(
+    store: Store, ada: Token, driver: HandDriver, busy: Job
+) -> None:
+    waiting = [await add_job(store, ada) for _ in range(2)]
+    for job in waiting:
+        await reach(store, job, JobState.RUNNING)
+    next_one = await submit(store, ada)
+    assert (await stored(store, next_one)).state is JobState.RUNNING
+    assert driver.begun.empty()
+    driver.ends[busy.id].set_result(DONE)
+    assert {await begun(driver) for _ in range(3)} == {job.id for job in [*waiting, next_one]}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -160,7 +172,6 @@ async def test_a_job_that_does_not_fit_into_a_slot_is_not_taken(
     capacity = Capacity(memory_bytes=1 << 19)
     small = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, capacity=capacity)
     small.start()
-    await idle(small)
     job = await submit(store, ada)
     assert (await stored(store, job)).state is JobState.QUEUED
     await small.stop(0)
@@ -264,7 +275,6 @@ async def test_nothing_is_taken_while_long_jobs_have_all_slots(
 ) -> None:
     long = await add_job(store, ada, est_seconds=1.0)
     assert await begun(driver) == long.id
-    await until(lambda: bool(dispatcher._idle))
     job = await submit(store, ada)
     assert (await stored(store, job)).version == 1
     driver.ends[long.id].set_result(DONE)

@@ -7,8 +7,8 @@
 -- Claims nothing while the device is off, or if only a tiny job is wanted, and that job is not tiny
 -- or ran before.
 -- The project is found first, by index share_next, and then its job, by index job_to_claim: a join
--- would sort all waiting jobs. Also returns whether the job ran before and so has a lease; without
--- the cast of the returned id SQLite would not use the index of `lease`.
+-- would sort all waiting jobs. Also returns whether the job ran before, and so has a lease that was
+-- claimed; without the cast of the returned id SQLite would not use the index of `lease`.
 update job set
     state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
@@ -49,7 +49,10 @@ where {before:claim}
     )
 returning
     {job},
-    (select count(*) from lease where lease.job = cast(job.id as text));
+    (
+        select count(*) from lease
+        where lease.job = cast(job.id as text) and lease.claimed_at is not null
+    );
 
 -- name: express_next
 -- sorts: few rows
@@ -296,6 +299,10 @@ select fence, nonce, runner from lease where job = :job and runner is not null;
 -- name: lease_void
 -- Keeps the row with its fencing token, because that of the next lease must be higher.
 update lease set runner = null, nonce = null, progress = null where job = :job;
+
+-- name: lease_give_back
+-- Like lease_void, of a job that has not begun.
+update lease set runner = null, nonce = null, progress = null, claimed_at = null where job = :job;
 
 -- name: lease_end
 delete from lease where job = :job;
