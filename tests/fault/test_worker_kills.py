@@ -132,15 +132,12 @@ def begun(held: list[HeldJob]) -> int | None:
 
 
 def claimed_together(books: Ledger) -> list[set[str]]:
-    """Return the batches that run: a claim starts all its jobs at one time."""
-    rows = books.rows("select started_at, id, est_seconds from job where state = 'running'")
-    batches: dict[int, set[str]] = {}
-    for started_at, job, _ in sorted(rows):
-        batches.setdefault(started_at, set()).add(job)
-    (estimate_s,) = {estimate_s for _, _, estimate_s in rows}
+    """Return the batches that run: the first jobs fill one task, the others are in the next."""
+    rows = books.rows("select id, est_seconds from job where state = 'running' order by seq")
+    (estimate_s,) = {estimate_s for _, estimate_s in rows}
     full = min(16, math.ceil(BATCH_S / estimate_s))
-    assert [len(batch) for batch in batches.values()] == [full, MATES - full]
-    return list(batches.values())
+    ids = [job for job, _ in rows]
+    return [set(ids[:full]), set(ids[full:])]
 
 
 def claim_in_two_batches(

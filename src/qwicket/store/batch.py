@@ -268,6 +268,7 @@ class Batch:
             session.command("rollback to savepoint operation")
             del session.changes[n_changes:]
             session.forget()
+            request.result = None
             request.refuse(self._database.translate(error))
 
     def _read_deferred(self, session: Session) -> None:

@@ -84,8 +84,8 @@ def step(tx: Tx, name: str, lease: Lease, now: int, /, **params: object) -> Job:
 def give_back(tx: Tx, lease: Lease, now: int) -> Job:
     """Queue a job of the backlog again, which has not begun.
 
-    To its owner it has waited all the time, so this is no event and no start. A `cancelling` job is
-    cancelled, and has used nothing.
+    To its owner it has waited all the time, so it has not started. A `cancelling` job is cancelled,
+    and has used nothing.
 
     Raises:
         StaleLease: As for `step`.
@@ -94,10 +94,12 @@ def give_back(tx: Tx, lease: Lease, now: int) -> Job:
     if before.state is JobState.CANCELLING:
         job = step(tx, "job_cancel", lease, now, used_us=0)
         tx.run("lease_end", job=job.id)
-        note(tx, job, before=before.state, actor=lease.runner, reason="stopped", now=now)
+        reason = "stopped"
     else:
         job = step(tx, "job_give_back", lease, now)
         tx.run("lease_give_back", job=job.id)
+        reason = "it had not begun"
+    note(tx, job, before=before.state, actor=lease.runner, reason=reason, now=now)
     fair_share.refund(tx, before, now)
     return job
 

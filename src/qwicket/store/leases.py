@@ -480,7 +480,7 @@ class Leases(Operations):
     def give_back(tx: Tx, leases: Sequence[Lease], now: int) -> None:
         """Queue jobs again that were claimed with their submission and have not begun.
 
-        To their owners they have waited all the time, so this is no event and no start. One that is
+        To their owners they have waited all the time, so they have not started. One that is
         `cancelling` is cancelled, and has used nothing. Those whose lease is stale are left out.
         """
         give_back_all(tx, leases, now)

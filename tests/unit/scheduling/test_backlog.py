@@ -259,7 +259,8 @@ async def test_a_backlog_that_waits_for_too_long_is_queued_again(
     for job in jobs:
         after = await reach(store, job, JobState.QUEUED)
         assert (after.version, after.attempts, after.started_at) == (3, 0, None)
-    assert not await store.jobs.events(jobs[0].id)
+    (event,) = await store.jobs.events(jobs[0].id)
+    assert (event.before, event.after, event.actor) == ("running", "queued", "server")
 
 
 @pytest.mark.parametrize("backlog_s", [0.0])

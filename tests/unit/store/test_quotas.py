@@ -16,7 +16,7 @@ from qwicket.model.groups import NewGroup
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
-from qwicket.store import Store
+from qwicket.store import JobChange, Store
 from support.stores import NOW, PLENTY, add_job, new_job
 
 pytestmark = pytest.mark.anyio
@@ -139,7 +139,7 @@ async def test_a_full_project_neither_renames_nor_holds_its_jobs(store: Store, a
 
 
 async def test_a_submission_that_is_too_much_is_refused_and_leaves_nothing(
-    store: Store, ada: Token
+    store: Store, ada: Token, told: list[JobChange]
 ) -> None:
     jobs = [new_job(ada) for _ in range(3)]
     add = [
@@ -150,7 +150,7 @@ async def test_a_submission_that_is_too_much_is_refused_and_leaves_nothing(
     assert isinstance(refused, LimitExceeded)
     assert "limit stored_bytes" in refused.detail
     assert await stored(store) == 2 * JOB
-    assert sum([await store.jobs.get(job.id) is not None for job in jobs]) == 2
+    assert len(told) == sum([await store.jobs.get(job.id) is not None for job in jobs]) == 2
 
 
 async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
