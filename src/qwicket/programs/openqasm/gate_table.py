@@ -6,6 +6,7 @@ that a gate that would expand beyond the limit is refused before it is expanded.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Final, final
 
@@ -71,6 +72,13 @@ class UserGate(Node, frozen=True):
         return len(self.definition.qubits)
 
 
+@functools.cache
+def _single_op_gates(version: int, library: str) -> Mapping[str, StandardGate]:
+    """Return the gates of a library that are one flat gate."""
+    gates = LIBRARIES[version][library].items()
+    return {name: gate for name, gate in gates if gate.compose is None}
+
+
 class GateTable:
     """Finds gates by name, adds definitions and applies modifiers.
 
@@ -95,11 +103,13 @@ class GateTable:
         extra_gates: Mapping[str, StandardGate],
     ) -> None:
         self._tokens = tokens
+        self._version = version
         self._libraries = LIBRARIES[version]
         self._evaluator = evaluator
         self._max_operations = max_operations
         self._gates: dict[str, StandardGate | UserGate] = {}
         self._opaque: set[str] = set()
+        self._has_user_gates = False
         self.single_op_gates: dict[str, StandardGate] = {}
         built_in = BUILT_IN_2 if version == 2 else BUILT_IN_3
         for name, gate in {**built_in, **extra_gates}.items():
@@ -107,11 +117,16 @@ class GateTable:
 
     def include(self, at: int) -> None:
         """Add the gates of the library that the token at `at` names."""
-        library = self._libraries.get(self._tokens.texts[at][1:-1])
+        file = self._tokens.texts[at][1:-1]
+        library = self._libraries.get(file)
         if library is None:
             known = " and ".join(f"'{name}'" for name in self._libraries)
             reason = f"only {known} can be included, not {self._tokens.quote(at)}"
             raise self._tokens.error(at, reason)
+        if not self._has_user_gates:
+            self._gates.update(library)
+            self.single_op_gates.update(_single_op_gates(self._version, file))
+            return
         for name, gate in library.items():
             # A gate of the program wins, whether its definition or the `include` comes first.
             if not self.is_user_gate(name):
@@ -124,6 +139,7 @@ class GateTable:
     def declare_opaque(self, name: str, at: int) -> None:
         """Declare a gate without a definition. A call of it is refused."""
         self._check_new(name, at)
+        self._has_user_gates = True
         self._opaque.add(name)
         self.single_op_gates.pop(name, None)
 
@@ -140,6 +156,7 @@ class GateTable:
         if depth > MAX_GATE_DEPTH:
             reason = f"gate definitions are nested deeper than {MAX_GATE_DEPTH} levels"
             raise self._tokens.limit_error(definition.at, reason)
+        self._has_user_gates = True
         self._gates[name] = UserGate(definition, callees, max(1, weight), depth, {})
         self.single_op_gates.pop(name, None)
 
