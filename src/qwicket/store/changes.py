@@ -232,19 +232,30 @@ def record(
     *,
     keeps_state: bool = False,
     results: Sequence[PartResult] | None = None,
-    is_new: bool = False,
 ) -> Job:
-    """Return a written row as a job, and publish the change, with `results` if given.
+    """Return a written row as a job, and publish the change, with `results` if given."""
+    job = rows.job(row)
+    publish(tx, job, now, keeps_state=keeps_state, results=results)
+    return job
+
+
+def publish(
+    tx: Tx,
+    job: Job,
+    now: int,
+    *,
+    keeps_state: bool = False,
+    results: Sequence[PartResult] | None = None,
+    is_start: bool = False,
+) -> None:
+    """Publish the change of a job after the commit, with `results` if given.
 
     If the results of a completed job are withheld, the change contains no row, so that waiters
     must read the job, which is then shown as running.
     """
-    job = rows.job(row)
     if job.is_withheld:
         change = JobChange(job.id, job.version, JobState.RUNNING, job.device, written_at=now)
     else:
         shown = (job.id, job.version, job.state, job.device)
-        is_start = is_new and job.state is JobState.RUNNING
         change = JobChange(*shown, job, keeps_state, results, now, is_start)
     tx.changed(change)
-    return job

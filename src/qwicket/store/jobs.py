@@ -14,7 +14,7 @@ from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob, as_queued
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import fair_share, job_groups, outcomes, quotas, rows, search
-from qwicket.store.changes import record
+from qwicket.store.changes import publish, record
 from qwicket.store.database import Deferred
 from qwicket.store.events import note
 from qwicket.store.lease_steps import give_back_all
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs that one operation cancels at most, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
+_TAKEN: Final = 2
+"""Version of a job that a runner takes with its submission."""
 
 
 class JobEvent(NamedTuple):
@@ -141,7 +143,7 @@ class Jobs(Operations):
             size += quotas.program_bytes(new)
             tx.run("program_add", **columns)
             # A claim in this batch must see that the job waits.
-            if offer is None or not (tx.reads_late or _is_running(added())):
+            if offer is None or not (tx.reads_late or added()[1] == _TAKEN):
                 fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
             size += len(new.vendor_fields)
@@ -149,8 +151,7 @@ class Jobs(Operations):
         quotas.count_bytes(tx, new.project, size, stored_limit)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
-        # Without the last column, which `reserve_if_needed` reads.
-        return Deferred(lambda: _added(tx, added()[: rows.N_JOB_FIELDS], new, offer))
+        return Deferred(lambda: _added(tx, _new_job(new, columns, added()), new.now, offer))
 
     @write_unflushed
     def add_unflushed(tx: Tx, /, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
@@ -574,22 +575,60 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
     }
 
 
-def _is_running(row: Row) -> bool:
-    return bool(row[rows.STATE] == JobState.RUNNING)
+def _new_job(new: NewJob, columns: Mapping[str, Any], row: Row) -> Job:
+    """Return the job that `job_add` has inserted and of which it returned `row`."""
+    seq, version, change, created_at, _ = row
+    is_taken = version == _TAKEN
+    state = JobState.RUNNING if is_taken else columns["state"]
+    return Job(
+        id=new.id,
+        seq=seq,
+        account=new.account,
+        project=new.project,
+        device=new.device,
+        dialect=new.dialect,
+        group=new.group,
+        state=state,
+        version=version,
+        name=new.name,
+        tags=new.tags,
+        shots=new.shots,
+        n_circuits=new.n_circuits,
+        n_qubits=new.n_qubits,
+        n_ops_1q=new.n_ops_1q,
+        n_ops_2q=new.n_ops_2q,
+        est_bytes=new.est_bytes,
+        est_seconds=new.est_seconds,
+        priority=new.priority,
+        attempts=0,
+        calibration=new.calibration,
+        change=change,
+        created_at=created_at,
+        queued_at=created_at if columns["state"] is JobState.QUEUED else None,
+        started_at=created_at if is_taken else None,
+        ended_at=created_at if state is JobState.FAILED else None,
+        expires_at=new.expires_at,
+        error_code=columns["error_code"],
+        error_text=columns["error_text"],
+        runner=columns["runner"] if is_taken else None,
+        bill=columns["bill"],
+        cost=columns["cost"],
+        withheld_until=new.withheld_until,
+    )
 
 
-def _added(tx: Tx, row: Row, new: NewJob, offer: Lease | None) -> Job:
-    """Record a job that was inserted; give its lease to the runner that offered to take it."""
-    job = record(tx, row, new.now, is_new=True)
+def _added(tx: Tx, job: Job, now: int, offer: Lease | None) -> Job:
+    """Publish a job that was inserted; give its lease to the runner that offered to take it."""
+    publish(tx, job, now, is_start=job.state is JobState.RUNNING)
     if offer is None:
         return job
     if job.state is not JobState.RUNNING:
         if tx.reads_late:
-            fair_share.enter(tx, job, new.now)
+            fair_share.enter(tx, job, now)
             fair_share.leave(tx, job)  # if it was claimed in this batch
         return job
-    tx.run("lease_start", job=job.id, nonce=offer.nonce, runner=offer.runner, now=new.now)
-    fair_share.start(tx, job, new.now)
+    tx.run("lease_start", job=job.id, nonce=offer.nonce, runner=offer.runner, now=now)
+    fair_share.start(tx, job, now)
     return as_queued(job)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from qwicket.model.errors import LimitExceeded, TooManyRequests
 from qwicket.store.batch import NeedsSavepoints
 from qwicket.store.queue_state import Queues
-from qwicket.store.rows import N_JOB_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,13 +97,13 @@ def reserve_if_needed(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable
     if new.is_dry_run:
         return added
     if not tx.reads_late:
-        if added()[N_JOB_FIELDS]:
+        if added()[-1]:
             reserve(tx, new, new.id, new.project)
         return added
 
     def checked() -> Row:
         row = added()
-        if row[N_JOB_FIELDS]:
+        if row[-1]:
             raise NeedsSavepoints
         return row
 

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
     from qwicket.store.database import Row
 
-N_JOB_FIELDS: Final = len(Job.__struct_fields__)
-"""Columns of a job; some statements return others after them."""
-STATE: Final = Job.__struct_fields__.index("state")
+_STATE: Final = Job.__struct_fields__.index("state")
 _TAGS: Final = Job.__struct_fields__.index("tags")
 _STATES: Final = {state.value: state for state in JobState}
 _texts = msgspec.json.Decoder(tuple[str, ...])
@@ -39,7 +37,7 @@ def existing(row: Row | None, detail: str) -> Row:
 def job(row: Row) -> Job:
     """Return a job. It is built by position, which is faster: lists read thousands of jobs."""
     values = list(row)
-    values[STATE] = _STATES[row[STATE]]
+    values[_STATE] = _STATES[row[_STATE]]
     values[_TAGS] = texts(row[_TAGS])
     return Job(*values)
 

@@ -8,7 +8,7 @@
 -- version 1 in the change before. Not if another job waits for the device, the device is off, a
 -- reservation or maintenance window holds it (5 ms and their double are the longest run of a tiny job,
 -- as in may_start), or the project has a budget. Indexes
--- job_by_account, job_by_change, job_waiting, share_next.
+-- job_by_account, job_by_change, job_waiting, share_next. Returns what the caller does not know.
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
@@ -61,7 +61,7 @@ where cast(:state as text) = 'failed' or :waiting_limit > (
         limit :waiting_limit
     ) as waiting
 )
-returning {job}, {has_budget};
+returning seq, version, change, created_at, state <> 'running' and {has_budget};
 
 -- name: project_store_bytes
 -- Changes nothing if the sum would exceed the project's limit; what becomes smaller never does.
