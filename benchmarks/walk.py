@@ -121,13 +121,14 @@ class _Notes:
 
     def switch(self, _number: int, _frame: object) -> None:
         """Begin; or end, and write what was found. The file appears when it is complete."""
-        self._is_on = not self._is_on
-        text = "" if self._is_on else json.dumps(self._found())
-        self._calls.clear()
-        self._n_statements = 0
+        was_on, self._is_on = self._is_on, False
+        text = json.dumps(self._found()) if was_on else ""
         new = self._file.with_suffix(".new")
         new.write_text(text)
+        self._calls.clear()
+        self._n_statements = 0
         new.replace(self._file)
+        self._is_on = not was_on
 
     def note(self, frame: FrameType, event: str, function: Any) -> None:
         """Note an event; `sys.setprofile` calls this."""

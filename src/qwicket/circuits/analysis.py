@@ -277,7 +277,10 @@ def is_clifford(ops: Sequence[Op]) -> bool:
     """
     for index, op in enumerate(ops):
         if type(op) is Gate:
-            if clifford_steps(op) is None:
+            n_controls = len(op.controls)
+            grid = CLIFFORD_GRID if n_controls == 0 else CONTROLLED_CLIFFORD_GRID
+            is_always = n_controls < 2 and grid.get(op.name) == ()
+            if not is_always and clifford_steps(op) is None:
                 return False
         elif type(op) is Branch:
             if len(op.clbits) != 1 or not all(map(is_pauli, ops[index + 1 : index + 1 + op.skip])):

@@ -130,14 +130,15 @@ class _Count:
         self, control: int, targets: tuple[int, ...], first: int, last: int
     ) -> None:
         low, high = self._reach_of.get(control, (control, control))
-        self._charge(first, low, 1)
-        self._charge(high, last, 1)
+        if first < low:
+            self._charge(first, low, 1)
+        if high < last:
+            self._charge(high, last, 1)
         self._reach_of[control] = min(low, first), max(high, last)
         for target in targets:
             self._reach_of.pop(target, None)
 
     def _charge(self, start: int, stop: int, bits: int) -> None:
         """Count bits for the cuts after qubits `start` to `stop` - 1."""
-        if start < stop:
-            self._change[start] += bits
-            self._change[stop] -= bits
+        self._change[start] += bits
+        self._change[stop] -= bits

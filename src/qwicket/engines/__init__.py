@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from time import perf_counter
 from typing import Any, Final, Protocol, cast
@@ -135,6 +136,7 @@ def prepare() -> None:
     import_module("qwicket.engines.qubit.engine")
 
 
+@cache
 def _family(family: str) -> _EngineFamily:
     return cast(_EngineFamily, import_module(_FAMILY_PACKAGES[family]))
 

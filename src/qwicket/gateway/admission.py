@@ -249,16 +249,18 @@ class Admission:
     ) -> tuple[Device, Calibrated | None, str | None]:
         is_name = len(submission.device) <= MAX_NAME_CHARS
         snapshot = await self._snapshots.get(submission.device) if is_name else None
-        if snapshot is not None and not snapshot.status.takes_jobs:
+        takes_jobs = snapshot is not None and snapshot.status.takes_jobs
+        if snapshot is not None and not takes_jobs:
             # A cached status never causes a refusal: the device may be on again.
             self._snapshots.invalidate(submission.device)
             snapshot = await self._snapshots.get(submission.device)
+            takes_jobs = snapshot is not None and snapshot.status.takes_jobs
         if snapshot is None or submission.dialect not in snapshot.device.dialects:
             offered = await self._store.devices.offered()
             raise no_device(submission.device, submission.dialect, offered)
         device, status, calibration, exam = snapshot
         actor.require_device(device.name)
-        if not status.takes_jobs:
+        if not takes_jobs:
             raise device_off(device.name, status)
         return device, calibration, exam
 

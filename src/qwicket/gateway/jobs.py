@@ -142,14 +142,16 @@ class Jobs:
             waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,
             stored_limit=self._limits.quotas.stored_bytes,
+            offer=self._backlog.offer(new),
         )
-        with self._backlog.offer(new) as offer:
-            add = partial(add, offer=offer)
+        try:
             job = await (
                 retry_until_known(add, partial(self._store.get, new.id))
                 if clients_repeat
                 else add()
             )
+        finally:
+            self._backlog.end_offer(new.id)
         return job, job.id == new.id
 
     async def get(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Job:

@@ -64,9 +64,12 @@ def check_program(
             its device requires, measures nothing, or asks a lab's device for expectation values.
         LimitExceeded: The program has more experiments on atoms than the device allows in one job.
     """
-    _check_gates(summary, device)
-    _check_experiments(summary, device, circuits_limit)
-    _check_measured(summary, submission.format)
+    if device.spec.native_gates or device.spec.clifford_only:
+        _check_gates(summary, device)
+    if device.family == "atoms":
+        _check_experiments(summary, device, circuits_limit)
+    if summary.unmeasured:
+        _check_measured(summary, submission.format)
     if summary.is_estimation and device.driver == "agent":
         raise InvalidProgram(
             f"{device.name} is a lab's device: it runs programs of Qiskit's Sampler and computes no"
@@ -77,11 +80,10 @@ def check_program(
 
 def _check_gates(summary: Summary, device: Device) -> None:
     own = device.spec.native_gates
-    foreign = [gate for gate in summary.native_gates if own and gate not in own]
-    if foreign:
+    if own and not set(own).issuperset(summary.native_gates):
+        foreign = ", ".join(gate for gate in summary.native_gates if gate not in own)
         raise InvalidProgram(
-            f"{device.name} has the native gates {', '.join(own)}, not {', '.join(foreign)}.",
-            field="program",
+            f"{device.name} has the native gates {', '.join(own)}, not {foreign}.", field="program"
         )
     if device.spec.clifford_only and not summary.is_clifford:
         raise InvalidProgram(
@@ -90,7 +92,7 @@ def _check_gates(summary: Summary, device: Device) -> None:
 
 
 def _check_experiments(summary: Summary, device: Device, maximum: int) -> None:
-    if device.family == "atoms" and summary.n_circuits > maximum:
+    if summary.n_circuits > maximum:
         raise LimitExceeded(
             f"The job has {summary.n_circuits} experiments, {device.name} takes {maximum}.",
             field="program",
@@ -98,7 +100,7 @@ def _check_experiments(summary: Summary, device: Device, maximum: int) -> None:
 
 
 def _check_measured(summary: Summary, format_name: str) -> None:
-    if summary.unmeasured and programs.FORMATS[format_name].must_measure:
+    if programs.FORMATS[format_name].must_measure:
         which = f"circuit {summary.unmeasured - 1}" if summary.n_circuits > 1 else "the program"
         raise InvalidProgram(
             f"{which} measures nothing; add a measurement of qubits into classical bits, such as"

@@ -316,7 +316,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(*self._error() or (400, "This is not an HTTP/1.1 request."))
             return
         self._count_overhead()
-        if error := self._error():
+        is_too_large = self._overhead_bytes > self._limits.head_bytes
+        if (self._head_error or is_too_large) and (error := self._error()):
             self._refuse(*error)
             return
         if self._awaits_rest and self._received_bytes > self._discards_until:

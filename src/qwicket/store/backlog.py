@@ -83,8 +83,14 @@ class Backlog:
         """Return whether a statement that runs now gives or takes the lease of a job."""
         return job in self._offers or job in self._withdrawn
 
-    def offer(self, new: NewJob) -> Offer:
-        """Offer to take a new job with its submission, if it is tiny and belongs to no exam."""
+    def offer(self, new: NewJob) -> Lease | None:
+        """Offer to take a new job with its submission, if it is tiny and belongs to no exam.
+
+        `end_offer` must follow when the statement that stores the job has ended.
+
+        Returns:
+            The lease that it would get; None if there is no offer.
+        """
         if (
             self._runner is None
             or new.est_seconds > TINY_S
@@ -94,10 +100,14 @@ class Backlog:
             or new.withheld_until is not None
             or not self._may_take(new)
         ):
-            return _NO_OFFER
+            return None
         lease = Lease(job=new.id, fence=1, nonce=f"{random_bits(128):032x}", runner=self._runner)
         self._offers[new.id] = new, lease
-        return Offer(self._offers, lease)
+        return lease
+
+    def end_offer(self, job: str) -> None:
+        """Forget an offer, unless it was accepted."""
+        self._offers.pop(job, None)
 
     def take(self, job: str) -> bool:
         """Add a job that was stored under an offer; return False if there is no such offer."""
@@ -162,26 +172,3 @@ class Backlog:
             raise
         finally:
             self._withdrawn.difference_update(found)
-
-
-class Offer:
-    """Offer to take one job, while the statement that stores the job runs.
-
-    The value of the `with` statement is the lease that the job would get; None without an offer.
-    """
-
-    __slots__ = ("_lease", "_offers")
-
-    def __init__(self, offers: dict[str, tuple[NewJob, Lease]], lease: Lease | None) -> None:
-        self._offers = offers
-        self._lease = lease
-
-    def __enter__(self) -> Lease | None:
-        return self._lease
-
-    def __exit__(self, *_: object) -> None:
-        if self._lease is not None:
-            self._offers.pop(self._lease.job, None)  # it was not accepted
-
-
-_NO_OFFER: Final = Offer({}, None)

@@ -80,8 +80,9 @@ class Changes:
                     watch.wake(change)
             for watch in self._watches.get(change.device, ()):
                 watch.wake()
-            for watch in self._concerned(change):
-                watch.wake()
+            if self._account_watches:
+                for watch in self._concerned(change):
+                    watch.wake()
             for listener in tuple(self._listeners[change.state]):
                 listener(change)
 

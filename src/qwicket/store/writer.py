@@ -95,9 +95,11 @@ class Writer(ABC):
             Unavailable: The database cannot be written now; or the connection broke during the
                 commit, and it is unknown whether the operation is stored.
         """
+        if self._is_closed:
+            raise _stopping()
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
-        self._enqueue(Request(operation, durable, future))
+        self._queue.put(Request(operation, durable, future))
         try:
             return await future
         finally:
@@ -113,8 +115,10 @@ class Writer(ABC):
         Raises:
             Unavailable: The database is closed.
         """
+        if self._is_closed:
+            raise _stopping()
         future: Future[T] = Future()
-        self._enqueue(Request(operation, False, future))
+        self._queue.put(Request(operation, False, future))
         return future
 
     async def close(self) -> None:
@@ -123,11 +127,6 @@ class Writer(ABC):
         # Behind what was queued before, which is still committed: callers wait for it.
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
-
-    def _enqueue(self, request: Request[Any]) -> None:
-        if self._is_closed:
-            raise Unavailable("The server is stopping.")
-        self._queue.put(request)
 
     def _run(self) -> None:
         is_open = True
@@ -172,3 +171,7 @@ class Writer(ABC):
         # After the results, so that a submitter sees its own job before others are notified.
         if changes:
             self._publish(changes)
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("The server is stopping.")

@@ -71,8 +71,11 @@ async def dispatcher(
 
 async def submit(store: Store, token: Token, **changes: Any) -> Job:
     new = new_job(token, **changes)
-    with store.backlog.offer(new) as offer:
+    offer = store.backlog.offer(new)
+    try:
         return await store.jobs.add(new, waiting_limit=PLENTY, offer=offer)
+    finally:
+        store.backlog.end_offer(new.id)
 
 
 @pytest.fixture
@@ -125,14 +128,14 @@ async def test_no_more_are_taken_than_sixteen_a_slot(
 async def test_offers_count_as_taken(store: Store, ada: Token, busy: Job) -> None:
     new = [new_job(ada) for _ in range(17)]
     offers = [store.backlog.offer(each) for each in new]
-    assert [offer.__enter__() is not None for offer in offers] == [True] * 16 + [False]
+    assert [offer is not None for offer in offers] == [True] * 16 + [False]
 
 
 async def test_a_free_slot_has_room_for_a_task(
     store: Store, ada: Token, dispatcher: Dispatcher
 ) -> None:
     offers = [store.backlog.offer(new_job(ada)) for _ in range(33)]
-    assert [offer.__enter__() is not None for offer in offers] == [True] * 32 + [False]
+    assert [offer is not None for offer in offers] == [True] * 32 + [False]
 
 
 async def test_tiny_jobs_that_wait_follow_into_the_backlog(
@@ -286,17 +289,17 @@ async def test_a_comparison_leaves_the_backlog_and_offers_alone(
     store: Store, ada: Token, dispatcher: Dispatcher, busy: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await submit(store, ada)
-    with store.backlog.offer(new_job(ada)) as offer:
-        assert offer is not None
-        held = [*await store.leases.held("server"), HeldLease(offer, JobState.RUNNING)]
+    offer = store.backlog.offer(new_job(ada))
+    assert offer is not None
+    held = [*await store.leases.held("server"), HeldLease(offer, JobState.RUNNING)]
 
-        async def read(runner: str) -> list[HeldLease]:
-            return held
+    async def read(runner: str) -> list[HeldLease]:
+        return held
 
-        released: list[Lease] = []
-        monkeypatch.setattr(store.leases, "held", read)
-        monkeypatch.setattr(store.leases, "release", lambda lease, *_, **__: released.append(lease))
-        await dispatcher._compare_leases()
+    released: list[Lease] = []
+    monkeypatch.setattr(store.leases, "held", read)
+    monkeypatch.setattr(store.leases, "release", lambda lease, *_, **__: released.append(lease))
+    await dispatcher._compare_leases()
     assert not released
     assert job.id in store.backlog
 
@@ -314,8 +317,8 @@ async def test_a_job_whose_offer_is_forgotten_is_queued_again(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     new = new_job(ada)
-    with store.backlog.offer(new) as offer:
-        assert offer is not None
+    offer = store.backlog.offer(new)
+    store.backlog.end_offer(new.id)
     job = await store.jobs.add(new, waiting_limit=PLENTY, offer=offer)
     assert await begun(driver) == job.id
     assert [each.lease.fence for each in await store.leases.held("server")] == [2]
@@ -335,9 +338,9 @@ async def test_a_job_that_arrives_while_the_server_stops_is_given_back(
     store: Store, ada: Token, dispatcher: Dispatcher, busy: Job
 ) -> None:
     late = new_job(ada)
-    with store.backlog.offer(late) as offer:
-        dispatcher.stop_claiming()
-        job = await store.jobs.add(late, waiting_limit=PLENTY, offer=offer)
+    offer = store.backlog.offer(late)
+    dispatcher.stop_claiming()
+    job = await store.jobs.add(late, waiting_limit=PLENTY, offer=offer)
     while (after := await stored(store, job)).version < 3:
         await asyncio.sleep(0.01)
     assert after.state is JobState.QUEUED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from qwicket.dialects.native import agent_wire as wire
@@ -39,7 +40,7 @@ class AgentHandlers:
         self._gateway = gateway
         self._needs_of_dialects = needs_of_dialects
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         return self._gateway.limits
 

@@ -61,10 +61,18 @@ def submission(text: bytes, limits: Limits) -> Submission:
         LimitExceeded: A field is too large, too deep or has too many keys.
     """
     body = decode(text, _submit_decoder)
-    for field in ("inputs", "outputs", "tags"):
-        text = getattr(body, field)
-        if len(text) > 2:  # else it is empty
-            check_document(text, field, limits)
+    inputs: dict[str, float] = {}
+    outputs: tuple[str, ...] = (COUNTS,)
+    tags: tuple[str, ...] = ()
+    if bytes(body.inputs) != b"{}":
+        check_document(body.inputs, "inputs", limits)
+        inputs = decode_field(body.inputs, _inputs_decoder, "inputs")
+    if bytes(body.outputs) != b'["counts"]':
+        check_document(body.outputs, "outputs", limits)
+        outputs = decode_field(body.outputs, _outputs_decoder, "outputs")
+    if bytes(body.tags) != b"[]":
+        check_document(body.tags, "tags", limits)
+        tags = decode_field(body.tags, _tags_decoder, "tags")
     return Submission(
         dialect=DIALECT,
         device=body.device,
@@ -74,10 +82,10 @@ def submission(text: bytes, limits: Limits) -> Submission:
         seed=body.seed,
         noise=body.noise,
         engine=body.engine,
-        inputs=decode_field(body.inputs, _inputs_decoder, "inputs"),
-        outputs=decode_field(body.outputs, _outputs_decoder, "outputs"),
+        inputs=inputs,
+        outputs=outputs,
         name=body.name,
-        tags=decode_field(body.tags, _tags_decoder, "tags"),
+        tags=tags,
         priority=body.priority,
         group=body.group,
     )
@@ -121,15 +129,19 @@ def job(
         circuits=job.n_circuits,
         qubits=job.n_qubits,
         priority=job.priority,
-        held_by=job.held_by if job.is_held else None,
+        held_by=job.held_by if job.held_by and job.is_held else None,
         attempts=job.attempts,
         calibration=job.calibration,
-        cost=job.credits,
+        cost=None if job.cost is None else job.credits,
         created_at=iso_time(job.created_at),
         queued_at=iso_time(job.queued_at),
-        started_at=iso_time(job.started_at),
-        ended_at=iso_time(job.ended_at),
-        results_at=None if job.state.is_final else iso_time(job.withheld_until),
+        started_at=None if job.started_at is None else iso_time(job.started_at),
+        ended_at=None if job.ended_at is None else iso_time(job.ended_at),
+        results_at=(
+            None
+            if job.withheld_until is None or job.state.is_final
+            else iso_time(job.withheld_until)
+        ),
         error=error,
         queue=queue,
         progress=schema.jobs.ProgressBody(progress.done, progress.text) if progress else None,

@@ -322,7 +322,8 @@ def _straight_cost(job: Job) -> tuple[float, float]:
     in_order = drawn if n_qubits < _QSIM_QUBITS else job.shots  # qsim draws one by one
     n_bytes += rows * _ROW_BYTES + in_order * _SHOT_BYTES
     seconds = _CIRCUIT_S + size * (_VECTOR_S if reads_vector else _SAMPLED_S)
-    seconds += job.n_gates * _gate_s(size) + rows * _ROW_S + drawn * _SHOT_S
+    gate_s = _GATE_S + size / _AMPLITUDES_PER_S
+    seconds += job.n_gates * gate_s + rows * _ROW_S + drawn * _SHOT_S
     return n_bytes, seconds
 
 
