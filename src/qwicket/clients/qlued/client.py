@@ -273,10 +273,14 @@ def _path(name: object, route: str) -> str:
 def _experiments(job: Job) -> Mapping[str, Any]:
     if isinstance(job, Mapping):
         return job
-    circuits = [job] if isinstance(job, Circuit) else list(job)
-    if not circuits or not all(isinstance(circuit, Circuit) for circuit in circuits):
+    circuits: object = [job] if isinstance(job, Circuit) else job
+    if not isinstance(circuits, Sequence) or not circuits or not all(map(_is_circuit, circuits)):
         raise QluedClientError("A job is a dict, an experiment, or a list of experiments.")
     return {f"experiment_{number}": circuit.experiment() for number, circuit in enumerate(circuits)}
+
+
+def _is_circuit(value: object) -> bool:
+    return isinstance(value, Circuit)
 
 
 def _job_id(response: Response) -> str:

@@ -98,7 +98,7 @@ def test_experiments_are_numbered_in_their_order() -> None:
     assert sent[1] == {"experiment_0": one.experiment(), "experiment_1": two.experiment()}
 
 
-@pytest.mark.parametrize("job", [[], ["x"], {"a": float("nan")}, {"a": object()}])
+@pytest.mark.parametrize("job", [[], ["x"], {"a": float("nan")}, {"a": object()}, None, 7])
 def test_what_is_no_job_is_not_sent(job: Any) -> None:
     with BadServer(answer(200, WAITS)) as server:
         with pytest.raises(QluedClientError):
