@@ -39,6 +39,8 @@ _STEPS_OF_OP: Final = 4
 """Cost in steps of expanding a user gate, beside its tokens, and of each operation that a call
 adds to a gate body. With these values any program is read within about a second."""
 
+_ROUNDING: Final = 1 + 1e-9
+"""Factor by which the delays in a box may exceed its duration, because both are rounded."""
 _SMALLEST_PHASE: Final = 1e-12
 """Global phases up to this, in radians, are not written."""
 
@@ -362,8 +364,21 @@ class Interpreter:
             self._frame.ops += [Gate(DELAY, (index,), (seconds,)) for index in indices]
 
     def _box(self, statement: syntax.Box) -> None:
-        self._evaluator.seconds(statement.duration, statement.at)
+        seconds = self._evaluator.seconds(statement.duration, statement.at)
+        ops = self._frame.ops
+        start = len(ops)
         self._run_block(statement.body)
+        self._evaluator.count_steps(len(ops) - start, statement.at)
+        waits: dict[int, float] = {}
+        for op in ops[start:]:
+            if type(op) is not Gate and type(op) is not Measure and type(op) is not Reset:
+                return  # of several paths one is taken
+            if type(op) is Gate and op.name == DELAY:
+                waits[op.targets[0]] = waits.get(op.targets[0], 0.0) + op.params[0]
+        longest = max(waits.values(), default=0.0)
+        if longest > seconds * _ROUNDING:
+            reason = f"a box of {seconds:g} s has delays of {longest:g} s on a qubit"
+            raise self._tokens.error(statement.at, reason)
 
     def _assign(self, statement: syntax.Assignment) -> None:
         self._declarations.assign(statement, self._frame.branch_depth)
