@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from qwicket.model.errors import QwicketError
 from qwicket.store.database import Deferred, Tx
+from qwicket.store.rows import from_texts
 from qwicket.store.webhooks import record_events
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Session(Tx):
         self.changes: list[JobChange] = []
         self.memo: dict[str, Any] = {}
         self._sums: dict[tuple[str, tuple[Any, ...]], _Sum] = {}
+        self._gathered: dict[str, list[str]] = {}
         self.reads_late = False
         self.has_webhooks = False
         self.webhooks_were_removed = False
@@ -91,7 +93,13 @@ class Session(Tx):
         total = amount if earlier is None else earlier.amount + amount
         self._sums[at] = _Sum(column, total, refusal, key)
 
+    def gather(self, name: str, job: str, /) -> None:
+        self._gathered.setdefault(name, []).append(job)
+
     def write_sums(self) -> None:
+        for name, jobs in self._gathered.items():
+            self.run(name, jobs=from_texts(tuple(jobs)))
+        self._gathered.clear()
         while self._sums:
             at = next(iter(self._sums))
             column, amount, refusal, key = self._sums.pop(at)
@@ -109,6 +117,7 @@ class Session(Tx):
         """Forget what was read and added up in an operation that was rolled back."""
         self.memo.clear()
         self._sums.clear()
+        self._gathered.clear()
 
     def changed(self, change: JobChange) -> None:
         self.changes.append(change)

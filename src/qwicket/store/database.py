@@ -89,8 +89,11 @@ class Tx(Protocol):
             key: The other parameters; amounts with the same ones are added up.
         """
 
+    def gather(self, name: str, job: str, /) -> None:
+        """Run a statement once for all jobs of this batch; `:jobs` is a list of their ids."""
+
     def write_sums(self) -> None:
-        """Write the sums now, for statements that read what they change."""
+        """Write the sums and what was gathered now, for statements that read what they change."""
 
     reads_late: bool
     """Whether `require` returns before the row is read, so that no decision can depend on it."""

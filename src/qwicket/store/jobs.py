@@ -223,6 +223,7 @@ class Jobs(Operations):
             Conflict: The job has not ended.
             NotFound: The job was deleted.
         """
+        tx.write_sums()  # what it has used outlives it
         large = tx.all("outcome_blobs", job=job)
         tx.run("account_outlive", job=job)
         tx.run("project_free_bytes", job=job)

@@ -93,7 +93,7 @@ def give_back(tx: Tx, lease: Lease, now: int) -> Job:
     before = job_of_lease(tx, lease)
     if before.state is JobState.CANCELLING:
         job = step(tx, "job_cancel", lease, now, used_us=0)
-        tx.run("lease_end", job=job.id)
+        tx.gather("lease_end", job.id)
         reason = "stopped"
     else:
         job = step(tx, "job_give_back", lease, now)
@@ -154,7 +154,7 @@ def fail(
 
 def end(tx: Tx, job: Job, seconds: float, now: int, *, shots: int = 0) -> None:
     """End the lease of a job that has run for so many seconds, and settle what it used."""
-    tx.run("lease_end", job=job.id)
+    tx.gather("lease_end", job.id)
     fair_share.settle(tx, job, seconds, now)
     has_run = shots > 0 or seconds > 0
     settle(tx, job, int(has_run), shots, seconds)

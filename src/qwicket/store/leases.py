@@ -359,6 +359,7 @@ class Leases(Operations):
     @scan
     def held(tx: Tx, runner: str) -> list[HeldLease]:
         """Return the stored leases of a runner, with the states of their jobs."""
+        tx.write_sums()
         return [
             HeldLease(
                 Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state), request
@@ -501,7 +502,7 @@ class Leases(Operations):
         if lease.fence > 1:
             seconds = min(seconds, before.est_seconds)
         job = step(tx, "job_cancel", lease, now, used_us=round(seconds * 1e6))
-        tx.run("lease_end", job=job.id)
+        tx.gather("lease_end", job.id)
         fair_share.settle(tx, job, min(seconds, job.est_seconds), now)
         settle(tx, job, 1, 0, seconds)
         note(tx, job, before=before.state, actor=lease.runner, reason="stopped", now=now)

@@ -50,6 +50,7 @@ SQL_FRAGMENTS: Final = {
     "blob": "bytea",
     "each_tag": "jsonb_array_elements_text(cast(job.tags as jsonb)) as borne(value)",
     "each_text": "jsonb_array_elements_text(cast(:tags as jsonb)) as asked(value)",
+    "each_job": "jsonb_array_elements_text(cast(:jobs as jsonb)) as asked(value)",
     "greatest": "greatest",
     "least": "least",
     "only_postgres": "",

@@ -132,4 +132,4 @@ def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
 
         budgets.settle(tx, job, job.bill, jobs, shots, seconds)
     if jobs:
-        tx.run("use_add", job=job.id)
+        tx.gather("use_add", job.id)

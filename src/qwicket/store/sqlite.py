@@ -38,6 +38,7 @@ SQL_FRAGMENTS: Final = {
     "blob": "blob",
     "each_tag": "json_each(job.tags) as borne",
     "each_text": "json_each(:tags) as asked",
+    "each_job": "json_each(:jobs) as asked",
     "greatest": "max",
     "least": "min",
     "only_postgres": "-- ",

@@ -14,7 +14,7 @@ from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
-from qwicket.store import JobChange, Store, lock_folder, open_sqlite
+from qwicket.store import JobChange, Store, lock_folder, open_sqlite, statements
 from qwicket.store.database import Tx
 from qwicket.store.sqlite import SQLite
 from support.stores import add_job, make_token, sqlite
@@ -199,3 +199,15 @@ def test_one_folder_has_one_server(tmp_path: Path) -> None:
     lock_folder(tmp_path)
     with pytest.raises(Unavailable, match="Another server"):
         lock_folder(tmp_path)
+
+
+async def test_each_index_has_a_query_that_names_it(store: Store) -> None:
+    def indexes(tx: Tx) -> set[str]:
+        found = sqlite(tx).execute("select name from sqlite_master where type = 'index'")
+        return {name for (name,) in found if not name.startswith("sqlite_autoindex")}
+
+    queries = "".join(
+        path.read_text() for path in Path(statements.__file__).parent.glob("sql/*.sql")
+    )
+    unnamed = {name for name in await store._database.read(indexes) if name not in queries}
+    assert not unnamed

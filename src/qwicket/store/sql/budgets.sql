@@ -48,15 +48,19 @@ where id = :id and begun_at = :begun_at;
 update job set bill = :bill, cost = :cost where id = :job;
 
 -- name: use_add
--- What an ended job has used, into the sums of its day. These outlive the job. They stop at 30 years
--- a day, so that the sums of thousands of them fit into 64 bits, even if a lab reports absurd times.
+-- What ended jobs have used, into the sums of their days. These outlive the jobs. They stop at 30
+-- years a day, so that the sums of thousands of them fit into 64 bits, even if a lab reports absurd
+-- times.
 insert into daily_use (project, device, day, jobs, shots, us, cost)
 select
-    project, device, ended_at - ended_at % 86400000, 1, used_shots, used_us, coalesce(cost, 0)
+    project, device, ended_at - ended_at % 86400000, count(*), cast(sum(used_shots) as bigint),
+    cast(sum({least}(used_us, {max_of_day})) as bigint),
+    cast(sum({least}(coalesce(cost, 0), {max_of_day})) as bigint)
 from job
-where id = :job and (used_shots > 0 or used_us > 0)
+where id in (select asked.value from {each_job}) and (used_shots > 0 or used_us > 0)
+group by project, device, ended_at - ended_at % 86400000
 on conflict (project, device, day) do update set
-    jobs = daily_use.jobs + 1, shots = daily_use.shots + excluded.shots,
+    jobs = daily_use.jobs + excluded.jobs, shots = daily_use.shots + excluded.shots,
     us = case when daily_use.us < {max_of_day} then daily_use.us + excluded.us
         else daily_use.us end,
     cost = case when daily_use.cost < {max_of_day} then daily_use.cost + excluded.cost

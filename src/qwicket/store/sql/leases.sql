@@ -179,7 +179,7 @@ where job = :job;
 update forward set vendor_job_id = null, sent_at = null where job = :job;
 
 -- name: forward_of_vendor_job
--- Another job of the device that has this id at its vendor.
+-- Another job of the device that has this id at its vendor; index forward_vendor_job.
 select job.id from forward join job on job.id = forward.job
 where forward.vendor_job_id = :vendor_job_id and job.device = :device and job.id <> :job
 limit 1;
@@ -305,7 +305,7 @@ update lease set runner = null, nonce = null, progress = null where job = :job;
 update lease set runner = null, nonce = null, progress = null, claimed_at = null where job = :job;
 
 -- name: lease_end
-delete from lease where job = :job;
+delete from lease where job in (select asked.value from {each_job});
 
 -- name: lease_states
 -- The leases of a runner with the states of their jobs; index lease_by_runner.
