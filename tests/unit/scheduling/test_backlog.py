@@ -366,3 +366,20 @@ async def test_webhooks_are_told_that_it_was_queued_before_it_ran(
     ]
     assert [body["data"]["started_at"] is None for _, body in bodies] == [True, False]
     assert {body["data"]["id"] for _, body in bodies} == {job.id}
+
+
+async def test_a_flood_delays_the_first_job_of_another_account_by_the_backlog_alone(
+    store: Store, ada: Token, driver: HandDriver, busy: Job
+) -> None:
+    bob = await make_token(store, "bob")
+    for _ in range(100):
+        await submit(store, ada)
+    first = await submit(store, bob)
+    assert (await stored(store, first)).state is JobState.QUEUED
+    began = [busy.id]
+    while began[-1] != first.id:
+        for job in began[-16:]:
+            if not driver.ends[job].done():
+                driver.ends[job].set_result(DONE)
+        began.append(await begun(driver))
+    assert len(began) <= 1 + 2 * 16 + 1  # the backlog, and a task that was claimed before
