@@ -112,7 +112,8 @@ def test_jobs_sent_to_both_are_claimed_once_and_end_once(
     assert len(set(acknowledged)) == len(acknowledged) == JOBS
     assert submitters.refusals == []
     books.assert_all_completed_uncounted(set(acknowledged))
-    assert books.rows("select distinct version from job") == [(3,)], "claimed once, ended once"
+    # Only a job that had not begun may be claimed again, while the machine is busy.
+    assert books.rows("select distinct reason from job_event") in ([], [("it had not begun",)])
     assert len(holders - {None}) == 2, "both did their part"
 
 

@@ -45,8 +45,8 @@ _NO_LIMIT: Final = Capacity()
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 BACKLOG_S: Final = 0.1
-"""Seconds for which a job waits in the backlog at most: 20 times the longest estimate of a tiny
-job. By then the jobs that run have taken longer than they should, and the backlog is queued."""
+"""Seconds for which the backlog waits for any slot: 20 times the longest estimate of a tiny job.
+Then the jobs that run have taken longer than they should, and the backlog is queued again."""
 EXPRESS_DELAY_S: Final = 0.02
 """Seconds without a free worker slot after which a short job goes to an express slot.
 
@@ -112,7 +112,7 @@ class Dispatcher:
         express: Slots for short jobs, if any.
         capacity: Memory and time of a slot; larger and longer jobs wait for other runners.
         slow_poll_s: Seconds between two polls for work that no notification announced.
-        backlog_s: Seconds for which a job waits in the backlog at most.
+        backlog_s: Seconds for which the backlog waits for any slot.
 
     Attributes:
         stale_results: Number of results and releases that were refused because of a stale lease.
@@ -288,11 +288,11 @@ class Dispatcher:
             self._watch_backlog()
 
     def _watch_backlog(self) -> None:
-        """Give back the backlog when its oldest job has waited for too long."""
+        """Give back the backlog when it has waited for too long for any slot."""
         self._overdue, oldest_at = None, self._backlog.oldest_at
         if oldest_at is None:
             return
-        left_s = oldest_at + self._backlog_s - time.monotonic()
+        left_s = max(oldest_at, self._slot_changed_at) + self._backlog_s - time.monotonic()
         if left_s > 0:
             loop = asyncio.get_running_loop()
             self._overdue = loop.call_later(left_s, self._watch_backlog)

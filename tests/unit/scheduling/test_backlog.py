@@ -247,18 +247,12 @@ async def test_a_requeued_job_leaves_the_backlog(
     assert [each.lease.fence for each in await store.leases.held("server")] == [2]
 
 
-@pytest.mark.parametrize("backlog_s", [0.05])
 async def test_a_backlog_that_waits_for_too_long_is_queued_again(
-    store: Store,
-    ada: Token,
-    driver: HandDriver,
-    dispatcher: Dispatcher,
-    busy: Job,
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher, busy: Job
 ) -> None:
-    dispatcher._slot_changed_at = (
-        asyncio.get_running_loop().time() + 3600
-    )  # so that it still offers
     jobs = [await submit(store, ada) for _ in range(2)]
+    dispatcher._backlog_s = 0.01
+    dispatcher._watch_backlog()
     for job in jobs:
         after = await reach(store, job, JobState.QUEUED)
         assert (after.version, after.attempts, after.started_at) == (3, 0, None)
