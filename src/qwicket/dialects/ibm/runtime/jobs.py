@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.ibm import statuses
@@ -109,7 +110,7 @@ def logs(job: Job, events: list[JobEvent]) -> str:
         *((event.at, f"{event.before} to {event.after}: {event.reason}") for event in events),
         (job.ended_at, status(job).lower() + (f": {reason(job)}" if job.error_code else "")),
     ]
-    known = sorted((at, text) for at, text in steps if at is not None)
+    known = sorted(((at, text) for at, text in steps if at is not None), key=itemgetter(0))
     return "".join(f"{format_time(at)} {text}\n" for at, text in known)
 
 
