@@ -30,7 +30,7 @@ from qwicket.model.jobs import TINY_S, Capacity
 from qwicket.model.states import JobState
 from qwicket.scheduling.forward_log import RETRY_PAUSES_S, StoredForwardLog, log_failure
 from qwicket.scheduling.slots import Slots
-from qwicket.store import Claim, Claimable, StaleLease
+from qwicket.store import Backlog, Claim, Claimable, StaleLease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -144,7 +144,9 @@ class Dispatcher:
         """Number of slots that run other than tiny jobs."""
         self._slot_changed_at = 0.0
         """When a job last began or ended in a slot (monotonic clock)."""
-        self._backlog = store.backlog
+        self._takes_tiny = driver.jobs_per_task > 1
+        self._backlog = store.backlog if self._takes_tiny else Backlog()
+        self._slot_for_backlog: asyncio.Task[None] | None = None
         self._begins_soon = False
         self._overdue: asyncio.TimerHandle | None = None
         self._express = express
@@ -182,7 +184,7 @@ class Dispatcher:
         self._tasks.append(asyncio.create_task(self._poll_slowly()))
         if self._express is not None and self._express.driver.slots:
             self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
-        if self._driver.jobs_per_task > 1:
+        if self._takes_tiny:
             self._backlog.open(self._runner, self._may_take, self._begin_soon)
         self._compare_wake.set()
 
@@ -203,9 +205,10 @@ class Dispatcher:
         if self._is_stopping:
             return  # a second cancel would interrupt a task that is releasing its claim
         self._is_stopping = True
-        if self._driver.jobs_per_task > 1:
-            self._backlog.close()
-            self._give_back(self._backlog.clear())
+        self._backlog.close()
+        self._give_back(self._backlog.clear())
+        if self._slot_for_backlog is not None:
+            self._tasks.append(self._slot_for_backlog)
         for task in self._tasks:
             task.cancel()
 
@@ -278,14 +281,25 @@ class Dispatcher:
             asyncio.get_running_loop().call_soon(self._begin_taken)
 
     def _begin_taken(self) -> None:
-        """Begin jobs of the backlog while slots are free."""
+        """Begin jobs of the backlog while slots are free; then wait for its turn to take one."""
         self._begins_soon = False
         if self._is_stopping:
             self._give_back(self._backlog.clear())
         while self._backlog.oldest_at is not None and self._slots.take_if_free():
             self._begin(self._next_task(), self._driver)
+        if self._backlog.oldest_at is not None and self._slot_for_backlog is None:
+            self._slot_for_backlog = asyncio.create_task(self._await_slot())
         if self._overdue is None:
             self._watch_backlog()
+
+    async def _await_slot(self) -> None:
+        await self._slots.acquire()
+        self._slot_for_backlog = None
+        if self._backlog.oldest_at is None:
+            self._slots.release()
+        else:
+            self._begin(self._next_task(), self._driver)
+            self._begin_soon()
 
     def _watch_backlog(self) -> None:
         """Give back the backlog when it has waited for too long for any slot."""
@@ -444,28 +458,32 @@ class Dispatcher:
         While no slot is free, tiny jobs are claimed for the backlog alone. So the queue becomes
         empty again, and the next jobs are claimed with their submission.
         """
-        wake, jobs_per_task = self._wakes[device], self._driver.jobs_per_task
-        if jobs_per_task > 1 and self._room() > 0 and not self._slots.has_free:
+        wake = self._wakes[device]
+        if self._takes_tiny and self._room() > 0 and not self._slots.has_free:
             claiming = self._claim_from(device, self._room(), only_tiny=True)
             claim = await self._claim(claiming, device, wake)
             if claim.taken:
-                self._backlog.add(claim.taken)
-                self._begin_soon()
+                self._add_to_backlog(claim.taken)
                 return claim
         await self._slots.acquire()
-        maximum = max(jobs_per_task, self._room()) if jobs_per_task > 1 else 1
+        maximum = max(self._driver.jobs_per_task, self._room()) if self._takes_tiny else 1
         claim = await self._claim(self._claim_from(device, maximum), device, wake)
-        if len(claim.taken) > 1:
-            self._backlog.add(claim.taken)
-            self._begin(self._next_task(), self._driver)
-            self._begin_soon()
-        elif claim.taken:
-            self._begin(claim.taken, self._driver)
+        taken = claim.taken
+        if len(taken) > 1:
+            self._add_to_backlog(taken)
+            taken = self._next_task()
+        if taken:
+            self._begin(taken, self._driver)
         else:
             self._slots.release()
-            self._begin_soon()
         self._express_wake.set()
         return claim
+
+    def _add_to_backlog(self, claimed: list[Assignment]) -> None:
+        """Let claimed jobs wait for a slot, except those that were cancelled meanwhile."""
+        self._backlog.add(claimed)
+        self._give_back(self._backlog.remove(self._cancelled_early))
+        self._begin_soon()
 
     async def _claim_from(self, device: str, maximum: int, *, only_tiny: bool = False) -> Claim:
         return await self._store.leases.claim(

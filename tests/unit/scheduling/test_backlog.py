@@ -18,6 +18,7 @@ from qwicket.model.webhooks import Webhook
 from qwicket.scheduling import Dispatcher
 from qwicket.store import HeldLease, Store
 from qwicket.store.database import Tx
+from qwicket.store.leases import Claim
 from support.hand_driver import DONE, HandDriver, begun, reach
 from support.stores import (
     NOW,
@@ -296,6 +297,47 @@ async def test_a_comparison_leaves_the_backlog_and_offers_alone(
     await dispatcher._compare_leases()
     assert not released
     assert job.id in store.backlog
+
+
+async def test_another_dispatcher_of_the_server_leaves_the_backlog_alone(
+    store: Store, ada: Token, dispatcher: Dispatcher, busy: Job
+) -> None:
+    job = await submit(store, ada)
+    await store.leases.add_runner("remote", "server", NOW)
+    remote = Dispatcher(store, HandDriver(1), ["far"], "remote", lambda: NOW, slow_poll_s=3600)
+    remote.start()
+    await remote._compare_leases()
+    await remote.stop(0)
+    assert job.id in store.backlog
+
+
+async def test_the_backlog_takes_its_turn_among_the_devices(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher, busy: Job
+) -> None:
+    dispatcher.serve("clifford")
+    long = [await add_job(store, ada, device="clifford", est_seconds=1.0) for _ in range(2)]
+    await until(lambda: bool(dispatcher._slots._waiting))
+    job = await submit(store, ada)
+    await until(lambda: len(dispatcher._slots._waiting) == 2)
+    for ended, begins in ((busy, long[0]), (long[0], job), (job, long[1])):
+        driver.ends[ended.id].set_result(DONE)
+        assert await begun(driver) == begins.id
+
+
+async def test_a_cancel_while_a_job_is_claimed_for_the_backlog_is_heeded(
+    store: Store, ada: Token, dispatcher: Dispatcher, busy: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = store.leases.claim
+
+    async def claim_and_cancel(*args: Any, **options: Any) -> Claim:
+        claimed = await claim(*args, **options)
+        for each in claimed.taken:
+            await store.jobs.cancel(each.lease.job, actor="ada", now=NOW)
+        return claimed
+
+    monkeypatch.setattr(store.leases, "claim", claim_and_cancel)
+    job = await add_job(store, ada)
+    assert (await reach(store, job, JobState.CANCELLED)).version == 4
 
 
 async def test_a_lease_that_the_backlog_lost_is_not_begun(
