@@ -48,6 +48,7 @@ where id = :id and begun_at = :begun_at;
 update job set bill = :bill, cost = :cost where id = :job;
 
 -- name: use_add
+-- sorts: few rows
 -- What ended jobs have used, into the sums of their days. These outlive the jobs. They stop at 30
 -- years a day, so that the sums of thousands of them fit into 64 bits, even if a lab reports absurd
 -- times.
