@@ -248,7 +248,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """A lease with all that a driver needs to run the job.
 
     `state` is `running`; `uncertain` if the driver must first find out the job's state at its
-    vendor; `cancelling` if the driver must only end it.
+    vendor; `cancelling` if the driver must only end it. `n_operations` counts gates; 0 is unknown.
     """
 
     lease: Lease

@@ -1,11 +1,12 @@
 """The server's own runner: claims jobs for its devices and passes them to a driver.
 
-Tiny jobs are claimed with their submission if nobody waits for their device (see `store.backlog`),
-and begin when a slot is free. All other jobs wait in the queue of their device, which has an
+Tiny jobs are claimed with their submission if no other job waits for their device, and begin when a
+slot is free (see `store.backlog`). All others wait in the queue of their device, which has an
 asyncio task that claims them. A submission's commit wakes it. It takes a slot before it claims, so
-that each claimed job starts at once. Another task claims short jobs for the express slots while all
-other slots are busy. Another compares the leases held here with those in the store. Only the slow
-poll runs on a timer: it wakes the others if it finds work for them.
+that each claimed job starts at once; only tiny ones are claimed ahead, for the backlog. Another
+task claims short jobs for the express slots while all other slots are busy. Another compares the
+leases held here with those in the store. Only the slow poll runs on a timer: it wakes the others if
+it finds work for them.
 """
 
 from __future__ import annotations
@@ -252,7 +253,7 @@ class Dispatcher:
         if not change.is_start or change.row is None or change.row.runner != self._runner:
             return
         if not self._backlog.take(change.job):
-            self._compare_wake.set()  # nobody knows its lease here any more
+            self._compare_wake.set()  # its lease is not known here any more
             return
         self._begin_soon()
 

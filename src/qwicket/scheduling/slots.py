@@ -42,11 +42,11 @@ class Slots:
 
     @property
     def has_free(self) -> bool:
-        """Whether a slot is free, for which nobody waits."""
+        """Whether a slot is free that no caller waits for."""
         return not self._waiting and self._n_taken < self._count()
 
     def take_if_free(self) -> bool:
-        """Take a slot if one is free and nobody waits for it; return whether it was taken."""
+        """Take a slot if one is free that no caller waits for; return whether it was taken."""
         is_free = self.has_free
         self._n_taken += is_free
         return is_free

@@ -1,10 +1,10 @@
 """The backlog: tiny jobs that this server's runner has claimed, and that have not begun.
 
-The runner *offers* to take a new job. The statement that stores the job accepts the offer if nobody
-waits for the device or holds it. Then the job is claimed in the commit of its submission, and is in
-the backlog until a slot is free. Tiny jobs that had to wait in the queue follow as soon as there is
-room, so that the queue becomes empty again. To its owner a job in the backlog waits: before it is
-cancelled, held or reordered, it is *withdrawn*.
+The runner *offers* to take a new job. The statement that stores the job accepts the offer if no
+other job waits for the device, and no administrator or reservation holds it. Then the job is
+claimed in the commit of its submission, and is in the backlog until a slot is free. Tiny jobs that
+had to wait in the queue follow as soon as there is room, so that the queue becomes empty again. To
+its owner a job in the backlog waits: before it is cancelled, held or reordered, it is *withdrawn*.
 """
 
 from __future__ import annotations

@@ -105,9 +105,9 @@ class Jobs(Operations):
             waiting_limit: Limit on the jobs of the project that wait.
             unfinished_limit: Limit on its jobs on this device that have not ended; None sets none.
             stored_limit: Bytes that the project may store.
-            offer: Lease with which a runner takes the job at once, if nobody waits for the device
-                or holds it, and no budget counts it. Then the job is stored as running; what this
-                returns is the job as it was queued.
+            offer: Lease with which a runner takes the job at once, if no other job waits for the
+                device, no administrator or reservation holds it, and no budget counts it. Then the
+                job is stored as running; what this returns is the job as it was queued.
 
         Raises:
             KeyReused: The key came with other content.
@@ -151,7 +151,7 @@ class Jobs(Operations):
         quotas.count_bytes(tx, new.project, size, stored_limit)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
-        return Deferred(lambda: _added(tx, _new_job(new, columns, added()), new.now, offer))
+        return Deferred(lambda: _added(tx, _inserted_job(new, columns, added()), new.now, offer))
 
     @write_unflushed
     def add_unflushed(tx: Tx, /, new: NewJob, **limits: Any) -> Job | Deferred[Job]:
@@ -576,7 +576,7 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
     }
 
 
-def _new_job(new: NewJob, columns: Mapping[str, Any], row: Row) -> Job:
+def _inserted_job(new: NewJob, columns: Mapping[str, Any], row: Row) -> Job:
     """Return the job that `job_add` has inserted and of which it returned `row`."""
     seq, version, change, created_at, _ = row
     is_taken = version == _TAKEN

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.model.accounts import Account, Project, Token
 from qwicket.model.client_documents import ClientDocument
 from qwicket.model.groups import Group
-from qwicket.model.jobs import Job
+from qwicket.model.jobs import TINY_S, Job
 from qwicket.model.states import NOT_COMPLETED, NOT_ENDED, STEPS, JobState
 from qwicket.model.webhooks import Webhook
 
@@ -177,6 +177,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         f' union all select project, {fills["group_bytes"]} as bytes from "group"'
         ") as used on used.project = owner.id group by owner.id"
     )
+    fills["tiny_ms"] = str(round(1000 * TINY_S))
     # Whether a budget applies to a job. The casts let SQLite use the index.
     fills["has_budget"] = (
         "exists (select 1 from budget where budget.project = cast(job.project as text)"

@@ -6,8 +6,8 @@
 -- already and so does not wait. Creation times and changes of one account rise strictly.
 -- If a runner has offered to take the job, which is tiny, it is claimed at once: then it was queued as
 -- version 1 in the change before. Not if another job waits for the device, the device is off, a
--- reservation or maintenance window holds it (5 ms and their double are the longest run of a tiny job,
--- as in may_start), or the project has a budget. Indexes
+-- reservation or maintenance window holds it (the longest run of a tiny job counts twice, as in
+-- may_start), or the project has a budget. Indexes
 -- job_by_account, job_by_change, job_waiting, share_next. Returns what the caller does not know.
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
@@ -46,7 +46,7 @@ from (
                 inner join reservation on reservation.id = covered.reservation
                 where covered.device = :device and covered.until_at > :now
                     and reservation.from_at
-                        <= cast(:now as bigint) + 5 + {greatest}(5, reservation.drain_ms)
+                        <= cast(:now as bigint) + {tiny_ms} + {greatest}({tiny_ms}, reservation.drain_ms)
             ) then 0
             when exists (
                 select 1 from budget where project = :project and budget.device in ('', :device)
