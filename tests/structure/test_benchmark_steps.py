@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from benchmarks.steps import EVENTS, STEPS, place_of
 
 NAMES = {name for names in STEPS.values() for name in names} | {name for _, name, _ in EVENTS}
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_what_is_measured_exists(name: str) -> None:
+def test_what_is_measured_exists() -> None:
+    assert [name for name in sorted(NAMES) if not callable(found(name))] == []
+
+
+def found(name: str) -> object:
     owner, attribute = place_of(name)
-    assert callable(getattr(owner, attribute))
+    return getattr(owner, attribute, None)

@@ -27,12 +27,6 @@ def test_matrix_is_what_the_definition_says(
         assert np.abs(made - qubit_math.unitary(name, shifted)).max() < 1e-14
 
 
-@pytest.mark.parametrize(("name", "n_targets", "params"), qubit_math.EXAMPLES)
-def test_matrix_is_unitary(name: str, n_targets: int, params: tuple[float, ...]) -> None:
-    made = gates.matrix(name, params)
-    assert np.abs(made @ made.conj().T - np.eye(1 << n_targets)).max() < 1e-14
-
-
 def test_examples_cover_the_table_of_the_model() -> None:
     table = re.findall(r"^\| (`[^|]*)\|", qubit.__doc__ or "", re.MULTILINE)
     names = {
