@@ -12,11 +12,26 @@ from typing import Final
 
 from qwicket.circuits.bonds import bonds
 from qwicket.circuits.estimation import runs_and_upper_bound
-from qwicket.circuits.qubit import DELAY, Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
-from qwicket.circuits.summary import Summary
+from qwicket.circuits.qubit import (
+    DELAY,
+    Branch,
+    Gate,
+    Jump,
+    Measure,
+    Op,
+    QubitCircuit,
+    Reset,
+    pack,
+)
+from qwicket.circuits.summary import Checked, Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 """Gates that exist only in IonQ's native gateset."""
+
+
+def to_checked(circuits: tuple[QubitCircuit, ...]) -> Checked:
+    """Return packed circuits with their summary."""
+    return Checked(summarise(circuits), pack(circuits))
 
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:

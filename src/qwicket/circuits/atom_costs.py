@@ -12,8 +12,8 @@ from itertools import pairwise
 from math import hypot, prod, sqrt
 from typing import Final, NamedTuple
 
-from qwicket.circuits.atoms import AtomCircuit, AtomGate
-from qwicket.circuits.summary import Summary
+from qwicket.circuits.atoms import AtomCircuit, AtomGate, pack
+from qwicket.circuits.summary import Checked, Summary
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 
@@ -118,6 +118,11 @@ def check(circuit: AtomCircuit, limits: Limits) -> None:
                 f" limit of {limits.atoms.gate_work}",
                 field="gate_work",
             )
+
+
+def to_checked(circuits: tuple[AtomCircuit, ...]) -> Checked:
+    """Return packed circuits with their summary."""
+    return Checked(summarise(circuits), pack(circuits))
 
 
 def summarise(circuits: tuple[AtomCircuit, ...]) -> Summary:

@@ -6,41 +6,31 @@ The functions `*_in_parser` run in parser processes, and return errors as values
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from qwicket.circuits import atom_costs, atoms, photonic
-from qwicket.circuits.analysis import summarise
-from qwicket.circuits.atoms import AtomCircuit
-from qwicket.circuits.qubit import QubitCircuit, pack, unpack
+from qwicket.circuits.analysis import to_checked
+from qwicket.circuits.formats import INLINE_BYTES, Format
+from qwicket.circuits.qubit import QubitCircuit, unpack
 from qwicket.circuits.summary import Checked
-from qwicket.model.devices import Family, PhotonicSpec
+from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
-from qwicket.programs import (
-    batch,
-    blackbird,
-    cold_atoms,
-    ionq_json,
-    ionq_native,
-    lab_atoms,
-    openqasm,
-    primitives,
-    qobj,
-)
+from qwicket.programs import batch, ionq_native, openqasm, recognition
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
 from qwicket.programs.openqasm.bounds import BraketLimits, OpenQASMLimits
 from qwicket.programs.primitives.wire import PrimitiveLimits
-from qwicket.programs.recognition import may_be_meant, recognise_format
+from qwicket.programs.recognition import may_be_meant
+from qwicket.registrations import vendors
 
 __all__ = [
     "FORMATS",
@@ -57,6 +47,7 @@ __all__ = [
     "may_be_meant",
     "preload_qiskit",
     "read",
+    "read_batch",
     "read_in_parser",
     "read_small",
     "recognise_format",
@@ -65,179 +56,78 @@ __all__ = [
     "write_in_parser",
 ]
 
-
-C = TypeVar("C", bound=Sequence[Any])
 S = TypeVar("S", bound=msgspec.Struct)
 Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
-
-def _qubits_to_checked(circuits: tuple[QubitCircuit, ...]) -> Checked:
-    return Checked(summarise(circuits), pack(circuits))
-
-
-def _atoms_to_checked(circuits: tuple[AtomCircuit, ...]) -> Checked:
-    return Checked(atom_costs.summarise(circuits), atoms.pack(circuits))
-
-
-class Format(NamedTuple):
-    """A language that programs come in.
-
-    Attributes:
-        name: Name of the format in submissions.
-        version: Increased when the reader returns other circuits for the same source.
-        read: Reads a source with the values of its inputs. Raises only `QwicketError`.
-        inline_bytes: Size of the largest source that the server reads itself, without a parser
-            process, under small limits; 0 for none.
-        to_checked: Packs circuits and summarises them.
-        title: Its name in a sentence; the formats `qlued.…` share one.
-        description: Description in one sentence.
-        family: Family of the devices that take it.
-        must_measure: Whether a program without measurements is refused. Other formats measure
-            everything at the end or declare what is measured. Qobj accepts such a program, as
-            Qiskit's own simulators do, and returns zeros.
-        is_for_labs: Whether a lab's device may take it.
-    """
-
-    name: str
-    version: int
-    read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
-    inline_bytes: int
-    to_checked: Callable[..., Checked]
-    title: str
-    description: str
-    family: Family = "qubit"
-    must_measure: bool = False
-    is_for_labs: bool = True
-
-
-def _without_inputs(
-    name: str, read: Callable[[bytes, Limits], C]
-) -> Callable[[bytes, Limits, Inputs], C]:
-    """Return a reader that rejects inputs, for a format without them."""
-
-    def checked(source: bytes, limits: Limits, inputs: Inputs) -> C:
-        if inputs:
-            raise InvalidRequest(f"inputs: {name} has no inputs.", field="inputs")
-        return read(source, limits)
-
-    return checked
-
-
-def _read_braket(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
-    from qwicket.programs import braket  # late: only parser processes need it
-
-    return braket.read(source, limits)
-
-
-def _read_qir(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
-    from qwicket.programs import qir  # late, as above
-
-    return qir.read(source, limits)
-
-
-def _read_ahs(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
-    from qwicket.programs import ahs  # late: few servers get such programs
-
-    return ahs.read(source, limits)
-
-
-_INLINE_BYTES: Final = 4 << 10
-"""Under the limits of `_SMALL`, texts up to this size are read within milliseconds."""
-
-_read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
-_BATCH_READERS: Final[Mapping[str, batch.Reader]] = MappingProxyType(
-    {
-        "openqasm3": openqasm.read_openqasm3,
-        "openqasm2": openqasm.read_openqasm2,
-        "ionq.circuit.v1": _read_ionq,
-        "qir": _without_inputs("qir", _read_qir),
-    }
-)
-
-
-def _cold_atoms(machine: str) -> Format:
-    name = f"qlued.{machine}"
-    read = _without_inputs(name, partial(cold_atoms.read, machine=machine))
-    description = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
-    return Format(
-        name=name,
-        version=cold_atoms.VERSION,
-        read=read,
-        inline_bytes=_INLINE_BYTES,
-        to_checked=_atoms_to_checked,
-        title="experiments in qlued's JSON",
-        description=description,
-        family="atoms",
-    )
-
-
 _FORMATS: Final = (
     Format(
         name="ionq.circuit.v1",
-        version=ionq_json.VERSION,
-        read=_read_ionq,
-        inline_bytes=_INLINE_BYTES,
-        to_checked=_qubits_to_checked,
+        version=2,
+        reader="qwicket.programs.ionq_json:read",
+        inline_bytes=INLINE_BYTES,
         title="a circuit in IonQ's JSON",
         description=(
             "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several."
         ),
+        in_batches=True,
+        json_keys=(b'"circuit"', b'"circuits"'),
+        is_general=True,
+        is_guessed=True,
     ),
     Format(
         name="openqasm2",
-        version=openqasm.VERSION,
-        read=openqasm.read_openqasm2,
-        inline_bytes=_INLINE_BYTES,
-        to_checked=_qubits_to_checked,
+        version=1,
+        reader="qwicket.programs.openqasm:read_openqasm2",
+        has_inputs=True,
+        inline_bytes=INLINE_BYTES,
         title="OpenQASM 2",
         description="OpenQASM 2, the whole language.",
         must_measure=True,
+        in_batches=True,
     ),
     Format(
         name="openqasm3",
-        version=openqasm.VERSION,
-        read=openqasm.read_openqasm3,
-        inline_bytes=_INLINE_BYTES,
-        to_checked=_qubits_to_checked,
+        version=1,
+        reader="qwicket.programs.openqasm:read_openqasm3",
+        has_inputs=True,
+        inline_bytes=INLINE_BYTES,
         title="OpenQASM 3",
         description="OpenQASM 3 without run-time arithmetic and pulses.",
         must_measure=True,
+        in_batches=True,
     ),
     Format(
         name="qobj",
-        version=qobj.VERSION,
-        read=_without_inputs("qobj", qobj.read),
-        inline_bytes=_INLINE_BYTES,
-        to_checked=_qubits_to_checked,
+        version=1,
+        reader="qwicket.programs.qobj:read",
+        inline_bytes=INLINE_BYTES,
         title="a Qobj",
         description="Qiskit's Qobj of type QASM, one experiment or several.",
+        json_keys=(b'"qobj_id"', b'"experiments"'),
+        is_guessed=True,
     ),
     Format(
         name="qiskit.primitives",
-        version=primitives.VERSION,
-        read=_without_inputs("qiskit.primitives", primitives.read),
-        inline_bytes=0,
-        to_checked=_qubits_to_checked,
+        version=1,
+        reader="qwicket.programs.primitives:read",
         title="a document of Qiskit's primitives",
         description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
         must_measure=True,
+        json_keys=(b'"pubs"', b'"quantum_program"'),
     ),
     Format(
         name="qir",
         version=1,
-        read=_without_inputs("qir", _read_qir),
-        inline_bytes=0,
-        to_checked=_qubits_to_checked,
+        reader="qwicket.programs.qir:read",
         title="QIR",
         description="QIR of the base profile, as LLVM's text.",
+        in_batches=True,
     ),
     Format(
         name="braket.openqasm3",
-        version=openqasm.VERSION,
-        read=_without_inputs("braket.openqasm3", _read_braket),
-        inline_bytes=0,
-        to_checked=_qubits_to_checked,
+        version=1,
+        reader="qwicket.programs.braket:read",
         title="OpenQASM 3 as Amazon Braket writes it, in JSON",
         description=(
             "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots."
@@ -246,10 +136,8 @@ _FORMATS: Final = (
     ),
     Format(
         name="batch",
-        version=batch.VERSION,
-        read=_without_inputs("batch", partial(batch.read, readers=_BATCH_READERS)),
-        inline_bytes=0,
-        to_checked=_qubits_to_checked,
+        version=1,
+        reader="qwicket.programs:read_batch",
         title="a batch of programs in JSON",
         description=(
             "Several programs in one job, each in `openqasm3`, `openqasm2`, `ionq.circuit.v1` or"
@@ -258,13 +146,25 @@ _FORMATS: Final = (
         must_measure=True,
         is_for_labs=False,
     ),
-    *map(_cold_atoms, MACHINES),
+    *[
+        Format(
+            name=f"qlued.{machine}",
+            version=1,
+            reader=f"qwicket.programs.cold_atoms:read_{machine}",
+            inline_bytes=INLINE_BYTES,
+            title="experiments in qlued's JSON",
+            description=f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`.",
+            family="atoms",
+            json_keys=(b'"experiment_0"',),
+        )
+        for machine in MACHINES
+    ],
     Format(
         name="qlued.lab",
-        version=lab_atoms.VERSION,
-        read=_without_inputs("qlued.lab", lab_atoms.read),
-        inline_bytes=_INLINE_BYTES,
-        to_checked=lab_atoms.to_checked,
+        version=1,
+        reader="qwicket.programs.lab_atoms:read",
+        inline_bytes=INLINE_BYTES,
+        checker="qwicket.programs.lab_atoms:to_checked",
         title="experiments in qlued's JSON",
         description=(
             "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread."
@@ -274,23 +174,24 @@ _FORMATS: Final = (
     Format(
         name="ahs",
         version=1,
-        read=_without_inputs("ahs", _read_ahs),
-        inline_bytes=_INLINE_BYTES,
-        to_checked=_atoms_to_checked,
+        reader="qwicket.programs.ahs:read",
+        inline_bytes=INLINE_BYTES,
         title="an analog program of Rydberg atoms in JSON (ahs)",
         description="Analog programs of Rydberg atoms, as Amazon Braket writes them.",
         family="atoms",
         is_for_labs=False,
+        json_keys=(b'"hamiltonian"',),
     ),
     Format(
         name="blackbird",
-        version=blackbird.VERSION,
-        read=blackbird.read,
-        inline_bytes=0,
-        to_checked=photonic.to_checked,
+        version=2,
+        reader="qwicket.programs.blackbird:read",
         title="Blackbird",
         description="Blackbird 1.x for photons, `tdm` programs included.",
         family="photonic",
+        is_guessed=True,
+        recogniser="qwicket.programs.blackbird:is_blackbird",
+        layouts="qwicket.programs.blackbird.layout",
     ),
 )
 
@@ -303,14 +204,27 @@ _SMALL_OPENQASM: Final[Mapping[str, int]] = MappingProxyType(
 """Limits for programs that the server reads itself: 4 kB of text may expand to a million
 operations, or repeat nothing as often."""
 
-_HEAD_BYTES: Final = 64 << 10
-_QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
 _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            *_FORMATS,
+            *[each for it in vendors() for name in it.formats for each in resolve_name(name)],
+        )
+    }
+)
 """Every known format by its name."""
 
-LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits, OpenQASMLimits, BraketLimits)
+LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
+    IonQLimits,
+    PrimitiveLimits,
+    BlackbirdLimits,
+    OpenQASMLimits,
+    BraketLimits,
+    *[resolve_name(name) for it in vendors() for name in it.limits],
+)
 """Limits that formats declare in addition to `Limits`."""
 
 
@@ -351,23 +265,19 @@ def read(
 
 
 def format_title(name: str) -> str:
-    """Return the title of a format, or of several such as `qlued`; the quoted name if unknown."""
-    known = FORMATS.get(name) or next((it for it in _FORMATS if may_be_meant(it.name, name)), None)
+    """Return the title of a format; the quoted name if unknown."""
+    known = FORMATS.get(name)
     return known.title if known else repr(name[:64])
 
 
-def guess_format(source: bytes) -> str:
-    """Return the most likely format of a source, by its beginning.
+def recognise_format(source: bytes) -> str:
+    """Return a program's format, one of several with the same marks; empty if unknown."""
+    return recognition.recognise(source, FORMATS.values())
 
-    A JSON object counts as a Qobj or as IonQ's JSON; other JSON formats are not guessed.
-    """
-    head = source[:_HEAD_BYTES]
-    if head.lstrip()[:1] == b"{":
-        return "qobj" if any(key in head for key in _QOBJ_KEYS) else "ionq.circuit.v1"
-    recognised = recognise_format(source)
-    if recognised in ("blackbird", "qir"):
-        return recognised
-    return f"openqasm{openqasm.guess_version(head)}"
+
+def guess_format(source: bytes) -> str:
+    """Return the most likely format of a source that a submission without a format has."""
+    return recognition.guess(source, FORMATS.values())
 
 
 class Refusal(NamedTuple):
@@ -402,22 +312,15 @@ class Layout(NamedTuple):
         Raises:
             InvalidProgram: The program differs from the layout.
         """
-        layout = blackbird.read_layout(self.spec.layout)
-        if layout is None:
-            return
-        try:
-            # Counted in the summary first, so that a far longer program is not unpacked.
-            n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
-            if n_gates > len(layout.ops):
-                raise InvalidProgram(f"the program has {n_gates} gates, too many")
-            (circuit,) = photonic.unpack(checked.circuits)
-            blackbird.check_fits(circuit.ops, layout, self.spec.gate_parameters)
-        except InvalidProgram as error:
-            raise InvalidProgram(
-                f"{self.device} runs only the circuit of its layout: {error.detail}. Strawberry"
-                " Fields compiles programs to it.",
-                field="program",
-            ) from None
+        _layouts().check(checked, self.device, self.spec)
+
+
+def _layouts() -> Any:
+    """Return the module that reads layouts, or raise `InvalidProgram` where there is none."""
+    found = [known.layouts for known in FORMATS.values() if known.layouts]
+    if not found:
+        raise InvalidProgram("this server reads no layouts")
+    return importlib.import_module(found[0])
 
 
 def read_in_parser(
@@ -462,7 +365,10 @@ def read_small(
 
 
 def small_limits(limits: Limits) -> Limits:
-    """Return the limits under which `read_small` reads a program."""
+    """Return the limits under which `read_small` reads a program; import the readers for it."""
+    for known in FORMATS.values():
+        if known.inline_bytes:
+            known.load()
     others = [each for each in limits.own if not isinstance(each, OpenQASMLimits)]
     return msgspec.structs.replace(
         limits,
@@ -479,7 +385,7 @@ def _lowered(limits: S, maxima: Mapping[str, int]) -> S:
 def check_layout_in_parser(text: str) -> Refusal | None:
     """Return the error of a photonic device's layout, or None if it is valid."""
     try:
-        blackbird.read_layout(text)
+        _layouts().read_layout(text)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
     return None
@@ -519,7 +425,7 @@ def compile_to_basis_in_parser(
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
 
             rewrite(compiled, language)  # for its errors: the driver writes the program again
-        return _qubits_to_checked(compiled)
+        return to_checked(compiled)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 
@@ -534,6 +440,12 @@ def write_in_parser(circuits: bytes, number: int) -> str | Refusal:
         )
         text = f"The circuit cannot be written as OpenQASM 3: {reason}"
         return Refusal(InvalidProgram.code, text, "part")
+
+
+def read_batch(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
+    """Read the programs of a batch; as `batch.read`."""
+    readers = {known.name: known.read for known in FORMATS.values() if known.in_batches}
+    return batch.read(source, limits, readers)
 
 
 def warm_up() -> None:

@@ -8,7 +8,7 @@ all programs together, others for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -19,10 +19,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted
 
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
-
-Reader = Callable[[bytes, Limits, Mapping[str, float]], tuple[QubitCircuit, ...]]
+Reader = Callable[[bytes, Limits, Mapping[str, float]], Sequence[QubitCircuit]]
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import starmap
 from typing import Final
 
@@ -23,9 +24,6 @@ from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.cold_atom_gates import MACHINES, Gates, Machine, whole_number
 from qwicket.programs.json_text import FieldError, Int64, check_limit, quoted
-
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
 
 _LAST_EXPERIMENT: Final = 1_000
 _KEY: Final = re.compile(r"experiment_0{0,9}([0-9]{1,4})")
@@ -98,6 +96,12 @@ def _experiment(key: str, text: bytes) -> Experiment:
         allowed = f"experiment_0 to experiment_{_LAST_EXPERIMENT}"
         raise InvalidProgram(f"an experiment must be named {allowed}, not {quoted(key)}")
     return json_text.decode(_decoder, text, lambda *_: f"{key}: ")
+
+
+read_singlequdit: Final = partial(read, machine="singlequdit")
+read_multiqudit: Final = partial(read, machine="multiqudit")
+read_rydberg: Final = partial(read, machine="rydberg")
+read_fermions: Final = partial(read, machine="fermions")
 
 
 def _circuit(key: str, experiment: Experiment, machine: Machine, limits: Limits) -> AtomCircuit:

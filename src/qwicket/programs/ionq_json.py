@@ -19,9 +19,6 @@ from qwicket.programs import json_text
 from qwicket.programs.ionq_gates import GATESETS, GateRule, IonQLimits, WireGate, add_gate
 from qwicket.programs.json_text import SHOWN_CHARS, FieldError, Int64, check_limit, quoted
 
-VERSION: Final = 2
-"""Increased when the reader returns other circuits for the same text."""
-
 REGISTER: Final = "c"
 """Name of the one register; IonQ's JSON names none."""
 

@@ -16,9 +16,6 @@ from qwicket.programs.cold_atom_gates import whole_number
 from qwicket.programs.cold_atoms import Experiment, experiments
 from qwicket.programs.json_text import FieldError, check_limit
 
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
-
 _NAME_CHARS: Final = 64
 
 

@@ -1,12 +1,16 @@
-"""Recognises a program's format by marks of its text, for errors about a wrong format."""
+"""Recognises a program's format by marks of its text."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qwicket.programs import openqasm
-from qwicket.programs.blackbird import is_blackbird
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qwicket.circuits.formats import Format
 
 _HEAD_BYTES: Final = 64 << 10
 """Bytes at the beginning of a program in which marks are looked for."""
@@ -21,31 +25,47 @@ _QIR: Final = re.compile(
 )
 _BITCODE: Final = (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
 """Beginnings of LLVM's bitcode, the second one with a wrapper."""
-_JSON: Final = (
-    ("qiskit.primitives", b'"pubs"'),
-    ("qiskit.primitives", b'"quantum_program"'),
-    ("qobj", b'"qobj_id"'),
-    ("qobj", b'"experiments"'),
-    ("ahs", b'"hamiltonian"'),
-    ("qlued", b'"experiment_0"'),
-    ("ionq.circuit.v1", b'"circuit"'),
-    ("ionq.circuit.v1", b'"circuits"'),
-)
-"""Keys by which a format is recognised. The first of this list that occurs decides: a later key may
-also occur in the formats before it."""
 
 
-def recognise_format(source: bytes) -> str:
-    """Return a program's format, `qlued` for any format of that family; empty if unknown."""
+def recognise(source: bytes, formats: Iterable[Format]) -> str:
+    """Return a program's format; empty if unknown. Of formats with the same marks the first counts.
+
+    Args:
+        source: The program, of which `_HEAD_BYTES` are read.
+        formats: The formats that it may have.
+    """
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] in (b"{", b"["):
-        return next((name for name, key in _JSON if key in head), "")
+        return _of_json(head, formats)
     if _is_qir(head):
         return "qir"
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
     if _OPENQASM.search(text):
         return f"openqasm{openqasm.guess_version(head)}"
-    return "blackbird" if is_blackbird(text) else ""
+    return next((each.name for each in formats if each.is_this(text)), "")
+
+
+def guess(source: bytes, formats: Iterable[Format]) -> str:
+    """Return the most likely format of a program whose submission states none.
+
+    Most formats in JSON are not guessed. An object that has the keys of none counts as the most
+    general one. A text without the marks of any format counts as OpenQASM.
+    """
+    head = source[:_HEAD_BYTES]
+    if head.lstrip()[:1] == b"{":
+        guessed = [each for each in formats if each.is_guessed]
+        return _of_json(head, guessed) or next((it.name for it in guessed if it.is_general), "")
+    found = recognise(source, formats)
+    if found == "qir" or any(each.is_guessed and each.name == found for each in formats):
+        return found
+    return f"openqasm{openqasm.guess_version(head)}"
+
+
+def _of_json(head: bytes, formats: Iterable[Format]) -> str:
+    """Return the format whose keys occur, those last whose keys other formats may have as well."""
+    in_order = sorted(formats, key=lambda each: each.is_general)
+    found = (each.name for each in in_order if any(key in head for key in each.json_keys))
+    return next(found, "")
 
 
 def _is_qir(source: bytes) -> bool:

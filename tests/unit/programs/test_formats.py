@@ -66,6 +66,7 @@ def test_every_format_is_listed_under_its_name() -> None:
     ("source", "name"),
     [
         (SOURCE, "ionq.circuit.v1"),
+        (b"{}", "ionq.circuit.v1"),
         (b' {"qobj_id": "a", "header": {}, "config": {}}', "qobj"),
         (b'{"experiments": [{"instructions": []}], "type": "QASM"}', "qobj"),
         (b"OPENQASM 2.0; qreg q[1];", "openqasm2"),

@@ -18,7 +18,7 @@ import pytest
 from qwicket import programs
 from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
-from qwicket.programs import blackbird, recognition
+from qwicket.programs import blackbird
 from support import ibm, pubs
 from support.programs import BELL
 from support.repetitions import IS_LONG
@@ -310,7 +310,7 @@ def _layout(text: str) -> object:
 
 
 OTHERS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "recognised": ("openqasm3", lambda text: recognition.recognise_format(text.encode())),
+    "recognised": ("openqasm3", lambda text: programs.recognise_format(text.encode())),
     "guessed": ("openqasm3", lambda text: programs.guess_format(text.encode())),
     "is Blackbird": ("blackbird", blackbird.is_blackbird),
     "header": ("blackbird", lambda text: blackbird.read_header(text.encode(), LIMITS)),

@@ -7,11 +7,11 @@ the next, and raises `QwicketError` only. An error in a line names the line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from qwicket.circuits.photonic import PhotonicCircuit
-from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
+from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.blackbird.layout import Layout, check_fits, read_layout
@@ -20,7 +20,6 @@ from qwicket.programs.blackbird.reader import Header, Program, Reader
 from qwicket.programs.blackbird.tokens import Line, lines
 
 __all__ = [
-    "VERSION",
     "Header",
     "Layout",
     "Program",
@@ -36,16 +35,9 @@ _FIRST_LINES: Final = 50
 _MARK: Final = re.compile(r"([A-Za-z]\w{0,40}+)[ \t]*+[(|]|version[ \t]++1\.[0-9]|target[ \t]++\w")
 """Beginning of a line that only Blackbird has; its group, if any, must be an operation's name."""
 
-VERSION: Final = 2
-"""Increased when the reader returns other circuits for the same text."""
 
-
-def read(
-    source: bytes, limits: Limits, inputs: Mapping[str, float] | None = None
-) -> tuple[PhotonicCircuit, ...]:
-    """Read a program; arguments and errors as for `read_program`. The language has no inputs."""
-    if inputs:
-        raise InvalidRequest("inputs: blackbird has no inputs.", field="inputs")
+def read(source: bytes, limits: Limits) -> tuple[PhotonicCircuit, ...]:
+    """Read a program; arguments and errors as for `read_program`."""
     return (read_program(source, limits).circuit,)
 
 

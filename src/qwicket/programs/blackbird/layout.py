@@ -13,7 +13,9 @@ from functools import lru_cache
 from math import isclose
 from typing import Final, NamedTuple
 
-from qwicket.circuits.photonic import Formula, Gate, Measure, Op, Parameter
+from qwicket.circuits.photonic import Formula, Gate, Measure, Op, Parameter, unpack
+from qwicket.circuits.summary import Checked
+from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
@@ -73,6 +75,35 @@ def read_layout(text: str) -> Layout | None:
         if number not in used:
             raise InvalidProgram(f"{{{name}}} does not stand alone as a gate's argument")
     return Layout(circuit.ops, {number: name for name, number in numbers.items()})
+
+
+def check(checked: Checked, device: str, spec: PhotonicSpec) -> None:
+    """Check that a program is the circuit of a device's layout.
+
+    Args:
+        checked: The program.
+        device: Name of the device.
+        spec: Its specification, with the layout and the allowed values of its parameters.
+
+    Raises:
+        InvalidProgram: The program differs from the layout.
+    """
+    layout = read_layout(spec.layout)
+    if layout is None:
+        return
+    try:
+        # Counted in the summary first, so that a far longer program is not unpacked.
+        n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
+        if n_gates > len(layout.ops):
+            raise InvalidProgram(f"the program has {n_gates} gates, too many")
+        (circuit,) = unpack(checked.circuits)
+        check_fits(circuit.ops, layout, spec.gate_parameters)
+    except InvalidProgram as error:
+        raise InvalidProgram(
+            f"{device} runs only the circuit of its layout: {error.detail}. Strawberry Fields"
+            " compiles programs to it.",
+            field="program",
+        ) from None
 
 
 def _params(op: Op) -> tuple[Parameter, ...]:

@@ -19,16 +19,12 @@ from qwicket.programs.openqasm.reader import Reader
 from qwicket.programs.openqasm.writer import NotWritable, write
 
 __all__ = [
-    "VERSION",
     "NotWritable",
     "guess_version",
     "read_openqasm2",
     "read_openqasm3",
     "write",
 ]
-
-VERSION: Final = 1
-"""Increased when a reader returns other circuits for the same text."""
 
 # tokens.py explains `(?!)`.
 _VERSION_LINE: Final = re.compile(r"(?:\s++|//[^\n]*+|/\*(?s:.*?)\*/|(?!))*+OPENQASM\s++([0-9]++)")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from qwicket.programs.primitives.broadcasting import ExpectationOrder, broadcast
 from qwicket.programs.primitives.circuits import UNASSIGNED_REGISTER
-from qwicket.programs.primitives.reader import VERSION, read
+from qwicket.programs.primitives.reader import read
 from qwicket.programs.primitives.wire import (
     Settings,
     Shape,
@@ -23,7 +23,6 @@ from qwicket.programs.primitives.wire import (
 
 __all__ = [
     "UNASSIGNED_REGISTER",
-    "VERSION",
     "ExpectationOrder",
     "Settings",
     "Shape",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qwicket.circuits.estimation import group_paulis
 from qwicket.circuits.qubit import Estimation, Measure, Pauli, QubitCircuit
@@ -24,9 +24,6 @@ from qwicket.programs.primitives.wire import Observable, PrimitiveLimits, Pub, S
 
 if TYPE_CHECKING:
     from qwicket.programs.primitives.text_circuits import TextTemplate
-
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
 
 
 def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:

@@ -7,7 +7,7 @@ is read, pulses are refused.
 from __future__ import annotations
 
 from qwicket.programs.qobj.openqasm2 import to_openqasm2
-from qwicket.programs.qobj.reader import VERSION, read
+from qwicket.programs.qobj.reader import read
 from qwicket.programs.qobj.settings import ExperimentSettings, Settings, settings
 
-__all__ = ["VERSION", "ExperimentSettings", "Settings", "read", "settings", "to_openqasm2"]
+__all__ = ["ExperimentSettings", "Settings", "read", "settings", "to_openqasm2"]

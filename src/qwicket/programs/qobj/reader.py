@@ -22,9 +22,6 @@ from qwicket.programs.qobj.matrices import initialize, unitary
 from qwicket.programs.qobj.registers import Registers, RegisterTest
 from qwicket.programs.qobj.wire import Config, Experiment, Header, Instruction, Qobj
 
-VERSION: Final = 1
-"""Increased when the reader returns other circuits for the same text."""
-
 REGISTER: Final = "c"
 """Name of the only register if the header names no fitting ones."""
 

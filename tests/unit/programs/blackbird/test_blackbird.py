@@ -10,7 +10,7 @@ from time import process_time
 import pytest
 
 from qwicket.circuits.photonic import Formula, Gate, Measure, Op, PhotonicCircuit
-from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, QwicketError
+from qwicket.model.errors import InvalidProgram, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from qwicket.programs import blackbird
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
@@ -261,11 +261,6 @@ def test_a_bomb_is_refused_within_a_second(name: str) -> None:
     with pytest.raises((InvalidProgram, LimitExceeded)):
         program(BOMBS[name])
     assert process_time() - began < 1
-
-
-def test_an_input_is_refused() -> None:
-    with pytest.raises(InvalidRequest):
-        blackbird.read(COMPILED.encode(), Limits(), {"x": 1.0})
 
 
 def test_text_that_is_no_utf_8_is_refused() -> None:

@@ -1,0 +1,8 @@
+"""Clouds whose clients this server serves, one folder each. No vendor imports another."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMES: Final = ()
+"""Folders of the vendors, in the order of lists. A new vendor is a folder and a line here."""
