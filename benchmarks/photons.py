@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicCircuit
-from qwicket.engines import photonic
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.photonic.engine import _Simulation
 from qwicket.model.limits import PhotonicLimits
+from qwicket.vendors.xanadu import engine as photonic
+from qwicket.vendors.xanadu.engine.engine import _Simulation
 
 HAS_PIQUASSO: Final = find_spec("piquasso") is not None
 HAS_WALRUS: Final = find_spec("thewalrus") is not None

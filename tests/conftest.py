@@ -116,8 +116,9 @@ def place(item: pytest.Item) -> int:
     """Return the place of a test in `ORDER`; the vendors' suites come before all."""
     if "vendor" in item.keywords:
         return -1
-    folders = [name for name in ORDER if Path(__file__).parent / name in item.path.parents]
-    return ORDER.index(folders[0]) if folders else len(ORDER)
+    parts = item.path.relative_to(Path(__file__).parent).parts  # of a vendor's: vendors/NAME/unit/…
+    kind = parts[2] if parts[0] == "vendors" else parts[0]
+    return ORDER.index(kind) if kind in ORDER else len(ORDER)
 
 
 def runs_on_postgres(item: pytest.Item) -> bool:

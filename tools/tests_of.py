@@ -40,11 +40,15 @@ def module_path(text: str) -> Path:
 def mirrored(module: Path) -> str | None:
     """Return the unit tests at the module's place, if there are any."""
     place = module.relative_to(PACKAGE)
+    if place.parts[0] == "vendors":  # tests/vendors/NAME/unit/…
+        place, units = Path(*place.parts[2:]), ROOT / "tests" / Path(*place.parts[:2]) / "unit"
+    else:
+        units = ROOT / "tests" / "unit"
     names = [f"test_{place.stem}.py"]
     if place.stem == "__init__":
         names = [f"../test_{place.parent.name}.py", f"test_{place.parent.name}.py"]
     for name in names:
-        path = (ROOT / "tests" / "unit" / place.parent / name).resolve()
+        path = (units / place.parent / name).resolve()
         if path.is_file():
             return path.relative_to(ROOT).as_posix()
     return None

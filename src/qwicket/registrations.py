@@ -5,12 +5,100 @@ The core asks this module, and imports no vendor itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Final
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 _LIST: Final = "qwicket.vendors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudKind:
+    """An API by which the devices of another cloud are reached.
+
+    Attributes:
+        name: Its name in device files.
+        driver: Class of the clouds that speak it, made from the place of a device (`Remote`), the
+            key of the account there, and the formats that the device takes there.
+        language: Language in which programs are sent that it does not take as they are. Kinds
+            without one take no other programs.
+        formats: Formats that it takes as they are; None if the device file names them.
+        credentials: Function that returns what requests that are passed on are signed with, from
+            the place of a device and the key; empty if requests cannot be passed on.
+    """
+
+    name: str
+    driver: str
+    language: str = ""
+    formats: tuple[str, ...] | None = None
+    credentials: str = ""
+
+
+class Snippet(NamedTuple):
+    """A program that submits a job with some client and prints the result.
+
+    Attributes:
+        client: Package of the client, in the version that is tested.
+        runs_in: `sh` or `python`.
+        suite: Suite of a vendor's client in whose environment a test runs it; None for any.
+        needs_pair: Whether it signs requests with a key pair instead of a token.
+    """
+
+    client: str
+    runs_in: str = "python"
+    suite: str | None = None
+    needs_pair: bool = False
+
+
+class JobCode(NamedTuple):
+    """A program that submits a job again.
+
+    Attributes:
+        client: Package of the client, in the version that is tested.
+        dialect: Dialect that the client uses; the device must be visible in it.
+        formats: Formats of the jobs that it can submit.
+        suite: As for `Snippet`.
+        needs_pair: As for `Snippet`.
+    """
+
+    client: str
+    dialect: str
+    formats: tuple[str, ...]
+    suite: str | None = None
+    needs_pair: bool = False
+
+
+class UsualHost(NamedTuple):
+    """Client that connects to a vendor's host by default, and the setting that prevents it."""
+
+    client: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """What the product shows and tests of a vendor's clients.
+
+    Attributes:
+        environments: Environment variables by client, as `qwicket env` prints them.
+        hosts: Hosts of the vendor, as patterns; the first pattern that matches counts.
+        snippets: First programs by name; their texts are in `snippets.txt` of the folder.
+        snippet: The one that the vendor's name stands for, if any.
+        job_codes: Programs that submit a job again, by name; their texts are in `job_codes.txt`.
+        open: Returns our client of the vendor, from the address of a server and a token.
+    """
+
+    environments: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    hosts: Mapping[str, UsualHost] = field(default_factory=dict)
+    snippets: Mapping[str, Snippet] = field(default_factory=dict)
+    snippet: str = ""
+    job_codes: Mapping[str, JobCode] = field(default_factory=dict)
+    open: Callable[[str, str], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +108,25 @@ class Vendor:
     Attributes:
         name: Name of the folder.
         dialects: `Registration`s of its dialects.
-        formats: Names of tuples of `Format`s, the languages that it brings.
+        formats: Tuples of `Format`s, the languages that it brings.
         limits: Groups of limits of its formats.
+        engines: Packages of engines by the family of devices that they simulate.
+        clouds: APIs by which its devices are reached.
+        clients: Its `Clients`.
     """
 
     name: str
     dialects: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    engines: tuple[tuple[str, str], ...] = ()
+    clouds: tuple[CloudKind, ...] = ()
+    clients: str = ""
+
+    @property
+    def package(self) -> str:
+        """Name of its package."""
+        return f"{_LIST}.{self.name}"
 
 
 @cache
@@ -35,3 +134,10 @@ def vendors() -> tuple[Vendor, ...]:
     """Return all vendors of `qwicket.vendors.NAMES`, in its order."""
     names = import_module(_LIST).NAMES
     return tuple([import_module(f"{_LIST}.{name}").VENDOR for name in names])
+
+
+def clients() -> Iterator[tuple[str, Clients]]:
+    """Yield the clients of each vendor that has some, with its name."""
+    for vendor in vendors():
+        if vendor.clients:
+            yield vendor.name, resolve_name(vendor.clients)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from abuse.conftest import Tokens
 from abuse.dialects import ADMIN, DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
+from abuse.fixtures import Tokens
 from qwicket.model.accounts import Scope
 from qwicket.model.ids import new_id, part_id
 from support.for_each import for_each

@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 
-from abuse.conftest import Tokens
 from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
+from abuse.fixtures import Tokens
 from abuse.odd_values import DEEP, LATE, NO_JSON, ODD, matters
 from qwicket.dialects import mounts
 from support.for_each import for_each

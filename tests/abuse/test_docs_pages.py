@@ -10,8 +10,8 @@ import httpx
 import pytest
 from starlette.types import Scope
 
-from abuse.conftest import Tokens
 from abuse.dialects import FILES, NATIVE, PAGES, docs_html, harmless
+from abuse.fixtures import Tokens
 from qwicket.dialects import mounts
 from qwicket.dialects.requests import PUBLIC_URL, RESPONSE_MEMORY
 from qwicket.server.docs import HEADERS, docs

@@ -15,8 +15,8 @@ import httpx
 import pytest
 import requests
 
-from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, IONQ, NATIVE, Dialect
+from abuse.fixtures import run_bell
 from support import raw
 from support.repetitions import runs
 from support.server import LiveServer

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, NATIVE, Dialect
+from abuse.fixtures import run_bell
 from abuse.test_floods import Peak
 from abuse.test_slow_clients import drip
 from support import raw

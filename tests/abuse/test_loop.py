@@ -9,9 +9,9 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, Dialect
 from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn, signed_in
+from abuse.fixtures import run_bell
 from support import raw
 from support.event_loop import MEASURED, assert_loop_stays_free
 from support.pairwise import by_row, pairs

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 import pytest
 
-from abuse.conftest import Tokens
 from abuse.dialects import FORMER_QBRAID, QBRAID, Dialect, harmless
+from abuse.fixtures import Tokens
 from abuse.odd_values import LATE, NO_JSON, ODD, matters
 from qwicket.dialects.qbraid import groups, submissions
 from support.for_each import for_each

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from abuse.conftest import Tokens
 from abuse.dialects import harmless, qlued_json, routes
+from abuse.fixtures import Tokens
 from abuse.odd_values import NO_JSON, ODD
 from abuse.test_access import MALFORMED, absent_id
 from abuse.test_bad_input import BODIES

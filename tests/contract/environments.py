@@ -18,9 +18,11 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 
 CONTRACT = Path(__file__).parent
+VENDORS = CONTRACT.parent / "vendors"
 ROOT = CONTRACT.parent.parent
 
 _STEP_S = 600
@@ -32,19 +34,32 @@ def suites() -> list[str]:
 
     An environment without tests of its own is there for tests in ours.
     """
-    found = {path.parent for path in CONTRACT.glob("*/*/test_*.py")}
-    found |= {path.parent for path in CONTRACT.glob("*/*/requirements.txt") if _shared(path)}
-    return sorted(str(each.relative_to(CONTRACT)) for each in found)
+    files = [*CONTRACT.glob("*/*/*"), *VENDORS.glob("*/suites/*/*")]
+    found = {path.parent for path in files if fnmatch(path.name, "test_*.py")}
+    found |= {path.parent for path in files if path.name == "requirements.txt" and _shared(path)}
+    return sorted({_name(folder) for folder in found})
+
+
+def folder_of(suite: str) -> Path:
+    """Return the folder of a suite: of a vendor, or of something else that we work with."""
+    vendor, _, client = suite.partition("/")
+    of_vendor = VENDORS / vendor / "suites" / client
+    return of_vendor if of_vendor.is_dir() else CONTRACT / suite
+
+
+def _name(folder: Path) -> str:
+    at = folder.relative_to(VENDORS if folder.is_relative_to(VENDORS) else CONTRACT)
+    return f"{at.parts[0]}/{at.name}"
 
 
 def is_extended(suite: str) -> bool:
     """Return whether a suite runs in `make test-all` only."""
-    return "# extended" in (CONTRACT / suite / "requirements.txt").read_text().splitlines()
+    return "# extended" in (folder_of(suite) / "requirements.txt").read_text().splitlines()
 
 
 def folder_of_tests(suite: str) -> Path:
     """Return the folder of a suite's tests: its own, or another's that it shares."""
-    return CONTRACT / (_shared(CONTRACT / suite / "requirements.txt") or suite)
+    return folder_of(_shared(folder_of(suite) / "requirements.txt") or suite)
 
 
 def _shared(requirements: Path) -> str:
@@ -55,7 +70,7 @@ def _shared(requirements: Path) -> str:
 
 def interpreter(suite: str) -> Path:
     """Return the interpreter of a suite's environment, making it when it is not there."""
-    requirements = CONTRACT / suite / "requirements.txt"
+    requirements = folder_of(suite) / "requirements.txt"
     alone = requirements.with_name("requirements-alone.txt")
     wanted = requirements.read_bytes() + (alone.read_bytes() if alone.exists() else b"")
     first = requirements.read_text().partition("\n")[0]

@@ -20,6 +20,7 @@ from qiskit import QuantumCircuit
 from contract.environments import interpreter
 from qwicket.clients.native import Job
 from qwicket.dialects import REGISTRATIONS
+from qwicket.registrations import vendors
 from qwicket.snippets import SNIPPETS, text
 from qwicket.snippets.job_codes import JOB_CODES
 from support import ibm, leftovers, pubs
@@ -53,13 +54,17 @@ ANSWERS = {  # what of the answer is the same whenever it runs
 
 
 def names(file: str) -> list[str]:
-    """Return the names of a file's programs."""
-    programs = (resources.files("qwicket.snippets") / file).read_text("utf-8")
+    """Return the names of a file's programs, here and in the folders of vendors."""
+    folders = [
+        resources.files(each) for each in ("qwicket.snippets", *[it.package for it in vendors()])
+    ]
+    files = [folder / file for folder in folders if (folder / file).is_file()]
+    programs = "".join(each.read_text("utf-8") for each in files)
     return sorted(re.findall("^==> (.*) <==$", programs, re.MULTILINE))
 
 
 def test_every_program_is_a_snippet_and_every_snippet_a_program() -> None:
-    assert names("texts.txt") == sorted(SNIPPETS)
+    assert names("snippets.txt") == sorted(SNIPPETS)
 
 
 def test_a_dialects_page_shows_the_lines_for_curl() -> None:

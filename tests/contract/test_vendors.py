@@ -1,6 +1,6 @@
 """Every vendor's unmodified client against a live server, in an environment of its own.
 
-A suite is a folder `tests/contract/<dialect>/<client>/` with a pinned `requirements.txt` and tests
+A suite is a folder `tests/vendors/VENDOR/suites/CLIENT/` with a pinned `requirements.txt` and tests
 that run inside that environment; they find the server in QWICKET_URL and QWICKET_TOKEN.
 """
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicCircuit
-from qwicket.engines.photonic.engine import sample
 from qwicket.model.limits import PhotonicLimits
+from qwicket.vendors.xanadu.engine.engine import sample
 
 Floats = NDArray[np.float64]
 

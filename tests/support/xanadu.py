@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from qwicket.dialects.xanadu.routes import ROUTES
+from qwicket.vendors.xanadu.dialect.routes import ROUTES
 from support.described import Described
 from support.held import HeldJob
 from support.waiting import until

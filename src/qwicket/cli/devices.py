@@ -12,13 +12,13 @@ from msgspec import structs
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of, size_text
+from qwicket.devices.remotes import kinds
 from qwicket.extras import require
 from qwicket.schema import admin as schema
 from qwicket.schema import reservations as windows
 
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
-    from qwicket.devices.remotes import RemoteKind
 
 
 @click.group(cls=Section)
@@ -144,7 +144,7 @@ def add_maintenance(
 @click.argument("name", required=False)
 @click.option(
     "--kind",
-    type=options.Choice(["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu"]),
+    type=options.Choice([*kinds()]),
     default="qwicket",
     show_default=True,
     help="API of the other cloud.",
@@ -168,7 +168,7 @@ def add_maintenance(
 )
 def probe(
     name: str | None,
-    kind: RemoteKind,
+    kind: str,
     url: str,
     key_file: str,
     key_env: str,

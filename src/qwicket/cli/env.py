@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from qwicket.cli import options
+from qwicket.registrations import clients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,13 +54,7 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
         "CIRQ_IONQ_API_KEY": None,
     },
     "qbraid": {"QBRAID_API_URL": "{URL}/qbraid/api/v1", "QBRAID_API_KEY": _TOKEN},
-    "xcc": {
-        "XANADU_CLOUD_HOST": "{HOST}",
-        "XANADU_CLOUD_PORT": "{PORT}",
-        "XANADU_CLOUD_TLS": "{TLS}",
-        "XANADU_CLOUD_REFRESH_TOKEN": _TOKEN,
-        "XANADU_CLOUD_ACCESS_TOKEN": None,
-    },
+    **{client: names for _, each in clients() for client, names in each.environments.items()},
 }
 """Environment variables by client, in the order of printing.
 

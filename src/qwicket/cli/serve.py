@@ -59,7 +59,7 @@ def _is_address(url: str) -> bool:
 
 
 class _OwnAddress(click.ParamType["OwnAddress | None"]):
-    """Address of one dialect: `port=8443,dialect=xanadu`, or a table of the settings file.
+    """Address of one dialect: `port=8443,dialect=NAME`, or a table of the settings file.
 
     Converts to None without the extra `server`, whose packages check addresses.
     """

@@ -12,6 +12,7 @@ import msgspec
 from qwicket.circuits.calibrations import Calibration
 from qwicket.circuits.noise import NoiseModel
 from qwicket.model.devices import Device, DeviceSpec, DriverKind, Family
+from qwicket.registrations import vendors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,8 +108,10 @@ def load(path: Path) -> DeviceFile:
 
 @cache
 def _files() -> tuple[DeviceFile, ...]:
-    files = resources.files(__name__).iterdir()
-    return tuple(_decode(file.read_bytes()) for file in files if file.name.endswith(".toml"))
+    folders = [resources.files(__name__)]
+    folders += [resources.files(vendor.package) / "devices" for vendor in vendors()]
+    files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
+    return tuple([_decode(file.read_bytes()) for file in files if file.name.endswith(".toml")])
 
 
 def _decode(text: bytes) -> DeviceFile:

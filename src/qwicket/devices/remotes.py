@@ -3,40 +3,68 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
 from qwicket.model.pass_through import HTTP_REQUEST
 from qwicket.model.secret_files import mode_for_others
+from qwicket.registrations import CloudKind, vendors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.model.devices import Device
 
-RemoteKind = Literal["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu"]
-"""API that another cloud speaks."""
+_KINDS: Final = (
+    CloudKind(
+        name="qwicket",
+        driver="qwicket.drivers.remote.qwicket:QwicketCloud",
+        language="openqasm3",
+    ),
+    CloudKind(
+        name="ionq",
+        driver="qwicket.drivers.remote.ionq:IonQCloud",
+        language="ionq.circuit.v1",
+        formats=("ionq.circuit.v1",),
+        credentials="qwicket.drivers.remote.ionq:pass_through_key",
+    ),
+    CloudKind(
+        name="ibm_qx",
+        driver="qwicket.drivers.remote.ibm_qx:IBMQXCloud",
+        language="qobj",
+        formats=("qobj",),
+    ),
+    CloudKind(
+        name="ibm_runtime",
+        driver="qwicket.drivers.remote.ibm_runtime:IBMRuntimeCloud",
+        language="openqasm3",
+        formats=(),
+    ),
+    CloudKind(
+        name="qbraid",
+        driver="qwicket.drivers.remote.qbraid:QbraidCloud",
+        language="openqasm3",
+        formats=("openqasm3", "openqasm2", "batch"),
+        credentials="qwicket.drivers.remote.qbraid:pass_through_key",
+    ),
+    CloudKind(
+        name="qlued",
+        driver="qwicket.drivers.remote.qlued:QluedCloud",
+        credentials="qwicket.drivers.remote.qlued:pass_through_key",
+    ),
+)
 
-KINDS: Final[tuple[str, ...]] = get_args(RemoteKind)
 
-_LANGUAGES: Final[dict[str, Any]] = {
-    "qwicket": "openqasm3",
-    "ionq": "ionq.circuit.v1",
-    "ibm_qx": "qobj",
-    "ibm_runtime": "openqasm3",
-    "qbraid": "openqasm3",
-}
-"""Language in which programs are sent that the cloud does not take as they are (`_TAKEN`). Kinds
-without one take no other programs."""
-_TAKEN: Final = {
-    "ionq": ("ionq.circuit.v1",),
-    "ibm_qx": ("qobj",),
-    "ibm_runtime": (),
-    "qbraid": ("openqasm3", "openqasm2", "batch"),
-}
-"""Formats that clouds take as they are; for the other kinds the device file names them."""
-PASS_THROUGH_KINDS: Final = ("ionq", "qbraid", "qlued", "xanadu")
-"""Kinds of clouds to which requests can be passed on as they are."""
+@cache
+def kinds() -> Mapping[str, CloudKind]:
+    """Return the APIs that other clouds may speak, by their names in device files."""
+    every = (*_KINDS, *[kind for vendor in vendors() for kind in vendor.clouds])
+    return {kind.name: kind for kind in every}
+
+
 _MAX_KEY_BYTES: Final = 4096
 
 
@@ -69,7 +97,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             vendor states this time, so it is a day unless the file says otherwise.
     """
 
-    kind: RemoteKind
+    kind: str
     url: str
     device: str
     key_env: str = ""
@@ -83,6 +111,8 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pass_through: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind not in kinds():
+            raise ValueError(f"kind {self.kind[:64]!r} is none of {', '.join(kinds())}")
         if bool(self.key_env) == bool(self.key_file):
             raise ValueError("set key_env or key_file, one of them")
         if not self.url.startswith(("http://", "https://")):
@@ -97,10 +127,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"keeps_jobs_s must be above settle_s, which is {self.settle_s:g}: before, no list"
                 " proves that a job is absent"
             )
-        if self.pass_through and self.kind not in PASS_THROUGH_KINDS:
-            raise ValueError(
-                f"pass_through is possible for the kinds {', '.join(PASS_THROUGH_KINDS)}"
-            )
+        passing = [name for name, kind in kinds().items() if kind.credentials]
+        if self.pass_through and self.kind not in passing:
+            raise ValueError(f"pass_through is possible for the kinds {', '.join(passing)}")
 
     def completed(self, device: Device) -> Device:
         """Return the device with the formats that follow from the kind of its cloud."""
@@ -109,9 +138,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             own = (HTTP_REQUEST,)
             spec = msgspec.structs.replace(spec, formats=own, formats_as_written=own)
             return msgspec.structs.replace(device, spec=spec, dialects=("native",))
-        language = _LANGUAGES.get(self.kind, "")
-        taken = _TAKEN.get(self.kind, spec.formats_as_written or spec.formats)
-        spec = msgspec.structs.replace(spec, formats_as_written=taken, rewritten_as=language)
+        kind: Any = kinds()[self.kind]
+        taken = spec.formats_as_written or spec.formats if kind.formats is None else kind.formats
+        spec = msgspec.structs.replace(spec, formats_as_written=taken, rewritten_as=kind.language)
         return msgspec.structs.replace(device, spec=spec)
 
     def key(self) -> str:

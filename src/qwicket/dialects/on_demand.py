@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import threading
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,7 +58,5 @@ class DialectOnDemand:
     def _make(self) -> Dialect:
         with self._lock:
             if self._dialect is None:
-                module, _, name = self._made_by.partition(":")
-                make = getattr(importlib.import_module(module), name)
-                self._dialect = make(self._gateway, self._settings)
+                self._dialect = resolve_name(self._made_by)(self._gateway, self._settings)
             return self._dialect

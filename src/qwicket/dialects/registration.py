@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from qwicket.dialects.openapi import Description
@@ -75,8 +75,7 @@ class Registration(Description):
         """Return what its clients call a device that runs a program."""
         if not self.device_name:
             return device.name
-        module, _, function = self.device_name.partition(":")
-        return str(getattr(import_module(module), function)(device, program))
+        return str(resolve_name(self.device_name)(device, program))
 
     def at_own_address(self) -> dict[str, str]:
         """Return the usual paths of applications by their paths at the dialect's own address."""

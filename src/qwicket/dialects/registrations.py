@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects import braket, ibm, ionq, qbraid, qlued, xanadu
+from qwicket.dialects import braket, ibm, ionq, qbraid, qlued
 from qwicket.dialects.native import ADMIN, dialect
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.openapi import describe
-from qwicket.dialects.registration import DialectSettings
+from qwicket.dialects.registration import DialectSettings, Registration
 from qwicket.model.devices import DialectNeeds
+from qwicket.registrations import vendors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
     from qwicket.model.devices import Family
 
-REGISTRATIONS: Final = (
+REGISTRATIONS: Final[tuple[Registration, ...]] = (
     ionq.REGISTRATION,
     ibm.REGISTRATION,
     ibm.runtime.REGISTRATION,
@@ -26,7 +28,7 @@ REGISTRATIONS: Final = (
     braket.REGISTRATION,
     qbraid.REGISTRATION,
     qlued.REGISTRATION,
-    xanadu.REGISTRATION,
+    *[resolve_name(name) for vendor in vendors() for name in vendor.dialects],
 )
 """The vendors' dialects. The native one is the server's own, and shows every device."""
 

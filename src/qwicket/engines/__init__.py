@@ -22,6 +22,7 @@ from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
 from qwicket.engines.failures import CannotRun
 from qwicket.model.failures import Failure
+from qwicket.registrations import vendors
 
 __all__ = [
     "Estimate",
@@ -37,9 +38,8 @@ __all__ = [
 _FAMILY_PACKAGES: Final[Mapping[str, str]] = {
     "qubit": "qwicket.engines.qubit",
     "atoms": "qwicket.engines.atoms",
-    "photonic": "qwicket.engines.photonic",
 }
-"""Package of each family's engines. A new family is a package and a line here."""
+"""Package of the engines of each family that several vendors' clients use."""
 
 _log = logging.getLogger(__name__)
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
@@ -124,7 +124,7 @@ def _empty_outcome(options: RunOptions) -> Outcome:
 
 def warm_up() -> None:
     """Import the light engines and run tiny circuits, so that the first jobs start quickly."""
-    for family in _FAMILY_PACKAGES:
+    for family in _packages():
         _family(family).warm_up()
 
 
@@ -137,8 +137,14 @@ def prepare() -> None:
 
 
 @cache
+def _packages() -> Mapping[str, str]:
+    """Return the package of each family's engines, those of vendors included."""
+    return {**_FAMILY_PACKAGES, **{name: at for it in vendors() for name, at in it.engines}}
+
+
+@cache
 def _family(family: str) -> _EngineFamily:
-    return cast(_EngineFamily, import_module(_FAMILY_PACKAGES[family]))
+    return cast(_EngineFamily, import_module(_packages()[family]))
 
 
 def _run_part(engines: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:

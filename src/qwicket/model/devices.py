@@ -78,7 +78,7 @@ class PhotonicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         compilers: Strawberry Fields' names of its compilers, the default one first.
         gate_parameters: Allowed values, and ranges [low, high], of the layout's parameters.
         certificate: Measured properties of the machine, by name and with their units in the names,
-            as clients of Xanadu's API read them.
+            as clients of photonic clouds read them.
         since: Time of its setup, shown to clients; with a time zone.
     """
 

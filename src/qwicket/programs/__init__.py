@@ -23,7 +23,6 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
 from qwicket.programs import batch, ionq_native, openqasm, recognition
-from qwicket.programs.blackbird.bounds import BlackbirdLimits
 from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
@@ -182,17 +181,6 @@ _FORMATS: Final = (
         is_for_labs=False,
         json_keys=(b'"hamiltonian"',),
     ),
-    Format(
-        name="blackbird",
-        version=2,
-        reader="qwicket.programs.blackbird:read",
-        title="Blackbird",
-        description="Blackbird 1.x for photons, `tdm` programs included.",
-        family="photonic",
-        is_guessed=True,
-        recogniser="qwicket.programs.blackbird:is_blackbird",
-        layouts="qwicket.programs.blackbird.layout",
-    ),
 )
 
 _SMALL: Final[Mapping[str, int]] = MappingProxyType(
@@ -220,7 +208,6 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
     IonQLimits,
     PrimitiveLimits,
-    BlackbirdLimits,
     OpenQASMLimits,
     BraketLimits,
     *[resolve_name(name) for it in vendors() for name in it.limits],

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlsplit
 
+from qwicket.registrations import Snippet, clients, vendors
+
 FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
-
-
-class Snippet(NamedTuple):
-    """A program that submits a job with some client and prints the result.
-
-    Attributes:
-        client: Package of the client, in the version that is tested.
-        runs_in: `sh` or `python`.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None for any
-            environment.
-        needs_pair: Whether it signs requests with a key pair instead of a token.
-    """
-
-    client: str
-    runs_in: str = "python"
-    suite: str | None = None
-    needs_pair: bool = False
 
 
 SNIPPETS: Final[dict[str, Snippet]] = {
@@ -34,13 +19,11 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "curl-qbraid": Snippet("curl (qBraid)", "sh"),
     "curl-qlued": Snippet("curl (qlued)", "sh"),
     "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
-    "curl-xanadu": Snippet("curl (Xanadu)", "sh"),
     "python": Snippet("qwicket"),
     "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
     "qwicket-ionq": Snippet("qwicket.clients.ionq"),
     "qwicket-qbraid": Snippet("qwicket.clients.qbraid"),
     "qwicket-qlued": Snippet("qwicket.clients.qlued"),
-    "qwicket-xanadu": Snippet("qwicket.clients.xanadu"),
     "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
     "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
     "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
@@ -56,10 +39,13 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "braket": Snippet(
         "amazon-braket-sdk 1.127.5", suite="braket/amazon_braket_sdk_1_127", needs_pair=True
     ),
-    "xcc": Snippet("xanadu-cloud-client 0.3.2", suite="xanadu/xcc_0_3"),
-    "strawberryfields": Snippet("strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"),
+    **{name: snippet for _, each in clients() for name, snippet in each.snippets.items()},
 }
-CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xcc"}
+CLOUDS: Final = {
+    "ionq": "qiskit-ionq",
+    "qlued": "qiskit-cold-atom",
+    **{name: each.snippet for name, each in clients() if each.snippet},
+}
 """Names of clouds, each with the snippet that it stands for."""
 
 
@@ -73,7 +59,7 @@ def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
             environment variables of `variables`.
         key_id: Id of the key pair that it uses, if any.
     """
-    program = fill_program("texts.txt", name, url)
+    program = fill_program("snippets.txt", name, url)
     given = variables(token, key_id).items() if token else ()
     if SNIPPETS[name].runs_in == "sh":
         return "".join(f"export {key}={value}\n" for key, value in given) + program
@@ -92,11 +78,11 @@ def variables(token: str, key_id: str = "") -> dict[str, str]:
 def fill_program(file: str, name: str, url: str) -> str:
     """Return a program of a file, with the server's address.
 
-    A line `==> NAME <==` begins each program. They share a file because a small one takes as much
-    of a disk as one of 4 KiB.
+    A line `==> NAME <==` begins each program. The programs of one vendor share a file because a
+    small one takes as much of a disk as one of 4 KiB.
 
     Args:
-        file: Name of the file.
+        file: Name of the file, here and in the folders of vendors.
         name: Name of the program.
         url: Valid address of the server.
     """
@@ -108,8 +94,18 @@ def fill_program(file: str, name: str, url: str) -> str:
         "{PORT}": str(parts.port or (443 if is_secure else 80)),
         "{TLS}": str(is_secure),
     }
-    programs = (resources.files(__name__) / file).read_text("utf-8")
-    program = programs.partition(f"==> {name} <==\n")[2].partition("==> ")[0]
+    program = next(filter(None, (_program(at, file, name) for at in _packages())))
     for mark, value in marks.items():
         program = program.replace(mark, value)
     return program
+
+
+def _packages() -> tuple[str, ...]:
+    return (__name__, *[vendor.package for vendor in vendors()])
+
+
+def _program(package: str, file: str, name: str) -> str:
+    """Return a program in a file of a package; empty if it is not there."""
+    path = resources.files(package) / file
+    programs = path.read_text("utf-8") if path.is_file() else ""
+    return programs.partition(f"==> {name} <==\n")[2].partition("==> ")[0]

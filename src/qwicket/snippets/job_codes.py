@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Final, NamedTuple
+from typing import Final
 
+from qwicket.registrations import JobCode, clients
 from qwicket.snippets import FILE_NAME, SNIPPETS, fill_program
 
 _MAX_INLINE_CHARS: Final = 2_000
 _MAX_INLINE_BYTES: Final = 4_000
 """Limits on a job's program in characters, and as an escaped literal in a page in bytes. A longer
 program is read from a file, because a page contains the code for several clients."""
-
-
-class JobCode(NamedTuple):
-    """A program that submits a job again.
-
-    Attributes:
-        client: Package of the client, in the version that is tested.
-        dialect: Dialect that the client uses; the device must be visible in it.
-        formats: Formats of the jobs that it can submit.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None for our own
-            environment.
-        needs_pair: Whether it signs requests with a key pair instead of a token.
-    """
-
-    client: str
-    dialect: str
-    formats: tuple[str, ...]
-    suite: str | None
-    needs_pair: bool = False
 
 
 def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
@@ -62,7 +44,7 @@ JOB_CODES: Final[dict[str, JobCode]] = {
     "runtime-openqasm2": _code("qiskit-ibm-runtime", "runtime", "openqasm2"),
     "runtime-openqasm3": _code("qiskit-ibm-runtime", "runtime", "openqasm3"),
     "runtime-primitives": _code("qiskit-ibm-runtime", "runtime", "qiskit.primitives"),
-    "xcc": _code("xcc", "xanadu", "blackbird"),
+    **{name: code for _, each in clients() for name, code in each.job_codes.items()},
 }
 """Programs by their name in `job_codes.txt`."""
 

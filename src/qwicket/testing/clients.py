@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from qwicket.registrations import clients
 from qwicket.testing.errors import TestBedError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def open_client(name: str, url: str, token: str) -> Any:
     """Return a client of a test bed.
 
     Args:
-        name: `qwicket`, `ionq`, `qlued` or `xanadu`.
+        name: `qwicket`, or a vendor with a client of ours, such as `ionq`.
         url: Address of the test bed.
         token: Token of an account.
 
@@ -49,16 +49,9 @@ def _qlued(url: str, token: str) -> Any:
     return QluedClient(f"{url}/qlued/api/v2", token)
 
 
-def _xanadu(url: str, token: str) -> Any:
-    from qwicket.clients.xanadu.connection import Connection
-
-    parts = urlsplit(url)
-    return Connection(token, host=parts.hostname or "", port=parts.port or 80, tls=False)
-
-
 _CLIENTS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "qwicket": _native,
     "ionq": _ionq,
     "qlued": _qlued,
-    "xanadu": _xanadu,
+    **{name: each.open for name, each in clients() if each.open is not None},
 }

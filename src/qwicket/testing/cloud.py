@@ -152,7 +152,7 @@ class Cloud:
         """Return Qwicket's own client of a cloud, with the token of an account.
 
         Args:
-            name: `qwicket`, `ionq`, `qlued` or `xanadu`.
+            name: `qwicket`, or a vendor with a client of ours, such as `ionq`.
             account: Name of an account.
 
         Raises:

@@ -12,36 +12,32 @@ import threading
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from qwicket.registrations import UsualHost, clients
 from qwicket.testing.errors import LeakError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-class Vendor(NamedTuple):
-    """Client that connects to a vendor's host by default, and the setting that prevents it."""
-
-    client: str
-    remedy: str
-
-
-VENDORS: Final[Mapping[str, Vendor]] = {
-    "iam.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set IAM_URL"),
-    "*global-search-tagging.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set GLOBAL_SEARCH_URL"),
-    "*globalcatalog.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set GLOBAL_CATALOG_URL"),
-    "*quantum.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set QISKIT_IBM_URL or pass url=…"),
-    "*quantum-computing.ibm.com": Vendor("an older IBM client", "pass url=…"),
-    "*quantum.ibm.com": Vendor("an older IBM client", "pass url=…"),
-    "braket*.amazonaws.com": Vendor("amazon-braket-sdk", "set AWS_ENDPOINT_URL_BRAKET"),
-    "sts*.amazonaws.com": Vendor("amazon-braket-sdk", "set AWS_ENDPOINT_URL_STS"),
-    "*s3*.amazonaws.com": Vendor("amazon-braket-sdk", "set AWS_ENDPOINT_URL_S3"),
-    "169.254.169.254": Vendor("a client of AWS", "set AWS_EC2_METADATA_DISABLED=true"),
-    "api.ionq.co": Vendor(
+HOSTS: Final[Mapping[str, UsualHost]] = {
+    "iam.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set IAM_URL"),
+    "*global-search-tagging.cloud.ibm.com": UsualHost(
+        "qiskit-ibm-runtime", "set GLOBAL_SEARCH_URL"
+    ),
+    "*globalcatalog.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set GLOBAL_CATALOG_URL"),
+    "*quantum.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set QISKIT_IBM_URL or pass url=…"),
+    "*quantum-computing.ibm.com": UsualHost("an older IBM client", "pass url=…"),
+    "*quantum.ibm.com": UsualHost("an older IBM client", "pass url=…"),
+    "braket*.amazonaws.com": UsualHost("amazon-braket-sdk", "set AWS_ENDPOINT_URL_BRAKET"),
+    "sts*.amazonaws.com": UsualHost("amazon-braket-sdk", "set AWS_ENDPOINT_URL_STS"),
+    "*s3*.amazonaws.com": UsualHost("amazon-braket-sdk", "set AWS_ENDPOINT_URL_S3"),
+    "169.254.169.254": UsualHost("a client of AWS", "set AWS_EC2_METADATA_DISABLED=true"),
+    "api.ionq.co": UsualHost(
         "a client of IonQ", "set IONQ_API_URL or IONQ_REMOTE_HOST, or pass url=…"
     ),
-    "*.qbraid.com": Vendor("a client of qBraid", "set QBRAID_API_URL"),
-    "platform.xanadu.ai": Vendor("xanadu-cloud-client", "set XANADU_CLOUD_HOST"),
-    "*.alqor.io": Vendor("a client of qlued", 'change "urls" in its credentials'),
+    "*.qbraid.com": UsualHost("a client of qBraid", "set QBRAID_API_URL"),
+    **{pattern: host for _, each in clients() for pattern, host in each.hosts.items()},
+    "*.alqor.io": UsualHost("a client of qlued", 'change "urls" in its credentials'),
 }
 """Clients by pattern of the host; the first pattern that matches counts."""
 _LOCAL: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "")
@@ -151,7 +147,7 @@ class Guard:
 
 def text(leak: Leak) -> str:
     """Return the text of an attempt: the client, the host and the remedy, if known."""
-    for pattern, vendor in VENDORS.items():
+    for pattern, vendor in HOSTS.items():
         if fnmatchcase(leak.host.lower().rstrip("."), pattern):
             return f"{vendor.client} tried {leak.host}: {vendor.remedy}"
     return f"{leak.by} tried {leak.host}, which is not this machine"

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Final
 
-NAMES: Final = ()
+NAMES: Final = ("xanadu",)
 """Folders of the vendors, in the order of lists. A new vendor is a folder and a line here."""

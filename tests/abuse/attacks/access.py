@@ -11,8 +11,8 @@ from typing import NamedTuple
 import httpx
 
 from abuse.attacks import Outcome, Target
-from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, NATIVE, WAYS, Way, routes
+from abuse.fixtures import run_bell
 from abuse.test_access import absent_id
 from abuse.test_agents import outcome, part, right
 from qwicket.gateway.signin import new_secret

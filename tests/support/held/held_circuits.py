@@ -35,7 +35,8 @@ _DIGITS = 1e-9
 
 def install() -> None:
     """Wrap the functions that run a circuit of qubits, and one of light."""
-    from qwicket.engines import photonic, qubit
+    from qwicket.engines import qubit
+    from qwicket.vendors.xanadu import engine as photonic
 
     qubit.run = _held_before(qubit.run)
     photonic.run = _held_before(photonic.run)

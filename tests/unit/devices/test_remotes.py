@@ -89,7 +89,7 @@ def test_a_folder_gives_its_devices(tmp_path: Path) -> None:
             r"name must be 1 to 63",
         ),
         (HEAD.replace("remote", "simulated") + REMOTE, r"no other has"),
-        (HEAD + REMOTE.replace("qwicket", "azure"), r"Invalid enum value 'azure'"),
+        (HEAD + REMOTE.replace("qwicket", "azure"), r"kind 'azure' is none of qwicket, "),
         (HEAD + REMOTE.replace("http:", "ftp:"), r"url must begin with https"),
         (HEAD + REMOTE + "poll_s = 0\n", r"`float` >= 0.05"),
         (HEAD + REMOTE + "timeout_s = 61\n", r"settle_s must be at least timeout_s"),

@@ -80,7 +80,7 @@ class Calls:
 
     def __init__(self, kind: str, url: str, timeout_s: float = 20.0) -> None:
         self.remote = Remote(
-            kind=kind,  # type: ignore[arg-type]  # one of `KINDS`
+            kind=kind,
             url=url,
             device="far",
             key_env="KEY",

@@ -18,7 +18,7 @@ import pytest
 from qwicket import programs
 from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
-from qwicket.programs import blackbird
+from qwicket.vendors.xanadu import blackbird
 from support import ibm, pubs
 from support.programs import BELL
 from support.repetitions import IS_LONG

@@ -26,9 +26,9 @@ from qwicket.circuits.outcomes import value_name
 from qwicket.circuits.qubit import QubitCircuit, unpack
 from qwicket.engines import qubit as engines
 from qwicket.engines.atoms.engine import probabilities
-from qwicket.engines.photonic import run as run_photons
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.vendors.xanadu.engine import run as run_photons
 from support import branching
 from support.for_each import for_each
 

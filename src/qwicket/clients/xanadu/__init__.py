@@ -4,9 +4,9 @@ Like the original, it returns `requests.Response` and raises `requests.exception
 client and the qBraid client import `requests`.
 """
 
-from qwicket.clients.xanadu.connection import Connection
-from qwicket.clients.xanadu.device import Device
-from qwicket.clients.xanadu.job import Job
-from qwicket.clients.xanadu.settings import Settings, load_config
+from qwicket.vendors.xanadu.client.connection import Connection
+from qwicket.vendors.xanadu.client.device import Device
+from qwicket.vendors.xanadu.client.job import Job
+from qwicket.vendors.xanadu.client.settings import Settings, load_config
 
 __all__ = ["Connection", "Device", "Job", "Settings", "load_config"]

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from functools import partial
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,6 +21,7 @@ from qwicket.circuits.outcomes import Completion, RunResult
 from qwicket.clients.http import bounds
 from qwicket.clients.http.errors import ServiceError
 from qwicket.clients.native.errors import ClientError
+from qwicket.devices.remotes import kinds
 from qwicket.drivers import StoppedRemotely
 from qwicket.drivers.remote.calls import CloudCalls
 from qwicket.drivers.remote.clouds import (
@@ -95,33 +97,8 @@ def connect(remote: Remote, key: str, formats: tuple[str, ...] = ()) -> Cloud:
         ValueError: The client does not accept the address or the key.
     """
     try:
-        if remote.kind == "ionq":
-            from qwicket.drivers.remote.ionq import IonQCloud
-
-            return IonQCloud(remote, key)
-        if remote.kind == "ibm_qx":
-            from qwicket.drivers.remote.ibm_qx import IBMQXCloud
-
-            return IBMQXCloud(remote, key)
-        if remote.kind == "ibm_runtime":
-            from qwicket.drivers.remote.ibm_runtime import IBMRuntimeCloud
-
-            return IBMRuntimeCloud(remote, key)
-        if remote.kind == "qbraid":
-            from qwicket.drivers.remote.qbraid import QbraidCloud
-
-            return QbraidCloud(remote, key)
-        if remote.kind == "qlued":
-            from qwicket.drivers.remote.qlued import QluedCloud
-
-            return QluedCloud(remote, key, formats)
-        if remote.kind == "xanadu":
-            from qwicket.drivers.remote.xanadu import XanaduCloud
-
-            return XanaduCloud(remote, key)
-        from qwicket.drivers.remote.qwicket import QwicketCloud
-
-        return QwicketCloud(remote, key, formats)
+        cloud: Cloud = resolve_name(kinds()[remote.kind].driver)(remote, key, formats)
+        return cloud
     except (ServiceError, ClientError) as error:
         raise ValueError(f"remote: {error}".replace(key, "…")) from None
 

@@ -102,7 +102,7 @@ class IBMQXCloud:
     language: Language | None = "qobj"
     is_simulated = False
 
-    def __init__(self, remote: Remote, key: str) -> None:
+    def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:
         self._device = remote.device
         self._lease_check = LeaseCheck()
         self._client = _Client(key, remote.url, self._lease_check)

@@ -150,7 +150,7 @@ class IBMRuntimeCloud:
     language: Language | None = None  # `submit` rewrites programs, with registers of its own
     is_simulated = False
 
-    def __init__(self, remote: Remote, key: str) -> None:
+    def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:
         self._device = remote.device
         self._lease_check = LeaseCheck()
         self._client = _Client(remote, key, self._lease_check)

@@ -26,6 +26,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one, submission_error
+from qwicket.drivers.remote.pass_through import Key
 from qwicket.programs.rewriting import Language, measured_qubits
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class IonQCloud:
     language: Language | None = "ionq.circuit.v1"
     is_simulated = False  # counts only: also the probabilities of `_IDEAL` become counts
 
-    def __init__(self, remote: Remote, key: str, max_pages: int = 1000) -> None:
+    def __init__(
+        self, remote: Remote, key: str, _formats: tuple[str, ...] = (), *, max_pages: int = 1000
+    ) -> None:
         self._max_pages = max_pages
         self._device = remote.device
         self._client = IonQClient(key, remote.url)
@@ -305,3 +308,8 @@ def _unix_seconds(text: object) -> float | None:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) and 0 <= value < 1e12 else 0.0
+
+
+def pass_through_key(_remote: Remote, key: str) -> Key:
+    """Return what requests that are passed on are signed with."""
+    return Key(key, "apiKey ")

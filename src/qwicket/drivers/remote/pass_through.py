@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import msgspec
 
@@ -13,6 +14,7 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.clients.http import HTTPClient, Request, bounds
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.retries import retry_after_s
+from qwicket.devices.remotes import kinds
 from qwicket.drivers.remote.clouds import (
     NoProof,
     NotAccepted,
@@ -37,35 +39,53 @@ if TYPE_CHECKING:
         RequireLease,
         Statuses,
     )
-    from qwicket.drivers.remote.xanadu import AccessToken
     from qwicket.model.failures import Failure
 
 _VERSION: Final = re.compile(r"/(v0\.[34]|api/v[123])$")
 """Version at the end of an address; it is removed, because each request's path begins with it."""
 
 
-class _Key:
-    """Credentials of a cloud that takes the key itself in each request."""
+class Credentials(Protocol):
+    """What requests are signed with."""
 
-    def __init__(self, key: str, scheme: str) -> None:
+    @property
+    def header_name(self) -> str:
+        """Name of the header."""
+        ...
+
+    @property
+    def secret(self) -> str:
+        """What no response may contain."""
+        ...
+
+    def header(self) -> str:
+        """Return the value of the header, signing in first if necessary."""
+        ...
+
+    def renew(self, refused: str, /) -> bool:
+        """Return whether a request whose header was refused may be repeated with a new one."""
+        ...
+
+
+class Key:
+    """Credentials of a cloud that takes the key itself in each request.
+
+    Args:
+        key: The key.
+        scheme: What stands before it in the header.
+        header_name: Name of the header.
+    """
+
+    def __init__(self, key: str, scheme: str, header_name: str = "Authorization") -> None:
         self.secret = key
+        self.header_name = header_name
         self._scheme = scheme
 
     def header(self) -> str:
-        """Return the value of the header."""
         return self._scheme + self.secret
 
     def renew(self, _refused: str) -> bool:
-        """Return False: after a refusal there is no other key to try."""
-        return False
-
-
-def _credentials(remote: Remote, key: str) -> _Key | AccessToken:
-    if remote.kind == "xanadu":
-        from qwicket.drivers.remote.xanadu import AccessToken  # imported late: few need it
-
-        return AccessToken(remote, key)
-    return _Key(key, {"qbraid": "", "qlued": "Bearer "}.get(remote.kind, "apiKey "))
+        return False  # after a refusal there is no other key to try
 
 
 class Sender:
@@ -80,8 +100,8 @@ class Sender:
 
     def __init__(self, remote: Remote, key: str) -> None:
         url = _VERSION.sub("", remote.url.rstrip("/"))
-        self._credentials = _credentials(remote, key)
-        self._header = "X-API-Key" if remote.kind == "qbraid" else "Authorization"
+        credentials = resolve_name(kinds()[remote.kind].credentials)(remote, key)
+        self._credentials = cast("Credentials", credentials)
         self._key = key
         self._timeout_s = remote.timeout_s
         self._http = HTTPClient(url, ValueError)
@@ -126,7 +146,7 @@ class Sender:
         headers = {name: value for name, value in theirs.items() if value}
         request = request.with_key(self._key)
         if not request.key_in:
-            headers[self._header] = header
+            headers[self._credentials.header_name] = header
         has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
         sent = Request(
             request.method,

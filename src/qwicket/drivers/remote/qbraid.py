@@ -29,6 +29,7 @@ from qwicket.drivers.remote.failures import (
     read_one_by_one,
     submission_error_of_status,
 )
+from qwicket.drivers.remote.pass_through import Key
 from qwicket.programs import batch
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class QbraidCloud:
     language: Language | None = "openqasm3"
     is_simulated = False
 
-    def __init__(self, remote: Remote, key: str) -> None:
+    def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:
         self._device = remote.device
         self._timeout_s = remote.timeout_s
         self._session = QbraidSession(
@@ -238,3 +239,8 @@ def _status_of(error: Exception) -> int | None:
 
 
 _ERRORS: Final = ErrorTranslator(RequestsApiError, _status_of)
+
+
+def pass_through_key(_remote: Remote, key: str) -> Key:
+    """Return what requests that are passed on are signed with."""
+    return Key(key, "", "X-API-Key")

@@ -28,6 +28,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one, submission_error
+from qwicket.drivers.remote.pass_through import Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,3 +184,8 @@ def _gate(given: dict[str, Any]) -> dict[str, Any]:
     }
     definition = str(given.get("qasm_def") or "")
     return {**found, "definition": definition} if definition else found
+
+
+def pass_through_key(_remote: Remote, key: str) -> Key:
+    """Return what requests that are passed on are signed with."""
+    return Key(key, "Bearer ")

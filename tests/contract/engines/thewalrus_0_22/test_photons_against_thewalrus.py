@@ -14,9 +14,9 @@ from thewalrus import threshold_detection_prob
 from thewalrus.quantum import density_matrix_element
 
 from qwicket.circuits.photonic import Gate, Measure
-from qwicket.engines.photonic import lattice, pair_states
-from qwicket.engines.photonic.engine import _Simulation
 from qwicket.model.limits import PhotonicLimits
+from qwicket.vendors.xanadu.engine import lattice, pair_states
+from qwicket.vendors.xanadu.engine.engine import _Simulation
 from support import photonic_math as photons
 
 SHOTS = 10_000

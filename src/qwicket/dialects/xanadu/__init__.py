@@ -1,5 +1,0 @@
-"""The Xanadu Cloud dialect, at the root of the host because its client has no base path."""
-
-from qwicket.dialects.xanadu.registration import REGISTRATION
-
-__all__ = ["REGISTRATION"]

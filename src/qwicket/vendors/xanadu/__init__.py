@@ -1,0 +1,23 @@
+"""Xanadu Cloud: photons."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.registrations import CloudKind, Vendor
+
+VENDOR: Final = Vendor(
+    name="xanadu",
+    dialects=("qwicket.vendors.xanadu.dialect.registration:REGISTRATION",),
+    formats=("qwicket.vendors.xanadu.formats:FORMATS",),
+    limits=("qwicket.vendors.xanadu.limits:BlackbirdLimits",),
+    engines=(("photonic", "qwicket.vendors.xanadu.engine"),),
+    clouds=(
+        CloudKind(
+            name="xanadu",
+            driver="qwicket.vendors.xanadu.remote:XanaduCloud",
+            credentials="qwicket.vendors.xanadu.remote:AccessToken",
+        ),
+    ),
+    clients="qwicket.vendors.xanadu.known_clients:CLIENTS",
+)
