@@ -14,8 +14,8 @@ import pytest
 from abuse.dialects import docs_html
 from qwicket import dialects
 from qwicket.dialects import REGISTRATIONS, descriptions, mounts
-from qwicket.dialects.qlued import description as qlued
 from qwicket.server.docs import HEADERS
+from qwicket.vendors.qlued.dialect import description as qlued
 from support.for_each import for_each
 from support.server import LiveServer
 from support.waiting import until

@@ -39,12 +39,12 @@ from qwicket.dialects.ibm.runtime.platform import wire as platform
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import wire as qbraid
-from qwicket.dialects.qlued import wire as qlued
 from qwicket.model import errors
 from qwicket.model.limits import Limits
 from qwicket.server.docs import docs
 from qwicket.server.probes import probes
 from qwicket.server.router import Router
+from qwicket.vendors.qlued.dialect import wire as qlued
 from qwicket.vendors.xanadu.dialect import wire as xanadu
 from support.for_each import for_each
 from support.pairwise import pairs

@@ -50,11 +50,6 @@ _KINDS: Final = (
         formats=("openqasm3", "openqasm2", "batch"),
         credentials="qwicket.drivers.remote.qbraid:pass_through_key",
     ),
-    CloudKind(
-        name="qlued",
-        driver="qwicket.drivers.remote.qlued:QluedCloud",
-        credentials="qwicket.drivers.remote.qlued:pass_through_key",
-    ),
 )
 
 

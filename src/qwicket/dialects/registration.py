@@ -55,6 +55,8 @@ class Registration(Description):
         supports_websocket: Whether it has websockets.
         device_name: Function that returns what its clients' programs call a device, as
             "module:function", from the device and a program; by default the device's own name.
+        ignores: What its unmodified clients send although no route declares it: parameters, and
+            fields of bodies as JSON pointers.
         root: Beginning of its paths that is left out at an address (host and port) that serves
             this dialect alone.
     """
@@ -69,6 +71,7 @@ class Registration(Description):
     limits: type[msgspec.Struct] | None = None
     supports_websocket: bool = False
     device_name: str = ""
+    ignores: Collection[str] = ()
     root: str = ""
 
     def name_of(self, device: Device, program: str) -> str:

@@ -42,7 +42,7 @@ MAX_EXPERIMENTS: Final = 1_000
 
 
 class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Additional specification of a device of cold atoms, as qlued's API shows it.
+    """Additional specification of a device of cold atoms, for its clients.
 
     Attributes:
         version: Version of the device, as `X.Y` or `X.Y.Z`.

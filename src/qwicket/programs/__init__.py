@@ -23,7 +23,6 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
 from qwicket.programs import batch, ionq_native, openqasm, recognition
-from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
 from qwicket.programs.openqasm.bounds import BraketLimits, OpenQASMLimits
@@ -144,31 +143,6 @@ _FORMATS: Final = (
         ),
         must_measure=True,
         is_for_labs=False,
-    ),
-    *[
-        Format(
-            name=f"qlued.{machine}",
-            version=1,
-            reader=f"qwicket.programs.cold_atoms:read_{machine}",
-            inline_bytes=INLINE_BYTES,
-            title="experiments in qlued's JSON",
-            description=f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`.",
-            family="atoms",
-            json_keys=(b'"experiment_0"',),
-        )
-        for machine in MACHINES
-    ],
-    Format(
-        name="qlued.lab",
-        version=1,
-        reader="qwicket.programs.lab_atoms:read",
-        inline_bytes=INLINE_BYTES,
-        checker="qwicket.programs.lab_atoms:to_checked",
-        title="experiments in qlued's JSON",
-        description=(
-            "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread."
-        ),
-        family="atoms",
     ),
     Format(
         name="ahs",

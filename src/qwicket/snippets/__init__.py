@@ -17,13 +17,11 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
     "curl-ionq": Snippet("curl (IonQ)", "sh"),
     "curl-qbraid": Snippet("curl (qBraid)", "sh"),
-    "curl-qlued": Snippet("curl (qlued)", "sh"),
     "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
     "python": Snippet("qwicket"),
     "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
     "qwicket-ionq": Snippet("qwicket.clients.ionq"),
     "qwicket-qbraid": Snippet("qwicket.clients.qbraid"),
-    "qwicket-qlued": Snippet("qwicket.clients.qlued"),
     "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
     "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
     "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
@@ -35,7 +33,6 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "qbraid": Snippet("qbraid 0.13.0", suite="qbraid/qbraid_0_13"),
     "qbraid-0.10": Snippet("qbraid 0.10.2", suite="qbraid/qbraid_0_10"),
     "qbraid-cli": Snippet("qbraid-cli 0.16.16", "sh", "qbraid/qbraid_cli_0_16"),
-    "qiskit-cold-atom": Snippet("qiskit-cold-atom 0.2.1", suite="qlued/qiskit_cold_atom_0_2_1"),
     "braket": Snippet(
         "amazon-braket-sdk 1.127.5", suite="braket/amazon_braket_sdk_1_127", needs_pair=True
     ),
@@ -43,7 +40,6 @@ SNIPPETS: Final[dict[str, Snippet]] = {
 }
 CLOUDS: Final = {
     "ionq": "qiskit-ionq",
-    "qlued": "qiskit-cold-atom",
     **{name: each.snippet for name, each in clients() if each.snippet},
 }
 """Names of clouds, each with the snippet that it stands for."""

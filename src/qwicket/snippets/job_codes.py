@@ -19,13 +19,6 @@ def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
     return JobCode(found.client, dialect, formats, found.suite, found.needs_pair)
 
 
-_QLUED: Final = (
-    "qlued.singlequdit",
-    "qlued.multiqudit",
-    "qlued.rydberg",
-    "qlued.fermions",
-    "qlued.lab",
-)
 _QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog", "qir": "qir.ll"}
 """Formats other than OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
 
@@ -39,8 +32,6 @@ JOB_CODES: Final[dict[str, JobCode]] = {
     "qbraid-batch": _code("qbraid", "qbraid", "batch"),
     "qbraid-json": _code("qbraid", "qbraid", *_QBRAID_FORMATS),
     "qiskit-ionq": _code("qiskit-ionq", "ionq", "openqasm2"),
-    "qlued": JobCode("qwicket.clients.qlued", "qlued", _QLUED, None),
-    "qlued-requests": JobCode("requests", "qlued", _QLUED, None),
     "runtime-openqasm2": _code("qiskit-ibm-runtime", "runtime", "openqasm2"),
     "runtime-openqasm3": _code("qiskit-ibm-runtime", "runtime", "openqasm3"),
     "runtime-primitives": _code("qiskit-ibm-runtime", "runtime", "qiskit.primitives"),

@@ -43,15 +43,8 @@ def _ionq(url: str, token: str) -> Any:
     return IonQClient(token, f"{url}/ionq/v0.4")
 
 
-def _qlued(url: str, token: str) -> Any:
-    from qwicket.clients.qlued.client import QluedClient
-
-    return QluedClient(f"{url}/qlued/api/v2", token)
-
-
 _CLIENTS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "qwicket": _native,
     "ionq": _ionq,
-    "qlued": _qlued,
     **{name: each.open for name, each in clients() if each.open is not None},
 }

@@ -37,7 +37,6 @@ HOSTS: Final[Mapping[str, UsualHost]] = {
     ),
     "*.qbraid.com": UsualHost("a client of qBraid", "set QBRAID_API_URL"),
     **{pattern: host for _, each in clients() for pattern, host in each.hosts.items()},
-    "*.alqor.io": UsualHost("a client of qlued", 'change "urls" in its credentials'),
 }
 """Clients by pattern of the host; the first pattern that matches counts."""
 _LOCAL: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "")

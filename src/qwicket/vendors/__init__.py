@@ -4,5 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-NAMES: Final = ("xanadu",)
+NAMES: Final = (
+    "qlued",
+    "xanadu",
+)
 """Folders of the vendors, in the order of lists. A new vendor is a folder and a line here."""

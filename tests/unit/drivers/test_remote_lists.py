@@ -20,7 +20,6 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.qubit import Measure, QubitCircuit, Register
 from qwicket.devices.remotes import Remote
-from qwicket.dialects.qlued.wire import UnknownJob, refusal
 from qwicket.drivers.remote import connect
 from qwicket.drivers.remote.clouds import (
     Cloud,
@@ -39,6 +38,7 @@ from qwicket.drivers.remote.clouds import (
 )
 from qwicket.drivers.remote.ionq import IonQCloud
 from qwicket.model.errors import KeyReused
+from qwicket.vendors.qlued.dialect.wire import UnknownJob, refusal
 from support.bad_server import BadServer, Connection, Request, Step, answer, response
 from support.for_each import for_each
 

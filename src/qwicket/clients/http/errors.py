@@ -1,4 +1,4 @@
-"""Base classes of the errors of the IonQ, IBM and qlued clients."""
+"""Base classes of the errors of clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of the IonQ, IBM and qlued clients: send, repeat if allowed, decode the response.
+"""Requests of clients of clouds: send, repeat if allowed, decode the response.
 
 docs/clients/README.md states the rule for users:
 

@@ -1,9 +1,15 @@
 """Client of qlued's API, version 2, for qlued's own servers and for Qwicket."""
 
 from qwicket.clients.http import RetryPolicy
-from qwicket.clients.qlued.circuits import Circuit, Fermions, MultiQudit, Rydberg, SingleQudit
-from qwicket.clients.qlued.client import QluedClient
-from qwicket.clients.qlued.errors import (
+from qwicket.vendors.qlued.client.circuits import (
+    Circuit,
+    Fermions,
+    MultiQudit,
+    Rydberg,
+    SingleQudit,
+)
+from qwicket.vendors.qlued.client.client import QluedClient
+from qwicket.vendors.qlued.client.errors import (
     QluedAPIError,
     QluedClientError,
     QluedError,
@@ -12,7 +18,7 @@ from qwicket.clients.qlued.errors import (
     QluedRetriableError,
     QluedTimeoutError,
 )
-from qwicket.clients.qlued.results import shots
+from qwicket.vendors.qlued.client.results import shots
 
 __all__ = [
     "Circuit",

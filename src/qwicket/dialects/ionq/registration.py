@@ -19,6 +19,7 @@ class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 REGISTRATION: Final = Registration(
     name="ionq",
+    ignores=frozenset({"/lang"}),
     mounts={
         "/ionq/v0.4": "qwicket.dialects.ionq.routes:v04",
         "/ionq/v0.3": "qwicket.dialects.ionq.routes:v03",

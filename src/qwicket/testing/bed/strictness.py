@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import types
 import typing
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Union
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from qwicket.dialects.registrations import REGISTRATIONS
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from qwicket.dialects.routing import Route
 
@@ -25,20 +27,12 @@ _SIGN_IN: Final = frozenset({"access_token", "apitoken", "token"})
 """Parameters with credentials, which routes do not declare."""
 _AWS_PREFIXES: Final = ("x-amz-", "x-id")
 """Prefixes of parameters that AWS's clients add to any request."""
-_JOB_FIELDS: Final = ("log_level", "runtime", "calibration_id", "start_session", "session_time")
-_ACCEPTED: Final = {
-    "ionq": frozenset({"/lang"}),
-    "ibm-platform": frozenset(
-        {"include_mocks", "exclude_params", *(f"/{each}" for each in _JOB_FIELDS)}
-    ),
-    "runtime": frozenset(
-        {"exclude_params", *(f"/{each}" for each in (*_JOB_FIELDS, "hub", "group", "project"))}
-    ),
-    "qlued": frozenset({"/username"}),
-}
-"""Names that unmodified clients of a dialect send although its routes do not declare them:
-parameters, and fields of bodies as JSON pointers."""
-_NO_FIELDS: Final[frozenset[str]] = frozenset()
+
+
+@cache
+def _ignored(dialect: str) -> Collection[str]:
+    """Return what unmodified clients of a dialect send although its routes do not declare it."""
+    return next((each.ignores for each in REGISTRATIONS if each.name == dialect), ())
 
 
 def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[str]:
@@ -58,7 +52,7 @@ def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[s
         except (msgspec.DecodeError, UnicodeDecodeError):
             return found
         for pointer, known in _unknown(struct, value, ""):
-            if pointer not in _ACCEPTED.get(dialect, _NO_FIELDS):
+            if pointer not in _ignored(dialect):
                 hint = did_you_mean(pointer.rpartition("/")[2], known)
                 found.append(f"body{pointer}: there is no such field.{hint}")
     return found
@@ -75,7 +69,7 @@ def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
     for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True)):
         lower = name.lower()
         is_known = name in known or lower in _SIGN_IN or lower.startswith(_AWS_PREFIXES)
-        is_known = is_known or name in _ACCEPTED.get(dialect, _NO_FIELDS)
+        is_known = is_known or name in _ignored(dialect)
         if not is_known and not _is_family(name, known):
             yield f"query/{name[:100]}: there is no such parameter.{did_you_mean(name, known)}"
 

@@ -10,6 +10,8 @@ from qwicket.dialects.ibm.names import PLATFORM_PREFIX, RUNTIME_PREFIX
 from qwicket.dialects.ibm.registration import TOKEN, Error
 from qwicket.dialects.registration import Registration
 
+_JOB_FIELDS: Final = ("log_level", "runtime", "calibration_id", "start_session", "session_time")
+
 REGISTRATION: Final = Registration(
     name="runtime",
     mounts={RUNTIME_PREFIX: "qwicket.dialects.ibm.runtime.routes:dialect"},
@@ -17,6 +19,9 @@ REGISTRATION: Final = Registration(
     root=RUNTIME_PREFIX,
     shows={"qubit": ("qiskit.primitives",)},
     requests=("memory",),
+    ignores=frozenset(
+        {"exclude_params", *(f"/{each}" for each in (*_JOB_FIELDS, "hub", "group", "project"))}
+    ),
     title="The classic channel of IBM's Runtime API",
     lead=(
         'qiskit-ibm-runtime up to 0.40 works against this server with `channel="ibm_quantum"`. It'
@@ -53,6 +58,7 @@ PLATFORM: Final = Registration(
     aliases={f"{PLATFORM_PREFIX}/experimental/api/v1": f"{PLATFORM_PREFIX}/api/v1"},
     described_at=(f"{PLATFORM_PREFIX}/api/v1/openapi.json",),
     root=PLATFORM_PREFIX,
+    ignores=frozenset({"include_mocks", "exclude_params", *(f"/{each}" for each in _JOB_FIELDS)}),
     shows={},  # its devices, jobs and sessions are those of the dialect `runtime`
     title="The platform channel of IBM's Runtime API",
     lead=(

@@ -1,0 +1,21 @@
+"""qlued: cold atoms, and labs whose machines its spooler drives."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.registrations import CloudKind, Vendor
+
+VENDOR: Final = Vendor(
+    name="qlued",
+    dialects=("qwicket.vendors.qlued.dialect.registration:REGISTRATION",),
+    formats=("qwicket.vendors.qlued.formats:FORMATS",),
+    clouds=(
+        CloudKind(
+            name="qlued",
+            driver="qwicket.vendors.qlued.remote:QluedCloud",
+            credentials="qwicket.vendors.qlued.remote:pass_through_key",
+        ),
+    ),
+    clients="qwicket.vendors.qlued.known_clients:CLIENTS",
+)
