@@ -32,6 +32,8 @@ settings.register_profile(
 settings.load_profile("shared machine")
 
 one_tls_context.share()
+# Containers often set it, and then output comes in an order that a person does not see.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 ORDER = ["contract", "abuse", "fault", "integration", "measured", "structure", "unit"]
 EXTENDED_FILE = re.compile(r"^pytestmark = [^\n]*\bextended\b", re.MULTILINE)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
@@ -62,6 +63,8 @@ def main(arguments: list[str]) -> NoReturn:
         # ignored signals, but not handlers.
         signal.signal(each, lambda _number, _frame: None)
     channel = Connection(int(descriptor))
+    if isinstance(sys.stdout, TextIOWrapper):  # what the function prints into a file or a pipe
+        sys.stdout.reconfigure(line_buffering=True)
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
