@@ -39,6 +39,19 @@ class CloudKind:
     credentials: str = ""
 
 
+class SnapshotReader(NamedTuple):
+    """Reader of the calibrations that a vendor publishes.
+
+    Attributes:
+        read: Name of the function that returns the figures of documents of one machine; None if
+            they have another form.
+        form: What it reads, with the keys by which it is recognised.
+    """
+
+    read: str
+    form: str
+
+
 class Snippet(NamedTuple):
     """A program that submits a job with some client and prints the result.
 
@@ -112,6 +125,7 @@ class Vendor:
         limits: Groups of limits of its formats.
         engines: Packages of engines by the family of devices that they simulate.
         clouds: APIs by which its devices are reached.
+        snapshots: Readers of its calibrations.
         clients: Its `Clients`.
     """
 
@@ -121,6 +135,7 @@ class Vendor:
     limits: tuple[str, ...] = ()
     engines: tuple[tuple[str, str], ...] = ()
     clouds: tuple[CloudKind, ...] = ()
+    snapshots: tuple[SnapshotReader, ...] = ()
     clients: str = ""
 
     @property

@@ -47,7 +47,7 @@ def test_a_command_makes_a_twin_that_a_server_and_a_test_bed_run(tmp_path: Path)
     (torino,) = (each for each in folders() if each.name == "torino")  # a Heron with 133 qubits
     file = tmp_path / "devices" / "torino.toml"
     file.parent.mkdir()
-    command = ("device", "import", "--ibm-properties", str(torino), "--as", "torino")
+    command = ("device", "import", str(torino), "--as", "torino")
     cli(*command, "--write", str(file))
     again = run_cli(*command, "--write", str(file))
     assert f"--write: {file}: File exists." in again.stderr

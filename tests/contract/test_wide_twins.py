@@ -113,7 +113,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     backends = next(interpreter(RUNTIME).parents[1].glob("lib/python*/site-packages"))
     backends = backends / "qiskit_ibm_runtime" / "fake_provider" / "backends"
     for name in MACHINES:
-        command = ("device", "import", "--ibm-properties", str(backends / name), "--as", name)
+        command = ("device", "import", str(backends / name), "--as", name)
         cli(*command, "--write", str(devices / f"{name}.toml"))
     twirled = (
         "--relaxes-to",
@@ -123,7 +123,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         "--write",
         str(devices / f"{TWIRLED}.toml"),
     )
-    cli("device", "import", "--ibm-properties", str(backends / "brisbane"), *twirled)
+    cli("device", "import", str(backends / "brisbane"), *twirled)
     # By default it depends on other programs; 27 qubits with noise need 5.1 GiB.
     limit = ("--limit", f"memory_bytes={6 << 30}")
     live = LiveServer(folder / "server", "--device-dir", str(devices), *limit)

@@ -203,21 +203,8 @@ _SNAPSHOT = click.Path(path_type=Path)
 
 
 @device.command("import", short_help="Make a device file from a vendor's snapshot.")
-@click.option(
-    "--ibm-properties",
-    type=_SNAPSHOT,
-    metavar="PATH",
-    help="IBM's properties of a backend, or a folder with props_*.json and conf_*.json.",
-)
-@click.option(
-    "--ibm-configuration",
-    type=_SNAPSHOT,
-    metavar="FILE",
-    help="IBM's configuration of the same backend, which has its pairs.",
-)
-@click.option("--ionq", type=_SNAPSHOT, metavar="FILE", help="IonQ's characterization.")
-@click.option("--braket", type=_SNAPSHOT, metavar="FILE", help="Amazon Braket's device properties.")
-@click.option("--qbraid", type=_SNAPSHOT, metavar="FILE", help="qBraid's calibration.")
+@click.argument("snapshot", type=_SNAPSHOT)
+@click.argument("configuration", type=_SNAPSHOT, required=False)
 @click.option(
     "--relaxes-to",
     type=options.Choice(["zero", "mixed"]),
@@ -239,18 +226,17 @@ _SNAPSHOT = click.Path(path_type=Path)
     help="Write the device file here; by default it is printed.",
 )
 def import_device(
-    ibm_properties: Path | None,
-    ibm_configuration: Path | None,
-    ionq: Path | None,
-    braket: Path | None,
-    qbraid: Path | None,
+    snapshot: Path,
+    configuration: Path | None,
     relaxes_to: Literal["zero", "mixed"] | None,
     own_name: str,
     path: Path | None,
 ) -> None:
     """Make the device file of a twin from a vendor's public snapshot.
 
-    The file is for `qwicket serve --device-dir`. Nothing is sent anywhere.
+    SNAPSHOT is a JSON file with a calibration in a vendor's form, or a folder with props_*.json and
+    conf_*.json of one machine. CONFIGURATION is a second file, with the pairs of qubits, where the
+    first has none. The file is for `qwicket serve --device-dir`. Nothing is sent anywhere.
     """
     from qwicket.devices.figures import Unreadable
     from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
@@ -258,32 +244,20 @@ def import_device(
     from qwicket.model.devices import check_device_name
     from qwicket.model.errors import InvalidRequest
 
-    given = {
-        "--ibm-properties": ibm_properties,
-        "--ionq": ionq,
-        "--braket": braket,
-        "--qbraid": qbraid,
-    }
-    snapshots = {option: each for option, each in given.items() if each is not None}
-    if len(snapshots) != 1:
-        raise click.UsageError(f"Give one of {', '.join(given)}; {len(snapshots)} were given.")
-    ((option, snapshot),) = snapshots.items()
-    if ibm_configuration is not None and ibm_properties is None:
-        raise click.UsageError("--ibm-configuration: give --ibm-properties as well.")
     try:
         if own_name:
             check_device_name(own_name)
         files = snapshot_files(snapshot)
-        if ibm_configuration is not None:
-            files = [files[0], ibm_configuration]
+        if configuration is not None:
+            files = [files[0], configuration]
         found = device_of_vendor_file(own_name, *(each.read_bytes() for each in files))
         if relaxes_to is not None and found.calibration is not None:
             calibration = structs.replace(found.calibration, relaxes_to=relaxes_to)
             found = structs.replace(found, calibration=calibration)
     except OSError as error:
-        raise click.ClickException(f"{option}: {error.filename}: {error.strerror}.") from None
+        raise click.ClickException(f"{error.filename}: {error.strerror}.") from None
     except (Unreadable, InvalidRequest) as error:
-        name = "--as" if isinstance(error, InvalidRequest) else f"{option}: {snapshot}"
+        name = "--as" if isinstance(error, InvalidRequest) else str(snapshot)
         raise click.ClickException(f"{name}: {error}") from None
     _write(device_toml(found), path)
 

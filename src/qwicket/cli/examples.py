@@ -78,8 +78,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket device probe --url http://lab:8000 --key-env KEY simulator",
     ),
     "device import": (
-        "qwicket device import --ibm-properties props_lima.json --write lima.toml",
-        "qwicket device import --braket garnet.json --as garnet --write garnet.toml",
+        "qwicket device import props_lima.json --write lima.toml",
+        "qwicket device import garnet.json --as garnet --write garnet.toml",
     ),
     "device maintenance": (
         "qwicket device maintenance simulator --from 2h --to 3h --reason disks",

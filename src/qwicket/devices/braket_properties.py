@@ -5,7 +5,7 @@ Qubits keep the vendor's numbers, which begin at 1 on some machines and have gap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -29,15 +29,16 @@ _IONS: Final = ("ionq", "aqt")
 """Makers of machines with ions."""
 
 
-def braket_snapshot(document: Mapping[str, Any]) -> Snapshot | None:
+def braket_snapshot(read: Sequence[Mapping[str, Any]]) -> Snapshot | None:
     """Return the figures in device properties; None if the document has no device properties.
 
     Args:
-        document: The properties, or the response of `GetDevice` with them.
+        read: The properties, or the response of `GetDevice` with them.
 
     Raises:
         Unreadable: The properties have no figures of qubits and gates.
     """
+    document = read[0]
     found = document.get("deviceCapabilities", document)
     if isinstance(found, str):
         found = msgspec.json.decode(found)

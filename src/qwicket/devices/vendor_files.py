@@ -1,4 +1,4 @@
-"""Reads calibrations in the forms of IonQ, IBM, Braket and qBraid."""
+"""Reads calibrations in the forms in which vendors publish them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import resolve_name
 from statistics import fmean
 from typing import Any, Final
 
@@ -20,7 +21,6 @@ from qwicket.circuits.calibrations import (
     QubitFigures,
 )
 from qwicket.devices import DeviceFile
-from qwicket.devices.braket_properties import braket_snapshot
 from qwicket.devices.figures import (
     LONGEST_S,
     UNITS_S,
@@ -33,7 +33,19 @@ from qwicket.devices.figures import (
     time_of,
 )
 from qwicket.devices.virtual import device_file
+from qwicket.registrations import SnapshotReader, vendors
 
+_READERS: Final = (
+    SnapshotReader(
+        "qwicket.devices.vendor_files:ionq", "IonQ's characterization (fidelity, timing)"
+    ),
+    SnapshotReader("qwicket.devices.vendor_files:ibm", "IBM's properties (qubits, gates)"),
+    SnapshotReader(
+        "qwicket.devices.braket_properties:braket_snapshot",
+        "Braket's device properties (paradigm)",
+    ),
+    SnapshotReader("qwicket.devices.vendor_files:qbraid", "qBraid's calibration (qubits, edges)"),
+)
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_CHARS: Final = 63
 """Limit of `model.devices.check_device_name`."""
@@ -50,9 +62,7 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
 
     Args:
         name: Name of the device here; if empty, `twin_` and the name of the machine.
-        texts: An IonQ characterization, or a list of them, of which the first counts; IBM's
-            properties, and optionally its configuration beside them; Braket's device properties,
-            or a response of GetDevice with them; or qBraid's calibration.
+        texts: The document of a vendor, and perhaps a second one of the same machine.
 
     Raises:
         Unreadable: The JSON has none of these forms, or a figure is missing.
@@ -135,26 +145,21 @@ def _named(folder: Path, kind: str) -> list[Path]:
 
 
 def _snapshot(read: Sequence[dict[str, Any]]) -> Snapshot:
-    found = next((each for each in read if "coupling_map" not in each), read[0])
-    if isinstance(found.get("characterizations"), list):
-        found = found["characterizations"][0]
-    if "fidelity" in found and "timing" in found:
-        return _ionq(found)
-    if isinstance(found.get("qubits"), list) and "gates" in found:
-        configuration = next((each for each in read if "coupling_map" in each), {})
-        return _ibm(found, configuration)
-    if isinstance(found.get("qubits"), dict) and "edges" in found:
-        return _qbraid(found)
-    if (braket := braket_snapshot(found)) is not None:
-        return braket
-    raise Unreadable(
-        "The file is neither IonQ's characterization (fidelity, timing), nor IBM's properties"
-        " (qubits, gates), nor Braket's device properties (paradigm), nor qBraid's calibration"
-        " (qubits, edges)."
-    )
+    readers = (*_READERS, *[each for vendor in vendors() for each in vendor.snapshots])
+    for reader in readers:
+        found: Snapshot | None = resolve_name(reader.read)(read)
+        if found is not None:
+            return found
+    raise Unreadable(f"The file is none of these: {'; '.join(each.form for each in readers)}.")
 
 
-def _ionq(characterization: Mapping[str, Any]) -> Snapshot:
+def ionq(read: Sequence[Mapping[str, Any]]) -> Snapshot | None:
+    """Return the figures of an IonQ characterization, the first of a list; None for another."""
+    characterization = read[0]
+    if isinstance(characterization.get("characterizations"), list):
+        characterization = characterization["characterizations"][0]
+    if "fidelity" not in characterization or "timing" not in characterization:
+        return None
     fidelity, timing = characterization["fidelity"], characterization["timing"]
     spam = _error(fidelity["spam"])
     qubits = int(characterization["qubits"])
@@ -186,7 +191,12 @@ def _error(fidelity: Any) -> float:
     return round(1 - float(fidelity), 12)
 
 
-def _ibm(properties: Mapping[str, Any], configuration: Mapping[str, Any]) -> Snapshot:
+def ibm(read: Sequence[Mapping[str, Any]]) -> Snapshot | None:
+    """Return the figures of IBM's properties, with the pairs of a configuration beside them."""
+    properties = next((each for each in read if "coupling_map" not in each), read[0])
+    if not isinstance(properties.get("qubits"), list) or "gates" not in properties:
+        return None
+    configuration = next((each for each in read if "coupling_map" in each), {})
     machine = str(properties.get("backend_name") or "a machine")
     gates: Sequence[Any] = properties["gates"]
     ones: dict[int, GateFigures] = {}
@@ -245,7 +255,11 @@ def _ibm_qubit(row: Mapping[str, float]) -> QubitFigures:
     )
 
 
-def _qbraid(document: Mapping[str, Any]) -> Snapshot:
+def qbraid(read: Sequence[Mapping[str, Any]]) -> Snapshot | None:
+    """Return the figures of a calibration of qBraid; None for another document."""
+    document = read[0]
+    if not isinstance(document.get("qubits"), dict) or "edges" not in document:
+        return None
     rows = {int(q): row for q, row in document["qubits"].items()}
     if not rows:
         raise KeyError("qubits")

@@ -250,7 +250,7 @@ def test_a_folder_has_one_machine(tmp_path: Path) -> None:
     ("document", "text"),
     [
         ([], "not a JSON object"),
-        ({}, "neither IonQ's characterization"),
+        ({}, "none of these: IonQ's characterization"),
         ({**IONQ, "timing": {}}, "no 't1'"),
         ({**IONQ, "qubits": 1}, "outside"),
         ({**IONQ, "date": "yesterday"}, "yesterday"),
@@ -261,7 +261,7 @@ def test_a_folder_has_one_machine(tmp_path: Path) -> None:
         ({**BRAKET, "standardized": None}, "no calibration: neither standardized"),
         ({**BRAKET, "paradigm": {"qubitCount": 2}}, "no 'connectivity'"),
         ({"deviceCapabilities": "x"}, "not a JSON object|wrong figure"),
-        ({"deviceCapabilities": "{}"}, "neither IonQ's characterization"),
+        ({"deviceCapabilities": "{}"}, "none of these: IonQ's characterization"),
     ],
 )
 def test_another_file_is_refused(document: Any, text: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from qwicket.circuits.formats import INLINE_BYTES, Format
-
-_MACHINES: Final = ("singlequdit", "multiqudit", "rydberg", "fermions")
+from qwicket.vendors.qlued.machines import SIMULATED
 
 FORMATS: Final = (
     *[
@@ -20,7 +19,7 @@ FORMATS: Final = (
             family="atoms",
             json_keys=(b'"experiment_0"',),
         )
-        for machine in _MACHINES
+        for machine in SIMULATED
     ],
     Format(
         name="qlued.lab",
@@ -35,6 +34,3 @@ FORMATS: Final = (
         family="atoms",
     ),
 )
-
-NAMES: Final = tuple([each.name for each in FORMATS])
-"""Their names, the simulated machines first."""

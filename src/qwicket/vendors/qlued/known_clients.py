@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qwicket.registrations import Clients, JobCode, Snippet, UsualHost
-from qwicket.vendors.qlued.formats import NAMES
+from qwicket.vendors.qlued.machines import FORMATS
 
 
 def _open(url: str, token: str) -> Any:
@@ -23,8 +23,8 @@ CLIENTS: Final = Clients(
     },
     snippet="qiskit-cold-atom",
     job_codes={
-        "qlued": JobCode("qwicket.clients.qlued", "qlued", NAMES),
-        "qlued-requests": JobCode("requests", "qlued", NAMES),
+        "qlued": JobCode("qwicket.clients.qlued", "qlued", FORMATS),
+        "qlued-requests": JobCode("requests", "qlued", FORMATS),
     },
     open=_open,
 )

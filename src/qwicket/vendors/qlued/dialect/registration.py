@@ -6,7 +6,7 @@ from typing import Final
 
 from qwicket.dialects.registration import Registration
 from qwicket.vendors.qlued.dialect.description import StatusMsgDict
-from qwicket.vendors.qlued.formats import NAMES
+from qwicket.vendors.qlued.machines import FORMATS
 
 REGISTRATION: Final = Registration(
     name="qlued",
@@ -17,7 +17,7 @@ REGISTRATION: Final = Registration(
         "/qlued/api/v2/docs",
     ),
     root="/qlued",
-    shows={"atoms": NAMES},
+    shows={"atoms": FORMATS},
     ignores=frozenset({"/username"}),
     title="qlued's API, versions 2 and 3",
     lead=(
