@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class JobCode(NamedTuple):
         formats: Formats of the jobs that it can submit.
         suite: As for `Snippet`.
         needs_pair: As for `Snippet`.
+        format_names: What the client calls formats, where the program says it.
     """
 
     client: str
@@ -84,6 +86,7 @@ class JobCode(NamedTuple):
     formats: tuple[str, ...]
     suite: str | None = None
     needs_pair: bool = False
+    format_names: Mapping[str, str] = MappingProxyType({})
 
 
 class UsualHost(NamedTuple):

@@ -17,8 +17,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from qwicket.dialects.qbraid.ids import id_of
 from qwicket.model.states import FINAL, INITIAL, JobState, allows
+from qwicket.vendors.qbraid.dialect.ids import id_of
 
 LOST: Final = "lost"
 TWICE: Final = "ended twice"

@@ -61,11 +61,11 @@ def test_a_client_cannot_tell_that_another_server_runs_its_job(
     code = of_job(
         *(name, front.url),
         device=device,
-        is_simulated=False,
         program=program,
         format_name=JOB_CODES[name].formats[0],
         file="",
         shots=50,
+        vendor_name=f"qbraid:qbraid:qpu:{device}" if name == "qbraid" else "",
     )
     done = run_program([str(interpreter(suite)), "-"], code, front.token(), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

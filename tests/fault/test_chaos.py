@@ -25,7 +25,7 @@ from chaos.checker import (
     job_id,
 )
 from chaos.plan import plan, until_kills
-from qwicket.dialects.qbraid.ids import tail
+from qwicket.vendors.qbraid.dialect.ids import tail
 
 JOBS = [f"019aa000-0000-7000-8000-{number:08d}0000" for number in range(3)]
 CLIENT = "native"

@@ -38,12 +38,12 @@ from qwicket.dialects.ibm.runtime import wire as runtime
 from qwicket.dialects.ibm.runtime.platform import wire as platform
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
-from qwicket.dialects.qbraid import wire as qbraid
 from qwicket.model import errors
 from qwicket.model.limits import Limits
 from qwicket.server.docs import docs
 from qwicket.server.probes import probes
 from qwicket.server.router import Router
+from qwicket.vendors.qbraid.dialect import wire as qbraid
 from qwicket.vendors.qlued.dialect import wire as qlued
 from qwicket.vendors.xanadu.dialect import wire as xanadu
 from support.for_each import for_each

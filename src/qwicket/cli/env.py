@@ -53,7 +53,6 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
         "CIRQ_IONQ_REMOTE_HOST": None,
         "CIRQ_IONQ_API_KEY": None,
     },
-    "qbraid": {"QBRAID_API_URL": "{URL}/qbraid/api/v1", "QBRAID_API_KEY": _TOKEN},
     **{client: names for _, each in clients() for client, names in each.environments.items()},
 }
 """Environment variables by client, in the order of printing.
@@ -63,7 +62,16 @@ with `$` names a variable that holds the token or a half of the key pair. None m
 variable must not be set."""
 
 
-@click.command(short_help="Print the environment variables for a vendor's client.")
+@click.command(
+    short_help="Print the environment variables for a vendor's client.",
+    help=f"""Print shell commands that point CLIENT at the server.
+
+    CLIENT is one of {", ".join(CLIENTS)}.
+
+    When they run, the commands read the token from QWICKET_TOKEN, or the key pair from
+    QWICKET_AWS_KEY_ID and QWICKET_AWS_SECRET; `qwicket token create --aws` prints both.
+    """,
+)
 @click.argument("client", type=options.Choice([*CLIENTS]), metavar="CLIENT")
 @click.option(
     "--url",
@@ -75,13 +83,7 @@ variable must not be set."""
     help="Address of the server.",
 )
 def env(client: str, url: str) -> None:
-    """Print shell commands that point CLIENT at the server.
-
-    CLIENT is qiskit-ibm-runtime, braket, qiskit-ionq, cirq-ionq, qbraid or xcc.
-
-    The commands read the token from QWICKET_TOKEN when they run. Those for braket read the key pair
-    from QWICKET_AWS_KEY_ID and QWICKET_AWS_SECRET; `qwicket token create --aws` prints both.
-    """
+    """Print shell commands that point a client at the server."""
     click.echo("\n".join(lines(client, url)))
 
 

@@ -43,13 +43,6 @@ _KINDS: Final = (
         language="openqasm3",
         formats=(),
     ),
-    CloudKind(
-        name="qbraid",
-        driver="qwicket.drivers.remote.qbraid:QbraidCloud",
-        language="openqasm3",
-        formats=("openqasm3", "openqasm2", "batch"),
-        credentials="qwicket.drivers.remote.qbraid:pass_through_key",
-    ),
 )
 
 

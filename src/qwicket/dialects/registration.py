@@ -57,6 +57,8 @@ class Registration(Description):
             "module:function", from the device and a program; by default the device's own name.
         ignores: What its unmodified clients send although no route declares it: parameters, and
             fields of bodies as JSON pointers.
+        shows_plain_jobs: Whether it shows jobs of its own that were stored without its fields, as
+            those of a test bed's past.
         root: Beginning of its paths that is left out at an address (host and port) that serves
             this dialect alone.
     """
@@ -72,6 +74,7 @@ class Registration(Description):
     supports_websocket: bool = False
     device_name: str = ""
     ignores: Collection[str] = ()
+    shows_plain_jobs: bool = False
     root: str = ""
 
     def name_of(self, device: Device, program: str) -> str:

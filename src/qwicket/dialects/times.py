@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 def format_time(at_ms: int | None) -> str | None:
     """Return Unix milliseconds in ISO 8601 with milliseconds and a `Z`; None stays None.
 
-    Older clients of qBraid parse the text with a fixed pattern, so the fraction and the `Z` are
+    Some older clients parse the text with a fixed pattern, so the fraction and the `Z` are
     always there.
     """
     if at_ms is None:

@@ -18,7 +18,7 @@ GroupState = Literal["open", "closed"]
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group: an IonQ session, a qBraid group, a Runtime session, or one of the native API.
+    """A group of jobs: a session or a group of a vendor's API, or a group of the native API.
 
     Attributes:
         device: The only device of its jobs, or None for any.

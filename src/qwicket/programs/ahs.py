@@ -248,7 +248,7 @@ def _reals(numbers: tuple[_Number, ...], field: str) -> tuple[float, ...]:
 
 
 def _real(number: _Number, field: str) -> float:
-    """Return a number as a float; qBraid and Braket write numbers as text."""
+    """Return a number as a float; some clients write numbers as text."""
     try:
         value = float(number)
     except ValueError:

@@ -16,12 +16,10 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "curl-braket": Snippet("curl (Amazon Braket)", "sh", needs_pair=True),
     "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
     "curl-ionq": Snippet("curl (IonQ)", "sh"),
-    "curl-qbraid": Snippet("curl (qBraid)", "sh"),
     "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
     "python": Snippet("qwicket"),
     "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
     "qwicket-ionq": Snippet("qwicket.clients.ionq"),
-    "qwicket-qbraid": Snippet("qwicket.clients.qbraid"),
     "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
     "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
     "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
@@ -30,9 +28,6 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "qiskit-ibm-runtime": Snippet("qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51"),
     "ibm-runtime": Snippet("qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40"),
     "ibm-0.4": Snippet("qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4"),
-    "qbraid": Snippet("qbraid 0.13.0", suite="qbraid/qbraid_0_13"),
-    "qbraid-0.10": Snippet("qbraid 0.10.2", suite="qbraid/qbraid_0_10"),
-    "qbraid-cli": Snippet("qbraid-cli 0.16.16", "sh", "qbraid/qbraid_cli_0_16"),
     "braket": Snippet(
         "amazon-braket-sdk 1.127.5", suite="braket/amazon_braket_sdk_1_127", needs_pair=True
     ),

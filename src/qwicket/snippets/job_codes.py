@@ -19,18 +19,12 @@ def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
     return JobCode(found.client, dialect, formats, found.suite, found.needs_pair)
 
 
-_QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog", "qir": "qir.ll"}
-"""Formats other than OpenQASM, and what qBraid calls them. QIR may be bitcode under this name."""
-
 JOB_CODES: Final[dict[str, JobCode]] = {
     "braket": _code("braket", "braket", "braket.openqasm3"),
     "braket-ahs": _code("braket", "braket", "ahs"),
     "ibm-qobj": _code("ibm", "ibm", "qobj"),
     "ionq-core": _code("ionq-core", "ionq", "ionq.circuit.v1"),
     "ionq-core-openqasm3": _code("ionq-core", "ionq", "openqasm3"),
-    "qbraid": _code("qbraid", "qbraid", "openqasm2", "openqasm3"),
-    "qbraid-batch": _code("qbraid", "qbraid", "batch"),
-    "qbraid-json": _code("qbraid", "qbraid", *_QBRAID_FORMATS),
     "qiskit-ionq": _code("qiskit-ionq", "ionq", "openqasm2"),
     "runtime-openqasm2": _code("qiskit-ibm-runtime", "runtime", "openqasm2"),
     "runtime-openqasm3": _code("qiskit-ibm-runtime", "runtime", "openqasm3"),
@@ -45,7 +39,6 @@ def of_job(
     url: str,
     *,
     device: str,
-    is_simulated: bool,
     program: str,
     format_name: str,
     file: str,
@@ -58,7 +51,6 @@ def of_job(
         name: A key of `JOB_CODES`.
         url: Valid address of the server.
         device: Name of the device.
-        is_simulated: Whether the server simulates it.
         program: Program of the job as it was submitted.
         format_name: Format of the program.
         file: Name of the file with its program, which is read if the program is long.
@@ -66,13 +58,11 @@ def of_job(
         vendor_name: What the dialect's clients call the device, if they do not use its name.
     """
     text = fill_program("job_codes.txt", name, url)
-    kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
     is_long = _is_long(program)
     source = f"open({file!r}, encoding='utf-8').read()" if is_long else literal(program)
     marks = {
         "{DEVICE}": repr(device),
-        "{QBRAID_FORMAT}": repr(_QBRAID_FORMATS.get(format_name, "")),
-        "{QRN}": repr(f"qbraid:qbraid:{kind}:{device}"),
+        "{FORMAT}": repr(JOB_CODES[name].format_names.get(format_name, format_name)),
         "{SHOTS}": str(shots),
         "{VENDOR_NAME}": repr(vendor_name),
         "{PROGRAM}": source,  # last, because it may contain the other marks

@@ -199,7 +199,7 @@ class Cloud:
                 - `noise`: Error of gates on two qubits; those on one qubit have a tenth of it. Or
                   the fields of `qwicket.devices.virtual.Noise`.
                 - `queue`: Number of jobs of another account that wait there for ever.
-                - `calibration`: A file or JSON of IonQ, IBM, Braket or qBraid, or IBM's properties
+                - `calibration`: A file or JSON of a vendor, or IBM's properties
                   and configuration, in place of `qubits`, `topology` and `noise`.
 
         Raises:

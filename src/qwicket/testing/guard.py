@@ -35,7 +35,6 @@ HOSTS: Final[Mapping[str, UsualHost]] = {
     "api.ionq.co": UsualHost(
         "a client of IonQ", "set IONQ_API_URL or IONQ_REMOTE_HOST, or pass url=…"
     ),
-    "*.qbraid.com": UsualHost("a client of qBraid", "set QBRAID_API_URL"),
     **{pattern: host for _, each in clients() for pattern, host in each.hosts.items()},
 }
 """Clients by pattern of the host; the first pattern that matches counts."""

@@ -12,9 +12,9 @@ import pytest
 from qwicket.dialects.bodies import decode
 from qwicket.dialects.native import routes
 from qwicket.dialects.native.admin import routes as admin
-from qwicket.dialects.qbraid import submissions
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.states import JobState
+from qwicket.vendors.qbraid.dialect import submissions
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=4)]
 

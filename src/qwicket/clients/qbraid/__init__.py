@@ -1,6 +1,6 @@
 """Client of qBraid's API before v1, with additional methods that run jobs on a Qwicket server."""
 
-from qwicket.clients.qbraid.errors import (
+from qwicket.vendors.qbraid.client.errors import (
     ApiError,
     AuthError,
     ConfigError,
@@ -8,9 +8,9 @@ from qwicket.clients.qbraid.errors import (
     QbraidError,
     RequestsApiError,
 )
-from qwicket.clients.qbraid.jobs import get_job_data, init_job
-from qwicket.clients.qbraid.retry import STATUS_FORCELIST, PostForcelistRetry
-from qwicket.clients.qbraid.session import DEFAULT_ENDPOINT_URL, QbraidSession
+from qwicket.vendors.qbraid.client.jobs import get_job_data, init_job
+from qwicket.vendors.qbraid.client.retry import STATUS_FORCELIST, PostForcelistRetry
+from qwicket.vendors.qbraid.client.session import DEFAULT_ENDPOINT_URL, QbraidSession
 
 __all__ = [
     "DEFAULT_ENDPOINT_URL",

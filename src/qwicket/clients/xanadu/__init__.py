@@ -1,7 +1,7 @@
 """Client of Xanadu Cloud's API, as Qwicket's dialect serves it.
 
-Like the original, it returns `requests.Response` and raises `requests.exceptions`. Only this
-client and the qBraid client import `requests`.
+Like the original, it returns `requests.Response` and raises `requests.exceptions`. Few clients
+import `requests`.
 """
 
 from qwicket.vendors.xanadu.client.connection import Connection

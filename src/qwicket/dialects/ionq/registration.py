@@ -20,6 +20,7 @@ class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 REGISTRATION: Final = Registration(
     name="ionq",
     ignores=frozenset({"/lang"}),
+    shows_plain_jobs=True,
     mounts={
         "/ionq/v0.4": "qwicket.dialects.ionq.routes:v04",
         "/ionq/v0.3": "qwicket.dialects.ionq.routes:v03",

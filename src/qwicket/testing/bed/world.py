@@ -11,6 +11,7 @@ from qwicket.circuits.calibrations import Pair
 from qwicket.devices import DeviceFile
 from qwicket.devices.vendor_files import device_of_vendor_file
 from qwicket.devices.virtual import Noise, Topology, virtual_device
+from qwicket.dialects import REGISTRATIONS
 from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest
 
@@ -107,7 +108,7 @@ class PastJobs(_Table, frozen=True, kw_only=True):
     number: Annotated[int, msgspec.Meta(ge=1, le=MAX_JOBS)] = 1
     hours_ago: _Hours = 1.0
     over_hours: _Hours | None = None
-    dialect: Literal["native", "ionq", "qbraid"] = "native"
+    dialect: str = "native"
     program: str = ""
     shots: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     counts: dict[str, int] = {}
@@ -115,6 +116,11 @@ class PastJobs(_Table, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     code: str = ""
     message: str = ""
+
+    def __post_init__(self) -> None:
+        known = ("native", *[each.name for each in REGISTRATIONS if each.shows_plain_jobs])
+        if self.dialect not in known:
+            raise ValueError(f"dialect: {self.dialect[:64]!r} is none of {', '.join(known)}")
 
 
 class World(_Table, frozen=True, kw_only=True):

@@ -1,5 +1,0 @@
-"""The qBraid dialect: `/qbraid/api` for the registry and v0, `/qbraid/api/v1` for v1."""
-
-from qwicket.dialects.qbraid.registration import REGISTRATION
-
-__all__ = ["REGISTRATION"]

@@ -1,0 +1,27 @@
+"""qBraid: qubits and atoms of several makers behind one API."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.registrations import CloudKind, SnapshotReader, Vendor
+
+VENDOR: Final = Vendor(
+    name="qbraid",
+    dialects=("qwicket.vendors.qbraid.dialect.registration:REGISTRATION",),
+    clouds=(
+        CloudKind(
+            name="qbraid",
+            driver="qwicket.vendors.qbraid.remote:QbraidCloud",
+            language="openqasm3",
+            formats=("openqasm3", "openqasm2", "batch"),
+            credentials="qwicket.vendors.qbraid.remote:pass_through_key",
+        ),
+    ),
+    snapshots=(
+        SnapshotReader(
+            "qwicket.vendors.qbraid.calibration:snapshot", "qBraid's calibration (qubits, edges)"
+        ),
+    ),
+    clients="qwicket.vendors.qbraid.known_clients:CLIENTS",
+)
