@@ -32,7 +32,6 @@ from abuse.dialects import (
     xanadu_json,
 )
 from qwicket.dialects import REGISTRATIONS, mounts
-from qwicket.dialects.braket import errors as braket
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.runtime import wire as runtime
 from qwicket.dialects.ibm.runtime.platform import wire as platform
@@ -43,6 +42,7 @@ from qwicket.model.limits import Limits
 from qwicket.server.docs import docs
 from qwicket.server.probes import probes
 from qwicket.server.router import Router
+from qwicket.vendors.braket.dialect import errors as braket
 from qwicket.vendors.qbraid.dialect import wire as qbraid
 from qwicket.vendors.qlued.dialect import wire as qlued
 from qwicket.vendors.xanadu.dialect import wire as xanadu

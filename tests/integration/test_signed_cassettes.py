@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from qwicket import testing
-from qwicket.dialects.braket.sigv4 import of_header, sign
+from qwicket.gateway.sigv4 import of_header, sign
 from qwicket.testing import AwsKeys, CassetteError
 from qwicket.testing.cassettes.aws import Credential, sign_headers
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import httpx
 
-from qwicket.dialects.braket.routes import BRAKET, S3
+from qwicket.vendors.braket.dialect.routes import BRAKET, S3
 from support.described import Described
 
 DIALECT = "/braket"

@@ -26,21 +26,6 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
         "QISKIT_IBM_URL": f"{_RUNTIME}/experimental/api/v1",
         "QISKIT_IBM_TOKEN": _TOKEN,
     },
-    "braket": {
-        # All three: without one of them the client sends its key id and signatures to Amazon.
-        "AWS_ENDPOINT_URL_BRAKET": "{URL}/braket",
-        "AWS_ENDPOINT_URL_S3": "{URL}/s3",
-        "AWS_ENDPOINT_URL_STS": "{URL}/sts",
-        "AWS_ACCESS_KEY_ID": "$QWICKET_AWS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY": "$QWICKET_AWS_SECRET",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_PROFILE": None,
-        "AWS_SESSION_TOKEN": None,
-        "AWS_REGION": None,
-        "BRAKET_ENDPOINT": None,
-        "AMZN_BRAKET_OUT_S3_BUCKET": None,
-    },
     "qiskit-ionq": {
         "IONQ_API_URL": "{URL}/ionq/v0.4",
         "IONQ_API_KEY": _TOKEN,

@@ -40,10 +40,6 @@ _READERS: Final = (
         "qwicket.devices.vendor_files:ionq", "IonQ's characterization (fidelity, timing)"
     ),
     SnapshotReader("qwicket.devices.vendor_files:ibm", "IBM's properties (qubits, gates)"),
-    SnapshotReader(
-        "qwicket.devices.braket_properties:braket_snapshot",
-        "Braket's device properties (paradigm)",
-    ),
 )
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_CHARS: Final = 63

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import isqrt
+from pkgutil import resolve_name
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitF
 from qwicket.circuits.noise import Lifetime, Probability, Seconds
 from qwicket.devices import DeviceFile
 from qwicket.model.devices import DeviceSpec
+from qwicket.registrations import vendors
 
 Topology = Literal["all", "grid", "line", "ring", "star"]
 MAX_QUBITS: Final = 1_000
@@ -27,8 +29,8 @@ _FORMATS: Final = (
     "qobj",
     "qiskit.primitives",
     "batch",
-    "braket.openqasm3",
 )
+"""What a virtual device takes, beside the formats of vendors for qubits."""
 _GATES: Final = ("id", "rz", "sx", "x", "cx", "u1", "u2", "u3")
 _NATIVE: Final = ("rz", "sx", "x", "cx")
 _NO_DECAY_S: Final = 1e9
@@ -109,7 +111,7 @@ def device_file(
         spec=DeviceSpec(
             description=description,
             qubits=qubits,
-            formats=_FORMATS,
+            formats=_formats(),
             gates=_GATES,
             native_gates=() if is_exact else tuple(native_gates),
             outputs=("counts", "memory", "probabilities"),
@@ -152,3 +154,8 @@ def _calibration(noise: Noise, pairs: tuple[Pair, ...] | None) -> Calibration:
         two_qubit=GateFigures(error=noise.two_qubit, duration_s=noise.gate_s),
         connectivity=pairs,
     )
+
+
+def _formats() -> tuple[str, ...]:
+    of_vendors = (each for it in vendors() for name in it.formats for each in resolve_name(name))
+    return (*_FORMATS, *[each.name for each in of_vendors if each.family == "qubit"])

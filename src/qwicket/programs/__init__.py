@@ -25,7 +25,7 @@ from qwicket.model.suggestions import did_you_mean
 from qwicket.programs import batch, ionq_native, openqasm, recognition
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
-from qwicket.programs.openqasm.bounds import BraketLimits, OpenQASMLimits
+from qwicket.programs.openqasm.bounds import OpenQASMLimits
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.programs.recognition import may_be_meant
 from qwicket.registrations import vendors
@@ -123,16 +123,6 @@ _FORMATS: Final = (
         in_batches=True,
     ),
     Format(
-        name="braket.openqasm3",
-        version=1,
-        reader="qwicket.programs.braket:read",
-        title="OpenQASM 3 as Amazon Braket writes it, in JSON",
-        description=(
-            "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots."
-        ),
-        is_for_labs=False,
-    ),
-    Format(
         name="batch",
         version=1,
         reader="qwicket.programs:read_batch",
@@ -143,17 +133,6 @@ _FORMATS: Final = (
         ),
         must_measure=True,
         is_for_labs=False,
-    ),
-    Format(
-        name="ahs",
-        version=1,
-        reader="qwicket.programs.ahs:read",
-        inline_bytes=INLINE_BYTES,
-        title="an analog program of Rydberg atoms in JSON (ahs)",
-        description="Analog programs of Rydberg atoms, as Amazon Braket writes them.",
-        family="atoms",
-        is_for_labs=False,
-        json_keys=(b'"hamiltonian"',),
     ),
 )
 
@@ -183,7 +162,6 @@ LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
     IonQLimits,
     PrimitiveLimits,
     OpenQASMLimits,
-    BraketLimits,
     *[resolve_name(name) for it in vendors() for name in it.limits],
 )
 """Limits that formats declare in addition to `Limits`."""
@@ -411,8 +389,9 @@ def read_batch(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
 def warm_up() -> None:
     """Import what this module imports late and programs often need."""
-    for name in ("basis", "braket", "qir"):
-        importlib.import_module(f"qwicket.programs.{name}")
+    importlib.import_module("qwicket.programs.basis")
+    for known in FORMATS.values():
+        known.load()
 
 
 def preload_qiskit() -> None:

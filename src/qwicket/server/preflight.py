@@ -240,13 +240,19 @@ class _Width(NamedTuple):
     factor: int
 
 
-def _widths(limits: Limits) -> Iterator[_Width]:
-    from qwicket.programs.openqasm.bounds import BraketLimits
+_WIDTHS: Final = {"exact_qubits": 1, "density_qubits": 2}
+"""Limits that formats may declare, with their factors."""
 
-    own, default = limits.of(BraketLimits), BraketLimits()
+
+def _widths(limits: Limits) -> Iterator[_Width]:
+    from qwicket import programs
+
     yield _Width("qubits", limits.jobs.qubits, Limits().jobs.qubits, 1)
-    yield _Width("exact_qubits", own.exact_qubits, default.exact_qubits, 1)
-    yield _Width("density_qubits", own.density_qubits, default.density_qubits, 2)
+    for kind in programs.LIMITS:
+        own, default = limits.of(kind), kind()
+        for name, factor in _WIDTHS.items():
+            if hasattr(own, name):
+                yield _Width(name, getattr(own, name), getattr(default, name), factor)
 
 
 def _widest(memory_bytes: int, maximum: int) -> int:

@@ -13,7 +13,6 @@ FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would 
 
 SNIPPETS: Final[dict[str, Snippet]] = {
     "curl": Snippet("curl", "sh"),
-    "curl-braket": Snippet("curl (Amazon Braket)", "sh", needs_pair=True),
     "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
     "curl-ionq": Snippet("curl (IonQ)", "sh"),
     "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
@@ -28,9 +27,6 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "qiskit-ibm-runtime": Snippet("qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51"),
     "ibm-runtime": Snippet("qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40"),
     "ibm-0.4": Snippet("qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4"),
-    "braket": Snippet(
-        "amazon-braket-sdk 1.127.5", suite="braket/amazon_braket_sdk_1_127", needs_pair=True
-    ),
     **{name: snippet for _, each in clients() for name, snippet in each.snippets.items()},
 }
 CLOUDS: Final = {

@@ -20,8 +20,6 @@ def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
 
 
 JOB_CODES: Final[dict[str, JobCode]] = {
-    "braket": _code("braket", "braket", "braket.openqasm3"),
-    "braket-ahs": _code("braket", "braket", "ahs"),
     "ibm-qobj": _code("ibm", "ibm", "qobj"),
     "ionq-core": _code("ionq-core", "ionq", "ionq.circuit.v1"),
     "ionq-core-openqasm3": _code("ionq-core", "ionq", "openqasm3"),

@@ -28,10 +28,6 @@ HOSTS: Final[Mapping[str, UsualHost]] = {
     "*quantum.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set QISKIT_IBM_URL or pass url=…"),
     "*quantum-computing.ibm.com": UsualHost("an older IBM client", "pass url=…"),
     "*quantum.ibm.com": UsualHost("an older IBM client", "pass url=…"),
-    "braket*.amazonaws.com": UsualHost("amazon-braket-sdk", "set AWS_ENDPOINT_URL_BRAKET"),
-    "sts*.amazonaws.com": UsualHost("amazon-braket-sdk", "set AWS_ENDPOINT_URL_STS"),
-    "*s3*.amazonaws.com": UsualHost("amazon-braket-sdk", "set AWS_ENDPOINT_URL_S3"),
-    "169.254.169.254": UsualHost("a client of AWS", "set AWS_EC2_METADATA_DISABLED=true"),
     "api.ionq.co": UsualHost(
         "a client of IonQ", "set IONQ_API_URL or IONQ_REMOTE_HOST, or pass url=…"
     ),

@@ -24,7 +24,7 @@ from qiskit import QuantumCircuit
 from chaos.clients.loop import CODES, SHOTS, code, coded
 from chaos.mass import USERS
 from chaos.mass.connection import Answer, Connection, Lost, NotConnected
-from qwicket.dialects.braket import sigv4
+from qwicket.gateway import sigv4
 from support import ibm, pubs, xanadu
 from support.braket import BUCKET, PREFIX, SV1, action
 
@@ -384,7 +384,7 @@ class Braket(Dialect):
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         digest = hashlib.sha256(body).hexdigest()
         headers = {"host": "mass", "x-amz-date": now}
-        service: sigv4.Service = "s3" if path.startswith("/s3/") else "braket"
+        service: str = "s3" if path.startswith("/s3/") else "braket"
         if service == "s3":
             headers["x-amz-content-sha256"] = digest
         names = tuple(sorted(headers))

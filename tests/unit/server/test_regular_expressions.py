@@ -59,7 +59,7 @@ class Found(NamedTuple):
 MADE_WHILE_RUNNING = {"qwicket.dialects.streaming": "self._secret"}
 """Modules with a pattern that is made while the server runs, and what it is made of: a random text
 of ours. Those of test beds are of what tests name."""
-STRIPPED = ("qwicket.vendors.xanadu.blackbird.tokens", "qwicket.programs.braket.pragmas")
+STRIPPED = ("qwicket.vendors.xanadu.blackbird.tokens", "qwicket.vendors.braket.reader.pragmas")
 """Modules whose tokens are looked for in texts that were stripped of blanks."""
 COMPARED = ("qwicket.testing.cassettes.drift",)
 """Modules with patterns in a mapping, each of which is compared with a whole text."""

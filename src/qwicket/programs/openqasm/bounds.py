@@ -51,19 +51,3 @@ class OpenQASMLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Steps of reading one OpenQASM program. A step is a word, number or sign of a loop or a gate,
     counted again whenever it is repeated; one outside of plain gates on qubits such as `q[3]` is
     three. A megabyte of branches as Qiskit writes them, each around one gate, has 1.3 million."""
-
-
-class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of programs of Amazon Braket's clients."""
-
-    exact_qubits: int = 20
-    """Qubits of a program with exact results."""
-
-    density_qubits: int = 10
-    """Qubits of a program with noise."""
-
-    result_types: int = 200
-    """Result types of one program."""
-
-    result_numbers: int = 1 << 21
-    """Numbers of all results of one program except samples; a complex number is two."""

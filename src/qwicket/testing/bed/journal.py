@@ -31,7 +31,7 @@ _SHOWN_HEADERS: Final = frozenset(
     }
 )
 _PRIVATE_NAMES: Final = (
-    r"(?!clientToken\b)"  # Braket's idempotency key, by which equal submissions differ
+    r"(?!clientToken\b)"  # an idempotency key, by which equal submissions differ
     r"[\w.-]*(?:token|secret|passw|apikey|api[-_]key|authorization|credential|signature)[\w.-]*"
 )
 _IN_JSON: Final = re.compile(rf'("{_PRIVATE_NAMES}"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.dialects.braket.sigv4 import ALGORITHM, UNSIGNED, Signature, sign
+from qwicket.gateway.sigv4 import ALGORITHM, UNSIGNED, Signature, sign
 from qwicket.testing.cassettes.scrubbing import KEY_MARK
 from qwicket.testing.errors import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.dialects.braket.sigv4 import Service
     from qwicket.testing.values import AwsKeys
 
 _SCOPE: Final = re.compile(
@@ -32,7 +31,7 @@ class Credential(NamedTuple):
     Attributes:
         key_id: Id of the key.
         region: Region of the request.
-        service: `braket`, `s3` or `sts`.
+        service: Service, such as `s3`.
         names: Names of the signed headers; only `host` if the header lists none.
     """
 
@@ -87,8 +86,9 @@ def sign_headers(
             raise CassetteError(f"{_HASH}: {sent!r} is not the body's hash; it is not recorded.")
         payload = signing[_HASH] = sent
     names = tuple(sorted({*credential.names, _DATE, _HASH, _SESSION} & signing.keys()))
-    service = cast("Service", credential.service)
-    signature = Signature(keys.key_id, now[:8], credential.region, service, now, names, "")
+    signature = Signature(
+        keys.key_id, now[:8], credential.region, credential.service, now, names, ""
+    )
     path, _, query = target.partition("?")
     values = {name: [value] for name, value in signing.items()}
     value = sign(signature, keys.secret, method, path, query, values, payload)

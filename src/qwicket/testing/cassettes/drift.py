@@ -262,7 +262,7 @@ def _compare(field: str, there: Any, here: Any) -> Iterator[tuple[str, str, str]
         if there and here:  # an empty list has no element to compare
             yield from _compare_all(f"{field}/*", there, here)
     elif isinstance(there, str) and isinstance(here, str) and there[:1] == here[:1] == "{":
-        # Braket has JSON in texts of JSON.
+        # Some have JSON in texts of JSON.
         documents = Body.of(there.encode()).json, Body.of(here.encode()).json
         if msgspec.UNSET not in documents:
             yield from _compare(field, *documents)

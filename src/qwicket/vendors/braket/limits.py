@@ -1,0 +1,21 @@
+"""Limits of programs of Amazon Braket's clients."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of programs of Amazon Braket's clients."""
+
+    exact_qubits: int = 20
+    """Qubits of a program with exact results."""
+
+    density_qubits: int = 10
+    """Qubits of a program with noise."""
+
+    result_types: int = 200
+    """Result types of one program."""
+
+    result_numbers: int = 1 << 21
+    """Numbers of all results of one program except samples; a complex number is two."""
