@@ -106,6 +106,7 @@ class Clients:
         snippets: First programs by name; their texts are in `snippets.txt` of the folder.
         snippet: The one that the vendor's name stands for, if any.
         job_codes: Programs that submit a job again, by name; their texts are in `job_codes.txt`.
+        headers: Headers that only its clients or responses have, and that cassettes keep.
         open: Returns our client of the vendor, from the address of a server and a token.
     """
 
@@ -114,6 +115,7 @@ class Clients:
     snippets: Mapping[str, Snippet] = field(default_factory=dict)
     snippet: str = ""
     job_codes: Mapping[str, JobCode] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
     open: Callable[[str, str], Any] | None = None
 
 

@@ -283,7 +283,7 @@ PLACE = ("--data-dir", "data")
     "command",
     [
         "serve",
-        "serve --limit ibm_jobs=5",
+        "serve --limit unfinished_jobs=5",
         "demo",
         "bench",
         "user add ada",

@@ -142,13 +142,9 @@ WITHIN = {
 
 @for_each("name", DESCRIPTIONS)
 def test_every_query_parameter_that_is_read_is_described(name: str) -> None:
-    folders = dict.fromkeys(("runtime", "ibm-platform"), "ibm/runtime")
-    source_root = Path(dialects.__file__).parents[1]
-    places = (
-        source_root / "vendors" / name / "dialect",
-        source_root / "dialects" / folders.get(name, name),
-    )
-    folder = next(filter(Path.is_dir, places))
+    folders = dict.fromkeys(("runtime", "ibm-platform"), "vendors/ibm/dialect/runtime")
+    folders["ionq"] = "dialects/ionq"
+    folder = Path(dialects.__file__).parents[1] / folders.get(name, f"vendors/{name}/dialect")
     source = "".join(file.read_text() for file in folder.glob("*.py"))
     read = {one or other for one, other in READ.findall(source)}
     schemes = DESCRIPTIONS[name]["components"]["securitySchemes"].values()

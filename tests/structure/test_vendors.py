@@ -11,7 +11,7 @@ import qwicket
 from qwicket.vendors import NAMES
 
 PACKAGE = Path(qwicket.__file__).parent
-NOT_MOVED = ("devices/aria-1.toml", "devices/forte-1.toml", "devices/qwicket-line5.toml")
+NOT_MOVED = ("devices/aria-1.toml", "devices/forte-1.toml")
 CLIENTS = {"ibm": "ibm_qx"}
 """Public names of clients that differ from the vendor's."""
 
@@ -27,5 +27,7 @@ def test_the_source_names_a_vendor_in_its_own_folder_only(subtests: pytest.Subte
         word = re.compile(rf"(?<![a-z]){name}", re.IGNORECASE)
         with subtests.test(name):
             others = {path for path, text in texts.items() if word.search(text)}
-            named = {path for path in others if not path.startswith((*own, *NOT_MOVED))}
+            # What another vendor's clients write may contain the name, such as names of formats.
+            others = {path for path in others if not path.startswith(("vendors/", *NOT_MOVED))}
+            named = {path for path in others if not path.startswith(own)}
             assert named == set()

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from qwicket.dialects.ibm.paths import canonical
-from qwicket.dialects.ibm.routes import ROUTES
+from qwicket.vendors.ibm.dialect.paths import canonical
+from qwicket.vendors.ibm.dialect.routes import ROUTES
 from support.described import Described
 from support.held import HeldJob, held_job
 from support.waiting import until

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import httpx
 
-from qwicket.dialects.ibm.runtime.platform.routes import ACCOUNT_ROUTES
-from qwicket.dialects.ibm.runtime.platform.routes import ROUTES as PLATFORM_ROUTES
-from qwicket.dialects.ibm.runtime.routes import ROUTES
+from qwicket.vendors.ibm.dialect.runtime.platform.routes import ACCOUNT_ROUTES
+from qwicket.vendors.ibm.dialect.runtime.platform.routes import ROUTES as PLATFORM_ROUTES
+from qwicket.vendors.ibm.dialect.runtime.routes import ROUTES
 from support import ibm, pubs
 from support.described import Described
 from support.ibm import SIMULATOR

@@ -16,16 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TOKEN: Final = "$QWICKET_TOKEN"  # noqa: S105 - a name
-_RUNTIME: Final = "{URL}/ibm/runtime"
 CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
-    "qiskit-ibm-runtime": {
-        # First: without it the client sends the token to IBM.
-        "IAM_URL": f"{_RUNTIME}/iam",
-        "GLOBAL_SEARCH_URL": f"{_RUNTIME}/search",
-        "GLOBAL_CATALOG_URL": f"{_RUNTIME}/catalog",
-        "QISKIT_IBM_URL": f"{_RUNTIME}/experimental/api/v1",
-        "QISKIT_IBM_TOKEN": _TOKEN,
-    },
     "qiskit-ionq": {
         "IONQ_API_URL": "{URL}/ionq/v0.4",
         "IONQ_API_KEY": _TOKEN,

@@ -159,7 +159,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "agent push-config": ("qwicket agent push-config fridge7.toml",),
     "agent push-calibration": ("qwicket agent push-calibration --device fridge7 calibration.toml",),
-    "env": ("qwicket env qiskit-ibm-runtime",),
+    "env": ("qwicket env xcc",),
     "snippet": ("qwicket snippet", "qwicket snippet qiskit-ionq | python"),
     "cassette record": (
         "qwicket cassette record bell.json --target /ionq=https://api.ionq.co",

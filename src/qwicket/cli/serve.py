@@ -323,14 +323,6 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Lifetime of access tokens, which clients get for their token and renew.",
 )
 @setting(
-    "--ibm-access-token-s",
-    default=14 * 86_400.0,
-    show_default="14 days",
-    type=options.FloatRange(1, 366 * 86_400),
-    metavar="SECONDS",
-    help="Lifetime of the access tokens of IBM's clients, which never renew them.",
-)
-@setting(
     "--first-poll-ms",
     default=250,
     show_default=True,

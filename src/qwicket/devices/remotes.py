@@ -31,18 +31,6 @@ _KINDS: Final = (
         formats=("ionq.circuit.v1",),
         credentials="qwicket.drivers.remote.ionq:pass_through_key",
     ),
-    CloudKind(
-        name="ibm_qx",
-        driver="qwicket.drivers.remote.ibm_qx:IBMQXCloud",
-        language="qobj",
-        formats=("qobj",),
-    ),
-    CloudKind(
-        name="ibm_runtime",
-        driver="qwicket.drivers.remote.ibm_runtime:IBMRuntimeCloud",
-        language="openqasm3",
-        formats=(),
-    ),
 )
 
 

@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from qwicket.dialects.openapi import Description
-from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
+from qwicket.model.accounts import ACCESS_TOKEN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,13 +24,11 @@ class DialectSettings:
     Attributes:
         public_url: The server's public URL, if it differs from that of its sockets.
         access_token_s: Life of an access token in seconds, for clients that renew it.
-        ibm_access_token_s: The same for clients of IBM that do not renew it.
         in_force: Returns all settings of the server by name, without secrets, for administrators.
     """
 
     public_url: str = ""
     access_token_s: float = ACCESS_TOKEN_S
-    ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
     in_force: Callable[[], Sequence[tuple[str, str]]] = tuple
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects import ibm, ionq
+from qwicket.dialects import ionq
 from qwicket.dialects.native import ADMIN, dialect
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.openapi import describe
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 REGISTRATIONS: Final[tuple[Registration, ...]] = (
     ionq.REGISTRATION,
-    ibm.REGISTRATION,
-    ibm.runtime.REGISTRATION,
-    ibm.runtime.PLATFORM,
     *[resolve_name(name) for vendor in vendors() for name in vendor.dialects],
 )
 """The vendors' dialects. The native one is the server's own, and shows every device."""

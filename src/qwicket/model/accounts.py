@@ -20,7 +20,7 @@ _TO_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 MAX_NAME_CHARS: Final = 39
 NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
-"""Words that follow names in the paths of IBM's API, such as `/devices/…/bookings/v/1`."""
+"""Words that follow names in the paths of dialects, such as `/devices/…/bookings/v/1`."""
 _TRUSTED_NAMES: Final = frozenset(
     {
         *("abuse", "admin", "administrator", "administrators", "admins", "hostmaster", "operator"),
@@ -30,8 +30,6 @@ _TRUSTED_NAMES: Final = frozenset(
 )
 ACCESS_TOKEN_S: Final = 300.0
 """Life in seconds of an access token for clients that renew it."""
-LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
-"""Life in seconds of an access token for clients that sign in only once."""
 
 
 def master_key_name(version: int = 1) -> str:

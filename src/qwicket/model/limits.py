@@ -167,7 +167,7 @@ class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
     device_gates: int = 256
     """Gates of a lab's device."""
     device_gate_qubits: int = 1 << 17
-    """Gates of a lab's device times its qubits: IBM's clients get figures of each gate on each."""
+    """Gates of a lab's device times its qubits: some clients get figures of each gate on each."""
     device_bytes: int = 128 << 10
     """A lab's device as it announces it, in JSON."""
     held_leases: int = 64

@@ -26,7 +26,6 @@ from qwicket.programs import batch, ionq_native, openqasm, recognition
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
 from qwicket.programs.openqasm.bounds import OpenQASMLimits
-from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.programs.recognition import may_be_meant
 from qwicket.registrations import vendors
 
@@ -96,25 +95,6 @@ _FORMATS: Final = (
         in_batches=True,
     ),
     Format(
-        name="qobj",
-        version=1,
-        reader="qwicket.programs.qobj:read",
-        inline_bytes=INLINE_BYTES,
-        title="a Qobj",
-        description="Qiskit's Qobj of type QASM, one experiment or several.",
-        json_keys=(b'"qobj_id"', b'"experiments"'),
-        is_guessed=True,
-    ),
-    Format(
-        name="qiskit.primitives",
-        version=1,
-        reader="qwicket.programs.primitives:read",
-        title="a document of Qiskit's primitives",
-        description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
-        must_measure=True,
-        json_keys=(b'"pubs"', b'"quantum_program"'),
-    ),
-    Format(
         name="qir",
         version=1,
         reader="qwicket.programs.qir:read",
@@ -160,7 +140,6 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 
 LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
     IonQLimits,
-    PrimitiveLimits,
     OpenQASMLimits,
     *[resolve_name(name) for it in vendors() for name in it.limits],
 )

@@ -278,7 +278,6 @@ class App:
         dialect_settings = DialectSettings(
             public_url=public_url,
             access_token_s=settings.access_token_s,
-            ibm_access_token_s=settings.ibm_access_token_s,
             in_force=settings.in_force,
         )
         dialects = mounts(gateway, dialect_settings)

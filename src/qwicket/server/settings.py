@@ -14,7 +14,6 @@ from qwicket.folders import AWS_MASTER_FILE, default_data_dir
 from qwicket.gateway.first_polls import MAX_DELAY_MS
 from qwicket.model.accounts import (
     ACCESS_TOKEN_S,
-    LONG_ACCESS_TOKEN_S,
     SESSION_S,
     GroupRights,
     IdentityProvider,
@@ -109,7 +108,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
         maintenance_interval_s: Seconds between two rounds of periodic work.
         access_token_s: Lifetime of an access token in seconds, for clients that renew it.
-        ibm_access_token_s: Lifetime of an access token of IBM's clients, which never renew it.
         first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
         session_s: Lifetime of a session at the pages, in seconds.
@@ -157,7 +155,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_grace_s: float = 20.0
     maintenance_interval_s: float = 60.0
     access_token_s: float = ACCESS_TOKEN_S
-    ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
     first_poll_ms: int = MAX_DELAY_MS
     no_passwords: bool = False
     session_s: float = SESSION_S

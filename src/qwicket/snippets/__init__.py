@@ -13,20 +13,13 @@ FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would 
 
 SNIPPETS: Final[dict[str, Snippet]] = {
     "curl": Snippet("curl", "sh"),
-    "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
     "curl-ionq": Snippet("curl (IonQ)", "sh"),
-    "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
     "python": Snippet("qwicket"),
-    "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
     "qwicket-ionq": Snippet("qwicket.clients.ionq"),
     "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
     "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
     "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
     "ionq-core": Snippet("ionq-core 0.2.0", suite="ionq/ionq_core_0_2"),
-    "ibm": Snippet("qiskit-ibmq-provider 0.20.2", suite="ibm/qiskit_ibmq_provider_0_20"),
-    "qiskit-ibm-runtime": Snippet("qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51"),
-    "ibm-runtime": Snippet("qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40"),
-    "ibm-0.4": Snippet("qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4"),
     **{name: snippet for _, each in clients() for name, snippet in each.snippets.items()},
 }
 CLOUDS: Final = {

@@ -20,13 +20,9 @@ def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
 
 
 JOB_CODES: Final[dict[str, JobCode]] = {
-    "ibm-qobj": _code("ibm", "ibm", "qobj"),
     "ionq-core": _code("ionq-core", "ionq", "ionq.circuit.v1"),
     "ionq-core-openqasm3": _code("ionq-core", "ionq", "openqasm3"),
     "qiskit-ionq": _code("qiskit-ionq", "ionq", "openqasm2"),
-    "runtime-openqasm2": _code("qiskit-ibm-runtime", "runtime", "openqasm2"),
-    "runtime-openqasm3": _code("qiskit-ibm-runtime", "runtime", "openqasm3"),
-    "runtime-primitives": _code("qiskit-ibm-runtime", "runtime", "qiskit.primitives"),
     **{name: code for _, each in clients() for name, code in each.job_codes.items()},
 }
 """Programs by their name in `job_codes.txt`."""

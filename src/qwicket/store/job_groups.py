@@ -1,4 +1,4 @@
-"""Groups of jobs in the database: sessions of IonQ and IBM, batches of IBM, and others.
+"""Groups of jobs in the database: sessions and batches of dialects, and others.
 
 `model/groups.py` says what a group is, and `operations.py` why methods have `tx` for `self`.
 """

@@ -27,7 +27,7 @@ def check_unfinished(tx: Tx, new: NewJob, limit: int | None) -> None:
             f"The project has {limit} jobs on {new.device} that have not ended.",
             field="jobs",
             retry_after_s=10.0,
-            limit="ibm_jobs",
+            limit="unfinished_jobs",
             quota=limit,
         )
 

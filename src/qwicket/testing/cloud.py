@@ -199,7 +199,7 @@ class Cloud:
                 - `noise`: Error of gates on two qubits; those on one qubit have a tenth of it. Or
                   the fields of `qwicket.devices.virtual.Noise`.
                 - `queue`: Number of jobs of another account that wait there for ever.
-                - `calibration`: A file or JSON of a vendor, or IBM's properties
+                - `calibration`: A file or JSON of a vendor, or its properties
                   and configuration, in place of `qubits`, `topology` and `noise`.
 
         Raises:

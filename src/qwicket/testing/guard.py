@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 
 
 HOSTS: Final[Mapping[str, UsualHost]] = {
-    "iam.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set IAM_URL"),
-    "*global-search-tagging.cloud.ibm.com": UsualHost(
-        "qiskit-ibm-runtime", "set GLOBAL_SEARCH_URL"
-    ),
-    "*globalcatalog.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set GLOBAL_CATALOG_URL"),
-    "*quantum.cloud.ibm.com": UsualHost("qiskit-ibm-runtime", "set QISKIT_IBM_URL or pass url=…"),
-    "*quantum-computing.ibm.com": UsualHost("an older IBM client", "pass url=…"),
-    "*quantum.ibm.com": UsualHost("an older IBM client", "pass url=…"),
     "api.ionq.co": UsualHost(
         "a client of IonQ", "set IONQ_API_URL or IONQ_REMOTE_HOST, or pass url=…"
     ),

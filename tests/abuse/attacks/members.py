@@ -13,8 +13,8 @@ from abuse.attacks import Outcome, Target, idle_latencies, note_latencies
 from abuse.attacks.bystander import Bystander
 from abuse.attacks.load import ATTACKER_ADDRESS
 from abuse.dialects import NATIVE
-from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.limits import Limits
+from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from support import ibm, raw
 from support.waiting import PROMPT_S, until
 

@@ -245,7 +245,7 @@ def test_the_variables_of_qiskit_begin_with_the_one_that_keeps_the_token_from_ib
 def test_an_unknown_client_has_no_variables() -> None:
     result = CliRunner().invoke(main, ["env", "pulser"])
     assert result.exit_code == 2
-    assert "'pulser' is not one of 'qiskit-ibm-runtime', '" in result.stderr
+    assert "'pulser' is not one of 'qiskit-ionq', '" in result.stderr
     near = CliRunner().invoke(main, ["env", "qiskit-ion"])
     assert near.exit_code == 2
     assert "'qiskit-ion' is unknown. Did you mean 'qiskit-ionq'?" in near.stderr

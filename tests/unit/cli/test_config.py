@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from qwicket.cli import main
-from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.accounts import GroupRights
-from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.server import Settings
 from qwicket.server.settings import OwnAddress
+from qwicket.vendors.ibm.dialect.limits import IBMLimits
+from qwicket.vendors.ibm.limits import PrimitiveLimits
 from support.for_each import for_each
 
 Serve = Callable[..., Settings]
@@ -101,16 +101,13 @@ def test_the_flag_comes_before_the_environment(
 
 
 def test_access_token_lives_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    write("access_token_s = 1\nibm_access_token_s = 2\n")
+    write("access_token_s = 1\n")
     settings = serve("serve")
-    assert (settings.access_token_s, settings.ibm_access_token_s) == (1, 2)
+    assert settings.access_token_s == 1
     monkeypatch.setenv("QWICKET_ACCESS_TOKEN_S", "3")
-    monkeypatch.setenv("QWICKET_IBM_ACCESS_TOKEN_S", "4")
-    settings = serve("serve", "--ibm-access-token-s", "5")
-    assert (settings.access_token_s, settings.ibm_access_token_s) == (3, 5)
-    for flag in ("--access-token-s", "--ibm-access-token-s"):
-        assert flag in refusal("serve", flag, "0.5")
-        assert flag in refusal("serve", flag, "nan")
+    assert serve("serve").access_token_s == 3
+    assert "--access-token-s" in refusal("serve", "--access-token-s", "0.5")
+    assert "--access-token-s" in refusal("serve", "--access-token-s", "nan")
 
 
 def test_the_log_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,9 +219,9 @@ def test_each_limit_by_itself_is_set_by_flag_environment_or_file(
 
 
 def test_limits_of_single_dialects_and_formats_are_set_alike(serve: Serve) -> None:
-    write("[limits]\nibm_jobs = 5\npubs = 7\n")
-    limits = serve("serve", "--limit", "ibm_jobs=6").limits
-    assert limits.of(IBMLimits) == IBMLimits(ibm_jobs=6)
+    write("[limits]\nunfinished_jobs = 5\npubs = 7\n")
+    limits = serve("serve", "--limit", "unfinished_jobs=6").limits
+    assert limits.of(IBMLimits) == IBMLimits(unfinished_jobs=6)
     assert limits.of(PrimitiveLimits) == PrimitiveLimits(pubs=7)
 
 
@@ -238,9 +235,9 @@ def test_limits_of_single_dialects_and_formats_are_set_alike(serve: Serve) -> No
         ("shots=1.5", "shots must be a whole number, not '1.5'"),
         ("run_time_s=long", "run_time_s must be a number, not 'long'"),
         ("qubit=3", "there is no limit 'qubit'. Did you mean 'qubits'?"),
-        ("ibm_job=3", "there is no limit 'ibm_job'. Did you mean 'ibm_jobs'?"),
-        ("ibm_jobs=few", "ibm_jobs must be a whole number, not 'few'"),
-        ("ibm_jobs=-1", "ibm_jobs must be above 0"),
+        ("unfinished_job=3", "there is no limit 'unfinished_job'. Did you mean 'unfinished_jobs'?"),
+        ("unfinished_jobs=few", "unfinished_jobs must be a whole number, not 'few'"),
+        ("unfinished_jobs=-1", "unfinished_jobs must be above 0"),
         ("shots=0", "shots must be above 0"),
         ("shots=-5", "shots must be above 0"),
         ("run_time_s=nan", "run_time_s must be above 0"),

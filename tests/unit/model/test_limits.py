@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 import qwicket
-from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.limits import SHARED, Limits, PhotonicLimits
 from qwicket.server.settings import own_limits
+from qwicket.vendors.ibm.dialect.limits import IBMLimits
 
 BY_NAME = {
     *("bodies_bytes", "bodies_bytes_each"),
@@ -44,12 +44,12 @@ def test_a_name_is_in_one_group_only() -> None:
 
 
 def test_limits_are_set_by_name_wherever_they_are_declared() -> None:
-    limits = Limits.from_names(IBMLimits, shots=5, ibm_jobs=3)
+    limits = Limits.from_names(IBMLimits, shots=5, unfinished_jobs=3)
     assert (limits.jobs.shots, limits.jobs.qubits) == (5, 29)
-    assert (limits.of(IBMLimits).ibm_jobs, limits.of(IBMLimits).sockets) == (3, 2_000)
-    assert Limits().of(IBMLimits).ibm_jobs == -1
-    with pytest.raises(TypeError, match="ibm_jobs"):
-        Limits.from_names(ibm_jobs=3)
+    assert (limits.of(IBMLimits).unfinished_jobs, limits.of(IBMLimits).sockets) == (3, 2_000)
+    assert Limits().of(IBMLimits).unfinished_jobs == -1
+    with pytest.raises(TypeError, match="unfinished_jobs"):
+        Limits.from_names(unfinished_jobs=3)
 
 
 def test_photonic_limits_of_jobs_stored_before_modes_and_time_bins_are_read() -> None:

@@ -1,8 +1,8 @@
 """Client of the IBM Quantum Experience API of 2020, as Qwicket's dialect serves it."""
 
 from qwicket.clients.http import RetryPolicy
-from qwicket.clients.ibm_qx.client import DEFAULT_URL, IBMQXClient
-from qwicket.clients.ibm_qx.errors import (
+from qwicket.vendors.ibm.client.client import DEFAULT_URL, IBMQXClient
+from qwicket.vendors.ibm.client.errors import (
     RETRIABLE,
     IBMQXAPIError,
     IBMQXClientError,
@@ -12,7 +12,7 @@ from qwicket.clients.ibm_qx.errors import (
     IBMQXRetriableError,
     IBMQXTimeoutError,
 )
-from qwicket.clients.ibm_qx.responses import (
+from qwicket.vendors.ibm.client.responses import (
     FINAL,
     Account,
     Device,

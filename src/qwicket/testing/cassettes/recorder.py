@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import httpcore
 import msgspec
 
+from qwicket.registrations import clients
 from qwicket.testing.cassettes.listening import body_of, cut, drop
 from qwicket.testing.cassettes.scrubbing import UNKNOWN_MARK, Scrubber
 from qwicket.testing.cassettes.tape import (
@@ -53,13 +54,14 @@ _NOT_FORWARDED: Final = frozenset(
 """Headers that are not forwarded: those of one connection, and those of encodings."""
 _KEPT: Final = frozenset(
     {
+        *[name for _, each in clients() for name in each.headers],
         *("accept", "allow", "content-type", "etag", "idempotency-key", "if-none-match"),
-        *("content-range", "ibm-api-version", "last-modified", "link", "location", "range"),
+        *("content-range", "last-modified", "link", "location", "range"),
         *("ratelimit", "ratelimit-policy", "retry-after"),
         *("user-agent", "x-amz-target", "x-amzn-errortype", "x-ratelimit-limit"),
         *("x-ratelimit-remaining", "x-ratelimit-reset"),
-        *("authorization", "cookie", "set-cookie", "www-authenticate", "service-crn"),
-        *("x-api-key", "api-key", "x-access-token", "x-qx-client-application", "x-auth-token"),
+        *("authorization", "cookie", "set-cookie", "www-authenticate"),
+        *("x-api-key", "api-key", "x-access-token", "x-auth-token"),
     }
 )
 """Headers that are recorded, without secrets. Of others only short values of responses are."""

@@ -69,7 +69,7 @@ _PATTERNS: Final = (
 )
 _IN_QUERY: Final = re.compile(r"(?:^|[?&;\s])([\w.-]+)=([^&;\s\"'<>#]+)")
 _CRN: Final = re.compile(r"\bcrn:v1(?::[^:\s]*){4}:a/([^:\s]+):([^:\s]*)")
-"""IBM's name of an instance: account and instance are hidden, and clients read the rest."""
+"""Name of an instance: account and instance are hidden, and clients read the rest."""
 _AWS_ACCOUNT: Final = re.compile(
     r"\barn:aws[\w-]*:[\w-]{1,32}:[\w-]{0,32}:([0-9]{12}):|<Account>([0-9]{12})</Account>"
 )

@@ -1,0 +1,38 @@
+"""IBM: the Quantum Experience of 2020 with Qobj, and Qiskit Runtime with its primitives."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.registrations import CloudKind, SnapshotReader, Vendor
+
+VENDOR: Final = Vendor(
+    name="ibm",
+    dialects=(
+        "qwicket.vendors.ibm.dialect.registration:REGISTRATION",
+        "qwicket.vendors.ibm.dialect.runtime.registration:REGISTRATION",
+        "qwicket.vendors.ibm.dialect.runtime.registration:PLATFORM",
+    ),
+    formats=("qwicket.vendors.ibm.formats:FORMATS",),
+    limits=("qwicket.vendors.ibm.limits:PrimitiveLimits",),
+    clouds=(
+        CloudKind(
+            name="ibm_qx",
+            driver="qwicket.vendors.ibm.remote_qx:IBMQXCloud",
+            language="qobj",
+            formats=("qobj",),
+        ),
+        CloudKind(
+            name="ibm_runtime",
+            driver="qwicket.vendors.ibm.remote_runtime:IBMRuntimeCloud",
+            language="openqasm3",
+            formats=(),
+        ),
+    ),
+    snapshots=(
+        SnapshotReader(
+            "qwicket.vendors.ibm.properties:snapshot", "IBM's properties (qubits, gates)"
+        ),
+    ),
+    clients="qwicket.vendors.ibm.known_clients:CLIENTS",
+)

@@ -1,0 +1,1 @@
+"""Qiskit Runtime's API below `/ibm/runtime`: the classic channel and the platform channel."""

@@ -1,0 +1,215 @@
+"""Large results of a sampler, streamed: read, encoded and sent some circuits at a time.
+
+So a response needs memory for some circuits only, however many the job has. Its length is not known
+in advance, so HTTP's chunked encoding is used; it is compressed if the client accepts gzip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import zlib
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterator
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from qwicket.dialects.requests import RESPONSE_MEMORY
+from qwicket.vendors.ibm import primitives
+from qwicket.vendors.ibm.dialect.runtime import results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.gateway import Gateway
+    from qwicket.gateway.response_budget import ResponseMemory
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+    from qwicket.vendors.ibm.dialect.runtime.wire import VendorFields
+    from qwicket.vendors.ibm.primitives import Shape
+
+STREAMED_BYTES: Final = 4 << 20
+"""Stored size from which a result is streamed."""
+_READ_BYTES: Final = 2 << 20
+"""Stored size of the results that are in memory at a time, unless one circuit has more."""
+_HELD_BYTES: Final = 4 * _READ_BYTES
+"""Bytes that one response counts against the memory budget for large responses."""
+_LEVEL: Final = 1
+"""Compression level: zlib's fastest."""
+_GZIP: Final = 31
+"""`wbits` of zlib: the largest window, with the header of gzip."""
+_MARK: Final = secrets.token_hex(16)
+"""Placeholder for an array in the JSON around it. It is random, so no register is named so."""
+_PLACEHOLDER: Final = msgspec.json.encode(_MARK)
+
+
+class Plan(NamedTuple):
+    """What is needed to stream a result.
+
+    Attributes:
+        job: The job, which has completed.
+        shapes: Shapes of its pubs.
+        metadata: Metadata of the result.
+        bytes_each: Average stored size of one circuit's result.
+    """
+
+    job: Job
+    shapes: Sequence[Shape]
+    metadata: dict[str, Any]
+    bytes_each: float
+
+
+def plan(
+    job: Job, source: bytes, limits: Limits, vendor_fields: VendorFields, size_bytes: int
+) -> Plan:
+    """Return the plan of a result, from the program and the stored size of all its circuits."""
+    return Plan(
+        job,
+        primitives.shapes(source, limits),
+        results.metadata_of(source, vendor_fields),
+        size_bytes / job.n_circuits,
+    )
+
+
+class LargeResult:
+    """Response with the result of a sampler.
+
+    Args:
+        gateway: Reads the results.
+        plan: What the result consists of.
+        accepts_gzip: Whether the client decompresses gzip.
+    """
+
+    def __init__(self, gateway: Gateway, plan: Plan, *, accepts_gzip: bool) -> None:
+        self._results = gateway.results
+        self._plan = plan
+        self._accepts_gzip = accepts_gzip
+        self._step = max(1, int(_READ_BYTES / max(plan.bytes_each, 1)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        texts = self._texts()
+        first = await anext(texts)  # an error before the headers can still become a response
+        memory: ResponseMemory | None = scope.get(RESPONSE_MEMORY)
+        if memory is not None:
+            await memory.hold(_HELD_BYTES)
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"vary", b"Accept-Encoding"),
+        ]
+        if self._accepts_gzip:
+            headers.append((b"content-encoding", b"gzip"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            if scope["method"] != "HEAD":
+                async for body in self._packed(first, texts):
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                    if gone.done():
+                        return
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            await texts.aclose()
+
+    async def _packed(self, first: bytes, texts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the chunks to send: the texts, compressed if the client accepts gzip."""
+        if not self._accepts_gzip:
+            yield first
+            async for text in texts:
+                yield text
+            return
+        packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+        yield packer.compress(first)
+        async for text in texts:
+            yield await asyncio.to_thread(packer.compress, text)
+        yield packer.flush()
+
+    async def _texts(self) -> AsyncGenerator[bytes]:
+        """Yield the JSON of the result."""
+        body = results.encode_typed(
+            "PrimitiveResult", {"pub_results": [], "metadata": self._plan.metadata}
+        )
+        opening, closing = _around(body, b'"pub_results":[')
+        yield opening
+        first = 0
+        for number, shape in enumerate(self._plan.shapes):
+            if number:
+                yield b","
+            async for text in self._pub(shape, first):
+                yield text
+            first += shape.n_parts
+        yield closing
+
+    async def _pub(self, shape: Shape, first: int) -> AsyncIterator[bytes]:
+        (sample,) = await self._results.some(self._plan.job, first, 1)
+        registers = list(results.registers(sample))
+        fields = {name: _field(size) for name, _, size in registers}
+        texts = msgspec.json.encode(results.sampler_result(fields, shape)).split(_PLACEHOLDER)
+        yield texts[0]
+        for (_, start, size), after in zip(registers, texts[1:], strict=True):
+            yield b'"'
+            async for text in self._array(shape, first, start, size):
+                yield text
+            yield b'"' + after
+
+    async def _array(self, shape: Shape, first: int, start: int, size: int) -> AsyncIterator[bytes]:
+        """Yield the base64 of a register's shots as a compressed file of NumPy."""
+        # With gzip the whole response is compressed anyway, so zlib only has to keep its format.
+        packer = _Packer(0 if self._accepts_gzip else _LEVEL)
+        whole = (*shape.values, shape.shots, (size + 7) // 8)
+        yield packer.add(_header(whole))
+        last = first + shape.n_sets
+        for begin in range(first, last, self._step):
+            parts = await self._results.some(self._plan.job, begin, min(self._step, last - begin))
+            yield await asyncio.to_thread(_packed_shots, packer, parts, start, size)
+        yield packer.end()
+
+
+class _Packer:
+    """Compresses bytes with zlib and encodes them in base64, chunk by chunk."""
+
+    def __init__(self, level: int) -> None:
+        self._zlib = zlib.compressobj(level)
+        self._rest = b""
+
+    def add(self, data: bytes) -> bytes:
+        packed = self._rest + self._zlib.compress(data)
+        whole = len(packed) - len(packed) % 3
+        self._rest = packed[whole:]
+        return b64encode(packed[:whole])
+
+    def end(self) -> bytes:
+        return b64encode(self._rest + self._zlib.flush())
+
+
+def _field(size: int) -> dict[str, Any]:
+    array = results.encode_typed("ndarray", _MARK)
+    return results.encode_typed("BitArray", {"array": array, "num_bits": size})
+
+
+def _packed_shots(packer: _Packer, parts: Sequence[Outcome], start: int, size: int) -> bytes:
+    return b"".join([packer.add(results.shots(part, start, size).tobytes()) for part in parts])
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return the header of a NumPy file with unsigned bytes of this shape."""
+    file = BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, fields)
+    return file.getvalue()
+
+
+def _around(value: Any, opening: bytes) -> tuple[bytes, bytes]:
+    before, _, after = msgspec.json.encode(value).partition(opening)
+    return before + opening, after
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

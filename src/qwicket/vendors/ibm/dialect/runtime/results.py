@@ -1,0 +1,177 @@
+"""Results of Qiskit's primitives, in the encoding that Runtime's clients read.
+
+Arrays are NumPy files, compressed with zlib, in base64. The array of a register has a row of bytes
+for each shot, in which bit 0 is the last bit. If a circuit has several sets of parameter values,
+their shape comes before the shots. The program `executor` has packed bits in place of NumPy files.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from qwicket.circuits.outcomes import MEMORY, Outcome
+from qwicket.dialects.streaming import raw, raw_base64
+from qwicket.vendors.ibm import primitives
+from qwicket.vendors.ibm.dialect.runtime.wire import EXECUTOR, SAMPLER
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from qwicket.gateway import JobResults
+    from qwicket.model.limits import Limits
+    from qwicket.vendors.ibm.dialect.runtime.wire import VendorFields
+    from qwicket.vendors.ibm.primitives import Shape
+
+_LEVEL: Final = 1
+"""Compression level: zlib's fastest."""
+_RUN_TIME: Final = "the server's limit run_time_s applies"
+
+
+def result(
+    job_results: JobResults, source: bytes, limits: Limits, vendor_fields: VendorFields
+) -> dict[str, Any]:
+    """Return the result of a completed job.
+
+    Args:
+        job_results: Results of its parts.
+        source: The program with its pubs, which decide the order of the parts.
+        limits: Limits of the server.
+        vendor_fields: The job's vendor fields.
+    """
+    parts = [part for part in job_results.parts if isinstance(part, Outcome)]
+    if vendor_fields.program == EXECUTOR:
+        return _executed(parts, source, limits)
+    is_sampler = primitives.settings(source).program == SAMPLER
+    pub_results = []
+    for shape in primitives.shapes(source, limits):
+        own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
+        pub_results.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
+    whole = {"pub_results": pub_results, "metadata": metadata_of(source, vendor_fields)}
+    return encode_typed("PrimitiveResult", whole)
+
+
+def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[str, Any]:
+    """Return the result of the program `executor`: all bits of each shot, bit 0 first."""
+    from qwicket.vendors.ibm.primitives import executor  # late: few programs are of this kind
+
+    data = []
+    for shape in primitives.shapes(source, limits):
+        own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
+        found = {name: _tensor(own, shape, start, size) for name, start, size in registers(own[0])}
+        data.append({"results": found, "metadata": {}})
+    repeated = executor.echo(source)
+    metadata: dict[str, Any] = {"chunk_timing": []}
+    if ignored := primitives.ignored_options(source):
+        metadata["ignored_options"] = ignored
+    return {
+        "schema_version": "v2.0",
+        "data": data,
+        "metadata": metadata,
+        "passthrough_data": raw(repeated.passthrough_data),
+        "semantic_role": repeated.semantic_role,
+    }
+
+
+def registers(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
+    """Yield the name, the first bit and the size of each register that a result shows."""
+    start = 0
+    for register in outcome.registers:
+        if register.size and register.name != primitives.UNASSIGNED_REGISTER:
+            yield register.name, start, register.size
+        start += register.size
+
+
+def _tensor(parts: Sequence[Outcome], shape: Shape, start: int, size: int) -> dict[str, Any]:
+    bits = [
+        np.unpackbits(shots(part, start, size)[:, ::-1], axis=1, count=size, bitorder="little")
+        for part in parts
+    ]
+    packed = np.packbits(np.stack(bits)[: shape.n_sets], bitorder="little").tobytes()
+    return {
+        "data": raw_base64(zlib.compress(packed, _LEVEL)),
+        "shape": (*shape.values, shape.shots, size),
+        "dtype": "bool",
+    }
+
+
+def metadata_of(source: bytes, vendor_fields: VendorFields) -> dict[str, Any]:
+    """Return the metadata of a result: the options that were ignored, and why."""
+    metadata: dict[str, Any] = {"version": 2}
+    ignored = primitives.ignored_options(source)
+    if vendor_fields.cost is not None:
+        ignored["max_execution_time"] = _RUN_TIME
+    if ignored:
+        metadata["ignored_options"] = ignored
+    return metadata
+
+
+def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
+    """Return the shots of each register."""
+    fields: dict[str, Any] = {}
+    for name, start, size in registers(parts[0]):
+        rows = np.stack([shots(part, start, size) for part in parts])[: shape.n_sets]
+        array = _array(rows.reshape(*shape.values, shape.shots, rows.shape[-1]))
+        fields[name] = encode_typed("BitArray", {"array": array, "num_bits": size})
+    return sampler_result(fields, shape)
+
+
+def sampler_result(fields: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    """Return the result of a sampler's pub from its registers."""
+    metadata = {"circuit_metadata": raw(shape.metadata)}
+    return _pub("SamplerPubResult", fields, shape.values, metadata)
+
+
+def shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
+    """Return some bits of each shot as `(shots, bytes)`, the lowest bit last."""
+    memory = part.arrays[MEMORY]
+    rows = np.frombuffer(memory.data, np.uint8).reshape(memory.shape)
+    first, shift, n_bytes = start >> 3, start & 7, (size + 7) >> 3
+    own: NDArray[np.uint8] = rows[:, first : first + n_bytes] >> np.uint8(shift)
+    if shift:  # the upper bits of each byte are in the next byte
+        above = rows[:, first + 1 : first + n_bytes + 1] << np.uint8(8 - shift)
+        own[:, : above.shape[1]] |= above
+    if size & 7:
+        own[:, -1] &= np.uint8((1 << (size & 7)) - 1)
+    return own[:, ::-1]
+
+
+def _estimated(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> dict[str, Any]:
+    """Return expectation values and their standard errors."""
+    whole = primitives.broadcast(shape, limits)
+    # Results come part by part; the i-th value belongs at `order[i]` of the broadcast array.
+    order = np.argsort(np.array(whole.parts, np.int64), kind="stable")
+    fields = {}
+    for name in ("evs", "stds"):
+        values = np.empty(len(order))
+        values[order] = [value for part in parts for value in getattr(part, name)()]
+        fields[name] = _array(values.reshape(whole.shape))
+    metadata: dict[str, Any] = {
+        "target_precision": shape.precision,
+        "shots": shape.shots,
+        "circuit_metadata": raw(shape.metadata),
+    }
+    return _pub("PubResult", fields, whole.shape, metadata)
+
+
+def _pub(
+    kind: str, fields: dict[str, Any], shape: tuple[int, ...], metadata: dict[str, Any]
+) -> dict[str, Any]:
+    data = {"field_names": list(fields), "shape": shape, "fields": fields}
+    return encode_typed(kind, {"data": encode_typed("DataBin", data), "metadata": metadata})
+
+
+def _array(values: NDArray[Any]) -> dict[str, Any]:
+    file = BytesIO()
+    # `ascontiguousarray` would give a scalar a dimension.
+    np.save(file, np.ascontiguousarray(values) if values.ndim else values, allow_pickle=False)
+    return encode_typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
+
+
+def encode_typed(kind: str, value: Any) -> dict[str, Any]:
+    """Return a value of a type that JSON lacks, as clients' decoders read it."""
+    return {"__type__": kind, "__value__": value}
