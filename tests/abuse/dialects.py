@@ -14,11 +14,11 @@ import msgspec
 
 from qwicket.dialects import descriptions, mounts
 from qwicket.dialects import native as native_dialect
-from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.routing import ANY_TOKEN, Access, Open
 from qwicket.model.accounts import Scope
 from qwicket.schema.jobs import SubmitBody
 from qwicket.server.docs import files
+from qwicket.vendors.ionq.dialect import wire as ionq
 from qwicket.vendors.qbraid.dialect import submissions as qbraid
 from support.programs import BELL
 

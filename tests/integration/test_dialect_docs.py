@@ -143,7 +143,7 @@ WITHIN = {
 @for_each("name", DESCRIPTIONS)
 def test_every_query_parameter_that_is_read_is_described(name: str) -> None:
     folders = dict.fromkeys(("runtime", "ibm-platform"), "vendors/ibm/dialect/runtime")
-    folders["ionq"] = "dialects/ionq"
+    folders["ionq"] = "vendors/ionq/dialect"
     folder = Path(dialects.__file__).parents[1] / folders.get(name, f"vendors/{name}/dialect")
     source = "".join(file.read_text() for file in folder.glob("*.py"))
     read = {one or other for one, other in READ.findall(source)}

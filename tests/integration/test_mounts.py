@@ -32,7 +32,6 @@ from abuse.dialects import (
     xanadu_json,
 )
 from qwicket.dialects import REGISTRATIONS, mounts
-from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.model import errors
 from qwicket.model.limits import Limits
@@ -43,6 +42,7 @@ from qwicket.vendors.braket.dialect import errors as braket
 from qwicket.vendors.ibm.dialect import wire as ibm
 from qwicket.vendors.ibm.dialect.runtime import wire as runtime
 from qwicket.vendors.ibm.dialect.runtime.platform import wire as platform
+from qwicket.vendors.ionq.dialect import wire as ionq
 from qwicket.vendors.qbraid.dialect import wire as qbraid
 from qwicket.vendors.qlued.dialect import wire as qlued
 from qwicket.vendors.xanadu.dialect import wire as xanadu

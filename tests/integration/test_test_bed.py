@@ -791,7 +791,7 @@ def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     loaded = done.stdout.split()
-    assert "qwicket.dialects.ionq.routes" in loaded
+    assert "qwicket.vendors.ionq.dialect.routes" in loaded
     assert not [name for name in loaded if name.startswith("qwicket.testing")]
 
 

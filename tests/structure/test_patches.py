@@ -11,7 +11,7 @@ TESTS = Path(__file__).parents[1]
 CONSTANT = re.compile(r"(.*\.)?_?[A-Z][A-Z0-9_]*")
 EXCEPTIONS = {
     # pennylane-ionq has no other way to name a server.
-    ("contract/ionq/pennylane_ionq_0_45/test_pennylane_ionq.py", "BASE_URL"),
+    ("vendors/ionq/suites/pennylane_ionq_0_45/test_pennylane_ionq.py", "BASE_URL"),
 }
 
 

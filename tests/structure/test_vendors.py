@@ -11,7 +11,6 @@ import qwicket
 from qwicket.vendors import NAMES
 
 PACKAGE = Path(qwicket.__file__).parent
-NOT_MOVED = ("devices/aria-1.toml", "devices/forte-1.toml")
 CLIENTS = {"ibm": "ibm_qx"}
 """Public names of clients that differ from the vendor's."""
 
@@ -28,6 +27,6 @@ def test_the_source_names_a_vendor_in_its_own_folder_only(subtests: pytest.Subte
         with subtests.test(name):
             others = {path for path, text in texts.items() if word.search(text)}
             # What another vendor's clients write may contain the name, such as names of formats.
-            others = {path for path in others if not path.startswith(("vendors/", *NOT_MOVED))}
+            others = {path for path in others if not path.startswith("vendors/")}
             named = {path for path in others if not path.startswith(own)}
             assert named == set()

@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from qwicket.dialects.ionq.routes import V03_ROUTES, V04_ROUTES
+from qwicket.vendors.ionq.dialect.routes import V03_ROUTES, V04_ROUTES
 from support.described import Described
 
 ROUTES: Final = {"/v0.4": V04_ROUTES, "/v0.3": V03_ROUTES}

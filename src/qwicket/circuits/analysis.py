@@ -26,7 +26,7 @@ from qwicket.circuits.qubit import (
 from qwicket.circuits.summary import Checked, Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
-"""Gates that exist only in IonQ's native gateset."""
+"""Gates that exist only in the native gateset of trapped ions."""
 
 
 def to_checked(circuits: tuple[QubitCircuit, ...]) -> Checked:

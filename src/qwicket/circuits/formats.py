@@ -54,6 +54,9 @@ class Format:
         is_general: Whether other formats may have these keys as well, so that it is tried last.
         is_guessed: Whether a text counts as this format if a submission states none.
         recogniser: Name of the function that says whether a text that is not JSON is this format.
+        writer: Name of the function that writes circuits in it; it raises `NotWritable`.
+        native_compiler: Name of the function that compiles a circuit to native gates of trapped
+            ions, from the circuit, the entangling gate and the limits, into what JSON can hold.
         layouts: Module that reads layouts, the circuits of devices that run one circuit only.
     """
 
@@ -73,6 +76,8 @@ class Format:
     is_general: bool = False
     is_guessed: bool = False
     recogniser: str = ""
+    writer: str = ""
+    native_compiler: str = ""
     layouts: str = ""
 
     def read(self, source: bytes, limits: Limits, inputs: Mapping[str, float]) -> Sequence[Any]:

@@ -1,7 +1,7 @@
 """Noise models of devices, as data that a TOML file can hold. Engines simulate them.
 
     name = "aria-1"
-    source = "IonQ, guide on simulation with noise models: r = 0.0005 and 0.0133"
+    source = "The maker's guide on noise models: r = 0.0005 and 0.0133"
     one_qubit = { depolarizing = 0.000375 }
     two_qubit = { depolarizing = 0.01246875 }
 
@@ -108,7 +108,7 @@ class GateNoise(
 
     Attributes:
         depolarizing: Total probability p of the Paulis other than the identity, which are equally
-            likely: 3 on one qubit, 15 on two. IonQ and Qiskit Aer give the parameter r of
+            likely: 3 on one qubit, 15 on two. Makers and Qiskit Aer give the parameter r of
             ρ → (1-r)ρ + r·1/d instead: p = 3r/4 on one qubit, p = 15r/16 on two.
         amplitude_damping: Probability γ that |1⟩ decays to |0⟩, for each qubit of the gate.
         phase_damping: Parameter λ for each qubit: coherences shrink by the factor √(1-λ).

@@ -17,7 +17,7 @@ effect):
 | `gphase` (γ) | e^{iγ}, no target |
 | `swap` | exchanges its two targets |
 | `rxx ryy rzz` (θ) | exp(-iθ/2 P⊗P) |
-| `zz` (θ) | as `rzz`, a native gate of IonQ |
+| `zz` (θ) | as `rzz`, a native gate of trapped ions |
 | `gpi` (φ) | [[0, e^{-iφ}], [e^{iφ}, 0]] |
 | `gpi2` (φ) | 1/√2 [[1, -i e^{-iφ}], [-i e^{iφ}, 1]] |
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
@@ -42,6 +42,8 @@ SAMPLES_PER_S: Final = 4.5e9
 MAX_SECONDS: Final = 1e9
 """Longest delay, in seconds."""
 
+Entangler = Literal["ms", "zz"]
+"""Native gates on two qubits of trapped ions."""
 DELAY: Final = "delay"
 
 

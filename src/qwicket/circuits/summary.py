@@ -26,7 +26,7 @@ class Summary(msgspec.Struct, frozen=True):
         n_branches: Branches and jumps, over all circuits.
         n_extra_ops: Cost of `pauliexp`, `unitary` and `kraus` beyond one gate each, in gates, over
             all circuits.
-        native_gates: Gates of IonQ's native gateset that it uses: `gpi gpi2 ms zz`.
+        native_gates: Gates of the native gateset of trapped ions that it uses: `gpi gpi2 ms zz`.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
         n_parts: Number of parts of an estimator's job, each of which runs one or more circuits; 0
             for other jobs, in which each circuit is a part.

@@ -15,20 +15,7 @@ from qwicket.registrations import clients
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TOKEN: Final = "$QWICKET_TOKEN"  # noqa: S105 - a name
 CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
-    "qiskit-ionq": {
-        "IONQ_API_URL": "{URL}/ionq/v0.4",
-        "IONQ_API_KEY": _TOKEN,
-        "QISKIT_IONQ_API_URL": None,
-        "QISKIT_IONQ_API_TOKEN": None,
-    },
-    "cirq-ionq": {
-        "IONQ_REMOTE_HOST": "{URL}",
-        "IONQ_API_KEY": _TOKEN,
-        "CIRQ_IONQ_REMOTE_HOST": None,
-        "CIRQ_IONQ_API_KEY": None,
-    },
     **{client: names for _, each in clients() for client, names in each.environments.items()},
 }
 """Environment variables by client, in the order of printing.

@@ -82,7 +82,7 @@ def job_filters(command: F) -> F:
                 help="Name of the device.",
             ),
             click.option(
-                "--dialect", metavar="DIALECT", help="Submitted by this API, such as ionq."
+                "--dialect", metavar="DIALECT", help="Submitted by this API, such as native."
             ),
             click.option("--group", metavar="ID", help="Id of the group."),
             click.option("--name", metavar="NAME", help="Name of the job."),

@@ -19,7 +19,6 @@ from qwicket.cli import options
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_JSON_FORMATS: Final = ("ionq.circuit.v1", "qobj")
 """Formats in JSON that are detected from the text."""
 
 _KINDS: Final = (
@@ -77,9 +76,11 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
 
 
 def _format_of(extension: str, guessed: str) -> str:
-    """Return the guessed format; for a `.json` file whose text is no JSON object, IonQ's."""
-    if extension == ".json" and guessed not in _JSON_FORMATS:
-        return _JSON_FORMATS[0]
+    """Return the guessed format; for a `.json` file whose text is no JSON object, one in JSON."""
+    from qwicket import programs
+
+    if extension == ".json" and not programs.FORMATS[guessed].json_keys:
+        return programs.guess_format(b"{}")
     return guessed
 
 

@@ -30,8 +30,9 @@ from qwicket.programs import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qwicket.circuits.qubit import Entangler
     from qwicket.model.limits import Limits
-    from qwicket.programs import Entangler, Layout
+    from qwicket.programs import Layout
 
 PARSERS: Final = 2
 _SHORT_BYTES: Final = 64 << 10
@@ -146,7 +147,7 @@ class ParserPool:
     async def compile(
         self, circuits: bytes, index: int, entangler: Entangler, *, account: str
     ) -> bytes | Refusal:
-        """Compile a packed circuit of an account, by its index, to IonQ's native gates, as JSON.
+        """Compile an account's packed circuit, by its index, to native gates of ions, as JSON.
 
         Raises:
             QwicketError: As for `read`.

@@ -67,6 +67,33 @@ class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return Device(dialects=shown, **others)
 
 
+class Addition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a vendor adds to a device of the core: `core_devices.toml` in its folder.
+
+    Attributes:
+        dialects: Dialects that show the device.
+        formats: Formats that it takes.
+        gates: Gates that its clients see.
+        noise_models: Noise models that its jobs may request.
+    """
+
+    dialects: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    noise_models: tuple[str, ...] = ()
+
+    def to(self, file: DeviceFile) -> DeviceFile:
+        """Return a device with these additions."""
+        spec = msgspec.structs.replace(
+            file.spec,
+            formats=(*file.spec.formats, *self.formats),
+            gates=(*file.spec.gates, *self.gates),
+            noise_models=(*file.spec.noise_models, *self.noise_models),
+        )
+        dialects = (*(file.dialects or ()), *self.dialects)
+        return msgspec.structs.replace(file, spec=spec, dialects=dialects)
+
+
 def built_in(shown_by: ShownBy = lambda *_: ("native",)) -> list[Device]:
     """Return the built-in devices in listing order.
 
@@ -90,9 +117,11 @@ def off_reasons() -> dict[str, str]:
 @cache
 def noise_models() -> Mapping[str, NoiseModel]:
     """Return the noise models by name. Jobs may use those that their device lists."""
-    text = (resources.files(__name__) / "noise" / "models.toml").read_bytes()
-    models = msgspec.toml.decode(text, type=dict[str, list[NoiseModel]])["models"]
-    return MappingProxyType({model.name: model for model in models})
+    folders = [resources.files(each) for each in (__name__, *[it.package for it in vendors()])]
+    files = [folder / "noise" / "models.toml" for folder in folders]
+    texts = [file.read_bytes() for file in files if file.is_file()]
+    tables = [msgspec.toml.decode(text, type=dict[str, list[NoiseModel]]) for text in texts]
+    return MappingProxyType({it.name: it for table in tables for it in table["models"]})
 
 
 def load(path: Path) -> DeviceFile:
@@ -111,7 +140,13 @@ def _files() -> tuple[DeviceFile, ...]:
     folders = [resources.files(__name__)]
     folders += [resources.files(vendor.package) / "devices" for vendor in vendors()]
     files = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
-    return tuple([_decode(file.read_bytes()) for file in files if file.name.endswith(".toml")])
+    found = [_decode(file.read_bytes()) for file in files if file.name.endswith(".toml")]
+    for vendor in vendors():
+        path = resources.files(vendor.package) / "core_devices.toml"
+        if path.is_file():
+            added = msgspec.toml.decode(path.read_bytes(), type=dict[str, Addition])
+            found = [added[it.name].to(it) if it.name in added else it for it in found]
+    return tuple(found)
 
 
 def _decode(text: bytes) -> DeviceFile:

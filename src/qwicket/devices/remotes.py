@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -23,13 +23,6 @@ _KINDS: Final = (
         name="qwicket",
         driver="qwicket.drivers.remote.qwicket:QwicketCloud",
         language="openqasm3",
-    ),
-    CloudKind(
-        name="ionq",
-        driver="qwicket.drivers.remote.ionq:IonQCloud",
-        language="ionq.circuit.v1",
-        formats=("ionq.circuit.v1",),
-        credentials="qwicket.drivers.remote.ionq:pass_through_key",
     ),
 )
 
@@ -53,7 +46,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         kind: API that it speaks.
-        url: Its address; for IonQ's API including the version, for Runtime's that of the sign-in.
+        url: Its address; with the version, or that of the sign-in, where its API has such.
         device: Name of the device there.
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
@@ -114,7 +107,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             own = (HTTP_REQUEST,)
             spec = msgspec.structs.replace(spec, formats=own, formats_as_written=own)
             return msgspec.structs.replace(device, spec=spec, dialects=("native",))
-        kind: Any = kinds()[self.kind]
+        kind = kinds()[self.kind]
         taken = spec.formats_as_written or spec.formats if kind.formats is None else kind.formats
         spec = msgspec.structs.replace(spec, formats_as_written=taken, rewritten_as=kind.language)
         return msgspec.structs.replace(device, spec=spec)

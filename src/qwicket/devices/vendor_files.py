@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Final
@@ -14,29 +13,18 @@ import msgspec
 
 from qwicket.circuits.calibrations import (
     Calibration,
-    GateFigures,
 )
 from qwicket.devices import DeviceFile
 from qwicket.devices.figures import (
     Snapshot,
     Unreadable,
-    qubit_figures,
-    sorted_pairs,
-    time_of,
 )
 from qwicket.devices.virtual import device_file
-from qwicket.registrations import SnapshotReader, vendors
+from qwicket.registrations import vendors
 
-_READERS: Final = (
-    SnapshotReader(
-        "qwicket.devices.vendor_files:ionq", "IonQ's characterization (fidelity, timing)"
-    ),
-)
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_CHARS: Final = 63
 """Limit of `model.devices.check_device_name`."""
-_IONQ_NATIVE: Final = {"forte": ("gpi", "gpi2", "zz")}
-_IONQ_DEFAULT: Final = ("gpi", "gpi2", "ms")
 
 
 def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
@@ -127,47 +115,9 @@ def _named(folder: Path, kind: str) -> list[Path]:
 
 
 def _snapshot(read: Sequence[dict[str, Any]]) -> Snapshot:
-    readers = (*_READERS, *[each for vendor in vendors() for each in vendor.snapshots])
+    readers = [each for vendor in vendors() for each in vendor.snapshots]
     for reader in readers:
         found: Snapshot | None = resolve_name(reader.read)(read)
         if found is not None:
             return found
     raise Unreadable(f"The file is none of these: {'; '.join(each.form for each in readers)}.")
-
-
-def ionq(read: Sequence[Mapping[str, Any]]) -> Snapshot | None:
-    """Return the figures of an IonQ characterization, the first of a list; None for another."""
-    characterization = read[0]
-    if isinstance(characterization.get("characterizations"), list):
-        characterization = characterization["characterizations"][0]
-    if "fidelity" not in characterization or "timing" not in characterization:
-        return None
-    fidelity, timing = characterization["fidelity"], characterization["timing"]
-    spam = _error(fidelity["spam"])
-    qubits = int(characterization["qubits"])
-    made_at = characterization["date"]
-    is_number = isinstance(made_at, int | float)
-    pairs = characterization.get("connectivity")
-    machine = str(characterization.get("backend") or characterization.get("target") or "")
-    family = next((each for each in _IONQ_NATIVE if each in machine), "")
-    calibration = Calibration(
-        valid_from=datetime.fromtimestamp(made_at, UTC) if is_number else time_of(made_at),
-        source=f"IonQ's characterization of {machine or 'a machine'}",
-        qubit=qubit_figures(timing["t1"], timing["t2"], spam, spam),
-        one_qubit=GateFigures(error=_error(fidelity["1q"]), duration_s=timing["1q"]),
-        two_qubit=GateFigures(error=_error(fidelity["2q"]), duration_s=timing["2q"]),
-        connectivity=None if pairs is None else sorted_pairs(pairs),
-        readout_s=timing.get("readout"),
-        reset_s=timing.get("reset"),
-        relaxes_to="mixed",
-    )
-    native = _IONQ_NATIVE.get(family, _IONQ_DEFAULT)
-    return Snapshot(machine or "a machine", qubits, calibration, native)
-
-
-def _error(fidelity: Any) -> float:
-    """Return the error of a fidelity: a number, or an object with a mean or a median."""
-    if isinstance(fidelity, dict):
-        found = fidelity.get("mean")
-        fidelity = fidelity["median"] if found is None else found
-    return round(1 - float(fidelity), 12)

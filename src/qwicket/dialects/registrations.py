@@ -5,7 +5,6 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects import ionq
 from qwicket.dialects.native import ADMIN, dialect
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.openapi import describe
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Family
 
 REGISTRATIONS: Final[tuple[Registration, ...]] = (
-    ionq.REGISTRATION,
     *[resolve_name(name) for vendor in vendors() for name in vendor.dialects],
 )
 """The vendors' dialects. The native one is the server's own, and shows every device."""

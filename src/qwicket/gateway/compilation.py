@@ -1,4 +1,4 @@
-"""Compiles circuits of jobs to IonQ's native gates or a lab's gates, and draws them."""
+"""Compiles circuits of jobs to native gates or a lab's gates, and draws them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from qwicket.model.errors import NotFound
 from qwicket.programs import Refusal
 
 if TYPE_CHECKING:
+    from qwicket.circuits.qubit import Entangler
     from qwicket.circuits.summary import Checked
     from qwicket.compute import ParserPool
     from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
-    from qwicket.programs import Entangler
     from qwicket.store import Store
 
 _MAX_DRAWN_OPS: Final = 20_000
@@ -66,7 +66,7 @@ class Compilation:
         self._parsers = parsers
 
     async def native(self, job: Job, number: int, entangler: Entangler) -> bytes:
-        """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.
+        """Return one circuit of a job in the native gates of trapped ions, as JSON.
 
         Raises:
             NotFound: The job has no program, or was deleted.

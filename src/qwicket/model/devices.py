@@ -133,7 +133,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if the server's limit `qubits` is higher.
         formats: Accepted formats (keys of `programs.FORMATS`), the preferred one first.
         gates: Names of the accepted gates, as the format spells them.
-        native_gates: Native gates of its machine, as IonQ's JSON spells them; empty accepts those
+        native_gates: Native gates of its machine, as programs spell them; empty accepts those
             of any machine.
         max_shots: Limit on shots of one job.
         outputs: Available outputs: `counts`, `memory`, `probabilities`, `samples`.
@@ -168,7 +168,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     photonic: PhotonicSpec | None = None
     cost: DeviceCost | None = None
     formats_as_written: tuple[str, ...] = ()
-    rewritten_as: Literal["", "openqasm3", "ionq.circuit.v1", "qobj"] = ""
+    rewritten_as: str = ""
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

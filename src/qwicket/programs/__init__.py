@@ -16,15 +16,13 @@ import msgspec
 
 from qwicket.circuits.analysis import to_checked
 from qwicket.circuits.formats import INLINE_BYTES, Format
-from qwicket.circuits.qubit import QubitCircuit, unpack
+from qwicket.circuits.qubit import Entangler, QubitCircuit, unpack
 from qwicket.circuits.summary import Checked
 from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
-from qwicket.programs import batch, ionq_native, openqasm, recognition
-from qwicket.programs.ionq_gates import IonQLimits
-from qwicket.programs.ionq_native import Entangler
+from qwicket.programs import batch, openqasm, recognition
 from qwicket.programs.openqasm.bounds import OpenQASMLimits
 from qwicket.programs.recognition import may_be_meant
 from qwicket.registrations import vendors
@@ -32,7 +30,6 @@ from qwicket.registrations import vendors
 __all__ = [
     "FORMATS",
     "LIMITS",
-    "Entangler",
     "Format",
     "Layout",
     "Refusal",
@@ -58,20 +55,6 @@ Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
 _FORMATS: Final = (
-    Format(
-        name="ionq.circuit.v1",
-        version=2,
-        reader="qwicket.programs.ionq_json:read",
-        inline_bytes=INLINE_BYTES,
-        title="a circuit in IonQ's JSON",
-        description=(
-            "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several."
-        ),
-        in_batches=True,
-        json_keys=(b'"circuit"', b'"circuits"'),
-        is_general=True,
-        is_guessed=True,
-    ),
     Format(
         name="openqasm2",
         version=1,
@@ -107,10 +90,7 @@ _FORMATS: Final = (
         version=1,
         reader="qwicket.programs:read_batch",
         title="a batch of programs in JSON",
-        description=(
-            "Several programs in one job, each in `openqasm3`, `openqasm2`, `ionq.circuit.v1` or"
-            " `qir`."
-        ),
+        description=("Several programs in one job, each with a format of its own."),
         must_measure=True,
         is_for_labs=False,
     ),
@@ -139,7 +119,6 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 """Every known format by its name."""
 
 LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
-    IonQLimits,
     OpenQASMLimits,
     *[resolve_name(name) for it in vendors() for name in it.limits],
 )
@@ -313,8 +292,11 @@ def compile_in_parser(
     circuits: bytes, number: int, limits: Limits, entangler: Entangler
 ) -> bytes | Refusal:
     """Return one of a job's packed circuits in native gates as JSON, or an error."""
+    compilers = [known.native_compiler for known in FORMATS.values() if known.native_compiler]
+    if not compilers:
+        return Refusal(InvalidRequest.code, "This server compiles to no native gates.", None)
     try:
-        native = ionq_native.compile_circuit(unpack(circuits)[number], entangler, limits)
+        native = resolve_name(compilers[0])(unpack(circuits)[number], entangler, limits)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
     return msgspec.json.encode(native)
@@ -363,7 +345,7 @@ def write_in_parser(circuits: bytes, number: int) -> str | Refusal:
 def read_batch(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     """Read the programs of a batch; as `batch.read`."""
     readers = {known.name: known.read for known in FORMATS.values() if known.in_batches}
-    return batch.read(source, limits, readers)
+    return batch.read(source, limits, readers, guess_format)
 
 
 def warm_up() -> None:

@@ -72,7 +72,7 @@ NAMES: Final[Mapping[str, FlatGate]] = MappingProxyType(
         "yy": ("ryy", 0),
     }
 )
-"""Flat gates by the names that devices may announce, which are OpenQASM's or IonQ's."""
+"""Flat gates by the names that devices may announce, OpenQASM's or those of trapped ions."""
 RESET: Final = "reset"
 CONDITIONS: Final = ("if", "if_else")
 """Names by which a device announces resets and conditional gates."""

@@ -22,10 +22,10 @@ from qwicket.programs.json_text import check_limit, quoted
 Reader = Callable[[bytes, Limits, Mapping[str, float]], Sequence[QubitCircuit]]
 
 
-class Member(msgspec.Struct, frozen=True):
-    """One program of a batch."""
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """One program of a batch. Without a format, it is detected."""
 
-    format: str
+    format: str = ""
     source: str
 
 
@@ -37,18 +37,29 @@ def write(members: tuple[Member, ...]) -> bytes:
     return msgspec.json.encode(members)
 
 
-def members(source: bytes) -> tuple[Member, ...]:
-    """Return the programs of a batch that `read` accepted."""
-    return _decoder.decode(source)
+def members(source: bytes, guess: Callable[[bytes], str]) -> tuple[Member, ...]:
+    """Return the programs of a batch that `read` accepted, each with its format."""
+    return tuple([_with_format(each, guess) for each in _decoder.decode(source)])
 
 
-def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[QubitCircuit, ...]:
+def _with_format(member: Member, guess: Callable[[bytes], str]) -> Member:
+    return (
+        member
+        if member.format
+        else Member(format=guess(member.source.encode()), source=member.source)
+    )
+
+
+def read(
+    source: bytes, limits: Limits, readers: Mapping[str, Reader], guess: Callable[[bytes], str]
+) -> tuple[QubitCircuit, ...]:
     """Read every program of a batch.
 
     Args:
         source: JSON text.
         limits: Bounds on all programs together and on each.
         readers: Reader of each allowed format.
+        guess: Returns the format of a program that has none.
 
     Raises:
         InvalidProgram: The text is not a batch, or a program is refused; the detail says which.
@@ -62,7 +73,7 @@ def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[
     circuits: list[QubitCircuit] = []
     n_ops = 0
     for number, member in enumerate(batch):
-        circuits.append(_circuit(number, member, limits, readers))
+        circuits.append(_circuit(number, _with_format(member, guess), limits, readers))
         n_ops += len(circuits[-1].ops)
         check_limit("operations", n_ops, limits.programs.operations, " or more")
     return tuple(circuits)

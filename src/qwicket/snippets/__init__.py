@@ -13,17 +13,10 @@ FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would 
 
 SNIPPETS: Final[dict[str, Snippet]] = {
     "curl": Snippet("curl", "sh"),
-    "curl-ionq": Snippet("curl (IonQ)", "sh"),
     "python": Snippet("qwicket"),
-    "qwicket-ionq": Snippet("qwicket.clients.ionq"),
-    "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
-    "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
-    "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
-    "ionq-core": Snippet("ionq-core 0.2.0", suite="ionq/ionq_core_0_2"),
     **{name: snippet for _, each in clients() for name, snippet in each.snippets.items()},
 }
 CLOUDS: Final = {
-    "ionq": "qiskit-ionq",
     **{name: each.snippet for name, each in clients() if each.snippet},
 }
 """Names of clouds, each with the snippet that it stands for."""

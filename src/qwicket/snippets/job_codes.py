@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 from qwicket.registrations import JobCode, clients
-from qwicket.snippets import FILE_NAME, SNIPPETS, fill_program
+from qwicket.snippets import FILE_NAME, fill_program
 
 _MAX_INLINE_CHARS: Final = 2_000
 _MAX_INLINE_BYTES: Final = 4_000
@@ -14,15 +14,7 @@ _MAX_INLINE_BYTES: Final = 4_000
 program is read from a file, because a page contains the code for several clients."""
 
 
-def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
-    found = SNIPPETS[snippet]
-    return JobCode(found.client, dialect, formats, found.suite, found.needs_pair)
-
-
 JOB_CODES: Final[dict[str, JobCode]] = {
-    "ionq-core": _code("ionq-core", "ionq", "ionq.circuit.v1"),
-    "ionq-core-openqasm3": _code("ionq-core", "ionq", "openqasm3"),
-    "qiskit-ionq": _code("qiskit-ionq", "ionq", "openqasm2"),
     **{name: code for _, each in clients() for name, code in each.job_codes.items()},
 }
 """Programs by their name in `job_codes.txt`."""

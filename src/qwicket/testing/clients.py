@@ -15,7 +15,7 @@ def open_client(name: str, url: str, token: str) -> Any:
     """Return a client of a test bed.
 
     Args:
-        name: `qwicket`, or a vendor with a client of ours, such as `ionq`.
+        name: `qwicket`, or a vendor with a client of ours.
         url: Address of the test bed.
         token: Token of an account.
 
@@ -37,14 +37,7 @@ def _native(url: str, token: str) -> Any:
     return connect(url, token)
 
 
-def _ionq(url: str, token: str) -> Any:
-    from qwicket.clients.ionq import IonQClient
-
-    return IonQClient(token, f"{url}/ionq/v0.4")
-
-
 _CLIENTS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "qwicket": _native,
-    "ionq": _ionq,
     **{name: each.open for name, each in clients() if each.open is not None},
 }

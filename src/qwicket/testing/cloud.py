@@ -136,7 +136,7 @@ class Cloud:
         """Return the environment variables by which a client reaches the test bed.
 
         Args:
-            client: A name that `qwicket env` lists, such as `qiskit-ionq`, or `qwicket`.
+            client: A name that `qwicket env` lists, such as `xcc`, or `qwicket`.
             account: Name of the account whose credentials the client gets.
             monkeypatch: If given, sets the variables, and removes those that would point elsewhere.
 
@@ -152,7 +152,7 @@ class Cloud:
         """Return Qwicket's own client of a cloud, with the token of an account.
 
         Args:
-            name: `qwicket`, or a vendor with a client of ours, such as `ionq`.
+            name: `qwicket`, or a vendor with a client of ours.
             account: Name of an account.
 
         Raises:
@@ -339,7 +339,7 @@ class Cloud:
 
         Args:
             which: `method`, `path` (a pattern with `*` and `?`), `dialect` (the API, such as
-                `ionq`), `status`, `fault`.
+                `native`), `status`, `fault`.
         """
         return self._matching(self.journal(), which)
 

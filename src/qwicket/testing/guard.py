@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 
 HOSTS: Final[Mapping[str, UsualHost]] = {
-    "api.ionq.co": UsualHost(
-        "a client of IonQ", "set IONQ_API_URL or IONQ_REMOTE_HOST, or pass url=…"
-    ),
     **{pattern: host for _, each in clients() for pattern, host in each.hosts.items()},
 }
 """Clients by pattern of the host; the first pattern that matches counts."""

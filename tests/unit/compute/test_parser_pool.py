@@ -23,7 +23,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, compile_in_parser, read
-from qwicket.programs.ionq_gates import IonQLimits
+from qwicket.vendors.ionq.limits import IonQLimits
 from support import pubs
 from support.processes import user_ticks
 from support.programs import BELL

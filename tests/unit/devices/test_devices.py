@@ -13,7 +13,8 @@ from qwicket.dialects import shown_by
 from qwicket.model.devices import Family
 
 DOCS = Path(__file__).parents[3] / "docs" / "devices.md"
-TWIN = (Path(devices.__file__).parent / "aria-1.toml").read_text()
+PACKAGE = Path(devices.__file__).parents[1]
+TWIN = (PACKAGE / "vendors" / "ionq" / "devices" / "aria-1.toml").read_text()
 
 
 def test_devices_come_in_listing_order_with_names_of_their_own() -> None:
@@ -107,7 +108,7 @@ def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
 
 
 def test_a_file_names_only_dialects_that_show_its_family_and_formats() -> None:
-    for path in Path(devices.__file__).parent.glob("*.toml"):
+    for path in (*PACKAGE.glob("devices/*.toml"), *PACKAGE.glob("vendors/*/devices/*.toml")):
         file = devices.load(path)
         assert {*(file.dialects or ())} <= {*shown_by(file.family, file.spec.formats)}, path
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwicket.dialects.bodies import refuse_lookalikes, unique_fields
-from qwicket.dialects.ionq.routes import outline
 from qwicket.dialects.pass_through import _number
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
+from qwicket.vendors.ionq.dialect.routes import outline
 from qwicket.vendors.qlued.dialect.wire import outline_v2, outline_v3
 from support.for_each import for_each
 

@@ -33,7 +33,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.model.limits import Limits
-from qwicket.programs.rewriting import Language, rewrite
+from qwicket.programs.rewriting import rewrite
 from support import hostile_cloud
 from support.hostile_cloud import IN_FLIGHT, Attack, HostileCloud
 from support.remotes import ATOMS, BELL, PHOTONS
@@ -69,7 +69,7 @@ def program_of(kind: str) -> RemoteProgram:
     elif kind == "qlued":
         format, source = "atoms", msgspec.json.encode(ATOMS)
     elif kind in ("ionq", "ibm_qx"):
-        language: Language = "ionq.circuit.v1" if kind == "ionq" else "qobj"
+        language = "ionq.circuit.v1" if kind == "ionq" else "qobj"
         format, source = rewrite(unpack(read.circuits), language)
     shapes = frames("qubit", read.circuits)
     return RemoteProgram(format, source, {}, read.circuits, "qubit", shapes, options)

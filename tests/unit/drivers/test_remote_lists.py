@@ -36,8 +36,8 @@ from qwicket.drivers.remote.clouds import (
     RequireLease,
     TryLater,
 )
-from qwicket.drivers.remote.ionq import IonQCloud
 from qwicket.model.errors import KeyReused
+from qwicket.vendors.ionq.remote import IonQCloud
 from qwicket.vendors.qlued.dialect.wire import UnknownJob, refusal
 from support.bad_server import BadServer, Connection, Request, Step, answer, response
 from support.for_each import for_each

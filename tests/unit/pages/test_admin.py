@@ -7,7 +7,7 @@ import pytest
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 from qwicket.pages.admin import _limit_rows, _people
-from qwicket.programs.ionq_gates import IonQLimits
+from qwicket.vendors.ionq.limits import IonQLimits
 
 
 def test_limits_of_a_format_and_of_photonics_are_shown_one_by_one() -> None:

@@ -20,7 +20,7 @@ ALL = (("openqasm3", QASM3), ("openqasm2", QASM2), ("ionq.circuit.v1", IONQ))
 
 
 def source(*members: tuple[str, str]) -> bytes:
-    return batch.write(tuple([batch.Member(*member) for member in members]))
+    return batch.write(tuple([batch.Member(format=name, source=text) for name, text in members]))
 
 
 def read(text: bytes | Any, limits: Limits | None = None) -> Any:
@@ -38,7 +38,16 @@ def test_each_program_becomes_one_circuit_in_its_order() -> None:
 
 
 def test_a_batch_is_read_back_as_it_was_written() -> None:
-    assert batch.members(source(*ALL)) == tuple([batch.Member(*each) for each in ALL])
+    expected = tuple([batch.Member(format=name, source=text) for name, text in ALL])
+    assert batch.members(source(*ALL), programs.guess_format) == expected
+
+
+def test_a_program_without_a_format_has_the_one_that_is_detected() -> None:
+    texts = [{"source": text} for _, text in ALL]
+    without = json.dumps(texts).encode()
+    found = batch.members(without, programs.guess_format)
+    assert [each.format for each in found] == [name for name, _ in ALL]
+    assert read(without) == read(source(*ALL))
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_openqasm_3_waits(case: tuple[str, list[tuple[int, float]]]) -> None:
     assert delays("openqasm3", text, inputs) == expected
     if inputs:
         return
-    two = batch.write((batch.Member("openqasm3", text.decode()),) * 2)
+    two = batch.write((batch.Member(format="openqasm3", source=text.decode()),) * 2)
     assert delays("batch", two) == 2 * expected
 
 

@@ -1,9 +1,9 @@
 """Client of IonQ's REST API, v0.3 and v0.4, for IonQ's own service and for Qwicket."""
 
 from qwicket.clients.http import RetryPolicy
-from qwicket.clients.ionq.circuits import Circuit, NativeCircuit
-from qwicket.clients.ionq.client import DEFAULT_URL, IonQClient
-from qwicket.clients.ionq.errors import (
+from qwicket.vendors.ionq.client.circuits import Circuit, NativeCircuit
+from qwicket.vendors.ionq.client.client import DEFAULT_URL, IonQClient
+from qwicket.vendors.ionq.client.errors import (
     RETRIABLE,
     RETRIABLE_FOR_GETS,
     IonQAPIError,
@@ -14,9 +14,9 @@ from qwicket.clients.ionq.errors import (
     IonQJobTimeoutError,
     IonQRetriableError,
 )
-from qwicket.clients.ionq.estimates import JobEstimate
-from qwicket.clients.ionq.jobs import IonQJob, Job
-from qwicket.clients.ionq.sessions import Session
+from qwicket.vendors.ionq.client.estimates import JobEstimate
+from qwicket.vendors.ionq.client.jobs import IonQJob, Job
+from qwicket.vendors.ionq.client.sessions import Session
 
 __all__ = [
     "DEFAULT_URL",

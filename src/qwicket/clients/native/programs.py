@@ -102,20 +102,8 @@ def _member(program: Program, stated: str | None) -> dict[str, str]:
         raise ClientError("A list of programs cannot contain a list.")
     source, found = read(program, stated)
     if not isinstance(source, str):
-        text = json_bytes(source, "The program", ClientError).decode()
-        return {"format": found or "ionq.circuit.v1", "source": text}
-    return {"format": found or _guess(source), "source": source}
-
-
-def _guess(text: str) -> str:
-    """Return the format of a text in a list: the server only detects it for single programs."""
-    if text.lstrip().startswith("{"):
-        return "ionq.circuit.v1"
-    for line in text.splitlines():
-        words = line.split("//")[0].split()
-        if words[:1] == ["OPENQASM"] and len(words) > 1:
-            return "openqasm2" if words[1].startswith("2") else "openqasm3"
-    return "openqasm2" if "qelib1.inc" in text else "openqasm3"
+        source = json_bytes(source, "The program", ClientError).decode()
+    return {"format": found, "source": source} if found else {"source": source}
 
 
 def _circuit(program: Any) -> tuple[str, str]:
@@ -129,7 +117,7 @@ def _circuit(program: Any) -> tuple[str, str]:
     kind = type(program)
     raise ClientError(
         f"A program cannot be a {kind.__module__}.{kind.__qualname__}. Pass OpenQASM text, a path,"
-        " IonQ's JSON as a dict, a circuit of Qiskit or Cirq, or a list of these."
+        " a dict in JSON, a circuit of Qiskit or Cirq, or a list of these."
     )
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Family
     from qwicket.model.failures import Failure
     from qwicket.model.pass_through import VendorResponse
-    from qwicket.programs.rewriting import Language
 
 
 MARKER_PREFIX: Final = "qwicket-"
@@ -182,7 +181,7 @@ class Cloud(Protocol):
         """Formats in which programs are sent as the user wrote them."""
 
     @property
-    def language(self) -> Language | None:
+    def language(self) -> str | None:
         """Language in which the driver rewrites programs of other formats; None if it does not."""
 
     @property

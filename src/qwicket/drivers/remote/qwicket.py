@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import Array
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
-    from qwicket.programs.rewriting import Language
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _PAGE: Final = 200
@@ -93,7 +92,7 @@ class QwicketCloud:
     """
 
     is_simulated = True
-    language: Language | None = "openqasm3"
+    language: str | None = "openqasm3"
 
     def __init__(self, remote: Remote, key: str, formats: tuple[str, ...]) -> None:
         self._device = remote.device

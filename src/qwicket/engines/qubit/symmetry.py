@@ -1,7 +1,7 @@
 """Symmetrised runs: many variants of one circuit that differ only where a device is imperfect.
 
 After Maksymov, Nguyen, Nam and Markov, "Enhancing quantum computer performance via symmetrization",
-arXiv:2301.07233, which IonQ calls debiasing. Two symmetries are used:
+arXiv:2301.07233, also called debiasing. Two symmetries are used:
 
 - the roles of |0⟩ and |1⟩ are exchanged on some qubits right before they are read, and the record
   is flipped back. The last pulse on an ion can include the exchange, so no gate is added. The only

@@ -148,7 +148,7 @@ class CircuitBuilder:
         self._check_operations(len(self._ops))
 
     def circuit(self) -> QubitCircuit:
-        """Return the circuit. Without measurements, every qubit is measured at the end, as by IonQ.
+        """Return the circuit. Without measurements, every qubit is measured at the end.
 
         Raises:
             InvalidProgram: A result is not recorded although a gate uses its qubit afterwards.

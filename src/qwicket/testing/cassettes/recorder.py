@@ -111,7 +111,7 @@ class Recorder:
         self, targets: Mapping[str, str], key: str | None = None, aws: AwsKeys | None = None
     ) -> None:
         if not targets:
-            raise CassetteError("targets: give at least one, such as /ionq/v0.4=https://….")
+            raise CassetteError("targets: give at least one, such as /v1=https://….")
         if key is not None and aws is not None:
             raise CassetteError("key, aws: give only one of them; a request has one kind of key.")
         self._targets = {_path(at): _address(url) for at, url in targets.items()}
@@ -443,7 +443,7 @@ def _address(url: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise CassetteError(f"targets: {url!r} is not an address such as https://api.ionq.co/v0.4.")
+        raise CassetteError(f"targets: {url!r} is not an address such as https://cloud.example/v1.")
     if parts.username or parts.password:
         raise CassetteError("targets: an address must not contain a user or a password.")
     if parts.scheme == "http" and not is_local(parts.hostname):

@@ -71,7 +71,7 @@ class Recording(_Session):
     Args:
         path: The file to write.
         targets: Address of the vendor by the path at which clients reach it here, such as
-            `{"/ionq/v0.4": "https://api.ionq.co/v0.4"}`.
+            `{"/v1": "https://cloud.example/v1"}`.
         key: The vendor's key. Clients never get it: they sign in with `token`.
         aws: Keys of AWS in place of `key`, for a vendor whose requests are signed. Clients sign
             with `token` as key id, and the recorder signs again.

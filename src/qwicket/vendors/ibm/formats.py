@@ -16,6 +16,7 @@ FORMATS: Final = (
         description="Qiskit's Qobj of type QASM, one experiment or several.",
         json_keys=(b'"qobj_id"', b'"experiments"'),
         is_guessed=True,
+        writer="qwicket.vendors.ibm.qobj.writer:write",
     ),
     Format(
         name="qiskit.primitives",

@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from qwicket.clients.http import Request, Response
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
-    from qwicket.programs.rewriting import Language
     from qwicket.vendors.ibm.client.responses import Device
 
 T = TypeVar("T")
@@ -99,7 +98,7 @@ class IBMQXCloud:
     """
 
     formats = ("qobj",)
-    language: Language | None = "qobj"
+    language: str | None = "qobj"
     is_simulated = False
 
     def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:

@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
-    from qwicket.programs.rewriting import Language
     from qwicket.vendors.ibm.client.responses import Record
 
 _PAGE: Final = 200
@@ -152,7 +151,7 @@ class IBMRuntimeCloud:
     """
 
     formats = ()
-    language: Language | None = None  # `submit` rewrites programs, with registers of its own
+    language: str | None = None  # `submit` rewrites programs, with registers of its own
     is_simulated = False
 
     def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 from requests import RequestException, Response
 
+from qwicket import programs
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.clouds import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
-    from qwicket.programs.rewriting import Language
 
 FORMATS: Final = {"openqasm3": "qasm3", "openqasm2": "qasm2"}
 """Formats that it takes as they are, each with its name there."""
@@ -67,7 +67,7 @@ class QbraidCloud:
     """
 
     formats = (*FORMATS, "batch")
-    language: Language | None = "openqasm3"
+    language: str | None = "openqasm3"
     is_simulated = False
 
     def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:
@@ -83,10 +83,11 @@ class QbraidCloud:
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         if program.format == "batch":
-            sent: Any = [
-                {"format": FORMATS[each.format], "data": each.source}
-                for each in batch.members(program.source)
-            ]
+            members = batch.members(program.source, programs.guess_format)
+            for each in members:
+                if each.format not in FORMATS:
+                    raise Refused(f"a batch with a program in {each.format} cannot be sent there")
+            sent: Any = [{"format": FORMATS[each.format], "data": each.source} for each in members]
         else:
             sent = {"format": FORMATS[program.format], "data": program.source.decode()}
         if program.inputs:

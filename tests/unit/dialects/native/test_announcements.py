@@ -89,7 +89,7 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
         (
             of(dialects=["ionq"], formats=["openqasm2"]),
             "dialects",
-            "dialects: clients of 'ionq' send ionq.circuit.v1 or openqasm3 or qir, which the device"
+            "dialects: clients of 'ionq' send openqasm3 or qir or ionq.circuit.v1, which the device"
             " does not read: add it to formats, or leave 'ionq' out.",
         ),
         (

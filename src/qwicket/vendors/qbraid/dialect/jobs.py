@@ -12,7 +12,7 @@ from qwicket.dialects.streaming import raw, raw_list, raw_object
 from qwicket.dialects.times import format_time
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
-from qwicket.programs import batch
+from qwicket.programs import batch, guess_format
 from qwicket.vendors.qbraid.dialect import ids, statuses
 from qwicket.vendors.qbraid.dialect.ids import object_id, object_id_of
 
@@ -119,7 +119,7 @@ def program(submitted: Program, vendor_fields: VendorFields) -> Any:
     """Return the program as it was submitted; for a batch a list of programs."""
     sources = [submitted.source.decode()]
     if vendor_fields.is_batch:
-        sources = [member.source for member in batch.members(submitted.source)]
+        sources = [member.source for member in batch.members(submitted.source, guess_format)]
     programs = [
         {"format": name, "data": raw(text.encode()) if number in vendor_fields.objects else text}
         for number, (name, text) in enumerate(zip(vendor_fields.formats, sources, strict=True))

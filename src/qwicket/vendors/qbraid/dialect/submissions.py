@@ -182,7 +182,8 @@ class ParsedJob(NamedTuple):
         if not self.vendor_fields.is_batch:
             return self.programs[0].source.encode()
         pairs = zip(formats, self.programs, strict=True)
-        return batch.write(tuple([batch.Member(name, program.source) for name, program in pairs]))
+        members = [batch.Member(format=name, source=each.source) for name, each in pairs]
+        return batch.write(tuple(members))
 
     def _outputs(self, first: str) -> tuple[str, ...]:
         if first == "ahs":

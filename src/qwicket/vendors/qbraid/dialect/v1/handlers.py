@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from qwicket.circuits.qubit import Entangler
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw_list
@@ -17,7 +18,6 @@ from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExcee
 from qwicket.model.groups import UNUSED
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
-from qwicket.programs import Entangler
 from qwicket.vendors.qbraid.dialect import (
     catalogue,
     groups,

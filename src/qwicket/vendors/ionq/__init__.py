@@ -1,0 +1,30 @@
+"""IonQ: circuits in JSON, on gates of trapped ions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qwicket.registrations import CloudKind, SnapshotReader, Vendor
+
+VENDOR: Final = Vendor(
+    name="ionq",
+    dialects=("qwicket.vendors.ionq.dialect.registration:REGISTRATION",),
+    formats=("qwicket.vendors.ionq.formats:FORMATS",),
+    limits=("qwicket.vendors.ionq.limits:IonQLimits",),
+    clouds=(
+        CloudKind(
+            name="ionq",
+            driver="qwicket.vendors.ionq.remote:IonQCloud",
+            language="ionq.circuit.v1",
+            formats=("ionq.circuit.v1",),
+            credentials="qwicket.vendors.ionq.remote:pass_through_key",
+        ),
+    ),
+    snapshots=(
+        SnapshotReader(
+            "qwicket.vendors.ionq.characterization:snapshot",
+            "IonQ's characterization (fidelity, timing)",
+        ),
+    ),
+    clients="qwicket.vendors.ionq.known_clients:CLIENTS",
+)

@@ -1,0 +1,1 @@
+"""The IonQ dialect, below `/ionq` and, for clients that drop the path of a URL, at the root."""
