@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from qwicket.dialects import REGISTRATIONS, mounts
+from qwicket.dialects import mounts, offered
 from qwicket.dialects.routing import Route
 
 CALLS = Path(__file__).parent / "client_calls.toml"
@@ -95,7 +95,7 @@ def page() -> str:
     """Return the page as Markdown."""
     known = table()
     parts = [HEAD]
-    for registration in REGISTRATIONS:
+    for registration in offered():
         parts.append(f"\n## {registration.title}\n")
         parts += [
             _section(address, calls_at(address, known.get(address, {})))

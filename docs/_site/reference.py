@@ -14,7 +14,7 @@ import msgspec
 
 from qwicket import devices, programs
 from qwicket.cli import main as command_line
-from qwicket.dialects import REGISTRATIONS, mounts, native, shown_by
+from qwicket.dialects import mounts, native, offered, shown_by
 from qwicket.dialects.routing import Access, Open, Route
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.limits import SHARED, Limits
@@ -262,7 +262,7 @@ def device_pages() -> Iterator[str]:
     yield "A dialect shows the devices that take one of these formats, unless a device's file names"
     yield "other dialects. The native dialect shows all devices.\n"
     yield "| dialect | family | formats |\n|---|---|---|"
-    for each in REGISTRATIONS:
+    for each in offered():
         for family, known in each.shows.items():
             yield f"| `{each.name}` | {family} | {_words(known)} |"
     yield ""

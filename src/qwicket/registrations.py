@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from qwicket.model.devices import Family
+
 _LIST: Final = "qwicket.vendors"
 
 
@@ -40,6 +42,27 @@ class CloudKind:
     credentials: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """A dialect, as the core sees it without importing it.
+
+    Attributes:
+        name: Its name in paths (`/docs/NAME`), in jobs, in settings and in lists of devices.
+        registration: Name of its `Registration`.
+        shows: Formats of its clients' programs by family: the dialect shows the devices that read
+            one of them, unless a device's file names other dialects.
+        also_sends: Further formats of its clients' programs by family. A device that reads only
+            these is shown if its file or its lab names the dialect.
+        requests: Outputs that each of its jobs on qubits requests.
+    """
+
+    name: str
+    registration: str
+    shows: Mapping[Family, tuple[str, ...]] = field(default_factory=dict)
+    also_sends: Mapping[Family, tuple[str, ...]] = field(default_factory=dict)
+    requests: tuple[str, ...] = ()
+
+
 class SnapshotReader(NamedTuple):
     """Reader of the calibrations that a vendor publishes.
 
@@ -61,12 +84,14 @@ class Snippet(NamedTuple):
         runs_in: `sh` or `python`.
         suite: Suite of a vendor's client in whose environment a test runs it; None for any.
         needs_pair: Whether it signs requests with a key pair instead of a token.
+        dialect: Dialect that the client uses.
     """
 
     client: str
     runs_in: str = "python"
     suite: str | None = None
     needs_pair: bool = False
+    dialect: str = "native"
 
 
 class JobCode(NamedTuple):
@@ -125,9 +150,9 @@ class Vendor:
 
     Attributes:
         name: Name of the folder.
-        dialects: `Registration`s of its dialects.
+        dialects: Its dialects.
         formats: Tuples of `Format`s, the languages that it brings.
-        limits: Groups of limits of its formats.
+        limits: Groups of limits of its formats and dialects.
         engines: Packages of engines by the family of devices that they simulate.
         clouds: APIs by which its devices are reached.
         snapshots: Readers of its calibrations.
@@ -135,7 +160,7 @@ class Vendor:
     """
 
     name: str
-    dialects: tuple[str, ...] = ()
+    dialects: tuple[Dialect, ...] = ()
     formats: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     engines: tuple[tuple[str, str], ...] = ()

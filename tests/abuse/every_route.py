@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 
 from abuse.dialects import ACCESS, routes
-from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects import offered
 from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
 from support import braket, ibm, runtime, xanadu
@@ -26,7 +26,7 @@ ACCOUNT = runtime.ACCOUNT
 QLUED = "/qlued"
 PREFIXES = (
     *("/v1", ADMIN),
-    *(at for each in REGISTRATIONS for at in each.mounts if routes(at)),
+    *(at for each in offered() for at in each.mounts if routes(at)),
 )
 """Every address of a dialect, aliases left out; `SUBMISSIONS` has those that take jobs."""
 GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, PLATFORM, "/qbraid/api/v1")

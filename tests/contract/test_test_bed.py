@@ -15,7 +15,7 @@ import pytest
 
 from contract.environments import interpreter
 from qwicket import testing
-from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects import offered
 from qwicket.testing import Cloud, Exchange
 from qwicket.testing.values import EVENTS, FaultKind, ScenarioKind
 from support import leftovers
@@ -69,7 +69,7 @@ def not_in_the_table(name: str, entries: list[Exchange]) -> set[str]:
     suite = CLIENTS[name][1].rpartition("/")[2]
     client = re.sub(r"_(\d+)_(\d+)$", r" \1.\2", suite).replace("_", "-")
     table = tomllib.loads((ROOT / "docs" / "_site" / "client_calls.toml").read_text())
-    aliases = {alias: at for each in REGISTRATIONS for alias, at in each.aliases.items()}
+    aliases = {alias: at for each in offered() for alias, at in each.aliases.items()}
     missing = set()
     for each in entries:
         prefix = max((at for at in [*table, *aliases] if each.path.startswith(at)), key=len)

@@ -13,7 +13,7 @@ import pytest
 
 from abuse.dialects import docs_html
 from qwicket import dialects
-from qwicket.dialects import REGISTRATIONS, descriptions, mounts
+from qwicket.dialects import descriptions, mounts, offered
 from qwicket.server.docs import HEADERS
 from qwicket.vendors.qlued.dialect import description as qlued
 from support.for_each import for_each
@@ -21,7 +21,7 @@ from support.server import LiveServer
 from support.waiting import until
 
 DESCRIPTIONS = descriptions(mounts(cast(Any, None)))
-ERRORS = {each.name: each.error for each in REGISTRATIONS}
+ERRORS = {each.name: each.error for each in offered()}
 ADDRESSES = {
     "ionq": ["/ionq/v0.4", "/ionq/v0.3"],
     "ibm": ["/ibm/api"],

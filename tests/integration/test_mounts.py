@@ -31,7 +31,7 @@ from abuse.dialects import (
     sts_xml,
     xanadu_json,
 )
-from qwicket.dialects import REGISTRATIONS, mounts
+from qwicket.dialects import mounts, offered
 from qwicket.dialects.native import wire as native
 from qwicket.model import errors
 from qwicket.model.limits import Limits
@@ -101,7 +101,7 @@ def of_dialect(dialect: Dialect) -> list[Way]:
 def test_every_mount_is_in_the_table() -> None:
     dialects = mounts(NEVER)
     found = {**dialects, **probes(lambda: None, NEVER, NEVER), **docs(dialects)}
-    described = {path for each in REGISTRATIONS for path in each.described_at}
+    described = {path for each in offered() for path in each.described_at}
     assert found.keys() - described == SHAPES.keys()
 
 

@@ -16,14 +16,14 @@ from qwicket.clients.ibm_qx import IBMQXClient
 from qwicket.clients.ionq import IonQClient
 from qwicket.clients.qlued import QluedClient
 from qwicket.clients.xanadu import Connection, Job
-from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects import offered
 from support.certificates import certificate
 from support.for_each import for_each
 from support.ibm import SIMULATOR, H, experiment, measure, qobj
 from support.own_addresses import live_with_own, own_url
 from support.server import LiveServer, run_cli
 
-DIALECTS = [each.name for each in REGISTRATIONS]
+DIALECTS = [each.name for each in offered()]
 ROOTS = {
     "ionq": "/v0.4/backends",
     "ibm": "/api/version",
@@ -56,11 +56,11 @@ def ask(url: str, path: str) -> httpx.Response:
 @for_each("name", DIALECTS)
 def test_the_root_is_the_dialects_and_nothing_else_is_there(live: LiveServer, name: str) -> None:
     url = own_url(live, name)
-    registration = next(each for each in REGISTRATIONS if each.name == name)
+    registration = next(each for each in offered() if each.name == name)
     own, usual = ask(url, ROOTS[name]), ask(live.url, registration.root + ROOTS[name])
     assert (own.status_code, shape(own)) == (usual.status_code, shape(usual))
     assert own.status_code in {200, 401, 403}
-    others = {at for each in REGISTRATIONS for at in each.mounts} - {*registration.mounts}
+    others = {at for each in offered() for at in each.mounts} - {*registration.mounts}
     for path in ("/v1/devices", "/ui", "/docs", "/readyz", "/metrics", *(others - {""})):
         answer = ask(url, f"{path}/devices")
         assert answer.status_code in {400, 401, 403, 404, 405}, path

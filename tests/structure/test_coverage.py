@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from contract.environments import suites
-from qwicket.dialects import REGISTRATIONS, mounts
+from qwicket.dialects import mounts, offered
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ def test_the_page_is_what_routes_and_table_say() -> None:
 
 
 def test_the_table_has_every_dialect() -> None:
-    served = {at for each in REGISTRATIONS for at in each.mounts if COVERAGE.routes_at(at)}
+    served = {at for each in offered() for at in each.mounts if COVERAGE.routes_at(at)}
     assert TABLE.keys() == served
 
 

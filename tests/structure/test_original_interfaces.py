@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from qwicket.clients.ionq import IonQClient
-from qwicket.dialects.registrations import REGISTRATIONS
+from qwicket.dialects.registrations import offered
 from support.for_each import for_each
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def test_readme_shows_the_client_and_the_address_of_each_document() -> None:
         "qwicket.clients.qlued.QluedClient",
         "qwicket.clients.xanadu.Connection",
     ]
-    served = {at for each in REGISTRATIONS for at in (*each.mounts, *each.described_at)}
+    served = {at for each in offered() for at in (*each.mounts, *each.described_at)}
     for address in re.findall(r"`(/[\w./]*)`", "\n".join(rows)):
         assert address.rstrip("/") in served | {at.removesuffix("/openapi.json") for at in served}
 

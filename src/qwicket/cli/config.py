@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 DEFAULT_FILE: Final = Path("qwicket.toml")
 LIMITS: Final = "qwicket.limits"
 """Key in the context's `meta` of the file's limits, in the format of `--limit`."""
+_NAMES: Final = frozenset({"dialects"})
+"""Settings that are lists of names, or these names separated by commas."""
 _TABLES: Final = frozenset({"oidc_groups"})
 """Settings that are tables in the file, and JSON elsewhere."""
 _LISTS: Final = frozenset({"listen"})
@@ -145,6 +147,8 @@ def _text(path: Path, key: str, item: Any) -> str:
         import json
 
         return json.dumps(item, default=str)
+    if key in _NAMES and isinstance(item, list) and all(isinstance(each, str) for each in item):
+        return ",".join(item)
     if not isinstance(item, str | int | float):
         raise click.UsageError(f"{path}: {key} must be a text or a number.")
     return str(item)

@@ -58,6 +58,30 @@ def _is_address(url: str) -> bool:
     return bool(is_server) and parts.username is None and not parts.query and not parts.fragment
 
 
+class _Dialects(click.ParamType["frozenset[str] | None"]):
+    """Names of dialects, separated by commas.
+
+    Converts to None without the extra `server`, which has the dialects.
+    """
+
+    name = "NAME,NAME"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _context: click.Context | None
+    ) -> frozenset[str] | None:
+        if missing("server") or isinstance(value, frozenset):
+            return value if isinstance(value, frozenset) else None
+        from qwicket.dialects import names
+
+        known = ("native", *names())
+        found = [each.strip() for each in value.split(",") if each.strip()]
+        for each in found:
+            if each not in known:
+                near = did_you_mean(each, known) or f" There are {', '.join(known)}."
+                self.fail(f"there is no dialect {each[:100]!r}.{near}")
+        return frozenset(found) - {"native"}
+
+
 class _OwnAddress(click.ParamType["OwnAddress | None"]):
     """Address of one dialect: `port=8443,dialect=NAME`, or a table of the settings file.
 
@@ -73,7 +97,7 @@ class _OwnAddress(click.ParamType["OwnAddress | None"]):
             return None
         import msgspec
 
-        from qwicket.dialects import REGISTRATIONS
+        from qwicket.dialects import names
         from qwicket.server.settings import OwnAddress
 
         if isinstance(value, OwnAddress):
@@ -90,10 +114,9 @@ class _OwnAddress(click.ParamType["OwnAddress | None"]):
             )
         except msgspec.ValidationError as error:
             self.fail(f"{_shown(value)}: {str(error).replace(' - at `$.', ' at `')}.")
-        names = [each.name for each in REGISTRATIONS]
-        if made.dialect not in names:
-            near = did_you_mean(made.dialect, names)
-            known = near or f" There are {', '.join(names)}."
+        if made.dialect not in names():
+            near = did_you_mean(made.dialect, names())
+            known = near or f" There are {', '.join(names())}."
             self.fail(f"{_shown(value)}: there is no dialect {made.dialect[:100]!r}.{known}")
         if (made.tls_cert is None) != (made.tls_key is None):
             self.fail(f"{_shown(value)}: tls_cert and tls_key come together.")
@@ -290,6 +313,12 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Private key of the certificate, in PEM and without a password.",
 )
 @setting(
+    "--dialects",
+    type=_Dialects(),
+    metavar="NAME,NAME",
+    help="Dialects that this server offers; by default all. `native` always is.",
+)
+@setting(
     "--lease-s",
     default=45.0,
     show_default=True,
@@ -390,9 +419,15 @@ def serve(**given: Any) -> None:
     settings = Settings(**given)
     for absent, present in settings.half_pairs():
         raise click.UsageError(f"{absent}: it is not set, but {present} is. Set both, or neither.")
+    for name in settings.unoffered():
+        raise _unoffered(name)
     if settings.oidc_issuer is not None:
         require("--oidc-issuer", "oidc")
     sys.exit(run(settings, _hint(settings)))
+
+
+def _unoffered(dialect: str) -> click.UsageError:
+    return click.UsageError(f"--listen: --dialects leaves {dialect} out, which has an address.")
 
 
 def check_settings(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
@@ -415,7 +450,8 @@ def check_settings(context: click.Context) -> tuple[Settings, list[click.UsageEr
             refused.append(error)
     # click marks a parameter without a value by a member of its own enumeration.
     values = {name: value for name, value in of_serve.params.items() if not isinstance(value, Enum)}
-    return Settings(**values), refused
+    settings = Settings(**values)
+    return settings, [*refused, *map(_unoffered, settings.unoffered())]
 
 
 def _hint(settings: Settings) -> str:

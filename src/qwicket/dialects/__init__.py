@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.dialects.registrations import (
-        LIMITS,
-        REGISTRATIONS,
         descriptions,
         mounts,
+        names,
         needs_of_dialects,
+        offered,
         shown_by,
     )
 
 __all__ = [
-    "LIMITS",
-    "REGISTRATIONS",
     "DialectSettings",
     "descriptions",
     "mounts",
+    "names",
     "needs_of_dialects",
+    "offered",
     "shown_by",
 ]
 

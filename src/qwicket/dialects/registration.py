@@ -12,9 +12,7 @@ from qwicket.model.accounts import ACCESS_TOKEN_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    import msgspec
-
-    from qwicket.model.devices import Device, Family
+    from qwicket.model.devices import Device
 
 
 @dataclass(frozen=True)
@@ -24,12 +22,18 @@ class DialectSettings:
     Attributes:
         public_url: The server's public URL, if it differs from that of its sockets.
         access_token_s: Life of an access token in seconds, for clients that renew it.
+        dialects: Names of the vendors' dialects that are offered; None for all.
         in_force: Returns all settings of the server by name, without secrets, for administrators.
     """
 
     public_url: str = ""
     access_token_s: float = ACCESS_TOKEN_S
+    dialects: frozenset[str] | None = None
     in_force: Callable[[], Sequence[tuple[str, str]]] = tuple
+
+    def offers(self, name: str) -> bool:
+        """Return whether a dialect is offered; the native one always is."""
+        return name == "native" or self.dialects is None or name in self.dialects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +46,8 @@ class Registration(Description):
             their paths. They are imported when first needed.
         aliases: Other beginnings of paths and those in `mounts` that they stand for; its
             description does not name them.
-        shows: Formats of its clients' programs by family: the dialect shows the devices that read
-            one of them, unless a device's file names other dialects.
-        also_sends: Further formats of its clients' programs by family. A device that reads only
-            these is shown if its file or its lab names the dialect.
-        requests: Outputs that each of its jobs on qubits requests.
         described_at: Further paths of its description, beside those below `/docs`: those that end
             in `/openapi.json` return the description, those that end in `/docs` its page.
-        limits: Limits of this dialect alone; no other group of limits has the same names.
         supports_websocket: Whether it has websockets.
         device_name: Function that returns what its clients' programs call a device, as
             "module:function", from the device and a program; by default the device's own name.
@@ -63,12 +61,8 @@ class Registration(Description):
 
     name: str
     mounts: Mapping[str, str]
-    shows: Mapping[Family, Collection[str]]
-    also_sends: Mapping[Family, Collection[str]] = field(default_factory=dict)
-    requests: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     described_at: tuple[str, ...] = ()
-    limits: type[msgspec.Struct] | None = None
     supports_websocket: bool = False
     device_name: str = ""
     ignores: Collection[str] = ()

@@ -33,14 +33,15 @@ async def read_clients(
 ) -> Response:
     """Read a program for one of the clients, with the address of this server."""
     name = request.path_params.get("name", "python")
-    if name not in snippets.SNIPPETS:
+    offered = {name: each for name, each in snippets.SNIPPETS.items() if pages.offers(each.dialect)}
+    if name not in offered:
         raise NotFound("There is no snippet for such a client.")
     return pages.renderer.page(
         "clients",
         scripts=OWN_SCRIPT,
         title="Clients",
         name=name,
-        snippets=snippets.SNIPPETS,
+        snippets=offered,
         program=snippets.text(name, request.server_url),
         **frame(actor, request),
     )

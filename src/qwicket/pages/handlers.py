@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import structs
 from starlette.responses import RedirectResponse, Response
 
 from qwicket.dialects.native.streams import Streams
@@ -29,8 +30,10 @@ from qwicket.pages.forms import (
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qwicket.dialects.requests import Request
-    from qwicket.gateway import Gateway
+    from qwicket.gateway import DeviceView, Gateway
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Actor
     from qwicket.model.errors import QwicketError
@@ -61,14 +64,28 @@ class Handlers:
         renderer: Renders templates.
         cookies: Sets cookies.
         base: Path of the pages.
+        offers: Returns whether a dialect is offered.
     """
 
-    def __init__(self, gateway: Gateway, renderer: Renderer, cookies: Cookies, base: str) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        renderer: Renderer,
+        cookies: Cookies,
+        base: str,
+        offers: Callable[[str], bool],
+    ) -> None:
+        self.offers = offers
         self._gateway = self.gateway = gateway
         self.renderer = renderer
         self.cookies = cookies
         self._base = self.base = base
         self.streams = Streams(gateway, gather_s=_GATHER_S)
+
+    def with_offered_dialects(self, view: DeviceView) -> DeviceView:
+        """Return a device without the dialects that this server leaves out."""
+        dialects = tuple([name for name in view.device.dialects if self.offers(name)])
+        return view._replace(device=structs.replace(view.device, dialects=dialects))
 
     @property
     def limits(self) -> Limits:
@@ -205,7 +222,7 @@ class Handlers:
             usual=DEFAULT_SCOPES,
             new=new,
             variables=_variables(new) if new else {},
-            programs=_programs(request.server_url, new) if new else (),
+            programs=_programs(request.server_url, new, self.offers) if new else (),
             url=request.server_url,
             scripts=OWN_SCRIPT if new else (),
             **frame(actor, request),
@@ -233,7 +250,7 @@ def _variables(new: NewToken) -> dict[str, str]:
     return snippets.variables(new.secret, new.aws_key_id or "")
 
 
-def _programs(url: str, new: NewToken) -> list[tuple[str, str]]:
+def _programs(url: str, new: NewToken, offers: Callable[[str], bool]) -> list[tuple[str, str]]:
     """Return programs with the new token, or key pair, one for each client that can use it."""
     from qwicket import snippets  # late: few requests need them
 
@@ -241,7 +258,7 @@ def _programs(url: str, new: NewToken) -> list[tuple[str, str]]:
     return [
         (snippet.client, snippets.text(name, url, new.secret, key_id))
         for name, snippet in snippets.SNIPPETS.items()
-        if snippet.needs_pair is bool(key_id)
+        if snippet.needs_pair is bool(key_id) and offers(snippet.dialect)
     ]
 
 

@@ -293,6 +293,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     result, reason = await _result(pages, actor, request, job, view)
     job_body = await _job_body(pages, job)
     events = await gateway.jobs.events(actor, job.id)
+    shown = pages.with_offered_dialects(device) if device else None
     render = partial(
         pages.renderer.page,
         "job",
@@ -310,8 +311,8 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         program=shown_program,
         is_clipped=len(program) > len(shown_program),
         drawing=await _drawing(pages, device, job, view.part),
-        codes=await _codes(contents, device, request.server_url) if contents else {},
-        no_vendor_code=job_code.why_none(contents, device) if contents else "",
+        codes=await _codes(contents, shown, request.server_url) if contents else {},
+        no_vendor_code=job_code.why_none(contents, shown) if contents else "",
         calibrations=await _calibrations(pages, job, device),
         result=result,
         reason=reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects import offered
 from qwicket.snippets import job_codes
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
     names = _names(contents, device)
     if device is None or not names:
         return found
-    registered = {each.name: each for each in REGISTRATIONS}
+    needed = frozenset([job_codes.JOB_CODES[name].dialect for name in names])
+    registered = {each.name: each for each in offered(needed)}
     for name in names:
         code = job_codes.JOB_CODES[name]
         found[code.client] = job_codes.of_job(

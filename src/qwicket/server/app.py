@@ -18,7 +18,7 @@ from qwicket.compute import ClusterUnavailable, ForkServer, LocalCompute, Parser
 from qwicket.compute.local import WARM_UP
 from qwicket.compute.memory import available_bytes
 from qwicket.compute.parser_pool import PARSERS
-from qwicket.dialects import REGISTRATIONS, DialectSettings, mounts, shown_by
+from qwicket.dialects import DialectSettings, mounts, offered, shown_by
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
@@ -279,12 +279,13 @@ class App:
             public_url=public_url,
             access_token_s=settings.access_token_s,
             in_force=settings.in_force,
+            dialects=settings.dialects,
         )
         dialects = mounts(gateway, dialect_settings)
         apps: dict[str, ASGIApp] = {
             **dialects,
-            "": with_browser_redirect(dialects[""]),
-            **docs(dialects),
+            "": with_browser_redirect(dialects.get("")),
+            **docs(dialects, settings.dialects),
             "/ui": DialectOnDemand(_PAGES, gateway, dialect_settings),
             **probes(
                 lambda: self._why_not_ready(store),
@@ -299,7 +300,7 @@ class App:
             response_budget=response_budget,
             metrics=metrics,
             access=access,
-            own={each.name: each.at_own_address() for each in REGISTRATIONS},
+            own={each.name: each.at_own_address() for each in offered(settings.dialects)},
         )
         self._heartbeat.start()
         if not settings.no_dispatch:

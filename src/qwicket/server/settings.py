@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 def own_limits() -> tuple[type[msgspec.Struct], ...]:
     """Return the groups of limits that formats and dialects declare."""
-    # Late: settings without limits need neither formats nor dialects.
-    from qwicket import dialects, programs
+    # Late: settings without limits need no formats.
+    from qwicket import programs
 
-    return (*programs.LIMITS, *dialects.LIMITS)
+    return programs.LIMITS
 
 
 LogFormat = Literal["text", "json"]
@@ -107,6 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             four heartbeats in this time.
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
         maintenance_interval_s: Seconds between two rounds of periodic work.
+        dialects: Names of the vendors' dialects that are offered, beside the native one; None for
+            all.
         access_token_s: Lifetime of an access token in seconds, for clients that renew it.
         first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
@@ -155,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_grace_s: float = 20.0
     maintenance_interval_s: float = 60.0
     access_token_s: float = ACCESS_TOKEN_S
+    dialects: frozenset[str] | None = None
     first_poll_ms: int = MAX_DELAY_MS
     no_passwords: bool = False
     session_s: float = SESSION_S
@@ -203,6 +206,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         return SignInSettings(
             are_passwords_on=not self.no_passwords, session_s=self.session_s, provider=provider
+        )
+
+    def unoffered(self) -> list[str]:
+        """Return the dialects that have an address of their own although they are left out."""
+        offered = self.dialects
+        return (
+            []
+            if offered is None
+            else [it.dialect for it in self.listen if it.dialect not in offered]
         )
 
     def half_pairs(self) -> Iterator[tuple[str, str]]:

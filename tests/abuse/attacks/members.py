@@ -14,7 +14,7 @@ from abuse.attacks.bystander import Bystander
 from abuse.attacks.load import ATTACKER_ADDRESS
 from abuse.dialects import NATIVE
 from qwicket.model.limits import Limits
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
+from qwicket.vendors.ibm.limits import IBMLimits
 from support import ibm, raw
 from support.waiting import PROMPT_S, until
 

@@ -13,8 +13,7 @@ from qwicket.cli import main
 from qwicket.model.accounts import GroupRights
 from qwicket.server import Settings
 from qwicket.server.settings import OwnAddress
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
-from qwicket.vendors.ibm.limits import PrimitiveLimits
+from qwicket.vendors.ibm.limits import IBMLimits, PrimitiveLimits
 from support.for_each import for_each
 
 Serve = Callable[..., Settings]
@@ -108,6 +107,15 @@ def test_access_token_lives_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyP
     assert serve("serve").access_token_s == 3
     assert "--access-token-s" in refusal("serve", "--access-token-s", "0.5")
     assert "--access-token-s" in refusal("serve", "--access-token-s", "nan")
+
+
+def test_dialects_can_be_left_out(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serve("serve").dialects is None
+    write('dialects = ["native", "ionq"]\n')
+    assert serve("serve").dialects == frozenset({"ionq"})
+    monkeypatch.setenv("QWICKET_DIALECTS", "qlued, xanadu")
+    assert serve("serve").dialects == frozenset({"qlued", "xanadu"})
+    assert serve("serve", "--dialects", "native").dialects == frozenset()
 
 
 def test_the_log_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from qwicket.dialects import REGISTRATIONS, DialectSettings, mounts
+from qwicket.dialects import DialectSettings, mounts, offered
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.routing import Dialect
 from support.for_each import for_each
@@ -60,7 +60,7 @@ def test_routes_are_those_of_the_dialect(on_demand: DialectOnDemand) -> None:
     assert len(made_in) == 1
 
 
-@for_each("at", [at for each in REGISTRATIONS for at in each.mounts])
+@for_each("at", [at for each in offered() for at in each.mounts])
 def test_a_registration_names_a_function_that_makes_a_dialect(at: str) -> None:
     found = mounts(NOTHING)[at]
     assert isinstance(found, DialectOnDemand)

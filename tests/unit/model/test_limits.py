@@ -11,7 +11,7 @@ import pytest
 import qwicket
 from qwicket.model.limits import SHARED, Limits, PhotonicLimits
 from qwicket.server.settings import own_limits
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
+from qwicket.vendors.ibm.limits import IBMLimits
 
 BY_NAME = {
     *("bodies_bytes", "bodies_bytes_each"),

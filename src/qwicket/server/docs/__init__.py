@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from html import escape
+from http import HTTPStatus
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from qwicket.dialects import REGISTRATIONS, descriptions, native
+from qwicket.dialects import descriptions, native, offered
 from qwicket.dialects.routing import Dialect, Open, Route
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.limits import Limits
@@ -89,10 +90,12 @@ def files(
     }
 
 
-def _beside_dialects(dialects: Mapping[str, Mapping[str, Any]]) -> dict[str, File]:
+def _beside_dialects(
+    dialects: Mapping[str, Mapping[str, Any]], only: frozenset[str] | None
+) -> dict[str, File]:
     """Return the files below the vendors' own addresses by path."""
     found = {}
-    for registration in REGISTRATIONS:
+    for registration in offered(only):
         for path in registration.described_at:
             if path.endswith("/docs"):
                 docs_path = "../" * (path.count("/") - 1) + "docs/"
@@ -112,18 +115,21 @@ def _document(description: Mapping[str, Any]) -> File:
     return File(msgspec.json.encode(description), "application/json")
 
 
-def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp]:
+def docs(
+    dialects: Mapping[str, Dialect | DialectOnDemand], only: frozenset[str] | None = None
+) -> dict[str, ASGIApp]:
     """Return the mounts of `/docs`, and of descriptions below the vendors' own addresses.
 
     Args:
         dialects: Dialects by their prefixes; they serve all other paths below these.
+        only: Names of the vendors' dialects that are offered; None for all.
     """
     made: dict[str, Dialect] = {}
     making = asyncio.Lock()  # the pages are made once, however many requests come first
 
     def make() -> Dialect:
-        found = descriptions(dialects)
-        shown = files(native.description(), found) | _beside_dialects(found)
+        found = descriptions(dialects, only)
+        shown = files(native.description(), found) | _beside_dialects(found, only)
         return Dialect(_Handlers(shown), ROUTES, _problem, error_type=_HTML)
 
     async def at_root(scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +139,7 @@ def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp
                     made[""] = await asyncio.to_thread(make)
         await made[""]({**scope, "root_path": ""}, receive, send)
 
-    paths = [path for each in REGISTRATIONS for path in each.described_at]
+    paths = [path for each in offered(only) for path in each.described_at]
     return {"/docs": at_root, **{path: _exactly(path, at_root, dialects) for path in paths}}
 
 
@@ -151,8 +157,13 @@ def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect | DialectOn
     return choose
 
 
-def with_browser_redirect(app: ASGIApp) -> ASGIApp:
-    """Return the app of the root, with a redirect to the pages for browsers that request `/`."""
+def with_browser_redirect(app: ASGIApp | None) -> ASGIApp:
+    """Return the app of the root, with a redirect to the pages for browsers that request `/`.
+
+    Args:
+        app: The dialect at the root; None without one: then there is nothing else.
+    """
+    serve = app or PlainTextResponse("There is nothing at this path.\n", HTTPStatus.NOT_FOUND)
 
     async def serve_or_redirect(scope: Scope, receive: Receive, send: Send) -> None:
         is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
@@ -161,7 +172,7 @@ def with_browser_redirect(app: ASGIApp) -> ASGIApp:
             headers = {"Location": "ui", "Vary": "Accept", "Cache-Control": "no-cache"}
             await Response(status_code=303, headers=headers)(scope, receive, send)
             return
-        await app(scope, receive, send)
+        await serve(scope, receive, send)
 
     return serve_or_redirect
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import structs
 
-from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects import offered
 from qwicket.dialects.requests import CONTENT, REFUSAL
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import Conflict, InvalidRequest, NotOffered, codes
@@ -54,8 +54,8 @@ ACCOUNT: Final = "tester"
 _DIALECTS: Final = {
     "/v1": "native",
     "/v1/admin": "native",
-    **{at: each.name for each in REGISTRATIONS for at in each.mounts},
-    **{alias: each.name for each in REGISTRATIONS for alias in each.aliases},
+    **{at: each.name for each in offered() for at in each.mounts},
+    **{alias: each.name for each in offered() for alias in each.aliases},
 }
 """Name of the dialect by the path of its application."""
 _NO_LIMIT: Final = 1_000_000

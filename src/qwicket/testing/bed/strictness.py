@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from qwicket.dialects.registrations import REGISTRATIONS
+from qwicket.dialects.registrations import offered
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.suggestions import did_you_mean
 
@@ -32,7 +32,7 @@ _AWS_PREFIXES: Final = ("x-amz-", "x-id")
 @cache
 def _ignored(dialect: str) -> Collection[str]:
     """Return what unmodified clients of a dialect send although its routes do not declare it."""
-    return next((each.ignores for each in REGISTRATIONS if each.name == dialect), ())
+    return next((each.ignores for each in offered() if each.name == dialect), ())
 
 
 def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[str]:

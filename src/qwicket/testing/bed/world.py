@@ -11,7 +11,7 @@ from qwicket.circuits.calibrations import Pair
 from qwicket.devices import DeviceFile
 from qwicket.devices.vendor_files import device_of_vendor_file
 from qwicket.devices.virtual import Noise, Topology, virtual_device
-from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects import offered
 from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest
 
@@ -118,7 +118,7 @@ class PastJobs(_Table, frozen=True, kw_only=True):
     message: str = ""
 
     def __post_init__(self) -> None:
-        known = ("native", *[each.name for each in REGISTRATIONS if each.shows_plain_jobs])
+        known = ("native", *[each.name for each in offered() if each.shows_plain_jobs])
         if self.dialect not in known:
             raise ValueError(f"dialect: {self.dialect[:64]!r} is none of {', '.join(known)}")
 

@@ -7,7 +7,10 @@ from typing import Final
 from qwicket.registrations import Clients, JobCode, Snippet, UsualHost
 
 _SDK: Final = Snippet(
-    "amazon-braket-sdk 1.127.5", suite="braket/amazon_braket_sdk_1_127", needs_pair=True
+    "amazon-braket-sdk 1.127.5",
+    suite="braket/amazon_braket_sdk_1_127",
+    needs_pair=True,
+    dialect="braket",
 )
 
 CLIENTS: Final = Clients(
@@ -35,7 +38,7 @@ CLIENTS: Final = Clients(
         "169.254.169.254": UsualHost("a client of AWS", "set AWS_EC2_METADATA_DISABLED=true"),
     },
     snippets={
-        "curl-braket": Snippet("curl (Amazon Braket)", "sh", needs_pair=True),
+        "curl-braket": Snippet("curl (Amazon Braket)", "sh", needs_pair=True, dialect="braket"),
         "braket": _SDK,
     },
     job_codes={

@@ -1,4 +1,4 @@
-"""Limits of programs of Amazon Braket's clients."""
+"""Limits of programs and of requests of Amazon Braket's clients."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     result_numbers: int = 1 << 21
     """Numbers of all results of one program except samples; a complex number is two."""
+
+
+class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of requests of Braket's clients."""
+
+    search_filters: int = 20
+    """Maximum number of filters of one search, and of values of each filter."""

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import CloudKind, SnapshotReader, Vendor
+from qwicket.registrations import CloudKind, Dialect, SnapshotReader, Vendor
 
 VENDOR: Final = Vendor(
     name="ibm",
     dialects=(
-        "qwicket.vendors.ibm.dialect.registration:REGISTRATION",
-        "qwicket.vendors.ibm.dialect.runtime.registration:REGISTRATION",
-        "qwicket.vendors.ibm.dialect.runtime.registration:PLATFORM",
+        Dialect(
+            name="ibm",
+            registration="qwicket.vendors.ibm.dialect.registration:REGISTRATION",
+            shows={"qubit": ("qobj",)},
+            requests=("counts",),
+        ),
+        Dialect(
+            name="runtime",
+            registration="qwicket.vendors.ibm.dialect.runtime.registration:REGISTRATION",
+            shows={"qubit": ("qiskit.primitives",)},
+            requests=("memory",),
+        ),
+        # Its devices, jobs and sessions are those of the dialect `runtime`.
+        Dialect(
+            name="ibm-platform",
+            registration="qwicket.vendors.ibm.dialect.runtime.registration:PLATFORM",
+        ),
     ),
     formats=("qwicket.vendors.ibm.formats:FORMATS",),
-    limits=("qwicket.vendors.ibm.limits:PrimitiveLimits",),
+    limits=("qwicket.vendors.ibm.limits:PrimitiveLimits", "qwicket.vendors.ibm.limits:IBMLimits"),
     clouds=(
         CloudKind(
             name="ibm_qx",

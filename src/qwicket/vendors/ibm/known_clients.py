@@ -7,8 +7,12 @@ from typing import Final
 from qwicket.registrations import Clients, JobCode, Snippet, UsualHost
 
 _RUNTIME: Final = "{URL}/ibm/runtime"
-_PROVIDER: Final = Snippet("qiskit-ibmq-provider 0.20.2", suite="ibm/qiskit_ibmq_provider_0_20")
-_SDK: Final = Snippet("qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51")
+_PROVIDER: Final = Snippet(
+    "qiskit-ibmq-provider 0.20.2", suite="ibm/qiskit_ibmq_provider_0_20", dialect="ibm"
+)
+_SDK: Final = Snippet(
+    "qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51", dialect="runtime"
+)
 
 
 def _runtime(name: str) -> JobCode:
@@ -40,13 +44,17 @@ CLIENTS: Final = Clients(
     },
     headers=("ibm-api-version", "service-crn", "x-qx-client-application"),
     snippets={
-        "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh"),
-        "curl-runtime": Snippet("curl (IBM Runtime)", "sh"),
-        "qwicket-ibm": Snippet("qwicket.clients.ibm_qx"),
+        "curl-ibm": Snippet("curl (IBM Quantum Experience)", "sh", dialect="ibm"),
+        "curl-runtime": Snippet("curl (IBM Runtime)", "sh", dialect="runtime"),
+        "qwicket-ibm": Snippet("qwicket.clients.ibm_qx", dialect="ibm"),
         "ibm": _PROVIDER,
         "qiskit-ibm-runtime": _SDK,
-        "ibm-runtime": Snippet("qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40"),
-        "ibm-0.4": Snippet("qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4"),
+        "ibm-runtime": Snippet(
+            "qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40", dialect="runtime"
+        ),
+        "ibm-0.4": Snippet(
+            "qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4", dialect="ibm"
+        ),
     },
     job_codes={
         "ibm-qobj": JobCode(_PROVIDER.client, "ibm", ("qobj",), _PROVIDER.suite),

@@ -1,4 +1,4 @@
-"""Limits of documents of Qiskit's primitives."""
+"""Limits of IBM's dialects, and of documents of Qiskit's primitives."""
 
 from __future__ import annotations
 
@@ -20,3 +20,23 @@ class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Unpacked size of the circuits and arrays in one job of Qiskit's primitives."""
     circuit_metadata_bytes: int = 1 << 20
     """Metadata of all circuits in one job of Qiskit's primitives, as JSON; results repeat them."""
+
+
+class IBMLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of IBM's dialects: jobs, filters of lists, and websockets."""
+
+    unfinished_jobs: int = -1
+    """Unfinished jobs of one project on one device in IBM's dialects; -1 for any number."""
+    long_access_token_s: int = 14 * 86_400
+    """Lifetime of the access tokens of the Quantum Experience's clients, which never renew them."""
+    filter_clauses: int = 100
+    """Comparisons in the filter of a list, with the values in their lists."""
+    filter_jobs: int = 100_000
+    """Jobs to which the filter of one list is applied, if the database cannot apply it."""
+    sockets: int = 2_000
+    """Open websockets."""
+    sockets_each: int = 1_000
+    """Open websockets of one account."""
+    unsigned_sockets: int = 500
+    """Open websockets that have not sent a token yet, not counted in `sockets`; above this number,
+    the oldest of them is closed."""

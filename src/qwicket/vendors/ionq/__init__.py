@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import CloudKind, SnapshotReader, Vendor
+from qwicket.registrations import CloudKind, Dialect, SnapshotReader, Vendor
 
 VENDOR: Final = Vendor(
     name="ionq",
-    dialects=("qwicket.vendors.ionq.dialect.registration:REGISTRATION",),
+    dialects=(
+        Dialect(
+            name="ionq",
+            registration="qwicket.vendors.ionq.dialect.registration:REGISTRATION",
+            shows={"qubit": ("ionq.circuit.v1",)},
+            also_sends={"qubit": ("openqasm3", "qir")},
+            requests=("counts", "probabilities"),
+        ),
+    ),
     formats=("qwicket.vendors.ionq.formats:FORMATS",),
     limits=("qwicket.vendors.ionq.limits:IonQLimits",),
     clouds=(

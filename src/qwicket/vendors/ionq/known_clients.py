@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from qwicket.registrations import Clients, JobCode, Snippet, UsualHost
 
-_QISKIT: Final = Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1")
-_CORE: Final = Snippet("ionq-core 0.2.0", suite="ionq/ionq_core_0_2")
+_QISKIT: Final = Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1", dialect="ionq")
+_CORE: Final = Snippet("ionq-core 0.2.0", suite="ionq/ionq_core_0_2", dialect="ionq")
 
 
 def _open(url: str, token: str) -> Any:
@@ -37,11 +37,13 @@ CLIENTS: Final = Clients(
         ),
     },
     snippets={
-        "curl-ionq": Snippet("curl (IonQ)", "sh"),
-        "qwicket-ionq": Snippet("qwicket.clients.ionq"),
+        "curl-ionq": Snippet("curl (IonQ)", "sh", dialect="ionq"),
+        "qwicket-ionq": Snippet("qwicket.clients.ionq", dialect="ionq"),
         "qiskit-ionq": _QISKIT,
-        "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
-        "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
+        "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7", dialect="ionq"),
+        "pennylane-ionq": Snippet(
+            "pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45", dialect="ionq"
+        ),
         "ionq-core": _CORE,
     },
     snippet="qiskit-ionq",

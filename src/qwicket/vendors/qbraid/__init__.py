@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import CloudKind, SnapshotReader, Vendor
+from qwicket.registrations import CloudKind, Dialect, SnapshotReader, Vendor
 
 VENDOR: Final = Vendor(
     name="qbraid",
-    dialects=("qwicket.vendors.qbraid.dialect.registration:REGISTRATION",),
+    dialects=(
+        Dialect(
+            name="qbraid",
+            registration="qwicket.vendors.qbraid.dialect.registration:REGISTRATION",
+            shows={
+                "qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1", "qir"),
+                "atoms": ("ahs",),
+            },
+            requests=("counts",),
+        ),
+    ),
+    limits=("qwicket.vendors.qbraid.limits:QBraidLimits",),
     clouds=(
         CloudKind(
             name="qbraid",

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import CloudKind, Vendor
+from qwicket.registrations import CloudKind, Dialect, Vendor
+from qwicket.vendors.qlued.machines import FORMATS
 
 VENDOR: Final = Vendor(
     name="qlued",
-    dialects=("qwicket.vendors.qlued.dialect.registration:REGISTRATION",),
+    dialects=(
+        Dialect(
+            name="qlued",
+            registration="qwicket.vendors.qlued.dialect.registration:REGISTRATION",
+            shows={"atoms": FORMATS},
+        ),
+    ),
     formats=("qwicket.vendors.qlued.formats:FORMATS",),
     clouds=(
         CloudKind(

@@ -17,9 +17,11 @@ def _open(url: str, token: str) -> Any:
 CLIENTS: Final = Clients(
     hosts={"*.alqor.io": UsualHost("a client of qlued", 'change "urls" in its credentials')},
     snippets={
-        "curl-qlued": Snippet("curl (qlued)", "sh"),
-        "qwicket-qlued": Snippet("qwicket.clients.qlued"),
-        "qiskit-cold-atom": Snippet("qiskit-cold-atom 0.2.1", suite="qlued/qiskit_cold_atom_0_2_1"),
+        "curl-qlued": Snippet("curl (qlued)", "sh", dialect="qlued"),
+        "qwicket-qlued": Snippet("qwicket.clients.qlued", dialect="qlued"),
+        "qiskit-cold-atom": Snippet(
+            "qiskit-cold-atom 0.2.1", suite="qlued/qiskit_cold_atom_0_2_1", dialect="qlued"
+        ),
     },
     snippet="qiskit-cold-atom",
     job_codes={

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import CloudKind, Vendor
+from qwicket.registrations import CloudKind, Dialect, Vendor
 
 VENDOR: Final = Vendor(
     name="xanadu",
-    dialects=("qwicket.vendors.xanadu.dialect.registration:REGISTRATION",),
+    dialects=(
+        Dialect(
+            name="xanadu",
+            registration="qwicket.vendors.xanadu.dialect.registration:REGISTRATION",
+            shows={"photonic": ("blackbird",)},
+        ),
+    ),
     formats=("qwicket.vendors.xanadu.formats:FORMATS",),
     limits=("qwicket.vendors.xanadu.limits:BlackbirdLimits",),
     engines=(("photonic", "qwicket.vendors.xanadu.engine"),),

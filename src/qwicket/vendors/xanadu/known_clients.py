@@ -15,7 +15,7 @@ def _open(url: str, token: str) -> Any:
     return Connection(token, host=parts.hostname or "", port=parts.port or 80, tls=False)
 
 
-_XCC: Final = Snippet("xanadu-cloud-client 0.3.2", suite="xanadu/xcc_0_3")
+_XCC: Final = Snippet("xanadu-cloud-client 0.3.2", suite="xanadu/xcc_0_3", dialect="xanadu")
 
 CLIENTS: Final = Clients(
     environments={
@@ -29,11 +29,11 @@ CLIENTS: Final = Clients(
     },
     hosts={"platform.xanadu.ai": UsualHost("xanadu-cloud-client", "set XANADU_CLOUD_HOST")},
     snippets={
-        "curl-xanadu": Snippet("curl (Xanadu)", "sh"),
-        "qwicket-xanadu": Snippet("qwicket.clients.xanadu"),
+        "curl-xanadu": Snippet("curl (Xanadu)", "sh", dialect="xanadu"),
+        "qwicket-xanadu": Snippet("qwicket.clients.xanadu", dialect="xanadu"),
         "xcc": _XCC,
         "strawberryfields": Snippet(
-            "strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"
+            "strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23", dialect="xanadu"
         ),
     },
     snippet="xcc",

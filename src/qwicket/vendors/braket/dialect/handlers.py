@@ -21,8 +21,8 @@ from qwicket.model.states import JobState
 from qwicket.model.suggestions import did_you_mean
 from qwicket.vendors.braket.dialect import catalogue, tasks, wire
 from qwicket.vendors.braket.dialect.names import DIALECT, device_of, job_of, own_arn
-from qwicket.vendors.braket.dialect.registration import BraketDialectLimits
 from qwicket.vendors.braket.dialect.signin import SignatureSignIn, region
+from qwicket.vendors.braket.limits import BraketDialectLimits
 
 if TYPE_CHECKING:
     from starlette.responses import Response

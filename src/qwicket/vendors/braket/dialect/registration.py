@@ -9,13 +9,6 @@ import msgspec
 from qwicket.dialects.registration import Registration
 
 
-class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of requests of Braket's clients."""
-
-    search_filters: int = 20
-    """Maximum number of filters of one search, and of values of each filter."""
-
-
 class ProgramFailure(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """An error of one program of a program set; with `inputs_index`, of one run of it."""
 
@@ -43,8 +36,6 @@ REGISTRATION: Final = Registration(
     described_at=("/braket/openapi.json",),
     device_name="qwicket.vendors.braket.dialect.catalogue:arn_of",
     root="/braket",
-    shows={"qubit": ("braket.openqasm3",), "atoms": ("ahs",)},
-    requests=("memory",),
     title="Amazon Braket's API",
     lead=(
         "AWS's clients work against this server when the addresses of Braket, S3 and STS are set to"
@@ -53,5 +44,4 @@ REGISTRATION: Final = Registration(
     ),
     security={"signature": {"type": "apiKey", "in": "header", "name": "Authorization"}},
     error=Error,
-    limits=BraketDialectLimits,
 )

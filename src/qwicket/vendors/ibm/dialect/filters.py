@@ -22,8 +22,8 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.vendors.ibm.dialect import statuses
 from qwicket.vendors.ibm.dialect.jobs import JobRow
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from qwicket.vendors.ibm.dialect.names import GROUP, HUB
+from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
     from qwicket.model.jobs import JobQuery

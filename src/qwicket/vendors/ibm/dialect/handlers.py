@@ -41,10 +41,10 @@ from qwicket.vendors.ibm.dialect import (
     wire,
 )
 from qwicket.vendors.ibm.dialect.jobs import JobRow, Position
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from qwicket.vendors.ibm.dialect.names import DIALECT, DIRECT, RUNTIME_PREFIX
 from qwicket.vendors.ibm.dialect.paths import canonical
 from qwicket.vendors.ibm.dialect.sockets import Sockets
+from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Send

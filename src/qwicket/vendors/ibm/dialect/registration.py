@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 
 from qwicket.dialects.registration import Registration
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,8 +32,6 @@ REGISTRATION: Final = Registration(
     supports_websocket=True,
     described_at=("/ibm/api/openapi.json",),
     root="/ibm",
-    shows={"qubit": ("qobj",)},
-    requests=("counts",),
     title="The IBM Quantum Experience API of 2020",
     lead=(
         "Clients of that API work against this server when their address is changed. They sign in"
@@ -46,5 +43,4 @@ REGISTRATION: Final = Registration(
     ),
     security={"token": TOKEN, "query": {**TOKEN, "in": "query", "name": "access_token"}},
     error=Error,
-    limits=IBMLimits,
 )

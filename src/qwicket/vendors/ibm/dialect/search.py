@@ -12,8 +12,8 @@ from qwicket.model.errors import LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
 from qwicket.vendors.ibm.dialect import projects, wire
 from qwicket.vendors.ibm.dialect.jobs import JobRow
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from qwicket.vendors.ibm.dialect.names import DIALECT
+from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,8 +20,8 @@ from starlette.websockets import WebSocketDisconnect
 from qwicket.dialects.requests import REQUEST_ID
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import NotFound, QwicketError, TooManyRequests, Unavailable
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from qwicket.vendors.ibm.dialect.names import DIALECT
+from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -29,9 +29,6 @@ REGISTRATION: Final = Registration(
     aliases={"/v0.4": "/ionq/v0.4", "/v0.3": "/ionq/v0.3"},
     described_at=("/ionq/v0.4/openapi.json", "/ionq/v0.3/openapi.json"),
     root="/ionq",
-    shows={"qubit": ("ionq.circuit.v1",)},
-    also_sends={"qubit": ("openqasm3", "qir")},
-    requests=("counts", "probabilities"),
     title="IonQ's API, versions 0.3 and 0.4",
     lead=(
         "Clients of IonQ work against this server when their address is changed. A token goes into"

@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 
 from qwicket.dialects.registration import Registration
-from qwicket.vendors.qbraid.dialect.limits import QBraidLimits
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,8 +36,6 @@ REGISTRATION: Final = Registration(
     root="/qbraid",
     device_name="qwicket.vendors.qbraid.dialect.ids:name_for",
     shows_plain_jobs=True,
-    requests=("counts",),
-    shows={"qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1", "qir"), "atoms": ("ahs",)},
     title="qBraid's API, three generations",
     lead=(
         "Clients of qBraid work against this server when their address is changed. A token goes"
@@ -48,5 +45,4 @@ REGISTRATION: Final = Registration(
     ),
     security={"token": {"type": "apiKey", "in": "header", "name": "api-key"}},
     error=Error,
-    limits=QBraidLimits,
 )

@@ -14,8 +14,8 @@ from qwicket.dialects.times import format_time
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
 from qwicket.vendors.qbraid.dialect import ids, statuses
-from qwicket.vendors.qbraid.dialect.limits import QBraidLimits
 from qwicket.vendors.qbraid.dialect.wire import DIALECT
+from qwicket.vendors.qbraid.limits import QBraidLimits
 
 if TYPE_CHECKING:
     from qwicket.gateway import Gateway

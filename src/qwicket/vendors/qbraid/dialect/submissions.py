@@ -21,8 +21,8 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
 from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.programs import batch, guess_format
-from qwicket.vendors.qbraid.dialect.limits import QBraidLimits
 from qwicket.vendors.qbraid.dialect.wire import DIALECT, EMPTY, VendorFields
+from qwicket.vendors.qbraid.limits import QBraidLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,6 @@ from typing import Final
 
 from qwicket.dialects.registration import Registration
 from qwicket.vendors.qlued.dialect.description import StatusMsgDict
-from qwicket.vendors.qlued.machines import FORMATS
 
 REGISTRATION: Final = Registration(
     name="qlued",
@@ -17,7 +16,6 @@ REGISTRATION: Final = Registration(
         "/qlued/api/v2/docs",
     ),
     root="/qlued",
-    shows={"atoms": FORMATS},
     ignores=frozenset({"/username"}),
     title="qlued's API, versions 2 and 3",
     lead=(

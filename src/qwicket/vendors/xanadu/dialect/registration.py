@@ -25,7 +25,6 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 REGISTRATION: Final = Registration(
     name="xanadu",
     mounts={"": "qwicket.vendors.xanadu.dialect.routes:dialect"},
-    shows={"photonic": ("blackbird",)},
     title="Xanadu Cloud's API",
     lead=(
         "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. They"

@@ -17,8 +17,6 @@ REGISTRATION: Final = Registration(
     mounts={RUNTIME_PREFIX: "qwicket.vendors.ibm.dialect.runtime.routes:dialect"},
     described_at=(f"{RUNTIME_PREFIX}/openapi.json",),
     root=RUNTIME_PREFIX,
-    shows={"qubit": ("qiskit.primitives",)},
-    requests=("memory",),
     ignores=frozenset(
         {"exclude_params", *(f"/{each}" for each in (*_JOB_FIELDS, "hub", "group", "project"))}
     ),
@@ -59,7 +57,6 @@ PLATFORM: Final = Registration(
     described_at=(f"{PLATFORM_PREFIX}/api/v1/openapi.json",),
     root=PLATFORM_PREFIX,
     ignores=frozenset({"include_mocks", "exclude_params", *(f"/{each}" for each in _JOB_FIELDS)}),
-    shows={},  # its devices, jobs and sessions are those of the dialect `runtime`
     title="The platform channel of IBM's Runtime API",
     lead=(
         "qiskit-ibm-runtime from 0.49 works against this server with"

@@ -23,9 +23,9 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.vendors.ibm.dialect import catalogue, projects
 from qwicket.vendors.ibm.dialect import wire as ibm
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from qwicket.vendors.ibm.dialect.names import RUNTIME
 from qwicket.vendors.ibm.dialect.runtime import jobs, results, wire
+from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

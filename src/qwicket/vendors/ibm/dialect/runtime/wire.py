@@ -17,9 +17,9 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.vendors.ibm import primitives
 from qwicket.vendors.ibm.dialect import wire
-from qwicket.vendors.ibm.dialect.limits import IBMLimits
 from qwicket.vendors.ibm.dialect.names import RUNTIME
 from qwicket.vendors.ibm.dialect.paths import Instance
+from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

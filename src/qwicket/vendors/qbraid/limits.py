@@ -1,4 +1,4 @@
-"""Limits of the qBraid dialect."""
+"""Limits of qBraid's dialect."""
 
 from __future__ import annotations
 
