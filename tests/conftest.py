@@ -13,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
+from qwicket.vendors import NAMES
 from support import (
     held,
     leftovers,
@@ -37,6 +38,8 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 
 ORDER = ["contract", "abuse", "fault", "integration", "measured", "structure", "unit"]
 EXTENDED_FILE = re.compile(r"^pytestmark = [^\n]*\bextended\b", re.MULTILINE)
+VENDORS_FILE = re.compile(r"^pytestmark = [^\n]*\bneeds_vendors\b", re.MULTILINE)
+"""Files that cannot even be imported without vendors."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,10 +61,12 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what only root can do."""
+    """Skip what only root can do, and what needs vendors that were deleted."""
     needs_root = item.get_closest_marker("needs_root")
     if needs_root is not None and os.geteuid() != 0:
         pytest.skip(f"needs root: {needs_root.args[0]}")
+    if item.get_closest_marker("needs_vendors") and not NAMES:
+        pytest.skip("needs the vendors")
 
 
 def pytest_runtest_teardown() -> None:
@@ -86,8 +91,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
     To import them takes a third of the time of all imports.
     """
-    if config.option.markexpr == "not extended" and collection_path.suffix == ".py":
-        return bool(EXTENDED_FILE.search(collection_path.read_text("utf-8"))) or None
+    left_out = [EXTENDED_FILE] if config.option.markexpr == "not extended" else []
+    left_out += [] if NAMES else [VENDORS_FILE]
+    if left_out and collection_path.suffix == ".py":
+        text = collection_path.read_text("utf-8")
+        return any(each.search(text) for each in left_out) or None
     return None
 
 

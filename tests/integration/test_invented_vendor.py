@@ -33,8 +33,13 @@ def test_a_vendor_is_one_folder_and_one_line(tmp_path: Path) -> None:
         (folder / file).write_text(block(file))
     names = package / "vendors" / "__init__.py"
     text = names.read_text()
-    assert text.count("NAMES: Final = (\n") == 1
-    names.write_text(text.replace("NAMES: Final = (\n", f"NAMES: Final = (\n{block('line.txt')}"))
+    assert text.count("NAMES: Final[tuple[str, ...]] = (\n") == 1
+    names.write_text(
+        text.replace(
+            "NAMES: Final[tuple[str, ...]] = (\n",
+            f"NAMES: Final[tuple[str, ...]] = (\n{block('line.txt')}",
+        )
+    )
 
     path = os.pathsep.join([str(package.parent), os.environ.get("PYTHONPATH", "")])
     live = LiveServer(tmp_path / "server", *IDLE, PYTHONPATH=path)

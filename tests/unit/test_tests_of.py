@@ -8,6 +8,7 @@ from tools.tests_of import ROOT, further_patterns, mirrored
 SOURCE = ROOT / "src" / "qwicket"
 
 
+@pytest.mark.needs_vendors
 def test_the_table_in_contributing_names_every_package_and_tests_that_exist(
     subtests: pytest.Subtests,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-NAMES: Final = (
+NAMES: Final[tuple[str, ...]] = (
     "ionq",
     "ibm",
     "braket",

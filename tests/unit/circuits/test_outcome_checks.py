@@ -36,6 +36,9 @@ from qwicket.model.limits import Limits
 from support import xanadu
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 LIMITS = Limits.from_names(result_bytes=100_000)
 QASM = b'OPENQASM 3.0; include "stdgates.inc"; qubit[9] q; bit[9] c; h q; c = measure q;'
 OPTIONS = RunOptions(shots=300, seed=5, outputs=("counts", "memory"))

@@ -53,6 +53,7 @@ def fidelity(gate: Gate, noise: NoiseModel) -> float:
     return float((dimension * qubit_math.process_fidelity(gate, noise) + 1) / (dimension + 1))
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize("name", ["qpu.aria-1", "qpu.forte-1"])
 def test_twins_of_ions_have_the_published_fidelities(name: str) -> None:
     of, spec = devices.calibrations()[name], IONS[name]

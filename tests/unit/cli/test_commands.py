@@ -43,6 +43,7 @@ def test_the_page_says_what_every_command_works_on() -> None:
         assert sorted(named) == sorted(main.list_commands(context))
 
 
+@pytest.mark.needs_vendors
 def test_the_commands_arguments_and_options_are_those_of_the_file() -> None:
     assert contract.FILE.read_text("utf-8") == contract.text(), "run `make contract`"
 
@@ -122,6 +123,7 @@ def test_version_is_that_of_the_package() -> None:
     assert run("--version") == (0, f"qwicket, version {__version__}\n", "")
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -216,6 +218,7 @@ def test_a_terminal_without_the_letter_is_no_error() -> None:
     assert b"X-Forwarded-? headers" in done.stdout
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
@@ -231,6 +234,7 @@ def test_an_unknown_snippet_is_answered_with_the_nearest_names(name: str, hint: 
     assert len(result.stderr) < 250
 
 
+@pytest.mark.needs_vendors
 def test_the_variables_of_qiskit_begin_with_the_one_that_keeps_the_token_from_ibm() -> None:
     result = CliRunner().invoke(main, ["env", "qiskit-ibm-runtime", "--url", "http://q.test:81/"])
     assert result.stdout.splitlines() == [
@@ -242,6 +246,7 @@ def test_the_variables_of_qiskit_begin_with_the_one_that_keeps_the_token_from_ib
     ]
 
 
+@pytest.mark.needs_vendors
 def test_an_unknown_client_has_no_variables() -> None:
     result = CliRunner().invoke(main, ["env", "pulser"])
     assert result.exit_code == 2
@@ -257,6 +262,7 @@ def test_variables_for_something_else_than_an_address_are_refused() -> None:
     assert "export" not in result.output
 
 
+@pytest.mark.needs_vendors
 def test_a_snippet_in_python_says_how_its_file_may_be_called() -> None:
     first, *_ = CliRunner().invoke(main, ["snippet", "xcc"]).stdout.splitlines()
     assert first.startswith("# Save it as run_bell.py")

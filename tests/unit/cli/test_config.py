@@ -16,6 +16,9 @@ from qwicket.server.settings import OwnAddress
 from qwicket.vendors.ibm.limits import IBMLimits, PrimitiveLimits
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 Serve = Callable[..., Settings]
 
 

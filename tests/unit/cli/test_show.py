@@ -150,6 +150,7 @@ def test_many_names_of_gates_go_on_below() -> None:
     assert max(map(len, text.rpartition("\n\n")[2].splitlines())) <= 80
 
 
+@pytest.mark.needs_vendors
 def test_each_circuit_of_a_program_is_shown() -> None:
     text = shown(json.dumps(IONQ))
     assert text.startswith("Circuit 1 of 2\n\nq0 ──H──M→c[0]──\n\nqubits ")
@@ -176,6 +177,7 @@ def test_an_estimate_has_the_unit_that_suits_it(n_qubits: int, said: str) -> Non
     assert said in facts(shown(source))["estimate"]
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize(
     ("name", "source", "told"),
     [
@@ -206,6 +208,7 @@ def test_the_option_wins_over_the_extension(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, [*command, "--format", "openqasm2"]).exit_code == 0
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize(
     ("source", "arguments", "said"),
     [
@@ -279,6 +282,7 @@ def test_depth_is_the_longest_path_through_qubits_and_bits(
     assert depth(ops) == length
 
 
+@pytest.mark.needs_vendors
 def test_cold_atoms_are_read_but_not_drawn(tmp_path: Path) -> None:
     path = tmp_path / "atoms.json"
     experiment = {"instructions": [["rlx", [0], [1.0]]], "num_wires": 1, "shots": 1}

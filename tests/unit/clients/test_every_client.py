@@ -35,6 +35,9 @@ from support.ports import held_port
 from support.secrets import assert_silent
 from support.waiting import until
 
+pytestmark = pytest.mark.needs_vendors
+
+
 TOKEN = "this-token-must-never-be-seen-anywhere"
 JOB = {
     "id": "7",

@@ -10,6 +10,9 @@ import pytest
 
 import qwicket
 
+pytestmark = pytest.mark.needs_vendors
+
+
 PACKAGE = Path(qwicket.__file__).parent
 PUBLIC = {"ibm": "ibm_qx"}
 """Public names that differ from the vendor's."""

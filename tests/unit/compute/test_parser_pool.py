@@ -29,7 +29,7 @@ from support.processes import user_ticks
 from support.programs import BELL
 from support.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 
 def limited(**values: float) -> Limits:

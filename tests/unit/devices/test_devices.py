@@ -12,6 +12,9 @@ from qwicket import devices
 from qwicket.dialects import shown_by
 from qwicket.model.devices import Family
 
+pytestmark = pytest.mark.needs_vendors
+
+
 DOCS = Path(__file__).parents[3] / "docs" / "devices.md"
 PACKAGE = Path(devices.__file__).parents[1]
 TWIN = (PACKAGE / "vendors" / "ionq" / "devices" / "aria-1.toml").read_text()

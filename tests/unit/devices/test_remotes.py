@@ -11,6 +11,9 @@ from qwicket.devices.files import load_folder
 from qwicket.devices.remotes import NoKey, Remote
 from qwicket.model.errors import InvalidRequest
 
+pytestmark = pytest.mark.needs_vendors
+
+
 HEAD = """
 name = "far"
 family = "qubit"

@@ -18,6 +18,9 @@ from qwicket.devices.virtual import MAX_QUBITS, Noise, connectivity, virtual_dev
 from qwicket.devices.writing import device_toml
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 IONQ: dict[str, Any] = {
     "backend": "qpu.forte-1",
     "date": "2024-11-07T00:00:00.000Z",

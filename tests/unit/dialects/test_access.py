@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from qwicket.dialects import mounts
 from qwicket.dialects.routing import ANY_TOKEN, Open, Route
 from qwicket.model.accounts import Scope
@@ -33,6 +35,7 @@ def named(access: object) -> set[str]:
     return {f"{route.method} {at}{route.path}" for at, route in ROUTES if route.access == access}
 
 
+@pytest.mark.needs_vendors
 def test_every_route_declares_a_scope_or_says_why_it_is_open() -> None:
     assert len(ROUTES) > 150
     for at, route in ROUTES:

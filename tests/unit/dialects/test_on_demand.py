@@ -13,6 +13,9 @@ from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.routing import Dialect
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 NOTHING = cast(Any, None)
 made_in: list[threading.Thread] = []
 

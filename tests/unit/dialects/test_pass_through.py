@@ -18,6 +18,9 @@ from qwicket.vendors.ionq.dialect.routes import outline
 from qwicket.vendors.qlued.dialect.wire import outline_v2, outline_v3
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),

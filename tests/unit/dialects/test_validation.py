@@ -16,6 +16,9 @@ from qwicket.model.errors import InvalidRequest
 from qwicket.model.states import JobState
 from qwicket.vendors.qbraid.dialect import submissions
 
+pytestmark = pytest.mark.needs_vendors
+
+
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=4)]
 
 

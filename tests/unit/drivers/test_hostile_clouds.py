@@ -39,7 +39,7 @@ from support.hostile_cloud import IN_FLIGHT, Attack, HostileCloud
 from support.remotes import ATOMS, BELL, PHOTONS
 from support.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 KEY = "the-key-of-the-account"
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"

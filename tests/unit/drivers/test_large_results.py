@@ -31,7 +31,7 @@ from support.hostile_cloud import HostileCloud, ResultCloud
 from support.remotes import BELL
 from support.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 KEY = "the-key-of-the-account"
 MB = 1 << 20

@@ -20,6 +20,9 @@ from qwicket.drivers.remote.pass_through import PassThroughCloud, Sender
 from qwicket.model.pass_through import HTTP_REQUEST, VendorRequest, VendorResponse, to_program
 from support.bad_server import BadServer, Step, answer, cut, reset
 
+pytestmark = pytest.mark.needs_vendors
+
+
 GOOD = {"id": "theirs"}
 
 

@@ -43,7 +43,7 @@ from qwicket.model.pass_through import HTTP_REQUEST
 from qwicket.model.states import JobState
 from qwicket.store import FullProgram
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 KEY = "the-key-of-the-account"
 JOB = "01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"

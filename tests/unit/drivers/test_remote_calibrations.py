@@ -12,6 +12,9 @@ from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.failures import SERVICE_ERRORS
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 IONQ: dict[str, Any] = {
     "backend": "qpu.aria-1",
     "date": "2026-01-31T12:00:00Z",

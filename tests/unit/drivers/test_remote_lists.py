@@ -42,6 +42,9 @@ from qwicket.vendors.qlued.dialect.wire import UnknownJob, refusal
 from support.bad_server import BadServer, Connection, Request, Step, answer, response
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 NOW = datetime.now(UTC)
 SINCE_MS = int(NOW.timestamp() * 1000)

@@ -219,6 +219,7 @@ def test_equal_seeds_give_equal_bytes_in_every_process() -> None:
     assert first == second
 
 
+@pytest.mark.needs_vendors
 def test_the_server_imports_no_simulator() -> None:
     script = """
         import sys
@@ -271,6 +272,7 @@ def spawn(script: str) -> list[str]:
     return done.stdout.split("\n")[:-1]
 
 
+@pytest.mark.needs_vendors
 def test_photonic_circuits_run_on_the_photonic_engine() -> None:
     pair = photonic.Gate("S2gate", (0, 1), (1.0, 0.0))
     circuit = photonic.PhotonicCircuit(2, (pair, photonic.Measure("fock", (0, 1))))

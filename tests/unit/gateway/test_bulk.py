@@ -16,7 +16,7 @@ from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 PROGRAM = b'{"qubits": 1, "circuit": []}'
 

@@ -19,7 +19,7 @@ from qwicket.store import Store
 from support.stores import NOW
 from unit.gateway.conftest import LIMITS, Clock
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 PROGRAM = b'{"qubits": 1, "circuit": []}'
 LONG = (

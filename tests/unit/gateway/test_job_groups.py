@@ -116,6 +116,7 @@ async def test_what_no_group_may_be_is_refused(gateway: Gateway, ada: Actor) -> 
     assert len(await groups.page(ada, "ionq")) == 1
 
 
+@pytest.mark.needs_vendors
 async def test_a_group_ends_with_its_time_and_its_jobs_are_cancelled_together(
     gateway: Gateway, ada: Actor
 ) -> None:

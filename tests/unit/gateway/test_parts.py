@@ -26,7 +26,7 @@ from qwicket.store import Store
 from support.response_memory import response_memory
 from support.stores import NOW
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 X = [{"gate": "x", "target": 0}]
 LOST = Failure("out_of_memory", "The circuit needs more memory than its worker may use.")

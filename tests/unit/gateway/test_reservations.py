@@ -75,6 +75,7 @@ async def reason(gateway: Gateway, job: Job) -> str:
     return position.reason
 
 
+@pytest.mark.needs_vendors
 async def test_a_waiting_job_says_for_what_the_device_is_reserved(
     gateway: Gateway, store: Store, ada: Actor, bob: Actor, clock: Clock
 ) -> None:
@@ -94,6 +95,7 @@ async def test_a_waiting_job_says_for_what_the_device_is_reserved(
     assert await reason(gateway, jobs[1]) == ""
 
 
+@pytest.mark.needs_vendors
 async def test_a_job_that_may_still_run_at_the_begin_says_so(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
@@ -122,6 +124,7 @@ async def test_users_see_windows_with_the_names_of_their_own_projects(
     assert await gateway.queue.windows(ada, await gateway.queue.forecast("clifford")) == []
 
 
+@pytest.mark.needs_vendors
 async def test_a_device_is_off_in_a_maintenance_window_and_only_then(
     gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
@@ -182,6 +185,7 @@ async def test_a_window_in_the_repeated_hour_is_where_it_was_set(
     assert second.until_at >= second.from_at + HOUR
 
 
+@pytest.mark.needs_vendors
 async def test_a_draining_device_takes_no_new_jobs_and_runs_those_that_wait(
     gateway: Gateway, store: Store, ada: Actor
 ) -> None:
@@ -219,6 +223,7 @@ async def test_a_message_stays_whatever_the_state_of_the_device(
         await gateway.admin.set_message("nowhere", "")
 
 
+@pytest.mark.needs_vendors
 async def test_only_the_projects_of_an_exam_may_submit_and_each_account_a_few_jobs(
     gateway: Gateway, store: Store, ada: Actor, bob: Actor, clock: Clock
 ) -> None:
@@ -243,6 +248,7 @@ async def test_only_the_projects_of_an_exam_may_submit_and_each_account_a_few_jo
     assert (await submit(gateway, ada)).state == "queued"
 
 
+@pytest.mark.needs_vendors
 async def test_an_exclusive_reservation_concerns_all_simulators(
     gateway: Gateway, ada: Actor
 ) -> None:

@@ -41,7 +41,7 @@ from support.programs import BELL
 from support.response_memory import response_memory
 from support.stores import NOW
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 
 async def signed_in(gateway: Gateway, made: NewToken) -> Actor:

@@ -28,7 +28,7 @@ from qwicket.store import Store
 from support.stores import NOW
 from unit.gateway.conftest import Clock
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 ARIA, FORTE = "qpu.aria-1", "qpu.forte-1"
 SPECS = {device.name: device.spec for device in devices.built_in()}

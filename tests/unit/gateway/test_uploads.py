@@ -20,7 +20,7 @@ from qwicket.store import Store
 from support.ibm import SIMULATOR, qobj
 from support.response_memory import response_memory
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 PROGRAM = json.dumps(qobj()).encode()
 

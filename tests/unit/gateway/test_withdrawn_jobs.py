@@ -17,7 +17,7 @@ from qwicket.store import JobChange, Store
 from support.programs import BELL
 from support.stores import NOW, stored
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 CANCELLED, QUEUED = JobState.CANCELLED, JobState.QUEUED
 

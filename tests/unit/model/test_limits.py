@@ -13,6 +13,9 @@ from qwicket.model.limits import SHARED, Limits, PhotonicLimits
 from qwicket.server.settings import own_limits
 from qwicket.vendors.ibm.limits import IBMLimits
 
+pytestmark = pytest.mark.needs_vendors
+
+
 BY_NAME = {
     *("bodies_bytes", "bodies_bytes_each"),
     *("bodies_before_sign_in_bytes", "bodies_before_sign_in_bytes_each"),

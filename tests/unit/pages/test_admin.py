@@ -9,6 +9,8 @@ from qwicket.model.limits import Limits
 from qwicket.pages.admin import _limit_rows, _people
 from qwicket.vendors.ionq.limits import IonQLimits
 
+pytestmark = pytest.mark.needs_vendors
+
 
 def test_limits_of_a_format_and_of_photonics_are_shown_one_by_one() -> None:
     limits = Limits(own=(IonQLimits(ionq_gates=7),))

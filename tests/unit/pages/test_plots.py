@@ -12,6 +12,9 @@ from qwicket import devices
 from qwicket.circuits.calibrations import Calibrated, Calibration, GateFigures, QubitFigures
 from qwicket.pages.plots import MAX_MAP_QUBITS, calibration_map, histogram, short
 
+pytestmark = pytest.mark.needs_vendors
+
+
 PLAIN = QubitFigures(t1_s=1e-4, t2_s=1e-4, one_for_zero=0.01, zero_for_one=0.03)
 
 

@@ -344,6 +344,7 @@ def test_every_name_of_a_gate_is_one_that_readers_make() -> None:
     assert sizes == 4
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize("gates", [("rz", "sx", "cx"), ()])
 def test_quantities_of_the_final_state_are_refused_where_only_bits_are_read(
     gates: tuple[str, ...],

@@ -19,6 +19,9 @@ from support import pubs
 from support.for_each import for_each
 from support.ibm import experiment, measure, qobj
 
+pytestmark = pytest.mark.needs_vendors
+
+
 LIMITS = Limits()
 QASM3 = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
 

@@ -13,6 +13,9 @@ from qwicket.circuits.summary import Summary
 from qwicket.model.errors import InvalidProgram, InvalidRequest
 from qwicket.model.limits import Limits
 
+pytestmark = pytest.mark.needs_vendors
+
+
 SOURCE = b"""{"qubits": 3, "circuits": [
     {"circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]},
     {"circuit": [{"gate": "xx", "targets": [0, 2], "rotation": 1}]}

@@ -14,6 +14,9 @@ from support.event_loop import n_calls
 from support.for_each import for_each
 from support.worst_programs import WORST
 
+pytestmark = pytest.mark.needs_vendors
+
+
 SMALL = programs.small_limits(Limits())
 MAX_CALLS = 30_000
 """Calls of functions within one callback of the event loop: 5 ms. The most are 27,000."""

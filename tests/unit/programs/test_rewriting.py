@@ -15,6 +15,9 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.rewriting import measured_qubits, rewrite
 
+pytestmark = pytest.mark.needs_vendors
+
+
 HEAD = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c; '
 GATES = (
     "h q[0]; ry(0.3) q[1]; rx(1.1) q[2]; cx q[0], q[1]; s q[1]; sdg q[0]; t q[2]; tdg q[1];"

@@ -32,6 +32,9 @@ from qwicket.vendors.xanadu.engine import run as run_photons
 from support import branching
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 FOLDER = Path(__file__).parents[2] / "data" / "programs"
 FILES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 SHOTS = 2_000

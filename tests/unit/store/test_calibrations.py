@@ -15,7 +15,7 @@ from qwicket.store import Store, open_sqlite
 from qwicket.store.calibrations import MAX_CALIBRATIONS
 from support.stores import NOW, add_job
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 ARIA = "qpu.aria-1"
 START = datetime.fromtimestamp(NOW / 1000, UTC)

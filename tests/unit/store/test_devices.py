@@ -143,6 +143,7 @@ async def test_a_device_that_is_parked_has_a_change_once(store: Store) -> None:
     assert found == [DeviceChange(NOW, "off", "no engine")]
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.both_databases
 async def test_all_devices_are_read_at_once_as_each_by_itself(store: Store, ada: Token) -> None:
     own = built_in()[0]

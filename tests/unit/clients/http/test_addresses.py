@@ -16,6 +16,9 @@ from qwicket.clients.xanadu import Connection, Settings
 from support.bad_server import BadServer, answer
 from support.for_each import for_each
 
+pytestmark = pytest.mark.needs_vendors
+
+
 HOME = "http://127.0.0.1:47821"
 OURS = "qw_" + "a" * 40
 VENDOR = "https://vendor.invalid/v1"

@@ -30,6 +30,7 @@ def of(family: str = "qubit", dialects: object = (), **spec: object) -> dict[str
 ATOMS = {"version": "1", "kind": "spin", "gates": []}
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize(
     ("document", "field", "said"),
     [
@@ -149,6 +150,7 @@ def test_a_wrong_field_is_named_with_its_value_and_what_it_may_be(
     assert (refused.value.detail, refused.value.field) == (said, field)
 
 
+@pytest.mark.needs_vendors
 @pytest.mark.parametrize(
     ("dialects", "formats"),
     [
