@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from integration.test_job_pages import add_copies, large_machine
 from integration.test_page_sizes import add_many
 from qwicket.clients.native import Job
+from qwicket.dialects.registration import DialectSettings
 from qwicket.pages.admin_sections import SECTIONS
 from qwicket.pages.routes import application
 from support.event_loop import MEASURED, assert_loop_stays_free
@@ -202,7 +202,7 @@ def test_no_page_of_a_job_keeps_the_loop(site: Site, kind: str, names: list[str]
         assert_loop_stays_free(site.live, partial(read, site, at))
 
 
-SETTINGS = cast(Any, SimpleNamespace(public_url="", in_force=list))
+SETTINGS = DialectSettings(in_force=list)
 ROUTES = application(cast(Any, None), SETTINGS).routes
 FORMS = {
     "a long field": "a=" + "x" * (15 * MB),

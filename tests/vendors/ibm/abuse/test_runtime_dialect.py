@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from abuse.test_ibm_dialect import ABSENT, IDS
 
 from abuse.dialects import harmless, ibm_json, routes
 from abuse.odd_values import NO_JSON, ODD, matters
@@ -20,6 +19,7 @@ from support.ibm import SIMULATOR, TWIN
 from support.pairwise import by_row, pairs
 from support.runtime import DIALECT, Client, body
 from support.server import LiveServer
+from vendors.ibm.abuse.test_ibm_dialect import ABSENT, IDS
 
 pytestmark = pytest.mark.extended
 
