@@ -463,7 +463,7 @@ def test_new_keys_end_all_access_tokens(server: LiveServer, run: Run) -> None:
             return client.get("/ibm/api/Network", headers=headers).status_code
 
         assert read() != 401
-        done(run("keys", "rotate"))
+        done(run("token", "rotate-keys"))
         # A server remembers the key for a moment.
         until(lambda: read() == 401, "the access token has ended")
 

@@ -64,7 +64,7 @@ def invite(run: Callable[..., subprocess.CompletedProcess[str]]) -> Invite:
     """Make an invitation with the command; return its code."""
 
     def made(*options: str) -> str:
-        done = run("invite", *options)
+        done = run("invitation", "add", *options)
         assert done.returncode == 0, done.stderr
         found = re.search(r"/ui/invitation\?code=(qw_\w{43})$", done.stdout.strip())
         assert found, done.stdout
@@ -198,7 +198,7 @@ def test_wrong_codes_are_limited_by_address(tmp_path: Path, name: str) -> None:
 
 def test_without_passwords_an_account_has_tokens_alone(tmp_path: Path, name: str) -> None:
     server = LiveServer(tmp_path, *IDLE, "--no-passwords")
-    path = server.admin("invite", "--uses", "2")
+    path = server.admin("invitation", "add", "--uses", "2")
     assert path.startswith("/ui/invitation?code=qw_"), "without a server the address is a path"
     code = path.partition("=")[2]
     refused = accept(server, code, name, password=PASSWORD)
@@ -230,13 +230,13 @@ def test_invitations_are_listed_and_deleted_and_the_code_is_shown_once(
 ) -> None:
     code = invite("--project", project, "--uses", "3", "--expires", "12h")
     assert accept(inviting, code, name).status_code == 201
-    listed = run("invitations", "--json").stdout
+    listed = run("invitation", "list", "--json").stdout
     assert code not in listed
     (found,) = [each for each in json.loads(listed) if each["project"] == project]
     assert (found["used"], found["uses"]) == (1, 3)
-    assert run("uninvite", found["id"]).returncode == 0
+    assert run("invitation", "remove", found["id"]).returncode == 0
     assert accept(inviting, code, f"{name}-2").status_code == 403
-    again = run("uninvite", found["id"])
+    again = run("invitation", "remove", found["id"])
     assert (again.returncode, "no such invitation" in again.stderr) == (1, True)
     audit = run("audit", "list", "--json", "--limit", "100").stdout
     assert code not in audit
@@ -257,6 +257,6 @@ def test_invitations_are_listed_and_deleted_and_the_code_is_shown_once(
 def test_what_makes_no_sense_is_refused(
     run: Callable[..., subprocess.CompletedProcess[str]], options: tuple[str, ...], said: str
 ) -> None:
-    refused = run("invite", *options)
+    refused = run("invitation", "add", *options)
     assert refused.returncode in (1, 2)
     assert said in refused.stderr, refused.stderr

@@ -255,10 +255,10 @@ def test_the_client_and_the_commands_share_list_and_end(
     name = ada.get("/v1/account").json()["name"]
     env = {"QWICKET_URL": live.url, "QWICKET_TOKEN": live.token(name)}
     job = run(ada)
-    assert cli("share", job, "--with", ben, env=env).endswith(f"  {ben}")
-    url = cli("share", job, "--link", "--expires", "2h", env=env)
+    assert cli("share", "add", job, "--with", ben, env=env).endswith(f"  {ben}")
+    url = cli("share", "add", job, "--link", "--expires", "2h", env=env)
     assert httpx.get(url).json()["job"]["id"] == job
-    listed = cli("shares", env=env).splitlines()
+    listed = cli("share", "list", env=env).splitlines()
     assert [line.split()[1:3] for line in listed] == [[job, ben], [job, "link"]]
     with qwicket.connect(live.url, live.token(name)) as client:
         found = client.shares()
@@ -266,10 +266,10 @@ def test_the_client_and_the_commands_share_list_and_end(
         client.unshare(found[0]["id"])
         with pytest.raises(ApiError, match="no such share"):
             client.unshare(found[0]["id"])
-    cli("unshare", found[1]["id"], env=env)
-    assert json.loads(cli("shares", job, "--json", env=env)) == []
+    cli("share", "remove", found[1]["id"], env=env)
+    assert json.loads(cli("share", "list", job, "--json", env=env)) == []
     assert httpx.get(url).status_code in NOTHING
-    for words in (("share", job), ("share", job, "--with", ben, "--link")):
+    for words in (("share", "add", job), ("share", "add", job, "--with", ben, "--link")):
         assert "Give either --with NAME or --link" in run_cli(*words, env=env).stderr
 
 

@@ -159,19 +159,21 @@ def test_the_commands_reserve_list_and_remove(live: LiveServer, admin: httpx.Cli
     live.token("ada")
     window = ("--from", "1d", "--to", "2d")
     printed = live.admin(
-        *("reserve", "qpu.aria-1", "--project", "ada", *window, "--slots", "2", "--json")
+        *("reservation", "add", "qpu.aria-1", "--project", "ada", *window, "--slots", "2", "--json")
     )
     made = json.loads(printed)
     assert (made["device"], made["slots"], made["projects"]) == ("qpu.aria-1", 2, ["ada"])
     live.admin("device", "maintenance", "qpu.aria-1", "--reason", "x", "--weeks", "2", *window)
-    rows = json.loads(live.admin("reservations", "--json"))
+    rows = json.loads(live.admin("reservation", "list", "--json"))
     assert [row["kind"] for row in rows] == ["reservation", "maintenance", "maintenance"]
     assert len(admin.get("/v1/admin/reservations").json()["reservations"]) == 3
-    line = next(each for each in live.admin("reservations").splitlines() if made["id"] in each)
+    line = next(
+        each for each in live.admin("reservation", "list").splitlines() if made["id"] in each
+    )
     assert line.endswith("  ada  2 slots")
-    live.admin("unreserve", made["id"])
-    live.admin("unreserve", rows[1]["id"], "--series")
-    assert json.loads(live.admin("reservations", "--json")) == []
+    live.admin("reservation", "remove", made["id"])
+    live.admin("reservation", "remove", rows[1]["id"], "--series")
+    assert json.loads(live.admin("reservation", "list", "--json")) == []
 
 
 def test_a_device_drains_and_has_a_message(live: LiveServer) -> None:
@@ -196,7 +198,16 @@ def test_a_device_drains_and_has_a_message(live: LiveServer) -> None:
 )
 def test_a_wrong_option_is_named(tmp_path: Path, options: tuple[str, ...], error: str) -> None:
     done = run_cli(
-        *("reserve", "simulator", "--project", "x", *options, "--data-dir", str(tmp_path))
+        *(
+            "reservation",
+            "add",
+            "simulator",
+            "--project",
+            "x",
+            *options,
+            "--data-dir",
+            str(tmp_path),
+        )
     )
     assert done.returncode == 2
     assert error in done.stderr

@@ -265,7 +265,7 @@ def test_nobody_can_claim_the_address_of_a_person_whose_account_is_linked_by_it(
     provider: Provider, tmp_path: Path
 ) -> None:
     server = LiveServer(tmp_path, *IDLE, *provider.options, "--oidc-link-email", "--oidc-create")
-    code = server.admin("invite").partition("=")[2]
+    code = server.admin("invitation", "add").partition("=")[2]
     page = f"/ui/invitation?code={code}"
     fields = {"code": code, "name": "trap", "password": "trap trap 1"}
     with Browser(server.url) as browser:

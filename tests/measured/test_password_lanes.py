@@ -29,7 +29,7 @@ PROGRAM = (
 def hashing(live: LiveServer) -> Iterator[None]:
     """Create accounts with passwords from many addresses until the block ends."""
     uses = str(N_CONNECTIONS * 100)
-    code = live.admin("invite", "--uses", uses).strip().partition("code=")[2]
+    code = live.admin("invitation", "add", "--uses", uses).strip().partition("code=")[2]
     created, done = Counter[int](), Event()
 
     def create(number: int) -> None:

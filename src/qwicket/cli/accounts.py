@@ -1,4 +1,4 @@
-"""`qwicket user`, `qwicket token` and `qwicket keys`: accounts, tokens, and the signing key."""
+"""`qwicket user` and `qwicket token`: accounts, tokens, and the signing key."""
 
 from __future__ import annotations
 
@@ -318,17 +318,12 @@ def _lifetime(token: account_schema.TokenBody) -> str:
     return "no expiry"
 
 
-@click.group(cls=Section, short_help="Void all short-lived access tokens.")
-def keys() -> None:
-    """Replace the key that signs access tokens, and URLs for uploads and downloads."""
-
-
-@keys.command("rotate")
+@token.command("rotate-keys", short_help="Void all short-lived access tokens.")
 @options.administration
 def rotate_keys(admin: Administration) -> None:
-    """Sign with a new key. Access tokens and URLs signed before become invalid on all servers.
+    """Replace the key that signs access tokens, and URLs for uploads and downloads.
 
-    Clients that renew their access tokens continue; others must sign in again. API tokens stay
-    valid.
+    What was signed before becomes invalid on all servers. Clients that renew their access tokens
+    continue; others must sign in again. API tokens stay valid.
     """
     admin.change("POST", "keys", "rotate")

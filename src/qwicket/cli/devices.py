@@ -123,8 +123,8 @@ def add_maintenance(
 ) -> None:
     """Turn the device NAME off in a time window, once or weekly, and on again after it.
 
-    Jobs that would still run when it begins do not start before it. `qwicket reservations` lists
-    windows, and `qwicket unreserve` removes them.
+    Jobs that would still run when it begins do not start before it. `qwicket reservation` lists
+    and removes windows.
     """
     body = windows.NewMaintenanceBody(
         device=name,

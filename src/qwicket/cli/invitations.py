@@ -1,4 +1,4 @@
-"""`qwicket invite`, `invitations` and `uninvite`: people create their own accounts."""
+"""`qwicket invitation`: people create their own accounts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from qwicket.cli import options
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, json_line, minute_of, print_rows
 from qwicket.schema import invitations as schema
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 _HEADINGS: Final = ("id", "project", "used", "of", "until")
 
 
-@click.command(short_help="Invite people to create an account.")
+@click.group(cls=Section, short_help="Invite people to create an account.")
+def invitation() -> None:
+    """Add, list and remove invitations, with which people create their own accounts."""
+
+
+@invitation.command("add", short_help="Invite people to create an account.")
 @click.option(
     "--project",
     metavar="P",
@@ -43,9 +49,7 @@ _HEADINGS: Final = ("id", "project", "used", "of", "until")
 )
 @json_flag
 @options.administration
-def invite(
-    project: str | None, uses: int, life_s: int, as_json: bool, admin: Administration
-) -> None:
+def add(project: str | None, uses: int, life_s: int, as_json: bool, admin: Administration) -> None:
     """Make an invitation; print the address of its page, which contains its code.
 
     People who open the page create an account, or join the project with the account they have.
@@ -61,10 +65,10 @@ def invite(
     click.echo(json_line(record) if as_json else url)
 
 
-@click.command("invitations", short_help="List invitations.")
+@invitation.command("list", short_help="List invitations.")
 @json_flag
 @options.administration
-def invitations(as_json: bool, admin: Administration) -> None:
+def list_invitations(as_json: bool, admin: Administration) -> None:
     """List the valid invitations, the newest first."""
     found = admin.get("invitations", of=schema.InvitationList).invitations
     rows = [
@@ -83,9 +87,9 @@ def invitations(as_json: bool, admin: Administration) -> None:
     print_rows(rows, _HEADINGS, as_json)
 
 
-@click.command(short_help="Delete an invitation.")
-@click.argument("invitation", metavar="ID")
+@invitation.command("remove", short_help="Delete an invitation.")
+@click.argument("invitation_id", metavar="ID")
 @options.administration
-def uninvite(invitation: str, admin: Administration) -> None:
+def remove(invitation_id: str, admin: Administration) -> None:
     """Delete the invitation ID. The accounts that it has created stay."""
-    admin.change("DELETE", "invitations", invitation)
+    admin.change("DELETE", "invitations", invitation_id)

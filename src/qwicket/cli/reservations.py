@@ -1,4 +1,4 @@
-"""`qwicket reserve`, `reservations` and `unreserve`: devices for projects in a time window."""
+"""`qwicket reservation`: devices for projects in a time window."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from qwicket.cli import completers, options
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, json_line, minute_of, print_rows, second_of
 from qwicket.schema import reservations as schema
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 _HEADINGS: Final = ("id", "device", "from", "until", "for", "what", "reason")
 
 
-@click.command(short_help="Reserve a device for projects in a time window.")
+@click.group(cls=Section, short_help="Reserve a device for projects in a time window.")
+def reservation() -> None:
+    """Add, list and remove reservations of devices and maintenance windows."""
+
+
+@reservation.command("add", short_help="Reserve a device for projects in a time window.")
 @click.argument("device", shell_complete=completers.stored_device)
 @click.option(
     "--project",
@@ -54,7 +60,7 @@ _HEADINGS: Final = ("id", "device", "from", "until", "for", "what", "reason")
 @click.option("--reason", default="", help="Reason, which users see.")
 @json_flag
 @options.administration
-def reserve(
+def add(
     device: str,
     projects: tuple[str, ...],
     window: options.Window,
@@ -87,23 +93,23 @@ def reserve(
     click.echo(json_line(_record(made)) if as_json else made.id)
 
 
-@click.command("reservations", short_help="List reservations and maintenance windows.")
+@reservation.command("list", short_help="List reservations and maintenance windows.")
 @json_flag
 @options.administration
-def reservations(as_json: bool, admin: Administration) -> None:
+def list_reservations(as_json: bool, admin: Administration) -> None:
     """List the reservations and maintenance windows of devices that have not ended."""
     found = admin.get("reservations", of=schema.ReservationList).reservations
     print_rows([Row(_record(each), _cells(each)) for each in found], _HEADINGS, as_json)
 
 
-@click.command(short_help="Remove a reservation or maintenance window.")
-@click.argument("reservation", metavar="ID")
+@reservation.command("remove", short_help="Remove a reservation or maintenance window.")
+@click.argument("reservation_id", metavar="ID")
 @click.option("--series", is_flag=True, help="Remove all windows of its weekly series.")
 @options.administration
-def unreserve(reservation: str, series: bool, admin: Administration) -> None:
+def remove(reservation_id: str, series: bool, admin: Administration) -> None:
     """Remove the reservation or maintenance window ID: it ends at once, or does not begin."""
     query = {"series": "true"} if series else None
-    admin.change("DELETE", "reservations", reservation, query=query)
+    admin.change("DELETE", "reservations", reservation_id, query=query)
 
 
 def _record(reservation: schema.ReservationBody) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`qwicket share`, `shares` and `unshare`, over HTTP."""
+"""`qwicket share`: who else may read a job, over HTTP."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qwicket.cli import completers, options
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
 from qwicket.clients.http import sanitize
 
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
     from qwicket.cli.options import Connect
 
 
-@click.command(short_help="Let others read a job.")
+@click.group(cls=Section, short_help="Let others read a job.")
+def share() -> None:
+    """Let other accounts, or all who have a link, read a job; list and end this."""
+
+
+@share.command("add", short_help="Let others read a job.")
 @click.argument("job_id", metavar="ID", shell_complete=completers.job)
 @click.option("--with", "account", metavar="NAME", help="Account that may read the job.")
 @click.option("--link", is_flag=True, help="Make a link to the job and its result for anyone.")
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 )
 @json_flag
 @options.server
-def share(
+def add(
     connect: Connect,
     job_id: str,
     account: str | None,
@@ -37,7 +43,7 @@ def share(
     """Let another account read the job ID, or anyone who has its link. Neither can change it.
 
     An account can read the job with its program, result and events. A link shows the job and its
-    result, and is printed only here. "qwicket unshare" ends both.
+    result, and is printed only here. "qwicket share remove" ends both.
     """
     if (account is None) == (not link):
         raise click.UsageError("Give either --with NAME or --link.")
@@ -55,11 +61,11 @@ def share(
         click.echo(sanitize(made["url"]) if link else f"{sanitize(made['id'])}  {_reader(made)}")
 
 
-@click.command(short_help="List who else may read your jobs.")
+@share.command("list", short_help="List who else may read your jobs.")
 @click.argument("job_id", metavar="ID", required=False, shell_complete=completers.job)
 @json_flag
 @options.server
-def shares(connect: Connect, job_id: str | None, as_json: bool) -> None:
+def list_shares(connect: Connect, job_id: str | None, as_json: bool) -> None:
     """List the shares of your jobs, or of the job ID, the oldest first."""
     with connect() as client:
         found = client.shares() if job_id is None else client.job(job_id).shares()
@@ -67,10 +73,10 @@ def shares(connect: Connect, job_id: str | None, as_json: bool) -> None:
     print_rows(rows, ("id", "job", "reader", "expires"), as_json)
 
 
-@click.command(short_help="End a share of a job.")
+@share.command("remove", short_help="End a share of a job.")
 @click.argument("share_id", metavar="SHARE")
 @options.server
-def unshare(connect: Connect, share_id: str) -> None:
+def remove(connect: Connect, share_id: str) -> None:
     """End the share SHARE: its account or link can no longer read the job."""
     with connect() as client:
         client.unshare(share_id)

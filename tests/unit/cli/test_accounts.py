@@ -273,8 +273,8 @@ def test_a_time_that_is_none_is_refused(folder: Folder, until: str) -> None:
 
 
 def test_rotating_keys_replaces_the_key_and_says_nothing(folder: Folder) -> None:
-    assert folder.out("keys", "rotate") == ""
-    assert folder.out("keys", "rotate") == ""
+    assert folder.out("token", "rotate-keys") == ""
+    assert folder.out("token", "rotate-keys") == ""
 
 
 def test_providers_are_made_listed_and_turned_off_and_on(folder: Folder) -> None:

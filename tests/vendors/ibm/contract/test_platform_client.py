@@ -122,7 +122,7 @@ def test_an_access_token_that_is_refused_during_a_wait_ends_it_and_doubles_no_jo
     with waiting(server, user, "held", tmp_path) as client:
         assert client.stdout is not None
         job = client.stdout.readline().strip()
-        server.admin("keys", "rotate")
+        server.admin("token", "rotate-keys")
         said, _ = client.communicate("\n", timeout=60)
     assert said.startswith("IBMNotAuthorizedError")
     assert "Error code:" in said
@@ -165,7 +165,7 @@ def test_a_wait_outlasts_the_access_tokens_of_its_client(tmp_path: Path) -> None
     with running_server(tmp_path, "--access-token-s", "2") as server:
         server.admin("project", "add", "others")
         reservation = server.admin(
-            "reserve", "simulator", "--project", "others", "--to", "1h"
+            "reservation", "add", "simulator", "--project", "others", "--to", "1h"
         ).strip()
         with waiting(server, "ada", "bell", tmp_path) as client:
             assert client.stdout is not None
@@ -174,7 +174,7 @@ def test_a_wait_outlasts_the_access_tokens_of_its_client(tmp_path: Path) -> None
             client.stdin.write("\n")
             client.stdin.flush()
             time.sleep(5)  # two lives of an access token, while the job waits
-            server.admin("unreserve", reservation)
+            server.admin("reservation", "remove", reservation)
             said, _ = client.communicate(timeout=60)
     shots, sign_ins = map(int, said.split())
     assert shots == 10
