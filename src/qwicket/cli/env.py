@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
-    **{client: names for _, each in clients() for client, names in each.environments.items()},
+    client: names for _, each in clients() for client, names in each.environments.items()
 }
 """Environment variables by client, in the order of printing.
 

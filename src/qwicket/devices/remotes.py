@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from qwicket.model.devices import Device
 
+_MAX_KEY_BYTES: Final = 4096
 _KINDS: Final = (
     CloudKind(
         name="qwicket",
@@ -32,9 +33,6 @@ def kinds() -> Mapping[str, CloudKind]:
     """Return the APIs that other clouds may speak, by their names in device files."""
     every = (*_KINDS, *[kind for vendor in vendors() for kind in vendor.clouds])
     return {kind.name: kind for kind in every}
-
-
-_MAX_KEY_BYTES: Final = 4096
 
 
 class NoKey(Exception):

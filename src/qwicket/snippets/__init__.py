@@ -10,15 +10,12 @@ from qwicket.registrations import Snippet, clients, vendors
 
 FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
 
-
 SNIPPETS: Final[dict[str, Snippet]] = {
     "curl": Snippet("curl", "sh"),
     "python": Snippet("qwicket"),
     **{name: snippet for _, each in clients() for name, snippet in each.snippets.items()},
 }
-CLOUDS: Final = {
-    **{name: each.snippet for name, each in clients() if each.snippet},
-}
+CLOUDS: Final = {name: each.snippet for name, each in clients() if each.snippet}
 """Names of clouds, each with the snippet that it stands for."""
 
 

@@ -15,7 +15,7 @@ program is read from a file, because a page contains the code for several client
 
 
 JOB_CODES: Final[dict[str, JobCode]] = {
-    **{name: code for _, each in clients() for name, code in each.job_codes.items()},
+    name: code for _, each in clients() for name, code in each.job_codes.items()
 }
 """Programs by their name in `job_codes.txt`."""
 

@@ -28,11 +28,8 @@ def open_client(name: str, url: str, token: str) -> Any:
     return _CLIENTS[name](url, token)
 
 
-# Each function imports its client, because a test uses only one or two of them.
-
-
 def _native(url: str, token: str) -> Any:
-    from qwicket.clients.native import connect
+    from qwicket.clients.native import connect  # late: a test uses one or two of the clients
 
     return connect(url, token)
 

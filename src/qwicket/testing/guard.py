@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 HOSTS: Final[Mapping[str, UsualHost]] = {
-    **{pattern: host for _, each in clients() for pattern, host in each.hosts.items()},
+    pattern: host for _, each in clients() for pattern, host in each.hosts.items()
 }
 """Clients by pattern of the host; the first pattern that matches counts."""
 _LOCAL: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "")
