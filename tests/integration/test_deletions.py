@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 import qwicket
+from qwicket.clients.native.errors import ApiError
 from qwicket.vendors import NAMES
+from support.remotes import PHOTONS
 from support.server import LiveServer
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(600)]
@@ -85,6 +87,27 @@ def check(folder: Path, env: dict[str, str]) -> None:
 @pytest.mark.parametrize("vendor", NAMES)
 def test_a_vendor_can_be_deleted(vendor: str, tmp_path: Path) -> None:
     check(tmp_path, copy_without(tmp_path, [vendor]))
+
+
+def test_what_a_server_with_the_vendor_stored_is_served_without_it(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path / "server")
+    token = live.token()
+    with qwicket.connect(live.url, token) as client:
+        job = client.submit(PHOTONS, "simulon_gaussian", outputs=("samples",))
+        samples = job.result(60).samples
+    assert live.stop() == 0
+    live._env = {"PYTHONPATH": copy_without(tmp_path, ["xanadu"])["PYTHONPATH"]}
+    live.start()
+    with qwicket.connect(live.url, token) as client:
+        assert client.job(job.id).result(60).samples == samples
+        device = client.device("simulon_gaussian")
+        assert (device.status, device.info["qubits"]) == ("off", 0)
+        assert device.info["reason"] == "this server has no engines for the family photonic"
+        with pytest.raises(ApiError, match="format 'blackbird' is not known"):
+            client.submit(PHOTONS, "simulon_gaussian", format="blackbird", outputs=("samples",))
+        assert client.submit(BELL, "simulator").result(60).counts
+    assert live.stop() == 0
+    assert b"Traceback" not in live.log.read_bytes()
 
 
 def test_the_core_passes_its_tests_without_any_vendor(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from qwicket.registrations import vendors
 __all__ = [
     "Estimate",
     "estimate",
+    "has_family",
     "list_installed",
     "prepare",
     "run",
@@ -104,6 +105,11 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
     """Return the estimate of a job, from its summary and its options."""
     return _family(summary.family).estimate(summary, options)
+
+
+def has_family(family: str) -> bool:
+    """Return whether there are engines of a family; a vendor that was deleted had its own."""
+    return family in _packages()
 
 
 def list_installed(family: str) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ class DeviceLimits:
         """
         if is_twin or not device.is_simulated:
             return self._max_qubits(device)
+        if not engines.has_family(device.family):
+            return 0
         for n_qubits in range(self._max_qubits(device), 0, -1):
             summary = Summary(
                 device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
@@ -94,7 +96,7 @@ class DeviceLimits:
 
     def installed_engines(self, device: Device) -> tuple[str, ...]:
         """Return the engines of a device that are installed on this machine."""
-        if not device.spec.engines:
+        if not device.spec.engines or not engines.has_family(device.family):
             return ()
         here = engines.list_installed(device.family)
         return tuple([name for name in device.spec.engines if name in here])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from qwicket import engines
 from qwicket.gateway.refusals import no_device
 from qwicket.gateway.views import DeviceView
 from qwicket.model.devices import MAX_NAME_CHARS
@@ -136,6 +137,9 @@ class Devices:
         # While a device is on, the reason why the other cloud does not run its jobs is shown.
         if presence is not None and status.is_on and presence.reason:
             status = msgspec.structs.replace(status, reason=presence.reason)
+        if device.is_simulated and not engines.has_family(device.family):
+            reason = f"this server has no engines for the family {device.family}"
+            status = msgspec.structs.replace(status, is_on=False, reason=reason)
         return DeviceView(
             device=device,
             status=status,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from msgspec import structs
 
-from qwicket import devices
+from qwicket import devices, engines
 from qwicket.compute import ClusterUnavailable, ForkServer, LocalCompute, ParserPool
 from qwicket.compute.local import WARM_UP
 from qwicket.compute.memory import available_bytes
@@ -188,7 +188,7 @@ class App:
         families = self._families = {
             device.name: device.family
             for device in await store.devices.all()
-            if device.is_simulated
+            if device.is_simulated and engines.has_family(device.family)
         }
         driver = self._in_front_of(SimulatedDriver(self._compute, families, limits.run_time_s))
         express_s = min(limits.express_s, limits.run_time_s)
