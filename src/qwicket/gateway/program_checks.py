@@ -24,7 +24,9 @@ def check_format(submission: Submission, device: Device) -> None:
     """
     stated = submission.format
     known = stated in programs.FORMATS
-    if stated not in device.spec.formats or not known:
+    if stated in device.spec.formats and not known:
+        raise InvalidRequest(f"format: this server does not read {stated}.", field="format")
+    if stated not in device.spec.formats:
         found = programs.recognise_format(submission.source) or (stated if known else "")
         value = "" if stated == found else f", not {stated[:_QUOTED_CHARS]!r}"
         title = f"; this is {programs.format_title(found)}" if found else ""
