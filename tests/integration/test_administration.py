@@ -440,17 +440,17 @@ def test_a_device_is_turned_off_with_a_reason_and_on(
 
 def test_providers_are_shown_and_hidden(run: Run, name: str) -> None:
     def found() -> dict[str, bool]:
-        rows = json.loads(done(run("provider", "list", "--json")))
+        rows = json.loads(done(run("device", "provider", "list", "--json")))
         return {each["name"]: each["is_active"] for each in rows}
 
-    assert done(run("provider", "add", name)) == name
-    assert "is taken" in run("provider", "add", name).stderr
+    assert done(run("device", "provider", "add", name)) == name
+    assert "is taken" in run("device", "provider", "add", name).stderr
     assert found()[name]
-    done(run("provider", "off", name))
+    done(run("device", "provider", "off", name))
     assert not found()[name]
-    done(run("provider", "on", name))
+    done(run("device", "provider", "on", name))
     assert found()[name]
-    assert "no provider" in run("provider", "on", "nothing").stderr
+    assert "no provider" in run("device", "provider", "on", "nothing").stderr
 
 
 def test_new_keys_end_all_access_tokens(server: LiveServer, run: Run) -> None:

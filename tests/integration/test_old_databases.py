@@ -258,7 +258,7 @@ def test_groups_records_and_devices_are_there(old: Old) -> None:
         )
     assert "in the fixture" in json.dumps(device)
     assert "fixture-1" in records.text
-    assert "acme" in old.server.admin("provider", "list")
+    assert "acme" in old.server.admin("device", "provider", "list")
 
 
 def test_what_projects_store_is_counted(old: Old) -> None:

@@ -12,6 +12,7 @@ from msgspec import structs
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of, size_text
+from qwicket.cli.providers import provider
 from qwicket.devices.remotes import kinds
 from qwicket.extras import require
 from qwicket.schema import admin as schema
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 @click.group(cls=Section)
 def device() -> None:
     """List devices, and set their state, message and maintenance."""
+
+
+device.add_command(provider)
 
 
 @device.command("list")

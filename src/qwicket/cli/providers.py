@@ -1,4 +1,4 @@
-"""`qwicket provider`: manage the owners of devices, and show or hide their devices."""
+"""`qwicket device provider`: manage the owners of devices, and show or hide their devices."""
 
 from __future__ import annotations
 

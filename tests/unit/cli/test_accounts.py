@@ -278,15 +278,15 @@ def test_rotating_keys_replaces_the_key_and_says_nothing(folder: Folder) -> None
 
 
 def test_providers_are_made_listed_and_turned_off_and_on(folder: Folder) -> None:
-    assert folder.out("provider", "add", "heidelberg") == "heidelberg\n"
-    assert "taken" in folder.refusal("provider", "add", "heidelberg")
+    assert folder.out("device", "provider", "add", "heidelberg") == "heidelberg\n"
+    assert "taken" in folder.refusal("device", "provider", "add", "heidelberg")
     for reserved in ("v", "devices", "bookings"):
-        assert "reserved" in folder.refusal("provider", "add", reserved)
-    assert folder.out("provider", "off", "heidelberg") == ""
-    assert folder.out("provider", "list") == "heidelberg  off\nqwicket\n"
-    folder.out("provider", "on", "heidelberg")
-    assert folder.out("provider", "list") == "heidelberg\nqwicket\n"
-    assert "nobody" in folder.refusal("provider", "off", "nobody")
+        assert "reserved" in folder.refusal("device", "provider", "add", reserved)
+    assert folder.out("device", "provider", "off", "heidelberg") == ""
+    assert folder.out("device", "provider", "list") == "heidelberg  off\nqwicket\n"
+    folder.out("device", "provider", "on", "heidelberg")
+    assert folder.out("device", "provider", "list") == "heidelberg\nqwicket\n"
+    assert "nobody" in folder.refusal("device", "provider", "off", "nobody")
 
 
 def test_a_user_without_a_name_can_administer(

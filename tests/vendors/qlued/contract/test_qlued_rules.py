@@ -422,7 +422,7 @@ def test_a_provider_that_is_off_takes_its_devices_along_but_no_job(
     client: Client, server: LiveServer, http: httpx.Client
 ) -> None:
     job = client.submit("singlequdit", FLIP)
-    server.admin("provider", "off", "qwicket")
+    server.admin("device", "provider", "off", "qwicket")
     try:
         assert client.http.get(f"{V2}/backends").json() == []
         for answer in (
@@ -436,7 +436,7 @@ def test_a_provider_that_is_off_takes_its_devices_along_but_no_job(
         ended = http.get(f"/v1/jobs/{job}?wait=60").json()
         assert ended["state"] == "completed"
     finally:
-        server.admin("provider", "on", "qwicket")
+        server.admin("device", "provider", "on", "qwicket")
     assert client.ended("singlequdit", job)["results"][0]["data"]["memory"] == ["20"] * 3
 
 

@@ -140,7 +140,7 @@ def test_a_provider_that_is_off_hides_its_lab(
     client: QluedClient, storage: Storage, live: LiveServer
 ) -> None:
     job = client.post(FULL, circuit())
-    live.admin("provider", "off", "heidelberg")
+    live.admin("device", "provider", "off", "heidelberg")
     try:
         with pytest.raises(QluedAPIError, match="Unknown back-end"):
             client.post(FULL, circuit())
@@ -148,5 +148,5 @@ def test_a_provider_that_is_off_hides_its_lab(
         with live.client() as http:
             assert http.get(f"/v1/jobs/{job}?wait=30").json()["state"] == "completed"
     finally:
-        live.admin("provider", "on", "heidelberg")
+        live.admin("device", "provider", "on", "heidelberg")
     assert shots(client.result(FULL, job))[0].tolist() == [[1, 1], [1, 1]]
