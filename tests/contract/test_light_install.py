@@ -267,7 +267,7 @@ def test_commands_for_a_remote_server_work(
         (("job", "delete", job), ""),
         (("show", "bell.qasm"), "two-qubit gates  1"),
         (("snippet", "qiskit-ionq"), "qiskit"),
-        (("completion", "bash"), "qwicket"),
+        (("--completion", "bash"), "qwicket"),
     ):
         found = installed.cli(*arguments, cwd=tmp_path, env=env)
         assert (found.returncode, found.stderr) == (0, ""), arguments

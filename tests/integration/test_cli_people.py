@@ -251,7 +251,7 @@ def complete(shell: str, script: str, on_path: str) -> str:
 
 def test_bash_completes_commands_and_options(on_path: str) -> None:
     script = """
-        eval "$(qwicket completion bash)"
+        eval "$(qwicket --completion bash)"
         typed() {
             COMPREPLY=() COMP_WORDS=(qwicket "$@") COMP_CWORD=$#
             _qwicket_completion qwicket
@@ -263,7 +263,7 @@ def test_bash_completes_commands_and_options(on_path: str) -> None:
 
 
 def test_fish_completes_commands(on_path: str) -> None:
-    script = "qwicket completion fish | source; complete -C 'qwicket wat'"
+    script = "qwicket --completion fish | source; complete -C 'qwicket wat'"
     assert complete("fish", script, on_path).split()[0] == "watch"
 
 
@@ -274,12 +274,12 @@ def test_zsh_takes_the_completion_whether_or_not_it_was_set_up(
     script = f"""
         export ZDOTDIR={tmp_path}
         {setting_up}
-        eval "$(qwicket completion zsh)"
+        eval "$(qwicket --completion zsh)"
         echo ${{_comps[qwicket]}}
     """
     assert complete("zsh", script, on_path).strip() == "_qwicket_completion"
 
 
 def test_a_shell_that_is_not_known_is_one_line() -> None:
-    done = run_cli("completion", "csh")
+    done = run_cli("--completion", "csh")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -11,6 +11,15 @@ from qwicket.cli.config import read_config, wrong_settings
 __all__ = ["main"]
 
 
+def _complete(context: click.Context, _option: click.Parameter, shell: str | None) -> None:
+    if shell is None:
+        return
+    from qwicket.cli.completion import script
+
+    click.echo(script(context.command, shell))
+    context.exit()
+
+
 @click.group(
     "qwicket",
     cls=Commands,
@@ -54,7 +63,6 @@ __all__ = ["main"]
             "snippet": "snippet",
             # The whole name, as text: only tests load the test bed, so nothing here may import it.
             "cassette": "qwicket.testing.cassettes.commands",
-            "completion": "completion",
         },
     },
     needs_server=frozenset(
@@ -90,6 +98,15 @@ __all__ = ["main"]
     expose_value=False,
     callback=read_config,
     help="Settings file; by default qwicket.toml in the current folder, if it exists.",
+)
+@click.option(
+    "--completion",
+    type=click.Choice(["bash", "zsh", "fish"]),
+    metavar="SHELL",
+    is_eager=True,
+    expose_value=False,
+    callback=_complete,
+    help="Print a script with which bash, zsh or fish completes commands, options and names.",
 )
 @click.pass_context
 def main(context: click.Context) -> None:

@@ -1,4 +1,4 @@
-"""`qwicket completion`: print a completion script for a shell."""
+"""`qwicket --completion`: a script with which a shell completes commands."""
 
 from __future__ import annotations
 
@@ -7,26 +7,15 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from qwicket.cli import options
-
 _BEFORE: Final = {
     "zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n",
 }
 """Commands that a shell without any configuration needs before the script."""
 
 
-@click.command(short_help="Print a completion script for a shell.")
-@click.argument("shell", type=options.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
-    """Print a script with which SHELL completes commands, options and names with the tab key.
-
-    \b
-    bash  qwicket completion bash >> ~/.bashrc
-    zsh   qwicket completion zsh >> ~/.zshrc
-    fish  qwicket completion fish > ~/.config/fish/completions/qwicket.fish
-    """  # noqa: D301 - \b is click's mark of a paragraph that is not wrapped
+def script(main: click.Command, shell: str) -> str:
+    """Return the script of a shell: `bash`, `zsh` or `fish`."""
     found = get_completion_class(shell)
     assert found is not None
-    made = found(context.find_root().command, {}, "qwicket", "_QWICKET_COMPLETE")
-    click.echo(_BEFORE.get(shell, "") + found.source_template % made.source_vars())
+    made = found(main, {}, "qwicket", "_QWICKET_COMPLETE")
+    return _BEFORE.get(shell, "") + found.source_template % made.source_vars()

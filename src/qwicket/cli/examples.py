@@ -173,7 +173,6 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket cassette check bell.json",
         "qwicket cassette check bell.json --name aria=simulator --ignore '*/cost'",
     ),
-    "completion": ("qwicket completion bash >> ~/.bashrc",),
 }
 
 
