@@ -265,7 +265,7 @@ def test_commands_for_a_remote_server_work(
         (("watch", job), "completed"),
         (("account",), "light"),
         (("job", "delete", job), ""),
-        (("show", "bell.qasm"), "two-qubit gates  1"),
+        (("job", "draw", "bell.qasm"), "two-qubit gates  1"),
         (("snippet", "qiskit-ionq"), "qiskit"),
         (("--completion", "bash"), "qwicket"),
     ):
@@ -337,7 +337,7 @@ def test_help_version_and_the_tab_key_need_no_extra(installed: Light) -> None:
         ("--version",),
         ("serve", "--help"),
         ("user", "add", "--help"),
-        ("show", "-h"),
+        ("job", "draw", "-h"),
     ):
         done = installed.cli(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), arguments

@@ -57,7 +57,6 @@ def _complete(context: click.Context, _option: click.Parameter, shell: str | Non
             "webhook": "webhooks",
         },
         "Other": {
-            "show": "show",
             "agent": "agent",
             "env": "env",
             "snippet": "snippet",

@@ -152,7 +152,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "webhook remove": ("qwicket webhook remove 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "webhook rotate": ("qwicket webhook rotate 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "webhook test": ("qwicket webhook test 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
-    "show": ("qwicket show bell.qasm",),
+    "job draw": ("qwicket job draw bell.qasm",),
     "agent": (
         "qwicket agent --device fridge7 --run machine:run",
         "qwicket agent --try bell.qasm --run machine:run --device fridge7.toml",

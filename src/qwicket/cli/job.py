@@ -10,6 +10,7 @@ import click
 
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
+from qwicket.cli.draw import draw
 from qwicket.cli.job_filters import all_accounts, job_filters, may_select
 from qwicket.cli.job_view import job_fields
 from qwicket.cli.listing import json_flag, json_line, print_fields
@@ -95,9 +96,12 @@ def _selection(command: F) -> F:
     return cast(F, with_selection)
 
 
-@click.group(cls=Section, short_help="Show, cancel, hold or delete jobs.")
+@click.group(cls=Section, short_help="Show, cancel, hold, draw or delete jobs.")
 def job() -> None:
     """Show, cancel, hold, release, reorder, requeue, resolve, abandon or delete jobs."""
+
+
+job.add_command(draw)
 
 
 @job.command(short_help="Show a job.")

@@ -1,4 +1,4 @@
-"""`qwicket show`: what a program does and what it will need, without a server."""
+"""`qwicket job draw`: what a program does and what it will need, without a server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TIME_UNITS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (8
     help="Format of the program; by default detected from the text, or the extension .json.",
 )
 @options.inputs
-def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, float], ...]) -> None:
+def draw(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, float], ...]) -> None:
     """Draw the program in FILE ("-" is standard input), count its operations, estimate its needs.
 
     No server is needed: the program is parsed here, with a server's default limits. The exit status
@@ -89,14 +89,14 @@ def _print(*lines: str) -> None:
 
 
 def _drawing(circuit: QubitCircuit) -> list[str]:
-    from qwicket.programs.drawing import draw
+    from qwicket.programs.drawing import draw as drawn
 
     width = shutil.get_terminal_size().columns
-    lines = draw(circuit, width)
+    lines = drawn(circuit, width)
     try:
         "".join(lines).encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        return draw(circuit, width, is_ascii=True)
+        return drawn(circuit, width, is_ascii=True)
     return lines
 
 

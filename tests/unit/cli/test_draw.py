@@ -1,4 +1,4 @@
-"""`qwicket show`: a drawing, numbers that were counted by hand, and refusals of one line."""
+"""`qwicket job draw`: a drawing, numbers that were counted by hand, and refusals of one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qwicket import engines, programs
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, Reset
 from qwicket.cli import main
-from qwicket.cli.show import depth
+from qwicket.cli.draw import depth
 from qwicket.model.limits import Limits
 
 BELL: Final = """OPENQASM 2.0;
@@ -61,7 +61,7 @@ QOBJ: Final = {
 
 def show(source: str | bytes, *arguments: str, columns: int = 80) -> Result:
     result = CliRunner().invoke(
-        main, ["show", "-", *arguments], input=source, env={"COLUMNS": str(columns)}
+        main, ["job", "draw", "-", *arguments], input=source, env={"COLUMNS": str(columns)}
     )
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result
@@ -196,14 +196,14 @@ def test_the_format_is_recognised_by_the_extension_or_the_text(
     tmp_path: Path, name: str, source: str, told: str
 ) -> None:
     (tmp_path / name).write_text(source, "utf-8")
-    result = CliRunner().invoke(main, ["show", str(tmp_path / name)])
+    result = CliRunner().invoke(main, ["job", "draw", str(tmp_path / name)])
     assert result.exit_code == 0, result.output
     assert facts(result.stdout)["format"] == told
 
 
 def test_the_option_wins_over_the_extension(tmp_path: Path) -> None:
     (tmp_path / "bell.json").write_text(BELL)
-    command = ["show", str(tmp_path / "bell.json")]
+    command = ["job", "draw", str(tmp_path / "bell.json")]
     assert CliRunner().invoke(main, command).exit_code == 1
     assert CliRunner().invoke(main, [*command, "--format", "openqasm2"]).exit_code == 0
 
@@ -233,7 +233,7 @@ def test_a_refusal_is_one_line_and_status_1(
 
 def test_a_refusal_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "bad.qasm").write_text("qubit q;\nh q")
-    result = CliRunner().invoke(main, ["show", str(tmp_path / "bad.qasm")])
+    result = CliRunner().invoke(main, ["job", "draw", str(tmp_path / "bad.qasm")])
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {tmp_path}/bad.qasm: line 2, column ")
 
@@ -241,7 +241,7 @@ def test_a_refusal_names_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
 def test_a_terminal_without_the_letters_gets_ascii(encoding: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "qwicket", "show", "-"],
+        [sys.executable, "-m", "qwicket", "job", "draw", "-"],
         input=BELL.encode(),
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": encoding},
@@ -287,6 +287,6 @@ def test_cold_atoms_are_read_but_not_drawn(tmp_path: Path) -> None:
     path = tmp_path / "atoms.json"
     experiment = {"instructions": [["rlx", [0], [1.0]]], "num_wires": 1, "shots": 1}
     path.write_text(json.dumps({"experiment_0": experiment}))
-    found = CliRunner().invoke(main, ["show", "--format", "qlued.rydberg", str(path)])
+    found = CliRunner().invoke(main, ["job", "draw", "--format", "qlued.rydberg", str(path)])
     assert found.exit_code == 0
     assert [line.split()[0] for line in found.output.splitlines()] == ["format", "estimate"]
