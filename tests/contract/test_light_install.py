@@ -23,7 +23,7 @@ from support.server import LiveServer
 pytestmark = pytest.mark.extended
 
 COMPLETE = {"_QWICKET_COMPLETE": "bash_complete"}
-PORTABLE = {"clients", "agents", "extras", "schema"}
+PORTABLE = {"clients", "agents", "extras", "registrations", "schema", "vendors"}
 """Parts of the package that a program on a user's or a lab's machine may import."""
 CLIENTS = (
     *("native", "native.aio", "http", "ibm_qx", "ibm_qx.stream", "ionq", "qbraid", "qlued"),
@@ -105,6 +105,9 @@ def test_a_client_or_an_agent_imports_nothing_of_the_server(installed: Light, na
     names: list[str] = json.loads(done.stdout)
     ours = {each.split(".")[1] for each in names if each.startswith("qwicket.")}
     assert ours <= PORTABLE
+    assert [
+        each for each in names if each.startswith("qwicket.vendors.") and ".dialect" in each
+    ] == []
 
 
 def test_connect_imports_nothing_of_the_server(installed: Light) -> None:
@@ -289,10 +292,10 @@ PLACE = ("--data-dir", "data")
         "user add ada",
         "user list",
         "token create --user ada",
-        "keys rotate",
+        "token rotate-keys",
         "project list",
         "project member list qec",
-        "provider list",
+        "device provider list",
         "device list",
         "device off simulator --reason lunch",
         "backup ada",
@@ -305,7 +308,7 @@ def test_a_command_of_a_server_names_the_extra(
     installed: Light, command: str, tmp_path: Path
 ) -> None:
     done = installed.cli(*command.split(), cwd=tmp_path)
-    name = re.match(r"(?:\w+ )*?\w+(?= ada| simulator| qec| --|$)", command)
+    name = re.match(r"(?:[\w-]+ )*?[\w-]+(?= ada| simulator| qec| --|$)", command)
     assert name
     assert done.stderr == (
         f'Error: qwicket {name[0]} needs the extra "server": pip install "qwicket[server]"\n'

@@ -763,7 +763,7 @@ class Skeleton(HTMLParser):
 
 def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
     plain = ada.submit(BELL_QASM.format("x"), name="x", tags=["x"], seed=1, shots=1)
-    page = Skeleton(ada.browser.get(f"/ui/jobs/{plain.id}").text).elements
+    page = without_events(Skeleton(ada.browser.get(f"/ui/jobs/{plain.id}").text))
     jobs = [
         ada.client.submit(
             BELL_QASM.format(text), "simulator", name=text, tags=[text], seed=1, shots=1
@@ -774,7 +774,7 @@ def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
     for job, text in zip(jobs, PAYLOADS, strict=True):
         job.result(timeout=60)
         found = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}").text)
-        assert found.elements == page, text
+        assert without_events(found) == page, text
         assert sum(text in each for each in found.texts) >= 4, text  # title, tags, field, program
         tags = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}/tags").text)
         assert text in "\n".join(tags.texts)
@@ -793,6 +793,14 @@ def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
         (query,) = older
     missing = [text for text in PAYLOADS if text[:39] not in "\n".join(seen)]
     assert not missing
+
+
+def without_events(page: Skeleton) -> list[Any]:
+    """Return the elements of a job's page but the items of its events.
+
+    A job that was claimed with its submission and went back to the queue has more of them.
+    """
+    return [each for each in page.elements if each[0] not in ("li", "time")]
 
 
 LISTED = {

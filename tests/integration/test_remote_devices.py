@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from importlib import resources
 from math import pi
 from operator import methodcaller
 from pathlib import Path
@@ -37,6 +36,7 @@ from support.remotes import (
     HEAD,
     PHOTONS,
     cloud_without_ids,
+    device_file,
     marker,
     write_copy,
     write_device,
@@ -357,7 +357,7 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
     """Each API gives all that it has; a Qwicket gives all figures, also to other dialects."""
     folder, twins = tmp_path / "devices", tmp_path / "twins"
     twins.mkdir()
-    own = (resources.files(devices) / "qwicket-heavyhex27.toml").read_text("utf-8")
+    own = device_file("qwicket-heavyhex27").read_text("utf-8")
     own = own.replace('name = "qwicket_heavyhex27"', 'name = "hex"')
     own = own.replace('dialects = ["ibm", "runtime"]\n', "")
     own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')

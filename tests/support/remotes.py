@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +90,14 @@ def write_device(
     return folder
 
 
+def device_file(name: str) -> Path:
+    """Return the file of a built-in device, of the core or of a vendor."""
+    package = Path(devices.__file__).parents[1]
+    found = [*package.glob(f"devices/{name}.toml"), *package.glob(f"vendors/*/devices/{name}.toml")]
+    assert len(found) == 1, name
+    return found[0]
+
+
 def write_copy(
     folder: Path,
     behind: LiveServer | BadServer,
@@ -107,7 +114,7 @@ def write_copy(
     key = folder / f"{name}.key"
     key.write_text(token)
     key.chmod(0o600)
-    text = (resources.files(devices) / f"{device}.toml").read_text("utf-8")
+    text = device_file(device).read_text("utf-8")
     for field, value in (("name", name), ("driver", "remote"), ("provider", "elsewhere")):
         text = re.sub(rf"^{field} = .*$", f'{field} = "{value}"', text, count=1, flags=re.MULTILINE)
     settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 10.0, "timeout_s": 10.0, **remote}
