@@ -14,11 +14,12 @@ import msgspec
 
 from qwicket import devices, programs
 from qwicket.cli import main as command_line
-from qwicket.dialects import mounts, native, offered, shown_by
+from qwicket.dialects import mounts, native, shown_by
 from qwicket.dialects.routing import Access, Open, Route
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.limits import SHARED, Limits
 from qwicket.model.states import FINAL, STEPS
+from qwicket.registrations import vendors
 from qwicket.server import docs, probes
 from qwicket.server.docs.errors import table
 from qwicket.server.settings import own_limits
@@ -262,7 +263,7 @@ def device_pages() -> Iterator[str]:
     yield "A dialect shows the devices that take one of these formats, unless a device's file names"
     yield "other dialects. The native dialect shows all devices.\n"
     yield "| dialect | family | formats |\n|---|---|---|"
-    for each in offered():
+    for each in [dialect for vendor in vendors() for dialect in vendor.dialects]:
         for family, known in each.shows.items():
             yield f"| `{each.name}` | {family} | {_words(known)} |"
     yield ""

@@ -567,7 +567,7 @@ def test_the_variables_of_a_client_are_set_and_others_removed(
 
 
 def test_an_unknown_client_names_those_that_there_are(cloud: Cloud) -> None:
-    with pytest.raises(TestBedError, match="there is no 'qiskit'; there are qwicket, qiskit-ibm"):
+    with pytest.raises(TestBedError, match="there is no 'qiskit'; there are qwicket, qiskit-ionq"):
         cloud.env("qiskit")
     with pytest.raises(TestBedError, match="there is no client 'ibm'"):
         cloud.client("ibm")

@@ -190,7 +190,7 @@ def test_a_device_has_the_calibration_of_a_qbraid_document(
         ({"qubits": 2, "noise": {"heat": 1}}, "heat"),
         ({"qubits": 2, "noise": 1.5}, "noise"),
         ({"qubits": 2, "calibration": {}}, "either qubits or a calibration"),
-        ({"calibration": {"a": 1}}, "neither IonQ's characterization"),
+        ({"calibration": {"a": 1}}, "none of these: IonQ's characterization"),
         ({"calibration": "nowhere.json"}, "nowhere.json"),
         ({"qubits": 2, "queue": -1}, "queue"),
     ],
