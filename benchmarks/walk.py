@@ -6,13 +6,14 @@ The server runs in a process of its own on SQLite, in which every call of a Pyth
 (`python -m benchmarks.walk FILE serve …`); a coroutine that goes on after waiting is called again.
 "To the answer" counts our own files and calls in the event loop's thread until the response is
 written. "In all" counts every call, of libraries too, in every thread of the server, until the
-job's result is stored. The readers of the formats, `programs/`, are left out: they have as many
-calls as the program has gates.
+job's result is stored. The readers of the formats, in `programs/` and the folders of vendors, are
+left out: they have as many calls as the program has gates.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 import sys
@@ -31,7 +32,9 @@ from benchmarks.live import Live, server
 from benchmarks.wire import BELL, LANGUAGES, HTTPConnection, bell, request, submission
 
 _ROOT: Final = str(Path(qwicket.__file__).parent) + "/"
-_READERS: Final = _ROOT + "programs/"
+_READERS: Final = re.compile(
+    re.escape(_ROOT) + r"(programs/|circuits/formats\.py|vendors/\w+/(?!dialect/))"
+)
 _QUIET_S: Final = 0.3
 _IONQ: Final = {
     "type": "ionq.circuit.v1",
@@ -139,7 +142,7 @@ class _Notes:
             self._n_statements += module == "sqlite3" and function.__name__.startswith("execute")
         elif event == "call":
             file = frame.f_code.co_filename
-            if not file.startswith(_READERS):
+            if not _READERS.match(file):
                 ends = frame.f_code.co_name == "on_response_complete"
                 self._calls.append(_Call(threading.get_ident(), file, ends))
 

@@ -31,6 +31,7 @@ matrices, each like that of `unitary`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Final, Literal, final
 
@@ -248,12 +249,8 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decoder = msgspec.msgpack.Decoder(tuple[QubitCircuit, ...])
-_encoder = msgspec.msgpack.Encoder()
-
-
-def pack(circuits: tuple[QubitCircuit, ...]) -> bytes:
-    """Encode circuits as one opaque blob."""
-    return _encoder.encode(circuits)
+pack: Final[Callable[[tuple[QubitCircuit, ...]], bytes]] = msgspec.msgpack.Encoder().encode
+"""Encodes circuits as one opaque blob."""
 
 
 def unpack(blob: bytes) -> tuple[QubitCircuit, ...]:
