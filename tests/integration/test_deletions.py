@@ -17,13 +17,12 @@ from qwicket.clients.native.errors import ApiError
 from qwicket.vendors import NAMES
 from support.remotes import PHOTONS
 from support.server import LiveServer
+from support.vendor_folders import PUBLIC_CLIENTS
 
 pytestmark = [pytest.mark.extended, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-CLIENTS = {"ibm": "ibm_qx"}
-"""Public names of clients that differ from the vendor's."""
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
 qubit[2] q;
@@ -51,7 +50,7 @@ def copy_without(folder: Path, vendors: Sequence[str]) -> dict[str, str]:
     names = package / "vendors" / "__init__.py"
     for vendor in vendors:
         shutil.rmtree(package / "vendors" / vendor)
-        shutil.rmtree(package / "clients" / CLIENTS.get(vendor, vendor), ignore_errors=True)
+        shutil.rmtree(package / "clients" / PUBLIC_CLIENTS.get(vendor, vendor), ignore_errors=True)
         shutil.rmtree(folder / "tests" / "vendors" / vendor)
         text, n_lines = re.subn(rf'^    "{vendor}",\n', "", names.read_text(), flags=re.MULTILINE)
         assert n_lines == 1

@@ -9,10 +9,9 @@ import pytest
 
 import qwicket
 from qwicket.vendors import NAMES
+from support.vendor_folders import PUBLIC_CLIENTS
 
 PACKAGE = Path(qwicket.__file__).parent
-CLIENTS = {"ibm": "ibm_qx"}
-"""Public names of clients that differ from the vendor's."""
 
 
 def test_the_source_names_a_vendor_in_its_own_folder_only(subtests: pytest.Subtests) -> None:
@@ -22,7 +21,11 @@ def test_the_source_names_a_vendor_in_its_own_folder_only(subtests: pytest.Subte
         if path.is_file() and "__pycache__" not in path.parts
     }
     for name in NAMES:
-        own = ("vendors/__init__.py", f"vendors/{name}/", f"clients/{CLIENTS.get(name, name)}/")
+        own = (
+            "vendors/__init__.py",
+            f"vendors/{name}/",
+            f"clients/{PUBLIC_CLIENTS.get(name, name)}/",
+        )
         word = re.compile(rf"(?<![a-z]){name}", re.IGNORECASE)
         with subtests.test(name):
             others = {path for path, text in texts.items() if word.search(text)}

@@ -9,13 +9,12 @@ from types import ModuleType
 import pytest
 
 import qwicket
+from support.vendor_folders import PUBLIC_CLIENTS
 
 pytestmark = pytest.mark.needs_vendors
 
 
 PACKAGE = Path(qwicket.__file__).parent
-PUBLIC = {"ibm": "ibm_qx"}
-"""Public names that differ from the vendor's."""
 
 
 def test_each_module_of_a_client_has_its_public_path(subtests: pytest.Subtests) -> None:
@@ -24,7 +23,7 @@ def test_each_module_of_a_client_has_its_public_path(subtests: pytest.Subtests) 
     for path in paths:
         vendor, module = path.parts[-3], path.stem.replace("__init__", "")
         own = imported(f"vendors.{vendor}.client", module)
-        public = imported(f"clients.{PUBLIC.get(vendor, vendor)}", module)
+        public = imported(f"clients.{PUBLIC_CLIENTS.get(vendor, vendor)}", module)
         with subtests.test(own.__name__):
             assert {
                 name for name in named(own) if vars(public).get(name) != vars(own)[name]

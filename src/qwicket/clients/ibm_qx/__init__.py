@@ -1,46 +1,7 @@
-"""Client of the IBM Quantum Experience API of 2020, as Qwicket's dialect serves it."""
+"""Client of the IBM Quantum Experience API of 2020, as Qwicket's dialect serves it.
 
-from qwicket.clients.http import RetryPolicy
-from qwicket.vendors.ibm.client.client import DEFAULT_URL, IBMQXClient
-from qwicket.vendors.ibm.client.errors import (
-    RETRIABLE,
-    IBMQXAPIError,
-    IBMQXClientError,
-    IBMQXError,
-    IBMQXJobError,
-    IBMQXJobLimitError,
-    IBMQXRetriableError,
-    IBMQXTimeoutError,
-)
-from qwicket.vendors.ibm.client.responses import (
-    FINAL,
-    Account,
-    Device,
-    Job,
-    QueueStatus,
-    Record,
-    Result,
-    Status,
-)
+Its code is in `qwicket.vendors.ibm.client`.
+"""
 
-__all__ = [
-    "DEFAULT_URL",
-    "FINAL",
-    "RETRIABLE",
-    "Account",
-    "Device",
-    "IBMQXAPIError",
-    "IBMQXClient",
-    "IBMQXClientError",
-    "IBMQXError",
-    "IBMQXJobError",
-    "IBMQXJobLimitError",
-    "IBMQXRetriableError",
-    "IBMQXTimeoutError",
-    "Job",
-    "QueueStatus",
-    "Record",
-    "Result",
-    "RetryPolicy",
-    "Status",
-]
+from qwicket.vendors.ibm.client import *
+from qwicket.vendors.ibm.client import __all__ as __all__
