@@ -65,7 +65,7 @@ measured: $(READY)  ## Ratios, times, memory and sizes, into docs/reports/measur
 
 # Without contract tests: vendor clients cannot be told to measure. Workers are never measured,
 # because they know nothing of their server's environment; unit tests run what runs in them.
-COVERED := tests/unit tests/integration tests/fault tests/abuse
+COVERED := tests/unit tests/integration tests/fault tests/abuse tests/features
 coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; COVERED=tests/unit is quick
 	@rm -rf build/coverage && mkdir -p build/coverage
 	-$(BIN)/coverage run -m pytest -q -n auto --dist worksteal $(COVERED)
@@ -76,7 +76,7 @@ coverage: $(READY)  ## Which lines and branches tests reach, for an hour or so; 
 # For hours: more kills, crashes and histories, more of each attack, both databases everywhere.
 LONG := QWICKET_FAULT=long QWICKET_ABUSE=long
 long: $(READY)  ## Kills, attacks and generated programs at full length: hours
-	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/contract/test_openapi.py tests/contract/test_vendors.py tests/unit/programs/test_reading_time.py
+	$(LONG) $(BIN)/pytest $(PARALLEL) tests/fault tests/abuse tests/features/*/fault tests/vendors/*/abuse tests/vendors/*/fault tests/contract/test_openapi.py tests/contract/test_vendors.py tests/unit/programs/test_reading_time.py
 	$(LONG) $(BIN)/pytest tests/measured
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 

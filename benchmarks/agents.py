@@ -24,6 +24,7 @@ _WAITING_S: Final = 0.05
 """Time after which the claim has certainly begun to wait."""
 _BAR_S: Final = 0.1
 _DEVICE: Final = "benchlab"
+_PILOT: Final = "/v1/pilots/benchagent"
 _SPEC: Final = {
     "family": "qubit",
     "spec": {"description": "A bench", "qubits": 5, "formats": ["ionq.circuit.v1"]},
@@ -62,7 +63,8 @@ async def _lab_token(bench_db: BenchDatabase) -> str:
 
 def _wake_up(user: HTTPConnection, secret: str, agent: HTTPConnection, lab: str) -> float:
     """Return the seconds from sending the submission until the agent has the job."""
-    claim = _json("POST", f"/v1/devices/{_DEVICE}/leases?wait=30", lab, {"agent": "benchagent"})
+    asked_for = {"offer": _offer(tasks=1), "settled": 0}
+    claim = _json("POST", f"{_PILOT}/pull?wait=30", lab, asked_for)
     received: list[tuple[bytes, float]] = []
     waiting = threading.Thread(
         target=lambda: received.append((agent.ask(claim), time.perf_counter()))
@@ -73,15 +75,19 @@ def _wake_up(user: HTTPConnection, secret: str, agent: HTTPConnection, lab: str)
     user.ask(_json("POST", "/v1/jobs", secret, {"program": BELL, "device": _DEVICE, "shots": 10}))
     waiting.join()
     ((answer, at),) = received
-    _give_up(agent, lab, json.loads(answer)["lease"])
+    _give_up(agent, lab, json.loads(answer)["tasks"][0][0]["lease"])
     return at - began
 
 
 def _give_up(agent: HTTPConnection, lab: str, lease: dict[str, object]) -> None:
     """End the job, so that the next claim waits again."""
     error = {"code": "measured", "message": "This was a measurement."}
-    body = {"agent": "benchagent", "fence": lease["fence"], "nonce": lease["nonce"], "error": error}
-    agent.ask(_json("POST", f"/v1/leases/{lease['id']}/finish", lab, body))
+    body = {"offer": _offer(tasks=0), "results": [{**lease, "error": error}]}
+    agent.ask(_json("POST", f"{_PILOT}/results", lab, body))
+
+
+def _offer(tasks: int) -> dict[str, object]:
+    return {"version": "", "request": 1, "slots": 1, "tasks": tasks, "devices": [_DEVICE]}
 
 
 def _json(method: str, path: str, token: str, body: object) -> bytes:

@@ -26,9 +26,10 @@ import httpx
 import qwicket
 from benchmarks.bench_databases import DATABASES, BenchDatabase, bench_databases, now_ms
 from qwicket.cli.options import DataLocation, as_admin
+from qwicket.features.invitations.service import InvitationAdmin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from qwicket.pages.jobs import render_count
 from support.browser import Page, browser, separate_pages
 from support.pages import FIELD
@@ -346,7 +347,9 @@ async def _add_records(admin: Admin) -> str:
     for number in range(100):
         gone = await admin.add_account(f"gone-{number}", email=None, password=None)
         await admin.delete_account(gone.name)
-        made = await admin.invitations.add(project=None, uses=50, life_s=86_400)
+        made = await InvitationAdmin(admin.store, admin.now_ms).add(
+            project=None, uses=50, life_s=86_400
+        )
     return made.code
 
 
@@ -485,7 +488,7 @@ async def _make_accounts(admin: Admin) -> list[tuple[str, str]]:
     for number in range(SESSIONS):
         account = await admin.add_account(f"person-{number}", email=None, password=None)
         secret, now = f"session-{number}", int(1000 * time.time())
-        await admin._store.sessions.start(
+        await admin.store.sessions.start(
             *(account.id, digest(secret)), now=now, expires_at=now + 3_600_000, replaced=None
         )
         found.append((secret, (await admin.create_token(account.name)).secret))

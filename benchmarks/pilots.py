@@ -125,16 +125,16 @@ async def _simulated(url: str, token: str, number: int, ended: list[float]) -> N
         await api.close()
 
 
-def bell_result() -> schema.agents.PartReportBody:
+def bell_result() -> schema.pilots.PartReportBody:
     """Return the result of a Bell circuit, as pilots send it."""
     work = bell()
     (outcome,) = engines.run("qubit", work.circuits, work.options)
     assert isinstance(outcome, Encoded)
-    return schema.agents.PartReportBody(outcome=outcome.body, sha256=outcome.sha256.hex())
+    return schema.pilots.PartReportBody(outcome=outcome.body, sha256=outcome.sha256.hex())
 
 
 def result_of(
-    job: schema.pilots.TaskJobBody, part: schema.agents.PartReportBody, seconds: float
+    job: schema.pilots.TaskJobBody, part: schema.pilots.PartReportBody, seconds: float
 ) -> schema.pilots.PilotResultBody:
     """Return a result for a job of one circuit."""
     return schema.pilots.PilotResultBody(

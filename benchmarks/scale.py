@@ -150,7 +150,7 @@ def _from_none_to_none(
     slurm: Slurm, live: Live, connection: HTTPConnection, token: Path, rounds: int
 ) -> Figure:
     """Measure the time until 4 workers run, plus that from the end of the work until none does."""
-    command = [sys.executable, "-m", "qwicket", "scale", "--connect", live.url]
+    command = [sys.executable, "-m", "qwicket", "worker", "scale", "--connect", live.url]
     command += ["--token-file", str(token), "--slurm", "output=/dev/null", "--max", "4"]
     process = subprocess.Popen(
         [*command, "--idle-s", str(_IDLE_S)],
@@ -173,6 +173,6 @@ def _from_none_to_none(
         process.terminate()
         process.wait(20)
     bar, is_within = f"longest ≤ {ms(_MAX_SCALE_S)}", max(times) <= _MAX_SCALE_S
-    name = f"qwicket scale, 0 → 4 workers, and → 0 after the work (idle {_IDLE_S} s), p50 / longest"
+    name = f"worker scale, 0 → 4 workers, and → 0 after the work (idle {_IDLE_S} s), p50 / longest"
     measured = f"{ms(p50(times))} / {ms(max(times))}"
     return Figure(name, DATABASE, measured, "", bar, is_within)

@@ -129,8 +129,8 @@ def place(item: pytest.Item) -> int:
     here = Path(__file__).parent
     if not item.path.is_relative_to(here):
         return len(ORDER)
-    parts = item.path.relative_to(here).parts  # of a vendor's: vendors/NAME/unit/…
-    kind = parts[2] if parts[0] == "vendors" else parts[0]
+    parts = item.path.relative_to(here).parts  # of a ring's: vendors/NAME/unit/…
+    kind = parts[2] if parts[0] in {"features", "vendors"} else parts[0]
     return ORDER.index(kind) if kind in ORDER else len(ORDER)
 
 

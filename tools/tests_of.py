@@ -40,7 +40,7 @@ def module_path(text: str) -> Path:
 def mirrored(module: Path) -> str | None:
     """Return the unit tests at the module's place, if there are any."""
     place = module.relative_to(PACKAGE)
-    if place.parts[0] == "vendors":  # tests/vendors/NAME/unit/…
+    if place.parts[0] in {"features", "vendors"}:  # tests/vendors/NAME/unit/…
         place, units = Path(*place.parts[2:]), ROOT / "tests" / Path(*place.parts[:2]) / "unit"
     else:
         units = ROOT / "tests" / "unit"

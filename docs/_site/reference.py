@@ -202,7 +202,7 @@ def with_access(access: Access) -> list[str]:
     return [
         f"`{route.method} {prefix}{route.path}`"
         for prefix, route in declared()
-        if route.access == access
+        if route.access == access or (isinstance(route.access, tuple) and access in route.access)
     ]
 
 

@@ -1,6 +1,6 @@
-"""What vendors register: names, which are imported when they are first needed.
+"""What vendors and features register: names, which are imported when they are first needed.
 
-The core asks this module, and imports no vendor itself.
+The core asks this module, and imports no vendor and no feature itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Family
 
 _LIST: Final = "qwicket.vendors"
+_FEATURES: Final = "qwicket.features"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,3 +187,89 @@ def clients() -> Iterator[tuple[str, Clients]]:
     for vendor in vendors():
         if vendor.clients:
             yield vendor.name, resolve_name(vendor.clients)
+
+
+class Command(NamedTuple):
+    """A command, or a group of commands.
+
+    Attributes:
+        name: Its name.
+        module: Module that defines it under this name.
+        heading: Heading under which the main help lists it.
+        needs_server: Whether it needs the extra `server`.
+    """
+
+    name: str
+    module: str
+    heading: str = "Use a server"
+    needs_server: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """What the folder of a feature has for the core: names such as "module:attribute".
+
+    Attributes:
+        name: Name of the folder.
+        has_statements: Whether the folder has named SQL in `statements.sql`.
+        columns: Texts that fill braces in these statements, by name.
+        on_changes: Function that is called with a transaction and its changes before their commit.
+        routes: Routes of `/v1`.
+        admin_routes: Routes of `/v1/admin`.
+        page_routes: Function that returns routes of the pages, from the pages' handlers.
+        page_sections: Sections of administrators' pages, by name.
+        commands: Its commands.
+        maintenance: Coroutine function of a store and the time in Unix milliseconds, which ends or
+            deletes what is due.
+        hooks: Functions that fill named gaps of the core, each of which at most one feature fills:
+            `statements` returns texts that fill braces in SQL, from those of a database. `windows`,
+            `shown_windows` and `why_in_window` return times in which only some jobs start on a
+            device, and `starts_in_windows` forecasts with them. `exam` says what an exam changes
+            in a submission. `reserve` and `settle` count a job in budgets, `account_budgets`
+            returns those of an account, and `budget_administration` is a service that sets them.
+            `cluster_findings` returns what `qwicket doctor` finds about a cluster.
+        clusters: Module with the clusters in which a server's jobs may run (`server/compute.py`).
+        task: Coroutine function that runs as long as a server, from its gateway.
+        metrics: Coroutine function that returns metrics, from a gateway.
+    """
+
+    name: str
+    has_statements: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    on_changes: str = ""
+    routes: str = ""
+    admin_routes: str = ""
+    page_routes: str = ""
+    page_sections: str = ""
+    commands: tuple[Command, ...] = ()
+    maintenance: str = ""
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    clusters: str = ""
+    task: str = ""
+    metrics: str = ""
+
+    @property
+    def package(self) -> str:
+        """Name of its package."""
+        return f"{_FEATURES}.{self.name}"
+
+
+@cache
+def features() -> tuple[Feature, ...]:
+    """Return all features of `qwicket.features.NAMES`, in its order."""
+    names = import_module(_FEATURES).NAMES
+    return tuple([import_module(f"{_FEATURES}.{name}").FEATURE for name in names])
+
+
+@cache
+def of_features(field_name: str) -> tuple[Any, ...]:
+    """Return what each feature has under a field of `Feature`, imported by its name."""
+    named = [getattr(each, field_name) for each in features()]
+    return tuple([resolve_name(name) for name in named if name])
+
+
+@cache
+def hook(gap: str) -> Callable[..., Any] | None:
+    """Return the function of the feature that fills a named gap of the core, if there is one."""
+    names = [each.hooks[gap] for each in features() if gap in each.hooks]
+    return resolve_name(names[0]) if names else None

@@ -290,8 +290,8 @@ class Way(NamedTuple):
 
     @property
     def is_an_agents(self) -> bool:
-        """Whether a lab's token is for it, and no other."""
-        return self.access == Scope.DEVICES_SERVE
+        """Whether a lab's token is for it, and none of an ordinary user."""
+        return self.access == Scope.DEVICES_SERVE or isinstance(self.access, tuple)
 
     @property
     def needs_no_scope(self) -> bool:

@@ -142,8 +142,8 @@ class Ask(NamedTuple):
 
     @property
     def is_an_agents(self) -> bool:
-        """Whether it is for a lab's token alone."""
-        return ACCESS[self] == Scope.DEVICES_SERVE
+        """Whether it is for a lab's token, and none of an ordinary user."""
+        return ACCESS[self] == Scope.DEVICES_SERVE or isinstance(ACCESS[self], tuple)
 
     @property
     def has_secret_in_path(self) -> bool:

@@ -21,7 +21,7 @@ OF_A_JOB = [
     way for way in WAYS if "{id}" in way.path and not way.is_an_agents and way.access != Scope.ADMIN
 ]
 PUBLIC = [way for way in WAYS if way.is_public and "{secret}" not in way.path]
-"""Those with a secret in the path are tested in integration/test_job_shares.py."""
+"""Those with a secret in the path are tested in features/shares/integration/test_job_shares.py."""
 
 WRONG_HEADERS = {
     "absent": None,

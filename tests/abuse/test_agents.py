@@ -18,14 +18,16 @@ import msgspec
 import pytest
 
 from abuse.dialects import NATIVE
-from abuse.test_access import MALFORMED, absent_id
+from abuse.test_access import MALFORMED
 from qwicket.circuits.outcomes import Array, Outcome, encode
 from support.agents import ATOMS, BELL_QASM, Lab, serving_token
 from support.for_each import for_each
-from support.pairwise import pairs
+from support.pilots import Held, RawAgent, offer, states
 from support.server import LiveServer, used_s
 
 AGENT = "0123456789abcdef"
+PULL = f"/v1/pilots/{AGENT}/pull"
+RESULTS = f"/v1/pilots/{AGENT}/results"
 SHOTS = 20
 
 
@@ -42,35 +44,31 @@ def agent(lab: Lab) -> Iterator[httpx.Client]:
         yield client
 
 
-Held = dict[str, Any]
+@pytest.fixture
+def pilot(lab: Lab, agent: httpx.Client) -> RawAgent:
+    return RawAgent(agent, lab.device, AGENT)
 
 
 @pytest.fixture
-def held(lab: Lab, agent: httpx.Client, http: httpx.Client) -> Iterator[Held]:
-    with lease_in_hand(lab, agent, http) as lease:
+def held(pilot: RawAgent, http: httpx.Client) -> Iterator[Held]:
+    with lease_in_hand(pilot, http) as lease:
         yield lease
 
 
 @contextmanager
-def lease_in_hand(lab: Lab, agent: httpx.Client, http: httpx.Client) -> Iterator[Held]:
+def lease_in_hand(pilot: RawAgent, http: httpx.Client) -> Iterator[Held]:
     """A lease of a job in hand; at the end the job can still be finished as it should."""
-    body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
-    job = http.post("/v1/jobs", json=body).json()["id"]
-    claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT}).json()
-    lease: Held = claimed["lease"]
+    job = submitted(pilot.device, http)
+    lease = pilot.claimed()
     assert lease["id"] == job
     yield lease
-    good = agent.post(f"/v1/leases/{job}/finish", json=finish(lease, part(outcome())))
-    assert good.status_code == 200, good.text
+    assert states(pilot.end(lease, parts=[part(outcome())])) == ["completed"]
     assert http.get(f"/v1/jobs/{job}/result").json()["parts"][0]["counts"] == {"00": SHOTS}
 
 
-def finish(lease: Held, *parts: dict[str, Any]) -> dict[str, Any]:
-    return {**right(lease), "parts": list(parts)}
-
-
-def right(lease: Held) -> dict[str, Any]:
-    return {"agent": AGENT, "fence": lease["fence"], "nonce": lease["nonce"]}
+def submitted(device: str, http: httpx.Client) -> str:
+    body = {"device": device, "program": BELL_QASM, "shots": SHOTS}
+    return str(http.post("/v1/jobs", json=body).json()["id"])
 
 
 def part(good: Outcome) -> dict[str, Any]:
@@ -115,59 +113,36 @@ WRONG_LEASES: dict[str, dict[str, Any]] = {
 
 
 @for_each("wrong", WRONG_LEASES)
-@for_each("verb", ["finish", "release"])
-def test_a_lease_that_is_not_the_newest_is_refused(
-    lab: Lab, agent: httpx.Client, http: httpx.Client, verb: str, wrong: str
+def test_a_lease_that_is_not_the_newest_changes_nothing(
+    pilot: RawAgent, http: httpx.Client, wrong: str
 ) -> None:
-    with lease_in_hand(lab, agent, http) as held:
-        body = {**right(held), **WRONG_LEASES[wrong]}
-        if verb == "finish":
-            body["parts"] = [part(outcome())]
-        response = agent.post(f"/v1/leases/{held['id']}/{verb}", json=body)
-        NATIVE.refused(response, 409)
-        assert response.json()["code"] == "stale_lease"
+    with lease_in_hand(pilot, http) as held:
+        forged = {**held, **WRONG_LEASES[wrong]}
+        assert states(pilot.end(forged, parts=[part(outcome())])) == [None]
+        assert states(pilot.release(forged)) == [None]
 
 
-def claim(lab: Lab, agent: httpx.Client, name: str) -> Held:
-    """Claim the next job for an agent of this name."""
-    path = f"/v1/devices/{lab.device}/leases?wait=30"
-    lease: Held = agent.post(path, json={"agent": name}).json()["lease"]
-    return {**lease, "agent": name}
-
-
-def submitted(lab: Lab, http: httpx.Client) -> str:
-    body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
-    return str(http.post("/v1/jobs", json=body).json()["id"])
-
-
-def ends(client: httpx.Client, job: str, lease: Held, **changes: Any) -> httpx.Response:
-    """Finish a job with all zeros, in the name of a lease."""
-    known = {name: lease[name] for name in ("agent", "fence", "nonce")}
-    body = {**known, "parts": [part(outcome())], **changes}
-    return client.post(f"/v1/leases/{job}/finish", json=body)
+def ends(pilot: RawAgent, job: str, lease: Held, **changes: Any) -> list[str | None]:
+    """Finish a job with all zeros, in the name of a lease; return its state."""
+    return states(pilot.end({**lease, "id": job, **changes}, parts=[part(outcome())]))
 
 
 def test_the_old_lease_of_a_job_that_one_holds_again_is_refused(
-    lab: Lab, agent: httpx.Client, http: httpx.Client
+    pilot: RawAgent, http: httpx.Client
 ) -> None:
-    job = submitted(lab, http)
-    old = claim(lab, agent, AGENT)
-    given_back = agent.post(f"/v1/leases/{job}/release", json=right(old))
-    assert given_back.json()["state"] == "queued"
-    NATIVE.refused(ends(agent, job, old), 409)  # while nobody holds it
-    new = claim(lab, agent, AGENT)
+    job = submitted(pilot.device, http)
+    old = pilot.claimed()
+    assert states(pilot.release(old)) == ["queued"]
+    assert ends(pilot, job, old) == [None], "while nobody holds it"
+    new = pilot.claimed()
     assert (new["id"], new["fence"] > old["fence"]) == (job, True)
-    for stale in (
-        ends(agent, job, old),
-        ends(agent, job, old, fence=new["fence"]),
-        ends(agent, job, new, fence=old["fence"]),
-        agent.post(f"/v1/leases/{job}/release", json=right(old)),
-    ):
-        NATIVE.refused(stale, 409)
-        assert stale.json()["code"] == "stale_lease"
+    assert ends(pilot, job, old) == [None]
+    assert ends(pilot, job, old, fence=new["fence"]) == [None]
+    assert ends(pilot, job, new, fence=old["fence"]) == [None]
+    assert states(pilot.release(old)) == [None]
     assert http.get(f"/v1/jobs/{job}").json()["state"] == "running"
-    assert ends(agent, job, new).status_code == 200
-    NATIVE.refused(ends(agent, job, new), 409)  # a second result changes nothing
+    assert ends(pilot, job, new) == ["completed"]
+    assert ends(pilot, job, new) == [None], "a second result changes nothing"
     (told,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]
     assert told["counts"] == {"00": SHOTS}
 
@@ -175,59 +150,60 @@ def test_the_old_lease_of_a_job_that_one_holds_again_is_refused(
 def test_a_lease_of_one_job_ends_no_other(
     lab: Lab, agent: httpx.Client, http: httpx.Client
 ) -> None:
-    jobs = {submitted(lab, http), submitted(lab, http)}
-    mine, theirs = claim(lab, agent, "a" * 16), claim(lab, agent, "b" * 16)
+    jobs = {submitted(lab.device, http), submitted(lab.device, http)}
+    us, them = (RawAgent(agent, lab.device, name * 16) for name in "ab")
+    mine, theirs = us.claimed(), them.claimed()
     assert {mine["id"], theirs["id"]} == jobs
-    for forged in (
-        ends(agent, theirs["id"], mine),
-        ends(agent, theirs["id"], mine, fence=theirs["fence"]),
-        ends(agent, theirs["id"], theirs, nonce=mine["nonce"]),
-        ends(agent, theirs["id"], theirs, agent=mine["agent"]),
-    ):
-        NATIVE.refused(forged, 409)
+    assert ends(them, theirs["id"], mine) == [None]
+    assert ends(them, theirs["id"], mine, fence=theirs["fence"]) == [None]
+    assert ends(them, theirs["id"], theirs, nonce=mine["nonce"]) == [None]
+    assert ends(us, theirs["id"], theirs) == [None]
+    assert states(us.release(theirs)) == [None]
     assert {http.get(f"/v1/jobs/{job}").json()["state"] for job in jobs} == {"running"}
-    foreign = {**right(theirs), "agent": mine["agent"]}
-    NATIVE.refused(agent.post(f"/v1/leases/{theirs['id']}/release", json=foreign), 409)
     events = [http.get(f"/v1/jobs/{job}/events").json() for job in jobs]
     assert "failed" not in str(events)
-    assert [ends(agent, each["id"], each).status_code for each in (mine, theirs)] == [200, 200]
+    assert ends(us, mine["id"], mine) == ends(them, theirs["id"], theirs) == ["completed"]
 
 
 def test_a_renewal_under_a_foreign_nonce_is_told_that_the_lease_is_lost(
-    agent: httpx.Client, held: Held
+    lab: Lab, agent: httpx.Client, held: Held
 ) -> None:
     """And it is another agent's word: what this one holds stays its own."""
-    body = {"agent": "f" * 16, "held": [{**held, "nonce": "0" * 32}]}
-    orders = agent.post(f"/v1/leases/{held['id']}/renew", json=body).json()["directives"]
-    assert orders == {held["id"]: "lost"}
+    other = RawAgent(agent, lab.device, "f" * 16)
+    assert other.renew({**held, "nonce": "0" * 32}) == "lost"
 
 
-@for_each(
-    "verb, text", pairs(["renew", "finish", "release"], MALFORMED, always={"NUL", "NUL within"})
-)
-def test_a_text_that_is_no_lease_is_an_unknown_one(
-    agent: httpx.Client, verb: str, text: str
-) -> None:
-    lease = {"id": "x", "fence": 1, "nonce": "x"}
-    body = {"agent": AGENT, "held": [lease]} if verb == "renew" else right(lease)
-    body |= {"parts": []} if verb == "finish" else {}
-    NATIVE.refused(agent.post(f"/v1/leases/{MALFORMED[text]}/{verb}", json=body), 404)
+@for_each("text", MALFORMED)
+def test_a_text_that_is_no_job_is_an_unknown_one(pilot: RawAgent, text: str) -> None:
+    lease = {"id": MALFORMED[text], "fence": 1, "nonce": "x"}
+    for sent in (
+        pilot.pull([lease], tasks=0),
+        pilot.end(lease, parts=[]),
+        pilot.release(lease),
+    ):
+        if sent.status_code == 200:
+            assert "lost" in sent.text or states(sent) == [None]
+        else:
+            NATIVE.refused(sent, 400)
 
 
-@pytest.mark.parametrize("verb", ["renew", "finish", "release"])
 def test_a_lease_of_a_device_that_is_not_served_looks_like_an_absent_one(
-    server: LiveServer, held: Held, verb: str
+    server: LiveServer, lab: Lab, held: Held
 ) -> None:
-    def told(client: httpx.Client, job: str) -> tuple[int, str]:
-        lease = {**held, "id": job}
-        body = {"agent": AGENT, "held": [lease]} if verb == "renew" else right(held)
-        body |= {"parts": []} if verb == "finish" else {}
-        response = client.post(f"/v1/leases/{job}/{verb}", json=body)
-        NATIVE.refused(response, 404)
-        return response.status_code, response.text
+    """Whatever is reported: its program would tell whether the parts fit."""
+    with server.client(serving_token(server, "another")) as http:
+        announced = http.put("/v1/agent/devices/another", json={"family": "qubit", "spec": SPEC})
+        assert announced.status_code == 200, announced.text
+        stranger = RawAgent(http, "another", AGENT)
+        for parts in ([], [part(outcome())]):
+            assert states(stranger.end(held, parts=parts)) == [None]
+        assert states(stranger.release(held)) == [None]
+        assert stranger.renew(held) == "lost"
+        NATIVE.refused(RawAgent(http, lab.device, AGENT).end(held, parts=[]), 403)
 
-    with server.client(serving_token(server, "another")) as stranger:
-        assert told(stranger, held["id"]) == told(stranger, absent_id())
+
+def pull_of(*devices: str) -> dict[str, Any]:
+    return {"offer": offer(request=1, devices=list(devices)), "settled": 0}
 
 
 def test_a_token_serves_its_devices_and_nothing_else(
@@ -238,11 +214,12 @@ def test_a_token_serves_its_devices_and_nothing_else(
     body = {"device": lab.device, "program": BELL_QASM}
     NATIVE.refused(agent.post("/v1/jobs", json=body), 403)
     NATIVE.refused(agent.post(f"/v1/jobs/{held['id']}/cancel"), 403)
-    calls: list[tuple[str, str, dict[str, Any] | None]] = [
+    calls: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", "/v1/agent/devices/other", {"family": "qubit", "spec": SPEC}),
-        ("POST", "/v1/devices/other/leases", {"agent": AGENT}),
-        ("POST", "/v1/devices/simulator/leases", {"agent": AGENT}),
-        ("DELETE", f"/v1/agent/devices/other/agents/{AGENT}", None),
+        ("POST", PULL, pull_of("other")),
+        ("POST", PULL, pull_of("simulator")),
+        ("POST", RESULTS, {"offer": offer(request=1, devices=["other"])}),
+        ("POST", f"/v1/scalers/{AGENT}/demand", {"group": "x"}),
     ]
     for method, path, content in calls:
         NATIVE.refused(agent.request(method, path, json=content), 403)
@@ -254,10 +231,9 @@ def test_another_accounts_token_for_the_same_device_takes_nothing_from_its_agent
     """It may pull jobs, because an administrator said so, but is not the agent of that name."""
     server.token("bob")
     with server.client(serving_token(server, lab.device, account="bob")) as other:
-        gone = other.delete(f"/v1/agent/devices/{lab.device}/agents/{AGENT}")
-        assert gone.status_code == 200
-        claim = other.post(f"/v1/devices/{lab.device}/leases", json={"agent": AGENT})
-        assert claim.json()["lease"] is None
+        bobs = RawAgent(other, lab.device, AGENT)
+        assert bobs.leave().status_code == 200
+        assert bobs.claim(wait=0) is None
         announced = other.put(
             f"/v1/agent/devices/{lab.device}", json={"family": "qubit", "spec": SPEC}
         )
@@ -360,13 +336,12 @@ def test_no_lab_takes_over_a_device_of_the_server(server: LiveServer) -> None:
     with server.client(serving_token(server, "simulator")) as thief:
         body = {"family": "qubit", "spec": SPEC}
         NATIVE.refused(thief.put("/v1/agent/devices/simulator", json=body), 409)
-        claim = thief.post("/v1/devices/simulator/leases", json={"agent": AGENT})
-        NATIVE.refused(claim, 409)
+        NATIVE.refused(thief.post(PULL, json=pull_of("simulator")), 409)
 
 
 def test_a_device_that_was_not_announced_has_no_jobs(server: LiveServer) -> None:
     with server.client(serving_token(server, "ghost")) as early:
-        NATIVE.refused(early.post("/v1/devices/ghost/leases", json={"agent": AGENT}), 404)
+        NATIVE.refused(early.post(PULL, json=pull_of("ghost")), 404)
         NATIVE.refused(early.put("/v1/agent/devices/ghost/calibration", json=FIGURES), 404)
 
 
@@ -398,31 +373,56 @@ def test_figures_that_make_no_sense_are_refused(
     NATIVE.refused(agent.put(path, json={**FIGURES, **wrong}))
 
 
-# --- claims ---------------------------------------------------------------------------------------
+# --- pulls ----------------------------------------------------------------------------------------
+
+LEASE = {"id": "x", "fence": 1, "nonce": "x"}
 
 
 @for_each(
-    "body",
+    "wrong",
     [
-        {},
-        {"agent": ""},
-        {"agent": "A" * 16},
-        {"agent": "a" * 4_000},
-        {"agent": "a\0b01234567"},
-        {"agent": 7},
-        {"agent": AGENT, "held": "x"},
-        {"agent": AGENT, "held": [{"id": "x", "fence": 0, "nonce": "x"}]},
-        {"agent": AGENT, "held": [{"id": "x", "fence": 2**63, "nonce": "x"}]},
-        {"agent": AGENT, "held": [{"id": "x" * 4_000, "fence": 1, "nonce": "x"}]},
-        {"agent": AGENT, "held": [{"id": "x", "fence": 1, "nonce": "x", "done": 1.5}]},
-        {"agent": AGENT, "held": [{"id": "x", "fence": 1, "nonce": "x", "text": "\0"}]},
-        {"agent": AGENT, "held": [{"id": "x", "fence": 1, "nonce": "x"}] * 65},
+        {"offer": {}},
+        {"offer": offer(request=1)},
+        {"offer": offer(request=1, devices=["abused", "other"])},
+        {"offer": offer(request=0, devices=["abused"])},
+        {"offer": offer(request=1, devices=["abused"], slots=0)},
+        {"held": "x"},
+        {"held": [{**LEASE, "fence": 0}]},
+        {"held": [{**LEASE, "fence": 2**63}]},
+        {"held": [{**LEASE, "id": "x" * 4_000}]},
+        {"held": [{**LEASE, "done": 1.5}]},
+        {"held": [{**LEASE, "text": "\0"}]},
+        {"held": [LEASE] * 65},
+        {"held": [LEASE] * 40_000},
     ],
 )
-def test_a_claim_that_makes_no_sense_is_refused(
-    lab: Lab, agent: httpx.Client, body: dict[str, Any]
+def test_a_pull_that_makes_no_sense_is_refused(
+    lab: Lab, agent: httpx.Client, wrong: dict[str, Any]
 ) -> None:
-    NATIVE.refused(agent.post(f"/v1/devices/{lab.device}/leases", json=body), 400)
+    NATIVE.refused(agent.post(PULL, json={**pull_of(lab.device), **wrong}), 400)
+
+
+@for_each("name", ["-a", "a b", "a" * 64, "a%00b", "%C3%A4"])
+def test_an_agent_of_such_a_name_is_refused(lab: Lab, agent: httpx.Client, name: str) -> None:
+    NATIVE.refused(agent.post(f"/v1/pilots/{name}/pull", json=pull_of(lab.device)), 400)
+
+
+OLD_REQUESTS = (
+    ("POST", "/v1/devices/{device}/leases"),
+    ("POST", "/v1/leases/x/renew"),
+    ("POST", "/v1/leases/x/finish"),
+    ("POST", "/v1/leases/x/release"),
+    ("DELETE", "/v1/agent/devices/{device}/agents/0123456789abcdef"),
+)
+
+
+@for_each("method, path", OLD_REQUESTS)
+def test_an_agent_older_than_the_server_is_told_what_to_do(
+    lab: Lab, agent: httpx.Client, method: str, path: str
+) -> None:
+    answer = agent.request(method, path.format(device=lab.device))
+    NATIVE.refused(answer, 410)
+    assert "start `qwicket agent` again" in answer.json()["detail"]
 
 
 # --- outcomes -------------------------------------------------------------------------------------
@@ -496,10 +496,10 @@ HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
 
 @for_each("hostile", HOSTILE)
 def test_a_hostile_outcome_is_refused_and_the_job_goes_on(
-    lab: Lab, agent: httpx.Client, http: httpx.Client, hostile: str
+    pilot: RawAgent, http: httpx.Client, hostile: str
 ) -> None:
-    with lease_in_hand(lab, agent, http) as held:
-        sent = agent.post(f"/v1/leases/{held['id']}/finish", json=finish(held, HOSTILE[hostile]()))
+    with lease_in_hand(pilot, http) as held:
+        sent = pilot.end(held, parts=[HOSTILE[hostile]()])
         NATIVE.refused(sent, 400)
         assert len(sent.content) < 2_000
         assert http.get(f"/v1/jobs/{held['id']}").json()["state"] == "running"
@@ -517,12 +517,20 @@ ABUNDANT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("number", [0, 2, 5_001])
-def test_too_few_or_too_many_parts_are_refused(
-    agent: httpx.Client, held: Held, number: int
+def test_results_that_are_several_for_one_job_or_too_many_are_refused(
+    pilot: RawAgent, held: Held
 ) -> None:
-    body = finish(held, *[{"error": {"code": "x", "message": "y"}}] * number)
-    assert NATIVE.names(agent.post(f"/v1/leases/{held['id']}/finish", json=body), "parts")
+    """Each may take seconds to check, while other labs wait."""
+    result = {**held, "parts": [part(outcome())]}
+    assert NATIVE.names(pilot.report([result] * 2), "results")
+    assert NATIVE.names(pilot.report([result] * 65), "results")
+    assert NATIVE.names(pilot.report(releases=[{**held, "reason": "x"}] * 65), "releases")
+
+
+@pytest.mark.parametrize("number", [0, 2, 5_001])
+def test_too_few_or_too_many_parts_are_refused(pilot: RawAgent, held: Held, number: int) -> None:
+    failed = {"error": {"code": "x", "message": "y"}}
+    assert NATIVE.names(pilot.end(held, parts=[failed] * number), "parts")
 
 
 def test_an_outcome_as_large_as_jobs_may_ask_for_is_taken(
@@ -541,19 +549,17 @@ def test_an_outcome_as_large_as_jobs_may_ask_for_is_taken(
             "program": {"experiment_0": experiment},
         }
         job = http.post("/v1/jobs", json=body).json()["id"]
-        claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT})
-        lease = claimed.json()["lease"]
+        pilot = RawAgent(agent, lab.device, AGENT)
+        lease = pilot.claimed()
         numbers = random.Random(1).randbytes(2 * shots * columns)
         samples = {"samples": Array("<i2", (shots, columns), numbers)}
-        brought = finish(lease, part(outcome(registers=(), arrays=samples)))
-        done = agent.post(f"/v1/leases/{job}/finish", json=brought, timeout=120)
-        assert done.json() == {"id": job, "state": "completed"}
+        done = pilot.end(lease, parts=[part(outcome(registers=(), arrays=samples))])
+        assert done.json()["states"] == {job: "completed"}
 
 
-def test_a_huge_outcome_is_refused_by_its_size(agent: httpx.Client, held: Held) -> None:
-    body = finish(held, {"outcome": "A" * (65 << 20), "sha256": "0" * 64})
+def test_a_huge_outcome_is_refused_by_its_size(pilot: RawAgent, held: Held) -> None:
     try:
-        response = agent.post(f"/v1/leases/{held['id']}/finish", json=body)
+        response = pilot.end(held, parts=[{"outcome": "A" * (65 << 20), "sha256": "0" * 64}])
     except httpx.WriteError:
         return  # refused before it was sent
     NATIVE.refused(response, 413)
@@ -562,12 +568,11 @@ def test_a_huge_outcome_is_refused_by_its_size(agent: httpx.Client, held: Held) 
 @for_each(
     "body", [{"seconds": -1}, {"seconds": 1e300}, {"seconds": "1"}, {"error": {}}, {"more": 1}]
 )
-def test_a_finish_that_makes_no_sense_is_refused(
-    lab: Lab, agent: httpx.Client, http: httpx.Client, body: dict[str, Any]
+def test_a_report_that_makes_no_sense_is_refused(
+    pilot: RawAgent, http: httpx.Client, body: dict[str, Any]
 ) -> None:
-    with lease_in_hand(lab, agent, http) as held:
-        sent = {**finish(held, part(outcome())), **body}
-        NATIVE.refused(agent.post(f"/v1/leases/{held['id']}/finish", json=sent), 400)
+    with lease_in_hand(pilot, http) as held:
+        NATIVE.refused(pilot.end(held, **{"parts": [part(outcome())], **body}), 400)
 
 
 def test_samples_that_do_not_fit_the_program_are_refused(
@@ -578,13 +583,13 @@ def test_samples_that_do_not_fit_the_program_are_refused(
     with Lab(server, folder, device="abusedatoms", kind=ATOMS) as lab, lab.http() as agent:
         body = {"device": lab.device, "format": "qlued.lab", "program": program}
         job = http.post("/v1/jobs", json={**body, "outputs": ["samples"]}).json()["id"]
-        lease = agent.post(f"/v1/devices/{lab.device}/leases", json={"agent": AGENT}).json()[
-            "lease"
-        ]
+        pilot = RawAgent(agent, lab.device, AGENT)
+        lease = pilot.claimed()
+        assert lease["id"] == job
 
         def send(samples: Array, **more: Any) -> httpx.Response:
             given = outcome(registers=(), arrays={"samples": samples}, **more)
-            return agent.post(f"/v1/leases/{job}/finish", json=finish(lease, part(given)))
+            return pilot.end(lease, parts=[part(given)])
 
         for samples in (
             Array("<i2", (2, 1), bytes(4)),
@@ -602,14 +607,11 @@ def test_samples_that_do_not_fit_the_program_are_refused(
 
 @pytest.mark.parametrize("kind", ["parts", "error"])
 def test_a_lab_cannot_charge_more_time_than_it_held_the_job(
-    server: LiveServer, lab: Lab, agent: httpx.Client, http: httpx.Client, kind: str
+    server: LiveServer, pilot: RawAgent, http: httpx.Client, kind: str
 ) -> None:
-    body = {"device": lab.device, "program": BELL_QASM, "shots": SHOTS}
-    job = http.post("/v1/jobs", json=body).json()["id"]
-    claimed = agent.post(f"/v1/devices/{lab.device}/leases?wait=30", json={"agent": AGENT}).json()
-    report: dict[str, Any] = {**right(claimed["lease"]), "seconds": 1e7}
+    submitted(pilot.device, http)
     error = {"code": "failed", "message": "so it says"}
-    report[kind] = error if kind == "error" else [part(outcome())]
-    sent = agent.post(f"/v1/leases/{job}/finish", json=report)
-    assert sent.status_code == 200, sent.text
+    report: Any = error if kind == "error" else [part(outcome())]
+    sent = pilot.end(pilot.claimed(), seconds=1e7, **{kind: report})
+    assert states(sent) in (["completed"], ["failed"])
     assert used_s(server) < 1e6

@@ -354,7 +354,7 @@ def test_a_success_has_the_status_and_content_that_its_route_declares(
         kinds |= {"application/json"} if route.responses else set()
         assert answer.headers["content-type"].partition(";")[0] in kinds, ask
     # For which the token lacks the scope; integration/test_administration.py has the latter. And
-    # what needs an invitation: integration/test_invitations.py.
+    # what needs an invitation: features/invitations/integration/test_invitations.py.
     own = {("POST", "/tokens"), ("DELETE", "/tokens/{id}"), ("POST", "/accounts")}
     own.add(("POST", "/sign-in"))  # needs an identity provider: integration/test_single_sign_on.py
     own |= {way for way, route in declared.items() if route.access == Scope.ADMIN}

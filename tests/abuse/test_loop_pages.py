@@ -17,7 +17,7 @@ from integration.test_job_pages import add_copies, large_machine
 from integration.test_page_sizes import add_many
 from qwicket.clients.native import Job
 from qwicket.dialects.registration import DialectSettings
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from qwicket.pages.routes import application
 from support.event_loop import MEASURED, assert_loop_stays_free
 from support.pages import Person

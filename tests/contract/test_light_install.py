@@ -288,7 +288,7 @@ PLACE = ("--data-dir", "data")
         "serve",
         "serve --limit unfinished_jobs=5",
         "demo",
-        "bench",
+        "doctor bench",
         "user add ada",
         "user list",
         "token create --user ada",

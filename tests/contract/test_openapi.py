@@ -82,9 +82,9 @@ def test_thousands_of_made_up_requests_are_answered_as_the_document_says(
     caller = lone.admin("token", "create", "--user", "eve", *scopes)
     serve = ("--scope", "devices:serve", "--device", "lab")
     lab = lone.admin("token", "create", "--user", "eve", *serve)
-    agents = ("--include-path-regex", "/agent/|/leases")
+    agents = ("--include-path-regex", "/agent/|/pilots/")
     # A stream of an account has no end; its own tests hold it to its form.
-    others = ("--exclude-path-regex", "/agent/|/leases|/v1/events")
+    others = ("--exclude-path-regex", "/agent/|/pilots/|/v1/events")
     said = run(lone, caller, tmp_path, *others)
     with lone.client(lab) as http:
         device = {

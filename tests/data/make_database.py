@@ -29,6 +29,7 @@ from qwicket.circuits.qubit import Register
 from qwicket.model.ids import new_id
 from qwicket.store import Store, open_postgres, open_sqlite
 from support import held, ibm
+from support.pilots import offer
 from support.postgres import postgres_server
 from support.programs import BELL
 from support.server import LiveServer
@@ -178,10 +179,9 @@ def _unfinished(http: httpx.Client, expected: dict[str, Any]) -> None:
     assert announced.is_success, announced.text
     lab = {"device": "bench", "program": QASM, "shots": 20}
     _native(http, expected, "bob", "at the lab", lab, "running")
-    pulled = http.post(
-        "/v1/devices/bench/leases", json={"agent": AGENT, "held": []}, headers=serves
-    )
-    assert pulled.json()["lease"], pulled.text
+    asked_for = {"offer": offer(request=1, devices=["bench"]), "settled": 0}
+    pulled = http.post(f"/v1/pilots/{AGENT}/pull", json=asked_for, headers=serves)
+    assert pulled.json()["tasks"], pulled.text
     _native(http, expected, "bob", "waits for the lab", lab, "queued")
     long = {"device": "simulator", "program": held.held_job().program, "shots": 10, "seed": SEED}
     busy = _native(http, expected, "ada", "cancelling", long, "running")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.promise
 AGENTS = 3
 AGENT_KILLS = runs(3, long=200)
 SERVER_KILLS = runs(2, long=100)
-VERBS = ("/leases?", "/renew", "/finish")
+VERBS = ("/pull?wait=30", "/pull?wait=0", "/results")
 LEASE_S = 1.0
 LEASE = ("--lease-s", str(LEASE_S))
 SHARED_LEASE_S = 2.0
@@ -152,7 +152,7 @@ def test_a_network_cut_at_any_phase_loses_no_job_and_doubles_none(
         for verb, (phase, (way, at)) in product(VERBS, PHASES.items()):
             proxy.plan(Cut(way, at, verb))
             # A job lasts so long that its lease is renewed.
-            job = submit(client, shots=500 if verb == "/renew" else 20)
+            job = submit(client, shots=500 if verb == "/pull?wait=0" else 20)
             jobs.add(job)
             assert ended(client, job) == "completed"
             until(proxy.has_cut.is_set, f"the network was cut at the {phase} of {verb}")
@@ -179,7 +179,7 @@ def test_a_cut_while_a_cancelled_job_is_given_back_leaves_it_cancelled(
                 return lab.begun() > begun
 
             until(it_begins, "it begins")
-            proxy.plan(Cut(way, at, "/release"))
+            proxy.plan(Cut(way, at, "/results"))
             client.post(f"/v1/jobs/{job}/cancel")
             assert ended(client, job) == "cancelled"
             until(proxy.has_cut.is_set, f"the network was cut at the {phase} of the release")

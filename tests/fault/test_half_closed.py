@@ -18,6 +18,7 @@ import pytest
 from support import raw
 from support.agents import Lab, submit
 from support.held import held_job
+from support.pilots import offer
 from support.processes import connections
 from support.programs import BELL
 from support.repetitions import databases
@@ -150,15 +151,16 @@ def test_a_stream_of_events_ends_because_its_reader_may_be_gone(
 
 def test_an_agent_that_closed_its_side_is_given_no_job(live: LiveServer, tmp_path: Path) -> None:
     with Lab(live, tmp_path / "lab") as lab:
-        body = json.dumps({"agent": "onethatleft", "held": []}).encode()
+        asked_for = {"offer": offer(request=1, devices=[lab.device]), "settled": 0}
+        body = json.dumps(asked_for).encode()
         head = raw.head(
-            f"POST /v1/devices/{lab.device}/leases?wait=60",
+            "POST /v1/pilots/onethatleft/pull?wait=60",
             f"Authorization: Bearer {lab.token}",
             f"Content-Length: {len(body)}",
         )
         with ask(live, rest=head + body) as asked, live.client() as client:
             answer = raw.answer(asked)
-            assert (answer.status_code, answer.json()["lease"]) == (200, None)
+            assert (answer.status_code, answer.json()["tasks"]) == (200, [])
             job = submit(client)
             assert client.get(f"/v1/jobs/{job}").json()["state"] == "queued"
 

@@ -1,4 +1,4 @@
-"""Workers of `qwicket scale` in a real Slurm are cancelled, and its node's daemon is killed."""
+"""Workers of `worker scale` in a real Slurm are cancelled, and its node's daemon is killed."""
 
 from __future__ import annotations
 

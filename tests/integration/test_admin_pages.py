@@ -18,7 +18,7 @@ import pytest
 import qwicket
 from qwicket.clients.native import ApiError, Client
 from qwicket.gateway.admin import Admin
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from support import ibm
 from support.axe import SCREENS, violations
 from support.bad_server import Request
@@ -156,7 +156,7 @@ def test_refused_sign_ins_are_on_pages_and_in_the_file(live: LiveServer, root: P
 
     async def refuse(admin: Admin) -> None:  # three a minute, so that a page ends within one
         rows = [(minute - number // 3 * 60_000, each, 1) for number, each in enumerate(addresses)]
-        await admin._store.maintenance.add_refusals(rows)
+        await admin.store.maintenance.add_refusals(rows)
 
     live.as_admin(refuse)
     pages = [row[1] for row in cells_of_all_pages(root, "refusals")]
@@ -392,7 +392,7 @@ def _fill(live: LiveServer, root: Person) -> None:
     do(root, "reservations", "Plan maintenance", device="rydberg", weeks="2", **window)
 
     async def refuse(admin: Admin) -> None:
-        await admin._store.maintenance.add_refusals([(60_000, "192.0.2.7", 3)])
+        await admin.store.maintenance.add_refusals([(60_000, "192.0.2.7", 3)])
 
     live.as_admin(refuse)
     with closing(sqlite3.connect(live.folder / "data" / "qwicket.db", timeout=30)) as file, file:

@@ -632,7 +632,7 @@ def test_refused_sign_ins_are_listed(server: LiveServer, run: Run) -> None:
     now = time.time_ns() // 60_000_000_000 * 60_000
 
     async def add(admin: Admin) -> None:
-        await admin._store.maintenance.add_refusals([(now, "192.0.2.7", 3)])
+        await admin.store.maintenance.add_refusals([(now, "192.0.2.7", 3)])
 
     server.as_admin(add)
     rows = json.loads(done(run("audit", "refusals", "--json", "--limit", "100")))

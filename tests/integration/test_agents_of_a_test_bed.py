@@ -15,6 +15,7 @@ from qwicket import testing
 from qwicket.testing import Cloud
 from support.agents import BELL_QASM, LiveAgent, ended, submit
 from support.lab_machine import entries
+from support.pilots import RawAgent, states
 from support.waiting import until
 
 DEVICE = "mylab"
@@ -54,42 +55,18 @@ def http(cloud: Cloud) -> Iterator[httpx.Client]:
         yield client
 
 
-class PlainAgent:
-    """An agent of few lines of HTTP, which renews only when it is told to."""
+class PlainAgent(RawAgent):
+    """An agent that announces its device, and renews only when it is told to."""
 
     def __init__(self, cloud: Cloud, name: str = "plainagent") -> None:
-        self.name = name
-        self.http = httpx.Client(
+        http = httpx.Client(
             base_url=cloud.url,
             headers={"Authorization": f"Bearer {cloud.agent_token(DEVICE)}"},
             timeout=30,
         )
+        super().__init__(http, DEVICE, name)
         announced = self.http.put(f"/v1/agent/devices/{DEVICE}", json=SPEC)
         assert announced.is_success, announced.text
-
-    def claim(self, wait: float = 5) -> dict[str, Any] | None:
-        body = {"agent": self.name, "held": []}
-        answer = self.http.post(f"/v1/devices/{DEVICE}/leases?wait={wait}", json=body)
-        assert answer.is_success, answer.text
-        lease: dict[str, Any] | None = answer.json()["lease"]
-        return lease
-
-    def renew(self, lease: dict[str, Any]) -> str:
-        body = {"agent": self.name, "held": [lease]}
-        answer = self.http.post(f"/v1/leases/{lease['id']}/renew", json=body)
-        assert answer.is_success, answer.text
-        return str(answer.json()["directives"][lease["id"]])
-
-    def finish(self, lease: dict[str, Any]) -> httpx.Response:
-        """Report that the machine failed: an outcome needs no encoding then."""
-        body = {
-            "agent": self.name,
-            "fence": lease["fence"],
-            "nonce": lease["nonce"],
-            "seconds": 0.1,
-            "error": {"code": "no_atoms", "message": "The trap was empty."},
-        }
-        return self.http.post(f"/v1/leases/{lease['id']}/finish", json=body)
 
 
 @pytest.fixture
@@ -239,7 +216,7 @@ def test_faults_and_waiting_are_for_agents_too(
 ) -> None:
     cloud.freeze()
     cloud.scenario("stay_queued", seconds=60)
-    cloud.fault("lost_answer", path="*/leases", skip=1, times=1)
+    cloud.fault("lost_answer", path="*/pull", skip=1, times=1)
     job = submit(http, device=DEVICE)
     assert agent.claim(wait=0) is None
     cloud.advance(60)
@@ -262,14 +239,13 @@ def test_a_lease_is_lost_at_once_when_the_clock_jumps(
     cloud.freeze()
     cloud.advance(seconds)
     assert state(http, job) == "queued"
-    late = agent.finish(lease)
-    assert (late.status_code, late.json()["code"]) == (409, "stale_lease")
+    assert states(agent.fail(lease)) == [None]
     assert agent.renew(lease) == "lost"
     again = agent.claim()
     assert again is not None
     assert (again["id"], again["fence"] > lease["fence"]) == (job, True)
     assert again["nonce"] != lease["nonce"]
-    assert agent.finish(again).is_success
+    assert agent.fail(again).is_success
     assert state(http, job) == "failed"
 
 

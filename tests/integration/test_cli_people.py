@@ -212,7 +212,7 @@ def test_the_doctor_looks_at_postgresql_and_prints_no_password(postgres: Postgre
 
 
 def test_the_bench_prints_what_it_measured_as_lines_or_json() -> None:
-    quick = ("bench", "--seconds", "0.5", "--connections", "2")
+    quick = ("doctor", "bench", "--seconds", "0.5", "--connections", "2")
     found = json.loads(run_cli(*quick, "--json").stdout)
     assert 0 < found["submit_to_result_p50_ms"] <= found["submit_to_result_p95_ms"]
     assert found["jobs_per_s"] > 0

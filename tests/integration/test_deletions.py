@@ -1,4 +1,4 @@
-"""A vendor can be deleted: what is left keeps the contracts, serves jobs, and passes its tests."""
+"""A vendor or feature can be deleted: the rest keeps its contracts, serves jobs, passes tests."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import qwicket
+from qwicket import features, vendors
 from qwicket.clients.native.errors import ApiError
-from qwicket.vendors import NAMES
 from support.remotes import PHOTONS
 from support.server import LiveServer
 from support.vendor_folders import PUBLIC_CLIENTS
@@ -31,32 +31,40 @@ h q[0];
 cx q[0], q[1];
 c = measure q;
 """
-OF_CORE = (
-    *("circuits", "devices", "dialects", "drivers", "gateway", "model", "programs", "schema"),
-    "engines/test_engines.py",
-)
-"""Unit tests of what could know a vendor."""
 
 
-def copy_without(folder: Path, vendors: Sequence[str]) -> dict[str, str]:
-    """Copy the source and the tests without some vendors; return the environment to use them."""
+def copy_without(
+    folder: Path, vendors: Sequence[str] = (), features: Sequence[str] = ()
+) -> dict[str, str]:
+    """Copy source and tests without some vendors and features; return the environment to use."""
     ignored = shutil.ignore_patterns("__pycache__", "suites")
     shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
     for name in ("docs", "tools", "benchmarks", "deploy", "CONTRIBUTING.md"):  # what tests read
         (folder / name).symlink_to(ROOT / name)
-    package = folder / "src" / "qwicket"
-    names = package / "vendors" / "__init__.py"
     for vendor in vendors:
-        shutil.rmtree(package / "vendors" / vendor)
-        shutil.rmtree(package / "clients" / PUBLIC_CLIENTS.get(vendor, vendor), ignore_errors=True)
-        shutil.rmtree(folder / "tests" / "vendors" / vendor)
-        text, n_lines = re.subn(rf'^    "{vendor}",\n', "", names.read_text(), flags=re.MULTILINE)
-        assert n_lines == 1
-        names.write_text(text)
+        delete(folder, "vendors", vendor)
+        client = folder / "src" / "qwicket" / "clients" / PUBLIC_CLIENTS.get(vendor, vendor)
+        shutil.rmtree(client, ignore_errors=True)
+    for feature in features:
+        delete(folder, "features", feature)
     path = [str(folder / "src"), str(folder / "tests"), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def delete(folder: Path, ring: str, name: str) -> None:
+    """Delete a folder of a ring, its tests, its extra, and its line in the ring's list."""
+    package = folder / "src" / "qwicket" / ring
+    shutil.rmtree(package / name)
+    shutil.rmtree(folder / "tests" / ring / name)
+    names = package / "__init__.py"
+    text, n_lines = re.subn(rf'^    "{name}",\n', "", names.read_text(), flags=re.MULTILINE)
+    assert n_lines == 1
+    names.write_text(text)
+    project = folder / "pyproject.toml"
+    extra = re.compile(rf"^{name} = \[.*\]\n", re.MULTILINE)
+    project.write_text(extra.sub("", project.read_text()))
 
 
 def run(folder: Path, env: dict[str, str], *command: str) -> None:
@@ -83,9 +91,14 @@ def check(folder: Path, env: dict[str, str]) -> None:
     assert set(counts) <= {"00", "11"}
 
 
-@pytest.mark.parametrize("vendor", NAMES)
+@pytest.mark.parametrize("vendor", vendors.NAMES)
 def test_a_vendor_can_be_deleted(vendor: str, tmp_path: Path) -> None:
-    check(tmp_path, copy_without(tmp_path, [vendor]))
+    check(tmp_path, copy_without(tmp_path, vendors=[vendor]))
+
+
+@pytest.mark.parametrize("feature", features.NAMES)
+def test_a_feature_can_be_deleted(feature: str, tmp_path: Path) -> None:
+    check(tmp_path, copy_without(tmp_path, features=[feature]))
 
 
 def test_what_a_server_with_the_vendor_stored_is_served_without_it(tmp_path: Path) -> None:
@@ -95,7 +108,7 @@ def test_what_a_server_with_the_vendor_stored_is_served_without_it(tmp_path: Pat
         job = client.submit(PHOTONS, "simulon_gaussian", outputs=("samples",))
         samples = job.result(60).samples
     assert live.stop() == 0
-    live._env = {"PYTHONPATH": copy_without(tmp_path, ["xanadu"])["PYTHONPATH"]}
+    live._env = {"PYTHONPATH": copy_without(tmp_path, vendors=["xanadu"])["PYTHONPATH"]}
     live.start()
     with qwicket.connect(live.url, token) as client:
         assert client.job(job.id).result(60).samples == samples
@@ -107,12 +120,3 @@ def test_what_a_server_with_the_vendor_stored_is_served_without_it(tmp_path: Pat
         assert client.submit(BELL, "simulator").result(60).counts
     assert live.stop() == 0
     assert b"Traceback" not in live.log.read_bytes()
-
-
-def test_the_core_passes_its_tests_without_any_vendor(tmp_path: Path) -> None:
-    env = copy_without(tmp_path, NAMES)
-    check(tmp_path, env)
-    folders = [f"tests/unit/{name}" for name in OF_CORE]
-    openqasm = "--ignore=tests/unit/programs/openqasm"  # a language that knows no vendor
-    options = ("-q", "-p", "no:cacheprovider", "-m", "not extended", openqasm)
-    run(tmp_path, env, "pytest", *options, *folders)

@@ -99,7 +99,7 @@ def test_a_missing_page_leads_back_from_any_depth(web: httpx.Client) -> None:
         ("POST", "/v1/jobs", b'{"device": "simulator", "program": "no program"}', 400),
         ("DELETE", "/v1/jobs", None, 405),
         ("GET", "/v1/nothing", None, 404),
-        ("POST", "/v1/devices/simulator/leases", b'{"agent": "0123456789abcdef"}', 403),
+        ("POST", "/v1/leases/x/finish", b"{}", 403),
     ],
 )
 def test_the_type_of_a_problem_leads_to_its_page(

@@ -12,6 +12,7 @@ import pytest
 import qwicket
 from abuse.every_route import SignedIn
 from support.agents import serving_token
+from support.budgets import budgets
 from support.held import held_job
 from support.programs import BELL
 from support.server import LiveServer, run_cli
@@ -62,8 +63,8 @@ def test_an_estimate_names_the_budget_that_would_refuse(server: LiveServer, tmp_
     token = server.token(name)
 
     async def limit(admin: Any) -> None:
-        await admin.budgets.put(name, "shots", "week", 250)
-        await admin.budgets.put(name, "jobs", "total", 5, device="clifford")
+        await budgets(admin).put(name, "shots", "week", 250)
+        await budgets(admin).put(name, "jobs", "total", 5, device="clifford")
 
     server.as_admin(limit)
     with server.client(token) as http:

@@ -27,7 +27,7 @@ from msgspec import structs
 import qwicket
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import SCREENS, violations
@@ -393,7 +393,7 @@ def test_the_calibration_of_today_is_shown_beside_the_frozen_one(
     )
 
     async def recalibrate(admin: Admin) -> None:
-        await admin._store.calibrations.seed({"qwicket_line5": today}, int(time.time() * 1000))
+        await admin.store.calibrations.seed({"qwicket_line5": today}, int(time.time() * 1000))
 
     idle.as_admin(recalibrate)
     page = carl.browser.get(f"/ui/jobs/{job.id}").text

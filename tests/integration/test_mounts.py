@@ -286,6 +286,9 @@ class Broken:
     def __getattr__(self, name: str) -> Any:
         return Broken()
 
+    def feature(self, _kind: type) -> Broken:
+        return Broken()
+
     async def __call__(self, *_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 

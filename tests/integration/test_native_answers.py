@@ -11,11 +11,11 @@ import pytest
 from qwicket.dialects.native import ROUTES
 from qwicket.dialects.native.openapi import DOCUMENTED_TYPES
 from qwicket.dialects.schemas import Schemas
+from support.pilots import RawAgent
 from support.programs import BELL
 from support.server import LiveServer
 
 BY_NAME = {f"{each.method} {each.path}": each for each in ROUTES}
-AGENT = "0123456789abcdef"
 SPEC = {
     "description": "Five qubits on a bench",
     "qubits": 5,
@@ -40,7 +40,7 @@ def fits(response: httpx.Response, way: str) -> Any:
 
 
 def test_every_operation_that_answers_json_says_what(http: httpx.Client) -> None:
-    silent = {way for way, each in BY_NAME.items() if not each.responses}
+    silent = {way for way, each in BY_NAME.items() if each.is_listed and not each.responses}
     streams = {way for way in silent if BY_NAME[way].media_type == "text/event-stream"}
     texts = {way for way in silent if BY_NAME[way].media_type == "text/plain"}
     files = {way for way in silent if BY_NAME[way].media_type == "application/zip"}
@@ -124,23 +124,16 @@ def test_responses_to_agents_are_as_described(server: LiveServer, http: httpx.Cl
         }
         answer = lab.put(f"{path}/calibration", json=calibration)
         fits(answer, "PUT /agent/devices/{name}/calibration")
-        ask = {"agent": AGENT, "held": []}
-        leases = "/v1/devices/bench7/leases"
-        claim = "POST /devices/{name}/leases"
-        assert fits(lab.post(leases, json=ask), claim)["lease"] is None
-        for end in ("release", "finish"):
+        agent = RawAgent(lab, "bench7")
+        pull, results = "POST /pilots/{name}/pull", "POST /pilots/{name}/results"
+        assert fits(agent.pull(), pull)["tasks"] == []
+        for end in (agent.release, agent.fail):
             job = http.post("/v1/jobs", json={"device": "bench7", "program": BELL, "shots": 5})
             assert job.status_code == 201, job.text
-            lease = fits(lab.post(f"{leases}?wait=20", json=ask), claim)["lease"]
-            held = [{"id": lease["id"], "fence": lease["fence"], "nonce": lease["nonce"]}]
-            renew = lab.post(f"/v1/leases/{lease['id']}/renew", json={"agent": AGENT, "held": held})
-            fits(renew, "POST /leases/{id}/renew")
-            body = {"agent": AGENT, "fence": lease["fence"], "nonce": lease["nonce"]}
-            if end == "finish":
-                body |= {"error": {"code": "no_atoms", "message": "The trap was empty."}}
-            answer = lab.post(f"/v1/leases/{lease['id']}/{end}", json=body)
-            fits(answer, f"POST /leases/{{id}}/{end}")
-            http.post(f"/v1/jobs/{lease['id']}/cancel")
+            ((task,),) = fits(agent.pull(wait=20), pull)["tasks"]
+            assert msgspec.json.decode(task["program"]["source"]) == BELL
+            fits(agent.pull([{**task["lease"], "done": 0.5}], tasks=0), pull)
+            fits(end(task["lease"]), results)
+            http.post(f"/v1/jobs/{task['lease']['id']}/cancel")
         fits(http.get("/v1/devices/bench7"), "GET /devices/{name}")
-        answer = lab.delete(f"{path}/agents/{AGENT}")
-        fits(answer, "DELETE /agent/devices/{name}/agents/{agent}")
+        fits(agent.leave(), "DELETE /pilots/{name}")

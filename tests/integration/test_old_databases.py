@@ -18,6 +18,7 @@ import pytest
 from qwicket.store import consistency, statements
 from qwicket.store.sqlite import SQL_FRAGMENTS
 from support.ibm import Client as IBMClient
+from support.pilots import RawAgent
 from support.postgres import PostgresServer
 from support.server import LiveServer, run_cli
 from support.waiting import until
@@ -224,15 +225,15 @@ def test_a_lab_gets_its_jobs_again(old: Old) -> None:
     wanted = {jobs[name]["id"] for name in ("at the lab", "waits for the lab")}
     held: list[dict[str, Any]] = []
 
-    def pulled() -> bool:
-        body = {"agent": "fedcba9876543210", "held": held}
-        with old.client("serves") as http:
-            found = http.post("/v1/devices/bench/leases", params={"wait": 1}, json=body).json()
-        if found.get("lease"):
-            held.append({name: found["lease"][name] for name in ("id", "fence", "nonce")})
-        return {lease["id"] for lease in held} == wanted
+    with old.client("serves") as http:
+        agent = RawAgent(http, "bench")
 
-    until(pulled, "the agent holds both jobs", timeout_s=60)
+        def pulled() -> bool:
+            tasks = agent.pull(held, wait=1).json()["tasks"]
+            held.extend(job["lease"] for task in tasks for job in task)
+            return {lease["id"] for lease in held} == wanted
+
+        until(pulled, "the agent holds both jobs", timeout_s=60)
 
 
 def test_drafts_take_their_programs(old: Old) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qwicket.features.invitations.service import InvitationAdmin
 from qwicket.gateway.admin import Admin
 from support.axe import violations
 from support.browser import Page, browser
@@ -136,7 +137,9 @@ def test_an_account_is_made_used_and_left_in_a_real_browser(
 
     async def invite(admin: Admin) -> str:
         await admin.add_project(team)
-        return (await admin.invitations.add(project=team, uses=1, life_s=3600)).code
+        return (
+            await InvitationAdmin(admin.store, admin.now_ms).add(project=team, uses=1, life_s=3600)
+        ).code
 
     hands.open(f"/ui/invitation?code={server.as_admin(invite)}")
     assert team in hands.text()

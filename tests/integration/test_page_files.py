@@ -17,7 +17,7 @@ import pytest
 
 from qwicket.clients.native.archives import read_archive
 from qwicket.pages import formats
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from support.for_each import for_each
 from support.pages import Browser, Person
 from support.server import LiveServer, cli

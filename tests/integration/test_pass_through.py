@@ -26,6 +26,7 @@ from support.bad_server import (
     reset,
     silent,
 )
+from support.budgets import budgets
 from support.held import held_job
 from support.own_addresses import own_url
 from support.pages import Person
@@ -331,7 +332,7 @@ def count(direct: httpx.Client) -> int:
 
 def test_a_budget_holds(front: LiveServer, direct: httpx.Client) -> None:
     with at(front, front.token("max")) as client:
-        front.as_admin(lambda admin: admin.budgets.put("max", "shots", "total", 50, device="lab"))
+        front.as_admin(lambda admin: budgets(admin).put("max", "shots", "total", 50, device="lab"))
         submit(client, shots=40)
         before = count(direct)
         two = {"qubits": 2, "circuits": [{"circuit": BELL["circuit"]}] * 2}

@@ -1,4 +1,4 @@
-"""`qwicket scale`: workers come with the work, as jobs of Slurm or Kubernetes, and go after it."""
+"""`qwicket worker scale`: workers come with the work, as jobs of a cluster, and go after it."""
 
 from __future__ import annotations
 
@@ -361,7 +361,7 @@ def test_a_scaler_survives_a_restart_of_the_server(
 def test_what_cannot_be_is_refused(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("qw_x")
-    base = ["scale", "--connect", "http://127.0.0.1:9", "--token-file", str(token)]
+    base = ["worker", "scale", "--connect", "http://127.0.0.1:9", "--token-file", str(token)]
     done = CliRunner().invoke(main, [*base, *options])
     assert done.exit_code != 0
     assert said in done.output
@@ -371,7 +371,7 @@ def test_what_cannot_be_is_refused(options: tuple[str, ...], said: str, tmp_path
 def test_a_file_that_is_no_job_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "job.json"
     file.write_text(text)
-    command = ["scale", "--connect", "http://127.0.0.1:9", "--token", "qw_x"]
+    command = ["worker", "scale", "--connect", "http://127.0.0.1:9", "--token", "qw_x"]
     done = CliRunner().invoke(main, [*command, "--kubernetes", str(file)])
     assert done.exit_code == 1
     assert str(file) in done.output

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support import braket
+from support.budgets import budgets
 from support.held import held_job
 from support.server import LiveServer, running_server
 from support.waiting import until
@@ -166,7 +167,7 @@ def test_qbraids_job_shows_its_estimate_where_a_budget_reserves_it(
 ) -> None:
     name = live.unused("spender")
     token = live.token(name)
-    live.as_admin(lambda admin: admin.budgets.put(name, "cost", "total", 1.0))
+    live.as_admin(lambda admin: budgets(admin).put(name, "cost", "total", 1.0))
     caller = Caller(call.http, token)
     new = caller.submit(BELL)
     assert new["estimatedCost"] == pytest.approx(0.6)

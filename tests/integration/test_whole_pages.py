@@ -19,9 +19,10 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
+from qwicket.features.invitations.service import InvitationAdmin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from support.browser import browser
 from support.pages import PASSWORD, Browser, Person, use_session
 from support.programs import BELL
@@ -83,7 +84,7 @@ def test_each_of_many_sessions_sees_its_change_at_once(
         for name in names:
             account = await admin.add_account(name, email=None, password=None)
             secret, now = f"{name}-session", int(1000 * time.time())
-            await admin._store.sessions.start(
+            await admin.store.sessions.start(
                 *(account.id, digest(secret)), now=now, expires_at=now + 3_600_000, replaced=None
             )
             token = (await admin.create_token(name)).secret
@@ -310,7 +311,9 @@ def test_what_a_request_says_is_text(idle: LiveServer, root: Person) -> None:
     job = root.client.submit(BELL, "clifford", shots=1)
     job.cancel()  # its page stays the same from here on
     code = idle.as_admin(
-        lambda admin: admin.invitations.add(project=None, uses=1, life_s=3600)
+        lambda admin: InvitationAdmin(admin.store, admin.now_ms).add(
+            project=None, uses=1, life_s=3600
+        )
     ).code
     field = root.browser.csrf("/ui/jobs")
     shapes: dict[str, object] = {}

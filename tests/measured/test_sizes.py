@@ -13,7 +13,7 @@ import pytest
 
 from contract.environments import install_project, light
 from measured.conftest import Record, settled_bytes
-from qwicket.pages.admin_sections import SECTIONS
+from qwicket.pages.admin import SECTIONS
 from support.pages import PASSWORD, Browser, Person
 from support.processes import resident_bytes
 from support.server import LiveServer, running_server

@@ -13,7 +13,7 @@ from typing import Any
 
 from distributed import LocalCluster, Security
 
-from qwicket.compute.dask_cluster import Endpoint, security
+from qwicket.features.dask.cluster import Endpoint, security
 from support.certificates import certificate
 from support.pools import WORKER_PATH
 from support.ports import held_port
@@ -119,7 +119,7 @@ def launcher(server: int) -> int:
     def found() -> int | None:
         for pid in children_of(server):
             with suppress(OSError):
-                if b"dask_launcher" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"dask.launcher" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
         return None
 

@@ -68,7 +68,7 @@ def add_account(server: LiveServer, name: str, role: Literal["member", "admin"] 
     """Make an account with `PASSWORD`; return its name, which no other test has."""
     name, hashed = server.unused(name), cheap_hash(PASSWORD)
     server.as_admin(
-        lambda admin: admin._store.accounts.add(
+        lambda admin: admin.store.accounts.add(
             name, role, email=None, password_hash=hashed, now=time.time_ns() // 10**6
         )
     )

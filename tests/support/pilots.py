@@ -132,9 +132,13 @@ class RawPilot:
     """A pilot that runs nothing: a test decides which requests it sends."""
 
     def __init__(self, server: LiveServer, name: str, token: str | None = None) -> None:
-        self.http = server.client(token or compute_token(server))
+        self._speak(server.client(token or compute_token(server)), name)
+
+    def _speak(self, http: httpx.Client, name: str, **offered: Any) -> None:
+        self.http = http
         self.path = f"/v1/pilots/{name}"
         self.requests = 0
+        self._offered = offered
 
     def __enter__(self) -> RawPilot:
         return self
@@ -152,7 +156,7 @@ class RawPilot:
     ) -> httpx.Response:
         self.requests += 1
         body = {
-            "offer": offer(**{"request": self.requests, **changes}),
+            "offer": offer(**{"request": self.requests, **self._offered, **changes}),
             "settled": self.requests - 1 if settled is None else settled,
             "held": held or [],
         }
@@ -166,7 +170,7 @@ class RawPilot:
     ) -> httpx.Response:
         self.requests += 1
         body = {
-            "offer": offer(**{"request": self.requests, "tasks": 0, **changes}),
+            "offer": offer(**{"request": self.requests, "tasks": 0, **self._offered, **changes}),
             "results": results or [],
             "releases": releases or [],
         }
@@ -179,3 +183,64 @@ class RawPilot:
         ((job,),) = pulled.json()["tasks"]
         found: dict[str, Any] = job
         return found
+
+
+Held = dict[str, Any]
+"""A lease: `id`, `fence` and `nonce`."""
+
+
+class RawAgent(RawPilot):
+    """An agent that runs nothing: a test decides which requests it sends.
+
+    Args:
+        http: Signs in with a token that serves the device.
+        device: The device.
+        name: Name of the agent.
+    """
+
+    def __init__(self, http: httpx.Client, device: str, name: str = "plainagent") -> None:
+        self._speak(http, name, devices=[device])
+        self.device = device
+
+    def claim(self, wait: float = 30) -> Held | None:
+        """Return the lease of the next job; None if none came."""
+        pulled = self.pull(wait=wait)
+        assert pulled.status_code == 200, pulled.text
+        tasks = pulled.json()["tasks"]
+        if not tasks:
+            return None
+        ((job,),) = tasks
+        lease: Held = job["lease"]
+        return lease
+
+    def claimed(self) -> Held:
+        lease = self.claim()
+        assert lease is not None
+        return lease
+
+    def renew(self, lease: Held) -> str:
+        """Renew a lease; return what the agent must do with its job."""
+        pulled = self.pull([lease], tasks=0)
+        assert pulled.status_code == 200, pulled.text
+        found = {each["id"]: each["directive"] for each in pulled.json()["directives"]}
+        return str(found.get(lease["id"], "go on"))
+
+    def end(self, lease: Held, **result: Any) -> httpx.Response:
+        """Report `parts` or an `error` under a lease."""
+        return self.report([{**lease, **result}])
+
+    def fail(self, lease: Held) -> httpx.Response:
+        """Report that the machine failed, which needs no encoded outcome."""
+        return self.end(lease, error={"code": "no_atoms", "message": "The trap was empty."})
+
+    def release(self, lease: Held, **more: Any) -> httpx.Response:
+        return self.report(releases=[{**lease, "reason": "given back", **more}])
+
+    def leave(self) -> httpx.Response:
+        return self.http.delete(self.path)
+
+
+def states(response: httpx.Response) -> list[str | None]:
+    """Return the states of the reported jobs; None for a lease that is not the newest."""
+    assert response.status_code == 200, response.text
+    return list(response.json()["states"].values())

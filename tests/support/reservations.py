@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qwicket.features.reservations.store import ReservationStore
 from qwicket.model.ids import new_id
 from qwicket.model.reservations import Reservation
 from qwicket.store import Store
@@ -36,5 +37,5 @@ def window(**changes: Any) -> Reservation:
 
 async def reserve(store: Store, *projects: str, **changes: Any) -> Reservation:
     """Store such a reservation for projects."""
-    (made,) = await store.reservations.add([window(**changes)], projects)
+    (made,) = await store.feature(ReservationStore).add([window(**changes)], projects)
     return made

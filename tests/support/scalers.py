@@ -1,4 +1,4 @@
-"""Live scalers: `qwicket scale` in processes of their own."""
+"""Live scalers: `qwicket worker scale` in processes of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from support.server import LiveServer
 
 
 class LiveScaler:
-    """`qwicket scale` in a process of its own."""
+    """`qwicket worker scale` in a process of its own."""
 
     def __init__(self, server: LiveServer, folder: Path, *options: str, **env: str) -> None:
         self.token_file = folder / "worker.token"
         self.token_file.touch(0o600)
         self.token_file.write_text(compute_token(server))
         self._log = folder / f"scaler{len(list(folder.glob('scaler*.log')))}.log"
-        command = [sys.executable, "-m", "qwicket", "scale", "--connect", server.url]
+        command = [sys.executable, "-m", "qwicket", "worker", "scale", "--connect", server.url]
         command += ["--token-file", str(self.token_file), *options]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(

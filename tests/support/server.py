@@ -228,7 +228,7 @@ class LiveServer:
 
 def used_s(server: LiveServer) -> float:
     """Return the seconds that all ended jobs count, as budgets do."""
-    found = server.as_admin(lambda admin: admin.budgets.usage(None, None, ["project"]))
+    found = server.as_admin(lambda admin: admin.usage.usage(None, None, ["project"]))
     return sum(each.use.seconds for each in found) / 1e6
 
 

@@ -11,8 +11,8 @@ import uvloop
 from qwicket.clients.http import Request
 from qwicket.clients.http.async_client import AsyncHTTPClient
 from qwicket.clients.http.failures import NoResponse
-from qwicket.model.webhooks import WebhookKeys
-from qwicket.scheduling.webhook_requests import WebhookClient
+from qwicket.features.webhooks.model import WebhookKeys
+from qwicket.features.webhooks.requests import WebhookClient
 from support.resetting import resetting
 
 ATTEMPTS = 500

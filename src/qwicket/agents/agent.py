@@ -99,7 +99,7 @@ class Agent:
         attempts = 0
         while self._leave_by is None:
             try:
-                return self._interruptible(lambda: self._api.claim((), _WAIT_S))
+                return self._interruptible(lambda: self._api.claim(_WAIT_S))
             except ClientError as error:
                 if not is_transient(error):
                     raise
@@ -229,7 +229,7 @@ class _Work:
 
     def _renew(self) -> None:
         try:
-            directive = self._api.renew([self._held]).get(self._lease.job, _LOST)
+            directive = self._api.renew(self._held)
         except ClientError as error:
             if not is_stale(error):
                 if not is_transient(error):
@@ -285,5 +285,5 @@ class _Work:
                 return False
             time.sleep(min(_TICK_S, max(0.0, until - time.monotonic())))
         with suppress(ClientError):  # the next try reports the error
-            self._api.renew([self._held])
+            self._api.renew(self._held)
         return True

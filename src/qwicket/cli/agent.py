@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qwicket.cli.commands import Section
-from qwicket.cli.options import FloatRange, report_client_errors
+from qwicket.cli.options import FloatRange, read_toml, report_client_errors, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.agents import AgentAPI
-
-_MAX_TOKEN_BYTES: Final = 4_096
 
 _url = click.option(
     "--url",
@@ -177,32 +174,3 @@ def _agent_api(url: str, token: str | None, token_file: Path | None, device: str
     from qwicket.agents import AgentAPI
 
     return AgentAPI(url, token_of(token, token_file), device)
-
-
-def token_of(token: str | None, token_file: Path | None) -> str:
-    """Return the token in the file, if there is a file, else the given token."""
-    if token_file is not None:
-        token = _token_in(token_file)
-    if not token:
-        raise click.ClickException("No token: pass --token-file or set QWICKET_TOKEN.")
-    return token
-
-
-def _token_in(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_MAX_TOKEN_BYTES).decode("ascii").strip()
-    except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{file} does not contain a token.") from None
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """Read a TOML file; turn errors into one line."""
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}.") from None
-    except ValueError as error:  # invalid TOML or UTF-8
-        raise click.ClickException(f"{file} is not valid TOML: {str(error).rstrip('.')}.") from None

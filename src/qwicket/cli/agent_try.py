@@ -97,9 +97,9 @@ def _device(text: str | None, limits: Limits) -> _Device:
     """Return the device in a TOML file; any other text names a device without restrictions."""
     if text is None or not text.endswith(".toml"):
         return _Device(text or "try", None, None)
-    from qwicket.cli.agent import read_toml
+    from qwicket.cli.options import read_toml
     from qwicket.dialects import needs_of_dialects
-    from qwicket.dialects.native import agent_wire
+    from qwicket.dialects.native import lab_wire
     from qwicket.gateway.announcements import check_announced
     from qwicket.model.errors import QwicketError
 
@@ -109,7 +109,7 @@ def _device(text: str | None, limits: Limits) -> _Device:
     if not isinstance(name, str):
         raise click.ClickException(f"{text}: name is missing.")
     try:
-        body = agent_wire.announcement(msgspec.json.encode(document), limits)
+        body = lab_wire.announcement(msgspec.json.encode(document), limits)
         sent = needs_of_dialects(body.family)
         check_announced(name, body.family, body.dialects, body.spec, limits, sent)
     except QwicketError as error:

@@ -1,4 +1,4 @@
-"""`qwicket bench`: measure latency and throughput of small jobs on this machine."""
+"""`qwicket doctor bench`: measure latency and throughput of small jobs on this machine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def bench(seconds: float, connections: int, as_json: bool) -> None:
     workers share this machine.
     """
     from qwicket.clients.native import connect
+    from qwicket.extras import require
 
+    require("qwicket doctor bench", "server")
     with (
         demo.exiting_on(signal.SIGTERM, signal.SIGHUP),
         tempfile.TemporaryDirectory(prefix="qwicket-bench-", ignore_cleanup_errors=True) as folder,

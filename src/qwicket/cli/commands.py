@@ -6,12 +6,15 @@ import gc
 import importlib
 import io
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
+
+    from qwicket.registrations import Command
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as in shells: 128 + SIGINT."""
@@ -65,7 +68,7 @@ class Commands(click.Group):
 
     Args:
         modules: Headings of the help, and under each the names of its commands with the module that
-            defines them: one of `qwicket.cli`, or with its whole name.
+            defines them: one of `qwicket.cli`, or with its whole name. Features add theirs.
         needs_server: Names of the commands that need the extra `server`. Without it their help and
             completion work; a call raises `NotInstalled`.
     """
@@ -78,9 +81,34 @@ class Commands(click.Group):
         **attributes: Any,
     ) -> None:
         super().__init__(*args, **attributes)
-        self._sections = modules
-        self._needs_server = needs_server
-        self._modules = {name: module for each in modules.values() for name, module in each.items()}
+        self._own = modules
+        self._own_need_server = needs_server
+
+    @cached_property
+    def _of_features(self) -> list[Command]:
+        from qwicket.registrations import features  # late: most calls are of our own commands
+
+        return [command for each in features() for command in each.commands]
+
+    @property
+    def _sections(self) -> dict[str, dict[str, str]]:
+        """Return the modules of all commands, by heading and name."""
+        sections = {heading: dict(own) for heading, own in self._own.items()}
+        for each in self._of_features:
+            sections[each.heading][each.name] = each.module
+        return sections
+
+    def _module(self, name: str) -> str | None:
+        """Return the module of a command; None if there is no such command."""
+        for own in self._own.values():
+            if name in own:
+                return own[name]
+        return next((each.module for each in self._of_features if each.name == name), None)
+
+    def _needs_server(self, name: str) -> bool:
+        if any(name in own for own in self._own.values()):
+            return name in self._own_need_server
+        return any(each.needs_server for each in self._of_features if each.name == name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,19 +116,19 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:  # click suggests only imported commands
-            names = self._modules
+            names = self.list_commands(ctx)
             raise click.exceptions.NoSuchCommand(error.command_name, None, names, ctx) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._modules)
+        return [name for each in self._sections.values() for name in each]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._modules:
+        name = self._module(cmd_name)
+        if name is None:
             return None
-        name = self._modules[cmd_name]
         module = importlib.import_module(name if "." in name else f"qwicket.cli.{name}")
         command: click.Command = getattr(module, cmd_name)
-        if cmd_name in self._needs_server:
+        if self._needs_server(cmd_name):
             from qwicket.extras import missing
 
             if missing("server"):

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qwicket.cli.options import DataLocation
-    from qwicket.compute.cluster_address import ClusterAddress
 
     Check = Callable[["DataLocation"], Iterator["Finding"]]
 
@@ -318,64 +317,21 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
 
 
 def _cluster(context: click.Context) -> Iterator[Finding]:
-    """Connect to a Dask cluster that runs already and count its slots, or try to start one."""
+    """Connect to a cluster that runs already and count its slots, or try to start one."""
     settings, _refused = check_settings(context)
     if settings.compute == "local":
         return
-    from qwicket.compute import ClusterUnavailable
     from qwicket.model.errors import InvalidRequest
+    from qwicket.registrations import hook
     from qwicket.server import compute
 
     try:
-        address = compute.check(settings)
+        compute.check(settings)
     except InvalidRequest:  # a finding about the settings already
         return
-    if address is None:
-        return
-    if address.is_ours:
-        yield _startable(address, settings.compute)
-        return
-
-    async def connect() -> int:
-        cluster = compute.dask(settings, response_bytes=1 << 20)
-        assert cluster is not None
-        try:
-            await cluster.connect()
-            return cluster.slots
-        finally:
-            await cluster.close()
-
-    try:
-        n_slots = asyncio.run(connect())
-    except ClusterUnavailable as error:
-        remedy = "Start the scheduler, or correct --compute: docs/howto/dask.md has an example."
-        yield Finding("cluster", "wrong", f"--compute: {error}", remedy)
-        return
-    if n_slots:
-        yield Finding("cluster", "ok", f"{settings.compute} has {n_slots} slots")
-    else:
-        remedy = "Start workers: jobs wait until there is one."
-        yield Finding("cluster", "warning", f"{settings.compute} has no workers now", remedy)
-
-
-def _startable(address: ClusterAddress, text: str) -> Finding:
-    """Report whether `qwicket serve` can start a cluster."""
-    from qwicket.compute import ClusterUnavailable
-    from qwicket.compute.dask_cluster import StartedCluster
-
-    async def start() -> None:
-        cluster = StartedCluster(address, min_workers=0, max_workers=0, is_trial=True)
-        try:
-            await cluster.open()
-        finally:
-            await cluster.close()
-
-    try:
-        asyncio.run(start())
-    except ClusterUnavailable as error:
-        remedy = "Correct --compute: docs/howto/dask.md has examples."
-        return Finding("cluster", "wrong", f"--compute {text}: {error}", remedy)
-    return Finding("cluster", "ok", f"qwicket serve starts {text}")
+    findings = hook("cluster_findings")
+    if findings is not None:
+        yield from findings(settings)
 
 
 def _parsers(_: DataLocation) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from qwicket.cli import options
+from qwicket.cli.bench import bench
+from qwicket.cli.commands import Section
 from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 
 if TYPE_CHECKING:
@@ -17,7 +19,11 @@ _SIGNS: Final = {"ok": "✓", "warning": "!", "wrong": "✗"}
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
-@click.command(short_help="Report problems of this installation, with remedies.")
+@click.group(
+    cls=Section,
+    invoke_without_command=True,
+    short_help="Report problems of this installation, with remedies.",
+)
 @json_flag
 @click.option(
     "--deep",
@@ -41,6 +47,8 @@ def doctor(
     Problems are marked ✗ and make the exit status 1; warnings are marked !. The command changes
     nothing and prints no secrets.
     """
+    if context.invoked_subcommand is not None:
+        return
     from qwicket.cli import diagnostics
 
     findings = []
@@ -53,6 +61,9 @@ def doctor(
         records = [finding._asdict() for finding in findings]
         click.echo(json_line({"ok": is_ok, "findings": records}))
     sys.exit(0 if is_ok else 1)
+
+
+doctor.add_command(bench)
 
 
 def _print(finding: Finding) -> None:

@@ -16,9 +16,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket worker --connect https://lab.example.org --token-file worker.token",
         "qwicket worker --connect https://lab.example.org --slots 4 --name node7",
     ),
-    "scale": (
-        "qwicket scale --connect URL --token-file F --slurm cpus-per-task=8 --max 64",
-        "qwicket scale --connect URL --token-file F --kubernetes worker-job.json",
+    "worker scale": (
+        "qwicket worker scale --connect URL --token-file F --slurm time=04:00:00",
+        "qwicket worker scale --connect URL --token-file F --kubernetes job.json",
     ),
     "user add": (
         "qwicket user add ada",
@@ -103,7 +103,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket restore qwicket-2026-11-22.db --replace",
     ),
     "doctor": ("qwicket doctor", "qwicket doctor --deep --json"),
-    "bench": ("qwicket bench --seconds 5 --connections 8",),
+    "doctor bench": ("qwicket doctor bench --seconds 5 --connections 8",),
     "demo": ("qwicket demo", "qwicket demo -- python bell.py"),
     "devices": (
         "qwicket devices --family qubit --online",

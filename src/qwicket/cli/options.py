@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,8 +104,9 @@ database_url = setting(
 )
 
 
+_MAX_TOKEN_BYTES: Final = 4_096
 _WORKER_SERVER_OPTIONS: Final = (
-    setting("--connect", "url", required=True, metavar="URL", help="Address of the server."),
+    setting("--connect", "url", metavar="URL", help="Address of the server; required."),
     setting(
         "--token-file",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -125,6 +127,62 @@ def server_of_workers(command: F) -> F:
     for option in reversed(_WORKER_SERVER_OPTIONS):
         command = option(command)
     return command
+
+
+def required_address(url: str | None, *, is_insecure: bool) -> str:
+    """Return `--connect`; refuse to send a token over http:// to another machine, unless allowed.
+
+    Raises:
+        click.UsageError: There is no address.
+        click.BadParameter: The address is malformed, or not encrypted.
+    """
+    from urllib.parse import urlsplit
+
+    if url is None:
+        raise click.UsageError("Missing option '--connect'.")
+    from qwicket.clients.http.failures import is_loopback
+
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise click.BadParameter(f"{url!r} is not an address.", param_hint="--connect") from None
+    if parts.scheme == "http" and not is_loopback(host) and not is_insecure:
+        raise click.BadParameter(
+            f"{url} is not encrypted, and the token reads the programs of all users. Use https://,"
+            " or --insecure in a network that you trust.",
+            param_hint="--connect",
+        )
+    return url
+
+
+def token_of(token: str | None, token_file: Path | None) -> str:
+    """Return the token in the file, if there is a file, else the given token."""
+    if token_file is not None:
+        token = _token_in(token_file)
+    if not token:
+        raise click.ClickException("No token: pass --token-file or set QWICKET_TOKEN.")
+    return token
+
+
+def _token_in(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_MAX_TOKEN_BYTES).decode("ascii").strip()
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file} does not contain a token.") from None
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Read a TOML file; turn errors into one line."""
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    except ValueError as error:  # invalid TOML or UTF-8
+        raise click.ClickException(f"{file} is not valid TOML: {str(error).rstrip('.')}.") from None
 
 
 class _Groups(click.ParamType["Mapping[str, GroupRights]"]):

@@ -1,4 +1,4 @@
-"""`qwicket scale`: start workers as jobs of Slurm or Kubernetes when work waits."""
+"""`qwicket worker scale`: start workers as jobs of Slurm or Kubernetes when work waits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qwicket.cli import options
-from qwicket.cli.agent import token_of
-from qwicket.cli.worker import check_address
 
 if TYPE_CHECKING:
     from qwicket.scaling import Site
@@ -95,14 +93,14 @@ if TYPE_CHECKING:
     help="With --slurm: how nodes start qwicket, such as 'apptainer run qwicket.sif'.",
 )
 @options.report_client_errors
-def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
+def scale(url: str | None, token: str | None, *, insecure: bool, **given: Any) -> None:
     """Start workers in a batch system when jobs wait; idle workers end.
 
     Each second the command reads from the server how much work waits, and starts workers with one
     slot for every 5 s of it. A worker ends after --idle-s without a job, but --min of them stay.
     After SIGTERM or Ctrl-C the workers continue.
     """
-    check_address(url, is_insecure=insecure)
+    address = options.required_address(url, is_insecure=insecure)
     group = given["group"]
     min_workers, max_workers = given["min_workers"], given["max_workers"]
     if max_workers < min_workers:
@@ -117,10 +115,12 @@ def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     try:
-        site = _site(url, insecure=insecure, **given)
+        site = _site(address, insecure=insecure, **given)
     except SiteError as error:
         raise click.ClickException(f"{error}.") from None
-    api = ScalerAPI(url, token_of(token, given["token_file"]), group, given["memory_bytes"])
+    api = ScalerAPI(
+        address, options.token_of(token, given["token_file"]), group, given["memory_bytes"]
+    )
     scaler = Scaler(
         api, site, min_workers=min_workers, max_workers=max_workers, idle_s=given["idle_s"]
     )

@@ -138,10 +138,10 @@ def _shown(value: Any) -> str:
 
 def _compute(_context: click.Context, _option: click.Parameter, text: str) -> str:
     if text != "local" and not missing("server"):
-        from qwicket.compute import cluster_address
+        from qwicket.server import compute
 
         try:
-            cluster_address.parse(text)
+            compute.parse(text)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
     return text

@@ -7,12 +7,13 @@ import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import click
 
 from qwicket.cli import options
-from qwicket.cli.agent import token_of
+from qwicket.cli.commands import Section
+from qwicket.cli.scale import scale
+from qwicket.extras import require
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -27,7 +28,11 @@ _LAST_S: Final = 15.0
 """Time before the end of the walltime at which jobs that still run are given back."""
 
 
-@click.command()
+@click.group(
+    cls=Section,
+    invoke_without_command=True,
+    short_help="Run the jobs of a server's simulated devices on this machine.",
+)
 @options.server_of_workers
 @options.setting(
     "--slots",
@@ -74,9 +79,11 @@ _LAST_S: Final = 15.0
     metavar="SECONDS",
     help="End after this long without a job; by default never.",
 )
+@click.pass_context
 @options.report_client_errors
 def worker(
-    url: str,
+    context: click.Context,
+    url: str | None,
     token_file: Path | None,
     token: str | None,
     slots: int | None,
@@ -97,7 +104,10 @@ def worker(
     grace time. A second signal gives them back at once. SIGUSR1, which Slurm can send before
     the walltime ends, lets them run until shortly before that end.
     """
-    check_address(url, is_insecure=insecure)
+    if context.invoked_subcommand is not None:
+        return
+    address = options.required_address(url, is_insecure=insecure)
+    require("qwicket worker", "server")
     import asyncio
 
     from qwicket.compute import WorkFailed
@@ -111,13 +121,13 @@ def worker(
     )
     machine: Node = detect_node(slots, memory_bytes, walltime_s)
     names = tuple(filter(None, (each.strip() for each in (devices or "").split(","))))
-    secret = token_of(token, token_file)
+    secret = options.token_of(token, token_file)
 
     async def serve() -> None:
         from qwicket.compute import LocalCompute
         from qwicket.pilots import Pilot
 
-        api = PilotAPI(url, secret, new_name(name), machine, names)
+        api = PilotAPI(address, secret, new_name(name), machine, names)
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
         pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
         _leave_on_signals(pilot, machine, asyncio.get_running_loop())
@@ -133,27 +143,6 @@ def worker(
         asyncio.run(serve())
     except WorkFailed as error:
         raise click.ClickException(str(error)) from None
-
-
-def check_address(url: str, *, is_insecure: bool) -> None:
-    """Refuse to send a token over http:// to another machine, unless that is allowed.
-
-    Raises:
-        click.BadParameter: The address is malformed, or not encrypted.
-    """
-    from qwicket.clients.http.failures import is_loopback
-
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        raise click.BadParameter(f"{url!r} is not an address.", param_hint="--connect") from None
-    if parts.scheme == "http" and not is_loopback(host) and not is_insecure:
-        raise click.BadParameter(
-            f"{url} is not encrypted, and the token reads the programs of all users. Use https://,"
-            " or --insecure in a network that you trust.",
-            param_hint="--connect",
-        )
 
 
 def _leave_on_signals(pilot: Pilot, machine: Node, loop: AbstractEventLoop) -> None:
@@ -174,3 +163,6 @@ def _summary(name: str, machine: Node, url: str) -> str:
     until = "" if left_s is None else f", for {left_s:.0f} s"
     memory = machine.memory_bytes >> 20
     return f"Worker {name}: {machine.slots} slots of {memory} MiB for {url}{until}."
+
+
+worker.add_command(scale)

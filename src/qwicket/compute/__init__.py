@@ -16,11 +16,12 @@ from qwicket.compute.failures import (
     WorkFailed,
 )
 from qwicket.compute.fork_server import ForkServer
-from qwicket.compute.local import Compute, EngineJob, LocalCompute
+from qwicket.compute.local import Cluster, Compute, EngineJob, LocalCompute
 from qwicket.compute.parser_pool import ParserPool
 from qwicket.compute.pool import Pool, Task
 
 __all__ = [
+    "Cluster",
     "ClusterUnavailable",
     "Compute",
     "EngineJob",

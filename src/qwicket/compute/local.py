@@ -10,7 +10,7 @@ from qwicket.compute.pool import Pool
 from qwicket.compute.responses import JobResponse, validate_results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qwicket.circuits.outcomes import RunResult
 
@@ -52,6 +52,39 @@ class Compute(Protocol):
 
     async def close(self) -> None:
         """Stop all jobs, and every process that this object started."""
+
+
+class Cluster(Compute, Protocol):
+    """Workers of a cluster, which one process reaches together."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this server starts the cluster, and sets its size."""
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory of a worker for one task, in bytes; None if it is unknown."""
+
+    async def connect(self) -> None:
+        """Connect, or start the cluster.
+
+        Raises:
+            ClusterUnavailable: It does not respond, or cannot be started.
+        """
+
+    def on_resize(self, resized: Callable[[], None]) -> None:
+        """Call a function whenever `slots` has changed."""
+
+    @property
+    def busy(self) -> int:
+        """Number of running tasks."""
+
+    @property
+    def worker_deaths(self) -> int:
+        """Number of processes that ended during a task."""
+
+    def set_size(self, n_tasks: int) -> None:
+        """Set the number of tasks that the workers should be able to run at the same time."""
 
 
 class LocalCompute:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.routing import Open
 from qwicket.dialects.schemas import Schemas
-from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,8 +110,9 @@ def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, 
     }
     if "If-None-Match" in route.parameters:
         body["responses"]["304"] = {"description": "Not modified."}
-    if isinstance(route.access, Scope):
-        body["description"] = f"Needs the scope `{route.access}`."
+    if isinstance(route.access, str | tuple):
+        scopes = (route.access,) if isinstance(route.access, str) else route.access
+        body["description"] = f"Needs the scope `{'` or `'.join(scopes)}`."
     if route.body is not None and route.body.struct is not None:
         schema = schemas[route.body.struct]
         body["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}

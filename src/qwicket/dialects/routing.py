@@ -12,6 +12,7 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -89,7 +90,8 @@ class Open:
     reason: str
 
 
-Access = Scope | AnyToken | Open
+Access = Scope | tuple[Scope, ...] | AnyToken | Open
+"""A scope, or several of which one is enough."""
 ANY_TOKEN: Final = AnyToken()
 
 
@@ -118,6 +120,35 @@ def json_body(struct: type[B]) -> Body[B]:
     return Body(lambda text, _: decode(text, decoder), struct)
 
 
+class Late:
+    """A handler that is imported at its first request, so that servers start faster.
+
+    Args:
+        module: Its module.
+        name: Its name there.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._function: Callable[..., Awaitable[ASGIApp]] | None = None
+        self.__name__ = name
+
+    async def __call__(self, *args: Any) -> ASGIApp:
+        if self._function is None:
+            self._function = await asyncio.to_thread(self._imported)
+        return await self._function(*args)
+
+    @property
+    def doc(self) -> str | None:
+        """Return the docstring of the handler."""
+        return self._imported().__doc__
+
+    def _imported(self) -> Callable[..., Awaitable[ASGIApp]]:
+        function: Callable[..., Awaitable[ASGIApp]]
+        function = getattr(import_module(self._module), self.__name__)
+        return function
+
+
 @dataclass(frozen=True)
 class Route:
     """One method of one path.
@@ -143,6 +174,8 @@ class Route:
         pass_through: Where a request and its response have ids, at addresses whose requests are
             passed on to a device's own server; None if requests of this route are refused there.
         is_of_all_devices: Whether tokens that are limited to some devices are refused.
+        is_recorded: Whether administrators' requests go into the audit log although they are GET,
+            because they read programs and results of other people.
     """
 
     method: str
@@ -159,6 +192,7 @@ class Route:
     on_error: Callable[[QwicketError, Request[Any]], Response | None] | None = None
     pass_through: PassThroughRule | None = None
     is_of_all_devices: bool = False
+    is_recorded: bool = False
 
     @property
     def name(self) -> str:
@@ -168,7 +202,9 @@ class Route:
     @property
     def summary(self) -> str:
         """Return the first line of the handler's docstring."""
-        return (self.handler.__doc__ or self.name.replace("_", " ").capitalize()).split("\n")[0]
+        handler = self.handler
+        doc = handler.doc if isinstance(handler, Late) else handler.__doc__
+        return (doc or self.name.replace("_", " ").capitalize()).split("\n")[0]
 
 
 # --- the application ------------------------------------------------------------------------------
@@ -349,6 +385,8 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
     actor = await handlers.sign_in(request)
     if isinstance(access, Scope):
         actor.require(access)
+    elif isinstance(access, tuple):
+        actor.require(*access)
     if route.is_of_all_devices:
         actor.require_all_devices()
     request.response_memory.actor = actor

@@ -68,8 +68,8 @@ class AccountAdmin:
         *,
         passwords: Callable[[], Passwords] | None = None,
     ) -> None:
-        self._store = store
-        self._now_ms = now_ms
+        self.store = store
+        self.now_ms = now_ms
         self._aws_master_file = aws_master_file
         self._passwords = passwords or _own_passwords
 
@@ -86,10 +86,10 @@ class AccountAdmin:
         checked_address = checked_email(email)
         hashed = None
         if password is not None:
-            await self._store.accounts.check_unused(name, checked_address)
+            await self.store.accounts.check_unused(name, checked_address)
             hashed = await self._hash(password)
-        return await self._store.accounts.add(
-            name, role, email=checked_address, password_hash=hashed, now=self._now_ms()
+        return await self.store.accounts.add(
+            name, role, email=checked_address, password_hash=hashed, now=self.now_ms()
         )
 
     async def add_accounts(
@@ -124,7 +124,7 @@ class AccountAdmin:
                 f"accounts: there are {len(people):,}; {MAX_PEOPLE:,} at once are allowed.",
                 field="accounts",
             )
-        now = self._now_ms()
+        now = self.now_ms()
         granted = _member_scopes(scopes)
         checked = [_checked(number, each) for number, each in enumerate(people, start=1)]
         secrets = [new_secret() for _ in people]
@@ -146,7 +146,7 @@ class AccountAdmin:
             )
             for person, secret in zip(checked, secrets, strict=True)
         ]
-        tokens = await self._store.accounts.add_with_tokens(members, now)
+        tokens = await self.store.accounts.add_with_tokens(members, now)
         return [
             (member.name, NewToken(token, secret))
             for member, token, secret in zip(members, tokens, secrets, strict=True)
@@ -154,7 +154,7 @@ class AccountAdmin:
 
     async def accounts(self, *, deleted: bool = False) -> list[Account]:
         """Return all accounts, or those that were deleted and can be restored."""
-        return await self._store.accounts.all(deleted=deleted)
+        return await self.store.accounts.all(deleted=deleted)
 
     async def account(self, name: str) -> Account:
         """Return an account.
@@ -162,7 +162,7 @@ class AccountAdmin:
         Raises:
             NotFound: There is no such account.
         """
-        return await self._store.accounts.by_name(name)
+        return await self.store.accounts.by_name(name)
 
     async def disable_account(self, name: str) -> Account:
         """Disable an account, so that its tokens no longer sign in. Its jobs continue.
@@ -170,7 +170,7 @@ class AccountAdmin:
         Raises:
             NotFound: There is no such account.
         """
-        return await self._store.accounts.disable(name, self._now_ms())
+        return await self.store.accounts.disable(name, self.now_ms())
 
     async def enable_account(self, name: str) -> Account:
         """Enable an account again, with its tokens.
@@ -178,7 +178,7 @@ class AccountAdmin:
         Raises:
             NotFound: There is no such account.
         """
-        return await self._store.accounts.enable(name)
+        return await self.store.accounts.enable(name)
 
     async def set_role(self, name: str, role: Role) -> Account:
         """Set the role. A former administrator loses the tokens with scopes of administrators.
@@ -186,7 +186,7 @@ class AccountAdmin:
         Raises:
             NotFound: There is no such account.
         """
-        return await self._store.accounts.set_role(name, role, self._now_ms())
+        return await self.store.accounts.set_role(name, role, self.now_ms())
 
     async def set_email(self, name: str, email: str | None) -> Account:
         """Set or remove the e-mail address.
@@ -196,7 +196,7 @@ class AccountAdmin:
             NotFound: There is no such account.
             Conflict: The address is in use.
         """
-        return await self._store.accounts.set_email(name, checked_email(email))
+        return await self.store.accounts.set_email(name, checked_email(email))
 
     async def reset_account(self, name: str, *, password: str | None) -> Account:
         """Revoke all tokens of an account, and set its password or remove it.
@@ -206,7 +206,7 @@ class AccountAdmin:
             NotFound: There is no such account.
         """
         hashed = None if password is None else await self._hash(password)
-        return await self._store.accounts.reset(name, hashed, self._now_ms())
+        return await self.store.accounts.reset(name, hashed, self.now_ms())
 
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
         """Delete an account, and cancel its unfinished jobs.
@@ -218,9 +218,9 @@ class AccountAdmin:
         Raises:
             NotFound: There is no such account.
         """
-        now = self._now_ms()
-        account = await self._store.accounts.delete(name, jobs, now)
-        await self._store.jobs.cancel_account(account.id, actor="admin", now=now)
+        now = self.now_ms()
+        account = await self.store.accounts.delete(name, jobs, now)
+        await self.store.jobs.cancel_account(account.id, actor="admin", now=now)
         return account
 
     async def restore_account(self, name: str) -> Account:
@@ -229,7 +229,7 @@ class AccountAdmin:
         Raises:
             NotFound: No account of this name was deleted, or it cannot be restored any more.
         """
-        return await self._store.accounts.restore(lower_ascii(name))
+        return await self.store.accounts.restore(lower_ascii(name))
 
     async def _hash(self, password: str) -> str:
         return await self._passwords().hash(password, _HASHED_FOR)

@@ -28,12 +28,9 @@ from qwicket.model.suggestions import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.gateway.archives import Archives
-    from qwicket.gateway.budgets import Budgets
-    from qwicket.gateway.invitations import InvitationAdmin
     from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.key_pairs import KeyPairs
-    from qwicket.gateway.reservations import ReservationAdmin
+    from qwicket.gateway.usage import Usage
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.audit import AuditEntry, Verification
@@ -55,10 +52,10 @@ class Admin(AccountAdmin, JobAdmin):
             Conflict: The name is in use.
         """
         check_name(name)
-        return await self._store.accounts.add_project(name, _shares(shares), self._now_ms())
+        return await self.store.accounts.add_project(name, _shares(shares), self.now_ms())
 
     async def projects(self) -> list[Project]:
-        return await self._store.accounts.projects()
+        return await self.store.accounts.projects()
 
     async def set_shares(self, project: str, shares: int) -> Project:
         """Set the number of shares of a project.
@@ -67,7 +64,7 @@ class Admin(AccountAdmin, JobAdmin):
             InvalidRequest: The number is out of range.
             NotFound: There is no such project.
         """
-        return await self._store.accounts.set_shares(project, _shares(shares))
+        return await self.store.accounts.set_shares(project, _shares(shares))
 
     async def set_retention(self, project: str, days: int | None) -> Project:
         """Set after how many days a project's ended jobs are deleted; None keeps them.
@@ -75,7 +72,7 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: There is no such project.
         """
-        return await self._store.accounts.set_retention(project, days)
+        return await self.store.accounts.set_retention(project, days)
 
     async def export_page(self, actor: Actor, query: JobQuery, project: str) -> list[JobWithNames]:
         """Return a page of a project's jobs for an export, and record this in the audit log.
@@ -86,15 +83,8 @@ class Admin(AccountAdmin, JobAdmin):
             NotFound: There is no such project.
         """
         found = await self.jobs(actor, query, project=project)
-        await self._store.audit.note()
+        await self.store.audit.note()
         return found
-
-    @cached_property
-    def archives(self) -> Archives:
-        """Return the service that reads the contents of jobs' archives."""
-        from qwicket.gateway.archives import Archives
-
-        return Archives(self._store)
 
     async def members(self, project: str) -> list[str]:
         """Return the names of a project's members.
@@ -102,7 +92,7 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: There is no such project.
         """
-        return await self._store.accounts.members(project)
+        return await self.store.accounts.members(project)
 
     async def add_member(self, project: str, account: str) -> None:
         """Add an account to a project, to submit for it and read its jobs.
@@ -110,7 +100,7 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: No such account or project.
         """
-        await self._store.accounts.add_member(project, account)
+        await self.store.accounts.add_member(project, account)
 
     async def remove_member(self, project: str, account: str) -> None:
         """Remove an account from a project, and revoke its tokens for that project.
@@ -119,12 +109,12 @@ class Admin(AccountAdmin, JobAdmin):
             NotFound: No such account, project or member.
             Conflict: The project is the account's own.
         """
-        await self._store.accounts.remove_member(project, account, self._now_ms())
+        await self.store.accounts.remove_member(project, account, self.now_ms())
 
     async def devices(self) -> list[tuple[Device, DeviceStatus, Presence | None]]:
         """Return all devices in listing order, with their status and presence."""
-        devices = await self._store.devices.all()
-        found = await self._store.devices.conditions(devices, self._now_ms())
+        devices = await self.store.devices.all()
+        found = await self.store.devices.conditions(devices, self.now_ms())
         return [
             (device, found[device.name].status, found[device.name].presence)
             for device in devices
@@ -133,21 +123,7 @@ class Admin(AccountAdmin, JobAdmin):
 
     async def runners(self) -> list[Runner]:
         """Return the servers, agents, pilots and scalers, except those known to be dead."""
-        return await self._store.leases.runners()
-
-    @cached_property
-    def invitations(self) -> InvitationAdmin:
-        """Return the administration of invitations."""
-        from qwicket.gateway.invitations import InvitationAdmin
-
-        return InvitationAdmin(self._store, self._now_ms)
-
-    @cached_property
-    def reservations(self) -> ReservationAdmin:
-        """Return the administration of reservations and maintenance windows."""
-        from qwicket.gateway.reservations import ReservationAdmin
-
-        return ReservationAdmin(self._store, self._now_ms)
+        return await self.store.leases.runners()
 
     async def turn_on(self, device: str) -> None:
         """Turn a device on: it accepts new jobs, and its waiting jobs can start.
@@ -155,7 +131,7 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: There is no such device.
         """
-        await self._store.devices.set_status(device, DeviceStatus(), self._now_ms())
+        await self.store.devices.set_status(device, DeviceStatus(), self.now_ms())
 
     async def turn_off(self, device: str, reason: str, *, until_at: int | None = None) -> None:
         """Turn a device off: it refuses new jobs, waiting ones stay queued, running ones continue.
@@ -170,13 +146,13 @@ class Admin(AccountAdmin, JobAdmin):
             InvalidRequest: The reason is not one short line, or the time has passed or is too late.
         """
         check_line("reason", reason)
-        now = self._now_ms()
+        now = self.now_ms()
         if until_at is not None and until_at <= now:
             raise InvalidRequest("until has passed.", field="until")
         if until_at is not None and until_at >= _TOO_LATE_MS:
             raise InvalidRequest("until must be before the year 9999.", field="until")
         status = DeviceStatus(is_on=False, reason=reason, until_at=until_at)
-        await self._store.devices.set_status(device, status, now)
+        await self.store.devices.set_status(device, status, now)
 
     async def drain(self, device: str, reason: str) -> None:
         """Let a device refuse new jobs, and run those that it has.
@@ -187,7 +163,7 @@ class Admin(AccountAdmin, JobAdmin):
         """
         check_line("reason", reason)
         status = DeviceStatus(is_draining=True, reason=reason)
-        await self._store.devices.set_status(device, status, self._now_ms())
+        await self.store.devices.set_status(device, status, self.now_ms())
 
     async def set_message(self, device: str, message: str) -> None:
         """Set the message of a device to its users; an empty one removes it.
@@ -197,7 +173,7 @@ class Admin(AccountAdmin, JobAdmin):
             InvalidRequest: The message is not one short line.
         """
         check_line("message", message)
-        await self._store.devices.set_message(device, message, self._now_ms())
+        await self.store.devices.set_message(device, message, self.now_ms())
 
     async def add_provider(self, name: str) -> Provider:
         """Create an active provider of devices.
@@ -206,10 +182,10 @@ class Admin(AccountAdmin, JobAdmin):
             InvalidRequest: The name is invalid.
             Conflict: The name is in use.
         """
-        return await self._store.devices.add_provider(check_name(name))
+        return await self.store.devices.add_provider(check_name(name))
 
     async def providers(self) -> list[Provider]:
-        return await self._store.devices.providers()
+        return await self.store.devices.providers()
 
     async def set_active(self, provider: str, is_active: bool) -> None:
         """Show the devices of a provider, or hide them and refuse new jobs.
@@ -219,20 +195,20 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: There is no such provider.
         """
-        await self._store.devices.set_active(provider, is_active)
+        await self.store.devices.set_active(provider, is_active)
 
     @cached_property
-    def budgets(self) -> Budgets:
-        """Return the administration of budgets."""
-        from qwicket.gateway.budgets import Budgets
+    def usage(self) -> Usage:
+        """Return the service for what jobs have used."""
+        from qwicket.gateway.usage import Usage
 
-        return Budgets(self._store, self._now_ms)
+        return Usage(self.store, self.now_ms)
 
     @cached_property
     def _key_pairs(self) -> KeyPairs:
         from qwicket.gateway.key_pairs import KeyPairs
 
-        return KeyPairs(self._store, self._aws_master_file, self._now_ms)
+        return KeyPairs(self.store, self._aws_master_file, self.now_ms)
 
     async def create_token(
         self,
@@ -261,13 +237,13 @@ class Admin(AccountAdmin, JobAdmin):
             Conflict: The account is disabled.
             Unavailable: The file of the master keys cannot be read, or is another database's.
         """
-        now = self._now_ms()
-        owner = await self._store.accounts.by_name(account)
+        now = self.now_ms()
+        owner = await self.store.accounts.by_name(account)
         if Scope.DEVICES_SERVE in scopes:
             check_serving_token(scopes, devices)
         else:
             for device in devices:
-                await existing_device(self._store, device)
+                await existing_device(self.store, device)
         pair = await self._key_pairs.create() if aws else None
         # A key pair is found by its key id, as a token by its secret.
         secret = pair.secret if pair else new_secret()
@@ -281,14 +257,14 @@ class Admin(AccountAdmin, JobAdmin):
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
         )
-        stored = await self._store.accounts.add_token(
+        stored = await self.store.accounts.add_token(
             token, account=account, project=project, digest=digest(shown)
         )
         return NewToken(stored, secret, pair.key_id if pair else None)
 
     async def tokens(self, account: str) -> list[Token]:
-        owner = await self._store.accounts.by_name(account)
-        return await self._store.accounts.tokens(owner.id)
+        owner = await self.store.accounts.by_name(account)
+        return await self.store.accounts.tokens(owner.id)
 
     async def revoke_token(self, token: str) -> list[Token]:
         """Revoke a token by its id, with all that were made from it; return all of them.
@@ -296,11 +272,11 @@ class Admin(AccountAdmin, JobAdmin):
         Raises:
             NotFound: There is no such token.
         """
-        return await self._store.accounts.revoke(token, self._now_ms())
+        return await self.store.accounts.revoke(token, self.now_ms())
 
     async def acts(self, before: int, limit: int) -> list[AuditEntry]:
         """Return up to `limit` acts of administrators with numbers below `before`, newest first."""
-        return await self._store.audit.page(before, limit)
+        return await self.store.audit.page(before, limit)
 
     async def refusals(self, before: int, limit: int) -> list[tuple[int, str, int]]:
         """Return rows of refused sign-ins before a time, newest first.
@@ -308,7 +284,7 @@ class Admin(AccountAdmin, JobAdmin):
         Each row has a minute (Unix ms), an address and the number of refusals. There are at most
         `limit` rows, and the rest of the last row's minute.
         """
-        return await self._store.maintenance.refusals(before, limit)
+        return await self.store.maintenance.refusals(before, limit)
 
     async def verify_audit(self, known: bytes) -> Verification:
         """Check the chain of all acts, and look for an act with the hash `known`, if one is given.
@@ -316,11 +292,11 @@ class Admin(AccountAdmin, JobAdmin):
         A person who can write to the database can remove the newest acts unnoticed. A hash that is
         noted elsewhere and given as `known` protects its act and all before it.
         """
-        return await self._store.audit.verify(known)
+        return await self.store.audit.verify(known)
 
     async def rotate_keys(self) -> None:
         """Invalidate all access tokens and signed URLs; their holders must sign in again."""
-        await access_tokens.rotate(self._store, self._now_ms())
+        await access_tokens.rotate(self.store, self.now_ms())
 
 
 def check_serving_token(scopes: Sequence[str], devices: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.model.suggestions import did_you_mean
+from qwicket.registrations import hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,9 +266,11 @@ class Admission:
         return device, calibration, exam
 
     async def _check_exam(self, actor: Actor, device: Device, exam: str) -> dict[str, int | None]:
-        from qwicket.gateway.reservations import check_exam  # late: few servers have exams
-
-        return await check_exam(self._store, actor, device.name, exam, self._now_ms())
+        check_exam = hook("exam")
+        found: dict[str, int | None] = {}
+        if check_exam is not None:
+            found = await check_exam(self._store, actor, device.name, exam, self._now_ms())
+        return found
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
         spec, limits = device.spec, self._limits

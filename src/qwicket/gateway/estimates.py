@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from qwicket.gateway.admission import Admission
     from qwicket.gateway.job_groups import JobGroups
     from qwicket.gateway.queue import Queue
+    from qwicket.gateway.usage import Usage
     from qwicket.model.accounts import Actor
     from qwicket.model.budgets import NamedBudget, Use
     from qwicket.model.jobs import NewJob, Submission
     from qwicket.scheduling import Forecast
-    from qwicket.store import Store
 
 
 class BudgetNeed(NamedTuple):
@@ -57,7 +57,7 @@ class Estimates:
     """Estimates jobs, with the checks of a submission except quotas and limits of groups.
 
     Args:
-        store: The database.
+        usage: Reads budgets.
         admission: Checks the submission and estimates its run time.
         job_groups: Finds the group that the job would join.
         queue: Forecasts the start.
@@ -66,13 +66,13 @@ class Estimates:
 
     def __init__(
         self,
-        store: Store,
+        usage: Usage,
         admission: Admission,
         job_groups: JobGroups,
         queue: Queue,
         now_ms: Callable[[], int],
     ) -> None:
-        self._store = store
+        self._usage = usage
         self._admission = admission
         self._job_groups = job_groups
         self._queue = queue
@@ -93,7 +93,7 @@ class Estimates:
         needed = use(1, job.shots * job.n_circuits, job.est_seconds, job.cost)
         budgets = [
             self._need(each, needed)
-            for each in await self._store.budgets.of_account(actor.account)
+            for each in await self._usage.account_budgets(actor.account)
             if each.budget.project == actor.project and each.budget.device in ("", job.device)
         ]
         return JobEstimate(

@@ -73,8 +73,8 @@ class JobAdmin:
     """
 
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
-        self._store = store
-        self._now_ms = now_ms
+        self.store = store
+        self.now_ms = now_ms
 
     async def jobs(
         self,
@@ -96,7 +96,7 @@ class JobAdmin:
             NotFound: There is no such account or project.
         """
         query = await self._named(actor, query, account, project)
-        return await self._with_names(await self._store.jobs.page_of_all(query))
+        return await self._with_names(await self.store.jobs.page_of_all(query))
 
     async def job(self, actor: Actor, id_text: str) -> JobWithNames:
         """Return a job.
@@ -113,9 +113,9 @@ class JobAdmin:
             NotFound: There is no such job.
         """
         job = await self._job(actor, id_text)
-        with self._store.backlog.withdrawn([job.id]) as withdrawn:
-            await self._store.jobs.cancel(
-                job.id, actor=_ACTOR, now=self._now_ms(), withdrawn=withdrawn
+        with self.store.backlog.withdrawn([job.id]) as withdrawn:
+            await self.store.jobs.cancel(
+                job.id, actor=_ACTOR, now=self.now_ms(), withdrawn=withdrawn
             )
         return await self.job(actor, job.id)
 
@@ -134,14 +134,14 @@ class JobAdmin:
             Conflict: The job does not wait.
         """
         job = await self._job(actor, id_text)
-        with self._store.backlog.withdrawn([job.id]) as withdrawn:
-            await self._store.queue_control.change(
+        with self.store.backlog.withdrawn([job.id]) as withdrawn:
+            await self.store.queue_control.change(
                 job.id,
                 "admin",
                 is_held=is_held,
                 priority=priority,
                 actor=_ACTOR,
-                now=self._now_ms(),
+                now=self.now_ms(),
                 withdrawn=withdrawn,
             )
         return await self.job(actor, job.id)
@@ -155,7 +155,7 @@ class JobAdmin:
                 withheld.
         """
         job = await self._job(actor, id_text)
-        await self._store.queue_control.requeue(job.id, actor=_ACTOR, now=self._now_ms())
+        await self.store.queue_control.requeue(job.id, actor=_ACTOR, now=self.now_ms())
         return await self.job(actor, job.id)
 
     async def resolve_job(self, actor: Actor, id_text: str, sent_as: str | None) -> JobWithNames:
@@ -175,7 +175,7 @@ class JobAdmin:
         job = await self._job(actor, id_text)
         if sent_as is not None and not sent_as.isprintable():
             raise InvalidRequest("sent_as must be printable.", field="sent_as")
-        forwards, now = self._store.forwards, self._now_ms()
+        forwards, now = self.store.forwards, self.now_ms()
         if sent_as is None:
             await forwards.resolve_absent(job.id, actor=_ACTOR, now=now)
         else:
@@ -190,7 +190,7 @@ class JobAdmin:
             Conflict: The job is not at another cloud, or has ended.
         """
         job = await self._job(actor, id_text)
-        await self._store.forwards.abandon(job.id, actor=_ACTOR, now=self._now_ms())
+        await self.store.forwards.abandon(job.id, actor=_ACTOR, now=self.now_ms())
         return await self.job(actor, job.id)
 
     async def change_jobs(
@@ -226,8 +226,8 @@ class JobAdmin:
         async for page in self._pages(replace(query, states=states, limit=_JOBS_AT_ONCE)):
             changed = [job.id for job in page if _is_to_change(job, action, priority)]
             if changed and not is_dry_run:
-                changed = await self._store.queue_control.change_all(
-                    changed, action, priority, actor=_ACTOR, now=self._now_ms()
+                changed = await self.store.queue_control.change_all(
+                    changed, action, priority, actor=_ACTOR, now=self.now_ms()
                 )
             number += len(changed)
             ids += changed[: _SHOWN_IDS - len(ids)]
@@ -235,7 +235,7 @@ class JobAdmin:
 
     async def _pages(self, query: JobQuery) -> AsyncIterator[list[Job]]:
         before = None
-        while jobs := await self._store.jobs.page_of_all(replace(query, before=before)):
+        while jobs := await self.store.jobs.page_of_all(replace(query, before=before)):
             yield jobs
             before = jobs[-1].seq
 
@@ -243,7 +243,7 @@ class JobAdmin:
         ref = parse_id(id_text)
         found = None
         if ref is not None and ref.part is None:
-            found = await self._store.jobs.get(ref.job)
+            found = await self.store.jobs.get(ref.job)
         if found is None or not actor.sees(found.device):
             raise no_job()
         return found
@@ -254,10 +254,10 @@ class JobAdmin:
         """Restrict a search to an account, a project, and the devices of the actor's token."""
         query = replace(query, devices=actor.devices)
         if account is not None:
-            owner = await self._store.accounts.by_name(account)
+            owner = await self.store.accounts.by_name(account)
             query = replace(query, account=owner.id)
         if project is not None:
-            projects = await self._store.accounts.projects()
+            projects = await self.store.accounts.projects()
             ids = [each.id for each in projects if each.name == project]
             if not ids:
                 raise NotFound(f"There is no project {project[:100]!r}.", field="project")
@@ -270,9 +270,9 @@ class JobAdmin:
         accounts = {
             each.id: each.name
             for deleted in (True, False)
-            for each in await self._store.accounts.all(deleted=deleted)
+            for each in await self.store.accounts.all(deleted=deleted)
         }
-        projects = {each.id: each.name for each in await self._store.accounts.projects()}
+        projects = {each.id: each.name for each in await self.store.accounts.projects()}
         return [
             JobWithNames(job, accounts.get(job.account, ""), projects.get(job.project, ""))
             for job in jobs

@@ -1,7 +1,8 @@
-"""Operations for pilots: workers on other machines that run the jobs of simulated devices.
+"""Operations for pilots: workers on other machines, and labs' agents.
 
-A pilot's token reads every user's programs, so only administrators can create it. Results of pilots
-are checked before they are stored.
+A worker runs the jobs of all simulated devices, so its token reads every user's programs, and only
+administrators can create it. An agent runs those of one device that its token names. What either
+sends is untrusted: each result is checked before it is stored.
 """
 
 from __future__ import annotations
@@ -19,24 +20,28 @@ from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import Conflict, InvalidRequest, QwicketError
+from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Capacity, Runner
+from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import Offer, PilotScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from qwicket.gateway.lab_devices import LabDevices
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Family
-    from qwicket.model.jobs import Assignment, Directive, Lease
+    from qwicket.model.jobs import Assignment, Directive, Lease, Progress
     from qwicket.model.limits import Limits
     from qwicket.model.states import JobState
-    from qwicket.store import PackedProgram, Store
+    from qwicket.store import FullProgram, PackedProgram, Store
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CHECKS_AT_ONCE: Final = 2
-"""Requests whose results are checked at the same time."""
+"""Workers' requests whose results are checked at the same time."""
+_LAB_CHECKS_AT_ONCE: Final = 1
+"""The same for agents, each of whose results may take `result_bytes` of memory."""
 _DEVICES_S: Final = 10.0
 """Age limit in seconds of the list of simulated devices, which only a starting server changes."""
 
@@ -61,10 +66,17 @@ class PilotOffer(NamedTuple):
 
 
 class TaskJob(NamedTuple):
-    """A job of a task, and the family of its circuits."""
+    """A job of a task.
+
+    Attributes:
+        assignment: The lease, and the circuits.
+        family: Family of the circuits.
+        full_program: The program as submitted, for a lab's device.
+    """
 
     assignment: Assignment
     family: Family
+    full_program: FullProgram | None = None
 
 
 class PulledTasks(NamedTuple):
@@ -81,25 +93,54 @@ class Reports(NamedTuple):
     tasks: list[list[TaskJob]]
 
 
+class _Serving(NamedTuple):
+    """A pilot, and the family of each device that it serves."""
+
+    runner: Runner
+    families: Mapping[str, Family]
+
+    @property
+    def is_of_lab(self) -> bool:
+        return self.runner.kind == "agent"
+
+    def offer(self, offer: PilotOffer) -> Offer:
+        return Offer(
+            request=offer.request,
+            # One job for a lab, whose response also has the program as it was submitted.
+            tasks=min(offer.tasks, 1) if self.is_of_lab else offer.tasks,
+            tiny_tasks=0 if self.is_of_lab else offer.tiny_tasks,
+            capacity=offer.capacity,
+            devices=self.families,
+            is_of_lab=self.is_of_lab,
+        )
+
+
 class Pilots:
     """Serves pilots on behalf of an actor whose token allows it.
 
     Args:
         store: The database.
+        lab_devices: Finds the device of an agent.
         limits: Bounds on all requests.
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
     """
 
     def __init__(
-        self, store: Store, limits: Limits, now_ms: Callable[[], int], *, lease_s: float
+        self,
+        store: Store,
+        lab_devices: LabDevices,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        *,
+        lease_s: float,
     ) -> None:
         self._store = store
+        self._lab_devices = lab_devices
         self._limits = limits
-        self._scheduler = PilotScheduler(
-            store, now_ms, lease_s=lease_s, maximum=limits.agents.pilots
-        )
+        self._scheduler = PilotScheduler(store, now_ms, lease_s=lease_s)
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
+        self._lab_checks = asyncio.Semaphore(_LAB_CHECKS_AT_ONCE)
         self._families: dict[str, Family] = {}
         self._families_until = 0.0
 
@@ -120,6 +161,7 @@ class Pilots:
         offer: PilotOffer,
         known: Sequence[Lease],
         stopping: Collection[str],
+        progress: Mapping[str, Progress],
         settled: int,
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
@@ -127,34 +169,40 @@ class Pilots:
         """Return tasks and directives for a pilot, or none of either after `wait_s`.
 
         Args:
-            actor: Its token has the scope `compute:serve`.
+            actor: Its token has the scope `compute:serve`, or serves a lab's device.
             name: Name of the pilot, unique within the account.
             offer: What the pilot can take.
             known: Leases that it reports to hold.
             stopping: Ids of the jobs that it is stopping already.
+            progress: Reported progress by job.
             settled: Number of a request; the pilot awaits no response to it or to an earlier one.
             wait_s: Seconds to wait, at most `pull_s`.
             is_gone: Returns whether the client has disconnected.
 
         Raises:
-            Conflict: The pilot packs circuits by another version than this server.
-            InvalidRequest: The pilot's name is invalid.
-            LimitExceeded: There are too many pilots.
+            Conflict: The worker packs circuits by another version than this server, or the agent's
+                device is the server's own.
+            Forbidden: The token does not serve the agent's device.
+            InvalidRequest: The pilot's name is invalid, or an agent names several devices.
+            NotFound: The agent's device was not announced.
+            LimitExceeded: There are too many pilots, or an agent names too many jobs.
             Unavailable: The server is stopping.
         """
-        runner = self._runner(actor, name, offer)
-        held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
-        families = await self._families_of(actor, offer)
+        serving = await self._serving(actor, name, offer)
+        self._check_number(serving, "held", len(known))
+        agents = self._limits.agents
         pulled = await self._scheduler.pull(
-            runner,
-            _scheduler_offer(offer, families),
-            known=held,
+            serving.runner,
+            serving.offer(offer),
+            known=[_with_runner(each, serving.runner) for each in known],
             stopping=stopping,
             settled=settled,
             wait_s=min(wait_s, self.pull_s),
             is_gone=is_gone,
+            progress=progress,
+            maximum=agents.device_agents if serving.is_of_lab else agents.pilots,
         )
-        return PulledTasks(_tasks(pulled.tasks, families), pulled.directives)
+        return PulledTasks(await self._tasks(pulled.tasks, serving), pulled.directives)
 
     async def report(
         self,
@@ -166,32 +214,44 @@ class Pilots:
     ) -> Reports:
         """Store results and releases; return the tasks to run next.
 
-        A job whose result is not what the job asked for is queued again, and the attempt counts.
+        A worker's job whose result is not what the job asked for is queued again, and the attempt
+        counts. A lab's report with such a result is refused, and the lease stays.
 
         Args:
-            actor: Its token has the scope `compute:serve`.
+            actor: Its token has the scope `compute:serve`, or serves a lab's device.
             name: Name of the pilot.
             offer: What the pilot can take.
             results: Results by lease.
             releases: Leases that it gives back, the reason, and whether this counts as an attempt.
 
         Raises:
-            Conflict: The pilot packs circuits by another version than this server.
-            InvalidRequest: The pilot's name is invalid.
+            Conflict, Forbidden, NotFound: As for `pull`.
+            InvalidRequest: As for `pull`, or the result of a lab is not what its job asked for.
+            LimitExceeded: The result of a lab is too large.
         """
-        runner = self._runner(actor, name, offer)
-        families = await self._families_of(actor, offer)
-        valid, refused = await self._checked(results)
+        serving = await self._serving(actor, name, offer)
+        self._check_number(serving, "results", len(results))
+        self._check_number(serving, "releases", len(releases))
+        found = [(_with_runner(lease, serving.runner), result) for lease, result in results]
+        given_back = [
+            (_with_runner(lease, serving.runner), reason, counts)
+            for lease, reason, counts in releases
+        ]
+        stale: set[Lease] = set()
+        if serving.is_of_lab:
+            reported = [lease for lease, _ in found] + [lease for lease, _, _ in given_back]
+            stale = await self._scheduler.stale(reported)
+            found = [each for each in found if each[0] not in stale]
+            given_back = [each for each in given_back if each[0] not in stale]
+            await self._check_of_lab(serving, found)
+        else:
+            found, refused = await self._checked(found)
+            given_back += refused
         states, tasks = await self._scheduler.report(
-            runner.id,
-            [(_with_runner(lease, runner), result) for lease, result in valid],
-            [
-                (_with_runner(lease, runner), reason, counts_as_attempt)
-                for lease, reason, counts_as_attempt in (*releases, *refused)
-            ],
-            _scheduler_offer(offer, families),
+            serving.runner.id, found, given_back, serving.offer(offer)
         )
-        return Reports(states, _tasks(tasks, families))
+        states = {**dict.fromkeys([each.job for each in stale]), **states}
+        return Reports(states, await self._tasks(tasks, serving))
 
     async def leave(self, actor: Actor, name: str) -> None:
         """Delete a pilot that leaves, and queue its jobs again.
@@ -199,9 +259,46 @@ class Pilots:
         Raises:
             InvalidRequest: Its name is invalid.
         """
-        await self._scheduler.leave(_runner_id(actor, name))
+        _check(actor, name)
+        if Scope.DEVICES_SERVE in actor.scopes:
+            runners = [_agent_id(actor, device, name) for device in sorted(actor.devices)]
+        else:
+            runners = [_worker_id(actor, name)]
+        for each in runners:
+            await self._scheduler.leave(each)
 
-    def _runner(self, actor: Actor, name: str, offer: PilotOffer) -> Runner:
+    async def _serving(self, actor: Actor, name: str, offer: PilotOffer) -> _Serving:
+        """Return a pilot and its devices: an agent if the token serves a lab's devices."""
+        _check(actor, name)
+        if Scope.DEVICES_SERVE not in actor.scopes:
+            runner = self._worker(actor, name, offer)
+            return _Serving(runner, await self._simulated(actor, offer))
+        if len(offer.devices) != 1:
+            raise InvalidRequest(
+                f"offer.devices: an agent serves one device, not {len(offer.devices)}.",
+                field="offer.devices",
+            )
+        (served,) = offer.devices
+        device = await self._lab_devices.served(actor, served)
+        runner = Runner(
+            id=_agent_id(actor, device.name, name),
+            kind="agent",
+            beat=0,
+            slots=1,  # whatever it offers: forecasts and reservations count slots
+            device=device.name,
+        )
+        return _Serving(runner, {device.name: device.family})
+
+    def _check_number(self, serving: _Serving, field: str, number: int) -> None:
+        """Refuse more jobs than an agent may name; the body's own bound is a worker's."""
+        maximum = self._limits.agents.held_leases
+        if serving.is_of_lab and number > maximum:
+            raise LimitExceeded(
+                f"{field} must have at most {maximum} items (limit held_leases), not {number}.",
+                field=field,
+            )
+
+    def _worker(self, actor: Actor, name: str, offer: PilotOffer) -> Runner:
         if offer.packing != PACKING_VERSION:
             from importlib.metadata import version  # late: it imports much
 
@@ -211,17 +308,19 @@ class Pilots:
                 f" {PACKING_VERSION}. Install the server's version on the worker's machine.",
                 field="packing",
             )
+        memory_bytes: int | None = offer.capacity.memory_bytes
+        if offer.devices or actor.devices or memory_bytes == INT64_MAX:
+            memory_bytes = None  # one that serves some devices must not raise the limit of all
         return Runner(
-            id=_runner_id(actor, name),
+            id=_worker_id(actor, name),
             kind="pilot",
             beat=0,
             slots=offer.slots,
-            # A pilot that serves only some devices must not raise the limit of all.
-            memory_bytes=None if offer.devices or actor.devices else offer.capacity.memory_bytes,
+            memory_bytes=memory_bytes,
         )
 
-    async def _families_of(self, actor: Actor, offer: PilotOffer) -> dict[str, Family]:
-        """Return the devices that a pilot serves, with the family of each."""
+    async def _simulated(self, actor: Actor, offer: PilotOffer) -> dict[str, Family]:
+        """Return the devices that a worker serves, with the family of each."""
         if time.monotonic() >= self._families_until:
             devices = await self._store.devices.all()
             self._families = {each.name: each.family for each in devices if each.is_simulated}
@@ -231,6 +330,42 @@ class Pilots:
             for name, family in self._families.items()
             if actor.sees(name) and (not offer.devices or name in offer.devices)
         }
+
+    async def _tasks(
+        self, tasks: Sequence[Sequence[Assignment]], serving: _Serving
+    ) -> list[list[TaskJob]]:
+        if not serving.is_of_lab:
+            families = serving.families
+            return [[TaskJob(each, families[each.device]) for each in task] for task in tasks]
+        programs = self._store.agents
+        return [
+            [
+                TaskJob(
+                    each, serving.families[each.device], await programs.full_program(each.lease.job)
+                )
+                for each in task
+            ]
+            for task in tasks
+        ]
+
+    async def _check_of_lab(
+        self, serving: _Serving, results: Sequence[tuple[Lease, RunResult]]
+    ) -> None:
+        """Refuse results that are not what their jobs asked for, and several for one job."""
+        if not results:
+            return
+        if len({lease.job for lease, _ in results}) < len(results):
+            raise InvalidRequest("results: there are several for one job.", field="results")
+        programs = await self._store.jobs.packed([lease.job for lease, _ in results])
+        (family,) = serving.families.values()
+
+        def check() -> None:
+            for lease, result in results:
+                if (program := programs.get(lease.job)) is not None:  # else it was deleted
+                    self._check(result, program, family, is_simulated=False)
+
+        async with self._lab_checks:
+            await asyncio.to_thread(check)
 
     async def _checked(
         self, results: Sequence[tuple[Lease, RunResult]]
@@ -258,62 +393,62 @@ class Pilots:
         """Return for each result why it is refused, or None."""
         reasons: list[str | None] = []
         for lease, result in results:
+            program = programs.get(lease.job)
+            family = self._families.get(program.device) if program else None
+            # Without a program and a family, no pilot has the lease: the job was deleted, or its
+            # device is not simulated.
             try:
-                self._check(result, programs.get(lease.job))
+                if program is not None and family is not None:
+                    self._check(result, program, family, is_simulated=True)
             except QwicketError as error:
                 reasons.append(error.detail)
             else:
                 reasons.append(None)
         return reasons
 
-    def _check(self, result: RunResult, program: PackedProgram | None) -> None:
+    def _check(
+        self, result: RunResult, program: PackedProgram, family: Family, *, is_simulated: bool
+    ) -> None:
         from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
-        family = self._families.get(program.device) if program else None
-        # Without a program and a family, no pilot has the lease: the job was deleted, or its device
-        # is not simulated.
-        if isinstance(result.result, Failure) or program is None or family is None:
+        if isinstance(result.result, Failure):
             return
         expected = frames(family, program.circuits)
         if len(result.result) != len(expected):
-            raise InvalidRequest(f"parts: there are {len(result.result)}, not {len(expected)}")
+            raise InvalidRequest(
+                f"parts: there are {len(result.result)}, the job has {len(expected)}.",
+                field="parts",
+            )
         parts = [(k, each) for k, each in enumerate(result.result) if isinstance(each, Encoded)]
         options = _options.decode(program.options)
-        outcome_checks.check(parts, expected, options, self._limits, is_simulated=True)
+        outcome_checks.check(parts, expected, options, self._limits, is_simulated=is_simulated)
 
 
-def _runner_id(actor: Actor, name: str) -> str:
-    """Return the id of a pilot's runner. The account in it keeps equal names apart.
+def _check(actor: Actor, name: str) -> None:
+    """Refuse a token that serves nothing, and an invalid name of a pilot.
 
     Raises:
-        Forbidden: The token lacks the scope `compute:serve`.
+        Forbidden: The token lacks both scopes.
         InvalidRequest: The name is invalid.
     """
-    actor.require(Scope.COMPUTE_SERVE)
+    actor.require(Scope.COMPUTE_SERVE, Scope.DEVICES_SERVE)
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             "A worker's name must be 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', and begin with a"
             f" letter or digit; not {name[:100]!r}.",
             field="name",
         )
+
+
+def _worker_id(actor: Actor, name: str) -> str:
+    """Return the id of a worker's runner. The account in it keeps equal names apart."""
     return f"{actor.account}/{name}"
+
+
+def _agent_id(actor: Actor, device: str, name: str) -> str:
+    """Return the id of an agent's runner. Account and device in it keep equal names apart."""
+    return f"{actor.account}/{device}/{name}"
 
 
 def _with_runner(lease: Lease, runner: Runner) -> Lease:
     return msgspec.structs.replace(lease, runner=runner.id)
-
-
-def _scheduler_offer(offer: PilotOffer, families: Collection[str]) -> Offer:
-    return Offer(
-        request=offer.request,
-        tasks=offer.tasks,
-        tiny_tasks=offer.tiny_tasks,
-        capacity=offer.capacity,
-        devices=families,
-    )
-
-
-def _tasks(
-    tasks: Sequence[Sequence[Assignment]], families: Mapping[str, Family]
-) -> list[list[TaskJob]]:
-    return [[TaskJob(each, families[each.device]) for each in task] for task in tasks]

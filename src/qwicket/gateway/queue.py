@@ -6,15 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.states import JobState
+from qwicket.registrations import hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.gateway.admission import Admission
-    from qwicket.gateway.reservations import Window
     from qwicket.gateway.views import DeviceView
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, Progress
+    from qwicket.model.reservations import Window
     from qwicket.scheduling import Forecast, Forecaster, QueuePosition
     from qwicket.store import Store
 
@@ -68,9 +69,9 @@ class Queue:
         position = forecast.position_with_interval(job.id)
         if position is None or not forecast.windows:
             return position
-        from qwicket.gateway.reservations import waiting_reason  # late: few servers have any
-
-        reason = await waiting_reason(self._store, forecast.windows, job, self._now_ms())
+        why_in_window = hook("why_in_window")
+        assert why_in_window is not None  # as there are windows
+        reason = await why_in_window(self._store, forecast.windows, job, self._now_ms())
         return position._replace(reason=reason)
 
     async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
@@ -106,11 +107,12 @@ class Queue:
         """Return the reservations and maintenance windows of a forecast, as an actor sees them."""
         if not forecast.windows:
             return []
-        from qwicket.gateway.reservations import visible
-
+        shown_windows = hook("shown_windows")
+        assert shown_windows is not None  # as there are windows
         now = self._now_ms()
         found = [each for each in forecast.windows if each.until_at > now]
-        return await visible(self._store, found, actor.account)
+        shown: list[Window] = await shown_windows(self._store, found, actor.account)
+        return shown
 
     async def forecast(self, device: str, fresh_s: float = 1.0) -> Forecast:
         """Return the forecast of a device's queue, at most `fresh_s` seconds old."""

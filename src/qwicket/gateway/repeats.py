@@ -8,9 +8,9 @@ from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.jobs import Submission
 
 if TYPE_CHECKING:
-    from qwicket.gateway.archives import Archives, Contents
     from qwicket.gateway.jobs import Jobs
     from qwicket.gateway.response_budget import ResponseMemory
+    from qwicket.gateway.submitted import Contents, SubmittedJobs
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
@@ -22,12 +22,12 @@ class Repeats:
 
     Args:
         jobs: Submits jobs.
-        archives: Reads what a job was submitted with.
+        submitted: Reads what a job was submitted with.
     """
 
-    def __init__(self, jobs: Jobs, archives: Archives) -> None:
+    def __init__(self, jobs: Jobs, submitted: SubmittedJobs) -> None:
         self._jobs = jobs
-        self._archives = archives
+        self._submitted = submitted
 
     async def repeat(
         self,
@@ -52,10 +52,10 @@ class Repeats:
 
         Raises:
             NotFound: The job has no program, or has been deleted meanwhile.
-            Conflict: The seed is to be kept, and the results of the job are withheld.
+            Conflict: The caller wants the same seed, and the results of the job are withheld.
             QwicketError: The submission is refused.
         """
-        contents = await self._archives.submitted(job, memory)
+        contents = await self._submitted.contents(job, memory)
         submission = submission_of(contents, keep_seed=keep_seed, key=key)
         return await self._jobs.submit(actor, submission)
 
@@ -65,7 +65,7 @@ def submission_of(contents: Contents, *, keep_seed: bool, key: str | None = None
 
     Raises:
         NotFound: The job has no program.
-        Conflict: The seed is to be kept, and the results of the job are withheld.
+        Conflict: The caller wants the same seed, and the results of the job are withheld.
     """
     job, options = contents.job, contents.options
     if contents.source is None or options is None:

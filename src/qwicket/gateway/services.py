@@ -6,18 +6,18 @@ import asyncio
 from collections import Counter
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from qwicket.gateway.access_tokens import AccessTokens
 from qwicket.gateway.accounts import Accounts
 from qwicket.gateway.admission import Admission
-from qwicket.gateway.agents import Agents
 from qwicket.gateway.client_documents import ClientDocuments
 from qwicket.gateway.device_limits import DeviceLimits
 from qwicket.gateway.devices import Devices
 from qwicket.gateway.first_polls import MAX_DELAY_MS, FirstPolls
 from qwicket.gateway.job_groups import JobGroups
 from qwicket.gateway.jobs import Jobs
+from qwicket.gateway.lab_devices import LabDevices
 from qwicket.gateway.pilots import Pilots
 from qwicket.gateway.queue import Queue
 from qwicket.gateway.results import Results
@@ -25,7 +25,7 @@ from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.model.accounts import SignInSettings
 from qwicket.model.errors import Forbidden
-from qwicket.scheduling import Forecaster, WebhookClient
+from qwicket.scheduling import Forecaster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,23 +33,31 @@ if TYPE_CHECKING:
 
     from qwicket.compute import ParserPool
     from qwicket.gateway.admin import Admin
-    from qwicket.gateway.archives import Archives
-    from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.estimates import Estimates
-    from qwicket.gateway.invitations import Invitations
-    from qwicket.gateway.job_shares import JobShares
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.pass_through import PassThroughJobs
     from qwicket.gateway.repeats import Repeats
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
     from qwicket.gateway.single_sign_on import SingleSignOn
+    from qwicket.gateway.submitted import SubmittedJobs
     from qwicket.gateway.uploads import Uploads
-    from qwicket.gateway.webhooks import Webhooks
+    from qwicket.gateway.usage import Usage
     from qwicket.model.limits import Limits
     from qwicket.store import Store
+
+
+class Service(Protocol):
+    """A service of a feature."""
+
+    @classmethod
+    def from_gateway(cls, gateway: Gateway) -> Any:
+        """Return the service of a gateway."""
+
+
+S = TypeVar("S", bound=Service)
 
 
 class Gateway:
@@ -63,7 +71,8 @@ class Gateway:
         lease_s: Lease time of runners, in seconds.
         first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
-        webhook_client: Sends test events; by default to public addresses alone.
+        runner: Id of the server's runner.
+        allow_private_webhooks: Whether webhooks may have addresses that are not public.
         sign_in: Settings of the sign-in.
         aws_master_file: File of the master keys of AWS's key pairs.
 
@@ -81,8 +90,8 @@ class Gateway:
         first_polls: Delays status reads of young jobs that end soon.
         job_groups: Groups of jobs, such as batches and sessions.
         client_documents: Documents that clients register.
-        agents: Labs' agents.
-        pilots: Workers on other machines.
+        lab_devices: Devices that labs announce.
+        pilots: Workers on other machines, and labs' agents.
     """
 
     def __init__(
@@ -95,16 +104,17 @@ class Gateway:
         lease_s: float = 45.0,
         first_poll_ms: int = MAX_DELAY_MS,
         memory_grows: bool = False,
-        webhook_client: WebhookClient | None = None,
+        runner: str = "",
+        allow_private_webhooks: bool = False,
         sign_in: SignInSettings | None = None,
         aws_master_file: Path | None = None,
     ) -> None:
         device_limits = DeviceLimits(store, limits, memory_grows=memory_grows)
         admission = Admission(store, parsers, limits, device_limits, now_ms)
-        self._store = store
+        self.store = store
         self._parsers = parsers
         self._admission = admission
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self.limits = limits
         self.open_streams: Counter[str] = Counter()
         """Number of open streams by account, in all dialects and pages."""
@@ -129,10 +139,19 @@ class Gateway:
         self.first_polls = FirstPolls(
             self.jobs.waiter, forecaster, self.auth.confirm, now_ms, first_poll_ms
         )
-        self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
-        self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
-        self._webhook_client = webhook_client or WebhookClient()
+        self.lab_devices = LabDevices(store, parsers, limits, now_ms)
+        self.pilots = Pilots(store, self.lab_devices, limits, now_ms, lease_s=lease_s)
+        self.runner = runner
+        self.allow_private_webhooks = allow_private_webhooks
+        self._of_features: dict[type[Any], Any] = {}
         self._aws_master_file = aws_master_file
+
+    def feature(self, kind: type[S]) -> S:
+        """Return the service of a feature, made at its first use."""
+        found = self._of_features.get(kind)
+        if found is None:
+            found = self._of_features[kind] = kind.from_gateway(self)
+        return cast(S, found)
 
     # Few servers need these services, and a server starts faster without importing them.
 
@@ -141,70 +160,56 @@ class Gateway:
         """Return the service that cancels and deletes many jobs at once."""
         from qwicket.gateway.bulk import Bulk
 
-        return Bulk(self._store, self.limits, self._now_ms, self.jobs.waiter)
+        return Bulk(self.store, self.limits, self.now_ms, self.jobs.waiter)
 
     @cached_property
-    def archives(self) -> Archives:
-        """Return the service that reads the contents of jobs' archives."""
-        from qwicket.gateway.archives import Archives
+    def submitted(self) -> SubmittedJobs:
+        """Return the service that reads what jobs were submitted with."""
+        from qwicket.gateway.submitted import SubmittedJobs
 
-        return Archives(self._store)
+        return SubmittedJobs(self.store)
 
     @cached_property
     def repeats(self) -> Repeats:
         """Return the service that submits stored jobs once more."""
         from qwicket.gateway.repeats import Repeats
 
-        return Repeats(self.jobs, self.archives)
+        return Repeats(self.jobs, self.submitted)
 
     @cached_property
     def compilation(self) -> Compilation:
         """Return the service that compiles and draws circuits of jobs."""
         from qwicket.gateway.compilation import Compilation
 
-        return Compilation(self._store, self._parsers)
+        return Compilation(self.store, self._parsers)
 
     @cached_property
     def estimates(self) -> Estimates:
         """Return the service that estimates jobs before they are submitted."""
         from qwicket.gateway.estimates import Estimates
 
-        return Estimates(self._store, self._admission, self.job_groups, self.queue, self._now_ms)
-
-    @cached_property
-    def job_shares(self) -> JobShares:
-        """Return the service for jobs that others may read."""
-        from qwicket.gateway.job_shares import JobShares
-
-        return JobShares(self._store, self.jobs, self.auth, self.limits, self._now_ms)
+        return Estimates(self.usage, self._admission, self.job_groups, self.queue, self.now_ms)
 
     @cached_property
     def uploads(self) -> Uploads:
         """Return the service for jobs whose programs are uploaded."""
         from qwicket.gateway.uploads import Uploads
 
-        return Uploads(self._store, self._admission, self.limits, self._now_ms)
+        return Uploads(self.store, self._admission, self.limits, self.now_ms)
 
     @cached_property
     def scalers(self) -> Scalers:
         """Return the service for the processes that start pilots."""
         from qwicket.gateway.scalers import Scalers
 
-        return Scalers(self._store, self._now_ms)
+        return Scalers(self.store, self.now_ms)
 
     @cached_property
     def pass_through(self) -> PassThroughJobs:
         """Return the service that passes requests on to devices' own servers."""
         from qwicket.gateway.pass_through import PassThroughJobs
 
-        return PassThroughJobs(self._store, self.jobs, self.limits.requests.wait_s)
-
-    @cached_property
-    def webhooks(self) -> Webhooks:
-        """Return the service for addresses that receive an event when jobs change."""
-        from qwicket.gateway.webhooks import Webhooks
-
-        return Webhooks(self._store, self._webhook_client, self.limits, self._now_ms)
+        return PassThroughJobs(self.store, self.jobs, self.limits.requests.wait_s)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -212,20 +217,13 @@ class Gateway:
         from qwicket.gateway.sessions import Sessions
 
         return Sessions(
-            self._store,
+            self.store,
             self.auth,
             self.limits,
             self.sign_in,
-            self._now_ms,
+            self.now_ms,
             key_pairs=lambda: self.key_pairs,
         )
-
-    @cached_property
-    def invitations(self) -> Invitations:
-        """Return the service for people who create an account with an invitation."""
-        from qwicket.gateway.invitations import Invitations
-
-        return Invitations(self._store, self.auth, self._now_ms, self.sign_in)
 
     @cached_property
     def single_sign_on(self) -> SingleSignOn:
@@ -239,7 +237,7 @@ class Gateway:
         from qwicket.gateway.single_sign_on import SingleSignOn
 
         return SingleSignOn(
-            self._store, self.auth, self.sign_in.provider, self.limits.sign_in, self._now_ms
+            self.store, self.auth, self.sign_in.provider, self.limits.sign_in, self.now_ms
         )
 
     async def load_single_sign_on(self) -> SingleSignOn:
@@ -253,11 +251,11 @@ class Gateway:
         return self.single_sign_on
 
     @cached_property
-    def budgets(self) -> Budgets:
-        """Return the service for what the jobs of a project may use."""
-        from qwicket.gateway.budgets import Budgets
+    def usage(self) -> Usage:
+        """Return the service for what jobs have used and may use."""
+        from qwicket.gateway.usage import Usage
 
-        return Budgets(self._store, self._now_ms)
+        return Usage(self.store, self.now_ms)
 
     @cached_property
     def admin(self) -> Admin:
@@ -265,8 +263,8 @@ class Gateway:
         from qwicket.gateway.admin import Admin
 
         return Admin(
-            self._store,
-            self._now_ms,
+            self.store,
+            self.now_ms,
             self._aws_master_file,
             passwords=lambda: self.auth.passwords,
         )
@@ -276,4 +274,4 @@ class Gateway:
         """Return the service for key pairs, with which AWS's clients sign requests."""
         from qwicket.gateway.key_pairs import KeyPairs
 
-        return KeyPairs(self._store, self._aws_master_file, self._now_ms)
+        return KeyPairs(self.store, self._aws_master_file, self.now_ms)

@@ -215,14 +215,14 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     scopes: frozenset[Scope]
     devices: frozenset[str]
 
-    def require(self, scope: Scope) -> None:
-        """Require a scope of the token.
+    def require(self, *scopes: Scope) -> None:
+        """Require a scope of the token, or one of several.
 
         Raises:
             Forbidden: The token lacks it.
         """
-        if scope not in self.scopes:
-            raise Forbidden(f"This token lacks the scope {scope}.")
+        if self.scopes.isdisjoint(scopes):
+            raise Forbidden(f"This token lacks the scope {' or '.join(scopes)}.")
 
     def sees(self, device: str) -> bool:
         """Return whether the token may access the jobs and groups of a device."""

@@ -175,9 +175,40 @@ class ProjectUse(NamedTuple):
     use: Use
 
 
+class BudgetState(NamedTuple):
+    """A budget and its use at one time.
+
+    Attributes:
+        budget: The budget.
+        project: Name of its project.
+        maximum: What may be used in a period; as `used` and `left`, in the budget's unit.
+        used: What is used or reserved in the present period.
+        left: What further jobs may use.
+        begins_at: Start of the present period in Unix milliseconds; None for a total budget.
+        ends_at: End of the present period; None for a total budget.
+    """
+
+    budget: Budget
+    project: str
+    maximum: float
+    used: float
+    left: float
+    begins_at: int | None
+    ends_at: int | None
+
+
 def from_stored_amount(unit: BudgetUnit, amount: int) -> float:
     """Return a stored amount in its unit: seconds, credits, shots or jobs."""
     return amount / MICRO if unit in _NAMES else amount
+
+
+def budget_state(budget: Budget, project: str, now: int) -> BudgetState:
+    """Return a budget and its use at a time in Unix milliseconds."""
+    used = budget.used_at(now)
+    amounts = (budget.maximum, used, max(0, budget.maximum - used))
+    maximum, used_in_unit, left = [from_stored_amount(budget.unit, amount) for amount in amounts]
+    begins_at, ends_at = budget.begins_at(now) or None, budget.ends_at(now)
+    return BudgetState(budget, project, maximum, used_in_unit, left, begins_at, ends_at)
 
 
 def to_stored_amount(unit: BudgetUnit, amount: float) -> int:

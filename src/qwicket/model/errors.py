@@ -15,6 +15,7 @@
     │   ├── NotFinished     409  the job has not ended yet
     │   ├── NoResult        409  the job ended without a result
     │   └── StaleLease      409  another runner has the job, or it has ended
+    ├── Gone                410  it was taken away, and something else took its place
     ├── KeyReused           422  an idempotency key came with other content
     ├── TooManyRequests     429
     ├── InternalError       500  unexpected; logged under an id
@@ -198,6 +199,14 @@ class StaleLease(Conflict):
         " ended or queued again."
     )
     remedy = "Stop working on the job: another runner has it, or it has ended."
+
+
+class Gone(QwicketError):
+    status = 410
+    code = "gone"
+    title = "This request is no longer answered."
+    cause = "The program that sent it is older than the server, which has another request for it."
+    remedy = "Install the server's version of the program, as the detail says."
 
 
 class KeyReused(QwicketError):

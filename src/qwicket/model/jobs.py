@@ -323,7 +323,6 @@ class Progress(msgspec.Struct, frozen=True):
 class Directive(StrEnum):
     """Instruction to an agent or pilot about a job that it reports to hold."""
 
-    GO_ON = "go on"
     STOP = "stop"
     """The user has cancelled it: release it, or finish it if that is faster."""
     LOST = "lost"

@@ -171,7 +171,7 @@ class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
     device_bytes: int = 128 << 10
     """A lab's device as it announces it, in JSON."""
     held_leases: int = 64
-    """Jobs that a lab's agent may report to hold."""
+    """Jobs that a lab's agent may report to hold, or report on, in one request."""
     pilots: int = 1_024
     """Pilots (`qwicket worker`); a killed one counts until its lease time is over."""
     pilot_leases: int = 32_768

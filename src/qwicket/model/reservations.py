@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -76,7 +77,46 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     def last_start(self, run_s: float) -> float:
         """Return until when a job of another project may start before the window, in Unix ms.
 
-        As in the statements that claim jobs (`store/statements.py` `_may_start`), the job may take
+        As in the statements that claim jobs ({may_start:…}), the job may take
         twice its estimate of `run_s` seconds, or the estimate plus `drain_ms` if that is more.
         """
         return self.from_at - 1000 * run_s - max(1000 * run_s, self.drain_ms)
+
+
+class Window(NamedTuple):
+    """A reservation or maintenance window, as an administrator or a user sees it.
+
+    Attributes:
+        reservation: The window.
+        projects: Names of its projects; for a user, of those of which the account is a member.
+    """
+
+    reservation: Reservation
+    projects: tuple[str, ...]
+
+    def waiting_reason(self, run_s: float, now: int) -> str:
+        """Return how this window restricts a job of another project now; empty if it does not.
+
+        Args:
+            run_s: Estimated run time of the job in seconds.
+            now: Unix milliseconds.
+        """
+        window, until = self.reservation, _time(self.reservation.until_at)
+        if not window.last_start(run_s) <= now < window.until_at:
+            return ""
+        begin = "" if window.is_active(now) else f" from {_time(window.from_at)}"
+        end = "" if window.is_active(now) else ", when this job may still run"
+        reason = f": {window.reason}" if window.reason else ""
+        if window.kind == "maintenance":
+            return f"maintenance{begin} until {until}{end}{reason}"
+        projects = f" for {', '.join(self.projects)}" if self.projects else ""
+        slots = "" if window.slots is None else f"{window.slots} {_slots(window.slots)} "
+        return f"{slots}reserved{projects}{begin} until {until}{end}{reason}"
+
+
+def _slots(number: int) -> str:
+    return "slot" if number == 1 else "slots"
+
+
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -27,11 +27,11 @@ from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.jobs import runner_name
-from qwicket.model.states import JobState
 from qwicket.pages import formats
-from qwicket.pages.admin_sections import NO_OR_YES, SECTIONS
+from qwicket.pages.admin_sections import NO_OR_YES, OWN_SECTIONS
 from qwicket.pages.forms import SESSION, Form, check_form, frame
 from qwicket.pages.rendering import HEADERS
+from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -47,6 +47,17 @@ if TYPE_CHECKING:
     _Actions = list[tuple[int, Action]]
 
 _ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES}
+SECTIONS: Final = {
+    # Without the actions of features that were left out.
+    name: section._replace(
+        page_actions=tuple(
+            [each for each in section.page_actions if each.handler in _ROUTE_BY_HANDLER]
+        )
+    )
+    for sections in (OWN_SECTIONS, *of_features("page_sections"))
+    for name, section in sections.items()
+}
+"""All sections, those of features last."""
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
 _MAX_LISTED: Final = 20
@@ -56,8 +67,6 @@ _MAX_TEXT_BYTES: Final = 16_000
 """Most bytes of escaped text on one page, for handlers that return all rows at once."""
 _CSV_ROWS: Final = 200
 """Rows of each read for a CSV file."""
-_EXPORT_JOBS: Final = 200
-"""Jobs of one file of an export, as in each request of `qwicket project export`."""
 _MAX_DIGITS: Final = 9
 """Digits of a row's position; with a longer `before` the first page is shown."""
 _DAY_S: Final = 86_400
@@ -70,9 +79,9 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
 
     Of more than 100 running jobs, only the newest are listed and counted for their runners.
     """
-    query = {"state": _ACTIVE, "limit": _at_most(pages, 100)}
-    running = await _call(pages, actor, request, "list_all_jobs", query=query)
-    devices = await _call(pages, actor, request, "list_all_devices")
+    query = {"state": _ACTIVE, "limit": at_most(pages, 100)}
+    running = await call(pages, actor, request, "list_all_jobs", query=query)
+    devices = await call(pages, actor, request, "list_all_devices")
     settings = pages.renderer.settings()
     busy = Counter(job["runner"] for job in running["jobs"])
     return pages.renderer.page(
@@ -94,7 +103,7 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
 async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the rows of a section."""
     name, section = _section(request)
-    before, filters = _filters(request)
+    before, filters = read_filters(request)
     rows, following = await _rows(pages, actor, request, section, filters, before)
     return pages.renderer.page(
         "admin-section",
@@ -114,7 +123,7 @@ async def read_section(pages: Handlers, actor: Actor, request: Request[None]) ->
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read all rows of a section that the filters select, as CSV."""
     name, section = _section(request)
-    filters = _filters(request)[1]
+    filters = read_filters(request)[1]
     limit = _CSV_ROWS if _is_paged(section) else sys.maxsize
     first = await _rows(pages, actor, request, section, filters, "", limit)
 
@@ -150,54 +159,13 @@ async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASG
 
 
 def _csv_value(value: Any) -> Any:
-    """Return a value as a whole, unlike `_cell`; numbers stay numbers."""
+    """Return a value as a whole, unlike `cell`; numbers stay numbers."""
     if isinstance(value, bool | list):
-        return _cell(value)
+        return cell(value)
     return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
 
 
-async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Show the number and dates of the jobs in the next file of a project's export."""
-    before, filters = _filters(request)
-    project = filters.get("project", "")
-    jobs: list[dict[str, Any]] = []
-    following = None
-    if project:
-        states = ",".join(state for state in JobState if state.is_final)
-        query = {"project": project, "state": states, **_export_query(pages, before)}
-        found = await _call(pages, actor, request, "list_all_jobs", query=query)
-        jobs, following = found["jobs"], found["next"]
-    return pages.renderer.page(
-        "admin-export",
-        title="Export of a project",
-        sections=SECTIONS,
-        name="projects",
-        project=project,
-        is_first=not before,
-        n_jobs=len(jobs),
-        newest=_cell(jobs[0]["created_at"]) if jobs else "",
-        oldest=_cell(jobs[-1]["created_at"]) if jobs else "",
-        part=urlencode({"project": project} | ({"before": before} if before else {})),
-        older=urlencode({"project": project, "before": following}) if following else "",
-        **frame(actor, request),
-    )
-
-
-async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read one file of a project's export: up to 200 ended jobs with their archives, as ZIP."""
-    before, filters = _filters(request)
-    path = {"project": filters.get("project", "")}
-    return await _respond(
-        pages, actor, request, "export_jobs", path=path, query=_export_query(pages, before)
-    )
-
-
-def _export_query(pages: Handlers, before: str) -> dict[str, str]:
-    limit = _at_most(pages, _EXPORT_JOBS)
-    return {"limit": limit} | ({"before": before} if before else {})
-
-
-def _at_most(pages: Handlers, number: int) -> str:
+def at_most(pages: Handlers, number: int) -> str:
     """Return the number of rows to ask for, which the limit `list_page` bounds."""
     return str(min(number, pages.gateway.limits.requests.list_page))
 
@@ -222,8 +190,8 @@ async def _rows(
         path[section.required_filter] = query.pop(section.required_filter)
     wanted = query.pop("name", "").lower() if section.searched else ""
     if _is_paged(section):
-        query |= {"limit": _at_most(pages, limit)} | ({"before": before} if before else {})
-    found = await _call(pages, actor, request, section.handler, path=path, query=query)
+        query |= {"limit": at_most(pages, limit)} | ({"before": before} if before else {})
+    found = await call(pages, actor, request, section.handler, path=path, query=query)
     rows = [path | (row if isinstance(row, dict) else {"name": row}) for row in found[section.key]]
     for row in rows:  # `Action.if_column` refers to a state by such a column
         row[f"is_{row.get('state')}"] = True
@@ -260,7 +228,7 @@ def _is_paged(section: Section) -> bool:
     return "before" in _ROUTE_BY_HANDLER[section.handler].parameters
 
 
-def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
+def read_filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
     """Return where a page begins, and the filters that are set."""
     given = dict(request.query_params)
     before = given.pop("before", "")
@@ -270,14 +238,14 @@ def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
 async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read a job of any account."""
     path = {"id": request.path_params["id"]}
-    job = await _call(pages, actor, request, "read_any_job", path=path)
+    job = await call(pages, actor, request, "read_any_job", path=path)
     return pages.renderer.page(
         "admin-job",
         title=f"Job {job['id']}",
         sections=SECTIONS,
         name="jobs",
         account=job["account"],
-        rows=[(_label(name), _cell(value)) for name, value in job.items()],
+        rows=[(_label(name), cell(value)) for name, value in job.items()],
         **frame(actor, request),
     )
 
@@ -288,7 +256,7 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
     name, section = _section(request)
     form = request.payload
     action = _action(section, form.get("act", ""))
-    filters = urlencode(_filters(request)[1])
+    filters = urlencode(read_filters(request)[1])
     section_path = f"/admin/{name}{filters and '?'}{filters}"
     values = {
         "sections": SECTIONS,
@@ -312,13 +280,13 @@ async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) 
         title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
         if action.is_counted:
             tried = body | {"dry_run": True}
-            number = (await _call(pages, actor, request, action.handler, body=tried))["number"]
+            number = (await call(pages, actor, request, action.handler, body=tried))["number"]
             noun = "job" if number == 1 else "jobs"
             title = f"{body.get('action', action.label)}: {number:,} {noun}?".capitalize()
         return pages.renderer.page(
             "admin-confirm", title=title, action=action, fields=form.items(), **values
         )
-    response = await _call(
+    response = await call(
         pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
     )
     if not response or action in section.row_actions:  # the row shows what has changed
@@ -482,10 +450,10 @@ def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]
 
 
 def _cells(section: Section, row: dict[str, Any]) -> list[str]:
-    return [_cell(row.get(column)) for column, _ in section.columns]
+    return [cell(row.get(column)) for column, _ in section.columns]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     text = _text(value)
     if isinstance(value, list) or len(text) <= _MAX_CELL_CHARS:
         return text
@@ -506,7 +474,7 @@ def _text(value: Any) -> str:
     return text
 
 
-async def _call(
+async def call(
     pages: Handlers,
     actor: Actor,
     request: Request[Any],
@@ -516,8 +484,8 @@ async def _call(
     query: dict[str, str] | None = None,
     body: dict[str, Any] | None = None,
 ) -> Any:
-    """Call a handler as `_respond` does; return its decoded response, or None without a body."""
-    response = await _respond(pages, actor, request, handler, path=path, query=query, body=body)
+    """Call a handler as `respond` does; return its decoded response, or None without a body."""
+    response = await respond(pages, actor, request, handler, path=path, query=query, body=body)
     if isinstance(response, ChunkedResponse):
         content = response.content
     else:
@@ -525,7 +493,7 @@ async def _call(
     return msgspec.json.decode(content) if content else None
 
 
-async def _respond(
+async def respond(
     pages: Handlers,
     actor: Actor,
     request: Request[Any],

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _HANDLERS_MODULE: Final = "qwicket.pages.admin"
-_OF_EXPORT: Final = ("project", "before")
 # Filters of all sections, and `before`, where a page of rows begins. `from`, `to` and `by` (how to
 # group) are filters of usage alone, `created_…` of jobs alone.
 _FILTERS: Final = (
@@ -49,10 +48,6 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/jobs/{id}", read_any_job, admin, on_error=back),
-        Route("GET", "/admin/export", read_export, admin, parameters=_OF_EXPORT, on_error=back),
-        Route(
-            "GET", "/admin/export.zip", read_archives, admin, parameters=_OF_EXPORT, on_error=back
-        ),
         Route("GET", "/admin/{section}.csv", read_csv, admin, parameters=_FILTERS, on_error=back),
         Route("GET", "/admin/{section}", read_section, admin, parameters=_FILTERS, on_error=back),
         Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, parameters=_FILTERS),
@@ -72,16 +67,6 @@ async def read_section(pages: Handlers, actor: Actor, request: Request[None]) ->
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read all rows of a section that the filters select, as CSV."""
     return await _call("read_csv", pages, actor, request)
-
-
-async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read the page from which the ended jobs of a project are downloaded, 200 in a file."""
-    return await _call("read_export", pages, actor, request)
-
-
-async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read one file of a project's export: ended jobs with their archives."""
-    return await _call("read_archives", pages, actor, request)
 
 
 async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:

@@ -35,7 +35,7 @@ _BULK: Final = (
     Field("created_from", "Created from (UTC)", "time"),
     Field("created_to", "Created until (UTC)", "time"),
 )
-_INVITE: Final = Action(
+INVITE: Final = Action(
     "create_invitation",
     "Make an invitation",
     fields=(
@@ -45,7 +45,7 @@ _INVITE: Final = Action(
     ),
 )
 
-SECTIONS: Final[dict[str, Section]] = {
+OWN_SECTIONS: Final[dict[str, Section]] = {
     "accounts": Section(
         "Accounts",
         "list_accounts",
@@ -131,7 +131,7 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("life_s", "Days until the tokens end; may be empty", "days"),
                 ),
             ),
-            _INVITE,
+            INVITE,
         ),
         filters=("name",),
         searched="name",
@@ -190,21 +190,6 @@ SECTIONS: Final[dict[str, Section]] = {
         ),
         filters=("account",),
         required_filter="account",
-    ),
-    "invitations": Section(
-        "Invitations",
-        "list_invitations",
-        "invitations",
-        (
-            ("id", "Invitation"),
-            ("project", "Project"),
-            ("uses", "Accounts"),
-            ("used", "Used"),
-            ("created_at", "Created"),
-            ("expires_at", "Ends"),
-        ),
-        row_actions=(Action("delete_invitation", "Delete", (("invitation", "id"),)),),
-        page_actions=(_INVITE,),
     ),
     "jobs": Section(
         "Jobs of everybody",
@@ -302,7 +287,7 @@ SECTIONS: Final[dict[str, Section]] = {
         searched="name",
         links=(
             Link("Members", "members", "project", "name"),
-            Link("Export", "export", "project", "name"),
+            Link("Export", "export", "project", "name", feature="archives"),
         ),
     ),
     "members": Section(
@@ -397,39 +382,6 @@ SECTIONS: Final[dict[str, Section]] = {
             Action("create_provider", "Add a provider", fields=(Field("name", "Name"),)),
         ),
     ),
-    "budgets": Section(
-        "Budgets",
-        "list_budgets",
-        "budgets",
-        (
-            ("project", "Project"),
-            ("device", "Device"),
-            ("unit", "Unit"),
-            ("period", "Period"),
-            ("maximum", "Maximum"),
-            ("used", "Used"),
-            ("left", "Left"),
-        ),
-        row_actions=(Action("delete_budget", "Remove", (("budget", "id"),)),),
-        page_actions=(
-            Action(
-                "set_budget",
-                "Set a budget",
-                fields=(
-                    Field("project", "Project"),
-                    Field("device", "Device; empty for all"),
-                    Field("unit", "Unit", "choice", choices=("jobs", "shots", "seconds", "cost")),
-                    Field(
-                        "period",
-                        "Period",
-                        "choice",
-                        choices=("total", "day", "week", "month"),
-                    ),
-                    Field("maximum", "Maximum", "number"),
-                ),
-            ),
-        ),
-    ),
     "usage": Section(
         "Usage",
         "read_usage",
@@ -443,72 +395,6 @@ SECTIONS: Final[dict[str, Section]] = {
             ("cost", "Cost"),
         ),
         filters=("from", "to", "by"),
-    ),
-    "reservations": Section(
-        "Reservations and maintenance",
-        "list_reservations",
-        "reservations",
-        (
-            ("kind", "Kind"),
-            ("device", "Device"),
-            ("projects", "Projects"),
-            ("from", "Begin"),
-            ("until", "Until"),
-            ("slots", "Slots"),
-            ("exam_waiting", "Exam"),
-            ("withhold_results", "Withholds results"),
-            ("reason", "Reason"),
-        ),
-        row_actions=(
-            Action("remove_reservation", "Remove", (("reservation", "id"),)),
-            Action(
-                "remove_reservation",
-                "Remove all weeks",
-                (("reservation", "id"),),
-                query=(("series", "true"),),
-                if_column="series",
-            ),
-        ),
-        page_actions=(
-            Action(
-                "create_reservation",
-                "Reserve a device",
-                fields=(
-                    Field("device", "Device"),
-                    Field("projects", "Projects", "list"),
-                    Field("from", "Begin (UTC)", "time"),
-                    Field("until", "End (UTC)", "time"),
-                    Field("slots", "Slots; empty for all", "number"),
-                    Field(
-                        "exclusive",
-                        "With all devices of the same workers",
-                        "choice",
-                        choices=NO_OR_YES,
-                    ),
-                    Field("drain_s", "Seconds before, in which no other job starts", "number"),
-                    Field("exam_waiting", "An exam: waiting jobs of each account", "number"),
-                    Field(
-                        "withhold_results",
-                        "Withhold the exam's results",
-                        "choice",
-                        choices=NO_OR_YES,
-                    ),
-                    Field("reason", "Reason"),
-                ),
-            ),
-            Action(
-                "create_maintenance",
-                "Plan maintenance",
-                fields=(
-                    Field("device", "Device"),
-                    Field("from", "Begin (UTC)", "time"),
-                    Field("until", "End (UTC)", "time"),
-                    Field("weeks", "Weeks", "number"),
-                    Field("timezone", "Time zone of the weeks, such as Europe/Vienna"),
-                    Field("reason", "Reason"),
-                ),
-            ),
-        ),
     ),
     "audit": Section(
         "Audit",

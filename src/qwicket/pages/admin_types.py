@@ -67,12 +67,14 @@ class Link(NamedTuple):
         page: Last part of the page's address.
         parameter: Parameter of the query.
         column: Column of the row with its value.
+        feature: Feature that has the page; empty for a page of the core.
     """
 
     label: str
     page: str
     parameter: str
     column: str
+    feature: str = ""
 
 
 class Section(NamedTuple):

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView
-    from qwicket.gateway.archives import Contents
     from qwicket.gateway.queue import Ahead
+    from qwicket.gateway.submitted import Contents
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.pages.handlers import Handlers
@@ -121,7 +121,6 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
         Route(
             "GET", "/jobs/{id}/result.npz", read_arrays, read, parameters=("part",), on_error=back
         ),
-        Route("GET", "/jobs/{id}/archive.zip", read_archive, read, on_error=back),
     )
 
 
@@ -225,20 +224,6 @@ async def read_arrays(pages: Handlers, actor: Actor, request: Request[None]) -> 
     return _file(content, f"{job.id}-{number}.npz", arrays.NPZ_TYPE)
 
 
-async def read_archive(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read an ended job with its program, options, calibration and result in one ZIP file."""
-    from qwicket.dialects.native import archives  # late: few requests need it
-
-    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
-    contents = await pages.gateway.archives.contents(job, request.response_memory)
-    return await archives.response(
-        pages.gateway.archives,
-        contents,
-        memory=request.response_memory,
-        is_head=request.method == "HEAD",
-    )
-
-
 async def _outcome(
     pages: Handlers, actor: Actor, request: Request[None]
 ) -> tuple[Job, int, Outcome]:
@@ -287,7 +272,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     gateway = pages.gateway
     view = _view(request, job)
     device = await _device(pages, job)
-    contents = await _none_if_absent(gateway.archives.submitted(job, request.response_memory))
+    contents = await _none_if_absent(gateway.submitted.contents(job, request.response_memory))
     program = _beginning(contents) if contents else ""
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)

@@ -9,7 +9,7 @@ from qwicket.snippets import job_codes
 
 if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
-    from qwicket.gateway.archives import Contents
+    from qwicket.gateway.submitted import Contents
 
 
 def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:

@@ -47,7 +47,7 @@ def routes(handlers: Handlers) -> tuple[Route, ...]:
 async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the account's projects with what is left of their budgets."""
     gateway = pages.gateway
-    budgets = await gateway.budgets.of(actor)
+    budgets = await gateway.usage.budgets(actor)
     listed = list_page(request, await gateway.accounts.projects(actor), _PAGE_ROWS)
     return pages.renderer.page(
         "projects",
@@ -69,7 +69,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
     unit = unit if unit in _UNITS else _UNITS[0]
     rows = await _use(pages, project, _DAYS)
     column = _UNITS.index(unit)
-    budgets = await gateway.budgets.of(actor)
+    budgets = await gateway.usage.budgets(actor)
     budgets = [each for each in budgets if each.budget.project == project.id]
     return pages.renderer.page(
         "project",
@@ -102,5 +102,5 @@ async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str
     """Return days in UTC, oldest first, with what a project has used, in the order of `_UNITS`."""
     return [
         (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
-        for day, use in await pages.gateway.budgets.daily(project, n_days)
+        for day, use in await pages.gateway.usage.daily(project, n_days)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from qwicket.model.errors import NotFound
 from qwicket.pages import formats
+from qwicket.registrations import features
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,6 +72,12 @@ class File:
         return Response(content, headers=headers, media_type=self._media_type)
 
 
+def _template_folders() -> list[Path]:
+    """Return the folders of the templates: the pages' own, and those of features."""
+    of_features = [Path(str(resources.files(each.package))) for each in features()]
+    return [each / "templates" for each in (_FOLDER, *of_features)]
+
+
 def compress(response: Response, accept_encoding: str) -> None:
     """Compress a page where the client accepts this.
 
@@ -94,8 +102,9 @@ class Renderer:
         self.settings = settings
         docs = f"{base.removesuffix('/ui')}/docs"
         self._always = {"base": base, "docs": docs, "scripts": (), "is_admin": False}
+        self._always["features"] = {each.name for each in features()}
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+            loader=jinja2.FileSystemLoader(_template_folders()),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,

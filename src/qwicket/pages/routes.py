@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import admin_routes, clients, devices, job, jobs, projects, try_it, webhooks
+from qwicket.pages import admin_routes, clients, devices, job, jobs, projects, try_it
 from qwicket.pages.forms import FORM_BODY, Cookies
-from qwicket.pages.invitations import InvitationHandlers as Handlers
+from qwicket.pages.handlers import Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
+from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
     from qwicket.dialects import DialectSettings
     from qwicket.gateway import Gateway
 
 PREFIX: Final = "/ui"
-_INVITED: Final = Open("The code of an invitation is the credential.")
 _OPEN: Final = Open("People sign in here.")
 
 
@@ -41,41 +41,41 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
-    on = Handlers  # the most derived class: it has all handlers that are methods
     return (
         *(
             Route(
-                *("GET", path, on.read_account, ANY_TOKEN),
+                "GET",
+                path,
+                Handlers.read_account,
+                ANY_TOKEN,
                 parameters=("from",),
                 on_error=handlers.to_sign_in,
             )
             for path in ("", "/")
         ),
-        Route("GET", "/style.css", on.read_style, _OPEN),
-        Route("GET", "/icon.svg", on.read_icon, _OPEN),
-        Route("GET", "/scripts/{name}", on.read_script, _OPEN),
+        Route("GET", "/style.css", Handlers.read_style, _OPEN),
+        Route("GET", "/icon.svg", Handlers.read_icon, _OPEN),
+        Route("GET", "/scripts/{name}", Handlers.read_script, _OPEN),
         *jobs.routes(handlers),
         *job.routes(handlers),
         *devices.routes(handlers),
         *projects.routes(handlers),
-        *webhooks.routes(handlers),
         *try_it.routes(handlers),
         *clients.routes(handlers),
+        # Before those of administrators, one of which takes any name.
+        *(route for routes in of_features("page_routes") for route in routes(handlers)),
         *admin_routes.routes(handlers),
-        Route("GET", "/sign-in", on.read_sign_in, _OPEN),
-        Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
-        Route("GET", "/provider", on.sign_in_at_provider, _OPEN),
+        Route("GET", "/sign-in", Handlers.read_sign_in, _OPEN),
+        Route("POST", "/sign-in", Handlers.sign_in_with_password, _OPEN, FORM_BODY),
+        Route("GET", "/provider", Handlers.sign_in_at_provider, _OPEN),
         Route(
             "GET",
             "/callback",
-            on.read_callback,
+            Handlers.read_callback,
             _OPEN,
             parameters=("code", "state", "iss", "error"),
         ),
-        Route("GET", "/invitation", on.read_invitation, _INVITED, parameters=("code",)),
-        Route("POST", "/invitation", on.accept_invitation, _INVITED, FORM_BODY),
-        Route("POST", "/invitation/join", on.join_project, ANY_TOKEN, FORM_BODY),
-        Route("POST", "/sign-out", on.sign_out, ANY_TOKEN, FORM_BODY),
-        Route("POST", "/tokens", on.make_token, ANY_TOKEN, FORM_BODY),
-        Route("POST", "/tokens/{id}/revoke", on.revoke_token, ANY_TOKEN, FORM_BODY),
+        Route("POST", "/sign-out", Handlers.sign_out, ANY_TOKEN, FORM_BODY),
+        Route("POST", "/tokens", Handlers.make_token, ANY_TOKEN, FORM_BODY),
+        Route("POST", "/tokens/{id}/revoke", Handlers.revoke_token, ANY_TOKEN, FORM_BODY),
     )

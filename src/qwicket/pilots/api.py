@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from qwicket import __version__, schema
+from qwicket.agents.api import RequestNumbers
 from qwicket.circuits import PACKING_VERSION
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native.async_transport import AsyncTransport
@@ -43,8 +44,7 @@ class PilotAPI:
         self._path = f"/v1/pilots/{quote(name, safe='')}"
         self._node = node
         self._devices = tuple(devices)
-        self._n_requests = 0
-        self._pending: set[int] = set()
+        self._requests = RequestNumbers()
         self.url = self._transport.url
         self.name = name
 
@@ -67,11 +67,10 @@ class PilotAPI:
         Raises:
             ClientError: There is no response, or the server refuses the request.
         """
-        number = self._begin()
-        try:
+        with self._requests.next() as number:
             body = schema.pilots.PullBody(
                 offer=self._offer(number, tasks, 0),
-                settled=min(self._pending) - 1,
+                settled=self._requests.settled,
                 held=tuple(held),
             )
             path = f"{self._path}/pull?wait={wait_s:.3f}"
@@ -80,8 +79,6 @@ class PilotAPI:
                     "POST", path, body, schema.pilots.PulledBody, hold_s=wait_s
                 )
             )
-        finally:
-            self._pending.discard(number)
 
     async def report(
         self,
@@ -101,8 +98,7 @@ class PilotAPI:
         Raises:
             ClientError: There is no response, or the server refuses the request.
         """
-        number = self._begin()
-        try:
+        with self._requests.next() as number:
             body = schema.pilots.PilotReportBody(
                 offer=self._offer(number, tasks, tiny_tasks),
                 results=tuple(results),
@@ -113,8 +109,6 @@ class PilotAPI:
                     "POST", f"{self._path}/results", body, schema.pilots.PilotReportedBody
                 )
             )
-        finally:
-            self._pending.discard(number)
 
     async def leave(self) -> None:
         """Remove the pilot from the server, which queues its unfinished jobs again.
@@ -126,11 +120,6 @@ class PilotAPI:
 
     async def close(self) -> None:
         await self._transport.close()
-
-    def _begin(self) -> int:
-        self._n_requests += 1
-        self._pending.add(self._n_requests)
-        return self._n_requests
 
     def _offer(self, number: int, tasks: int, tiny_tasks: int) -> schema.pilots.OfferBody:
         return schema.pilots.OfferBody(

@@ -83,7 +83,7 @@ class _Job:
         is_lost: Whether another lease is newer, so that nothing is reported.
     """
 
-    lease: schema.agents.LeaseBody
+    lease: schema.pilots.LeaseBody
     is_stopping: bool = False
     is_lost: bool = False
 
@@ -297,7 +297,7 @@ class Pilot:
             error=_error(found),
         )
 
-    def _forget(self, lease: schema.agents.LeaseBody | Report) -> None:
+    def _forget(self, lease: schema.pilots.LeaseBody | Report) -> None:
         self._jobs.pop((lease.id, lease.fence), None)
         if not self._jobs:
             self._idle_since = time.monotonic()
@@ -482,14 +482,14 @@ def _assignment(job: schema.pilots.TaskJobBody) -> Assignment:
     )
 
 
-def _part(encoded: Encoded | Failure) -> schema.agents.PartReportBody:
+def _part(encoded: Encoded | Failure) -> schema.pilots.PartReportBody:
     if isinstance(encoded, Failure):
-        return schema.agents.PartReportBody(error=_error(encoded))
-    return schema.agents.PartReportBody(outcome=encoded.body, sha256=encoded.sha256.hex())
+        return schema.pilots.PartReportBody(error=_error(encoded))
+    return schema.pilots.PartReportBody(outcome=encoded.body, sha256=encoded.sha256.hex())
 
 
-def _error(failure: Failure) -> schema.agents.RunErrorBody:
-    return schema.agents.RunErrorBody(code=failure.code, message=failure.message[:_MESSAGE_CHARS])
+def _error(failure: Failure) -> schema.pilots.RunErrorBody:
+    return schema.pilots.RunErrorBody(code=failure.code, message=failure.message[:_MESSAGE_CHARS])
 
 
 def _release(
@@ -527,7 +527,7 @@ def _substitute(report: Report, error: ApiError) -> Report | None:
         fence=report.fence,
         nonce=report.nonce,
         seconds=report.seconds,
-        error=schema.agents.RunErrorBody(code=_OUTCOME_REFUSED, message=text),
+        error=schema.pilots.RunErrorBody(code=_OUTCOME_REFUSED, message=text),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from qwicket.circuits.analysis import to_checked
-from qwicket.circuits.formats import INLINE_BYTES, Format
+from qwicket.circuits.formats import Format
 from qwicket.circuits.qubit import Entangler, QubitCircuit, unpack
 from qwicket.circuits.summary import Checked
 from qwicket.model.devices import PhotonicSpec
@@ -23,6 +23,7 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
 from qwicket.programs import batch, openqasm, recognition
+from qwicket.programs.known import FORMATS
 from qwicket.programs.openqasm.bounds import OpenQASMLimits
 from qwicket.programs.recognition import may_be_meant
 from qwicket.registrations import vendors
@@ -54,48 +55,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
-_FORMATS: Final = (
-    Format(
-        name="openqasm2",
-        version=1,
-        reader="qwicket.programs.openqasm:read_openqasm2",
-        has_inputs=True,
-        inline_bytes=INLINE_BYTES,
-        title="OpenQASM 2",
-        description="OpenQASM 2, the whole language.",
-        must_measure=True,
-        in_batches=True,
-    ),
-    Format(
-        name="openqasm3",
-        version=1,
-        reader="qwicket.programs.openqasm:read_openqasm3",
-        has_inputs=True,
-        inline_bytes=INLINE_BYTES,
-        title="OpenQASM 3",
-        description="OpenQASM 3 without run-time arithmetic and pulses.",
-        must_measure=True,
-        in_batches=True,
-    ),
-    Format(
-        name="qir",
-        version=1,
-        reader="qwicket.programs.qir:read",
-        title="QIR",
-        description="QIR of the base profile, as LLVM's text.",
-        in_batches=True,
-    ),
-    Format(
-        name="batch",
-        version=1,
-        reader="qwicket.programs:read_batch",
-        title="a batch of programs in JSON",
-        description=("Several programs in one job, each with a format of its own."),
-        must_measure=True,
-        is_for_labs=False,
-    ),
-)
-
 _SMALL: Final[Mapping[str, int]] = MappingProxyType(
     {"circuits": 20, "clbits": 100, "clifford_qubits": 100, "operations": 1_000}
 )
@@ -106,17 +65,6 @@ _SMALL_OPENQASM: Final[Mapping[str, int]] = MappingProxyType(
 operations, or repeat nothing as often."""
 
 _NO_INPUTS: Final[Inputs] = MappingProxyType({})
-
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
-    {
-        known.name: known
-        for known in (
-            *_FORMATS,
-            *[each for it in vendors() for name in it.formats for each in resolve_name(name)],
-        )
-    }
-)
-"""Every known format by its name."""
 
 LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
     OpenQASMLimits,

@@ -7,7 +7,8 @@ from pkgutil import resolve_name
 
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit
 from qwicket.model.errors import InvalidProgram
-from qwicket.programs import FORMATS, batch
+from qwicket.programs import batch
+from qwicket.programs.known import FORMATS
 from qwicket.programs.openqasm.writer import NotWritable
 from qwicket.programs.openqasm.writer import write as write_openqasm
 

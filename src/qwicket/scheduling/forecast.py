@@ -1,7 +1,7 @@
 """Forecasts of start times, from waiting and running jobs and measured run times.
 
-A forecast simulates fair share and the express slots from one snapshot of the queue. It is kept for
-1 s; open pages of jobs renew it after 0.4 s, `end_in_s` after 50 ms for a job that was queued
+A forecast simulates fair share and the express slots from one snapshot of the queue. It is cached
+for 1 s; open pages of jobs renew it after 0.4 s, `end_in_s` after 50 ms for a job that was queued
 later. The expected start ignores future submissions; its interval includes them. Both ignore other
 devices' load on the same workers.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.fair_share import charge_s, weight
 from qwicket.model.states import JobState
+from qwicket.registrations import hook
 from qwicket.scheduling.run_times import fit
 from qwicket.scheduling.start_intervals import StartIntervals
 
@@ -212,7 +213,7 @@ def simulate_queue(
         off_s: Seconds until the device is on again.
     """
     run_times = fit(state.recent)
-    # The store compares the uncorrected estimates with windows, so both are kept.
+    # The store compares the uncorrected estimates with windows, so both are needed.
     estimated, state = state, run_times.correct(state)
     weight_per_s = weight(now_ms, state.epoch)
     jobs_in_turn = _in_turn(state, weight_per_s)
@@ -270,9 +271,9 @@ def simulate_queue(
     forecast = Forecast(positions, start_in_s, run_times, intervals, state.windows)
     if not _is_delayed(forecast, estimated, now_ms):
         return forecast
-    from qwicket.scheduling import reserved_queue  # not at start: few servers have reservations
-
-    starts = reserved_queue.simulate(
+    simulate = hook("starts_in_windows")
+    assert simulate is not None  # as there are windows
+    starts = simulate(
         state,
         {job.id: job.est_seconds for job in estimated.waiting},
         _slots_free_in_s(remaining_s[-slots:], slots, off_s),

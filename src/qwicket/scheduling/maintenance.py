@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import RESTORABLE_S
 from qwicket.model.errors import Unavailable
+from qwicket.registrations import of_features
 from qwicket.scheduling.forward_log import log_failure
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _DUTY: Final = "maintenance"
 _DAY_MS: Final = 24 * 3600 * 1000
 _KEEP_REFUSALS_MS: Final = 30 * _DAY_MS
-_KEEP_RESERVATIONS_MS: Final = 7 * _DAY_MS
 _JUMP_S: Final = 3600.0
 """A wall clock that gains more seconds than this between two rounds was set, or is wrong."""
 _DOUBT_S: Final = 3600.0
@@ -113,15 +113,15 @@ class MaintenanceLoop:
         yield partial(_until_done, partial(maintenance.expire_drafts, now))
         yield partial(_until_done, partial(maintenance.delete_expired_keys, now))
         yield partial(maintenance.revoke_expired_tokens, now)
-        yield partial(maintenance.delete_expired_job_shares, now)
         yield partial(_until_done, partial(maintenance.release_results, now))
-        yield partial(maintenance.delete_ended_reservations, now - _KEEP_RESERVATIONS_MS)
         yield partial(maintenance.delete_refusals, now - _KEEP_REFUSALS_MS)
         deleted_before = now - 1000 * RESTORABLE_S
         yield partial(_until_done, partial(maintenance.purge_accounts, deleted_before))
         if self._keep_days is not None:
             before = now - int(self._keep_days * _DAY_MS)
             yield partial(_until_done, partial(maintenance.delete_ended, before))
+        for due in of_features("maintenance"):
+            yield partial(due, self._store, now)
         yield self._delete_by_project
 
     def _other_steps(self) -> Iterator[Callable[[], Awaitable[object]]]:

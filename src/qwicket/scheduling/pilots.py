@@ -1,4 +1,6 @@
-"""Scheduling for pilots: workers on other machines, which pull the jobs of simulated devices.
+"""Scheduling for pilots: workers on other machines, and labs' agents.
+
+A worker pulls the jobs of simulated devices; an agent those of one device of a lab.
 
 A pilot keeps one pull open: a long poll that returns jobs to run and directives about those it
 holds, and counts as its heartbeat. The pilot sends results in other requests, whose responses also
@@ -16,6 +18,7 @@ import logging
 import time
 from collections import deque
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import QwicketError, Unavailable
@@ -24,19 +27,18 @@ from qwicket.model.states import JobState
 from qwicket.store import Claimable, StaleLease
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from qwicket.circuits.outcomes import RunResult
-    from qwicket.model.jobs import Assignment, Job, Lease, Runner
+    from qwicket.model.jobs import Assignment, Job, Lease, Progress, Runner
     from qwicket.store import HeldLease, JobChange, Store, Watch
 
 _MAX_TASK_JOBS: Final = 16
 """Limit on tiny jobs in one task; if their process dies, all of them run again."""
 _RESPONSE_BYTES: Final = 8 << 20
 """Bytes of circuits from which on a response carries no further task."""
-"""Longest interval of the poll for jobs without a notification, such as those of a device whose
-time off has ended."""
 _UNDELIVERED: Final = "its worker disconnected before it received the claim"
+_NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ class Offer(NamedTuple):
         tiny_tasks: Number of tasks of tiny jobs that it takes beside them, to run next.
         capacity: Memory and time for each task.
         devices: Names of the devices whose jobs it takes.
+        is_of_lab: Whether it is an agent's: each task is one job, and each claim is flushed to
+            disk, because a machine must not run a job twice after a power cut.
     """
 
     request: int
@@ -60,6 +64,7 @@ class Offer(NamedTuple):
     tiny_tasks: int
     capacity: Capacity
     devices: Collection[str]
+    is_of_lab: bool = False
 
     def fits(self, job: Job | None) -> bool:
         """Return whether the pilot can run a job; True for None, an unknown job."""
@@ -113,7 +118,6 @@ class PilotScheduler:
         store: The queue.
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
-        maximum: Limit on pilots.
         slow_poll_s: Seconds between two polls for work that no notification announced.
 
     Attributes:
@@ -127,12 +131,10 @@ class PilotScheduler:
         now_ms: Callable[[], int],
         *,
         lease_s: float,
-        maximum: int | None = None,
         slow_poll_s: float = 2.0,
     ) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._maximum = maximum
         self._slow_poll_s = slow_poll_s
         self._pulls: dict[str, _Pull] = {}
         self._turns = count()
@@ -153,6 +155,9 @@ class PilotScheduler:
         settled: int,
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
+        *,
+        progress: Mapping[str, Progress] = _NO_PROGRESS,
+        maximum: int | None = None,
     ) -> Pulled:
         """Return jobs and directives for a pilot; neither after `wait_s`.
 
@@ -164,6 +169,8 @@ class PilotScheduler:
             settled: Number of the request up to which it awaits no response.
             wait_s: Seconds to wait for jobs or directives.
             is_gone: Returns whether the client has disconnected.
+            progress: Reported progress by job.
+            maximum: Limit on pilots, or on the agents of its device.
 
         Raises:
             LimitExceeded: There are too many pilots.
@@ -173,8 +180,8 @@ class PilotScheduler:
         with self._store.changes.watch(f"jobs for {pilot.id}") as watch:
             pull = self._pulls[pilot.id] = _Pull(offer, stopping, watch)
             try:
-                held = await self._store.leases.renew_pilot(
-                    pilot, frozenset(known), settled, self._now_ms(), maximum=self._maximum
+                held = await self._store.leases.renew(
+                    pilot, frozenset(known), settled, self._now_ms(), progress, maximum=maximum
                 )
                 pull.directives |= _directives(held, known, stopping)
                 return await self._wait(pilot.id, pull, time.monotonic() + wait_s, is_gone)
@@ -246,13 +253,23 @@ class PilotScheduler:
         self._end_pull(pilot)
         return await self._store.leases.void_runner(pilot, self._now_ms(), "its worker left")
 
+    async def stale(self, leases: Iterable[Lease]) -> set[Lease]:
+        """Return those that are not the newest of their jobs, or are another's."""
+        found = {each for each in leases if not await self._store.leases.holds(each)}
+        self._count_stale(len(found))
+        return found
+
     async def _written(self, lease: Lease, write: Awaitable[Job]) -> tuple[str, JobState | None]:
         try:
             return lease.job, (await write).state
         except StaleLease:
-            self.stale_results += 1
-            _log.info("a result under a stale lease was refused")
+            self._count_stale(1)
             return lease.job, None
+
+    def _count_stale(self, number: int) -> None:
+        if number:
+            self.stale_results += number
+            _log.info("%d results under stale leases were refused", number)
 
     async def _claim_for(self, pilot: str, pull: _Pull) -> list[list[Assignment]]:
         """Claim from the devices for which a pull was woken."""
@@ -281,7 +298,8 @@ class PilotScheduler:
                 device,
                 pilot,
                 now,
-                maximum=_MAX_TASK_JOBS,
+                maximum=1 if offer.is_of_lab else _MAX_TASK_JOBS,
+                durable=offer.is_of_lab,
                 capacity=offer.capacity,
                 only_tiny=len(tasks) >= offer.tasks,
                 request=offer.request,

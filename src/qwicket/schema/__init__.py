@@ -9,7 +9,6 @@ calibrations, requested tokens) stay with the native dialect.
 
 from qwicket.schema import (
     accounts,
-    agents,
     base,
     devices,
     groups,
@@ -22,7 +21,6 @@ from qwicket.schema import (
 
 __all__ = [
     "accounts",
-    "agents",
     "base",
     "devices",
     "groups",

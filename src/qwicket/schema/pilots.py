@@ -1,6 +1,7 @@
-"""Bodies of the API for pilots: workers on other machines that run the jobs of simulated devices.
+"""Bodies of the API for pilots: workers on other machines, and labs' agents.
 
-Scalers are the processes that start pilots.
+A worker runs the jobs of simulated devices, an agent those of one device of a lab. Scalers are the
+processes that start workers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from typing import Annotated
 
 import msgspec
 
-from qwicket.schema.agents import Base64, LeaseBody, PartReportBody, RunErrorBody
 from qwicket.schema.base import (
     INT64_MAX,
     Directive,
@@ -22,8 +22,51 @@ from qwicket.schema.base import (
     State,
 )
 
+Base64 = Annotated[bytes, msgspec.Meta(title="base64")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
 RequestNumber = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+
+
+class RunErrorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reason why a circuit or a job has no outcome.
+
+    Attributes:
+        code: Stable code, chosen by the lab or the worker.
+        message: Text for users.
+    """
+
+    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
+    message: Annotated[str, msgspec.Meta(max_length=1_000)]
+
+
+class PartReportBody(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Report on one circuit: an outcome or an error.
+
+    Attributes:
+        outcome: Base64 of its msgpack encoding (docs/agents.md).
+        sha256: SHA-256 of the decoded bytes, in hexadecimal.
+        error: Reason why there is no outcome.
+    """
+
+    outcome: bytes | None = None
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    error: RunErrorBody | None = None
+
+
+class LeaseBody(ResponseBody, RedactedRepr, frozen=True, kw_only=True):
+    """The right to run a job.
+
+    Attributes:
+        id: Id of the job.
+        fence: Fencing token: higher than in the job's earlier leases.
+        nonce: Random text.
+    """
+
+    id: str
+    fence: int
+    nonce: str
 
 
 class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,28 +74,30 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         version: Version of the pilot's program.
-        packing: Version of packed circuits and results that it reads and writes.
+        packing: Version of packed circuits and results that a worker reads and writes.
         request: Number of this request; a pilot counts its requests from 1.
         slots: Number of tasks that it can run at the same time.
         tasks: Number of tasks that it can start now.
         tiny_tasks: Number of further tasks, of tiny jobs only, that it takes in advance.
-        memory_bytes: Memory for each task, in bytes.
+        memory_bytes: Memory for each task, in bytes; null if it takes tasks of any size.
         seconds_left: Seconds until it must end, from now; null if it has no end.
-        devices: Names of the devices whose jobs it takes; empty means all.
+        devices: Names of the devices whose jobs it takes; empty means all. An agent names one.
     """
 
     version: ShortText
-    packing: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+    packing: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
     request: RequestNumber
     slots: Annotated[int, msgspec.Meta(ge=1, le=1_024)]
     tasks: Count
     tiny_tasks: Count = 0
-    memory_bytes: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+    memory_bytes: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)] | None = None
     seconds_left: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     devices: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=1_024)] = ()
 
 
-class PilotLeaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PilotLeaseBody(
+    RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """A lease that a pilot holds.
 
     Attributes:
@@ -60,12 +105,16 @@ class PilotLeaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fie
         fence: Fencing token of the lease.
         nonce: Random text of the lease.
         is_stopping: Whether the pilot is stopping the job already.
+        done: Progress of the job, from 0 to 1.
+        text: Progress in words.
     """
 
     id: ShortText
     fence: Fence
     nonce: ShortText
     is_stopping: bool = False
+    done: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
 class PullBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +184,28 @@ class PilotReportBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     releases: tuple[PilotReleaseBody, ...] = ()
 
 
+class FullProgramBody(ResponseBody, frozen=True, kw_only=True):
+    """A program as it was submitted, for a lab's device.
+
+    Attributes:
+        format: Format of the source.
+        source: The program as it was submitted.
+        inputs: Values of its inputs; angles in radians.
+        shots: Shots per circuit.
+        seed: Seed of random numbers, for devices that take one.
+        outputs: Requested outputs.
+        attempts: Number of attempts to run it that have failed before.
+    """
+
+    format: str
+    source: str
+    inputs: dict[str, float]
+    shots: int
+    seed: int
+    outputs: tuple[str, ...]
+    attempts: int
+
+
 class TaskJobBody(ResponseBody, frozen=True, kw_only=True):
     """A job to run.
 
@@ -146,6 +217,7 @@ class TaskJobBody(ResponseBody, frozen=True, kw_only=True):
         options: Options of the run: base64 of msgpack.
         est_bytes: Estimated memory in bytes.
         est_seconds: Estimated run time in seconds.
+        program: The program as it was submitted; only for a lab's device.
     """
 
     lease: LeaseBody
@@ -155,6 +227,7 @@ class TaskJobBody(ResponseBody, frozen=True, kw_only=True):
     options: Base64
     est_bytes: int
     est_seconds: float
+    program: FullProgramBody | msgspec.UnsetType = msgspec.UNSET
 
 
 class DirectiveBody(ResponseBody, frozen=True, kw_only=True):

@@ -30,14 +30,13 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Capacity, Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import FINAL
+from qwicket.registrations import of_features
 from qwicket.scheduling import (
     Dispatcher,
     Express,
     Heartbeat,
     LivenessMonitor,
     MaintenanceLoop,
-    WebhookClient,
-    WebhookSender,
 )
 from qwicket.server import compute, memory
 from qwicket.server.docs import docs, with_browser_redirect
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from qwicket.compute.dask import DaskCompute
+    from qwicket.compute import Cluster
     from qwicket.dialects.pass_through import PassThrough
     from qwicket.drivers import Driver
     from qwicket.model.limits import Limits
@@ -157,7 +156,7 @@ class App:
         store = self._store = self._open_store()
         # What a worker sends is about as long as the result in JSON, whose size is limited.
         response_bytes = 2 * limits.result_bytes + _RESPONSE_MARGIN_BYTES
-        cluster = compute.dask(settings, response_bytes)
+        cluster = compute.cluster(settings, response_bytes)
         if cluster is not None:
             await self._connect(cluster)
             limits = self._limits.jobs
@@ -225,14 +224,6 @@ class App:
             every_s=settings.maintenance_interval_s,
             clock=self._monotonic,
         )
-        webhook_client = WebhookClient(is_private_allowed=settings.allow_private_webhooks)
-        webhooks = WebhookSender(
-            store,
-            runner.id,
-            now_ms,
-            webhook_client,
-            max_events=self._limits.quotas.webhook_events,
-        )
         master_file = settings.master_file
         gateway = self._gateway = Gateway(
             store,
@@ -242,7 +233,8 @@ class App:
             lease_s=settings.lease_s,
             first_poll_ms=settings.first_poll_ms,
             memory_grows=settings.limits.jobs.memory_bytes is None,
-            webhook_client=webhook_client,
+            runner=runner.id,
+            allow_private_webhooks=settings.allow_private_webhooks,
             sign_in=settings.sign_in,
             aws_master_file=master_file,
         )
@@ -272,7 +264,6 @@ class App:
             express=self._express,
             parsers=self._parsers,
             access=access,
-            webhooks=webhooks,
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialect_settings = DialectSettings(
@@ -321,13 +312,13 @@ class App:
             asyncio.create_task(liveness.run()),
             asyncio.create_task(maintenance.run()),
             asyncio.create_task(gateway.auth.refusals.run(store.maintenance.add_refusals)),
-            asyncio.create_task(webhooks.run()),
+            *(asyncio.create_task(run(gateway)) for run in of_features("task")),
         ]
         self._is_ready = True
         n_devices = len(await store.devices.all())
         where = f"in {self._workers} worker processes"
         if cluster is not None:
-            where = f"in the Dask cluster {settings.compute}, which has {cluster.slots} slots now"
+            where = f"in the cluster {settings.compute}, which has {cluster.slots} slots now"
         elif settings.no_dispatch:
             where = "by other servers (--no-dispatch)"
         elif not self._workers:
@@ -358,7 +349,7 @@ class App:
             if file.remote is not None and not self._settings.no_dispatch
         ]
 
-    async def _connect(self, cluster: DaskCompute) -> None:
+    async def _connect(self, cluster: Cluster) -> None:
         """Connect to the cluster, and limit programs by its workers' memory."""
         try:
             await cluster.connect()

@@ -50,7 +50,7 @@ def _of_events(metrics: Metrics) -> Iterator[Metric]:
             for (dialect, status_class), times in list(metrics.request_s.items())
         },
     )
-    yield _gauge("qwicket_websockets_open", "Websockets that are open", metrics.websockets)
+    yield gauge("qwicket_websockets_open", "Websockets that are open", metrics.websockets)
     ended = CounterMetricFamily(
         "qwicket_jobs_ended",
         "Jobs whose end this server has written",
@@ -114,23 +114,12 @@ def of_queue(
     yield from (waiting, running, expected)
 
 
-def of_webhooks(outcomes: Mapping[str, int], outbox: int) -> Iterator[Metric]:
-    """Yield the metrics of webhooks."""
-    yield _counters(
-        "qwicket_webhook_deliveries",
-        "Attempts of this server to send an event to a webhook, by outcome",
-        "outcome",
-        outcomes,
-    )
-    yield _gauge("qwicket_webhook_outbox", "Events that wait to be sent to webhooks", outbox)
-
-
 def of_components(sources: MetricSources) -> Iterator[Metric]:
     """Yield what the server's components count themselves."""
     gateway, compute, parsers = sources.gateway, sources.compute, sources.parsers
-    yield _gauge("qwicket_worker_slots", "Jobs that can run here at the same time", compute.slots)
-    yield _gauge("qwicket_worker_slots_busy", "Worker slots that run jobs", compute.busy)
-    yield _counters(
+    yield gauge("qwicket_worker_slots", "Jobs that can run here at the same time", compute.slots)
+    yield gauge("qwicket_worker_slots_busy", "Worker slots that run jobs", compute.busy)
+    yield counters(
         "qwicket_worker_deaths",
         "Processes that ended during a task: a crash, too little memory, or a kill from outside",
         "pool",
@@ -150,14 +139,14 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
         "Jobs that exceeded the time or memory of the express slot and were queued for a worker",
         sources.dispatcher.express_overruns,
     )
-    yield _gauge("qwicket_parser_queue", "Programs that wait for a parser process", parsers.waiting)
+    yield gauge("qwicket_parser_queue", "Programs that wait for a parser process", parsers.waiting)
     yield _counter(
         "qwicket_parser_refusals",
         "Programs refused because too many wait for a parser (limits parser_queue,"
         " parser_queue_each)",
         parsers.refusals,
     )
-    yield _gauge(
+    yield gauge(
         "qwicket_responses_held_bytes",
         "Bytes of large responses that clients have not read yet",
         sources.response_budget.held_bytes,
@@ -176,16 +165,14 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     yield _counter(
         "qwicket_stale_results",
         "Results refused because their lease was not the newest",
-        sources.dispatcher.stale_results
-        + gateway.agents.stale_results
-        + gateway.pilots.stale_results,
+        sources.dispatcher.stale_results + gateway.pilots.stale_results,
     )
-    yield _gauge(
+    yield gauge(
         "qwicket_long_polls_open",
         "Requests, streams and agents that wait for a change",
         sources.store.changes.watches,
     )
-    yield _counters(
+    yield counters(
         "qwicket_first_polls_delayed",
         "First status reads of young jobs that were delayed, by what ended the delay",
         "reason",
@@ -196,7 +183,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
         "First status reads that were answered at once because of the limit per job or account",
         gateway.first_polls.over_limit,
     )
-    yield _counters(
+    yield counters(
         "qwicket_wrong_credentials",
         "Refused credentials: wrong tokens, access tokens, signed URLs and passwords",
         "kind",
@@ -214,7 +201,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     yield build
 
 
-def _gauge(name: str, documentation: str, value: float) -> Metric:
+def gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(name, documentation, value=value)
 
 
@@ -222,7 +209,7 @@ def _counter(name: str, documentation: str, value: float) -> Metric:
     return CounterMetricFamily(name, documentation, value=value)
 
 
-def _counters(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+def counters(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
     family = CounterMetricFamily(name, documentation, labels=(label,))
     for value, count in values.items():
         family.add_metric((value,), count)

@@ -12,16 +12,18 @@ import importlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.compute import LocalCompute, ParserPool
-    from qwicket.compute.dask import DaskCompute
+    from qwicket.compute import Cluster, LocalCompute, ParserPool
     from qwicket.gateway import Gateway
     from qwicket.gateway.response_budget import ResponseBudget
-    from qwicket.scheduling import Dispatcher, LivenessMonitor, WebhookSender
+    from qwicket.scheduling import Dispatcher, LivenessMonitor
     from qwicket.server.logs import AccessLog
     from qwicket.store import JobChange, Store
 
@@ -40,11 +42,10 @@ class MetricSources(NamedTuple):
     response_budget: ResponseBudget
     dispatcher: Dispatcher
     liveness: LivenessMonitor
-    compute: LocalCompute | DaskCompute
+    compute: LocalCompute | Cluster
     express: LocalCompute
     parsers: ParserPool
     access: AccessLog | None
-    webhooks: WebhookSender
 
 
 class Histogram:
@@ -129,11 +130,11 @@ class Metrics:
         devices = [each.name for each in await sources.store.devices.all()]
         depths = await sources.store.queues.depths(devices)
         waits = {name: (await sources.gateway.queue.forecast(name)).start_in_s for name in devices}
-        outbox = await sources.store.webhooks.outbox_size() if sources.store.webhooks.exist else 0
+        of_others = [await metrics(sources.gateway) for metrics in of_features("metrics")]
         current = [
             *exposition.of_queue(depths, waits),
-            *exposition.of_webhooks(sources.webhooks.outcomes, outbox),
             *exposition.of_components(sources),
+            *chain.from_iterable(of_others),
         ]
         return await asyncio.to_thread(exposition.text, current, self)
 

@@ -77,7 +77,9 @@ ROUTES: Final = (
     Route("GET", "/livez", _Handlers.live, _PROBE),
     Route("GET", "/readyz", _Handlers.ready, _PROBE),
     Route(
-        *("GET", "/metrics", _Handlers.metrics),
+        "GET",
+        "/metrics",
+        _Handlers.metrics,
         Open("Requests from the same machine need no token; others need the scope `admin`."),
     ),
 )

@@ -90,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             no engine runs here, not even in an express slot.
         no_dispatch: Whether this server runs no jobs; other servers, workers on other machines and
             agents do.
-        compute: Where jobs run: `local`, or a Dask cluster (`compute/cluster_address.py`).
+        compute: Where jobs run: `local`, or a Dask cluster (`features/dask/address.py`).
         compute_min: Fewest workers of a cluster that the server starts; None means 1.
         compute_max: Most workers of such a cluster; None means 4, or `compute_min` if that is more.
         compute_tls_ca: Authority that signed the certificates of a cluster that runs already, in

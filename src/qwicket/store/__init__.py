@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from qwicket.extras import NotInstalled
 from qwicket.model.errors import StaleLease, Unavailable
@@ -22,6 +22,7 @@ from qwicket.store.job_groups import JobGroups
 from qwicket.store.jobs import JobEvent, Jobs, JobSizes, PackedProgram, Program
 from qwicket.store.leases import Claim, HeldLease, Leases
 from qwicket.store.maintenance import Maintenance
+from qwicket.store.operations import Operations
 from qwicket.store.queue_state import (
     Claimable,
     EndedJob,
@@ -34,20 +35,18 @@ from qwicket.store.queue_state import (
 )
 from qwicket.store.sqlite import SQLite
 from qwicket.store.uploads import Uploads
-from qwicket.store.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.store.audit import Audit
-    from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
     from qwicket.store.forwards import Forwards
-    from qwicket.store.invitations import Invitations
-    from qwicket.store.job_shares import JobShares
     from qwicket.store.queue_control import QueueControl
-    from qwicket.store.reservations import Reservations
     from qwicket.store.sessions import Sessions
+    from qwicket.store.use import Uses
+
+Kind = TypeVar("Kind", bound=Operations)
 
 __all__ = [
     "Backlog",
@@ -103,7 +102,14 @@ class Store:
         self.maintenance = Maintenance(database)
         self.queues = Queues(database)
         self.uploads = Uploads(database)
-        self.webhooks = Webhooks(database)
+        self._of_features: dict[type[Operations], Operations] = {}
+
+    def feature(self, kind: type[Kind]) -> Kind:
+        """Return the operations of a feature, made at their first use."""
+        found = self._of_features.get(kind)
+        if found is None:
+            found = self._of_features[kind] = kind(self._database)
+        return cast(Kind, found)
 
     @cached_property
     def audit(self) -> Audit:
@@ -113,11 +119,11 @@ class Store:
         return Audit(self._database)
 
     @cached_property
-    def budgets(self) -> Budgets:
-        """Return the operations on budgets."""
-        from qwicket.store.budgets import Budgets
+    def uses(self) -> Uses:
+        """Return the operations on what ended jobs have used."""
+        from qwicket.store.use import Uses
 
-        return Budgets(self._database)
+        return Uses(self._database)
 
     @cached_property
     def forwards(self) -> Forwards:
@@ -127,32 +133,11 @@ class Store:
         return Forwards(self._database)
 
     @cached_property
-    def invitations(self) -> Invitations:
-        """Return the operations on invitations."""
-        from qwicket.store.invitations import Invitations
-
-        return Invitations(self._database)
-
-    @cached_property
     def queue_control(self) -> QueueControl:
         """Return the operations that hold, release, reorder and requeue jobs."""
         from qwicket.store.queue_control import QueueControl
 
         return QueueControl(self._database)
-
-    @cached_property
-    def job_shares(self) -> JobShares:
-        """Return the operations on shares of jobs."""
-        from qwicket.store.job_shares import JobShares
-
-        return JobShares(self._database)
-
-    @cached_property
-    def reservations(self) -> Reservations:
-        """Return the operations on reservations and maintenance windows."""
-        from qwicket.store.reservations import Reservations
-
-        return Reservations(self._database)
 
     @cached_property
     def sessions(self) -> Sessions:

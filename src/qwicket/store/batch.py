@@ -7,9 +7,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from qwicket.model.errors import QwicketError
+from qwicket.registrations import of_features
 from qwicket.store.database import Deferred, Tx
 from qwicket.store.rows import from_texts
-from qwicket.store.webhooks import record_events
 
 if TYPE_CHECKING:
     import asyncio
@@ -258,7 +258,8 @@ class Batch:
             except QwicketError as error:
                 raise NeedsSavepoints from error
         self._read_deferred(session)
-        record_events(session, session.changes)
+        for on_changes in of_features("on_changes"):
+            on_changes(session, session.changes)
 
     def _run_one(self, session: Session, request: Request[Any]) -> None:
         n_changes = len(session.changes)

@@ -90,7 +90,7 @@ _NO_JOBS: Final = Claim([], is_last=True)
 
 
 class Leases(Operations):
-    """Lease operations, for the server's dispatcher, pilots and agents."""
+    """Lease operations, for the server's dispatcher and for pilots."""
 
     @write
     def add_runner(
@@ -197,7 +197,7 @@ class Leases(Operations):
         return Claimable({device for device, _, _ in found}, due_at, bool(reserves_slots))
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
-        """Claim the next short job of some devices. Nothing is written if there is none.
+        """Claim the next short job of some devices. If none waits, nothing is written.
 
         Accounts take turns, the least recently served first.
         """
@@ -240,60 +240,11 @@ class Leases(Operations):
     @write_unflushed
     def renew(
         tx: Tx,
-        agent: Runner,
-        known: Sequence[Lease],
+        runner: Runner,
+        known: Collection[Lease],
+        settled: int,
         now: int,
         progress: Mapping[str, Progress] = _NO_PROGRESS,
-        *,
-        maximum: int | None = None,
-    ) -> list[HeldLease]:
-        """Increment an agent's heartbeat, and compare its list of leases with the stored ones.
-
-        Stored leases that are not in `known`, because the response to the claim was lost, are
-        released. They stay if a lease in `known` has ended: then this request may be older than
-        their claim. An agent that was declared dead is registered again, without its former leases.
-
-        Args:
-            tx: The transaction.
-            agent: The agent and its device.
-            known: Leases that it reports to hold.
-            now: Unix milliseconds.
-            progress: Reported progress of jobs.
-            maximum: Limit on the agents of its device; None sets no limit.
-
-        Returns:
-            The valid leases in `known`, with the state of each job.
-
-        Raises:
-            LimitExceeded: The agent is new and the device has `maximum` already.
-        """
-        if not tx.count("runner_beat", id=agent.id):
-            _check_agent_limit(tx, agent, maximum)
-            _add_runner(tx, agent, now)
-        tx.run("device_seen", name=agent.device, now=now)
-        stored, held = Leases.held(tx, agent.id), []
-        may_be_late = not {each.lease for each in stored}.issuperset(known)
-        for held_lease in stored:
-            lease = held_lease.lease
-            if lease not in known:
-                if may_be_late:
-                    continue
-                reason = "its claim was made, but its agent did not receive it"
-                Leases.release(tx, lease, reason, now, counts_as_attempt=False)
-                continue
-            held.append(held_lease)
-            if lease.job in progress:
-                text = msgspec.json.encode(progress[lease.job]).decode()
-                tx.run("lease_progress", **lease_key(lease), progress=text)
-        return held
-
-    @write_unflushed
-    def renew_pilot(
-        tx: Tx,
-        pilot: Runner,
-        known: Collection[Lease],
-        requests: int,
-        now: int,
         *,
         maximum: int | None = None,
     ) -> list[HeldLease]:
@@ -305,11 +256,12 @@ class Leases(Operations):
 
         Args:
             tx: The transaction.
-            pilot: The pilot.
+            runner: The pilot; an agent has a device.
             known: Leases that it reports to hold.
-            requests: Number up to which none of its requests is pending.
+            settled: Number up to which none of its requests is pending.
             now: Unix milliseconds.
-            maximum: Limit on pilots; None sets no limit.
+            progress: Reported progress by job.
+            maximum: Limit on pilots, or on the agents of its device; None sets no limit.
 
         Returns:
             The valid leases of the pilot, with the state of each job.
@@ -317,26 +269,22 @@ class Leases(Operations):
         Raises:
             LimitExceeded: The pilot is new and there are `maximum` already.
         """
-        if not tx.count("runner_beat", id=pilot.id):
-            row = tx.one("runner_count", kind="pilot")
-            if maximum is not None and row is not None and int(row[0]) >= maximum:
-                raise LimitExceeded(
-                    f"There are {maximum} workers on other machines (limit pilots). Dead ones are"
-                    " removed after their lease time.",
-                    field="pilot",
-                )
-            _add_runner(tx, pilot, now)
+        if not tx.count("runner_beat", id=runner.id):
+            _check_room(tx, runner, maximum)
+            _add_runner(tx, runner, now)
+        if runner.device is not None:
+            tx.run("device_seen", name=runner.device, now=now)
         held = []
-        for held_lease in Leases.held(tx, pilot.id):
-            if (
-                held_lease.lease in known
-                or held_lease.request is None
-                or held_lease.request > requests
-            ):
-                held.append(held_lease)
-            else:
+        for held_lease in Leases.held(tx, runner.id):
+            lease, request = held_lease.lease, held_lease.request
+            if lease not in known and request is not None and request <= settled:
                 reason = "its claim was made, but its worker did not receive it"
-                Leases.release(tx, held_lease.lease, reason, now, counts_as_attempt=False)
+                Leases.release(tx, lease, reason, now, counts_as_attempt=False)
+                continue
+            held.append(held_lease)
+            if lease in known and lease.job in progress:
+                text = msgspec.json.encode(progress[lease.job]).decode()
+                tx.run("lease_progress", **lease_key(lease), progress=text)
         return held
 
     @read
@@ -529,13 +477,17 @@ def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
     tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
 
 
-def _check_agent_limit(tx: Tx, agent: Runner, maximum: int | None) -> None:
-    row = tx.one("device_presence", name=agent.device)
+def _check_room(tx: Tx, runner: Runner, maximum: int | None) -> None:
+    """Refuse a new agent or worker beyond the limit."""
+    if runner.device is None:
+        row = tx.one("runner_count", kind=runner.kind)
+        what = "There are {} workers on other machines (limit pilots). Dead ones"
+    else:
+        row = tx.one("device_presence", name=runner.device)
+        what = f"{runner.device} has {{}} agents (limit device_agents). Dead agents"
     if maximum is not None and row is not None and int(row[0]) >= maximum:
         raise LimitExceeded(
-            f"{agent.device} has {maximum} agents (limit device_agents). Dead agents are removed"
-            " after their lease time.",
-            field="agent",
+            f"{what.format(maximum)} are removed after their lease time.", field="pilot"
         )
 
 

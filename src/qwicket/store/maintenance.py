@@ -68,13 +68,13 @@ class Maintenance(Operations):
 
     async def delete_expired_keys(self, now: int) -> int:
         """Delete some expired idempotency keys; return how many."""
-        return await self._run_if_due(
+        return await self.run_if_due(
             "idempotency_due", "idempotency_purge", before=now - KEY_LIFE_MS
         )
 
     async def revoke_expired_tokens(self, now: int) -> int:
         """Revoke expired tokens, so that no clock set back makes them valid; return how many."""
-        return await self._run_if_due("token_due", "token_expire", now=now)
+        return await self.run_if_due("token_due", "token_expire", now=now)
 
     async def delete_ended(self, before: int) -> int:
         """Delete jobs that ended before a time; return their number, at most `_JOBS_AT_ONCE`."""
@@ -101,10 +101,6 @@ class Maintenance(Operations):
             # Only the end of a completed job has been published as running until now.
             record(tx, row, now, keeps_state=state != JobState.COMPLETED)
         return len(due)
-
-    async def delete_expired_job_shares(self, now: int) -> int:
-        """Delete expired links to jobs; return their number."""
-        return await self._run_if_due("job_share_due", "job_share_expire", now=now)
 
     @scan
     def retentions(tx: Tx) -> list[tuple[str, int]]:
@@ -157,10 +153,6 @@ class Maintenance(Operations):
         tx.run("account_purge", id=account, name=nameless)
         return 1
 
-    async def delete_ended_reservations(self, before: int) -> int:
-        """Delete reservations and maintenance windows that ended before a time."""
-        return await self._run_if_due("reservation_due", "reservation_purge", before=before)
-
     @write_unflushed
     def add_refusals(tx: Tx, refused: Sequence[tuple[int, str, int]]) -> None:
         """Add refused sign-ins: beginning of the minute in Unix ms, address and number of each."""
@@ -169,7 +161,7 @@ class Maintenance(Operations):
 
     async def delete_refusals(self, before: int) -> int:
         """Delete the counts of refused sign-ins of the minutes before a time."""
-        return await self._run_if_due("refusal_due", "refusal_expire", before=before)
+        return await self.run_if_due("refusal_due", "refusal_expire", before=before)
 
     @scan
     def refusals(tx: Tx, before: int, number: int) -> list[tuple[int, str, int]]:
@@ -195,7 +187,7 @@ class Maintenance(Operations):
 
     async def delete_orphaned_uploads(self) -> int:
         """Delete uploads whose jobs are no longer drafts; return their number."""
-        return await self._run_if_due("upload_due", "upload_purge")
+        return await self.run_if_due("upload_due", "upload_purge")
 
     async def repair_fair_share(self, now: int) -> int:
         """Correct which projects count as waiting in fair share; rescale usage if necessary.
@@ -219,9 +211,9 @@ class Maintenance(Operations):
         This reads the lengths of all stored bytes, and writes only if a sum is wrong, because the
         write blocks all others.
         """
-        return await self._run_if_due("project_wrong_bytes", "project_repair_bytes")
+        return await self.run_if_due("project_wrong_bytes", "project_repair_bytes")
 
-    async def _run_if_due(self, due: str, name: str, **params: int) -> int:
+    async def run_if_due(self, due: str, name: str, **params: int) -> int:
         """Write with the statement `name` if `due` finds a row; return the number of rows."""
         return await self._run(name, **params) if await self._is_due(due, **params) else 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.limits import INT64_MAX
+from qwicket.registrations import hook
 from qwicket.store.operations import Operations, read, scan
 
 if TYPE_CHECKING:
@@ -194,9 +195,8 @@ def _first_of_each_project(
 
 
 def _windows(tx: Tx, device: str, now: int) -> Sequence[Reservation]:
-    found = tx.all("reservation_of_device", device=device, now=now, before=now + _AHEAD_MS)
-    if not found:
-        return ()
-    from qwicket.store.reservations import complete  # late: few servers have reservations
-
-    return complete(tx, found)
+    windows = hook("windows")
+    found: Sequence[Reservation] = ()
+    if windows is not None:
+        found = windows(tx, device, now, now + _AHEAD_MS)
+    return found

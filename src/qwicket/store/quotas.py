@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qwicket.model.errors import LimitExceeded, TooManyRequests
+from qwicket.registrations import hook
 from qwicket.store.batch import NeedsSavepoints
 from qwicket.store.queue_state import Queues
 
@@ -81,9 +82,9 @@ def bill_columns(new: NewJob) -> dict[str, str | int | None]:
     if new.is_dry_run:
         columns["used_shots"] = 0
     elif new.cost is not None:
-        from qwicket.store import budgets  # late: few devices have a cost
+        from qwicket.store import use  # late: few devices have a cost
 
-        columns["bill"], columns["cost"] = budgets.bill_without_reservation(new)
+        columns["bill"], columns["cost"] = use.bill_without_reservation(new)
     return columns
 
 
@@ -112,9 +113,9 @@ def reserve_if_needed(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable
 
 def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
     """Reserve what the job `job` needs of its project's budgets."""
-    from qwicket.store import budgets  # late: few servers have budgets
-
-    budgets.reserve(tx, new, job, project)
+    reserve_needed = hook("reserve")
+    if reserve_needed is not None:
+        reserve_needed(tx, new, job, project)
 
 
 def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
@@ -128,8 +129,8 @@ def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
         seconds: Its run time.
     """
     if job.bill is not None:
-        from qwicket.store import budgets  # late: few servers have budgets
+        from qwicket.store import use  # late: few jobs have a bill
 
-        budgets.settle(tx, job, job.bill, jobs, shots, seconds)
+        use.settle(tx, job, job.bill, jobs, shots, seconds)
     if jobs:
         tx.gather("use_add", job.id)

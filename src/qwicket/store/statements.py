@@ -15,7 +15,7 @@ from qwicket.model.client_documents import ClientDocument
 from qwicket.model.groups import Group
 from qwicket.model.jobs import TINY_S, Job
 from qwicket.model.states import NOT_COMPLETED, NOT_ENDED, STEPS, JobState
-from qwicket.model.webhooks import Webhook
+from qwicket.registrations import features, hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     import msgspec
 
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-RESERVATION_COLUMNS: Final = (
-    *("id", "kind", "device", "agent_device", "from_at", "until_at", "drain_ms", "slots"),
-    *("is_exclusive", "waiting_limit", "withholds_results", "reason", "series", "created_at"),
-)
-"""Fields of a reservation that are columns. Its struct is imported only where there are
-reservations."""
 _JOB_FIELDS: Final = Job.__struct_fields__
 _WITHHELD: Final = "(job.withheld_until is not null and job.state = 'completed')"
 _SHOWN: Final = {
@@ -55,11 +49,19 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
             `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a line).
     """
     fills = _fills(fragments)
+    for each in features():
+        fills |= each.columns
     return {
         name: _fill(text, fills)
-        for file in _files("sql")
+        for file in files()
         for name, text in _statements(file.read_text(encoding="utf-8"))
     }
+
+
+def files() -> list[resources.abc.Traversable]:
+    """Return the files of named statements: the core's, and those of features."""
+    folders = [resources.files(each.package) for each in features() if each.has_statements]
+    return [*_files("sql"), *(folder.joinpath("statements.sql") for folder in folders)]
 
 
 def migrations(fragments: Mapping[str, str]) -> list[tuple[int, str]]:
@@ -94,11 +96,6 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["account"] = columns("account", Account)
     fills["project"] = columns("project", Project)
     fills["token"] = columns("token", Token)
-    # Written out, because `Budget` is imported only where there are budgets.
-    fills["budget"] = (
-        "budget.id, budget.project, budget.device, budget.unit, budget.period, budget.maximum,"
-        " budget.used, budget.begun_at, budget.created_at"
-    )
     fills["waiting_job"] = (
         "job.id, job.project, job.est_seconds, job.account, case when job.express is not null"
         " and account.express_from <= :now then account.express_turn end,"
@@ -107,14 +104,6 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     )
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", ClientDocument)
-    fills["webhook"] = columns("webhook", Webhook)
-    # Written out, because `JobShare` is imported only where jobs are shared.
-    fills["job_share"] = (
-        "job_share.id, job_share.job, job.device, (select account.name from account"
-        " where account.id = job_share.account), job_share.created_at, job_share.expires_at"
-        " from job_share inner join job on job.id = job_share.job"
-    )
-    fills["reservation"] = ", ".join(f"reservation.{name}" for name in RESERVATION_COLUMNS)
     fills["states"] = _texts(JobState)
     fills["not_ended"] = _is_one_of(NOT_ENDED)
     fills["not_completed"] = _is_one_of(NOT_COMPLETED)
@@ -186,9 +175,11 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     # Where sums of a budget and of a day stop growing, so that they fit into 64 bits.
     fills["max_sum"] = "1000000000000000000"
     fills["max_of_day"] = "1000000000000000"
-    for job in ("next", "waiting", "job"):
-        fills[f"may_start:{job}"] = _may_start(job, f"1000 * {job}.est_seconds", fragments)
-    fills["may_start:share"] = _may_start("share", "0", fragments)
+    # Gaps for features: whether something keeps a job, or all jobs of a project, from starting now.
+    fills |= {f"may_start:{of}": "1 = 1" for of in ("next", "waiting", "job", "share")}
+    fill_gaps = hook("statements")
+    if fill_gaps is not None:
+        fills |= fill_gaps(fragments)
     # The state of a device, and its maintenance window at the time `:at`.
     window = _window_now("kind = 'maintenance'")
     fills["device_state"] = (
@@ -254,52 +245,6 @@ def _window_now(condition: str) -> str:
         f" and reservation.from_at <= :at and reservation.{condition}"
         " order by covered.until_at desc limit 1"
     )
-
-
-def _may_start(of: str, run_ms: str, fragments: Mapping[str, str]) -> str:
-    """Return the condition that no reservation or maintenance window keeps a job from starting.
-
-    A window keeps jobs of other projects from starting until it ends. Before it begins, jobs do not
-    start that may still run then: estimates are doubled, or prolonged by `drain_ms` if that is
-    more. If only some slots are reserved, jobs of other projects may use the other slots.
-
-    Args:
-        of: The table or alias of the job; or `share`, to ask for any job of a project.
-        run_ms: Its estimated run time in milliseconds.
-        fragments: As for `load`.
-    """
-    greatest = fragments["greatest"]
-    return f"""not exists (
-        select 1 from reservation_device as covered
-        inner join reservation on reservation.id = covered.reservation
-        where covered.device = {of}.device and covered.until_at > :now
-            and reservation.from_at
-                <= cast(:now as bigint) + {run_ms} + {greatest}({run_ms}, reservation.drain_ms)
-            and not exists (
-                select 1 from reservation_project as permitted
-                where permitted.reservation = reservation.id
-                    and permitted.project = {of}.project
-            )
-            and (
-                reservation.slots is null
-                or reservation.slots + (
-                    select count(*)
-                    from reservation_device as shared
-                    inner join job as begun on begun.device = shared.device
-                    where shared.reservation = reservation.id
-                        and begun.state in ('running', 'cancelling', 'uncertain')
-                        and not exists (
-                            select 1 from reservation_project as permitted
-                            where permitted.reservation = reservation.id
-                                and permitted.project = begun.project
-                        )
-                ) >= (
-                    select coalesce(sum(runner.slots), 0) from runner
-                    where runner.kind <> 'scaler'
-                        and coalesce(runner.device, '') = coalesce(reservation.agent_device, '')
-                )
-            )
-    )"""
 
 
 def columns(table: str, struct: type[msgspec.Struct]) -> str:

@@ -14,10 +14,11 @@ from abuse.attacks import Outcome, Target
 from abuse.dialects import DIALECTS, NATIVE, WAYS, Way, routes
 from abuse.fixtures import run_bell
 from abuse.test_access import absent_id
-from abuse.test_agents import outcome, part, right
+from abuse.test_agents import outcome, part
 from qwicket.gateway.signin import new_secret
 from support import ibm, runtime
 from support.ibm import Client as IBMClient
+from support.pilots import offer
 from support.runtime import Client as RuntimeClient
 from support.waiting import until
 from support.xanadu import Caller as Xanadu
@@ -227,13 +228,15 @@ def false_agent(target: Target) -> Outcome:
     job = run_bell(target.http, NATIVE, target.victim)
     auth = NATIVE.auth(lab)
     before = target.http.get(f"/v1/jobs/{job}/result", headers=target.as_victim()).text
-    forged = right({"fence": 1, "nonce": "0" * 32})
-    for verb, body in (
-        ("finish", {**forged, "parts": [part(outcome())]}),
-        ("release", forged),
+    forged = {"id": job, "fence": 1, "nonce": "0" * 32}
+    for body in (
+        {"results": [{**forged, "parts": [part(outcome())]}]},
+        {"releases": [{**forged, "reason": "x"}]},
     ):
-        answer = target.http.post(f"/v1/leases/{job}/{verb}", json=body, headers=auth)
-        assert answer.status_code in (403, 404, 409), (verb, answer.text)
+        for device in ("evil", "simulator"):
+            sent = {"offer": offer(request=1, devices=[device]), **body}
+            answer = target.http.post("/v1/pilots/evil/results", json=sent, headers=auth)
+            assert answer.status_code in (403, 404), answer.text
     stolen = target.http.put(
         "/v1/agent/devices/simulator",
         json={

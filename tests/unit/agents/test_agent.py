@@ -26,25 +26,27 @@ class Refusing(AgentAPI):
         self.jobs = [(Lease("first", 1, "n"), program(500)), (Lease("second", 2, "n"), program(1))]
         self.ended: list[tuple[str, str]] = []
 
-    def claim(self, held: Sequence[HeldLease], wait_s: float) -> tuple[Lease, Program] | None:
+    def claim(self, wait_s: float) -> tuple[Lease, Program] | None:
         if self.jobs:
             return self.jobs.pop(0)
         assert self.serving is not None
         self.serving.leave()
         return None
 
-    def renew(self, held: Sequence[HeldLease]) -> dict[str, str]:
-        if held[0].lease.job == "first":
+    def renew(self, held: HeldLease) -> str:
+        if held.lease.job == "first":
             raise ApiError(400, {"code": "bad_request", "detail": "no"})
-        return {held[0].lease.job: "continue"}
+        return "go on"
 
-    def finish(self, lease: Lease, parts: Sequence[Part | Failed], seconds: float) -> None:
+    def finish(self, lease: Lease, parts: Sequence[Part | Failed], seconds: float) -> bool:
         (part,) = parts
         assert isinstance(part, Part)
         self.ended.append((lease.job, f"ran {seconds < 0.3}"))
+        return True
 
-    def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
+    def fail(self, lease: Lease, failed: Failed, seconds: float) -> bool:
         self.ended.append((lease.job, failed.code))
+        return True
 
     def leave(self) -> None: ...
 

@@ -75,7 +75,7 @@ def test_help_lists_every_command_under_what_it_is_for() -> None:
         [line.split()[0] for line in part.splitlines() if line.strip()]
         for part in (run_one, use_one, besides)
     ]
-    assert listed[0][:3] == ["serve", "worker", "scale"]
+    assert listed[0][:3] == ["serve", "worker", "user"]
     assert {"devices", "submit", "watch"} < set(listed[1])
     assert [name for part in listed for name in part] == main.list_commands(click.Context(main))
 

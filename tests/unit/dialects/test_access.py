@@ -43,7 +43,10 @@ def test_every_route_declares_a_scope_or_says_why_it_is_open() -> None:
             assert route.access.reason.endswith("."), (at, route.path)
             assert " " in route.access.reason, (at, route.path)
         else:
-            assert isinstance(route.access, Scope) or route.access == ANY_TOKEN, (at, route.path)
+            assert isinstance(route.access, Scope | tuple) or route.access == ANY_TOKEN, (
+                at,
+                route.path,
+            )
     assert named(ANY_TOKEN) == OWN_ACCOUNT
 
 

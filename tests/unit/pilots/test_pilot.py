@@ -80,7 +80,7 @@ class RefusingAPI(PilotAPI):
 
 def _job(id_: str) -> schema.pilots.TaskJobBody:
     return schema.pilots.TaskJobBody(
-        lease=schema.agents.LeaseBody(id=id_, fence=1, nonce="nonce"),
+        lease=schema.pilots.LeaseBody(id=id_, fence=1, nonce="nonce"),
         device="simulator",
         family="qubits",
         circuits=b"",

@@ -1,4 +1,4 @@
-"""Options of sbatch, as `qwicket scale --slurm` takes them."""
+"""Options of sbatch, as `qwicket worker scale --slurm` takes them."""
 
 from __future__ import annotations
 

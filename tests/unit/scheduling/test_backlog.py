@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,14 @@ from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
 from qwicket.model.jobs import Capacity, Job, Lease
 from qwicket.model.states import JobState
-from qwicket.model.webhooks import Webhook
 from qwicket.scheduling import Dispatcher
 from qwicket.store import HeldLease, Store
-from qwicket.store.database import Tx
 from qwicket.store.leases import Claim
 from support.hand_driver import DONE, HandDriver, begun, reach
 from support.stores import (
     NOW,
     PLENTY,
     add_job,
-    execute,
     make_token,
     new_job,
     open_new_sqlite,
@@ -380,28 +376,6 @@ async def test_a_job_that_arrives_while_the_server_stops_is_given_back(
     while (after := await stored(store, job)).version < 3:
         await asyncio.sleep(0.01)
     assert after.state is JobState.QUEUED
-
-
-async def test_webhooks_are_told_that_it_was_queued_before_it_ran(
-    store: Store, ada: Token, dispatcher: Dispatcher
-) -> None:
-    events = ("job.queued", "job.running")
-    account, project = ada.account, ada.project
-    await store.webhooks.add(
-        Webhook("hook", account, project, "https://example.org", events, None, NOW), b"secret"
-    )
-    job = await submit(store, ada)
-
-    def sent(tx: Tx) -> list[Any]:
-        return execute(tx, "select version, body from webhook_event order by seq")
-
-    bodies = [(version, json.loads(body)) for version, body in await store._database.read(sent)]
-    assert [(version, body["type"]) for version, body in bodies] == [
-        (1, "job.queued"),
-        (2, "job.running"),
-    ]
-    assert [body["data"]["started_at"] is None for _, body in bodies] == [True, False]
-    assert {body["data"]["id"] for _, body in bodies} == {job.id}
 
 
 async def test_a_flood_delays_the_first_job_of_another_account_by_the_backlog_alone(

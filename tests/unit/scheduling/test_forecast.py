@@ -191,7 +191,7 @@ async def test_a_labs_device_is_as_fast_as_it_has_agents(tmp_path: Path) -> None
     assert await starts() == [None] * 4, "the server's own slots are not the lab's"
     for number in (1, 2):
         agent = Runner(f"ada/{number}", "agent", 0, 1, "lab5")
-        await store.leases.renew(agent, (), NOW)
+        await store.leases.renew(agent, (), 0, NOW)
     assert await starts() == [0.0, 0.0, 3.0, 3.0]
     await store.close()
 

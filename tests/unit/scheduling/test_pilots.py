@@ -14,10 +14,12 @@ from qwicket.circuits.outcomes import RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Capacity, Directive, Lease, Runner
+from qwicket.model.ids import new_id
+from qwicket.model.jobs import Capacity, Directive, Lease, Progress, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Offer, PilotScheduler, Pulled
 from qwicket.store import JobChange, Store, open_sqlite
+from support.history_disk import Disk, recorded_store
 from support.reservations import reserve
 from support.stores import NOW, add_job, make_token, open_new_sqlite, stored
 
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.anyio
 FIRST = Runner("root/first", "pilot", 0, 1)
 SECOND = Runner("root/second", "pilot", 0, 1)
 DEVICES = frozenset({"simulator", "clifford"})
+AGENT = Runner("ada/lab5/first", "agent", 0, 1, "lab5")
+LAB: dict[str, Any] = {"devices": frozenset({"lab5"}), "is_of_lab": True}
 FAILED = RunResult(Failure("x", "y"), 0.1)
 
 
@@ -66,11 +70,19 @@ async def pull(
     wait_s: float = 0,
     settled: int = 0,
     stopping: tuple[str, ...] = (),
+    progress: dict[str, Progress] | None = None,
     **changes: Any,
 ) -> Pulled:
     async with asyncio.timeout(30):
         return await pilots.pull(
-            pilot, offer(**changes), known, stopping, settled, wait_s, is_there
+            pilot,
+            offer(**changes),
+            known,
+            stopping,
+            settled,
+            wait_s,
+            is_there,
+            progress=progress or {},
         )
 
 
@@ -257,3 +269,55 @@ async def test_a_pull_wakes_up_when_a_window_ends(store: Store, ada: Token) -> N
     started_at = (await stored(store, job)).started_at
     assert started_at is not None
     assert started_at >= NOW + 700
+
+
+# --- labs' agents ---------------------------------------------------------------------------------
+
+
+async def test_an_agent_gets_its_jobs_one_by_one(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    await add_job(store, ada)
+    first, second = [await add_job(store, ada, device="lab5") for _ in range(2)]
+    pulled = await pull(pilots, pilot=AGENT, **LAB)
+    assert jobs(pulled) == [first.id]
+    lease = pulled.tasks[0][0].lease
+    assert jobs(await pull(pilots, lease, pilot=AGENT, request=2, settled=1, **LAB)) == [second.id]
+
+
+async def test_a_claim_is_on_disk_before_its_agent_has_the_job(tmp_path: Path) -> None:
+    """After a power cut, a queued job would run in the lab a second time."""
+    disk = Disk(new_id(NOW))
+    store = recorded_store(tmp_path, disk, syncs=True)
+    await add_job(store, await make_token(store), device="lab5")
+    pilots = PilotScheduler(store, lambda: NOW, lease_s=40)
+    assert jobs(await pull(pilots, pilot=AGENT, **LAB))
+    assert disk.operations[-1].kind == "sync"
+    await store.close()
+
+
+async def test_progress_lives_as_long_as_the_lease(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    job = await add_job(store, ada, device="lab5")
+    lease = (await pull(pilots, pilot=AGENT, **LAB)).tasks[0][0].lease
+    told = {job.id: Progress(0.25, "cooling")}
+    await pull(pilots, pilot=SECOND, progress=told, tasks=0)
+    assert await store.leases.progress(job.id) is None, "another's word"
+    await pull(pilots, lease, pilot=AGENT, progress=told, request=2, tasks=0, **LAB)
+    assert await store.leases.progress(job.id) == Progress(0.25, "cooling")
+    await pilots.report(AGENT.id, [], [(lease, "x", False)], offer(3, tasks=0, **LAB))
+    again = (await pull(pilots, pilot=AGENT, request=4, **LAB)).tasks[0][0].lease
+    await pull(pilots, again, pilot=AGENT, request=5, tasks=0, **LAB)
+    assert await store.leases.progress(job.id) is None
+
+
+async def test_an_agent_starts_no_job_of_others_in_a_window(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    bob = await make_token(store, "bob")
+    await reserve(store, "bob", from_at=NOW, device="lab5", agent_device="lab5")
+    await add_job(store, ada, device="lab5")
+    assert not jobs(await pull(pilots, pilot=AGENT, **LAB))
+    job = await add_job(store, bob, device="lab5")
+    assert jobs(await pull(pilots, pilot=AGENT, **LAB)) == [job.id]

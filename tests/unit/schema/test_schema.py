@@ -53,10 +53,17 @@ def test_no_secret_is_shown(name: str) -> None:
         text = dict.fromkeys(struct.__struct_fields__, "x") | {name: SECRET}
         assert SECRET not in repr(struct(**text))
         assert SECRET not in repr([struct(**text)])
-    claimed = schema.agents.ClaimedBody(
-        lease=schema.agents.LeaseBody(id="j1", fence=1, nonce=SECRET), renew_s=1.0
+    lease = schema.pilots.LeaseBody(id="j1", fence=1, nonce=SECRET)
+    job = schema.pilots.TaskJobBody(
+        lease=lease,
+        device="x",
+        family="qubit",
+        circuits=b"",
+        options=b"",
+        est_bytes=0,
+        est_seconds=0,
     )
-    assert SECRET not in repr(claimed)
+    assert SECRET not in repr(job)
 
 
 @for_each("struct", REQUIRED_FIELDS)
@@ -79,7 +86,7 @@ def test_what_the_server_always_sends_is_required_although_clients_have_defaults
     expected = set(schema.devices.DeviceBody.__struct_fields__) - optional
     assert set(SCHEMAS["DeviceBody"]["required"]) == expected
     assert SCHEMAS["OutcomeBody"]["required"] == ["part"]
-    assert set(SCHEMAS["ClaimedBody"]["required"]) == {"lease", "renew_s"}
+    assert "program" not in SCHEMAS["TaskJobBody"]["required"], "only a job of a lab has one"
 
 
 def test_the_description_lists_the_servers_enumerations() -> None:

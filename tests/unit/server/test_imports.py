@@ -39,8 +39,7 @@ def test_no_heavy_module_is_imported_before_the_server_listens() -> None:
 
 def test_no_handler_imports_numpy_in_the_event_loop() -> None:
     """It takes 30 to 50 ms; the event loop is kept for 20 ms at most."""
-    late = "archives, estimates, job_shares"  # what handlers import when a request needs it
-    found = loaded(f"import sys, qwicket.server.app; from qwicket.dialects.native import {late}")
+    found = loaded("import sys, qwicket.server.app; from qwicket.dialects.native import estimates")
     assert "numpy" not in found
 
 
@@ -48,8 +47,8 @@ def test_the_first_event_to_a_webhook_imports_nothing_in_the_event_loop() -> Non
     """Its libraries take 13 to 24 ms, so a thread imports all of them."""
     send = "asyncio.run(w.WebhookClient().send(keys, 'id', b''))"
     found = loaded(
-        "import asyncio, sys; from qwicket.scheduling import webhook_requests as w;"
-        " from qwicket.model.webhooks import WebhookKeys;"
+        "import asyncio, sys; from qwicket.features.webhooks import requests as w;"
+        " from qwicket.features.webhooks.model import WebhookKeys;"
         " keys = WebhookKeys(url='https://localhost:1/', secret=bytes(32), former_secret=None);"
         " w._httpcore(); before = {*sys.modules};"
         f" assert {send}.error;"

@@ -65,7 +65,7 @@ async def test_presence_is_who_beats_and_when_one_was_last_heard_of(store: Store
     assert await store.devices.presence(LAB) == Presence(0, None)
     for number in (1, 2):
         agent = Runner(f"ada/{number}", "agent", 0, 1, "lab5")
-        await store.leases.renew(agent, (), NOW + number)
+        await store.leases.renew(agent, (), 0, NOW + number)
     assert await store.devices.presence(LAB) == Presence(2, NOW + 2)
     await store.leases.void_runner("ada/1", NOW)
     assert await store.devices.presence(LAB) == Presence(1, NOW + 2)
@@ -76,14 +76,14 @@ async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:
     await store.agents.announce(LAB)
     first, second, third = (Runner(f"ada/{n}", "agent", 0, 1, "lab5") for n in range(3))
     for each in (first, second, first):
-        await store.leases.renew(each, (), NOW, maximum=2)
+        await store.leases.renew(each, (), 0, NOW, maximum=2)
     with pytest.raises(LimitExceeded, match=r"lab5 has 2 agents \(limit device_agents\)"):
-        await store.leases.renew(third, (), NOW, maximum=2)
+        await store.leases.renew(third, (), 0, NOW, maximum=2)
     other = Runner("ada/lab6", "agent", 0, 1, "lab6")
     await store.agents.announce(structs.replace(LAB, name="lab6"))
-    await store.leases.renew(other, (), NOW, maximum=2)
+    await store.leases.renew(other, (), 0, NOW, maximum=2)
     await store.leases.void_runner(first.id, NOW)
-    await store.leases.renew(third, (), NOW, maximum=2)
+    await store.leases.renew(third, (), 0, NOW, maximum=2)
 
 
 @pytest.mark.both_databases
@@ -103,7 +103,7 @@ async def test_a_full_program_is_the_program_as_it_was_submitted_and_read(
 async def test_a_lease_is_held_until_it_is_not_the_newest(store: Store, ada: Token) -> None:
     await add_job(store, ada, device="lab5")
     agent = Runner("ada/1", "agent", 0, 1, "lab5")
-    await store.leases.renew(agent, (), NOW)
+    await store.leases.renew(agent, (), 0, NOW)
     claim = await store.leases.claim("lab5", agent.id, NOW, durable=True)
     (found,) = claim.taken
     assert await store.leases.holds(found.lease)

@@ -311,7 +311,7 @@ async def test_a_job_whose_end_was_lost_is_offered_again_when_its_agent_returns(
     store = open_sqlite(tmp_path / "data")
     job = await add_job(store, await make_token(store))
     await store.leases.add_runner(AGENT.id, "agent", NOW)
-    (taken,) = (await store.leases.claim("simulator", AGENT.id, NOW)).taken
+    (taken,) = (await store.leases.claim("simulator", AGENT.id, NOW, request=1)).taken
     backup.back_up(tmp_path / "data", tmp_path / "backup.db")
     await store.leases.finish(taken.lease, RESULT, NOW)
     await store.close()
@@ -319,7 +319,7 @@ async def test_a_job_whose_end_was_lost_is_offered_again_when_its_agent_returns(
     backup.restore(tmp_path / "backup.db", tmp_path / "new", replace=False)
     store = open_sqlite(tmp_path / "new")
     assert (await stored(store, job)).state is JobState.RUNNING
-    assert await store.leases.renew(AGENT, [], NOW) == []
+    assert await store.leases.renew(AGENT, (), 1, NOW) == []
     assert (await stored(store, job)).state is JobState.QUEUED
     assert (await stored(store, job)).attempts == 0
     await store.close()

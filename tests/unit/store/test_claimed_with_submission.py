@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qwicket import devices
+from qwicket.features.budgets.store import BudgetStore
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
 from qwicket.model.ids import new_id
@@ -75,7 +76,7 @@ async def test_a_reserved_device_does_not(
 
 
 async def test_a_project_with_a_budget_does_not(store: Store, ada: Token, runner: str) -> None:
-    await store.budgets.put(new_id(NOW), "ada", "", "jobs", "total", 10, NOW)
+    await store.feature(BudgetStore).put(new_id(NOW), "ada", "", "jobs", "total", 10, NOW)
     assert (await submit(store, ada)).state is JobState.QUEUED
 
 

@@ -162,7 +162,7 @@ async def test_all_devices_are_read_at_once_as_each_by_itself(store: Store, ada:
     await store.devices.set_message("said", "cooling", NOW)
     await reserve(store, kind="maintenance", device="window", from_at=NOW - 5, until_at=NOW + 5)
     for agent in ("one", "two"):
-        await store.leases.renew(Runner(agent, "agent", 0, 1, "lab"), [], NOW)
+        await store.leases.renew(Runner(agent, "agent", 0, 1, "lab"), (), 0, NOW)
     await store.forwards.put_mirror("far", NOW, is_online=False, reason="full", n_waiting=3)
     for days in (2, 1, -1):
         at = datetime.fromtimestamp(NOW / 1000, UTC) - timedelta(days=days)

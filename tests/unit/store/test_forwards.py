@@ -457,5 +457,5 @@ async def test_an_adopted_job_counts_its_time_since_its_first_claim(
     assert adopted is not None
     await store.forwards.record_sent(adopted.lease, "vendor-1", NOW + 9_500)
     await store.leases.finish(adopted.lease, RunResult(DONE.result, 8.0), NOW + 10_000)
-    (found,) = await store.budgets.use_of(NOW - 86_400_000, NOW + 86_400_000)
+    (found,) = await store.uses.use_of(NOW - 86_400_000, NOW + 86_400_000)
     assert found.use.seconds == 8_000_000

@@ -296,13 +296,13 @@ async def test_ended_jobs_of_one_project_are_deleted_within_a_time(
     assert await store.maintenance.retentions() == []
     assert (await store.accounts.set_retention("grace", 30)).retention_days == 30
     assert await store.maintenance.retentions() == [(grace.project, 30)]
-    used = await store.budgets.use_of(0, NOW + 100 * DAY_MS)
+    used = await store.uses.use_of(0, NOW + 100 * DAY_MS)
     delete = store.maintenance.delete_ended_of
     assert await delete(grace.project, NOW + 11, NOW + 20) == 0
     assert await delete(grace.project, 0, NOW + 20) == 1
     exist = [await store.jobs.get(job.id) is not None for job in (others, early, late)]
     assert exist == [True, False, True]
-    assert await store.budgets.use_of(0, NOW + 100 * DAY_MS) == used
+    assert await store.uses.use_of(0, NOW + 100 * DAY_MS) == used
     await store.accounts.set_retention("grace", None)
     assert await store.maintenance.retentions() == []
     with pytest.raises(NotFound):

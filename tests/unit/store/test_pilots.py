@@ -36,18 +36,18 @@ async def claim(
 
 @pytest.mark.both_databases
 async def test_a_pilot_is_registered_with_its_slots_and_memory(store: Store) -> None:
-    await store.leases.renew_pilot(PILOT, frozenset(), 0, NOW)
-    await store.leases.renew_pilot(PILOT, frozenset(), 0, NOW)
+    await store.leases.renew(PILOT, frozenset(), 0, NOW)
+    await store.leases.renew(PILOT, frozenset(), 0, NOW)
     (found,) = await store.leases.runners()
     assert (found.kind, found.slots, found.memory_bytes, found.beat) == ("pilot", 2, 1 << 30, 1)
 
 
 async def test_there_are_only_so_many_pilots(store: Store) -> None:
-    await store.leases.renew_pilot(PILOT, frozenset(), 0, NOW, maximum=1)
-    await store.leases.renew_pilot(PILOT, frozenset(), 0, NOW, maximum=1)
+    await store.leases.renew(PILOT, frozenset(), 0, NOW, maximum=1)
+    await store.leases.renew(PILOT, frozenset(), 0, NOW, maximum=1)
     other = Runner("root/node2", "pilot", 0, 1)
     with pytest.raises(LimitExceeded, match="limit pilots"):
-        await store.leases.renew_pilot(other, frozenset(), 0, NOW, maximum=1)
+        await store.leases.renew(other, frozenset(), 0, NOW, maximum=1)
 
 
 async def test_a_lease_is_released_once_its_pilot_awaits_no_response(
@@ -55,9 +55,9 @@ async def test_a_lease_is_released_once_its_pilot_awaits_no_response(
 ) -> None:
     jobs = [await add_job(store, ada) for _ in range(3)]
     first, second, third = [(await claim(store, number))[0] for number in (1, 2, 3)]
-    await store.leases.renew_pilot(PILOT, frozenset([first]), 0, NOW)
+    await store.leases.renew(PILOT, frozenset([first]), 0, NOW)
     assert len(await store.leases.held(PILOT.id)) == 3, "all responses may be on their way"
-    held = await store.leases.renew_pilot(PILOT, frozenset([first]), 2, NOW)
+    held = await store.leases.renew(PILOT, frozenset([first]), 2, NOW)
     assert {each.lease for each in held} == {first, third}
     states = {job.id: (await stored(store, job)).state for job in jobs}
     assert states[second.job] is JobState.QUEUED

@@ -11,8 +11,8 @@ from qwicket.model.accounts import Role, Token
 from qwicket.model.errors import Conflict, Unauthenticated
 from qwicket.store import Store
 from qwicket.store.sessions import MAX_SESSIONS, ProviderSignIn
+from support.store_fixtures import OpenStore
 from support.stores import NOW, execute, make_token
-from unit.store.conftest import OpenStore
 
 pytestmark = pytest.mark.anyio
 

@@ -206,8 +206,6 @@ async def test_each_index_has_a_query_that_names_it(store: Store) -> None:
         found = sqlite(tx).execute("select name from sqlite_master where type = 'index'")
         return {name for (name,) in found if not name.startswith("sqlite_autoindex")}
 
-    queries = "".join(
-        path.read_text() for path in Path(statements.__file__).parent.glob("sql/*.sql")
-    )
+    queries = "".join(path.read_text() for path in statements.files())
     unnamed = {name for name in await store._database.read(indexes) if name not in queries}
     assert not unnamed

@@ -27,7 +27,8 @@ HARMLESS_SCANS = {
 
 
 def test_every_statement_is_used_and_every_name_exists() -> None:
-    code = "\n".join(path.read_text() for path in SOURCES.glob("*.py"))
+    code = "\n".join(path.read_text() for path in SOURCES.parent.glob("features/*/*.py"))
+    code += "\n".join(path.read_text() for path in SOURCES.glob("*.py"))
     used = {name for name in re.findall(r'"([a-z_]+)"', code) if name in SQL}
     assert used == set(SQL)
 
@@ -75,7 +76,7 @@ def test_only_a_marked_look_up_sorts(schema: sqlite3.Connection) -> None:
 
 def _marked(what: str) -> set[str]:
     """Return the statements with a comment such as `-- scans: few rows` below their name."""
-    files = (path.read_text() for path in (SOURCES / "sql").glob("*.sql"))
+    files = (path.read_text() for path in statements.files())
     marked = re.compile(rf"^-- name: (\w+)\n(?:-- \w+: .+\n)?-- {what}: .+$", re.MULTILINE)
     return {name for text in files for name in marked.findall(text)}
 

@@ -15,11 +15,10 @@ from qwicket.model.errors import LimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from qwicket.gateway.budgets import BudgetState
-    from qwicket.gateway.invitations import NewAccount
     from qwicket.gateway.single_sign_on import DeviceFlow
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account, Project, Token
+    from qwicket.model.budgets import BudgetState
     from qwicket.model.limits import Limits
 
 R = TypeVar("R", bound="TokenRequest")
@@ -185,12 +184,4 @@ def _token(token: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBo
         expires_at=iso_time(token.expires_at),
         parent=token.parent,
         revoked_at=iso_time(token.revoked_at),
-    )
-
-
-def accepted_invitation(accepted: NewAccount) -> schema.accounts.AcceptedInvitationBody:
-    """Return a new account with its token."""
-    assert accepted.secret is not None  # the handler requested a token
-    return schema.accounts.AcceptedInvitationBody(
-        name=accepted.account.name, project=accepted.project, secret=accepted.secret
     )

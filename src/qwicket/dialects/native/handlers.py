@@ -12,15 +12,15 @@ from starlette.responses import Response
 from qwicket import schema
 from qwicket.dialects.native import account_wire, arrays, params, wire
 from qwicket.dialects.native.openapi import OPENQASM_TYPE
+from qwicket.dialects.native.pilots import PilotHandlers
 from qwicket.dialects.native.streams import Streams
-from qwicket.dialects.native.webhooks import WebhookHandlers
 from qwicket.dialects.responses import json, json_in_thread, with_etag
 from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from qwicket.dialects.native.agents import NeedsOfDialects
+    from qwicket.dialects.native.lab_devices import NeedsOfDialects
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, WaitResult
     from qwicket.model.accounts import Actor
@@ -36,8 +36,8 @@ _WITH_RESULT_BYTES: Final = 1_000_000
 """Largest size of a submission's response with a result; a larger one has only the job."""
 
 
-class Handlers(WebhookHandlers):
-    """Handlers for users; those for webhooks, pilots and agents are inherited."""
+class Handlers(PilotHandlers):
+    """Handlers for users; those for pilots and labs are inherited."""
 
     def __init__(self, gateway: Gateway, needs_of_dialects: NeedsOfDialects) -> None:
         super().__init__(gateway, needs_of_dialects)
@@ -46,12 +46,12 @@ class Handlers(WebhookHandlers):
     async def read_sign_in(self, request: Request[None]) -> Response:
         """Read how people and command-line tools can sign in."""
         flow = None
-        if self._gateway.sign_in.provider is not None:
-            service = await self._gateway.load_single_sign_on()
+        if self.gateway.sign_in.provider is not None:
+            service = await self.gateway.load_single_sign_on()
             flow = await service.device_flow(request.client_address)
         return json(
             schema.accounts.SignInBody(
-                are_passwords_on=self._gateway.sign_in.are_passwords_on,
+                are_passwords_on=self.gateway.sign_in.are_passwords_on,
                 device_flow=None if flow is None else account_wire.device_flow(flow),
             )
         )
@@ -59,76 +59,61 @@ class Handlers(WebhookHandlers):
     async def sign_in_with_id_token(self, request: Request[account_wire.SignInRequest]) -> Response:
         """Exchange an ID token of the identity provider's device flow for a token."""
         body = request.payload
-        service = await self._gateway.load_single_sign_on()
+        service = await self.gateway.load_single_sign_on()
         actor = await service.by_id_token(body.id_token, body.access_token, request.client_address)
-        created = await self._gateway.sessions.create_token(
+        created = await self.gateway.sessions.create_token(
             actor, scopes=body.scopes, project=body.project, life_s=body.life_s
         )
-        projects = await self._gateway.accounts.projects(actor)
+        projects = await self.gateway.accounts.projects(actor)
         response = json(account_wire.new_token(created, projects), 201)
         response.headers["Cache-Control"] = "no-store"
         return response
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
         """Read the account and the token of the caller."""
-        account = await self._gateway.accounts.of(actor)
-        token = await self._gateway.tokens.current(actor)
-        projects = await self._gateway.accounts.projects(actor)
-        change = await self._gateway.jobs.last_change(actor)
-        budgets = await self._gateway.budgets.of(actor)
+        account = await self.gateway.accounts.of(actor)
+        token = await self.gateway.tokens.current(actor)
+        projects = await self.gateway.accounts.projects(actor)
+        change = await self.gateway.jobs.last_change(actor)
+        budgets = await self.gateway.usage.budgets(actor)
         return json(account_wire.account(account, token, projects, change, budgets))
-
-    async def accept_invitation(
-        self, request: Request[schema.accounts.AcceptInvitationBody]
-    ) -> Response:
-        """Create an account, and its first token, with the code of an invitation."""
-        body = request.payload
-        made = await self._gateway.invitations.accept(
-            body.invitation,
-            body.name,
-            request.client_address,
-            email=body.email,
-            password=body.password,
-            has_token=True,
-        )
-        return json(account_wire.accepted_invitation(made), 201)
 
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""
-        return json(account_wire.project_list(await self._gateway.accounts.projects(actor)))
+        return json(account_wire.project_list(await self.gateway.accounts.projects(actor)))
 
     async def list_tokens(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's valid tokens."""
-        tokens = await self._gateway.tokens.valid_tokens(actor)
-        return json(account_wire.token_list(tokens, await self._gateway.accounts.projects(actor)))
+        tokens = await self.gateway.tokens.valid_tokens(actor)
+        return json(account_wire.token_list(tokens, await self.gateway.accounts.projects(actor)))
 
     async def make_token(
         self, actor: Actor, request: Request[account_wire.TokenRequest]
     ) -> Response:
         """Create a token within the rights of the caller's token."""
         body = request.payload
-        created = await self._gateway.tokens.create(
+        created = await self.gateway.tokens.create(
             actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
         )
-        projects = await self._gateway.accounts.projects(actor)
+        projects = await self.gateway.accounts.projects(actor)
         response = json(account_wire.new_token(created, projects), 201)
         response.headers["Cache-Control"] = "no-store"
         return response
 
     async def revoke_token(self, actor: Actor, request: Request[None]) -> Response:
         """Revoke a token, and all tokens created with it."""
-        await self._gateway.tokens.revoke(actor, request.path_params["id"])
+        await self.gateway.tokens.revoke(actor, request.path_params["id"])
         return Response(status_code=204)
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices."""
-        views = await self._gateway.devices.of(wire.DIALECT)
+        views = await self.gateway.devices.of(wire.DIALECT)
         return json(schema.devices.DeviceList(devices=tuple(wire.device(view) for view in views)))
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
-        view = await self._gateway.devices.get(request.path_params["name"], wire.DIALECT)
-        queue = self._gateway.queue
+        view = await self.gateway.devices.get(request.path_params["name"], wire.DIALECT)
+        queue = self.gateway.queue
         forecast = await queue.forecast(view.device.name)
         windows = await queue.windows(actor, forecast)
         return json(wire.device(view, forecast, windows, actor.project))
@@ -138,7 +123,7 @@ class Handlers(WebhookHandlers):
         at = params.instant(request.query_params, "at")
         name = request.path_params["name"]
         return json(
-            wire.calibration(await self._gateway.devices.calibration(name, wire.DIALECT, at))
+            wire.calibration(await self.gateway.devices.calibration(name, wire.DIALECT, at))
         )
 
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
@@ -146,7 +131,7 @@ class Handlers(WebhookHandlers):
         wait_s, is_preferred = params.wait_s(request, self.limits.requests.wait_s)
         with_result = params.is_included(request.query_params, "result")
         submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
-        job = await self._gateway.jobs.submit(actor, submission)
+        job = await self.gateway.jobs.submit(actor, submission)
         response = None
         if wait_s or with_result:
             # The job is stored, so an error of waiting or reading must not become the response.
@@ -166,10 +151,10 @@ class Handlers(WebhookHandlers):
 
         With `with_result` the response has the result too, unless it is too large.
         """
-        job, results_so_far = await self._gateway.jobs.wait(actor, job.id, wait_s)
+        job, results_so_far = await self.gateway.jobs.wait(actor, job.id, wait_s)
         await self.sign_in(request)  # the token may have been revoked meanwhile
         if with_result:
-            results = await self._gateway.results.at_once(
+            results = await self.gateway.results.at_once(
                 job, request.response_memory, results_so_far
             )
             if results is not None:
@@ -183,7 +168,7 @@ class Handlers(WebhookHandlers):
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
         query = params.query(request.query_params, self.limits)
-        jobs = await self._gateway.jobs.page(actor, query)
+        jobs = await self.gateway.jobs.page(actor, query)
         return await json_in_thread(
             lambda: wire.job_list(jobs, query.limit), is_small=_is_short(jobs)
         )
@@ -199,12 +184,12 @@ class Handlers(WebhookHandlers):
         self, job: Job
     ) -> tuple[QueuePosition | None, Progress | None]:
         """Return a job's position in the queue and its progress, if any."""
-        queue = self._gateway.queue
+        queue = self.gateway.queue
         return await queue.position(job), await queue.progress(job)
 
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""
-        await self._gateway.jobs.delete(actor, request.path_params["id"])
+        await self.gateway.jobs.delete(actor, request.path_params["id"])
         return Response(status_code=204)
 
     async def stream_job(self, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -217,21 +202,21 @@ class Handlers(WebhookHandlers):
 
     async def list_events(self, actor: Actor, request: Request[None]) -> Response:
         """List what happened to a job."""
-        events = await self._gateway.jobs.events(actor, request.path_params["id"])
+        events = await self.gateway.jobs.events(actor, request.path_params["id"])
         return await json_in_thread(
             lambda: wire.events(events), is_small=len(events) <= _FEW_EVENTS
         )
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job."""
-        return json(wire.job(await self._gateway.jobs.cancel(actor, request.path_params["id"])))
+        return json(wire.job(await self.gateway.jobs.cancel(actor, request.path_params["id"])))
 
     async def change_job(
         self, actor: Actor, request: Request[schema.jobs.ChangeJobBody]
     ) -> Response:
         """Hold or release a waiting job, or change its priority."""
         body = request.payload
-        job = await self._gateway.jobs.change(
+        job = await self.gateway.jobs.change(
             actor, request.path_params["id"], is_held=body.held, priority=body.priority
         )
         return json(wire.job(job, *await self._position_and_progress(job)))
@@ -239,7 +224,7 @@ class Handlers(WebhookHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job, results_so_far = await self._wait(actor, request)
-        results = await self._gateway.results.of(job, request.response_memory, known=results_so_far)
+        results = await self.gateway.results.of(job, request.response_memory, known=results_so_far)
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
@@ -247,7 +232,7 @@ class Handlers(WebhookHandlers):
         is_archive = arrays.are_requested(request.list_header("Accept"), request.query_params)
         job, results_so_far = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results.of(
+        results = await self.gateway.results.of(
             job, request.response_memory, number, known=results_so_far
         )
         (part,) = results.parts
@@ -260,62 +245,22 @@ class Handlers(WebhookHandlers):
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
         """Read one circuit as the lab's device receives it, in OpenQASM 3."""
-        job = await self._gateway.jobs.get(actor, request.path_params["id"])
+        job = await self.gateway.jobs.get(actor, request.path_params["id"])
         number = wire.part_number(request.path_params["part"], job)
-        text = await self._gateway.compilation.openqasm(job, number, request.response_memory)
+        text = await self.gateway.compilation.openqasm(job, number, request.response_memory)
         return Response(text, media_type=OPENQASM_TYPE)
-
-    async def read_archive(self, actor: Actor, request: Request[None]) -> ASGIApp:
-        """Read an ended job with its program, options, calibration and result in one ZIP file."""
-        from qwicket.dialects.native import archives  # late: few requests need it
-
-        job = await self._gateway.jobs.get(actor, request.path_params["id"])
-        contents = await self._gateway.archives.contents(job, request.response_memory)
-        is_head = request.method == "HEAD"
-        return await archives.response(
-            self._gateway.archives, contents, request.response_memory, is_head=is_head
-        )
 
     async def estimate_job(self, actor: Actor, request: Request[Submission]) -> Response:
         """Estimate run time, start and cost of a job, and whether budgets have room for it."""
         from qwicket.dialects.native import estimates  # late: few clients ask
 
-        found = await self._gateway.estimates.of(actor, request.payload)
+        found = await self.gateway.estimates.of(actor, request.payload)
         return json(estimates.estimate(found, actor.project))
-
-    async def share_job(self, actor: Actor, request: Request[schema.jobs.NewShareBody]) -> Response:
-        """Share a job with an account, or create a link to it that expires."""
-        from qwicket.dialects.native import job_shares  # late: few servers need it
-
-        return await job_shares.share_job(self._gateway, actor, request)
-
-    async def list_shares(self, actor: Actor, request: Request[None]) -> Response:
-        """List the shares of the account's jobs."""
-        from qwicket.dialects.native import job_shares  # late: few servers need it
-
-        return await job_shares.list_shares(self._gateway, actor, None)
-
-    async def list_shares_of(self, actor: Actor, request: Request[None]) -> Response:
-        """List the shares of a job."""
-        from qwicket.dialects.native import job_shares  # late: few servers need it
-
-        return await job_shares.list_shares(self._gateway, actor, request.path_params["id"])
-
-    async def remove_share(self, actor: Actor, request: Request[None]) -> Response:
-        """End a share of a job."""
-        await self._gateway.job_shares.remove(actor, request.path_params["share"])
-        return Response(status_code=204)
-
-    async def read_shared(self, request: Request[None]) -> Response:
-        """Read a shared job and its result with the secret of a link."""
-        from qwicket.dialects.native import job_shares  # late: few servers need it
-
-        return await job_shares.read_shared(self._gateway, request)
 
     async def _wait(self, actor: Actor, request: Request[Any]) -> WaitResult:
         """Return the job in the path when it has ended, or after the seconds of `?wait=`."""
         wait_s = params.seconds(request.query_params, "wait", self.limits.requests.wait_s)
-        awaited = await self._gateway.jobs.wait(actor, request.path_params["id"], wait_s)
+        awaited = await self.gateway.jobs.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
             await self.sign_in(request)  # the token may have been revoked meanwhile
         return awaited
@@ -325,7 +270,7 @@ class Handlers(WebhookHandlers):
     ) -> Response:
         """Open a group."""
         body = request.payload
-        group = await self._gateway.job_groups.open(
+        group = await self.gateway.job_groups.open(
             actor,
             wire.DIALECT,
             device=body.device,
@@ -339,25 +284,23 @@ class Handlers(WebhookHandlers):
     async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
         """List groups, newest first."""
         before, limit = params.page(request.query_params, self.limits.requests.list_page)
-        groups = await self._gateway.job_groups.page(
-            actor, wire.DIALECT, before=before, limit=limit
-        )
+        groups = await self.gateway.job_groups.page(actor, wire.DIALECT, before=before, limit=limit)
         return json(wire.group_list(groups, limit))
 
     async def read_group(self, actor: Actor, request: Request[None]) -> Response:
         """Read a group."""
-        group = await self._gateway.job_groups.get(actor, request.path_params["id"])
-        return json(wire.group(group, await self._gateway.job_groups.use(actor, group)))
+        group = await self.gateway.job_groups.get(actor, request.path_params["id"])
+        return json(wire.group(group, await self.gateway.job_groups.use(actor, group)))
 
     async def close_group(self, actor: Actor, request: Request[None]) -> Response:
         """Close a group: it takes no more jobs, and its jobs still run."""
         return json(
-            wire.group(await self._gateway.job_groups.close(actor, request.path_params["id"]))
+            wire.group(await self.gateway.job_groups.close(actor, request.path_params["id"]))
         )
 
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel the jobs of a group that have not ended."""
-        cancelled = await self._gateway.job_groups.cancel_all(actor, request.path_params["id"])
+        cancelled = await self.gateway.job_groups.cancel_all(actor, request.path_params["id"])
         return json(schema.groups.CancelledBody(cancelled=tuple(cancelled)))
 
 

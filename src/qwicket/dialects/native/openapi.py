@@ -114,9 +114,9 @@ _BELL: Final = {
     },
 }
 DOCUMENTED_TYPES: Final[dict[Any, Any]] = {
-    schema.agents.Base64: str,
+    schema.pilots.Base64: str,
     schema.base.DeviceState: Literal["on", "draining", "away", "off"],
-    schema.base.Directive: Literal["go on", "stop", "lost"],
+    schema.base.Directive: Literal["stop", "lost"],
     schema.base.Family: Family,
     schema.base.Id: str,
     schema.base.Role: Role,

@@ -1,29 +1,31 @@
-"""Conversion between JSON of the routes for pilots (`schema.pilots`) and objects of the gateway.
-
-A pilot is a worker on another machine.
-"""
+"""Conversion between JSON of the routes for pilots (`schema.pilots`) and objects of the gateway."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from qwicket import schema
-from qwicket.circuits.outcomes import RunResult
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.dialects.bodies import check_length, check_objects, decode
-from qwicket.dialects.native.agent_wire import read_parts
 from qwicket.gateway.pilots import PilotOffer
+from qwicket.model.errors import InvalidRequest
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Capacity, Lease
+from qwicket.model.jobs import Capacity, Lease, Progress
+from qwicket.model.limits import INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.gateway.pilots import PulledTasks, Reports, TaskJob
+    from qwicket.model.jobs import Assignment
     from qwicket.model.limits import Limits
+    from qwicket.store import FullProgram
 
+_options: Final = msgspec.msgpack.Decoder(RunOptions)
 _PULL_DECODER: Final = msgspec.json.Decoder(schema.pilots.PullBody)
 _REPORT_DECODER: Final = msgspec.json.Decoder(schema.pilots.PilotReportBody)
 
@@ -64,6 +66,7 @@ def report(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
 def offer(body: schema.pilots.OfferBody) -> PilotOffer:
     """Return what a pilot can take."""
     seconds = inf if body.seconds_left is None else body.seconds_left
+    memory_bytes = INT64_MAX if body.memory_bytes is None else body.memory_bytes
     return PilotOffer(
         version=body.version,
         packing=body.packing,
@@ -71,7 +74,7 @@ def offer(body: schema.pilots.OfferBody) -> PilotOffer:
         slots=body.slots,
         tasks=body.tasks,
         tiny_tasks=body.tiny_tasks,
-        capacity=Capacity(body.memory_bytes, seconds),
+        capacity=Capacity(memory_bytes, seconds),
         devices=frozenset(body.devices),
     )
 
@@ -79,6 +82,11 @@ def offer(body: schema.pilots.OfferBody) -> PilotOffer:
 def leases(held: Sequence[schema.pilots.PilotLeaseBody]) -> list[Lease]:
     """Return the leases that a pilot reports."""
     return [_lease(each) for each in held]
+
+
+def progress(held: Sequence[schema.pilots.PilotLeaseBody]) -> dict[str, Progress]:
+    """Return the progress that a pilot reports, by job."""
+    return {each.id: Progress(each.done, each.text) for each in held if each.done is not None}
 
 
 def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[Lease, RunResult]]:
@@ -93,8 +101,41 @@ def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[L
 
 
 def _result(result: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
-    found = read_parts(result.parts, result.error, limits)
+    found = _read_parts(result.parts, result.error, limits)
     return RunResult(found if isinstance(found, Failure) else tuple(found), result.seconds)
+
+
+def _read_parts(
+    parts: Sequence[schema.pilots.PartReportBody] | None,
+    error: schema.pilots.RunErrorBody | None,
+    limits: Limits,
+) -> list[Encoded | Failure] | Failure:
+    """Return the reported parts of a job, or its failure.
+
+    Raises:
+        InvalidRequest: There are both parts and an error, or neither; or a part is neither an
+            outcome with its sha256 nor an error alone.
+        LimitExceeded: There are too many parts.
+    """
+    if (parts is None) == (error is None):
+        raise InvalidRequest("There must be either parts or an error.", field="parts")
+    check_length(parts or (), "parts", limits.programs.circuits, "circuits")
+    if error is not None:
+        return _failure(error)
+    return [_part(number, part) for number, part in enumerate(parts or ())]
+
+
+def _part(number: int, part: schema.pilots.PartReportBody) -> Encoded | Failure:
+    if part.error is not None and part.outcome is None and part.sha256 is None:
+        return _failure(part.error)
+    if part.outcome is None or part.sha256 is None or part.error is not None:
+        where = f"parts[{number}]"
+        raise InvalidRequest(f"{where} must have either outcome and sha256, or error.", field=where)
+    return Encoded(part.outcome, bytes.fromhex(part.sha256))
+
+
+def _failure(error: schema.pilots.RunErrorBody) -> Failure:
+    return Failure(error.code, error.message)
 
 
 def releases(body: schema.pilots.PilotReportBody) -> list[tuple[Lease, str, bool]]:
@@ -133,12 +174,16 @@ def report_response(reports: Reports) -> schema.pilots.PilotReportedBody:
     return schema.pilots.PilotReportedBody(states={**reports.states}, tasks=_tasks(reports.tasks))
 
 
-def circuits_bytes(tasks: Sequence[Sequence[TaskJob]]) -> int:
-    """Return the size in bytes of the circuits of all tasks.
+def program_bytes(tasks: Sequence[Sequence[TaskJob]]) -> int:
+    """Return the size in bytes of the programs of all tasks.
 
     Large responses are encoded in a thread.
     """
-    return sum(len(each.assignment.circuits) for task in tasks for each in task)
+    return sum(
+        len(each.assignment.circuits) + (len(each.full_program.source) if each.full_program else 0)
+        for task in tasks
+        for each in task
+    )
 
 
 def _tasks(tasks: Sequence[Sequence[TaskJob]]) -> tuple[tuple[schema.pilots.TaskJobBody, ...], ...]:
@@ -149,11 +194,26 @@ def _job(job: TaskJob) -> schema.pilots.TaskJobBody:
     assignment = job.assignment
     lease = assignment.lease
     return schema.pilots.TaskJobBody(
-        lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
+        lease=schema.pilots.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
         device=assignment.device,
         family=job.family,
         circuits=assignment.circuits,
         options=assignment.options,
         est_bytes=assignment.est_bytes,
         est_seconds=assignment.est_seconds,
+        program=_program(job.full_program, assignment) if job.full_program else msgspec.UNSET,
+    )
+
+
+def _program(program: FullProgram, assignment: Assignment) -> schema.pilots.FullProgramBody:
+    options = _options.decode(program.options)
+    inputs: Any = msgspec.Raw(program.inputs.encode())  # stored as JSON
+    return schema.pilots.FullProgramBody(
+        format=program.format,
+        source=program.source.decode("utf-8", "replace"),
+        inputs=inputs,
+        shots=options.shots,
+        seed=options.seed,
+        outputs=options.outputs,
+        attempts=assignment.attempts,
     )

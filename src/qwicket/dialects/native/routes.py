@@ -12,40 +12,34 @@ from starlette.responses import Response
 
 from qwicket import schema
 from qwicket.circuits.calibrations import Calibration
-from qwicket.dialects.native import account_wire, agent_wire, pilot_wire, wire
+from qwicket.dialects.native import account_wire, lab_wire, pilot_wire, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.handlers import Handlers
 from qwicket.dialects.native.openapi import document
 from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
+from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
-    from qwicket.dialects.native.agents import NeedsOfDialects
+    from qwicket.dialects.native.lab_devices import NeedsOfDialects
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
 
 _READ, _WRITE, _DEVICES = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _TOKENS, _SERVE, _COMPUTE = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
+_RUNNER: Final = (_COMPUTE, _SERVE)
 _PAGE: Final = ("limit", "before")
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
-_ACCEPTANCE: Final = json_body(schema.accounts.AcceptInvitationBody)
-_INVITED: Final = Open("The code of an invitation is the credential.")
 _CHANGE: Final = json_body(schema.jobs.ChangeJobBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
 _ID_TOKEN: Final = json_body(account_wire.SignInRequest)
 _SIGN_IN: Final = Open("People sign in here.")
 _GROUP: Final = json_body(schema.groups.OpenGroupBody)
-_ANNOUNCEMENT: Final = Body(agent_wire.announcement, agent_wire.AnnounceBody)
-_CALIBRATION: Final = Body(agent_wire.calibration, Calibration)
-_CLAIM: Final = Body(agent_wire.claim, schema.agents.ClaimBody)
-_RENEWAL: Final = Body(agent_wire.renewal, schema.agents.RenewBody)
-_FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcome_bytes")
-_RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
+_ANNOUNCEMENT: Final = Body(lab_wire.announcement, lab_wire.AnnounceBody)
+_CALIBRATION: Final = Body(lab_wire.calibration, Calibration)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
 _PILOT_REPORT: Final = Body(pilot_wire.report, schema.pilots.PilotReportBody, limit="outcome_bytes")
-_WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
-_SHARE: Final = json_body(schema.jobs.NewShareBody)
 _SCALER: Final = json_body(schema.pilots.ScalerBody)
 _STREAM: Final = "text/event-stream"
 
@@ -104,15 +98,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     # A token may always revoke itself.
     Route("DELETE", "/tokens/{id}", Handlers.revoke_token, ANY_TOKEN, status=204),
     Route(
-        "POST",
-        "/accounts",
-        Handlers.accept_invitation,
-        _INVITED,
-        _ACCEPTANCE,
-        responses=(schema.accounts.AcceptedInvitationBody,),
-        status=201,
-    ),
-    Route(
         "GET", "/devices", Handlers.list_devices, _DEVICES, responses=(schema.devices.DeviceList,)
     ),
     Route(
@@ -128,7 +113,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.read_calibration,
         _DEVICES,
         parameters=("at",),
-        responses=(agent_wire.CalibrationBody,),
+        responses=(lab_wire.CalibrationBody,),
     ),
     Route(
         "GET",
@@ -211,7 +196,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         _READ,
         media_type="text/plain",
     ),
-    Route("GET", "/jobs/{id}/archive", Handlers.read_archive, _READ, media_type="application/zip"),
     Route(
         "GET",
         "/groups",
@@ -253,64 +237,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.jobs.EstimateBody,),
     ),
     Route(
-        "GET",
-        "/jobs/{id}/shares",
-        Handlers.list_shares_of,
-        _READ,
-        responses=(schema.jobs.ShareList,),
-    ),
-    Route(
-        "POST",
-        "/jobs/{id}/shares",
-        Handlers.share_job,
-        _WRITE,
-        _SHARE,
-        responses=(schema.jobs.CreatedShareBody,),
-        status=201,
-    ),
-    Route("GET", "/shares", Handlers.list_shares, _READ, responses=(schema.jobs.ShareList,)),
-    Route("DELETE", "/shares/{share}", Handlers.remove_share, _WRITE, status=204),
-    Route(
-        "GET",
-        "/shared/{secret}",
-        Handlers.read_shared,
-        Open("The path holds the secret of a link."),
-        responses=(schema.results.SharedBody,),
-    ),
-    Route(
-        "GET", "/webhooks", Handlers.list_webhooks, _READ, responses=(schema.webhooks.WebhookList,)
-    ),
-    Route(
-        "POST",
-        "/webhooks",
-        Handlers.add_webhook,
-        _WRITE,
-        _WEBHOOK,
-        responses=(schema.webhooks.NewWebhookBody,),
-        status=201,
-    ),
-    Route("DELETE", "/webhooks/{id}", Handlers.remove_webhook, _WRITE, status=204),
-    Route(
-        "POST",
-        "/webhooks/{id}/rotate",
-        Handlers.rotate_webhook,
-        _WRITE,
-        responses=(schema.webhooks.NewWebhookBody,),
-    ),
-    Route(
-        "POST",
-        "/webhooks/{id}/test",
-        Handlers.test_webhook,
-        _WRITE,
-        responses=(schema.webhooks.WebhookTestBody,),
-    ),
-    Route(
         "PUT",
         "/agent/devices/{name}",
         Handlers.announce_device,
         _SERVE,
         _ANNOUNCEMENT,
-        responses=(agent_wire.AnnouncedBody,),
+        responses=(lab_wire.AnnouncedBody,),
     ),
     Route(
         "PUT",
@@ -318,53 +250,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.put_calibration,
         _SERVE,
         _CALIBRATION,
-        responses=(agent_wire.CalibratedBody,),
-    ),
-    Route(
-        "DELETE",
-        "/agent/devices/{name}/agents/{agent}",
-        Handlers.leave_device,
-        _SERVE,
-        responses=(schema.base.ResponseBody,),
-    ),
-    Route(
-        "POST",
-        "/devices/{name}/leases",
-        Handlers.claim_job,
-        _SERVE,
-        _CLAIM,
-        parameters=("wait",),
-        responses=(schema.agents.ClaimedBody,),
-    ),
-    Route(
-        "POST",
-        "/leases/{id}/renew",
-        Handlers.renew_lease,
-        _SERVE,
-        _RENEWAL,
-        responses=(schema.agents.DirectivesBody,),
-    ),
-    Route(
-        "POST",
-        "/leases/{id}/finish",
-        Handlers.finish_job,
-        _SERVE,
-        _FINISH,
-        responses=(schema.agents.JobStateBody,),
-    ),
-    Route(
-        "POST",
-        "/leases/{id}/release",
-        Handlers.release_job,
-        _SERVE,
-        _RELEASE,
-        responses=(schema.agents.JobStateBody,),
+        responses=(lab_wire.CalibratedBody,),
     ),
     Route(
         "POST",
         "/pilots/{name}/pull",
         Handlers.pull_tasks,
-        _COMPUTE,
+        _RUNNER,
         _PULL,
         parameters=("wait",),
         responses=(schema.pilots.PulledBody,),
@@ -373,7 +265,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/pilots/{name}/results",
         Handlers.report_results,
-        _COMPUTE,
+        _RUNNER,
         _PILOT_REPORT,
         responses=(schema.pilots.PilotReportedBody,),
     ),
@@ -381,8 +273,18 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/pilots/{name}",
         Handlers.leave_pilots,
-        _COMPUTE,
+        _RUNNER,
         responses=(schema.base.ResponseBody,),
+    ),
+    *(
+        Route(method, path, Handlers.answer_old_agent, _SERVE, is_listed=False)
+        for method, path in (
+            ("POST", "/devices/{name}/leases"),
+            ("POST", "/leases/{id}/renew"),
+            ("POST", "/leases/{id}/finish"),
+            ("POST", "/leases/{id}/release"),
+            ("DELETE", "/agent/devices/{name}/agents/{agent}"),
+        )
     ),
     Route(
         "POST",
@@ -399,6 +301,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         _COMPUTE,
         responses=(schema.base.ResponseBody,),
     ),
+    *(route for routes in of_features("routes") for route in routes),
 )
 
 

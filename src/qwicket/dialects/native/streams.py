@@ -80,7 +80,7 @@ class Streams:
         heartbeat_s: float = _HEARTBEAT_S,
         gather_s: float = _GATHER_S,
     ) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self.heartbeat_s = heartbeat_s
         self._gather_s = gather_s
         self._reads: dict[
@@ -106,7 +106,7 @@ class Streams:
                 sent when it differs from the last one.
         """
         last = _last(request)
-        job = await self._gateway.jobs.get(actor, request.path_params["id"])
+        job = await self.gateway.jobs.get(actor, request.path_params["id"])
         if job.state.is_final and job.version == last:
             return Response(status_code=204)
         check = partial(_check, request, sign_in)
@@ -139,7 +139,7 @@ class Streams:
             Unavailable: Too many are open.
             TooManyRequests: The account has too many.
         """
-        limits, n_open = self._gateway.limits, self._gateway.open_streams
+        limits, n_open = self.gateway.limits, self.gateway.open_streams
         if n_open.total() >= limits.requests.streams:
             detail = f"{limits.requests.streams} streams are open (limit streams)."
             raise Unavailable(detail, retry_after_s=5.0)
@@ -165,8 +165,8 @@ class Streams:
         position_event: QueuePositionEvent | None,
     ) -> AsyncGenerator[bytes, None]:
         version, last_position = last, b""
-        with self._gateway.jobs.watch_device(job.device if position_event else "") as watch:
-            while not self._gateway.jobs.is_stopping:
+        with self.gateway.jobs.watch_device(job.device if position_event else "") as watch:
+            while not self.gateway.jobs.is_stopping:
                 if job.version != version:
                     if version is None and _started_at_once(job):
                         yield _event(1, as_queued(job))
@@ -183,20 +183,20 @@ class Streams:
                         yield found
                     # A change of the job itself wakes both waits, so it is not gathered.
                     wait_s = POSITION_GATHER_S if await watch.changed(_POSITION_POLL_S) else 0.0
-                job = await self._gateway.jobs.wait_for_change(actor, job, wait_s)
+                job = await self.gateway.jobs.wait_for_change(actor, job, wait_s)
                 await check()
                 yield b""
 
     async def _account(
         self, check: Check, actor: Actor, last: int | None
     ) -> AsyncGenerator[bytes, None]:
-        with self._gateway.jobs.watch(actor) as watch:
-            newest = await self._gateway.jobs.last_change(actor)
+        with self.gateway.jobs.watch(actor) as watch:
+            newest = await self.gateway.jobs.last_change(actor)
             # `last` may be from another database, which has more changes.
             change = newest if last is None else min(last, newest)
             yield b"id: %d\n\n" % change
             read_at = 0.0
-            while not self._gateway.jobs.is_stopping:
+            while not self.gateway.jobs.is_stopping:
                 found: list[tuple[int, bytes]] = []
                 if time.monotonic() >= read_at:
                     read_at = time.monotonic() + _POLL_S
@@ -225,7 +225,7 @@ class Streams:
         # All streams that one change woke share this read. A stream that asks later may have been
         # woken by a later change, which this read may not see, so it starts a new one.
         del self._reads[actor.account, actor.devices, change]
-        found = await self._gateway.jobs.changed(actor, change, _PAGE)
+        found = await self.gateway.jobs.changed(actor, change, _PAGE)
         return [
             (each.change, _event(each.change, each))
             for job in found

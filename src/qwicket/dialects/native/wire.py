@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
-    from qwicket.gateway.reservations import Window
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
+    from qwicket.model.reservations import Window
     from qwicket.scheduling import Forecast, QueuePosition
     from qwicket.store import JobEvent
 

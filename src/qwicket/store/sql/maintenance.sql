@@ -46,6 +46,13 @@ returning {job};
 -- Index idempotency_by_age.
 select 1 from idempotency where made_at < :before limit 1;
 
+-- name: webhook_any
+-- scans: few rows
+select 1 from webhook limit 1;
+
+-- name: webhook_delete_of_account
+delete from webhook where account = :account;
+
 -- name: idempotency_purge
 -- The oldest ones, about ten thousand; index idempotency_by_age.
 delete from idempotency where made_at <= (

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from msgspec import structs
 
 from qwicket.model.accounts import Scope
+from qwicket.model.errors import NotFound
 from qwicket.model.ids import new_id
+from qwicket.registrations import hook
 from qwicket.store.operations import Operations, write
 from qwicket.testing.bed.journal import RECORD
 from qwicket.testing.values import EVENTS
@@ -93,7 +95,14 @@ class Events:
     ) -> None:
         """Limit the total that the jobs of a project may use."""
         self._has_changes = True
-        await self._gateway.budgets.put(project, unit, "total", maximum, device=device)
+        await self._budgets().put(project, unit, "total", maximum, device=device)
+
+    def _budgets(self) -> Any:
+        """Return the administration of budgets."""
+        kind: Any = hook("budget_administration")
+        if kind is None:
+            raise NotFound("This server has no budgets.")
+        return self._gateway.feature(kind)
 
     async def restore(self) -> None:
         """Undo the changes of events and remove all budgets; ended tokens stay ended."""
@@ -102,8 +111,10 @@ class Events:
         if not self._has_changes:
             return
         self._has_changes = False
-        for each in await self._gateway.budgets.all():
-            await self._gateway.budgets.remove(each.budget.id)
+        if hook("budget_administration") is not None:
+            budgets = self._budgets()
+            for each in await budgets.all():
+                await budgets.remove(each.budget.id)
         for device in self._devices.values():
             await self._writes.put_device(device)
         self._devices.clear()

@@ -112,7 +112,7 @@ class Storage:
         """
         api = self._api(name)
         try:
-            claimed = api.claim((), self._wait_s)
+            claimed = api.claim(self._wait_s)
         except ClientError as error:
             if not is_transient(error):
                 raise
@@ -195,7 +195,7 @@ class Storage:
         failed = Failed(text, _FAILED)
         self._deliver(lambda: work.api.fail(work.lease, failed, seconds), work.lease.job, deadline)
 
-    def _deliver(self, send: Callable[[], None], job: str, deadline: float) -> None:
+    def _deliver(self, send: Callable[[], bool], job: str, deadline: float) -> None:
         def pause(seconds: float) -> bool:
             time.sleep(seconds)
             return time.monotonic() < deadline

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from qwicket.dialects import needs_of_dialects
-from qwicket.dialects.native import agent_wire
+from qwicket.dialects.native import lab_wire
 from qwicket.gateway.announcements import check_announced
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
@@ -18,7 +18,7 @@ SPEC: dict[str, Any] = {"description": "A bench", "qubits": 5, "formats": ["open
 
 
 def announce(document: object, name: str = "lab5") -> None:
-    body = agent_wire.announcement(msgspec.json.encode(document), LIMITS)
+    body = lab_wire.announcement(msgspec.json.encode(document), LIMITS)
     sent = needs_of_dialects(body.family)
     check_announced(name, body.family, body.dialects, body.spec, LIMITS, sent)
 
@@ -172,16 +172,16 @@ def test_a_name_that_cannot_be_one_is_shown() -> None:
 
 def test_malformed_json_is_reported_with_its_position() -> None:
     with pytest.raises(InvalidRequest, match="The body is not valid JSON"):
-        agent_wire.announcement(b"{", LIMITS)
+        lab_wire.announcement(b"{", LIMITS)
 
 
 def test_a_calibration_has_the_same_errors() -> None:
     with pytest.raises(InvalidRequest, match='readout_s must be a number, not "slow"'):
-        agent_wire.calibration(b'{"readout_s": "slow"}', LIMITS)
+        lab_wire.calibration(b'{"readout_s": "slow"}', LIMITS)
     for field, value, said in (
         ("source", "s" * 1_001, "source must .*1000"),
         ("connectivity", [[0, 1]] * 10_001, "connectivity must .*10000"),
     ):
         with pytest.raises(InvalidRequest, match=said) as refused:
-            agent_wire.calibration(msgspec.json.encode({field: value}), LIMITS)
+            lab_wire.calibration(msgspec.json.encode({field: value}), LIMITS)
         assert refused.value.field == field

@@ -19,7 +19,7 @@ def test_every_route_is_described_and_nothing_else() -> None:
         (method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods
     }
     assert described == {
-        *((each.method, f"/v1{each.path}") for each in ROUTES),
+        *((each.method, f"/v1{each.path}") for each in ROUTES if each.is_listed),
         *((each.method, f"/v1/admin{each.path}") for each in OF_ADMIN),
     }
 
@@ -62,7 +62,7 @@ def test_every_struct_that_decodes_a_body_is_in_it() -> None:
         schema.jobs.SubmitBody,
         account_wire.TokenRequest,
         schema.groups.OpenGroupBody,
-        schema.agents.FinishBody,
+        schema.pilots.PilotResultBody,
     ],
 )
 def test_a_schema_has_the_fields_of_its_struct(struct: type[msgspec.Struct]) -> None:

@@ -8,22 +8,22 @@ from typing import Any
 
 import msgspec
 
-from qwicket.dialects.native import agent_wire, pilot_wire
+from qwicket.dialects.native import pilot_wire
+from qwicket.gateway.pilots import TaskJob
 from qwicket.model.errors import QwicketError
+from qwicket.model.jobs import Assignment, Lease
 from qwicket.model.limits import Limits
+from qwicket.model.states import JobState
+from qwicket.store import FullProgram
 from support.for_each import for_each
 from support.pilots import offer
 
-LIMITS = Limits.from_names(circuits=10, held_leases=5, pilot_leases=10)
-AGENT = "0123456789abcdef"
+LIMITS = Limits.from_names(circuits=10, pilot_leases=10)
 LEASE = {"id": "x", "fence": 1, "nonce": "x"}
 OFFER = offer(request=1)
 
 Parse = Callable[[bytes, Limits], Any]
 LISTS: dict[str, tuple[Parse, str, Any, dict[str, Any]]] = {
-    "claim": (agent_wire.claim, "held", LEASE, {"agent": AGENT}),
-    "renew": (agent_wire.renewal, "held", LEASE, {"agent": AGENT}),
-    "finish": (agent_wire.finish, "parts", {}, {"agent": AGENT, "fence": 1, "nonce": "x"}),
     "pull": (pilot_wire.pull, "held", LEASE, {"offer": OFFER, "settled": 0}),
     "results": (pilot_wire.report, "results", {**LEASE, "parts": [{}]}, {"offer": OFFER}),
     "releases": (pilot_wire.report, "releases", {**LEASE, "reason": ""}, {"offer": OFFER}),
@@ -54,10 +54,10 @@ def test_a_list_that_is_too_long_is_refused_before_its_objects_exist(name: str) 
     assert peak_bytes < 2 * len(text) + 100_000, (name, peak_bytes)
 
 
-@for_each("name", [each for each in LISTS if each != "finish"])
+@for_each("name", LISTS)
 def test_a_list_that_is_a_little_too_long_is_refused_by_its_field(name: str) -> None:
     parse, field, item, others = LISTS[name]
-    maximum = LIMITS.agents.pilot_leases if "offer" in others else LIMITS.agents.held_leases
+    maximum = LIMITS.agents.pilot_leases
 
     def refused(number: int) -> QwicketError | None:
         text = msgspec.json.encode({**others, field: [item] * number})
@@ -71,9 +71,26 @@ def test_a_list_that_is_a_little_too_long_is_refused_by_its_field(name: str) -> 
 
 
 def test_too_many_parts_are_refused_with_their_number() -> None:
-    text = msgspec.json.encode({"agent": AGENT, "fence": 1, "nonce": "x", "parts": [{}] * 11})
-    body = agent_wire.finish(text, LIMITS)
-    error = refusal(lambda: agent_wire.result(body, LIMITS))
+    result = {**LEASE, "parts": [{}] * 11}
+    body = pilot_wire.report(msgspec.json.encode({"offer": OFFER, "results": [result]}), LIMITS)
+    error = refusal(lambda: pilot_wire.results(body, LIMITS))
     assert error is not None
     assert error.field == "parts"
     assert error.detail == "parts must have at most 10 items (limit circuits), not 11."
+
+
+def test_a_large_source_makes_a_response_large() -> None:
+    """It is then encoded in a thread, not on the event loop."""
+    assignment = Assignment(
+        lease=Lease(job="x", fence=1, nonce="x", runner="x"),
+        device="lab5",
+        state=JobState.RUNNING,
+        attempts=0,
+        est_bytes=0,
+        est_seconds=0.0,
+        circuits=b"abc",
+        options=b"",
+    )
+    program = FullProgram("openqasm3", b"x" * 1_000, "{}", b"", b"abc")
+    assert pilot_wire.program_bytes([[TaskJob(assignment, "qubit", program)]]) == 1_003
+    assert pilot_wire.program_bytes([[TaskJob(assignment, "qubit")]]) == 3

@@ -76,7 +76,7 @@ def test_jump_may_lead_to_the_end() -> None:
         ((H0, Measure(0, 0), Reset(0)), [H0], {0: 0}),
         ((H0, Measure(0, 0), Reset(0), Measure(0, 1)), [H0, Measure(0, 0), Reset(0)], {1: 0}),
     ],
-)  # fmt: skip
+)
 def test_last_measurements_are_set_apart(
     ops: tuple[Op, ...], kept: list[Op], measurements: dict[int, int]
 ) -> None:

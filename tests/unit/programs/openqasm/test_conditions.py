@@ -132,7 +132,7 @@ BRANCHES: list[tuple[str, Callable[[Bits], object]]] = [
     ("(c == 3) == c[0]", lambda b: (number(b) == 3) == bool(b[0])),
     ("(c < 8) != (c > 2)", lambda b: (number(b) < 8) != (number(b) > 2)),
     ("(c == 3) == false", lambda b: number(b) != 3),
-]  # fmt: skip
+]
 
 
 def test_a_condition_takes_the_right_branch(subtests: pytest.Subtests) -> None:

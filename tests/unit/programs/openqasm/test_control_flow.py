@@ -228,7 +228,7 @@ DEPENDS = "the value would depend on a measurement; only measured bits can do th
         ("if (c x q[0];", "column 7: expected ')' after the condition, found 'x'"),
         ("if (c) int n = 1; n = 2;", "column 19: 'n' is not declared"),
     ],
-)  # fmt: skip
+)
 def test_wrong_control_flow_is_refused_with_its_place(body: str, reason: str) -> None:
     assert why3(body).startswith(f"line 4, {reason}")
 

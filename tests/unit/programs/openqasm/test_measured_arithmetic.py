@@ -126,7 +126,7 @@ CONDITIONS: dict[str, str] = {
     "uint[2](a == b) + uint[2](b > 2) == 2": "a == b > 2",
     "uint[2](a[0]) + uint[2](a[1]) + uint[2](a[2]) >= 2": "a.bit_count() >= 2",
     "int[8](a == 3 && b[1]) == 1": "a == 3 and b & 2",
-}  # fmt: skip
+}
 
 
 def test_conditions_compute_as_python_does(subtests: pytest.Subtests) -> None:
@@ -150,7 +150,7 @@ PROGRAMS: dict[str, str] = {
     "for int i in [0:7] { if ((a ^ b) == i && i == 5) { x q[0]; break; } }": "a ^ b == 5",
     "let half = a[1:2]; if ((half | b[0:1]) == 3) x q[0];": "(a >> 1) | (b & 3) == 3",
     "uint[3] n = a; if (n[1] && n[0:1] == 2) x q[0];": "a & 3 == 2",
-}  # fmt: skip
+}
 
 
 def test_variables_switches_and_loops_hold_computed_values(subtests: pytest.Subtests) -> None:

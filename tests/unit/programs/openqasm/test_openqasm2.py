@@ -199,7 +199,7 @@ WRONG = [
     ("x pragma[2]; qreg r[2];", "line 4, column 3: expected a qubit or a register"),
     ("x $0;", "line 4, column 3: expected a qubit or a register of qubits, found '$0'"),
     ("c = 1;", "line 4, column 3: expected a qubit or a register of qubits, found '='"),
-]  # fmt: skip
+]
 
 
 def test_wrong_statement_is_refused_with_its_place(subtests: pytest.Subtests) -> None:

@@ -118,7 +118,7 @@ def test_a_declaration_may_measure() -> None:
         ("U(pi, 0, pi) q[0];", ["gphase(1.5708)", "u(3.14159,0,3.14159) 0"]),
         ("end; x q[0];", []),
     ],
-)  # fmt: skip
+)
 def test_statement_becomes_these_operations(body: str, expected: list[str]) -> None:
     assert listing(with3(body)) == expected
 
@@ -461,7 +461,7 @@ WRONG = [
     ("c[0] + 1;", "column 6: expected '=' to assign a value"),
     ("{ x q[0];", "column 10: expected '}' at the end of the block"),
     ("gphase(1) q[0];", "column 1: gate 'gphase' acts on 0 qubits, not 1"),
-]  # fmt: skip
+]
 
 
 def test_wrong_statement_is_refused_with_its_place(subtests: pytest.Subtests) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from contract.environments import interpreter
 from support.bad_server import BadServer, Request, answer
+from support.budgets import budgets
 from support.held import held_job
 from support.own_addresses import own_url
 from support.remotes import BELL, write_device
@@ -302,7 +303,7 @@ def test_a_token_for_other_devices_sees_nothing(two: Two) -> None:
 def test_a_budget_counts_the_shots_of_all_programs(two: Two, direct: httpx.Client) -> None:
     with two.client("max") as client:
         two.front.as_admin(
-            lambda admin: admin.budgets.put("max", "shots", "total", 50, device="lab")
+            lambda admin: budgets(admin).put("max", "shots", "total", 50, device="lab")
         )
         submit(client, shots=40)
         before = count(direct)

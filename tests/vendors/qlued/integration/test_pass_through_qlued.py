@@ -14,6 +14,7 @@ import pytest
 
 from contract.environments import interpreter
 from qwicket.clients.qlued import QluedClient
+from support.budgets import budgets
 from support.ledger import ledger
 from support.own_addresses import own_url
 from support.processes import connections, unread_bytes
@@ -275,7 +276,7 @@ def test_a_body_that_is_no_submission_is_refused_here(two: Two, ada: Caller) -> 
 
 def test_a_budget_counts_the_shots_of_all_experiments(two: Two, http: httpx.Client) -> None:
     max_ = Caller(http, two.front.token("max"))
-    two.front.as_admin(lambda admin: admin.budgets.put("max", "shots", "total", 10, device="lab"))
+    two.front.as_admin(lambda admin: budgets(admin).put("max", "shots", "total", 10, device="lab"))
     one = ATOMS["experiment_0"]
     job = json.dumps({"experiment_0": one, "experiment_1": one})  # 3 shots each
     assert max_.post(job=job).status_code == 200

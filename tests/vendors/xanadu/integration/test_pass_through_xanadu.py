@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from contract.environments import interpreter
+from support.budgets import budgets
 from support.held import held_job
 from support.own_addresses import own_url
 from support.remotes import write_device
@@ -258,7 +259,7 @@ def test_a_budget_counts_the_shots_of_the_circuit(
     two: Two, http: httpx.Client, direct: Caller
 ) -> None:
     client = two.caller(http, "max")
-    two.front.as_admin(lambda admin: admin.budgets.put("max", "shots", "total", 50, device="lab"))
+    two.front.as_admin(lambda admin: budgets(admin).put("max", "shots", "total", 50, device="lab"))
     client.submit(pair(40))
     before = count(direct)
     refused = client.post(pair(20))

@@ -41,15 +41,15 @@ class TokenAccess:
     """
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
 
     @property
     def admin(self) -> Admin:
-        return self._gateway.admin
+        return self.gateway.admin
 
     @property
     def limits(self) -> Limits:
-        return self._gateway.limits
+        return self.gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.auth.by_token(request.token("bearer"), request.client_address)
+        return await self.gateway.auth.by_token(request.token("bearer"), request.client_address)

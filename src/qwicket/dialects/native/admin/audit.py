@@ -14,6 +14,7 @@ from qwicket.dialects.bodies import invalid
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.native.params import page
 from qwicket.dialects.responses import json
+from qwicket.dialects.routing import Late
 from qwicket.model.accounts import lower_ascii
 from qwicket.model.errors import NotFound
 from qwicket.model.limits import INT64_MAX
@@ -70,7 +71,6 @@ def record_requests(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
     words = [word for word in route.path.split("/") if word and "{" not in word]
     default = (words[-1] if words[0] == "bulk" else words[0]).removesuffix("s")
 
-    @functools.wraps(handler)
     async def handle(access: Access, actor: Actor, request: Request[Any]) -> ASGIApp:
         payload = getattr(request, "payload", None)  # absent in requests without a body from `/ui`
         kind, keys = _subject(default, request.path_params, payload)
@@ -87,6 +87,9 @@ def record_requests(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
         with act.recorded():
             return await handler(access, actor, request)
 
+    functools.update_wrapper(handle, handler)
+    if isinstance(handler, Late):
+        handle.__doc__ = handler.doc
     return handle
 
 

@@ -10,24 +10,20 @@ from qwicket.dialects.native import account_wire
 from qwicket.dialects.native.admin import (
     accounts,
     audit,
-    budgets,
     devices,
-    exports,
-    invitations,
     jobs,
     projects,
-    reservations,
+    usage,
 )
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
+from qwicket.registrations import of_features
 from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
 from qwicket.schema import budgets as budget_schema
-from qwicket.schema import invitations as invitation_schema
-from qwicket.schema import reservations as reservation_schema
 from qwicket.schema.jobs import ChangeJobBody
 
 if TYPE_CHECKING:
@@ -44,15 +40,11 @@ _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
 _PROJECT_CHANGE: Final = json_body(schema.ProjectChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
-_RESERVATION: Final = json_body(reservation_schema.NewReservationBody)
-_MAINTENANCE: Final = json_body(reservation_schema.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
-_INVITATION: Final = json_body(invitation_schema.NewInvitationBody)
 _JOB: Final = json_body(ChangeJobBody)
 _JOB_OUTCOME: Final = json_body(schema.ResolveJobBody)
 _JOBS: Final = json_body(schema.ChangeJobsBody)
 _PROVIDER_CHANGE: Final = json_body(schema.ProviderChangeBody)
-_BUDGET: Final = json_body(budget_schema.NewBudgetBody)
 
 _ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -168,14 +160,6 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET",
-        "/projects/{project}/export",
-        exports.export_jobs,
-        _ADMIN,
-        parameters=("limit", "before"),
-        media_type="application/zip",
-    ),
-    Route(
-        "GET",
         "/projects/{project}/members",
         projects.list_members,
         _ADMIN,
@@ -191,56 +175,6 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/devices", devices.list_all_devices, _ADMIN, responses=(schema.AdminDeviceList,)),
     Route("PATCH", "/devices/{name}", devices.change_device, _ADMIN, _DEVICE, status=204),
-    Route(
-        "GET",
-        "/reservations",
-        reservations.list_reservations,
-        _ADMIN,
-        responses=(reservation_schema.ReservationList,),
-    ),
-    Route(
-        "POST",
-        "/reservations",
-        reservations.create_reservation,
-        _ADMIN,
-        _RESERVATION,
-        responses=(reservation_schema.ReservationBody,),
-        status=201,
-    ),
-    Route(
-        "POST",
-        "/maintenance",
-        reservations.create_maintenance,
-        _ADMIN,
-        _MAINTENANCE,
-        responses=(reservation_schema.ReservationList,),
-        status=201,
-    ),
-    Route(
-        "DELETE",
-        "/reservations/{reservation}",
-        reservations.remove_reservation,
-        _ADMIN,
-        parameters=("series",),
-        status=204,
-    ),
-    Route(
-        "GET",
-        "/invitations",
-        invitations.list_invitations,
-        _ADMIN,
-        responses=(invitation_schema.InvitationList,),
-    ),
-    Route(
-        "POST",
-        "/invitations",
-        invitations.create_invitation,
-        _ADMIN,
-        _INVITATION,
-        responses=(invitation_schema.CreatedInvitationBody,),
-        status=201,
-    ),
-    Route("DELETE", "/invitations/{invitation}", invitations.delete_invitation, _ADMIN, status=204),
     Route("GET", "/providers", devices.list_providers, _ADMIN, responses=(schema.ProviderList,)),
     Route(
         "POST",
@@ -317,24 +251,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
         parameters=("hash",),
         responses=(schema.VerificationBody,),
     ),
-    Route("GET", "/budgets", budgets.list_budgets, _ADMIN, responses=(budget_schema.BudgetList,)),
-    Route(
-        "PUT",
-        "/budgets",
-        budgets.set_budget,
-        _ADMIN,
-        _BUDGET,
-        responses=(account_schema.BudgetBody,),
-    ),
     Route(
         "GET",
         "/usage",
-        budgets.read_usage,
+        usage.read_usage,
         _ADMIN,
         parameters=("from", "to", "by"),
         responses=(budget_schema.UseList,),
     ),
-    Route("DELETE", "/budgets/{budget}", budgets.delete_budget, _ADMIN, status=204),
 )
 _OF_SOME_DEVICES: Final = frozenset(
     {
@@ -346,26 +270,28 @@ _OF_SOME_DEVICES: Final = frozenset(
         jobs.abandon_job,
         jobs.resolve_job,
         jobs.change_jobs,
-        exports.export_jobs,
         devices.list_all_devices,
         devices.change_device,
     }
 )
 """Handlers that keep to the devices of a token. All others refuse tokens for some devices, because
 what they show or change concerns all: a new token, for example, could be for all devices."""
-_RECORDED: Final = frozenset({exports.export_jobs})
-"""Handlers of GET that are recorded, because they read programs and results of other people."""
-ROUTES: Final = tuple(
-    dataclasses.replace(
-        each,
-        handler=each.handler
-        if each.method == "GET" and each.handler not in _RECORDED
-        else audit.record_requests(each),
-        is_of_all_devices=each.handler not in _OF_SOME_DEVICES,
-    )
-    for each in _ROUTES
+
+
+def _declared(route: Route) -> Route:
+    """Return a route whose requests go into the audit log if they may change something."""
+    if route.method == "GET" and not route.is_recorded:
+        return route
+    return dataclasses.replace(route, handler=audit.record_requests(route))
+
+
+ROUTES: Final = (
+    *(
+        _declared(dataclasses.replace(each, is_of_all_devices=each.handler not in _OF_SOME_DEVICES))
+        for each in _ROUTES
+    ),
+    *(_declared(each) for routes in of_features("admin_routes") for each in routes),
 )
-"""The routes. Requests that may change something, and `_RECORDED`, go into the audit log."""
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:

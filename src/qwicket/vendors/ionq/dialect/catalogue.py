@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
-    from qwicket.gateway.budgets import BudgetState
     from qwicket.model.accounts import Actor
+    from qwicket.model.budgets import BudgetState
     from qwicket.model.devices import Device
     from qwicket.store.calibrations import CalibrationPage
 

@@ -487,8 +487,8 @@ class V03Handlers(Handlers):
 
     async def read_report(self, actor: Actor, request: Request[None]) -> Response:
         """Read the project's cost budget for all devices and what is left; 0 without one."""
-        budgets = self._gateway.budgets
-        found = budgets.with_least_left(await budgets.of(actor), actor.project, "cost")
+        usage = self._gateway.usage
+        found = usage.with_least_left(await usage.budgets(actor), actor.project, "cost")
         return json(catalogue.report(actor, found))
 
     def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:

@@ -559,7 +559,7 @@ def test_a_completed_task_cannot_be_cancelled():
             "shots=0",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_task_is_refused_at_its_creation(change, said):
     with pytest.raises(ClientError) as refused:
         client("braket").create_quantum_task(**{**CREATE, **change})

@@ -50,7 +50,7 @@ class Handlers(RuntimeHandlers):
         """
         month = Month.current()
         rows = []
-        budgets = await self._gateway.budgets.of(actor)
+        budgets = await self._gateway.usage.budgets(actor)
         for project in await self._gateway.accounts.projects(actor):
             pending = JobQuery(dialect=RUNTIME, project=project.id, states=wire.PENDING)
             rows.append(
@@ -58,7 +58,7 @@ class Handlers(RuntimeHandlers):
                     "instance": f"{HUB}/{GROUP}/{project.name}",
                     "usage": await self._used_s(actor, project.id, month.began),
                     **wire.quota(
-                        self._gateway.budgets.with_least_left(budgets, project.id, "seconds")
+                        self._gateway.usage.with_least_left(budgets, project.id, "seconds")
                     ),
                     "pendingJobs": sum((await self._gateway.jobs.tally(actor, pending)).values()),
                     "maxPendingJobs": self.limits.quotas.waiting_jobs,

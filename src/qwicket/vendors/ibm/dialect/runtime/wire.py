@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import Headers, QueryParams
 
-    from qwicket.gateway.budgets import BudgetState
+    from qwicket.model.budgets import BudgetState
     from qwicket.model.limits import Limits
 
 FORMAT: Final = "qiskit.primitives"

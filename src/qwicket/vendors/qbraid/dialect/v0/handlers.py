@@ -71,7 +71,7 @@ class Handlers(CommonHandlers):
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
         """Read the balance of credits: the rest of the cost budget for all devices, or 0."""
-        left = await self._gateway.budgets.credits_left(actor)
+        left = await self._gateway.usage.credits_left(actor)
         return json({"qbraidCredits": round(left, 6)})
 
     async def sdk_version(self, request: Request[None]) -> Response:

@@ -143,8 +143,8 @@ class Handlers(RuntimeHandlers):
             (actor.account, actor.project, actor.devices, month.began),
             lambda: self._used_s(actor, actor.project, month.began),
         )
-        budgets = self._gateway.budgets
-        found = budgets.with_least_left(await budgets.of(actor), actor.project, "seconds")
+        usage = self._gateway.usage
+        found = usage.with_least_left(await usage.budgets(actor), actor.project, "seconds")
         began = month.began
         if found is not None:
             began = found.begins_at or found.budget.created_at

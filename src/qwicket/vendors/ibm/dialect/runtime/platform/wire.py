@@ -14,7 +14,7 @@ from qwicket.vendors.ibm.dialect.runtime.wire import FIELD_NAMES
 
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
-    from qwicket.gateway.budgets import BudgetState
+    from qwicket.model.budgets import BudgetState
     from qwicket.model.limits import Limits
 
 KEY_GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"

@@ -1,0 +1,39 @@
+"""What jobs have used, for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.dialects.native.params import choice, day
+from qwicket.dialects.responses import json
+from qwicket.model.budgets import from_stored_amount
+from qwicket.schema import budgets as schema
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+
+
+async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Read how much the jobs that ended in a period have used, by project and device."""
+    query = request.query_params
+    by = choice(query, "by", ("project,device", "device,project", "project", "device"))
+    usage = await access.admin.usage.usage(day(query, "from"), day(query, "to"), by.split(","))
+    return json(
+        schema.UseList(
+            usage=tuple(
+                schema.UseBody(
+                    project=each.project or None,
+                    device=each.device or None,
+                    jobs=each.use.jobs,
+                    shots=each.use.shots,
+                    seconds=from_stored_amount("seconds", each.use.seconds),
+                    cost=from_stored_amount("cost", each.use.cost),
+                )
+                for each in usage
+            )
+        )
+    )

@@ -1,0 +1,16 @@
+"""Features of a server, one folder each: what an administrator can name and leave out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMES: Final[tuple[str, ...]] = (
+    "webhooks",
+    "shares",
+    "invitations",
+    "budgets",
+    "reservations",
+    "archives",
+    "dask",
+)
+"""Folders of this package; each has its `Feature` in `__init__.py`. Add a feature here."""

@@ -1,0 +1,105 @@
+"""Budgets, as administrators set them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from qwicket.features.budgets.store import BudgetStore
+from qwicket.gateway.refusals import existing_device
+from qwicket.model.budgets import MAX_STORED, budget_state, from_stored_amount, to_stored_amount
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.gateway import Gateway
+    from qwicket.model.budgets import BudgetPeriod, BudgetState, BudgetUnit, NamedBudget
+    from qwicket.store import Store
+
+_WHOLE_UNITS: Final = ("jobs", "shots")
+
+
+class Budgets:
+    """Administration of budgets.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    @classmethod
+    def from_gateway(cls, gateway: Gateway) -> Budgets:
+        """Return the service of a gateway."""
+        return cls(gateway.store, gateway.now_ms)
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._budgets = store.feature(BudgetStore)
+        self._now_ms = now_ms
+
+    async def all(self) -> list[BudgetState]:
+        """Return all budgets, by project."""
+        return self._states(await self._budgets.all())
+
+    async def put(
+        self,
+        project: str,
+        unit: BudgetUnit,
+        period: BudgetPeriod,
+        maximum: float,
+        *,
+        device: str | None = None,
+    ) -> BudgetState:
+        """Set what the jobs of a project may use in a period.
+
+        An existing budget of this unit, period and device is changed, and keeps what was used.
+
+        Args:
+            project: Name of the project.
+            unit: What is counted.
+            period: When the use starts again from zero.
+            maximum: What may be used in a period, in the unit.
+            device: The only device; None for all.
+
+        Raises:
+            NotFound: There is no such project or device.
+            InvalidRequest: The maximum is negative or not finite, is not 0 but rounds to 0
+                millionths, or is not a whole number of jobs or shots.
+            LimitExceeded: The maximum is too large, or the project has too many budgets.
+        """
+        if not math.isfinite(maximum) or maximum < 0:
+            raise InvalidRequest(f"maximum must be 0 or more, not {maximum}.", field="maximum")
+        highest = from_stored_amount(unit, MAX_STORED)
+        if maximum > highest:
+            raise LimitExceeded(
+                f"maximum must be at most {highest:g} {unit}, not {maximum:g}.", field="maximum"
+            )
+        if unit in _WHOLE_UNITS and maximum != int(maximum):
+            raise InvalidRequest(
+                f"maximum must be a whole number of {unit}, not {maximum:g}.", field="maximum"
+            )
+        if maximum and not to_stored_amount(unit, maximum):
+            raise InvalidRequest(
+                f"maximum must be 0 or at least 0.000001 {unit}, not {maximum:g}.", field="maximum"
+            )
+        if device is not None:
+            await existing_device(self._store, device)
+        now = self._now_ms()
+        made = await self._budgets.put(
+            new_id(now), project, device or "", unit, period, to_stored_amount(unit, maximum), now
+        )
+        return self._states([made])[0]
+
+    async def remove(self, budget: str) -> None:
+        """Remove a budget by its id.
+
+        Raises:
+            NotFound: There is no such budget.
+        """
+        await self._budgets.remove(budget)
+
+    def _states(self, budgets: list[NamedBudget]) -> list[BudgetState]:
+        now = self._now_ms()
+        return [budget_state(budget, project, now) for budget, project in budgets]

@@ -1,0 +1,131 @@
+"""Operations on invitations. They see digests of codes, never the codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.errors import Forbidden, NotFound
+from qwicket.store.accounts import Accounts
+from qwicket.store.operations import Operations, read, scan, write
+
+if TYPE_CHECKING:
+    from qwicket.model.accounts import Account, Token
+    from qwicket.store.database import Tx
+
+
+class Invitation(NamedTuple):
+    """The right to create accounts.
+
+    Attributes:
+        id: Its id.
+        project: Name of the project that the accounts become members of, if any.
+        maximum: Limit on `used`.
+        used: Number of accounts that it has created, or that joined the project by it.
+        created_at: Unix milliseconds.
+        expires_at: Unix milliseconds of the invitation's end.
+    """
+
+    id: str
+    project: str | None
+    maximum: int
+    used: int
+    created_at: int
+    expires_at: int
+
+
+class InvitationStore(Operations):
+    """Operations on invitations."""
+
+    @write
+    def add(tx: Tx, new: Invitation, digest: bytes) -> Invitation:
+        """Store an invitation, and delete those that have ended.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        project = None if new.project is None else Accounts.project(tx, new.project).id
+        tx.run("invitation_expire", now=new.created_at)
+        tx.run(
+            "invitation_add",
+            id=new.id,
+            digest=digest,
+            project=project,
+            maximum=new.maximum,
+            now=new.created_at,
+            expires_at=new.expires_at,
+        )
+        return new
+
+    @scan
+    def all(tx: Tx, now: int) -> list[Invitation]:
+        """Return the valid invitations, the newest first."""
+        return [Invitation(*row) for row in tx.all("invitation_list", now=now)]
+
+    @read
+    def find(tx: Tx, digest: bytes, now: int) -> Invitation | None:
+        """Return the invitation with this code if it can be used now."""
+        row = tx.one("invitation_get", digest=digest, now=now)
+        return Invitation(*row) if row else None
+
+    @write
+    def remove(tx: Tx, id: str) -> None:
+        """Delete an invitation; the accounts that it has created stay.
+
+        Raises:
+            NotFound: There is no such invitation.
+        """
+        if not tx.count("invitation_remove", id=id):
+            raise NotFound("There is no such invitation.")
+
+    @write
+    def accept(
+        tx: Tx,
+        digest: bytes,
+        name: str,
+        *,
+        email: str | None,
+        password_hash: str | None,
+        token: Token | None,
+        token_digest: bytes,
+        now: int,
+    ) -> Account:
+        """Create an account, with a token if one is given, whose jobs count to the project.
+
+        Raises:
+            Forbidden: The invitation does not exist, or has ended, or was used up.
+            Conflict: The name or e-mail address is taken; the invitation was not used.
+        """
+        found = _use(tx, digest, now)
+        account = Accounts.add(
+            *(tx, name, "member"), email=email, password_hash=password_hash, now=now
+        )
+        if found.project is not None:
+            Accounts.add_member(tx, found.project, name)
+        if token is not None:
+            Accounts.add_token(tx, token, account=name, project=found.project, digest=token_digest)
+        return account
+
+    @write
+    def join(tx: Tx, digest: bytes, account: str, now: int) -> None:
+        """Add an existing account to the project of an invitation.
+
+        Raises:
+            Forbidden: The invitation does not exist, or has ended, or was used up; or it is for no
+                project.
+        """
+        found = InvitationStore.find(tx, digest, now)
+        if found is None or found.project is None:
+            raise Forbidden(NOT_VALID)
+        if account not in Accounts.members(tx, found.project):
+            _use(tx, digest, now)
+            Accounts.add_member(tx, found.project, account)
+
+
+NOT_VALID: Final = "The invitation does not exist, or has ended, or was used up. Ask for a new one."
+
+
+def _use(tx: Tx, digest: bytes, now: int) -> Invitation:
+    found = InvitationStore.find(tx, digest, now)
+    if found is None or not tx.count("invitation_use", id=found.id, now=now):
+        raise Forbidden(NOT_VALID)
+    return found

@@ -1,0 +1,121 @@
+"""What jobs have used, and what is left of the budgets of their projects."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from qwicket.model.budgets import DAY_MS, NO_USE, ProjectUse, Use, budget_state
+from qwicket.model.errors import InvalidRequest
+from qwicket.model.limits import INT64_MAX
+from qwicket.registrations import hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from qwicket.model.accounts import Actor, Project
+    from qwicket.model.budgets import BudgetState, BudgetUnit, NamedBudget
+    from qwicket.store import Store
+
+
+class Usage:
+    """Reads what jobs have used.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def account_budgets(self, account: str) -> list[NamedBudget]:
+        """Return the budgets of the projects of an account; none without the feature."""
+        account_budgets = hook("account_budgets")
+        found: list[NamedBudget] = []
+        if account_budgets is not None:
+            found = await account_budgets(self._store, account)
+        return found
+
+    async def budgets(self, actor: Actor) -> list[BudgetState]:
+        """Return the budgets of an actor's projects, for the devices of its token."""
+        now = self._now_ms()
+        return [
+            budget_state(budget, project, now)
+            for budget, project in await self.account_budgets(actor.account)
+            if not budget.device or actor.sees(budget.device)
+        ]
+
+    async def credits_left(self, actor: Actor) -> float:
+        """Return the fewest credits left in a cost budget of the token's project for all devices.
+
+        Return 0 without such a budget.
+        """
+        found = self.with_least_left(await self.budgets(actor), actor.project, "cost")
+        return found.left if found is not None else 0.0
+
+    @staticmethod
+    def with_least_left(
+        states: Iterable[BudgetState], project: str, unit: BudgetUnit
+    ) -> BudgetState | None:
+        """Return the budget of a project and unit of which the least is left; None without any.
+
+        Args:
+            states: Budgets to choose from.
+            project: Id of the project; budgets for single devices are left out.
+            unit: The unit; budgets in other units are left out.
+        """
+        applying = [
+            each
+            for each in states
+            if each.budget.project == project
+            and each.budget.unit == unit
+            and not each.budget.device
+        ]
+        return min(applying, key=lambda each: each.left, default=None)
+
+    async def usage(
+        self, first: date | None, last: date | None, by: Collection[str]
+    ) -> list[ProjectUse]:
+        """Return what the jobs that ended on some days have used; jobs that never ran do not count.
+
+        Args:
+            first: The first day in UTC; None for all up to the last.
+            last: The last day; None for all from the first.
+            by: What to group by: `project`, `device`, or both. A field not named is empty.
+
+        Raises:
+            InvalidRequest: The last day is before the first.
+        """
+        if first is not None and last is not None and last < first:
+            raise InvalidRequest(f"to ({last}) must not be before from ({first}).", field="to")
+        since = 0 if first is None else _beginning(first)
+        until = INT64_MAX if last is None else _beginning(last) + DAY_MS
+        sums: dict[tuple[str, str], Use] = {}
+        for project_use in await self._store.uses.use_of(since, until):
+            key = (
+                project_use.project if "project" in by else "",
+                project_use.device if "device" in by else "",
+            )
+            sums[key] = sums.get(key, NO_USE) + project_use.use
+        return [ProjectUse(*key, use) for key, use in sorted(sums.items())]
+
+    async def daily(self, project: Project, n_days: int) -> list[tuple[int, Use]]:
+        """Return what the jobs of one of the actor's projects have used on each of the last days.
+
+        Args:
+            project: The project, which the actor has just read.
+            n_days: Number of days, today included.
+
+        Returns:
+            The start of each day in Unix milliseconds, oldest first, with its use.
+        """
+        today = self._now_ms() // DAY_MS * DAY_MS
+        days = range(today - (n_days - 1) * DAY_MS, today + 1, DAY_MS)
+        found = await self._store.uses.use_by_day(project.id, days[0], today + DAY_MS)
+        return [(day, found.get(day, NO_USE)) for day in days]
+
+
+def _beginning(day: date) -> int:
+    return (day - date(1970, 1, 1)).days * DAY_MS

@@ -1,0 +1,73 @@
+"""What jobs use and cost, by day. Imported late, because few jobs have a bill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from qwicket.model.budgets import Bill, ProjectUse, Use, use
+from qwicket.registrations import hook
+from qwicket.store.operations import Operations, scan
+
+if TYPE_CHECKING:
+    from qwicket.model.jobs import Job, NewJob
+    from qwicket.store.database import Tx
+
+_bill = msgspec.json.Decoder(Bill)
+
+
+class Uses(Operations):
+    """Operations on what ended jobs have used."""
+
+    @scan
+    def use_of(tx: Tx, since: int, until: int) -> list[ProjectUse]:
+        """Return what the jobs that ended from `since` to `until` used, by project and device.
+
+        Both times are beginnings of days, because the use of jobs is stored by day; `until` is not
+        included.
+        """
+        found = tx.all("use_list", since=since, until=until)
+        return [
+            ProjectUse(project, device, Use(*map(int, rest))) for project, device, *rest in found
+        ]
+
+    @scan
+    def use_by_day(tx: Tx, project: str, since: int, until: int) -> dict[int, Use]:
+        """Return what a project's jobs have used, by the beginning of the day on which they ended.
+
+        `since` and `until` are as for `use_of`.
+        """
+        found = tx.all("use_by_day", project=project, since=since, until=until)
+        return {int(day): Use(*map(int, rest)) for day, *rest in found}
+
+
+def settle(tx: Tx, job: Job, bill_text: str, jobs: int, shots: int, seconds: float) -> None:
+    """Replace what a job has reserved by what it has used; `jobs` is 0 if it did not run."""
+    bill = _bill.decode(bill_text)
+    used = use(jobs, shots, seconds, bill.cost)
+    settle_reserved = hook("settle")
+    if settle_reserved is not None:
+        settle_reserved(tx, bill.reserved, used)
+    cost = used.cost if bill.cost is not None else None
+    tx.run("job_set_bill", job=job.id, bill=None, cost=cost)
+
+
+def set_bill(tx: Tx, job: str, bill: Bill, needed: Use) -> None:
+    """Store what is settled when a job ends, and its estimated cost."""
+    cost = needed.cost if bill.cost is not None else None
+    tx.run("job_set_bill", job=job, bill=_encode(bill), cost=cost)
+
+
+def bill_without_reservation(new: NewJob) -> tuple[str, int]:
+    """Return the bill and the estimated cost of a job that has reserved nothing."""
+    return _encode(Bill(new.cost)), needed_by(new).cost
+
+
+def needed_by(new: NewJob) -> Use:
+    """Return what a job is estimated to use."""
+    return use(1, new.shots * new.n_circuits, new.est_seconds, new.cost)
+
+
+def _encode(bill: Bill) -> str:
+    return msgspec.json.encode(bill).decode()
