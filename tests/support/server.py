@@ -117,7 +117,11 @@ class LiveServer:
         with self.log.open("ab") as log:
             mark = log.tell()
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **self._env}
+                command,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self._env},
+                start_new_session=True,  # without a terminal, where it would print set-up links
             )
         self.made.add(self)
         self.url = self._announced(mark)

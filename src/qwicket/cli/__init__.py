@@ -39,13 +39,13 @@ def _complete(context: click.Context, _option: click.Parameter, shell: str | Non
             "demo": "demo",
         },
         "Use a server": {
-            "devices": "devices_and_account",
+            "devices": "device_list",
             "submit": "submit",
             "jobs": "jobs",
             "job": "job",
             "result": "jobs",
             "watch": "watch",
-            "account": "devices_and_account",
+            "account": "account",
             "login": "login",
         },
         "Other": {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,10 +14,12 @@ from qwicket.cli.commands import Section
 from qwicket.cli.listing import (
     Row,
     json_flag,
+    json_line,
     minute_of,
     print_rows,
     second_of,
 )
+from qwicket.cli.options import setting
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
@@ -24,8 +27,6 @@ from qwicket.schema import admin as schema
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
     from qwicket.model.accounts import JobsOfDeleted, Role
-
-_MAX_PASSWORD_BYTES: Final = 8192
 
 
 @click.group(cls=Section)
@@ -71,6 +72,12 @@ def user() -> None:
     metavar="TIME",
     help="With --from: lifetime of the tokens, such as 90d or 12h.",
 )
+@setting(
+    "--no-passwords",
+    is_flag=True,
+    help="Ask for no password and make no link: the server accepts no passwords.",
+)
+@json_flag
 @options.administration
 def add_user(
     name: str | None,
@@ -81,9 +88,15 @@ def add_user(
     tokens: Path | None,
     project: str | None,
     expires: int | None,
+    no_passwords: bool,
+    as_json: bool,
     admin: Administration,
 ) -> None:
-    """Add the account NAME, with a project of its own; or many accounts from a file."""
+    """Add the account NAME, with a project of its own; or many accounts from a file.
+
+    At a terminal it asks for a password. An account without one gets a link, printed to standard
+    error, with which the person sets a password, once and within three days.
+    """
     if people is not None:
         if name is not None or email is not None or password_stdin or role != "member":
             raise click.UsageError("--from adds members: use it without NAME and its options.")
@@ -92,27 +105,36 @@ def add_user(
         from qwicket.cli.people import add_people
 
         number = add_people(people, tokens, admin, project=project, life_s=expires)
-        click.echo(f"{number} accounts; their tokens are in {tokens}")
+        made = {"accounts": number, "tokens": str(tokens)}
+        text = f"{number} accounts; their tokens are in {tokens}"
+        click.echo(json_line(made) if as_json else text)
         return
     if name is None or tokens is not None or project is not None or expires is not None:
         raise click.UsageError("Give NAME; or --from FILE --tokens DIR for many accounts.")
-    password = _password() if password_stdin else None
+    password = None
+    if password_stdin:
+        password = options.stdin_line("password")
+    elif sys.stdin.isatty() and not (as_json or no_passwords):
+        password = options.ask_password("Password, or nothing for a link", default="") or None
     body = schema.NewAccountBody(name=name, role=role, email=email, password=password)
     account = admin.post("accounts", body=body, of=schema.AdminAccountBody)
-    click.echo(f"{account.name} ({account.role})")
+    if as_json:
+        click.echo(json_line(_account(account).record))
+    else:
+        click.echo(f"{account.name} ({account.role})")
+    if password is None and not no_passwords:
+        _print_link(admin, account.name)
 
 
-def _password() -> str:
-    """Read one line of standard input, unbuffered: the rest belongs to later commands."""
-    buffered = sys.stdin.buffer
-    line: bytes = getattr(buffered, "raw", buffered).readline(_MAX_PASSWORD_BYTES)
-    try:
-        password = line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise click.ClickException("The password is not UTF-8 text.") from None
-    if not password:
-        raise click.ClickException("There is no password on standard input.")
-    return password
+def _print_link(admin: Administration, name: str) -> None:
+    """Make a link with which a person sets a password, and print it to standard error."""
+    made = admin.post("accounts", name, "password-link", of=schema.PasswordLinkBody)
+    where, url = "", made.url
+    if not admin.is_remote:
+        parts = urlsplit(url)
+        where, url = ", after the server's address", f"{parts.path}?{parts.query}"
+    until = minute_of(made.expires_at or "")
+    click.echo(f"Link for {made.account}, until {until}{where}: {url}", err=True)
 
 
 @user.command("list")
@@ -183,12 +205,19 @@ def set_email(name: str, email: str | None, admin: Administration) -> None:
 @click.option(
     "--password-stdin", is_flag=True, help="Read a new password from one line of standard input."
 )
+@setting("--no-passwords", is_flag=True, help="Make no link: the server accepts no passwords.")
 @options.administration
-def reset_user(name: str, password_stdin: bool, admin: Administration) -> None:
-    """Revoke all tokens of the account NAME, and remove its password or set a new one."""
-    password = _password() if password_stdin else None
+def reset_user(name: str, password_stdin: bool, no_passwords: bool, admin: Administration) -> None:
+    """Revoke all tokens of the account NAME, and remove its password or set a new one.
+
+    Without --password-stdin it prints a link to standard error, with which the person sets a
+    password, once and within three days.
+    """
+    password = options.stdin_line("password") if password_stdin else None
     body = schema.ResetBody(password=password)
-    admin.post("accounts", name, "reset", body=body, of=schema.AdminAccountBody)
+    account = admin.post("accounts", name, "reset", body=body, of=schema.AdminAccountBody)
+    if password is None and account.disabled_at is None and not no_passwords:
+        _print_link(admin, account.name)
 
 
 @user.command("delete")
@@ -228,6 +257,7 @@ def token() -> None:
 
 @token.command("create")
 @click.option("--user", "user_name", required=True, metavar="NAME", help="Account of the token.")
+@click.option("--name", metavar="TEXT", help="What its owner calls it, such as laptop.")
 @click.option("--project", metavar="P", help="Project of its jobs; by default the account's own.")
 @click.option(
     "--scope",
@@ -257,6 +287,7 @@ def token() -> None:
 @options.administration
 def create_token(
     user_name: str,
+    name: str | None,
     project: str | None,
     scopes: tuple[str, ...],
     devices: tuple[str, ...],
@@ -265,7 +296,13 @@ def create_token(
     admin: Administration,
 ) -> None:
     """Create a token and print it. It cannot be shown again."""
-    given = {"project": project, "devices": devices, "life_s": expires, "aws": aws}
+    given = {
+        "name": name,
+        "project": project,
+        "devices": devices,
+        "life_s": expires,
+        "aws": aws,
+    }
     body = {name: value for name, value in given.items() if value}
     body["scopes"] = scopes or DEFAULT_SCOPES
     made = admin.post("accounts", user_name, "tokens", body=body, of=account_schema.NewTokenBody)
@@ -281,12 +318,14 @@ def create_token(
 def list_tokens(user_name: str, as_json: bool, admin: Administration) -> None:
     """List the tokens of an account by id. Their secrets are not stored."""
     found = admin.get("accounts", user_name, "tokens", of=account_schema.TokenList)
-    print_rows(map(_token, found.tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
+    headings = ("id", "name", "scopes", "devices", "life", "made with")
+    print_rows(map(_token, found.tokens), headings, as_json)
 
 
 def _token(token: account_schema.TokenBody) -> Row:
     record: dict[str, Any] = {
         "id": token.id,
+        "name": token.name,
         "scopes": token.scopes,
         "devices": token.devices,
         "created_at": second_of(token.created_at),
@@ -295,9 +334,8 @@ def _token(token: account_schema.TokenBody) -> Row:
         "parent": token.parent,
     }
     devices = f"only {', '.join(token.devices)}" if token.devices else ""
-    return Row(
-        record, (token.id, " ".join(token.scopes), devices, _lifetime(token), token.parent or "")
-    )
+    cells = (token.id, token.name or "", " ".join(token.scopes), devices, _lifetime(token))
+    return Row(record, (*cells, token.parent or ""))
 
 
 @token.command("revoke")

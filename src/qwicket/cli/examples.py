@@ -89,8 +89,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "invitation list": ("qwicket invitation list",),
     "invitation remove": ("qwicket invitation remove 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "reservation add": (
-        "qwicket reservation add simulator --project exam-42 --from 2h --to 4h --slots 2",
-        "qwicket reservation add simulator --project exam-42 --to 2h --exam 3 --exclusive",
+        "qwicket reservation add simulator --project lab --from 2h --to 4h --slots 2",
+        "qwicket reservation add simulator --project exam-42 --to 2h --exam 3",
     ),
     "reservation list": ("qwicket reservation list",),
     "reservation remove": ("qwicket reservation remove 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
@@ -144,6 +144,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket login --profile lab --expires 7d --scope jobs:read",
     ),
     "account": ("qwicket account", "qwicket account --profile lab"),
+    "account password": ("qwicket account password",),
+    "account sessions": ("qwicket account sessions",),
+    "account end-session": ("qwicket account end-session 0123456789abcdef",),
+    "account prefer": ("qwicket account prefer --theme dark --time-zone Europe/Vienna",),
     "webhook add": (
         "qwicket webhook add https://example.org/hook",
         "qwicket webhook add https://example.org/hook --event job.failed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import sys
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_MAX_SECRET_BYTES: Final = 8192
 _MAX_DURATION_S: Final = 100 * 366 * 86400
 
 T = TypeVar("T")
@@ -396,6 +398,32 @@ def administration(command: F) -> F:
 
     of_server = _url_of_server(_profile_of_server(report_client_errors(with_admin)))
     return cast(F, data_dir(database_url(of_server)))
+
+
+def stdin_line(what: str) -> str:
+    """Read a secret from one line of standard input, unbuffered: the rest is of later reads.
+
+    Raises:
+        click.ClickException: There is none, or it is not UTF-8.
+    """
+    buffered = sys.stdin.buffer
+    line: bytes = getattr(buffered, "raw", buffered).readline(_MAX_SECRET_BYTES)
+    try:
+        secret = line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"The {what} is not UTF-8 text.") from None
+    if not secret:
+        raise click.ClickException(f"There is no {what} on standard input.")
+    return secret
+
+
+def ask_password(text: str, default: str | None = None) -> str:
+    """Ask at the terminal for a new password, twice; once for an empty one, if that is allowed."""
+    while True:
+        given: str = click.prompt(text, default, hide_input=True, show_default=False)
+        if given == default or click.prompt("Again", hide_input=True) == given:
+            return given
+        click.echo("The two are different.", err=True)
 
 
 def duration_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:

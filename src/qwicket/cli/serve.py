@@ -360,6 +360,12 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Longest delay of a status read of a new job that is about to end; 0 is off.",
 )
 @setting(
+    "--setup-link",
+    is_flag=True,
+    help="On a database without accounts, print a one-time link to the page that makes the first"
+    " one, also if other machines reach this server; without them it is always printed.",
+)
+@setting(
     "--no-passwords",
     is_flag=True,
     help="Refuse passwords, at the pages and at every dialect; people sign in with tokens.",
@@ -463,7 +469,7 @@ def _hint(settings: Settings) -> str:
     where = "" if folder == default_data_dir() else f" --data-dir {shlex.quote(str(folder))}"
     lines = [
         "",
-        "There is no account yet. In another terminal:",
+        "The first job, in another terminal:",
         "",
         f"    qwicket user add ada{where}",
         f"    export QWICKET_TOKEN=$(qwicket token create --user ada{where})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from qwicket.gateway import links
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken
 from qwicket.model.accounts import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from qwicket.gateway.links import NewLink
     from qwicket.gateway.passwords import Passwords
     from qwicket.store import Store
 
@@ -207,6 +209,24 @@ class AccountAdmin:
         """
         hashed = None if password is None else await self._hash(password)
         return await self.store.accounts.reset(name, hashed, self.now_ms())
+
+    async def make_password_link(self, name: str) -> NewLink:
+        """Make a one-time link with which the person sets the account's password.
+
+        Raises:
+            NotFound: There is no such account.
+            Conflict: The account is disabled.
+        """
+        return await links.make(self.store, "password", name, self.now_ms())
+
+    async def make_sign_in_link(self, name: str) -> NewLink:
+        """Make a one-time link that signs in to an account on the server's own machine.
+
+        Raises:
+            NotFound: There is no such account.
+            Conflict: The account is disabled.
+        """
+        return await links.make(self.store, "sign_in", name, self.now_ms())
 
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
         """Delete an account, and cancel its unfinished jobs.

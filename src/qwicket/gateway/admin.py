@@ -10,7 +10,7 @@ from qwicket.gateway.account_admin import AccountAdmin
 from qwicket.gateway.job_admin import JobAdmin
 from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
-from qwicket.gateway.tokens import NewToken
+from qwicket.gateway.tokens import NewToken, token_name
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
     DEFAULT_SCOPES,
@@ -219,6 +219,7 @@ class Admin(AccountAdmin, JobAdmin):
         devices: Sequence[str] = (),
         life_s: int | None = None,
         aws: bool = False,
+        name: str | None = None,
     ) -> NewToken:
         """Create a token.
 
@@ -229,10 +230,12 @@ class Admin(AccountAdmin, JobAdmin):
             devices: Only these; by default all. A lab's token must name some, which need not exist.
             life_s: Seconds until it expires; by default never.
             aws: Whether it is a key pair, with which AWS's clients sign requests.
+            name: What its owner calls it.
 
         Raises:
             InvalidRequest: A scope does not exist, or the account may not have it; a lab's token
-                has other scopes or no devices; or no usable file for master keys is set.
+                has other scopes or no devices; the name is too long; or no usable file for master
+                keys is set.
             NotFound: No such account, project of this account, or device.
             Conflict: The account is disabled.
             Unavailable: The file of the master keys cannot be read, or is another database's.
@@ -256,6 +259,7 @@ class Admin(AccountAdmin, JobAdmin):
             devices=tuple(devices),
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
+            name=token_name(name),
         )
         stored = await self.store.accounts.add_token(
             token, account=account, project=project, digest=digest(shown)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.estimates import Estimates
     from qwicket.gateway.key_pairs import KeyPairs
+    from qwicket.gateway.links import Links
     from qwicket.gateway.pass_through import PassThroughJobs
     from qwicket.gateway.repeats import Repeats
     from qwicket.gateway.scalers import Scalers
@@ -224,6 +225,13 @@ class Gateway:
             self.now_ms,
             key_pairs=lambda: self.key_pairs,
         )
+
+    @cached_property
+    def links(self) -> Links:
+        """Return the service for one-time links."""
+        from qwicket.gateway.links import Links
+
+        return Links(self.store, self.auth, self.now_ms)
 
     @cached_property
     def single_sign_on(self) -> SingleSignOn:

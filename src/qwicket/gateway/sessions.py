@@ -7,14 +7,17 @@ session and its account, so the end of a session takes effect on all servers at 
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+import zoneinfo
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
 from qwicket.gateway.signin import digest, new_secret
-from qwicket.gateway.tokens import NewToken
+from qwicket.gateway.tokens import NewToken, token_name
 from qwicket.model.accounts import DEFAULT_SCOPES, SELF_SERVICE_SCOPES, Scope, Token, check_name
-from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, QwicketError, Unauthenticated
 from qwicket.model.ids import new_id, parse_id
 
 if TYPE_CHECKING:
@@ -22,14 +25,26 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.signin import SignIn
-    from qwicket.model.accounts import Actor, Role, SignInSettings
+    from qwicket.model.accounts import Actor, Preferences, Role, SignInSettings
     from qwicket.model.limits import Limits
     from qwicket.store import Store
+    from qwicket.store.sessions import Session
 
 _SECRET_BYTES: Final = 32
 _MAX_SECRET_CHARS: Final = 64
 _MAX_LIFE_S: Final = 100 * 366 * 86_400
+_MAX_AGENT_CHARS: Final = 200
+_USE_MS: Final = 300_000
+"""Least time between two records of a session's use, in milliseconds."""
 _ENDED: Final = "You are not signed in, or your session has ended."
+_WRONG: Final = "it is not the present password, or the account has none."
+
+
+class Browser(NamedTuple):
+    """A browser: what it calls itself, and its network address."""
+
+    agent: str
+    address: str
 
 
 class Sessions:
@@ -49,13 +64,15 @@ class Sessions:
         self._limits = limits
         self._now_ms = now_ms
         self._key_pairs = key_pairs
+        self._are_passwords_on = settings.are_passwords_on
         self.session_s = settings.session_s
 
-    async def start(self, actor: Actor, replaced: str | None) -> str:
+    async def start(self, actor: Actor, replaced: str | None, browser: Browser) -> str:
         """Start a session of an actor who has just signed in; return its secret.
 
         Args:
             actor: Who has signed in.
+            browser: With which browser.
             replaced: Secret of the session that the browser had before, if any. That session ends:
                 somebody else may know its secret.
 
@@ -69,6 +86,8 @@ class Sessions:
             now=now,
             expires_at=now + round(1000 * self.session_s),
             replaced=digest(replaced) if replaced else None,
+            agent=browser.agent[:_MAX_AGENT_CHARS],
+            address=browser.address,
         )
         return secret
 
@@ -80,10 +99,14 @@ class Sessions:
         """
         if not secret or len(secret) > _MAX_SECRET_CHARS:
             raise Unauthenticated(_ENDED)
-        account = await self._store.sessions.account(digest(secret), self._now_ms())
-        if account is None:
+        key, now = digest(secret), self._now_ms()
+        use = await self._store.sessions.account(key, now)
+        if use is None:
             raise Unauthenticated(_ENDED)
-        actor = await self._sign_in.by_subject(f"account {account}")
+        if use.used_at is None or now - use.used_at >= _USE_MS:
+            with suppress(QwicketError):  # the pages work even if the database cannot write
+                await self._store.sessions.note_use(key, now)
+        actor = await self._sign_in.by_account(use.account)
         if actor.role != "admin":
             return actor
         # An administrator could make a token with this scope here, so the session has it at once.
@@ -93,6 +116,65 @@ class Sessions:
         """End a session, on all servers at once."""
         await self._store.sessions.end(digest(secret))
 
+    async def all(self, actor: Actor) -> list[Session]:
+        """Return the sessions of the actor's account, the newest first."""
+        return await self._store.sessions.all(actor.account, self._now_ms())
+
+    async def end_one(self, actor: Actor, id: str) -> None:
+        """End a session of the actor's account.
+
+        Raises:
+            NotFound: The account has no such session.
+        """
+        found = [each for each in await self.all(actor) if each.id == id]
+        if not found:
+            raise NotFound("You have no such session.")
+        await self._store.sessions.end(found[0].digest)
+
+    async def change_password(
+        self, actor: Actor, old: str, new: str, address: str, secret: str | None = None
+    ) -> None:
+        """Change the password of the actor's account.
+
+        The account's other sessions end, and so do the access tokens that clients got for the old
+        password. Tokens stay valid.
+
+        Args:
+            actor: Whose password it is.
+            old: The present password. A wrong one counts as at sign-in.
+            new: The new one.
+            address: Address of the client.
+            secret: The session that stays, if there is one.
+
+        Raises:
+            InvalidRequest: The old password is wrong, or the new one is too short or too long; or
+                this server accepts no passwords.
+            TooManyRequests: The old password is wrong, and so were many before.
+        """
+        if not self._are_passwords_on:
+            raise InvalidRequest("This server accepts no passwords.")
+        try:
+            account = await self._sign_in.check_password(actor.account_name, old, address)
+        except Unauthenticated as error:
+            raise InvalidRequest(f"old: {_WRONG}", field="old") from error
+        hashed = await self._sign_in.passwords.hash(new, address)
+        kept = digest(secret) if secret else b""
+        await self._store.sessions.set_password(account.id, hashed, kept, self._now_ms())
+
+    async def set_preferences(self, actor: Actor, preferences: Preferences) -> None:
+        """Set what the person prefers at the pages.
+
+        Raises:
+            InvalidRequest: There is no such time zone.
+        """
+        zone = preferences.time_zone
+        if zone is not None and zone not in time_zones():
+            raise InvalidRequest(
+                f"time_zone: {zone[:100]!r} is no name of a time zone such as Europe/Vienna.",
+                field="time_zone",
+            )
+        await self._store.accounts.set_preferences(actor.account, preferences)
+
     async def create_token(
         self,
         actor: Actor,
@@ -101,6 +183,7 @@ class Sessions:
         project: str | None = None,
         life_s: int | None = None,
         aws: bool = False,
+        name: str | None = None,
     ) -> NewToken:
         """Create a token of the actor's account.
 
@@ -110,10 +193,11 @@ class Sessions:
             project: Name of one of the account's projects; by default that with the account's name.
             life_s: Seconds until it expires; by default never.
             aws: Whether to make a key pair, with which AWS's clients sign requests.
+            name: What its owner calls it.
 
         Raises:
             InvalidRequest: There is no such scope, the project's name is invalid, `life_s` is out
-                of range, or there is no master key for key pairs.
+                of range, or there is no master key for key pairs, or `name` is too long.
             Forbidden: The account may not have a token with such a scope.
             NotFound: The account has no such project.
             Conflict: The account is disabled.
@@ -134,6 +218,7 @@ class Sessions:
             devices=(),
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
+            name=token_name(name),
         )
         pair = await self._key_pairs().create() if aws else None
         secret = pair.secret if pair else new_secret()
@@ -160,6 +245,12 @@ class Sessions:
             raise NotFound("You have no such token.")
         revoked = await self._store.accounts.revoke(token, self._now_ms())
         self._sign_in.forget({each.id for each in revoked})
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones that this machine knows."""
+    return frozenset(zoneinfo.available_timezones())
 
 
 def own_scopes(role: Role) -> tuple[Scope, ...]:

@@ -57,7 +57,9 @@ def digest(secret: str) -> bytes:
 
 def subject(actor: Actor) -> str:
     """Return the subject of an access token for an actor."""
-    return f"token {actor.token}" if actor.token else f"account {actor.account}"
+    if actor.token:
+        return f"token {actor.token}"
+    return f"account {actor.account} {actor.password_at}"
 
 
 class SignIn:
@@ -199,20 +201,32 @@ class SignIn:
 
         Raises:
             Unauthenticated: The token was revoked or deleted or has expired, or the account is
-                disabled or deleted.
+                disabled or deleted, or its password was changed since.
         """
-        kind, _, id_text = subject.partition(" ")
+        kind, _, rest = subject.partition(" ")
         if kind == "token":
-            owner = await self._store.accounts.owner_of_token(id_text)
+            owner = await self._store.accounts.owner_of_token(rest)
             if owner is None:
                 raise Unauthenticated("The token does not exist any more.")
             actor = self._actor(owner)
             self._note_use(owner.token)
             return actor
-        account = await self._store.accounts.by_id(id_text)
-        if account is None or account.disabled_at:
+        account, _, password_at = rest.partition(" ")
+        actor = await self.by_account(account)
+        if password_at != str(actor.password_at):
+            raise Unauthenticated("The password was changed: sign in again.")
+        return actor
+
+    async def by_account(self, account: str) -> Actor:
+        """Return the actor of an account, given by id, without a token.
+
+        Raises:
+            Unauthenticated: The account is disabled or deleted.
+        """
+        found = await self._store.accounts.by_id(account)
+        if found is None or found.disabled_at:
             raise Unauthenticated("The account is disabled.")
-        return await self._member(account)
+        return await self._member(found)
 
     async def by_password(self, login: str, password: str, address: str) -> Actor:
         """Return the actor with this name (or e-mail address) and password, with default scopes.
@@ -222,6 +236,15 @@ class SignIn:
                 no passwords.
             TooManyRequests: Name or password is wrong, and so were many before from this address or
                 for this name; or too many from this address wait to be compared one at a time.
+        """
+        return await self._member(await self.check_password(login, password, address))
+
+    async def check_password(self, login: str, password: str, address: str) -> Account:
+        """Return the account with this name (or e-mail address) and password.
+
+        Raises:
+            Unauthenticated: As for `by_password`.
+            TooManyRequests: As for `by_password`.
         """
         if not self._are_passwords_on:
             raise Unauthenticated(
@@ -237,7 +260,7 @@ class SignIn:
             self.refusals.count(address)
             raise
         assert usable is not None  # without an account no password is accepted
-        return await self._member(usable.account)
+        return usable.account
 
     def _note_use(self, token: Token) -> None:
         """Record that a token is used, at most once in `USE_MS`, without delaying the request."""
@@ -267,6 +290,8 @@ class SignIn:
             token="",
             scopes=frozenset(DEFAULT_SCOPES),
             devices=frozenset(),
+            password_at=account.password_at or 0,
+            preferences=account.preferences,
         )
 
     def _actor(self, owner: TokenOwner) -> Actor:

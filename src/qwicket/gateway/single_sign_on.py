@@ -294,11 +294,11 @@ class SingleSignOn:
         claims = await self._in_thread(self._provider.with_user_info, claims, access_token, names)
         person = ProviderSignIn(settings.issuer, claims["sub"], address, self._now_ms())
         account = await self._account(person, claims)
-        actor = await self._sign_in.by_subject(f"account {account}")
+        actor = await self._sign_in.by_account(account)
         if not settings.groups:
             return actor
         await self._apply_groups(person, account, claims)
-        return await self._sign_in.by_subject(f"account {account}")
+        return await self._sign_in.by_account(account)
 
     async def _account(self, person: ProviderSignIn, claims: Mapping[str, Any]) -> str:
         """Return the id of the account of a person, which a first sign-in may create."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import Scope, Token
-from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from qwicket.model.ids import new_id, parse_id
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
+MAX_TOKEN_NAME_CHARS: Final = 100
 _NOT_SIGNED_IN: Final = "You are not signed in with a valid token."
 
 
@@ -41,6 +42,22 @@ class NewToken(NamedTuple):
 
     def __repr__(self) -> str:
         return f"NewToken(token={self.token!r}, secret='…')"
+
+
+def token_name(name: str | None) -> str | None:
+    """Return the name of a new token without spaces around it; None if nothing is left.
+
+    Raises:
+        InvalidRequest: It is too long.
+    """
+    if name is None or not (stripped := name.strip()):
+        return None
+    if len(stripped) > MAX_TOKEN_NAME_CHARS:
+        raise InvalidRequest(
+            f"name: it has {len(stripped)} characters; at most {MAX_TOKEN_NAME_CHARS} are allowed.",
+            field="name",
+        )
+    return stripped
 
 
 class Tokens:
@@ -81,6 +98,7 @@ class Tokens:
         devices: Sequence[str] = (),
         project: str | None = None,
         life_s: int | None = None,
+        name: str | None = None,
     ) -> NewToken:
         """Create a token of the account. Omitted values are those of the actor's token.
 
@@ -92,6 +110,7 @@ class Tokens:
             project: Name of a project: that of the actor's token, or with the scope `admin` any
                 project of the account.
             life_s: Seconds until it expires, which must not be after the actor's token does.
+            name: What its owner calls it.
 
         Raises:
             Unauthenticated: The actor is not signed in with a valid token.
@@ -112,6 +131,7 @@ class Tokens:
             created_at=now,
             expires_at=current.expires_at if life_s is None else now + 1000 * life_s,
             parent=current.id,
+            name=token_name(name),
         )
         _require_within(requested, current)
         for device in requested.devices:

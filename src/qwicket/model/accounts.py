@@ -14,6 +14,7 @@ import msgspec
 from qwicket.model.errors import Forbidden, InvalidRequest
 
 Role = Literal["admin", "member"]
+Theme = Literal["light", "dark"]
 
 _TO_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -77,8 +78,24 @@ RESTORABLE_S: Final = 30 * 86_400
 """Time in seconds for which a deleted account can be restored."""
 
 
+class Preferences(msgspec.Struct, frozen=True):
+    """What a person prefers at the pages.
+
+    Attributes:
+        theme: `light` or `dark`; None is the browser's.
+        time_zone: Name in the IANA database; None is UTC.
+    """
+
+    theme: Theme | None = None
+    time_zone: str | None = None
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """An account. A deleted one is disabled, and can be restored for `RESTORABLE_S`."""
+    """An account. A deleted one is disabled, and can be restored for `RESTORABLE_S`.
+
+    Times are Unix ms. `password_at` is the last change of its password, None if it never changed;
+    `theme` and `time_zone` are as in `Preferences`.
+    """
 
     id: str
     name: str
@@ -87,6 +104,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     disabled_at: int | None = None
     deleted_at: int | None = None
+    password_at: int | None = None
+    theme: Theme | None = None
+    time_zone: str | None = None
+
+    @property
+    def preferences(self) -> Preferences:
+        return Preferences(self.theme, self.time_zone)
 
 
 class Person(NamedTuple):
@@ -116,7 +140,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     `devices` names the only devices that it may use; empty allows all. `parent` is the token that
     created it; revoking the parent revokes it, too. `used_at` is its last use or up to an hour
-    earlier, because uses are stored at most once an hour.
+    earlier, because uses are stored at most once an hour. `name` is what its owner calls it.
     """
 
     id: str
@@ -129,6 +153,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: int | None = None
     parent: str | None = None
     used_at: int | None = None
+    name: str | None = None
 
 
 class GroupRights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -205,6 +230,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         token: Id of its token; empty for a sign-in without one.
         scopes: Scopes of its token.
         devices: Names of the only devices that it may use; empty allows all.
+        password_at: Time of the last change of the account's password, for a sign-in without a
+            token; such sign-ins end with a change. 0 if it never changed.
+        preferences: Those of the account, for a session at the pages.
     """
 
     account: str
@@ -214,6 +242,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     scopes: frozenset[Scope]
     devices: frozenset[str]
+    password_at: int = 0
+    preferences: Preferences = Preferences()
 
     def require(self, *scopes: Scope) -> None:
         """Require a scope of the token, or one of several.

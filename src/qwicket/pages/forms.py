@@ -31,6 +31,8 @@ FORM: Final = "qwicket_form"
 PROVIDER: Final = "qwicket_provider"
 """Cookies: of a session, of the forms of a browser without a session, and of a sign-in that has
 begun at the identity provider."""
+FORM_S: Final = 3_600.0
+"""Life in seconds of the cookie of a browser's forms."""
 _MAX_FIELDS: Final = 64
 _MAX_BYTES: Final = 2 << 20
 """The longest program of the editor takes 1.2 MB with its escapes. Of 16 MB that are all escapes,

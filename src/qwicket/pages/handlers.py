@@ -12,11 +12,12 @@ from msgspec import structs
 from starlette.responses import RedirectResponse, Response
 
 from qwicket.dialects.native.streams import Streams
-from qwicket.gateway.sessions import own_scopes
+from qwicket.gateway.sessions import Browser, own_scopes
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import InvalidRequest, Unauthenticated
 from qwicket.pages.forms import (
     FORM,
+    FORM_S,
     PROVIDER,
     SESSION,
     Cookies,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
 
-FORM_S: Final = 3_600.0
-"""Life in seconds of the cookie of a browser's forms."""
 _GATHER_S: Final = 0.5
 """Minimum time in seconds between two events of the list of jobs: the page reads the list after
 each."""
@@ -152,7 +151,8 @@ class Handlers:
     async def start_session(self, request: Request[Any], actor: Actor) -> Response:
         """Start a session with a new id, and redirect to the account's page."""
         sessions = self._gateway.sessions
-        secret = await sessions.start(actor, request.cookies.get(SESSION))
+        browser = Browser(request.headers.get("user-agent", ""), request.client_address)
+        secret = await sessions.start(actor, request.cookies.get(SESSION), browser)
         response = self.redirect("")
         self.cookies.set(request, response, SESSION, secret, sessions.session_s)
         self.cookies.delete(request, response, FORM)

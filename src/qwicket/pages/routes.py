@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import admin_routes, clients, devices, job, jobs, projects, try_it
+from qwicket.pages import admin_routes, clients, devices, job, jobs, links, projects, try_it
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.handlers import Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -62,6 +62,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
         *projects.routes(handlers),
         *try_it.routes(handlers),
         *clients.routes(handlers),
+        *links.routes(handlers),
         # Before those of administrators, one of which takes any name.
         *(route for routes in of_features("page_routes") for route in routes(handlers)),
         *admin_routes.routes(handlers),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope
+from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope, Theme
 
 _AccountName = Annotated[str, msgspec.Meta(max_length=254)]
 
@@ -24,6 +25,8 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
         parent: Id of the token that created it at `POST /v1/tokens`, and with which it is revoked;
             null for one from an administrator, an invitation, the pages or `POST /v1/sign-in`.
         revoked_at: Time of its revocation; null if it was not revoked.
+        name: What its owner calls it; null without a name.
+        used_at: Time of its last use, or up to an hour earlier; null if it was not used yet.
     """
 
     id: str
@@ -34,6 +37,8 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
     expires_at: str | None = None
     parent: str | None = None
     revoked_at: str | None = None
+    name: str | None = None
+    used_at: str | None = None
 
 
 class NewTokenBody(TokenBody, RedactedRepr, frozen=True, kw_only=True):
@@ -127,6 +132,8 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
             `Last-Event-ID` begins after that change.
         token: The token of the request.
         budgets: What the jobs of its projects may use; empty if nothing limits them.
+        theme: Theme of the pages: `light` or `dark`; null for the browser's.
+        time_zone: Time zone of the pages, such as `Europe/Vienna`; null for UTC.
     """
 
     id: str = ""
@@ -137,6 +144,74 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
     change: int = 0
     token: TokenBody
     budgets: tuple[BudgetBody, ...] = ()
+    theme: str | None = None
+    time_zone: str | None = None
+
+
+class OwnAccountChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PATCH /v1/account`: absent fields change nothing.
+
+    Attributes:
+        theme: Theme of the pages: `light` or `dark`; null for the browser's.
+        time_zone: Time zone of the pages, such as `Europe/Vienna`; null for UTC.
+    """
+
+    theme: Theme | UnsetType | None = UNSET
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)] | UnsetType | None = UNSET
+
+
+class PreferencesBody(ResponseBody, frozen=True, kw_only=True):
+    """What a person prefers at the pages.
+
+    Attributes:
+        theme: `light` or `dark`; null for the browser's.
+        time_zone: Time zone, such as `Europe/Vienna`; null for UTC.
+    """
+
+    theme: str | None = None
+    time_zone: str | None = None
+
+
+class PasswordChangeBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PUT /v1/account/password`: changes the password.
+
+    Attributes:
+        old: The present password.
+        new: The new one, 8 to 1,024 characters.
+    """
+
+    old: Annotated[str, msgspec.Meta(max_length=1_024)]
+    new: Annotated[str, msgspec.Meta(max_length=1_024)]
+
+
+class SessionBody(ResponsePart, frozen=True, kw_only=True):
+    """A session at the pages.
+
+    Attributes:
+        id: Its id, which does not sign in.
+        browser: What the browser called itself at sign-in; null if it is not known.
+        address: Network address of the browser at sign-in; null if it is not known.
+        created_at: Time of the sign-in.
+        used_at: Time of its last use, or up to five minutes earlier; null if it is not known.
+        expires_at: Time of its end.
+    """
+
+    id: str
+    browser: str | None = None
+    address: str | None = None
+    created_at: str | None = None
+    used_at: str | None = None
+    expires_at: str | None = None
+
+
+class SessionList(ResponseBody, frozen=True, kw_only=True):
+    """The sessions of an account.
+
+    Attributes:
+        sessions: All of them, the newest first.
+    """
+
+    sessions: tuple[SessionBody, ...]
 
 
 class AcceptInvitationBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):

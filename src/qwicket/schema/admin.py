@@ -59,6 +59,20 @@ class ResetBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=T
     password: Password | None = None
 
 
+class PasswordLinkBody(RedactedRepr, ResponseBody, frozen=True, kw_only=True):
+    """A one-time link with which a person sets the password of their account.
+
+    Attributes:
+        account: Name of the account.
+        url: Address of the link's page; no other response contains it.
+        expires_at: Time of its end.
+    """
+
+    account: str
+    url: str
+    expires_at: str | None
+
+
 class AdminAccountBody(ResponsePart, frozen=True, kw_only=True):
     """An account, as administrators see it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ Family = Annotated[str, msgspec.Meta(title="family of devices")]
 Id = Annotated[str, msgspec.Meta(title="id", pattern=r"^[!-~]{1,40}\Z")]
 Role = Annotated[str, msgspec.Meta(title="role of an account")]
 Scope = Annotated[str, msgspec.Meta(title="scope of a token")]
+Theme = Literal["light", "dark"]
 State = Annotated[str, msgspec.Meta(title="state of a job", pattern=r"^[a-z_]{1,32}\Z")]
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]

@@ -47,6 +47,7 @@ from qwicket.server.router import Router
 from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -112,6 +113,16 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and self._router is not None:
             await self._router(scope, receive, send)
+
+    async def offer_setup_link(self, sockets: Sequence[socket.socket]) -> None:
+        """Print the link that sets up a server without accounts, if it may have one.
+
+        Args:
+            sockets: Where the server listens.
+        """
+        from qwicket.server import setup_link  # late: needed once
+
+        await setup_link.offer(self._gateway, self._settings, sockets)
 
     def supports_websocket(self, path: str, own: str = "") -> bool:
         """Return whether the dialect of a path has websockets.

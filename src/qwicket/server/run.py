@@ -200,6 +200,7 @@ class _Server(uvicorn.Server):
         announce(self._app.summary, self._settings.log_format)
         if self._hint:
             announce(self._hint, "text")
+        await self._app.offer_setup_link(self.servers[0].sockets)
         self._app.start_processes()
 
     def _announce_addresses(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from qwicket.store.audit import Audit
     from qwicket.store.database import Committed
     from qwicket.store.forwards import Forwards
+    from qwicket.store.links import Links
     from qwicket.store.queue_control import QueueControl
     from qwicket.store.sessions import Sessions
     from qwicket.store.use import Uses
@@ -138,6 +139,13 @@ class Store:
         from qwicket.store.queue_control import QueueControl
 
         return QueueControl(self._database)
+
+    @cached_property
+    def links(self) -> Links:
+        """Return the operations on one-time links."""
+        from qwicket.store.links import Links
+
+        return Links(self._database)
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -11,6 +11,7 @@ from qwicket.model.accounts import (
     ADMIN_SCOPES,
     Account,
     JobsOfDeleted,
+    Preferences,
     Project,
     Role,
     Token,
@@ -97,6 +98,7 @@ class Accounts(Operations):
         )
         tx.run("project_add", id=project, name=name, shares=1, now=now)
         tx.run("member_add", account=account, project=project)
+        tx.all("link_end_set_up")
         return Accounts.by_name(tx, name)
 
     @write
@@ -182,10 +184,17 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        account = _update(tx, name, "account_set_password", password_hash=password_hash)
+        account = _update(tx, name, "account_set_password", password_hash=password_hash, now=now)
         tx.run("token_revoke_account", account=account.id, now=now)
         tx.run("session_end_account", account=account.id)
+        tx.run("link_end_account", account=account.id)
         return account
+
+    @write
+    def set_preferences(tx: Tx, account: str, preferences: Preferences) -> None:
+        """Set what the person of an account, given by id, prefers at the pages."""
+        theme, time_zone = preferences.theme, preferences.time_zone
+        tx.run("account_set_preferences", id=account, theme=theme, time_zone=time_zone)
 
     @write
     def delete(tx: Tx, name: str, jobs: JobsOfDeleted, now: int) -> Account:
@@ -364,6 +373,7 @@ class Accounts(Operations):
             now=token.created_at,
             expires_at=token.expires_at,
             parent=token.parent,
+            name=token.name,
         )
         added = Accounts.token(tx, owner.id, token.id)
         assert added is not None

@@ -175,6 +175,11 @@ class ActRecorder:
         if before != after:
             self._add(tx, before, after)
 
+    def note(self, tx: Tx) -> None:
+        """Add an entry of an act that changes no recorded column."""
+        state = self.state(tx)
+        self._add(tx, state, state)
+
     def state(self, tx: Tx) -> str:
         """Return the recorded columns of the subject as JSON."""
         if self._kind not in _SUBJECTS or not self._keys:

@@ -14,7 +14,7 @@ from qwicket.model.accounts import MAX_NAME_CHARS
 from qwicket.model.errors import Conflict, Unauthenticated
 from qwicket.store.accounts import Accounts
 from qwicket.store.audit import ABSENT, ActRecorder
-from qwicket.store.operations import Operations, read, write
+from qwicket.store.operations import Operations, read, scan, write
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,10 +42,50 @@ class ProviderSignIn(NamedTuple):
     at: int
 
 
+class Session(NamedTuple):
+    """A session at the pages.
+
+    Attributes:
+        digest: SHA-256 of its cookie.
+        agent: What the browser called itself at sign-in; None if it is not known.
+        address: Network address of the browser at sign-in; None if it is not known.
+        created_at: Unix milliseconds.
+        used_at: Last use in Unix milliseconds, or up to five minutes earlier; None if not known.
+        expires_at: Unix milliseconds of its end.
+    """
+
+    digest: bytes
+    agent: str | None
+    address: str | None
+    created_at: int
+    used_at: int | None
+    expires_at: int
+
+    @property
+    def id(self) -> str:
+        """A name that does not reveal the cookie."""
+        return self.digest.hex()[:16]
+
+
+class SessionUse(NamedTuple):
+    """The account of a session, by id, and the session's last use in Unix milliseconds."""
+
+    account: str
+    used_at: int | None
+
+
 class Sessions(Operations):
     @write
     def start(
-        tx: Tx, account: str, digest: bytes, *, now: int, expires_at: int, replaced: bytes | None
+        tx: Tx,
+        account: str,
+        digest: bytes,
+        *,
+        now: int,
+        expires_at: int,
+        replaced: bytes | None,
+        agent: str = "",
+        address: str = "",
     ) -> None:
         """Store a session of an account, given by id.
 
@@ -55,6 +95,8 @@ class Sessions(Operations):
             digest: SHA-256 of the cookie.
             now: Unix milliseconds.
             expires_at: Unix milliseconds of its end.
+            agent: What the browser calls itself.
+            address: Network address of the browser.
             replaced: Digest of the session that the new one replaces, or None.
 
         Raises:
@@ -64,15 +106,41 @@ class Sessions(Operations):
         if replaced is not None:
             tx.run("session_end", digest=replaced)
         values = {"digest": digest, "account": account, "now": now, "expires_at": expires_at}
-        if not tx.count("session_add", **values):
+        if not tx.count("session_add", **values, agent=agent, address=address):
             raise Unauthenticated("The account is disabled.")
         tx.run("session_trim", account=account, digest=digest, keep=MAX_SESSIONS - 1)
 
     @read
-    def account(tx: Tx, digest: bytes, now: int) -> str | None:
-        """Return the id of the account of a session that has not ended."""
+    def account(tx: Tx, digest: bytes, now: int) -> SessionUse | None:
+        """Return the account of a session that has not ended."""
         row = tx.one("session_account", digest=digest, now=now)
-        return row[0] if row else None
+        return SessionUse(*row) if row else None
+
+    @write
+    def note_use(tx: Tx, digest: bytes, now: int) -> None:
+        """Store when a session was used. Callers bound how often, because each call is a write."""
+        tx.run("session_use", digest=digest, now=now)
+
+    @scan
+    def all(tx: Tx, account: str, now: int) -> list[Session]:
+        """Return the sessions of an account, given by id, the newest first."""
+        found = tx.all("session_list", account=account, now=now)
+        return [Session(bytes(row[0]), *row[1:]) for row in found]
+
+    @write
+    def set_password(tx: Tx, account: str, password_hash: str, kept: bytes, now: int) -> None:
+        """Change the password of an account, given by id; end its links and its other sessions.
+
+        Args:
+            tx: The transaction.
+            account: Id of the account.
+            password_hash: Hash of the new password.
+            kept: Digest of the session that stays; empty for none.
+            now: Unix milliseconds.
+        """
+        tx.run("account_set_password", id=account, password_hash=password_hash, now=now)
+        tx.run("session_end_others", account=account, digest=kept)
+        tx.run("link_end_account", account=account)
 
     @write
     def end(tx: Tx, digest: bytes) -> None:

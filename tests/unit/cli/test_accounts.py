@@ -26,6 +26,9 @@ from qwicket.store import open_sqlite
 from support.bad_server import BadServer, Request, Step, answer, drop
 
 TOKEN = re.compile(r"qw_[A-Za-z0-9]{43}\n")
+LINK = re.compile(
+    r"Link for (\w+), until .* UTC, after the server's address: /ui/link\?code=(.*)\n"
+)
 YEAR_S = 365 * 86400
 
 
@@ -43,7 +46,7 @@ class Folder:
 
     def out(self, *arguments: str, stdin: str | bytes = "") -> str:
         result = self.run(*arguments, stdin=stdin)
-        assert (result.exit_code, result.stderr) == (0, ""), result.output
+        assert (result.exit_code, LINK.sub("", result.stderr)) == (0, ""), result.output
         return result.stdout
 
     def refusal(self, *arguments: str, stdin: str | bytes = "") -> str:
@@ -66,6 +69,19 @@ def test_an_account_is_made_and_listed(folder: Folder) -> None:
         "eve (admin)\n"
     )
     assert folder.out("user", "list") == "ada  member  ada@localhost\neve  admin  e@lab.org\n"
+
+
+@pytest.mark.parametrize("command", ["user add eve", "user add eve --json", "user reset ada"])
+def test_a_person_without_a_password_gets_a_link_that_is_in_no_output(
+    folder: Folder, command: str
+) -> None:
+    folder.out("user", "add", "ada", "--no-passwords")
+    result = folder.run(*command.split())
+    found = LINK.fullmatch(result.stderr)
+    assert found
+    assert TOKEN.fullmatch(found[2] + "\n")
+    assert found[2] not in result.stdout
+    assert folder.run(*command.replace("eve", "bob").split(), "--no-passwords").stderr == ""
 
 
 def test_key_pairs_are_made_with_the_master_file_of_the_settings_file(folder: Folder) -> None:

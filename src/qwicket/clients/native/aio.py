@@ -118,6 +118,22 @@ class AsyncClient:
         """Return the account and the token; see `Client.account`."""
         return await self._transport.run(operations.account(self._transport.api))
 
+    async def set_preferences(self, **changes: str | None) -> dict[str, Any]:
+        """Set what you prefer at the pages; see `Client.set_preferences`."""
+        return await self._transport.run(operations.set_preferences(self._transport.api, **changes))
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Change your password; see `Client.change_password`."""
+        await self._transport.run(operations.change_password(self._transport.api, old, new))
+
+    async def sessions(self) -> list[dict[str, Any]]:
+        """Return your sessions at the pages; see `Client.sessions`."""
+        return await self._transport.run(operations.sessions(self._transport.api))
+
+    async def end_session(self, id: str) -> None:
+        """End a session at the pages; see `Client.end_session`."""
+        await self._transport.run(operations.end_session(self._transport.api, id))
+
     async def shares(self) -> list[dict[str, Any]]:
         """Return the shares of the account's jobs; see `Client.shares`."""
         return await self._transport.run(operations.shares(self._transport.api))

@@ -333,6 +333,46 @@ class Client:
         """
         return self._transport.run(operations.account(self._transport.api))
 
+    def set_preferences(self, **changes: str | None) -> dict[str, Any]:
+        """Set what you prefer at the server's pages; return all preferences.
+
+        Args:
+            changes: `theme`: `light`, `dark`, or None for the browser's; `time_zone`: a name such
+                as `Europe/Vienna`, or None for UTC. What is left out stays.
+
+        Raises:
+            ApiError: A value is invalid.
+        """
+        return self._transport.run(operations.set_preferences(self._transport.api, **changes))
+
+    def change_password(self, old: str, new: str) -> None:
+        """Change your password at the server; all sessions at its pages end.
+
+        Args:
+            old: The present password.
+            new: The new one, 8 to 1,024 characters.
+
+        Raises:
+            ApiError: The old password is wrong, or the new one is too short or too long.
+        """
+        self._transport.run(operations.change_password(self._transport.api, old, new))
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return your sessions at the server's pages, the newest first.
+
+        Raises:
+            ClientError: The request failed.
+        """
+        return self._transport.run(operations.sessions(self._transport.api))
+
+    def end_session(self, id: str) -> None:
+        """End a session at the server's pages.
+
+        Raises:
+            ApiError: There is no such session, or the token has not the scope `tokens:write`.
+        """
+        self._transport.run(operations.end_session(self._transport.api, id))
+
     def shares(self) -> list[dict[str, Any]]:
         """Return the shares of the account's jobs, the oldest first; see `Job.share_with`.
 

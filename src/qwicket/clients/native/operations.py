@@ -79,6 +79,22 @@ def account(api: Api) -> Operation[dict[str, Any]]:
     return (yield from api.get("/v1/account", _ANY))
 
 
+def set_preferences(api: Api, **changes: str | None) -> Operation[dict[str, Any]]:
+    return (yield from api.send("PATCH", "/v1/account", changes, _ANY))
+
+
+def change_password(api: Api, old: str, new: str) -> Operation[None]:
+    yield from api.change_once("PUT", "/v1/account/password", {"old": old, "new": new})
+
+
+def sessions(api: Api) -> Operation[list[dict[str, Any]]]:
+    return (yield from api.get("/v1/account/sessions", wire.SessionsBody)).sessions
+
+
+def end_session(api: Api, id: str) -> Operation[None]:
+    yield from api.delete(f"/v1/account/sessions/{quote(id, safe='')}")
+
+
 def devices(api: Api) -> Operation[list[dict[str, Any]]]:
     return (yield from api.get("/v1/devices", wire.DevicesBody)).devices
 

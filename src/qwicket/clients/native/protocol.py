@@ -223,6 +223,16 @@ class Api:
         headers = {} if body is None else {"Content-Type": "application/json"}
         yield from self._retry(Send(method, path, headers, _json(body)), self._retry_policy)
 
+    def change_once(self, method: str, path: str, body: Any) -> Operation[None]:
+        """Send a request whose repetition would be refused, in one attempt.
+
+        Raises:
+            Unreachable: No response arrived; the request may have had its effect.
+        """
+        headers = {"Content-Type": "application/json"}
+        send = Send(method, path, headers, _json(body), can_repeat=False)
+        yield from self._retry(send, RetryPolicy(max_attempts=1))
+
     def delete(self, path: str) -> Operation[None]:
         """Send a DELETE request; after a lost response the next attempt raises a 404."""
         yield from self.change("DELETE", path, None)

@@ -33,6 +33,10 @@ class SharesBody(msgspec.Struct, frozen=True):
     shares: list[dict[str, Any]]
 
 
+class SessionsBody(msgspec.Struct, frozen=True):
+    sessions: list[dict[str, Any]]
+
+
 def decoder(of: type[T]) -> msgspec.json.Decoder[T]:
     """Return the decoder of a type.
 

@@ -9,6 +9,7 @@ import msgspec
 from qwicket import schema
 from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native.wire import iso_time
+from qwicket.gateway.tokens import MAX_TOKEN_NAME_CHARS
 from qwicket.model.accounts import LOGIN_TOKEN_S, Scope
 from qwicket.model.errors import LimitExceeded
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.budgets import BudgetState
     from qwicket.model.limits import Limits
+    from qwicket.store.sessions import Session
 
 R = TypeVar("R", bound="TokenRequest")
 _Scopes = Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=len(Scope))]
@@ -35,12 +37,14 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         devices: Names of the devices that it may use; if empty, those of the calling token.
         project: Name of the project to which its usage counts.
         life_s: Seconds until it expires.
+        name: What its owner calls it; null for no name.
     """
 
     scopes: _Scopes
     devices: tuple[Annotated[str, msgspec.Meta(max_length=64)], ...] = ()
     project: str | None = None
     life_s: Annotated[int, msgspec.Meta(ge=1, le=_MAX_LIFE_S)] | None = None
+    name: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_NAME_CHARS)] | None = None
 
 
 class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +55,7 @@ class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fi
         devices: Names of the devices that it may use; if empty, all devices.
         project: Name of the project to which its usage counts; by default the account's own.
         life_s: Seconds until it expires; by default it does not expire.
+        name: What its owner calls it; null for no name.
         aws: Whether to create a key pair, with which AWS's clients sign requests. Its key id
             and secret, joined by a dot, are a token.
     """
@@ -121,6 +126,24 @@ def account(
         change=change,
         token=_token(by, _names(projects)),
         budgets=tuple(map(budget, budgets)),
+        theme=account.theme,
+        time_zone=account.time_zone,
+    )
+
+
+def session_list(sessions: Iterable[Session]) -> schema.accounts.SessionList:
+    return schema.accounts.SessionList(
+        sessions=tuple(
+            schema.accounts.SessionBody(
+                id=each.id,
+                browser=each.agent,
+                address=each.address,
+                created_at=iso_time(each.created_at),
+                used_at=iso_time(each.used_at),
+                expires_at=iso_time(each.expires_at),
+            )
+            for each in sessions
+        )
     )
 
 
@@ -184,4 +207,6 @@ def _token(token: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBo
         expires_at=iso_time(token.expires_at),
         parent=token.parent,
         revoked_at=iso_time(token.revoked_at),
+        name=token.name,
+        used_at=iso_time(token.used_at),
     )

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import structs
+from msgspec import UNSET, structs
 from starlette.responses import Response
 
 from qwicket import schema
@@ -78,6 +78,33 @@ class Handlers(PilotHandlers):
         budgets = await self.gateway.usage.budgets(actor)
         return json(account_wire.account(account, token, projects, change, budgets))
 
+    async def change_account(
+        self, actor: Actor, request: Request[schema.accounts.OwnAccountChangeBody]
+    ) -> Response:
+        """Change what the person prefers at the pages."""
+        before = (await self.gateway.accounts.of(actor)).preferences
+        given = structs.asdict(request.payload).items()
+        after = structs.replace(before, **{name: v for name, v in given if v is not UNSET})
+        await self.gateway.sessions.set_preferences(actor, after)
+        return json(schema.accounts.PreferencesBody(**structs.asdict(after)))
+
+    async def change_password(
+        self, actor: Actor, request: Request[schema.accounts.PasswordChangeBody]
+    ) -> Response:
+        """Change the password of the account; end its sessions at the pages."""
+        body, address = request.payload, request.client_address
+        await self.gateway.sessions.change_password(actor, body.old, body.new, address)
+        return Response(status_code=204)
+
+    async def list_sessions(self, actor: Actor, request: Request[None]) -> Response:
+        """List the account's sessions at the pages."""
+        return json(account_wire.session_list(await self.gateway.sessions.all(actor)))
+
+    async def end_session(self, actor: Actor, request: Request[None]) -> Response:
+        """End a session at the pages."""
+        await self.gateway.sessions.end_one(actor, request.path_params["id"])
+        return Response(status_code=204)
+
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""
         return json(account_wire.project_list(await self.gateway.accounts.projects(actor)))
@@ -93,7 +120,12 @@ class Handlers(PilotHandlers):
         """Create a token within the rights of the caller's token."""
         body = request.payload
         created = await self.gateway.tokens.create(
-            actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
+            actor,
+            body.scopes,
+            devices=body.devices,
+            project=body.project,
+            life_s=body.life_s,
+            name=body.name,
         )
         projects = await self.gateway.accounts.projects(actor)
         response = json(account_wire.new_token(created, projects), 201)

@@ -77,6 +77,31 @@ ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.accounts.AccountBody,),
     ),
     Route(
+        "PATCH",
+        "/account",
+        Handlers.change_account,
+        _WRITE,
+        json_body(schema.accounts.OwnAccountChangeBody),
+        responses=(schema.accounts.PreferencesBody,),
+    ),
+    # The password is the credential; the token only says whose.
+    Route(
+        "PUT",
+        "/account/password",
+        Handlers.change_password,
+        ANY_TOKEN,
+        json_body(schema.accounts.PasswordChangeBody),
+        status=204,
+    ),
+    Route(
+        "GET",
+        "/account/sessions",
+        Handlers.list_sessions,
+        ANY_TOKEN,
+        responses=(schema.accounts.SessionList,),
+    ),
+    Route("DELETE", "/account/sessions/{id}", Handlers.end_session, _TOKENS, status=204),
+    Route(
         "GET",
         "/projects",
         Handlers.list_projects,

@@ -8,8 +8,16 @@ from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.features.invitations.routes import INVITED
 from qwicket.features.invitations.service import Invitations
 from qwicket.model.errors import Conflict, InvalidRequest, Unauthenticated
-from qwicket.pages.forms import FORM, FORM_BODY, SESSION, Form, check_form, csrf, form_cookie
-from qwicket.pages.handlers import FORM_S
+from qwicket.pages.forms import (
+    FORM,
+    FORM_BODY,
+    FORM_S,
+    SESSION,
+    Form,
+    check_form,
+    csrf,
+    form_cookie,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response

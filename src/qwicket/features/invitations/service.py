@@ -215,7 +215,7 @@ class Invitations:
 
     async def actor(self, account: Account) -> Actor:
         """Return the actor of an account that was just created."""
-        return await self._sign_in.by_subject(f"account {account.id}")
+        return await self._sign_in.by_account(account.id)
 
     async def join(self, actor: Actor, code: str, address: str) -> None:
         """Add the actor's account to the invitation's project; for a member, nothing changes.

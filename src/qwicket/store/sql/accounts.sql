@@ -46,7 +46,10 @@ update account set role = :role where id = :id;
 update account set email = :email where id = :id;
 
 -- name: account_set_password
-update account set password_hash = :password_hash where id = :id;
+update account set password_hash = :password_hash, password_at = :now where id = :id;
+
+-- name: account_set_preferences
+update account set theme = :theme, time_zone = :time_zone where id = :id;
 
 -- name: account_delete
 -- Disables it with the same time, so that `account_restore` enables it unless it was disabled before.
@@ -149,8 +152,9 @@ insert into member (account, project) values (:account, :project) on conflict do
 select 1 from member where account = :account and project = :project;
 
 -- name: token_add
-insert into token (id, account, project, digest, scopes, devices, created_at, expires_at, parent)
-values (:id, :account, :project, :digest, :scopes, :devices, :now, :expires_at, :parent);
+insert into token
+    (id, account, project, digest, scopes, devices, created_at, expires_at, parent, name)
+values (:id, :account, :project, :digest, :scopes, :devices, :now, :expires_at, :parent, :name);
 
 -- name: token_by_digest
 select {token}, account.name, account.role, account.disabled_at

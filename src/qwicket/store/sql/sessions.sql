@@ -3,8 +3,10 @@
 
 -- name: session_add
 -- Adds nothing for a disabled account.
-insert into session (digest, account, created_at, expires_at)
-select cast(:digest as {blob}), id, cast(:now as bigint), cast(:expires_at as bigint)
+insert into session (digest, account, created_at, expires_at, agent, address, used_at)
+select
+    cast(:digest as {blob}), id, cast(:now as bigint), cast(:expires_at as bigint),
+    cast(:agent as text), cast(:address as text), cast(:now as bigint)
 from account where id = :account and disabled_at is null;
 
 -- name: session_expire
@@ -23,7 +25,17 @@ where account = :account and digest in (
 );
 
 -- name: session_account
-select account from session where digest = :digest and expires_at > :now;
+select account, used_at from session where digest = :digest and expires_at > :now;
+
+-- name: session_use
+update session set used_at = :now where digest = :digest;
+
+-- name: session_list
+-- sorts: few rows
+-- Index session_by_account.
+select digest, agent, address, created_at, used_at, expires_at from session
+where account = :account and expires_at > :now
+order by created_at desc;
 
 -- name: session_end
 delete from session where digest = :digest;
@@ -31,6 +43,10 @@ delete from session where digest = :digest;
 -- name: session_end_account
 -- Index session_by_account.
 delete from session where account = :account;
+
+-- name: session_end_others
+-- Index session_by_account.
+delete from session where account = :account and digest <> :digest;
 
 -- name: id_token_expire
 -- Index used_id_token_by_expiry.

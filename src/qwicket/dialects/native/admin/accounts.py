@@ -1,6 +1,7 @@
 """Accounts and tokens for administrators.
 
-An administrator cannot demote, disable, reset or delete their own account.
+An administrator cannot demote, disable, reset or delete their own account, nor make a link that
+sets its password.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from qwicket.dialects.native import account_wire
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.native.params import choice
+from qwicket.dialects.native.wire import iso_time
 from qwicket.dialects.responses import json
 from qwicket.model.accounts import Person
 from qwicket.model.errors import Conflict
@@ -90,6 +92,18 @@ async def reset_account(
     return json(wire.admin_account(after))
 
 
+async def make_password_link(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Make a one-time link with which a person sets the password of their account."""
+    account = await _other(access, actor, request)
+    link = await access.admin.make_password_link(account.name)
+    body = schema.PasswordLinkBody(
+        account=link.account,
+        url=f"{request.server_url}{link.path}",
+        expires_at=iso_time(link.expires_at),
+    )
+    return json(body, 201)
+
+
 async def delete_account(access: Access, actor: Actor, request: Request[None]) -> Response:
     """Delete an account and cancel its jobs; with `?jobs=remove` the jobs are deleted later."""
     account = await _other(access, actor, request)
@@ -123,6 +137,7 @@ async def create_token_for(
         devices=body.devices,
         life_s=body.life_s,
         aws=body.aws,
+        name=body.name,
     )
     return json(account_wire.new_token(made, await access.admin.projects()), 201)
 

@@ -106,6 +106,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST",
+        "/accounts/{account}/password-link",
+        accounts.make_password_link,
+        _ADMIN,
+        responses=(schema.PasswordLinkBody,),
+        status=201,
+    ),
+    Route(
+        "POST",
         "/accounts/{account}/restore",
         accounts.restore_account,
         _ADMIN,

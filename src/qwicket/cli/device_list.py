@@ -1,4 +1,4 @@
-"""`qwicket devices` and `qwicket account`, over HTTP."""
+"""`qwicket devices`, over HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import click
 from qwicket.cli import completers, options
 from qwicket.cli.listing import (
     Row,
-    amount_text,
     json_flag,
     json_line,
     print_fields,
@@ -21,8 +20,6 @@ from qwicket.cli.listing import (
 from qwicket.cli.options import server
 from qwicket.clients.http import sanitize
 from qwicket.clients.native.progress import start_text
-from qwicket.clients.native.wire import convert
-from qwicket.schema.accounts import AccountBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,22 +76,6 @@ def _window_text(window: ReservationPart) -> str:
     return f"{slots}from {begin} until {end} UTC{f' for {projects}' if projects else ''}{reason}"
 
 
-def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
-    """Yield names and values of the properties of an account and its token."""
-    token = account.token
-    yield "account", f"{sanitize(account.name)} ({sanitize(account.role)})"
-    yield "e-mail", sanitize(account.email)
-    yield "project", sanitize(token.project)
-    yield "token", sanitize(token.id)
-    yield "scopes", " ".join(map(sanitize, token.scopes))
-    yield "devices", " ".join(map(sanitize, token.devices)) or "all"
-    yield "expires", sanitize(token.expires_at)[:16].replace("T", " ") or "never"
-    for each in account.budgets:
-        where = f" on {sanitize(each.device)}" if each.device else ""
-        amounts = f"{amount_text(each.left)} of {amount_text(each.maximum)}"
-        yield "budget", f"{amounts} {sanitize(each.unit)} left{where}"
-
-
 @click.command(short_help="List the server's devices, or show one.")
 @click.argument("name", required=False, shell_complete=completers.device)
 @click.option("--family", type=options.Choice(_FAMILIES), help="Only devices of this family.")
@@ -126,16 +107,3 @@ def devices(
         click.echo(json_line(found[0].info))
     else:
         print_fields(_device_fields(found[0].body))
-
-
-@click.command(short_help="Show the account and the permissions of your token.")
-@json_flag
-@server
-def account(connect: Connect, as_json: bool) -> None:
-    """Show the account, project, scopes, devices and expiry of your token."""
-    with connect() as client:
-        found, where = client.account(), client.url
-    if as_json:
-        click.echo(json_line(found))
-    else:
-        print_fields((("server", where), *_account_fields(convert(found, AccountBody))))
