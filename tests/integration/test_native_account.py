@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.ids import new_id
 from support.for_each import for_each
-from support.server import LiveServer
+from support.pages import PASSWORD, Browser, add_account
+from support.server import LiveServer, cli
 from support.waiting import until
 
 READ = "jobs:read"
@@ -91,6 +94,29 @@ def test_a_wish_that_cannot_be_is_refused_by_field(
 ) -> None:
     answer = made(maker, **wish)
     assert (answer.status_code, answer.json()["field"]) == (status, field), answer.text
+
+
+def test_a_person_changes_their_password_and_ends_a_session(server: LiveServer) -> None:
+    ada = add_account(server, "ada")
+    scopes = [*DEFAULT_SCOPES, "tokens:write"]
+    token = server.as_admin(lambda admin: admin.create_token(ada, scopes=scopes)).secret
+    with Browser(server.url) as browser, server.client(token) as http:
+        assert browser.sign_in(ada, PASSWORD).status_code == 303
+        ((id_, seen),) = [
+            (each.pop("id"), each) for each in http.get("/v1/account/sessions").json()["sessions"]
+        ]
+        assert seen["browser"].startswith("python-httpx")
+        assert http.delete(f"/v1/account/sessions/{id_}").status_code == 204
+        assert browser.account() is None
+        assert http.delete(f"/v1/account/sessions/{id_}").status_code == 404
+        wrong = http.put("/v1/account/password", json={"old": "x", "new": "battery staple"})
+        assert (wrong.status_code, wrong.json()["field"]) == (400, "old")
+        run = partial(cli, "account", env={"QWICKET_URL": server.url, "QWICKET_TOKEN": token})
+        assert run("password", "--password-stdin", stdin=f"{PASSWORD}\nbattery staple\n") == ""
+        assert browser.sign_in(ada, "battery staple").status_code == 303
+        assert "python-httpx" in run("sessions")
+        assert run("prefer", "--time-zone", "Europe/Vienna").endswith("Europe/Vienna")
+        assert http.get("/v1/account").json()["time_zone"] == "Europe/Vienna"
 
 
 def test_a_foreign_token_looks_like_none(maker: httpx.Client, server: LiveServer) -> None:
