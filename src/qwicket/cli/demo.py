@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _ANNOUNCEMENT: Final = "Qwicket listens on "
 _ROUTINE: Final = "Qwicket "
 """Prefix of the server's lines about its start and stop, which the demo does not repeat."""
-SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
+SERVE: Final = (
+    *(sys.executable, "-m", "qwicket", "serve"),
+    *("--port", "0", "--log-format", "text", "--no-setup-link"),
+)
 _START_S: Final = 60.0
 _STOP_S: Final = 35.0
 """Longest time for the server to stop. It gives running jobs 20 s (`--stop-grace-s`)."""

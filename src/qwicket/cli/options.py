@@ -40,7 +40,8 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 def setting(flag: str, *names: str, **attributes: Any) -> Callable[[F], F]:
     """Return an option that the environment and `qwicket.toml` can also set."""
-    variable = "QWICKET_" + flag.removeprefix("--").replace("-", "_").upper()
+    name = flag.removeprefix("--").partition("/")[0]  # of --on/--off
+    variable = "QWICKET_" + name.replace("-", "_").upper()
     return click.option(flag, *names, envvar=variable, show_envvar=True, **attributes)
 
 

@@ -360,10 +360,10 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Longest delay of a status read of a new job that is about to end; 0 is off.",
 )
 @setting(
-    "--setup-link",
-    is_flag=True,
+    "--setup-link/--no-setup-link",
+    default=None,
     help="On a database without accounts, print a one-time link to the page that makes the first"
-    " one, also if other machines reach this server; without them it is always printed.",
+    " one; by default if only this machine reaches the server.",
 )
 @setting(
     "--no-passwords",

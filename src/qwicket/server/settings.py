@@ -111,8 +111,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             all.
         access_token_s: Lifetime of an access token in seconds, for clients that renew it.
         first_poll_ms: Longest delay of a status read of a young job, in milliseconds; 0 is off.
-        setup_link: Whether a server of an empty database prints a link to set it up, although not
-            all of its addresses are of this machine alone.
+        setup_link: Whether a server of an empty database prints a link to set it up; None means
+            that it does if only this machine reaches it.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
         session_s: Lifetime of a session at the pages, in seconds.
         aws_master_file: File of the master keys of AWS's key pairs; by default in `data_dir`; none
@@ -161,7 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_token_s: float = ACCESS_TOKEN_S
     dialects: frozenset[str] | None = None
     first_poll_ms: int = MAX_DELAY_MS
-    setup_link: bool = False
+    setup_link: bool | None = None
     no_passwords: bool = False
     session_s: float = SESSION_S
     aws_master_file: Path | None = None

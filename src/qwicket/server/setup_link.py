@@ -29,8 +29,8 @@ async def offer(
 ) -> None:
     """Print the link if the database has no account and this server may offer one.
 
-    It may if people sign in with passwords and single sign-on creates no accounts, and if only this
-    machine reaches the server, or the setting `setup_link` is on. The link is printed to the
+    It may if people sign in with passwords and single sign-on creates no accounts, and as the
+    setting `setup_link` says. The link is printed to the
     terminal, or to standard error where there is none, and stands in no other log.
 
     Args:
@@ -42,7 +42,8 @@ async def offer(
     if settings.no_passwords or settings.oidc_create:
         return
     hosts = [ipaddress.ip_address(each.getsockname()[0]) for each in sockets]
-    if not (settings.setup_link or all(host.is_loopback for host in hosts)):
+    is_wanted = settings.setup_link
+    if not (all(host.is_loopback for host in hosts) if is_wanted is None else is_wanted):
         return
     link = await gateway.links.make_set_up()
     if link is not None:

@@ -34,6 +34,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         ("127.0.0.1", {"public_url": "https://lab.org/q/"}, "https://lab.org/q/ui/link"),
         ("0.0.0.0", {}, None),
         ("0.0.0.0", {"setup_link": True}, f"http://{socket.gethostname()}:"),
+        ("127.0.0.1", {"setup_link": False}, None),
         ("127.0.0.1", {"no_passwords": True}, None),
         ("127.0.0.1", {"oidc_create": True}, None),
     ],

@@ -84,12 +84,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         json_body(schema.accounts.OwnAccountChangeBody),
         responses=(schema.accounts.PreferencesBody,),
     ),
-    # The password is the credential; the token only says whose.
+    # The password is the credential as well: no token alone changes it.
     Route(
         "PUT",
         "/account/password",
         Handlers.change_password,
-        ANY_TOKEN,
+        _WRITE,
         json_body(schema.accounts.PasswordChangeBody),
         status=204,
     ),
