@@ -132,7 +132,7 @@ LISTS = {
     "xanadu, specification": f"/devices/{PHOTONIC}/specifications",
     "xanadu, certificate": f"/devices/{PHOTONIC}/certificate",
     "pages, list": "/ui/devices",
-    "pages, try": "/ui/try",
+    "pages, try": "/ui/jobs/new",
 }
 
 

@@ -160,7 +160,7 @@ PATHS = (
     *("/jobs", "/jobs?tag=x", "/jobs.csv", f"/jobs?name={'%26' * 15_000}"),
     *("/devices", "/devices/simulator"),
     *("/projects", "/projects/{name}", "/projects/{name}/use.csv", "/projects/{name}/webhooks"),
-    *("/try", f"/try?program={'%26' * 15_000}", "/clients", "/clients/curl"),
+    *("/jobs/new", f"/jobs/new?program={'%26' * 15_000}", "/connect", "/connect/curl"),
     *("/admin", "/admin/export?project={name}", "/admin/export.zip?project={name}"),
     *("/admin/jobs/{id}", "/admin/members?project={name}", "/admin/members.csv?project={name}"),
     *(f"/admin/{section}{kind}" for section in SECTIONS for kind in ("", ".csv")),
@@ -220,7 +220,7 @@ POSTED = [each.path for each in ROUTES if each.method == "POST" and each.path !=
 )
 def test_no_form_keeps_the_loop(site: Site, name: str, paths: list[str]) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    content = f"csrf={site.ada.browser.csrf('/ui/try')}&{FORMS[name]}"
+    content = f"csrf={site.ada.browser.csrf('/ui/jobs/new')}&{FORMS[name]}"
 
     def send(path: str) -> None:
         at = "/ui" + re.sub("{[^}]*}", "x", path)
@@ -237,7 +237,7 @@ def test_no_program_in_the_editor_keeps_the_loop(site: Site, action: str) -> Non
 
     def send(mark: str) -> None:
         program = "OPENQASM 3.0; qubit q;\n//" + mark * (99_000 // len(mark))
-        answer = site.ada.browser.submit("/ui/try", "/ui/try", program=program, **fields)
+        answer = site.ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", program=program, **fields)
         assert answer.status_code < 500, answer.text[:300]
 
     for mark in ("a", "&", '"', "\U0001f600", "\n", "//"):

@@ -33,7 +33,16 @@ from support import braket, pubs
 from support.axe import SCREENS, violations
 from support.browser import Page, browser
 from support.held import held_job
-from support.pages import PASSWORD, TOKEN, Browser, Person, editor_fields, page_size, use_session
+from support.pages import (
+    PASSWORD,
+    TOKEN,
+    Browser,
+    Person,
+    editor_fields,
+    error_of,
+    page_size,
+    use_session,
+)
 from support.programs import BELL
 from support.server import LiveServer, running_server
 from support.waiting import until
@@ -268,7 +277,7 @@ def test_a_job_shows_what_it_was_when_it_ran_and_what_it_gave(ada: Person) -> No
     ):
         assert text in page, text
     counts = job.result().counts
-    assert f'<td class="code">00</td><td>{counts["00"]}</td>' in page
+    assert f'<td class="mono">00</td><td>{counts["00"]}</td>' in page
     assert "sse-connect" not in page
     assert "htmx" not in page
 
@@ -347,7 +356,7 @@ def test_results_are_compared_and_sorted(ada: Person) -> None:
     job, other = ada.submit(seed=1), ada.submit(seed=2)
     at = f"/ui/jobs/{job.id}?sort=label&scale=log&with={other.id}"
     page = ada.browser.get(at).text
-    rows = re.findall(r'<td class="code">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
+    rows = re.findall(r'<td class="mono">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
     assert [bits for bits, _, _ in rows] == ["00", "11"]
     shares = other.result().counts
     assert [float(each) for _, _, each in rows] == pytest.approx(
@@ -357,7 +366,7 @@ def test_results_are_compared_and_sorted(ada: Person) -> None:
     assert re.findall(r"<rect .*?>", linear) != re.findall(r"<rect .*?>", page)
     missing = ada.browser.get(f"/ui/jobs/{job.id}?with=x").text
     assert "No comparison: There is no such job." in missing
-    assert '<td class="code">00</td>' in missing, "its own result is shown"
+    assert '<td class="mono">00</td>' in missing, "its own result is shown"
 
 
 def turned(angle: float) -> str:
@@ -368,13 +377,13 @@ def test_the_most_frequent_outcome_is_first_or_that_with_the_least_bits(ada: Per
     job = ada.submit(turned(2.0), seed=1)
     for sort, bits in (("value", ["1", "0"]), ("label", ["0", "1"])):
         page = ada.browser.get(f"/ui/jobs/{job.id}?sort={sort}").text
-        assert re.findall(r'<td class="code">(\d+)</td>', page) == bits
+        assert re.findall(r'<td class="mono">(\d+)</td>', page) == bits
 
 
 def test_a_comparison_has_the_outcomes_of_both_jobs(ada: Person) -> None:
     zero, one = ada.submit(turned(0.0)), ada.submit(turned(3.141592653589793))
     page = ada.browser.get(f"/ui/jobs/{zero.id}?sort=label&with={one.id}").text
-    rows = re.findall(r'<td class="code">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
+    rows = re.findall(r'<td class="mono">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
     assert rows == [("0", "1", "0"), ("1", "0", "1")]
 
 
@@ -605,8 +614,8 @@ def test_a_device_shows_when_it_took_jobs(server: LiveServer, ada: Person) -> No
     server.admin("device", "off", "multiqudit", "--reason", "<cold>")
     server.admin("device", "on", "multiqudit")
     page = ada.browser.get(at).text
-    rows = re.findall(r'<td class="(\w+)">\w+</td><td>(.*?)</td></tr>', page)
-    assert rows == [("on", ""), ("off", "&lt;cold&gt;")]
+    rows = re.findall(r"</svg>(\w+)</span></td><td>(.*?)</td></tr>", page)
+    assert rows == [("Ready", ""), ("Off", "&lt;cold&gt;")]
     assert page.count('<rect class="o') == 2 + 2  # with those of the legend
 
 
@@ -643,10 +652,13 @@ def test_every_client_has_a_program_with_the_servers_address(
     server: LiveServer, ada: Person
 ) -> None:
     for name in SNIPPETS:
-        page = ada.browser.get(f"/ui/clients/{name}")
+        page = ada.browser.get(f"/ui/connect/{name}")
         assert page.status_code == 200
         assert server.url.rpartition(":")[2] in page.text, name
-    assert ada.browser.get("/ui/clients/none").status_code == 404
+    assert ada.browser.get("/ui/connect/none").status_code == 404
+    moved = {"/ui/clients": "/ui/connect", "/ui/clients/%3Fa": "/ui/connect/%3Fa"}
+    for old, new in moved.items():
+        assert ada.browser.get(old).headers["location"] == new
     made = ada.browser.submit("/ui", "/ui/tokens", project=ada.name)
     (secret,) = {*TOKEN.findall(made.text)}
     assert f"export QWICKET_TOKEN={secret}" in re.sub(r"</?output.*?>", "", made.text)
@@ -666,7 +678,7 @@ def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: P
         assert f'os.environ["{name}"] = "{value}"' in program
     assert f'"{server.url}/braket"' in program
     secret = exported["QWICKET_AWS_SECRET"]
-    assert secret not in ada.browser.get("/ui").text
+    assert secret not in ada.browser.get("/ui/account").text
     pair = f"{exported['QWICKET_AWS_KEY_ID']} {secret}"
     with httpx.Client(base_url=f"{server.url}/sts") as http:
         form = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
@@ -676,13 +688,17 @@ def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: P
 
 @pytest.mark.parametrize("name", ["qubits", "photons", "atoms"])
 def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: str) -> None:
-    given = editor_fields(ada.browser.get(f"/ui/try?example={name}").text)
-    checked = ada.browser.submit("/ui/try", "/ui/try", action="check", **given)
+    moved = ada.browser.get(f"/ui/try?example={name}")
+    assert moved.status_code == 308
+    given = editor_fields(ada.browser.get(moved.headers["location"]).text)
+    checked = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="check", **given)
     assert "The program is valid: 1 circuit" in checked.text
-    link = ada.browser.submit("/ui/try", "/ui/try", action="link", **given).headers["location"]
+    link = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="link", **given).headers[
+        "location"
+    ]
     assert "csrf" not in link
     assert editor_fields(ada.browser.get(link).text) == given
-    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    run = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="run", **given)
     job = ada.client.job(run.headers["location"].rpartition("/")[2])
     job.result(timeout=60)
     assert job.refresh().state == "completed"
@@ -701,7 +717,7 @@ ON_DEVICES = {
 @pytest.mark.parametrize("device", ON_DEVICES)
 def test_a_program_runs_on_a_device_that_is_chosen_alone(ada: Person, device: str) -> None:
     given = {"program": ON_DEVICES[device], "device": device, "shots": "3"}
-    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    run = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="run", **given)
     assert run.status_code == 303, run.text
     job = ada.client.job(run.headers["location"].rpartition("/")[2])
     job.result(timeout=60)
@@ -713,10 +729,10 @@ def test_format_and_output_are_chosen(ada: Person) -> None:
         ("rydberg", json.dumps(ATOMS), {"format": "qlued.rydberg"}),
         ("simulator", BELL_QASM, {"output": "probabilities"}),
     ):
-        page = ada.browser.get("/ui/try").text
+        page = ada.browser.get("/ui/jobs/new").text
         assert all(f"<option>{each}</option>" in page for each in chosen.values())
         given = {"program": program, "device": device, "shots": "3", **chosen}
-        run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+        run = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="run", **given)
         assert run.status_code == 303, run.text
         ada.client.job(run.headers["location"].rpartition("/")[2]).result(timeout=60)
 
@@ -731,9 +747,9 @@ def test_an_error_of_a_program_has_its_line_and_column(ada: Person) -> None:
         {"program": "x" * 9_000, "action": "link"},
     ):
         given = {"action": "run", "device": "simulator", "program": BELL_QASM, "shots": "10"}
-        refused = ada.browser.submit("/ui/try", "/ui/try", **given | change)
+        refused = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", **given | change)
         assert refused.status_code >= 400, change
-        assert '<p class="error">' in refused.text, change
+        assert error_of(refused), change
         if "h q[9]" in change.get("program", ""):
             assert "line 6, column" in refused.text
             assert "h q[9];" in refused.text  # what was written is still there
@@ -807,6 +823,7 @@ LISTED = {
     *("html", "head", "meta", "title", "link", "script", "body", "header", "nav", "a", "form"),
     *("input", "button", "main", "h1", "label", "datalist", "option", "select", "div", "table"),
     *("thead", "tbody", "tr", "th", "td", "span", "noscript", "p", "fieldset", "legend"),
+    *("svg", "defs", "symbol", "use", "path", "rect", "circle", "details", "summary", "footer"),
 }
 
 
@@ -853,7 +870,7 @@ def more_pages(server: LiveServer, eve: Person) -> list[str]:
         f"/ui/projects/{eve.name}",
         "/ui/devices/tdm_small",
         "/ui/devices",
-        "/ui/clients",
+        "/ui/connect",
         "/ui/sign-in",
     ]
 
@@ -865,6 +882,7 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
     twin, plain = eve.rows()[1], eve.rows()[0]
     paths = (
         "/ui",
+        "/ui/account",
         "/ui/jobs",
         f"/ui/jobs/{twin}",
         f"/ui/jobs/{plain}",
@@ -876,9 +894,9 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         f"/ui/projects/{eve.name}?show=jobs",
         f"/ui/projects/{eve.name}/webhooks",
         f"/ui/jobs/{plain}/tags",
-        f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
-        "/ui/try",
-        "/ui/clients/curl",
+        f"/ui/jobs/new?{urlencode({'program': LONG_PROGRAM})}",
+        "/ui/jobs/new",
+        "/ui/connect/curl",
         *more_pages(server, eve),
     )
     wrong = []
@@ -896,12 +914,12 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
 
 
 def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> None:
-    paths = ["/ui/jobs", "/ui/devices", "/ui/devices/qwicket_line5", "/ui/projects", "/ui/try"]
+    paths = ["/ui/jobs", "/ui/devices", "/ui/devices/qwicket_line5", "/ui/projects", "/ui/jobs/new"]
     paths += [
         f"/ui/projects/{eve.name}/webhooks",
-        f"/ui/try?{urlencode({'program': LONG_PROGRAM})}",
+        f"/ui/jobs/new?{urlencode({'program': LONG_PROGRAM})}",
     ]
-    for path in [*paths, "/ui/clients", *(f"/ui/jobs/{job}" for job in eve.rows())]:
+    for path in [*paths, "/ui/connect", *(f"/ui/jobs/{job}" for job in eve.rows())]:
         response = eve.browser.get(path)
         policy = dict(
             each.strip().partition(" ")[::2]
@@ -915,12 +933,20 @@ def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> 
 
 
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
-    paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27", "/ui/projects"]
+    paths = [
+        "/ui",
+        "/ui/account",
+        "/ui/jobs",
+        "/ui/devices",
+        "/ui/devices/qwicket_heavyhex27",
+        "/ui/projects",
+    ]
     paths += [
         f"/ui/projects/{eve.name}",
         f"/ui/projects/{eve.name}/webhooks",
-        "/ui/try?example=atoms",
-        "/ui/clients/qiskit-ibm-runtime",
+        "/ui/jobs/new?example=atoms",
+        "/ui/connect/qiskit-ibm-runtime",
+        "/ui/devices/qwicket_heavyhex27",
     ]
     for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
         assert page_size(eve, path) <= MOST_BYTES, path
@@ -981,8 +1007,8 @@ def test_the_map_of_a_large_machine_is_a_small_page(tmp_path: Path) -> None:
     options = ("--device-dir", str(tmp_path / "devices"))
     with running_server(tmp_path, *options) as live, Person(live, "ada") as ada:
         page = ada.browser.get("/ui/devices/large").text
-        assert (page.count("<circle"), page.count("<line")) == (156, 400 - 156)
-        assert "Table of the pairs: the first 160 of 287" in page
+        assert (page.count("<circle cx") - 2, page.count("<line")) == (156, 400 - 156)
+        assert "Table of the pairs: the first 60 of 287" in page
         assert page_size(ada, "/ui/devices/large") <= MOST_BYTES
 
 
@@ -998,11 +1024,11 @@ def test_a_list_and_a_job_change_while_they_are_open(
     page.wait_for(f"document.getElementById('s{ended.id}') !== null")
     page.wait_for(f"document.getElementById('s{job.id}').checked")  # what was selected stays so
     page.open(f"{idle.url}/ui/jobs/{job.id}", width=1440)
-    page.wait_for("document.querySelector('.state').textContent === 'queued'")
+    page.wait_for("document.querySelector('.badge').textContent === 'Waiting'")
     for action in ("hold", "release", "hold", "release", "cancel"):
         getattr(job, action)()
-        shown = {"hold": "held", "release": "queued", "cancel": "cancelled"}[action]
-        page.wait_for(f"document.querySelector('.state').textContent === {shown!r}")
+        shown = {"hold": "Held", "release": "Waiting", "cancel": "Cancelled"}[action]
+        page.wait_for(f"document.querySelector('.badge').textContent === {shown!r}")
     page.wait_for("document.querySelector('[sse-connect]') === null")
     assert page.complaints == []
     assert page.run(state) is None
@@ -1016,7 +1042,7 @@ def test_a_change_while_a_page_reads_the_one_before_is_shown(
     job = carl.client.submit(BELL, "simulator")
     page.open(f"{idle.url}/ui/jobs{path.format(job.id)}", width=1440)
     state = "document.querySelector('.queued').textContent"
-    page.wait_for(f"{state} === 'queued'")
+    page.wait_for(f"{state} === 'Waiting'")
     slow = {"offline": False, "latency": 1_500, "downloadThroughput": -1, "uploadThroughput": -1}
     page.call("Network.emulateNetworkConditions", **slow)
     try:
@@ -1024,8 +1050,8 @@ def test_a_change_while_a_page_reads_the_one_before_is_shown(
         job.hold()
         time.sleep(0.7)  # the state is read, but the page does not have it yet
         job.release()
-        time.sleep(4)  # 'held' is shown by now, unless the machine was too busy to read it before
-        page.wait_for(f"{state} === 'queued'")
+        time.sleep(4)  # 'Held' is shown by now, unless the machine was too busy to read it before
+        page.wait_for(f"{state} === 'Waiting'")
     finally:
         page.call("Network.emulateNetworkConditions", **slow | {"latency": 0})
         job.cancel()
@@ -1135,17 +1161,17 @@ def test_a_program_is_checked_while_it_is_typed(
     server: LiveServer, page: Page, ada: Person
 ) -> None:
     use_session(page, server, ada)
-    page.open(f"{server.url}/ui/try", width=1440)
-    editor = "document.querySelector('.editor')"
+    page.open(f"{server.url}/ui/jobs/new", width=1440)
+    editor = "document.querySelector('[name=program]')"
     page.run(f"{editor}.focus(); {editor}.setSelectionRange(0, 0)")
     page.write("x")
     page.wait_for(
-        "document.querySelector('#check .error')?.textContent.includes('line 1, column 1')"
+        "document.querySelector('#check .failed')?.textContent.includes('line 1, column 1')"
     )
     page.run(f"{editor}.value = {BELL_QASM!r}")
     page.write(" ")
-    page.wait_for("document.querySelector('#check .new') !== null")
-    assert page.run("document.activeElement === document.querySelector('.editor')")
+    page.wait_for("document.querySelector('#check .completed') !== null")
+    assert page.run("document.activeElement === document.querySelector('[name=program]')")
     assert page.complaints == []
 
 
@@ -1154,14 +1180,14 @@ def test_a_text_is_copied(server: LiveServer, page: Page, ada: Person) -> None:
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
     page.call("Browser.grantPermissions", permissions=permissions, origin=server.url)
     page.call("Emulation.setFocusEmulationEnabled", enabled=True)
-    page.open(f"{server.url}/ui/clients/curl", width=1440)
+    page.open(f"{server.url}/ui/connect/curl", width=1440)
     page.wait_for("!document.querySelector('button.copy').hidden")
     page.run("document.querySelector('button.copy').focus()")
     page.press("Enter", "\r")
     page.wait_for("document.querySelector('button.copy').textContent === 'Copied'")
     assert clipboard(page) == page.run("document.getElementById('program').textContent")
-    page.open(f"{server.url}/ui", width=1440)
-    page.wait_for_load(lambda: page.run("document.querySelector('button.main').click()"))
+    page.open(f"{server.url}/ui/account", width=1440)
+    page.wait_for_load(lambda: page.run("document.querySelector('main button.primary').click()"))
     page.wait_for("!document.querySelector('button.copy').hidden")
     page.run("document.querySelector('[data-copies=token]').focus()")
     page.press("Enter", "\r")

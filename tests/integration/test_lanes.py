@@ -129,10 +129,10 @@ async def test_the_editor_packs_long_programs_in_a_thread_of_its_account(
 
     for name in ("compress", "compressobj", "decompressobj"):
         monkeypatch.setattr(zlib, name, noting(getattr(zlib, name)))
-    long = await post("/ui/try", "/ui/try", program=INVALID[:90_000], action="check")
+    long = await post("/ui/jobs/new", "/ui/jobs/new", program=INVALID[:90_000], action="check")
     packed = re.search(r'name="packed" value="(.*?)"', long.text)
     assert packed
-    edited = await post("/ui/try", "/ui/try", packed=packed[1], action="edit")
+    edited = await post("/ui/jobs/new", "/ui/jobs/new", packed=packed[1], action="edit")
     assert edited.headers["Content-Encoding"] == "gzip"
     assert threads[:3] == [(name, "owner") for name in ("compressobj", "decompressobj", "compress")]
 

@@ -70,7 +70,7 @@ def test_what_is_left_out_is_not_in_the_documentation_and_pages(server: LiveServ
     assert "docs/ionq" in links
     assert [name for name in left_out if f"docs/{name}" in links] == []
     with Person(server, "ada") as person:
-        clients = person.browser.get("/ui/clients").text
+        clients = person.browser.get("/ui/connect").text
     assert "qiskit-ionq" in clients
     assert [word for word in ("braket", "xcc", "qbraid", "qlued") if word in clients] == []
 

@@ -68,6 +68,12 @@ class Hands:
             else:
                 page.write(value)
 
+    def open_menu(self) -> None:
+        """Open the menu of the person in the head of the page."""
+        self.page.run("document.querySelector('.menu summary').focus()")
+        self.page.press("Enter", "\r")
+        assert self.page.run("document.querySelector('.menu').open")
+
     def mark(self, selector: str) -> None:
         """Set a checkbox or a radio button."""
         self.page.run(f"document.querySelector({selector!r}).focus()")
@@ -145,22 +151,24 @@ def test_an_account_is_made_used_and_left_in_a_real_browser(
     assert team in hands.text()
     hands.write(name=name, password=PASSWORD)
     hands.press("Create the account")
-    assert name in hands.text()
-    hands.open("/ui")
+    assert name in str(hands.page.run("document.querySelector('.who').textContent"))
+    hands.open("/ui/account")
     hands.write(days="7")
     hands.press("Make a token")
     assert len({*TOKEN.findall(hands.text())}) == 1
     hands.press("program of your client")
-    assert hands.path() == "/ui/clients"
+    assert hands.path() == "/ui/connect"
     hands.press("curl")
-    assert hands.path() == "/ui/clients/curl"
-    hands.press("Account")
+    assert hands.path() == "/ui/connect/curl"
+    hands.open_menu()
+    hands.press("Account and tokens")
     assert "not yet" in hands.text()
     hands.press("Revoke")
     assert "not yet" not in hands.text()
     hands.press("Projects")
     hands.press(team)
     assert name in hands.text()
+    hands.open_menu()
     hands.press("Sign out")
     assert hands.path() == "/ui/sign-in"
     hands.open("/ui/jobs")
@@ -179,7 +187,7 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
 ) -> None:
     with Person(server, "mia") as mia:
         use_session(hands.page, server, mia)
-        hands.open("/ui/try?example=qubits")
+        hands.open("/ui/jobs/new?example=qubits")
         hands.press("Check")
         assert "The program is valid" in hands.text()
         hands.press("Link to this program")

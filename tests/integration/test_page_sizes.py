@@ -23,6 +23,7 @@ from qwicket.gateway.admin import Admin
 from support.axe import SCREENS, violations
 from support.browser import browser
 from support.pages import (
+    ERROR,
     TOKEN,
     Person,
     editor_fields,
@@ -136,10 +137,10 @@ def test_a_very_long_program_is_checked_edited_and_run_on_small_pages(
 ) -> None:
     program = LONG[kind]
     assert 80_000 < len(program) <= 100_000
-    form = {"csrf": ada.browser.csrf("/ui/try"), "device": "simulator", "shots": "10"}
+    form = {"csrf": ada.browser.csrf("/ui/jobs/new"), "device": "simulator", "shots": "10"}
 
     def send(**fields: str) -> httpx.Response:
-        page = ada.browser.post("/ui/try", data={**form, **fields})
+        page = ada.browser.post("/ui/jobs/new", data={**form, **fields})
         assert size_with_files(ada, page) <= MOST_BYTES, fields["action"]
         return page
 
@@ -169,7 +170,7 @@ def test_a_very_long_program_is_checked_edited_and_run_on_small_pages(
 
 
 def error_of_editor(page: str) -> str:
-    found = re.search(r'<p class="error">(.*?)</p>', page, re.DOTALL)
+    found = ERROR.search(page)
     assert found
     return unescape(found[1])
 
@@ -178,20 +179,20 @@ def test_a_page_of_a_program_that_cannot_be_packed_is_small_and_says_so(ada: Per
     mixed = random.Random(7)
     noise = "".join(chr(mixed.randrange(33, 127)) for _ in range(90_000))
     for program in (f"// {noise}", "\U0001f600\u4e2d" * 45_000, '"' * 600_000):
-        page = ada.browser.submit("/ui/try", "/ui/try", program=program, action="check")
+        page = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", program=program, action="check")
         assert size_with_files(ada, page) <= MOST_BYTES, program[:9]
         if program.startswith("//") or len(program) > 100_000:
             assert "go back in your browser" in page.text, program[:9]
     longest = "//" + '"' * (MAX_ESCAPES - 2) + "x" * 40_000
-    assert page_size(ada, f"/ui/try?{urlencode({'program': longest})}") <= MOST_BYTES
+    assert page_size(ada, f"/ui/jobs/new?{urlencode({'program': longest})}") <= MOST_BYTES
 
 
 @pytest.mark.parametrize("length", [0, 4_000, 4_900, 24_100, 30_000])
 def test_the_page_of_the_editor_is_small_at_any_length(ada: Person, length: int) -> None:
-    form = {"csrf": ada.browser.csrf("/ui/try"), "device": "simulator"}
+    form = {"csrf": ada.browser.csrf("/ui/jobs/new"), "device": "simulator"}
     for mark in ("x", '"'):
         given = {"program": f"// {mark * length}", "shots": mark * 9_000, "seed": mark * 9_000}
-        page = ada.browser.post("/ui/try", data={**form, **given, "action": "check"})
+        page = ada.browser.post("/ui/jobs/new", data={**form, **given, "action": "check"})
         assert size_with_files(ada, page) <= MOST_BYTES, mark
 
 
@@ -200,21 +201,21 @@ def test_a_long_program_is_edited_on_a_small_page(ada: Person, encoding: str) ->
     """Of all programs that are offered for editing, the noise compresses least."""
     mixed = random.Random(11)
     noise = "".join(chr(mixed.randrange(33, 127)) for _ in range(50_000))
-    form = {"csrf": ada.browser.csrf("/ui/try"), "device": "simulator"}
+    form = {"csrf": ada.browser.csrf("/ui/jobs/new"), "device": "simulator"}
     headers = {"Accept-Encoding": encoding}
 
     def packed(length: int) -> list[str]:
         given = {**form, "program": f"// {noise[:length]}", "action": "check"}
-        page = ada.browser.post("/ui/try", data=given)
+        page = ada.browser.post("/ui/jobs/new", data=given)
         return re.findall(r'name="packed" value="([^"]*)"', page.text)
 
     length = next(each for each in range(50_000, 20_000, -500) if packed(each))
     for program in (f"// {noise[:length]}", '"' * 99_997, "// <\n" * 16_000):
         given = {**form, "program": program, "action": "check"}
-        page = ada.browser.post("/ui/try", data=given)
+        page = ada.browser.post("/ui/jobs/new", data=given)
         (text,) = re.findall(r'name="packed" value="([^"]*)"', page.text)
         edit = {**form, "packed": unescape(text), "action": "edit"}
-        page = ada.browser.post("/ui/try", data=edit, headers=headers)
+        page = ada.browser.post("/ui/jobs/new", data=edit, headers=headers)
         assert page.headers["vary"] == "Accept-Encoding"
         assert page.headers.get("content-encoding", "identity") == encoding
         assert editor_fields(page.text)["program"] == program
@@ -227,7 +228,7 @@ def test_a_packed_program_that_no_page_wrote_is_refused(ada: Person) -> None:
     not_text = base64.b64encode(zlib.compress(b"\xff\xfe")).decode()
     for packed in ("", "é", "####", "aGVsbG8=", bomb, not_text, "A" * 1_000_000):
         for action in ("edit", "run", "check"):
-            page = ada.browser.submit("/ui/try", "/ui/try", packed=packed, action=action)
+            page = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", packed=packed, action=action)
             assert page.status_code in (400, 413), (packed[:9], action)
             assert error_of_editor(page.text)
 
@@ -252,7 +253,7 @@ def test_devices_with_long_messages_are_on_small_pages_of_administrators(idle: L
             assert page_size(chief, path) <= MOST_BYTES, path
             page = chief.browser.get(path).text
             found += re.findall(r"<tr><td>(.*?)</td>", page)
-            older = re.search(r'<a href="(\?[^"]*)">Older</a>', page)
+            older = re.search(r'href="(\?[^"]*)">Older</a>', page)
             query = unescape(older[1]) if older else None
         assert found == names
         text = chief.browser.get("/ui/admin/devices.csv").text
@@ -271,18 +272,18 @@ def test_an_account_with_as_many_tokens_as_it_may_make_has_small_pages(idle: Liv
 
         idle.as_admin(make)
         found: list[str] = []
-        path: str | None = "/ui"
+        path: str | None = "/ui/account"
         while path:
             assert page_size(tom, path) <= MOST_BYTES, path
             page = tom.browser.get(path).text
             found += re.findall(r'action="/ui/tokens/(.*?)/revoke"', page)
-            older = re.search(r'href="(/ui\?from=\d+)">Older tokens', page)
+            older = re.search(r'href="(/ui/account\?from=\d+)">Older tokens', page)
             path = older[1] if older else None
         assert len(found) == len(set(found)) == 151  # the newest first
         own = tom.browser.get("/v1/account", headers={"Authorization": f"Bearer {tom.token}"})
         assert found[-1] == own.json()["token"]["id"]
         for wrong in ("x", "-1", "9" * 40):
-            assert tom.browser.get(f"/ui?from={wrong}").status_code == 200
+            assert tom.browser.get(f"/ui/account?from={wrong}").status_code == 200
         made = tom.browser.submit("/ui", "/ui/tokens", project=tom.name)
         assert size_with_files(tom, made) <= MOST_BYTES
 
@@ -299,7 +300,7 @@ def test_a_device_that_often_changed_has_a_small_page(idle: LiveServer) -> None:
         )
     with Person(idle, "dia") as dia:
         page = dia.browser.get("/ui/devices/qwicket_heavyhex27").text
-        assert page.count('<td class="off">') == 25
+        assert page.count('<td><span class="st off">') == 25
         assert page_size(dia, "/ui/devices/qwicket_heavyhex27") <= MOST_BYTES
 
 
@@ -378,10 +379,10 @@ def test_a_long_list_has_small_pages_and_leaves_nothing_out(
         assert page_size(ada, at + query) <= MOST_BYTES, query
         text = ada.browser.get(at + query).text
         found += re.findall(LISTS[path], text)
-        (links,) = re.findall(f'<nav aria-label="{of}">(.*?)</nav>', text, re.DOTALL)
-        back = re.search(r'<a href="(\?[^"]*)">Previous</a>', links)
+        (links,) = re.findall(f'<nav class="pager" aria-label="{of}">(.*?)</nav>', text, re.DOTALL)
+        back = re.search(r'href="(\?[^"]*)">Previous</a>', links)
         assert (back is None) == (n_pages == 0)
-        on = re.search(r'<a href="(\?[^"]*)">Next</a>', links)
+        on = re.search(r'href="(\?[^"]*)">Next</a>', links)
         n_pages += 1
         if on is None:
             break
@@ -410,17 +411,25 @@ def test_pages_with_choices_of_many_devices_and_projects_are_small(
     crowd: tuple[LiveServer, Person],
 ) -> None:
     _, ada = crowd
-    paths = ["", "/jobs", "/try", "/devices/simulator", f"/projects/{ada.name}/webhooks", "/admin"]
+    paths = [
+        "",
+        "/account",
+        "/jobs",
+        "/jobs/new",
+        "/devices/simulator",
+        f"/projects/{ada.name}/webhooks",
+        "/admin",
+    ]
     paths += ["/admin/devices", "/admin/projects", f"/admin/members?project={ada.name}"]
     for path in paths:
         assert page_size(ada, f"/ui{path}") <= MOST_BYTES, path
     # What the page has no room to offer is written.
     last = f"d{'x' * 58}{MANY - 1:04}"
-    for path, choice in (("jobs", "project"), ("try", "device"), ("", "project")):
+    for path, choice in (("jobs", "project"), ("jobs/new", "device"), ("account", "project")):
         text = ada.browser.get(f"/ui/{path}".rstrip("/")).text
         assert f'<input name="{choice}" list="{choice}s"' in text, path
     given = {"program": BELL_QASM, "device": last, "shots": "3"}
-    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    run = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="run", **given)
     assert run.status_code == 303, run.text
     project = f"p{'y' * 34}{MANY - 1:04}"
     made = ada.browser.submit("/ui", "/ui/tokens", project=project, scope=["jobs:read"])
@@ -433,10 +442,16 @@ def test_long_lists_and_choices_are_accessible(
 ) -> None:
     live, ada = crowd
     wrong = []
-    paths = ("/ui", "/ui/devices?from=50", "/ui/projects?from=50", f"/ui/projects/{ada.name}")
+    paths = (
+        "/ui",
+        "/ui/account",
+        "/ui/devices?from=50",
+        "/ui/projects?from=50",
+        f"/ui/projects/{ada.name}",
+    )
     with browser(tmp_path_factory.mktemp("profile")) as page:
         use_session(page, live, ada)
-        for path in (*paths, "/ui/jobs", "/ui/try"):
+        for path in (*paths, "/ui/jobs", "/ui/jobs/new"):
             page.open(live.url + path, width=390)
             for width, scheme in SCREENS:
                 page.set_screen(width, scheme)

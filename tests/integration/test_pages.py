@@ -51,13 +51,13 @@ def test_a_person_signs_in_makes_a_token_and_signs_out(
     assert browser.account() == ada
     made = browser.submit("/ui", "/ui/tokens", project=ada, days="7", scope=["jobs:read"])
     (secret,) = {*TOKEN.findall(made.text)}
-    assert secret not in browser.get("/ui").text
+    assert secret not in browser.get("/ui/account").text
     auth = {"Authorization": f"Bearer {secret}"}
-    assert "<td>not yet</td>" in browser.get("/ui").text
+    assert "<td>not yet</td>" in browser.get("/ui/account").text
     account = httpx.get(f"{server.url}/v1/account", headers=auth).json()
     assert (account["name"], account["token"]["scopes"]) == (ada, ["jobs:read"])
     used = re.compile(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d</td>")
-    until(lambda: used.search(browser.get("/ui").text), "the last use is stored")
+    until(lambda: used.search(browser.get("/ui/account").text), "the last use is stored")
     revoked = browser.submit("/ui", f"/ui/tokens/{account['token']['id']}/revoke")
     assert revoked.status_code == 303
     assert httpx.get(f"{server.url}/v1/account", headers=auth).status_code == 401
@@ -219,7 +219,7 @@ def test_a_form_without_the_pages_field_is_refused(
     assert refused.status_code == 403
     assert "not from this site" in refused.text
     assert browser.account() == ada
-    assert "You have no tokens." in browser.get("/ui").text
+    assert "You have no tokens." in browser.get("/ui/account").text
 
 
 def test_every_form_of_the_pages_needs_the_field(server: LiveServer) -> None:
@@ -279,7 +279,7 @@ def test_no_request_names_where_a_sign_in_leads(
 def test_no_page_has_a_script_or_a_style_in_it_or_names_another_host(
     browser: Browser, ada: str
 ) -> None:
-    paths = ("/ui", "/ui/", "/ui/sign-in", "/ui/style.css", "/ui/none", "/ui/tokens")
+    paths = ("/ui", "/ui/", "/ui/account", "/ui/sign-in", "/ui/style.css", "/ui/none", "/ui/tokens")
     for path in paths:
         response = browser.get(path)
         assert response.headers["content-security-policy"] == CSP, path
@@ -329,4 +329,4 @@ def test_days_that_are_no_number_are_refused(browser: Browser, ada: str) -> None
     for days in ("x", "-1", "0", "1.5", "999999", "٣"):
         response = browser.submit("/ui", "/ui/tokens", days=days)
         assert response.status_code == 400, days
-    assert "You have no tokens." in browser.get("/ui").text
+    assert "You have no tokens." in browser.get("/ui/account").text

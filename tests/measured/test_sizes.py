@@ -97,11 +97,11 @@ def test_the_memory_of_the_pages(tmp_path: Path, record: Record) -> None:
         assert listed.is_success
         before = resident_bytes(live.process.pid)
         assert opened.sign_in("zoe", PASSWORD).status_code == 303
-        paths = ["", "/jobs", "/devices", "/devices/qwicket_heavyhex27", "/projects", "/clients"]
+        paths = ["", "/jobs", "/devices", "/devices/qwicket_heavyhex27", "/projects", "/connect"]
         paths += [f"/admin{section}" for section in ("", *(f"/{each}" for each in SECTIONS))]
         paths += ["/admin/export?project=zoe", "/admin/usage.csv", "/projects/zoe/use.csv"]
-        paths += ["/projects/zoe/webhooks", f"/try?{urlencode({'program': 5_000 * '&'})}"]
-        for path in (*paths, "/try", "/projects/zoe"):
+        paths += ["/projects/zoe/webhooks", f"/jobs/new?{urlencode({'program': 5_000 * '&'})}"]
+        for path in (*paths, "/jobs/new", "/projects/zoe"):
             assert opened.get(f"/ui{path}").status_code == 200
         more = settled_bytes(live.process.pid) - before
     record("memory of the pages", more / MB, at_most=5, unit="MB")

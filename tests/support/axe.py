@@ -30,11 +30,23 @@ def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with the page that is open, and with what it can unfold."""
     if not page.run("'axe' in window"):  # a page is checked on one screen after another
         page.run(axe())
-    page.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    opened = "document.querySelectorAll('details').forEach(each => {{ each.open = {}; }})"
+    page.run(opened.format("!each.classList.contains('menu')"))
+    found = _violations(page, "document")
+    # A menu covers what is below it, so it is open on its own.
+    for number in range(page.run("document.querySelectorAll('.menu').length")):
+        menu = f"document.querySelectorAll('.menu')[{number}]"
+        page.run(f"{menu}.open = true")
+        found += _violations(page, f"{menu}.querySelector('.menu-list')")
+        page.run(f"{menu}.open = false")
+    return found
+
+
+def _violations(page: Page, part: str) -> list[str]:
     options = f"{{runOnly: {_RULES.split()!r}, resultTypes: ['violations']}}"
     answer: dict[str, Any] = page.call(
         "Runtime.evaluate",
-        expression=f"axe.run({options}).then(found => found.violations.map(each =>"
+        expression=f"axe.run({part}, {options}).then(found => found.violations.map(each =>"
         " each.id + ': ' + each.nodes.slice(0, 3).map(node => node.html).join(' ')))",
         awaitPromise=True,
         returnByValue=True,

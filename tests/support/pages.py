@@ -20,7 +20,8 @@ PASSWORD = "correct horse"
 
 FIELD = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 TOKEN = re.compile(r"qw_[A-Za-z0-9]{43}")
-ERROR = re.compile(r'<p class="error" role="alert">(.*?)</p>', re.DOTALL)
+ERROR = re.compile(r'<div class="notice failed"[^>]*>.*?<div>(.*?)</div>', re.DOTALL)
+"""Message of a form that was refused."""
 
 
 class Browser(httpx.Client):
@@ -52,7 +53,7 @@ class Browser(httpx.Client):
         if response.status_code == 303:
             assert response.headers["location"] == "/ui/sign-in"
             return None
-        found = re.search(r"<dt>Account</dt><dd>(.*?)</dd>", response.text)
+        found = re.search(r'<span class="name[^"]*">(.*?)</span>', response.text)
         assert found
         return found[1]
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
     ErrorBody = Callable[[QwicketError], bytes]
+    ErrorPage = Callable[[QwicketError, Request[Any]], Awaitable[bytes]]
 
 B = TypeVar("B")
 
@@ -220,6 +221,7 @@ class Dialect:
         handlers: Do the work.
         routes: In the order in which they are tried.
         error_body: Renders an error.
+        error_page: Renders an error for the person who made the request, in place of `error_body`.
         error_type: Content type of those bodies.
         error_headers: Headers of those responses.
         recast: Replaces an error whose own status the vendor's clients would misunderstand, and
@@ -236,8 +238,9 @@ class Dialect:
         self,
         handlers: Handlers,
         routes: Sequence[Route],
-        error_body: ErrorBody,
+        error_body: ErrorBody | None,
         *,
+        error_page: ErrorPage | None = None,
         error_type: str = _JSON,
         error_headers: Mapping[str, str] | None = None,
         recast: Callable[[QwicketError], QwicketError] | None = None,
@@ -250,6 +253,7 @@ class Dialect:
         self.routes = tuple(routes)
         self._handlers = handlers
         self._error_body = error_body
+        self._error_page = error_page
         self._error_type = error_type
         self._error_headers = error_headers or {}
         self._recast = recast
@@ -284,7 +288,7 @@ class Dialect:
         except Exception as error:
             if has_begun:
                 raise
-            refused = self._error(_as_qwicket(error, scope))
+            refused = await self._error(_as_qwicket(error, scope), scope)
         # Outside of `except`: the error's frames hold the request body until it is released.
         await refused(scope, receive, send)
 
@@ -343,7 +347,7 @@ class Dialect:
         is_open = bool(routes) and all(isinstance(each.access, Open) for each in routes)
         return not is_open and f"{path}/".startswith(self._hides)
 
-    def _error(self, error: QwicketError) -> Response:
+    async def _error(self, error: QwicketError, scope: ASGIScope) -> Response:
         error = self._recast(error) if self._recast else error
         error.detail = clip_text(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
         if error.field is not None:
@@ -357,9 +361,12 @@ class Dialect:
             headers |= _rate_limit(error.limit, error.quota, headers.get("Retry-After"))
         if error.status == 401:
             headers["WWW-Authenticate"] = self._challenge
-        return Response(
-            self._error_body(error), error.status, headers=headers, media_type=self._error_type
-        )
+        if self._error_page is not None:
+            body = await self._error_page(error, Request(scope))
+        else:
+            assert self._error_body is not None
+            body = self._error_body(error)
+        return Response(body, error.status, headers=headers, media_type=self._error_type)
 
 
 async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:

@@ -62,7 +62,7 @@ _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
 _MAX_LISTED: Final = 20
 """Items of a list that are shown in one line; a longer list is a table."""
-_PAGE_ROWS: Final = 25
+_PAGE_ROWS: Final = 20
 _MAX_TEXT_BYTES: Final = 16_000
 """Most bytes of escaped text on one page, for handlers that return all rows at once."""
 _CSV_ROWS: Final = 200

@@ -28,7 +28,7 @@ _FIGURES: Final = {
     "t2": "T2",
 }
 """Figures that can shade the qubits of a map."""
-_MAX_TABLE: Final = 160
+_MAX_TABLE: Final = 60
 """Rows of the table of pairs."""
 _PAGE_DEVICES: Final = 50
 

@@ -98,7 +98,11 @@ def csrf(cookie: str) -> str:
 
 def frame(actor: Actor, request: Request[Any]) -> dict[str, Any]:
     """Return the template values that every page of a signed-in person needs."""
-    return {"csrf": csrf(request.cookies[SESSION]), "is_admin": actor.role == "admin"}
+    return {
+        "csrf": csrf(request.cookies[SESSION]),
+        "person": actor.account_name,
+        "is_admin": actor.role == "admin",
+    }
 
 
 def check_form(request: Request[Form], cookie_name: str) -> None:

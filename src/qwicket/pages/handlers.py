@@ -5,16 +5,20 @@ The functions that handle other pages get the `Handlers`, too, for what all page
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import structs
 from starlette.responses import RedirectResponse, Response
 
 from qwicket.dialects.native.streams import Streams
+from qwicket.dialects.requests import REQUEST_ID
 from qwicket.gateway.sessions import Browser, own_scopes
 from qwicket.model.accounts import DEFAULT_SCOPES
-from qwicket.model.errors import InvalidRequest, Unauthenticated
+from qwicket.model.errors import InvalidRequest, QwicketError, Unauthenticated
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
 from qwicket.pages.forms import (
     FORM,
     FORM_S,
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Actor
-    from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
 
 _GATHER_S: Final = 0.5
@@ -47,6 +50,17 @@ _MAX_DAYS: Final = 36_600
 """Longest life of a token, as in the gateway."""
 _DAY_S: Final = 86_400
 _PAGE_TOKENS: Final = 25
+_NEWEST_JOBS: Final = 5
+_MAX_COUNTED: Final = 10_000
+"""Waiting and running jobs up to which the overview counts."""
+_MAX_NAME_CHARS: Final = 254
+_BEFORE_SIGN_IN: Final = (404, 405)
+"""Statuses of errors that occur before a request has signed in: there is no such path or method."""
+_ACTOR: Final = "qwicket.pages.actor"
+"""Key of the ASGI scope with who has signed in, so that the page of an error does not read the
+session again."""
+_MOVED: Final = {"/try": "/jobs/new", "/clients": "/connect"}
+"""Addresses of pages by those that they had before."""
 _TITLES: Final = {
     401: "You are not signed in",
     403: "This is not allowed",
@@ -91,7 +105,9 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.sessions.actor(request.cookies.get(SESSION))
+        actor = await self._gateway.sessions.actor(request.cookies.get(SESSION))
+        request.scope[_ACTOR] = actor
+        return actor
 
     # --- pages that need no session ---------------------------------------------------------------
 
@@ -120,7 +136,7 @@ class Handlers:
         try:
             actor = await self._gateway.auth.by_password(name, password, request.client_address)
         except Unauthenticated as error:
-            return self._sign_in_page(request, error)
+            return self._sign_in_page(request, error, name)
         return await self.start_session(request, actor)
 
     async def sign_in_at_provider(self, request: Request[None]) -> Response:
@@ -158,13 +174,16 @@ class Handlers:
         self.cookies.delete(request, response, FORM)
         return response
 
-    def _sign_in_page(self, request: Request[Any], error: QwicketError | None = None) -> Response:
+    def _sign_in_page(
+        self, request: Request[Any], error: QwicketError | None = None, name: str = ""
+    ) -> Response:
         cookie, provider = form_cookie(request), self._gateway.sign_in.provider
         response = self.renderer.page(
             "sign-in",
             200 if error is None else error.status,
             title="Sign in",
             wrong="" if error is None else error.detail,
+            name=name[:_MAX_NAME_CHARS],
             passwords=self._gateway.sign_in.are_passwords_on,
             provider=urlsplit(provider.issuer).netloc if provider else "",
             csrf=csrf(cookie),
@@ -172,7 +191,31 @@ class Handlers:
         self.cookies.set(request, response, FORM, cookie, FORM_S)
         return response
 
+    async def read_moved(self, request: Request[None]) -> Response:
+        """Redirect from the former address of a page to its present one."""
+        path = quote(request.scope["path"].removeprefix(request.scope["root_path"]))
+        old = next(each for each in _MOVED if path.startswith(each))
+        query = request.url.query
+        address = self._base + _MOVED[old] + path.removeprefix(old) + ("?" if query else "") + query
+        return RedirectResponse(address, 308, headers=HEADERS)
+
     # --- pages of an account ----------------------------------------------------------------------
+
+    async def read_overview(self, actor: Actor, request: Request[None]) -> Response:
+        """Read how many jobs of the account wait and run, and its newest jobs."""
+        states = (JobState.QUEUED, JobState.RUNNING)
+        gateway, most = self._gateway, _MAX_COUNTED + 1
+        found = await gateway.jobs.tally_up_to_limit(actor, JobQuery(states=states, limit=most))
+        more = "+" if sum(found.values()) > _MAX_COUNTED else ""
+        counts = [f"{found.get(state, 0):,}{more}" for state in states]
+        return self.renderer.page(
+            "overview",
+            title="Overview",
+            n_waiting=counts[0],
+            n_running=counts[1],
+            jobs=await gateway.jobs.page(actor, JobQuery(limit=_NEWEST_JOBS)),
+            **frame(actor, request),
+        )
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
         """Read the account that is signed in, with its tokens."""
@@ -195,7 +238,7 @@ class Handlers:
         """Revoke a token."""
         check_form(request, SESSION)
         await self._gateway.sessions.revoke_token(actor, request.path_params["id"])
-        return self.redirect("")
+        return self.redirect("/account")
 
     async def sign_out(self, actor: Actor, request: Request[Form]) -> Response:
         """End the session."""
@@ -213,7 +256,7 @@ class Handlers:
         tokens = list_page(request, (await gateway.tokens.valid_tokens(actor))[::-1], _PAGE_TOKENS)
         return self.renderer.page(
             "account",
-            title="Your account",
+            title="Account",
             account=await gateway.accounts.of(actor),
             projects={each.id: each.name for each in projects},
             tokens=tokens.rows,
@@ -230,10 +273,20 @@ class Handlers:
 
     # --- errors -----------------------------------------------------------------------------------
 
-    def problem(self, error: QwicketError) -> bytes:
-        """Return the page of an error."""
-        title = _TITLES.get(error.status, error.title)
-        return self.renderer.text("problem", title=title, detail=error.detail)
+    async def problem(self, error: QwicketError, request: Request[Any]) -> bytes:
+        """Return the page of an error, with the navigation if the browser has a session."""
+        if error.status in _BEFORE_SIGN_IN and _ACTOR not in request.scope:
+            with contextlib.suppress(QwicketError):
+                if SESSION in request.cookies:
+                    await self.sign_in(request)
+        actor: Actor | None = request.scope.get(_ACTOR)
+        return self.renderer.text(
+            "problem",
+            title=_TITLES.get(error.status, error.title.removesuffix(".")),
+            error=error,
+            number=request.scope.get(REQUEST_ID, ""),
+            **(frame(actor, request) if actor else {}),
+        )
 
     def to_sign_in(self, error: QwicketError, _request: Request[Any]) -> Response | None:
         """Return a redirect to the sign-in page if the request has no session; else None."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, JobQuery
     from qwicket.pages.handlers import Handlers
 
-PAGE_JOBS: Final = 50
+PAGE_JOBS: Final = 30
 _LONG_SEARCH_CHARS: Final = 1_000
 """Characters above which the filters in an address are long."""
 _FEW_JOBS: Final = 12

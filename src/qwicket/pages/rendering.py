@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +43,7 @@ OWN_SCRIPT: Final = ("pages.js",)
 SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", *OWN_SCRIPT)
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """Makes zlib write the header of a gzip file."""
+_COMMENT: Final = re.compile(rb"/\*.*?\*/\n*", re.DOTALL)
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -52,11 +55,11 @@ class File:
     """
 
     def __init__(self, name: str, media_type: str) -> None:
-        self._content = (_FOLDER / name).read_bytes()
-        self._compressed = zlib.compress(self._content, wbits=_GZIP)
+        content = (_FOLDER / name).read_bytes()
+        if name.endswith(".css"):
+            content = _COMMENT.sub(b"", content)
+        self._compressed = zlib.compress(content, 9, _GZIP)  # nearly all clients take this
         self._media_type = media_type
-        self._path = _FOLDER / name
-        del self._content  # nearly all clients take it compressed
 
     def response(self, accept_encoding: str) -> Response:
         """Return the file, compressed where the client accepts this."""
@@ -68,7 +71,7 @@ class File:
         if "gzip" in accept_encoding:
             content, headers["Content-Encoding"] = self._compressed, "gzip"
         else:
-            content = self._path.read_bytes()
+            content = zlib.decompress(self._compressed, _GZIP)
         return Response(content, headers=headers, media_type=self._media_type)
 
 
@@ -100,9 +103,19 @@ class Renderer:
 
     def __init__(self, base: str, settings: Callable[[], Sequence[tuple[str, str]]]) -> None:
         self.settings = settings
-        docs = f"{base.removesuffix('/ui')}/docs"
-        self._always = {"base": base, "docs": docs, "scripts": (), "is_admin": False}
-        self._always["features"] = {each.name for each in features()}
+        root = base.removesuffix("/ui")
+        self._always = {
+            "base": base,
+            "root": root,
+            "docs": f"{root}/docs",
+            "version": version("qwicket"),
+            "features": {each.name for each in features()},
+            "scripts": (),
+            "theme": "",
+            "here": "",
+            "person": "",
+            "is_admin": False,
+        }
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_template_folders()),
             autoescape=True,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import admin_routes, clients, devices, job, jobs, links, projects, try_it
+from qwicket.pages import admin_routes, connect, devices, job, jobs, links, new_job, projects
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.handlers import Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -34,7 +34,8 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
     return Dialect(
         handlers,
         _routes(handlers),
-        handlers.problem,
+        None,
+        error_page=handlers.problem,
         error_type=HTML,
         error_headers=HEADERS,
     )
@@ -46,26 +47,37 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             Route(
                 "GET",
                 path,
-                Handlers.read_account,
+                Handlers.read_overview,
                 ANY_TOKEN,
-                parameters=("from",),
                 on_error=handlers.to_sign_in,
             )
             for path in ("", "/")
+        ),
+        Route(
+            "GET",
+            "/account",
+            Handlers.read_account,
+            ANY_TOKEN,
+            parameters=("from",),
+            on_error=handlers.to_sign_in,
         ),
         Route("GET", "/style.css", Handlers.read_style, _OPEN),
         Route("GET", "/icon.svg", Handlers.read_icon, _OPEN),
         Route("GET", "/scripts/{name}", Handlers.read_script, _OPEN),
         *jobs.routes(handlers),
+        *new_job.routes(handlers),  # before those of a job, one of which takes any id
         *job.routes(handlers),
         *devices.routes(handlers),
         *projects.routes(handlers),
-        *try_it.routes(handlers),
-        *clients.routes(handlers),
+        *connect.routes(handlers),
         *links.routes(handlers),
         # Before those of administrators, one of which takes any name.
         *(route for routes in of_features("page_routes") for route in routes(handlers)),
         *admin_routes.routes(handlers),
+        *(
+            Route("GET", path, Handlers.read_moved, Open("They only redirect."), is_listed=False)
+            for path in ("/try", "/clients", "/clients/{name}")
+        ),
         Route("GET", "/sign-in", Handlers.read_sign_in, _OPEN),
         Route("POST", "/sign-in", Handlers.sign_in_with_password, _OPEN, FORM_BODY),
         Route("GET", "/provider", Handlers.sign_in_at_provider, _OPEN),

@@ -97,7 +97,7 @@ def test_a_person_creates_an_account_at_the_page_and_is_signed_in(
     )
     assert (made.status_code, made.headers["location"]) == (303, "/ui")
     assert browser.account() == name
-    assert project in browser.get("/ui").text
+    assert project in browser.get("/ui/account").text
     with Browser(inviting.url) as later:
         assert later.sign_in(email, PASSWORD).status_code == 303
     refused = browser.get(page)
@@ -127,7 +127,7 @@ def test_an_account_that_is_signed_in_joins_the_project(
     assert f"Join as {name}" in browser.get(page).text
     for _ in range(3):
         assert browser.submit(page, "/ui/invitation/join", code=code).status_code == 303
-    assert project in browser.get("/ui").text
+    assert project in browser.get("/ui/account").text
     assert accept(inviting, code, f"{name}-2").status_code == 201, "joining twice is one use"
     assert accept(inviting, code, f"{name}-3").status_code == 403
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of snippets."""
     return (
-        Route("GET", "/clients", read_clients, ANY_TOKEN, on_error=handlers.to_sign_in),
-        Route("GET", "/clients/{name}", read_clients, ANY_TOKEN, on_error=handlers.to_sign_in),
+        Route("GET", "/connect", read_clients, ANY_TOKEN, on_error=handlers.to_sign_in),
+        Route("GET", "/connect/{name}", read_clients, ANY_TOKEN, on_error=handlers.to_sign_in),
     )
 
 
@@ -37,9 +37,9 @@ async def read_clients(
     if name not in offered:
         raise NotFound("There is no snippet for such a client.")
     return pages.renderer.page(
-        "clients",
+        "connect",
         scripts=OWN_SCRIPT,
-        title="Clients",
+        title="Connect a client",
         name=name,
         snippets=offered,
         program=snippets.text(name, request.server_url),

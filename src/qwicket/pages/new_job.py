@@ -32,7 +32,7 @@ _MAX_CHARS: Final = 100_000
 _MAX_EDITED_BYTES: Final = 24_000
 """Bytes, after HTML escaping, of a program that a response shows in the editor. A longer one comes
 back in a hidden field (`_packed`), and in the editor only when a person asks for that."""
-_MAX_PACKED_CHARS: Final = 46_000
+_MAX_PACKED_CHARS: Final = 40_000
 """Characters of the hidden field, so that its page, and the compressed page with the whole program,
 are below 60 kB."""
 _MAX_LINK_CHARS: Final = 8_000
@@ -91,11 +91,11 @@ EXAMPLES: Final = {
 
 def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of the editor."""
-    write = Scope.JOBS_WRITE
+    path, write, back = "/jobs/new", Scope.JOBS_WRITE, handlers.to_sign_in
     query = (*_FIELDS, "example")
     return (
-        Route("GET", "/try", read_editor, write, parameters=query, on_error=handlers.to_sign_in),
-        Route("POST", "/try", run_program, write, FORM_BODY),
+        Route("GET", path, read_editor, write, parameters=query, on_error=back),
+        Route("POST", path, run_program, write, FORM_BODY),
     )
 
 
@@ -131,7 +131,7 @@ async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> 
                 raise LimitExceeded(
                     f"program: a link has at most {_MAX_LINK_CHARS} characters.", field="program"
                 )
-            return pages.redirect(f"/try?{link}")
+            return pages.redirect(f"/jobs/new?{link}")
         submission = _submission(fields, await pages.gateway.devices.offered("native"))
         if action == "run":
             job = await pages.gateway.jobs.submit(actor, submission)
@@ -160,9 +160,9 @@ async def _page(
     status = 200 if error is None or is_typing else error.status
     if not is_whole and _is_long(fields["program"]):
         return pages.renderer.page(
-            "try-long",
+            "new-job-long",
             status,
-            title="Try it: a long program",
+            title="New job: a long program",
             packed=await asyncio.to_thread(_packed, fields["program"]),
             **values,
             **frame(actor, request),
@@ -170,10 +170,10 @@ async def _page(
     devices = await pages.gateway.devices.offered("native")
     specs = [each.spec for each in devices]
     return pages.renderer.page(
-        "try",
+        "new-job",
         status,
         is_live=True,
-        title="Try it",
+        title="New job",
         examples=EXAMPLES,
         devices=[each.name for each in devices],
         formats=dict.fromkeys(each for spec in specs for each in spec.formats),
