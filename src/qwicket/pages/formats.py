@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+from markupsafe import Markup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,6 +41,41 @@ def time(at_ms: int | None) -> str:
     if at_ms is None:
         return _NO_VALUE
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@jinja2.pass_context
+def when(context: jinja2.runtime.Context, at_ms: int | None) -> str:
+    """Return a time to the minute in the person's zone, with the exact time in UTC as its title.
+
+    The text has a day if it is not today: `14:02`, `Yesterday 18:20`, `27 Nov 16:44`.
+    """
+    if at_ms is None:
+        return _NO_VALUE
+    at = datetime.fromtimestamp(at_ms / 1000, context["zone"])
+    return _time_element(at, f"{_day(at, context)}{at:%H:%M}".lstrip())
+
+
+@jinja2.pass_context
+def date(context: jinja2.runtime.Context, at_ms: int) -> str:
+    """Return the day of a time in the person's zone, such as `27 Feb 2027`."""
+    at = datetime.fromtimestamp(at_ms / 1000, context["zone"])
+    return _time_element(at, f"{at.day} {at:%b %Y}")
+
+
+def _day(at: datetime, context: jinja2.runtime.Context) -> str:
+    now = datetime.fromtimestamp(context["now"] / 1000, context["zone"])
+    if at.date() == now.date():
+        return ""
+    if at.date() == now.date() - timedelta(days=1):
+        return "Yesterday "
+    return f"{at.day} {at:%b} " if at.year == now.year else f"{at.day} {at:%b %Y} "
+
+
+def _time_element(at: datetime, text: str) -> Markup:
+    exact = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        exact.strftime("%Y-%m-%dT%H:%M:%SZ"), exact.strftime("%Y-%m-%d %H:%M:%S UTC"), text
+    )
 
 
 def duration(seconds: float | None) -> str:
@@ -115,6 +153,7 @@ def clip(text: str, chars: int) -> str:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "beginning": beginning,
     "clipped": clip,
+    "date": date,
     "day": day,
     "duration": duration,
     "fitting": fitting,
@@ -122,4 +161,5 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "number": number,
     "share": share,
     "time": time,
+    "when": when,
 }

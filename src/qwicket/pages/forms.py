@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from qwicket.dialects.routing import Body
 from qwicket.dialects.validation import SMALL_FORM_BYTES
@@ -102,7 +104,16 @@ def frame(actor: Actor, request: Request[Any]) -> dict[str, Any]:
         "csrf": csrf(request.cookies[SESSION]),
         "person": actor.account_name,
         "is_admin": actor.role == "admin",
+        "theme": actor.preferences.theme or "",
+        "zone": _zone(actor.preferences.time_zone),
     }
+
+
+def _zone(name: str | None) -> tzinfo:
+    try:
+        return UTC if name is None else ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # the zone was named at another server
+        return UTC
 
 
 def check_form(request: Request[Form], cookie_name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from datetime import UTC
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -99,10 +100,17 @@ class Renderer:
     Args:
         base: Path of the pages, with the prefix that a proxy may add.
         settings: Returns the server's settings without secrets, for administrators.
+        now_ms: Clock; returns Unix milliseconds.
     """
 
-    def __init__(self, base: str, settings: Callable[[], Sequence[tuple[str, str]]]) -> None:
+    def __init__(
+        self,
+        base: str,
+        settings: Callable[[], Sequence[tuple[str, str]]],
+        now_ms: Callable[[], int],
+    ) -> None:
         self.settings = settings
+        self._now_ms = now_ms
         root = base.removesuffix("/ui")
         self._always = {
             "base": base,
@@ -112,6 +120,7 @@ class Renderer:
             "features": {each.name for each in features()},
             "scripts": (),
             "theme": "",
+            "zone": UTC,
             "here": "",
             "person": "",
             "is_admin": False,
@@ -151,7 +160,7 @@ class Renderer:
         is_new = template not in self._seen
         if is_new:
             gc.collect()
-        values = self._always | values
+        values = self._always | {"now": self._now_ms()} | values
         if block:
             text = "".join(page.blocks[block](page.new_context(values))).encode()
         else:

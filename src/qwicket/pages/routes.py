@@ -30,7 +30,9 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
     public = urlsplit(settings.public_url)
     base = public.path.rstrip("/") + PREFIX
     cookies = Cookies(base, is_secure=public.scheme == "https")
-    handlers = Handlers(gateway, Renderer(base, settings.in_force), cookies, base, settings.offers)
+    handlers = Handlers(
+        gateway, Renderer(base, settings.in_force, gateway.now_ms), cookies, base, settings.offers
+    )
     return Dialect(
         handlers,
         _routes(handlers),
