@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
+from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken, token_name
 from qwicket.model.accounts import DEFAULT_SCOPES, SELF_SERVICE_SCOPES, Scope, Token, check_name
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, QwicketError, Unauthenticated
 from qwicket.model.ids import new_id, parse_id
+from qwicket.store.sessions import session_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,6 +122,14 @@ class Sessions:
         """Return the sessions of the actor's account, the newest first."""
         return await self._store.sessions.all(actor.account, self._now_ms())
 
+    def id_of(self, secret: str) -> str:
+        """Return the id of a session with this secret."""
+        return session_id(digest(secret))
+
+    async def end_others(self, actor: Actor, secret: str) -> None:
+        """End all sessions of the actor's account but that with this secret."""
+        await self._store.sessions.end_others(actor.account, digest(secret))
+
     async def end_one(self, actor: Actor, id: str) -> None:
         """End a session of the actor's account.
 
@@ -182,6 +192,7 @@ class Sessions:
         scopes: Sequence[str] = (),
         project: str | None = None,
         life_s: int | None = None,
+        devices: Sequence[str] = (),
         aws: bool = False,
         name: str | None = None,
     ) -> NewToken:
@@ -192,6 +203,7 @@ class Sessions:
             scopes: Some of `own_scopes`; by default the three that reading and submitting need.
             project: Name of one of the account's projects; by default that with the account's name.
             life_s: Seconds until it expires; by default never.
+            devices: Names of the only devices that it may use; empty allows all.
             aws: Whether to make a key pair, with which AWS's clients sign requests.
             name: What its owner calls it.
 
@@ -199,7 +211,7 @@ class Sessions:
             InvalidRequest: There is no such scope, the project's name is invalid, `life_s` is out
                 of range, or there is no master key for key pairs, or `name` is too long.
             Forbidden: The account may not have a token with such a scope.
-            NotFound: The account has no such project.
+            NotFound: The account has no such project, or there is no such device.
             Conflict: The account is disabled.
             LimitExceeded: The account has its maximum of tokens.
         """
@@ -209,13 +221,15 @@ class Sessions:
             )
         if project is not None:
             check_name(project, "project")
+        for device in devices:
+            await existing_device(self._store, device, "devices")
         now = self._now_ms()
         token = Token(
             id=new_id(now),
             account=actor.account,
             project="",  # `add_token` fills it in
             scopes=_granted(scopes, actor.role),
-            devices=(),
+            devices=tuple(dict.fromkeys(devices)),
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
             name=token_name(name),
@@ -231,6 +245,11 @@ class Sessions:
             daily=self._limits.quotas.new_tokens,
         )
         return NewToken(stored, secret, pair.key_id if pair else None)
+
+    async def revoke_all_tokens(self, actor: Actor) -> None:
+        """Revoke all tokens of the actor's account."""
+        await self._store.accounts.revoke_all(actor.account, self._now_ms())
+        self._sign_in.forget_account(actor.account)
 
     async def revoke_token(self, actor: Actor, token: str) -> None:
         """Revoke a token of the actor's account and all tokens made from it.

@@ -178,6 +178,10 @@ class SignIn:
         """Remove revoked tokens from the cache."""
         self._owners.invalidate_where(lambda owner: owner.token.id in tokens)
 
+    def forget_account(self, account: str) -> None:
+        """Remove the tokens of an account, given by id, from the cache."""
+        self._owners.invalidate_where(lambda owner: owner.token.account == account)
+
     def count_wrong(self, address: str) -> None:
         """Count a guessed secret.
 

@@ -14,9 +14,8 @@ from starlette.responses import RedirectResponse, Response
 
 from qwicket.dialects.native.streams import Streams
 from qwicket.dialects.requests import REQUEST_ID
-from qwicket.gateway.sessions import Browser, own_scopes
-from qwicket.model.accounts import DEFAULT_SCOPES
-from qwicket.model.errors import InvalidRequest, QwicketError, Unauthenticated
+from qwicket.gateway.sessions import Browser
+from qwicket.model.errors import QwicketError, Unauthenticated
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.pages.forms import (
@@ -30,16 +29,14 @@ from qwicket.pages.forms import (
     csrf,
     form_cookie,
     frame,
-    list_page,
 )
-from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
+from qwicket.pages.rendering import HEADERS, Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
-    from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
@@ -217,29 +214,6 @@ class Handlers:
             **frame(actor, request),
         )
 
-    async def read_account(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the account that is signed in, with its tokens."""
-        return await self._account_page(actor, request)
-
-    async def make_token(self, actor: Actor, request: Request[Form]) -> Response:
-        """Make a token, and show it once."""
-        check_form(request, SESSION)
-        form = request.payload
-        created = await self._gateway.sessions.create_token(
-            actor,
-            scopes=form.all("scope"),
-            project=form.get("project") or None,
-            life_s=_life_s(form.get("days", "")),
-            aws=form.get("aws") == "yes",
-        )
-        return await self._account_page(actor, request, created)
-
-    async def revoke_token(self, actor: Actor, request: Request[Form]) -> Response:
-        """Revoke a token."""
-        check_form(request, SESSION)
-        await self._gateway.sessions.revoke_token(actor, request.path_params["id"])
-        return self.redirect("/account")
-
     async def sign_out(self, actor: Actor, request: Request[Form]) -> Response:
         """End the session."""
         check_form(request, SESSION)
@@ -247,29 +221,6 @@ class Handlers:
         response = self.redirect("/sign-in")
         self.cookies.delete(request, response, SESSION)
         return response
-
-    async def _account_page(
-        self, actor: Actor, request: Request[Any], new: NewToken | None = None
-    ) -> Response:
-        gateway = self._gateway
-        projects = await gateway.accounts.projects(actor)
-        tokens = list_page(request, (await gateway.tokens.valid_tokens(actor))[::-1], _PAGE_TOKENS)
-        return self.renderer.page(
-            "account",
-            title="Account",
-            account=await gateway.accounts.of(actor),
-            projects={each.id: each.name for each in projects},
-            tokens=tokens.rows,
-            older=tokens.following,
-            scopes=own_scopes(actor.role),
-            usual=DEFAULT_SCOPES,
-            new=new,
-            variables=_variables(new) if new else {},
-            programs=_programs(request.server_url, new, self.offers) if new else (),
-            url=request.server_url,
-            scripts=OWN_SCRIPT if new else (),
-            **frame(actor, request),
-        )
 
     # --- errors -----------------------------------------------------------------------------------
 
@@ -295,30 +246,3 @@ class Handlers:
     def redirect(self, path: str) -> Response:
         """Return a redirect to one of the pages, and never to another site."""
         return RedirectResponse(self._base + path, 303, headers=HEADERS)
-
-
-def _variables(new: NewToken) -> dict[str, str]:
-    from qwicket import snippets  # late: few requests need them
-
-    return snippets.variables(new.secret, new.aws_key_id or "")
-
-
-def _programs(url: str, new: NewToken, offers: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """Return programs with the new token, or key pair, one for each client that can use it."""
-    from qwicket import snippets  # late: few requests need them
-
-    key_id = new.aws_key_id or ""
-    return [
-        (snippet.client, snippets.text(name, url, new.secret, key_id))
-        for name, snippet in snippets.SNIPPETS.items()
-        if snippet.needs_pair is bool(key_id) and offers(snippet.dialect)
-    ]
-
-
-def _life_s(days: str) -> int | None:
-    if not days:
-        return None
-    is_number = days.isascii() and days.isdigit() and len(days) <= len(str(_MAX_DAYS))
-    if not (is_number and 1 <= int(days) <= _MAX_DAYS):
-        raise InvalidRequest(f"days must be a whole number from 1 to {_MAX_DAYS}.", field="days")
-    return int(days) * _DAY_S

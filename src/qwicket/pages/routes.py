@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import admin_routes, connect, devices, job, jobs, links, new_job, projects
+from qwicket.pages import (
+    account,
+    admin_routes,
+    connect,
+    devices,
+    job,
+    jobs,
+    links,
+    new_job,
+    projects,
+)
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.handlers import Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -55,14 +65,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             )
             for path in ("", "/")
         ),
-        Route(
-            "GET",
-            "/account",
-            Handlers.read_account,
-            ANY_TOKEN,
-            parameters=("from",),
-            on_error=handlers.to_sign_in,
-        ),
+        *account.routes(handlers),
         Route("GET", "/style.css", Handlers.read_style, _OPEN),
         Route("GET", "/icon.svg", Handlers.read_icon, _OPEN),
         Route("GET", "/scripts/{name}", Handlers.read_script, _OPEN),
@@ -91,6 +94,4 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
             parameters=("code", "state", "iss", "error"),
         ),
         Route("POST", "/sign-out", Handlers.sign_out, ANY_TOKEN, FORM_BODY),
-        Route("POST", "/tokens", Handlers.make_token, ANY_TOKEN, FORM_BODY),
-        Route("POST", "/tokens/{id}/revoke", Handlers.revoke_token, ANY_TOKEN, FORM_BODY),
     )

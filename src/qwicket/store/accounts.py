@@ -410,6 +410,11 @@ class Accounts(Operations):
             raise NotFound("There is no such token.")
         return [rows.token(row) for row in found]
 
+    @write
+    def revoke_all(tx: Tx, account: str, now: int) -> None:
+        """Revoke all tokens of an account, given by id."""
+        tx.run("token_revoke_account", account=account, now=now)
+
     @read
     def token_owner(tx: Tx, digest: bytes) -> TokenOwner | None:
         """Return the token with this digest, even if it is not valid, with its owner."""

@@ -64,7 +64,12 @@ class Session(NamedTuple):
     @property
     def id(self) -> str:
         """A name that does not reveal the cookie."""
-        return self.digest.hex()[:16]
+        return session_id(self.digest)
+
+
+def session_id(digest: bytes) -> str:
+    """Return the name of the session whose cookie has this SHA-256."""
+    return digest.hex()[:16]
 
 
 class SessionUse(NamedTuple):
@@ -126,6 +131,11 @@ class Sessions(Operations):
         """Return the sessions of an account, given by id, the newest first."""
         found = tx.all("session_list", account=account, now=now)
         return [Session(bytes(row[0]), *row[1:]) for row in found]
+
+    @write
+    def end_others(tx: Tx, account: str, digest: bytes) -> None:
+        """End all sessions of an account, given by id, but one."""
+        tx.run("session_end_others", account=account, digest=digest)
 
     @write
     def set_password(tx: Tx, account: str, password_hash: str, kept: bytes, now: int) -> None:
