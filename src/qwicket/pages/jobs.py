@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 PAGE_JOBS: Final = 30
 _LONG_SEARCH_CHARS: Final = 1_000
 """Characters above which the filters in an address are long."""
-_FEW_JOBS: Final = 12
-"""Jobs of a page whose filters are long: the page has them four times in addresses."""
+_FEW_JOBS: Final = 4
+"""Jobs of a page whose filters are long: the page has them three times in addresses."""
 _CSV_JOBS: Final = 500
 _FILTERS: Final = ("device", "state", "project", "name", "tag", "created_from", "created_to")
 _UNFINISHED: Final = ",".join(each for each in JobState if each not in FINAL)
