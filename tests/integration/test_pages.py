@@ -61,8 +61,12 @@ def test_a_person_signs_in_makes_a_token_and_signs_out(
     revoked = browser.submit("/ui", f"/ui/tokens/{account['token']['id']}/revoke")
     assert revoked.status_code == 303
     assert httpx.get(f"{server.url}/v1/account", headers=auth).status_code == 401
+    missing = browser.get("/ui/none")
+    assert (missing.status_code, f">{ada}</span>" in missing.text) == (404, True)
     assert browser.submit("/ui", "/ui/sign-out").headers["location"] == "/ui/sign-in"
     assert browser.account() is None
+    missing = browser.get("/ui/none")
+    assert (missing.status_code, ada in missing.text) == (404, False)
 
 
 @pytest.mark.parametrize(("name", "password"), [("", ""), ("ada", "wrong"), ("\ud7ff", "x" * 5000)])
@@ -72,6 +76,7 @@ def test_a_wrong_password_is_refused_and_counted(
     refused = browser.sign_in(name, password)
     assert refused.status_code == 401
     assert error_of(refused) == "The name or the password is wrong."
+    assert f'required value="{name[:254]}"' in refused.text
     assert browser.account() is None
 
 
@@ -218,6 +223,7 @@ def test_a_form_without_the_pages_field_is_refused(
     refused = browser.post(path, data={} if field is None else {"csrf": field})
     assert refused.status_code == 403
     assert "not from this site" in refused.text
+    assert f">{ada}</span>" in refused.text, "an error keeps the head of a person's page"
     assert browser.account() == ada
     assert "You have no tokens." in browser.get("/ui/account").text
 

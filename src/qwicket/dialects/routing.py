@@ -220,8 +220,8 @@ class Dialect:
     Args:
         handlers: Do the work.
         routes: In the order in which they are tried.
-        error_body: Renders an error.
-        error_page: Renders an error for the person who made the request, in place of `error_body`.
+        error_body: Renders an error; None where `error_page` does.
+        error_page: Renders an error for the person who made the request, such as with a head.
         error_type: Content type of those bodies.
         error_headers: Headers of those responses.
         recast: Replaces an error whose own status the vendor's clients would misunderstand, and
