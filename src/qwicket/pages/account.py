@@ -199,7 +199,8 @@ async def _page(
 ) -> Response:
     gateway = pages.gateway
     projects = {each.id: each.name for each in await gateway.accounts.projects(actor)}
-    tokens = list_page(request, (await gateway.tokens.valid_tokens(actor))[::-1], _PAGE_TOKENS)
+    valid = await gateway.tokens.valid_tokens(actor)
+    tokens = list_page(request, valid[::-1], _PAGE_TOKENS)
     rows = [_TokenRow(t, projects.get(t.project, ""), rights(t.scopes)) for t in tokens.rows]
     this = gateway.sessions.id_of(request.cookies[SESSION])
     sessions = [
@@ -214,6 +215,7 @@ async def _page(
         account=await gateway.accounts.of(actor),
         projects=list(projects.values()),
         tokens=rows,
+        n_tokens=len(valid),
         older=tokens.following,
         rights={scope: RIGHTS[scope] for scope in own_scopes(actor.role)},
         usual=DEFAULT_SCOPES,
