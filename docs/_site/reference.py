@@ -207,7 +207,7 @@ def with_access(access: Access) -> list[str]:
 
 
 def security_tables() -> dict[str, str]:
-    """Return the tables of SECURITY.md that are made from the routes, by their headings."""
+    """Return the tables of docs/security/secrets.md that follow from the routes, by headings."""
     said = attribute_texts(Scope)
     scopes = [
         f"| `{scope}` | {_cell(said[scope.name])} | {len(with_access(scope))} |" for scope in Scope
