@@ -19,7 +19,7 @@ from qwicket.dialects.routing import Access, Open, Route
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.limits import SHARED, Limits
 from qwicket.model.states import FINAL, STEPS
-from qwicket.registrations import vendors
+from qwicket.registrations import of_features, vendors
 from qwicket.server import docs, probes
 from qwicket.server.docs.errors import table
 from qwicket.server.settings import own_limits
@@ -195,6 +195,9 @@ def declared() -> Iterator[tuple[str, Route]]:
             seen.add(dialect)
             yield from ((prefix, route) for route in dialect.routes if route.is_listed)
     yield from (("", route) for route in (*docs.ROUTES, *probes.ROUTES))
+    for made in of_features("mounts"):
+        for prefix, dialect in made(None).items():
+            yield from ((prefix, route) for route in dialect.routes)
 
 
 def with_access(access: Access) -> list[str]:

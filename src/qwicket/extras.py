@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import util
 from typing import Final
 
-__all__ = ["EXTRAS", "NotInstalled", "missing", "require"]
+__all__ = ["EXTRAS", "NotInstalled", "how_to_add", "missing", "require"]
 
 EXTRAS: Final = {
     "server": (
@@ -46,7 +46,12 @@ class NotInstalled(ImportError):
     """
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f'{feature} needs the extra "{extra}": pip install "qwicket[{extra}]"')
+        super().__init__(f'{feature} needs the extra "{extra}": {how_to_add(extra)}')
+
+
+def how_to_add(extra: str) -> str:
+    """Return how to install an extra. No command: only the user knows where Qwicket came from."""
+    return f"install Qwicket again from the same place, with [{extra}] after its name"
 
 
 def missing(extra: str) -> list[str]:

@@ -216,6 +216,7 @@ class Feature:
         on_changes: Function that is called with a transaction and its changes before their commit.
         routes: Routes of `/v1`.
         admin_routes: Routes of `/v1/admin`.
+        mounts: Function that returns applications by the paths that they serve, from a gateway.
         page_routes: Function that returns routes of the pages, from the pages' handlers.
         page_sections: Sections of administrators' pages, by name.
         commands: Its commands.
@@ -228,6 +229,9 @@ class Feature:
             in a submission. `reserve` and `settle` count a job in budgets, `account_budgets`
             returns those of an account, and `budget_administration` is a service that sets them.
             `cluster_findings` returns what `qwicket doctor` finds about a cluster.
+            `install_command` is a coroutine function that returns the command by which users
+            install this server's package, from a gateway and the server's address, and
+            `find_install_command` returns it on a user's machine, from the address.
         clusters: Module with the clusters in which a server's jobs may run (`server/compute.py`).
         task: Coroutine function that runs as long as a server, from its gateway.
         metrics: Coroutine function that returns metrics, from a gateway.
@@ -239,6 +243,7 @@ class Feature:
     on_changes: str = ""
     routes: str = ""
     admin_routes: str = ""
+    mounts: str = ""
     page_routes: str = ""
     page_sections: str = ""
     commands: tuple[Command, ...] = ()

@@ -66,7 +66,7 @@ def test_what_is_installed_is_not_missing() -> None:
     require("qwicket serve", "server")
 
 
-def test_what_is_missing_is_named_with_the_command_that_installs_it(
+def test_what_is_missing_is_named_with_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "re2", None)
@@ -75,16 +75,18 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(
         require("qwicket serve", "server")
     assert isinstance(caught.value, ImportError)
     assert str(caught.value) == (
-        'qwicket serve needs the extra "server": pip install "qwicket[server]"'
+        'qwicket serve needs the extra "server": install Qwicket again from the same place, with'
+        " [server] after its name"
     )
 
 
-def test_a_database_server_without_its_extra_is_refused_with_the_command(
+def test_a_database_server_without_its_extra_is_refused_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "qwicket.store.postgres", None)
     with pytest.raises(Unavailable) as caught:
         open_postgres("postgresql://127.0.0.1/none")
     assert caught.value.detail == (
-        'PostgreSQL needs the extra "postgres": pip install "qwicket[postgres]"'
+        'PostgreSQL needs the extra "postgres": install Qwicket again from the same place, with'
+        " [postgres] after its name"
     )

@@ -31,7 +31,7 @@ from qwicket.cli.database_checks import (
 )
 from qwicket.cli.findings import MAX_OFFSET_S, TIMEOUT_S, TRIAL_S, Finding, Status
 from qwicket.cli.serve import check_settings
-from qwicket.extras import EXTRAS, missing
+from qwicket.extras import EXTRAS, how_to_add, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ def _installed(location: DataLocation) -> Iterator[Finding]:
     found = ", ".join(has) or "none"
     yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {found}")
     if lacks := sorted(_missing_packages()):
-        remedy = "Install the package again: pip install --force-reinstall qwicket"
+        remedy = "Install Qwicket again from the same place, with pip install --force-reinstall."
         yield Finding("installed", "wrong", f"missing: {', '.join(lacks)}", remedy)
     if not _has_server():
         yield _without_server(location)
@@ -125,7 +125,7 @@ def _without_server(location: DataLocation) -> Finding:
     some = f" (missing: {', '.join(lacks)})" if len(lacks) < len(EXTRAS["server"]) else ""
     found = f'the extra "server" is not installed{some}, so nothing of a server is checked'
     is_server = location.database_url is not None or (location.data_dir / "qwicket.db").exists()
-    remedy = 'Only to run a server here: pip install "qwicket[server]"'
+    remedy = f"Only to run a server here: {how_to_add('server')}."
     return Finding("installed", "wrong" if is_server else "ok", found, remedy)
 
 

@@ -393,6 +393,14 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     " which every user of the server can then reach.",
 )
 @setting(
+    "--dist",
+    default="tls",
+    show_default=True,
+    type=options.Choice(["tls", "all", "off"]),
+    help="Offer this server's own package at /dist, from which users install their client: over"
+    " https or to this machine (tls), over http to other machines as well (all), or not (off).",
+)
+@setting(
     "--keep-days",
     type=options.FloatRange(0.001, 36_500),
     metavar="DAYS",

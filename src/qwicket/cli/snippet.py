@@ -8,7 +8,8 @@ from typing import Final
 import click
 
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
-from qwicket.snippets import CLOUDS, SNIPPETS, text
+from qwicket.registrations import hook
+from qwicket.snippets import CLOUDS, HOW_TO_INSTALL, SNIPPETS, text
 
 _MAX_NAME_CHARS: Final = 100
 _MAX_HINTS: Final = 3
@@ -52,5 +53,12 @@ def snippet(vendor: str | None, url: str, as_json: bool) -> None:
         return
     from qwicket.clients.http.text import validated_address
 
-    program = text(CLOUDS.get(vendor, vendor), validated_address(url, click.UsageError))
+    name, url = CLOUDS.get(vendor, vendor), validated_address(url, click.UsageError)
+    program = text(name, url, install=_how_to_install(name, url))
     click.echo(json_line({"name": vendor, "text": program}) if as_json else program, nl=as_json)
+
+
+def _how_to_install(name: str, url: str) -> str:
+    """Return how to install our package; ask the server only if the program needs it."""
+    find = hook("find_install_command") if SNIPPETS[name].client.startswith("qwicket") else None
+    return (find(url) if find else None) or HOW_TO_INSTALL

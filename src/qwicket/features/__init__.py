@@ -12,5 +12,6 @@ NAMES: Final[tuple[str, ...]] = (
     "reservations",
     "archives",
     "dask",
+    "distribution",
 )
 """Folders of this package; each has its `Feature` in `__init__.py`. Add a feature here."""

@@ -74,6 +74,7 @@ class Gateway:
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
         runner: Id of the server's runner.
         allow_private_webhooks: Whether webhooks may have addresses that are not public.
+        dist: To whom the server's package is offered: tls, all or off.
         sign_in: Settings of the sign-in.
         aws_master_file: File of the master keys of AWS's key pairs.
 
@@ -107,6 +108,7 @@ class Gateway:
         memory_grows: bool = False,
         runner: str = "",
         allow_private_webhooks: bool = False,
+        dist: str = "tls",
         sign_in: SignInSettings | None = None,
         aws_master_file: Path | None = None,
     ) -> None:
@@ -144,6 +146,7 @@ class Gateway:
         self.pilots = Pilots(store, self.lab_devices, limits, now_ms, lease_s=lease_s)
         self.runner = runner
         self.allow_private_webhooks = allow_private_webhooks
+        self.dist = dist
         self._of_features: dict[type[Any], Any] = {}
         self._aws_master_file = aws_master_file
 

@@ -13,7 +13,7 @@ from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame, lis
 from qwicket.pages.rendering import OWN_SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from starlette.responses import Response
 
@@ -128,7 +128,7 @@ async def make_token(pages: Handlers, actor: Actor, request: Request[Form]) -> R
         title="New key pair" if created.aws_key_id else "New token",
         new=created,
         variables=_variables(created),
-        programs=_programs(request.server_url, created, pages.offers),
+        programs=await _programs(pages, request.server_url, created),
         url=request.server_url,
         scripts=OWN_SCRIPT,
         **frame(actor, request),
@@ -256,15 +256,15 @@ def _variables(new: NewToken) -> dict[str, str]:
     return snippets.variables(new.secret, new.aws_key_id or "")
 
 
-def _programs(url: str, new: NewToken, offers: Callable[[str], bool]) -> list[tuple[str, str]]:
+async def _programs(pages: Handlers, url: str, new: NewToken) -> list[tuple[str, str]]:
     """Return programs with the new token, or key pair, one for each client that can use it."""
     from qwicket import snippets  # late: few requests need them
 
-    key_id = new.aws_key_id or ""
+    key_id, install = new.aws_key_id or "", await pages.how_to_install(url)
     return [
-        (snippet.client, snippets.text(name, url, new.secret, key_id))
+        (snippet.client, snippets.text(name, url, new.secret, key_id, install=install))
         for name, snippet in snippets.SNIPPETS.items()
-        if snippet.needs_pair is bool(key_id) and offers(snippet.dialect)
+        if snippet.needs_pair is bool(key_id) and pages.offers(snippet.dialect)
     ]
 
 

@@ -32,6 +32,7 @@ async def read_clients(
     request: Request[None],
 ) -> Response:
     """Read a program for one of the clients, with the address of this server."""
+    url = request.server_url
     name = request.path_params.get("name", "python")
     offered = {name: each for name, each in snippets.SNIPPETS.items() if pages.offers(each.dialect)}
     if name not in offered:
@@ -42,6 +43,6 @@ async def read_clients(
         title="Connect a client",
         name=name,
         snippets=offered,
-        program=snippets.text(name, request.server_url),
+        program=snippets.text(name, url, install=await pages.how_to_install(url)),
         **frame(actor, request),
     )

@@ -31,6 +31,7 @@ from qwicket.pages.forms import (
     frame,
 )
 from qwicket.pages.rendering import HEADERS, Renderer
+from qwicket.registrations import hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,6 +222,14 @@ class Handlers:
         response = self.redirect("/sign-in")
         self.cookies.delete(request, response, SESSION)
         return response
+
+    async def how_to_install(self, url: str) -> str:
+        """Return how users install our package from the server at an address, in one line."""
+        from qwicket.snippets import HOW_TO_INSTALL  # late: few requests need it
+
+        install_command = hook("install_command")
+        command = await install_command(self.gateway, url) if install_command else None
+        return command or HOW_TO_INSTALL
 
     # --- errors -----------------------------------------------------------------------------------
 

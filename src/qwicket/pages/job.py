@@ -296,7 +296,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         program=shown_program,
         is_clipped=len(program) > len(shown_program),
         drawing=await _drawing(pages, device, job, view.part),
-        codes=await _codes(contents, shown, request.server_url) if contents else {},
+        codes=await _codes(pages, contents, shown, request.server_url) if contents else {},
         no_vendor_code=job_code.why_none(contents, shown) if contents else "",
         calibrations=await _calibrations(pages, job, device),
         result=result,
@@ -387,10 +387,13 @@ def _beginning(contents: Contents) -> str:
     return source.decode(errors="replace")
 
 
-async def _codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:
+async def _codes(
+    pages: Handlers, contents: Contents, device: DeviceView | None, url: str
+) -> dict[str, str]:
+    install = await pages.how_to_install(url)
     if len(contents.source or b"") <= _INLINE_BYTES:
-        return job_code.codes(contents, device, url)
-    return await asyncio.to_thread(job_code.codes, contents, device, url)
+        return job_code.codes(contents, device, url, install)
+    return await asyncio.to_thread(job_code.codes, contents, device, url, install)
 
 
 async def _drawing(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.submitted import Contents
 
 
-def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:
+def codes(contents: Contents, device: DeviceView | None, url: str, install: str) -> dict[str, str]:
     """Return the programs that submit a job again, by their clients.
 
     Ours is the first, then those of the dialect that the job came through, then the others.
@@ -21,6 +21,7 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
         contents: What the job was submitted with.
         device: Its device; None if our own API no longer shows it.
         url: Address of the server.
+        install: How users install our package, in one line.
     """
     options = contents.options
     if contents.source is None or options is None:
@@ -53,6 +54,7 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
             format_name=contents.format,
             file=file,
             shots=options.shots,
+            install=install,
             vendor_name=registered[code.dialect].name_of(device.device, program),
         )
     return found

@@ -246,6 +246,7 @@ class App:
             memory_grows=settings.limits.jobs.memory_bytes is None,
             runner=runner.id,
             allow_private_webhooks=settings.allow_private_webhooks,
+            dist=settings.dist,
             sign_in=settings.sign_in,
             aws_master_file=master_file,
         )
@@ -295,6 +296,8 @@ class App:
                 lambda: metrics.text(sources),
             ),
         }
+        for made in of_features("mounts"):
+            apps |= made(gateway)
         self._router = Router(
             apps,
             self._limits,

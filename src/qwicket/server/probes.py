@@ -65,7 +65,7 @@ class _Handlers:
 
     async def metrics(self, request: Request[None]) -> Response:
         """Read the metrics."""
-        if not _is_local(request):
+        if not is_local(request):
             actor = await self.sign_in(request)
             actor.require(TokenScope.ADMIN)
             actor.require_all_devices()
@@ -108,7 +108,7 @@ def probes(
     return dict.fromkeys((route.path for route in ROUTES), at_root)
 
 
-def _is_local(request: Request[None]) -> bool:
+def is_local(request: Request[None]) -> bool:
     """Return whether a request comes from this machine, and not through a proxy on it.
 
     The Host header must be local as well: a web page in a local browser can reach the server under
@@ -120,7 +120,7 @@ def _is_local(request: Request[None]) -> bool:
         return False
     if request.scope["http_version"] == "1.0":
         return False
-    return _is_loopback(request.client_address) and _is_loopback(_host_header(request))
+    return is_loopback(request.client_address) and is_loopback(_host_header(request))
 
 
 def _host_header(request: Request[None]) -> str:
@@ -130,7 +130,8 @@ def _host_header(request: Request[None]) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or an address is on the loopback interface."""
     if host == "localhost":
         return True
     try:

@@ -129,6 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         oidc_create: Whether a first sign-in creates an account.
         oidc_link_email: Whether a first sign-in is to the account with the same verified address.
         allow_private_webhooks: Whether webhooks may have addresses that are not public, and no TLS.
+        dist: To whom the server's package is offered: over TLS or to this machine, to all, or off.
         keep_days: Days after which ended jobs are deleted; None keeps them, unless their project
             has a time of its own.
         log_format: Format of the log's lines.
@@ -177,6 +178,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_create: bool = False
     oidc_link_email: bool = False
     allow_private_webhooks: bool = False
+    dist: Literal["tls", "all", "off"] = "tls"
     keep_days: float | None = None
     log_format: LogFormat = "text"
     access_log: bool = False

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from qwicket.registrations import Snippet, clients, vendors
 
+HOW_TO_INSTALL: Final = "Install qwicket as your administrator says."
+"""How users install our package where the server does not offer it."""
 FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
 
 SNIPPETS: Final[dict[str, Snippet]] = {
@@ -19,7 +21,9 @@ CLOUDS: Final = {name: each.snippet for name, each in clients() if each.snippet}
 """Names of clouds, each with the snippet that it stands for."""
 
 
-def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
+def text(
+    name: str, url: str, token: str = "", key_id: str = "", *, install: str = HOW_TO_INSTALL
+) -> str:
     """Return a snippet for the server at an address. In Python it begins with `FILE_NAME`.
 
     Args:
@@ -28,8 +32,9 @@ def text(name: str, url: str, token: str = "", key_id: str = "") -> str:
         token: Token that it uses, or with `key_id` the secret of the key pair. Empty to read the
             environment variables of `variables`.
         key_id: Id of the key pair that it uses, if any.
+        install: How users install our package, in one line.
     """
-    program = fill_program("snippets.txt", name, url)
+    program = fill_program("snippets.txt", name, url, install)
     given = variables(token, key_id).items() if token else ()
     if SNIPPETS[name].runs_in == "sh":
         return "".join(f"export {key}={value}\n" for key, value in given) + program
@@ -45,8 +50,8 @@ def variables(token: str, key_id: str = "") -> dict[str, str]:
     return {"QWICKET_TOKEN": token}
 
 
-def fill_program(file: str, name: str, url: str) -> str:
-    """Return a program of a file, with the server's address.
+def fill_program(file: str, name: str, url: str, install: str) -> str:
+    """Return a program of a file, with the server's address and how to install our package.
 
     A line `==> NAME <==` begins each program. The programs of one vendor share a file because a
     small one takes as much of a disk as one of 4 KiB.
@@ -55,6 +60,7 @@ def fill_program(file: str, name: str, url: str) -> str:
         file: Name of the file, here and in the folders of vendors.
         name: Name of the program.
         url: Valid address of the server.
+        install: How users install our package, in one line.
     """
     parts = urlsplit(url)
     is_secure = parts.scheme == "https"
@@ -63,6 +69,7 @@ def fill_program(file: str, name: str, url: str) -> str:
         "{HOST}": parts.hostname or "",
         "{PORT}": str(parts.port or (443 if is_secure else 80)),
         "{TLS}": str(is_secure),
+        "{INSTALL}": install,
     }
     program = next(filter(None, (_program(at, file, name) for at in _packages())))
     for mark, value in marks.items():

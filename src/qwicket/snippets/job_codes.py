@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 from qwicket.registrations import JobCode, clients
-from qwicket.snippets import FILE_NAME, fill_program
+from qwicket.snippets import FILE_NAME, HOW_TO_INSTALL, fill_program
 
 _MAX_INLINE_CHARS: Final = 2_000
 _MAX_INLINE_BYTES: Final = 4_000
@@ -30,6 +30,7 @@ def of_job(
     file: str,
     shots: int,
     vendor_name: str = "",
+    install: str = HOW_TO_INSTALL,
 ) -> str:
     """Return a program that submits a job again with a vendor's client.
 
@@ -42,8 +43,9 @@ def of_job(
         file: Name of the file with its program, which is read if the program is long.
         shots: Shots of each circuit.
         vendor_name: What the dialect's clients call the device, if they do not use its name.
+        install: How users install our package, in one line.
     """
-    text = fill_program("job_codes.txt", name, url)
+    text = fill_program("job_codes.txt", name, url, install)
     is_long = _is_long(program)
     source = f"open({file!r}, encoding='utf-8').read()" if is_long else literal(program)
     marks = {

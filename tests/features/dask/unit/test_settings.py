@@ -11,14 +11,15 @@ from qwicket.server import Settings
 from qwicket.server.compute import check
 
 
-def test_a_cluster_without_the_extra_is_refused_with_the_command(
+def test_a_cluster_without_the_extra_is_refused_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InvalidRequest) as caught:
         check(Settings(compute="lab:ours"))
     assert str(caught.value) == (
-        '--compute: lab:ours needs the extra "dask": pip install "qwicket[dask]".'
+        '--compute: lab:ours needs the extra "dask": install Qwicket again from the same place,'
+        " with [dask] after its name."
     )
 
 
