@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -166,6 +167,7 @@ PATHS = (
     *("/admin/jobs/{id}", "/admin/members?project={name}", "/admin/members.csv?project={name}"),
     *(f"/admin/{section}{kind}" for section in SECTIONS for kind in ("", ".csv")),
     f"/invitation?code={'x' * 60_000}",
+    f"/link?code={'x' * 60_000}",
 )
 
 
@@ -204,7 +206,7 @@ def test_no_page_of_a_job_keeps_the_loop(site: Site, kind: str, names: list[str]
 
 
 SETTINGS = DialectSettings(in_force=list)
-ROUTES = application(cast(Any, None), SETTINGS).routes
+ROUTES = application(cast(Any, SimpleNamespace(now_ms=None)), SETTINGS).routes
 FORMS = {
     "a long field": "a=" + "x" * (15 * MB),
     "escapes": "program=" + "%26" * (5 * MB),
