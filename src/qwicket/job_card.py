@@ -1,6 +1,6 @@
 """The card of a job as HTML, which pages and notebooks show.
 
-All values are escaped, and cut at 300 characters.
+All values are escaped, and cut at 300 characters. The id links to the page of the job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def job_card(job: JobBody, *, cell: str = "") -> str:
         cell: HTML attributes of each cell, with a space before and not escaped here, such as
             ' style="…"'. For notebooks; pages have a style sheet.
     """
-    shown = ((name, _text(value)) for name, value in _rows(job))
+    shown = [("Job", _id(job)), *((name, _text(value)) for name, value in _rows(job))]
     lines = [
         f'<tr><th scope="row"{cell}>{name}</th><td{cell}>{text}</td></tr>'
         for name, text in shown
@@ -33,8 +33,13 @@ def job_card(job: JobBody, *, cell: str = "") -> str:
     return f'<table class="job-card">{"".join(lines)}</table>'
 
 
+def _id(job: JobBody) -> str:
+    if job.url is None or not job.url.startswith(("http://", "https://")):
+        return _text(job.id)
+    return f'<a href="{escape(job.url)}">{_text(job.id)}</a>'
+
+
 def _rows(job: JobBody) -> Iterator[tuple[str, Any]]:
-    yield "Job", job.id
     yield "Name", job.name
     yield "State", "held" if job.held_by else job.state
     if job.progress:

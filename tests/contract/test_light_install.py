@@ -273,7 +273,8 @@ def test_commands_for_a_remote_server_work(
         (("--completion", "bash"), "qwicket"),
     ):
         found = installed.cli(*arguments, cwd=tmp_path, env=env)
-        assert (found.returncode, found.stderr) == (0, ""), arguments
+        page = f"Page: {env['QWICKET_URL']}/ui/jobs/{job}\n" if arguments[0] == "watch" else ""
+        assert (found.returncode, found.stderr) == (0, page), arguments
         assert expected in found.stdout, arguments
 
 

@@ -50,6 +50,7 @@ def test_a_job_is_found_followed_and_listed(server: LiveServer) -> None:
         assert states[-1] == job.state == await job.status == "completed"
         assert await job.position is None
         found = await client.job(job.id)
+        assert found.url == job.url == f"{server.url}/ui/jobs/{job.id}"
         assert (await found.result(arrays=True)).arrays["counts"].sum() == 1000
         assert [each.id for each in await client.jobs(name="followed")] == [job.id]
 

@@ -77,9 +77,10 @@ def refused(*command: str, status: int = 1) -> str:
 def test_submit_a_file_and_wait(env: dict[str, str], folder: Path) -> None:
     (folder / "bell.json").write_text(json.dumps(BELL))
     done = run_cli("submit", "bell.json", "--device", "simulator", "--wait", env=env)
-    assert (done.returncode, done.stderr) == (0, "")
     first, *bars = done.stdout.splitlines()
     assert re.fullmatch(r"[0-9a-f-]{36}  completed", first)
+    page = f"Page: {env['QWICKET_URL']}/ui/jobs/{first.split()[0]}\n"
+    assert (done.returncode, done.stderr) == (0, page)
     assert {bar.split()[0] for bar in bars} == {"00", "11"}
 
 
@@ -87,10 +88,10 @@ def test_submit_standard_input_as_json(env: dict[str, str]) -> None:
     command = ["submit", "-", "--device", "simulator", "--shots", "50", "--json"]
     done = run_cli(*command, env=env, stdin=json.dumps(BELL))
     submitted = json.loads(done.stdout)
-    assert sorted(submitted) == ["id", "state"]
+    assert sorted(submitted) == ["id", "state", "url"]
     done = run_cli(*command, "--wait", env=env, stdin=json.dumps(BELL))
     result = json.loads(done.stdout)
-    assert sorted(result) == ["error", "id", "parts", "state"]
+    assert sorted(result) == ["error", "id", "parts", "state", "url"]
     assert sum(result["parts"][0]["counts"].values()) == 50
     assert done.stdout.count("\n") == 1
 

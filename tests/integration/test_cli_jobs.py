@@ -73,7 +73,7 @@ def started(
 def test_a_job_is_listed_read_and_its_result_shown(lone: LiveServer, env: dict[str, str]) -> None:
     job = submit(lone, name="listed", tags=["one"])
     done = run_cli("watch", job, env=env)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"Page: {lone.url}/ui/jobs/{job}\n")
     assert done.stdout.splitlines()[-1].endswith(f"{job}  completed")
     found = run_cli("jobs", "--tag", "one", "--state", "completed", "--since", "1h", env=env)
     assert found.stdout.split()[:3] == [job, "simulator", "completed"]
@@ -138,7 +138,7 @@ def test_watch_shows_position_and_states_to_the_end(lone: LiveServer, env: dict[
         )
         assert run_cli("job", "cancel", busy, env=env).returncode == 0
         out, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, err) == (0, f"Page: {lone.url}/ui/jobs/{job}\n")
     states = [line.split("  ")[2].split(",")[0] for line in out.splitlines()]
     assert states[-1] == "completed"
     assert set(states) <= {"queued", "running", "completed"}
@@ -194,7 +194,7 @@ def test_watch_outlasts_a_server_that_restarts(tmp_path: Path) -> None:
         live.start()
         held.release()
         out, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, err) == (0, f"Page: {live.url}/ui/jobs/{job}\n")
     assert out.splitlines()[-1].endswith(f"{job}  completed")
     assert live.stop() == 0
 

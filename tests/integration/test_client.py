@@ -45,6 +45,7 @@ def test_a_bell_pair_there_and_back(client: Client) -> None:
     job = client.submit(BELL, "simulator", shots=1000, seed=7, name="Bell", tags=["a"])
     result = job.result(timeout=60)
     assert (job.state, job.info["name"], job.info["tags"]) == ("completed", "Bell", ["a"])
+    assert job.url == f"{client.url}/ui/jobs/{job.id}"
     assert sum(result.counts.values()) == 1000
     assert set(result.counts) == {"00", "11"}
     assert result.parts[0].seed == 7

@@ -323,12 +323,15 @@ def test_the_public_address_is_that_of_the_socket_never_of_the_host_header(
     body = {"program": BELL, "device": "simulator"}
     made = http.post("/v1/jobs", json=body, headers={"Host": "evil.example"})
     assert made.headers["location"].startswith(str(http.base_url).rstrip("/"))
+    assert made.json()["url"].startswith(str(http.base_url).rstrip("/"))
 
 
 def test_a_public_address_that_was_set_is_the_one_named(tmp_path: Path) -> None:
     live = LiveServer(tmp_path, "--public-url", "https://lab.example/qwicket/")
     with live.client() as http:
-        assert submit(http).headers["location"].startswith("https://lab.example/qwicket/v1/jobs/")
+        made = submit(http)
+        assert made.headers["location"].startswith("https://lab.example/qwicket/v1/jobs/")
+        assert made.json()["url"].startswith("https://lab.example/qwicket/ui/jobs/")
         page = http.get("/v1/jobs/nothing").json()["type"]
         assert page == "https://lab.example/qwicket/docs/errors/not_found"
     live.stop()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
+from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.ids import new_id, part_id
 from support.held import held_job
 from support.programs import BELL
-from support.server import LiveServer
+from support.server import IDLE, LiveServer, running_server
 
 
 def submit(http: httpx.Client, **changes: Any) -> dict[str, Any]:
@@ -23,10 +26,51 @@ def submit(http: httpx.Client, **changes: Any) -> dict[str, Any]:
     return made
 
 
+def data_of(text: str) -> Any:
+    """Return the data of a stream's first event."""
+    return next(json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: "))
+
+
 def done(http: httpx.Client, **changes: Any) -> str:
     job: str = submit(http, **changes)["id"]
     assert http.get(f"/v1/jobs/{job}", params={"wait": 60}).json()["state"] == "completed"
     return job
+
+
+def test_every_response_with_a_job_has_the_address_of_its_page(tmp_path: Path) -> None:
+    scopes = (*DEFAULT_SCOPES, "admin")
+    with running_server(tmp_path, *IDLE) as server, httpx.Client(base_url=server.url) as http:
+        server.admin("user", "add", "root", "--role", "admin")
+        token = server.as_admin(lambda admin: admin.create_token("root", scopes=scopes)).secret
+        http.headers["Authorization"] = f"Bearer {token}"
+        job = submit(http)
+        path, everybody = f"/v1/jobs/{job['id']}", "/v1/admin/jobs"
+        of_admin = f"{everybody}/{job['id']}"
+        with http.stream("GET", "/v1/events", headers={"Last-Event-ID": "0"}) as answer:
+            changed = next(line for line in answer.iter_lines() if line.startswith("data: "))
+        answers = [
+            http.get(path),
+            http.get("/v1/jobs"),
+            http.patch(path, json={"held": True}),
+            http.get(everybody),
+            http.get(of_admin),
+            http.patch(of_admin, json={"priority": 5}),
+            http.post(of_admin + "/cancel"),
+            http.post(path + "/cancel"),
+        ]
+        stream = http.get(path + "/stream").text
+        found = [job, *(answer.raise_for_status().json() for answer in answers)]
+        found += [data_of(changed), data_of(stream)]
+    bodies = [body for each in found for body in each.get("jobs", [each])]
+    assert {body["url"] for body in bodies} == {f"{server.url}/ui/jobs/{job['id']}"}
+    assert len(bodies) == len(found)
+
+
+def test_a_submission_that_waits_has_the_address_of_the_page(http: httpx.Client) -> None:
+    body = {"program": BELL, "device": "simulator"}
+    for query in ("wait=30", "wait=30&include=result"):
+        made = http.post(f"/v1/jobs?{query}", json=body).json()
+        assert made["url"] == f"{str(http.base_url).rstrip('/')}/ui/jobs/{made['id']}"
 
 
 def test_a_list_is_filtered_by_all_that_is_asked(server: LiveServer) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from qwicket.clients.http import sanitize
 from qwicket.clients.native.progress import start_text
 
@@ -36,6 +38,11 @@ def state_text(job: JobBody) -> str:
     return ", ".join(texts)
 
 
+def print_page(job: Job) -> None:
+    """Print the address of a job's page to standard error: scripts read ids and states."""
+    click.echo(f"Page: {sanitize(job.url)}", err=True)
+
+
 def row_cells(job: JobBody) -> tuple[str, ...]:
     """Return the cells of a job's row, under `HEADINGS`."""
     created = sanitize(job.created_at)[:19].replace("T", " ")
@@ -46,6 +53,7 @@ def job_fields(job: Job) -> Iterator[tuple[str, str]]:
     """Yield names and values of a job's properties."""
     body = job.body
     yield "job", sanitize(body.id)
+    yield "page", sanitize(body.url)
     yield "state", state_text(body)
     for name in ("device", "dialect", "name", "group"):
         if text := sanitize(getattr(body, name)):

@@ -10,6 +10,7 @@ import click
 
 from qwicket.cli import completers, options, results
 from qwicket.cli.commands import INTERRUPTED
+from qwicket.cli.job_view import print_page
 from qwicket.cli.listing import json_flag, json_line
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def submit(
 ) -> None:
     """Submit the program in FILE ("-" is standard input) and print the job's id.
 
+    The address of the job's page is printed to standard error, and with --json beside the id.
     The token is that of QWICKET_TOKEN or of the profile. The exit status is 1 when the job was
     refused; with --wait it is 3 when it failed, 4 when it was cancelled. The job continues when the
     wait is interrupted. With --dry-run nothing is submitted, and the exit status is 1 when a budget
@@ -135,9 +137,13 @@ def submit(
 
             sys.exit(print_estimate(client, program, device, shots, job_options, as_json=as_json))
         job = _submitted(client, program, device, shots, job_options)
+        if not wait:
+            record = {"id": job.id, "url": job.url, "state": job.state}
+            click.echo(json_line(record) if as_json else job.id)
+        if not as_json:
+            print_page(job)
         if wait:
             sys.exit(_follow(job, as_json))
-        click.echo(json_line({"id": job.id, "state": job.state}) if as_json else job.id)
 
 
 def _submitted(client: Client, program: str, device: str, shots: int, job_options: Options) -> Job:
@@ -172,8 +178,8 @@ def _follow(job: Job, as_json: bool) -> int:
         return INTERRUPTED
     except JobFailed as error:
         if as_json:
-            failed = {"id": job.id, "state": job.state, "error": str(error), "parts": []}
-            click.echo(json_line(failed))
+            failed = {"state": job.state, "error": str(error), "parts": []}
+            click.echo(json_line({"id": job.id, "url": job.url, **failed}))
         click.echo(f"Error: {error}", err=True)
         return results.exit_status(job.state)
     except WaitTimeout:  # its text has the id, too
@@ -181,7 +187,7 @@ def _follow(job: Job, as_json: bool) -> int:
     except ClientError as error:
         raise click.ClickException(f"Job {job.id} is submitted. {error}") from None
     if as_json:
-        click.echo(json_line(results.record(job, result)))
+        click.echo(json_line({"url": job.url, **results.record(job, result)}))
     else:
         click.echo("\n".join(results.lines(job, result)))
     if job.state != "completed":

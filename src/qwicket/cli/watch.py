@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from qwicket.cli import completers, results
-from qwicket.cli.job_view import HEADINGS, row_cells, state_text
+from qwicket.cli.job_view import HEADINGS, print_page, row_cells, state_text
 from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 from qwicket.cli.options import server
 from qwicket.cli.terminal import RewrittenLines, can_rewrite, first_line, grid
@@ -57,6 +57,8 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
         if job is None:
             _watch_all(client, as_json)
         found = client.job(job)
+        if not as_json:
+            print_page(found)
         if stdout_is_terminal() and not as_json:
             show_wait(found)
             click.echo(f"{sanitize(found.id)}  {state_text(found.body)}")

@@ -148,7 +148,10 @@ async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> A
     async def position_event(job: Job) -> bytes:
         # Makes a new forecast if the last one is too old; the reads below use it.
         await pages.gateway.queue.forecast(job.device, POSITION_GATHER_S)
-        device, job_body = await _device(pages, job), await _job_body(pages, job)
+        device, job_body = (
+            await _device(pages, job),
+            await _job_body(pages, job, request.server_url),
+        )
         values = await _place(pages, actor, job)
         text = pages.renderer.text("job", "place", device=device, job_body=job_body, **values)
         return b"event: place\ndata: %b\n\n" % b" ".join(text.splitlines())
@@ -276,7 +279,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     program = _beginning(contents) if contents else ""
     shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
-    job_body = await _job_body(pages, job)
+    job_body = await _job_body(pages, job, request.server_url)
     events = await gateway.jobs.events(actor, job.id)
     shown = pages.with_offered_dialects(device) if device else None
     render = partial(
@@ -344,9 +347,9 @@ async def _device(pages: Handlers, job: Job) -> DeviceView | None:
     return found
 
 
-async def _job_body(pages: Handlers, job: Job) -> JobBody:
+async def _job_body(pages: Handlers, job: Job, server_url: str) -> JobBody:
     queue = pages.gateway.queue
-    return wire.job(job, await queue.position(job), await queue.progress(job))
+    return wire.job(job, server_url, await queue.position(job), await queue.progress(job))
 
 
 async def _place(pages: Handlers, actor: Actor, job: Job) -> dict[str, Any]:

@@ -16,6 +16,7 @@ Family = Annotated[str, msgspec.Meta(title="family of devices")]
 Id = Annotated[str, msgspec.Meta(title="id", pattern=r"^[!-~]{1,40}\Z")]
 Role = Annotated[str, msgspec.Meta(title="role of an account")]
 Scope = Annotated[str, msgspec.Meta(title="scope of a token")]
+PageUrl = Annotated[str, msgspec.Meta(title="address of a page", pattern=r"^https?://[!-~]+\Z")]
 Theme = Literal["light", "dark"]
 State = Annotated[str, msgspec.Meta(title="state of a job", pattern=r"^[a-z_]{1,32}\Z")]
 

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from qwicket.schema.base import INT64_MAX, Id, RedactedRepr, ResponseBody, ResponsePart, State
+from qwicket.schema.base import (
+    INT64_MAX,
+    Id,
+    PageUrl,
+    RedactedRepr,
+    ResponseBody,
+    ResponsePart,
+    State,
+)
 
 LinkLife = Annotated[int, msgspec.Meta(ge=1, le=365 * 86_400)]
 
@@ -114,6 +122,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
 
     Attributes:
         id: Id of the job; `client.job(id)` finds it again.
+        url: Address of the job's page; null in archives.
         state: State of the job.
         version: Number that rises with each change.
         device: Name of the device.
@@ -146,6 +155,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     """
 
     id: Id
+    url: PageUrl | None = None
     state: State
     version: int = 0
     device: str = ""

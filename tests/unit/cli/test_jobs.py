@@ -106,9 +106,11 @@ def test_a_job_is_shown_by_its_fields() -> None:
     with BadServer(answer(200, JOB)) as server:
         result = run(server, "job", "show", ID)
         assert server.requests[0].path == f"/v1/jobs/{ID}"
+        page = f"{server.url}/ui/jobs/{ID}"
     fields = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     told = {name.strip(): value.strip() for name, value in fields.items()}
     assert (told["job"], told["tags"], told["shots"]) == (ID, "a, b", "1,000")
+    assert told["page"] == page
     assert told["state"] == "queued, position 1,234, starts in about 12 s"
 
 

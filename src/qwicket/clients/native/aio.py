@@ -204,7 +204,7 @@ class AsyncJob(JobView):
     def __init__(
         self, transport: AsyncTransport, body: dict[str, Any], *, everybody: bool = False
     ) -> None:
-        super().__init__(body, everybody=everybody)
+        super().__init__(body, transport.url, everybody=everybody)
         self._transport = transport
 
     @property

@@ -32,7 +32,7 @@ class Job(JobView):
     def __init__(
         self, transport: Transport, body: dict[str, Any], *, everybody: bool = False
     ) -> None:
-        super().__init__(body, everybody=everybody)
+        super().__init__(body, transport.url, everybody=everybody)
         self._transport = transport
 
     @property

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+from urllib.parse import quote
+
+from msgspec import structs
 
 from qwicket import schema
 from qwicket.clients.native import wire
@@ -30,6 +33,7 @@ class JobView:
 
     Args:
         document: The server's document of the job; `result` is removed from it.
+        server_url: Address of the server; "" for a job of an archive.
         everybody: Whether the job is read and changed as an administrator.
 
     Attributes:
@@ -41,7 +45,10 @@ class JobView:
 
     headings: ClassVar = ("job", "device", "state", "name", "shots", "created")
 
-    def __init__(self, document: dict[str, Any], *, everybody: bool = False) -> None:
+    def __init__(
+        self, document: dict[str, Any], server_url: str = "", *, everybody: bool = False
+    ) -> None:
+        self._server_url = server_url
         self.everybody = everybody
         result = document.pop("result", None)
         self.result_body = wire.convert(result, schema.results.ResultBody) if result else None
@@ -62,6 +69,11 @@ class JobView:
         """Cells of a table, under `headings`."""
         body, created = self.body, _moment(self.body.created_at, 16)
         return (self.id, body.device, self.state, body.name, body.shots or "", created)
+
+    @property
+    def url(self) -> str:
+        """Address of the job's page; "" for a job of an archive."""
+        return self.body.url or ""
 
     @property
     def state(self) -> str:
@@ -108,7 +120,11 @@ class JobView:
         Raises:
             UnexpectedResponse: The document does not describe a job.
         """
-        self.body = wire.job(document)
+        body = wire.job(document)
+        if body.url is None and self._server_url:  # an older server
+            url = f"{self._server_url}/ui/jobs/{quote(body.id, safe='')}"
+            body = structs.replace(body, url=url)
+        self.body = body
         self._document = document
         return self
 

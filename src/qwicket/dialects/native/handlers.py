@@ -164,14 +164,14 @@ class Handlers(PilotHandlers):
         with_result = params.is_included(request.query_params, "result")
         submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
         job = await self.gateway.jobs.submit(actor, submission)
-        response = None
+        response, server_url = None, request.server_url
         if wait_s or with_result:
             # The job is stored, so an error of waiting or reading must not become the response.
             with suppress(QwicketError):
                 response = await self._awaited(actor, request, job, wait_s, with_result=with_result)
-        response = response or json(wire.job(job))
+        response = response or json(wire.job(job, server_url))
         response.status_code = 201
-        response.headers["Location"] = f"{request.server_url}/v1/jobs/{job.id}"
+        response.headers["Location"] = f"{server_url}/v1/jobs/{job.id}"
         if is_preferred:
             response.headers["Preference-Applied"] = f"wait={wait_s:g}"
         return response
@@ -191,25 +191,26 @@ class Handlers(PilotHandlers):
             )
             if results is not None:
                 whole = await json_in_thread(
-                    lambda: wire.submission_body(*results), is_small=results.is_small
+                    lambda: wire.submission_body(*results, request.server_url),
+                    is_small=results.is_small,
                 )
                 if int(whole.headers["content-length"]) <= _WITH_RESULT_BYTES:
                     return whole
-        return json(wire.job(job, *await self._position_and_progress(job)))
+        return json(wire.job(job, request.server_url, *await self._position_and_progress(job)))
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
         query = params.query(request.query_params, self.limits)
         jobs = await self.gateway.jobs.page(actor, query)
         return await json_in_thread(
-            lambda: wire.job_list(jobs, query.limit), is_small=_is_short(jobs)
+            lambda: wire.job_list(jobs, query.limit, request.server_url), is_small=_is_short(jobs)
         )
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job; with `?wait=` respond when it has ended, or after so many seconds."""
         job, _ = await self._wait(actor, request)
         position, progress = await self._position_and_progress(job)
-        response = json(wire.job(job, position, progress))
+        response = json(wire.job(job, request.server_url, position, progress))
         return with_etag(request, response, wire.poll_after_s(job, position))
 
     async def _position_and_progress(
@@ -241,7 +242,8 @@ class Handlers(PilotHandlers):
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job."""
-        return json(wire.job(await self.gateway.jobs.cancel(actor, request.path_params["id"])))
+        job = await self.gateway.jobs.cancel(actor, request.path_params["id"])
+        return json(wire.job(job, request.server_url))
 
     async def change_job(
         self, actor: Actor, request: Request[schema.jobs.ChangeJobBody]
@@ -251,7 +253,7 @@ class Handlers(PilotHandlers):
         job = await self.gateway.jobs.change(
             actor, request.path_params["id"], is_held=body.held, priority=body.priority
         )
-        return json(wire.job(job, *await self._position_and_progress(job)))
+        return json(wire.job(job, request.server_url, *await self._position_and_progress(job)))
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""

@@ -119,6 +119,7 @@ DOCUMENTED_TYPES: Final[dict[Any, Any]] = {
     schema.base.Directive: Literal["stop", "lost"],
     schema.base.Family: Family,
     schema.base.Id: str,
+    schema.base.PageUrl: str,
     schema.base.Role: Role,
     schema.results.Samples: list[Any],
     schema.base.Scope: Scope,

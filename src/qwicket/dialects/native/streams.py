@@ -84,7 +84,7 @@ class Streams:
         self.heartbeat_s = heartbeat_s
         self._gather_s = gather_s
         self._reads: dict[
-            tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
+            tuple[str, frozenset[str], int, str], asyncio.Task[list[tuple[int, bytes]]]
         ] = {}
 
     async def of_job(
@@ -109,9 +109,9 @@ class Streams:
         job = await self.gateway.jobs.get(actor, request.path_params["id"])
         if job.state.is_final and job.version == last:
             return Response(status_code=204)
-        check = partial(_check, request, sign_in)
+        check, url = partial(_check, request, sign_in), request.server_url
         return Stream(
-            self, request, actor, lambda: self._job(check, actor, job, last, position_event)
+            self, request, actor, lambda: self._job(check, actor, job, last, url, position_event)
         )
 
     def of_account(
@@ -129,7 +129,8 @@ class Streams:
                 none.
         """
         last, check = _last(request, since), partial(_check, request, sign_in)
-        return Stream(self, request, actor, lambda: self._account(check, actor, last))
+        url = request.server_url
+        return Stream(self, request, actor, lambda: self._account(check, actor, last, url))
 
     @contextlib.contextmanager
     def counted(self, actor: Actor) -> Iterator[None]:
@@ -162,6 +163,7 @@ class Streams:
         actor: Actor,
         job: Job,
         last: int | None,
+        server_url: str,
         position_event: QueuePositionEvent | None,
     ) -> AsyncGenerator[bytes, None]:
         version, last_position = last, b""
@@ -169,9 +171,9 @@ class Streams:
             while not self.gateway.jobs.is_stopping:
                 if job.version != version:
                     if version is None and _started_at_once(job):
-                        yield _event(1, as_queued(job))
+                        yield _event(1, as_queued(job), server_url)
                     version = job.version
-                    yield _event(version, job)
+                    yield _event(version, job, server_url)
                 if job.state.is_final:
                     return
                 wait_s = _CHECK_S
@@ -188,7 +190,7 @@ class Streams:
                 yield b""
 
     async def _account(
-        self, check: Check, actor: Actor, last: int | None
+        self, check: Check, actor: Actor, last: int | None, server_url: str
     ) -> AsyncGenerator[bytes, None]:
         with self.gateway.jobs.watch(actor) as watch:
             newest = await self.gateway.jobs.last_change(actor)
@@ -200,7 +202,7 @@ class Streams:
                 found: list[tuple[int, bytes]] = []
                 if time.monotonic() >= read_at:
                     read_at = time.monotonic() + _POLL_S
-                    found = await self._changed(actor, change)
+                    found = await self._changed(actor, change, server_url)
                 for number, text in found:
                     await check()  # the token may have been revoked while the client was slow
                     change = number
@@ -214,20 +216,20 @@ class Streams:
                 if await watch.changed(_CHECK_S):
                     read_at = 0.0
 
-    async def _changed(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
+    async def _changed(self, actor: Actor, change: int, server_url: str) -> list[tuple[int, bytes]]:
         """Return the events after a change; streams that ask at the same time share one read."""
-        key = (actor.account, actor.devices, change)
+        key = (actor.account, actor.devices, change, server_url)
         if key not in self._reads:
-            self._reads[key] = asyncio.create_task(self._read(actor, change))
+            self._reads[key] = asyncio.create_task(self._read(actor, change, server_url))
         return await asyncio.shield(self._reads[key])
 
-    async def _read(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
+    async def _read(self, actor: Actor, change: int, server_url: str) -> list[tuple[int, bytes]]:
         # All streams that one change woke share this read. A stream that asks later may have been
         # woken by a later change, which this read may not see, so it starts a new one.
-        del self._reads[actor.account, actor.devices, change]
+        del self._reads[actor.account, actor.devices, change, server_url]
         found = await self.gateway.jobs.changed(actor, change, _PAGE)
         return [
-            (each.change, _event(each.change, each))
+            (each.change, _event(each.change, each, server_url))
             for job in found
             for each in _steps(job, after=change)
         ]
@@ -325,5 +327,6 @@ def _steps(job: Job, *, after: int) -> list[Job]:
     return [job]
 
 
-def _event(number: int, job: Job) -> bytes:
-    return b"id: %d\nevent: job\ndata: %b\n\n" % (number, _encoder.encode(wire.job(job)))
+def _event(number: int, job: Job, server_url: str) -> bytes:
+    text = _encoder.encode(wire.job(job, server_url))
+    return b"id: %d\nevent: job\ndata: %b\n\n" % (number, text)

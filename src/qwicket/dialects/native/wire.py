@@ -101,9 +101,19 @@ def _source(program: msgspec.Raw) -> bytes:
 
 
 def job(
-    job: Job, position: QueuePosition | None = None, progress: Progress | None = None
+    job: Job,
+    server_url: str,
+    position: QueuePosition | None = None,
+    progress: Progress | None = None,
 ) -> schema.jobs.JobBody:
-    """Return a job, with its queue position and its progress if they are given."""
+    """Return a job.
+
+    Args:
+        job: The job.
+        server_url: URL of the server, for the job's page; "" for a document of no server.
+        position: Its position in the queue, if known.
+        progress: Its progress, if known.
+    """
     error, queue = None, None
     if job.error_code:
         error = schema.jobs.ErrorBody(job.error_code, job.error_text or "")
@@ -118,6 +128,7 @@ def job(
         )
     return schema.jobs.JobBody(
         id=job.id,
+        url=f"{server_url}/ui/jobs/{job.id}" if server_url else None,
         state=job.state,
         version=job.version,
         device=job.device,
@@ -157,10 +168,10 @@ def poll_after_s(job: Job, position: QueuePosition | None) -> int | None:
     return round(min(max(wait_s, 1.0), _MAX_PAUSE_S))
 
 
-def job_list(jobs: list[Job], limit: int) -> schema.jobs.JobList:
+def job_list(jobs: list[Job], limit: int, server_url: str) -> schema.jobs.JobList:
     """Return a page of jobs. `next` is the `before` of the following page; null if not full."""
     following = jobs[-1].seq if len(jobs) == limit else None
-    return schema.jobs.JobList(jobs=_list(job(each) for each in jobs), next=following)
+    return schema.jobs.JobList(jobs=_list(job(each, server_url) for each in jobs), next=following)
 
 
 def events(events: list[JobEvent]) -> schema.jobs.EventList:
@@ -287,9 +298,11 @@ def result(job: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBod
     )
 
 
-def submission_body(submitted: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
+def submission_body(
+    submitted: Job, parts: list[Outcome | Failure], server_url: str
+) -> schema.results.SubmittedBody:
     """Return a job that has ended, with its result, as the response to its submission."""
-    fields = msgspec.structs.asdict(job(submitted))
+    fields = msgspec.structs.asdict(job(submitted, server_url))
     return schema.results.SubmittedBody(**fields, result=result(submitted, parts))
 
 

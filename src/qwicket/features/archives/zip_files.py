@@ -130,7 +130,7 @@ async def _page(
             async for _ in _write_in_steps(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
                     yield await _taken(sink)
-        bodies.append(job_with_names(row))
+        bodies.append(job_with_names(row, server_url=""))
     last = jobs[-1].job.seq if len(jobs) == limit else None
     with _Member(outer, shapes.PAGE, []) as member:
         member.write(_encoder.encode(AdminJobList(jobs=tuple(bodies), next=last)))
@@ -168,7 +168,7 @@ class _Writer:
         self._parts: list[schema.results.OutcomeBody] = []
 
     def begin(self, contents: Contents) -> None:
-        self._put(shapes.JOB, _encoder.encode(wire.job(contents.job)))
+        self._put(shapes.JOB, _encoder.encode(wire.job(contents.job, server_url="")))
         if contents.source is not None:
             self._put(shapes.PROGRAM, contents.source)
             options = shapes.OptionsBody(

@@ -80,14 +80,15 @@ def _list(shares: Sequence[JobShare]) -> Response:
 
 
 async def _job_response(gateway: Gateway, job: Job, request: Request[None]) -> Response:
+    body = wire.job(job, request.server_url)
     if not job.state.is_final:
-        return json(schema.results.SharedBody(job=wire.job(job)))
+        return json(schema.results.SharedBody(job=body))
     try:
         results = await gateway.results.of(job, request.response_memory)
     except NoResult:
-        return json(schema.results.SharedBody(job=wire.job(job)))
+        return json(schema.results.SharedBody(job=body))
     return await json_in_thread(
-        lambda: schema.results.SharedBody(job=wire.job(job), result=wire.result(*results)),
+        lambda: schema.results.SharedBody(job=body, result=wire.result(*results)),
         is_small=results.is_small,
     )
 

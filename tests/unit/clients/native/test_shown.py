@@ -11,6 +11,8 @@ from qwicket.clients.native import Result
 from qwicket.clients.native.operations import check_options
 from qwicket.clients.native.results import Part
 from qwicket.clients.native.views import DeviceView, JobView, Listing
+from qwicket.job_card import job_card
+from qwicket.schema.jobs import JobBody
 
 Shown = JobView | DeviceView | Listing[JobView] | Listing[DeviceView] | Result
 HOSTILE = "<script>alert(1)</script><img src=x onerror='a'>&\"'"
@@ -24,10 +26,12 @@ class Tags(HTMLParser):
         super().__init__()
         self.names: set[str] = set()
         self.text = ""
+        self.links: list[str | None] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.names.add(tag)
+        self.links += [value for name, value in attrs if name == "href"]
         assert not [name for name, _ in attrs if name.startswith("on")]
 
     def handle_data(self, data: str) -> None:
@@ -58,7 +62,7 @@ SHOWN: dict[str, Shown] = {
 @pytest.mark.parametrize("name", SHOWN)
 def test_nothing_that_a_server_says_is_markup_in_a_notebook(name: str) -> None:
     page = Tags(SHOWN[name]._repr_html_())
-    assert page.names <= {"table", "tr", "th", "td", "div", "code", "p"}
+    assert page.names <= {"table", "tr", "th", "td", "div", "code", "p", "a"}
     assert "<script>" in page.text or name == "jobs"
 
 
@@ -71,6 +75,15 @@ def test_lists_of_jobs_and_devices_are_tables_in_a_notebook() -> None:
     assert "simulatorqubit29on" in page.text
     assert "clifford" in page.text
     assert Tags(Listing([])._repr_html_()).text == ""
+
+
+def test_the_card_of_a_job_links_to_its_page() -> None:
+    assert (job().url, Tags(job()._repr_html_()).links) == ("", [])
+    of_server = job(url='https://lab.example/"><script>')
+    assert Tags(of_server._repr_html_()).links == [of_server.url]
+    of_older_server = JobView({"id": "../a", "state": "queued"}, "http://q")
+    assert Tags(of_older_server._repr_html_()).links == ["http://q/ui/jobs/..%2Fa"]
+    assert Tags(job_card(JobBody(id=ID, state="queued", url="javascript:alert(1)"))).links == []
 
 
 def test_a_list_stays_a_list() -> None:

@@ -82,6 +82,8 @@ def test_fields_that_a_newer_server_adds_are_no_error() -> None:
         {"id": "a\n", "state": "queued"},
         {"id": "x" * 41, "state": "queued"},
         {"id": "a", "state": "\x1b[31m"},
+        {"id": "a", "state": "queued", "url": "javascript:alert(1)//http://q"},
+        {"id": "a", "state": "queued", "url": "http://q/\x1b[31m"},
     ],
 )
 def test_a_document_that_is_no_job_is_refused_with_a_sentence(body: dict[str, Any]) -> None:

@@ -109,13 +109,13 @@ async def test_a_stream_ends_whole_when_its_token_counts_no_more() -> None:
 async def test_all_changes_are_sent_before_waiting_for_new_ones(
     n_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "_event", lambda number, _: b"%d" % number)
+    monkeypatch.setattr(streams, "_event", lambda number, *_: b"%d" % number)
     all_of_them = Streams(gateway(n_jobs), gather_s=0.0)
 
     async def check() -> None:
         """Accept the token."""
 
-    told = [text async for text in all_of_them._account(check, ADA, 0)]
+    told = [text async for text in all_of_them._account(check, ADA, 0, "http://q")]
     assert [text for text in told if text] == [
         b"id: 0\n\n",
         *(b"%d" % (n + 1) for n in range(n_jobs)),

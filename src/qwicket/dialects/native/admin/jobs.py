@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.native import params
 from qwicket.dialects.native.admin import wire
@@ -15,10 +15,12 @@ from qwicket.schema import admin as schema
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from qwicket.dialects.native.admin.access import Access
     from qwicket.dialects.requests import Request
+    from qwicket.gateway.job_admin import JobWithNames
     from qwicket.model.accounts import Actor
     from qwicket.schema.jobs import ChangeJobBody
 
@@ -34,20 +36,19 @@ async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) ->
         actor, query, account=given.get("account"), project=given.get("project")
     )
     return await json_in_thread(
-        lambda: wire.job_list(jobs, query.limit), is_small=len(jobs) <= _FEW_JOBS
+        lambda: wire.job_list(jobs, query.limit, request.server_url),
+        is_small=len(jobs) <= _FEW_JOBS,
     )
 
 
 async def read_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read a job of any account."""
-    return json(wire.job_with_names(await access.admin.job(actor, request.path_params["id"])))
+    return _job(request, await access.admin.job(actor, request.path_params["id"]))
 
 
 async def cancel_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Cancel a job of any account."""
-    return json(
-        wire.job_with_names(await access.admin.cancel_job(actor, request.path_params["id"]))
-    )
+    return _job(request, await access.admin.cancel_job(actor, request.path_params["id"]))
 
 
 async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJobBody]) -> ASGIApp:
@@ -56,21 +57,17 @@ async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJo
     found = await access.admin.change_job(
         actor, request.path_params["id"], is_held=body.held, priority=body.priority
     )
-    return json(wire.job_with_names(found))
+    return _job(request, found)
 
 
 async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Take a running job from its runner and queue it again."""
-    return json(
-        wire.job_with_names(await access.admin.requeue_job(actor, request.path_params["id"]))
-    )
+    return _job(request, await access.admin.requeue_job(actor, request.path_params["id"]))
 
 
 async def abandon_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """End a job at another cloud as failed."""
-    return json(
-        wire.job_with_names(await access.admin.abandon_job(actor, request.path_params["id"]))
-    )
+    return _job(request, await access.admin.abandon_job(actor, request.path_params["id"]))
 
 
 async def resolve_job(
@@ -78,11 +75,7 @@ async def resolve_job(
 ) -> ASGIApp:
     """State whether another cloud has a job; if not, it is sent again."""
     sent_as = request.payload.sent_as
-    return json(
-        wire.job_with_names(
-            await access.admin.resolve_job(actor, request.path_params["id"], sent_as)
-        )
-    )
+    return _job(request, await access.admin.resolve_job(actor, request.path_params["id"], sent_as))
 
 
 async def change_jobs(
@@ -114,6 +107,10 @@ async def change_jobs(
         is_dry_run=body.dry_run,
     )
     return json(schema.ChangedJobsBody(number=found.number, ids=tuple(found.ids)))
+
+
+def _job(request: Request[Any], found: JobWithNames) -> Response:
+    return json(wire.job_with_names(found, request.server_url))
 
 
 def _unix_ms(at: datetime | None, default: int) -> int:

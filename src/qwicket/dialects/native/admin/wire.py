@@ -103,15 +103,15 @@ def verification(verification: Verification) -> schema.VerificationBody:
     )
 
 
-def job_with_names(named: JobWithNames) -> schema.AdminJobBody:
+def job_with_names(named: JobWithNames, server_url: str) -> schema.AdminJobBody:
     """Return a job with the names of its account and project."""
-    fields = structs.asdict(wire.job(named.job))
+    fields = structs.asdict(wire.job(named.job, server_url))
     return schema.AdminJobBody(**fields, account=named.account, project=named.project)
 
 
-def job_list(jobs: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
+def job_list(jobs: Sequence[JobWithNames], limit: int, server_url: str) -> schema.AdminJobList:
     return schema.AdminJobList(
-        jobs=tuple(map(job_with_names, jobs)),
+        jobs=tuple(job_with_names(each, server_url) for each in jobs),
         next=jobs[-1].job.seq if len(jobs) == limit else None,
     )
 
