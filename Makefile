@@ -14,9 +14,12 @@ help:  ## What each target does
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
 	  printf '%-16s %s\n' "$$name" "$$text"; done
 
-demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
+# With KEEP=1 the server stays until Ctrl-C, and a link leads to its pages.
+KEEP ?=
+demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq; KEEP=1 keeps it
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
-	$(BIN)/qwicket demo -- $$VENDOR -W ignore examples/bell_with_qiskit_ionq.py
+	$(BIN)/qwicket demo $(if $(KEEP),--keep) -- $$VENDOR -W ignore examples/bell_with_qiskit_ionq.py
+	@$(if $(KEEP),,echo "Next, with its pages in a browser: make demo KEEP=1")
 
 fast: lint structure  ## Style, types, imports, and whether documents and code agree: seconds
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from support.programs import BELL
@@ -38,10 +39,11 @@ def env(server: LiveServer) -> dict[str, str]:
 
 
 @contextmanager
-def started(*command: str) -> Iterator[subprocess.Popen[str]]:
+def started(*command: str, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
     """Start a command in a session of its own, as a terminal does; it must not outlive the test."""
     process = subprocess.Popen(
         [*QWICKET, *command],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -275,9 +277,28 @@ def test_ctrl_c_while_the_demos_command_runs_leaves_no_trace() -> None:
     assert_no_trace(*where)
 
 
-def test_sigterm_to_the_demo_leaves_no_trace() -> None:
-    with started("demo", "--", "sleep", "60") as process:
+def test_a_kept_demo_prints_links_that_sign_in_until_ctrl_c_and_leaves_no_trace() -> None:
+    terminal, stdin = os.openpty()
+    with started("demo", "--keep", stdin=stdin) as process:
         where = place(process)
+        first = line_with(process.stdout, "/ui/link?code=").strip()
+        os.write(terminal, b"\n")
+        second = line_with(process.stdout, "/ui/link?code=").strip()
+        assert "Sign in as ada" not in httpx.get(first).text, "the second replaces it"
+        assert "Sign in as ada" in httpx.get(second).text
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith("The server has stopped and its folder is gone.\n")
+    assert_no_trace(*where)
+    for each in (terminal, stdin):
+        os.close(each)
+
+
+def test_sigterm_to_the_demo_leaves_no_trace() -> None:
+    with started("demo", "--keep") as process:
+        where = place(process)
+        line_with(process.stdout, "/ui/link?code=")
         process.terminate()
         _, err = process.communicate()
     assert process.returncode == 143, err

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -43,8 +43,11 @@ BELL: Final[Mapping[str, Any]] = {
     short_help="Run a job on a temporary server.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
+@click.option(
+    "--keep", is_flag=True, help="Keep the server until Ctrl-C, and print a link to its pages."
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def demo(command: tuple[str, ...]) -> None:
+def demo(command: tuple[str, ...], keep: bool) -> None:
     """Start a server with a temporary folder, run a Bell pair on it, and show the counts.
 
     With a COMMAND (after --), run that too, with QWICKET_URL and QWICKET_TOKEN set to the
@@ -54,13 +57,16 @@ def demo(command: tuple[str, ...]) -> None:
     with (
         exiting_on(signal.SIGTERM, signal.SIGHUP),
         tempfile.TemporaryDirectory(prefix="qwicket-demo-", ignore_cleanup_errors=True) as folder,
-        running([*SERVE, "--data-dir", folder], folder) as url,
     ):
-        click.echo(f"A server runs at {url}, its database in {folder}.")
+        # Without an account the server would print a link to make one.
         token = create_demo_token(Path(folder))
-        click.echo("Account ada has a token. A Bell pair, through Qwicket's own client:\n")
-        _run_bell(url, token)
-        status = _run_command(command, url, token) if command else 0
+        with running([*SERVE, "--data-dir", folder], folder) as url:
+            click.echo(f"A server runs at {url}, its database in {folder}.")
+            click.echo("Account ada has a token. A Bell pair, through Qwicket's own client:\n")
+            _run_bell(url, token)
+            status = _run_command(command, url, token) if command else 0
+            if keep:
+                _keep(url, Path(folder))
     click.echo("\nThe server has stopped and its folder is gone.")
     sys.exit(status)
 
@@ -70,6 +76,26 @@ def create_demo_token(folder: Path) -> str:
     location = options.DataLocation(folder, None)
     options.as_admin(location, lambda admin: admin.add_account("ada", email=None, password=None))
     return options.as_admin(location, lambda admin: admin.create_token("ada")).secret
+
+
+def _keep(url: str, folder: Path) -> None:
+    """Print a link to the pages, and at a terminal a new one at each Enter, until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        click.echo("\nThe pages, signed in as ada. The link works once, within a minute:\n")
+        _print_link(url, folder)
+        if sys.stdin.isatty():
+            click.echo("Enter prints a new link. Ctrl-C stops the server and deletes its folder.\n")
+            for _ in sys.stdin:
+                _print_link(url, folder)
+        else:
+            click.echo("Ctrl-C stops the server and deletes its folder.")
+            signal.pause()
+
+
+def _print_link(url: str, folder: Path) -> None:
+    location = options.DataLocation(folder, None)
+    link = options.as_admin(location, lambda admin: admin.make_sign_in_link("ada"))
+    click.echo(f"  {url}{link.path}\n")
 
 
 @options.report_client_errors

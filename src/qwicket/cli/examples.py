@@ -104,7 +104,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "doctor": ("qwicket doctor", "qwicket doctor --deep --json"),
     "doctor bench": ("qwicket doctor bench --seconds 5 --connections 8",),
-    "demo": ("qwicket demo", "qwicket demo -- python bell.py"),
+    "demo": ("qwicket demo --keep", "qwicket demo -- python bell.py"),
     "devices": (
         "qwicket devices --family qubit --online",
         "qwicket devices simulator",
