@@ -40,7 +40,7 @@ LANGUAGES = {
 }
 ELSEWHERE = {
     *("qwicket", "jupyter", "git", "cd", "chmod", "make", "pip", "sudo", "export"),
-    *("dask", "certbot", "rsync", "pg_dump", "pg_restore", "rm"),
+    *(".", "dask", "certbot", "rsync", "pg_dump", "pg_restore", "python3", "rm"),
     *("apptainer", "docker", "helm", "kubectl", "podman", "sbatch", "scancel", "systemctl"),
 }
 """First words of lines that are for another machine, or that change this one."""

@@ -17,7 +17,7 @@ def assert_known(words: list[str]) -> None:
     """Check that a command and its options exist."""
     command: click.Command = main
     while isinstance(command, click.Group):
-        if command.invoke_without_command and words[0].startswith("--"):
+        if command.invoke_without_command and (not words or words[0].startswith("--")):
             break
         found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None, words
