@@ -175,7 +175,7 @@ def test_serve_on_an_address_that_is_none_here_names_the_option(
 
 
 def test_serve_says_what_it_serves_and_that_it_stops(folder: Path) -> None:
-    live = LiveServer(folder)
+    live = LiveServer(folder, "--no-passwords")  # else it prints a link for the first account
     assert live.stop() == 0
     listens, serves, stopping, stopped = live.log.read_text().splitlines()
     assert listens == f"Qwicket listens on {live.url}"
@@ -211,7 +211,8 @@ def test_serve_on_a_folder_that_cannot_be_made_is_one_line(folder: Path) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, folder: Path) -> None:
-    (folder / "qwicket.toml").write_text(f'port = 0\ndata-dir = "{folder / "data"}"\nworkers = 1\n')
+    place = f'port = 0\ndata-dir = "{folder / "data"}"\nworkers = 1\n'
+    (folder / "qwicket.toml").write_text(place + "no-passwords = true\n")
     with started("serve") as process:
         line_with(process.stderr, ANNOUNCEMENT)
         os.killpg(process.pid, number)
