@@ -28,6 +28,7 @@ import qwicket
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
 from qwicket.pages.admin import SECTIONS
+from qwicket.pages.examples import EXAMPLES
 from qwicket.snippets import SNIPPETS
 from support import braket, pubs
 from support.axe import SCREENS, violations
@@ -686,22 +687,85 @@ def test_a_person_makes_a_key_pair_for_clients_of_aws(server: LiveServer, ada: P
     assert found.status_code == 200, found.text
 
 
-@pytest.mark.parametrize("name", ["qubits", "photons", "atoms"])
-def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: str) -> None:
-    moved = ada.browser.get(f"/ui/try?example={name}")
-    assert moved.status_code == 308
-    given = editor_fields(ada.browser.get(moved.headers["location"]).text)
-    checked = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="check", **given)
-    assert "The program is valid: 1 circuit" in checked.text
-    link = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="link", **given).headers[
-        "location"
-    ]
-    assert "csrf" not in link
-    assert editor_fields(ada.browser.get(link).text) == given
+def test_each_example_is_checked_shared_and_run(ada: Person) -> None:
+    at = "/ui/jobs/new"
+    page = ada.browser.get(at).text
+    assert re.findall(r'href="/ui/jobs/new\?example=(\w+)"', page) == [*EXAMPLES]
+    assert editor_fields(page)["program"] == EXAMPLES["qubits"].program
+    assert "<li>" * 300 in page
+    for name in EXAMPLES.keys() - {"empty"}:
+        moved = ada.browser.get(f"/ui/try?example={name}")
+        assert moved.status_code == 308
+        page = ada.browser.get(moved.headers["location"]).text
+        given = editor_fields(page)
+        checked = ada.browser.submit(at, at, action="check", **given).text
+        for each in (page, checked):
+            assert "</svg>Valid</span>" in each, name
+            assert 'class="circuit"' in each, name
+            assert "<dt>Starts</dt><dd>at once</dd>" in each, name
+        link = ada.browser.submit(at, at, action="link", **given).headers["location"]
+        assert "csrf" not in link
+        assert editor_fields(ada.browser.get(link).text) == given
+        run = ada.browser.submit(at, at, action="run", **given)
+        job = ada.client.job(run.headers["location"].rpartition("/")[2])
+        job.result(timeout=60)
+        assert job.refresh().state == "completed", name
+
+
+def test_devices_that_take_the_program_now_are_offered(server: LiveServer, ada: Person) -> None:
+    def offered(query: str) -> list[str]:
+        page = ada.browser.get(f"/ui/jobs/new?{query}").text
+        choice = page.partition(' name="device">')[2].partition("</select>")[0]
+        return re.findall(r'<option value="(.*?)"', choice)
+
+    assert {"simulator", "qwicket_line5"} <= {*offered("")}
+    assert "simulon_gaussian" not in offered("")
+    assert offered("example=photons") == ["X8_01", "simulon_gaussian", "tdm_small"]
+    # A device is chosen with an example that it takes.
+    fields = editor_fields(ada.browser.get("/ui/jobs/new?device=X8_01").text)
+    assert (fields["device"], fields["program"]) == ("X8_01", EXAMPLES["photons"].program)
+    server.admin("device", "drain", "tdm_small", "--reason", "new mirrors")
+    assert offered("example=photons") == ["X8_01", "simulon_gaussian"]
+    refused = ada.browser.get("/ui/jobs/new?device=tdm_small")
+    assert "tdm_small" in error_of(refused)
+    server.admin("device", "on", "tdm_small")
+    # The device that was chosen stays, and the error names others.
+    given = {"program": PHOTONS, "device": "simulator", "action": "check"}
+    text = error_of(ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", **given))
+    assert "Devices that take such programs: X8_01, simulon_gaussian, tdm_small." in text
+
+
+def test_the_program_of_a_job_is_edited_and_run_in_another_project(
+    server: LiveServer, ada: Person
+) -> None:
+    team, other = server.unused("team"), server.unused("other")
+    for name in (team, other):
+        server.admin("project", "add", name)
+    server.admin("project", "member", "add", team, ada.name)
+    server.admin("budget", "set", team, "--shots", "40")
+    job = ada.submit(BELL_QASM, "clifford", name="<first>", shots=7, outputs=["memory"])
+    page = ada.browser.get(f"/ui/jobs/new?from={job.id}").text
+    given = editor_fields(page)
+    expected = {"program": BELL_QASM, "device": "clifford", "shots": "7", "output": "memory"}
+    assert expected.items() <= given.items()
+    assert 'name="name" value="&lt;first&gt;"' in page
+    assert f"<option>{team}</option>" in page
+    given |= {"project": team, "name": "second"}
+    checked = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="check", **given).text
+    assert "needs 7 of 40 shots left" in checked
+    given["shots"] = "41"
+    refused = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="check", **given)
+    assert "is not enough" in error_of(refused)
+    given["shots"] = "8"
     run = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="run", **given)
-    job = ada.client.job(run.headers["location"].rpartition("/")[2])
-    job.result(timeout=60)
-    assert job.refresh().state == "completed"
+    made = ada.client.job(run.headers["location"].rpartition("/")[2])
+    assert (made.body.name, made.body.shots) == ("second", 8)
+    assert ada.rows(f"project={team}") == [made.id]
+    given["project"] = other
+    refused = ada.browser.submit("/ui/jobs/new", "/ui/jobs/new", action="run", **given)
+    assert refused.status_code == 404
+    with Person(server, "bob") as bob:
+        assert bob.browser.get(f"/ui/jobs/new?from={job.id}").status_code == 404
 
 
 ON_DEVICES = {
@@ -751,8 +815,9 @@ def test_an_error_of_a_program_has_its_line_and_column(ada: Person) -> None:
         assert refused.status_code >= 400, change
         assert error_of(refused), change
         if "h q[9]" in change.get("program", ""):
-            assert "line 6, column" in refused.text
-            assert "h q[9];" in refused.text  # what was written is still there
+            assert "<h2>Line 6, column" in refused.text
+            assert 5 * "<li>" + '<li class="bad">' + 294 * "<li>" in refused.text
+            assert "h q[9];" in editor_fields(refused.text)["program"]
     assert ada.rows() == []
 
 
@@ -1165,13 +1230,22 @@ def test_a_program_is_checked_while_it_is_typed(
     editor = "document.querySelector('[name=program]')"
     page.run(f"{editor}.focus(); {editor}.setSelectionRange(0, 0)")
     page.write("x")
+    page.wait_for("document.querySelector('.gutter .bad') !== null")
     page.wait_for(
-        "document.querySelector('#check .failed')?.textContent.includes('line 1, column 1')"
+        "document.querySelector('#check .failed')?.textContent.includes('Line 1, column 1')"
     )
     page.run(f"{editor}.value = {BELL_QASM!r}")
     page.write(" ")
     page.wait_for("document.querySelector('#check .completed') !== null")
     assert page.run("document.activeElement === document.querySelector('[name=program]')")
+    page.run(f"{editor}.value = {PHOTONS!r}")
+    page.write(" ")
+    page.wait_for("document.querySelector('option[value=simulon_gaussian]') !== null")
+    page.run("document.getElementById('device-name').focus()")
+    page.run("document.activeElement.value = 'simulon_gaussian'")
+    page.run("document.activeElement.dispatchEvent(new Event('change', {bubbles: true}))")
+    page.wait_for("document.querySelector('#check .completed') !== null")
+    assert page.run("document.activeElement.value") == "simulon_gaussian"
     assert page.complaints == []
 
 

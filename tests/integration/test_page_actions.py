@@ -189,7 +189,7 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
         use_session(hands.page, server, mia)
         hands.open("/ui/jobs/new?example=qubits")
         hands.press("Check")
-        assert "The program is valid" in hands.text()
+        assert "If you run it now" in hands.text()
         hands.press("Link to this program")
         assert "program=" in hands.path()
         hands.press("Run")

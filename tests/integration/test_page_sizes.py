@@ -153,7 +153,7 @@ def test_a_very_long_program_is_checked_edited_and_run_on_small_pages(
 
     refused = send(program=f"{program}h q[9];\n", action="run")
     assert refused.status_code == 400
-    assert "line " in error_of_editor(refused.text)
+    assert "Line " in error_of_editor(refused.text)
     sent_back = packed(refused.text)
     assert sent_back.keys() == {"packed", "device", "shots"}
     whole = send(**sent_back, action="edit")

@@ -144,6 +144,7 @@ def editor_fields(page: str) -> dict[str, str]:
     found = dict(re.findall(r'name="(shots|seed)"[^>]*value="(.*?)"', page))
     (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
     for name in ("device", "format", "output"):
-        choice = page.partition(f'<select name="{name}">')[2].partition("</select>")[0]
-        found[name] = "".join(re.findall(r"<option selected>(.*?)</option>", choice))
+        choice = page.partition(f' name="{name}">')[2].partition("</select>")[0]
+        chosen = re.findall(r'<option(?: value="([^"]*)")? selected>(.*?)</option>', choice)
+        found[name] = "".join(value or text for value, text in chosen)
     return {name: unescape(value) for name, value in found.items()}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.compute import ParserPool
     from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.devices import Device
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, NewJob
     from qwicket.store import Store
 
 _MAX_DRAWN_OPS: Final = 20_000
@@ -121,12 +121,27 @@ class Compilation:
         Raises:
             NotFound: As for `native`.
         """
-        n_ops = job.n_ops_1q + job.n_ops_2q
-        if n_ops > _MAX_DRAWN_OPS or job.n_circuits > _MAX_DRAWN_CIRCUITS:
+        if not _is_drawn(job):
             return None
         circuits = await self._store.jobs.circuits(job.id)
-        if not circuits or len(circuits) > _MAX_DRAWN_BYTES:
-            return None
-        from qwicket.programs.vector_drawing import draw_packed  # late: only pages need it
+        return await _drawing(circuits, family, number, max_marks)
 
-        return await asyncio.to_thread(draw_packed, family, circuits, number, max_marks)
+    async def drawing_of_new(
+        self, new: NewJob, family: str, max_marks: int
+    ) -> tuple[str, str] | None:
+        """Return the first circuit of a job that is not stored; otherwise as `drawing`."""
+        return await _drawing(new.circuits, family, 0, max_marks) if _is_drawn(new) else None
+
+
+def _is_drawn(job: Job | NewJob) -> bool:
+    return job.n_ops_1q + job.n_ops_2q <= _MAX_DRAWN_OPS and job.n_circuits <= _MAX_DRAWN_CIRCUITS
+
+
+async def _drawing(
+    circuits: bytes, family: str, number: int, max_marks: int
+) -> tuple[str, str] | None:
+    if not circuits or len(circuits) > _MAX_DRAWN_BYTES:
+        return None
+    from qwicket.programs.vector_drawing import draw_packed  # late: only pages need it
+
+    return await asyncio.to_thread(draw_packed, family, circuits, number, max_marks)
