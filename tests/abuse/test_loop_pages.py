@@ -160,14 +160,15 @@ PATHS = (
     *("", "/", "/style.css", "/icon.svg", "/scripts/pages.js", "/sign-in"),
     *("/jobs", "/jobs?tag=x", "/jobs.csv", f"/jobs?name={'%26' * 15_000}"),
     *("/devices", "/devices/simulator"),
-    *("/projects", "/projects/{name}", "/projects/{name}/use.csv", "/projects/{name}/webhooks"),
+    *("/projects", "/projects/{name}", "/projects/{name}/use.csv", "/projects/{name}/use.json"),
+    *(f"/projects/{{name}}/budgets/b-0/left.{kind}" for kind in ("csv", "json")),
+    "/projects/{name}/webhooks",
     *("/account", "/jobs/new", f"/jobs/new?program={'%26' * 15_000}", "/connect", "/connect/curl"),
     *("/try", "/clients", "/clients/curl"),
     *("/admin", "/admin/export?project={name}", "/admin/export.zip?project={name}"),
     *("/admin/jobs/{id}", "/admin/members?project={name}", "/admin/members.csv?project={name}"),
     *(f"/admin/{section}{kind}" for section in SECTIONS for kind in ("", ".csv")),
-    f"/invitation?code={'x' * 60_000}",
-    f"/link?code={'x' * 60_000}",
+    *(f"/{kind}?code={'x' * 60_000}" for kind in ("invitation", "link")),
 )
 
 
@@ -206,7 +207,7 @@ def test_no_page_of_a_job_keeps_the_loop(site: Site, kind: str, names: list[str]
 
 
 SETTINGS = DialectSettings(in_force=list)
-ROUTES = application(cast(Any, SimpleNamespace(now_ms=None)), SETTINGS).routes
+ROUTES = application(cast(Any, SimpleNamespace(now_ms=time.time_ns)), SETTINGS).routes
 FORMS = {
     "a long field": "a=" + "x" * (15 * MB),
     "escapes": "program=" + "%26" * (5 * MB),

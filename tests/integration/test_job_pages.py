@@ -30,6 +30,7 @@ from qwicket.gateway.admin import Admin
 from qwicket.pages.admin import SECTIONS
 from qwicket.pages.examples import EXAMPLES
 from qwicket.snippets import SNIPPETS
+from qwicket.snippets.environments import CLIENTS, lines
 from support import braket, pubs
 from support.axe import SCREENS, violations
 from support.browser import Page, browser
@@ -635,15 +636,31 @@ def test_a_project_shows_members_budgets_and_use(server: LiveServer, ada: Person
         for _ in range(2):
             client.submit(BELL, "simulator", shots=50).result(timeout=60)
     listed = ada.browser.get("/ui/projects").text
-    assert f"{team}</a></td><td>3</td>" in listed
-    assert "8 of 10 jobs" in listed
-    text = ada.browser.get(f"/ui/projects/{team}?show=shots").text
-    assert f"<dd>{ada.name}, {ben.name}</dd>" in text
+    row = listed.partition(f">{team}</a>")[2].partition("</tr>")[0]
+    assert re.findall(r'class="r"><span>(\d+)<', row) == ["2", "3"]  # members, shares
+    assert '<rect width="20"' in row
+    assert "8 of 10 jobs left this month" in row
+    at = f"/ui/projects/{team}"
+    text = ada.browser.get(f"{at}?show=shots").text
+    assert re.findall(r'<li><span class="wrap">(.*?)<', text) == [ada.name, ben.name]
+    assert "<span>3 shares</span><span>2 members</span>" in text
     rows = re.findall(r"<tr><td>(\d{4}-\d\d-\d\d)</td><td>(.*?)</td>(.*?)</tr>", text)
     assert len(rows) == 30
     assert "<td>2</td><td>100</td>" in "".join(rest for *_, rest in rows)
+    used = ada.browser.get(f"{at}/use.json").json()
+    assert used["project"] == team
+    assert sum(each["shots"] for each in used["days"]) == 100
+    (left,) = set(re.findall(rf'href="({at}/budgets/[^"]*/left)\.csv"', text))
+    found = ada.browser.get(f"{left}.json").json()
+    wanted = {"unit": "jobs", "period": "month", "device": None, "maximum": 10}
+    assert wanted.items() <= found.items()
+    assert [each["left"] for each in found["days"]] == [10] * (len(found["days"]) - 1) + [8]
+    assert found["days"][0]["day"][-2:] == "01"
+    assert ada.browser.get(f"{left}.csv").text.splitlines()[-1].endswith(",8")
+    assert ada.browser.get(f"{at}/budgets/none/left.csv").status_code == 404
     with Person(server, "bob") as bob:
-        assert bob.browser.get(f"/ui/projects/{team}").status_code == 404
+        for path in (at, f"{at}/use.json", f"{left}.json"):
+            assert bob.browser.get(path).status_code == 404
 
 
 # --- clients and the editor -----------------------------------------------------------------------
@@ -656,6 +673,11 @@ def test_every_client_has_a_program_with_the_servers_address(
         page = ada.browser.get(f"/ui/connect/{name}")
         assert page.status_code == 200
         assert server.url.rpartition(":")[2] in page.text, name
+        assert len(re.findall(r'<span class="no">\d</span>', page.text)) == 3
+        assert ('id="install">pip install ' in page.text) != name.startswith("curl"), name
+        assert 'href="/ui/devices/' in page.text, name
+        for line in lines(name, server.url) if name in CLIENTS else ():
+            assert line in unescape(page.text), name
     assert ada.browser.get("/ui/connect/none").status_code == 404
     moved = {"/ui/clients": "/ui/connect", "/ui/clients/%3Fa": "/ui/connect/%3Fa"}
     for old, new in moved.items():

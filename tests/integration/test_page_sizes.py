@@ -359,7 +359,7 @@ LISTS = {
     "devices": r'href="/ui/devices/(d[^"]*)"',
     "projects": r'href="/ui/projects/(p[^"]*)"',
     "projects/{}": r"(az+\d{4})",
-    "projects/{}?show=jobs": r"<td>shots</td><td>(dx+\d{4})",
+    "projects/{}?show=jobs": r'<span class="small">on (dx+\d{4})</span>',
 }
 AFTER = {"projects/{}": "members", "projects/{}?show=jobs": "budgets"}
 """What the links of a page with two lists are for."""

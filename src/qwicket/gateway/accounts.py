@@ -36,6 +36,10 @@ class Accounts:
         """Return the projects of an actor's account, including the token's project."""
         return await self._store.projects_of(actor.account)
 
+    async def member_counts(self, actor: Actor) -> dict[str, int]:
+        """Return how many members the projects of an actor's account have, by their ids."""
+        return await self._store.member_counts(actor.account)
+
     async def members(self, actor: Actor, project: str) -> tuple[Project, list[str]]:
         """Return one of an actor's projects by name, with the names of its members.
 

@@ -301,6 +301,11 @@ class Accounts(Operations):
         found = Accounts.project(tx, project)
         return [name for (name,) in tx.all("member_list", project=found.id)]
 
+    @scan
+    def member_counts(tx: Tx, account: str) -> dict[str, int]:
+        """Return how many members the projects of an account, given by id, have, by their ids."""
+        return dict(tx.all("member_counts", account=account))
+
     @write
     def add_member(tx: Tx, project: str, account: str) -> None:
         """Add an account to a project, to submit for it and read its jobs.

@@ -33,12 +33,14 @@ class Uses(Operations):
         ]
 
     @scan
-    def use_by_day(tx: Tx, project: str, since: int, until: int) -> dict[int, Use]:
+    def use_by_day(
+        tx: Tx, project: str, since: int, until: int, device: str = ""
+    ) -> dict[int, Use]:
         """Return what a project's jobs have used, by the beginning of the day on which they ended.
 
-        `since` and `until` are as for `use_of`.
+        `since` and `until` are as for `use_of`. `device` is the only device; empty for all.
         """
-        found = tx.all("use_by_day", project=project, since=since, until=until)
+        found = tx.all("use_by_day", project=project, since=since, until=until, device=device)
         return {int(day): Use(*map(int, rest)) for day, *rest in found}
 
 

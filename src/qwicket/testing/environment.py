@@ -27,7 +27,7 @@ def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, s
     Raises:
         TestBedError: There is no such client.
     """
-    from qwicket.cli.env import CLIENTS, variables  # imported here, because it imports click
+    from qwicket.snippets.environments import CLIENTS, variables
 
     secrets = {
         "QWICKET_TOKEN": credentials.token,

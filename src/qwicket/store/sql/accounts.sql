@@ -131,6 +131,13 @@ inner join account on account.id = member.account
 where member.project = :project
 order by account.name;
 
+-- name: member_counts
+-- Indexes: primary key of an account's memberships, then member_by_project.
+select own.project, count(*) from member as own
+inner join member on member.project = own.project
+where own.account = :account
+group by own.project;
+
 -- name: member_remove
 delete from member where account = :account and project = :project;
 

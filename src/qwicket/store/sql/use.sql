@@ -37,10 +37,13 @@ order by project.name, daily_use.device;
 
 -- name: use_by_day
 -- sorts: few rows
--- What a project's jobs that ended in a time have used, by day; primary key.
+-- What a project's jobs that ended in a time have used, by day, on one device or on all; primary
+-- key.
 select
     day, cast(sum(jobs) as bigint), cast(sum(shots) as bigint), cast(sum(us) as bigint),
     cast(sum(cost) as bigint)
 from daily_use
-where project = :project and day >= :since and day < :until
+where
+    project = :project and day >= :since and day < :until
+    and (cast(:device as text) = '' or device = :device)
 group by day;

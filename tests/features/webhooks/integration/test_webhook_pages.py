@@ -62,7 +62,7 @@ def act(person: Person, action: str) -> httpx.Response:
 
 
 def test_a_webhook_is_made_tested_rotated_and_deleted(ada: Person, receiver: Receiver) -> None:
-    assert f'href="{at(ada)}"' in ada.browser.get("/ui/account").text
+    assert f'href="/ui/projects/{ada.name}"' in ada.browser.get("/ui/projects").text
     assert f'href="{at(ada)}"' in ada.browser.get(f"/ui/projects/{ada.name}").text
     made = add(ada, receiver.url(), device="simulator")
     (secret,) = set(SECRET.findall(unescape(made.text)))
