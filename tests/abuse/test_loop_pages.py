@@ -74,8 +74,9 @@ PROGRAMS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 OF_JOB = {
     "": "",
-    "compared": "?sort=label&scale=log&with={id}",
+    "compared": "?order=bits&scale=log&rows=100&show=source&with={id}",
     "tags": "/tags",
+    "question": "/confirm?action=delete",
     "program": "/program",
     "JSON": "/result.json",
     "CSV": "/result.csv?part=0",

@@ -240,12 +240,16 @@ def submitted(person: Person, device: str, form: str, program: Any) -> Job:
 
 
 def codes_of(person: Person, job: Job) -> dict[str, str]:
-    """Return the code that the page of a job shows, by clients."""
+    """Return the code that the page of a job shows in its tabs, by clients."""
     page = person.browser.get(f"/ui/jobs/{job.id}").text
-    found = re.findall(
-        r"<summary>As code for (.*?)</summary>\n<pre.*?>(.*?)</pre>", page, re.DOTALL
-    )
-    return {client: unescape(code) for client, code in found}
+    found = {}
+    for tab in re.findall(r'href="\?show=([^"#]*)#program"', page):
+        shown = person.browser.get(f"/ui/jobs/{job.id}?show={tab}").text
+        client = re.search(r"For (.*?)\. It sets the device", shown)
+        code = re.search(r'<pre [^>]*id="text">(.*?)</pre>', shown, re.DOTALL)
+        if code and (client or tab == "qwicket"):
+            found[client[1] if client else tab] = unescape(code[1])
+    return found
 
 
 @pytest.mark.vendor

@@ -259,29 +259,62 @@ def test_a_change_without_action_jobs_or_tag_is_refused(ada: Person) -> None:
 # --- one job --------------------------------------------------------------------------------------
 
 
+ROW = re.compile(
+    r'<tr><th scope="row">([01]+)</th><td class="bar-cell">.*?</td><td class="r">(.*?)</td>'
+    r'<td class="r muted">(.*?)</td>(?:<td class="r muted">(.*?)</td>)?</tr>'
+)
+"""An outcome of a job with counts: its bits, count, share, and share in another job."""
+
+
 def test_a_job_shows_what_it_was_when_it_ran_and_what_it_gave(ada: Person) -> None:
     job = ada.submit(
         BELL_QASM, "simulator", seed=7, name="bell", tags=["t"], outputs=["counts", "memory"]
     )
-    page = ada.browser.get(f"/ui/jobs/{job.id}").text
+    at = f"/ui/jobs/{job.id}"
+    page = ada.browser.get(at).text
     for text in (
-        "Submitted",
-        "Parsed and queued",
-        "Started",
-        "Completed",
-        "cx q[0], q[1];",
+        "100 shots",
+        "2 qubits",
+        "submitted by you at",
+        "<span>Waited</span>",
+        "<span>Ran, <time",
         '<svg class="circuit"',
-        '<svg class="histogram"',
-        "<dt>Seed</dt><dd>7</dd>",
+        '<dt>Seed</dt><dd class="mono">7</dd>',
+        f'id="job-id">{job.id}</dd>',
         "Samples: the first 20 of 100",
-        "qwicket.connect(",
-        "<summary>As code for qiskit-ionq 1.1.1</summary>",
+        '<span class="chip">t</span>',
+        '?show=qiskit-ionq#program">qiskit-ionq</a>',
     ):
         assert text in page, text
     counts = job.result().counts
-    assert f'<td class="mono">00</td><td>{counts["00"]}</td>' in page
+    assert {bits: int(count) for bits, count, *_ in ROW.findall(page)} == counts
+    assert "cx q[0], q[1];" in ada.browser.get(f"{at}?show=source").text
+    assert "qwicket.connect(" in ada.browser.get(f"{at}?show=qwicket").text
+    assert "For qiskit-ionq 1.1.1." in ada.browser.get(f"{at}?show=qiskit-ionq").text
     assert "sse-connect" not in page
     assert "htmx" not in page
+
+
+def test_a_program_in_one_line_is_shown_in_several(ada: Person) -> None:
+    for program, line in ((BELL, '  "qubits": 2,\n'), (turned(2.0), "OPENQASM 3;\nqubit q;\n")):
+        job = ada.submit(program)
+        page = unescape(ada.browser.get(f"/ui/jobs/{job.id}?show=source").text)
+        assert line in page
+
+
+def test_a_job_is_cancelled_and_deleted_after_a_question(idle: LiveServer, carl: Person) -> None:
+    job = carl.client.submit(BELL, "clifford", name="<b>", shots=1)
+    at = f"/ui/jobs/{job.id}"
+    for action, question in (("cancel", "Cancel &lt;b&gt;?"), ("delete", "Delete &lt;b&gt;")):
+        assert f'href="{at}/confirm?action={action}"' in carl.browser.get(at).text
+        asked = carl.browser.get(f"{at}/confirm?action={action}")
+        assert question in asked.text
+        assert f'<button class="btn danger solid">{action.capitalize()} job</button>' in asked.text
+        with Person(idle, "bob") as bob:
+            assert bob.browser.get(f"{at}/confirm?action={action}").status_code == 404
+        carl.browser.submit(f"{at}/confirm?action={action}", at, action=action)
+        ended = carl.browser.get(f"{at}/confirm?action=cancel")
+        assert ended.status_code == (303 if action == "cancel" else 404)
 
 
 def test_files_of_a_job_are_those_of_the_api(server: LiveServer, ada: Person) -> None:
@@ -332,12 +365,13 @@ def test_a_waiting_job_says_why_and_is_held_released_and_cancelled(
     first, second = (carl.client.submit(BELL, "clifford", shots=1) for _ in range(2))
     idle.admin("device", "off", "clifford", "--reason", "cleaning")
     at = f"/ui/jobs/{second.id}"
-    text = "1 job starts before it: 1 of its own project"
+    text = "Before it: 1 of its own project"
     until(lambda: text in words(carl, at), "the forecast has both jobs")
     page = carl.browser.get(at).text
     assert "The device is off: cleaning" in page
     assert f'sse-connect="{at}/stream"' in page
-    assert "<noscript><p>Without JavaScript this page does not change by itself." in page
+    assert '<noscript><span class="small">Load the page again to see changes.' in page
+    assert '<li class="own">1</li><li class="this" aria-current="true">2</li>' in page
     assert carl.browser.submit(at, at, action="hold").status_code == 303
     assert "You hold this job" in carl.browser.get(at).text
     carl.browser.submit(at, at, action="release")
@@ -355,20 +389,32 @@ def test_a_waiting_job_says_why_and_is_held_released_and_cancelled(
 
 
 def test_results_are_compared_and_sorted(ada: Person) -> None:
-    job, other = ada.submit(seed=1), ada.submit(seed=2)
-    at = f"/ui/jobs/{job.id}?sort=label&scale=log&with={other.id}"
-    page = ada.browser.get(at).text
-    rows = re.findall(r'<td class="mono">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
-    assert [bits for bits, _, _ in rows] == ["00", "11"]
-    shares = other.result().counts
-    assert [float(each) for _, _, each in rows] == pytest.approx(
-        [shares["00"] / 100, shares["11"] / 100]
-    )
-    linear = ada.browser.get(at.replace("scale=log", "scale=linear")).text
-    assert re.findall(r"<rect .*?>", linear) != re.findall(r"<rect .*?>", page)
+    job, other = ada.submit(seed=1), ada.submit(seed=2, name="<i>")
+    offered = f'<a href="?with={other.id}">&lt;i&gt;, <time'
+    assert offered in ada.browser.get(f"/ui/jobs/{job.id}").text
+    page = ada.browser.get(f"/ui/jobs/{job.id}?order=bits&with={other.id}").text
+    rows = ROW.findall(page)
+    assert [bits for bits, *_ in rows] == ["00", "11"]
+    counts = other.result().counts
+    assert [share for *_, share in rows] == [f"{counts[each]}.0 %" for each in ("00", "11")]
     missing = ada.browser.get(f"/ui/jobs/{job.id}?with=x").text
     assert "No comparison: There is no such job." in missing
-    assert '<td class="mono">00</td>' in missing, "its own result is shown"
+    assert len(ROW.findall(missing)) == 2, "its own result is shown"
+
+
+def test_many_outcomes_are_ranked_with_the_most_frequent_as_rows(ada: Person) -> None:
+    job = ada.submit("OPENQASM 3; qubit[6] q; bit[6] c; U(1.5, 0, 0) q; c = measure q;", shots=3000)
+    at = f"/ui/jobs/{job.id}"
+    counts = job.result().counts
+    page = ada.browser.get(at).text
+    rows = ROW.findall(page)
+    assert len(rows) == 12
+    assert [int(count) for _, count, *_ in rows] == sorted(counts.values(), reverse=True)[:12]
+    assert f'<th scope="row">{len(counts) - 12} more</th>' in page
+    assert f'aria-label="All {len(counts)} outcomes from' in page
+    assert "if all 64 were equally likely, 46.9" in page
+    assert "Scale" not in page
+    assert len(ROW.findall(ada.browser.get(f"{at}?rows=100").text)) == len(counts)
 
 
 def turned(angle: float) -> str:
@@ -377,21 +423,24 @@ def turned(angle: float) -> str:
 
 def test_the_most_frequent_outcome_is_first_or_that_with_the_least_bits(ada: Person) -> None:
     job = ada.submit(turned(2.0), seed=1)
-    for sort, bits in (("value", ["1", "0"]), ("label", ["0", "1"])):
-        page = ada.browser.get(f"/ui/jobs/{job.id}?sort={sort}").text
-        assert re.findall(r'<td class="mono">(\d+)</td>', page) == bits
+    for order, bits in (("count", ["1", "0"]), ("bits", ["0", "1"])):
+        page = ada.browser.get(f"/ui/jobs/{job.id}?order={order}").text
+        assert [each for each, *_ in ROW.findall(page)] == bits
 
 
 def test_a_comparison_has_the_outcomes_of_both_jobs(ada: Person) -> None:
     zero, one = ada.submit(turned(0.0)), ada.submit(turned(3.141592653589793))
-    page = ada.browser.get(f"/ui/jobs/{zero.id}?sort=label&with={one.id}").text
-    rows = re.findall(r'<td class="mono">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
-    assert rows == [("0", "1", "0"), ("1", "0", "1")]
+    page = ada.browser.get(f"/ui/jobs/{zero.id}?order=bits&with={one.id}").text
+    rows = ROW.findall(page)
+    assert rows == [("0", "100", "100.0 %", "0.0 %"), ("1", "0", "0.0 %", "100.0 %")]
 
 
 def test_a_twins_job_shows_the_calibration_that_was_frozen_with_it(ada: Person) -> None:
     job = ada.submit(BELL_QASM, "qwicket_line5")
-    assert "With this job" in ada.browser.get(f"/ui/jobs/{job.id}").text
+    page = ada.browser.get(f"/ui/jobs/{job.id}").text
+    assert "Calibration it ran with" in page
+    assert '<dt>T1</dt><dd class="num">85 µs</dd>' in page
+    assert "Unchanged since." in page
 
 
 def test_the_calibration_of_today_is_shown_beside_the_frozen_one(
@@ -408,8 +457,8 @@ def test_the_calibration_of_today_is_shown_beside_the_frozen_one(
 
     idle.as_admin(recalibrate)
     page = carl.browser.get(f"/ui/jobs/{job.id}").text
-    assert "<th>With this job</th><th>Today</th>" in page
-    assert re.search(r"<tr><th>T1</th><td>85 µs</td><td>112 µs</td></tr>", page)
+    assert '<dd class="num">85 µs <span class="small">today 112 µs</span></dd>' in page
+    assert "Unchanged since." not in page
 
 
 def test_expectation_values_are_shown_with_their_errors(ada: Person) -> None:
@@ -418,8 +467,8 @@ def test_expectation_values_are_shown_with_their_errors(ada: Person) -> None:
     job = ada.submit(program, "qwicket_simulator", format="qiskit.primitives")
     (value,) = job.result()[0].evs
     page = ada.browser.get(f"/ui/jobs/{job.id}").text
-    assert "<h3>Expectation values</h3>" in page
-    found = re.search(r"<tr><td>0</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
+    assert "Expectation value</th>" in page
+    found = re.search(r'<tr><td>0</td><td class="r">(.*?)</td><td class="r">(.*?)</td></tr>', page)
     assert found
     assert float(found[1]) == pytest.approx(value, abs=1e-3)
 
@@ -462,7 +511,15 @@ def test_a_job_of_another_account_is_not_there(server: LiveServer, ada: Person) 
     job = ada.submit()
     with Person(server, "bob") as bob:
         at = f"/ui/jobs/{job.id}"
-        for path in ("", "/program", "/result.json", "/result.csv", "/archive.zip", "/stream"):
+        for path in (
+            "",
+            "/tags",
+            "/program",
+            "/result.json",
+            "/result.csv",
+            "/archive.zip",
+            "/stream",
+        ):
             assert bob.browser.get(at + path).status_code == 404, path
         assert bob.browser.submit("/ui/jobs", at, action="delete").status_code == 404
         assert bob.rows() == []
@@ -479,21 +536,6 @@ def test_a_person_who_is_not_signed_in_is_sent_to_the_sign_in(
         assert browser.get("/ui/jobs/stream").status_code == 401
 
 
-def test_a_notebook_shows_the_card_of_the_page(ada: Person, carl: Person) -> None:
-    ended = ada.submit(name="<b>&", tags=['"t"', "u"])
-    first, waiting = (carl.client.submit(BELL, "simulator", shots=1) for _ in range(2))
-    held = carl.client.submit(BELL, "simulator", shots=1).hold()
-    for person, job in ((ada, ended), (carl, waiting), (carl, held)):
-        page = person.browser.get(f"/ui/jobs/{job.id}").text
-        (card,) = re.findall(r'<div id="card">(.*?)</div>', page)
-        shown = job.refresh()._repr_html_().replace(" style='text-align:left'", "")
-        about = re.compile(r"about .*?<")  # the expected start moves
-        assert about.sub("", shown) == about.sub("", card)
-        assert job.id in card
-    for each in (first, waiting, held):
-        each.cancel()
-
-
 def test_a_waiting_job_says_whose_jobs_start_before_it(idle: LiveServer) -> None:
     team = idle.unused("secret")
     idle.admin("project", "add", team)
@@ -506,7 +548,7 @@ def test_a_waiting_job_says_whose_jobs_start_before_it(idle: LiveServer) -> None
         with Person(idle, "fay") as fay:
             mine = [fay.client.submit(BELL, "qpu.forte-1", shots=1) for _ in range(4)]
             at = f"/ui/jobs/{mine[-1].id}"
-            text = "5 jobs start before it: 3 of its own project"
+            text = "Before it: 3 of its own project, submitted earlier or more urgent; 2 of"
             until(lambda: text in words(fay, at), "the forecast has all jobs")
             assert "; 2 of 1 other project." in words(fay, at)
             assert team not in words(fay, at)
@@ -558,9 +600,9 @@ def test_a_waiting_job_says_when_it_starts_with_an_interval(
     try:
         until(lambda: {each.refresh().state for each in busy} == {"running"}, "both run")
         busy.append(ada.client.submit(BELL, "simulator", shots=1))
+        time = r"(?:<time [^>]*>[\d:]+</time>|(?:in )?[\d.]+ \w+)"
         start = re.compile(
-            r"It starts in about [\d.]+ \w+,"
-            r" with a probability of 80 % in [\d.]+ \w+ to [\d.]+ \w+\."
+            rf"<dt>Expected start</dt><dd>{time} <small>80 %: {time} to {time}</small></dd>"
         )
 
         def page() -> str:
@@ -866,19 +908,22 @@ class Skeleton(HTMLParser):
 
 def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
     plain = ada.submit(BELL_QASM.format("x"), name="x", tags=["x"], seed=1, shots=1)
-    page = without_events(Skeleton(ada.browser.get(f"/ui/jobs/{plain.id}").text))
     jobs = [
         ada.client.submit(
             BELL_QASM.format(text), "simulator", name=text, tags=[text], seed=1, shots=1
         )
         for text in PAYLOADS
     ]
-    jobs[-1].result(timeout=120)
+    for job in jobs:
+        job.result(timeout=120)
+    page = Skeleton(without_times(ada.browser.get(f"/ui/jobs/{plain.id}").text))
     for job, text in zip(jobs, PAYLOADS, strict=True):
-        job.result(timeout=60)
-        found = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}").text)
-        assert without_events(found) == page, text
-        assert sum(text in each for each in found.texts) >= 4, text  # title, tags, field, program
+        found = Skeleton(without_times(ada.browser.get(f"/ui/jobs/{job.id}").text))
+        assert found.elements == page.elements, text
+        assert sum(text in each for each in found.texts) >= 4, text  # title, path, heading, tag
+        source = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}?show=source").text)
+        assert text in "".join(source.texts)
+        assert not {tag for tag, _ in source.elements} & {"b", "img"}, text
         tags = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}/tags").text)
         assert text in "\n".join(tags.texts)
         assert not {tag for tag, _ in tags.elements} & {"b", "img", "script"}, text
@@ -898,12 +943,12 @@ def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
     assert not missing
 
 
-def without_events(page: Skeleton) -> list[Any]:
-    """Return the elements of a job's page but the items of its events.
+def without_times(page: str) -> str:
+    """Return the page of a job without the card of its times and events.
 
     A job that was claimed with its submission and went back to the queue has more of them.
     """
-    return [each for each in page.elements if each[0] not in ("li", "time")]
+    return re.sub(r'<section class="card" [^>]*id="time">.*?</section>', "", page, flags=re.DOTALL)
 
 
 LISTED = {
@@ -951,7 +996,8 @@ def more_pages(server: LiveServer, eve: Person) -> list[str]:
     server.admin("device", "on", "tdm_small")
     server.admin("device", "message", "tdm_small", "warm again")
     return [
-        f"/ui/jobs/{first}?with={second}&sort=label&scale=log",
+        f"/ui/jobs/{first}?with={second}&order=bits&scale=log&show=source",
+        f"/ui/jobs/{first}/confirm?action=delete",
         f"/ui/jobs/{samples.id}",
         f"/ui/jobs/{failed.id}",
         f"/ui/projects/{eve.name}",
@@ -1152,18 +1198,18 @@ def test_the_place_of_a_waiting_job_changes_while_its_page_is_open(
     job = carl.client.submit(BELL, "clifford", shots=1)
     page.open(f"{idle.url}/ui/jobs/{job.id}", width=1440)
     text = "document.getElementById('live').textContent.replace(/\\s+/g, ' ')"
-    page.wait_for(f"{text}.includes('5 jobs start before it: 5 of its own project')")
+    page.wait_for(f"{text}.includes('Position6 of 6')")
 
     def change(act: Callable[[], object], shown: str) -> None:
         act()
         page.wait_for(f"{text}.includes({shown!r})")
 
-    change(first[0].cancel, "4 jobs start before it")
-    change(first[1].cancel, "3 jobs start before it")
-    change(first[2].hold, "2 jobs start before it")
-    change(first[2].release, "3 jobs start before it")
+    change(first[0].cancel, "Before it: 4 of its own project")
+    change(first[1].cancel, "Before it: 3 of")
+    change(first[2].hold, "Before it: 2 of")
+    change(first[2].release, "Before it: 3 of")
     change(lambda: idle.admin("device", "off", "clifford", "--reason", "cold <b>"), "off: cold <b>")
-    change(lambda: idle.admin("device", "on", "clifford"), "3 jobs start before it")
+    change(lambda: idle.admin("device", "on", "clifford"), "Before it: 3 of")
     page.wait_for(f"!{text}.includes('off: cold')")
     for each in first[2:]:
         each.cancel()

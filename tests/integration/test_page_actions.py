@@ -68,11 +68,14 @@ class Hands:
             else:
                 page.write(value)
 
-    def open_menu(self) -> None:
-        """Open the menu of the person in the head of the page."""
-        self.page.run("document.querySelector('.menu summary').focus()")
+    def open_menu(self, label: str = "") -> None:
+        """Open a menu by its label; without one, that of the person in the head of the page."""
+        self.page.run(
+            "window.menu = [...document.querySelectorAll('.menu summary')].find(each =>"
+            f" each.textContent.trim().startsWith({label!r})); menu.focus()"
+        )
         self.page.press("Enter", "\r")
-        assert self.page.run("document.querySelector('.menu').open")
+        assert self.page.run("menu.parentElement.open")
 
     def mark(self, selector: str) -> None:
         """Set a checkbox or a radio button."""
@@ -196,37 +199,40 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
         (job,) = mia.client.jobs()
         assert hands.path() == f"/ui/jobs/{job.id}"
         job.result(timeout=60)
-        hands.page.wait_for("document.querySelector('svg.histogram') !== null")
+        hands.page.wait_for("document.querySelector('svg.hbar') !== null")
         other = mia.submit(seed=3)
-        hands.press("bits")
-        hands.press("logarithmic")
-        assert "sort=label" in hands.path()
-        assert "scale=log" in hands.path()
+        hands.open_menu("Compare")
         hands.write(**{"with": other.id})
-        hands.press("Compare")
+        hands.press("Compare with it")
         assert "Other job" in hands.text()
-        hands.open(f"/ui/jobs/{job.id}")
+        hands.press("End the comparison")
+        assert hands.path() == f"/ui/jobs/{job.id}?"
+        hands.press("qwicket")
+        assert "client.submit(" in hands.text()
+        hands.press("Rename or tag")
         hands.write(name="named", tags="one")
         hands.press("Save")
         assert job.refresh().body.tags == ("one",)
         assert "named" in hands.text()
+        hands.open_menu("More")
         hands.press("Run again with the same seed")
         assert hands.path() != f"/ui/jobs/{job.id}"
         again = mia.client.jobs()[0]
         assert again.result(timeout=60).parts[0].seed == job.result().parts[0].seed
         hands.open(f"/ui/jobs/{job.id}")
         counts = job.result().counts
+        hands.open_menu("Download")
         (part,) = json.loads(hands.download("JSON", tmp_path))["parts"]
         assert part["counts"] == counts
         _, *rows = csv.reader(io.StringIO(hands.download("CSV", tmp_path).decode()))
         assert {bits: int(count) for bits, count, _ in rows} == counts
-        arrays = np.load(io.BytesIO(hands.download("npz", tmp_path)))
+        arrays = np.load(io.BytesIO(hands.download("NumPy (npz)", tmp_path)))
         assert sorted(arrays["counts"]) == sorted(counts.values())
-        assert hands.download("archive", tmp_path)[:2] == b"PK"
+        assert hands.download("Archive with program", tmp_path)[:2] == b"PK"
         hands.press("Run again")
         mia.client.jobs()[0].result(timeout=60)
         hands.open(f"/ui/jobs/{job.id}")
-        hands.press("The device and its queue")
+        hands.press("simulator")
         assert "Availability" in hands.text()
         hands.press("My jobs on this device")
         assert re.fullmatch(r"/ui/jobs\?device=\w+", hands.path())
@@ -247,7 +253,9 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
         assert "Done: 3." in hands.text()
         assert job.refresh().body.tags == ("one", "two")
         hands.open(f"/ui/jobs/{job.id}")
-        hands.press("Delete")
+        hands.open_menu("More")
+        hands.press("Delete job")
+        hands.press("Delete job")
         assert hands.path() == "/ui/jobs"
         assert job.id not in mia.rows()
 
@@ -266,9 +274,15 @@ def test_a_waiting_job_is_held_released_and_cancelled_in_a_real_browser(
         assert "You hold this job" in hands.text()
         hands.press("Release")
         assert "You hold this job" not in hands.text()
-        hands.press("Cancel")
+        hands.press("Cancel job")
+        assert job.refresh().state == "queued"
+        hands.press("Keep it")
+        hands.press("Cancel job")
+        hands.press("Cancel job")
         assert job.refresh().state == "cancelled"
-        hands.press("Delete")
+        hands.open_menu("More")
+        hands.press("Delete job")
+        hands.press("Delete job")
         assert hands.path() == "/ui/jobs"
         assert leo.rows() == []
     assert idle.stop() == 0

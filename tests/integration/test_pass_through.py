@@ -293,7 +293,7 @@ def test_a_job_has_its_place_here_too(front: LiveServer) -> None:
         (here,) = pat.client.jobs()
         until(lambda: here.refresh().state == "completed", "it ends here")
         assert (here.body.device, here.body.shots) == ("lab", 30)
-        page = pat.browser.get(f"/ui/jobs/{here.id}")
+        page = pat.browser.get(f"/ui/jobs/{here.id}?show=source")
         assert page.status_code == 200
         assert "cnot" in page.text
         for path in ("/ui/jobs", "/ui/devices/lab", f"/ui/jobs/{here.id}?tab=result"):

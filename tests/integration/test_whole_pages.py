@@ -226,7 +226,7 @@ def test_errors_of_jobs_are_text(idle: LiveServer, root: Person) -> None:
     plain = None
     for job, payload in zip(jobs, PAYLOADS, strict=True):
         found = Elements(root.browser.get(f"/ui/jobs/{job.id}").text)
-        assert sum(payload in each for each in found.texts) >= 2, payload
+        assert any(payload in each for each in found.texts), payload
         plain = plain or found.found
         assert found.found == plain, payload
         of_admin = Elements(root.browser.get(f"/ui/admin/jobs/{job.id}").text)

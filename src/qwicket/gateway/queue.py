@@ -28,12 +28,16 @@ class Ahead(NamedTuple):
         known: Numbers of jobs of other projects of which the actor is a member, by project name.
         others: Number of jobs of projects of which the actor is not a member.
         n_projects: Number of the projects that `others` counts.
+        own: Positions of all waiting jobs of its own project, from 1.
+        n_waiting: Number of all jobs that wait for its device.
     """
 
     same: int
     known: dict[str, int]
     others: int
     n_projects: int
+    own: frozenset[int] = frozenset()
+    n_waiting: int = 0
 
 
 class Queue:
@@ -95,7 +99,13 @@ class Queue:
             each.id: each.name for each in await self._store.accounts.projects_of(actor.account)
         }
         known = {names[each]: before.pop(each) for each in [*before] if each in names}
-        return Ahead(same, known, before.total(), len(before))
+        of_project = frozenset(
+            position.ahead + 1
+            for each, position in forecast.positions.items()
+            if forecast.projects.get(each) == job.project
+        )
+        others, n_projects = before.total(), len(before)
+        return Ahead(same, known, others, n_projects, of_project, forecast.n_waiting)
 
     async def progress(self, job: Job) -> Progress | None:
         """Return the progress that an agent reported for a running job; None without a report."""

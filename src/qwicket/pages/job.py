@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from functools import partial
-from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from starlette.responses import Response
 
 from qwicket.circuits.outcomes import Outcome
@@ -15,17 +15,18 @@ from qwicket.dialects.native import arrays, wire
 from qwicket.dialects.native.streams import POSITION_GATHER_S
 from qwicket.dialects.responses import json_in_thread
 from qwicket.dialects.routing import Route
-from qwicket.job_card import job_card
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import InvalidRequest, NoResult, NotFound, QwicketError
-from qwicket.model.failures import Failure
-from qwicket.model.jobs import runner_name
-from qwicket.pages import formats, job_code, plots
+from qwicket.model.errors import InvalidRequest, NoResult, NotFound, QwicketError, codes
+from qwicket.model.failures import FAILURES, Failure
+from qwicket.model.jobs import JobQuery, runner_name
+from qwicket.model.states import JobState
+from qwicket.pages import formats, job_code
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
+from qwicket.pages.job_result import ResultView, View, bits, result_view
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from starlette.types import ASGIApp
 
@@ -38,83 +39,60 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.pages.handlers import Handlers
     from qwicket.schema.jobs import JobBody
-    from qwicket.store import JobEvent
 
-_MAX_PROGRAM_BYTES: Final = 4_000
+_MAX_PROGRAM_BYTES: Final = 6_000
 """Shown bytes of a program, after `html.escape`."""
 _INLINE_BYTES: Final = 64 << 10
-"""The programs of vendors' clients are made in a thread for a longer source: it may have 16 MB,
-which are decoded and searched."""
+"""A longer source is read in a thread: it may have 16 MB, which are decoded and searched."""
 _MAX_MARKS: Final = 150
 """Boxes and symbols of gates in the drawing of a circuit."""
-_MAX_BARS: Final = 32
-"""Also the number of expectation values that are shown."""
-_MAX_ROWS: Final = 20
-"""Number of samples that are shown."""
-_MAX_SAMPLE_CHARS: Final = 200
 _FEW_EVENTS: Final = 100
 """Events of a job whose page is rendered at once, and not in a thread."""
 _MAX_TITLE_CHARS: Final = 120
-_MAX_TAGS_BYTES: Final = 4_000
-"""Bytes, after `html.escape`, of tags that the page shows for editing; longer ones have their own
-page."""
 _MAX_RESULT_BYTES: Final = 4 << 20
 """Results of a job that take more stored bytes are not shown."""
-_SORTS: Final = ("value", "label")
-_SCALES: Final = ("linear", "log")
+_MAX_ALIKE: Final = 5
+"""Jobs that a comparison offers, of the person's newest completed ones (`_NEWEST`)."""
+_NEWEST: Final = 50
+_ALL_BLOCKS: Final = 12
+"""Waiting jobs up to which the drawing of a queue has all of them."""
+_UNITS: Final = {"photonic": "mode", "atoms": "atom"}
+"""What the circuits of a family are on, if not qubits."""
 
 
-class TimelineEntry(NamedTuple):
-    """An entry of a job's timeline; `at` is in Unix milliseconds."""
+class Phase(NamedTuple):
+    """A phase of a job: its class in the style sheet, its name, and its begin in Unix ms.
 
-    at: int
-    text: str
-
-
-class ResultView(NamedTuple):
-    """The result of one circuit as the page shows it.
-
-    Attributes:
-        plot: Histogram of the most frequent outcomes.
-        n_more: Number of outcomes without a bar.
-        is_normalised: Whether the bars are fractions of 1; else they are counts.
-        total: Sum of all counts or probabilities, including those without a bar.
-        values: The first expectation values, each with its standard error or None.
-        samples: The first shots, if each shot was stored.
-        n_samples: Number of stored shots.
-        failure: Why the circuit has no outcome; empty if it has one.
-        facts: Further facts by name.
+    `x` and `width` are in % of all phases; `at` is None if the begin is no news.
     """
 
-    plot: plots.Plot
-    n_more: int = 0
-    is_normalised: bool = False
-    total: float = 0.0
-    values: tuple[tuple[float, float | None], ...] = ()
-    samples: tuple[str, ...] = ()
-    n_samples: int = 0
-    failure: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
+    kind: str
+    text: str
+    at: int | None
+    seconds: float
+    x: float = 0.0
+    width: float = 0.0
 
 
-class View(NamedTuple):
-    """How a result is shown: circuit, order, scale, and the id of the job to compare with."""
+class Explanation(NamedTuple):
+    """What an error code means, and what a person can do; empty for codes of a lab's agent."""
 
-    part: int
-    sort: str
-    scale: str
-    other: str
+    title: str = ""
+    remedy: str = ""
 
 
 def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of one job."""
     back, read = handlers.to_sign_in, Scope.JOBS_READ
-    query = ("part", "sort", "scale", "with")
+    query = ("part", "order", "scale", "with", "rows", "show")
     return (
         Route("GET", "/jobs/{id}", read_job, read, parameters=query, on_error=back),
         Route("GET", "/jobs/{id}/stream", stream_job, read),
         Route("POST", "/jobs/{id}", change_job, Scope.JOBS_WRITE, FORM_BODY),
         Route("GET", "/jobs/{id}/tags", read_tags, read, on_error=back),
+        Route(
+            "GET", "/jobs/{id}/confirm", read_question, read, parameters=("action",), on_error=back
+        ),
         Route("GET", "/jobs/{id}/program", read_program, read, on_error=back),
         Route("GET", "/jobs/{id}/result.json", read_json, read, on_error=back),
         Route("GET", "/jobs/{id}/result.csv", read_csv, read, parameters=("part",), on_error=back),
@@ -131,15 +109,39 @@ async def read_job(pages: Handlers, actor: Actor, request: Request[None]) -> Res
 
 
 async def read_tags(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read the name and all tags of a job in a form: the page of the job has no room for long ones.
+    """Read the name and all tags of a job in a form.
 
     Raises:
-        NotFound: There is no such job, or only another account can change its name and tags.
+        NotFound: There is no such job, or only another account can change it.
     """
+    job = await _own(pages, actor, request)
+    return pages.renderer.page("job-tags", title="Name and tags", job=job, **frame(actor, request))
+
+
+async def read_question(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the question whether a job is to be cancelled or deleted.
+
+    Redirect to the page of the job if that cannot be done, such as when it has just ended.
+
+    Raises:
+        NotFound: There is no such job, or only another account can change it.
+    """
+    job = await _own(pages, actor, request)
+    action = request.query_params.get("action", "")
+    if action != ("delete" if job.state.is_final else "cancel"):
+        return pages.redirect(f"/jobs/{job.id}")
+    name = formats.clip(job.name, _MAX_TITLE_CHARS) or "this job"
+    title = f"Delete {name} with its result?" if action == "delete" else f"Cancel {name}?"
+    return pages.renderer.page(
+        "job-confirm", title=title, job=job, action=action, **frame(actor, request)
+    )
+
+
+async def _own(pages: Handlers, actor: Actor, request: Request[None]) -> Job:
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     if job.account != actor.account:
-        raise NotFound("Only the account that submitted the job can change its name and tags.")
-    return pages.renderer.page("job-tags", title="Name and tags", job=job, **frame(actor, request))
+        raise NotFound("Only the account that submitted the job can change it.")
+    return job
 
 
 async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -148,12 +150,15 @@ async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> A
     async def position_event(job: Job) -> bytes:
         # Makes a new forecast if the last one is too old; the reads below use it.
         await pages.gateway.queue.forecast(job.device, POSITION_GATHER_S)
-        device, job_body = (
-            await _device(pages, job),
-            await _job_body(pages, job, request.server_url),
+        text = pages.renderer.text(
+            "job",
+            "place",
+            job=job,
+            device=await _device(pages, job),
+            job_body=await _job_body(pages, job, request.server_url),
+            **await _place(pages, actor, job),
+            **frame(actor, request),
         )
-        values = await _place(pages, actor, job)
-        text = pages.renderer.text("job", "place", device=device, job_body=job_body, **values)
         return b"event: place\ndata: %b\n\n" % b" ".join(text.splitlines())
 
     return await pages.streams.of_job(actor, request, pages.sign_in, position_event)
@@ -179,13 +184,13 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
                 actor, id_text, name=form.get("name", ""), tags=tags
             )
         case "repeat" | "repeat-seed" as action:
-            job = await gateway.jobs.get(actor, id_text)
+            job, key = await gateway.jobs.get(actor, id_text), form.get("key")
             repeated = await gateway.repeats.repeat(
                 actor,
                 job,
                 memory=request.response_memory,
                 keep_seed=action == "repeat-seed",
-                key=form.get("key") or None,
+                key=f"{action}-{key}" if key else None,
             )
             target = repeated.id
         case _:
@@ -251,12 +256,12 @@ def _table(part: Outcome) -> Iterator[tuple[Any, ...]]:
     elif "counts" in part.arrays or "probabilities" in part.arrays:
         yield "bits", "count", "probability"
         for key, count, share in part.each_row():
-            yield _bits(key, part.n_bits), count or "", "" if share is None else share
+            yield bits(key, part.n_bits), count or "", "" if share is None else share
     else:
         yield ("shot", "sample")
         rows = part.each_sample() if "samples" in part.arrays else part.each_shot()
         yield from enumerate(
-            _bits(row, part.n_bits) if isinstance(row, int) else row for row in rows
+            bits(row, part.n_bits) if isinstance(row, int) else row for row in rows
         )
 
 
@@ -272,16 +277,15 @@ def _file(content: bytes, name: str, media_type: str) -> Response:
 
 
 async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job) -> Response:
-    gateway = pages.gateway
-    view = _view(request, job)
+    gateway, query = pages.gateway, request.query_params
+    part = wire.part_number(query.get("part", "0"), job) if job.n_circuits else 0
+    view = View.of(query, part)
     device = await _device(pages, job)
     contents = await _none_if_absent(gateway.submitted.contents(job, request.response_memory))
-    program = _beginning(contents) if contents else ""
-    shown_program = formats.beginning(program, _MAX_PROGRAM_BYTES)
     result, reason = await _result(pages, actor, request, job, view)
     job_body = await _job_body(pages, job, request.server_url)
     events = await gateway.jobs.events(actor, job.id)
-    shown = pages.with_offered_dialects(device) if device else None
+    projects = {each.id: each.name for each in await gateway.accounts.projects(actor)}
     render = partial(
         pages.renderer.page,
         "job",
@@ -289,24 +293,23 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         scripts=OWN_SCRIPT,
         title=formats.clip(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
         job=job,
+        project=projects.get(job.project, ""),
         device=device,
+        unit=_UNITS.get(device.device.family, "qubit") if device else "qubit",
         job_body=job_body,
-        card=job_card(job_body),
+        explanation=_explanation(job.error_code),
         runner=runner_name(job.runner) if job.runner else "",
-        timeline=_timeline(job, events),
+        phases=_phases(job, gateway.now_ms()),
+        events=events,
         view=view,
         contents=contents,
-        program=shown_program,
-        is_clipped=len(program) > len(shown_program),
-        drawing=await _drawing(pages, device, job, view.part),
-        codes=await _codes(pages, contents, shown, request.server_url) if contents else {},
-        no_vendor_code=job_code.why_none(contents, shown) if contents else "",
         calibrations=await _calibrations(pages, job, device),
         result=result,
         reason=reason,
+        alike=await _alike(pages, actor, job) if result and result.rows else [],
         is_own=job.account == actor.account,
-        are_tags_long=formats.escaped_size("\n".join(job.tags)) > _MAX_TAGS_BYTES,
         key=secrets.token_hex(16),  # idempotency key of the buttons that run the job again
+        **await _program(pages, request, contents, device, job, view),
         **await _place(pages, actor, job),
         **frame(actor, request),
     )
@@ -318,18 +321,6 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
             {"HX-Retarget": "#stream", "HX-Reselect": "#stream", "HX-Reswap": "outerHTML"}
         )
     return response
-
-
-def _view(request: Request[None], job: Job) -> View:
-    query = request.query_params
-    part = wire.part_number(query.get("part", "0"), job) if job.n_circuits else 0
-    sort, scale = query.get("sort", "value"), query.get("scale", "linear")
-    return View(
-        part,
-        sort if sort in _SORTS else _SORTS[0],
-        scale if scale in _SCALES else _SCALES[0],
-        query.get("with", "").strip(),
-    )
 
 
 async def _none_if_absent(task: Any) -> Any:
@@ -352,9 +343,69 @@ async def _job_body(pages: Handlers, job: Job, server_url: str) -> JobBody:
     return wire.job(job, server_url, await queue.position(job), await queue.progress(job))
 
 
+def _explanation(code: str | None) -> Explanation:
+    kind = FAILURES.get(code or "") or codes().get(code or "")
+    return Explanation(kind.title.removesuffix("."), kind.remedy) if kind else Explanation()
+
+
+# --- time and queue -------------------------------------------------------------------------------
+
+
+def _phases(job: Job, now: int) -> list[Phase]:
+    """Return what a job has gone through, with durations that end now for a job that goes on."""
+    end = job.ended_at or now
+    found = []
+    if job.queued_at is None:
+        text, at = ("Checked, refused", end) if job.ended_at else ("Waits since", job.created_at)
+        found.append(Phase("check", text, at, end - job.created_at))
+    else:
+        if job.queued_at > job.created_at:
+            found.append(Phase("check", "Checked", None, job.queued_at - job.created_at))
+        waited = (job.started_at or end) - job.queued_at
+        if job.started_at or job.ended_at:
+            found.append(Phase("wait", "Waited", None, waited))
+        else:
+            found.append(Phase("wait", "Waiting since", job.queued_at, waited))
+    if job.started_at is not None:
+        text = "Running since" if job.state is JobState.RUNNING else "Since its first start"
+        text = "Ran," if job.ended_at else text
+        found.append(Phase("run", text, job.started_at, end - job.started_at))
+    # The shortest phase is seen, too: it takes 1.2 % of the bar.
+    total = sum(each.seconds for each in found) or 1
+    widths = [max(1.2, 100 * each.seconds / total) for each in found]
+    starts = [100 * sum(widths[:k]) / sum(widths) for k in range(len(found))]
+    return [
+        each._replace(
+            seconds=each.seconds / 1000, x=round(x, 1), width=round(100 * width / sum(widths), 1)
+        )
+        for each, x, width in zip(found, starts, widths, strict=True)
+    ]
+
+
 async def _place(pages: Handlers, actor: Actor, job: Job) -> dict[str, Any]:
     ahead = await pages.gateway.queue.ahead(actor, job)
-    return {"ahead": ahead, "before": _jobs_ahead_text(ahead) if ahead else ""}
+    n_before = ahead.same + sum(ahead.known.values()) + ahead.others if ahead else 0
+    return {
+        "ahead": ahead,
+        "before": _jobs_ahead_text(ahead) if ahead else "",
+        "blocks": queue_blocks(n_before + 1, max(ahead.n_waiting, n_before + 1)) if ahead else (),
+    }
+
+
+def queue_blocks(position: int, n_waiting: int) -> list[int | None]:
+    """Return the positions that the drawing of a queue has, with None for those left out.
+
+    They are all of a short queue; else the first two, five around a position, and the last.
+    """
+    if n_waiting <= _ALL_BLOCKS:
+        return [*range(1, n_waiting + 1)]
+    low = max(1, min(position - 2, n_waiting - 4))
+    found: list[int | None] = []
+    last = 0
+    for each in sorted({1, 2, *range(low, low + 5), n_waiting}):
+        found += [None, each] if each > last + 1 else [each]
+        last = each
+    return found
 
 
 def _jobs_ahead_text(ahead: Ahead) -> str:
@@ -369,34 +420,66 @@ def _jobs_ahead_text(ahead: Ahead) -> str:
     return "; ".join(found)
 
 
-def _timeline(job: Job, events: Sequence[JobEvent]) -> Iterator[TimelineEntry]:
-    """Yield what has happened to a job, oldest first; it is computed where the page is rendered."""
-    times = (
-        (job.created_at, "Submitted"),
-        (job.queued_at, "Parsed and queued"),
-        (job.started_at, f"Started on {runner_name(job.runner)}" if job.runner else "Started"),
-        (job.ended_at, job.state.capitalize()),
-    )
-    found = [TimelineEntry(at, text) for at, text in times if at is not None]
-    for event in events:
-        reason = f": {event.reason}" if event.reason else ""
-        found.append(TimelineEntry(event.at, f"{event.before} → {event.after}{reason}"))
-    yield from sorted(found, key=lambda each: each.at)
+# --- the program ----------------------------------------------------------------------------------
 
 
-def _beginning(contents: Contents) -> str:
-    """Return a beginning of the program, longer than what is shown if that is not all."""
-    source = (contents.source or b"")[: 4 * (_MAX_PROGRAM_BYTES + 1)]  # 4: bytes of a character
-    return source.decode(errors="replace")
+async def _program(
+    pages: Handlers,
+    request: Request[None],
+    contents: Contents | None,
+    device: DeviceView | None,
+    job: Job,
+    view: View,
+) -> dict[str, Any]:
+    """Return the tabs of a program, the chosen one, and what it shows."""
+    shown = pages.with_offered_dialects(device) if device else None
+    drawing = await _drawing(pages, device, job, view.part)
+    tabs = {"circuit": "Circuit"} if drawing else {}
+    no_vendor_code = ""
+    if contents:
+        clients = job_code.clients(contents, shown)
+        if clients:
+            tabs |= {"source": contents.format, **clients}
+        no_vendor_code = job_code.why_none(contents, shown)
+    tab = view.show if view.show in tabs else next(iter(tabs), "")
+    text, is_clipped = "", False
+    if contents and tab not in ("", "circuit"):
+        install = await pages.how_to_install(request.server_url)
+        make = partial(_text, tab, contents, shown, request.server_url, install)
+        is_short = len(contents.source or b"") <= _INLINE_BYTES
+        whole = make() if is_short else await asyncio.to_thread(make)
+        text = formats.beginning(whole, _MAX_PROGRAM_BYTES)
+        is_clipped = len(text) < len(whole)
+    return {
+        "drawing": drawing,
+        "tabs": tabs,
+        "tab": tab,
+        "text": text,
+        "is_clipped": is_clipped,
+        "no_vendor_code": no_vendor_code,
+    }
 
 
-async def _codes(
-    pages: Handlers, contents: Contents, device: DeviceView | None, url: str
-) -> dict[str, str]:
-    install = await pages.how_to_install(url)
-    if len(contents.source or b"") <= _INLINE_BYTES:
-        return job_code.codes(contents, device, url, install)
-    return await asyncio.to_thread(job_code.codes, contents, device, url, install)
+def _text(
+    tab: str, contents: Contents, device: DeviceView | None, url: str, install: str
+) -> str:
+    if tab != "source":
+        return job_code.code(tab, contents, device, url, install)
+    return _in_lines(contents.source or b"")
+
+
+def _in_lines(source: bytes) -> str:
+    """Return a beginning of a program, longer than what a page shows, and not all in one line."""
+    if len(source) <= _INLINE_BYTES and source.lstrip()[:1] in (b"{", b"["):
+        try:
+            return msgspec.json.format(source, indent=2).decode(errors="replace")
+        except msgspec.DecodeError:
+            pass
+    text = source[: 4 * (_MAX_PROGRAM_BYTES + 1)].decode(
+        errors="replace"
+    )  # 4: bytes of a character
+    is_one_line = "\n" not in text.strip() and text.lstrip().startswith("OPENQASM")
+    return text.replace("; ", ";\n") if is_one_line else text
 
 
 async def _drawing(
@@ -410,19 +493,17 @@ async def _drawing(
     return found
 
 
-async def _calibrations(
-    pages: Handlers, job: Job, device: DeviceView | None
-) -> list[tuple[str, Calibrated]]:
+async def _calibrations(pages: Handlers, job: Job, device: DeviceView | None) -> list[Calibrated]:
     """Return the calibration that was stored with a job, and today's if it differs."""
     if job.calibration is None or device is None:
         return []
     stored: Calibrated | None = await _none_if_absent(
         pages.gateway.devices.calibration_by_id(job.device, "native", job.calibration)
     )
-    found = [("With this job", stored)] if stored else []
-    if device.calibration and device.calibration.id != job.calibration:
-        found.append(("Today", device.calibration))
-    return found
+    if stored is None:
+        return []
+    today = device.calibration
+    return [stored, today] if today and today.id != stored.id else [stored]
 
 
 # --- the result -----------------------------------------------------------------------------------
@@ -439,15 +520,18 @@ async def _result(
     except QwicketError as error:
         return None, error.detail
     if isinstance(part, Failure):
-        return ResultView(plots.NOTHING, failure=part.message), ""
+        return ResultView(failure=part.message), ""
     other, reason = None, ""
     if view.other:
         try:
-            job = await pages.gateway.jobs.get(actor, view.other)
-            other = await _load_part(pages, request, job, 0)
+            other_job = await pages.gateway.jobs.get(actor, view.other)
+            found = await _load_part(pages, request, other_job, 0)
+            if isinstance(found, Failure):
+                raise NoResult(found.message)
+            other = found
         except QwicketError as error:
             reason = error.detail
-    return await asyncio.to_thread(_result_view, part, other, view), reason
+    return await asyncio.to_thread(result_view, part, other, view), reason
 
 
 async def _load_part(
@@ -459,72 +543,13 @@ async def _load_part(
     return results.parts[0]
 
 
-def _shares(part: Outcome | Failure) -> dict[str, float]:
-    """Return the share of each outcome, by its bits."""
-    if isinstance(part, Failure):
-        return {}
-    rows = _counts_or_probabilities(part)
-    total = sum(value for _, value in rows) or 1.0
-    return {_bits(key, part.n_bits): value / total for key, value in rows}
+async def _alike(pages: Handlers, actor: Actor, job: Job) -> list[Job]:
+    """Return the person's newest completed jobs whose circuits have the same size and gates."""
 
+    def circuits(each: Job) -> tuple[int, ...]:
+        return each.n_circuits, each.n_qubits, each.n_ops_1q, each.n_ops_2q
 
-def _counts_or_probabilities(part: Outcome) -> list[tuple[int, float]]:
-    return list(part.each_count()) or list(part.each_probability())
-
-
-def _result_view(part: Outcome, other: Outcome | Failure | None, view: View) -> ResultView:
-    """Return a result as the page shows it; with that of another job, compared with it."""
-    others = None if other is None else _shares(other)
-    rows = _counts_or_probabilities(part)
-    total = sum(value for _, value in rows)
-    if others is None or not rows:
-        largest = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
-        labelled = [(_bits(key, part.n_bits), value) for key, value in largest]
-        n_outcomes = len(rows)
-    else:  # all outcomes of both jobs
-        shares = dict.fromkeys(others, 0.0) | _shares(part)
-        labelled = nlargest(
-            _MAX_BARS, shares.items(), key=lambda row: max(row[1], others.get(row[0], 0.0))
-        )
-        n_outcomes = len(shares)
-    if view.sort == "label":
-        labelled.sort()
-    stds = part.stds()
-    values = tuple(
-        (value, stds[number] if number < len(stds) else None)
-        for number, value in enumerate(part.evs())
-    )
-    samples: tuple[str, ...] = ()
-    n_samples = 0
-    if "samples" in part.arrays:
-        n_samples = part.arrays["samples"].shape[0]
-        samples = tuple(_first_samples(part.each_sample(), str))
-    elif "memory" in part.arrays:
-        n_samples = part.arrays["memory"].shape[0]
-        samples = tuple(_first_samples(part.each_shot(), lambda key: _bits(key, part.n_bits)))
-    return ResultView(
-        plots.histogram(labelled, others, is_log=view.scale == "log"),
-        n_outcomes - len(labelled),
-        is_normalised=others is not None or "counts" not in part.arrays,
-        total=total,
-        values=values[:_MAX_BARS],
-        samples=samples,
-        n_samples=n_samples,
-        facts=(
-            ("Engine", f"{part.engine} {part.engine_version}"),
-            ("Seed", str(part.seed)),
-            ("Time in the engine", f"{part.seconds:.3g} s"),
-            *((("Notes", ", ".join(part.notes)),) if part.notes else ()),
-        ),
-    )
-
-
-def _first_samples(rows: Iterator[Any], render: Callable[[Any], str]) -> Iterator[str]:
-    for number, row in enumerate(rows):
-        if number == _MAX_ROWS:
-            return
-        yield render(row)[:_MAX_SAMPLE_CHARS]
-
-
-def _bits(key: int, width: int) -> str:
-    return format(key, f"0{width}b") if width else ""
+    query = JobQuery(states=(JobState.COMPLETED,), limit=_NEWEST)
+    found = await pages.gateway.jobs.page(actor, query)
+    alike = [each for each in found if each.id != job.id and circuits(each) == circuits(job)]
+    return alike[:_MAX_ALIKE]

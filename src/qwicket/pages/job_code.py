@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects import offered
 from qwicket.snippets import job_codes
@@ -12,52 +12,62 @@ if TYPE_CHECKING:
     from qwicket.gateway.submitted import Contents
 
 
-def codes(contents: Contents, device: DeviceView | None, url: str, install: str) -> dict[str, str]:
-    """Return the programs that submit a job again, by their clients.
+OWN: Final = "qwicket"
+"""Key of the program for our client."""
+
+
+def clients(contents: Contents, device: DeviceView | None) -> dict[str, str]:
+    """Return the clients with which a job can be submitted again, by the keys of their programs.
 
     Ours is the first, then those of the dialect that the job came through, then the others.
 
     Args:
         contents: What the job was submitted with.
         device: Its device; None if our own API no longer shows it.
+    """
+    if contents.source is None or contents.options is None:
+        return {}
+    names = _names(contents, device)
+    return {OWN: "qwicket"} | {name: job_codes.JOB_CODES[name].client for name in names}
+
+
+def code(
+    key: str, contents: Contents, device: DeviceView | None, url: str, install: str
+) -> str:
+    """Return the program that submits a job again with one of its `clients`.
+
+    Args:
+        key: Key of the client.
+        contents: What the job was submitted with.
+        device: Its device; None if our own API no longer shows it.
         url: Address of the server.
         install: How users install our package, in one line.
     """
-    options = contents.options
-    if contents.source is None or options is None:
-        return {}
-    job = contents.job
-    program = contents.source.decode(errors="replace")
-    file = f"{job.id}.txt"
-    found = {
-        "qwicket": job_codes.for_own_client(
+    assert contents.source is not None
+    assert contents.options is not None
+    program, file = contents.source.decode(errors="replace"), f"{contents.job.id}.txt"
+    shots = contents.options.shots
+    if key == OWN or device is None:
+        return job_codes.for_own_client(
             url,
-            device=job.device,
+            device=contents.job.device,
             program=program,
             file=file,
-            shots=options.shots,
+            shots=shots,
             options=_options(contents),
         )
-    }
-    names = _names(contents, device)
-    if device is None or not names:
-        return found
-    needed = frozenset([job_codes.JOB_CODES[name].dialect for name in names])
-    registered = {each.name: each for each in offered(needed)}
-    for name in names:
-        code = job_codes.JOB_CODES[name]
-        found[code.client] = job_codes.of_job(
-            name,
-            url,
-            device=device.device.name,
-            program=program,
-            format_name=contents.format,
-            file=file,
-            shots=options.shots,
-            install=install,
-            vendor_name=registered[code.dialect].name_of(device.device, program),
-        )
-    return found
+    (dialect,) = offered(frozenset([job_codes.JOB_CODES[key].dialect]))
+    return job_codes.of_job(
+        key,
+        url,
+        device=device.device.name,
+        program=program,
+        format_name=contents.format,
+        file=file,
+        shots=shots,
+        install=install,
+        vendor_name=dialect.name_of(device.device, program),
+    )
 
 
 def why_none(contents: Contents, device: DeviceView | None) -> str:

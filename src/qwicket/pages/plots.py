@@ -1,4 +1,4 @@
-"""Geometry of the plots: histograms of results and of use per day, and maps of calibrations.
+"""Geometry of the plots: histograms of use per day, and maps of calibrations.
 
 Templates draw them. Lengths are in units of the SVG.
 """
@@ -7,22 +7,19 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
-from math import ceil, cos, floor, hypot, log10, pi, sin
+from math import cos, floor, hypot, log10, pi, sin
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from qwicket.circuits.calibrations import Calibrated, QubitFigures
 
 _HEIGHT: Final = 220
-_STEP: Final = 36
-"""Distance of the bars of a histogram."""
 _LEFT: Final = 56
 """Space for the numbers of the vertical axis."""
 _CHAR: Final = 8
 """Width of a character of a label."""
-_MAX_LABEL_CHARS: Final = 18
 MAX_MAP_QUBITS: Final = 160
 """Qubits of a map; those with higher numbers are not drawn."""
 _MAX_MARKS: Final = 400
@@ -35,16 +32,14 @@ class Bar(NamedTuple):
     """A bar of a histogram.
 
     `x` and `width` are of the bar's slot, in which the bar is drawn with space on both sides.
-    Heights are from the bottom. `other` is the value of another job.
+    The height is from the bottom.
     """
 
     label: str
     value: float
-    other: float | None
     x: float
     width: float
     height: float
-    other_height: float
 
 
 class Tick(NamedTuple):
@@ -69,46 +64,25 @@ class Plot(NamedTuple):
     ticks: tuple[Tick, ...] = ()
 
 
-NOTHING: Final = Plot(0, 0, 0, ())
-"""A histogram without bars, of which nothing is drawn."""
-
-
-def histogram(
-    rows: Sequence[tuple[str, float]],
-    others: Mapping[str, float] | None,
-    *,
-    is_log: bool,
-    step: int = _STEP,
-) -> Plot:
+def histogram(rows: Sequence[tuple[str, float]], *, step: int) -> Plot:
     """Return a histogram.
 
     Args:
         rows: Labels and values.
-        others: Values of another job by label, if there is one.
-        is_log: Whether heights are logarithms.
         step: Distance of the bars.
     """
-    values = [value for _, value in rows] + list((others or {}).values())
-    top = max(values, default=0.0)
-    least = min((value for value in values if value > 0), default=1.0)
+    top = max((value for _, value in rows), default=0.0)
 
     def height(value: float) -> float:
-        if value <= 0 or top <= 0:
-            return 0.0
-        if is_log:
-            # The least value has a tenth of a decade, so that its bar is seen.
-            return _HEIGHT * (log10(value / least) + 0.1) / (log10(top / least) + 0.1)
-        return _HEIGHT * value / top
+        return _HEIGHT * value / top if value > 0 else 0.0
 
-    found = []
-    for number, (label, value) in enumerate(rows):
-        other = others.get(label, 0.0) if others is not None else None
-        at, heights = _LEFT + number * step, (height(value), height(other or 0.0))
-        found.append(Bar(short(label), value, other, at, step, *heights))
-    below = _CHAR * max((len(bar.label) for bar in found), default=0) + 12
-    marks = _decades(least, top) if is_log else _steps(top)
-    ticks = tuple(Tick(value, round(_HEIGHT - height(value), 1)) for value in marks)
-    return Plot(_LEFT + step * len(rows), _HEIGHT, below, tuple(found), _LEFT, ticks)
+    bars = tuple(
+        Bar(label, value, _LEFT + number * step, step, height(value))
+        for number, (label, value) in enumerate(rows)
+    )
+    below = _CHAR * max((len(bar.label) for bar in bars), default=0) + 12
+    ticks = tuple(Tick(value, round(_HEIGHT - height(value), 1)) for value in _steps(top))
+    return Plot(_LEFT + step * len(rows), _HEIGHT, below, bars, _LEFT, ticks)
 
 
 def _steps(top: float) -> list[float]:
@@ -118,26 +92,6 @@ def _steps(top: float) -> list[float]:
     power = 10.0 ** floor(log10(top / 2))
     step = next((m * power for m in (0.5, 1, 2, 5) if top / (m * power) <= 5), 10 * power)
     return [round(k * step, 12) for k in range(int(top / step) + 1)]
-
-
-def _decades(least: float, top: float) -> list[float]:
-    """Return up to eight powers of ten between two values.
-
-    If at most one power lies between them, return the two values themselves.
-    """
-    if top <= 0:
-        return []
-    low, high = ceil(log10(least)), floor(log10(top))
-    if high <= low:
-        return sorted({least, top})
-    return [10.0**k for k in range(low, high + 1, 1 + (high - low) // 8)]
-
-
-def short(label: str) -> str:
-    """Return a label that fits below a bar."""
-    if len(label) <= _MAX_LABEL_CHARS:
-        return label
-    return f"{label[:8]}…{label[-8:]}"
 
 
 class MapQubit(NamedTuple):
