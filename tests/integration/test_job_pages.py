@@ -402,6 +402,22 @@ def test_results_are_compared_and_sorted(ada: Person) -> None:
     assert len(ROW.findall(missing)) == 2, "its own result is shown"
 
 
+def test_a_job_with_noise_is_compared_with_a_run_without(ada: Person) -> None:
+    job, ideal = ada.submit(BELL_QASM, "qwicket_line5"), ada.submit(BELL_QASM)
+    at = f"/ui/jobs/{job.id}"
+    (device,) = re.findall("Run it without noise, on (.*?)</button>", ada.browser.get(at).text)
+    asked = ada.browser.submit(at, at, action="noiseless", key="k" * 20)
+    path, _, other = asked.headers["location"].partition("?with=")
+    assert path == at
+    noiseless = ada.client.job(other)
+    assert noiseless.result(timeout=60).counts.keys() <= {"00", "11"}
+    assert noiseless.refresh().body.device == device
+    assert "End the comparison" in ada.browser.get(asked.headers["location"]).text
+    at = f"/ui/jobs/{ideal.id}"
+    assert "without noise" not in ada.browser.get(at).text
+    assert ada.browser.submit(at, at, action="noiseless").status_code == 409
+
+
 def test_many_outcomes_are_ranked_with_the_most_frequent_as_rows(ada: Person) -> None:
     job = ada.submit("OPENQASM 3; qubit[6] q; bit[6] c; U(1.5, 0, 0) q; c = measure q;", shots=3000)
     at = f"/ui/jobs/{job.id}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.jobs import Submission
 
@@ -37,6 +39,7 @@ class Repeats:
         *,
         keep_seed: bool,
         key: str | None = None,
+        noiseless_on: str = "",
     ) -> Job:
         """Submit once more, to the same device, a job that the actor has just read.
 
@@ -49,6 +52,8 @@ class Repeats:
             memory: Memory for its program.
             keep_seed: Whether the new job has the seed of the old one; otherwise one is drawn.
             key: Idempotency key.
+            noiseless_on: Name of a device on which the new job runs without noise; empty keeps
+                device and noise.
 
         Raises:
             NotFound: The job has no program, or has been deleted meanwhile.
@@ -57,6 +62,8 @@ class Repeats:
         """
         contents = await self._submitted.contents(job, memory)
         submission = submission_of(contents, keep_seed=keep_seed, key=key)
+        if noiseless_on:
+            submission = structs.replace(submission, device=noiseless_on, noise=None, engine="")
         return await self._jobs.submit(actor, submission)
 
 

@@ -16,7 +16,7 @@ from qwicket.dialects.native.streams import POSITION_GATHER_S
 from qwicket.dialects.responses import json_in_thread
 from qwicket.dialects.routing import Route
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import InvalidRequest, NoResult, NotFound, QwicketError, codes
+from qwicket.model.errors import Conflict, InvalidRequest, NoResult, NotFound, QwicketError, codes
 from qwicket.model.failures import FAILURES, Failure
 from qwicket.model.jobs import JobQuery, runner_name
 from qwicket.model.states import JobState
@@ -193,6 +193,21 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
                 key=f"{action}-{key}" if key else None,
             )
             target = repeated.id
+        case "noiseless":
+            job, key = await gateway.jobs.get(actor, id_text), form.get("key")
+            contents = await gateway.submitted.contents(job, request.response_memory)
+            device = await _noiseless_device(pages, contents)
+            if not device:
+                raise Conflict("No simulator here runs this program without noise.")
+            other = await gateway.repeats.repeat(
+                actor,
+                job,
+                memory=request.response_memory,
+                keep_seed=False,
+                key=f"noiseless-{key}" if key else None,
+                noiseless_on=device,
+            )
+            return pages.redirect(f"/jobs/{job.id}?with={other.id}")
         case _:
             raise InvalidRequest("action: there is no such action.", field="action")
     job = await gateway.jobs.get(actor, target)
@@ -283,6 +298,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     device = await _device(pages, job)
     contents = await _none_if_absent(gateway.submitted.contents(job, request.response_memory))
     result, reason = await _result(pages, actor, request, job, view)
+    has_rows = result is not None and bool(result.rows)
     job_body = await _job_body(pages, job, request.server_url)
     events = await gateway.jobs.events(actor, job.id)
     projects = {each.id: each.name for each in await gateway.accounts.projects(actor)}
@@ -306,7 +322,8 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         calibrations=await _calibrations(pages, job, device),
         result=result,
         reason=reason,
-        alike=await _alike(pages, actor, job) if result and result.rows else [],
+        alike=await _alike(pages, actor, job) if has_rows else [],
+        noiseless=await _noiseless_device(pages, contents) if contents and has_rows else "",
         is_own=job.account == actor.account,
         key=secrets.token_hex(16),  # idempotency key of the buttons that run the job again
         **await _program(pages, request, contents, device, job, view),
@@ -553,3 +570,29 @@ async def _alike(pages: Handlers, actor: Actor, job: Job) -> list[Job]:
     found = await pages.gateway.jobs.page(actor, query)
     alike = [each for each in found if each.id != job.id and circuits(each) == circuits(job)]
     return alike[:_MAX_ALIKE]
+
+
+async def _noiseless_device(pages: Handlers, contents: Contents) -> str:
+    """Return a simulator that runs a job with noise without it; empty if there is none.
+
+    It is the device of the job, unless that is a twin, whose jobs all have noise.
+    """
+    options, job = contents.options, contents.job
+    if options is None or options.noise is None:
+        return ""
+    views = await pages.gateway.devices.views(await pages.gateway.devices.offered("native"))
+    found = [
+        each.device.name
+        for each in views
+        if each.is_online
+        and each.device.is_simulated
+        and each.calibration is None
+        and each.device.family == "qubit"
+        and not each.device.spec.clifford_only
+        and contents.format in each.device.spec.formats
+        and {*options.outputs} <= {*each.device.spec.outputs}
+        and job.n_qubits <= each.qubits
+        and job.n_circuits <= each.max_circuits
+        and options.shots <= each.max_shots
+    ]
+    return job.device if job.device in found else next(iter(found), "")
