@@ -206,7 +206,7 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
         hands.press("Compare with it")
         assert "Other job" in hands.text()
         hands.press("End the comparison")
-        assert hands.path() == f"/ui/jobs/{job.id}?"
+        assert hands.path() == f"/ui/jobs/{job.id}"
         hands.press("qwicket")
         assert "client.submit(" in hands.text()
         hands.press("Rename or tag")
