@@ -477,9 +477,7 @@ async def _program(
     }
 
 
-def _text(
-    tab: str, contents: Contents, device: DeviceView | None, url: str, install: str
-) -> str:
+def _text(tab: str, contents: Contents, device: DeviceView | None, url: str, install: str) -> str:
     if tab != "source":
         return job_code.code(tab, contents, device, url, install)
     return _in_lines(contents.source or b"")

@@ -31,9 +31,7 @@ def clients(contents: Contents, device: DeviceView | None) -> dict[str, str]:
     return {OWN: "qwicket"} | {name: job_codes.JOB_CODES[name].client for name in names}
 
 
-def code(
-    key: str, contents: Contents, device: DeviceView | None, url: str, install: str
-) -> str:
+def code(key: str, contents: Contents, device: DeviceView | None, url: str, install: str) -> str:
     """Return the program that submits a job again with one of its `clients`.
 
     Args:
