@@ -9,12 +9,14 @@ insert into link (digest, kind, account, expires_at)
 values (:digest, :kind, :account, :expires_at);
 
 -- name: link_add_set_up
+-- scans: the first row
 -- Adds nothing if there is an account, also a deleted one.
 insert into link (digest, kind, expires_at)
 select cast(:digest as {blob}), 'set_up', cast(:expires_at as bigint)
 where not exists (select 1 from account);
 
 -- name: link_get
+-- scans: the first row
 -- Of an account that can sign in; or to set up a server without any account.
 select link.kind, coalesce(account.name, '') from link
 left join account on account.id = link.account

@@ -31,7 +31,6 @@ select account, used_at from session where digest = :digest and expires_at > :no
 update session set used_at = :now where digest = :digest;
 
 -- name: session_list
--- sorts: few rows
 -- Index session_by_account.
 select digest, agent, address, created_at, used_at, expires_at from session
 where account = :account and expires_at > :now
