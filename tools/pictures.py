@@ -64,7 +64,7 @@ def main() -> None:
                     Picture("jobs", "/ui/jobs", 960, 620),
                     Picture("job", f"/ui/jobs/{shown}", 960, 1010),
                     Picture("job-phone", f"/ui/jobs/{shown}", 390, 840, "dark"),
-                    Picture("device", "/ui/devices/qwicket_heavyhex27?show=t1", 960, 1060),
+                    Picture("device", "/ui/devices/qwicket_heavyhex27?shade=t1", 960, 1060),
                 ):
                     address = server.url + each.path
                     page.open(address, width=each.width, height=each.height, scheme=each.scheme)
@@ -86,7 +86,7 @@ def _jobs(server: LiveServer) -> str:
             jobs.append(
                 client.submit(ROTATED, device, shots=500, name=f"scan {angle}", tags=["scan"])
             )
-        server.admin("reserve", "clifford", "--project", "qec", "--to", "1h")
+        server.admin("reservation", "add", "clifford", "--project", "qec", "--to", "1h")
         client.submit(GHZ, "clifford", shots=1000, name="GHZ of tomorrow", tags=["ghz"])
         client.submit(GHZ, "clifford", shots=9, name="a mistake").cancel()
         ghz = client.submit(GHZ, "qpu.aria-1", shots=1000, name="GHZ on the twin", tags=["ghz"])

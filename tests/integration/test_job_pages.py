@@ -626,7 +626,8 @@ def test_a_waiting_job_says_when_it_starts_with_an_interval(
 
         until(lambda: start.search(page()), "a forecast knows the new job")
         device = ada.browser.get("/ui/devices/simulator").text
-        assert re.search(r"start in</dt><dd>[\d.]+ \w+ \(80 %: [\d.]+ \w+ to [\d.]+ \w+\)", device)
+        start = r"A new job starts</dt><dd>\s*in about \d+ s\s*<small>\s*80 %: \d+ to \d+ s"
+        assert re.search(start, device)
     finally:
         for each in busy:  # else they keep the other tests from running
             each.cancel()
@@ -642,12 +643,14 @@ def test_devices_show_their_queues_messages_and_calibrations(
     listed = ada.browser.get("/ui/devices").text
     for device in ada.client.devices():
         assert f'href="/ui/devices/{device.name}"' in listed
+        # Nothing runs on a device that is off.
+        assert (f'"/ui/jobs/new?device={device.name}"' in listed) == (device.name != "parked")
         page = ada.browser.get(f"/ui/devices/{device.name}").text
         assert f"<h1>{device.name}</h1>" in page
         for name in device.info["formats"]:
             assert name in page
     assert "cold &lt;today&gt;" in listed
-    twin = ada.browser.get("/ui/devices/qwicket_heavyhex27?show=t1").text
+    twin = ada.browser.get("/ui/devices/qwicket_heavyhex27?shade=t1").text
     assert (twin.count("<text"), twin.count("<line")) == (27, 28)
     assert "<tr><td>0</td><td>71 µs</td><td>51 µs</td>" in twin
     assert ada.browser.get("/ui/devices/none").status_code == 404
@@ -655,16 +658,27 @@ def test_devices_show_their_queues_messages_and_calibrations(
 
 
 def test_a_device_shows_its_reservations_and_maintenance(idle: LiveServer, carl: Person) -> None:
-    at = "/ui/devices/rydberg"
-    assert "Reservations and maintenance" not in carl.browser.get(at).text
+    at, none = "/ui/devices/rydberg", "No reservation or maintenance is planned."
+    assert none in carl.browser.get(at).text
     idle.admin(
         *("device", "maintenance", "rydberg", "--from", "2h", "--to", "3h"),
         *("--reason", "new <lasers>"),
     )
-    until(lambda: "Reservations and maintenance" in carl.browser.get(at).text, "it is shown")
+    idle.admin(
+        *("reservation", "add", "rydberg", "--project", carl.name),
+        *("--from", "26h", "--to", "28h", "--slots", "1"),
+    )
+    until(lambda: f"Reserved for {carl.name}" in carl.browser.get(at).text, "both are shown")
     page = carl.browser.get(at).text
-    assert "<tr><td>maintenance</td>" in page
-    assert "<td>new &lt;lasers&gt;</td></tr>" in page
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>.*?</td><td>(.*?)</td></tr>', page)
+    assert rows == [
+        ("Maintenance: new &lt;lasers&gt;", "The device is off: jobs wait."),
+        (
+            f"Reserved for {carl.name}",
+            f"1 slot is for jobs of {carl.name}; others use the rest.",
+        ),
+    ]
+    assert (page.count('class="mnt"'), page.count('class="res"')) == (1, 1)
 
 
 def test_a_device_shows_when_it_took_jobs(server: LiveServer, ada: Person) -> None:
@@ -1156,8 +1170,8 @@ def test_the_map_of_a_large_machine_is_a_small_page(tmp_path: Path) -> None:
     options = ("--device-dir", str(tmp_path / "devices"))
     with running_server(tmp_path, *options) as live, Person(live, "ada") as ada:
         page = ada.browser.get("/ui/devices/large").text
-        assert (page.count("<circle cx") - 2, page.count("<line")) == (156, 400 - 156)
-        assert "Table of the pairs: the first 60 of 287" in page
+        assert (page.count("<circle class"), page.count("<line")) == (156, 400 - 156)
+        assert "The first 60 of 287 couplings" in page
         assert page_size(ada, "/ui/devices/large") <= MOST_BYTES
 
 

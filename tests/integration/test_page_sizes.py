@@ -353,7 +353,7 @@ def add_many(file: sqlite3.Connection, name: str, number: int = MANY) -> None:
 
 
 LISTS = {
-    "devices": r'href="/ui/devices/(d[^"]*)"',
+    "devices?family=qubit": r'href="/ui/devices/(d[^"]*)"',
     "projects": r'href="/ui/projects/(p[^"]*)"',
     "projects/{}": r"(az+\d{4})",
     "projects/{}?show=jobs": r'<span class="small">on (dx+\d{4})</span>',
@@ -387,7 +387,7 @@ def test_a_long_list_has_small_pages_and_leaves_nothing_out(
     assert n_pages > 1
     assert len(found) == len(set(found)) == MANY
     for wrong in ("x", "-1", "9" * 40, "999999"):
-        assert ada.browser.get(f"{at}?from={wrong}").status_code == 200
+        assert ada.browser.get(f"{at}?{first}&from={wrong}").status_code == 200
 
 
 def test_the_next_members_of_a_project_leave_its_budgets_as_they_are(
@@ -413,6 +413,7 @@ def test_pages_with_choices_of_many_devices_and_projects_are_small(
         "/account",
         "/jobs",
         "/jobs/new",
+        "/devices",
         "/devices/simulator",
         f"/projects/{ada.name}/webhooks",
         "/admin",
@@ -420,6 +421,11 @@ def test_pages_with_choices_of_many_devices_and_projects_are_small(
     paths += ["/admin/devices", "/admin/projects", f"/admin/members?project={ada.name}"]
     for path in paths:
         assert page_size(ada, f"/ui{path}") <= MOST_BYTES, path
+    families = re.findall(
+        r'<details class="fold"><summary><h2 id="(\w+)">.*?<span class="n">([\d,]+)',
+        ada.browser.get("/ui/devices").text,
+    )
+    assert families == [("qubit", f"{MANY + 9:,}"), ("atoms", "4"), ("photonic", "3")]
     # What the page has no room to offer is written.
     last = f"d{'x' * 58}{MANY - 1:04}"
     for path, choice in (("jobs", "project"), ("jobs/new", "device"), ("account", "project")):
@@ -442,7 +448,8 @@ def test_long_lists_and_choices_are_accessible(
     paths = (
         "/ui",
         "/ui/account",
-        "/ui/devices?from=50",
+        "/ui/devices",
+        "/ui/devices?family=qubit&from=50",
         "/ui/projects?from=50",
         f"/ui/projects/{ada.name}",
     )

@@ -30,7 +30,7 @@ pairs without figures of their own. Times are in seconds, each `error` is an ave
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -101,6 +101,16 @@ class PairFigures(GateFigures, frozen=True, kw_only=True, forbid_unknown_fields=
         _check_pair(self.qubits)
 
 
+class Medians(NamedTuple):
+    """Medians of a calibration's figures over the qubits and connected pairs of a device."""
+
+    readout_error: float
+    pair_error: float
+    gate_error: float
+    t1_s: float
+    t2_s: float
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One calibration.
 
@@ -165,6 +175,27 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if n_qubits > _MAX_LISTED_QUBITS:
             return ()
         return tuple((a, b) for a in range(n_qubits) for b in range(a + 1, n_qubits))
+
+    def medians(self, n_qubits: int) -> Medians:
+        """Return the medians for a device of so many qubits, at least one."""
+        from statistics import median  # late: few requests need it, and it loads 10 modules
+
+        figures = [self.qubits.get(number, self.qubit) for number in range(n_qubits)]
+        own = {tuple(sorted(each.qubits)): each.error for each in self.pairs}
+        average = self.two_qubit.error
+        if self.connectivity is not None:
+            errors = [own.get(tuple(sorted(each)), average) for each in self.connectivity]
+        else:
+            n_others = n_qubits * (n_qubits - 1) // 2 - len(own)
+            # Once they are the majority, further ones do not change the median.
+            errors = [*own.values(), *[average] * min(n_others, len(own) + 1)]
+        return Medians(
+            median(each.spam_error for each in figures),
+            median(errors or [average]),
+            median((each.gate or self.one_qubit).error for each in figures),
+            median(each.t1_s for each in figures),
+            median(each.t2_s for each in figures),
+        )
 
 
 class Calibrated(msgspec.Struct, frozen=True):

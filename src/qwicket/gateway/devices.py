@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.device_limits import DeviceLimits
     from qwicket.model.devices import Device, DeviceChanges
     from qwicket.store import DeviceCondition, Store
-    from qwicket.store.calibrations import CalibrationPage
+    from qwicket.store.calibrations import CalibrationPage, CalibrationTime
 
 
 class Devices:
@@ -102,6 +102,15 @@ class Devices:
         await self._shown(name, dialect)
         until = min(until, self._now_ms())
         return await self._store.calibrations.page(name, since, until, offset, limit)
+
+    async def calibration_times(self, name: str, dialect: str) -> list[CalibrationTime]:
+        """Return when each stored calibration of a device became valid, the last added first.
+
+        Raises:
+            NotFound: The dialect shows no such device.
+        """
+        await self._shown(name, dialect)
+        return await self._store.calibrations.times(name, self._now_ms())
 
     async def calibration_by_id(self, name: str, dialect: str, calibration: str) -> Calibrated:
         """Return a calibration by id, as jobs refer to it.

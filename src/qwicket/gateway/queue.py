@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.states import JobState
 from qwicket.registrations import hook
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from qwicket.model.reservations import Window
     from qwicket.scheduling import Forecast, Forecaster, QueuePosition
     from qwicket.store import Store
+
+MAX_COUNTED: Final = 10_000
+"""Completed jobs of a device that are counted: they take 2 ms."""
+_HOUR_MS: Final = 3_600_000
 
 
 class Ahead(NamedTuple):
@@ -123,6 +127,21 @@ class Queue:
         found = [each for each in forecast.windows if each.until_at > now]
         shown: list[Window] = await shown_windows(self._store, found, actor.account)
         return shown
+
+    async def completed_by_hour(self, device: str) -> dict[int, int]:
+        """Return how many of a device's jobs completed in each of the last 24 hours.
+
+        Returns:
+            The numbers by the hours' starts in Unix milliseconds, oldest first. If more than
+            `MAX_COUNTED` jobs completed, only the last hours, of which all are counted.
+        """
+        this_hour = self._now_ms() // _HOUR_MS * _HOUR_MS
+        hours = range(this_hour - 23 * _HOUR_MS, this_hour + 1, _HOUR_MS)
+        found = await self._store.queues.completed_by_hour(device, hours[0], MAX_COUNTED)
+        first = hours[0]
+        if sum(found.values()) >= MAX_COUNTED:  # the oldest hour may lack jobs
+            first = min(min(found) + _HOUR_MS, this_hour)
+        return {each: found.get(each, 0) for each in hours if each >= first}
 
     async def forecast(self, device: str, fresh_s: float = 1.0) -> Forecast:
         """Return the forecast of a device's queue, at most `fresh_s` seconds old."""

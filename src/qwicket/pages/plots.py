@@ -24,6 +24,8 @@ MAX_MAP_QUBITS: Final = 160
 """Qubits of a map; those with higher numbers are not drawn."""
 _MAX_MARKS: Final = 400
 """Qubits and pairs of a map together, so that its page stays small."""
+_MAP_MARGIN: Final = 14
+"""Space above and below the places of qubits, which are drawn as circles of radius 11."""
 _ROUNDS: Final = 60
 """Iterations that place the qubits of a map."""
 
@@ -104,6 +106,11 @@ class MapQubit(NamedTuple):
     figures: QubitFigures
     gate_error: float
 
+    @property
+    def level(self) -> int:
+        """Its colour, from 1 (best) to 5 (worst)."""
+        return 1 + min(4, int(5 * self.shade))
+
 
 class MapPair(NamedTuple):
     """A pair of a map, with the error of its gate.
@@ -122,13 +129,14 @@ class MapPair(NamedTuple):
 
 
 class Map(NamedTuple):
-    """A map of qubits and pairs, `size` wide and high.
+    """A map of qubits and pairs, 400 wide and `height` high from `top` on.
 
     `n_pairs` counts the connected pairs, also those that are not drawn. If all pairs are connected,
     only those with figures of their own are drawn and counted.
     """
 
-    size: float
+    top: float
+    height: float
     qubits: tuple[MapQubit, ...]
     pairs: tuple[MapPair, ...]
     n_pairs: int
@@ -157,8 +165,10 @@ def calibration_map(calibrated: Calibrated, n_qubits: int, figure: str) -> Map:
     drawn = [(a, b) for a, b in all_pairs if max(a, b) < n_qubits][: _MAX_MARKS - n_qubits]
     pairs = [(a, b, own.get(tuple(sorted((a, b))), body.two_qubit.error)) for a, b in drawn]
     pair_shades = _shades([error for _, _, error in pairs])
+    ys = [y for _, y in places]
     return Map(
-        400.0,
+        min(ys) - _MAP_MARGIN,
+        max(ys) - min(ys) + 2 * _MAP_MARGIN,
         tuple(
             MapQubit(
                 number,

@@ -72,6 +72,7 @@ class Forecast(NamedTuple):
         projects: Projects of the waiting jobs, by the jobs' ids.
         n_more: Waiting jobs without a position.
         n_elsewhere: Jobs that wait at the other cloud that runs the device's jobs.
+        n_running: Claimed jobs that have not ended.
     """
 
     positions: dict[str, QueuePosition]
@@ -83,6 +84,7 @@ class Forecast(NamedTuple):
     projects: Mapping[str, str] = _NO_PROJECTS
     n_more: int = 0
     n_elsewhere: int = 0
+    n_running: int = 0
 
     @property
     def n_waiting(self) -> int:
@@ -179,7 +181,12 @@ class Forecaster:
             slots = slots if status.until_at else 0
         forecast = await asyncio.to_thread(simulate_queue, state, slots, now, express_slots, off_s)
         projects = {job.id: job.project for job in state.waiting}
-        return forecast._replace(projects=projects, n_more=state.n_more, n_elsewhere=n_elsewhere)
+        return forecast._replace(
+            projects=projects,
+            n_more=state.n_more,
+            n_elsewhere=n_elsewhere,
+            n_running=len(state.running),
+        )
 
     async def _capacity(self, name: str) -> tuple[int, int, int]:
         """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.

@@ -27,6 +27,13 @@ class CalibrationPage(NamedTuple):
     n_all: int
 
 
+class CalibrationTime(NamedTuple):
+    """A stored calibration without its figures; `valid_from` is in Unix ms."""
+
+    id: str
+    valid_from: int
+
+
 class Calibrations(Operations):
     """Operations on calibrations, whose rows never change. The oldest are deleted.
 
@@ -78,6 +85,12 @@ class Calibrations(Operations):
         ((n_all,),) = tx.all("calibration_count", **period)
         found = tx.all("calibration_list", **period, offset=offset, limit=limit)
         return CalibrationPage([decode_row(row) for row in found], n_all)
+
+    @scan
+    def times(tx: Tx, device: str, until: int) -> list[CalibrationTime]:
+        """Return the calibrations of a device, the last added first, up to a time of validity."""
+        found = tx.all("calibration_times", device=device, until=until)
+        return [CalibrationTime(*row) for row in found]
 
 
 def decode_row(row: Row) -> Calibrated:

@@ -163,6 +163,15 @@ class Queues(Operations):
         return int(row[0]) if row else 0
 
     @scan
+    def completed_by_hour(tx: Tx, device: str, since: int, limit: int) -> dict[int, int]:
+        """Return how many of a device's jobs completed in each hour, by its start in Unix ms.
+
+        Only the last `limit` jobs since a time are counted.
+        """
+        found = tx.all("job_completed_by_hour", device=device, since=since, limit=limit)
+        return {int(hour): int(number) for hour, number in found}
+
+    @scan
     def depths(tx: Tx, devices: Sequence[str]) -> dict[str, QueueDepth]:
         """Return the numbers of waiting and running jobs of each of these devices."""
         found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}

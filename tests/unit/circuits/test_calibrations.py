@@ -78,3 +78,35 @@ def test_what_cannot_be_is_refused(text: str, why: str) -> None:
 def test_figures_of_qubits_that_a_device_has_not_are_refused(more: str) -> None:
     with pytest.raises(ValueError, match=r"outside 0\.\.2"):
         read(MINIMAL + more).check(3)
+
+
+OTHERS = """
+connectivity = [[0, 1], [2, 1], [2, 0], [3, 0]]
+pairs = [
+    { qubits = [1, 0], error = 0.02, duration_s = 0 },
+    { qubits = [1, 2], error = 0.03, duration_s = 0 },
+    { qubits = [0, 2], error = 0.04, duration_s = 0 },
+]
+[qubits.1]
+t1_s = 3
+t2_s = 5
+one_for_zero = 0.1
+zero_for_one = 0.1
+gate = { error = 0.003, duration_s = 0 }
+[qubits.2]
+t1_s = 5
+t2_s = 3
+one_for_zero = 0.2
+zero_for_one = 0.4
+"""
+
+
+def test_medians_are_over_the_qubits_and_connected_pairs_of_a_device() -> None:
+    # Four qubits, two of them with averages; four pairs, one of them with the average.
+    medians = read(MINIMAL + OTHERS).medians(4)
+    assert medians == pytest.approx(((0.02 + 0.1) / 2, (0.02 + 0.03) / 2, 0.001, 2.0, 2.0))
+    all_connected = OTHERS.partition("\n\n")[0].replace("connectivity", "# connectivity")
+    # Three pairs of three have figures of their own, but only three of ten.
+    assert read(MINIMAL + all_connected).medians(3).pair_error == 0.03
+    assert read(MINIMAL + all_connected).medians(5).pair_error == 0.01
+    assert read(MINIMAL).medians(1).pair_error == 0.01

@@ -51,6 +51,9 @@ async def test_a_row_is_added_only_when_the_body_changed(seeded: Store) -> None:
     assert len({each.id for each in page.rows}) == page.n_all == 3
     second_page = await seeded.calibrations.page(ARIA, 0, NOW, 1, 1)
     assert (second_page.rows, second_page.n_all) == (page.rows[1:2], 3)
+    times = await seeded.calibrations.times(ARIA, NOW)
+    assert times == [(each.id, each.valid_from) for each in page.rows]
+    assert await seeded.calibrations.times(ARIA, NOW - 1) == []
     assert await seeded.calibrations.page(ARIA, NOW + 1, NOW + 9, 0, 9) == ([], 0)
 
 

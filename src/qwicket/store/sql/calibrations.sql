@@ -28,6 +28,12 @@ where device = :device and valid_from between :since and :until
 order by number desc
 limit :limit offset :offset;
 
+-- name: calibration_times
+-- Without their bodies, which may be large. At most as many rows as calibration_trim keeps.
+select id, valid_from from calibration
+where device = :device and valid_from <= :until
+order by number desc;
+
 -- name: calibration_trim
 -- A lab may send a calibration with each job: the oldest go. Jobs name theirs without a key.
 delete from calibration where device = :device and number <= :number - :keep;

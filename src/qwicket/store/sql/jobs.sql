@@ -159,6 +159,17 @@ where device = :device and state = 'completed'
 order by ended_at desc
 limit :limit;
 
+-- name: job_completed_by_hour
+-- sorts: few rows
+-- Of the jobs that completed last, up to a limit; index job_completed, which has all that it reads.
+select hour, count(*) from (
+    select ended_at - ended_at % 3600000 as hour from job
+    where device = :device and state = 'completed' and ended_at >= :since
+    order by ended_at desc
+    limit :limit
+) as found
+group by 1;
+
 -- name: job_list
 -- Newest first between two `seq`; index job_by_account, which also contains device and project.
 select {shown_job} from job
