@@ -160,7 +160,9 @@ def fill(live: LiveServer, ada: Person, job: Job) -> None:
 PATHS = (
     *("", "/", "/style.css", "/icon.svg", "/scripts/pages.js", "/sign-in"),
     *("/jobs", "/jobs?tag=x", "/jobs.csv", f"/jobs?name={'%26' * 15_000}"),
-    *("/devices", "/devices/simulator"),
+    *("/devices", "/devices?family=qubit", "/devices/simulator"),
+    *(f"/devices/qwicket_line5/calibrations{kind}" for kind in ("", ".csv", ".json")),
+    *(f"/devices/simulator/hours{kind}" for kind in (".csv", ".json")),
     *("/projects", "/projects/{name}", "/projects/{name}/use.csv", "/projects/{name}/use.json"),
     *(f"/projects/{{name}}/budgets/b-0/left.{kind}" for kind in ("csv", "json")),
     "/projects/{name}/webhooks",

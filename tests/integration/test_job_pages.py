@@ -52,6 +52,8 @@ from support.waiting import until
 pytestmark = pytest.mark.extended
 
 MOST_BYTES = 60_000
+COUPLING = re.compile(r"M\d+ \d+L\d+ \d+")
+"""A line of the map of a device."""
 BELL_QASM = """OPENQASM 2.0;
 include "qelib1.inc";
 // {}
@@ -626,8 +628,8 @@ def test_a_waiting_job_says_when_it_starts_with_an_interval(
 
         until(lambda: start.search(page()), "a forecast knows the new job")
         device = ada.browser.get("/ui/devices/simulator").text
-        start = r"A new job starts</dt><dd>\s*in about \d+ s\s*<small>\s*80 %: \d+ to \d+ s"
-        assert re.search(start, device)
+        shown = r"A new job starts</dt><dd>\s*in about \d+ s\s*<small>\s*80 %: \d+ to \d+ s"
+        assert re.search(shown, device)
     finally:
         for each in busy:  # else they keep the other tests from running
             each.cancel()
@@ -651,7 +653,7 @@ def test_devices_show_their_queues_messages_and_calibrations(
             assert name in page
     assert "cold &lt;today&gt;" in listed
     twin = ada.browser.get("/ui/devices/qwicket_heavyhex27?shade=t1").text
-    assert (twin.count("<text"), twin.count("<line")) == (27, 28)
+    assert (twin.count("<circle class"), len(COUPLING.findall(twin))) == (27, 28)
     assert "<tr><td>0</td><td>71 µs</td><td>51 µs</td>" in twin
     assert ada.browser.get("/ui/devices/none").status_code == 404
     server.admin("device", "message", "tdm_small", "")
@@ -1170,7 +1172,7 @@ def test_the_map_of_a_large_machine_is_a_small_page(tmp_path: Path) -> None:
     options = ("--device-dir", str(tmp_path / "devices"))
     with running_server(tmp_path, *options) as live, Person(live, "ada") as ada:
         page = ada.browser.get("/ui/devices/large").text
-        assert (page.count("<circle class"), page.count("<line")) == (156, 400 - 156)
+        assert (page.count("<circle class"), len(COUPLING.findall(page))) == (156, 400 - 156)
         assert "The first 60 of 287 couplings" in page
         assert page_size(ada, "/ui/devices/large") <= MOST_BYTES
 

@@ -36,7 +36,7 @@ MARKS = (
     *("</title><img src=x{} onerror=alert(1)>", "</pre><svg/onload=alert({})>", "&lt;{}&amp;"),
     *("javascript:alert({})//", "%3Cb%3E{}", "\u202e{}"),
 )
-ROW = ("tr", "td", "rect")
+ROW = ("tr", "td", "time", "rect")
 STATE = [("span", ("class",)), ("svg", ("class", "aria-hidden")), ("use", ("href",))]
 """Elements of which a device has more after each change of its state."""
 PAYLOADS = [mark.format(number) for mark in MARKS for number in range(20)]

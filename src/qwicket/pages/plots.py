@@ -108,8 +108,7 @@ class MapQubit(NamedTuple):
 
     @property
     def level(self) -> int:
-        """Its colour, from 1 (best) to 5 (worst)."""
-        return 1 + min(4, int(5 * self.shade))
+        return _level(self.shade)
 
 
 class MapPair(NamedTuple):
@@ -126,6 +125,15 @@ class MapPair(NamedTuple):
     y2: float
     error: float
     shade: float
+
+    @property
+    def level(self) -> int:
+        return _level(self.shade)
+
+
+def _level(shade: float) -> int:
+    """Return the colour of a shade, from 1 (best) to 5 (worst)."""
+    return 1 + min(4, int(5 * shade))
 
 
 class Map(NamedTuple):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 700.0
 """Width of the drawing of a week, in units of the SVG image."""
-MAX_ROWS: Final = 20
+MAX_ROWS: Final = 10
 _DAYS: Final = 7
 _LEAST_WIDTH: Final = 3.0
 _CHAR: Final = 7.0
