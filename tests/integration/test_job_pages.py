@@ -25,6 +25,7 @@ import pytest
 from msgspec import structs
 
 import qwicket
+from qwicket.circuits.calibrations import Medians
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
 from qwicket.pages.admin import SECTIONS
@@ -656,7 +657,46 @@ def test_devices_show_their_queues_messages_and_calibrations(
     assert (twin.count("<circle class"), len(COUPLING.findall(twin))) == (27, 28)
     assert "<tr><td>0</td><td>71 µs</td><td>51 µs</td>" in twin
     assert ada.browser.get("/ui/devices/none").status_code == 404
+    found = ada.browser.get("/ui/devices?q=HEAVY&kind=twin").text
+    assert re.findall(r'<h3><a href="([^"]*)"', found) == ["/ui/devices/qwicket_heavyhex27"]
+    assert "No device matches." in ada.browser.get("/ui/devices?q=heavy&kind=machine").text
     server.admin("device", "message", "tdm_small", "")
+
+
+def test_calibrations_and_completed_jobs_of_a_device_are_files_too(ada: Person) -> None:
+    at = "/ui/devices/qwicket_heavyhex27"
+    ada.client.submit(BELL_QASM.format(""), "qwicket_heavyhex27", shots=1).wait(timeout=60)
+    body = calibrations()["qwicket_heavyhex27"]
+    medians = dict(zip(Medians._fields, body.medians(27), strict=True))
+    (entry,) = ada.browser.get(f"{at}/calibrations.json").json()["calibrations"]
+    assert entry == entry | medians | {"source": body.source}
+    (row,) = csv.DictReader(io.StringIO(ada.browser.get(f"{at}/calibrations.csv").text))
+    assert {name: float(row[name]) for name in medians} == medians
+    assert f"<span>{100 * medians['pair_error']:.3g} %</span>" in (
+        ada.browser.get(f"{at}/calibrations").text
+    )
+    hours = ada.browser.get(f"{at}/hours.json").json()["hours"]
+    assert len(hours) == 24
+    n_jobs = sum(each["completed_jobs"] for each in hours)
+    assert n_jobs >= 1
+    rows = [*csv.reader(io.StringIO(ada.browser.get(f"{at}/hours.csv").text))][1:]
+    assert rows == [[each["from"], str(each["completed_jobs"])] for each in hours]
+    assert f"Table of {n_jobs} jobs" in ada.browser.get(at).text
+
+
+def test_without_devices_the_page_says_who_adds_them(tmp_path: Path) -> None:
+    with (
+        running_server(tmp_path, "--workers", "0") as live,
+        Person(live, "root", "admin") as root,
+        Person(live, "ada") as ada,
+    ):
+        with (
+            closing(sqlite3.connect(live.folder / "data" / "qwicket.db", timeout=30)) as file,
+            file,
+        ):
+            file.execute("update provider set is_active = 0")
+        assert "Add a device file" in root.browser.get("/ui/devices").text
+        assert "Ask an administrator" in ada.browser.get("/ui/devices").text
 
 
 def test_a_device_shows_its_reservations_and_maintenance(idle: LiveServer, carl: Person) -> None:

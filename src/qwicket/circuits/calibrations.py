@@ -178,7 +178,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def medians(self, n_qubits: int) -> Medians:
         """Return the medians for a device of so many qubits, at least one."""
-        from statistics import median  # late: few requests need it, and it loads 10 modules
+        from statistics import median  # late: few requests need it
 
         figures = [self.qubits.get(number, self.qubit) for number in range(n_qubits)]
         own = {tuple(sorted(each.qubits)): each.error for each in self.pairs}

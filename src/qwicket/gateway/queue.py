@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 MAX_COUNTED: Final = 10_000
-"""Completed jobs of a device that are counted: they take 2 ms."""
+"""Completed jobs of a device that are counted: they take 3 ms."""
 _HOUR_MS: Final = 3_600_000
 
 
