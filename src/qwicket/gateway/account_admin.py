@@ -14,13 +14,14 @@ from qwicket.model.accounts import (
     Account,
     JobsOfDeleted,
     Person,
+    Project,
     Role,
     Scope,
     Token,
     check_name,
     lower_ascii,
 )
-from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.limits import SignInLimits
 from qwicket.store import NewMember
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from qwicket.gateway.links import NewLink
     from qwicket.gateway.passwords import Passwords
     from qwicket.store import Store
+    from qwicket.store.accounts import Listed, ListedAccount
+    from qwicket.store.sessions import Session
 
 MAX_PEOPLE: Final = 10_000
 """Limit on the accounts that one request creates; they are stored in one write."""
@@ -157,6 +160,31 @@ class AccountAdmin:
     async def accounts(self, *, deleted: bool = False) -> list[Account]:
         """Return all accounts, or those that were deleted and can be restored."""
         return await self.store.accounts.all(deleted=deleted)
+
+    async def people(
+        self, *, after: str, part: str, which: Listed, limit: int
+    ) -> list[ListedAccount]:
+        """Return accounts in the order of their names, after a name; see `store.accounts.page`."""
+        return await self.store.accounts.page(after, part, which, limit)
+
+    async def deleted_account(self, name: str) -> Account:
+        """Return a deleted account that can be restored.
+
+        Raises:
+            NotFound: There is none.
+        """
+        for each in await self.accounts(deleted=True):
+            if each.name == lower_ascii(name):
+                return each
+        raise NotFound(f"There is no account {name}.")
+
+    async def projects_of(self, account: Account) -> list[Project]:
+        """Return the projects of an account."""
+        return await self.store.accounts.projects_of(account.id)
+
+    async def sessions(self, account: Account) -> list[Session]:
+        """Return the sessions of an account, newest first."""
+        return await self.store.sessions.all(account.id, self.now_ms())
 
     async def account(self, name: str) -> Account:
         """Return an account.

@@ -20,6 +20,7 @@ from qwicket.model.accounts import (
     Token,
     check_name,
 )
+from qwicket.model.budgets import DAY_MS
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.ids import new_id
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.usage import Usage
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import JobQuery, Runner
+    from qwicket.store.accounts import ListedProject, ListedProjects
     from qwicket.store.audit import AuditEntry, Verification
 
 _MAX_LINE_CHARS: Final = 200
@@ -56,6 +58,25 @@ class Admin(AccountAdmin, JobAdmin):
 
     async def projects(self) -> list[Project]:
         return await self.store.accounts.projects()
+
+    async def find_projects(
+        self, *, after: str, part: str, which: ListedProjects, limit: int
+    ) -> list[ListedProject]:
+        """Return projects in the order of their names, after a name."""
+        return await self.store.accounts.project_page(after, part, which, limit)
+
+    async def jobs_run(self, projects: Sequence[str], n_days: int) -> dict[str, int]:
+        """Return how many jobs of projects, given by ids, have ended in the last days, by id."""
+        since = self.now_ms() // DAY_MS * DAY_MS - (n_days - 1) * DAY_MS
+        return await self.store.uses.jobs_of(projects, since)
+
+    async def project(self, name: str) -> Project:
+        """Return a project.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        return await self.store.accounts.project(name)
 
     async def set_shares(self, project: str, shares: int) -> Project:
         """Set the number of shares of a project.
@@ -281,6 +302,12 @@ class Admin(AccountAdmin, JobAdmin):
     async def acts(self, before: int, limit: int) -> list[AuditEntry]:
         """Return up to `limit` acts of administrators with numbers below `before`, newest first."""
         return await self.store.audit.page(before, limit)
+
+    async def find_acts(
+        self, before: int, *, about: str = "", action: str = "", limit: int
+    ) -> tuple[list[AuditEntry], int | None]:
+        """Return acts by or about a name, newest first, and where to go on (`store.audit`)."""
+        return await self.store.audit.search(before, about, action, limit)
 
     async def refusals(self, before: int, limit: int) -> list[tuple[int, str, int]]:
         """Return rows of refused sign-ins before a time, newest first.

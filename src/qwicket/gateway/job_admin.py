@@ -9,15 +9,18 @@ from msgspec.structs import replace
 from qwicket.gateway.jobs import no_job
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import parse_id
+from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from qwicket.model.accounts import Actor
-    from qwicket.model.jobs import Job, JobAction, JobQuery
+    from qwicket.model.jobs import Job, JobAction
     from qwicket.store import Store
 
+MAX_COUNTED: Final = 10_001
+"""Limit on the jobs that are counted for a page, which then says that there are more."""
 _JOBS_AT_ONCE: Final = 200
 """Limit on the jobs that one write changes, so that other writes do not wait for all of them."""
 _ACTOR: Final = "admin"
@@ -97,6 +100,24 @@ class JobAdmin:
         """
         query = await self._named(actor, query, account, project)
         return await self._with_names(await self.store.jobs.page_of_all(query))
+
+    async def jobs_of(self, account: str, limit: int) -> tuple[list[Job], Mapping[JobState, int]]:
+        """Return the newest jobs of an account, given by id, and how many jobs do not rest.
+
+        Unfinished jobs are counted by state, up to `MAX_COUNTED`.
+        """
+        jobs = self.store.jobs
+        unfinished = JobQuery(account=account, states=_UNFINISHED, limit=MAX_COUNTED)
+        newest = await jobs.page(JobQuery(account=account, limit=limit))
+        return newest, await jobs.tally_up_to_limit(unfinished)
+
+    async def unfinished(self) -> dict[JobState, tuple[int, int]]:
+        """Return the number of unfinished jobs by state, up to `MAX_COUNTED`; see `store.jobs`."""
+        return await self.store.jobs.tally_unfinished(MAX_COUNTED)
+
+    async def ended_since(self, since: int) -> dict[tuple[JobState, int], int]:
+        """Return the number of ended jobs by state and hour, up to `MAX_COUNTED`."""
+        return await self.store.jobs.tally_ended(since, MAX_COUNTED)
 
     async def job(self, actor: Actor, id_text: str) -> JobWithNames:
         """Return a job.

@@ -5,7 +5,7 @@ Tokens and passwords are stored as hashes; only the keys of servers are secrets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from qwicket.store.database import Row, Tx
 
+Listed = Literal["", "admins", "disabled", "deleted"]
+ListedProjects = Literal["all", "shared", "personal"]
 _DAY_MS: Final = 86_400_000
 
 
@@ -56,6 +58,28 @@ class NewMember(NamedTuple):
     project: str | None
     token: Token
     digest: bytes
+
+
+class ListedAccount(NamedTuple):
+    """An account in a list of administrators.
+
+    Attributes:
+        account: The account.
+        seen_at: Unix milliseconds of the last use of a token or session that is known; None if
+            there was none.
+        projects: Names of its projects.
+    """
+
+    account: Account
+    seen_at: int | None
+    projects: tuple[str, ...]
+
+
+class ListedProject(NamedTuple):
+    """A project in a list of administrators, with the number of its members."""
+
+    project: Project
+    n_members: int
 
 
 class PasswordAccount(NamedTuple):
@@ -131,6 +155,29 @@ class Accounts(Operations):
         """Return all accounts, or those that were deleted and can be restored."""
         name = "account_list_deleted" if deleted else "account_list"
         return [rows.account(row) for row in tx.all(name)]
+
+    @scan
+    def page(tx: Tx, after: str, part: str, which: Listed, limit: int) -> list[ListedAccount]:
+        """Return accounts in the order of their names.
+
+        Args:
+            tx: The transaction.
+            after: Name before the first one; empty for the beginning.
+            part: Part of the name or e-mail address.
+            which: Which accounts; `deleted` are those that can be restored.
+            limit: Number of accounts.
+        """
+        given = {"after": after, "part": lower_ascii(part), "which": which, "limit": limit}
+        found = [(rows.account(row[:-2]), row[-2:]) for row in tx.all("account_page", **given)]
+        names: dict[str, list[str]] = {account.id: [] for account, _ in found}
+        for account, name in tx.all(
+            "project_names_of_accounts", jobs=rows.from_texts(tuple(names))
+        ):
+            names[account].append(name)
+        return [
+            ListedAccount(each, max(filter(None, used), default=None), tuple(names[each.id]))
+            for each, used in found
+        ]
 
     @write
     def disable(tx: Tx, name: str, now: int) -> Account:
@@ -270,6 +317,15 @@ class Accounts(Operations):
     @scan
     def projects(tx: Tx) -> list[Project]:
         return [rows.project(row) for row in tx.all("project_list")]
+
+    @scan
+    def project_page(
+        tx: Tx, after: str, part: str, which: ListedProjects, limit: int
+    ) -> list[ListedProject]:
+        """Return projects in the order of their names; the arguments are as for `page`."""
+        given = {"after": after, "part": part, "which": which, "limit": limit}
+        found = tx.all("project_page", **given)
+        return [ListedProject(rows.project(row[:-1]), int(row[-1])) for row in found]
 
     @write
     def set_shares(tx: Tx, project: str, shares: int) -> Project:

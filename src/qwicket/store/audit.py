@@ -27,6 +27,8 @@ ABSENT: Final = "null"
 """State of a subject that does not exist, or is not recorded."""
 _PAGE: Final = 1_000
 """Entries that a verification reads at once."""
+_SEARCHED: Final = 10_000
+"""Entries that one search reads."""
 _SUBJECTS: Final = {
     "account": ("audit_account", ("name", "role", "email", "disabled_at", "deleted_at")),
     "budget": (
@@ -211,6 +213,32 @@ class Audit(Operations):
     def page(tx: Tx, before: int, number: int) -> list[AuditEntry]:
         """Return the newest entries with numbers below `before`, newest first."""
         return [_entry(row) for row in tx.all("audit_page", before=before, number=number)]
+
+    @scan
+    def search(
+        tx: Tx, before: int, about: str, action: str, number: int
+    ) -> tuple[list[AuditEntry], int | None]:
+        """Return the newest entries that are by or about a name, of an action, or of any.
+
+        Args:
+            tx: The transaction.
+            before: Number of the entry after the newest one.
+            about: Name of the actor, or of what the act changed; empty for any.
+            action: Name of the action; empty for any.
+            number: Number of entries.
+
+        Returns:
+            The entries, newest first, and the value of `before` for further ones; None at the end.
+            It is not None if too few of `_SEARCHED` entries were found.
+        """
+        last = tx.one("audit_last")
+        before = min(before, last[0] + 1 if last else 1)
+        first = max(1, before - _SEARCHED)
+        given = {"first": first, "before": before, "about": about, "action": action}
+        found = [_entry(row) for row in tx.all("audit_search", **given, number=number)]
+        if len(found) == number:
+            first = found[-1].seq
+        return found, first if first > 1 else None
 
     @scan
     def _after(tx: Tx, after: int) -> list[AuditEntry]:

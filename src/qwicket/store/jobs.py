@@ -348,6 +348,24 @@ class Jobs(Operations):
         return search.tally(tx, query)
 
     @scan
+    def tally_unfinished(tx: Tx, limit: int) -> dict[JobState, tuple[int, int]]:
+        """Return the number of unfinished jobs of all accounts by state, counting up to `limit`.
+
+        With each number comes the time at which the oldest of them was created.
+        """
+        found = tx.all("job_tally_unfinished", limit=limit)
+        return {JobState(state): (int(number), int(at)) for state, number, at in found}
+
+    @scan
+    def tally_ended(tx: Tx, since: int, limit: int) -> dict[tuple[JobState, int], int]:
+        """Return the number of jobs that have ended since a time, by state and full hours since it.
+
+        Of more than `limit` jobs of all accounts, the newest are counted.
+        """
+        found = tx.all("job_tally_ended", since=since, limit=limit)
+        return {(JobState(state), int(hour)): int(number) for state, hour, number in found}
+
+    @scan
     def recent_labels(
         tx: Tx, account: str, limit: int, devices: Collection[str] = ()
     ) -> tuple[Counter[str], Counter[str]]:

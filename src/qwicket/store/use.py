@@ -9,8 +9,11 @@ import msgspec
 from qwicket.model.budgets import Bill, ProjectUse, Use, use
 from qwicket.registrations import hook
 from qwicket.store.operations import Operations, scan
+from qwicket.store.rows import from_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.database import Tx
 
@@ -31,6 +34,12 @@ class Uses(Operations):
         return [
             ProjectUse(project, device, Use(*map(int, rest))) for project, device, *rest in found
         ]
+
+    @scan
+    def jobs_of(tx: Tx, projects: Sequence[str], since: int) -> dict[str, int]:
+        """Return how many jobs of projects, given by ids, have run since a day, by id."""
+        asked = from_texts(tuple(projects))
+        return {id_: int(n) for id_, n in tx.all("use_of_projects", jobs=asked, since=since)}
 
     @scan
     def use_by_day(

@@ -8,6 +8,7 @@ from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.ids import new_id
 from qwicket.store import Store
+from qwicket.store.accounts import Listed, ListedProjects
 from support.stores import NOW, make_token
 
 pytestmark = pytest.mark.anyio
@@ -118,3 +119,51 @@ async def test_the_first_key_of_a_name_stays(store: Store) -> None:
     made = await asyncio.gather(*(add("access_tokens", bytes([n]) * 32, NOW) for n in range(5)))
     assert set(made) == {made[0]}
     assert await add("other", b"\0\xff", NOW) == b"\0\xff"
+
+
+@pytest.mark.both_databases
+async def test_administrators_find_people_in_pages_by_parts_of_names(store: Store) -> None:
+    token = await make_token(store, "kim")
+    for name, email in (("ada", "a@b.c"), ("kira", None), ("gone", None), ("off", None)):
+        await store.accounts.add(name, "admin", email=email, password_hash=None, now=NOW)
+    await store.accounts.delete("gone", "keep", NOW)
+    await store.accounts.disable("off", NOW)
+    await store.accounts.note_use(token.id, NOW + 7)
+    await store.accounts.add_project("team", 2, NOW)
+    await store.accounts.add_member("team", "kim")
+
+    async def found(after: str, part: str, which: Listed, limit: int = 9) -> list[str]:
+        page = await store.accounts.page(after, part, which, limit)
+        return [each.account.name for each in page]
+
+    assert await found("", "", "", 2) == ["ada", "kim"]
+    assert await found("kim", "", "", 2) == ["kira", "off"]
+    assert await found("", "KI", "") == ["kim", "kira"]
+    assert await found("", "@b", "") == ["ada"]
+    assert await found("", "%", "") == []
+    assert await found("", "", "admins") == ["ada", "kira", "off"]
+    assert await found("", "", "disabled") == ["off"]
+    assert await found("", "", "deleted") == ["gone"]
+    (kim,) = await store.accounts.page("ada", "kim", "", 1)
+    assert (kim.seen_at, kim.projects) == (NOW + 7, ("kim", "team"))
+    await store.sessions.start(kim.account.id, b"s", now=NOW, expires_at=NOW + 99, replaced=None)
+    await store.sessions.note_use(b"s", NOW + 9)
+    (kim,) = await store.accounts.page("ada", "kim", "", 1)
+    assert kim.seen_at == NOW + 9
+
+
+@pytest.mark.both_databases
+async def test_administrators_find_projects_with_the_number_of_members(store: Store) -> None:
+    for name in ("ada", "kim"):
+        await store.accounts.add(name, "member", email=None, password_hash=None, now=NOW)
+    await store.accounts.add_project("kites", 2, NOW)
+    await store.accounts.add_member("kites", "ada")
+
+    async def found(after: str, part: str, which: ListedProjects) -> list[tuple[str, int]]:
+        page = await store.accounts.project_page(after, part, which, 9)
+        return [(each.project.name, each.n_members) for each in page]
+
+    assert await found("", "", "all") == [("ada", 1), ("kim", 1), ("kites", 1)]
+    assert await found("ada", "ki", "all") == [("kim", 1), ("kites", 1)]
+    assert await found("", "", "shared") == [("kites", 1)]
+    assert await found("", "", "personal") == [("ada", 1), ("kim", 1)]

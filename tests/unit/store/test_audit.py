@@ -157,3 +157,25 @@ async def test_the_newest_entries_cannot_be_removed_unseen_by_who_noted_a_hash(
         assert (after.entries, after.broken_at, after.has_known_hash) == (2, None, False)
     finally:
         await store.close()
+
+
+@pytest.mark.both_databases
+async def test_acts_by_or_about_a_name_are_found(store: Store) -> None:
+    for name in ("ada", "eve", "chief"):
+        await add(store, name)
+    with act("member", "ada", "eve", action="add_member").recorded():
+        await store.accounts.add_member("ada", "eve")
+
+    async def found(about: str, action: str = "", before: int = 99, number: int = 9) -> list[int]:
+        entries, _ = await store.audit.search(before, about, action, number)
+        return [each.seq for each in entries]
+
+    assert await found("eve") == [4, 2]
+    assert await found("ad") == await found("member/ada/x") == []
+    assert await found("chief") == [4, 3, 2, 1]  # who did it
+    assert await found("", "add_member") == [4]
+    assert await found("eve", "do") == [2]
+    assert await found("", before=3) == [2, 1]
+    entries, older = await store.audit.search(99, "", "", 3)
+    assert (len(entries), older) == (3, 2)
+    assert (await store.audit.search(2, "", "", 3))[1] is None

@@ -553,3 +553,30 @@ async def test_each_commit_is_reported_with_the_number_of_database_errors(
     store.on_commit(lambda operations, failed, _seconds: heard.append((operations, failed)))
     await add_job(store, ada)
     assert heard == [(1, 0)]
+
+
+@pytest.mark.both_databases
+async def test_jobs_of_all_accounts_are_counted_up_to_a_limit(
+    store: Store, ada: Token, runner: str
+) -> None:
+    eve = await make_token(store, "eve")
+    first = await add_job(store, eve, NOW)
+    for token in (ada, eve, eve):
+        await add_job(store, token, NOW + 5)
+    await store.leases.claim("simulator", runner, NOW)
+    found = await store.jobs.tally_unfinished(9)
+    assert {state: number for state, (number, _) in found.items()} == {
+        JobState.RUNNING: 1,
+        JobState.QUEUED: 3,
+    }
+    assert min(at for _, at in found.values()) == first.created_at
+    assert sum(number for number, _ in (await store.jobs.tally_unfinished(2)).values()) == 2
+    assert await store.jobs.tally_ended(NOW, 9) == {}
+    hour = 3_600_000
+    for at in (hour, 2 * hour):
+        job = await add_job(store, ada, NOW + at)
+        await store.jobs.cancel(job.id, actor="ada", now=NOW + at)
+    cancelled = JobState.CANCELLED
+    assert await store.jobs.tally_ended(NOW, 9) == {(cancelled, 1): 1, (cancelled, 2): 1}
+    assert await store.jobs.tally_ended(NOW, 1) == {(cancelled, 2): 1}
+    assert await store.jobs.tally_ended(NOW + hour + 1, 9) == {(cancelled, 0): 1}

@@ -296,6 +296,10 @@ async def test_ended_jobs_of_one_project_are_deleted_within_a_time(
     assert await store.maintenance.retentions() == []
     assert (await store.accounts.set_retention("grace", 30)).retention_days == 30
     assert await store.maintenance.retentions() == [(grace.project, 30)]
+    run = {ada.project: 1, grace.project: 2}
+    today = NOW // DAY_MS * DAY_MS
+    assert await store.uses.jobs_of([*run, "none"], today) == run
+    assert await store.uses.jobs_of([*run], today + DAY_MS) == {}
     used = await store.uses.use_of(0, NOW + 100 * DAY_MS)
     delete = store.maintenance.delete_ended_of
     assert await delete(grace.project, NOW + 11, NOW + 20) == 0

@@ -27,6 +27,14 @@ inner join budget on budget.project = project.id
 where member.account = :account
 order by project.name, budget.device, budget.unit, budget.period;
 
+-- name: budget_list_of_projects
+-- sorts: few rows
+-- Of a page of projects, given as a JSON list.
+select {budget}, project.name from budget
+inner join project on project.id = budget.project
+where budget.project in (select asked.value from {each_job})
+order by project.name, budget.device, budget.unit, budget.period;
+
 -- name: budget_list_of_job
 select {budget}, project.name from budget
 inner join project on project.id = budget.project

@@ -16,7 +16,7 @@ from qwicket.model.budgets import (
 )
 from qwicket.model.errors import LimitExceeded, NotFound
 from qwicket.store.operations import Operations, read, scan, write
-from qwicket.store.rows import existing
+from qwicket.store.rows import existing, from_texts
 from qwicket.store.use import needed_by, set_bill
 
 if TYPE_CHECKING:
@@ -97,6 +97,12 @@ class BudgetStore(Operations):
         return [_named(row) for row in tx.all("budget_list")]
 
     @read
+    def of_projects(tx: Tx, projects: Sequence[str]) -> list[NamedBudget]:
+        """Return the budgets of projects, given by ids."""
+        asked = from_texts(tuple(projects))
+        return [_named(row) for row in tx.all("budget_list_of_projects", jobs=asked)]
+
+    @read
     def of_account(tx: Tx, account: str) -> list[NamedBudget]:
         """Return the budgets of the projects of an account, by project."""
         return [_named(row) for row in tx.all("budget_list_of_account", account=account)]
@@ -131,6 +137,11 @@ def settle(tx: Tx, reserved: Sequence[ReservedAmount], used: Use) -> None:
 def account_budgets(store: Store, account: str) -> Awaitable[list[NamedBudget]]:
     """Return the budgets of the projects of an account, by project."""
     return store.feature(BudgetStore).of_account(account)
+
+
+def project_budgets(store: Store, projects: Sequence[str]) -> Awaitable[list[NamedBudget]]:
+    """Return the budgets of projects, given by ids."""
+    return store.feature(BudgetStore).of_projects(projects)
 
 
 def _named(row: Row) -> NamedBudget:

@@ -33,6 +33,34 @@ select {account} from account where deleted_at is null order by name;
 -- Those that can be restored; index account_deleted.
 select {account} from account where deletion in ('keep', 'remove') order by deleted_at;
 
+-- name: account_page
+-- Those of administrators' lists, with the last use of a token and of a session; the unique key of
+-- names gives their order, and indexes token_by_account and session_by_account the uses.
+select
+    {account},
+    (select max(token.used_at) from token where token.account = account.id),
+    (select max(session.used_at) from session where session.account = account.id)
+from account
+where
+    name > :after and {position}(name || ' ' || coalesce(email, ''), cast(:part as text)) > 0
+    and (
+        (cast(:which as text) = 'deleted' and deletion in ('keep', 'remove'))
+        or (deleted_at is null and (
+            cast(:which as text) = '' or (cast(:which as text) = 'admins' and role = 'admin')
+            or (cast(:which as text) = 'disabled' and disabled_at is not null)
+        ))
+    )
+order by name
+limit :limit;
+
+-- name: project_names_of_accounts
+-- sorts: few rows
+-- Of a page of accounts, given as a JSON list; primary key of member.
+select member.account, project.name from member
+inner join project on project.id = member.project
+where member.account in (select asked.value from {each_job})
+order by project.name;
+
 -- name: account_disable
 update account set disabled_at = coalesce(disabled_at, :now) where id = :id;
 
@@ -111,6 +139,21 @@ order by name;
 -- name: project_list
 -- scans: few rows
 select {project} from project order by name;
+
+-- name: project_page
+-- Those of administrators' lists, with the number of their members; unique key of names. A project
+-- is personal if an account has its name. Index member_by_project.
+select {project}, (select count(*) from member where member.project = project.id)
+from project
+where
+    project.name > :after and {position}(project.name, cast(:part as text)) > 0
+    and (
+        cast(:which as text) = 'all'
+        or case when exists (select 1 from account where account.name = project.name)
+            then 'personal' else 'shared' end = cast(:which as text)
+    )
+order by project.name
+limit :limit;
 
 -- name: project_set_retention
 update project set retention_days = :days where name = :name returning {project};

@@ -13,6 +13,20 @@ values
 select seq, at, actor, actor_name, address, action, subject, details, before, after, hash
 from audit where seq < :before order by seq desc limit :number;
 
+-- name: audit_search
+-- Of the entries from number :first on; a part of the subject is the name of what it is about.
+select seq, at, actor, actor_name, address, action, subject, details, before, after, hash
+from audit
+where
+    seq >= :first and seq < :before
+    and (cast(:action as text) = '' or action = cast(:action as text))
+    and (
+        cast(:about as text) = '' or actor_name = cast(:about as text)
+        or {position}('/' || subject || '/', '/' || cast(:about as text) || '/') > 0
+    )
+order by seq desc
+limit :number;
+
 -- name: audit_after
 select seq, at, actor, actor_name, address, action, subject, details, before, after, hash
 from audit where seq > :after order by seq limit :number;

@@ -79,3 +79,26 @@ select name, tags, count(*) from (
 ) as found
 where name <> '' or tags <> '[]'
 group by 1, 2;
+
+-- name: job_tally_unfinished
+-- sorts: few rows
+-- scans: few rows
+-- Of the oldest jobs of all accounts that have not ended, up to the limit; index job_not_ended.
+select state, count(*), min(created_at) from (
+    select state, created_at from job
+    {only_sqlite}indexed by job_not_ended
+    where {not_ended}
+    order by seq
+    limit :limit
+) as found
+group by state;
+
+-- name: job_tally_ended
+-- sorts: few rows
+-- Of the jobs of all accounts that have ended since a time, by hour; index job_ended.
+select state, (ended_at - :since) / 3600000, count(*) from (
+    select state, ended_at from job where ended_at is not null and ended_at >= :since
+    order by ended_at desc
+    limit :limit
+) as found
+group by state, 2;

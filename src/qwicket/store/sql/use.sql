@@ -47,3 +47,9 @@ where
     project = :project and day >= :since and day < :until
     and (cast(:device as text) = '' or device = :device)
 group by day;
+
+-- name: use_of_projects
+-- What the jobs of a page of projects, given as a JSON list, have used since a day; primary key.
+select project, cast(sum(jobs) as bigint) from daily_use
+where project in (select asked.value from {each_job}) and day >= :since
+group by project;

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
-from qwicket.features.budgets.store import BudgetStore
+from qwicket.features.budgets.store import BudgetStore, project_budgets
 from qwicket.model.accounts import Token
 from qwicket.model.budgets import MICRO, Budget, BudgetPeriod, BudgetUnit, Use, to_stored_amount
 from qwicket.model.devices import DeviceCost
@@ -452,3 +452,13 @@ async def test_a_reported_time_counts_at_most_as_long_as_the_lease(
     await store.leases.finish(again.lease, RunResult(result, seconds), NOW + DAY + 300)
     (found,) = await store.uses.use_of(NOW, NOW + 2 * DAY)
     assert found.use.seconds == 300_000, "neither the report nor the time since the first start"
+
+
+@pytest.mark.both_databases
+async def test_budgets_of_some_projects_are_read(store: Store, ada: Token) -> None:
+    eve = await make_token(store, "eve")
+    await put(store, 5)
+    await store.feature(BudgetStore).put(new_id(NOW), "eve", "", "jobs", "total", 3, NOW)
+    for projects, names in (([ada.project], ["ada"]), ([eve.project, "x"], ["eve"]), ([], [])):
+        found = await project_budgets(store, projects)
+        assert [each.project for each in found] == names
