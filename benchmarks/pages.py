@@ -29,7 +29,6 @@ from qwicket.cli.options import DataLocation, as_admin
 from qwicket.features.invitations.service import InvitationAdmin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
-from qwicket.pages.admin import SECTIONS
 from qwicket.pages.jobs import render_count
 from support.browser import Page, browser, separate_pages
 from support.pages import FIELD
@@ -59,22 +58,21 @@ _PAGES: Final = (
     "/try",
     "/clients",
     "/admin",
-    "/admin/accounts",
-    "/admin/tokens?account=bench-0",
-    "/admin/jobs",
-    "/admin/jobs?state=failed",
+    "/admin/people",
+    "/admin/people?q=bench-9",
+    "/admin/people/bench-0",
     "/admin/devices",
+    "/admin/devices/simulator",
+    "/admin/windows",
     "/admin/projects",
+    "/admin/projects/bench-0",
     "/admin/usage",
     "/admin/export?project=bench-0",
-    "/admin/audit",
+    "/admin/activity",
+    "/admin/activity?q=bench-0",
     "/admin/jobs/{job}",
-    "/admin/deleted",
-    "/admin/members?project=bench-0",
+    "/admin/people?which=deleted",
     "/admin/invitations",
-    "/admin/providers",
-    "/admin/budgets",
-    "/admin/reservations",
     "/admin/refusals",
     "/invitation?code={code}",
     "/sign-in",
@@ -93,8 +91,8 @@ _MANY_PAGES: Final = (
     "/admin",
     "/admin/devices",
     "/admin/projects",
-    "/admin/accounts",
-    "/admin/members?project=bench-0",
+    "/admin/people",
+    "/admin/projects/bench-0",
 )
 """Pages that are measured again with a thousand devices, projects and members."""
 _FILES: Final = re.compile(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"')
@@ -281,7 +279,7 @@ def form_rows(client: httpx.Client, url: str, job: str, code: str) -> list[Row]:
     bell = json.dumps(BELL)
     tag = {"action": "tag", "name": "n", "tags": "a\nb"}
     change = {"of": "selected", "job": job, "action": "tag", "tag": "c"}
-    provider = {"act": str(len(SECTIONS["providers"].row_actions))}
+    provider = {"act": "create_provider"}
     rows = [
         form_row(client, f"/jobs/{job}", lambda _: tag, shown=""),
         form_row(client, "/jobs/change", lambda _: change, shown="Done: 1."),
@@ -292,9 +290,7 @@ def form_rows(client: httpx.Client, url: str, job: str, code: str) -> list[Row]:
             shown="The program is valid",
         ),
         form_row(client, "/tokens", lambda _: {"project": _NAME}, shown="Your new token"),
-        form_row(
-            client, "/admin/providers", lambda k: {**provider, "name": f"bench-{k}"}, shown=""
-        ),
+        form_row(client, "/admin/devices", lambda k: {**provider, "name": f"bench-{k}"}, shown=""),
     ]
     rows[0] = rows[0]._replace(path="/jobs/ID")
     with httpx.Client(base_url=url, timeout=120) as nobody:

@@ -218,7 +218,7 @@ class Feature:
         admin_routes: Routes of `/v1/admin`.
         mounts: Function that returns applications by the paths that they serve, from a gateway.
         page_routes: Function that returns routes of the pages, from the pages' handlers.
-        page_sections: Sections of administrators' pages, by name.
+        admin_pages: What it adds to administrators' pages (`pages/admin_parts.py`).
         commands: Its commands.
         maintenance: Coroutine function of a store and the time in Unix milliseconds, which ends or
             deletes what is due.
@@ -226,12 +226,13 @@ class Feature:
             `statements` returns texts that fill braces in SQL, from those of a database. `windows`,
             `shown_windows` and `why_in_window` return times in which only some jobs start on a
             device, and `starts_in_windows` forecasts with them. `exam` says what an exam changes
-            in a submission. `reserve` and `settle` count a job in budgets, `account_budgets`
-            returns those of an account, and `budget_administration` is a service that sets them.
-            `cluster_findings` returns what `qwicket doctor` finds about a cluster.
-            `install_command` is a coroutine function that returns the command by which users
-            install this server's package, from a gateway and the server's address, and
-            `find_install_command` returns it on a user's machine, from the address.
+            in a submission. `reserve` and `settle` count a job in budgets; `account_budgets` and
+            `project_budgets` return those of an account and of some projects, and
+            `budget_administration` is a service that sets them. `cluster_findings` returns what
+            `qwicket doctor` finds about a cluster. `install_command` is a coroutine function that
+            returns the command by which users install this server's package, from a gateway and the
+            server's address, and `find_install_command` returns it on a user's machine, from the
+            address.
         clusters: Module with the clusters in which a server's jobs may run (`server/compute.py`).
         task: Coroutine function that runs as long as a server, from its gateway.
         metrics: Coroutine function that returns metrics, from a gateway.
@@ -245,7 +246,7 @@ class Feature:
     admin_routes: str = ""
     mounts: str = ""
     page_routes: str = ""
-    page_sections: str = ""
+    admin_pages: str = ""
     commands: tuple[Command, ...] = ()
     maintenance: str = ""
     hooks: Mapping[str, str] = field(default_factory=dict)

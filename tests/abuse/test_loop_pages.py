@@ -18,7 +18,7 @@ from integration.test_job_pages import add_copies, large_machine
 from integration.test_page_sizes import add_many
 from qwicket.clients.native import Job
 from qwicket.dialects.registration import DialectSettings
-from qwicket.pages.admin import SECTIONS
+from qwicket.pages.admin import FILES, PAGES
 from qwicket.pages.routes import application
 from support.event_loop import MEASURED, assert_loop_stays_free
 from support.pages import Person
@@ -169,8 +169,10 @@ PATHS = (
     *("/account", "/jobs/new", f"/jobs/new?program={'%26' * 15_000}", "/connect", "/connect/curl"),
     *("/try", "/clients", "/clients/curl"),
     *("/admin", "/admin/export?project={name}", "/admin/export.zip?project={name}"),
-    *("/admin/jobs/{id}", "/admin/members?project={name}", "/admin/members.csv?project={name}"),
-    *(f"/admin/{section}{kind}" for section in SECTIONS for kind in ("", ".csv")),
+    *("/admin/jobs/{id}", "/admin/people/{name}", "/admin/projects/{name}", "/admin/people?q=a"),
+    *("/admin/devices/simulator", "/admin/activity?q={name}", "/admin/usage.json"),
+    *(f"/admin/{page}" for page in PAGES),
+    *(f"/admin/{file}.csv?project={{name}}&account={{name}}" for file in FILES),
     *(f"/{kind}?code={'x' * 60_000}" for kind in ("invitation", "link")),
 )
 

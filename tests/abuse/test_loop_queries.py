@@ -19,7 +19,7 @@ AT = (
     *(f"{prefix}/jobs" for prefix in SUBMISSIONS),
     *("/ibm/api/Network", "/qlued/api/v2/singlequdit/get_job_status", "/nowhere"),
     *("/braket/device/x", "/s3/some-bucket?X-Amz-Signature=x", "/sts/"),
-    *("/ui/sign-in", "/ui/jobs", "/ui/admin/jobs"),
+    *("/ui/sign-in", "/ui/jobs", "/ui/admin/activity"),
 )
 QUERIES = {
     "parameters": "a&" * 31_000,

@@ -28,7 +28,6 @@ import qwicket
 from qwicket.circuits.calibrations import Medians
 from qwicket.devices import calibrations
 from qwicket.gateway.admin import Admin
-from qwicket.pages.admin import SECTIONS
 from qwicket.pages.examples import EXAMPLES
 from qwicket.snippets import SNIPPETS
 from qwicket.snippets.environments import CLIENTS, lines
@@ -583,20 +582,17 @@ def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: 
     team = idle.unused("team")
     idle.admin("project", "add", team)
     begin = datetime.now(UTC) + timedelta(seconds=1)
-    of = SECTIONS["reservations"]
-    labels = [each.label for each in (*of.row_actions, *of.page_actions)]
     with Person(idle, "root", "admin") as root:
-        act = labels.index("Reserve a device")
-        at = "/ui/admin/reservations"
+        at = "/ui/admin/windows"
         made = root.browser.submit(
             *(at, at),
-            act=act,
+            act="create_reservation",
             device="clifford",
             projects=team,
             reason="lab <x>",
             **{"from": f"{begin:%Y-%m-%dT%H:%M:%S}", "until": f"{begin.year + 1}-01-01T00:00"},
         )
-        assert made.is_success, made.text
+        assert made.status_code == 303, made.text
     job = carl.client.submit(BELL, "clifford", shots=1)
     text = "reserved until"
 
@@ -607,9 +603,10 @@ def test_a_waiting_job_says_that_its_device_is_reserved(idle: LiveServer, carl: 
     assert ": lab &lt;x&gt;</p>" in page()
     job.cancel()
     with Person(idle, "root", "admin") as root:
-        listed = root.browser.get("/ui/admin/reservations").text
-        for each in re.findall(r'name="path.reservation" value="(.*?)"', listed):
-            root.browser.submit(at, at, act=0, **{"path.reservation": each})  # for other tests
+        listed = root.browser.get(at).text
+        for each in re.findall(r'name="reservation" value="(.*?)"', listed):  # for other tests
+            form = {"act": "remove_window", "reservation": each, "confirmed": "yes"}
+            root.browser.submit(at, at, **form)
 
 
 def test_a_waiting_job_says_when_it_starts_with_an_interval(

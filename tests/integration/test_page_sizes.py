@@ -20,6 +20,7 @@ import pytest
 
 from qwicket.dialects.requests import MAX_ESCAPES
 from qwicket.gateway.admin import Admin
+from qwicket.pages.admin import PAGES
 from support.axe import SCREENS, violations
 from support.browser import browser
 from support.pages import (
@@ -111,7 +112,7 @@ def test_jobs_with_many_long_tags_are_on_the_pages_of_administrators(idle: LiveS
         jobs = [
             chief.client.submit(BELL_QASM, "simulator", tags=tags, name=name) for _ in range(25)
         ]
-        for path in (f"/ui/admin/jobs?account={chief.name}", f"/ui/admin/jobs/{jobs[0].id}"):
+        for path in (f"/ui/admin/people/{chief.name}", f"/ui/admin/jobs/{jobs[0].id}"):
             assert page_size(chief, path) <= MOST_BYTES, path
         for job in jobs:
             job.cancel()
@@ -249,10 +250,11 @@ def test_devices_with_long_messages_are_on_small_pages_of_administrators(idle: L
             path = f"/ui/admin/devices{query}"
             assert page_size(chief, path) <= MOST_BYTES, path
             page = chief.browser.get(path).text
-            found += re.findall(r"<tr><td>(.*?)</td>", page)
-            older = re.search(r'href="(\?[^"]*)">Older</a>', page)
+            found += re.findall(r'href="/ui/admin/devices/([^"#]*)">\1</a>', page)
+            older = re.search(r'href="(\?[^"]*)">Next</a>', page)
             query = unescape(older[1]) if older else None
-        assert found == names
+        assert sorted(found) == sorted(names)
+        assert page_size(chief, f"/ui/admin/devices/{names[0]}") <= MOST_BYTES
         text = chief.browser.get("/ui/admin/devices.csv").text
         assert [line.split(",")[0] for line in text.splitlines()[1:]] == names
         for path in ("/ui/devices", f"/ui/devices/{names[0]}"):
@@ -418,7 +420,14 @@ def test_pages_with_choices_of_many_devices_and_projects_are_small(
         f"/projects/{ada.name}/webhooks",
         "/admin",
     ]
-    paths += ["/admin/devices", "/admin/projects", f"/admin/members?project={ada.name}"]
+    # Of each person the longest names, of each project the most members, and all budgets.
+    paths += [f"/admin/{page}" for page in PAGES if page != "jobs"]
+    paths += [f"/admin/people/{ada.name}", f"/admin/projects/{ada.name}"]
+    paths += [
+        "/admin/projects?which=personal",
+        "/admin/devices/simulator",
+        "/admin/usage?by=device",
+    ]
     for path in paths:
         assert page_size(ada, f"/ui{path}") <= MOST_BYTES, path
     families = re.findall(

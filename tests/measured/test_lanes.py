@@ -256,7 +256,7 @@ ROUTES: Final[dict[str, Callable[[Eve], Call]]] = {
     "CSV of a result": lambda eve: eve.page(f"/ui/jobs/{eve.native}/result.csv?part=0"),
     "CSV of jobs": lambda eve: eve.page("/ui/jobs.csv"),
     "page of a device": lambda eve: eve.page("/ui/devices/qwicket_heavyhex27"),
-    "page of the audit": lambda eve: eve.page("/ui/admin/audit"),
+    "page of the audit": lambda eve: eve.page("/ui/admin/activity"),
     "IBM: job": lambda eve: eve.at_ibm("GET", f"/ibm/api/jobs/{eve.qx_job}"),
     "IBM: list of jobs": lambda eve: eve.at_ibm(
         "GET",

@@ -1,36 +1,37 @@
-"""The pages of administrators.
+"""The pages of administrators: their overview, forms and files, and requests to `/v1/admin`.
 
-A section is a list, such as that of accounts; its actions are the buttons and forms of its page
-(`admin_types`). The pages call the handlers of `/v1/admin`, which check and execute each request,
-and record changes, with the signed-in person as the actor. The overview also reads runners and
-limits from the gateway.
+A page is a function of a `View` and the name of its object. Forms call the handlers of `/v1/admin`,
+which check and execute each request, and record changes, with the signed-in person as the actor.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-import sys
 from collections import Counter
-from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from datetime import datetime
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import structs
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.dialects.requests import Request
 from qwicket.dialects.streaming import ChunkedResponse
+from qwicket.gateway.job_admin import MAX_COUNTED
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import InvalidRequest, NotFound
-from qwicket.model.jobs import runner_name
+from qwicket.model.errors import InvalidRequest, NotFound, QwicketError, Unauthenticated
+from qwicket.model.jobs import JobQuery, runner_name
+from qwicket.model.states import JobState
 from qwicket.pages import formats
-from qwicket.pages.admin_sections import NO_OR_YES, OWN_SECTIONS
-from qwicket.pages.forms import SESSION, Form, check_form, frame
-from qwicket.pages.rendering import HEADERS
+from qwicket.pages.admin_acts import ALL_ACTS, body_of
+from qwicket.pages.admin_parts import Concern
+from qwicket.pages.admin_view import View
+from qwicket.pages.forms import SESSION, Form, check_form
+from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
@@ -41,107 +42,317 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.routing import Route
     from qwicket.model.accounts import Actor
-    from qwicket.pages.admin_types import Action, Field, Section
+    from qwicket.pages.admin_parts import Act, Part
     from qwicket.pages.handlers import Handlers
 
-    _Actions = list[tuple[int, Action]]
-
+_PARTS: Final[tuple[Part, ...]] = of_features("admin_pages")
 _ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES}
-SECTIONS: Final = {
-    # Without the actions of features that were left out.
-    name: section._replace(
-        page_actions=tuple(
-            [each for each in section.page_actions if each.handler in _ROUTE_BY_HANDLER]
-        )
-    )
-    for sections in (OWN_SECTIONS, *of_features("page_sections"))
-    for name, section in sections.items()
+PAGES: Final = {
+    "people": "qwicket.pages.admin_people:read",
+    "import": "qwicket.pages.admin_people:read_import",
+    "projects": "qwicket.pages.admin_projects:read",
+    "devices": "qwicket.pages.admin_devices:read",
+    "activity": "qwicket.pages.admin_activity:read",
+    "usage": "qwicket.pages.admin_activity:read_usage",
+    "refusals": "qwicket.pages.admin_activity:read_refusals",
+    "jobs": "qwicket.pages.admin_jobs:read",
+    **{name: page for part in _PARTS for name, page in part.pages.items()},
 }
-"""All sections, those of features last."""
-_ACTIVE: Final = "running,cancelling,uncertain"
-_MAX_CELL_CHARS: Final = 200
+"""Functions of the pages, of the core and of features, by the first part of their address."""
+FILES: Final = {
+    "people": "list_accounts",
+    "tokens": "list_tokens_of",
+    "projects": "list_all_projects",
+    "members": "list_members",
+    "devices": "list_all_devices",
+    "providers": "list_providers",
+    "jobs": "list_all_jobs",
+    "usage": "read_usage",
+    "activity": "list_acts",
+    "refusals": "list_refusals",
+    **{name: handler for part in _PARTS for name, handler in part.files.items()},
+}
+"""Handlers of the lists that can be downloaded as CSV."""
+_MOVED: Final = {
+    "accounts": "people",
+    "deleted": "people?which=deleted",
+    "tokens": "people/{account}",
+    "members": "projects/{project}",
+    "providers": "devices",
+    "audit": "activity",
+    **{name: page for part in _PARTS for name, page in part.moved.items()},
+}
+"""Present addresses of pages by their former names; braces take parameters of the query."""
+_RUNNING: Final = (JobState.RUNNING, JobState.CANCELLING, JobState.UNCERTAIN)
+_SHOWN: Final = 10
+"""Jobs, devices and servers that the overview shows of each."""
 _MAX_LISTED: Final = 20
 """Items of a list that are shown in one line; a longer list is a table."""
-_PAGE_ROWS: Final = 20
-_MAX_TEXT_BYTES: Final = 16_000
-"""Most bytes of escaped text on one page, for handlers that return all rows at once."""
 _CSV_ROWS: Final = 200
 """Rows of each read for a CSV file."""
-_MAX_DIGITS: Final = 9
-"""Digits of a row's position; with a longer `before` the first page is shown."""
-_DAY_S: Final = 86_400
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
-"""A time in UTC as the API writes it; cells show it without fractions of a second."""
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read the live runners and agents, running jobs, and the settings and limits in force.
-
-    Of more than 100 running jobs, only the newest are listed and counted for their runners.
-    """
-    query = {"state": _ACTIVE, "limit": at_most(pages, 100)}
-    running = await call(pages, actor, request, "list_all_jobs", query=query)
-    devices = await call(pages, actor, request, "list_all_devices")
+    """Read the numbers of jobs, servers and agents, what needs attention, and what runs."""
+    view, admin = View(pages, actor, request), pages.gateway.admin
+    now = datetime.fromtimestamp(pages.gateway.now_ms() / 1000, view.zone)
+    midnight = int(1000 * now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    unfinished, ended = await admin.unfinished(), await admin.ended_since(midnight)
+    runners, devices = await admin.runners(), await admin.devices()
+    labs = [(device, presence) for device, _, presence in devices if presence is not None]
+    away = [device.name for device, presence in labs if not presence.agents]
+    waiting = unfinished.get(JobState.QUEUED, (0, 0))
+    hours: Counter[int] = Counter()
+    for (_, hour), number in ended.items():
+        hours[hour] += number
+    running = await admin.jobs(actor, JobQuery(states=_RUNNING, limit=at_most(pages, _SHOWN)))
     settings = pages.renderer.settings()
-    busy = Counter(job["runner"] for job in running["jobs"])
-    return pages.renderer.page(
+    servers = [each for each in runners if each.kind == "server" and each.device is None]
+    return view.render(
         "admin",
-        title="Administration",
-        sections=SECTIONS,
-        runners=[
-            (each, busy[runner_name(each.id)]) for each in await pages.gateway.admin.runners()
-        ],
-        labs=[each for each in devices["devices"] if each["agents"] is not None],
-        jobs=running["jobs"],
+        "Administration",
+        "",
+        n_waiting=waiting[0],
+        oldest=waiting[1],
+        n_running=sum(unfinished.get(each, (0, 0))[0] for each in _RUNNING),
+        n_slots=sum(each.slots for each in runners if each.kind != "scaler"),
+        n_ended=sum(hours.values()),
+        n_failed=sum(n for (state, _), n in ended.items() if state == JobState.FAILED),
+        max_counted=MAX_COUNTED - 1,
+        hours=[hours[hour] for hour in range(now.hour + 1)],
+        n_servers=len(servers),
+        runners=runners,
+        labs=labs,
+        n_away=len(away),
+        concerns=await _concerns(view, away),
+        running=running,
+        runner_name=runner_name,
         settings=settings,
         backup=_backup_command(dict(settings)),
-        limits=_limit_rows(pages.gateway.limits),
-        **frame(actor, request),
+        limits=limit_rows(pages.gateway.limits),
     )
 
 
-async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read the rows of a section."""
-    name, section = _section(request)
-    before, filters = read_filters(request)
-    rows, following = await _rows(pages, actor, request, section, filters, before)
-    return pages.renderer.page(
-        "admin-section",
-        title=section.title,
-        sections=SECTIONS,
-        name=name,
-        section=section,
-        rows=[(row, _cells(section, row), *_actions(section, row)) for row in rows],
-        filters=filters,
-        starts=_starts(section, filters),
-        older=urlencode(filters | {"before": following}) if following else "",
-        search=urlencode(filters),
-        **frame(actor, request),
+async def _concerns(view: View, away: list[str]) -> list[Concern]:
+    """Return what needs attention: of the core, then of features."""
+    admin, limit = view.gateway.admin, at_most(view.pages, _SHOWN)
+    depths = await admin.store.queues.depths(away[:_SHOWN])
+    found = [
+        Concern(
+            "away",
+            f"{name} is away",
+            f"/admin/devices/{quote(name)}",
+            f"{depth.waiting:,} {'job waits' if depth.waiting == 1 else 'jobs wait'} for it.",
+            "Tell its users",
+        )
+        for name, depth in depths.items()
+    ]
+    uncertain = JobQuery(states=(JobState.UNCERTAIN,), limit=limit)
+    for each in await admin.jobs(view.actor, uncertain):
+        what = f"{each.account or 'Somebody'}’s job was sent to {each.job.device}, and the answer"
+        title = "A job at another cloud has an unknown outcome"
+        address = f"/admin/jobs/{each.job.id}"
+        found.append(Concern("warnish", title, address, f"{what} was lost.", "Resolve"))
+    for part in _PARTS:
+        if part.concerns is not None:
+            found += await part.concerns(view)
+    return found
+
+
+async def read_page(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read a page of administrators."""
+    page = request.path_params["page"]
+    if page in _MOVED and "name" not in request.path_params:
+        return _moved(pages, _MOVED[page], request)
+    return await _page(View(pages, actor, request))
+
+
+async def _page(view: View) -> Response:
+    page = view.request.path_params["page"]
+    if page not in PAGES:
+        raise NotFound("There is no such page.")
+    response: Response = await resolve_name(PAGES[page])(
+        view, view.request.path_params.get("name", "")
     )
+    return response
+
+
+def _moved(pages: Handlers, page: str, request: Request[Any]) -> Response:
+    given = dict(request.query_params)
+    named = {key: quote(given.get(key, ""), safe="") for key in ("account", "project")}
+    path = page.format_map(named).rstrip("/")
+    if "{" not in page and "name" in given:
+        path += f"{'&' if '?' in path else '?'}{urlencode({'q': given['name']})}"
+    return RedirectResponse(f"{pages.base}/admin/{path}", 308, headers=HEADERS)
+
+
+async def cards(view: View, page: str, name: str = "") -> dict[str, Any]:
+    """Return the cards and links of features on a page, as its template needs them."""
+    return {
+        "cards": [
+            (part.cards[page].template, await part.cards[page].values(view, name))
+            for part in _PARTS
+            if page in part.cards
+        ],
+        "links": [
+            (label, path.format(name=quote(name, safe="")))
+            for part in _PARTS
+            if page in part.links
+            for label, path in [part.links[page]]
+        ],
+    }
+
+
+def at_most(pages: Handlers, number: int) -> int:
+    """Return the number of rows to ask for, which the limit `list_page` bounds."""
+    return min(number, pages.gateway.limits.requests.list_page)
+
+
+# --- forms ----------------------------------------------------------------------------------------
+
+
+async def execute(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Send what a form asks for, after a question if it needs one.
+
+    The page is shown again with the error if it is refused.
+    """
+    check_form(request, SESSION)
+    if request.path_params["page"] not in PAGES:
+        raise NotFound("There is no such page.")
+    act = ALL_ACTS.get(request.payload.get("act", ""))
+    if act is None:
+        raise InvalidRequest("act: there is no such form.", field="act")
+    view = View(pages, actor, request)
+    try:
+        return await _execute(view, act)
+    except Unauthenticated:
+        raise
+    except QwicketError as error:
+        if error.status >= 500:
+            raise
+        refused = View(pages, actor, request, error)
+    return await _page(refused)
+
+
+async def _execute(view: View, act: Act) -> Response:
+    pages, actor, request = view[:3]
+    form: Form = request.payload
+    path = {each: form.get(each, "").strip() for each in act.path}
+    body = body_of(act, form, view.zone)
+    if act.question and form.get("confirmed") != "yes":
+        words = {**form, "label": form.get("label", "")}
+        if act.is_counted:
+            counted = await call(pages, actor, request, act.handler, body=body | {"dry_run": True})
+            words["number"] = _jobs(counted["number"])
+            words["action"] = form.get("action", "").capitalize()
+        return view.render(
+            "admin-confirm",
+            act.question.format_map(_Words(words)),
+            warning=act.warning,
+            button=act.button.format_map(_Words(words)),
+            fields=[(key, value) for key in form for value in form.all(key)],
+        )
+    response = await call(
+        pages, actor, request, act.handler, path=path, query=dict(act.query), body=body
+    )
+    if act.done:
+        name = quote(form.get("name", "").strip(), safe="")
+        address = f"{pages.base}/admin/{act.to.format(name=name)}" if act.to else view.address()
+        mark = "&" if "?" in address else "?"
+        location = f"{address}{mark}done={form['act']}"
+        return RedirectResponse(location, 303, headers=HEADERS)
+    return _shown(view, act, response or {})
+
+
+def _shown(view: View, act: Act, response: dict[str, Any]) -> Response:
+    """Return the page with what a request returned, which may have secrets that are shown once."""
+    single = {key: value for key, value in response.items() if not _is_table(value)}
+    tables = [
+        [_labelled(each if isinstance(each, dict) else {key: each}) for each in value]
+        for key, value in response.items()
+        if key not in single
+    ]
+    secrets = [key for key in ("url", "secret", "code") if single.get(key)]
+    return view.render(
+        "admin-done",
+        _TITLES.get(act.handler, "Done"),
+        copied=str(single[secrets[0]]) if secrets else "",
+        rows=_labelled(single),
+        tables=tables,
+        scripts=OWN_SCRIPT,
+    )
+
+
+_TITLES: Final = {
+    "make_password_link": "Send this link",
+    "create_token_for": "The new token",
+    "create_accounts": "The new accounts",
+    "change_jobs": "The jobs were changed",
+    "create_invitation": "The new invitation",
+    "verify_audit": "The activity was checked",
+}
+"""Titles of the pages that show a response, by the handler."""
+
+
+class _Words(dict[str, str]):
+    """Words of a question; a field that the form lacks is empty."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _jobs(number: int) -> str:
+    return f"{number:,} {'job' if number == 1 else 'jobs'}"
+
+
+def _is_table(value: Any) -> bool:
+    """Return whether a value is shown as a table: objects, or more items than fit into a line."""
+    if not isinstance(value, list) or not value:
+        return False
+    return isinstance(value[0], dict) or len(value) > _MAX_LISTED
+
+
+def _labelled(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields of a response as labels and values."""
+    return [
+        (name.replace("_", " ").capitalize(), "none" if value is None else cell(value))
+        for name, value in values.items()
+    ]
+
+
+# --- files ----------------------------------------------------------------------------------------
 
 
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read all rows of a section that the filters select, as CSV."""
-    name, section = _section(request)
-    filters = read_filters(request)[1]
-    limit = _CSV_ROWS if _is_paged(section) else sys.maxsize
-    first = await _rows(pages, actor, request, section, filters, "", limit)
+    """Read all rows of a list that the filters select, as CSV."""
+    page = request.path_params["page"]
+    if page in _MOVED and page not in FILES:
+        location = f"{pages.base}/admin/{_MOVED[page].partition('?')[0]}.csv"
+        search = urlencode({"deleted": "true"}) if page == "deleted" else request.url.query
+        return RedirectResponse(f"{location}?{search}".rstrip("?"), 308, headers=HEADERS)
+    if page not in FILES:
+        raise NotFound("There is no such file.")
+    route = _ROUTE_BY_HANDLER[FILES[page]]
+    key, columns = _columns(route)
+    query = _with_times(dict(request.query_params))
+    path = {
+        name: query.pop(name, "") for name in ("account", "project") if f"{{{name}}}" in route.path
+    }
+    if "before" in route.parameters:
+        query["limit"] = str(at_most(pages, _CSV_ROWS))
+    first = await call(pages, actor, request, route.name, path=path, query=query)
 
     async def lines() -> AsyncGenerator[str, None]:
-        yield formats.csv_line(column for column, _ in section.columns)
-        rows, following = first
+        yield formats.csv_line(columns)
+        found = first
         while True:
-            yield "".join(
-                formats.csv_line(_csv_value(row.get(column)) for column, _ in section.columns)
-                for row in rows
-            )
-            if not following:
+            yield "".join(_csv_row(row, columns) for row in found[key])
+            if not found.get("next"):
                 return
-            rows, following = await _rows(
-                pages, actor, request, section, filters, str(following), limit
-            )
+            more = query | {"before": str(found["next"])}
+            found = await call(pages, actor, request, route.name, path=path, query=more)
 
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{page}.csv"'}
     media_type = "text/csv; charset=utf-8"
     if request.method == "HEAD":
         return Response(headers=headers, media_type=media_type)
@@ -158,6 +369,29 @@ async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASG
     return stream
 
 
+async def read_json(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read what jobs have used as JSON, as the API returns it."""
+    return await respond(pages, actor, request, "read_usage", query=dict(request.query_params))
+
+
+def _columns(route: Route) -> tuple[str, list[str]]:
+    """Return the field of a handler's response that has the rows, and the rows' fields."""
+    for key, kind in get_type_hints(route.responses[0]).items():
+        if getattr(kind, "__origin__", None) is tuple:
+            (row, _) = get_args(kind)
+            is_struct = isinstance(row, type) and issubclass(row, msgspec.Struct)
+            return key, [each.encode_name for each in structs.fields(row)] if is_struct else [
+                "name"
+            ]
+    raise AssertionError(route.name)
+
+
+def _csv_row(row: Any, columns: list[str]) -> str:
+    if not isinstance(row, dict):
+        return formats.csv_line([row])
+    return formats.csv_line(_csv_value(row.get(column)) for column in columns)
+
+
 def _csv_value(value: Any) -> Any:
     """Return a value as a whole, unlike `cell`; numbers stay numbers."""
     if isinstance(value, bool | list):
@@ -165,163 +399,24 @@ def _csv_value(value: Any) -> Any:
     return msgspec.json.encode(value).decode() if isinstance(value, dict) else value
 
 
-def at_most(pages: Handlers, number: int) -> str:
-    """Return the number of rows to ask for, which the limit `list_page` bounds."""
-    return str(min(number, pages.gateway.limits.requests.list_page))
+def _with_times(query: dict[str, str]) -> dict[str, str]:
+    """Return the filters of a list as its handler takes them: days become times."""
+    given = {key: value.strip() for key, value in query.items() if value.strip()}
+    for name, clock in (("created_from", "00:00:00.000"), ("created_to", "23:59:59.999")):
+        if len(given.get(name, "")) == len("2026-01-31"):
+            given[name] = f"{given[name]}T{clock}Z"
+    return given
 
 
-async def _rows(
-    pages: Handlers,
-    actor: Actor,
-    request: Request[None],
-    section: Section,
-    filters: dict[str, str],
-    before: str,
-    limit: int = _PAGE_ROWS,
-) -> tuple[list[dict[str, Any]], Any]:
-    """Return a page of a section's rows, and where the next page begins; None on the last page.
-
-    For a handler without pages, `before` is the index of the page's first row.
-    """
-    path, query = {}, dict(section.query) | _with_times(filters)
-    if section.required_filter:
-        if section.required_filter not in filters:
-            return [], None
-        path[section.required_filter] = query.pop(section.required_filter)
-    wanted = query.pop("name", "").lower() if section.searched else ""
-    if _is_paged(section):
-        query |= {"limit": at_most(pages, limit)} | ({"before": before} if before else {})
-    found = await call(pages, actor, request, section.handler, path=path, query=query)
-    rows = [path | (row if isinstance(row, dict) else {"name": row}) for row in found[section.key]]
-    for row in rows:  # `Action.if_column` refers to a state by such a column
-        row[f"is_{row.get('state')}"] = True
-    if _is_paged(section):
-        return rows, found["next"]
-    if wanted:
-        rows = [row for row in rows if wanted in str(row.get(section.searched)).lower()]
-    first = int(before) if before.isdecimal() and len(before) <= _MAX_DIGITS else 0
-    end = first + _n_fitting(section, rows[first : first + limit], limit)
-    return rows[first:end], end if len(rows) > end else None
-
-
-def _n_fitting(section: Section, rows: list[dict[str, Any]], limit: int) -> int:
-    """Return how many of these rows a page has room for."""
-    if limit > _PAGE_ROWS:  # a file
-        return limit
-    edited = [
-        field.column for action in section.row_actions for field in action.fields if field.column
-    ]
-    left = _MAX_TEXT_BYTES
-    for number, row in enumerate(rows):
-        texts = [*_cells(section, row), *(str(row.get(column) or "") for column in edited)]
-        left -= sum(map(formats.escaped_size, texts))
-        if left < 0:
-            return max(1, number)
-    return limit
-
-
-def _is_paged(section: Section) -> bool:
-    """Return whether the handler returns its rows in pages.
-
-    `_rows` divides the rows of other handlers into pages.
-    """
-    return "before" in _ROUTE_BY_HANDLER[section.handler].parameters
-
-
-def read_filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
-    """Return where a page begins, and the filters that are set."""
-    given = dict(request.query_params)
-    before = given.pop("before", "")
-    return before, {key: value.strip() for key, value in given.items() if value.strip()}
-
-
-async def read_any_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read a job of any account."""
-    path = {"id": request.path_params["id"]}
-    job = await call(pages, actor, request, "read_any_job", path=path)
-    return pages.renderer.page(
-        "admin-job",
-        title=f"Job {job['id']}",
-        sections=SECTIONS,
-        name="jobs",
-        account=job["account"],
-        rows=[(_label(name), cell(value)) for name, value in job.items()],
-        **frame(actor, request),
-    )
-
-
-async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
-    """Execute an action of a section, if necessary after a confirmation; show what it returns."""
-    check_form(request, SESSION)
-    name, section = _section(request)
-    form = request.payload
-    action = _action(section, form.get("act", ""))
-    filters = urlencode(read_filters(request)[1])
-    section_path = f"/admin/{name}{filters and '?'}{filters}"
-    values = {
-        "sections": SECTIONS,
-        "name": name,
-        "section_path": section_path,
-        **frame(actor, request),
-    }
-    path = {parameter: form.get(f"path.{parameter}", "") for parameter, _ in action.path}
-    body = dict(action.fixed)
-    for field in action.fields:
-        value: Any = form.get(field.name, "").strip()
-        if field.name.startswith("/"):  # "/account" fills the parameter of the path
-            path[field.name[1:]] = value
-        elif field.choices == NO_OR_YES:
-            body[field.name] = value == "yes"
-        elif field.is_nullable and not value:
-            body[field.name] = None
-        elif value or field.column:  # a field with a column is sent even if it is empty
-            body[field.name] = _value(field, value)
-    if (action.warning or action.is_counted) and form.get("confirmed") != "yes":
-        title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
-        if action.is_counted:
-            tried = body | {"dry_run": True}
-            number = (await call(pages, actor, request, action.handler, body=tried))["number"]
-            noun = "job" if number == 1 else "jobs"
-            title = f"{body.get('action', action.label)}: {number:,} {noun}?".capitalize()
-        return pages.renderer.page(
-            "admin-confirm", title=title, action=action, fields=form.items(), **values
-        )
-    response = await call(
-        pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
-    )
-    if not response or action in section.row_actions:  # the row shows what has changed
-        return pages.redirect(section_path)
-    single = {key: value for key, value in response.items() if not _is_table(value)}
-    tables = [
-        [_labelled(each if isinstance(each, dict) else {key: each}) for each in value]
-        for key, value in response.items()
-        if key not in single
-    ]
-    return pages.renderer.page(
-        "admin-done",
-        title=f"Done: {action.label}",
-        rows=_labelled(single),
-        tables=tables,
-        **values,
-    )
-
-
-def _is_table(value: Any) -> bool:
-    """Return whether a value is shown as a table: objects, or more items than fit into a line."""
-    if not isinstance(value, list) or not value:
-        return False
-    return isinstance(value[0], dict) or len(value) > _MAX_LISTED
-
-
-def _labelled(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the fields of a response as labels and whole values."""
-    return [
-        (_label(name), "none" if value is None else _text(value)) for name, value in values.items()
-    ]
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def cell(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
 
 
 def _backup_command(settings: dict[str, str]) -> str:
@@ -333,7 +428,7 @@ def _backup_command(settings: dict[str, str]) -> str:
     return shlex.join(["qwicket", "backup", "qwicket.backup", *place])
 
 
-def _limit_rows(group: msgspec.Struct, prefix: str = "") -> list[tuple[str, Any]]:
+def limit_rows(group: msgspec.Struct, prefix: str = "") -> list[tuple[str, Any]]:
     """Return the names and values of limits, with the name of their group as a prefix.
 
     Groups that a format or dialect declares itself (`Limits.own`) have no name, so their limits
@@ -342,136 +437,16 @@ def _limit_rows(group: msgspec.Struct, prefix: str = "") -> list[tuple[str, Any]
     found: list[tuple[str, Any]] = []
     for name, value in structs.asdict(group).items():
         if isinstance(value, msgspec.Struct):
-            found += _limit_rows(value, f"{name}.")
+            found += limit_rows(value, f"{name}.")
         elif isinstance(value, tuple):
             for each in value:
-                found += _limit_rows(each)
+                found += limit_rows(each)
         else:
             found.append((prefix + name, value))
     return found
 
 
-def _section(request: Request[Any]) -> tuple[str, Section]:
-    name = request.path_params["section"]
-    if name not in SECTIONS:
-        raise NotFound("There is no such page.")
-    return name, SECTIONS[name]
-
-
-def _action(section: Section, number: str) -> Action:
-    """Return the action with this number in its section.
-
-    Raises:
-        InvalidRequest: There is none.
-    """
-    actions = (*section.row_actions, *section.page_actions)
-    for index, each in enumerate(actions):
-        if number == str(index):
-            return each
-    raise InvalidRequest("act: there is no such action.", field="act")
-
-
-def _value(field: Field, text: str) -> Any:
-    """Convert the text of a form field to its JSON value.
-
-    Raises:
-        InvalidRequest: A number is malformed, or the list of people cannot be read.
-    """
-    kind = field.kind
-    if kind == "list":
-        return [item.strip() for item in text.split(",") if item.strip()]
-    if kind == "people":
-        return _people(text)
-    if kind == "time":
-        # Browsers send no zone, and leave the seconds out where they are 0.
-        return text + {16: ":00Z", 19: "Z", 23: "Z"}.get(len(text), "")
-    if kind not in ("number", "days"):
-        return text
-    try:
-        number = float(text) * (_DAY_S if kind == "days" else 1)
-    except ValueError:
-        number = nan
-    if not isfinite(number):  # encoded as null, which may mean "no limit"
-        raise InvalidRequest(f"{field.label}: {text[:100]!r} is not a number.", field=field.name)
-    return int(number) if number.is_integer() else number
-
-
-def _people(text: str) -> list[dict[str, str]]:
-    """Return the people of lines of CSV, which may begin with the heading `name,email`.
-
-    Raises:
-        InvalidRequest: A cell is longer than the reader takes.
-    """
-    import csv  # late: few requests need it, and the pages need little memory
-
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
-    except csv.Error:
-        detail = f"A cell has more than {csv.field_size_limit():,} characters."
-        raise InvalidRequest(detail) from None
-    people = [dict(zip(("name", "email"), row, strict=False)) for row in rows if any(row)]
-    if people and people[0] == {"name": "name", "email": "email"}:
-        people = people[1:]
-    return [{name: value for name, value in person.items() if value} for person in people]
-
-
-def _with_times(filters: dict[str, str]) -> dict[str, str]:
-    """Return the filters of a list as its handler takes them: days become times."""
-    days = (("created_from", "00:00:00.000"), ("created_to", "23:59:59.999"))
-    times = {
-        name: f"{filters[name]}T{clock}Z"
-        for name, clock in days
-        if len(filters.get(name, "")) == len("2026-01-31")
-    }
-    return filters | times
-
-
-def _starts(section: Section, filters: dict[str, str]) -> dict[str, str]:
-    """Return the initial values of the forms below a list, taken from its filters."""
-    # A searched list has the filter `name` alone, and its forms are not about what was found.
-    found = {} if section.searched else _with_times(filters)
-    return {
-        field.name: found.get(field.column or field.name.removeprefix("/"), "").removesuffix("Z")
-        for action in section.page_actions
-        for field in action.fields
-    }
-
-
-def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]:
-    """Return a row's actions with their numbers: those without fields, then those with fields."""
-    without_fields: _Actions = []
-    with_fields: _Actions = []
-    for number, each in enumerate(section.row_actions):
-        column = each.if_column.removeprefix("!")
-        is_shown = not column or bool(row.get(column)) != each.if_column.startswith("!")
-        if is_shown:
-            (with_fields if each.fields else without_fields).append((number, each))
-    return without_fields, with_fields
-
-
-def _cells(section: Section, row: dict[str, Any]) -> list[str]:
-    return [cell(row.get(column)) for column, _ in section.columns]
-
-
-def cell(value: Any) -> str:
-    text = _text(value)
-    if isinstance(value, list) or len(text) <= _MAX_CELL_CHARS:
-        return text
-    return text[:_MAX_CELL_CHARS] + "…"
-
-
-def _text(value: Any) -> str:
-    """Return a value as people read it; times without fractions of a second."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
-    if _TIME.fullmatch(text):
-        return f"{text[:10]} {text[11:19]}"
-    return text
+# --- requests to `/v1/admin` ----------------------------------------------------------------------
 
 
 async def call(

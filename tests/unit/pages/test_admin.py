@@ -6,7 +6,8 @@ import pytest
 
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
-from qwicket.pages.admin import _limit_rows, _people
+from qwicket.pages.admin import limit_rows
+from qwicket.pages.admin_acts import people
 from qwicket.vendors.ionq.limits import IonQLimits
 
 pytestmark = pytest.mark.needs_vendors
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.needs_vendors
 
 def test_limits_of_a_format_and_of_photonics_are_shown_one_by_one() -> None:
     limits = Limits(own=(IonQLimits(ionq_gates=7),))
-    shown = dict(_limit_rows(limits))
+    shown = dict(limit_rows(limits))
     assert shown["ionq_gates"] == 7
     assert shown["photonic.counted_modes"] == limits.photonic.counted_modes
     assert shown["quotas.groups"] == limits.quotas.groups
@@ -23,10 +24,10 @@ def test_limits_of_a_format_and_of_photonics_are_shown_one_by_one() -> None:
 
 def test_people_are_read_from_lines_with_or_without_a_heading() -> None:
     ada = {"name": "ada", "email": "ada@example.org"}
-    assert _people("name,email\nada, ada@example.org\n\nben\n") == [ada, {"name": "ben"}]
-    assert _people("ada,ada@example.org") == [ada]
+    assert people("name,email\nada, ada@example.org\n\nben\n") == [ada, {"name": "ben"}]
+    assert people("ada,ada@example.org") == [ada]
 
 
 def test_a_cell_that_is_too_long_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="more than 131,072 characters"):
-        _people("x" * 131_073)
+        people("x" * 131_073)

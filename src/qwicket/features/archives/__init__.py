@@ -10,6 +10,7 @@ FEATURE: Final = Feature(
     name="archives",
     routes="qwicket.features.archives.routes:ROUTES",
     admin_routes="qwicket.features.archives.routes:ADMIN_ROUTES",
+    admin_pages="qwicket.features.archives.admin_pages:PART",
     page_routes="qwicket.features.archives.pages:routes",
     commands=(Command("archive", "qwicket.features.archives.commands"),),
 )

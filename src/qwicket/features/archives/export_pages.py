@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from qwicket.model.states import JobState
-from qwicket.pages.admin import SECTIONS, at_most, call, cell, read_filters, respond
-from qwicket.pages.forms import frame
+from qwicket.pages.admin import at_most, call, respond
+from qwicket.pages.admin_view import View
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -23,8 +23,8 @@ _EXPORT_JOBS: Final = 200
 
 async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Show the number and dates of the jobs in the next file of a project's export."""
-    before, filters = read_filters(request)
-    project = filters.get("project", "")
+    view = View(pages, actor, request)
+    before, project = view.query("before"), view.query("project")
     jobs: list[dict[str, Any]] = []
     following = None
     if project:
@@ -32,31 +32,32 @@ async def read_export(pages: Handlers, actor: Actor, request: Request[None]) -> 
         query = {"project": project, "state": states, **_export_query(pages, before)}
         found = await call(pages, actor, request, "list_all_jobs", query=query)
         jobs, following = found["jobs"], found["next"]
-    return pages.renderer.page(
+    return view.render(
         "admin-export",
-        title="Export of a project",
-        sections=SECTIONS,
-        name="projects",
+        "Export of a project",
+        "projects",
         project=project,
         is_first=not before,
         n_jobs=len(jobs),
-        newest=cell(jobs[0]["created_at"]) if jobs else "",
-        oldest=cell(jobs[-1]["created_at"]) if jobs else "",
+        newest=_time(jobs[0]["created_at"]) if jobs else "",
+        oldest=_time(jobs[-1]["created_at"]) if jobs else "",
         part=urlencode({"project": project} | ({"before": before} if before else {})),
         older=urlencode({"project": project, "before": following}) if following else "",
-        **frame(actor, request),
     )
 
 
 async def read_archives(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read one file of a project's export: up to 200 ended jobs with their archives, as ZIP."""
-    before, filters = read_filters(request)
-    path = {"project": filters.get("project", "")}
-    return await respond(
-        pages, actor, request, "export_jobs", path=path, query=_export_query(pages, before)
-    )
+    view = View(pages, actor, request)
+    path, query = {"project": view.query("project")}, _export_query(pages, view.query("before"))
+    return await respond(pages, actor, request, "export_jobs", path=path, query=query)
 
 
 def _export_query(pages: Handlers, before: str) -> dict[str, str]:
-    limit = at_most(pages, _EXPORT_JOBS)
+    limit = str(at_most(pages, _EXPORT_JOBS))
     return {"limit": limit} | ({"before": before} if before else {})
+
+
+def _time(text: str) -> str:
+    """Return a time of the API to the second."""
+    return f"{text[:10]} {text[11:19]}"

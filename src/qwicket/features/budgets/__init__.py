@@ -14,7 +14,7 @@ FEATURE: Final = Feature(
         " budget.maximum, budget.used, budget.begun_at, budget.created_at"
     },
     admin_routes="qwicket.features.budgets.routes:ADMIN_ROUTES",
-    page_sections="qwicket.features.budgets.sections:SECTIONS",
+    admin_pages="qwicket.features.budgets.admin_pages:PART",
     commands=(
         Command(
             "budget",
@@ -27,6 +27,7 @@ FEATURE: Final = Feature(
         "reserve": "qwicket.features.budgets.store:reserve",
         "settle": "qwicket.features.budgets.store:settle",
         "account_budgets": "qwicket.features.budgets.store:account_budgets",
+        "project_budgets": "qwicket.features.budgets.store:project_budgets",
         "budget_administration": "qwicket.features.budgets.service:Budgets",
     },
 )

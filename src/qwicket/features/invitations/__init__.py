@@ -12,7 +12,7 @@ FEATURE: Final = Feature(
     routes="qwicket.features.invitations.routes:ROUTES",
     admin_routes="qwicket.features.invitations.routes:ADMIN_ROUTES",
     page_routes="qwicket.features.invitations.pages:routes",
-    page_sections="qwicket.features.invitations.sections:SECTIONS",
+    admin_pages="qwicket.features.invitations.admin_pages:PART",
     commands=(
         Command(
             "invitation",

@@ -17,7 +17,7 @@ FEATURE: Final = Feature(
         " reservation.series, reservation.created_at"
     },
     admin_routes="qwicket.features.reservations.routes:ADMIN_ROUTES",
-    page_sections="qwicket.features.reservations.sections:SECTIONS",
+    admin_pages="qwicket.features.reservations.admin_pages:PART",
     commands=(
         Command(
             "reservation",

@@ -16,6 +16,7 @@ FEATURE: Final = Feature(
     },
     on_changes="qwicket.features.webhooks.store:record_events",
     routes="qwicket.features.webhooks.routes:ROUTES",
+    admin_pages="qwicket.features.webhooks.admin_pages:PART",
     page_routes="qwicket.features.webhooks.pages:routes",
     commands=(Command("webhook", "qwicket.features.webhooks.commands"),),
     task="qwicket.features.webhooks.delivery:run",
