@@ -392,7 +392,8 @@ def test_names_and_reasons_are_text_on_pages_of_administrators(
         missing = [each for each in {*PAYLOADS} - refused if each not in texts]
         # A device shows the windows of the next weeks alone.
         assert len(missing) < (len(PAYLOADS) if "devices" in path else 1), (path, missing[:3])
-        assert not names & {"b", "img", "script"}, path
+        of_page = {"b"} if "activity" in path else set()  # an unescaped one would lack its text
+        assert not (names - of_page) & {"b", "img", "script"}, path
     for job in jobs:
         job.cancel()
 

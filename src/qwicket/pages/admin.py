@@ -6,6 +6,7 @@ which check and execute each request, and record changes, with the signed-in per
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from collections import Counter
 from datetime import datetime
@@ -171,9 +172,9 @@ async def _page(view: View) -> Response:
     page = view.request.path_params["page"]
     if page not in PAGES:
         raise NotFound("There is no such page.")
-    response: Response = await resolve_name(PAGES[page])(
-        view, view.request.path_params.get("name", "")
-    )
+    # In a thread, because the first request of a page imports its module.
+    read = await asyncio.to_thread(resolve_name, PAGES[page])
+    response: Response = await read(view, view.request.path_params.get("name", ""))
     return response
 
 
@@ -240,16 +241,16 @@ async def _execute(view: View, act: Act) -> Response:
     path = {each: form.get(each, "").strip() for each in act.path}
     body = body_of(act, form, view.zone)
     if act.question and form.get("confirmed") != "yes":
-        words = {**form, "label": form.get("label", "")}
+        words = _Words(form)
         if act.is_counted:
             counted = await call(pages, actor, request, act.handler, body=body | {"dry_run": True})
             words["number"] = _jobs(counted["number"])
             words["action"] = form.get("action", "").capitalize()
         return view.render(
             "admin-confirm",
-            act.question.format_map(_Words(words)),
+            act.question.format_map(words),
             warning=act.warning,
-            button=act.button.format_map(_Words(words)),
+            button=act.button.format_map(words),
             fields=[(key, value) for key in form for value in form.all(key)],
         )
     response = await call(

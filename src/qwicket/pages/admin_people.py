@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from qwicket.model.accounts import DEFAULT_SCOPES, Scope
+from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Scope
 from qwicket.model.errors import NotFound
 from qwicket.model.limits import INT64_MAX
 from qwicket.pages import admin_sentences
+from qwicket.pages.account import RIGHTS, browser_name, rights
 from qwicket.pages.admin import at_most, cards
-from qwicket.pages.admin_choices import project_choices
+from qwicket.pages.admin_choices import device_choices, project_choices
 from qwicket.pages.forms import list_page
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from starlette.responses import Response
 
     from qwicket.pages.admin_view import View
@@ -28,16 +27,8 @@ WHICH: Final = {
 }
 """Choices of the list of people."""
 ROLES: Final = {"member": "Member", "admin": "Administrator"}
-RIGHTS: Final = {
-    Scope.JOBS_READ: "read jobs",
-    Scope.JOBS_WRITE: "submit jobs",
-    Scope.DEVICES_READ: "see devices",
-    Scope.DEVICES_SERVE: "serve a lab’s device",
-    Scope.COMPUTE_SERVE: "run simulators elsewhere",
-    Scope.TOKENS_WRITE: "make tokens",
-    Scope.ADMIN: "administer the server",
-}
-"""What tokens may do, in words."""
+LIVES: Final = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "never"}
+"""Lives of new tokens in days."""
 _PAGE_PEOPLE: Final = 40
 _PAGE_TOKENS: Final = 10
 _SHOWN_PROJECTS: Final = 20
@@ -115,11 +106,13 @@ async def _read_person(view: View, name: str) -> Response:
         rights=rights,
         scopes=_offered(account.role),
         default_scopes=DEFAULT_SCOPES,
+        lives=LIVES,
+        devices=await device_choices(view),
         roles=ROLES,
         projects=projects[:_SHOWN_PROJECTS],
         n_projects=len(projects),
         choices=await project_choices(view, {each.name for each in projects}),
-        sessions=sessions,
+        sessions=[(each, browser_name(each.agent)) for each in sessions],
         acts=[admin_sentences.sentence(each, view.pages.base, view.zone) for each in acts],
         has_more_acts=more_acts is not None,
         **await cards(view, "person", account.name),
@@ -127,19 +120,6 @@ async def _read_person(view: View, name: str) -> Response:
 
 
 def _offered(role: str) -> dict[str, str]:
-    """Return the rights that a token of such an account may have here, without those of labs."""
-    others = {Scope.ADMIN, Scope.COMPUTE_SERVE} if role != "admin" else set[Scope]()
-    left_out = {Scope.DEVICES_SERVE, *others}
+    """Return the rights that a token of such an account may have, in words."""
+    left_out = ADMIN_SCOPES if role != "admin" else frozenset[Scope]()
     return {scope: text for scope, text in RIGHTS.items() if scope not in left_out}
-
-
-def rights(scopes: Collection[Scope], devices: Collection[str]) -> str:
-    """Return what a token may do, in words."""
-    if set(scopes) == set(DEFAULT_SCOPES):
-        text = "read and submit jobs"
-    else:
-        text = ", ".join(RIGHTS[each] for each in scopes)
-    if not devices:
-        return text
-    only = next(iter(devices)) if len(devices) == 1 else f"{len(devices)} devices"
-    return f"{text}; only {only}"
