@@ -17,6 +17,7 @@ from abuse.dialects import PAGES, docs_html
 from qwicket.dialects import descriptions, mounts, native
 from qwicket.model.states import JobState
 from qwicket.server.docs import HEADERS, files
+from support.axe import SCREENS, violations
 from support.browser import Page, browser
 from support.server import LiveServer
 
@@ -56,7 +57,13 @@ def check_page(web: httpx.Client, server: LiveServer, path: str) -> None:
     assert again.headers["etag"] == response.headers["etag"]
     head = web.head(path)
     assert head.status_code == 200
-    assert head.headers["content-length"] == str(len(response.content))
+    assert head.headers["content-length"] == response.headers["content-length"]
+    assert response.headers["content-encoding"] == "gzip"
+    plain = web.get(path, headers={"Accept-Encoding": "identity"})
+    assert (plain.content, "content-encoding" in plain.headers) == (response.content, False)
+    assert plain.headers["etag"] != response.headers["etag"]
+    style = web.get("/docs/style.css")
+    assert response.num_bytes_downloaded + style.num_bytes_downloaded < 60_000, path
 
 
 @pytest.mark.parametrize(
@@ -87,8 +94,8 @@ def test_what_is_no_page_is_not_found_and_not_repeated(server: LiveServer, path:
 
 def test_a_missing_page_leads_back_from_any_depth(web: httpx.Client) -> None:
     response = web.get("/docs/a/b/c")
-    assert 'href="../../style.css"' in response.text
-    assert web.get("/docs/a/b/../../style.css").status_code == 200
+    assert 'href="../../../docs/style.css"' in response.text
+    assert web.get("/docs/a/b/../../../docs/style.css").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -155,26 +162,6 @@ def test_the_states_to_list_are_named(web: httpx.Client) -> None:
 
 # --- in a browser ---------------------------------------------------------------------------------
 
-CONTRAST = """
-(() => {
-  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.04045 ? c / 12.92
-    : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = e => { for (; e; e = e.parentElement) {
-    const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
-  let worst = [21, ""];
-  for (const e of document.querySelectorAll("body *")) {
-    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
-    const a = light(parse(getComputedStyle(e).color)), b = light(behind(e));
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 80)];
-  }
-  return worst;
-})()
-"""
-"""The least contrast of a text to what is behind it, by the formula of WCAG 2.2."""
-
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
@@ -185,27 +172,30 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-SCREENS = [*product((360, 390, 820, 1440), ("light", "dark"))]
+SIZES = [*product((320, 390, 820, 1280), ("light", "dark"))]
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/docs", "/docs/", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"),
+        *("/docs", "/docs/errors", "/docs/errors/limit_exceeded", "/docs/a/b"),
         *(f"/docs/{name}" for name in DIALECTS),
     ],
 )
 def test_a_page_can_be_read_on_every_screen(server: LiveServer, page: Page, path: str) -> None:
-    page.open(server.url + path, width=360)
-    for width, scheme in SCREENS:
+    page.open(server.url + path, width=320)
+    for width, scheme in SIZES:
         page.set_screen(width, scheme)
         assert page.run("document.scrollingElement.scrollWidth") <= width
         red, green, blue = page.run(
             "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
         )
         assert (min(red, green, blue) > 200) == (scheme == "light")
-        worst, where = page.run(CONTRAST)
-        assert worst >= 4.5, where
+    # Entries are alike, and axe takes long for all of them.
+    page.run("[...document.querySelectorAll('.entry')].slice(9).forEach(each => each.remove())")
+    for width, scheme in SCREENS:
+        page.set_screen(width, scheme)
+        assert violations(page) == []
     missing = [each for each in page.complaints if "404" not in each or not path.endswith("a/b")]
     assert not missing
     assert {each for each in page.asked if not each.startswith(server.url)} == set()
@@ -223,7 +213,7 @@ def test_a_link_of_the_contents_leads_to_its_operation(server: LiveServer, page:
 
 def example(url: str, **options: Any) -> str:
     """Return the first commands that the page of the API shows."""
-    text = httpx.get(f"{url}/docs", **options).text
+    text = httpx.get(f"{url}/docs", timeout=60, **options).text
     return html.unescape(text.partition("<pre")[2].partition("</pre>")[0])
 
 

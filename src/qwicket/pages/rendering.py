@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from datetime import UTC
+from functools import cache
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +49,12 @@ _COMMENT: Final = re.compile(rb"/\*.*?\*/\n*", re.DOTALL)
 _FOLDER: Final = Path(__file__).parent
 
 
+def read_file(name: str) -> bytes:
+    """Return a file of the pages; a style sheet has no comments then."""
+    content = (_FOLDER / name).read_bytes()
+    return _COMMENT.sub(b"", content) if name.endswith(".css") else content
+
+
 class File:
     """A file that everyone may read, with its compressed form.
 
@@ -56,10 +63,7 @@ class File:
     """
 
     def __init__(self, name: str, media_type: str) -> None:
-        content = (_FOLDER / name).read_bytes()
-        if name.endswith(".css"):
-            content = _COMMENT.sub(b"", content)
-        self._compressed = zlib.compress(content, 9, _GZIP)  # nearly all clients take this
+        self._compressed = zlib.compress(read_file(name), 9, _GZIP)  # nearly all clients take this
         self._media_type = media_type
 
     def response(self, accept_encoding: str) -> Response:
@@ -74,6 +78,44 @@ class File:
         else:
             content = zlib.decompress(self._compressed, _GZIP)
         return Response(content, headers=headers, media_type=self._media_type)
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """Return the templates of all pages, those under `/docs` included."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_template_folders()),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        optimized=False,
+        auto_reload=False,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= formats.FILTERS
+    return environment
+
+
+def frame_values(root: str) -> dict[str, Any]:
+    """Return what the head and the foot of each page need where nobody has signed in.
+
+    Args:
+        root: Path above `/ui` and `/docs`: that which a proxy adds, or one relative to the page.
+    """
+    return {
+        "base": f"{root}/ui",
+        "files": f"{root}/ui",
+        "root": root,
+        "docs": f"{root}/docs",
+        "version": version("qwicket"),
+        "scripts": (),
+        "theme": "",
+        "zone": UTC,
+        "here": "",
+        "places": (),
+        "person": "",
+        "is_admin": False,
+    }
 
 
 def _template_folders() -> list[Path]:
@@ -111,33 +153,11 @@ class Renderer:
     ) -> None:
         self.settings = settings
         self._now_ms = now_ms
-        root = base.removesuffix("/ui")
-        self._always = {
-            "base": base,
-            "root": root,
-            "docs": f"{root}/docs",
-            "version": version("qwicket"),
-            "features": {each.name for each in features()},
-            "scripts": (),
-            "theme": "",
-            "zone": UTC,
-            "here": "",
-            "person": "",
-            "is_admin": False,
-        }
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_template_folders()),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            optimized=False,
-            auto_reload=False,
-            keep_trailing_newline=True,
-        )
+        self._always = frame_values(base.removesuffix("/ui"))
+        self._always["features"] = {each.name for each in features()}
         self._seen: set[str] = set()
-        self._templates.filters |= formats.FILTERS
         self.style = File("style.css", "text/css; charset=utf-8")
-        self.icon = File("icon.svg", "image/svg+xml")
+        self.icon = File("templates/icon.svg", "image/svg+xml")
         self._scripts = {
             name: File(f"scripts/{name}", "text/javascript; charset=utf-8") for name in SCRIPTS
         }
@@ -156,7 +176,7 @@ class Renderer:
         """Return a page, or one block of its template; escape values not marked `safe` in it."""
         import gc
 
-        page = self._templates.get_template(f"{template}.html")
+        page = templates().get_template(f"{template}.html")
         is_new = template not in self._seen
         if is_new:
             gc.collect()

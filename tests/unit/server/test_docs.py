@@ -29,7 +29,7 @@ from qwicket.server.router import Router
 FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
 PAGES = {path: file for path, file in FILES.items() if file.media_type.startswith("text/html")}
 SOURCES = sorted(Path(qwicket.__file__).parent.rglob("*.py"))
-EXTERNAL = {"/v1/openapi.json"}
+EXTERNAL = {"/v1/openapi.json", "/ui", "/readyz"}
 """What pages lead to beside each other."""
 
 
@@ -208,7 +208,7 @@ def test_what_is_not_html_is_escaped() -> None:
 
 def test_the_assets_are_in_the_package() -> None:
     package = resources.files("qwicket")
-    for path in ("server/docs/style.css", "pages/icon.svg"):
+    for path in ("server/docs/style.css", "pages/style.css", "pages/templates/icon.svg"):
         assert package.joinpath(path).is_file(), path
 
 

@@ -8,6 +8,7 @@ Examples show the server's own address.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 from html import escape
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from qwicket.dialects.routing import Dialect, Open, Route
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.limits import Limits
 from qwicket.server.docs import api, errors
-from qwicket.server.docs.html import ADDRESS, page, tag
+from qwicket.server.docs.html import ADDRESS, page, prose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,15 +47,20 @@ HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "public, no-cache",
+    "Vary": "Accept-Encoding",
 }
 """Headers of every page: no scripts, nothing from other hosts, and caches revalidate."""
 
 _MAX_SHOWN: Final = 200
-"""Files with an address that are kept: some for each of a server's addresses."""
+"""Files that are kept compressed, or with an address: some for each of a server's addresses."""
 
 
 class File:
-    """A file at a path, as it is sent."""
+    """A file at a path, as it is sent.
+
+    All may be compressed, unlike pages under `/ui`: they have no secret that the length could
+    reveal.
+    """
 
     def __init__(self, content: bytes, media_type: str = _HTML) -> None:
         self.content = content
@@ -66,6 +72,10 @@ class File:
         address = escape(url).encode()
         return File(self.content.replace(ADDRESS.encode(), address), self.media_type)
 
+    def compressed(self) -> File:
+        """Return the file as gzip."""
+        return File(gzip.compress(self.content, 6, mtime=0), self.media_type)
+
 
 def files(
     description: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]]
@@ -76,14 +86,17 @@ def files(
         description: The OpenAPI document of `/v1`.
         dialects: OpenAPI documents of the vendors' dialects by name.
     """
+    from qwicket.pages.rendering import read_file
+
+    own_style = resources.files(__name__).joinpath("style.css").read_bytes()
     table = errors.table()
     titles = {name: str(of["info"]["title"]) for name, of in dialects.items()}
     return {
         "/docs": File(api.render(description, docs_path="docs/", dialects=titles)),
         "/docs/": File(api.render(description, docs_path="", dialects=titles)),
         "/docs/errors": File(errors.index(table)),
-        "/docs/style.css": File(_asset("server/docs/style.css"), "text/css; charset=utf-8"),
-        "/docs/icon.svg": File(_asset("pages/icon.svg"), "image/svg+xml"),
+        "/docs/style.css": File(read_file("style.css") + own_style, "text/css; charset=utf-8"),
+        "/docs/icon.svg": File(read_file("templates/icon.svg"), "image/svg+xml"),
         **{f"/docs/errors/{name}": File(errors.detail(code)) for name, code in table.items()},
         **{f"/docs/{name}": _dialect_page(name, of, docs_path="") for name, of in dialects.items()},
         **{f"/docs/{name}/openapi.json": _document(of) for name, of in dialects.items()},
@@ -177,10 +190,6 @@ def with_browser_redirect(app: ASGIApp | None) -> ASGIApp:
     return serve_or_redirect
 
 
-def _asset(path: str) -> bytes:
-    return resources.files("qwicket").joinpath(path).read_bytes()
-
-
 class _Handlers:
     """Handlers of the pages.
 
@@ -195,7 +204,7 @@ class _Handlers:
         self._with_address = {
             path for path, file in files.items() if ADDRESS.encode() in file.content
         }
-        self._shown: dict[tuple[str, str], File] = {}  # by path and address
+        self._shown: dict[tuple[str, str, bool], File] = {}  # by path, address and compression
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         raise Unauthenticated
@@ -206,20 +215,26 @@ class _Handlers:
         file = self._files.get(path)
         if file is None:
             return _missing(path)
-        shown = self._at(path, request.server_url) if path in self._with_address else file
+        is_compressed = "gzip" in request.headers.get("accept-encoding", "")
+        shown = self._as_sent(path, request.server_url, is_compressed)
         headers = {**HEADERS, "ETag": shown.etag}
         known = {each.removeprefix("W/") for each in request.list_header("If-None-Match")}
         if shown.etag in known:
             return Response(status_code=304, headers=headers)
+        if is_compressed:
+            headers["Content-Encoding"] = "gzip"
         return Response(shown.content, headers=headers, media_type=file.media_type)
 
-    def _at(self, path: str, url: str) -> File:
+    def _as_sent(self, path: str, url: str, is_compressed: bool) -> File:
         """Return a file with the address by which its reader reached the server."""
-        found = self._shown.get((path, url))
+        key = path, url if path in self._with_address else "", is_compressed
+        found = self._shown.get(key)
         if found is None:
             if len(self._shown) >= _MAX_SHOWN:
                 self._shown.clear()
-            found = self._shown[path, url] = self._files[path].at(url)
+            file = self._files[path]
+            found = file.at(url) if path in self._with_address else file
+            found = self._shown[key] = found.compressed() if is_compressed else found
         return found
 
 
@@ -235,14 +250,9 @@ ROUTES: Final = (
 def _missing(path: str) -> Response:
     docs_path = "../" * min(path.removeprefix("/docs/").count("/"), 16)
     text = "The address is wrong, or the page is of another version."
-    content = _message_page("There is no such page", text, docs_path)
+    content = page("There is no such page", prose(text), section="", docs_path=docs_path)
     return Response(content, 404, headers=HEADERS, media_type=_HTML)
 
 
 def _problem(error: QwicketError) -> bytes:
-    return _message_page(error.title, error.detail, "")
-
-
-def _message_page(title: str, text: str, docs_path: str) -> bytes:
-    main = tag("main", tag("h1", title), tag("p", text, class_="lead"), class_="narrow")
-    return page(title, main, section="", docs_path=docs_path)
+    return page(error.title, prose(error.detail), section="", docs_path="")

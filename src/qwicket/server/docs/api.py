@@ -68,18 +68,14 @@ def render(
         docs_path: Relative path from the page to `/docs/`.
         dialects: Titles of the other dialects, by the names of their pages.
     """
+    codes = tag("a", "All codes.", href=f"{docs_path}errors")
     pages = (
         tag("li", tag("a", title, href=f"{docs_path}{name}")) for name, title in dialects.items()
     )
-    others = [tag("p", _OTHERS), tag("ul", *pages)] if dialects else []
-    lead = [
-        tag(
-            "p", prose(_LEAD), " ", tag("a", "All codes.", href=f"{docs_path}errors"), class_="lead"
-        ),
-        *others,
-        tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0"),
-    ]
-    return _page(document, "The API", lead, docs_path=docs_path)
+    others = [tag("p", _OTHERS), tag("ul", *pages, class_="apis")] if dialects else []
+    example = tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0")
+    lead = join([prose(_LEAD), " ", codes])
+    return _page(document, "API", lead, *others, example, docs_path=docs_path)
 
 
 def render_dialect(name: str, document: Mapping[str, Any], *, docs_path: str) -> bytes:
@@ -92,29 +88,28 @@ def render_dialect(name: str, document: Mapping[str, Any], *, docs_path: str) ->
     """
     info = document["info"]
     link = tag("a", "As OpenAPI.", href=f"{docs_path}{name}/openapi.json")
-    lead = [tag("p", prose(info["description"]), " ", link, class_="lead")]
-    return _page(document, info["title"], lead, docs_path=docs_path)
+    lead = join([prose(info["description"]), " ", link])
+    return _page(document, info["title"], lead, docs_path=docs_path, above=[("API", "")])
 
 
 def _page(
-    document: Mapping[str, Any], heading: str, lead: Iterable[Html], *, docs_path: str
+    document: Mapping[str, Any],
+    title: str,
+    lead: Html,
+    *before: Html,
+    docs_path: str,
+    above: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     groups = _grouped(document)
-    main = tag(
-        "main",
-        tag("h1", heading),
-        *lead,
+    content = tag(
+        "div",
+        *before,
         *(_group(name, operations) for name, operations in groups.items()),
         tag("h2", "Schemas", id="schemas"),
         *map(_schema, *zip(*document["components"]["schemas"].items(), strict=True)),
     )
-    title = "API" if heading == "The API" else heading
-    return page(
-        title,
-        tag("div", _contents(groups), main, class_="wide"),
-        section="api",
-        docs_path=docs_path,
-    )
+    columns = tag("div", _contents(groups), content, class_="aside")
+    return page(title, lead, columns, section="api", docs_path=docs_path, above=above)
 
 
 def _grouped(document: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Any]]]:
@@ -136,7 +131,7 @@ def _contents(groups: Mapping[str, list[tuple[str, str, Any]]]) -> Html:
         )
         lines.append(tag("li", tag("a", _TAGS.get(name, name), href=f"#{name}"), tag("ul", *links)))
     lines.append(tag("li", tag("a", "Schemas", href="#schemas")))
-    return tag("nav", tag("ul", *lines), class_="contents", aria_label="Contents")
+    return tag("nav", tag("ul", *lines), class_="card side contents", aria_label="Contents")
 
 
 def _group(name: str, operations: Iterable[tuple[str, str, Any]]) -> Html:
@@ -150,7 +145,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Html:
         tag("p", prose(operation["summary"]), " ", prose(operation.get("description", ""))),
     ]
     if operation.get("security") == []:
-        parts.append(tag("p", "Needs no token.", class_="quiet"))
+        parts.append(tag("p", "Needs no token.", class_="small"))
     if operation["parameters"]:
         parts += [tag("h4", "Parameters"), _fields(map(_parameter, operation["parameters"]))]
     if "requestBody" in operation:
@@ -158,7 +153,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Html:
         parts += [tag("h4", "Body"), tag("p", _kind(schema))]
     responses = (_response(status, each) for status, each in sorted(operation["responses"].items()))
     parts += [tag("h4", "Responses"), _fields(responses)]
-    return tag("section", *parts, class_="card", id=_anchor(method, path))
+    return tag("section", *parts, class_="card entry", id=_anchor(method, path))
 
 
 def _parameter(parameter: Mapping[str, Any]) -> tuple[Html, Html]:
@@ -193,7 +188,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> Html:
         parts.append(_fields(fields))
     else:
         parts.append(tag("p", _kind(schema)))
-    return tag("section", *parts, class_="card", id=name)
+    return tag("section", *parts, class_="card entry", id=name)
 
 
 def _property(name: str, schema: Mapping[str, Any], *, is_required: bool) -> tuple[Html, Html]:

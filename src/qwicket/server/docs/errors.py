@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import QwicketError, codes
 from qwicket.model.failures import FAILURES
-from qwicket.server.docs.html import Html, page, prose, tag
+from qwicket.server.docs.html import Html, card, page, prose, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,17 +56,14 @@ def index(table: Mapping[str, Code]) -> bytes:
     refusals = [each for each in table.values() if each.refusal is not None]
     refusals.sort(key=lambda each: (each.refusal.status if each.refusal else 0, each.name))
     failures = [each for each in table.values() if each.failure is not None]
-    main = tag(
-        "main",
-        tag("h1", "Errors"),
-        tag("p", prose(_INTRODUCTION), class_="lead"),
-        tag("h2", "Errors of requests", id="requests"),
-        tag("ul", *(_line(each) for each in refusals), class_="codes"),
-        tag("h2", "Failures of jobs", id="jobs"),
-        tag("ul", *(_line(each) for each in failures), class_="codes"),
-        class_="narrow",
+    cards = (
+        card(heading, tag("ul", *map(_line, those), class_="codes"), id=name)
+        for name, heading, those in (
+            ("requests", "Errors of requests", refusals),
+            ("jobs", "Failures of jobs", failures),
+        )
     )
-    return page("Errors", main, section="errors", docs_path="")
+    return page("Errors", prose(_INTRODUCTION), *cards, section="errors", docs_path="")
 
 
 def detail(code: Code) -> bytes:
@@ -79,15 +76,14 @@ def detail(code: Code) -> bytes:
         )
     if code.failure is not None:
         sections.append(_section("Failure of a job", code.failure))
-    main = tag(
-        "main",
-        tag("p", tag("a", "Errors", href="../errors"), " / ", class_="trail"),
-        tag("h1", tag("code", code.name)),
-        tag("p", prose(code.title), class_="lead"),
+    return page(
+        code.name,
+        prose(code.title),
         *sections,
-        class_="narrow",
+        section="errors",
+        docs_path="../",
+        above=[("Errors", "/errors")],
     )
-    return page(code.name, main, section="errors", docs_path="../")
 
 
 def _line(code: Code) -> Html:
@@ -101,9 +97,8 @@ def _line(code: Code) -> Html:
 
 
 def _section(heading: str, meaning: type[QwicketError] | FailureKind) -> Html:
-    return tag(
-        "section",
-        tag("h2", heading),
+    return card(
+        heading,
         tag(
             "dl",
             tag("dt", "What it means"),
@@ -113,5 +108,4 @@ def _section(heading: str, meaning: type[QwicketError] | FailureKind) -> Html:
             tag("dt", "What helps"),
             tag("dd", prose(meaning.remedy)),
         ),
-        class_="card",
     )

@@ -1,4 +1,8 @@
-"""Builders of HTML without templates. Text that is not `Html` is escaped."""
+"""Builders of HTML without templates. Text that is not `Html` is escaped.
+
+The frame of a page is a template, which the pages under `/ui` have, too. It is imported with the
+first page.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,16 @@ if TYPE_CHECKING:
 _CODE: Final = re.compile(r"`([^`]+)`")
 ADDRESS: Final = SERVER
 """Stands in pages for the server's address, which `File.at` fills in for each request."""
-_VOID: Final = frozenset({"link", "meta", "br"})
 
 
 class Html(str):
     """Text that is HTML already."""
 
     __slots__ = ()
+
+    def __html__(self) -> Html:
+        """Return the text, which templates then do not escape."""
+        return self
 
 
 def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
@@ -34,8 +41,6 @@ def tag(name: str, /, *children: str, **attributes: str | None) -> Html:
         for key, value in attributes.items()
         if value is not None
     )
-    if name in _VOID:
-        return Html(f"<{name}{rendered}>")
     return Html(f"<{name}{rendered}>{join(children)}</{name}>")
 
 
@@ -51,41 +56,35 @@ def prose(text: str) -> Html:
     return join(tag("code", each) if index % 2 else each for index, each in enumerate(pieces))
 
 
-def page(title: str, *body: str, section: str, docs_path: str) -> bytes:
-    """Return a whole document.
+def card(heading: str, *content: str, id: str | None = None) -> Html:
+    """Return a section with a heading."""
+    head = tag("div", tag("h2", heading, id=id), class_="card-h")
+    return tag("section", head, tag("div", *content, class_="card-b"), class_="card")
+
+
+def page(
+    title: str,
+    lead: Html,
+    *body: Html,
+    section: str,
+    docs_path: str,
+    above: Iterable[tuple[str, str]] = (),
+) -> bytes:
+    """Return a whole document, with the head and the foot of the pages under `/ui`.
 
     Args:
-        title: Title of the window.
-        body: Content below the header.
-        section: Current entry of the header: `api` or `errors`.
+        title: Title and heading.
+        lead: Paragraph below the heading.
+        body: Content below that.
+        section: Current entry of the navigation: `api` or `errors`.
         docs_path: Relative path from this page to `/docs/`: addresses are relative, because a
             proxy may have put a prefix before them.
+        above: Names of the pages above this one, with their paths in `/docs`.
     """
-    entries = [("api", "API", f"{docs_path}../docs"), ("errors", "Errors", f"{docs_path}errors")]
-    links = [
-        tag("a", label, href=href, aria_current="page" if name == section else None)
-        for name, label, href in entries
-    ]
-    document = tag("a", "openapi.json", href=f"{docs_path}../v1/openapi.json")
-    header = tag(
-        "header",
-        tag(
-            "a",
-            tag("span", "⟩", class_="ket"),
-            "Qwicket",
-            href=f"{docs_path}../docs",
-            class_="brand",
-        ),
-        tag("nav", *links, document, aria_label="Documentation"),
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title} · Qwicket"),
-        tag("link", rel="icon", href=f"{docs_path}icon.svg", type="image/svg+xml"),
-        tag("link", rel="stylesheet", href=f"{docs_path}style.css"),
-    )
-    content = tag("body", header, *body)
-    return f"<!doctype html>\n{tag('html', head, content, lang='en')}\n".encode()
+    from qwicket.pages.rendering import frame_values, templates
+
+    values = frame_values(f"{docs_path}..")
+    docs = values["docs"]
+    values |= {"files": docs, "here": section, "above": [(name, docs + at) for name, at in above]}
+    template = templates().get_template("docs.html")
+    return template.render(values, title=title, lead=lead, main=join(body)).encode()
