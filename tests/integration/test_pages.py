@@ -63,10 +63,12 @@ def test_a_person_signs_in_makes_a_token_and_signs_out(
     assert httpx.get(f"{server.url}/v1/account", headers=auth).status_code == 401
     missing = browser.get("/ui/none")
     assert (missing.status_code, f">{ada}</span>" in missing.text) == (404, True)
+    assert '<form class="filters" action="/ui/jobs"><input class="search" name="q"' in missing.text
     assert browser.submit("/ui", "/ui/sign-out").headers["location"] == "/ui/sign-in"
     assert browser.account() is None
     missing = browser.get("/ui/none")
     assert (missing.status_code, ada in missing.text) == (404, False)
+    assert "<form" not in missing.text
 
 
 @pytest.mark.parametrize(("name", "password"), [("", ""), ("ada", "wrong"), ("\ud7ff", "x" * 5000)])
@@ -355,7 +357,7 @@ def test_a_person_looks_after_their_account(server: LiveServer, browser: Browser
     assert browser.submit(page, f"{page}/preferences", **wanted).status_code == 303
     dark = browser.get(page).text
     assert 'data-theme="dark"' in dark
-    assert "Times are in Asia/Tokyo." in dark
+    assert 'Times are in Asia/Tokyo. <a href="/ui/account#preferences">Change</a>' in dark
     assert httpx.get(f"{server.url}/v1/account", headers=auth).status_code == 200
     browser.submit(page, f"{page}/revoke-tokens")
     assert httpx.get(f"{server.url}/v1/account", headers=auth).status_code == 401
