@@ -23,6 +23,7 @@ from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
+SVG_NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'  # a name, from which nothing is loaded
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
