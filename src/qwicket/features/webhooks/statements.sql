@@ -16,6 +16,16 @@ select {webhook} from webhook where id = :id and account = :account;
 -- Index webhook_by_account.
 select {webhook} from webhook where account = :account order by created_at, id;
 
+-- name: webhook_failing
+-- sorts: few rows
+-- scans: few rows
+-- With the names of their accounts, those that have failed longest first; reads all webhooks.
+select {webhook}, account.name from webhook
+inner join account on account.id = webhook.account
+where webhook.failing_since is not null
+order by webhook.failing_since
+limit :limit;
+
 -- name: webhook_delete
 delete from webhook where id = :id and account = :account;
 

@@ -75,6 +75,11 @@ class WebhookStore(Operations):
         """Return an account's webhooks, oldest first."""
         return [_webhook(row) for row in tx.all("webhook_list", account=account)]
 
+    @scan
+    def failing(tx: Tx, limit: int) -> list[tuple[Webhook, str]]:
+        """Return the webhooks that have failed longest, with the names of their accounts."""
+        return [(_webhook(row[:-1]), row[-1]) for row in tx.all("webhook_failing", limit=limit)]
+
     @write
     def remove(tx: Tx, webhook: str, account: str) -> None:
         """Delete a webhook, and the events that were still to be sent to it."""

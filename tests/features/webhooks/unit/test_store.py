@@ -246,6 +246,7 @@ async def test_an_event_that_comes_while_its_job_waits_comes_after(
     assert b"job.queued" in (await next_event(store, hook, LATER + 5000)).body
 
 
+@pytest.mark.both_databases
 async def test_an_event_that_is_given_up_is_removed_and_the_failure_stays(
     store: Store, ada: Token
 ) -> None:
@@ -256,6 +257,8 @@ async def test_an_event_that_is_given_up_is_removed_and_the_failure_stays(
     assert await store.feature(WebhookStore).outbox_size() == 0
     (found,) = await store.feature(WebhookStore).of_account(ada.account)
     assert (found.failing_since, found.last_error, found.disabled_at) == (LATER, "broken", None)
+    assert await store.feature(WebhookStore).failing(9) == [(found, "ada")]
+    assert await store.feature(WebhookStore).failing(0) == []
 
 
 @pytest.mark.both_databases
