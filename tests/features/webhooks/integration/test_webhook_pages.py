@@ -89,7 +89,7 @@ def test_a_webhook_is_made_tested_rotated_and_deleted(ada: Person, receiver: Rec
     assert ada.client.webhooks() == []
 
 
-def test_a_webhook_that_fails_says_why(ada: Person, receiver: Receiver) -> None:
+def test_a_webhook_that_fails_says_why(live: LiveServer, ada: Person, receiver: Receiver) -> None:
     receiver.answer, receiver.body = lambda _: 500, b"<b>broken</b>"
     add(ada, receiver.url())
     tested = act(ada, "test").text
@@ -99,6 +99,11 @@ def test_a_webhook_that_fails_says_why(ada: Person, receiver: Receiver) -> None:
     ada.submit()
     until(lambda: "fails since" in ada.browser.get(at(ada)).text, "the failure is shown")
     assert "500" in ada.browser.get(at(ada)).text
+    with Person(live, "root", "admin") as root:
+        person = f"/ui/admin/people/{ada.name}"
+        overview = root.browser.get("/ui/admin").text
+        assert f'href="{person}">A webhook of {ada.name} fails since ' in overview
+        assert "fails since <time" in root.browser.get(person).text
 
 
 def test_what_the_api_refuses_is_refused_and_what_was_written_stays(ada: Person) -> None:
@@ -152,6 +157,10 @@ def test_ten_webhooks_with_long_hostile_texts_are_text_on_a_small_page(
             " disabled_reason = ? where url like 'http://127.0.0.1/%'",
             ("<script>alert(1)</script>" * 20, '"><img src=x>' * 40),
         )
+    with Person(live, "root", "admin") as root:
+        for path in ("/ui/admin", f"/ui/admin/people/{ada.name}"):
+            assert page_size(root, path) <= MOST_BYTES
+            assert not re.search(r"<(script|img)\b", root.browser.get(path).text), path
     page = ada.browser.get(at(ada))
     assert page_size(ada, at(ada)) <= MOST_BYTES
     assert not re.search(r"<(script|img|b)\b", page.text)
