@@ -119,6 +119,16 @@ class JobAdmin:
         """Return the number of ended jobs by state and hour, up to `MAX_COUNTED`."""
         return await self.store.jobs.tally_ended(since, MAX_COUNTED)
 
+    async def tally(
+        self, actor: Actor, query: JobQuery, *, account: str | None, project: str | None
+    ) -> Mapping[JobState, int]:
+        """Return the number of jobs by state, as `Jobs.tally_up_to_limit` does.
+
+        Raises:
+            NotFound: As for `jobs`.
+        """
+        return await self.store.jobs.tally_of_all(await self._named(actor, query, account, project))
+
     async def job(self, actor: Actor, id_text: str) -> JobWithNames:
         """Return a job.
 

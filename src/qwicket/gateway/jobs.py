@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from qwicket.store.queue_control import QueueControl
 
 _NO_VENDOR_FIELDS: Final = b"{}"
+LISTED_PROJECTS: Final = 50
+"""Projects whose jobs are listed together: each is one more read of an index."""
 
 
 class Jobs:
@@ -58,6 +60,7 @@ class Jobs:
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store.jobs
+        self._accounts = store.accounts
         self._queues = store.queues
         self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
         self._changes = store.changes
@@ -283,7 +286,7 @@ class Jobs:
         return await self._store.page_with_vendor_fields(_own_of(actor, query))
 
     async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
-        """Return the number of the actor's own jobs that a search finds, by state."""
+        """Return the number of the actor's own jobs of a dialect that a search finds, by state."""
         return await self._store.tally(_own_of(actor, query))
 
     async def tally_up_to_limit(self, actor: Actor, query: JobQuery) -> Mapping[JobState, int]:
@@ -293,6 +296,27 @@ class Jobs:
         time: counting 10⁵ jobs takes 200 ms.
         """
         return await self._store.tally_up_to_limit(_own_of(actor, query))
+
+    async def page_of_projects(self, actor: Actor, query: JobQuery) -> list[Job]:
+        """Return jobs of the actor's projects, whoever submitted them; see `_of_projects`."""
+        return await self._store.page_of_all(await self._of_projects(actor, query))
+
+    async def tally_of_projects(self, actor: Actor, query: JobQuery) -> Mapping[JobState, int]:
+        """Return the number of jobs as `tally_up_to_limit` does, of the actor's projects."""
+        return await self._store.tally_of_all(await self._of_projects(actor, query))
+
+    async def _of_projects(self, actor: Actor, query: JobQuery) -> JobQuery:
+        """Restrict a search to the first `LISTED_PROJECTS` of the actor's projects.
+
+        Raises:
+            NotFound: The search names a project that is not one of them.
+        """
+        actor.require(Scope.JOBS_READ)
+        own = [each.id for each in await self._accounts.projects_of(actor.account)]
+        if query.project is not None and query.project not in own:
+            raise NotFound("There is no such project.", field="project")
+        projects = frozenset(own[:LISTED_PROJECTS] if query.project is None else ())
+        return structs.replace(query, account="", projects=projects, devices=actor.devices)
 
     async def recent_labels(self, actor: Actor, limit: int) -> tuple[Counter[str], Counter[str]]:
         """Count the names and the tags of the actor's newest jobs.

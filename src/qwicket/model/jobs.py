@@ -189,9 +189,10 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     The gateway sets `account`, and `devices` to those of the token. Only jobs with a `seq` below
     `before` and above `after` are listed. A job must have all `tags`. Creation times are Unix ms,
-    both ends included. `oldest_first` needs a `dialect`. A query with an `offset` is a search in
-    one dialect: it ignores `before` and `after`, and also looks for `text` in a job's name, device
-    or tags. A search counts a job that is queued again as running.
+    both ends included. `text` is looked for in the names, tags and ids of the newest jobs. A query
+    with an `offset` is a search in one dialect: it ignores `before` and `after`, and looks for
+    `text` in a job's name, device or tags. A search counts a job that is queued again as running.
+    Without an `account`, `projects` are the only ones whose jobs are listed; empty allows all.
     """
 
     account: str = ""
@@ -211,6 +212,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     offset: int | None = None
     devices: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

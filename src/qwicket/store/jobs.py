@@ -314,8 +314,13 @@ class Jobs(Operations):
 
     @scan
     def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
-        """Return jobs of all accounts, or of the one that the query names, newest first."""
+        """Return jobs of all accounts, or of the account or the projects that the query names."""
         return search.page_of_all(tx, query)
+
+    @scan
+    def tally_of_all(tx: Tx, query: JobQuery) -> Mapping[JobState, int]:
+        """Return the number of jobs that `page_of_all` lists by state; see `search.tally`."""
+        return search.tally_of_all(tx, query)
 
     @scan
     def changed(
@@ -337,9 +342,8 @@ class Jobs(Operations):
 
     @scan
     def tally(tx: Tx, query: JobQuery) -> dict[JobState, int]:
-        """Return the number of jobs that a search finds in each displayed state."""
-        name = "job_tally" if query.dialect is not None else "job_tally_of_all_dialects"
-        found = tx.all(name, **search.parameters(query))
+        """Return the number of a dialect's jobs that a search finds in each displayed state."""
+        found = tx.all("job_tally", **search.parameters(query))
         return {JobState(state): number for state, number in found}
 
     @scan

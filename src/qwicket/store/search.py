@@ -20,6 +20,10 @@ _MAX_LABEL_CHARS: Final = 255
 """Characters after which `job_label` cuts tags and names, for PostgreSQL's index."""
 
 
+_SEARCHED: Final = 50_000
+"""Newest jobs that a search for a text reads: 100,000 would take 200 ms."""
+
+
 class _Lists(NamedTuple):
     """Names of statements that list jobs: all of them, or those of one index."""
 
@@ -30,6 +34,13 @@ class _Lists(NamedTuple):
     labelled: str
 
 
+class _List(NamedTuple):
+    """A statement that lists jobs, and its parameters."""
+
+    name: str
+    given: dict[str, Any]
+
+
 _OF_ACCOUNT: Final = _Lists(
     *("job_list", "job_list_not_ended", "job_list_not_completed"),
     *("job_list_withheld", "job_list_labelled"),
@@ -38,18 +49,13 @@ _OF_ALL: Final = _Lists(
     *("job_list_of_all", "job_list_of_all_not_ended", "job_list_of_all_not_completed"),
     *("job_list_of_all_withheld", "job_list_of_all_labelled"),
 )
-_TALLIES: Final = _Lists(
-    *("job_tally_list", "job_tally_list_not_ended", "job_tally_list_not_completed"),
-    *("job_tally_list_withheld", "job_tally_list_labelled"),
-)
 
 
 def page(tx: Tx, query: JobQuery) -> list[Job]:
     """Return jobs newest first, or oldest first if the query asks for it."""
     if query.offset is not None:
-        name = "job_search_rising" if query.oldest_first else "job_search"
-        return [rows.job(row) for row in tx.all(name, **parameters(query))]
-    return _newest(tx, _statements(query), query, **_bounds(tx, query))
+        return _jobs(tx, [_List("job_search", parameters(query))], query)
+    return _jobs(tx, _of_account(tx, query), query)
 
 
 def page_with_vendor_fields(tx: Tx, query: JobQuery) -> list[tuple[Job, bytes | None]]:
@@ -62,23 +68,19 @@ def page_with_vendor_fields(tx: Tx, query: JobQuery) -> list[tuple[Job, bytes | 
 def tally(tx: Tx, query: JobQuery) -> Counter[JobState]:
     """Return the number of the newest jobs of an account by state.
 
-    Each statement counts up to the limit of the query, so if the sum reaches it, jobs may be left
-    out. The query must not name a dialect or group.
+    The count stops above the limit of the query, so if the sum exceeds it, jobs may be left out.
     """
-    given = parameters(query) | _bounds(tx, query)
-    found: Counter[JobState] = Counter()
-    for name in _fewest(query, _TALLIES):
-        for state, number in tx.all(name, **given):
-            found[JobState(state)] += number
-    return found
+    return _tally(tx, _of_account(tx, query), query.limit)
 
 
 def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
-    """Return jobs of all accounts, newest first; or of one account."""
-    if query.account:
-        return page(tx, query)
-    before = INT64_MAX if query.before is None else query.before
-    return _newest(tx, _fewest(query, _OF_ALL), query, before=before)
+    """Return jobs of all accounts, or of the account or the projects that the query names."""
+    return _jobs(tx, _of_all(tx, query), query)
+
+
+def tally_of_all(tx: Tx, query: JobQuery) -> Counter[JobState]:
+    """Return the number of jobs as `tally` does, of those that `page_of_all` lists."""
+    return _tally(tx, _of_all(tx, query), query.limit)
 
 
 def parameters(query: JobQuery) -> dict[str, Any]:
@@ -90,7 +92,38 @@ def parameters(query: JobQuery) -> dict[str, Any]:
         "since": query.created_from,
         "until": query.created_to,
         "devices": rows.filter_text(query.devices),
+        "projects": rows.filter_text(query.projects),
     }
+
+
+def _of_account(tx: Tx, query: JobQuery) -> list[_List]:
+    """Return the statements that find the jobs of an account."""
+    given = parameters(query) | _bounds(tx, query)
+    if query.dialect is not None:
+        return [_List("job_list_of_dialect", given)]
+    if query.group is not None:
+        return [_List("job_list_of_group", given)]
+    return [_List(name, given) for name in _fewest(query, _OF_ACCOUNT)]
+
+
+def _of_all(tx: Tx, query: JobQuery) -> list[_List]:
+    """Return the statements that find the jobs of all accounts, or of one, or of projects."""
+    if query.account:
+        return _of_account(tx, query)
+    before = INT64_MAX if query.before is None else query.before
+    names = _fewest(query, _OF_ALL)
+    projects = sorted(query.projects) if query.project is None else [query.project]
+    found = [_List(name, parameters(query) | {"before": before}) for name in names]
+    if projects and names == [_OF_ALL.all]:
+        found = [
+            _List("job_list_of_project", found[0].given | {"project": each}) for each in projects
+        ]
+    of_project = "job_bound_of_project" if found[0].name == "job_list_of_project" else None
+    for each in found:
+        given = {"project": each.given["project"], "searched": _SEARCHED // len(found)}
+        bound = _searched(tx, query, of_project or "job_bound_of_all", given)
+        each.given["after"] = max(query.after, bound)
+    return found
 
 
 def _bounds(tx: Tx, query: JobQuery) -> dict[str, int]:
@@ -99,27 +132,38 @@ def _bounds(tx: Tx, query: JobQuery) -> dict[str, int]:
     Without a dialect they include the query's times, which those statements do not read.
     """
     after, before = query.after, INT64_MAX if query.before is None else query.before
+    end = INT64_MAX
     if query.dialect is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
-        before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
-    return {"after": after, "before": before}
+        end = _before_time(tx, query.account, query.created_to + 1) + 1
+    given = {"account": query.account, "before": end, "searched": _SEARCHED}
+    after = max(after, _searched(tx, query, "job_bound_of_account", given))
+    return {"after": after, "before": min(before, end)}
 
 
-def _newest(tx: Tx, names: list[str], query: JobQuery, **bounds: int) -> list[Job]:
-    """Return the jobs that one or several statements find; those of several, newest first."""
-    given = parameters(query) | bounds
-    found = [rows.job(row) for name in names for row in tx.all(name, **given)]
-    if len(names) > 1:
-        found.sort(key=lambda job: job.seq, reverse=True)
+def _searched(tx: Tx, query: JobQuery, name: str, given: dict[str, Any]) -> int:
+    """Return a `seq` up to which a search for a text reads no jobs; 0 for other lists."""
+    row = tx.one(name, **given) if query.text else None
+    return max(0, row[0] - 1) if row and row[0] is not None else 0
+
+
+def _jobs(tx: Tx, lists: list[_List], query: JobQuery) -> list[Job]:
+    """Return the jobs that statements find; those of several, in the order of the query."""
+    order = "_rising" if query.oldest_first else ""
+    found = [rows.job(row) for name, given in lists for row in tx.all(name + order, **given)]
+    if len(lists) > 1:
+        found.sort(key=lambda job: job.seq, reverse=not query.oldest_first)
     return found[: query.limit]
 
 
-def _statements(query: JobQuery) -> list[str]:
-    if query.dialect is not None:
-        return ["job_list_of_dialect_rising" if query.oldest_first else "job_list_of_dialect"]
-    if query.group is not None:
-        return ["job_list_of_group"]
-    return _fewest(query, _OF_ACCOUNT)
+def _tally(tx: Tx, lists: list[_List], limit: int) -> Counter[JobState]:
+    found: Counter[JobState] = Counter()
+    for name, given in lists:
+        if found.total() > limit:
+            break
+        for state, number in tx.all(f"{name}_by_state", **given):
+            found[JobState(state)] += number
+    return found
 
 
 def _fewest(query: JobQuery, lists: _Lists) -> list[str]:

@@ -2,6 +2,7 @@
 
 A statement begins with `-- name: …`. Placeholders in braces are filled in here: column lists from
 the model's structs, states from the transition table, and fragments in which databases differ.
+Each list of jobs has two variants: oldest first, and the numbers of its jobs by state.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ EVENT_BYTES: Final = 200
 """What an event of a job counts."""
 KEPT_EVENTS: Final = 100, 900
 """Numbers of the first and of the last events of a job that are stored."""
+_LISTS: Final = ("job_list", "job_search")
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -52,10 +54,20 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
     for each in features():
         fills |= each.columns
     return {
-        name: _fill(text, fills)
+        variant: filled
         for file in files()
         for name, text in _statements(file.read_text(encoding="utf-8"))
+        for variant, filled in _variants(name, _fill(text, fills), fills)
     }
+
+
+def _variants(name: str, text: str, fills: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield a statement; a list of jobs also oldest first, and as numbers of jobs by state."""
+    yield name, text
+    if name.startswith(_LISTS):
+        yield f"{name}_rising", text.replace("seq desc", "seq")
+        states = text.rstrip(";").replace(fills["shown_job"], f"{fills['shown_state']} as state")
+        yield f"{name}_by_state", f"select state, count(*) from ({states}) as found group by 1;"
 
 
 def files() -> list[resources.abc.Traversable]:
@@ -144,13 +156,21 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
     ).format(**fragments)
     shown_state = _SHOWN["state"]  # so a list of completed jobs omits those with withheld results
-    fills["list_filter"] = f"{_list_filter(shown_state)} and {fills['allowed']}".format(**fragments)
+    fills["list_filter"] = (
+        f"{_list_filter(shown_state)} and {_has_text('id')} and {fills['allowed']}"
+    ).format(**fragments)
+    # Only of lists of all accounts: with one more condition SQLite sorts lists of one dialect.
+    fills["filter_of_all"] = (
+        "created_at >= :since and created_at <= :until"
+        " and (cast(:dialect as text) is null or dialect = :dialect)"
+        " and (cast(:projects as text) is null"
+        f" or {fragments['position']}(cast(:projects as text), '|' || project || '|') > 0)"
+        f" and {fills['list_filter']}"
+    )
     fills["search_filter"] = (
         "account = :account and dialect = :dialect"
         " and created_at >= :since and created_at <= :until"
-        f" and {_list_filter(fills['shown_state'])}"
-        " and (cast(:text as text) = '' or {position}("
-        "{lower}(name || ' ' || device || ' ' || tags), {lower}(cast(:text as text))) > 0)"
+        f" and {_list_filter(fills['shown_state'])} and {_has_text('device')}"
         f" and {fills['allowed']}"
     ).format(**fragments)
     for column in ("job.name", "job.tags", '"group".name', "outcome.error_text"):
@@ -230,6 +250,14 @@ def _list_filter(state: str) -> str:
         f" or {{position}}(cast(:states as text), '|' || {state} || '|') > 0)"
         " and not exists (select 1 from {each_text}"
         " where asked.value not in (select borne.value from {each_tag}))"
+    )
+
+
+def _has_text(column: str) -> str:
+    """Return the condition that a job's name, tags or another column contain `:text`."""
+    return (
+        "(cast(:text as text) = '' or {position}("
+        f"{{lower}}(name || ' ' || {column} || ' ' || tags), {{lower}}(cast(:text as text))) > 0)"
     )
 
 

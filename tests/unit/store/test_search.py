@@ -69,6 +69,33 @@ async def test_rows_of_tags_follow_a_new_name_and_the_deletion(store: Store, ada
     assert await store._database.write(lambda tx: execute(tx, "select label from job_label")) == []
 
 
+@pytest.mark.both_databases
+async def test_jobs_of_projects_are_listed_counted_and_searched_in_both_orders(
+    store: Store, ada: Token
+) -> None:
+    bob, eve = await make_token(store, "bob"), await make_token(store, "eve")
+    one = await add_job(store, ada, name="Bell pair")
+    two = await add_job(store, bob, tags=("belly",))
+    other = await add_job(store, eve, name="bell")
+    three = await add_job(store, ada)
+    both: dict[str, Any] = {"projects": frozenset((ada.project, bob.project))}
+    assert await listed(store, **both) == [three.id, two.id, one.id]
+    assert await listed(store, **both, oldest_first=True) == [one.id, two.id, three.id]
+    assert await listed(store, **both, oldest_first=True, after=one.seq, limit=1) == [two.id]
+    assert await listed(store, **both, states=(JobState.QUEUED,)) == [three.id, two.id, one.id]
+    assert await listed(store, **both, states=(JobState.FAILED,)) == []
+    assert await listed(store, project=ada.project) == [three.id, one.id]
+    assert await listed(store, text="BELL") == [other.id, two.id, one.id]
+    assert await listed(store, **both, text="bell") == [two.id, one.id]
+    assert await listed(store, **both, text=three.id[2:]) == [three.id]
+    assert await listed(store, account=ada.account, text="PAIR") == [one.id]
+    assert await listed(store, account=ada.account, oldest_first=True) == [one.id, three.id]
+    for limit, number in ((9, 3), (2, 3), (1, 2)):  # a count stops above its limit
+        tally = await store.jobs.tally_of_all(JobQuery(**both, limit=limit))
+        assert sum(tally.values()) == number
+    assert sum((await store.jobs.tally_of_all(JobQuery(text="bell"))).values()) == 3
+
+
 async def test_jobs_without_tags_have_no_rows(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
     await store.jobs.set_name_and_tags(job.id, None, ("x",), NOW)

@@ -180,9 +180,14 @@ limit :limit;
 -- name: job_list_of_all
 -- Newest first between two `seq`, of all accounts; by the primary key.
 select {shown_job} from job
-where
-    seq > :after and seq < :before and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+where seq > :after and seq < :before and {filter_of_all}
+order by seq desc
+limit :limit;
+
+-- name: job_list_of_project
+-- Like job_list_of_all, of one project; index job_by_project.
+select {shown_job} from job
+where project = :project and seq > :after and seq < :before and {filter_of_all}
 order by seq desc
 limit :limit;
 
@@ -216,10 +221,7 @@ limit :limit;
 -- Like job_list_of_all, of the jobs that seem to run until an exam ends; index job_withheld.
 select {shown_job} from job
 {only_sqlite}indexed by job_withheld
-where
-    {is_withheld} and seq > :after and seq < :before
-    and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+where {is_withheld} and seq > :after and seq < :before and {filter_of_all}
 order by seq desc
 limit :limit;
 
@@ -227,10 +229,7 @@ limit :limit;
 -- Like job_list_of_all; index job_not_ended.
 select {shown_job} from job
 {only_sqlite}indexed by job_not_ended
-where
-    {not_ended} and seq > :after and seq < :before
-    and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+where {not_ended} and seq > :after and seq < :before and {filter_of_all}
 order by seq desc
 limit :limit;
 
@@ -238,10 +237,7 @@ limit :limit;
 -- Like job_list_of_all; index job_not_completed.
 select {shown_job} from job
 {only_sqlite}indexed by job_not_completed
-where
-    {not_completed} and seq > :after and seq < :before
-    and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+where {not_completed} and seq > :after and seq < :before and {filter_of_all}
 order by seq desc
 limit :limit;
 
@@ -260,8 +256,7 @@ select {shown_job} from job_label cross join job
 where
     job_label.label = cast(:label as text)
     and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq
-    and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
+    and {filter_of_all}
 order by job_label.seq desc
 limit :limit;
 
@@ -288,6 +283,22 @@ select change from job where account = :account and {allowed} order by change de
 -- Index job_by_account.
 select max(seq) from job where account = :account;
 
+-- name: job_bound_of_account
+-- The oldest of an account's jobs that a search for a text reads; index job_by_account.
+select min(seq) from (
+    select seq from job where account = :account and seq < :before order by seq desc limit :searched
+) as found;
+
+-- name: job_bound_of_project
+-- Like job_bound_of_account, of a project; index job_by_project.
+select min(seq) from (
+    select seq from job where project = :project order by seq desc limit :searched
+) as found;
+
+-- name: job_bound_of_all
+-- Like job_bound_of_account, of all accounts; primary key.
+select max(seq) - :searched from job;
+
 -- name: job_made_after
 -- Creation time of an account's first job above a `seq`; index job_by_account.
 select seq, created_at from job where account = :account and seq > :seq order by seq limit 1;
@@ -308,14 +319,6 @@ select {shown_job}, (select body from job_vendor_fields where job_vendor_fields.
 where account = :account and dialect = :dialect and seq > :after and seq < :before
     and {list_filter} and created_at >= :since and created_at <= :until
 order by seq desc
-limit :limit;
-
--- name: job_list_of_dialect_rising
--- Like job_list_of_dialect, oldest first above a `seq`; index job_by_dialect.
-select {shown_job} from job
-where account = :account and dialect = :dialect and seq > :after
-    and {list_filter} and created_at >= :since and created_at <= :until
-order by seq
 limit :limit;
 
 -- name: job_set_name_and_tags
@@ -397,10 +400,6 @@ on conflict (job) do update set body = excluded.body;
 -- name: job_search
 -- Newest first, from an offset; index job_by_dialect.
 select {shown_job} from job where {search_filter} order by seq desc limit :limit offset :offset;
-
--- name: job_search_rising
--- Like job_search, oldest first; index job_by_dialect.
-select {shown_job} from job where {search_filter} order by seq limit :limit offset :offset;
 
 -- name: job_run_ms
 -- Total run time of the ended jobs that a search finds; index job_by_dialect.
