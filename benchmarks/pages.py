@@ -29,7 +29,7 @@ from qwicket.cli.options import DataLocation, as_admin
 from qwicket.features.invitations.service import InvitationAdmin
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
-from qwicket.pages.jobs import render_count
+from qwicket.pages.job_changes import render_count
 from support.browser import Page, browser, separate_pages
 from support.pages import FIELD
 from support.programs import BELL

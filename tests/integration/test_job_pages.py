@@ -113,9 +113,11 @@ def test_a_list_is_searched_by_what_its_address_says(ada: Person) -> None:
     assert ada.rows("created_to=2020-01-01") == []
     assert ada.rows("state=queued,running") == []
     shown = ada.browser.get("/ui/jobs?tag=two+words").text
-    assert 'name="tag" list="tags" value="two words"' in shown
-    assert "created_from=x" not in shown
-    for wrong in ("state=x", "project=none", "created_from=x", "before=x", "color=x"):
+    assert 'name="tag" list="labels" maxlength="255" value="two words"' in shown
+    assert 'href="/ui/jobs?">Tag: two words ×' in shown
+    for wrong in ("state=x", "project=none", "from=x", "from=2026-02-30", "before=x", "color=x"):
+        assert ada.browser.get(f"/ui/jobs?{wrong}").status_code == 400, wrong
+    for wrong in ("who=x", "sort=x", "q=%00", "at=0", "after=-1", "account=root", "to=9999-12-31"):
         assert ada.browser.get(f"/ui/jobs?{wrong}").status_code == 400, wrong
 
 
@@ -132,28 +134,104 @@ def test_an_open_page_reads_only_its_list_again(ada: Person) -> None:
 def test_a_list_goes_on_with_older_jobs(ada: Person) -> None:
     jobs = [ada.client.submit(BELL, "simulator", shots=1) for _ in range(53)]
     page = ada.browser.get("/ui/jobs").text
-    (older,) = re.findall(r'href="/ui/jobs\?(before=\d+)"', page)
-    assert [*ada.rows(), *ada.rows(older)] == [job.id for job in reversed(jobs)]
-    assert "sse-connect" not in ada.browser.get(f"/ui/jobs?{older}").text
-    lines = ada.browser.get("/ui/jobs.csv").text.splitlines()
-    assert len(lines) == 54
+    assert "1 to 40 of 53</span>" in page
+    ids = [job.id for job in jobs]
+    for order in ("", "sort=oldest&amp;"):
+        at = unescape(order).rstrip("&")
+        ids.reverse()
+        first = ada.browser.get(f"/ui/jobs?{at}").text
+        (on,) = re.findall(rf'href="/ui/jobs\?({order}(?:before|after)=\d+&amp;at=41)"', first)
+        second = ada.browser.get(f"/ui/jobs?{unescape(on)}").text
+        assert "41 to 53 of 53</span>" in second
+        (back,) = re.findall(rf'href="/ui/jobs\?({order}(?:before|after)=\d+&amp;at=1)"', second)
+        found = [ada.rows(at), ada.rows(unescape(on))]
+        assert [*found[0], *found[1]] == ids
+        assert ada.rows(unescape(back)) == found[0]
+        for later in (second, ada.browser.get("/ui/jobs?sort=oldest").text):
+            assert "sse-connect" not in later
+        lines = ada.browser.get(f"/ui/jobs.csv?{at}").text.splitlines()
+        assert [line.partition(",")[0] for line in lines[1:]] == ids
 
 
-def test_filters_are_completed_by_names_and_tags_of_other_pages(server: LiveServer) -> None:
+def test_a_search_is_completed_by_names_and_tags_of_other_pages(server: LiveServer) -> None:
     with Person(server, "dan") as dan:
         dan.client.submit(BELL, "simulator", name="<first>", tags=["old", "x" * 100])
         for _ in range(51):
             dan.client.submit(BELL, "simulator", name="later", tags=["new"])
         page = dan.browser.get("/ui/jobs").text
         assert "&lt;first&gt;</a>" not in page
-        names, tags = (
-            re.findall(
-                'value="(.*?)"', page.partition(f'<datalist id="{each}">')[2].split("</d")[0]
-            )
-            for each in ("names", "tags")
-        )
-        assert (names, tags) == (["&lt;first&gt;", "later"], ["new", "old"])
+        labels = page.partition('<datalist id="labels">')[2].partition("</datalist>")[0]
+        assert re.findall('value="(.*?)"', labels) == ["&lt;first&gt;", "later", "new", "old"]
         assert len(dan.rows("tag=old&name=%3Cfirst%3E")) == 1
+
+
+def test_a_text_is_found_in_names_tags_and_ids(ada: Person) -> None:
+    first = ada.submit(name="Bell pair", tags=["lesson"])
+    second = ada.submit(tags=["A bell"])
+    assert ada.rows("q=BELL") == [second.id, first.id]
+    assert ada.rows("q=bell&tag=lesson") == [first.id]
+    assert ada.rows(f"q={second.id[:-2]}") == [second.id]
+    found = ada.browser.get(f"/ui/jobs?q={first.id}")
+    assert (found.status_code, found.headers["location"]) == (303, f"/ui/jobs/{first.id}")
+    page = ada.browser.get("/ui/jobs?q=bell&device=clifford").text
+    assert "None of the 2 jobs has all of this.<br>2 jobs match without" in page
+    assert 'href="/ui/jobs?q=bell">Show them</a>' in page
+    lines = ada.browser.get("/ui/jobs.csv?q=lesson&sort=oldest").text.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["id", first.id]
+
+
+def test_a_day_of_a_filter_is_one_of_the_persons_zone(ada: Person) -> None:
+    job = ada.submit()
+    now = datetime.now(UTC)
+    auth = {"Authorization": f"Bearer {ada.token}"}
+    for hours in (14, -12):  # Pacific/Kiritimati, and west of the date line
+        name = f"Etc/GMT{-hours:+}"
+        changed = ada.browser.patch("/v1/account", json={"time_zone": name}, headers=auth)
+        assert changed.status_code == 200, changed.text
+        day = f"{now + timedelta(hours=hours):%Y-%m-%d}"
+        assert ada.rows(f"from={day}&to={day}") == [job.id]
+        other = f"{now + timedelta(hours=hours, days=1):%Y-%m-%d}"
+        assert ada.rows(f"from={other}&to={other}") == []
+
+
+def test_jobs_of_my_projects_are_listed_with_who_submitted_them(server: LiveServer) -> None:
+    with Person(server, "kim") as kim, Person(server, "lou") as lou:
+        own, theirs = kim.submit(name="own"), lou.submit(name="theirs")
+        server.as_admin(lambda admin: admin.add_member(lou.name, kim.name))
+        page = kim.browser.get("/ui/jobs?who=projects").text
+        assert re.findall('href="/ui/jobs/([0-9a-f-]{36})"', page) == [theirs.id, own.id]
+        assert f"{lou.name} · {lou.name}</span>" in page
+        assert kim.rows("who=projects") == [own.id]  # only these can be changed
+        assert (
+            f'href="/ui/jobs/{theirs.id}"'
+            in kim.browser.get(f"/ui/jobs?who=projects&project={lou.name}").text
+        )
+        lines = kim.browser.get("/ui/jobs.csv?who=projects&q=the").text.splitlines()
+        assert [line.partition(",")[0] for line in lines] == ["id", theirs.id]
+        assert kim.rows() == [own.id]
+        assert kim.browser.get("/ui/jobs?who=everyone").status_code == 403
+        assert kim.browser.get("/ui/jobs.csv?who=everyone").status_code == 403
+        refused = kim.change("/ui/jobs/change", of="all", action="cancel", search="who=projects")
+        assert refused.status_code == 400
+
+
+def test_a_failed_job_shows_its_cause_and_is_run_again_from_the_list(
+    server: LiveServer, ada: Person
+) -> None:
+    job = ada.submit(name="bad")
+    with closing(sqlite3.connect(server.folder / "data" / "qwicket.db", timeout=30)) as file, file:
+        file.execute(
+            "update job set state = 'failed', error_code = 'out_of_memory', error_text = '<cause>'"
+            " where id = ?",
+            (job.id,),
+        )
+    for path, remedy in (("/ui/jobs", ""), ("/ui", "Use fewer qubits or circuits")):
+        page = ada.browser.get(path).text
+        assert "&lt;cause&gt;" in page
+        assert remedy in page
+        assert f'action="/ui/jobs/{job.id}"' in page
+    assert ada.change(f"/ui/jobs/{job.id}", action="repeat").status_code == 303
+    assert len(ada.rows()) == 2
 
 
 def test_a_list_as_csv_contains_no_formula(ada: Person) -> None:
@@ -177,11 +255,12 @@ def test_all_jobs_that_match_are_changed_after_their_number_was_shown(carl: Pers
     crowded = fields | {"search": "&".join(f"a{k}=1" for k in range(50))}
     assert carl.change("/ui/jobs/confirm", **crowded).status_code == 400
     done = carl.change("/ui/jobs/change", **fields)
+    assert "<h1>55 jobs cancelled</h1>" in done.text
     assert "Done: 55. Left as they were: 0." in done.text
     assert {job.refresh().state for job in jobs} == {"cancelled"}
     assert ended.refresh().state == "cancelled"
     assert (
-        "<h1>Delete 56 jobs?</h1>"
+        "<h1>Delete 56 jobs with their results?</h1>"
         in carl.change("/ui/jobs/confirm", **fields | {"action": "delete"}).text
     )
     carl.change("/ui/jobs/change", **fields | {"action": "delete"})
@@ -209,21 +288,23 @@ def test_a_large_number_is_exact_before_a_change(idle: LiveServer, page: Page) -
         add_copies(idle, job.id, 12_344)
         fields = {"of": "all", "search": "tag=w&device=simulator", "action": "delete"}
         asked = many.change("/ui/jobs/confirm", **fields).text
-        assert "<h1>Delete more than 10,000 jobs?</h1>" in asked
+        assert "<h1>Delete more than 10,000 jobs with their results?</h1>" in asked
         assert "/ui/jobs/change" not in asked, "nothing can be deleted before the number is known"
         assert "Without JavaScript use the button" in asked
         sent = re.findall(r'<input type="hidden" name="(\w+)" value="(.*?)">', asked)
         form = {name: unescape(value) for name, value in sent}
         shown = many.browser.post("/ui/jobs/confirm", data=form).text
-        assert "<h1>Delete 12,345 jobs?</h1>" in shown
+        assert "<h1>Delete 12,345 jobs with their results?</h1>" in shown
         assert 'action="/ui/jobs/change"' in shown
         use_session(page, idle, many)
         page.open(f"{idle.url}/ui/jobs?device=simulator", width=1440)
-        page.run("document.querySelector('[name=of][value=all]').click()")
-        page.run("document.querySelector('select[name=action]').value = 'delete'")
-        page.wait_for_load(lambda: page.run("document.querySelector('fieldset button').click()"))
-        page.wait_for("document.querySelector('h1').textContent === 'Delete 12,345 jobs?'")
-        page.wait_for("document.querySelector('main form button').textContent === 'Delete'")
+        page.run("document.querySelector('#all').open = true")
+        page.wait_for_load(
+            lambda: page.run("document.querySelector('#all [value=delete]').click()")
+        )
+        page.wait_for("document.querySelector('h1').textContent.startsWith('Delete 12,345 jobs')")
+        button = "document.querySelector('main form button').textContent"
+        page.wait_for(f"{button} === 'Delete 12,345 jobs'")
         assert violations(page) == []
         assert page.complaints == []
         page.wait_for_load(lambda: page.run("document.querySelector('main form button').click()"))
@@ -235,6 +316,8 @@ def test_selected_jobs_are_tagged_repeated_and_deleted(ada: Person) -> None:
     ids = [job.id for job in jobs]
     tagged = {"action": "tag", "tag": "<new>", "of": "selected", "job": ids[:2]}
     assert "Tag 2 jobs?" in ada.change("/ui/jobs/confirm", **tagged).text
+    asked = ada.change("/ui/jobs/confirm", **tagged | {"tag": ""})
+    assert '<input name="tag" maxlength="255" required value="">' in asked.text
     ada.change("/ui/jobs/change", **tagged)
     assert [job.refresh().info["tags"] for job in jobs] == [["a", "<new>"]] * 2 + [["a"]]
     ada.change("/ui/jobs/change", action="repeat", of="selected", job=ids[:1])
@@ -250,11 +333,12 @@ def test_a_change_without_action_jobs_or_tag_is_refused(ada: Person) -> None:
     for fields in (
         {"action": "x", "of": "all"},
         {"action": "cancel", "of": "selected"},
-        {"action": "tag", "of": "all", "tag": " "},
         {"action": "cancel", "of": "all", "search": "state=x"},
     ):
         for path in ("/ui/jobs/confirm", "/ui/jobs/change"):
             assert ada.change(path, **fields).status_code == 400, fields
+    untagged = {"action": "tag", "of": "all", "tag": " "}
+    assert ada.change("/ui/jobs/change", **untagged).status_code == 400
     assert ada.browser.post("/ui/jobs/change", data={"action": "cancel"}).status_code == 403
 
 
@@ -1004,10 +1088,10 @@ def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
         assert {tag for tag, _ in found.elements} <= LISTED, "an element that no list has"
         assert not [names for _, names in found.elements if any(n.startswith("on") for n in names)]
         seen += found.texts
-        older = re.findall(r'href="/ui/jobs\?(before=\d+)"', listed)
+        older = re.findall(r'href="/ui/jobs\?(before=\d+&amp;at=\d+)"', listed)
         if not older:
             break
-        (query,) = older
+        query = unescape(older[0])
     missing = [text for text in PAYLOADS if text[:39] not in "\n".join(seen)]
     assert not missing
 
@@ -1025,6 +1109,7 @@ LISTED = {
     *("input", "button", "main", "h1", "label", "datalist", "option", "select", "div", "table"),
     *("thead", "tbody", "tr", "th", "td", "span", "noscript", "p", "fieldset", "legend"),
     *("svg", "defs", "symbol", "use", "path", "rect", "circle", "details", "summary", "footer"),
+    *("time", "strong"),
 }
 
 
@@ -1219,12 +1304,12 @@ def test_a_list_and_a_job_change_while_they_are_open(
 ) -> None:
     use_session(page, idle, carl)
     job = carl.client.submit(BELL, "simulator")
-    state = f"document.getElementById('s{job.id}')?.closest('tr').textContent"
+    box = "document.querySelector('[name=job][value=\"{}\"]')"
     page.open(f"{idle.url}/ui/jobs", width=1440)
-    page.run(f"document.getElementById('s{job.id}').click()")
+    page.run(f"{box.format(job.id)}.click()")
     ended = carl.client.submit(BELL, "simulator")
-    page.wait_for(f"document.getElementById('s{ended.id}') !== null")
-    page.wait_for(f"document.getElementById('s{job.id}').checked")  # what was selected stays so
+    page.wait_for(f"{box.format(ended.id)} !== null")
+    page.wait_for(f"{box.format(job.id)}.checked")  # what was selected stays so
     page.open(f"{idle.url}/ui/jobs/{job.id}", width=1440)
     page.wait_for("document.querySelector('.badge').textContent === 'Waiting'")
     for action in ("hold", "release", "hold", "release", "cancel"):
@@ -1233,7 +1318,6 @@ def test_a_list_and_a_job_change_while_they_are_open(
         page.wait_for(f"document.querySelector('.badge').textContent === {shown!r}")
     page.wait_for("document.querySelector('[sse-connect]') === null")
     assert page.complaints == []
-    assert page.run(state) is None
 
 
 @pytest.mark.parametrize("path", ["", "/{}"])
@@ -1243,8 +1327,8 @@ def test_a_change_while_a_page_reads_the_one_before_is_shown(
     use_session(page, idle, carl)
     job = carl.client.submit(BELL, "simulator")
     page.open(f"{idle.url}/ui/jobs{path.format(job.id)}", width=1440)
-    state = "document.querySelector('.queued').textContent"
-    page.wait_for(f"{state} === 'Waiting'")
+    state = "document.querySelector('.queued')?.textContent"
+    page.wait_for(f"{state}?.startsWith('Waiting')")
     slow = {"offline": False, "latency": 1_500, "downloadThroughput": -1, "uploadThroughput": -1}
     page.call("Network.emulateNetworkConditions", **slow)
     try:
@@ -1253,7 +1337,7 @@ def test_a_change_while_a_page_reads_the_one_before_is_shown(
         time.sleep(0.7)  # the state is read, but the page does not have it yet
         job.release()
         time.sleep(4)  # 'Held' is shown by now, unless the machine was too busy to read it before
-        page.wait_for(f"{state} === 'Waiting'")
+        page.wait_for(f"{state}?.startsWith('Waiting')")
     finally:
         page.call("Network.emulateNetworkConditions", **slow | {"latency": 0})
         job.cancel()
@@ -1348,12 +1432,9 @@ def test_the_keyboard_alone_suffices(server: LiveServer, page: Page, ada: Person
     page.wait_for_load(lambda: page.press("Enter", "\r"))
     focus(f"#s{job.id}".replace("#s", "[value='") + "']")
     page.press(" ", " ")
-    focus("select[name=action]")
-    page.press("d", "d")
-    assert page.run("document.activeElement.value") == "delete"
-    focus("fieldset button")
+    focus(".bulk button[value=delete]")
     page.wait_for_load(lambda: page.press("Enter", "\r"))
-    assert page.run("document.querySelector('h1').textContent") == "Delete 1 job?"
+    assert str(page.run("document.querySelector('h1').textContent")).startswith("Delete 1 job")
     focus("main button")
     page.wait_for_load(lambda: page.press("Enter", "\r"))
     assert ada.rows() == []

@@ -85,8 +85,10 @@ def test_a_job_with_many_long_tags_has_small_pages_and_loses_none(
         found, older = list[str](), f"?{urlencode(searches[2])}"
         while older:
             page = hal.browser.get(f"/ui/jobs{older}").text
-            found += re.findall(r'name="job" id="s(.*?)"', page)
-            next_page = re.search(r'href="/ui/jobs(\?[^"]*before=\d+)">Older', page)
+            found += re.findall(r'name="job" value="(.*?)"', page)
+            next_page = re.search(
+                r'href="/ui/jobs(\?[^"]*before=\d+&amp;at=\d+)" rel="next">Older', page
+            )
             older = unescape(next_page[1]) if next_page else ""
         assert found == [job.id for job in reversed(jobs[:25])]
         shown = hal.browser.get(at).text
@@ -112,7 +114,12 @@ def test_jobs_with_many_long_tags_are_on_the_pages_of_administrators(idle: LiveS
         jobs = [
             chief.client.submit(BELL_QASM, "simulator", tags=tags, name=name) for _ in range(25)
         ]
-        for path in (f"/ui/admin/people/{chief.name}", f"/ui/admin/jobs/{jobs[0].id}"):
+        paths = (
+            f"/ui/jobs?who=everyone&account={chief.name}",
+            f"/ui/admin/people/{chief.name}",
+            f"/ui/admin/jobs/{jobs[0].id}",
+        )
+        for path in paths:
             assert page_size(chief, path) <= MOST_BYTES, path
         for job in jobs:
             job.cancel()

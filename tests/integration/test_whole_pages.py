@@ -346,6 +346,7 @@ def test_what_a_request_says_is_text(idle: LiveServer, root: Person) -> None:
                 "confirm": post("/ui/jobs/confirm", data=form | change),
                 "try": post("/ui/jobs/new", data={**form, **program}),
                 "invitation": nobody.post("/ui/invitation", data={"csrf": invited, **person}),
+                "jobs of everyone": get(f"/ui/jobs?who=everyone&{search}"),
                 "people": get(f"/ui/admin/people?{urlencode({'q': payload, 'which': payload})}"),
                 "projects": get(f"/ui/admin/projects?{urlencode({'q': payload})}"),
                 "activity": get(f"/ui/admin/activity?{urlencode({'q': payload})}"),
@@ -386,6 +387,7 @@ def test_names_and_reasons_are_text_on_pages_of_administrators(
     for path, query in (
         (at, ""),
         ("/ui/devices/fermions", ""),
+        ("/ui/jobs", f"who=everyone&account={root.name}"),
         ("/ui/admin/activity", ""),
     ):
         texts, names = _everything(root, path, query)

@@ -107,7 +107,7 @@ class Person:
 
     def rows(self, query: str = "") -> list[str]:
         """Return the ids of the jobs of a list."""
-        return re.findall(r'name="job" id="s(.*?)"', self.browser.get(f"/ui/jobs?{query}").text)
+        return re.findall(r'name="job" value="(.*?)"', self.browser.get(f"/ui/jobs?{query}").text)
 
 
 def use_session(page: Page, server: LiveServer, person: Person) -> None:

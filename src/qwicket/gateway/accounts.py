@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qwicket.model.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qwicket.model.accounts import Account, Actor, Project
     from qwicket.store import Store
 
@@ -31,6 +33,11 @@ class Accounts:
         if found is None:
             raise NotFound("There is no such account.")
         return found
+
+    async def names(self, accounts: Iterable[str]) -> dict[str, str]:
+        """Return the names of a few accounts by id, without those that were deleted."""
+        found = [await self._store.by_id(each) for each in {*accounts}]
+        return {each.id: each.name for each in found if each}
 
     async def projects(self, actor: Actor) -> list[Project]:
         """Return the projects of an actor's account, including the token's project."""

@@ -44,15 +44,16 @@ def time(at_ms: int | None) -> str:
 
 
 @jinja2.pass_context
-def when(context: jinja2.runtime.Context, at_ms: int | None) -> str:
+def when(context: jinja2.runtime.Context, at_ms: float | None, has_title: bool = True) -> str:
     """Return a time to the minute in the person's zone, with the exact time in UTC as its title.
 
-    The text has a day if it is not today: `14:02`, `Yesterday 18:20`, `27 Nov 16:44`.
+    The text has a day if it is not today: `14:02`, `Yesterday 18:20`, `27 Nov 16:44`. Long lists
+    have no room for the titles.
     """
     if at_ms is None:
         return _NO_VALUE
     at = datetime.fromtimestamp(at_ms / 1000, context["zone"])
-    return _time_element(at, f"{_day(at, context)}{at:%H:%M}".lstrip())
+    return _time_element(at, f"{_day(at, context)}{at:%H:%M}".lstrip(), has_title)
 
 
 @jinja2.pass_context
@@ -71,11 +72,13 @@ def _day(at: datetime, context: jinja2.runtime.Context) -> str:
     return f"{at.day} {at:%b} " if at.year == now.year else f"{at.day} {at:%b %Y} "
 
 
-def _time_element(at: datetime, text: str) -> Markup:
+def _time_element(at: datetime, text: str, has_title: bool = True) -> Markup:
     exact = at.astimezone(UTC)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        exact.strftime("%Y-%m-%dT%H:%M:%SZ"), exact.strftime("%Y-%m-%d %H:%M:%S UTC"), text
-    )
+    attribute = exact.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if not has_title:
+        return Markup('<time datetime="{}">{}</time>').format(attribute, text)
+    title = exact.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(attribute, title, text)
 
 
 def duration(seconds: float | None) -> str:

@@ -105,11 +105,13 @@ def frame(actor: Actor, request: Request[Any]) -> dict[str, Any]:
         "person": actor.account_name,
         "is_admin": actor.role == "admin",
         "theme": actor.preferences.theme or "",
-        "zone": _zone(actor.preferences.time_zone),
+        "zone": zone_of(actor),
     }
 
 
-def _zone(name: str | None) -> tzinfo:
+def zone_of(actor: Actor) -> tzinfo:
+    """Return the time zone in which a person reads times."""
+    name = actor.preferences.time_zone
     try:
         return UTC if name is None else ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # the zone was named at another server

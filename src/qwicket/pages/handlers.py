@@ -16,8 +16,6 @@ from qwicket.dialects.native.streams import Streams
 from qwicket.dialects.requests import REQUEST_ID
 from qwicket.gateway.sessions import Browser
 from qwicket.model.errors import QwicketError, Unauthenticated
-from qwicket.model.jobs import JobQuery
-from qwicket.model.states import JobState
 from qwicket.pages.forms import (
     FORM,
     FORM_S,
@@ -48,9 +46,6 @@ _MAX_DAYS: Final = 36_600
 """Longest life of a token, as in the gateway."""
 _DAY_S: Final = 86_400
 _PAGE_TOKENS: Final = 25
-_NEWEST_JOBS: Final = 5
-_MAX_COUNTED: Final = 10_000
-"""Waiting and running jobs up to which the overview counts."""
 _MAX_NAME_CHARS: Final = 254
 _BEFORE_SIGN_IN: Final = (404, 405)
 """Statuses of errors that occur before a request has signed in: there is no such path or method."""
@@ -198,22 +193,6 @@ class Handlers:
         return RedirectResponse(address, 308, headers=HEADERS)
 
     # --- pages of an account ----------------------------------------------------------------------
-
-    async def read_overview(self, actor: Actor, request: Request[None]) -> Response:
-        """Read how many jobs of the account wait and run, and its newest jobs."""
-        states = (JobState.QUEUED, JobState.RUNNING)
-        gateway, most = self._gateway, _MAX_COUNTED + 1
-        found = await gateway.jobs.tally_up_to_limit(actor, JobQuery(states=states, limit=most))
-        more = "+" if sum(found.values()) > _MAX_COUNTED else ""
-        counts = [f"{found.get(state, 0):,}{more}" for state in states]
-        return self.renderer.page(
-            "overview",
-            title="Overview",
-            n_waiting=counts[0],
-            n_running=counts[1],
-            jobs=await gateway.jobs.page(actor, JobQuery(limit=_NEWEST_JOBS)),
-            **frame(actor, request),
-        )
 
     async def sign_out(self, actor: Actor, request: Request[Form]) -> Response:
         """End the session."""

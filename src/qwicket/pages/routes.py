@@ -15,6 +15,7 @@ from qwicket.pages import (
     jobs,
     links,
     new_job,
+    overview,
     projects,
 )
 from qwicket.pages.forms import FORM_BODY, Cookies
@@ -55,16 +56,7 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 def _routes(handlers: Handlers) -> tuple[Route, ...]:
     return (
-        *(
-            Route(
-                "GET",
-                path,
-                Handlers.read_overview,
-                ANY_TOKEN,
-                on_error=handlers.to_sign_in,
-            )
-            for path in ("", "/")
-        ),
+        *overview.routes(handlers),
         *account.routes(handlers),
         Route("GET", "/style.css", Handlers.read_style, _OPEN),
         Route("GET", "/icon.svg", Handlers.read_icon, _OPEN),

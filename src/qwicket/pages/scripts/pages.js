@@ -1,13 +1,13 @@
 "use strict";
 
-// Keeps what a person has selected or opened while htmx replaces a part of a page.
+// Keeps what is selected or opened while htmx replaces a part of a page.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const keep = (selector) => [...document.querySelectorAll(selector)].map((each) => each.id);
-  const checked = keep("input:checked[id]");
-  const opened = keep("details[open][id]");
+  const keep = (selector, key) => [...document.querySelectorAll(selector)].map((each) => each[key]);
+  const checked = keep("input[name=job]:checked", "value");
+  const opened = keep("details[open][id]", "id");
   document.addEventListener("htmx:afterSwap", () => {
-    for (const id of checked) {
-      const found = document.getElementById(id);
+    for (const value of checked) {
+      const found = document.querySelector(`input[name=job][value="${CSS.escape(value)}"]`);
       if (found) found.checked = true;
     }
     for (const id of opened) {
@@ -17,7 +17,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }, { once: true });
 });
 
-// Buttons that copy a text. Without this script, or on a page that is not secure, there are none.
+// Buttons that copy a text: a page that is not secure has none.
 if (navigator.clipboard) {
   const show = () => {
     for (const button of document.querySelectorAll("button.copy")) button.hidden = false;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.pages.jobs import render_count
+from qwicket.pages.job_changes import render_count
 
 
 @pytest.mark.parametrize(
