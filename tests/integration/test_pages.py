@@ -289,7 +289,15 @@ def test_no_request_names_where_a_sign_in_leads(
 def test_no_page_has_a_script_or_a_style_in_it_or_names_another_host(
     browser: Browser, ada: str
 ) -> None:
-    paths = ("/ui", "/ui/", "/ui/account", "/ui/sign-in", "/ui/style.css", "/ui/none", "/ui/tokens")
+    paths = (
+        "/ui/projects",
+        "/ui/devices",
+        "/ui/account",
+        "/ui/sign-in",
+        "/ui/style.css",
+        "/ui/none",
+        "/ui/tokens",
+    )
     for path in paths:
         response = browser.get(path)
         assert response.headers["content-security-policy"] == CSP, path
