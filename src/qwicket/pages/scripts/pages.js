@@ -1,11 +1,16 @@
 "use strict";
 
-// Keeps what is selected or opened while htmx replaces a part of a page.
+// Keeps what is selected, opened or has the focus while htmx replaces a part of a page.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const keep = (selector, key) => [...document.querySelectorAll(selector)].map((each) => each[key]);
   const checked = keep("input[name=job]:checked", "value");
   const opened = keep("details[open][id]", "id");
+  const active = document.activeElement;
   document.addEventListener("htmx:afterSwap", () => {
+    if (!document.contains(active)) {
+      const same = (each) => each.textContent === active.textContent;
+      [...document.querySelectorAll(active.tagName)].find(same)?.focus();
+    }
     for (const value of checked) {
       const found = document.querySelector(`input[name=job][value="${CSS.escape(value)}"]`);
       if (found) found.checked = true;
