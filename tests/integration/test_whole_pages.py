@@ -168,7 +168,7 @@ def test_without_scripts_each_page_works_and_says_what_needs_them(server: LiveSe
         assert page.run("document.querySelectorAll('tbody tr').length") == 1
         click("tbody a")
         assert page.run("document.querySelector('h1').textContent") == "one"
-        click("[name=action][value=repeat]")
+        click("button[value=repeat]")
         assert page.run("location.pathname") != f"/ui/jobs/{job.id}"
         page.open(f"{server.url}/ui/jobs", width=1000)
         page.run(f"document.querySelector('[value=\"{job.id}\"]').click()")
