@@ -16,10 +16,11 @@ from qwicket.pages import calibrations, plots, windows
 from qwicket.pages.availability import DAYS, WIDTH, availability
 from qwicket.pages.calibrations import csv_file
 from qwicket.pages.forms import frame, list_page
+from qwicket.pages.queue_places import blocks
 from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
     from starlette.responses import Response
 
@@ -48,8 +49,6 @@ MAX_CARDS: Final = 60
 """More devices are listed by family."""
 _PAGE_ROWS, _FEW_ROWS = 50, 20
 """Rows of the list of a family, and of one of several."""
-_MAX_BLOCKS: Final = 12
-"""Waiting jobs in the drawing of a queue."""
 _MAX_OWN: Final = 50
 """Waiting jobs of the person that are read."""
 _HOUR_MS: Final = 3_600_000
@@ -231,6 +230,7 @@ async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> 
         recent = await calibrations.recent(pages, view.device)
     row = await _row(pages, actor, view)
     own = await _own_jobs(pages, actor, row.forecast, name)
+    positions = [each.position.ahead + 1 for each in own]
     values = frame(actor, request)
     shown = windows.rows(row.windows)
     return pages.renderer.page(
@@ -240,7 +240,8 @@ async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> 
         family=_FAMILIES[view.device.family],
         kinds=_KINDS,
         own=own,
-        blocks=blocks(row.forecast.n_waiting, [each.position.ahead + 1 for each in own]),
+        blocks=blocks(row.forecast.n_waiting, min(positions, default=1)),
+        own_positions=positions,
         max_own=_MAX_OWN,
         map=found,
         shade=shade,
@@ -290,24 +291,6 @@ async def _own_jobs(pages: Handlers, actor: Actor, forecast: Forecast, device: s
         if (position := forecast.position_with_interval(job.id)) is not None
     ]
     return sorted(found, key=lambda each: each.position.ahead)
-
-
-def blocks(n_waiting: int, own: Collection[int]) -> list[tuple[int, bool]]:
-    """Return positions of a queue to draw, each with whether it is the person's; 0 is a gap.
-
-    Of a long queue, these are the first two, five around the person's first job, and the last.
-    """
-    shown: Sequence[int] = range(1, n_waiting + 1)
-    if n_waiting > _MAX_BLOCKS:
-        middle = min(own, default=5)
-        kept = {1, 2, *range(middle - 2, middle + 3), n_waiting}
-        shown = sorted(each for each in kept if 1 <= each <= n_waiting)
-    found: list[tuple[int, bool]] = []
-    for before, number in zip((0, *shown), shown, strict=False):
-        if number > before + 1:
-            found.append((0, False))
-        found.append((number, number in own))
-    return found
 
 
 def _clients(pages: Handlers, device: Device) -> dict[str, str]:

@@ -23,6 +23,7 @@ from qwicket.model.states import JobState
 from qwicket.pages import formats, job_code
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 from qwicket.pages.job_result import ResultView, View, bits, result_view
+from qwicket.pages.queue_places import blocks
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ _MAX_RESULT_BYTES: Final = 4 << 20
 _MAX_ALIKE: Final = 5
 """Jobs that a comparison offers, of the person's newest completed ones (`_NEWEST`)."""
 _NEWEST: Final = 50
-_ALL_BLOCKS: Final = 12
-"""Waiting jobs up to which the drawing of a queue has all of them."""
 _UNITS: Final = {"photonic": "mode", "atoms": "atom"}
 """What the circuits of a family are on, if not qubits."""
 
@@ -405,24 +404,8 @@ async def _place(pages: Handlers, actor: Actor, job: Job) -> dict[str, Any]:
     return {
         "ahead": ahead,
         "before": _jobs_ahead_text(ahead) if ahead else "",
-        "blocks": queue_blocks(n_before + 1, max(ahead.n_waiting, n_before + 1)) if ahead else (),
+        "blocks": blocks(max(ahead.n_waiting, n_before + 1), n_before + 1) if ahead else (),
     }
-
-
-def queue_blocks(position: int, n_waiting: int) -> list[int | None]:
-    """Return the positions that the drawing of a queue has, with None for those left out.
-
-    They are all of a short queue; else the first two, five around a position, and the last.
-    """
-    if n_waiting <= _ALL_BLOCKS:
-        return [*range(1, n_waiting + 1)]
-    low = max(1, min(position - 2, n_waiting - 4))
-    found: list[int | None] = []
-    last = 0
-    for each in sorted({1, 2, *range(low, low + 5), n_waiting}):
-        found += [None, each] if each > last + 1 else [each]
-        last = each
-    return found
 
 
 def _jobs_ahead_text(ahead: Ahead) -> str:

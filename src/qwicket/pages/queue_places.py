@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _MAX_FORECASTS: Final = 5
 """Devices of one list whose queues are forecast: each takes up to 5,000 waiting jobs."""
+_ALL_BLOCKS: Final = 12
+"""Waiting jobs up to which the drawing of a queue has all of them."""
 
 
 class Place(NamedTuple):
@@ -50,6 +52,21 @@ async def places(pages: Handlers, jobs: Sequence[Job]) -> dict[str, Place]:
             text = f", {ordinal(position.ahead + 1)} of {forecast.n_waiting:,}"
             starts_in_s = position.start_in_s
             found[job.id] = Place(text, None if starts_in_s is None else now + 1000 * starts_in_s)
+    return found
+
+
+def blocks(n_waiting: int, position: int) -> list[int]:
+    """Return the positions that the drawing of a queue has, with 0 for those left out.
+
+    They are all of a short queue; else the first two, five around a position, and the last.
+    """
+    if n_waiting <= _ALL_BLOCKS:
+        return [*range(1, n_waiting + 1)]
+    low = max(1, min(position - 2, n_waiting - 4))
+    found, last = list[int](), 0
+    for each in sorted({1, 2, *range(low, low + 5), n_waiting}):
+        found += [0, each] if each > last + 1 else [each]
+        last = each
     return found
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from qwicket.circuits.outcomes import Outcome, int64_array, key_array, key_width
 from qwicket.circuits.qubit import Register
-from qwicket.pages.job import queue_blocks
 from qwicket.pages.job_result import ResultView, View, columns, result_view, short
 
 
@@ -97,19 +96,3 @@ def test_an_address_has_only_what_is_not_usual() -> None:
     assert view == View(2, "bits", "linear", "a&b", 0, "s")
     assert view.address(show="", order="count") == "?part=2&with=a%26b"
     assert View().address() == "?"
-
-
-@pytest.mark.parametrize(
-    ("position", "n_waiting", "blocks"),
-    [
-        (4, 9, [*range(1, 10)]),
-        (12, 12, [*range(1, 13)]),
-        (1, 13, [1, 2, 3, 4, 5, None, 13]),
-        (7, 20, [1, 2, None, 5, 6, 7, 8, 9, None, 20]),
-        (13, 13, [1, 2, None, 9, 10, 11, 12, 13]),
-    ],
-)
-def test_a_long_queue_has_its_ends_and_five_blocks_around_the_job(
-    position: int, n_waiting: int, blocks: list[int | None]
-) -> None:
-    assert queue_blocks(position, n_waiting) == blocks
