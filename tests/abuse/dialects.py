@@ -308,7 +308,13 @@ class Way(NamedTuple):
         names |= {"group": job, "device": "x", "rest": "", "part": "0", "token": job}
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody"}
         names |= {"budget": job, "organization": "x"}
-        names |= {"reservation": job, "invitation": job, "share": job, "secret": "x"}
+        names |= {
+            "reservation": job,
+            "invitation": job,
+            "share": job,
+            "session": job,
+            "secret": "x",
+        }
         path = self.path.replace(":path", "").format(id=job, uuid=job, **names)
         return self.dialect.prefix + path
 

@@ -169,7 +169,13 @@ class Ask(NamedTuple):
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
         names["plan"] = "qwicket-open"
         names |= {"budget": job, "organization": "x"}
-        names |= {"reservation": job, "invitation": job, "share": job, "secret": "x"}
+        names |= {
+            "reservation": job,
+            "invitation": job,
+            "share": job,
+            "session": job,
+            "secret": "x",
+        }
         names |= {"reservation": job, "bucket": braket.BUCKET}
         names["key"] = f"{braket.PREFIX}/{job}/results.json"
         is_device = self.path.startswith("/device/")

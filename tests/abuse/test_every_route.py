@@ -357,7 +357,7 @@ def test_a_success_has_the_status_and_content_that_its_route_declares(
     # what needs an invitation: features/invitations/integration/test_invitations.py.
     own = {("POST", "/tokens"), ("DELETE", "/tokens/{id}"), ("POST", "/accounts")}
     # What needs a password or a session: integration/test_native_account.py.
-    own |= {("PUT", "/account/password"), ("DELETE", "/account/sessions/{id}")}
+    own |= {("PUT", "/account/password"), ("DELETE", "/account/sessions/{session}")}
     own.add(("POST", "/sign-in"))  # needs an identity provider: integration/test_single_sign_on.py
     own |= {way for way, route in declared.items() if route.access == Scope.ADMIN}
     assert unseen <= MAY_COME_TOO_LATE | own

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-OPTIONAL_ENGINES = {"qulacs", "stim"}
+OPTIONAL = {"qulacs", "stim", "tzdata"}
 """The server installs them, and runs without one that has no wheel for a machine."""
 
 
@@ -31,7 +31,7 @@ def test_the_modules_of_extras_are_those_of_the_packages_that_they_install() -> 
     owners = metadata.packages_distributions()
     for extra in ("server", "qiskit", "rich"):
         brought = {owner for module in EXTRAS[extra] for owner in owners[module]}
-        declared = distributions(PROJECT["optional-dependencies"][extra]) - OPTIONAL_ENGINES
+        declared = distributions(PROJECT["optional-dependencies"][extra]) - OPTIONAL
         assert {each.lower().replace("_", "-") for each in brought} == declared
 
 

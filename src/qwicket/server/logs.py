@@ -68,6 +68,16 @@ def announce(text: str, log_format: LogFormat) -> None:
         sys.stderr.flush()
 
 
+def announce_secret(text: str, log_format: LogFormat) -> None:
+    """Print a message with a secret, in the form of the log, which would replace the secret."""
+    line = text
+    if log_format == "json":
+        shown = {"time": _time(time.time()), "level": "info", "logger": _log.name}
+        line = json.dumps({**shown, "event": " ".join(text.split())}) + "\n"
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
 def log_startup_failure(reason: str, log_format: LogFormat) -> None:
     """Print why the server cannot start."""
     if log_format == "json":

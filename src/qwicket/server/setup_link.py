@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.links import SET_UP_S
+from qwicket.server.logs import announce_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.gateway import Gateway
-    from qwicket.server.settings import Settings
+    from qwicket.server.settings import LogFormat, Settings
 
 _TERMINAL: Final = Path("/dev/tty")
 _TEXT: Final = "There is no account yet. Make the first one within {} minutes at\n\n    {}\n\n"
@@ -48,7 +48,8 @@ async def offer(
     link = await gateway.links.make_set_up()
     if link is not None:
         url = settings.public_url or _url(settings, sockets[0])
-        _print(_TEXT.format(SET_UP_S // 60, url.rstrip("/") + link.path), terminal)
+        address = url.rstrip("/") + link.path
+        _print(_TEXT.format(SET_UP_S // 60, address), settings.log_format, terminal)
 
 
 def _url(settings: Settings, first: socket.socket) -> str:
@@ -60,9 +61,8 @@ def _url(settings: Settings, first: socket.socket) -> str:
     return f"{'https' if settings.tls_cert else 'http'}://{host}:{port}"
 
 
-def _print(text: str, terminal: Path) -> None:
+def _print(text: str, log_format: LogFormat, terminal: Path) -> None:
     with suppress(OSError), terminal.open("w", encoding="utf-8") as opened:
         opened.write(text)
         return
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    announce_secret(text, log_format)

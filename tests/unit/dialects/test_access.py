@@ -17,7 +17,7 @@ ROUTES: tuple[tuple[str, Route], ...] = (
 )
 OWN_ACCOUNT = {
     *("GET /v1/account", "GET /v1/projects", "GET /v1/tokens", "DELETE /v1/tokens/{id}"),
-    *("GET /healthz", "POST /sts/"),
+    *("GET /v1/account/sessions", "GET /healthz", "POST /sts/"),
 }
 """Routes for every token: they show its own account, or only that the token is valid."""
 READS = {

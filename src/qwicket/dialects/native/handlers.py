@@ -102,7 +102,7 @@ class Handlers(PilotHandlers):
 
     async def end_session(self, actor: Actor, request: Request[None]) -> Response:
         """End a session at the pages."""
-        await self.gateway.sessions.end_one(actor, request.path_params["id"])
+        await self.gateway.sessions.end_one(actor, request.path_params["session"])
         return Response(status_code=204)
 
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:

@@ -100,7 +100,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         ANY_TOKEN,
         responses=(schema.accounts.SessionList,),
     ),
-    Route("DELETE", "/account/sessions/{id}", Handlers.end_session, _TOKENS, status=204),
+    Route("DELETE", "/account/sessions/{session}", Handlers.end_session, _TOKENS, status=204),
     Route(
         "GET",
         "/projects",

@@ -99,7 +99,7 @@ def test_pip_installs_it_and_the_copy_offers_the_same_until_a_file_changes(
         with Person(live, "ada") as ada:
             assert (
                 "# Install qwicket as your administrator says."
-                in ada.browser.get("/ui/clients").text
+                in ada.browser.get("/ui/connect").text
             )
 
 
@@ -114,7 +114,7 @@ def test_pages_and_programs_have_the_command_with_the_digest(server: LiveServer)
     printed = run_here("snippet", "python", "--url", server.url).stdout
     assert command in printed
     with Person(server, "ada") as ada:
-        assert command in unescape(ada.browser.get("/ui/clients").text)
+        assert command in unescape(ada.browser.get("/ui/connect").text)
 
 
 def test_paths_beside_it_are_absent_and_head_has_no_body(server: LiveServer) -> None:
