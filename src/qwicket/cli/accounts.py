@@ -20,6 +20,7 @@ from qwicket.cli.listing import (
     second_of,
 )
 from qwicket.cli.options import setting
+from qwicket.clients.native import ApiError
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
@@ -128,7 +129,11 @@ def add_user(
 
 def _print_link(admin: Administration, name: str) -> None:
     """Make a link with which a person sets a password, and print it to standard error."""
-    made = admin.post("accounts", name, "password-link", of=schema.PasswordLinkBody)
+    try:
+        made = admin.post("accounts", name, "password-link", of=schema.PasswordLinkBody)
+    except ApiError as error:  # the server accepts no passwords; the account is made anyway
+        click.echo(f"There is no link for {name}: {error.detail}", err=True)
+        return
     where, url = "", made.url
     if not admin.is_remote:
         parts = urlsplit(url)

@@ -21,7 +21,7 @@ from qwicket.model.accounts import (
     check_name,
     lower_ascii,
 )
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.limits import SignInLimits
 from qwicket.store import NewMember
@@ -63,6 +63,7 @@ class AccountAdmin:
         now_ms: Clock; returns Unix milliseconds.
         aws_master_file: File of the master keys of AWS's key pairs; None allows no key pairs.
         passwords: Returns the server's service for passwords; None is one without a server.
+        are_passwords_on: Whether the server accepts passwords.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class AccountAdmin:
         aws_master_file: Path | None = None,
         *,
         passwords: Callable[[], Passwords] | None = None,
+        are_passwords_on: bool = True,
     ) -> None:
         self.store = store
         self.now_ms = now_ms
         self._aws_master_file = aws_master_file
         self._passwords = passwords or _own_passwords
+        self._are_passwords_on = are_passwords_on
 
     async def add_account(
         self, name: str, role: Role = "member", *, email: str | None, password: str | None
@@ -243,8 +246,10 @@ class AccountAdmin:
 
         Raises:
             NotFound: There is no such account.
-            Conflict: The account is disabled.
+            Conflict: The account is disabled, or the server accepts no passwords.
         """
+        if not self._are_passwords_on:
+            raise Conflict(links.NO_PASSWORDS)
         return await links.make(self.store, "password", name, self.now_ms())
 
     async def make_sign_in_link(self, name: str) -> NewLink:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.gateway.signin import SignIn
-    from qwicket.model.accounts import Account, Actor
+    from qwicket.model.accounts import Account, Actor, SignInSettings
     from qwicket.store import Store
     from qwicket.store.links import Kind, Link
 
@@ -30,6 +30,7 @@ SIGN_IN_S: Final = 60
 """Life of a link that signs in, in seconds."""
 PAGE: Final = "/ui/link"
 """Path of the page of all links."""
+NO_PASSWORDS: Final = "This server accepts no passwords."
 _MAX_CODE_CHARS: Final = 64
 
 
@@ -76,12 +77,20 @@ class Links:
     Args:
         store: The database.
         sign_in: Counts wrong codes with wrong tokens; hashes passwords.
+        settings: How people sign in.
         now_ms: Clock; returns Unix milliseconds.
     """
 
-    def __init__(self, store: Store, sign_in: SignIn, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sign_in: SignIn,
+        settings: SignInSettings,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._store = store
         self._sign_in = sign_in
+        self._are_passwords_on = settings.are_passwords_on
         self._now_ms = now_ms
 
     async def make_set_up(self) -> NewLink | None:
@@ -99,7 +108,7 @@ class Links:
 
         Raises:
             Forbidden: It does not exist, or has ended, or was used; or it signs in, and the client
-                is on another machine.
+                is on another machine; or it sets a password, and this server accepts none.
             TooManyRequests: The code is not valid, and neither were many others from this address.
         """
         found = None
@@ -110,6 +119,8 @@ class Links:
             raise Forbidden(NOT_VALID)
         if found.kind == "sign_in" and not _is_loopback(address):
             raise Forbidden("This link signs in only on the server's own machine.")
+        if found.kind != "sign_in" and not self._are_passwords_on:
+            raise Forbidden(NO_PASSWORDS)
         return found
 
     async def use(self, code: str, address: str, *, name: str, password: str) -> Actor:

@@ -234,7 +234,7 @@ class Gateway:
         """Return the service for one-time links."""
         from qwicket.gateway.links import Links
 
-        return Links(self.store, self.auth, self.now_ms)
+        return Links(self.store, self.auth, self.sign_in, self.now_ms)
 
     @cached_property
     def single_sign_on(self) -> SingleSignOn:
@@ -278,6 +278,7 @@ class Gateway:
             self.now_ms,
             self._aws_master_file,
             passwords=lambda: self.auth.passwords,
+            are_passwords_on=self.sign_in.are_passwords_on,
         )
 
     @cached_property

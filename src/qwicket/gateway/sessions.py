@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
+from qwicket.gateway.links import NO_PASSWORDS
 from qwicket.gateway.refusals import existing_device
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken, token_name
@@ -162,7 +163,7 @@ class Sessions:
             TooManyRequests: The old password is wrong, and so were many before.
         """
         if not self._are_passwords_on:
-            raise InvalidRequest("This server accepts no passwords.")
+            raise InvalidRequest(NO_PASSWORDS)
         try:
             account = await self._sign_in.check_password(actor.account_name, old, address)
         except Unauthenticated as error:
@@ -170,6 +171,11 @@ class Sessions:
         hashed = await self._sign_in.passwords.hash(new, address)
         kept = digest(secret) if secret else b""
         await self._store.sessions.set_password(account.id, hashed, kept, self._now_ms())
+
+    async def has_password(self, actor: Actor) -> bool:
+        """Return whether the actor can sign in with a password."""
+        found = await self._store.accounts.for_password(actor.account_name)
+        return self._are_passwords_on and found is not None and found.password_hash is not None
 
     async def set_preferences(self, actor: Actor, preferences: Preferences) -> None:
         """Set what the person prefers at the pages.

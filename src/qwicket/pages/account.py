@@ -223,6 +223,7 @@ async def _page(
         devices=[each.name for each in devices[:_MAX_DEVICES]],
         sessions=sessions,
         passwords=gateway.sign_in.are_passwords_on,
+        has_password=await gateway.sessions.has_password(actor),
         preferences=actor.preferences,
         time_zones=sorted(time_zones()),
         error=error,

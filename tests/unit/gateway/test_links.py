@@ -10,7 +10,7 @@ from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.gateway.links import PASSWORD_S, SET_UP_S, SIGN_IN_S, NewLink
 from qwicket.gateway.sessions import Browser
-from qwicket.model.accounts import Actor
+from qwicket.model.accounts import Actor, SignInSettings
 from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, TooManyRequests
 from qwicket.store import Store
 from unit.gateway.conftest import LIMITS, Clock
@@ -149,6 +149,18 @@ async def test_a_disabled_account_gets_and_uses_no_link(gateway: Gateway, admin:
         await use(gateway, link)
     with pytest.raises(Conflict, match="disabled"):
         await admin.make_password_link("ada")
+
+
+async def test_a_server_without_passwords_makes_and_takes_no_link_that_sets_one(
+    gateway: Gateway, admin: Admin
+) -> None:
+    await admin.add_account("ada", email=None, password=None)
+    link = await admin.make_password_link("ada")
+    gateway.sign_in = SignInSettings(are_passwords_on=False)
+    with pytest.raises(Forbidden, match="no passwords"):
+        await use(gateway, link)
+    with pytest.raises(Conflict, match="no passwords"):
+        await gateway.admin.make_password_link("ada")
 
 
 async def test_wrong_codes_count_as_wrong_tokens(gateway: Gateway) -> None:
