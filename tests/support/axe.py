@@ -14,7 +14,11 @@ _WHEEL: Final = "axe-playwright-python==0.1.8"
 _RULES: Final = "wcag2a wcag2aa wcag21a wcag21aa wcag22aa best-practice"
 
 SCREENS: Final = [
-    *(product((390, 1440), ("light", "dark")) if IS_LONG else ((390, "light"), (1440, "dark")))
+    *(
+        product((320, 390, 1280), ("light", "dark"))
+        if IS_LONG
+        else ((320, "light"), (390, "dark"), (1280, "light"))
+    )
 ]
 """Widths and colours on which a page is checked: no style depends on both at once."""
 

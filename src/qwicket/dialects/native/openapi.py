@@ -100,6 +100,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
     "{invitation}": ("Id of the invitation.", {"type": "string"}),
     "{reservation}": ("Id of the reservation or maintenance window.", {"type": "string"}),
     "{secret}": ("Secret in the link to a shared job.", {"type": "string"}),
+    "{session}": ("Id of the session at the pages.", {"type": "string"}),
     "{share}": ("Id of the share.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Number of the circuit, from 0.", {"type": "integer", "minimum": 0}),
