@@ -355,7 +355,7 @@ def test_a_person_looks_after_their_account(server: LiveServer, browser: Browser
         assert other.sign_in(ada, PASSWORD).status_code == 303
         assert "Firefox on Linux" in browser.get(page).text
         wrong = browser.submit(page, f"{page}/password", old="x", new="battery staple")
-        assert (wrong.status_code, "not the present password" in wrong.text) == (400, True)
+        assert (wrong.status_code, "The current password is wrong" in wrong.text) == (400, True)
         changed = browser.submit(page, f"{page}/password", old=PASSWORD, new="battery staple")
         assert changed.headers["location"] == f"{page}?done=password"
         assert (browser.account(), other.account()) == (ada, None)

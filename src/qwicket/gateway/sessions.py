@@ -21,6 +21,7 @@ from qwicket.gateway.tokens import NewToken, token_name
 from qwicket.model.accounts import DEFAULT_SCOPES, SELF_SERVICE_SCOPES, Scope, Token, check_name
 from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, QwicketError, Unauthenticated
 from qwicket.model.ids import new_id, parse_id
+from qwicket.model.suggestions import did_you_mean
 from qwicket.store.sessions import session_id
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _MAX_AGENT_CHARS: Final = 200
 _USE_MS: Final = 300_000
 """Least time between two records of a session's use, in milliseconds."""
 _ENDED: Final = "You are not signed in, or your session has ended."
-_WRONG: Final = "it is not the present password, or the account has none."
+_WRONG: Final = "The current password is wrong, or the account has none."
 
 
 class Browser(NamedTuple):
@@ -167,7 +168,7 @@ class Sessions:
         try:
             account = await self._sign_in.check_password(actor.account_name, old, address)
         except Unauthenticated as error:
-            raise InvalidRequest(f"old: {_WRONG}", field="old") from error
+            raise InvalidRequest(_WRONG, field="old") from error
         hashed = await self._sign_in.passwords.hash(new, address)
         kept = digest(secret) if secret else b""
         await self._store.sessions.set_password(account.id, hashed, kept, self._now_ms())
@@ -185,10 +186,8 @@ class Sessions:
         """
         zone = preferences.time_zone
         if zone is not None and zone not in time_zones():
-            raise InvalidRequest(
-                f"time_zone: {zone[:100]!r} is no name of a time zone such as Europe/Vienna.",
-                field="time_zone",
-            )
+            near = did_you_mean(zone, time_zones()) or " Use a name such as Europe/Vienna."
+            raise InvalidRequest(f"There is no time zone {zone[:100]!r}.{near}", field="time_zone")
         await self._store.accounts.set_preferences(actor.account, preferences)
 
     async def create_token(

@@ -292,8 +292,8 @@ class DeviceOff(Unavailable):
         " maintenance; the detail has the reason."
     )
     remedy = (
-        "An administrator must turn the device on, unless the detail names a time. Use another"
-        " device until then."
+        "Use another device, or wait until an administrator turns this one on or its maintenance"
+        " ends."
     )
 
 

@@ -186,7 +186,7 @@ async def set_preferences(pages: Handlers, actor: Actor, request: Request[Form])
     try:
         await pages.gateway.sessions.set_preferences(actor, wanted)
     except InvalidRequest as error:
-        return await _page(pages, actor, request, error)
+        return await _page(pages, actor, request, error, wanted=wanted)
     return pages.redirect("/account?done=preferences")
 
 
@@ -196,6 +196,7 @@ async def _page(
     request: Request[Any],
     error: QwicketError | None = None,
     done: str = "",
+    wanted: Preferences | None = None,
 ) -> Response:
     gateway = pages.gateway
     projects = {each.id: each.name for each in await gateway.accounts.projects(actor)}
@@ -224,7 +225,7 @@ async def _page(
         sessions=sessions,
         passwords=gateway.sign_in.are_passwords_on,
         has_password=await gateway.sessions.has_password(actor),
-        preferences=actor.preferences,
+        preferences=wanted or actor.preferences,
         time_zones=sorted(time_zones()),
         error=error,
         done=_DONE.get(done, ""),

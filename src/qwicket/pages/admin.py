@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import datetime
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final, get_args, get_type_hints
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 from msgspec import structs
@@ -36,13 +36,14 @@ from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 from qwicket.registrations import of_features
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from starlette.types import ASGIApp, Receive, Send
     from starlette.types import Scope as ASGIScope
 
     from qwicket.dialects.routing import Route
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Runner
     from qwicket.pages.admin_parts import Act, Part
     from qwicket.pages.handlers import Handlers
 
@@ -125,13 +126,26 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
         runners=runners,
         labs=labs,
         n_away=len(away),
-        concerns=await _concerns(view, away),
+        concerns=[*_without_workers(runners, waiting[0]), *await _concerns(view, away)],
         running=running,
         runner_name=runner_name,
         settings=settings,
         backup=_backup_command(dict(settings)),
         limits=limit_rows(pages.gateway.limits),
     )
+
+
+def _without_workers(runners: Sequence[Runner], n_waiting: int) -> Iterator[Concern]:
+    """Yield what needs attention if jobs wait, and no process runs those of simulated devices."""
+    slots = sum(each.slots for each in runners if each.device is None and each.kind != "scaler")
+    if n_waiting and not slots:
+        yield Concern(
+            "warnish",
+            "Jobs wait, but no worker runs any",
+            "/jobs?who=everyone&state=queued",
+            "Start the server with --workers, or qwicket worker on another machine.",
+            "Look at them",
+        )
 
 
 async def _concerns(view: View, away: list[str]) -> list[Concern]:
@@ -274,11 +288,21 @@ def _shown(view: View, act: Act, response: dict[str, Any]) -> Response:
         if key not in single
     ]
     secrets = [key for key in ("url", "secret", "code") if single.get(key)]
+    copied = str(single[secrets[0]]) if secrets else ""
+    hidden = {"url", "secret", "code", "id"} if copied else set()
+    times = {key: value for key, value in single.items() if key.endswith("_at") and value}
+    rest = {key: value for key, value in single.items() if key not in hidden | times.keys()}
     return view.render(
         "admin-done",
         _TITLES.get(act.handler, "Done"),
-        copied=str(single[secrets[0]]) if secrets else "",
-        rows=_labelled(single),
+        note=_NOTES.get(act.handler, ""),
+        copied=copied,
+        is_local=(urlsplit(copied).hostname or "").startswith(("127.", "localhost", "::1")),
+        rows=_labelled(rest),
+        times=[
+            (label, round(1000 * datetime.fromisoformat(at).timestamp()))
+            for label, at in _labelled(times)
+        ],
         tables=tables,
         scripts=OWN_SCRIPT,
     )
@@ -293,6 +317,11 @@ _TITLES: Final = {
     "verify_audit": "The activity was checked",
 }
 """Titles of the pages that show a response, by the handler."""
+_NOTES: Final = {
+    "make_password_link": "Send it to the person yourself. It works once; tokens stay valid.",
+    "create_invitation": "Send it to those whom you invite.",
+}
+"""What the pages say below what is shown once."""
 
 
 class _Words(dict[str, str]):

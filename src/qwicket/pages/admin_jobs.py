@@ -25,6 +25,8 @@ async def read(view: View, name: str) -> Response:
         return RedirectResponse(address, 307, headers=HEADERS)
     found = await view.gateway.admin.job(view.actor, name)
     job = found.job
+    waits, queue = job.state == JobState.QUEUED, view.gateway.queue
+    forecast = await queue.forecast(job.device) if waits and not job.is_held else None
     return view.render(
         "admin-job",
         job.name or "Job without a name",
@@ -32,5 +34,7 @@ async def read(view: View, name: str) -> Response:
         account=found.account,
         project=found.project,
         runner=runner_name(job.runner or ""),
-        waits=job.state == JobState.QUEUED,
+        waits=waits,
+        n_waiting=forecast.n_waiting if forecast else 0,
+        place=await queue.position(job) if forecast else None,
     )

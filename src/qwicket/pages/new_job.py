@@ -231,8 +231,8 @@ async def _choices(
 ) -> dict[str, str]:
     """Return the devices that take the program now, each with when a job would start there.
 
-    The chosen device is one of them as long as it takes jobs. Of more devices than a page has room
-    for, those that take no jobs are not left out.
+    The chosen device is one of them, also if it takes no jobs, so that no other one takes its
+    place. Of more devices than a page has room for, those that take no jobs are not left out.
     """
     kinds = _formats(fields["format"], fields["program"])
     taking = [
@@ -244,8 +244,11 @@ async def _choices(
         return {each.name: "" for each in taking}
     found = {}
     for view in await pages.gateway.devices.views(taking):
-        if view.status.takes_jobs:
-            name = view.device.name
+        name = view.device.name
+        if not view.status.takes_jobs:
+            if name == fields["device"]:
+                found[name] = "takes no new jobs"
+        else:
             forecast = await pages.gateway.queue.forecast(name, _FORECAST_S)
             found[name] = _start_text(forecast.start_in_s)
     return found
