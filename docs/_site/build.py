@@ -46,7 +46,7 @@ def gather(source: Path) -> None:
     shutil.copy(REPOSITORY / "pyproject.toml", source)
     shutil.copytree(HERE / "templates", source / "templates")
     shutil.copytree(HERE / "static", source / "static")
-    shutil.copy(REPOSITORY / "src/qwicket/pages/icon.svg", source / "static")
+    shutil.copy(REPOSITORY / "src/qwicket/pages/templates/icon.svg", source / "static")
     known = pages()
     for picture in (REPOSITORY / "docs").rglob("*.svg"):
         if HERE not in picture.parents:

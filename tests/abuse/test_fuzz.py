@@ -167,7 +167,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         parsers = ParserPool(limits)
         gateway = Gateway(store, parsers, limits, now_ms)
         transport = httpx.ASGITransport(Router(mounts(gateway), limits))
-        client = httpx.AsyncClient(transport=transport, base_url="http://qwicket", verify=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://gateway", verify=False)
 
         def post(dialect: Dialect, content: bytes) -> httpx.Response:
             return runner.run(

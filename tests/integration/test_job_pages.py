@@ -728,7 +728,7 @@ def test_devices_show_their_queues_messages_and_calibrations(
     for device in ada.client.devices():
         assert f'href="/ui/devices/{device.name}"' in listed
         # Nothing runs on a device that is off.
-        assert (f'"/ui/jobs/new?device={device.name}"' in listed) == (device.name != "parked")
+        assert (f'"/ui/jobs/new?device={device.name}"' in listed) == (device.status == "on")
         page = ada.browser.get(f"/ui/devices/{device.name}").text
         assert f"<h1>{device.name}</h1>" in page
         for name in device.info["formats"]:

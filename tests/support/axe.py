@@ -14,13 +14,10 @@ _WHEEL: Final = "axe-playwright-python==0.1.8"
 _RULES: Final = "wcag2a wcag2aa wcag21a wcag21aa wcag22aa best-practice"
 
 SCREENS: Final = [
-    *(
-        product((320, 390, 1280), ("light", "dark"))
-        if IS_LONG
-        else ((320, "light"), (390, "dark"), (1280, "light"))
-    )
+    *(product((320, 390, 1280), ("light", "dark")) if IS_LONG else ((320, "light"), (1280, "dark")))
 ]
-"""Widths and colours on which a page is checked: no style depends on both at once."""
+"""Widths and colours on which a page is checked: no style depends on both at once, and between
+two widths lies one change of the layout."""
 
 
 def axe() -> str:
