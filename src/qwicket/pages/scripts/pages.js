@@ -1,13 +1,13 @@
 "use strict";
 
-// Keeps what is selected, opened or has the focus while htmx replaces a part of a page.
+// Keeps selection, folds and focus while htmx replaces a part.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const keep = (selector, key) => [...document.querySelectorAll(selector)].map((each) => each[key]);
   const checked = keep("input[name=job]:checked", "value");
   const opened = keep("details[open][id]", "id");
   const active = document.activeElement;
   document.addEventListener("htmx:afterSwap", () => {
-    if (!document.contains(active)) {
+    if (!active.isConnected) {
       const same = (each) => each.textContent === active.textContent;
       [...document.querySelectorAll(active.tagName)].find(same)?.focus();
     }
