@@ -48,7 +48,8 @@ def token_name(name: str | None) -> str | None:
     """Return the name of a new token without spaces around it; None if nothing is left.
 
     Raises:
-        InvalidRequest: It is too long.
+        InvalidRequest: It is too long, or has characters that are not displayed, such as marks
+            of direction, which would change how the text beside it reads.
     """
     if name is None or not (stripped := name.strip()):
         return None
@@ -57,6 +58,8 @@ def token_name(name: str | None) -> str | None:
             f"name: it has {len(stripped)} characters; at most {MAX_TOKEN_NAME_CHARS} are allowed.",
             field="name",
         )
+    if not stripped.isprintable():
+        raise InvalidRequest("name: it has characters that are not displayed.", field="name")
     return stripped
 
 

@@ -190,6 +190,9 @@ async def test_what_is_wrong_in_a_new_token_is_named(gateway: Gateway, ada: Acto
         await gateway.sessions.create_token(ada, scopes=["jobs:all"])
     with pytest.raises(InvalidRequest, match="life_s"):
         await gateway.sessions.create_token(ada, life_s=0)
+    for name, reason in (("x" * 101, "at most 100"), ("a\u202eb", "not displayed")):
+        with pytest.raises(InvalidRequest, match=reason):
+            await gateway.sessions.create_token(ada, name=name)
     with pytest.raises(InvalidRequest, match="project"):
         await gateway.sessions.create_token(ada, project="\0")
     with pytest.raises(NotFound):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,14 +45,14 @@ async def test_the_link_is_on_the_terminal_alone(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     host: str,
-    given: dict[str, object],
+    given: dict[str, Any],
     url: str | None,
 ) -> None:
     terminal = tmp_path / "terminal"
     parsers = ParserPool(LIMITS)
     gateway = Gateway(store, parsers, LIMITS, lambda: NOW)
     with socket.create_server((host, 0)) as listening:
-        settings = Settings(**given)  # type: ignore[arg-type]
+        settings = Settings(**given)
         await setup_link.offer(gateway, settings, [listening], terminal)
     await parsers.close()
     assert capfd.readouterr() == ("", "")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 _RETRY_S: Final = 600.0
-"""When clients may ask again for a wheel that cannot be made: an administrator must act first."""
+"""Seconds until clients repeat a request for a wheel that cannot be made: an administrator must
+act first."""
 
 _log = logging.getLogger(__name__)
 
