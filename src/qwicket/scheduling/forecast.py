@@ -43,8 +43,8 @@ _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 class QueuePosition(NamedTuple):
     """Number of jobs ahead, and the expected seconds until the start.
 
-    The start is None while no agent serves the device, or while it is off without a known end. The
-    interval contains the start with a probability of 80 %; only
+    The start is None while no worker or agent serves the device, or while it is off without a
+    known end. The interval contains the start with a probability of 80 %; only
     `Forecast.position_with_interval` computes it. The reason says what keeps the job from starting,
     if anything; only the gateway sets it.
     """
@@ -62,7 +62,7 @@ class Forecast(NamedTuple):
         positions: Positions of waiting jobs, by id. If more than `_MAX_JOBS` wait, they are the
             first ones of each project, equally many.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
-            no agent serves the device, or while it is off without a known end.
+            no worker or agent serves the device, or while it is off without a known end.
         run_times: Expected run times, derived from recent jobs.
         intervals: Computes the intervals of the starts; None if these are unknown, such as while a
             reservation delays jobs.
@@ -201,8 +201,7 @@ class Forecaster:
             presence = await self._store.devices.presence(device) if is_remote else None
             return slots, 0, presence.n_waiting if presence else 0
         others = [runner for runner in runners if runner.device is None]
-        # At least one, because slots are registered, and a cluster gets workers, after the start.
-        slots = max(1, sum(runner.slots for runner in others))
+        slots = sum(runner.slots for runner in others)
         return slots, sum(runner.express_slots for runner in others), 0
 
 
@@ -213,8 +212,8 @@ def simulate_queue(
 
     Args:
         state: Waiting and running jobs.
-        slots: Number of worker slots; 0 while no agent serves the device, or while it is off
-            without a known end.
+        slots: Number of worker slots; 0 while no worker or agent serves the device, or while it
+            is off without a known end.
         now_ms: Unix time in milliseconds.
         express_slots: Additional slots for short jobs while all worker slots are busy.
         off_s: Seconds until the device is on again.

@@ -89,8 +89,8 @@ class QueueBody(ResponsePart, frozen=True):
 
     Attributes:
         position: Position in the queue, from 1.
-        starts_in_s: Time in seconds until the job starts; null while no agent serves the device,
-            and while the device is off without a known end.
+        starts_in_s: Time in seconds until the job starts; null while no worker or agent serves the
+            device, and while the device is off without a known end.
         starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
             starts between the two bounds.
         starts_before_s: Upper bound of this time in seconds. Both bounds are null where
@@ -318,8 +318,8 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
         qubits: Number of qubits of the widest circuit.
         run_s: Run time in seconds.
         waiting: Number of jobs that wait for the device, without held ones.
-        starts_in_s: Time in seconds until the job would start; null while no agent serves the
-            device, and while the device is off without a known end.
+        starts_in_s: Time in seconds until the job would start; null while no worker or agent serves
+            the device, and while the device is off without a known end.
         starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
             would start between the two bounds.
         starts_before_s: Upper bound of this time in seconds. Both bounds are null where

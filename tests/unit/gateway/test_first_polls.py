@@ -33,7 +33,8 @@ LONG = (
 
 @pytest.fixture
 async def gateway(store: Store, clock: Clock) -> AsyncIterator[Gateway]:
-    """A gateway that delays reads for up to a second; no worker runs, so no job ends by itself."""
+    """A gateway that delays reads for up to a second; its worker is idle: no job ends by itself."""
+    await store.leases.add_runner("idle", "server", NOW, slots=1)
     parsers = ParserPool(LIMITS)
     yield Gateway(store, parsers, LIMITS, clock, first_poll_ms=1_000)
     await parsers.close()

@@ -150,10 +150,22 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
 async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     store = open_new_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
+    await store.leases.add_runner("r", "server", NOW, slots=1)
     made = Forecaster(store, lambda: NOW)
     found = (await made.forecast("simulator")).position_with_interval(job.id)
     assert found == QueuePosition(0, 0.0, Interval(0.0, 0.0))
     assert (await made.forecast("clifford")).position_with_interval(job.id) is None
+    await store.close()
+
+
+@pytest.mark.anyio
+async def test_while_no_worker_is_connected_no_start_is_expected(tmp_path: Path) -> None:
+    store = open_new_sqlite(tmp_path)
+    await store.leases.add_runner("without-workers", "server", NOW, slots=0)
+    job = await add_job(store, await make_token(store))
+    forecast = await Forecaster(store, lambda: NOW).forecast("simulator")
+    assert forecast.positions == {job.id: QueuePosition(0, None)}
+    assert forecast.start_in_s is None
     await store.close()
 
 
@@ -257,6 +269,7 @@ async def test_a_device_that_is_off_starts_nothing_before_it_is_on(tmp_path: Pat
         spec=DeviceSpec(description="A simulator", qubits=5, formats=("openqasm3",)),
     )
     await store.devices.seed([simulator], "builtin")
+    await store.leases.add_runner("r", "server", NOW, slots=1)
     job = await add_job(store, await make_token(store))
 
     async def start(until_at: int | None) -> QueuePosition | None:

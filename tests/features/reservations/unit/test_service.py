@@ -86,6 +86,7 @@ async def test_a_waiting_job_says_for_what_the_device_is_reserved(
     gateway: Gateway, store: Store, ada: Actor, bob: Actor, clock: Clock
 ) -> None:
     await store.accounts.add_member("ada", "bob")
+    await store.leases.add_runner("runner", "server", NOW, slots=1)
     await reserve(gateway, "ada", reason="Exam 42")
     carol = await actor(store, "carol")
     jobs = [await submit(gateway, each) for each in (ada, bob, carol)]
