@@ -84,6 +84,7 @@ def _fill(folder: Path, url: str | None) -> dict[str, Any]:
         expected = _people(server)
         with httpx.Client(base_url=server.url, timeout=120) as http:
             _done(http, expected)
+            _bounded(server, http, expected)
             _unfinished(http, expected)
     finally:
         server.kill()
@@ -104,8 +105,8 @@ def _people(server: LiveServer) -> dict[str, Any]:
     server.admin("project", "shares", "lab", "3")
     for name in ("ada", "bob"):
         server.admin("project", "member", "add", "lab", name)
-    server.admin("provider", "add", "acme")
-    server.admin("provider", "off", "acme")
+    server.admin("device", "provider", "add", "acme")
+    server.admin("device", "provider", "off", "acme")
     create = ("token", "create", "--user")
     tokens = {
         "ada": server.admin(*create, "ada"),
@@ -163,6 +164,21 @@ def _done(http: httpx.Client, expected: dict[str, Any]) -> None:
     assert http.delete(f"/v1/jobs/{gone}", headers=_bearer(expected, "ada")).is_success
     del expected["jobs"]["deleted"]
     expected["deleted"] = gone
+    expected["deleted_use"] = {"simulator": [1, 100]}  # jobs and shots, which stay counted
+
+
+def _bounded(server: LiveServer, http: httpx.Client, expected: dict[str, Any]) -> None:
+    """Store what bounds jobs or tells of them: one of each. Windows and invitations end."""
+    server.admin("budget", "set", "ada", "--shots", "1000000")
+    server.admin(
+        *("reservation", "add", "qpu.forte-1", "--project", "lab", "--reason", "in the fixture"),
+        *("--from", "1000d", "--to", "1001d"),
+    )
+    server.admin("invitation", "add", "--project", "lab", "--expires", "366d")
+    bell = expected["jobs"]["bell"]["id"]
+    share = _post(http, expected, "ada", f"/v1/jobs/{bell}/shares", {"account": "bob"})
+    hook = _post(http, expected, "ada", "/v1/webhooks", {"url": "https://example.org/hook"})
+    expected["bounds"] = {"shares": [share["id"]], "webhooks": [hook["id"]]}
 
 
 def _unfinished(http: httpx.Client, expected: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""From version 0.2.0 on, servers of two versions work beside each other on one database.
+"""From version 1.0.0 on, servers of two versions work beside each other on one database.
 
 So each later migration only adds what the former version does not have to know. That it goes on
 beside such an addition is tested with a live server in tests/fault/test_rolling_restart.py.
@@ -22,8 +22,8 @@ from support.postgres import PostgresServer
 from support.stores import make_token
 
 FOLDER = Path(qwicket.store.__file__).parent / "sql" / "migrations"
-RELEASED = 36
-"""Number of the last migration of version 0.2.0; raised with each one until that is released."""
+RELEASED = 39
+"""Number of the last migration of version 1.0.0."""
 BREAKING = {
     "a column or table is removed": r"\bdrop\s+(table|column)\b",
     "a column or table is renamed": r"\brename\b",
