@@ -129,12 +129,14 @@ plugin-long: $(READY)  ## The pytest plugin on each Python and pytest that it su
 changelog: $(READY)  ## The section of the next release, from changelog.d
 	$(BIN)/towncrier build --draft
 
-release-trial: $(READY)  ## Wheel and sdist, and a trial of both in clean environments
-	$(BIN)/python tools/release.py --trial
+# With IMAGE set, such as IMAGE="--debootstrap trixie", also the image.
+RELEASED_IMAGE = $(if $(IMAGE),--image $(IMAGE))
+release-trial: $(READY)  ## What a release has, tried in clean environments
+	$(BIN)/python tools/release.py --trial $(RELEASED_IMAGE)
 
-release: $(READY)  ## Changelog, wheel and sdist, a trial of both in clean environments, a tag
+release: $(READY)  ## Changelog, packages, image, site, SBOM and checksums in dist/, tried; a tag
 	PYTHONPATH=tests $(BIN)/python tools/pictures.py --check
-	$(BIN)/python tools/release.py
+	$(BIN)/python tools/release.py $(RELEASED_IMAGE)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -21,7 +21,21 @@ FRAGMENTS = sorted(path for path in (ROOT / "changelog.d").glob("*.md") if path.
 def test_the_version_is_the_same_everywhere() -> None:
     version = PROJECT["project"]["version"]
     (cited,) = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
-    assert qwicket.__version__ == cited == version
+    chart = (ROOT / "deploy" / "helm" / "qwicket" / "Chart.yaml").read_text()
+    (deployed,) = re.findall(r'^appVersion: "(.+)"$', chart, re.MULTILINE)
+    assert qwicket.__version__ == cited == deployed == version
+
+
+def test_the_changelog_tells_of_the_version_on_a_page() -> None:
+    (_, *sections) = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert re.match(rf"{re.escape(qwicket.__version__)} \(\d{{4}}-\d\d-\d\d\)\n", sections[0])
+    assert [len(each.splitlines()) <= 60 for each in sections] == [True] * len(sections)
+
+
+def test_workflows_pin_their_actions_by_commit() -> None:
+    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        used = re.findall(r"uses: (\S+)", workflow.read_text())
+        assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each) for each in used), workflow.name
 
 
 def test_a_fragment_is_one_paragraph_that_begins_with_its_kind(subtests: pytest.Subtests) -> None:
