@@ -287,7 +287,7 @@ def form_rows(client: httpx.Client, url: str, job: str, code: str) -> list[Row]:
             client,
             "/jobs/new",
             lambda _: {"action": "check", "program": bell, "device": "simulator", "shots": "10"},
-            shown="The program is valid",
+            shown="Valid</span>",
         ),
         form_row(client, "/tokens", lambda _: {"project": _NAME}, shown="Your new token"),
         form_row(client, "/admin/devices", lambda k: {**provider, "name": f"bench-{k}"}, shown=""),

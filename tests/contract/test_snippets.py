@@ -25,6 +25,7 @@ from qwicket.snippets.job_codes import JOB_CODES
 from support import ibm, leftovers, pubs
 from support.for_each import for_each
 from support.pages import Person
+from support.ports import held_port
 from support.server import LiveServer, run_cli
 from support.snippets import ROOT
 
@@ -83,22 +84,41 @@ def test_a_program_for_curl_with_a_new_key_pair_sets_both_of_its_variables() -> 
     assert program.startswith(variables)
 
 
+OF_IBM = """from qiskit_ibm_runtime import QiskitRuntimeService as Service
+print(sorted(each.name for each in Service().backends()))
+"""
+OF_AMAZON = """from braket.aws import AwsDevice
+print(sorted(each.name for each in AwsDevice.get_devices()))
+"""
+
+
 @pytest.mark.vendor
 @pytest.mark.timeout(600)
-def test_the_variables_alone_point_a_program_of_qiskits_here(
-    server: LiveServer, tmp_path: Path
+@pytest.mark.parametrize(
+    ("client", "suite", "program", "devices"),
+    [
+        ("qiskit-ibm-runtime", "ibm/qiskit_ibm_runtime_0_51", OF_IBM, "'qwicket_line5'"),
+        ("braket", "braket/amazon_braket_sdk_1_127", OF_AMAZON, "'SV1'"),
+    ],
+)
+def test_the_variables_alone_point_a_program_here(
+    server: LiveServer, tmp_path: Path, client: str, suite: str, program: str, devices: str
 ) -> None:
-    python = interpreter("ibm/qiskit_ibm_runtime_0_51")
-    program = "from qiskit_ibm_runtime import QiskitRuntimeService as Service;"
-    program += "print(sorted(each.name for each in Service().backends()))"
-    printed = run_cli("env", "qiskit-ibm-runtime", "--url", server.url).stdout
+    """Also where a proxy is set that answers nothing: it is not asked for this server."""
+    python = interpreter(suite)
+    printed = run_cli("env", client, "--url", server.url).stdout
+    proxy = f"http://127.0.0.1:{held_port()}"
+    proxies = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
     done = subprocess.run(
         ["sh", "-euc", f'{printed}exec "$0" -c "$1"', str(python), program],
         env={
             **leftovers.marks(),
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
-            "QWICKET_TOKEN": server.token(),
+            "NO_PROXY": "example.org",
+            "QWICKET_TOKEN": server.token(),  # which makes the account
+            **dict.fromkeys(proxies, proxy),
+            **pair_of(server, server.account),
         },
         cwd=tmp_path,
         capture_output=True,
@@ -106,7 +126,7 @@ def test_the_variables_alone_point_a_program_of_qiskits_here(
         timeout=120,
         check=True,
     )
-    assert done.stdout == "['qwicket_heavyhex27', 'qwicket_line5', 'qwicket_simulator']\n"
+    assert devices in done.stdout
 
 
 def test_every_program_of_jobs_is_for_a_format_and_a_dialect() -> None:

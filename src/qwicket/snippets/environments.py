@@ -25,6 +25,8 @@ variable must not be set."""
 def lines(client: str, url: str) -> list[str]:
     """Return the shell commands that set and unset the variables of a client.
 
+    They also add the server's host to those that no proxy is used for.
+
     Args:
         client: Key of `CLIENTS`.
         url: Valid address of the server.
@@ -34,6 +36,7 @@ def lines(client: str, url: str) -> list[str]:
     return [
         *(f"export {name}={_quoted(value)}" for name, value in found.items() if value is not None),
         *([f"unset {' '.join(unset)}"] if unset else []),
+        _no_proxy_line(urlsplit(url).hostname or ""),
     ]
 
 
@@ -65,6 +68,26 @@ def variables(
     return {
         name: None if value is None else filled(value) for name, value in CLIENTS[client].items()
     }
+
+
+def no_proxy(url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return `NO_PROXY` and `no_proxy` of an environment with the host of an address added.
+
+    Of the two, clients read either, and some let one hide the other.
+    """
+    upper, lower = environ.get("NO_PROXY", ""), environ.get("no_proxy", "")
+    host = urlsplit(url).hostname or ""
+    found = {"NO_PROXY": upper or lower, "no_proxy": lower or upper}
+    return {
+        name: hosts if host in hosts.split(",") else f"{hosts},{host}".lstrip(",")
+        for name, hosts in found.items()
+    }
+
+
+def _no_proxy_line(host: str) -> str:
+    """Return the shell command that does what `no_proxy` does."""
+    upper, lower = "${NO_PROXY:-${no_proxy:-}}", "${no_proxy:-${NO_PROXY:-}}"
+    return f'export NO_PROXY="{upper},{host}" no_proxy="{lower},{host}"'
 
 
 def _quoted(value: str) -> str:

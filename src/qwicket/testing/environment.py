@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from qwicket.testing.errors import TestBedError
@@ -19,6 +20,8 @@ _NATIVE: Final = "qwicket"
 def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, str | None]:
     """Return the environment variables of a client; None for those that must not be set.
 
+    They keep the client from asking a proxy for the server.
+
     Args:
         client: A name that `qwicket env` knows, or `qwicket`.
         url: Address of the server.
@@ -27,19 +30,20 @@ def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, s
     Raises:
         TestBedError: There is no such client.
     """
-    from qwicket.snippets.environments import CLIENTS, variables
+    from qwicket.snippets.environments import CLIENTS, no_proxy, variables
 
     secrets = {
         "QWICKET_TOKEN": credentials.token,
         "QWICKET_AWS_KEY_ID": credentials.aws_key_id,
         "QWICKET_AWS_SECRET": credentials.aws_secret,
     }
+    direct = no_proxy(url, os.environ)
     if client == _NATIVE:
-        return {"QWICKET_URL": url, "QWICKET_TOKEN": credentials.token}
+        return {"QWICKET_URL": url, "QWICKET_TOKEN": credentials.token, **direct}
     if client not in CLIENTS:
         known = ", ".join([_NATIVE, *CLIENTS])
         raise TestBedError(f"client: there is no {client!r}; there are {known}.")
-    return variables(client, url, secrets)
+    return variables(client, url, secrets) | direct
 
 
 def set_variables(

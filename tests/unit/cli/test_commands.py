@@ -243,6 +243,8 @@ def test_the_variables_of_qiskit_begin_with_the_one_that_keeps_the_token_from_ib
         "export GLOBAL_CATALOG_URL=http://q.test:81/ibm/runtime/catalog",
         "export QISKIT_IBM_URL=http://q.test:81/ibm/runtime/experimental/api/v1",
         'export QISKIT_IBM_TOKEN="$QWICKET_TOKEN"',
+        'export NO_PROXY="${NO_PROXY:-${no_proxy:-}},q.test"'
+        ' no_proxy="${no_proxy:-${NO_PROXY:-}},q.test"',
     ]
 
 
