@@ -336,8 +336,8 @@ def test_projects_devices_budgets_and_windows_are_set(live: LiveServer, root: Pe
     assert found["until"].startswith("2126-01-01T00:00:00")
     do(root, "devices/clifford", "set_message", **device, message="<soon>")
     assert row(root, "devices", "clifford")["message"] == "<soon>"
-    do(root, "devices/clifford", "set_message", **device, message="")
     do(root, "devices/clifford", "turn_on", **device)
+    assert row(root, "devices", "clifford")["message"] == ""
     budget = {**of_team, "unit": "jobs", "period": "month", "device": ""}
     do(root, at, "set_budget", **budget, maximum="7")
     (listed,) = [each for each in rows(root, "budgets") if each["project"] == team]

@@ -479,6 +479,20 @@ def test_a_change_with_a_wrong_message_changes_nothing(
         assert next(each for each in devices if each["name"] == "clifford")["is_on"]
 
 
+def test_a_device_that_is_turned_on_has_only_the_message_that_came_with_it(
+    server: LiveServer, admin_token: str
+) -> None:
+    with server.client(admin_token) as client:
+        for on, message in (({"is_on": True}, ""), ({"is_on": True, "message": "new"}, "new")):
+            off = {"is_on": False, "reason": "cold", "message": "until noon"}
+            for body in (off, on):
+                client.patch("/v1/admin/devices/clifford", json=body).raise_for_status()
+            devices = client.get("/v1/admin/devices").json()["devices"]
+            (found,) = [each for each in devices if each["name"] == "clifford"]
+            assert found["message"] == message
+        client.patch("/v1/admin/devices/clifford", json={"message": ""}).raise_for_status()
+
+
 def test_a_device_that_is_on_has_no_reason(server: LiveServer, admin_token: str) -> None:
     with server.client(admin_token) as client:
         body = {"is_on": True, "reason": "x"}

@@ -70,7 +70,7 @@ def _row(device: schema.AdminDeviceBody) -> Row:
 @click.argument("name", shell_complete=completers.stored_device)
 @options.administration
 def turn_on(name: str, admin: Administration) -> None:
-    """Turn the device NAME on: it takes and runs jobs again."""
+    """Turn the device NAME on: it takes and runs jobs again, and its message is removed."""
     admin.change("PATCH", "devices", name, body=schema.DeviceChangeBody(is_on=True))
 
 

@@ -149,10 +149,13 @@ class Admin(AccountAdmin, JobAdmin):
     async def turn_on(self, device: str) -> None:
         """Turn a device on: it accepts new jobs, and its waiting jobs can start.
 
+        Its message is removed, because it was about the time before.
+
         Raises:
             NotFound: There is no such device.
         """
-        await self.store.devices.set_status(device, DeviceStatus(), self.now_ms())
+        now = self.now_ms()
+        await self.store.devices.set_status(device, DeviceStatus(), now, keeps_message=False)
 
     async def turn_off(self, device: str, reason: str, *, until_at: int | None = None) -> None:
         """Turn a device off: it refuses new jobs, waiting ones stay queued, running ones continue.

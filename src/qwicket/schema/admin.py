@@ -256,8 +256,8 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             `is_draining` true.
         until: Time at which it turns on again, with its zone; only if `is_on` is false. Null
             leaves it off until an administrator turns it on.
-        message: Message to all its users, whatever its state; empty removes it, and absent leaves
-            it as it is.
+        message: Message to all its users, whatever its state; empty removes it. Absent removes it
+            if the device is turned on, and else leaves it as it is.
     """
 
     is_on: bool | UnsetType = UNSET

@@ -124,8 +124,10 @@ class Devices(Operations):
             tx.run("device_turn_off_new", device=device, reason=reason, now=now)
 
     @write
-    def set_status(tx: Tx, name: str, status: DeviceStatus, now: int) -> None:
-        """Turn a device on or off, or let it drain. Its message stays.
+    def set_status(
+        tx: Tx, name: str, status: DeviceStatus, now: int, *, keeps_message: bool = True
+    ) -> None:
+        """Turn a device on or off, or let it drain. Its message stays, or is removed.
 
         Raises:
             NotFound: There is no such device.
@@ -141,6 +143,8 @@ class Devices(Operations):
             until_at=status.until_at,
             is_draining=int(status.is_draining),
         )
+        if not keeps_message:
+            tx.run("device_message_put", device=name, message="", now=now)
 
     @write
     def set_message(tx: Tx, name: str, message: str, now: int) -> None:

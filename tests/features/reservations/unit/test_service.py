@@ -209,20 +209,19 @@ async def test_a_draining_device_takes_no_new_jobs_and_runs_those_that_wait(
     assert (await submit(gateway, ada)).state == "queued"
 
 
-async def test_a_message_stays_whatever_the_state_of_the_device(
+async def test_a_message_stays_until_the_device_is_turned_on(
     gateway: Gateway, store: Store
 ) -> None:
     await gateway.admin.set_message("simulator", "Talk on Friday")
     for change in (
         gateway.admin.turn_off("simulator", "broken"),
         gateway.admin.drain("simulator", "moves"),
-        gateway.admin.turn_on("simulator"),
     ):
         await change
         assert (await store.devices.status("simulator", NOW)).message == "Talk on Friday"
     await gateway.admin.turn_off("simulator", "broken.")
     assert (await store.devices.status("simulator", NOW)).note == "broken. Talk on Friday"
-    await gateway.admin.set_message("simulator", "")
+    await gateway.admin.turn_on("simulator")
     assert (await store.devices.status("simulator", NOW)).message == ""
     with pytest.raises(InvalidRequest, match="message must be one line of at most 200"):
         await gateway.admin.set_message("simulator", "a\nb")
