@@ -89,6 +89,7 @@ def of_all_pages(person: Person, page: str, pattern: str, label: str = "Next") -
         page = unescape(older[1])
 
 
+SELECTED = ("prioritize_jobs", "hold_jobs", "release_jobs", "cancel_jobs")
 PERSON = r'href="/ui/admin/people/([^"]*)">\1</a>'
 
 
@@ -274,6 +275,35 @@ def test_jobs_of_everybody_are_changed_after_they_were_counted(
         assert {job.refresh().state for job in jobs} == {"cancelled"}
 
 
+def test_selected_jobs_of_anybody_are_changed(live: LiveServer, root: Person) -> None:
+    with Person(live, "ida") as ida, Person(live, "joe") as joe:
+        jobs = [each.client.submit(BELL, "simulator") for each in (ida, joe, ida)]
+        page = root.browser.get(f"/ui/jobs?who=everyone&account={joe.name}").text
+        assert f'<input type="checkbox" name="ids" value="{jobs[1].id}"' in page
+        assert {*re.findall(r'<button [^>]*name="act" value="(.*?)"', page)} == {*SELECTED}
+        chosen = [jobs[0].id, jobs[1].id, "none"]
+        asked = do(root, "jobs", "hold_jobs", ids=chosen)
+        assert "<h1>Hold 2 jobs?</h1>" in asked.text
+        assert jobs[0].refresh().body.held_by is None
+        for act, fields, seen in (
+            ("hold_jobs", {}, ("admin", 0, "queued")),
+            ("prioritize_jobs", {"priority": "7"}, ("admin", 7, "queued")),
+            ("release_jobs", {}, (None, 7, "queued")),
+            ("cancel_jobs", {}, (None, 7, "cancelled")),
+        ):
+            done = do(root, "jobs", act, ids=chosen, **fields, confirmed="yes")
+            assert "<dt>Number</dt><dd>2</dd>" in done.text
+            found = [job.refresh().body for job in jobs]
+            assert [(job.held_by, job.priority, job.state) for job in found] == [
+                seen,
+                seen,
+                (None, 0, "queued"),
+            ]
+            assert jobs[1].id in rows(root, "activity")[0]["details"]
+        jobs[2].cancel()
+    assert "changed selected jobs: <b>cancel</b>" in read(root, "activity")
+
+
 def test_a_job_of_anybody_is_read(live: LiveServer, root: Person) -> None:
     with Person(live, "jim") as jim:
         job = jim.client.submit(BELL, "simulator", name="<i>mine</i>", tags=["t"])
@@ -414,6 +444,8 @@ def test_what_needs_attention_is_on_the_overview(live: LiveServer, root: Person)
         ("import", "create_accounts", {"accounts": "x", "life_s": "inf"}),
         ("windows", "create_maintenance", {"device": "clifford", "until": "tomorrow"}),
         ("jobs", "change_jobs", {"action": "dance"}),
+        ("jobs", "cancel_jobs", {}),  # none is selected, which does not mean all
+        ("jobs", "prioritize_jobs", {"ids": "x"}),
     ],
 )
 def test_what_the_api_refuses_is_refused(
@@ -632,8 +664,8 @@ def test_each_form_of_an_administrator_is_sent_in_a_real_browser(
         sees(chief, f"/ui/jobs/{job.id}", "queued again by an administrator")
         job.cancel()
     _jobs_in_doubt(keyboard, tmp_path)
-    # The list of everyone's jobs has the form of this one.
-    assert {*ALL_ACTS} - {"change_jobs"} == keyboard.done
+    # The list of everyone's jobs has the forms of these.
+    assert {*ALL_ACTS} - {"change_jobs", *SELECTED} == keyboard.done
     assert len(keyboard.checked) == 2
 
 
@@ -717,6 +749,17 @@ def _jobs(keyboard: Keyboard, root: Person, uma: Person) -> None:
     assert job.refresh().body.held_by is None
     keyboard.do("set_priority", priority="7")
     assert job.refresh().body.priority == 7
+    page = keyboard.page
+    page.open(f"{keyboard.url}/ui/jobs?who=everyone&account={uma.name}", width=1440)
+    page.run("document.querySelector('[name=ids]').focus()")
+    page.press(" ", " ")
+    page.run("document.querySelector('.bulk [name=priority]').focus()")
+    page.write("9")
+    for _ in range(2):  # the second one on the page that asks
+        page.wait_for_load(lambda: page.press("Enter", "\r"))
+        page.run("document.querySelector('main button.danger')?.focus()")
+    assert job.refresh().body.priority == 9
+    keyboard.open(f"jobs/{job.id}")
     keyboard.do("cancel_job")
     assert job.refresh().state == "cancelled"
 

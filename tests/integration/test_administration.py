@@ -583,6 +583,9 @@ def test_an_administrator_cancels_jobs_one_by_one_or_all_that_fit(
             ({"action": "priority"}, "priority"),
             ({"action": "hold", "priority": 3}, "priority"),
             ({"action": "priority", "priority": 101}, "priority"),
+            ({"action": "cancel", "ids": []}, "ids"),
+            ({"action": "cancel", "ids": ["x"], "account": name}, "ids"),
+            ({"action": "cancel", "ids": ["x"], "tags": ["x"]}, "ids"),
         ):
             refused = client.post(path, json=wrong)
             assert (refused.status_code, refused.json()["field"]) == (400, field), refused.text

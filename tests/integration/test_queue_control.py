@@ -149,6 +149,10 @@ def test_a_token_for_some_devices_changes_many_jobs_of_these_alone(
     idle.admin("user", "add", chief, "--role", "admin")
     options = ("--scope", "admin", "--device", "clifford")
     token = idle.admin("token", "create", "--user", chief, *options)
+    with idle.client(token) as http:
+        body = {"action": "hold", "ids": [other, own], "dry_run": True}
+        found = http.post("/v1/admin/bulk/jobs", json=body).json()
+        assert found == {"number": 1, "ids": [own]}
     with connect(idle.url, token) as limited:
         assert limited.change_jobs("hold", account=name) == {"number": 1, "ids": [own]}
         assert limited.change_jobs("hold", account=name, device="simulator")["number"] == 0

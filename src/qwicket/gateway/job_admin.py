@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, JobAction
@@ -230,6 +231,7 @@ class JobAdmin:
         action: JobAction,
         query: JobQuery,
         *,
+        ids: Sequence[str] | None = None,
         account: str | None = None,
         project: str | None = None,
         priority: int = 0,
@@ -241,6 +243,7 @@ class JobAdmin:
             actor: The administrator.
             action: What is done.
             query: Filters; its position and limit are ignored.
+            ids: The only jobs, in place of the filters; those that do not exist are left out.
             account: As for `jobs`.
             project: As for `jobs`.
             priority: The new priority, for the action of this name.
@@ -251,18 +254,30 @@ class JobAdmin:
         """
         query = await self._named(actor, query, account, project)
         states = tuple(each for each in _STATES[action] if each in (query.states or _UNFINISHED))
-        number, ids = 0, list[str]()
+        number, found = 0, list[str]()
         if not states:
-            return ChangedJobs(number, ids)
-        async for page in self._pages(replace(query, states=states, limit=_JOBS_AT_ONCE)):
+            return ChangedJobs(number, found)
+        query = replace(query, states=states, limit=_JOBS_AT_ONCE)
+        async for page in self._pages(query) if ids is None else self._chosen(actor, query, ids):
             changed = [job.id for job in page if _is_to_change(job, action, priority)]
             if changed and not is_dry_run:
                 changed = await self.store.queue_control.change_all(
                     changed, action, priority, actor=_ACTOR, now=self.now_ms()
                 )
             number += len(changed)
-            ids += changed[: _SHOWN_IDS - len(ids)]
-        return ChangedJobs(number, ids)
+            found += changed[: _SHOWN_IDS - len(found)]
+        return ChangedJobs(number, found)
+
+    async def _chosen(
+        self, actor: Actor, query: JobQuery, ids: Sequence[str]
+    ) -> AsyncIterator[list[Job]]:
+        """Yield the jobs with these ids whose states a query has, as `_pages` does."""
+        found = []
+        for each in dict.fromkeys(ids):
+            with suppress(NotFound):
+                found.append(await self._job(actor, each))
+        jobs = sorted(found, key=lambda job: job.seq, reverse=True)
+        yield [job for job in jobs if job.state in query.states][: query.limit]
 
     async def _pages(self, query: JobQuery) -> AsyncIterator[list[Job]]:
         before = None

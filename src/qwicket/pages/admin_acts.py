@@ -13,6 +13,7 @@ from qwicket.registrations import of_features
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from qwicket.model.jobs import JobAction
     from qwicket.pages.admin_parts import Kind
     from qwicket.pages.forms import Form
 
@@ -20,6 +21,25 @@ _DAY_S: Final = 86_400
 _ACCOUNT: Final = ("account",)
 _ID: Final = ("id",)
 _RESTORABLE: Final = "The account can be restored for 30 days."
+
+
+def _of_selected_jobs(action: JobAction, warning: str) -> Act:
+    """Return the form that does an action on the jobs which are selected in a list."""
+    verb = {"priority": "Prioritize"}.get(action, action.capitalize())
+    fields: dict[str, Kind] = {"ids": "list"}
+    if action == "priority":
+        fields["priority"] = "number"
+    return Act(
+        "change_jobs",
+        fields=fields,
+        fixed={"action": action, "ids": []},  # refused, unless the form has some
+        question=f"{verb} {{number}}?",
+        warning=f"{warning} Selected jobs whose state does not allow it stay as they are.",
+        button=f"{verb} {{number}}",
+        is_counted=True,
+    )
+
+
 ACTS: Final = {
     "create_account": Act(
         "create_account",
@@ -128,6 +148,14 @@ ACTS: Final = {
         warning="The jobs are chosen again when you go on.",
         button="{action}: {number}",
         is_counted=True,
+    ),
+    "hold_jobs": _of_selected_jobs("hold", "They start after they are released."),
+    "release_jobs": _of_selected_jobs("release", "They take their turns again."),
+    "prioritize_jobs": _of_selected_jobs(
+        "priority", "Among the jobs of a project, those of a higher priority start earlier."
+    ),
+    "cancel_jobs": _of_selected_jobs(
+        "cancel", "Those that wait never start, and those that run are stopped."
     ),
     "create_project": Act(
         "create_project",

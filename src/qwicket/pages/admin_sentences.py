@@ -78,7 +78,7 @@ SENTENCES: Final[Mapping[str, str | Mapping[str, str]]] = {
     "requeue_job": "let the job {0} wait again",
     "abandon_job": "ended the job {0} as failed",
     "resolve_job": "resolved the job {0}",
-    "change_jobs": "changed many jobs: {action}",
+    "change_jobs": {"ids": "changed selected jobs: {action}", "": "changed many jobs: {action}"},
 }
 """Texts of the core's actions."""
 _ALL: Final[dict[str, str | Mapping[str, str]]] = dict(SENTENCES) | {

@@ -422,6 +422,7 @@ class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         created_to: Latest time of its submission, with its zone.
         states: States of the jobs; by default all in which a job has not ended.
         tags: Tags; a job must have all of them.
+        ids: Ids of the only jobs; with these, no other filter is allowed.
         dry_run: Whether the jobs are only counted and listed, not changed.
     """
 
@@ -437,6 +438,7 @@ class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     created_to: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     states: Annotated[tuple[State, ...], msgspec.Meta(max_length=8)] = ()
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=16)] = ()
+    ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     dry_run: bool = False
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import UNSET
+
 from qwicket.dialects.native import params
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.responses import json, json_in_thread
@@ -81,7 +83,7 @@ async def resolve_job(
 async def change_jobs(
     access: Access, actor: Actor, request: Request[schema.ChangeJobsBody]
 ) -> ASGIApp:
-    """Do one action on all jobs that match, or only count them."""
+    """Do one action on all jobs that match, or on those that are named, or only count them."""
     body = request.payload
     if (body.action == "priority") is (body.priority is None):
         raise InvalidRequest(
@@ -97,10 +99,15 @@ async def change_jobs(
         created_from=_unix_ms(body.created_from, 0),
         created_to=_unix_ms(body.created_to, INT64_MAX),
     )
+    is_filtered = query != JobQuery() or body.account is not None or body.project is not None
+    ids = None if body.ids is UNSET else body.ids
+    if ids and is_filtered:
+        raise InvalidRequest("ids cannot be combined with other filters.", field="ids")
     found = await access.admin.change_jobs(
         actor,
         body.action,
         query,
+        ids=ids,
         account=body.account,
         project=body.project,
         priority=body.priority or 0,
