@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
@@ -31,10 +32,13 @@ Row = TypeVar("Row")
 SESSION: Final = "qwicket_session"
 FORM: Final = "qwicket_form"
 PROVIDER: Final = "qwicket_provider"
-"""Cookies: of a session, of the forms of a browser without a session, and of a sign-in that has
-begun at the identity provider."""
+NEXT: Final = "qwicket_next"
+"""Cookies: of a session, of the forms of a browser without a session, of a sign-in that has begun
+at the identity provider, and the path of the page that follows the next sign-in."""
 FORM_S: Final = 3_600.0
-"""Life in seconds of the cookie of a browser's forms."""
+"""Life in seconds of the cookies of a browser's forms and of its next page."""
+_PATH: Final = re.compile(r"/[\w-]+(/[\w-]+)*(\?[\w=&%-]*)?", re.ASCII)
+_MAX_PATH_CHARS: Final = 200
 _MAX_FIELDS: Final = 64
 _MAX_BYTES: Final = 2 << 20
 """The longest program of the editor takes 1.2 MB with its escapes. Of 16 MB that are all escapes,
@@ -91,6 +95,12 @@ def form_cookie(request: Request[Any]) -> str:
     """Return the cookie of the browser's forms, or a new one."""
     found = request.cookies.get(FORM, "")
     return found if 20 <= len(found) <= _MAX_COOKIE_CHARS else secrets.token_urlsafe(32)
+
+
+def next_path(request: Request[Any]) -> str:
+    """Return the path, below that of the pages, which follows a sign-in; empty for the overview."""
+    found = request.cookies.get(NEXT, "")
+    return found if len(found) <= _MAX_PATH_CHARS and _PATH.fullmatch(found) else ""
 
 
 def csrf(cookie: str) -> str:

@@ -19,6 +19,7 @@ from qwicket.model.errors import QwicketError, Unauthenticated
 from qwicket.pages.forms import (
     FORM,
     FORM_S,
+    NEXT,
     PROVIDER,
     SESSION,
     Cookies,
@@ -27,6 +28,7 @@ from qwicket.pages.forms import (
     csrf,
     form_cookie,
     frame,
+    next_path,
 )
 from qwicket.pages.rendering import HEADERS, Renderer
 from qwicket.registrations import hook
@@ -157,14 +159,17 @@ class Handlers:
         """Return the address to which the identity provider sends browsers back."""
         return f"{request.dialect_url}/callback"
 
-    async def start_session(self, request: Request[Any], actor: Actor) -> Response:
-        """Start a session with a new id, and redirect to the account's page."""
+    async def start_session(
+        self, request: Request[Any], actor: Actor, path: str | None = None
+    ) -> Response:
+        """Start a session with a new id; redirect to a page, or to that which waits for it."""
         sessions = self._gateway.sessions
         browser = Browser(request.headers.get("user-agent", ""), request.client_address)
         secret = await sessions.start(actor, request.cookies.get(SESSION), browser)
-        response = self.redirect("")
+        response = self.redirect(next_path(request) if path is None else path)
         self.cookies.set(request, response, SESSION, secret, sessions.session_s)
         self.cookies.delete(request, response, FORM)
+        self.cookies.delete(request, response, NEXT)
         return response
 
     def _sign_in_page(

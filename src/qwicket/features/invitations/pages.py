@@ -12,6 +12,7 @@ from qwicket.pages.forms import (
     FORM,
     FORM_BODY,
     FORM_S,
+    NEXT,
     SESSION,
     Form,
     check_form,
@@ -60,7 +61,7 @@ async def accept_invitation(pages: Handlers, request: Request[Form]) -> Response
         )
     except (InvalidRequest, Conflict) as error:
         return await _page(pages, request, code, form, error)
-    return await pages.start_session(request, await invitations.actor(created.account))
+    return await pages.start_session(request, await invitations.actor(created.account), "")
 
 
 async def join_project(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
@@ -68,7 +69,9 @@ async def join_project(pages: Handlers, actor: Actor, request: Request[Form]) ->
     check_form(request, SESSION)
     code = request.payload.get("code", "")
     await pages.gateway.feature(Invitations).join(actor, code, request.client_address)
-    return pages.redirect("")
+    response = pages.redirect("")
+    pages.cookies.delete(request, response, NEXT)
+    return response
 
 
 async def _page(
@@ -96,4 +99,6 @@ async def _page(
     )
     if not joins:
         pages.cookies.set(request, response, FORM, cookie, FORM_S)
+    # In a cookie, because the address of the page of sign-in would show the code in logs.
+    pages.cookies.set(request, response, NEXT, f"/invitation?code={code}", FORM_S)
     return response

@@ -132,6 +132,31 @@ def test_an_account_that_is_signed_in_joins_the_project(
     assert accept(inviting, code, f"{name}-3").status_code == 403
 
 
+def test_a_person_who_has_to_sign_in_first_comes_back_to_the_invitation(
+    inviting: LiveServer, browser: Browser, invite: Invite, project: str
+) -> None:
+    name = add_account(inviting, "anna")
+    page = f"/ui/invitation?code={invite('--project', project)}"
+    assert 'href="/ui/sign-in"' in browser.get(page).text
+    assert browser.sign_in(name, PASSWORD).headers["location"] == page
+    assert f"Join as {name}" in browser.get(page).text
+    browser.set_cookie("qwicket_session", "")  # it ends before the person joins
+    assert browser.post("/ui/invitation/join", data={"csrf": "x"}).status_code == 401
+    assert browser.sign_in(name, PASSWORD).headers["location"] == page
+    joined = browser.submit(page, "/ui/invitation/join", code=page.partition("=")[2])
+    assert (joined.status_code, project in browser.get("/ui/account").text) == (303, True)
+    assert browser.sign_in(name, PASSWORD).headers["location"] == "/ui"
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "/a?b\\", "/" + "a" * 200])
+def test_after_sign_in_nobody_is_sent_to_another_site(
+    inviting: LiveServer, browser: Browser, path: str
+) -> None:
+    browser.set_cookie("qwicket_next", path)
+    name = add_account(inviting, "anna")
+    assert browser.sign_in(name, PASSWORD).headers["location"] == "/ui"
+
+
 @pytest.mark.both_databases
 def test_an_invitation_creates_as_many_accounts_as_it_has_uses(
     inviting: LiveServer, invite: Invite, name: str
