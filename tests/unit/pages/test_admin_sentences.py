@@ -29,13 +29,13 @@ def told(action: str, subject: str = "x/y", before: Any = None, /, **details: An
 
 def test_each_action_that_can_be_recorded_has_a_sentence() -> None:
     requests = {each.name for each in ROUTES if each.method != "GET" or each.is_recorded}
-    store = Path(qwicket.__file__).parent / "store"
+    package = Path(qwicket.__file__).parent
+    stores = ("store/links.py", "store/sessions.py", "features/invitations/store.py")
     of_store = {
-        action
-        for path in (store / "links.py", store / "sessions.py")
-        for action in RECORDER.findall(path.read_text())
+        action for path in stores for action in RECORDER.findall((package / path).read_text())
     }
     assert {"set_password", "sign_in", "create_account", "link_account"} <= of_store
+    assert {"accept_invitation", "join_project"} <= of_store
     assert requests | of_store == TITLES.keys()
 
 
@@ -51,6 +51,10 @@ def test_a_request_that_does_different_things_has_different_sentences() -> None:
     assert told("delete_account", "account/ada", jobs="remove").endswith("with all jobs")
     assert told("remove_member", "member/qec/ada") == "removed ada from qec"
     assert told("revoke_any_token", "token/1", {"account": "ada"}) == "revoked a token of ada"
+    invited = {"project": "qec", "invited_by": "root"}
+    assert told("join_project", "member/qec/ada", **invited) == "joined qec, invited by root"
+    joined = "created this account and joined qec, invited by root"
+    assert told("accept_invitation", "account/ada", **invited) == joined
     assert told("an_old_action", "thing/a") == "an_old_action a"
 
 

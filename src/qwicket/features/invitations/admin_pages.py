@@ -50,5 +50,15 @@ PART: Final = Part(
     sentences={
         "create_invitation": "made an invitation",
         "delete_invitation": "deleted an invitation",
+        "accept_invitation": {
+            "project,invited_by": "created this account and joined {project}, invited by"
+            " {invited_by}",
+            "invited_by": "created this account, invited by {invited_by}",
+            "": "created this account with an invitation",
+        },
+        "join_project": {
+            "invited_by": "joined {0}, invited by {invited_by}",
+            "": "joined {0} with an invitation",
+        },
     },
 )

@@ -53,7 +53,9 @@ async def create_invitation(
 ) -> Response:
     """Create an invitation, with which people create their accounts."""
     body = request.payload
-    made = await _invitations(access).add(project=body.project, uses=body.uses, life_s=body.life_s)
+    made = await _invitations(access).add(
+        project=body.project, uses=body.uses, life_s=body.life_s, made_by=actor.account_name
+    )
     invitation = made.invitation
     created = schema.CreatedInvitationBody(
         id=invitation.id,

@@ -10,6 +10,7 @@ from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import DEFAULT_SCOPES, Token, check_name, is_trusted_name
 from qwicket.model.errors import Forbidden, InvalidRequest
 from qwicket.model.ids import new_id
+from qwicket.store.links import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,13 +58,16 @@ class InvitationAdmin:
         self._store = store.feature(InvitationStore)
         self._now_ms = now_ms
 
-    async def add(self, *, project: str | None, uses: int, life_s: int) -> NewInvitation:
+    async def add(
+        self, *, project: str | None, uses: int, life_s: int, made_by: str | None = None
+    ) -> NewInvitation:
         """Make an invitation.
 
         Args:
             project: Name of the project that the accounts become members of.
             uses: Number of accounts that can be created, or can join the project, with it.
             life_s: Seconds until it ends.
+            made_by: Name of who makes it.
 
         Raises:
             InvalidRequest: A number is out of its range.
@@ -82,6 +86,7 @@ class InvitationAdmin:
             used=0,
             created_at=now,
             expires_at=now + 1000 * life_s,
+            made_by=made_by,
         )
         return NewInvitation(await self._store.add(new, digest(code)), code)
 
@@ -203,13 +208,12 @@ class Invitations:
             created_at=now,
         )
         account = await self._store.accept(
-            digest(code),
+            Use(digest(code), address, now),
             name,
             email=checked_address,
             password_hash=hashed,
             token=token if secret else None,
             token_digest=digest(secret or ""),
-            now=now,
         )
         return NewAccount(account, invitation.project or name, secret)
 
@@ -225,4 +229,5 @@ class Invitations:
             TooManyRequests: As for `find`.
         """
         await self.find(code, address)
-        await self._store.join(digest(code), actor.account_name, self._now_ms())
+        use = Use(digest(code), address, self._now_ms())
+        await self._store.join(use, actor.account_name)

@@ -1,10 +1,10 @@
 -- Invitations. Statements use primary keys unless they name an index.
 
 -- name: invitation_add
-insert into invitation (id, digest, project, maximum, created_at, expires_at)
+insert into invitation (id, digest, project, maximum, created_at, expires_at, made_by)
 select
     :id, cast(:digest as {blob}), cast(:project as text), cast(:maximum as integer),
-    cast(:now as bigint), cast(:expires_at as bigint);
+    cast(:now as bigint), cast(:expires_at as bigint), cast(:made_by as text);
 
 -- name: invitation_expire
 -- Index invitation_by_expiry.
@@ -14,7 +14,7 @@ delete from invitation where expires_at <= :now;
 -- scans: few rows
 -- Reads all invitations, which are few.
 select invitation.id, project.name, invitation.maximum, invitation.used, invitation.created_at,
-    invitation.expires_at
+    invitation.expires_at, invitation.made_by
 from invitation left join project on project.id = invitation.project
 where invitation.expires_at > :now
 order by invitation.id desc;
@@ -22,7 +22,7 @@ order by invitation.id desc;
 -- name: invitation_get
 -- An invitation that can be used now; index invitation_by_digest.
 select invitation.id, project.name, invitation.maximum, invitation.used, invitation.created_at,
-    invitation.expires_at
+    invitation.expires_at, invitation.made_by
 from invitation left join project on project.id = invitation.project
 where invitation.digest = :digest and invitation.expires_at > :now
     and invitation.used < invitation.maximum;

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import Forbidden, NotFound
 from qwicket.store.accounts import Accounts
+from qwicket.store.audit import ABSENT, ActRecorder
 from qwicket.store.operations import Operations, read, scan, write
 
 if TYPE_CHECKING:
     from qwicket.model.accounts import Account, Token
     from qwicket.store.database import Tx
+    from qwicket.store.links import Use
 
 
 class Invitation(NamedTuple):
@@ -23,6 +25,7 @@ class Invitation(NamedTuple):
         used: Number of accounts that it has created, or that joined the project by it.
         created_at: Unix milliseconds.
         expires_at: Unix milliseconds of the invitation's end.
+        made_by: Name of who made it; None if that is not known.
     """
 
     id: str
@@ -31,6 +34,7 @@ class Invitation(NamedTuple):
     used: int
     created_at: int
     expires_at: int
+    made_by: str | None
 
 
 class InvitationStore(Operations):
@@ -53,6 +57,7 @@ class InvitationStore(Operations):
             maximum=new.maximum,
             now=new.created_at,
             expires_at=new.expires_at,
+            made_by=new.made_by,
         )
         return new
 
@@ -80,14 +85,13 @@ class InvitationStore(Operations):
     @write
     def accept(
         tx: Tx,
-        digest: bytes,
+        use: Use,
         name: str,
         *,
         email: str | None,
         password_hash: str | None,
         token: Token | None,
         token_digest: bytes,
-        now: int,
     ) -> Account:
         """Create an account, with a token if one is given, whose jobs count to the project.
 
@@ -95,10 +99,12 @@ class InvitationStore(Operations):
             Forbidden: The invitation does not exist, or has ended, or was used up.
             Conflict: The name or e-mail address is taken; the invitation was not used.
         """
-        found = _use(tx, digest, now)
+        found = _use(tx, use)
         account = Accounts.add(
-            *(tx, name, "member"), email=email, password_hash=password_hash, now=now
+            *(tx, name, "member"), email=email, password_hash=password_hash, now=use.at
         )
+        act = _act(use, found, account, "accept_invitation", "account", account.name)
+        act.record(tx, ABSENT)
         if found.project is not None:
             Accounts.add_member(tx, found.project, name)
         if token is not None:
@@ -106,26 +112,50 @@ class InvitationStore(Operations):
         return account
 
     @write
-    def join(tx: Tx, digest: bytes, account: str, now: int) -> None:
-        """Add an existing account to the project of an invitation.
+    def join(tx: Tx, use: Use, account: str) -> None:
+        """Add an existing account, given by name, to the project of an invitation.
 
         Raises:
             Forbidden: The invitation does not exist, or has ended, or was used up; or it is for no
                 project.
         """
-        found = InvitationStore.find(tx, digest, now)
+        found = InvitationStore.find(tx, use.digest, use.at)
         if found is None or found.project is None:
             raise Forbidden(NOT_VALID)
         if account not in Accounts.members(tx, found.project):
-            _use(tx, digest, now)
+            _use(tx, use)
             Accounts.add_member(tx, found.project, account)
+            joined = Accounts.by_name(tx, account)
+            member = (found.project, joined.name)
+            _act(use, found, joined, "join_project", "member", *member).record(tx, ABSENT)
 
 
 NOT_VALID: Final = "The invitation does not exist, or has ended, or was used up. Ask for a new one."
 
 
-def _use(tx: Tx, digest: bytes, now: int) -> Invitation:
-    found = InvitationStore.find(tx, digest, now)
-    if found is None or not tx.count("invitation_use", id=found.id, now=now):
+def _use(tx: Tx, use: Use) -> Invitation:
+    found = InvitationStore.find(tx, use.digest, use.at)
+    if found is None or not tx.count("invitation_use", id=found.id, now=use.at):
         raise Forbidden(NOT_VALID)
     return found
+
+
+def _act(
+    use: Use, found: Invitation, account: Account, action: str, kind: str, *keys: str
+) -> ActRecorder:
+    """Return the recorder of what the use of an invitation changes: the account's own act."""
+    given = {"project": found.project, "invited_by": found.made_by}
+    return ActRecorder(
+        at=use.at,
+        actor=account.id,
+        actor_name=account.name,
+        address=use.address,
+        action=action,
+        kind=kind,
+        keys=keys,
+        details={
+            "invitation": found.id,
+            "role": account.role,
+            **{name: value for name, value in given.items() if value is not None},
+        },
+    )

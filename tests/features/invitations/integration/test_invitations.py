@@ -270,6 +270,37 @@ def test_invitations_are_listed_and_deleted_and_the_code_is_shown_once(
     }
 
 
+@pytest.mark.both_databases
+def test_the_audit_says_who_invited_those_who_join(
+    inviting: LiveServer,
+    run: Callable[..., subprocess.CompletedProcess[str]],
+    browser: Browser,
+    invite: Invite,
+    project: str,
+    name: str,
+) -> None:
+    code = invite("--project", project, "--uses", "3")
+    assert accept(inviting, code, name).status_code == 201
+    member = add_account(inviting, "anna")
+    browser.sign_in(member, PASSWORD)
+    page = f"/ui/invitation?code={code}"
+    for _ in range(2):  # who is a member already joins nothing
+        browser.submit(page, "/ui/invitation/join", code=code)
+    audit = run("audit", "list", "--json", "--limit", "100").stdout
+    found = {each["subject"]: each for each in json.loads(audit) if each["actor"] in (name, member)}
+    for who, subject, action in (
+        (name, f"account/{name}", "accept_invitation"),
+        (member, f"member/{project}/{member}", "join_project"),
+    ):
+        entry = found.pop(subject)
+        assert (entry["actor"], entry["action"], entry["before"]) == (who, action, None)
+        given = entry["details"]
+        assert (given["project"], given["role"]) == (project, "member")
+        assert given["invited_by"].startswith("chief-")
+    assert found == {}
+    assert code not in audit
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
