@@ -24,7 +24,7 @@ class Term(NamedTuple):
 
 
 TERMS = [
-    Term("access token", "A signed, short-lived token for which a client exchanges its token. It has no row in the database, and is refused once the original token (after a sign-in with a password, the account) is no longer valid.", "decisions/0016-access-tokens.md"),
+    Term("access token", "A signed, short-lived token for which a client exchanges its token. It has no row in the database, and is refused once the original token (after a sign-in with a password, the account) is no longer valid.", "decisions/0016-sign-in.md"),
     Term("account", "A user of a server. It has tokens, a project of its own, and a role: `member` or `admin`.", "cli.md"),
     Term("adopted job", "A job that one server may have sent to another cloud, and that a later server follows there. It cannot be queued again.", "howto/remote-devices.md#never-sent-twice"),
     Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
@@ -34,7 +34,7 @@ TERMS = [
     Term("budget", "What the jobs of a project may use in a period: jobs, shots, seconds, or credits, in which devices state their costs.", "howto/budgets.md"),
     Term("calibration", "Measured values of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
     Term("cassette", "A file with requests to a vendor and the vendor's responses, which a replay gives again.", "howto/cassettes.md"),
-    Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
+    Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-programs.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease. Also, in OpenID Connect, a field of an ID token.", "states.md"),
     Term("delayed read", "A read of a job's status through a vendor's dialect, which the server answers when the job ends, but at most 250 ms later (by default). The job was queued less than a second before, and is expected to end within 250 ms. It exists because many clients read once and then sleep for seconds.", "queue.md#the-first-poll"),
     Term("device", "Something that jobs can be submitted to: a simulator, a twin, a lab's machine, or a device at another cloud.", "devices.md"),
@@ -81,7 +81,7 @@ TERMS = [
     Term("session", "A sign-in at the pages under `/ui`, until its person signs out or it expires. Also, in IonQ's and IBM's APIs, a group of jobs.", "decisions/0038-pages.md"),
     Term("share", "A project's weight in the queue. Also the permission to read one job, for an account or for all who have a link.", "queue.md"),
     Term("shot", "One run of a circuit, with one bit or number for each measured qubit, mode or wire."),
-    Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-access-tokens.md"),
+    Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-sign-in.md"),
     Term("slot", "A place for one running task: a worker process, and a thread in the server.", "decisions/0004-own-worker-pool.md"),
     Term("target", "A path of a server that records, and the vendor's address to which it forwards. Also, in Qiskit, a description of a device.", "howto/cassettes.md#in-tests"),
     Term("task", "What a worker process gets at once: one job, or up to 16 tiny jobs (estimate of 5 ms or less). Amazon Braket calls each job a task.", "decisions/0012-fair-share.md"),

@@ -1,7 +1,7 @@
 """PostgreSQL: the database of one or several servers.
 
 Writes of all servers are serialised. Each batch of operations holds the same advisory lock, so that
-every operation sees the previous one, as on SQLite (docs/decisions/0011). Reads run in threads on
+every operation sees the previous one, as on SQLite (docs/decisions/0003). Reads run in threads on
 pooled connections. `notifier` sends this server's changes, and receives those of other servers.
 """
 
@@ -362,7 +362,7 @@ class Postgres(Writer):
             # (decision 3).
             session.command("set local synchronous_commit = off")
         # One writer at a time over all servers, so that each operation sees the effects of the one
-        # before, as on SQLite (decision 11).
+        # before, as on SQLite (decision 3).
         session.take_write_lock()
         return session
 

@@ -1,7 +1,7 @@
 """Recursive-descent parser of statements of OpenQASM 2 and 3: the grammar, not its meaning.
 
 The parser is our own because existing ones are slow, open files that a text names, or crash on
-hostile input (decision 7).
+hostile input (decision 6).
 """
 
 from __future__ import annotations
