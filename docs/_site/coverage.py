@@ -1,6 +1,6 @@
 """The calls of vendors' APIs: which clients make each, and what this server does with it.
 
-    python docs/_site/coverage.py > docs/coverage.md
+    python docs/_site/coverage.py > docs/reports/coverage.md
 
 States follow from the routes, clients from `client_calls.toml`.
 """
@@ -28,7 +28,7 @@ each client calls. A test keeps it current.
 | refused | the server answers that it does not offer the call, with 404, 405 or 501 |
 | unknown | the vendor documents the call, but not enough to serve it; it is refused |
 
-A [test bed](howto/testing.md#the-journal-what-your-code-has-sent) answers every call without a
+A [test bed](../howto/testing.md#the-journal-what-your-code-has-sent) answers every call without a
 route with 501, marks it in its journal, and counts it in `cloud.unknown_calls()`. A call without a
 client is one that none of the tested clients makes.
 """

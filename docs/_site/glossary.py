@@ -64,7 +64,7 @@ TERMS = [
     Term("long poll", "A request that the server answers when something has changed, or after a time.", "api.md#polling-and-retries"),
     Term("maintenance window", "A time in which a device is off, once or every week.", "howto/reservations.md#maintenance-windows"),
     Term("marker", "A text, `qwicket-` and the id of a job, that is sent with the job to another cloud, so that it can be found there.", "howto/remote-devices.md#never-sent-twice"),
-    Term("noise model", "Errors with which an ideal device runs a job on request.", "explanation/noise.md"),
+    Term("noise model", "Errors with which an ideal device runs a job on request.", "devices.md#twins"),
     Term("operation", "In a circuit, a gate, a measurement or another step. In the database, a function that reads or writes in a transaction.", "decisions/0002-operations-and-databases.md"),
     Term("outcome", "The measured data of one circuit, before they are stored as a part of the result. Also, in tables of results, one bit string or list of numbers that a shot can give.", "agents.md#the-function"),
     Term("parser process", "A process that parses programs, with limits on time and memory.", "formats.md"),

@@ -1,4 +1,4 @@
-"""`python -m chaos`: see docs/howto/chaos.md."""
+"""`python -m chaos`: see docs/reports/chaos.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Compares what clients saw and what the database recorded with the promises.
 
-See docs/explanation/promises.md. Nothing here asks a server. What is compared lies in a temporary
+See SECURITY.md. Nothing here asks a server. What is compared lies in a temporary
 file of SQLite, so that a check takes no more memory for more jobs.
 """
 

@@ -65,7 +65,7 @@ def test_a_client_runs_a_job_and_the_journal_has_no_token(client: BedClient, bed
 
 
 def not_in_the_table(name: str, entries: list[Exchange]) -> set[str]:
-    """Return the calls that the table of docs/coverage.md does not have of a client."""
+    """Return the calls that the table of docs/reports/coverage.md does not have of a client."""
     suite = CLIENTS[name][1].rpartition("/")[2]
     client = re.sub(r"_(\d+)_(\d+)$", r" \1.\2", suite).replace("_", "-")
     table = tomllib.loads((ROOT / "docs" / "_site" / "client_calls.toml").read_text())

@@ -36,8 +36,8 @@ def calls(at: str) -> list[Any]:
 
 
 def test_the_page_is_what_routes_and_table_say() -> None:
-    page = (ROOT / "docs" / "coverage.md").read_text("utf-8")
-    command = "write it with: python docs/_site/coverage.py > docs/coverage.md"
+    page = (ROOT / "docs" / "reports" / "coverage.md").read_text("utf-8")
+    command = "write it with: python docs/_site/coverage.py > docs/reports/coverage.md"
     assert page == COVERAGE.page(), command
 
 
