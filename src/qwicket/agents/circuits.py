@@ -159,7 +159,7 @@ class PhotonicGate(msgspec.Struct, frozen=True, array_like=True, tag="g"):
     Attributes:
         name: Name in Blackbird.
         modes: Modes on which it acts.
-        parameters: Numbers, or formulas.
+        parameters: Numbers, or formulas, as in Blackbird: angles in radians, and ħ = 2.
     """
 
     name: str

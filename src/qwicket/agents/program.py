@@ -48,7 +48,8 @@ class Samples:
 
     Attributes:
         shots: Per shot one number per measured wire or mode, in program order: integers for atoms
-            and photons, real (homodyne) or complex numbers (heterodyne) for quadratures.
+            and photons; for quadratures with ħ = 2 real numbers x (homodyne) or complex ones
+            (x + ip)/2 (heterodyne).
     """
 
     shots: Sequence[Sequence[Number]]

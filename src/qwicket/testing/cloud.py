@@ -223,6 +223,9 @@ class Cloud:
             unit: `jobs`, `shots`, `seconds` or `cost`.
             account: Name of the account.
             device: Device whose jobs count; by default all.
+
+        Raises:
+            TestBedError: There is no such unit or device, or the maximum is invalid.
         """
         body = {"name": account, "maximum": maximum, "unit": unit, "device": device}
         self._control("budget", body)
@@ -236,13 +239,23 @@ class Cloud:
     # --- time and state ---------------------------------------------------------------------------
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Stop the test bed's clock at its present time, or at `at`."""
+        """Stop the test bed's clock.
+
+        Args:
+            at: Time at which it stops, in the past or the future; by default its present time.
+        """
         self._move(at=None if at is None else at.timestamp(), rate=0.0)
 
     def advance(self, seconds: float) -> None:
         """Advance the test bed's clock, for example until tokens have expired.
 
         Before it jumps, submitted jobs that can start do so.
+
+        Args:
+            seconds: How far it jumps, 0 or more.
+
+        Raises:
+            TestBedError: The number is negative.
         """
         self._move(by=seconds)
 

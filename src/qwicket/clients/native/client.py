@@ -250,8 +250,8 @@ class Client:
             options: As for `submit`.
 
         Returns:
-            Run time, start, cost, and the budgets that would count it, with the reason of those
-            that would refuse it.
+            Run time and start in seconds, cost in credits, and the budgets that would count it,
+            with the reason of those that would refuse it.
 
         Raises:
             ApiError: The server would refuse the submission for another reason than a budget.
@@ -286,8 +286,8 @@ class Client:
             everybody: Return jobs of all accounts, which needs a token of the scope `admin`; then
                 `account` and `project` are filters, too, and `info` has both.
             filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or
-                a list; a job must have all of them), `group`, `dialect`, `created_from`,
-                `created_to`.
+                a list; a job must have all of them), `group`, `dialect`, `created_from` and
+                `created_to` (times in ISO 8601, both included).
 
         Raises:
             ClientError: The request failed.

@@ -48,15 +48,16 @@ class Part:
     """Result of one circuit.
 
     Attributes:
-        counts: Shots per outcome.
-        probabilities: Exact probabilities, if requested and known.
+        counts: Shots per outcome: a bit string with the highest classical bit first.
+        probabilities: Exact probabilities of these outcomes, if requested and known.
         memory: One outcome per shot in shot order, if requested.
         engine: Name and version of the engine.
         seed: Seed of the random numbers.
         seconds: Time spent in the engine, in seconds.
         error: Why the circuit has no result; None if it has one.
-        samples: Numbers per shot, one for each measurement, of devices for atoms and photons; a
-            complex number is a pair of its real and imaginary part.
+        samples: Numbers per shot, one for each measurement, of devices for atoms and photons.
+            Quadratures are those of ħ = 2, so vacuum has variance 1. A heterodyne result
+            (x + ip)/2 is a pair of its real and imaginary part.
         registers: Name and size of each classical register; the first has the lowest bits.
         notes: Remarks of the engine, such as `sampled_only`.
         evs: Expectation values of an estimation, one for each observable.
