@@ -1184,6 +1184,7 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         f"/ui/jobs/new?{urlencode({'program': LONG_PROGRAM})}",
         "/ui/jobs/new",
         "/ui/connect/curl",
+        "/ui/help",
         *more_pages(server, eve),
     )
     wrong = []

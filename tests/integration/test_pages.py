@@ -13,6 +13,7 @@ import pytest
 
 from qwicket.dialects.registration import DialectSettings
 from qwicket.gateway import Gateway
+from qwicket.model.states import JobState
 from qwicket.pages.forms import csrf
 from qwicket.pages.routes import application
 from support.certificates import certificate
@@ -284,6 +285,23 @@ def test_no_request_names_where_a_sign_in_leads(
     data = {"csrf": browser.csrf("/ui/sign-in"), "name": name, "password": PASSWORD}
     response = browser.post(f"/ui/sign-in?{query}", data=data)
     assert (response.status_code, response.headers["location"]) == (303, "/ui")
+
+
+def test_the_foot_leads_to_how_this_server_is_used(
+    server: LiveServer, browser: Browser, ada: str
+) -> None:
+    with Browser(server.url) as nobody:
+        for path in ("/ui/sign-in", "/docs/errors"):
+            response = nobody.get(path)
+            (found,) = {*re.findall(r'href="([^"]*)">Using this server', response.text)}
+            assert response.url.join(found).path == "/ui/help"
+        page = nobody.get("/ui/help")
+        assert (page.status_code, "Sign out" in page.text) == (200, False)
+    assert f"export QWICKET_URL={server.url}" in page.text
+    assert re.search(rf"pip install &#34;qwicket @ {server.url}/dist/qwicket-\S+whl", page.text)
+    assert f"connect(&#34;{server.url}&#34;)" in page.text
+    assert re.findall("<code>([a-z]+)</code></td>", page.text) == [*JobState]
+    assert f">{ada}</span>" in browser.get("/ui/help").text
 
 
 def test_no_page_has_a_script_or_a_style_in_it_or_names_another_host(

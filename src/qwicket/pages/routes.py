@@ -11,6 +11,7 @@ from qwicket.pages import (
     admin_routes,
     connect,
     devices,
+    guide,
     job,
     jobs,
     links,
@@ -67,6 +68,7 @@ def _routes(handlers: Handlers) -> tuple[Route, ...]:
         *devices.routes(handlers),
         *projects.routes(handlers),
         *connect.routes(handlers),
+        *guide.routes(handlers),
         *links.routes(handlers),
         # Before those of administrators, one of which takes any name.
         *(route for routes in of_features("page_routes") for route in routes(handlers)),

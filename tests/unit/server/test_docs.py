@@ -29,7 +29,7 @@ from qwicket.server.router import Router
 FILES = files(native.description(), descriptions(mounts(cast(Any, None))))
 PAGES = {path: file for path, file in FILES.items() if file.media_type.startswith("text/html")}
 SOURCES = sorted(Path(qwicket.__file__).parent.rglob("*.py"))
-EXTERNAL = {"/v1/openapi.json", "/ui", "/readyz"}
+EXTERNAL = {"/v1/openapi.json", "/ui", "/ui/help", "/readyz"}
 """What pages lead to beside each other."""
 
 
