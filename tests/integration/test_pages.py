@@ -287,6 +287,25 @@ def test_no_request_names_where_a_sign_in_leads(
     assert (response.status_code, response.headers["location"]) == (303, "/ui")
 
 
+def test_the_documentation_has_the_theme_that_a_person_prefers(
+    server: LiveServer, browser: Browser, ada: str
+) -> None:
+    def theme(reader: Browser) -> list[str]:
+        response = reader.get("/docs/style.css")
+        assert response.headers["vary"] == "Accept-Encoding, Cookie"
+        return re.findall(r":root \{ color-scheme: (light|dark); \}", response.text)
+
+    assert theme(browser) == []
+    preferred = browser.submit("/ui/account", "/ui/account/preferences", theme="dark")
+    assert preferred.status_code == 303
+    assert theme(browser) == ["dark"]
+    with Browser(server.url) as other:
+        other.sign_in(ada, PASSWORD)
+        assert theme(other) == ["dark"]
+    browser.submit("/ui/account", "/ui/sign-out")
+    assert theme(browser) == []
+
+
 def test_the_foot_leads_to_how_this_server_is_used(
     server: LiveServer, browser: Browser, ada: str
 ) -> None:

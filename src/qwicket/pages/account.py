@@ -187,7 +187,10 @@ async def set_preferences(pages: Handlers, actor: Actor, request: Request[Form])
         await pages.gateway.sessions.set_preferences(actor, wanted)
     except InvalidRequest as error:
         return await _page(pages, actor, request, error, wanted=wanted)
-    return pages.redirect("/account?done=preferences")
+    response = pages.redirect("/account?done=preferences")
+    life_s = pages.gateway.sessions.session_s
+    pages.cookies.set_theme(request, response, wanted.theme, life_s)
+    return response
 
 
 async def _page(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
-    from qwicket.model.accounts import Actor
+    from qwicket.model.accounts import Actor, Theme
     from qwicket.model.limits import Limits
 
 Row = TypeVar("Row")
@@ -33,8 +33,10 @@ SESSION: Final = "qwicket_session"
 FORM: Final = "qwicket_form"
 PROVIDER: Final = "qwicket_provider"
 NEXT: Final = "qwicket_next"
+THEME: Final = "qwicket_theme"
 """Cookies: of a session, of the forms of a browser without a session, of a sign-in that has begun
-at the identity provider, and the path of the page that follows the next sign-in."""
+at the identity provider, the path of the page that follows the next sign-in, and the theme for the
+pages under `/docs`, which know no session."""
 FORM_S: Final = 3_600.0
 """Life in seconds of the cookies of a browser's forms and of its next page."""
 _PATH: Final = re.compile(r"/[\w-]+(/[\w-]+)*(\?[\w=&%-]*)?", re.ASCII)
@@ -173,12 +175,13 @@ class Cookies:
     """Sets and deletes cookies.
 
     Args:
-        base: Path of the pages; the browser sends cookies nowhere else.
+        base: Path of the pages; the browser sends cookies nowhere else, but `THEME` to `/docs`.
         is_secure: Whether the public address of the server begins with `https`.
     """
 
     def __init__(self, base: str, *, is_secure: bool) -> None:
         self._base = base
+        self._docs = f"{base.removesuffix('/ui')}/docs"
         self._is_secure = is_secure
 
     def set(
@@ -189,11 +192,17 @@ class Cookies:
             name,
             value,
             max_age=round(life_s),
-            path=self._base,
+            path=self._docs if name == THEME else self._base,
             secure=self._is_secure or request.scope["scheme"] == "https",
             httponly=True,
             samesite="lax",
         )
+
+    def set_theme(
+        self, request: Request[Any], response: Response, theme: Theme | None, life_s: float
+    ) -> None:
+        """Set the theme of the pages under `/docs`; None leaves it to the browser."""
+        self.set(request, response, THEME, theme or "", life_s if theme else 0)
 
     def delete(self, request: Request[Any], response: Response, name: str) -> None:
         """Delete a cookie."""

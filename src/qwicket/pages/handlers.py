@@ -22,6 +22,7 @@ from qwicket.pages.forms import (
     NEXT,
     PROVIDER,
     SESSION,
+    THEME,
     Cookies,
     Form,
     check_form,
@@ -170,6 +171,8 @@ class Handlers:
         self.cookies.set(request, response, SESSION, secret, sessions.session_s)
         self.cookies.delete(request, response, FORM)
         self.cookies.delete(request, response, NEXT)
+        theme = (await sessions.actor(secret)).preferences.theme
+        self.cookies.set_theme(request, response, theme, sessions.session_s)
         return response
 
     def _sign_in_page(
@@ -205,6 +208,7 @@ class Handlers:
         await self._gateway.sessions.end(request.cookies[SESSION])
         response = self.redirect("/sign-in")
         self.cookies.delete(request, response, SESSION)
+        self.cookies.delete(request, response, THEME)
         return response
 
     async def how_to_install(self, url: str) -> str:

@@ -13,13 +13,14 @@ import hashlib
 from html import escape
 from http import HTTPStatus
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 from starlette.responses import PlainTextResponse, Response
 
 from qwicket.dialects import descriptions, native, offered
 from qwicket.dialects.routing import Dialect, Open, Route
+from qwicket.model.accounts import Theme
 from qwicket.model.errors import Unauthenticated
 from qwicket.model.limits import Limits
 from qwicket.server.docs import api, errors
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["HEADERS", "docs", "files", "with_browser_redirect"]
 
 _HTML: Final = "text/html; charset=utf-8"
+_CSS: Final = "text/css; charset=utf-8"
+_STYLE: Final = "/docs/style.css"
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
@@ -47,7 +50,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "public, no-cache",
-    "Vary": "Accept-Encoding",
+    "Vary": "Accept-Encoding, Cookie",
 }
 """Headers of every page: no scripts, nothing from other hosts, and caches revalidate."""
 
@@ -88,19 +91,28 @@ def files(
     """
     from qwicket.pages.rendering import read_file
 
-    own_style = resources.files(__name__).joinpath("style.css").read_bytes()
+    style = read_file("style.css") + resources.files(__name__).joinpath("style.css").read_bytes()
     table = errors.table()
     titles = {name: str(of["info"]["title"]) for name, of in dialects.items()}
     return {
         "/docs": File(api.render(description, docs_path="docs/", dialects=titles)),
         "/docs/": File(api.render(description, docs_path="", dialects=titles)),
         "/docs/errors": File(errors.index(table)),
-        "/docs/style.css": File(read_file("style.css") + own_style, "text/css; charset=utf-8"),
+        _STYLE: File(style, _CSS),
+        **{
+            _style_of(theme): File(style + b":root { color-scheme: %b; }\n" % theme.encode(), _CSS)
+            for theme in get_args(Theme)
+        },
         "/docs/icon.svg": File(read_file("templates/icon.svg"), "image/svg+xml"),
         **{f"/docs/errors/{name}": File(errors.detail(code)) for name, code in table.items()},
         **{f"/docs/{name}": _dialect_page(name, of, docs_path="") for name, of in dialects.items()},
         **{f"/docs/{name}/openapi.json": _document(of) for name, of in dialects.items()},
     }
+
+
+def _style_of(theme: str) -> str:
+    """Return the path of the style sheet with a theme, which is sent in place of the other."""
+    return f"/docs/{theme}/style.css"
 
 
 def _beside_dialects(
@@ -211,7 +223,12 @@ class _Handlers:
 
     async def read(self, request: Request[None]) -> Response:
         """Read a page."""
+        from qwicket.pages.forms import THEME
+
         path = request.scope["path"]
+        if path == _STYLE:
+            themed = _style_of(request.cookies.get(THEME, ""))
+            path = themed if themed in self._files else path
         file = self._files.get(path)
         if file is None:
             return _missing(path)
