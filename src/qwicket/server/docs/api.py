@@ -73,7 +73,7 @@ def render(
         tag("li", tag("a", title, href=f"{docs_path}{name}")) for name, title in dialects.items()
     )
     others = [tag("p", _OTHERS), tag("ul", *pages, class_="apis")] if dialects else []
-    example = tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)), tabindex="0")
+    example = tag("pre", tag("code", _EXAMPLE.format(url=ADDRESS)))
     lead = join([prose(_LEAD), " ", codes])
     return _page(document, "API", lead, *others, example, docs_path=docs_path)
 
