@@ -54,6 +54,9 @@ def test_a_person_signs_in_makes_a_token_and_signs_out(
     assert browser.account() == ada
     made = browser.submit("/ui", "/ui/tokens", project=ada, days="7", scope=["jobs:read"])
     (secret,) = {*TOKEN.findall(made.text)}
+    shown, folded, _ = made.text.partition('<details class="fold"')
+    assert re.findall(r"export (\w+)=", shown) == ["QWICKET_TOKEN", "QWICKET_URL"]
+    assert made.text.startswith(' id="programs">', len(shown + folded))
     assert secret not in browser.get("/ui/account").text
     auth = {"Authorization": f"Bearer {secret}"}
     assert "not yet" in browser.get("/ui/account").text
