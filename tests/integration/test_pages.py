@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from qwicket.pages.routes import application
 from support.certificates import certificate
 from support.pages import PASSWORD, TOKEN, Browser, add_account, error_of
 from support.postgres import PostgresServer
+from support.programs import BELL
 from support.server import IDLE, LiveServer
 from support.waiting import until
 
@@ -288,6 +290,33 @@ def test_no_request_names_where_a_sign_in_leads(
     data = {"csrf": browser.csrf("/ui/sign-in"), "name": name, "password": PASSWORD}
     response = browser.post(f"/ui/sign-in?{query}", data=data)
     assert (response.status_code, response.headers["location"]) == (303, "/ui")
+
+
+def test_first_steps_stay_until_each_is_done_or_they_are_hidden(
+    server: LiveServer, browser: Browser, ada: str
+) -> None:
+    def left(reader: Browser) -> list[str]:
+        """Return the buttons of the steps that are not done."""
+        steps = reader.get("/ui").text.partition('<ol class="first')[2].partition("</ol>")[0]
+        return re.findall(r'<a class="btn[^"]*" href="[^"]*">(.*?)</a>', steps)
+
+    every = ["Run a Bell pair", "Make a token", "Choose a client"]
+    assert left(browser) == every
+    made = browser.submit("/ui", "/ui/tokens", scope=["jobs:read", "jobs:write"])
+    assert left(browser) == ["Run a Bell pair", "Choose a client"]
+    program = {"program": json.dumps(BELL), "device": "simulator", "shots": "10", "action": "run"}
+    assert browser.submit("/ui/jobs/new", "/ui/jobs/new", **program).status_code == 303
+    assert left(browser) == ["Choose a client"]
+    auth = {"Authorization": f"Bearer {TOKEN.findall(made.text)[0]}"}
+    account = httpx.get(f"{server.url}/v1/account", headers=auth).json()
+    until(lambda: left(browser) == [], "the use of the token is stored")
+    browser.submit("/ui", f"/ui/tokens/{account['token']['id']}/revoke")
+    assert left(browser) == []
+    with Browser(server.url) as other:
+        other.sign_in(add_account(server, "bob"), PASSWORD)
+        assert left(other) == every
+        hidden = other.submit("/ui", "/ui/hide-first-steps")
+        assert (hidden.headers["location"], left(other)) == ("/ui", [])
 
 
 def test_the_documentation_has_the_theme_that_a_person_prefers(

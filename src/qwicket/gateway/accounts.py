@@ -9,12 +9,12 @@ from qwicket.model.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qwicket.model.accounts import Account, Actor, Project
+    from qwicket.model.accounts import Account, Actor, FirstSteps, Project
     from qwicket.store import Store
 
 
 class Accounts:
-    """Reads an actor's account and its projects.
+    """Reads an actor's account, its projects and first steps.
 
     Args:
         store: Stores accounts.
@@ -22,6 +22,14 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store.accounts
+
+    async def first_steps(self, actor: Actor) -> FirstSteps:
+        """Return which first steps the actor has done."""
+        return await self._store.first_steps(actor.account)
+
+    async def hide_first_steps(self, actor: Actor) -> None:
+        """Hide the first steps from the actor."""
+        await self._store.hide_first_steps(actor.account)
 
     async def of(self, actor: Actor) -> Account:
         """Return the account of an actor.

@@ -90,6 +90,20 @@ class Preferences(msgspec.Struct, frozen=True):
     time_zone: str | None = None
 
 
+class FirstSteps(NamedTuple):
+    """First steps of a person.
+
+    Attributes:
+        are_hidden: Whether the person wants to see them no more.
+        has_token: Whether the person made a token, valid or not.
+        has_used_token: Whether a program signed in with one.
+    """
+
+    are_hidden: bool
+    has_token: bool
+    has_used_token: bool
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """An account. A deleted one is disabled, and can be restored for `RESTORABLE_S`.
 

@@ -17,7 +17,7 @@ from qwicket.model.failures import FAILURES
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import NOT_ENDED, JobState
 from qwicket.pages import formats
-from qwicket.pages.forms import frame
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 from qwicket.pages.job_search import MAX_COUNTED
 from qwicket.pages.queue_places import places
 
@@ -79,7 +79,10 @@ class UsedDevice(NamedTuple):
 def routes(handlers: Handlers) -> tuple[Route, ...]:
     """Return the routes of the overview."""
     back = handlers.to_sign_in
-    return tuple(Route("GET", path, read_overview, ANY_TOKEN, on_error=back) for path in ("", "/"))
+    return (
+        *(Route("GET", path, read_overview, ANY_TOKEN, on_error=back) for path in ("", "/")),
+        Route("POST", "/hide-first-steps", hide_first_steps, ANY_TOKEN, FORM_BODY),
+    )
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
@@ -102,6 +105,8 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
     awaited = {job.device for job in listed if job.state is JobState.QUEUED and not job.is_held}
     budgets = sorted(await pages.gateway.usage.budgets(actor), key=_used_share, reverse=True)
     is_new = not newest
+    steps = await pages.gateway.accounts.first_steps(actor)
+    n_steps = sum((is_new, not steps.has_token, not steps.has_used_token))
     return pages.renderer.page(
         "overview",
         is_live=True,
@@ -123,9 +128,17 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
         budgets=[(each, 100 * _used_share(each)) for each in budgets[:_SHOWN]],
         devices=devices or await _first_devices(pages, actor),
         stopped=[each for each in devices if each.name in awaited and each.state != "on"],
-        has_token=is_new and bool(await pages.gateway.tokens.valid_tokens(actor)),
+        steps=steps,
+        n_steps=0 if steps.are_hidden else n_steps,
         **frame(actor, request),
     )
+
+
+async def hide_first_steps(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Hide the first steps."""
+    check_form(request, SESSION)
+    await pages.gateway.accounts.hide_first_steps(actor)
+    return pages.redirect("")
 
 
 def _number(number: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
     Account,
+    FirstSteps,
     JobsOfDeleted,
     Preferences,
     Project,
@@ -242,6 +243,16 @@ class Accounts(Operations):
         """Set what the person of an account, given by id, prefers at the pages."""
         theme, time_zone = preferences.theme, preferences.time_zone
         tx.run("account_set_preferences", id=account, theme=theme, time_zone=time_zone)
+
+    @read
+    def first_steps(tx: Tx, account: str) -> FirstSteps:
+        """Return which first steps the person of an account, given by id, has done."""
+        return FirstSteps(*map(bool, tx.one("account_first_steps", id=account) or (1, 1, 1)))
+
+    @write
+    def hide_first_steps(tx: Tx, account: str) -> None:
+        """Hide the first steps from the person of an account, given by id."""
+        tx.run("account_hide_first_steps", id=account)
 
     @write
     def delete(tx: Tx, name: str, jobs: JobsOfDeleted, now: int) -> Account:

@@ -79,6 +79,17 @@ update account set password_hash = :password_hash, password_at = :now where id =
 -- name: account_set_preferences
 update account set theme = :theme, time_zone = :time_zone where id = :id;
 
+-- name: account_first_steps
+-- Primary key, and index token_by_account.
+select
+    hides_first_steps,
+    (select 1 from token where account = :id limit 1),
+    (select 1 from token where account = :id and used_at is not null limit 1)
+from account where id = :id;
+
+-- name: account_hide_first_steps
+update account set hides_first_steps = 1 where id = :id;
+
 -- name: account_delete
 -- Disables it with the same time, so that `account_restore` enables it unless it was disabled before.
 update account set deleted_at = :now, deletion = :deletion, disabled_at = coalesce(disabled_at, :now)
