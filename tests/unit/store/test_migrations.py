@@ -22,7 +22,7 @@ from support.postgres import PostgresServer
 from support.stores import make_token
 
 FOLDER = Path(qwicket.store.__file__).parent / "sql" / "migrations"
-RELEASED = 40
+RELEASED = 41
 """Number of the last migration of version 1.0.0."""
 BREAKING = {
     "a column or table is removed": r"\bdrop\s+(table|column)\b",
