@@ -1201,6 +1201,36 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
     assert wrong == []
 
 
+def test_pages_can_be_read_in_forced_colours(server: LiveServer, page: Page, eve: Person) -> None:
+    def colour(element: str, name: str) -> str:
+        style = f"getComputedStyle(document.querySelector({element!r}))[{name!r}]"
+        return str(page.run(style))
+
+    eve.browser.submit("/ui/account", "/ui/account/preferences", theme="light")
+    use_session(page, server, eve)
+    black, white = "rgb(0, 0, 0)", "rgb(255, 255, 255)"
+    forced = [
+        {"name": "forced-colors", "value": "active"},
+        {"name": "prefers-color-scheme", "value": "dark"},
+    ]
+    page.open(f"{server.url}/ui/jobs/{eve.rows()[0]}", width=1280)
+    page.call("Emulation.setEmulatedMedia", features=forced)
+    assert colour(".circuit text", "fill") == white, "although the person prefers light pages"
+    assert colour(".nav a:not([aria-current])", "borderBottomColor") == black
+    assert colour(".nav [aria-current]", "borderBottomColor") != black
+    assert colour(".steps .x", "backgroundColor") != black
+    assert colour(".badge .i", "color") == white
+    # Else the browser puts its own colour behind the text, which is the text's.
+    assert colour(".btn.primary", "forcedColorAdjust") == "none"
+    page.open(f"{server.url}/ui/jobs/new", width=1280)
+    page.call("Emulation.setEmulatedMedia", features=forced)
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    page.run("document.querySelector('.editor textarea').focus()")
+    assert colour(".editor", "outlineStyle") == "solid"
+    page.call("Emulation.setFocusEmulationEnabled", enabled=False)
+    eve.browser.submit("/ui/account", "/ui/account/preferences", theme="")
+
+
 def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> None:
     paths = ["/ui/jobs", "/ui/devices", "/ui/devices/qwicket_line5", "/ui/projects", "/ui/jobs/new"]
     paths += [
