@@ -419,6 +419,7 @@ def test_a_person_looks_after_their_account(server: LiveServer, browser: Browser
     shown = browser.get(page).text
     assert "laptop" in shown
     assert "read jobs, on clifford only" in shown
+    assert "Your account has no password" not in shown
     with Browser(server.url) as other:
         other.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) Firefox/152.0"
         assert other.sign_in(ada, PASSWORD).status_code == 303

@@ -120,6 +120,7 @@ def test_a_taken_name_gets_a_number_and_its_account_is_not_taken_over(
     provider.set_user("sub-boss", **claims)
     sign_in(browser, provider, "sub-boss")
     assert browser.account() == "boss-2"
+    assert "Your account has no password" in browser.get("/ui/account").text
     listed = site.as_admin(lambda admin: admin.account("boss@example.org"))
     assert listed.name == "boss"
 
