@@ -309,7 +309,7 @@ def test_a_job_of_anybody_is_read(live: LiveServer, root: Person) -> None:
         job = jim.client.submit(BELL, "simulator", name="<i>mine</i>", tags=["t"])
         assert f'href="/ui/admin/jobs/{job.id}"' in read(root, f"people/{jim.name}")
         page = read(root, f"jobs/{job.id}")
-        for name, value in (("Account", jim.name), ("Device", "simulator")):
+        for name, value in (("Person", jim.name), ("Device", "simulator"), ("Sent by", "Qwicket")):
             assert f"<dt>{name}</dt><dd>{value}</dd>" in page
         assert "&lt;i&gt;mine&lt;/i&gt;" in page
         assert set(re.findall(r'name="act" value="(.*?)"', page)) == {
@@ -487,7 +487,9 @@ def test_members_reach_no_page_of_administrators(live: LiveServer, root: Person)
         paths += [f"/ui/admin/{name}.csv" for name in FILES]
         field = bob.browser.csrf("/ui")
         for path in paths:
-            assert bob.browser.get(path).status_code == 403, path
+            refused = bob.browser.get(path)
+            assert refused.status_code == 403, path
+            assert "Only administrators may do this." in refused.text, path
             data = {"csrf": field, "act": "disable", "account": root.name}
             assert bob.browser.post(path, data=data).status_code in (403, 404, 405), path
         assert bob.browser.account() == bob.name

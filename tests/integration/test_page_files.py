@@ -143,7 +143,7 @@ def test_an_export_of_nothing_says_so(server: LiveServer, root: Person) -> None:
     with Person(server, "new") as new:
         page = root.browser.get(f"/ui/admin/export?project={new.name}").text
         assert "There are no ended jobs" in page
-    assert "Say of which project" in root.browser.get("/ui/admin/export").text
+    assert "Enter the name of a project" in root.browser.get("/ui/admin/export").text
     for path in ("export?project=none", "export.zip?project=none", "export.zip"):
         assert root.browser.get(f"/ui/admin/{path}").status_code == 404, path
 

@@ -260,12 +260,14 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     preferences: Preferences = Preferences()
 
     def require(self, *scopes: Scope) -> None:
-        """Require a scope of the token, or one of several.
+        """Require a scope of the token or of the sign-in without one, or one of several.
 
         Raises:
-            Forbidden: The token lacks it.
+            Forbidden: It lacks all of them.
         """
         if self.scopes.isdisjoint(scopes):
+            if not self.token and scopes == (Scope.ADMIN,):
+                raise Forbidden("Only administrators may do this.")
             raise Forbidden(f"This token lacks the scope {' or '.join(scopes)}.")
 
     def sees(self, device: str) -> bool:

@@ -108,8 +108,10 @@ class WebhookClient:
             if received.status is None:
                 error = f"The receiver did not respond within {self._timeout_s:g} s."
         except AddressNotAllowed:
-            option = "qwicket serve --allow-private-webhooks"
-            error = f"The receiver's address is not public (see `{option}`)."
+            error = (
+                "The receiver's address is not public. An administrator can allow such addresses"
+                " for the whole server."
+            )
         except socket.gaierror:
             error = "The receiver's name cannot be resolved."
         except Exception as failure:
