@@ -1201,6 +1201,25 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
     assert wrong == []
 
 
+def test_enter_in_the_box_of_a_job_runs_no_other_job_again(
+    server: LiveServer, page: Page, ada: Person
+) -> None:
+    failed = ada.submit(BELL_QASM)
+    with closing(sqlite3.connect(server.folder / "data" / "qwicket.db", timeout=30)) as file, file:
+        file.execute("update job set state = 'failed' where id = ?", (failed.id,))
+    use_session(page, server, ada)
+    page.open(f"{server.url}/ui/jobs?state=failed", width=1280)
+    assert page.run("document.querySelector('tbody button').textContent") == "Run again"
+    page.run("""window.sent = []; document.addEventListener('submit', event => {
+        const of = (element, name) => element.getAttribute(name);
+        sent.push(of(event.submitter, 'formaction') ?? of(event.target, 'action'));
+        event.preventDefault(); })""")
+    for each in ("input", "button"):
+        page.run(f"document.querySelector('tbody {each}').focus()")
+        page.press("Enter", "\r")
+    assert page.run("sent") == ["/ui/jobs/confirm", f"/ui/jobs/{failed.id}"]
+
+
 def test_pages_can_be_read_in_forced_colours(server: LiveServer, page: Page, eve: Person) -> None:
     def colour(element: str, name: str) -> str:
         style = f"getComputedStyle(document.querySelector({element!r}))[{name!r}]"
