@@ -46,7 +46,7 @@ SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", *OWN_SCRIPT)
 _GZIP: Final = 16 + zlib.MAX_WBITS
 """Makes zlib write the header of a gzip file."""
 _COMMENT: Final = re.compile(rb"/\*.*?\*/\n*", re.DOTALL)
-_SPACE: Final = re.compile(rb"\s*([{};,])\s*((?:[\w-]+:)?) *")
+_SPACE: Final = re.compile(rb"([{};,])\s*((?:[\w-]+:)?) *")
 """Spaces in a style sheet that mean nothing: around marks, and after the name of a property."""
 _FOLDER: Final = Path(__file__).parent
 
@@ -54,7 +54,9 @@ _FOLDER: Final = Path(__file__).parent
 def read_file(name: str) -> bytes:
     """Return a file of the pages; a style sheet has no comments and fewer spaces then."""
     content = (_FOLDER / name).read_bytes()
-    return _SPACE.sub(rb"\1\2", _COMMENT.sub(b"", content)) if name.endswith(".css") else content
+    if not name.endswith(".css"):
+        return content
+    return _SPACE.sub(rb"\1\2", _COMMENT.sub(b"", content).replace(b" {", b"{"))
 
 
 class File:
