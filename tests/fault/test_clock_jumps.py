@@ -63,7 +63,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def ada(store: Store) -> Token:
-    await store.leases.add_runner("runner", "server", NOW)
+    await store.leases.add_runner("runner", "server", NOW, slots=1)
     return await make_token(store)
 
 

@@ -186,7 +186,7 @@ def test_a_device_drains_and_has_a_message(live: LiveServer) -> None:
         assert "draining: is replaced" in live.admin("device", "list")
         live.admin("device", "on", "qpu.forte-1")
         device = ada.get("/v1/devices/qpu.forte-1").json()
-        assert (device["status"], device["message"]) == ("on", "Talk on Friday")
+        assert (device["status"], device["message"]) == ("on", "")
 
 
 @pytest.mark.parametrize(
