@@ -7,6 +7,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,8 @@ from qwicket.dialects import offered
 from qwicket.testing import Cloud, Exchange
 from qwicket.testing.values import EVENTS, FaultKind, ScenarioKind
 from support import leftovers
-from support.bed_client import CLIENTS, Answer, BedClient
+from support.bed_client import CLIENTS, TIMEOUT_S, Answer, BedClient
+from support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("QWICKET_FAULT") == "long"
@@ -136,6 +138,22 @@ def test_a_device_refuses_a_client(change: dict[str, Any], client: BedClient, be
     )
     bed.reset()
     assert client.answer().counts is not None
+
+
+def test_a_paused_device_takes_the_job_of_a_client_and_runs_it_later(
+    client: BedClient, bed: Cloud
+) -> None:
+    assert client.answer().counts is not None
+    with bed.client() as own, ThreadPoolExecutor(1) as thread:
+        (job,) = own.jobs()
+        bed.reset()
+        bed.device(job.body.device, is_paused=True, reason="The fridge is open.")
+        answer = thread.submit(client.answer)
+        until(own.jobs, "the job waits")
+        assert [each.state for each in own.jobs()] == ["queued"]
+        assert own.device(job.body.device).status == "paused"
+        bed.device(job.body.device)
+        assert answer.result(TIMEOUT_S).counts is not None
 
 
 @pytest.mark.parametrize("kind", [each for each in get_args(ScenarioKind) if each not in EVENTS])

@@ -49,6 +49,7 @@ def _row(device: schema.AdminDeviceBody) -> Row:
         "provider": device.provider,
         "is_on": device.is_on,
         "is_draining": device.is_draining,
+        "is_paused": device.is_paused,
         "reason": device.reason,
         "until": second_of(device.until),
         "message": device.message,
@@ -74,19 +75,33 @@ def turn_on(name: str, admin: Administration) -> None:
     admin.change("PATCH", "devices", name, body=schema.DeviceChangeBody(is_on=True))
 
 
-@device.command("off")
-@click.argument("name", shell_complete=completers.stored_device)
-@click.option("--reason", required=True, help="Reason, which users see.")
-@click.option(
+_until = click.option(
     "--until",
     callback=options.utc_time,
     metavar="TIME",
     help="Time at which it turns on again: 90m, 12h, 3d, or 2026-11-30T08:00 (UTC).",
 )
+
+
+@device.command("off")
+@click.argument("name", shell_complete=completers.stored_device)
+@click.option("--reason", required=True, help="Reason, which users see.")
+@_until
 @options.administration
 def turn_off(name: str, reason: str, until: datetime | None, admin: Administration) -> None:
     """Turn the device NAME off: it refuses new jobs. Waiting jobs wait, running jobs continue."""
     body = schema.DeviceChangeBody(is_on=False, reason=reason, until=until)
+    admin.change("PATCH", "devices", name, body=body)
+
+
+@device.command("pause")
+@click.argument("name", shell_complete=completers.stored_device)
+@click.option("--reason", required=True, help="Reason, which users see.")
+@_until
+@options.administration
+def pause(name: str, reason: str, until: datetime | None, admin: Administration) -> None:
+    """Pause the device NAME: it takes jobs and starts none. Running jobs continue."""
+    body = schema.DeviceChangeBody(is_on=False, is_paused=True, reason=reason, until=until)
     admin.change("PATCH", "devices", name, body=body)
 
 
@@ -293,6 +308,7 @@ def _agents_text(device: schema.AdminDeviceBody) -> str:
 def _status_text(device: schema.AdminDeviceBody) -> str:
     if device.is_on:
         return f"draining: {device.reason}" if device.is_draining else ""
+    state = "paused" if device.is_paused else "off"
     if device.until is None:
-        return f"off: {device.reason}"
-    return f"off until {minute_of(device.until)}: {device.reason}"
+        return f"{state}: {device.reason}"
+    return f"{state} until {minute_of(device.until)}: {device.reason}"

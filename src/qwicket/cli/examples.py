@@ -71,6 +71,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "device list": ("qwicket device list",),
     "device on": ("qwicket device on simulator",),
     "device off": ('qwicket device off simulator --reason "new fridge" --until 2h',),
+    "device pause": ('qwicket device pause simulator --reason "a look inside" --until 2h',),
     "device drain": ('qwicket device drain simulator --reason "moves on Friday"',),
     "device message": ('qwicket device message simulator "Talk on Friday at 10"',),
     "device probe": (

@@ -157,13 +157,16 @@ class Admin(AccountAdmin, JobAdmin):
         now = self.now_ms()
         await self.store.devices.set_status(device, DeviceStatus(), now, keeps_message=False)
 
-    async def turn_off(self, device: str, reason: str, *, until_at: int | None = None) -> None:
-        """Turn a device off: it refuses new jobs, waiting ones stay queued, running ones continue.
+    async def turn_off(
+        self, device: str, reason: str, *, until_at: int | None = None, takes_jobs: bool = False
+    ) -> None:
+        """Turn a device off: it starts no jobs. Waiting ones stay queued, running ones continue.
 
         Args:
             device: Name of the device.
             reason: A short reason for users.
             until_at: Unix milliseconds when it turns on again; None leaves it off until `turn_on`.
+            takes_jobs: Whether it is only paused: it accepts new jobs, which wait.
 
         Raises:
             NotFound: There is no such device.
@@ -175,7 +178,7 @@ class Admin(AccountAdmin, JobAdmin):
             raise InvalidRequest("until has passed.", field="until")
         if until_at is not None and until_at >= _TOO_LATE_MS:
             raise InvalidRequest("until must be before the year 9999.", field="until")
-        status = DeviceStatus(is_on=False, reason=reason, until_at=until_at)
+        status = DeviceStatus(is_on=False, reason=reason, until_at=until_at, is_paused=takes_jobs)
         await self.store.devices.set_status(device, status, now)
 
     async def drain(self, device: str, reason: str) -> None:

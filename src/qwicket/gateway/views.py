@@ -49,7 +49,7 @@ class DeviceView(NamedTuple):
     @property
     def is_online(self) -> bool:
         """Whether it takes new jobs and can run them now."""
-        return self.status.takes_jobs and (self.presence is None or self.presence.agents > 0)
+        return self.status.state == "on" and (self.presence is None or self.presence.agents > 0)
 
 
 class JobPart(NamedTuple):

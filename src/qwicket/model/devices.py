@@ -259,6 +259,7 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
         until_at: Time in Unix milliseconds from which the device is on again; None means when an
             administrator turns it on.
         is_draining: Whether a device that is on refuses new jobs and still runs those that wait.
+        is_paused: Whether a device that is off still accepts jobs, which wait.
         message: Message of administrators to its users, whatever its state.
     """
 
@@ -266,18 +267,19 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     until_at: int | None = None
     is_draining: bool = False
+    is_paused: bool = False
     message: str = ""
 
     @property
     def takes_jobs(self) -> bool:
         """Whether it accepts new jobs."""
-        return self.is_on and not self.is_draining
+        return not self.is_draining if self.is_on else self.is_paused
 
     @property
-    def state(self) -> Literal["on", "draining", "off"]:
+    def state(self) -> Literal["on", "draining", "paused", "off"]:
         """Name of the status."""
         if not self.is_on:
-            return "off"
+            return "paused" if self.is_paused else "off"
         return "draining" if self.is_draining else "on"
 
     @property

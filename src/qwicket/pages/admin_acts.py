@@ -186,6 +186,13 @@ ACTS: Final = {
         {"is_on": False},
         done="The device is off. Jobs that run end; others wait.",
     ),
+    "pause": Act(
+        "change_device",
+        ("name",),
+        {"reason": "text", "until": "time"},
+        {"is_on": False, "is_paused": True},
+        done="The device takes jobs and starts none. Jobs that run end.",
+    ),
     "drain": Act(
         "change_device",
         ("name",),

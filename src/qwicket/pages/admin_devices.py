@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PAGE_DEVICES: Final = 25
 _PAGE_PROVIDERS: Final = 20
-_ORDER: Final = ("away", "off", "draining", "on")
+_ORDER: Final = ("away", "off", "paused", "draining", "on")
 """States of devices, those that need attention first."""
 
 
@@ -29,11 +29,9 @@ class Row(NamedTuple):
 
     @property
     def state(self) -> str:
-        if not self.status.is_on:
-            return "off"
-        if self.presence is not None and not self.presence.agents:
+        if self.status.is_on and self.presence is not None and not self.presence.agents:
             return "away"
-        return "draining" if self.status.is_draining else "on"
+        return self.status.state
 
 
 async def read(view: View, name: str) -> Response:

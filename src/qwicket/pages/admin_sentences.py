@@ -60,6 +60,7 @@ SENTENCES: Final[Mapping[str, str | Mapping[str, str]]] = {
     "change_device": {
         "is_draining=true": "let {0} drain: “{reason}”",
         "is_on=true,is_draining=false": "turned {0} on",
+        "is_paused=true": "paused {0}: “{reason}”",
         "is_on=false": "turned {0} off: “{reason}”",
         "message": "set the message of {0}: “{message}”",
     },

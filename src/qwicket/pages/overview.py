@@ -61,7 +61,7 @@ class UsedDevice(NamedTuple):
 
     Attributes:
         name: Its name.
-        state: `on`, `draining`, `off` or `away`.
+        state: `on`, `draining`, `paused`, `off` or `away`.
         status: What administrators say of it.
         n_waiting: Number of jobs that wait for it.
         start_in_s: Expected seconds until a job that is submitted now starts, if they are known.

@@ -212,6 +212,7 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
         provider: Name of its provider.
         is_on: Whether it is on.
         is_draining: Whether it takes no new jobs although it is on.
+        is_paused: Whether it takes new jobs, which wait, although it is off.
         reason: Why it is off or drains, as users see it.
         until: Time at which it turns on again; null if it is on, or if no time is known.
         message: Message to all its users.
@@ -232,6 +233,7 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
     agents: int | None
     last_seen_at: str | None
     is_draining: bool = False
+    is_paused: bool = False
     message: str = ""
 
 
@@ -252,6 +254,7 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         is_on: Whether the device runs the jobs that wait, and takes new ones unless it drains;
             absent leaves its state as it is.
         is_draining: Whether it takes no new jobs; only if `is_on` is true.
+        is_paused: Whether it still takes new jobs, which wait; only if `is_on` is false.
         reason: Why it is off or drains: one line for users. Only with `is_on` false or
             `is_draining` true.
         until: Time at which it turns on again, with its zone; only if `is_on` is false. Null
@@ -262,6 +265,7 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     is_on: bool | UnsetType = UNSET
     is_draining: bool = False
+    is_paused: bool = False
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     message: Annotated[str, msgspec.Meta(max_length=200)] | UnsetType = UNSET

@@ -71,8 +71,9 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         description: Description in one sentence.
         status: Whether it runs jobs: `on` or `off`; `away` while no agent serves it, or, for a
             device at another cloud, while that cloud does not run its jobs; `draining` while it
-            runs the jobs that wait and takes no new ones.
-        reason: Reason why it is off or drains.
+            runs the jobs that wait and takes no new ones; `paused` while it takes new jobs and
+            starts none.
+        reason: Reason why it is off, drains or is paused.
         until: Time when it will be on again; null if it is on, or if no time is known.
         qubits: Limit on the qubits of a circuit; on a photonic device, on its modes.
         max_shots: Limit on the shots of a job.

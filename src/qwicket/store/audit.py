@@ -37,7 +37,7 @@ _SUBJECTS: Final = {
     ),
     "device": (
         "audit_device",
-        ("name", "is_on", "reason", "until_at", "is_draining", "message"),
+        ("name", "is_on", "reason", "until_at", "is_draining", "is_paused", "message"),
     ),
     "identity": ("audit_identity", ("issuer", "subject", "account")),
     "invitation": ("audit_invitation", ("id", "project", "maximum", "used", "expires_at")),

@@ -127,7 +127,7 @@ class Devices(Operations):
     def set_status(
         tx: Tx, name: str, status: DeviceStatus, now: int, *, keeps_message: bool = True
     ) -> None:
-        """Turn a device on or off, or let it drain. Its message stays, or is removed.
+        """Turn a device on or off, let it drain, or pause it. Its message stays, or is removed.
 
         Raises:
             NotFound: There is no such device.
@@ -142,6 +142,7 @@ class Devices(Operations):
             reason=status.reason,
             until_at=status.until_at,
             is_draining=int(status.is_draining),
+            is_paused=int(status.is_paused),
         )
         if not keeps_message:
             tx.run("device_message_put", device=name, message="", now=now)
@@ -195,8 +196,8 @@ class Devices(Operations):
 
 
 def _snapshot(row: Row, at: int) -> DeviceSnapshot:
-    body, *state = row[:8]
-    exam, *calibration = row[8:]
+    body, *state = row[:9]
+    exam, *calibration = row[9:]
     return DeviceSnapshot(
         decoder.decode(body),
         _status(tuple(state), at),
@@ -206,7 +207,7 @@ def _snapshot(row: Row, at: int) -> DeviceSnapshot:
 
 
 def _condition(device: Device, row: Row, at: int) -> DeviceCondition:
-    state, agents, mirror, calibration = row[:7], row[7:9], row[9:13], row[13:]
+    state, agents, mirror, calibration = row[:8], row[8:10], row[10:14], row[14:]
     seen = agents if device.driver != "remote" else mirror if mirror[0] is not None else None
     return DeviceCondition(
         _status(state, at),
@@ -227,11 +228,12 @@ def _status(row: Row, at: int) -> DeviceStatus:
     After `until_at` it is on again. In a maintenance window it is off, at least until the window's
     end.
     """
-    is_on, reason, until_at, is_draining, message, window_reason, window_until = row
+    is_on, reason, until_at, is_draining, is_paused, message, window_reason, window_until = row
     is_over = until_at is not None and until_at <= at
     status = DeviceStatus(message=message or "")
     if is_on == 0 and not is_over:
-        status = msgspec.structs.replace(status, is_on=False, reason=reason, until_at=until_at)
+        off = {"is_on": False, "reason": reason, "until_at": until_at}
+        status = msgspec.structs.replace(status, **off, is_paused=bool(is_paused))
     elif is_draining:
         status = msgspec.structs.replace(status, is_draining=True, reason=reason)
     is_longer = not status.is_on and (until_at is None or until_at >= (window_until or 0))
@@ -241,6 +243,7 @@ def _status(row: Row, at: int) -> DeviceStatus:
         status,
         is_on=False,
         is_draining=False,
+        is_paused=False,
         reason=window_reason or "maintenance",
         until_at=window_until,
     )
@@ -292,7 +295,9 @@ def _record_change(tx: Tx, device: str, status: DeviceStatus, now: int) -> None:
         "device_change_note",
         device=device,
         now=now,
-        status=status.state,
+        status=status.state
+        if status.is_on
+        else "off",  # for its history, a pause is no other state
         is_on=int(status.is_on),
         is_draining=int(status.is_draining),
         reason=status.reason,

@@ -204,6 +204,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     window = _window_now("kind = 'maintenance'")
     fills["device_state"] = (
         "device_state.is_on, device_state.reason, device_state.until_at, device_state.is_draining,"
+        " device_state.is_paused,"
         f" device_state.message, ({window.format('reason')}), ({window.format('until_at')})"
     )
     fills["device_exam"] = f"({_window_now('waiting_limit is not null').format('id')})"

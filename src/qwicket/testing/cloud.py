@@ -193,7 +193,8 @@ class Cloud:
             options: Further options:
 
                 - `is_draining`: Whether it runs the waiting jobs and takes no new ones.
-                - `reason`: Why it is off or drains. `message`: Message to its users.
+                - `is_paused`: Whether it takes jobs and starts none.
+                - `reason`: Why it is off, drains or is paused. `message`: Message to its users.
                 - `qubits`: Number of qubits of a virtual device.
                 - `topology`: `all`, `grid`, `line`, `ring`, `star`, or pairs of qubits.
                 - `noise`: Error of gates on two qubits; those on one qubit have a tenth of it. Or

@@ -56,6 +56,7 @@ class DeviceOptions(TypedDict, total=False):
     """Options of a device."""
 
     is_draining: bool
+    is_paused: bool
     reason: str
     message: str
     qubits: int

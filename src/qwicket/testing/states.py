@@ -21,7 +21,8 @@ _QUERIES: Final[Mapping[str, str]] = {
     "account": "select name, role, disabled_at is not null as is_disabled from account"
     " where deleted_at is null",
     "device": "select device.name, coalesce(is_on, 1) as is_on,"
-    " coalesce(is_draining, 0) as is_draining, coalesce(reason, '') as reason,"
+    " coalesce(is_draining, 0) as is_draining, coalesce(is_paused, 0) as is_paused,"
+    " coalesce(reason, '') as reason,"
     " coalesce(message, '') as message, (select id from calibration where device = device.name"
     " order by number desc limit 1) as calibration"
     " from device left join device_state on device_state.device = device.name",

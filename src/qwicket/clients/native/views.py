@@ -176,7 +176,7 @@ class DeviceView(Mapping[str, Any]):
 
     @property
     def status(self) -> str:
-        """`on`, `draining` (takes no new jobs), `away` (nothing runs its jobs), or `off`."""
+        """`on`, `draining` (takes no jobs), `paused` or `away` (starts none), or `off`."""
         return self.body.status
 
     def default_options(self, program: Any) -> Options:

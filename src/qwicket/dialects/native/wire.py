@@ -272,12 +272,9 @@ def _reservation(window: Window) -> schema.devices.ReservationPart:
 
 
 def _status(view: DeviceView) -> str:
-    """Return the status of a device: `on`, `draining`, `off`, or `away` if it has no agent."""
-    if view.is_online:
-        return "on"
-    if view.status.is_draining:
-        return "draining"
-    return "away" if view.status.is_on else "off"
+    """Return the status of a device: that which is set, or `away` if it is on without an agent."""
+    state = view.status.state
+    return "away" if state == "on" and not view.is_online else state
 
 
 def calibration(calibrated: Calibrated) -> dict[str, Any]:

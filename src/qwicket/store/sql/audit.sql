@@ -57,7 +57,7 @@ join project on project.id = member.project join account on account.id = member.
 where project.name = :key and (account.name = :other or account.email = :other);
 
 -- name: audit_device
-select device, is_on, reason, until_at, is_draining, message from device_state where device = :key;
+select device, is_on, reason, until_at, is_draining, is_paused, message from device_state where device = :key;
 
 -- name: audit_job
 select id, device, state, priority, held_by from job where id = :key;

@@ -68,11 +68,12 @@ where device.name = :device;
 
 -- name: device_state_put
 -- The message stays.
-insert into device_state (device, is_on, reason, until_at, since_at, is_draining)
-values (:device, :is_on, :reason, :until_at, :now, :is_draining)
+insert into device_state (device, is_on, reason, until_at, since_at, is_draining, is_paused)
+values (:device, :is_on, :reason, :until_at, :now, :is_draining, :is_paused)
 on conflict (device) do update
 set is_on = excluded.is_on, reason = excluded.reason, until_at = excluded.until_at,
-    since_at = excluded.since_at, is_draining = excluded.is_draining;
+    since_at = excluded.since_at, is_draining = excluded.is_draining,
+    is_paused = excluded.is_paused;
 
 -- name: device_message_put
 insert into device_state (device, is_on, reason, until_at, since_at, message)

@@ -124,11 +124,13 @@ class Past:
             )
             await self.add_jobs([jobs])
         status = await self._store.devices.status(name, now)
-        is_off = not device.is_on or device.is_draining
-        if is_off or not status.takes_jobs:
+        is_on = device.is_on and not device.is_paused
+        is_off = not is_on or device.is_draining
+        if is_off or status.state != "on":
             status = DeviceStatus(
-                is_on=device.is_on,
-                is_draining=device.is_on and device.is_draining,
+                is_on=is_on,
+                is_draining=is_on and device.is_draining,
+                is_paused=device.is_on and device.is_paused,
                 reason=(device.reason or "off in this test") if is_off else "",
             )
             await self._store.devices.set_status(name, status, now)

@@ -45,7 +45,8 @@ class WorldDevice(_Table, frozen=True, kw_only=True):
         queue: Number of jobs of another account that wait for ever; they do not delay other jobs.
         is_on: Whether it takes jobs.
         is_draining: Whether it runs the waiting jobs and takes no new ones.
-        reason: Why it is off or drains, for users.
+        is_paused: Whether it takes jobs and starts none.
+        reason: Why it is off, drains or is paused, for users.
         message: Message to its users.
     """
 
@@ -57,6 +58,7 @@ class WorldDevice(_Table, frozen=True, kw_only=True):
     queue: Annotated[int, msgspec.Meta(ge=0, le=MAX_QUEUE)] = 0
     is_on: bool = True
     is_draining: bool = False
+    is_paused: bool = False
     reason: str = ""
     message: str = ""
 

@@ -22,6 +22,8 @@ LATER = "2099-01-01T00:00:00Z"
         ({"is_on": True, "reason": "x"}, "reason"),
         ({"message": "x", "reason": "x"}, "reason"),
         ({"is_on": False, "is_draining": True}, "is_draining"),
+        ({"is_on": True, "is_paused": True}, "is_paused"),
+        ({"message": "x", "is_paused": True}, "is_paused"),
         ({}, "is_on"),
     ],
 )

@@ -43,6 +43,17 @@ retrieved = service.job(input())
 print(retrieved.status(), retrieved.result()[0].data.meas.get_counts())
 print(sorted(each.job_id() for each in service.jobs(limit=None)))
 """
+PAUSED = """
+import warnings
+from support.platform_client import connect, fitted, bell
+from qiskit_ibm_runtime import SamplerV2
+service = connect()
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    backend = service.backend("qwicket_line5")
+    job = SamplerV2(backend).run([fitted(bell(), backend)[0]], shots=10)
+print([str(each.message) for each in said if "paused" in str(each.message)], job.status())
+"""
 CLASSIC_JOB = """
 import os
 from qiskit import QuantumCircuit
@@ -131,6 +142,20 @@ def test_an_access_token_that_is_refused_during_a_wait_ends_it_and_doubles_no_jo
         listed = http.get(f"{PLATFORM}/jobs", headers=signed).json()
         assert [each["id"] for each in listed["jobs"]] == [job]
         assert http.post(f"{PLATFORM}/jobs/{job}/cancel", headers=signed).status_code == 204
+
+
+@pytest.mark.vendor
+@pytest.mark.timeout(300)
+def test_a_paused_device_queues_a_job_and_the_client_warns(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    server.admin("device", "pause", "qwicket_line5", "--reason", "a visit")
+    try:
+        with started(server, "platform-paused", PAUSED, tmp_path) as client:
+            said, _ = client.communicate(timeout=120)
+    finally:
+        server.admin("device", "on", "qwicket_line5")
+    assert said == "['The backend qwicket_line5 currently has a status of paused.'] QUEUED\n"
 
 
 @pytest.mark.vendor

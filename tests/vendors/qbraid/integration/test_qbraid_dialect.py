@@ -315,6 +315,9 @@ def test_a_device_that_the_administrator_turns_on_takes_jobs(
     server.admin("device", "on", "parked")
     job = call.submit(BELL, deviceQrn="qbraid:qbraid:sim:parked")
     assert call.ended(job["jobQrn"])["status"] == "COMPLETED"
+    server.admin("device", "pause", "parked", "--reason", "a visit")
+    paused = call("GET", f"{NEW}/devices/qbraid:qbraid:sim:parked").json()["data"]
+    assert (paused["status"], paused["statusMsg"]) == ("UNAVAILABLE", "a visit")
     server.admin("device", "off", "parked", "--reason", "maintenance")
     shown = call("GET", f"{NEW}/devices/qbraid:qbraid:sim:parked").json()["data"]
     assert (shown["status"], shown["statusMsg"]) == ("OFFLINE", "maintenance")

@@ -27,13 +27,13 @@ async def list_all_devices(access: Access, actor: Actor, request: Request[None])
 async def change_device(
     access: Access, actor: Actor, request: Request[schema.DeviceChangeBody]
 ) -> Response:
-    """Turn a device on or off, drain it, or set its message."""
+    """Turn a device on or off, drain or pause it, or set its message."""
     body, name = request.payload, request.path_params["name"]
     actor.require_device(name)
     _check_device_change(body)
     if body.is_on is False:
         until_at = None if body.until is None else int(1000 * body.until.timestamp())
-        await access.admin.turn_off(name, body.reason, until_at=until_at)
+        await access.admin.turn_off(name, body.reason, until_at=until_at, takes_jobs=body.is_paused)
     # An absent `is_on` is UNSET, which is falsy: then the device stays on or off as it is.
     elif body.is_on and body.is_draining:
         await access.admin.drain(name, body.reason)
@@ -53,6 +53,8 @@ def _check_device_change(body: schema.DeviceChangeBody) -> None:
         )
     if body.is_draining and body.is_on is not True:
         raise InvalidRequest("is_draining is allowed only with `is_on` true.", field="is_draining")
+    if body.is_paused and body.is_on is not False:
+        raise InvalidRequest("is_paused is allowed only with `is_on` false.", field="is_paused")
     if body.is_on is UNSET and body.message is UNSET:
         raise InvalidRequest("is_on or message must be given.", field="is_on")
     if body.message is not UNSET:  # now, because it is set after the rest has been changed

@@ -60,6 +60,7 @@ def device_list(
                 provider=device.provider,
                 is_on=status.is_on,
                 is_draining=status.is_draining,
+                is_paused=status.is_paused,
                 reason=status.reason,
                 message=status.message,
                 until=iso_time(status.until_at),

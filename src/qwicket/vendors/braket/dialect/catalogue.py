@@ -110,13 +110,15 @@ def named_devices(view: DeviceView, limits: Limits) -> Iterator[NamedDevice]:
 
 def summary(device: NamedDevice) -> dict[str, Any]:
     """Return a device as searches list it."""
+    view = device.view
     return {
         "deviceArn": device.arn,
         # Amazon shows its simulators in capitals, and clients search for them so.
         "deviceName": device.name.upper() if device.name in _NAMES else device.name,
         "providerName": _PROVIDER,
         "deviceType": "SIMULATOR" if device.is_simulator else "QPU",
-        "deviceStatus": "ONLINE" if device.view.is_online else "OFFLINE",
+        # Amazon's devices are online between their windows, too: tasks wait for the next one.
+        "deviceStatus": "ONLINE" if view.is_online or view.status.is_paused else "OFFLINE",
     }
 
 

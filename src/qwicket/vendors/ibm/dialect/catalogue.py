@@ -206,10 +206,11 @@ def _entry(date: str | None, name: str, unit: str, value: float) -> dict[str, An
 
 
 def queue(view: DeviceView, waiting: int) -> dict[str, Any]:
-    """Return whether a device takes jobs, and how many wait."""
+    """Return whether a device takes jobs, and how many wait. Clients warn while it is paused."""
+    is_paused = view.status.is_paused
     return {
-        "state": view.is_online,
-        "status": "active" if view.is_online else "off",
+        "state": view.is_online or is_paused,
+        "status": "paused" if is_paused else "active" if view.is_online else "off",
         "message": view.status.note,
         "lengthQueue": waiting,
         "backend_version": VERSION,

@@ -26,11 +26,17 @@ _MAX_NUMBER: Final = 1_000_000_000
 _DEBIASING: Final = "debiasing"
 
 
+def _status(view: DeviceView) -> str:
+    if view.is_online:
+        return "available"
+    return "unavailable" if view.status.is_paused else "offline"  # the former takes jobs
+
+
 def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
     """Return one row of `/backends`. `now` is in Unix milliseconds; queue times are shown in ms."""
     row: dict[str, Any] = {
         "backend": view.device.name,
-        "status": "available" if view.is_online else "offline",
+        "status": _status(view),
         "qubits": view.qubits,
         "average_queue_time": round(1000 * queue_s),
         "last_updated": format_time(now),

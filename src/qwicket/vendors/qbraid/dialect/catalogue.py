@@ -37,7 +37,7 @@ def _status(view: DeviceView) -> str:
     """Return the status of a device: OFFLINE if it is off for an unknown time."""
     if view.is_online:
         return "ONLINE"
-    is_off = not view.status.is_on and view.status.until_at is None
+    is_off = view.status.state == "off" and view.status.until_at is None
     return "OFFLINE" if is_off else "UNAVAILABLE"
 
 

@@ -122,7 +122,8 @@ class Handlers(RuntimeHandlers):
         forecast = await self._gateway.queue.forecast(view.device.name)
         status = {"name": "online", "reason": "available"}
         if not view.is_online:
-            status = {"name": "offline", "reason": view.status.reason}
+            name = "paused" if view.status.is_paused else "offline"
+            status = {"name": name, "reason": view.status.reason}
         return {
             "name": view.device.name,
             "qubits": view.qubits,
