@@ -89,6 +89,12 @@ def _lose_answer(cloud: Cloud, calls: Calls) -> None:
     cloud.fault("lost_answer", method=calls.method, path=calls.submission, times=1)
 
 
+def _take_answer(cloud: Cloud, calls: Calls) -> None:
+    cloud.fault(
+        "html", status=502, handled=True, method=calls.method, path=calls.submission, times=1
+    )
+
+
 def _queue_for_an_hour(cloud: Cloud, _: Calls) -> None:
     cloud.scenario("stay_queued", seconds=3600)
     cloud.run_clock(_SPEED)
@@ -117,6 +123,7 @@ def _wait_days(days: int) -> Callable[[Cloud, Calls], None]:
 HOUR: Final = "an hour in the queue"
 LONG_AFTER: Final = "8 days in the queue: access token expired"
 EXPIRED: Final = "2 days in the queue: key expired"
+TAKEN: Final = "answer to the submission taken by a proxy: 502"
 FAULTS: Final[Mapping[str, Callable[[Cloud, Calls], None]]] = {
     "none": lambda *_: None,
     "429 once at the submission": _status(429),
@@ -130,6 +137,7 @@ FAULTS: Final[Mapping[str, Callable[[Cloud, Calls], None]]] = {
     HOUR: _queue_for_an_hour,
     LONG_AFTER: _wait_days(8),
     EXPIRED: _wait_days(2),
+    TAKEN: _take_answer,
 }
 _OF_A_POLL: Final = (
     "503 once at a poll",
@@ -139,7 +147,7 @@ _OF_A_POLL: Final = (
     "8 days",
     "2 days",
 )
-_OF_HTTP: Final = [*FAULTS][1:9]
+_OF_HTTP: Final = [*[*FAULTS][1:9], TAKEN]
 _OF_THE_CLOCK: Final = ("an hour", "8 days", "2 days")
 _SIGNED: Final = "braket"
 _RENEWS_BY_CLOCK: Final = "ibm-platform"
@@ -182,10 +190,13 @@ class Line(NamedTuple):
 def main() -> None:
     leftovers.start_watchdog()
     parser = argparse.ArgumentParser()
-    parser.add_argument("clients", nargs="*", choices=[*REPORTED], metavar="CLIENT")
+    # Without choices=…, for which Python 3.11 refuses an empty list.
+    parser.add_argument("clients", nargs="*", metavar="CLIENT", help=", ".join(REPORTED))
     parser.add_argument("--faults", default="", metavar="TEXT")
     asked = parser.parse_args()
     names = asked.clients or [*REPORTED]
+    if unknown := {*names} - {*REPORTED}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
     lines = read()
     for name in names:
         versions(REPORTED[name])  # installs it, before the guard refuses connections
@@ -373,7 +384,11 @@ own server may recognize a repeated submission, even if its documentation does n
 Numbers are those of the faults below.
 
 - *submissions at most*: how often one submission was sent, in any of the lines.
-- *doubles a job*: after a lost answer the client submits again, so that the job exists twice.
+- *doubles a job*: after a lost answer, or one that a proxy took, the client submits again, so that
+  the job exists twice. Equal jobs can be wanted, so the server cannot tell
+  ([decision 47](../decisions/0047-lost-answers.md)). Users can look at the list of jobs before a
+  second run, and give each job a name or tag. Operators can keep the time limits of their proxy
+  above those of the server.
 - *key is in*: the token or secret of the account was in the `error`, its `trace`, or the `log`.
 - *tried*: other machines that the client tried to reach, although it had the test bed's address.
 

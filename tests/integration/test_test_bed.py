@@ -174,6 +174,24 @@ def test_a_job_whose_answer_is_lost_is_there(cloud: Cloud, http: httpx.Client) -
     assert len(http.get(JOBS).json()["jobs"]) == 1
 
 
+@pytest.mark.parametrize("kind", ["status", "html"])
+def test_a_job_whose_answer_a_proxy_takes_is_there(
+    kind: Any, cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.fault(kind, status=504, handled=True, method="POST", times=1)
+    assert http.post(JOBS, json=BELL).status_code == 504
+    taken = cloud.assert_one(fault=kind)
+    assert (taken.status, len(taken.created)) == (504, 1)
+    cloud.fault(kind, status=504, method="POST", times=1)
+    assert http.post(JOBS, json=BELL).status_code == 504
+    assert len(http.get(JOBS).json()["jobs"]) == 1
+
+
+def test_only_what_a_proxy_sends_can_follow_the_handling(cloud: Cloud) -> None:
+    with pytest.raises(TestBedError, match="handled: is an option of status and html, not of drop"):
+        cloud.fault("drop", handled=True)
+
+
 def test_spoilt_bodies_are_whole_answers(cloud: Cloud, http: httpx.Client) -> None:
     whole = http.get(JOBS).content
     for kind in ("truncate", "garbage", "html", "duplicate_header"):

@@ -25,6 +25,7 @@ class FaultOptions(TypedDict, total=False):
     seed: int
     seconds: float
     status: int
+    handled: bool
     message: str
     retry_after: str | int | None
     header: str

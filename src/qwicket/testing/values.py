@@ -78,6 +78,8 @@ class Fault(
         seed: Seed of the random choice by `probability`, and of the bytes of `garbage`.
         seconds: Real seconds to wait before the request is handled.
         status: HTTP status of `status` and `html`.
+        handled: Whether the request of `status` and `html` is handled first, as if a proxy had
+            taken the answer. Without it nothing is done.
         message: Text of `status` and `html`.
         retry_after: Value of the header `Retry-After` of `status`; invalid ones are sent, too.
         header: Header that `duplicate_header` sends twice.
@@ -96,6 +98,7 @@ class Fault(
     seed: int = 0
     seconds: _Seconds = 0.0
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] = 503
+    handled: bool = False
     message: str = ""
     retry_after: str | int | None = None
     header: str = "content-type"
@@ -104,6 +107,8 @@ class Fault(
     def __post_init__(self) -> None:
         if self.kind == "delay" and not self.seconds:
             raise ValueError("delay: needs the option seconds.")
+        if self.handled and self.kind not in ("status", "html"):
+            raise ValueError(f"handled: is an option of status and html, not of {self.kind}.")
 
 
 class Scenario(
@@ -113,7 +118,8 @@ class Scenario(
 
     Attributes:
         kind: `fail` ends a job with `code` and `message`. `refuse` refuses its submission.
-            `cancel` cancels it when it starts, as an operator does. `stay_queued` keeps it waiting
+            `cancel` cancels it when it starts, as an operator does, or with `code` as a cloud does.
+            `stay_queued` keeps it waiting
             for `polls` reads of its status, or for `seconds` on the test bed's clock, or else until
             a reset. `slow` lets it run for `seconds` longer, on the same clock. `counts` replaces
             the counts of each of its circuits. `partial` fails the circuits `parts`, numbered from
@@ -130,7 +136,7 @@ class Scenario(
         client: Text in the header `User-Agent` of the submission; "" is any.
         text: Text in the job's name or program; "" is any.
         times: Number of jobs that have the scenario; None is all.
-        code: Code of the failure or refusal.
+        code: Code of the failure, refusal or cancellation; for IBM's clients a number.
         message: Text of the failure or refusal.
         polls: See `kind`.
         seconds: See `kind`; with `fail`, the run time that is charged.

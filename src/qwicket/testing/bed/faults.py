@@ -159,9 +159,13 @@ class Injection:
         fault = self._fault
         if fault.seconds:
             await asyncio.sleep(fault.seconds)
+        if fault.handled:
+            await self._collect(scope, receive)
         match fault.kind:
             case "status":
                 await self._refuse(scope, receive, send)
+            case "html":
+                await self._send_page(send)
             case "delay":
                 await self._app(scope, receive, send)
             case "drop":
@@ -188,6 +192,11 @@ class Injection:
             await send(message)
 
         await self._app({**scope, REFUSAL: error}, receive, send_on)
+
+    async def _send_page(self, send: Send) -> None:
+        fault = self._fault
+        page = _HTML.format(f"{fault.status} {fault.message or 'Error'}").encode()
+        await _send(send, Response(fault.status, [(b"content-type", b"text/html")], page))
 
     async def _response(self, scope: Scope, receive: Receive) -> Response:
         earlier = self._journal.earlier(self._record) if self._fault.kind == "stale" else None
@@ -218,9 +227,6 @@ class Injection:
                 await _send(
                     send, Response(status, headers, self._rng.randbytes(max(16, len(body))))
                 )
-            case "html":
-                page = _HTML.format(f"{fault.status} {fault.message or 'Error'}").encode()
-                await _send(send, Response(fault.status, [(b"content-type", b"text/html")], page))
             case "duplicate_header":
                 name = fault.header.lower().encode("latin-1")
                 headers = _sized(response)
