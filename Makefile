@@ -165,7 +165,7 @@ $(READY): pyproject.toml requirements.lock
 
 .PHONY: contract
 contract: $(READY)  ## The commands and their options as text; the diff is the review
-	$(BIN)/python -m tools.contract
+	$(BIN)/python -m tools.command_texts
 
 .PHONY: mutants tests-of
 mutants: $(READY)  ## Ten mutants of FILE=src/qwicket/…py, and which tests fail with each; LINE=71 for all of a line

@@ -197,6 +197,16 @@ def test_a_scenario_decides_what_a_client_sees(
     assert client.answer().counts is not None  # it was for one job
 
 
+@pytest.mark.parametrize("process", ["ibm"], indirect=True)
+@pytest.mark.parametrize(("kind", "code"), [("cancel", "1305"), ("fail", "run_time_exceeded")])
+def test_ibms_client_tells_a_job_that_ran_too_long(
+    kind: ScenarioKind, code: str, client: BedClient, bed: Cloud
+) -> None:
+    bed.scenario(kind, code=code, message="The job ran too long.")
+    assert "RuntimeJobMaxTimeoutError" in client.answer().error
+    assert any('"status":"Cancelled"' in each.response_body for each in bed.requests())
+
+
 def took(bed: Cloud) -> float:
     """Return the seconds from the submission of the first job to its end."""
     journal = bed.journal()

@@ -136,7 +136,7 @@ class Scenario(
         client: Text in the header `User-Agent` of the submission; "" is any.
         text: Text in the job's name or program; "" is any.
         times: Number of jobs that have the scenario; None is all.
-        code: Code of the failure, refusal or cancellation; for IBM's clients a number.
+        code: Code of the failure, refusal or cancellation; some clients want a number.
         message: Text of the failure or refusal.
         polls: See `kind`.
         seconds: See `kind`; with `fail`, the run time that is charged.

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from tools import contract
-from tools.contract import commands
+from tools import command_texts
+from tools.command_texts import commands
 
 from qwicket import __version__
 from qwicket.cli import main
@@ -45,7 +45,7 @@ def test_the_page_says_what_every_command_works_on() -> None:
 
 @pytest.mark.needs_vendors
 def test_the_commands_arguments_and_options_are_those_of_the_file() -> None:
-    assert contract.FILE.read_text("utf-8") == contract.text(), "run `make contract`"
+    assert command_texts.FILE.read_text("utf-8") == command_texts.text(), "run `make contract`"
 
 
 def test_help_explains_every_command_option_and_argument() -> None:

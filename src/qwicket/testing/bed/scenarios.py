@@ -169,7 +169,7 @@ class ScenarioDriver:
     Args:
         driver: Driver that runs the jobs.
         scenarios: Scenarios of jobs.
-        cancel: Function that cancels a job as an operator does.
+        cancel: Function that cancels a job as an operator does, with a reason if one is given.
         sleep: Function that waits for seconds on the clock of the test bed.
 
     Attributes:
@@ -183,7 +183,7 @@ class ScenarioDriver:
         self,
         driver: Driver,
         scenarios: Scenarios,
-        cancel: Callable[[str], Awaitable[object]],
+        cancel: Callable[[str, Failure | None], Awaitable[object]],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._driver = driver
@@ -216,7 +216,8 @@ class ScenarioDriver:
         if scenario is None:
             return await self._run(assignments, forward_log)
         if scenario.kind == "cancel":
-            await self._cancel(job)
+            has_reason = scenario.code or scenario.message
+            await self._cancel(job, _failure(scenario) if has_reason else None)
             await asyncio.Event().wait()  # until the dispatcher notices and cancels this task
         if scenario.kind == "fail":
             failure = _failure(scenario)
@@ -245,7 +246,8 @@ class ScenarioDriver:
 
 
 def _failure(scenario: Scenario) -> Failure:
-    return Failure(scenario.code or "device_failed", scenario.message or "The device failed.")
+    what = "The job was cancelled." if scenario.kind == "cancel" else "The device failed."
+    return Failure(scenario.code or "device_failed", scenario.message or what)
 
 
 def _with_counts(part: PartResult, counts: Mapping[str, int]) -> PartResult:

@@ -26,6 +26,7 @@ from qwicket.testing.bed.journal import RECORD
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from qwicket.model.failures import Failure
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.batch import Session
     from qwicket.store.changes import Changes, JobChange
@@ -210,9 +211,18 @@ class BedJobs(Jobs):
         entered = self._enter(draft, lambda tx: Jobs.admit(tx, draft, ready, **limits))
         return await self._notify_events(await entered)
 
-    async def cancel_by_operator(self, job: str) -> None:
-        """Cancel a running job, as an operator does."""
+    async def cancel_by_operator(self, job: str, failure: Failure | None = None) -> None:
+        """Cancel a running job, as an operator does, or a cloud that gives its reason."""
+        if failure is not None:
+            await self._note_failure(job, failure)
         await self.cancel(job, actor="", now=self._now_ms())
+
+    @write
+    def _note_failure(tx: Tx, job: str, failure: Failure) -> None:
+        code, text = (each.replace("'", "''") for each in (failure.code, failure.message))
+        cast("Session", tx).command(
+            f"update job set error_code = '{code}', error_text = '{text}' where id = '{job}'"
+        )
 
     async def visible(self, job: str, account: str) -> Job | None:
         await self._count_poll(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -285,6 +286,8 @@ class JobLimit(LimitExceeded):
     code = "job_limit_reached"
 
 
+RAN_TOO_LONG: Final = 1305
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _NUMBERS: Final[Mapping[str, int]] = {
     "unauthenticated": 3001,
     "forbidden": 3002,
@@ -306,8 +309,9 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "unavailable": 3900,
     "device_off": 3900,
     "storage_full": 3901,
+    "run_time_exceeded": RAN_TOO_LONG,
 }
-"""3250 and 3458 are IBM's numbers, the others this server's."""
+"""3250, 3458 and 1305 are IBM's numbers, the others this server's."""
 
 _OTHER: Final = 3999
 _FIELD_NAMES: Final[Mapping[str, str]] = {
@@ -334,8 +338,12 @@ def recast(error: QwicketError) -> QwicketError:
 
 
 def number(code: str | None) -> int:
-    """Return the number of an error code; clients show it beside the text."""
-    return _NUMBERS.get(code or "", _OTHER)
+    """Return the number of an error code; clients show it beside the text.
+
+    A code that is a number, as other clouds and test beds give, stays as it is.
+    """
+    found = _NUMBERS.get(code or "")
+    return found or (int(code) if code and _NUMBER.fullmatch(code) else _OTHER)
 
 
 def problem(error: QwicketError, field_names: Mapping[str, str] = _FIELD_NAMES) -> bytes:

@@ -10,7 +10,7 @@ from qwicket.model.states import JobState
 from qwicket.vendors.ibm.dialect import statuses
 from qwicket.vendors.ibm.dialect.names import GROUP, HUB
 from qwicket.vendors.ibm.dialect.runtime.wire import session_fields_decoder
-from qwicket.vendors.ibm.dialect.wire import number
+from qwicket.vendors.ibm.dialect.wire import RAN_TOO_LONG, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +31,16 @@ _STATUSES: Final = {
 
 
 def status(job: Job) -> str:
-    """Return the status of a job, in Runtime's spelling."""
+    """Return the status of a job, in Runtime's spelling. IBM cancels what runs too long."""
+    if job.state is JobState.FAILED and number(job.error_code) == RAN_TOO_LONG:
+        return "Cancelled"
     return _STATUSES.get(statuses.status(job), "Failed")
 
 
 def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
     """Return a job; keys without a value are absent."""
     state: dict[str, Any] = {"status": status(job)}
-    if job.state is JobState.FAILED:
+    if has_reason(job):
         state |= {"reason": reason(job), "reason_code": number(job.error_code)}
     body: dict[str, Any] = {
         "id": job.id,
@@ -65,8 +67,13 @@ def instance(job: Job, names: Mapping[str, str]) -> dict[str, str]:
     return {"hub": HUB, "group": GROUP, "project": names.get(job.project, job.project)}
 
 
+def has_reason(job: Job) -> bool:
+    """Return whether a job failed, or was cancelled for a reason."""
+    return job.state is JobState.FAILED or job.error_code is not None
+
+
 def reason(job: Job) -> str:
-    """Return why a job failed."""
+    """Return why a job failed or was cancelled."""
     return job.error_text or "The job failed."
 
 

@@ -173,7 +173,7 @@ class RuntimeHandlers:
     async def read_results(self, actor: Actor, request: Request[None]) -> ASGIApp:
         """Read the results of a job; for a failed job, why it failed, as text."""
         job = await self._job(actor, request)
-        if job.state is JobState.FAILED:
+        if jobs.has_reason(job):
             return Response(jobs.reason(job), media_type="text/plain")
         fields = await self._vendor_fields(job)
         if large := (await self._large_result(job, fields, request)):
