@@ -386,7 +386,7 @@ Numbers are those of the faults below.
 - *submissions at most*: how often one submission was sent, in any of the lines.
 - *doubles a job*: after a lost answer, or one that a proxy took, the client submits again, so that
   the job exists twice. Equal jobs can be wanted, so the server cannot tell
-  ([decision 47](../decisions/0047-lost-answers.md)). Users can look at the list of jobs before a
+  ([decision 17](../decisions/0017-ibms-clients.md)). Users can look at the list of jobs before a
   second run, and give each job a name or tag. Operators can keep the time limits of their proxy
   above those of the server.
 - *key is in*: the token or secret of the account was in the `error`, its `trace`, or the `log`.
