@@ -20,6 +20,9 @@ class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
     result_numbers: int = 1 << 21
     """Numbers of all results of one program except samples; a complex number is two."""
 
+    announced_executables: int = -1
+    """Runs of one program set, as capabilities announce them; -1 announces no program sets."""
+
 
 class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of requests of Braket's clients."""

@@ -41,6 +41,10 @@ _BRAKET_GATES: Final = {"sx": "v", "cx": "cnot", "id": "i", "p": "phaseshift"}
 """Braket's names of native gates that have another name here."""
 
 
+_PROGRAM: Final = "braket.ir.openqasm.program"
+_PROGRAM_SET: Final = "braket.ir.openqasm.program_set"
+
+
 class NamedDevice(NamedTuple):
     """A device under a name that Braket's clients use.
 
@@ -228,9 +232,18 @@ def _machine(device: NamedDevice) -> dict[str, Any]:
 def _actions(device: NamedDevice) -> dict[str, Any]:
     if device.is_analog:
         return {analog.ACTION: {"actionType": analog.ACTION, "version": ["1"]}}
-    # Program sets are taken, but not in this list: with them, PennyLane's plugin 1.36.1 sends every
-    # circuit as a program set, and fails on one without parameters.
-    return {"braket.ir.openqasm.program": _openqasm(device)}
+    # Program sets are taken, but announced only on demand: PennyLane's plugin 1.36.1 then sends
+    # every circuit as a program set, and fails on one without parameters.
+    found: dict[str, Any] = {_PROGRAM: _openqasm(device)}
+    if device.limits.announced_executables > 0:
+        n_executables = min(device.limits.announced_executables, device.view.max_circuits)
+        found[_PROGRAM_SET] = {
+            "actionType": _PROGRAM_SET,
+            "version": ["1"],
+            "maximumExecutables": n_executables,
+            "maximumTotalShots": n_executables * device.view.max_shots,
+        }
+    return found
 
 
 def _openqasm(device: NamedDevice) -> dict[str, Any]:
@@ -242,7 +255,7 @@ def _openqasm(device: NamedDevice) -> dict[str, Any]:
     controls = {"max_qubits": max(1, device.qubits - 1)}
     pragmas += [f"braket_result_type_{each['name'].lower()}" for each in results]
     return {
-        "actionType": "braket.ir.openqasm.program",
+        "actionType": _PROGRAM,
         "version": ["1"],
         # `gphase` and `U` are taken, but pytket-braket 0.48 fails at devices that list them.
         "supportedOperations": [*(name for name in GATES if name != "U"), "unitary"],
