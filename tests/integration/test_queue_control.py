@@ -64,6 +64,25 @@ def call(server: LiveServer, token: str, *words: str) -> subprocess.CompletedPro
     return run_here("job", *words, "--url", server.url, env={"QWICKET_TOKEN": token})
 
 
+def test_owner_and_administrator_read_why_a_job_waits(
+    idle: LiveServer, client: Client, admin_token: str
+) -> None:
+    job = client.submit(BELL, "clifford")
+
+    def reasons() -> set[str]:
+        with idle.client(admin_token) as http:
+            seen = http.get(f"/v1/admin/jobs/{job.id}").json()
+        own = client.job(job.id).body.queue
+        assert own is not None
+        return {own.reason, seen["queue"]["reason"]}
+
+    assert reasons() == {"no worker is connected"}
+    assert "no worker is connected" in call(idle, admin_token, "show", job.id, "--all").stdout
+    idle.admin("device", "pause", "clifford", "--reason", "a visit")
+    until(lambda: reasons() == {"the device is paused: a visit"}, "the forecast is new")
+    idle.admin("device", "on", "clifford")
+
+
 @pytest.mark.both_databases
 def test_a_job_is_held_released_and_reordered(client: Client) -> None:
     job = client.submit(BELL, "simulator")

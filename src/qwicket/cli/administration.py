@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.protocol import Operation, Send, StepResult
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
     from qwicket.store import Store
 
 T = TypeVar("T")
@@ -163,6 +164,9 @@ async def _respond(store: Store, request: Send, aws_master_file: Path | None) ->
                 scopes=frozenset({Scope.ADMIN}),
                 devices=frozenset(),
             )
+
+        async def position(self, job: Job) -> None:
+            pass
 
     router = Router({_PATH: application(DatabaseAccess())}, DatabaseAccess.limits)
     return await _exchange(router, request)

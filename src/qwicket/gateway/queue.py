@@ -67,7 +67,7 @@ class Queue:
         self._forecaster = forecaster
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job, and the window that keeps it from starting, if any.
+        """Return the position of a waiting job, and what keeps it from starting, if anything does.
 
         Return None if the job does not wait, is held, or has no forecast.
         """
@@ -75,12 +75,23 @@ class Queue:
             return None
         forecast = await self._forecaster.forecast(job.device)
         position = forecast.position_with_interval(job.id)
-        if position is None or not forecast.windows:
-            return position
-        why_in_window = hook("why_in_window")
-        assert why_in_window is not None  # as there are windows
-        reason = await why_in_window(self._store, forecast.windows, job, self._now_ms())
-        return position._replace(reason=reason)
+        if position is None:
+            return None
+        return position._replace(reason=await self._why_waiting(job, forecast))
+
+    async def _why_waiting(self, job: Job, forecast: Forecast) -> str:
+        """Return what keeps a job from starting; empty if it only waits for its turn."""
+        if forecast.windows:
+            why_in_window = hook("why_in_window")
+            assert why_in_window is not None  # as there are windows
+            window: str = await why_in_window(self._store, forecast.windows, job, self._now_ms())
+            if window:
+                return window
+        memory = forecast.memory_bytes
+        if not forecast.stopped and memory is not None and job.est_bytes > memory:
+            needed, most = (f"{each / 2**20:,.0f} MiB" for each in (job.est_bytes, memory))
+            return f"it needs {needed} of memory, and no connected worker has more than {most}"
+        return forecast.stopped
 
     async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
         """Return whose jobs start before a waiting job, as far as an actor may know.

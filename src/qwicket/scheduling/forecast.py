@@ -12,6 +12,7 @@ import asyncio
 import heapq
 import time
 from collections import deque
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,6 +25,7 @@ from qwicket.scheduling.start_intervals import StartIntervals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from qwicket.model.devices import DeviceStatus
     from qwicket.model.jobs import Job
     from qwicket.model.reservations import Reservation
     from qwicket.scheduling.run_times import RunTimes
@@ -73,6 +75,8 @@ class Forecast(NamedTuple):
         n_more: Waiting jobs without a position.
         n_elsewhere: Jobs that wait at the other cloud that runs the device's jobs.
         n_running: Claimed jobs that have not ended.
+        stopped: Why the device starts no job now, for users; empty if it can.
+        memory_bytes: The most memory that a connected worker has for a job; None without a bound.
     """
 
     positions: dict[str, QueuePosition]
@@ -85,6 +89,8 @@ class Forecast(NamedTuple):
     n_more: int = 0
     n_elsewhere: int = 0
     n_running: int = 0
+    stopped: str = ""
+    memory_bytes: int | None = None
 
     @property
     def n_waiting(self) -> int:
@@ -112,6 +118,24 @@ class Forecast(NamedTuple):
         if self.start_in_s is None or self.intervals is None:
             return None
         return self.intervals.of_next(len(self.positions), self.start_in_s)
+
+
+class _Capacity(NamedTuple):
+    """What serves a device.
+
+    Attributes:
+        missing: What is missing if there are no slots.
+        slots: Number of slots.
+        express_slots: Number of express slots.
+        n_elsewhere: Number of jobs that wait at the other cloud.
+        memory_bytes: The most memory for a job; None without a bound.
+    """
+
+    missing: str
+    slots: int
+    express_slots: int = 0
+    n_elsewhere: int = 0
+    memory_bytes: int | None = None
 
 
 class Forecaster:
@@ -173,36 +197,54 @@ class Forecaster:
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
         state = await self._store.queues.state(device, now, limit=_MAX_JOBS)
-        slots, express_slots, n_elsewhere = await self._capacity(device)
+        capacity = await self._capacity(device)
+        slots = capacity.slots
         status = await self._store.devices.status(device, now)
         off_s = 0.0
         if not status.is_on:
             off_s = (status.until_at - now) / 1000 if status.until_at else 0.0
             slots = slots if status.until_at else 0
-        forecast = await asyncio.to_thread(simulate_queue, state, slots, now, express_slots, off_s)
+        forecast = await asyncio.to_thread(
+            simulate_queue, state, slots, now, capacity.express_slots, off_s
+        )
         projects = {job.id: job.project for job in state.waiting}
         return forecast._replace(
             projects=projects,
             n_more=state.n_more,
-            n_elsewhere=n_elsewhere,
+            n_elsewhere=capacity.n_elsewhere,
             n_running=len(state.running),
+            stopped=_why_stopped(status, capacity),
+            memory_bytes=capacity.memory_bytes,
         )
 
-    async def _capacity(self, name: str) -> tuple[int, int, int]:
-        """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.
-
-        Jobs wait elsewhere only for a device at another cloud.
-        """
+    async def _capacity(self, name: str) -> _Capacity:
         runners = await self._store.leases.runners()
         device = await self._store.devices.get(name)
         if device is not None and not device.is_simulated:
             slots = sum(runner.slots for runner in runners if runner.device == name)
-            is_remote = device.driver == "remote"
-            presence = await self._store.devices.presence(device) if is_remote else None
-            return slots, 0, presence.n_waiting if presence else 0
+            if device.driver != "remote":
+                return _Capacity("no agent serves the device", slots)
+            presence = await self._store.devices.presence(device)
+            return _Capacity("the other cloud runs no jobs now", slots, 0, presence.n_waiting or 0)
         others = [runner for runner in runners if runner.device is None]
-        slots = sum(runner.slots for runner in others)
-        return slots, sum(runner.express_slots for runner in others), 0
+        bounds = [runner.memory_bytes for runner in others if runner.slots]
+        known = [each for each in bounds if each is not None]
+        return _Capacity(
+            "no worker is connected",
+            slots=sum(runner.slots for runner in others),
+            express_slots=sum(runner.express_slots for runner in others),
+            memory_bytes=max(known) if known and len(known) == len(bounds) else None,
+        )
+
+
+def _why_stopped(status: DeviceStatus, capacity: _Capacity) -> str:
+    """Return why a device starts no job now; empty if it can."""
+    if status.is_on:
+        return "" if capacity.slots else capacity.missing
+    until = ""
+    if status.until_at is not None:
+        until = f" until {datetime.fromtimestamp(status.until_at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"the device is {status.state}{until}" + (f": {status.reason}" if status.reason else "")
 
 
 def simulate_queue(

@@ -95,7 +95,8 @@ class QueueBody(ResponsePart, frozen=True):
             starts between the two bounds.
         starts_before_s: Upper bound of this time in seconds. Both bounds are null where
             `starts_in_s` is, and while a reservation or maintenance window delays jobs.
-        reason: What keeps the job from starting: a reservation or a maintenance window.
+        reason: What keeps the job from starting besides the jobs before it: a reservation or
+            maintenance window, a device that is off or paused, or missing workers.
     """
 
     position: int

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
     from qwicket.gateway.admin import Admin
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
+    from qwicket.scheduling import QueuePosition
 
 
 class Access(Protocol):
@@ -29,6 +31,9 @@ class Access(Protocol):
         Raises:
             Unauthenticated: The token is absent, unknown, expired or revoked.
         """
+
+    async def position(self, job: Job) -> QueuePosition | None:
+        """Return the position of a waiting job; None if only a running server could know it."""
 
 
 class TokenAccess:
@@ -53,3 +58,6 @@ class TokenAccess:
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         return await self.gateway.auth.by_token(request.token("bearer"), request.client_address)
+
+    async def position(self, job: Job) -> QueuePosition | None:
+        return await self.gateway.queue.position(job)

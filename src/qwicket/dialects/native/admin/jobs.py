@@ -44,8 +44,10 @@ async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) ->
 
 
 async def read_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Read a job of any account."""
-    return _job(request, await access.admin.job(actor, request.path_params["id"]))
+    """Read a job of any account, with its position and why it waits."""
+    found = await access.admin.job(actor, request.path_params["id"])
+    position = await access.position(found.job)
+    return json(wire.job_with_names(found, request.server_url, position))
 
 
 async def cancel_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:

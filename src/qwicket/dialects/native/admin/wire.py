@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
     from qwicket.model.devices import Device, DeviceStatus, Presence
+    from qwicket.scheduling import QueuePosition
     from qwicket.store.audit import AuditEntry, Verification
 
 
@@ -104,9 +105,11 @@ def verification(verification: Verification) -> schema.VerificationBody:
     )
 
 
-def job_with_names(named: JobWithNames, server_url: str) -> schema.AdminJobBody:
+def job_with_names(
+    named: JobWithNames, server_url: str, position: QueuePosition | None = None
+) -> schema.AdminJobBody:
     """Return a job with the names of its account and project."""
-    fields = structs.asdict(wire.job(named.job, server_url))
+    fields = structs.asdict(wire.job(named.job, server_url, position))
     return schema.AdminJobBody(**fields, account=named.account, project=named.project)
 
 
