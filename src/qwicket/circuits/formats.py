@@ -43,6 +43,8 @@ class Format:
         has_inputs: Whether its programs declare inputs.
         inline_bytes: Size of the largest source that the server reads itself, without a parser
             process, under small limits; 0 for none.
+        completer: Name of the function that returns a source under limits with what it leaves to
+            chance drawn. The completed source is stored, and has the same circuits each time.
         checker: Name of the function that packs circuits and summarises them, where they differ
             from those of the family.
         must_measure: Whether a program without measurements is refused. Other formats measure
@@ -68,6 +70,7 @@ class Format:
     family: Family = "qubit"
     has_inputs: bool = False
     inline_bytes: int = 0
+    completer: str = ""
     checker: str = ""
     must_measure: bool = False
     is_for_labs: bool = True
@@ -97,6 +100,18 @@ class Format:
     def load(self) -> None:
         """Import the reader, which the first program would otherwise wait for."""
         _ = self._reader
+
+    def complete(self, source: bytes, limits: Limits) -> bytes:
+        """Return a source with what it leaves to chance drawn; itself if it leaves nothing.
+
+        Raises:
+            InvalidProgram: The source is refused.
+            LimitExceeded: A limit is exceeded.
+        """
+        if not self.completer:
+            return source
+        completed: bytes = resolve_name(self.completer)(source, limits)
+        return completed
 
     @cached_property
     def to_checked(self) -> Callable[..., Checked]:

@@ -75,7 +75,14 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A parsed and valid program: its summary and packed circuits."""
+    """A parsed and valid program.
+
+    Attributes:
+        summary: Its summary.
+        circuits: Its packed circuits.
+        completed: The source with what was drawn for it; empty if nothing was.
+    """
 
     summary: Summary
     circuits: bytes
+    completed: bytes = b""

@@ -525,7 +525,7 @@ def _new_job(
         est_seconds=0.0 if options.dry_run else estimate.seconds,
         priority=submission.priority,
         format=submission.format,
-        source=submission.source,
+        source=checked.completed or submission.source,
         inputs=submission.inputs,
         circuits=checked.circuits,
         options=_encode(options),

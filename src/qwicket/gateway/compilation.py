@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.errors import NotFound
 from qwicket.programs import Refusal
@@ -50,7 +52,7 @@ async def in_gates_of(
     )
     if isinstance(found, Refusal):
         raise found.error()
-    return found
+    return structs.replace(found, completed=checked.completed)
 
 
 class Compilation:

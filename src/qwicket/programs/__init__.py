@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from qwicket.circuits.analysis import to_checked
 from qwicket.circuits.formats import Format
@@ -102,11 +103,12 @@ def read(
         near = did_you_mean(format_name, FORMATS)
         detail = f"format {format_name[:64]!r} is not known; known: {names}{near and '.' + near}"
         raise InvalidRequest(detail, field="format")
-    circuits = known.read(source, limits, inputs)
+    completed = known.complete(source, limits)
+    circuits = known.read(completed, limits, inputs)
     checked = known.to_checked(circuits)
     if checked.summary.n_delays and not with_delays:
-        return known.to_checked(tuple([circuit.without_delays() for circuit in circuits]))
-    return checked
+        checked = known.to_checked(tuple([circuit.without_delays() for circuit in circuits]))
+    return checked if completed is source else structs.replace(checked, completed=completed)
 
 
 def format_title(name: str) -> str:
@@ -215,7 +217,7 @@ def small_limits(limits: Limits) -> Limits:
         if known.inline_bytes:
             known.load()
     others = [each for each in limits.own if not isinstance(each, OpenQASMLimits)]
-    return msgspec.structs.replace(
+    return structs.replace(
         limits,
         programs=_lowered(limits.programs, _SMALL),
         own=(_lowered(limits.of(OpenQASMLimits), _SMALL_OPENQASM), *others),
@@ -224,7 +226,7 @@ def small_limits(limits: Limits) -> Limits:
 
 def _lowered(limits: S, maxima: Mapping[str, int]) -> S:
     lower = {name: min(getattr(limits, name), maximum) for name, maximum in maxima.items()}
-    return msgspec.structs.replace(limits, **lower)
+    return structs.replace(limits, **lower)
 
 
 def check_layout_in_parser(text: str) -> Refusal | None:
