@@ -152,7 +152,7 @@ LOCK ?= --upgrade
 lock: $(READY)  ## The newest versions of what development needs, into requirements.lock
 	$(BIN)/uv pip compile --quiet $(LOCK) --universal --fork-strategy fewest --python-version 3.11 \
 	  --annotation-style line --custom-compile-command "make lock" --output-file requirements.lock \
-	  pyproject.toml --extra oidc --extra postgres --extra qiskit --extra rich --group dev
+	  pyproject.toml --extra oidc --extra postgres --extra rich --extra samplex --group dev
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

@@ -26,6 +26,7 @@ EXTRAS: Final = {
     "aer": ("qiskit_aer",),
     "qsim": ("qsimcirq",),
     "qiskit": ("qiskit",),
+    "samplex": ("samplomatic",),
     "dask": ("distributed", "cryptography", "dask_jobqueue"),
     "testing": ("pytest",),
     "plot": ("matplotlib",),

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-EXTRAS = ("server", "oidc", "postgres", "qiskit", "rich")
+EXTRAS = ("server", "oidc", "postgres", "qiskit", "rich", "samplex")
 """What `make` installs; `server` is part of `oidc`."""
 
 

@@ -29,7 +29,7 @@ def distributions(requirements: list[str]) -> set[str]:
 
 def test_the_modules_of_extras_are_those_of_the_packages_that_they_install() -> None:
     owners = metadata.packages_distributions()
-    for extra in ("server", "qiskit", "rich"):
+    for extra in ("server", "qiskit", "rich", "samplex"):
         brought = {owner for module in EXTRAS[extra] for owner in owners[module]}
         declared = distributions(PROJECT["optional-dependencies"][extra]) - OPTIONAL
         assert {each.lower().replace("_", "-") for each in brought} == declared

@@ -22,6 +22,7 @@ FORMATS: Final = (
         name="qiskit.primitives",
         version=1,
         reader="qwicket.vendors.ibm.primitives:read",
+        completer="qwicket.vendors.ibm.primitives:complete",
         title="a document of Qiskit's primitives",
         description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
         must_measure=True,

@@ -20,6 +20,10 @@ class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Unpacked size of the circuits and arrays in one job of Qiskit's primitives."""
     circuit_metadata_bytes: int = 1 << 20
     """Metadata of all circuits in one job of Qiskit's primitives, as JSON; results repeat them."""
+    samplex_nodes: int = 50_000
+    """Nodes of a samplex, from which parameters are drawn; it has four times as many links."""
+    samplex_bytes: int = 256 << 20
+    """Registers of a samplex for all its randomizations together."""
 
 
 class IBMLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from qwicket.vendors.ibm.primitives.reader import read
 from qwicket.vendors.ibm.primitives.wire import (
     Settings,
     Shape,
+    complete,
     ignored_options,
     settings,
     shapes,
@@ -27,6 +28,7 @@ __all__ = [
     "Settings",
     "Shape",
     "broadcast",
+    "complete",
     "ignored_options",
     "read",
     "settings",

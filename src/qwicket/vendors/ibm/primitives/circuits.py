@@ -210,7 +210,7 @@ def read_all(
         InvalidProgram: The file is malformed, or one of its circuits cannot be run.
         LimitExceeded: A circuit has too many qubits or bits, or all together too many operations.
     """
-    _check_head(data, n_circuits, versions)
+    check_head(data, n_circuits, versions)
     _check_controls(data)
     reader = _Reader(limits)
     return [_template(circuit, reader, limits) for circuit in _loaded(data, n_circuits)]
@@ -227,7 +227,7 @@ def _template(circuit: Any, reader: _Reader, limits: Limits) -> Template:
     return Template(circuit.num_qubits, items, registers, tuple(circuit.parameters))
 
 
-def _check_head(data: bytes, n_circuits: int, versions: range) -> None:
+def check_head(data: bytes, n_circuits: int, versions: range) -> None:
     """Check format, version and number of circuits before any library reads the file."""
     if len(data) < _HEAD_BYTES or not data.startswith(_MAGIC):
         raise InvalidProgram("the circuit is not in QPY")

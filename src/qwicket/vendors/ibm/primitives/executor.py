@@ -3,19 +3,26 @@
     {"program": "executor", "params": {"schema_version": "v2.0", "quantum_program": {…}}}
 
 All circuits are in one QPY file. It and the tensors (arrays with a shape and a type) are zlib in
-base64.
+base64. The arguments of an item of the type samplex are drawn once, before the job is stored:
+
+    {"program": "executor", "params": {…}, "drawn": [null, {"arguments": tensor, "outputs": {…}}]}
+
+`drawn` has an entry for each item, so a job that runs again has the same circuits and flips.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 import msgspec
+from msgspec import structs
 
 from qwicket.model.errors import InvalidProgram
-from qwicket.model.limits import Limits
+from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted
 from qwicket.vendors.ibm.limits import PrimitiveLimits
@@ -25,6 +32,19 @@ _SCHEMA: Final = "v2.0"
 _MAX_AXES: Final = 32
 """Axes that an array of NumPy 1 may have."""
 _PLACE: Final = "quantum_program"
+_SAMPLEX: Final = "samplex"
+"""Type of an item whose arguments are drawn."""
+_LEVEL: Final = 1
+"""Compression level: zlib's fastest."""
+SEED: Final = "seed_simulator"
+"""The experimental option with the seed of the job; IBM's client has no option for it."""
+_DRAWS: Final = 1
+"""Key of the random numbers of draws, which differ from those of shots with the same seed."""
+_DTYPES: Final = {
+    **{f"{kind}{bits}": f"<{kind}{bits // 8}" for kind in "iu" for bits in (8, 16, 32, 64)},
+    **{f"f{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
+}
+"""NumPy's names of the types of tensors."""
 
 
 class _Tensor(msgspec.Struct, frozen=True):
@@ -33,10 +53,28 @@ class _Tensor(msgspec.Struct, frozen=True):
     dtype: str
 
 
+class _Samplex(msgspec.Struct, frozen=True):
+    samplex_json: str
+
+
+class _PauliLindbladMap(msgspec.Struct, frozen=True):
+    sparse_terms: tuple[tuple[str, tuple[int, ...], float], ...]
+    num_qubits: int
+
+
 class _Item(msgspec.Struct, frozen=True):
     item_type: str
     shape: tuple[int, ...]
     circuit_arguments: _Tensor | None = None
+    samplex: _Samplex | None = None
+    samplex_arguments: dict[str, msgspec.Raw] = {}
+
+
+class _Drawn(msgspec.Struct, frozen=True):
+    """What was drawn for an item: the arguments of its circuit, and what its result repeats."""
+
+    arguments: _Tensor
+    outputs: dict[str, _Tensor]
 
 
 class _Circuits(msgspec.Struct, frozen=True):
@@ -69,6 +107,7 @@ class _Params(msgspec.Struct, frozen=True):
 
 class _Document(msgspec.Struct, frozen=True):
     params: _Params
+    drawn: tuple[_Drawn | None, ...] | None = None
 
 
 class Item(NamedTuple):
@@ -86,37 +125,77 @@ class Item(NamedTuple):
 
 
 class Echo(NamedTuple):
-    """The fields of a program that its result repeats; `passthrough_data` is JSON."""
+    """What the result of a program repeats.
+
+    Attributes:
+        semantic_role: Field of the program.
+        passthrough_data: Field of the program, as JSON.
+        drawn: For each item, the tensors that were drawn with its arguments.
+    """
 
     semantic_role: str | None
     passthrough_data: bytes
+    drawn: tuple[dict[str, Any], ...]
 
 
 _decoder: Final = msgspec.json.Decoder(_Document)
+_tensors: Final = msgspec.json.Decoder(_Tensor)
+_maps: Final = msgspec.json.Decoder(_PauliLindbladMap)
+_numbers: Final = msgspec.json.Decoder(bool | int)
 
 
 def shapes(source: bytes, limits: Limits) -> list[Shape]:
     """Return the shape of the results of each item of a document that `read` accepted."""
-    program = _decode(source).quantum_program
+    document = _decode(source)
+    program = document.params.quantum_program
     check_limit("pubs", len(program.items), limits.of(PrimitiveLimits).pubs)
-    return [_shape(item, program.shots, "", limits) for item in program.items]
+    return [_shape(item, program.shots, "", limits) for item, _ in _with_arguments(document)]
 
 
 def echo(source: bytes) -> Echo:
-    """Return the fields of a program that its result repeats."""
-    program = _decode(source).quantum_program
-    return Echo(program.semantic_role, bytes(program.passthrough_data))
+    """Return what the result of a program repeats."""
+    document = _decode(source)
+    program = document.params.quantum_program
+    drawn = tuple([structs.asdict(each)["outputs"] if each else {} for each in _drawn(document)])
+    return Echo(program.semantic_role, bytes(program.passthrough_data), drawn)
+
+
+def seed(source: bytes) -> int | None:
+    """Return the seed of a program, an experimental option of this server."""
+    found = (_decode(source).params.options or _Options()).experimental.get(SEED)
+    return found if _is_seed(found) else None
+
+
+def _is_seed(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= INT64_MAX
 
 
 def ignored_options(source: bytes) -> dict[str, str]:
     """Return the options that are ignored, and why."""
-    options = _decode(source).options or _Options()
+    options = _decode(source).params.options or _Options()
     notes = {}
     if options.rep_delay is not None:
         notes["rep_delay"] = "no time passes between shots"
-    if options.experimental:
+    if {*options.experimental} - {SEED}:
         notes["experimental"] = "experimental options are those of IBM's machines"
     return notes
+
+
+def complete(source: bytes, limits: Limits) -> bytes:
+    """Return a document with the arguments of its items of the type samplex.
+
+    Raises:
+        InvalidProgram: The document is malformed, or asks for what cannot be drawn.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    document = _decode(source)
+    items = document.params.quantum_program.items
+    if document.drawn is not None or all(item.item_type != _SAMPLEX for item in items):
+        return source
+    _check(document.params, limits)
+    drawn = _Drawer(limits, seed(source)).draw(items)
+    fields = msgspec.json.decode(source, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({**fields, "drawn": drawn})
 
 
 def read(source: bytes, limits: Limits) -> tuple[bytes, Iterator[Item]]:
@@ -128,22 +207,37 @@ def read(source: bytes, limits: Limits) -> tuple[bytes, Iterator[Item]]:
         InvalidProgram: The document is malformed, or asks for what cannot be run.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
-    params = _decode(source)
-    program = params.quantum_program
-    _check(params)
-    check_limit("pubs", len(program.items), limits.of(PrimitiveLimits).pubs)
-    check_limit("shots", program.shots, limits.jobs.shots)
+    document = _decode(source)
+    program = document.params.quantum_program
+    _check(document.params, limits)
     # One unpacker for the file and all arguments, because it counts their bytes together.
     unpacker = Unpacker(limits, wants_circuits=True)
     data = unpacker.inflated(program.circuits.b64_data or "", f"{_PLACE}.circuits.b64_data")
-    return data, _items(program, unpacker)
+    return data, _items(document, unpacker)
 
 
-def _decode(source: bytes) -> _Params:
-    return json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "").params
+def _decode(source: bytes) -> _Document:
+    return json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "")
 
 
-def _check(params: _Params) -> None:
+def _drawn(document: _Document) -> tuple[_Drawn | None, ...]:
+    items = document.params.quantum_program.items
+    drawn = document.drawn or (None,) * len(items)
+    if len(drawn) != len(items):
+        raise InvalidProgram(f"drawn: must have {len(items)} entries", field="drawn")
+    return drawn
+
+
+def _with_arguments(document: _Document) -> Iterator[tuple[_Item, _Drawn | None]]:
+    """Yield each item, with its drawn arguments if it has any, and what was drawn for it."""
+    for item, drawn in zip(document.params.quantum_program.items, _drawn(document), strict=True):
+        if drawn is not None:
+            shape = drawn.arguments.shape[:-1]
+            item = _Item("circuit", shape, drawn.arguments)
+        yield item, drawn
+
+
+def _check(params: _Params, limits: Limits) -> None:
     program, options = params.quantum_program, params.options or _Options()
     if params.schema_version != _SCHEMA:
         raise InvalidProgram(
@@ -172,10 +266,18 @@ def _check(params: _Params) -> None:
             f" {len(program.items)} items",
             field="circuits",
         )
+    check_limit("pubs", len(program.items), limits.of(PrimitiveLimits).pubs)
+    check_limit("shots", program.shots, limits.jobs.shots)
     if not options.init_qubits:
         raise InvalidProgram(
             "options.init_qubits: must be true (each shot starts in the ground state)",
             field="options.init_qubits",
+        )
+    given = options.experimental.get(SEED)
+    if given is not None and not _is_seed(given):
+        raise InvalidProgram(
+            f"options.experimental.{SEED}: must be an integer from 0 to {INT64_MAX}",
+            field=f"options.experimental.{SEED}",
         )
     for name in ("scheduler_timing", "stretch_values"):
         if getattr(options, name):
@@ -185,22 +287,133 @@ def _check(params: _Params) -> None:
             )
 
 
-def _items(program: _Program, unpacker: Unpacker) -> Iterator[Item]:
+def _items(document: _Document, unpacker: Unpacker) -> Iterator[Item]:
+    program = document.params.quantum_program
     n_sets = 0
-    for number, item in enumerate(program.items):
-        place = f"{_PLACE}.items[{number}]"
+    for number, (item, drawn) in enumerate(_with_arguments(document)):
+        place = _item_place(number)
         if item.item_type != "circuit":
             raise InvalidProgram(
-                f"{place}: item_type must be circuit, not {quoted(item.item_type)}: this server"
-                " draws no random circuits. SamplerV2 and EstimatorV2 of the package itself run"
-                " without them",
+                f"{place}: item_type must be circuit or samplex, not {quoted(item.item_type)}",
                 field="item_type",
             )
         shape = _shape(item, program.shots, place, unpacker.limits)
         n_sets += shape.n_parts
         maximum = unpacker.limits.of(PrimitiveLimits).parameter_sets
         check_limit("parameter_sets", n_sets, maximum, " or more")
+        if drawn is not None:
+            for name, tensor in drawn.outputs.items():
+                _array(tensor, f"{place}: {quoted(name)}", unpacker)
         yield Item(place, _values(item, shape.values, place, unpacker), shape)
+
+
+def _item_place(number: int) -> str:
+    return f"{_PLACE}.items[{number}]"
+
+
+class _Drawer:
+    """Draws the arguments of the items of one program.
+
+    Args:
+        limits: Limits on the program.
+        seed: Seed of all draws; None for one from the operating system.
+    """
+
+    def __init__(self, limits: Limits, seed: int | None) -> None:
+        import numpy as np
+
+        self._limits = limits
+        self._unpacker = Unpacker(limits, wants_circuits=True)
+        self._rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_DRAWS,)))
+        self._n_sets = 0
+        self._n_parameters = 0
+
+    def draw(self, items: tuple[_Item, ...]) -> list[_Drawn | None]:
+        """Return what was drawn for each item; None for items of the type circuit."""
+        return [
+            None if item.item_type != _SAMPLEX else self._draw(item, _item_place(number))
+            for number, item in enumerate(items)
+        ]
+
+    def _draw(self, item: _Item, place: str) -> _Drawn:
+        from qwicket.vendors.ibm.primitives.samplex import Samplex  # late: few programs have any
+
+        if item.samplex is None:
+            raise InvalidProgram(f"{place}.samplex: is missing", field="samplex")
+        own = _checked(item.shape, f"{place}.shape")
+        check_limit("parameter_sets", extent(own), self._own.parameter_sets)
+        samplex = Samplex(item.samplex.samplex_json, place, self._limits)
+        arguments = {
+            name: self._argument(text, f"{place}.samplex_arguments: {quoted(name)}")
+            for name, text in item.samplex_arguments.items()
+        }
+        draw = samplex.draw(arguments, own, self._rng)
+        self._n_sets += extent(draw.parameters.shape[:-1])
+        check_limit("parameter_sets", self._n_sets, self._own.parameter_sets, " or more")
+        self._n_parameters += draw.parameters.size
+        check_limit("parameters", self._n_parameters, self._own.parameters, " or more")
+        outputs = {name: _tensor(each, "bool") for name, each in draw.outputs.items()}
+        return _Drawn(_tensor(draw.parameters, "f64"), outputs)
+
+    @property
+    def _own(self) -> PrimitiveLimits:
+        return self._limits.of(PrimitiveLimits)
+
+    def _argument(self, text: msgspec.Raw, place: str) -> Any:
+        try:
+            if bytes(memoryview(text)[:1]) != b"{":
+                return _numbers.decode(text)
+            if b'"sparse_terms"' in bytes(text):
+                return self._map(_maps.decode(text), place)
+            tensor = _tensors.decode(text)
+        except (msgspec.MsgspecError, RecursionError):
+            raise InvalidProgram(
+                f"{place}: must be a number, a tensor or a Pauli-Lindblad map"
+            ) from None
+        return _array(tensor, place, self._unpacker)
+
+    def _map(self, given: _PauliLindbladMap, place: str) -> Any:
+        from qiskit.quantum_info import PauliLindbladMap
+
+        check_limit("clifford_qubits", given.num_qubits, self._limits.programs.clifford_qubits)
+        check_limit("pauli_terms", len(given.sparse_terms), self._own.pauli_terms)
+        try:
+            return PauliLindbladMap.from_sparse_list(list(given.sparse_terms), given.num_qubits)
+        except Exception:  # Qiskit's errors are of many kinds
+            raise InvalidProgram(f"{place}: is not a Pauli-Lindblad map") from None
+
+
+def _tensor(array: Any, dtype: str) -> _Tensor:
+    import numpy as np
+
+    packed = np.packbits(array, bitorder="little") if dtype == "bool" else array
+    data = b64encode(zlib.compress(packed.tobytes(), _LEVEL)).decode()
+    return _Tensor(data, array.shape, dtype)
+
+
+def _array(tensor: _Tensor, place: str, unpacker: Unpacker) -> Any:
+    """Return the array of a tensor of real numbers or of bits, once its size fits its shape."""
+    import numpy as np
+
+    shape = _checked(tensor.shape, place)
+    if tensor.dtype != "bool" and tensor.dtype not in _DTYPES:
+        raise InvalidProgram(
+            f"{place}: dtype must be that of real numbers, not {quoted(tensor.dtype)}"
+        )
+    # One byte for each bit, which is what unpacked bits take.
+    check_limit("unpacked_bytes", extent(shape), unpacker.limits.of(PrimitiveLimits).unpacked_bytes)
+    data = unpacker.inflated(tensor.data, place)
+    n_values = math.prod(shape)
+    is_bits = tensor.dtype == "bool"
+    dtype = np.dtype(np.uint8 if is_bits else _DTYPES[tensor.dtype])
+    if len(data) != ((n_values + 7) // 8 if is_bits else n_values * dtype.itemsize):
+        raise InvalidProgram(f"{place}: must have as many numbers as its shape")
+    found = np.frombuffer(data, dtype)
+    if is_bits:
+        found = np.unpackbits(found, count=n_values, bitorder="little").astype(np.bool_)
+    elif not np.isfinite(found).all():
+        raise InvalidProgram(f"{place}: must hold finite numbers")
+    return found.reshape(shape)
 
 
 def _shape(item: _Item, shots: int, place: str, limits: Limits) -> Shape:
@@ -249,12 +462,6 @@ def _values(item: _Item, shape: tuple[int, ...], place: str, unpacker: Unpacker)
         raise InvalidProgram(f"{place}: dtype must be f64, not {quoted(tensor.dtype)}")
     n_values = extent(shape) * tensor.shape[-1]
     check_limit("parameters", n_values, unpacker.limits.of(PrimitiveLimits).parameters)
-    data = unpacker.inflated(tensor.data, place)
-    # NumPy's own error would name neither the item nor its field.
-    if math.prod(tensor.shape) * 8 != len(data):
-        raise InvalidProgram(f"{place}: must have as many numbers as its shape")
-    found = np.frombuffer(data, "<f8").reshape(tensor.shape)
-    if not np.isfinite(found).all():
-        raise InvalidProgram(f"{place}: must hold finite numbers")
+    found = _array(tensor, place, unpacker)
     # A view, which the caller's `reshape` copies: so the size was checked above.
     return np.broadcast_to(found, (*shape, tensor.shape[-1]))

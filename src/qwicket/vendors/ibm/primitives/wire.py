@@ -171,7 +171,9 @@ def settings(source: bytes) -> Settings:
         InvalidProgram: The document is malformed.
     """
     if is_executor(source):
-        return Settings(EXECUTOR, None)
+        from qwicket.vendors.ibm.primitives import executor  # late: a server starts without it
+
+        return Settings(EXECUTOR, executor.seed(source))
     document = _decode(source)
     options = document.params.options
     seed = options.simulator.seed_simulator if options and options.simulator else None
@@ -184,6 +186,20 @@ def is_executor(source: bytes) -> bool:
     """Return whether a document is a program of the executor."""
     head = json_text.decode(_heads, source, lambda _, path: f"{path}: " if path else "")
     return head.program == EXECUTOR
+
+
+def complete(source: bytes, limits: Limits) -> bytes:
+    """Return a document with what it leaves to chance drawn; itself if it leaves nothing.
+
+    Raises:
+        InvalidProgram: The document is malformed, or asks for what cannot be drawn.
+        LimitExceeded: A limit is exceeded; the detail names it and both numbers.
+    """
+    if not is_executor(source):
+        return source
+    from qwicket.vendors.ibm.primitives import executor  # late: as above
+
+    return executor.complete(source, limits)
 
 
 def ignored_options(source: bytes) -> dict[str, str]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit, qpy
+from qiskit import QuantumCircuit
 
 from qwicket.circuits.qubit import Measure
 from qwicket.model.errors import InvalidProgram, LimitExceeded
@@ -19,21 +15,10 @@ from qwicket.vendors.ibm import primitives
 from qwicket.vendors.ibm.limits import PrimitiveLimits
 from qwicket.vendors.ibm.primitives import executor
 from support import pubs
+from support.executor import circuits, tensor
+from support.executor import source as program
 
 LIMITS = Limits()
-
-
-def tensor(values: Any, shape: Any = None, dtype: str = "f64") -> dict[str, Any]:
-    array = np.asarray(values, "<f8")
-    data = base64.b64encode(zlib.compress(array.tobytes())).decode()
-    return {"data": data, "shape": list(array.shape if shape is None else shape), "dtype": dtype}
-
-
-def circuits(*given: QuantumCircuit, version: int = 18, **changes: Any) -> dict[str, Any]:
-    file = io.BytesIO()
-    qpy.dump(list(given), file, version=version)
-    data = base64.b64encode(zlib.compress(file.getvalue())).decode()
-    return {"b64_data": data, "qpy_version": version, "num_programs": len(given), **changes}
 
 
 def turned() -> QuantumCircuit:
@@ -48,19 +33,8 @@ def item(values: Any = ((0.5,),), shape: Any = (), **changes: Any) -> dict[str, 
 
 
 def source(*items: dict[str, Any], **changes: Any) -> bytes:
-    options = changes.pop("options", {})
-    version = changes.pop("schema_version", "v2.0")
-    program = {
-        "shots": 7,
-        "circuits": circuits(*[turned()] * len(items)),
-        "items": list(items),
-        "meas_level": "classified",
-        "passthrough_data": {"a": [1]},
-        "semantic_role": "mine",
-        **changes,
-    }
-    params = {"schema_version": version, "quantum_program": program, "options": options}
-    return json.dumps({"program": "executor", "params": params}).encode()
+    made = changes.pop("circuits", None) or circuits(*[turned()] * len(items))
+    return program(made, *items, **changes)
 
 
 def test_arguments_and_the_items_own_shape_broadcast() -> None:
@@ -69,7 +43,7 @@ def test_arguments_and_the_items_own_shape_broadcast() -> None:
     assert [each.shots for each in found] == [7] * 7
     assert [shape.values for shape in primitives.shapes(text, LIMITS)] == [(3, 2), ()]
     assert primitives.settings(text) == ("executor", None)
-    assert executor.echo(text) == ("mine", b'{"a": [1]}')
+    assert executor.echo(text) == ("mine", b'{"a": [1]}', ({}, {}))
 
 
 def test_an_item_without_sets_of_arguments_has_one_part_all_the_same() -> None:
@@ -96,7 +70,7 @@ def test_a_pub_is_still_read_up_to_version_17_only() -> None:
         (source(item(), circuits=circuits(turned(), num_programs=2)), "has 2 circuits for 1"),
         (source(item(), circuits=circuits(turned(), turned(), num_programs=1)), "1 are|one is"),
         (source(item(), circuits=circuits(pubs.turned())), "no classical register"),
-        (source(item(item_type="samplex")), "item_type must be circuit, not 'samplex'"),
+        (source(item(item_type="box")), "item_type must be circuit or samplex, not 'box'"),
         (source(item(circuit_arguments=None)), "circuit_arguments: is missing"),
         (source(item(circuit_arguments=tensor([0.1], dtype="f32"))), "dtype must be f64"),
         (source(item(circuit_arguments=tensor([0.1], [2]))), "as many numbers as its shape"),
@@ -108,6 +82,10 @@ def test_a_pub_is_still_read_up_to_version_17_only() -> None:
         (source(item([0.1], (1,) * 33)), "up to 32 axes"),
         (source(item(), options={"init_qubits": False}), "init_qubits: must be true"),
         (source(item(), options={"stretch_values": True}), "stretch_values: simulated"),
+        (
+            source(item(), options={"experimental": {"seed_simulator": -1}}),
+            "experimental.seed_simulator: must be an integer from 0",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_by_name(text: bytes, named: str) -> None:

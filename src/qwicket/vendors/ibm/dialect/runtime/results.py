@@ -59,12 +59,12 @@ def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[s
     """Return the result of the program `executor`: all bits of each shot, bit 0 first."""
     from qwicket.vendors.ibm.primitives import executor  # late: few programs are of this kind
 
+    repeated = executor.echo(source)
     data = []
-    for shape in primitives.shapes(source, limits):
+    for shape, drawn in zip(primitives.shapes(source, limits), repeated.drawn, strict=True):
         own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
         found = {name: _tensor(own, shape, start, size) for name, start, size in registers(own[0])}
-        data.append({"results": found, "metadata": {}})
-    repeated = executor.echo(source)
+        data.append({"results": {**drawn, **found}, "metadata": {}})
     metadata: dict[str, Any] = {"chunk_timing": []}
     if ignored := primitives.ignored_options(source):
         metadata["ignored_options"] = ignored
