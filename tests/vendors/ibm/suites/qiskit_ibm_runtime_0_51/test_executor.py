@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
-from qiskit.quantum_info import SparsePauliOp
 from qiskit_ibm_runtime import Executor, executor_sampler
 from qiskit_ibm_runtime.exceptions import IBMRuntimeError
-from qiskit_ibm_runtime.executor_estimator import EstimatorV2
 from qiskit_ibm_runtime.quantum_program import QuantumProgram
 
 from support.platform_client import bell, connect, fitted
@@ -77,16 +75,6 @@ def test_a_quantum_program_keeps_its_shape_and_comes_back_with_its_data(service)
     bits = result[0]["c"]
     assert bits.shape == (3, 2, 8, 1)
     assert (bits[..., 0] == np.array([False, True])[:, np.newaxis]).all()
-
-
-def test_samplex_items_are_refused_by_name(service):
-    simulator = service.backend("qwicket_simulator")
-    isa, z = fitted(bell().remove_final_measurements(inplace=False), simulator, SparsePauliOp("ZZ"))
-    with (
-        within(),
-        pytest.raises(IBMRuntimeError, match=r"item_type must be circuit, not .{0,3}samplex"),
-    ):
-        EstimatorV2(simulator).run([(isa, z)])
 
 
 @pytest.mark.parametrize(

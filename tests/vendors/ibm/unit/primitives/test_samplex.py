@@ -14,6 +14,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
+from qwicket import programs
 from qwicket.circuits.analysis import is_clifford
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import COUNTS, PROBABILITIES
@@ -101,6 +102,16 @@ def test_what_was_drawn_is_stored_and_read_again() -> None:
     assert [shape.values for shape in primitives.shapes(first, LIMITS)] == [(40,)]
     assert set(executor.echo(first).drawn[0]) == {"measurement_flips.meas"}
     assert json.loads(first)["params"] == json.loads(text)["params"]
+
+
+def test_a_job_stores_the_document_with_what_was_drawn() -> None:
+    template, samplex = twirled(clifford())
+    template.delay(100, 0, "dt")  # which leaves the circuits before they are stored
+    text = source(circuits(template), samplex_item(samplex, (3,)), options=SEEDED)
+    checked = programs.read("qiskit.primitives", text, LIMITS)
+    assert checked.completed == primitives.complete(text, LIMITS)
+    again = programs.read("qiskit.primitives", checked.completed, LIMITS)
+    assert (again.circuits, again.completed) == (checked.circuits, b"")
 
 
 def test_equal_seeds_draw_the_same() -> None:
