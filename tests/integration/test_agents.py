@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support import pubs, runtime
+from support import executor, pubs, runtime
 from support.agents import ATOMS, BELL_QASM, DEVICE, QUBITS, Lab, ended, submit
 from support.pages import Person
 from support.server import LiveServer, run_cli, server_on
@@ -439,6 +439,21 @@ def test_runtimes_sampler_runs_on_a_labs_device(sampled: Lab, http: httpx.Client
         (register,) = pub["data"]["__value__"]["fields"].values()
         numbers = pubs.unpacked(register["__value__"]["array"])
         assert numbers.tolist() == [[1]] * shots
+
+
+def test_a_twirled_program_runs_on_a_labs_device(sampled: Lab, http: httpx.Client) -> None:
+    sampled.agent("last_bit_set")
+    client = runtime.Client(http, sampled.server.token())
+    template, samplex = executor.twirled(pubs.bell())
+    item = executor.samplex_item(samplex, (20,))
+    program = executor.params(executor.circuits(template), item, shots=5)
+    job = client.submit(program_id="executor", backend=sampled.device, params=program)
+    assert client.ended(job)["status"] == "Completed"
+    (found,) = client.call("GET", f"/jobs/{job}/results").json()["data"]
+    flips = executor.array(found["results"]["measurement_flips.c"])
+    assert flips.shape == (20, 1, 2)
+    assert 0 < flips.mean() < 1
+    assert (executor.array(found["results"]["c"]) == [True, False]).all()
 
 
 def test_runtimes_estimator_is_refused_on_a_labs_device(sampled: Lab, http: httpx.Client) -> None:

@@ -13,6 +13,11 @@ import json
 import zlib
 from typing import Any, Final
 
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+
+from support import executor
+
 _INLINE: Final = 4 << 10
 
 
@@ -70,6 +75,22 @@ def _sampler(*pubs: list[Any]) -> str:
 def _qpy(content: bytes) -> dict[str, str]:
     packed = base64.b64encode(zlib.compress(content, 9)).decode()
     return {"__type__": "QuantumCircuit", "__value__": packed}
+
+
+def _samplex(shape: list[int], n_sets: int = 1, distribution: str = "") -> str:
+    """Return a program of the executor with a samplex, whose first node may have another size."""
+    circuit = QuantumCircuit(2)
+    circuit.rx(Parameter("a"), 0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    template, text = executor.twirled(circuit)
+    if distribution:
+        graph = json.loads(text)
+        graph["nodes"][0]["data"]["distribution"] = distribution
+        text = json.dumps(graph)
+    values = executor.tensor([[k / n_sets] for k in range(n_sets)])
+    item = executor.samplex_item(text, shape, parameter_values=values)
+    return executor.source(executor.circuits(template), item).decode()
 
 
 def _upto(head: str, unit: str, tail: str = "", size: int = _INLINE) -> str:
@@ -222,6 +243,10 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
         _sampler([f"{_HEAD_3}input float a;rx(a) q;c=measure q;", [[0.1]] * 900_000, 1]),
         _sampler([_qpy(bytes(200_000_000)), [], 1]),
         '{"program":"sampler","params":{"version":2,"pubs":[' + "[]," * 3_000_000 + "[]]}}",
+        _samplex([1_000_000, 1]),
+        _samplex([1_000], n_sets=1_000),
+        _samplex([1], distribution='{"id":"D0","ssv":"4","num_subsystems":1000000000000}'),
+        _samplex([1], distribution="[" * 1_000_000),
     ),
     "qir": ("=" * 600_000, " \n" * 300_000, "QkPA3g" + "A" * 600_000),
     "openqasm3": (
