@@ -123,7 +123,9 @@ def _check(
 ) -> None:
     try:
         if is_simulated and options.dry_run:
-            _need(not outcome.arrays and not outcome.registers, "a dry run must have no arrays")
+            _need(not outcome.arrays, "a dry run must have no arrays")
+            is_known = outcome.registers in ((), frame.registers)  # older pilots name none
+            _need(is_known, "its registers are not those of the circuit")
         elif frame.dtypes:
             _check_samples(outcome, frame, frame.shots or options.shots)
         elif frame.n_readouts is not None:

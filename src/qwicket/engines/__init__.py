@@ -18,6 +18,7 @@ import msgspec
 
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome, PartResult, encode
+from qwicket.circuits.qubit import QubitCircuit
 from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
 from qwicket.engines.failures import CannotRun
@@ -122,9 +123,17 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
     return _family(summary.family).unsupported_reason(summary, options)
 
 
-def _empty_outcome(options: RunOptions) -> Outcome:
+def _empty_outcome(circuit: Any, options: RunOptions) -> Outcome:
+    """Return the outcome of a dry run, which names the registers of a circuit of qubits."""
+    has_bits = isinstance(circuit, QubitCircuit) and circuit.readouts is None
+    registers = circuit.registers if has_bits else ()
     return Outcome(
-        registers=(), arrays={}, engine="none", engine_version="1", seed=options.seed, seconds=0.0
+        registers=registers,
+        arrays={},
+        engine="none",
+        engine_version="1",
+        seed=options.seed,
+        seconds=0.0,
     )
 
 
@@ -155,7 +164,7 @@ def _family(family: str) -> _EngineFamily:
 
 def _run_part(engines: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:
     if options.dry_run:
-        return encode(_empty_outcome(options))
+        return encode(_empty_outcome(circuit, options))
     try:
         return encode(engines.run(circuit, options, part))
     except CannotRun as reason:

@@ -30,7 +30,7 @@ from qwicket.circuits.outcomes import (
     int64_array,
     key_array,
 )
-from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit, pack
+from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit, Register, pack
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from support import xanadu
@@ -188,6 +188,19 @@ SIMULATED: dict[str, tuple[str, str, bytes, dict[str, Any]]] = {
     "photons": ("photonic", "blackbird", PAIR, {"outputs": ("samples",)}),
     "atoms": ("atoms", "qlued.singlequdit", ATOMS, {"outputs": ("samples",), "shots": 5}),
 }
+
+
+def test_a_dry_run_names_the_registers_of_its_circuit_or_none() -> None:
+    outcome, frame, options = simulated("dry run")
+    assert decode(outcome).registers == frame.registers
+
+    def check(*registers: Register) -> None:
+        renamed = msgspec.structs.replace(decode(outcome), registers=registers)
+        check_simulated(encode(renamed), frame, options)
+
+    check()
+    with pytest.raises(InvalidRequest, match="its registers are not those of the circuit"):
+        check(Register("x", 9))
 
 
 def simulated(case: str) -> tuple[Encoded, Frame, RunOptions]:

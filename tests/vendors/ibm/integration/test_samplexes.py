@@ -37,7 +37,9 @@ def program(shape: list[int], samplex: str | None = None) -> dict[str, Any]:
 def test_a_job_that_runs_after_a_crash_has_the_flips_of_its_submission(tmp_path: Path) -> None:
     first = LiveServer(tmp_path, *IDLE)
     with httpx.Client(base_url=first.url, timeout=60) as http:
-        job = Client(http, token := first.token()).submit(program_id="executor", params=program([50]))
+        job = Client(http, token := first.token()).submit(
+            program_id="executor", params=program([50])
+        )
     first.kill()
     second = LiveServer(tmp_path)
     with httpx.Client(base_url=second.url, timeout=60) as http:
