@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 
-from support import pubs
+from support import executor, pubs
 from support.runtime import PLATFORM, access_token, body
 from support.server import LiveServer, running_server
 from support.waiting import until
@@ -112,3 +112,29 @@ def test_a_client_that_leaves_ends_the_stream(
         next(answer.iter_raw())
     assert http.head(f"{PLATFORM}/jobs/{job}/results").status_code == 200
     assert status(http, job) == "Completed"
+
+
+def test_a_large_result_of_the_executor_is_streamed_with_its_flips(http: httpx.Client) -> None:
+    """5 bits of 999,999 shots end within a byte, where the next set of shots begins."""
+    shots = 999_999
+    circuit = QuantumCircuit(5)
+    circuit.h(range(4))
+    circuit.cx(0, 4)
+    circuit.measure_all()
+    template, samplex = executor.twirled(circuit)
+    item = executor.samplex_item(samplex, (3, 4))
+    params = executor.params(executor.circuits(template), item, shots=shots)
+    sent = http.post(f"{PLATFORM}/jobs", json=body(program_id="executor", params=params))
+    found = str(sent.json()["id"])
+    until(lambda: status(http, found) == "Completed", "it completes", timeout_s=240)
+    answer = http.get(f"{PLATFORM}/jobs/{found}/results")
+    assert "content-length" not in answer.headers
+    whole = answer.json()
+    assert (whole["schema_version"], whole["passthrough_data"]) == ("v2.0", {"a": [1]})
+    (tensors,) = [each["results"] for each in whole["data"]]
+    bits = executor.array(tensors["meas"])
+    assert bits.shape == (3, 4, shots, 5)
+    flips = executor.array(tensors["measurement_flips.meas"])
+    unflipped = bits ^ flips
+    assert (unflipped[..., 0] == unflipped[..., 4]).all()
+    assert abs(unflipped.mean() - 0.5) < 0.01

@@ -1,4 +1,4 @@
-"""Large results of a sampler, streamed: read, encoded and sent some circuits at a time.
+"""Large results of shots, streamed: read, encoded and sent some circuits at a time.
 
 So a response needs memory for some circuits only, however many the job has. Its length is not known
 in advance, so HTTP's chunked encoding is used; it is compressed if the client accepts gzip.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import zlib
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -20,10 +21,12 @@ import numpy as np
 from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.vendors.ibm import primitives
 from qwicket.vendors.ibm.dialect.runtime import results
+from qwicket.vendors.ibm.dialect.runtime.wire import EXECUTOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from starlette.types import Receive, Scope, Send
 
     from qwicket.circuits.outcomes import Outcome
@@ -54,31 +57,86 @@ class Plan(NamedTuple):
 
     Attributes:
         job: The job, which has completed.
-        shapes: Shapes of its pubs.
-        metadata: Metadata of the result.
-        bytes_each: Average stored size of one circuit's result.
+        shapes: Shapes of its pubs or items.
+        layout: Form of the result.
+        bytes_each: Average size of one circuit's result.
     """
 
     job: Job
     shapes: Sequence[Shape]
-    metadata: dict[str, Any]
+    layout: Layout
     bytes_each: float
 
 
 def plan(
     job: Job, source: bytes, limits: Limits, vendor_fields: VendorFields, size_bytes: int
 ) -> Plan:
-    """Return the plan of a result, from the program and the stored size of all its circuits."""
+    """Return the plan of a result, from the program and the size of all its circuits."""
+    is_executor = vendor_fields.program == EXECUTOR
     return Plan(
         job,
         primitives.shapes(source, limits),
-        results.metadata_of(source, vendor_fields),
+        _ExecutorLayout(source) if is_executor else _SamplerLayout(source, vendor_fields),
         size_bytes / job.n_circuits,
     )
 
 
+class Layout(Protocol):
+    """Form of the result of a program, in which `_MARK` stands for an array."""
+
+    whole: dict[str, Any]
+    """The result without its pubs or items."""
+    opening: bytes
+    """Where they begin in the JSON of `whole`."""
+
+    def item(self, number: int, shape: Shape, fields: dict[str, Any]) -> Any:
+        """Return one of them from its registers."""
+
+    def field(self, shape: Shape, size: int) -> Any:
+        """Return a register of some bits."""
+
+    def packer(self, shape: Shape, size: int, level: int) -> _Packer:
+        """Return what packs the shots of a register."""
+
+
+class _SamplerLayout:
+    opening = b'"pub_results":['
+
+    def __init__(self, source: bytes, vendor_fields: VendorFields) -> None:
+        metadata = results.metadata_of(source, vendor_fields)
+        self.whole = results.encode_typed(
+            "PrimitiveResult", {"pub_results": [], "metadata": metadata}
+        )
+
+    def item(self, number: int, shape: Shape, fields: dict[str, Any]) -> Any:
+        return results.sampler_result(fields, shape)
+
+    def field(self, shape: Shape, size: int) -> Any:
+        array = results.encode_typed("ndarray", _MARK)
+        return results.encode_typed("BitArray", {"array": array, "num_bits": size})
+
+    def packer(self, shape: Shape, size: int, level: int) -> _Packer:
+        return _NumpyPacker(level, (*shape.values, shape.shots, (size + 7) // 8))
+
+
+class _ExecutorLayout:
+    opening = b'"data":['
+
+    def __init__(self, source: bytes) -> None:
+        self.whole, self._drawn = results.executor_result(source)
+
+    def item(self, number: int, shape: Shape, fields: dict[str, Any]) -> Any:
+        return results.executor_item(self._drawn[number], fields)
+
+    def field(self, shape: Shape, size: int) -> Any:
+        return results.bit_tensor(_MARK, shape, size)
+
+    def packer(self, shape: Shape, size: int, level: int) -> _Packer:
+        return _BitPacker(level)
+
+
 class LargeResult:
-    """Response with the result of a sampler.
+    """Response with the result of a sampler or of the executor.
 
     Args:
         gateway: Reads the results.
@@ -132,25 +190,25 @@ class LargeResult:
 
     async def _texts(self) -> AsyncGenerator[bytes]:
         """Yield the JSON of the result."""
-        body = results.encode_typed(
-            "PrimitiveResult", {"pub_results": [], "metadata": self._plan.metadata}
-        )
-        opening, closing = _around(body, b'"pub_results":[')
+        layout = self._plan.layout
+        opening, closing = _around(layout.whole, layout.opening)
         yield opening
         first = 0
         for number, shape in enumerate(self._plan.shapes):
             if number:
                 yield b","
-            async for text in self._pub(shape, first):
+            async for text in self._item(number, shape, first):
                 yield text
             first += shape.n_parts
         yield closing
 
-    async def _pub(self, shape: Shape, first: int) -> AsyncIterator[bytes]:
+    async def _item(self, number: int, shape: Shape, first: int) -> AsyncIterator[bytes]:
+        layout = self._plan.layout
         (sample,) = await self._results.some(self._plan.job, first, 1)
         registers = list(results.registers(sample))
-        fields = {name: _field(size) for name, _, size in registers}
-        texts = msgspec.json.encode(results.sampler_result(fields, shape)).split(_PLACEHOLDER)
+        fields = {name: layout.field(shape, size) for name, _, size in registers}
+        item = layout.item(number, shape, fields)
+        texts = msgspec.json.encode(item).split(_PLACEHOLDER)
         yield texts[0]
         for (_, start, size), after in zip(registers, texts[1:], strict=True):
             yield b'"'
@@ -159,11 +217,10 @@ class LargeResult:
             yield b'"' + after
 
     async def _array(self, shape: Shape, first: int, start: int, size: int) -> AsyncIterator[bytes]:
-        """Yield the base64 of a register's shots as a compressed file of NumPy."""
+        """Yield the base64 of a register's shots, compressed."""
         # With gzip the whole response is compressed anyway, so zlib only has to keep its format.
-        packer = _Packer(0 if self._accepts_gzip else _LEVEL)
-        whole = (*shape.values, shape.shots, (size + 7) // 8)
-        yield packer.add(_header(whole))
+        level = 0 if self._accepts_gzip else _LEVEL
+        packer = self._plan.layout.packer(shape, size, level)
         last = first + shape.n_sets
         for begin in range(first, last, self._step):
             parts = await self._results.some(self._plan.job, begin, min(self._step, last - begin))
@@ -171,30 +228,58 @@ class LargeResult:
         yield packer.end()
 
 
-class _Packer:
-    """Compresses bytes with zlib and encodes them in base64, chunk by chunk."""
+class _Packer(ABC):
+    """Compresses shots with zlib and encodes them in base64, part by part."""
 
     def __init__(self, level: int) -> None:
         self._zlib = zlib.compressobj(level)
         self._rest = b""
 
-    def add(self, data: bytes) -> bytes:
+    @abstractmethod
+    def add_shots(self, shots: NDArray[np.uint8], size: int) -> bytes:
+        """Add shots of `size` bits, as `results.shots` returns them; return text that is ready."""
+
+    def end(self) -> bytes:
+        """Return the rest of the text."""
+        return b64encode(self._rest + self._zlib.flush())
+
+    def _add(self, data: bytes) -> bytes:
         packed = self._rest + self._zlib.compress(data)
         whole = len(packed) - len(packed) % 3
         self._rest = packed[whole:]
         return b64encode(packed[:whole])
 
+
+class _NumpyPacker(_Packer):
+    """Packs a file of NumPy."""
+
+    def __init__(self, level: int, shape: tuple[int, ...]) -> None:
+        super().__init__(level)
+        self._rest = self._zlib.compress(_header(shape))
+
+    def add_shots(self, shots: NDArray[np.uint8], size: int) -> bytes:
+        return self._add(shots.tobytes())
+
+
+class _BitPacker(_Packer):
+    """Packs bits without gaps, which the executor's results have between shots only."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._bits = np.empty(0, np.uint8)
+
+    def add_shots(self, shots: NDArray[np.uint8], size: int) -> bytes:
+        bits = np.concatenate([self._bits, results.bits(shots, size).reshape(-1)])
+        whole = len(bits) - len(bits) % 8
+        self._bits = bits[whole:]
+        return self._add(np.packbits(bits[:whole], bitorder="little").tobytes())
+
     def end(self) -> bytes:
-        return b64encode(self._rest + self._zlib.flush())
-
-
-def _field(size: int) -> dict[str, Any]:
-    array = results.encode_typed("ndarray", _MARK)
-    return results.encode_typed("BitArray", {"array": array, "num_bits": size})
+        return self._add(np.packbits(self._bits, bitorder="little").tobytes()) + super().end()
 
 
 def _packed_shots(packer: _Packer, parts: Sequence[Outcome], start: int, size: int) -> bytes:
-    return b"".join([packer.add(results.shots(part, start, size).tobytes()) for part in parts])
+    return b"".join([packer.add_shots(results.shots(part, start, size), size) for part in parts])
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

@@ -57,24 +57,35 @@ def result(
 
 def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[str, Any]:
     """Return the result of the program `executor`: all bits of each shot, bit 0 first."""
+    whole, all_drawn = executor_result(source)
+    for shape, drawn in zip(primitives.shapes(source, limits), all_drawn, strict=True):
+        own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
+        found = {name: _tensor(own, shape, start, size) for name, start, size in registers(own[0])}
+        whole["data"].append(executor_item(drawn, found))
+    return whole
+
+
+def executor_result(source: bytes) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
+    """Return the result of the executor without its items, and what was drawn for each item."""
     from qwicket.vendors.ibm.primitives import executor  # late: few programs are of this kind
 
     repeated = executor.echo(source)
-    data = []
-    for shape, drawn in zip(primitives.shapes(source, limits), repeated.drawn, strict=True):
-        own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
-        found = {name: _tensor(own, shape, start, size) for name, start, size in registers(own[0])}
-        data.append({"results": {**drawn, **found}, "metadata": {}})
     metadata: dict[str, Any] = {"chunk_timing": []}
     if ignored := primitives.ignored_options(source):
         metadata["ignored_options"] = ignored
-    return {
+    whole: dict[str, Any] = {
         "schema_version": "v2.0",
-        "data": data,
+        "data": [],
         "metadata": metadata,
         "passthrough_data": raw(repeated.passthrough_data),
         "semantic_role": repeated.semantic_role,
     }
+    return whole, repeated.drawn
+
+
+def executor_item(drawn: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of an item from what was drawn and from its registers."""
+    return {"results": {**drawn, **fields}, "metadata": {}}
 
 
 def registers(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
@@ -87,16 +98,19 @@ def registers(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
 
 
 def _tensor(parts: Sequence[Outcome], shape: Shape, start: int, size: int) -> dict[str, Any]:
-    bits = [
-        np.unpackbits(shots(part, start, size)[:, ::-1], axis=1, count=size, bitorder="little")
-        for part in parts
-    ]
-    packed = np.packbits(np.stack(bits)[: shape.n_sets], bitorder="little").tobytes()
-    return {
-        "data": raw_base64(zlib.compress(packed, _LEVEL)),
-        "shape": (*shape.values, shape.shots, size),
-        "dtype": "bool",
-    }
+    found = [bits(shots(part, start, size), size) for part in parts]
+    packed = np.packbits(np.stack(found)[: shape.n_sets], bitorder="little").tobytes()
+    return bit_tensor(raw_base64(zlib.compress(packed, _LEVEL)), shape, size)
+
+
+def bit_tensor(data: Any, shape: Shape, size: int) -> dict[str, Any]:
+    """Return a tensor with the shots of a register, as the executor's results have it."""
+    return {"data": data, "shape": (*shape.values, shape.shots, size), "dtype": "bool"}
+
+
+def bits(shots: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return shots from `shots` as `(shots, size)`, one bit in each byte, bit 0 first."""
+    return np.unpackbits(shots[:, ::-1], axis=1, count=size, bitorder="little")
 
 
 def metadata_of(source: bytes, vendor_fields: VendorFields) -> dict[str, Any]:

@@ -191,8 +191,9 @@ class RuntimeHandlers:
     async def _large_result(
         self, job: Job, fields: wire.VendorFields, request: Request[None]
     ) -> ASGIApp | None:
-        """Return a streamed response if the result is a sampler's and large, else None."""
-        if job.state is not JobState.COMPLETED or fields.program != wire.SAMPLER or is_quick(job):
+        """Return a streamed response if the result has shots and is large, else None."""
+        is_sampled = job.state is JobState.COMPLETED and fields.program != wire.ESTIMATOR
+        if not is_sampled or is_quick(job):
             return None
         size = (await self._gateway.results.sizes(job)).results
         from qwicket.vendors.ibm.dialect.runtime import large_results  # late: few results are large
