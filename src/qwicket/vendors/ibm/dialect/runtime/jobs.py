@@ -44,7 +44,7 @@ def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
         state |= {"reason": reason(job), "reason_code": number(job.error_code)}
     body: dict[str, Any] = {
         "id": job.id,
-        "backend": job.device,
+        "backend": vendor_fields.mock or job.device,
         "program": {"id": vendor_fields.program},
         "state": state,
         "status": state["status"],
@@ -77,9 +77,11 @@ def reason(job: Job) -> str:
     return job.error_text or "The job failed."
 
 
-def metrics(job: Job, position: QueuePosition | None) -> dict[str, Any]:
+def metrics(
+    job: Job, position: QueuePosition | None, vendor_fields: VendorFields
+) -> dict[str, Any]:
     """Return the times and the usage of a job, and its queue position if it has one."""
-    seconds = run_s(job)
+    seconds = 0.0 if vendor_fields.mock else run_s(job)
     body: dict[str, Any] = {
         "timestamps": {
             "created": format_time(job.created_at),

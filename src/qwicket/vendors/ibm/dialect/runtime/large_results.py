@@ -20,7 +20,7 @@ import numpy as np
 
 from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.vendors.ibm import primitives
-from qwicket.vendors.ibm.dialect.runtime import results
+from qwicket.vendors.ibm.dialect.runtime import mocks, results
 from qwicket.vendors.ibm.dialect.runtime.wire import EXECUTOR
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ class Plan(NamedTuple):
         shapes: Shapes of its pubs or items.
         layout: Form of the result.
         bytes_each: Average size of one circuit's result.
+        is_mock: Whether the job is a dry run.
     """
 
     job: Job
     shapes: Sequence[Shape]
     layout: Layout
     bytes_each: float
+    is_mock: bool
 
 
 def plan(
@@ -78,7 +80,13 @@ def plan(
         primitives.shapes(source, limits),
         _ExecutorLayout(source) if is_executor else _SamplerLayout(source, vendor_fields),
         size_bytes / job.n_circuits,
+        bool(vendor_fields.mock),
     )
+
+
+def mock_bytes(job: Job) -> int:
+    """Return about how many bytes the result of a dry run takes."""
+    return job.n_circuits * job.shots * ((job.n_qubits + 7) // 8)
 
 
 class Layout(Protocol):
@@ -224,8 +232,25 @@ class LargeResult:
         last = first + shape.n_sets
         for begin in range(first, last, self._step):
             parts = await self._results.some(self._plan.job, begin, min(self._step, last - begin))
-            yield await asyncio.to_thread(_packed_shots, packer, parts, start, size)
+            yield await asyncio.to_thread(
+                self._packed_shots, packer, parts, begin, shape, start, size
+            )
         yield packer.end()
+
+    def _packed_shots(
+        self,
+        packer: _Packer,
+        parts: Sequence[Outcome],
+        begin: int,
+        shape: Shape,
+        start: int,
+        size: int,
+    ) -> bytes:
+        texts = []
+        for number, part in enumerate(parts, begin):
+            whole = mocks.with_bits(part, number, shape.shots) if self._plan.is_mock else part
+            texts.append(packer.add_shots(results.shots(whole, start, size), size))
+        return b"".join(texts)
 
 
 class _Packer(ABC):
@@ -276,10 +301,6 @@ class _BitPacker(_Packer):
 
     def end(self) -> bytes:
         return self._add(np.packbits(self._bits, bitorder="little").tobytes()) + super().end()
-
-
-def _packed_shots(packer: _Packer, parts: Sequence[Outcome], start: int, size: int) -> bytes:
-    return b"".join([packer.add_shots(results.shots(part, start, size), size) for part in parts])
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

@@ -17,6 +17,7 @@ import numpy as np
 from qwicket.circuits.outcomes import MEMORY, Outcome
 from qwicket.dialects.streaming import raw, raw_base64
 from qwicket.vendors.ibm import primitives
+from qwicket.vendors.ibm.dialect.runtime import mocks
 from qwicket.vendors.ibm.dialect.runtime.wire import EXECUTOR, SAMPLER
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def result(
         vendor_fields: The job's vendor fields.
     """
     parts = [part for part in job_results.parts if isinstance(part, Outcome)]
+    if vendor_fields.mock:
+        parts = _mocked(parts, source, limits)
     if vendor_fields.program == EXECUTOR:
         return _executed(parts, source, limits)
     is_sampler = primitives.settings(source).program == SAMPLER
@@ -53,6 +56,19 @@ def result(
         pub_results.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
     whole = {"pub_results": pub_results, "metadata": metadata_of(source, vendor_fields)}
     return encode_typed("PrimitiveResult", whole)
+
+
+def _mocked(parts: Sequence[Outcome], source: bytes, limits: Limits) -> list[Outcome]:
+    """Return the parts of a dry run with random bits and values."""
+    mocked: list[Outcome] = []
+    for shape in primitives.shapes(source, limits):
+        first = len(mocked)
+        own = parts[first : first + shape.n_parts]
+        if shape.observables is not None:
+            mocked += mocks.with_values(own, shape, limits)
+        else:
+            mocked += [mocks.with_bits(part, first + k, shape.shots) for k, part in enumerate(own)]
+    return mocked
 
 
 def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[str, Any]:

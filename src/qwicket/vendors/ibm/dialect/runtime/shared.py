@@ -24,7 +24,7 @@ from qwicket.model.states import JobState
 from qwicket.vendors.ibm.dialect import catalogue, projects
 from qwicket.vendors.ibm.dialect import wire as ibm
 from qwicket.vendors.ibm.dialect.names import RUNTIME
-from qwicket.vendors.ibm.dialect.runtime import jobs, results, wire
+from qwicket.vendors.ibm.dialect.runtime import jobs, mocks, results, wire
 from qwicket.vendors.ibm.limits import IBMLimits
 
 if TYPE_CHECKING:
@@ -83,12 +83,13 @@ class RuntimeHandlers:
 
     async def read_configuration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the configuration of a device."""
-        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        return await json_in_thread(lambda: _configuration(view))
+        name = request.path_params["device"]
+        view = await self._view(name)
+        return await json_in_thread(lambda: {**_configuration(view), "backend_name": name})
 
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
-        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
+        view = await self._view(request.path_params["device"])
         before = wire.parse_before(request.query_params.get("updated_before"))
         try:
             found = await self._gateway.devices.calibration(view.device.name, RUNTIME, before)
@@ -100,16 +101,31 @@ class RuntimeHandlers:
         """Read the defaults of a device: always an empty object."""
         name = request.path_params["device"]
         if name not in self._known_devices:  # clients ask up to 19 times for each transpilation
-            self._known_devices.add((await self._gateway.devices.get(name, RUNTIME)).device.name)
+            await self._view(name)
+            self._known_devices.add(name)
         return json({})
 
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read whether a device is online, and the length of its queue."""
-        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
+        view = await self._view(request.path_params["device"])
         forecast = await self._gateway.queue.forecast(view.device.name)
         body = catalogue.queue(view, forecast.n_waiting)
         body["length_queue"] = body.pop("lengthQueue")
         return json(body)
+
+    async def _view(self, backend: str) -> DeviceView:
+        """Return the device of a backend, which may be a mock.
+
+        Raises:
+            NotFound: There is no such backend.
+        """
+        return await self._gateway.devices.get(await self._device_name(backend), RUNTIME)
+
+    async def _device_name(self, backend: str) -> str:
+        """Return the name of the device of a backend; the same unless it is a mock."""
+        if not backend.startswith(mocks.CLASS):
+            return backend
+        return mocks.device_of(backend, await self._gateway.devices.offered(RUNTIME))
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -125,7 +141,8 @@ class RuntimeHandlers:
         body = request.payload
         if body.session_id is not None:
             await self._check_session(actor, body.session_id)
-        submission = await asyncio.to_thread(wire.submission, body, request.headers)
+        device = await self._device_name(body.backend)
+        submission = await asyncio.to_thread(wire.submission, body, request.headers, device)
         maximum = self.limits.of(IBMLimits).unfinished_jobs
         submit = partial(
             self._gateway.jobs.submit_or_find,
@@ -134,7 +151,9 @@ class RuntimeHandlers:
             clients_repeat=True,
             unfinished_limit=None if maximum < 0 else maximum,
         )
-        return await self._lost_responses.submit(actor, submission, submit, _created)
+        return await self._lost_responses.submit(
+            actor, submission, submit, partial(_created, body.backend)
+        )
 
     @functools.cached_property
     def _lost_responses(self) -> LostResponses:
@@ -148,6 +167,8 @@ class RuntimeHandlers:
         """List jobs, by default newest first, without their parameters, which may be large."""
         query = wire.list_query(request.query_params, self.limits)
         query = structs.replace(query, project=await self._listed_project(actor, request))
+        if query.device is not None:
+            query = structs.replace(query, device=await self._device_name(query.device))
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
         found = await self._gateway.jobs.page(actor, query) if query.limit else []
         names = await self._project_names(actor)
@@ -195,9 +216,12 @@ class RuntimeHandlers:
         is_sampled = job.state is JobState.COMPLETED and fields.program != wire.ESTIMATOR
         if not is_sampled or is_quick(job):
             return None
-        size = (await self._gateway.results.sizes(job)).results
         from qwicket.vendors.ibm.dialect.runtime import large_results  # late: few results are large
 
+        if fields.mock:  # whose stored result is empty
+            size = large_results.mock_bytes(job)
+        else:
+            size = (await self._gateway.results.sizes(job)).results
         if size < large_results.STREAMED_BYTES:
             return None
         await request.response_memory.begin()
@@ -237,7 +261,8 @@ class RuntimeHandlers:
     async def read_metrics(self, actor: Actor, request: Request[None]) -> Response:
         """Read the times of a job and its position in the queue."""
         job = await self._job(actor, request)
-        return json(jobs.metrics(job, await self._gateway.queue.position(job)))
+        fields = await self._vendor_fields(job)
+        return json(jobs.metrics(job, await self._gateway.queue.position(job), fields))
 
     async def change_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
         """Change the tags of a job."""
@@ -257,7 +282,7 @@ class RuntimeHandlers:
         group = await self._gateway.job_groups.open(
             actor,
             RUNTIME,
-            device=body.backend,
+            device=body.backend and await self._device_name(body.backend),
             life_s=life_s,
             body=msgspec.json.encode(wire.SessionFields(body.mode)),
         )
@@ -332,8 +357,8 @@ def _configuration(view: DeviceView) -> dict[str, Any]:
     return {**body, "supported_instructions": known, "supported_features": features}
 
 
-def _created(job: Job) -> Response:
-    return json({"id": job.id, "backend": job.device})
+def _created(backend: str, job: Job) -> Response:
+    return json({"id": job.id, "backend": backend})
 
 
 def _with_params(body: dict[str, Any], source: bytes) -> dict[str, Any]:

@@ -95,11 +95,15 @@ class TagsBody(msgspec.Struct, frozen=True):
 
 
 class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Fields for Runtime's clients alone; stored with the job, and read by this dialect only."""
+    """Fields for Runtime's clients alone; stored with the job, and read by this dialect only.
+
+    `mock` is the name of the backend if the job is a dry run.
+    """
 
     program: str = ""
     client: str = ""
     cost: int | None = None
+    mock: str = ""
 
 
 class SessionFields(msgspec.Struct, frozen=True):
@@ -140,23 +144,30 @@ def read_run(text: bytes, _: Limits) -> RunBody:
     return msgspec.structs.replace(body, params=body.params.copy())
 
 
-def submission(body: RunBody, headers: Headers) -> Submission:
+def submission(body: RunBody, headers: Headers, device: str) -> Submission:
     """Return the submission of a job, which is named after its program id.
+
+    Args:
+        body: The body of the request.
+        headers: Its headers.
+        device: The device of its backend; another name than the backend's makes it a dry run.
 
     Raises:
         InvalidProgram: The parameters are not those of a primitive.
     """
     source = primitives.write(body.program_id, bytes(body.params))
     settings = primitives.settings(source)
+    is_dry_run = device != body.backend
     vendor_fields = VendorFields(
         program=body.program_id,
+        mock=body.backend if is_dry_run else "",
         client=headers.get(wire.CLIENT, "")[: wire.CLIENT_CHARS],
         cost=body.cost,
     )
     digest = _content(body, source)
     return Submission(
         dialect=RUNTIME,
-        device=body.backend,
+        device=device,
         format=FORMAT,
         source=source,
         shots=1,  # if the program states shots, the gateway puts the most of one circuit here
@@ -164,6 +175,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         # An estimator returns expectation values, whatever its outputs are.
         outputs=(COUNTS,) if body.program_id == ESTIMATOR else (MEMORY,),
         name=body.program_id,
+        dry_run=is_dry_run,
         tags=body.tags or (),
         group=body.session_id,
         vendor_fields=msgspec.json.encode(vendor_fields),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 
 from qwicket.vendors.ibm.dialect.runtime.description import Body, JobFields
 
@@ -132,13 +132,14 @@ class DeviceStatus(Body, frozen=True):
 
 
 class Device(Body, frozen=True):
-    """A device, with the number of its waiting jobs."""
+    """A device, with the number of its waiting jobs; `class` is there for mocks only."""
 
     name: str
     qubits: int
     queue_length: int
     status: DeviceStatus
     is_simulator: bool
+    class_: Literal["mock"] | UnsetType = field(default=UNSET, name="class")
 
 
 class DeviceList(Body, frozen=True):

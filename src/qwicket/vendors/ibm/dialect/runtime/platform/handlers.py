@@ -12,6 +12,7 @@ from qwicket.dialects.responses import json
 from qwicket.dialects.times import format_time
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.vendors.ibm.dialect.names import RUNTIME
+from qwicket.vendors.ibm.dialect.runtime import mocks
 from qwicket.vendors.ibm.dialect.runtime.platform import instances, sign_in, wire
 from qwicket.vendors.ibm.dialect.runtime.platform.usage import UsageCache
 from qwicket.vendors.ibm.dialect.runtime.shared import Month, RuntimeHandlers
@@ -114,9 +115,12 @@ class Handlers(RuntimeHandlers):
         return None
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
-        """List the devices, with the lengths of their queues."""
+        """List the devices, with the lengths of their queues; with `include_mocks`, mocks, too."""
         views = await self._gateway.devices.of(RUNTIME)
-        return json({"devices": [await self._overview(view) for view in views]})
+        devices = [await self._overview(view) for view in views]
+        if request.query_params.get("include_mocks", "").lower() == "true":
+            devices += mocks.listed(views, devices)
+        return json({"devices": devices})
 
     async def _overview(self, view: DeviceView) -> dict[str, Any]:
         forecast = await self._gateway.queue.forecast(view.device.name)

@@ -52,7 +52,14 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/catalog/{plan}", _OF_ACCOUNT.read_plan, _DEVICES, responses=(of.Plan,)),
 )
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends", Handlers.list_devices, _DEVICES, responses=(of.DeviceList,)),
+    Route(
+        "GET",
+        "/backends",
+        Handlers.list_devices,
+        _DEVICES,
+        parameters=("include_mocks",),
+        responses=(of.DeviceList,),
+    ),
     Route("GET", "/jobs", Handlers.list_jobs, _READ, parameters=FILTERS, responses=(of.JobPage,)),
     Route(
         "GET",
