@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple, TypeGuard
 
 import msgspec
-from msgspec import structs
 
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import INT64_MAX, Limits
@@ -105,6 +104,16 @@ class _Params(msgspec.Struct, frozen=True):
     options: _Options | None = None
 
 
+class _OnlyOptions(msgspec.Struct, frozen=True):
+    options: _Options | None = None
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    """A document of which only the options are decoded."""
+
+    params: _OnlyOptions
+
+
 class _Document(msgspec.Struct, frozen=True):
     params: _Params
     drawn: tuple[_Drawn | None, ...] | None = None
@@ -139,6 +148,7 @@ class Echo(NamedTuple):
 
 
 _decoder: Final = msgspec.json.Decoder(_Document)
+_settings: Final = msgspec.json.Decoder(_Settings)
 _tensors: Final = msgspec.json.Decoder(_Tensor)
 _maps: Final = msgspec.json.Decoder(_PauliLindbladMap)
 _numbers: Final = msgspec.json.Decoder(bool | int)
@@ -156,13 +166,13 @@ def echo(source: bytes) -> Echo:
     """Return what the result of a program repeats."""
     document = _decode(source)
     program = document.params.quantum_program
-    drawn = tuple([structs.asdict(each)["outputs"] if each else {} for each in _drawn(document)])
+    drawn = tuple([each.outputs if each else {} for each in _drawn(document)])
     return Echo(program.semantic_role, bytes(program.passthrough_data), drawn)
 
 
 def seed(source: bytes) -> int | None:
     """Return the seed of a program, an experimental option of this server."""
-    found = (_decode(source).params.options or _Options()).experimental.get(SEED)
+    found = _options(source).experimental.get(SEED)
     return found if _is_seed(found) else None
 
 
@@ -172,7 +182,7 @@ def _is_seed(value: object) -> TypeGuard[int]:
 
 def ignored_options(source: bytes) -> dict[str, str]:
     """Return the options that are ignored, and why."""
-    options = _decode(source).params.options or _Options()
+    options = _options(source)
     notes = {}
     if options.rep_delay is not None:
         notes["rep_delay"] = "no time passes between shots"
@@ -218,6 +228,11 @@ def read(source: bytes, limits: Limits) -> tuple[bytes, Iterator[Item]]:
 
 def _decode(source: bytes) -> _Document:
     return json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "")
+
+
+def _options(source: bytes) -> _Options:
+    found = json_text.decode(_settings, source, lambda _, path: f"{path}: " if path else "")
+    return found.params.options or _Options()
 
 
 def _drawn(document: _Document) -> tuple[_Drawn | None, ...]:

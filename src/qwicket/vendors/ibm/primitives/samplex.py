@@ -211,7 +211,7 @@ class Samplex:
                 raise InvalidProgram(f"{place}: the samplex has no argument {quoted(name)}")
             try:
                 inputs[name] = value
-            except (ValueError, TypeError):
+            except Exception:  # samplomatic's and NumPy's errors are of many kinds
                 wanted = "a Pauli-Lindblad map of its qubits"
                 if shape := getattr(known[name], "shape", None):
                     wanted = f"an array of shape {[*shape]}, after axes that broadcast"

@@ -240,6 +240,7 @@ REFUSED = {
     "no samplex": (given(**SOUND) | {"samplex": None}, "samplex: is missing"),
     "missing": (given(), "samplex_arguments: 'parameter_values' is missing"),
     "unknown": (given(**SOUND, x=1), "the samplex has no argument 'x'"),
+    "huge number": (given(parameter_values=10**400), r"must be an array of shape \[2\]"),
     "text": (given(parameter_values="x"), "'parameter_values': must be a number, a tensor or"),
     "length": (given(parameter_values=tensor([0.1])), r"must be an array of shape \[2\]"),
     "map": (given(parameter_values=NOISE), r"must be an array of shape \[2\]"),
