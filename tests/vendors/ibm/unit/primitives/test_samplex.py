@@ -74,13 +74,13 @@ def drawn(text: bytes) -> tuple[Any, Any]:
 def test_each_drawn_circuit_has_the_law_of_the_circuit_up_to_its_flips(group: str) -> None:
     template, samplex = twirled(turned(), twirling_group=group)
     values = np.array([[0.3, 0.8], [1.0, 2.0]])
-    item = samplex_item(samplex, (6, 2), parameter_values=tensor(values))
+    item = samplex_item(samplex, (3, 2, 2), parameter_values=tensor(values[:, np.newaxis]))
     text = primitives.complete(source(circuits(template), item, options=SEEDED), LIMITS)
     parameters, flips = drawn(text)
-    assert (parameters.shape[:2], flips.shape) == ((6, 2), (6, 2, 1, 3))
+    assert (parameters.shape[:3], flips.shape) == ((3, 2, 2), (3, 2, 2, 1, 3))
     assert len(np.unique(flips.reshape(12, 3), axis=0)) > 3  # measurements are twirled
     found = primitives.read(text, LIMITS)
-    for number, place in enumerate(np.ndindex(6, 2)):
+    for number, place in enumerate(np.ndindex(3, 2, 2)):
         plain = turned().assign_parameters(dict(zip((THETA, PHI), values[place[1]], strict=True)))
         entry = {"item_type": "circuit", "circuit_arguments": tensor(np.zeros(0)), "shape": []}
         (own,) = primitives.read(source(circuits(plain), entry), LIMITS)
@@ -265,6 +265,16 @@ def test_arguments_that_do_not_fit_are_refused_by_name(name: str) -> None:
     item, named = REFUSED[name]
     with pytest.raises((InvalidProgram, LimitExceeded), match=named):
         primitives.complete(source(circuits(twirled_turned()[0]), item), LIMITS)
+
+
+def test_a_samplex_has_at_most_four_links_for_each_node_that_is_allowed() -> None:
+    graph = json.loads(twirled_turned()[1])
+    n_nodes = len(graph["nodes"])
+    graph["links"] = graph["links"][:1] * (4 * n_nodes + 1)
+    item = samplex_item(json.dumps(graph), (4,), **SOUND)
+    limits = Limits.from_names(PrimitiveLimits, samplex_nodes=n_nodes)
+    with pytest.raises(LimitExceeded, match=f"samplex_nodes: {4 * n_nodes + 1} is above"):
+        primitives.complete(source(circuits(twirled_turned()[0]), item), limits)
 
 
 @for_each(
