@@ -138,3 +138,19 @@ def test_a_large_result_of_the_executor_is_streamed_with_its_flips(http: httpx.C
     unflipped = bits ^ flips
     assert (unflipped[..., 0] == unflipped[..., 4]).all()
     assert abs(unflipped.mean() - 0.5) < 0.01
+
+
+def test_a_large_dry_run_is_streamed_in_the_form_of_its_result(http: httpx.Client) -> None:
+    circuit = QuantumCircuit(WIDTH, WIDTH)
+    circuit.x(range(WIDTH))
+    circuit.measure(range(WIDTH), range(WIDTH))
+    entries = [[pubs.circuit(circuit), pubs.array(), SHOTS]] * 2
+    fields = body(params=pubs.params(*entries), backend="mock_simulator")
+    found = str(http.post(f"{PLATFORM}/jobs", json=fields).json()["id"])
+    until(lambda: status(http, found) == "Completed", "it completes", timeout_s=60)
+    answer = http.get(f"{PLATFORM}/jobs/{found}/results")
+    assert "content-length" not in answer.headers
+    first, second = arrays(answer.content)
+    assert first.shape == second.shape == (SHOTS, WIDTH // 8)
+    assert abs(np.unpackbits(first).mean() - 0.5) < 0.01
+    assert (first != second).any()

@@ -26,7 +26,6 @@ from qwicket.circuits.outcomes import (
 from qwicket.vendors.ibm import primitives
 
 if TYPE_CHECKING:
-    from qwicket.gateway import DeviceView
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
     from qwicket.vendors.ibm.primitives import Shape
@@ -40,32 +39,19 @@ def name_of(device: str) -> str:
     return _FIRST_WORD.sub(CLASS, device)
 
 
-def device_of(name: str, devices: Sequence[Device]) -> str:
-    """Return the device of a mock by its name; the name itself if it is not that of a mock.
+def names(devices: Sequence[Device]) -> dict[str, str]:
+    """Return the names of mocks, each with that of its device.
 
-    Only simulated devices have mocks. Of several whose mocks have one name, the first is meant.
+    Only simulated devices have mocks. Of several whose mocks have one name, the first is meant, and
+    of a mock and a device, the device.
     """
-    if not name.startswith(CLASS) or any(device.name == name for device in devices):
-        return name
-    found = (each.name for each in devices if each.is_simulated and name_of(each.name) == name)
-    return next(found, name)
-
-
-def listed(views: Sequence[DeviceView], devices: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the mocks of devices, as lists of devices show them.
-
-    Args:
-        views: The devices.
-        devices: What the list shows of each.
-    """
-    taken = {view.device.name for view in views}
-    mocks = []
-    for view, shown in zip(views, devices, strict=True):
-        name = name_of(view.device.name)
-        if view.device.is_simulated and name not in taken:
-            taken.add(name)
-            mocks.append({**shown, "name": name, "class": CLASS})
-    return mocks
+    known = {device.name for device in devices}
+    found: dict[str, str] = {}
+    for device in devices:
+        name = name_of(device.name)
+        if device.is_simulated and name not in known:
+            found.setdefault(name, device.name)
+    return found
 
 
 def with_bits(part: Outcome, number: int, shots: int) -> Outcome:

@@ -125,7 +125,7 @@ class RuntimeHandlers:
         """Return the name of the device of a backend; the same unless it is a mock."""
         if not backend.startswith(mocks.CLASS):
             return backend
-        return mocks.device_of(backend, await self._gateway.devices.offered(RUNTIME))
+        return mocks.names(await self._gateway.devices.offered(RUNTIME)).get(backend, backend)
 
     # --- jobs -------------------------------------------------------------------------------------
 

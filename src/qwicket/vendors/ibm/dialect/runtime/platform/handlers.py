@@ -117,10 +117,15 @@ class Handlers(RuntimeHandlers):
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices, with the lengths of their queues; with `include_mocks`, mocks, too."""
         views = await self._gateway.devices.of(RUNTIME)
-        devices = [await self._overview(view) for view in views]
+        devices = {view.device.name: await self._overview(view) for view in views}
+        listed = [*devices.values()]
         if request.query_params.get("include_mocks", "").lower() == "true":
-            devices += mocks.listed(views, devices)
-        return json({"devices": devices})
+            names = mocks.names([view.device for view in views])
+            listed += [
+                {**devices[device], "name": name, "class": mocks.CLASS}
+                for name, device in names.items()
+            ]
+        return json({"devices": listed})
 
     async def _overview(self, view: DeviceView) -> dict[str, Any]:
         forecast = await self._gateway.queue.forecast(view.device.name)
