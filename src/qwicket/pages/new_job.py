@@ -45,7 +45,7 @@ _MAX_CHARS: Final = 100_000
 _MAX_EDITED_BYTES: Final = 24_000
 """Bytes, after HTML escaping, of a program that a response shows in the editor. A longer one comes
 back in a hidden field (`_packed`), and in the editor only when a person asks for that."""
-_MAX_PACKED_CHARS: Final = 40_600
+_MAX_PACKED_CHARS: Final = 40_500
 """Characters of the hidden field, so that its page, and the compressed page with the whole program,
 are below 60 kB."""
 _SCRIPTS: Final = ("htmx.min.js", *OWN_SCRIPT)
