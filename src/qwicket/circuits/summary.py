@@ -17,6 +17,8 @@ class Summary(msgspec.Struct, frozen=True):
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
         n_delays: Delays, over all circuits; they are not counted as gates.
         delay_s: Sum of these delays in seconds.
+        pairs: Pairs of qubits that gates act on, if its format requires that the device connects
+            them; else empty.
         n_operands: Most qubits of one gate, controls included; 0 means unknown.
         n_active: Most qubits that the gates of one circuit touch, at least 1; twice as many for a
             density matrix; 0 means unknown.
@@ -72,6 +74,7 @@ class Summary(msgspec.Struct, frozen=True):
     is_seeded: bool = False
     n_delays: int = 0
     delay_s: float = 0.0
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 class Checked(msgspec.Struct, frozen=True):

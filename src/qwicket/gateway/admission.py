@@ -16,7 +16,12 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import OUTPUTS, PROBABILITIES
 from qwicket.circuits.summary import Checked, Summary
 from qwicket.gateway.device_limits import MPS_ENGINE
-from qwicket.gateway.program_checks import check_format, check_program, with_detected_format
+from qwicket.gateway.program_checks import (
+    check_connected,
+    check_format,
+    check_program,
+    with_detected_format,
+)
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Actor
@@ -32,9 +37,9 @@ from qwicket.model.suggestions import did_you_mean
 from qwicket.registrations import hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from qwicket.circuits.calibrations import Calibrated
+    from qwicket.circuits.calibrations import Calibrated, Pair
     from qwicket.circuits.noise import NoiseModel
     from qwicket.compute import ParserPool
     from qwicket.gateway.device_limits import DeviceLimits
@@ -125,7 +130,8 @@ class Admission:
     ) -> NewJob:
         noise = self._noise(submission, device, calibration)
         with_delays = noise is not None and noise.acts_on_delays
-        checked = await self._read(actor, submission, device, with_delays=with_delays)
+        connectivity = calibration.body.connectivity if calibration else None
+        checked = await self._read(actor, submission, device, connectivity, with_delays=with_delays)
         if withholds and (submission.seed is not None or checked.summary.is_seeded):
             # With its seed a job gives the same result on each simulator that is not reserved.
             raise InvalidRequest(
@@ -361,7 +367,13 @@ class Admission:
                 )
 
     async def _read(
-        self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool
+        self,
+        actor: Actor,
+        submission: Submission,
+        device: Device,
+        connectivity: Sequence[Pair] | None,
+        *,
+        with_delays: bool,
     ) -> Checked:
         check_format(submission, device)
         maximum = self._limits.programs.program_json_bytes
@@ -386,7 +398,9 @@ class Admission:
         check_program(checked.summary, submission, device, self._device_limits.circuits(device))
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 
-        return await in_gates_of(device, submission.format, checked, self._parsers, actor.account)
+        found = await in_gates_of(device, submission.format, checked, self._parsers, actor.account)
+        check_connected(found.summary, device, connectivity)
+        return found
 
     async def _read_apart(
         self, actor: Actor, submission: Submission, device: Device, *, with_delays: bool

@@ -9,11 +9,24 @@ from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.circuits.calibrations import Pair
     from qwicket.circuits.summary import Summary
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Submission
 
 _QUOTED_CHARS: Final = 100
+
+
+class NotConnected(InvalidProgram):
+    """A gate acts on two qubits that the device does not connect.
+
+    Attributes:
+        pair: The qubits, counted from 0.
+    """
+
+    pair: Pair
 
 
 def check_format(submission: Submission, device: Device) -> None:
@@ -57,7 +70,10 @@ def with_detected_format(
 
 
 def check_program(
-    summary: Summary, submission: Submission, device: Device, circuits_limit: int
+    summary: Summary,
+    submission: Submission,
+    device: Device,
+    circuits_limit: int,
 ) -> None:
     """Refuse a program with unsupported gates or too many experiments, or without measurements.
 
@@ -109,3 +125,28 @@ def _check_measured(summary: Summary, format_name: str) -> None:
             " c = measure q; in OpenQASM 3, measure q -> c; in OpenQASM 2, measure_all() in Qiskit",
             field="program",
         )
+
+
+def check_connected(summary: Summary, device: Device, connectivity: Sequence[Pair] | None) -> None:
+    """Refuse gates on pairs that a device does not connect, where its programs need that.
+
+    Args:
+        summary: Summary of the program in the form in which the device gets it.
+        device: The device.
+        connectivity: Pairs that it connects; None is all.
+
+    Raises:
+        NotConnected: A gate acts on a pair that must be connected and is not.
+    """
+    if connectivity is None or not summary.pairs:
+        return
+    connected = {frozenset(pair) for pair in connectivity}
+    for pair in summary.pairs:
+        if frozenset(pair) not in connected:
+            refusal = NotConnected(
+                f"a gate acts on the qubits {pair[0]} and {pair[1]}, which {device.name} does not"
+                " connect",
+                field="program",
+            )
+            refusal.pair = pair
+            raise refusal

@@ -275,6 +275,7 @@ def compile_to_basis_in_parser(
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
 
             rewrite(compiled, language)  # for its errors: the driver writes the program again
+            return FORMATS[language].to_checked(compiled)
         return to_checked(compiled)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
