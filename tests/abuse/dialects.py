@@ -92,6 +92,15 @@ def xanadu_json(response: httpx.Response) -> str:
     return str(body["detail"])
 
 
+def iqm_json(response: httpx.Response) -> str:
+    """Check a body of IQM's shape (as its client reads it); return what it says."""
+    body = _body(response, "application/json")
+    assert body.keys() == {"message", "error_code", "source"}
+    assert isinstance(body["error_code"], str)
+    assert body["source"] == "qwicket"
+    return str(body["message"])
+
+
 def qbraid_json(response: httpx.Response) -> str:
     """Check a body that qBraid's clients of all generations read; return what it says."""
     body = _body(response, "application/json")

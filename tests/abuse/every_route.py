@@ -14,7 +14,7 @@ from abuse.dialects import ACCESS, routes
 from qwicket.dialects import offered
 from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
-from support import braket, ibm, runtime, xanadu
+from support import braket, ibm, iqm, runtime, xanadu
 from support.programs import BELL
 from support.server import LiveServer
 
@@ -24,6 +24,7 @@ BRAKET, S3, STS = braket.SERVICES
 IBM, RUNTIME, PLATFORM = ibm.DIALECT, runtime.DIALECT, runtime.PLATFORM
 ACCOUNT = runtime.ACCOUNT
 QLUED = "/qlued"
+IQM = iqm.DIALECT
 PREFIXES = (
     *("/v1", ADMIN),
     *(at for each in offered() for at in each.mounts if routes(at)),
@@ -41,6 +42,7 @@ DEVICES = {
     **dict.fromkeys((RUNTIME, PLATFORM, ACCOUNT), ibm.SIMULATOR),
     QLUED: "singlequdit",
     XANADU: "simulon_gaussian",
+    IQM: iqm.COMPUTER,
     **dict.fromkeys(braket.SERVICES, "statevector"),
 }
 _PROGRAM = {"format": "ionq.circuit.v0", "data": BELL}
@@ -66,12 +68,14 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
         "circuit": xanadu.pair(),
         "language": "blackbird:1.0",
     },
+    IQM: iqm.body(),
     BRAKET: braket.body(),
 }
 SUBMIT_PATHS = {
     BRAKET: "/quantum-task",
     "/qbraid/api": "/quantum-jobs",
     QLUED: "/api/v3/singlequdit/post_job",
+    IQM: f"/v1/jobs/{iqm.COMPUTER}/circuit",
 }
 _IDS = {
     "/qbraid/api/v1": ("data", "jobVrn"),
@@ -163,11 +167,13 @@ class Ask(NamedTuple):
         """Ask about a job or group, signed in with these headers or with the secret in a query."""
         of_group = self.path.startswith(("/sessions", "/groups"))
         device = DEVICES[self.prefix]
-        names = dict.fromkeys(("name", "backend", "backend_name", "device", "target"), device)
+        names = dict.fromkeys(
+            ("name", "backend", "backend_name", "device", "target", "alias"), device
+        )
         names |= {"id": group if of_group else job, "group": group, "uuid": job, "part": "0"}
         names |= {"rest": "", "signature": "x", "agent": "0123456789abcdef"}
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
-        names["plan"] = "qwicket-open"
+        names |= {"plan": "qwicket-open", "calibration": "default"}
         names |= {"budget": job, "organization": "x"}
         names |= {
             "reservation": job,
@@ -215,7 +221,7 @@ class Ask(NamedTuple):
             return braket.body()
         if self.prefix not in SUBMISSIONS:
             return _BODIES.get((self.method, self.path), {})
-        if self.method == "POST" and self.path.endswith(("/jobs", "/quantum-jobs")):
+        if self.method == "POST" and self.path.endswith(("/jobs", "/quantum-jobs", "/circuit")):
             return SUBMISSIONS[self.prefix]
         if self.path.endswith("post_job"):
             sent = {"job": json.dumps(SUBMISSIONS[QLUED]["payload"]), "token": secret}
@@ -286,7 +292,7 @@ class SignedIn:
         of_platform = {"Authorization": f"Bearer {runtime.access_token(http, secret)}"}
         bearer = {"Authorization": f"Bearer {secret}"}
         self._headers: dict[str, dict[str, str]] = {
-            **dict.fromkeys(("/v1", "/v1/admin", QLUED), bearer),
+            **dict.fromkeys(("/v1", "/v1/admin", QLUED, IQM), bearer),
             "/ionq/v0.4": {"Authorization": f"apiKey {secret}"},
             "/ionq/v0.3": {"Authorization": f"apiKey {secret}"},
             "/qbraid/api/v1": key,

@@ -20,6 +20,7 @@ OWN = {
     "braket": ("braket", "/braket"),
     "qiskit-ibm-runtime": ("ibm-platform", "/ibm/runtime"),
     "xcc": ("xanadu", ""),
+    "qiskit-iqm": ("iqm", ""),
     "strawberryfields": ("xanadu", ""),  # signs in and sends jobs with xcc: long form only
 }
 

@@ -22,7 +22,7 @@ from qwicket.clients.native import Job
 from qwicket.registrations import vendors
 from qwicket.snippets import SNIPPETS, text
 from qwicket.snippets.job_codes import JOB_CODES
-from support import ibm, leftovers, pubs
+from support import ibm, iqm, leftovers, pubs
 from support.for_each import for_each
 from support.pages import Person
 from support.ports import held_port
@@ -35,6 +35,8 @@ NO_PAIR: Mapping[str, str] = MappingProxyType({})
 ANSWERS = {  # what of the answer is the same whenever it runs
     "curl": '"state":"completed"',
     "curl-ibm": "{'counts': {'0x",
+    "cirq-iqm": "Counter({",
+    "curl-iqm": '"measurement_keys":["m"],"counts":{"',
     "curl-ionq": '{"0":0.5,"3":0.5}',
     "curl-qlued": '"results":[',
     "curl-xanadu": "[1.",
@@ -69,7 +71,7 @@ def test_every_program_is_a_snippet_and_every_snippet_a_program() -> None:
 
 def test_a_dialects_page_shows_the_lines_for_curl() -> None:
     pages = {"curl-ibm": "ibm-qx", "curl-runtime": "ibm-runtime"} | {
-        f"curl-{name}": name for name in ("braket", "ionq", "qbraid", "qlued", "xanadu")
+        f"curl-{name}": name for name in ("braket", "ionq", "iqm", "qbraid", "qlued", "xanadu")
     }
     assert pages.keys() == {name for name in SNIPPETS if name.startswith("curl-")}
     for name, page in pages.items():
@@ -230,6 +232,7 @@ JOBS: tuple[tuple[str, str, str, Any, str], ...] = (
     ("ionq-core", "simulator", "ionq.circuit.v1", IONQ, "{'0': 0.5, '3': 0.5}"),
     ("ionq-core", "simulator", "ionq.circuit.v1", SEVERAL, "{'"),
     ("ionq-core-openqasm3", "simulator", "openqasm3", QASM3, "{'0': 0.5, '3': 0.5}"),
+    ("iqm-client", "garnet", "iqm.circuits", iqm.body(), "'11': "),
     ("qbraid", "qpu.aria-1", "openqasm3", QASM3, "'11': "),
     ("qbraid-batch", "statevector", "batch", BATCH, "'11': "),
     ("qbraid-json", "rydberg", "ahs", RYDBERG, "r"),

@@ -16,10 +16,11 @@ from support.waiting import PROMPT_S, until
 IONS = ("qpu.aria-1", "qpu.forte-1")
 SUPERCONDUCTING = ("qwicket_simulator", "qwicket_line5", "qwicket_heavyhex27")
 ATOMS = ("singlequdit", "multiqudit", "rydberg", "fermions")
+IQM = ("garnet", "crystal54")
 PHOTONIC = ("X8_01", "simulon_gaussian", "tdm_small")
 BUILT_IN: dict[str, tuple[str, ...]] = {
     "native": (
-        *("simulator", *IONS, "clifford", *SUPERCONDUCTING, *ATOMS),
+        *("simulator", *IONS, "clifford", *SUPERCONDUCTING, *IQM, *ATOMS),
         *(*PHOTONIC, "statevector", "parked"),
     ),
     "ionq": ("simulator", *IONS),
@@ -32,11 +33,15 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
     "qbraid registry": (*IONS, "rydberg", "statevector", "parked"),
     "qlued": ATOMS,
     "xanadu": PHOTONIC,
+    "iqm": ("simulator", *IQM),
     "braket": ("qwicket_line5", "rydberg", "SV1", "DM1"),
 }
 ANNOUNCED: dict[str, dict[str, Any]] = {
     "qubit": {
-        "formats": ["openqasm3", "openqasm2", "qobj", "ionq.circuit.v1", "qiskit.primitives"],
+        "formats": [
+            *("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1", "qiskit.primitives"),
+            "iqm.circuits",
+        ],
         "outputs": ["counts", "memory", "probabilities"],
     },
     "atoms": {"formats": ["qlued.rydberg"], "outputs": ["samples"]},
@@ -44,7 +49,7 @@ ANNOUNCED: dict[str, dict[str, Any]] = {
 }
 """What labs announce, by family: no dialect but the native one shows it unless the lab says so."""
 DIALECTS = {
-    "qubit": ("ionq", "ibm", "runtime", "qbraid"),
+    "qubit": ("ionq", "ibm", "runtime", "qbraid", "iqm"),
     "atoms": ("qlued",),
     "photonic": ("xanadu",),
 }
@@ -117,6 +122,10 @@ class Caller:
         found = self._xanadu.call("GET", "/devices").json()
         return tuple(each["target"] for each in found["data"])
 
+    def iqm(self) -> tuple[str, ...]:
+        found = self._get("/api/v1/quantum-computers", Authorization=f"Bearer {self._key}")
+        return tuple(each["alias"] for each in found["quantum_computers"])
+
 
 _LISTS: dict[str, Callable[[Caller], tuple[str, ...]]] = {
     "native": Caller.native,
@@ -130,6 +139,7 @@ _LISTS: dict[str, Callable[[Caller], tuple[str, ...]]] = {
     "qbraid registry": lambda caller: caller.former_qbraid("public/lab/get-devices"),
     "qlued": Caller.qlued,
     "xanadu": Caller.xanadu,
+    "iqm": Caller.iqm,
     "braket": Caller.braket,
 }
 

@@ -30,6 +30,7 @@ ADDRESSES = {
     "qbraid": ["/qbraid/api/v1", "/qbraid/api"],
     "qlued": ["/qlued/api/v2", "/qlued/api/v3"],
     "xanadu": [],
+    "iqm": ["/iqm/api/v1"],
     "braket": ["/braket"],
 }
 # The printed source of seed 002, qlued's own server, by method and path.

@@ -28,6 +28,8 @@ PATHS = (
     ("qlued", "/qlued/api/v2/singlequdit/get_config"),
     ("xanadu", "/auth/realms/platform/protocol/openid-connect/token"),
     ("xanadu", "/healthz"),
+    ("iqm", "/iqm/api/v1/quantum-computers"),
+    ("iqm", "/api/v1/quantum-computers"),
 )
 
 

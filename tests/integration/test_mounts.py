@@ -22,6 +22,7 @@ from abuse.dialects import (
     docs_html,
     ibm_json,
     ionq_json,
+    iqm_json,
     platform_json,
     problem_json,
     qbraid_json,
@@ -43,6 +44,7 @@ from qwicket.vendors.ibm.dialect import wire as ibm
 from qwicket.vendors.ibm.dialect.runtime import wire as runtime
 from qwicket.vendors.ibm.dialect.runtime.platform import wire as platform
 from qwicket.vendors.ionq.dialect import wire as ionq
+from qwicket.vendors.iqm.dialect import wire as iqm
 from qwicket.vendors.qbraid.dialect import wire as qbraid
 from qwicket.vendors.qlued.dialect import wire as qlued
 from qwicket.vendors.xanadu.dialect import wire as xanadu
@@ -72,6 +74,8 @@ SHAPES: dict[str, Said] = {
     "/qbraid/api": qbraid_json,
     "/qbraid/api/v1": qbraid_json,
     "": xanadu_json,
+    "/iqm/api": iqm_json,
+    "/api": iqm_json,
     "/braket": braket_json,
     "/s3": s3_xml,
     "/sts": sts_xml,
@@ -393,11 +397,15 @@ def all_errors() -> list[errors.QwicketError]:
         (platform.problem, platform_json, "application/json"),
         (qbraid.problem, qbraid_json, "application/json"),
         (xanadu.problem, xanadu_json, "application/json"),
+        (iqm.problem, iqm_json, "application/json"),
         (braket.braket_body, braket_json, "application/json"),
         (braket.s3_body, s3_xml, "application/xml"),
         (braket.sts_body, sts_xml, "text/xml; charset=utf-8"),
     ],
-    ids=["native", "ionq", "ibm", "runtime", "platform", "qbraid", "xanadu", "braket", "s3", "sts"],
+    ids=[
+        *("native", "ionq", "ibm", "runtime", "platform", "qbraid", "xanadu", "iqm"),
+        *("braket", "s3", "sts"),
+    ],
 )
 def test_every_dialect_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],

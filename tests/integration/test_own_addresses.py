@@ -33,6 +33,7 @@ ROOTS = {
     "qbraid": "/api/v1/devices",
     "qlued": "/api/v2/backends",
     "xanadu": "/devices",
+    "iqm": "/api/v1/quantum-computers",
 }
 """A path of each dialect's own at the root of its address."""
 IONQ_BELL = {

@@ -441,7 +441,7 @@ def test_pages_with_choices_of_many_devices_and_projects_are_small(
         r'<details class="fold"><summary><h2 id="(\w+)">.*?<span class="n">([\d,]+)',
         ada.browser.get("/ui/devices").text,
     )
-    assert families == [("qubit", f"{MANY + 9:,}"), ("atoms", "4"), ("photonic", "3")]
+    assert families == [("qubit", f"{MANY + 11:,}"), ("atoms", "4"), ("photonic", "3")]
     # What the page has no room to offer is written.
     last = f"d{'x' * 58}{MANY - 1:04}"
     for path, choice in (("jobs", "project"), ("jobs/new", "device"), ("account", "project")):

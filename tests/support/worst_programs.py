@@ -116,6 +116,10 @@ _ROW: Final = ",".join(["1"] * 400)
 _TERMS: Final = _INLINE // 6 - 30
 _X_ON_ALL: Final = f'{{"gate":"x","targets":{list(range(100))}}}'.replace(" ", "")
 _MASK: Final = '{"name":"bfunc","mask":"0xffffffffffffff","val":"1","relation":"==","register":0}'
+_IQM_RESET: Final = f'{{"name":"reset","locus":{[f"QB{k}" for k in range(1, 101)]}}}'.replace(
+    "'", '"'
+)
+_IQM_MAPPED: Final = '{"logical_name":"a","physical_name":"QB1"}'
 _GATE: Final = '["rlx",[0],[1]]'
 _FRAME: Final = '"num_wires":1,"shots":1,"wire_order":"interleaved"}'
 
@@ -181,6 +185,15 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
         "[" * (_INLINE // 2) + "]" * (_INLINE // 2),
         '{"qubits":1' + "0" * (_INLINE - 20) + "}",
         '{"qubits":1,"circuit":[{"gate":"rx","target":0,"rotation":0.' + "1" * 4_000 + "}]}",
+    ),
+    "iqm.circuits": (
+        _filled('{"circuits":[{"instructions":[', '{"name":"barrier","qubits":["QB1"]}', "]}]}"),
+        _filled('{"circuits":[{"instructions":[', _IQM_RESET, "]}]}"),
+        _filled('{"circuits":[', '{"instructions":[]}', "]}"),
+        _filled('{"circuits":[],"qubit_mapping":[', _IQM_MAPPED, "]}"),
+        '{"circuits":[{"instructions":[{"name":"prx","locus":["QB1"],"args":{"angle":0.'
+        + "1" * 3_900
+        + ',"phase":0}}]}]}',
     ),
     "qobj": (
         _filled(_qobj("")[:-2], '{"instructions":[]}', "]}"),

@@ -11,5 +11,6 @@ NAMES: Final[tuple[str, ...]] = (
     "qbraid",
     "qlued",
     "xanadu",
+    "iqm",
 )
 """Folders of the vendors, in the order of lists. A new vendor is a folder and a line here."""

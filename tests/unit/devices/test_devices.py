@@ -94,10 +94,11 @@ def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
     ionq, qbraid, ibm = ("native", "ionq"), ("native", "qbraid"), ("native", "ibm", "runtime")
     ions, atoms, photonic = (*ionq, "qbraid"), ("native", "qlued"), ("native", "xanadu")
     assert {device.name: device.dialects for device in devices.built_in(shown_by)} == {
-        "simulator": ionq,
+        "simulator": (*ionq, "iqm"),
         "qpu.aria-1": ions,
         "qpu.forte-1": ions,
         "clifford": ("native",),
+        **dict.fromkeys(("garnet", "crystal54"), ("native", "iqm")),
         **dict.fromkeys(("qwicket_simulator", "qwicket_heavyhex27"), ibm),
         "qwicket_line5": (*ibm, "braket"),
         **dict.fromkeys(("singlequdit", "multiqudit", "fermions"), atoms),
@@ -124,6 +125,7 @@ def test_a_file_names_only_dialects_that_show_its_family_and_formats() -> None:
         (("qobj", "openqasm2"), ("native", "ibm", "qbraid")),
         (("batch", "qiskit.primitives"), ("native", "runtime")),
         (("ahs",), ("native",)),
+        (("iqm.circuits",), ("native", "iqm")),
     ],
 )
 def test_a_device_is_shown_by_the_dialects_that_write_its_formats(
@@ -135,7 +137,7 @@ def test_a_device_is_shown_by_the_dialects_that_write_its_formats(
 @pytest.mark.parametrize(
     ("family", "names"),
     [
-        ("qubit", {"native", "ionq", "ibm", "runtime", "qbraid", "braket"}),
+        ("qubit", {"native", "ionq", "ibm", "runtime", "qbraid", "braket", "iqm"}),
         ("atoms", {"native", "qlued", "qbraid", "braket"}),
         ("photonic", {"native", "xanadu"}),
     ],

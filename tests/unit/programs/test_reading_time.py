@@ -19,7 +19,7 @@ from qwicket import programs
 from qwicket.model.errors import QwicketError
 from qwicket.model.limits import Limits
 from qwicket.vendors.xanadu import blackbird
-from support import ibm, pubs
+from support import ibm, iqm, pubs
 from support.programs import BELL
 from support.repetitions import IS_LONG
 from support.worst_programs import WORST
@@ -165,6 +165,7 @@ _EXPERIMENT = {
 _PAULI = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX"], "coefficients": [1], "time": 1}
 _SUPERPOSED = {"gate": "rx", "targets": [0, 1], "rotation": 0.5, "controls": [2]}
 _NATIVE = {"gate": "ms", "targets": [0, 1], "phases": [0, 0.5], "angle": 0.25}
+_MAPPING = [{"logical_name": f"QB{k}", "physical_name": f"QB{k}"} for k in (1, 2)]
 _TWO = {"format": "openqasm3", "data": 'OPENQASM 3; include "stdgates.inc"; qubit q; bit c = 0;'}
 _BRAKET = (
     "input float a;\nqubit[2] q;\nrx(a) q[0];\n#pragma braket noise bit_flip(0.1) q[0]\n"
@@ -172,6 +173,7 @@ _BRAKET = (
 )
 DOCUMENTS: dict[str, Any] = {
     "ionq.circuit.v1": {"gateset": "qis", "qubits": 3, "circuit": [_SUPERPOSED, _PAULI]},
+    "iqm.circuits": {**iqm.body(), "qubit_mapping": _MAPPING},
     "qobj": ibm.qobj(),
     "qiskit.primitives": json.loads(
         pubs.source("sampler", [pubs.circuit(pubs.bell()), pubs.array(), 10])

@@ -72,13 +72,13 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
         (
             of(dialects=["xanadu"]),
             "dialects",
-            "dialects: a lab's device of the family qubit may have ibm, ionq, native, qbraid,"
+            "dialects: a lab's device of the family qubit may have ibm, ionq, iqm, native, qbraid,"
             " runtime, not 'xanadu'.",
         ),
         (
             of(dialects=["native", "qbraid", "braket"]),
             "dialects",
-            "dialects: a lab's device of the family qubit may have ibm, ionq, native, qbraid,"
+            "dialects: a lab's device of the family qubit may have ibm, ionq, iqm, native, qbraid,"
             " runtime, not 'braket'.",
         ),
         (

@@ -1,0 +1,1 @@
+"""The IQM Server dialect, below `/iqm/api` and, because its clients know only hosts, `/api`."""
