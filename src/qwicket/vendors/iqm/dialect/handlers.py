@@ -104,7 +104,8 @@ class Handlers:
             job = await self._gateway.jobs.submit(actor, submission, clients_repeat=True)
         except NotConnected as error:
             raise wire.not_connected(error, view.device.name) from None
-        return json(await self._body(job, fields))
+        # Its position is not read: once a job is stored, nothing must fail.
+        return json(wire.job(job, fields, None))
 
     async def _check_calibration_set(self, view: DeviceView, requested: str | None) -> None:
         """Refuse a calibration set other than the one in force, with which each job runs."""
@@ -126,7 +127,9 @@ class Handlers:
         job = await self._gateway.first_polls.wait_if_ending_soon(
             actor, job, request.wait_until_disconnected
         )
-        return json(await self._body(job, wire.vendor_fields(document)))
+        position = await self._gateway.queue.position(job)
+        ahead = position.ahead if position else None
+        return json(wire.job(job, wire.vendor_fields(document), ahead))
 
     async def read_payload(self, actor: Actor, request: Request[None]) -> Response:
         """Read the body with which a job was submitted."""
@@ -165,7 +168,3 @@ class Handlers:
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         return await self._gateway.jobs.get(actor, request.path_params["id"], dialect=DIALECT)
-
-    async def _body(self, job: Job, fields: wire.VendorFields) -> dict[str, Any]:
-        position = await self._gateway.queue.position(job)
-        return wire.job(job, fields, position.ahead if position else None)
