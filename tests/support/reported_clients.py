@@ -7,6 +7,7 @@ from typing import Final
 from support.bed_client import CLIENTS, Kind
 
 _IBM: Final = "qiskit-ibm-runtime"
+_IQM: Final = "iqm/iqm_client_36"
 _COLD_ATOM: Final = "qiskit-cold-atom"
 
 REPORTED: Final[dict[str, Kind]] = {
@@ -62,6 +63,8 @@ REPORTED: Final[dict[str, Kind]] = {
     "strawberryfields-0.18": Kind(
         "strawberryfields", "xanadu/strawberryfields_0_18", "run_strawberryfields_0_18", "xanadu"
     ),
+    "iqm-client, Qiskit": Kind("iqm-client", _IQM, "run_iqm", "iqm", "iqm-client"),
+    "iqm-client, Cirq": Kind("iqm-client", _IQM, "run_iqm_cirq", "iqm", "iqm-client"),
     "qiskit-cold-atom": Kind(_COLD_ATOM, "qlued/qiskit_cold_atom_0_2_1", "run_cold_atom", "qlued"),
     "qiskit-cold-atom-0.2.0": Kind(
         _COLD_ATOM, "qlued/qiskit_cold_atom_0_2_0", "run_cold_atom", "qlued"
