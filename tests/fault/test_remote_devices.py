@@ -19,6 +19,7 @@ import pytest
 
 import qwicket
 from qwicket.clients.native import Client, Job
+from support import iqm
 from support.crooked_proxy import CrookedProxy
 from support.remotes import ATOMS, PHOTONS, marker, write_copy, write_device
 from support.server import LiveServer
@@ -35,11 +36,13 @@ FORWARDS_ONLY = ("--workers", "0", "--express-slots", "0")
 SETTLE_S = 3.0
 MAX_LIFE_S = 4.0
 """Most lives of the server are much shorter; some are long enough to prove that a job is absent."""
-KINDS = ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "xanadu", "qlued")
-COPIES = {"xanadu": "simulon_gaussian", "qlued": "singlequdit"}
+KINDS = ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "xanadu", "qlued", "iqm")
+COPIES = {"xanadu": "simulon_gaussian", "qlued": "singlequdit", "iqm": "garnet"}
 """Kinds whose devices are copies of built-in ones."""
 DOUBTFUL = tuple(COPIES)
 """Kinds whose lists may prove nothing, so that a person decides about some jobs."""
+WITHOUT_MARKERS = ("qlued", "iqm")
+"""Kinds whose jobs have no marker, and that list no jobs."""
 DEVICES = {
     "ibm_qx": "qwicket_simulator",
     "ibm_runtime": "qwicket_simulator",
@@ -84,6 +87,8 @@ def submit(client: Client, device: str, kind: str, shots: int) -> str:
         experiment = {**ATOMS["experiment_0"], "instructions": instructions, "shots": shots}
         program: Any = {"experiment_0": experiment}
         options: dict[str, Any] = {"format": "qlued.singlequdit", "outputs": ["samples"]}
+    elif kind == "iqm":
+        program, options = iqm.body(), {"format": "iqm.circuits"}
     elif kind == "xanadu":
         program = PHOTONS.replace("shots=6", f"shots={shots}").replace("(0.0, 0.0)", "(1.0, 0.0)")
         options = {"format": "blackbird", "outputs": ["samples"]}
@@ -145,8 +150,8 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
     said: Counter[str] = Counter()
     key = behind.token(f"gate-{kind}")
     with CrookedProxy(behind.url, seed) as proxy:
-        # Jobs of qlued's API have no marker: a cloud that mixes up its answers is believed.
-        proxy.mixes_up = kind != "qlued"
+        # Without markers a cloud that mixes up its answers is believed.
+        proxy.mixes_up = kind not in WITHOUT_MARKERS
         folder = tmp_path / "devices"
         device = add_device(folder, behind, key, kind, proxy.url)
         options = ("--device-dir", str(folder), "--lease-s", "3", *FORWARDS_ONLY)
@@ -182,7 +187,7 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
         assert Counter(job.body.shots for job in there.jobs(limit=100_000)) == dict.fromkeys(
             jobs.values(), 1
         ), seed
-        if kind != "qlued":
+        if kind not in WITHOUT_MARKERS:
             assert sent(there) == dict.fromkeys((f"qwicket-{id}" for id in jobs), 1), seed
     kinds = ", ".join(f"{n} {name}" for name, n in sorted(Counter(proxy.faults).items()))
     decisions = f"{said['sent']} + {said['absent']}"
@@ -254,7 +259,7 @@ def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
         assert done.state == "completed", "the cancellation was for the second"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "qlued"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITHOUT_MARKERS])
 def test_a_job_that_the_cloud_may_have_deleted_is_not_sent_again(
     behind: LiveServer, tmp_path: Path, kind: str
 ) -> None:

@@ -81,7 +81,8 @@ class CrookedProxy(CuttingProxy):
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
         request = message(client)
         line = request.partition(b"\r\n")[0]
-        is_submission = line.startswith(b"POST") and (b"/jobs " in line or b"/post_job" in line)
+        submits = any(path in line for path in (b"/jobs ", b"/post_job", b"/circuit "))
+        is_submission = line.startswith(b"POST") and submits
         with self._lock:
             wrong = self._wrong_answers(line, is_submission=is_submission)
             # Few requests have wrong answers, so these then come as often as all other faults.

@@ -34,7 +34,7 @@ from qwicket.drivers.remote.clouds import (
 )
 from qwicket.model.limits import Limits
 from qwicket.programs.rewriting import rewrite
-from support import hostile_cloud
+from support import hostile_cloud, iqm
 from support.hostile_cloud import IN_FLIGHT, Attack, HostileCloud
 from support.remotes import ATOMS, BELL, PHOTONS
 from support.waiting import until
@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 KEY = "the-key-of-the-account"
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
-KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "qwicket")
+KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "iqm", "qwicket")
 RESULT_BYTES = 5 << 20
 LARGE_BYTES = 6 << 20
 """Bytes of a result that needs the turn of all clouds."""
@@ -68,6 +68,8 @@ def program_of(kind: str) -> RemoteProgram:
         format, source = "blackbird", PHOTONS.encode()
     elif kind == "qlued":
         format, source = "atoms", msgspec.json.encode(ATOMS)
+    elif kind == "iqm":
+        format, source = "iqm.circuits", msgspec.json.encode(iqm.body())
     elif kind in ("ionq", "ibm_qx"):
         language = "ionq.circuit.v1" if kind == "ionq" else "qobj"
         format, source = rewrite(unpack(read.circuits), language)

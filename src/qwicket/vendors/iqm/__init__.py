@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import Dialect, Vendor
+from qwicket.registrations import CloudKind, Dialect, SnapshotReader, Vendor
 
 VENDOR: Final = Vendor(
     name="iqm",
@@ -18,5 +18,19 @@ VENDOR: Final = Vendor(
     ),
     formats=("qwicket.vendors.iqm.formats:FORMATS",),
     limits=("qwicket.vendors.iqm.limits:IQMLimits",),
+    clouds=(
+        CloudKind(
+            name="iqm",
+            driver="qwicket.vendors.iqm.remote:IQMCloud",
+            language="iqm.circuits",
+            formats=("iqm.circuits",),
+        ),
+    ),
+    snapshots=(
+        SnapshotReader(
+            "qwicket.vendors.iqm.characterization:snapshot",
+            "IQM's dynamic architecture and observation sets (gates, observations)",
+        ),
+    ),
     clients="qwicket.vendors.iqm.known_clients:CLIENTS",
 )

@@ -20,5 +20,6 @@ FORMATS: Final = (
         ),
         must_measure=True,
         json_keys=(b'"locus"',),
+        writer="qwicket.vendors.iqm.writer:write",
     ),
 )

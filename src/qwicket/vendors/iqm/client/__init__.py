@@ -1,0 +1,1 @@
+"""Client of IQM Server's API, for devices at other clouds."""
