@@ -43,7 +43,6 @@ class _Link(msgspec.Struct, frozen=True):
 
 class _Attributes(msgspec.Struct, frozen=True):
     param_table: str
-    ssv: str = "1"
 
 
 class _Graph(msgspec.Struct, frozen=True):
@@ -288,7 +287,7 @@ def _check_graph(text: bytes, place: str, max_nodes: int) -> None:
         ends = {
             end for link in map(_links.decode, graph.links) for end in (link.source, link.target)
         }
-        table = msgspec.json.decode(graph.attrs.param_table, type=_Table)
+        table = _tables.decode(graph.attrs.param_table)
     except (msgspec.MsgspecError, RecursionError):
         raise InvalidProgram(f"{place}: is not the JSON of a samplex", field="samplex") from None
     # rustworkx would add a node for each number that is left out.

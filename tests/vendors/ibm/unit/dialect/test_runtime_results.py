@@ -7,7 +7,7 @@ import pytest
 
 from qwicket.circuits.outcomes import MEMORY, Array, Outcome
 from qwicket.circuits.qubit import Register
-from qwicket.vendors.ibm.dialect.runtime.results import shots
+from qwicket.vendors.ibm.dialect.runtime.results import PackedBits, shots
 
 N_BITS, N_SHOTS = 37, 50
 
@@ -41,3 +41,21 @@ def test_a_register_has_its_bits_the_last_of_all_being_the_lowest(
                 as_bits = np.unpackbits(found, axis=1)[:, ::-1]
                 assert (as_bits[:, :width] == bits[:, start : start + width]).all()
                 assert not as_bits[:, width:].any()
+
+
+def test_bits_are_packed_without_gaps_between_shots_and_parts(subtests: pytest.Subtests) -> None:
+    for size in [1, 5, 8, 37]:
+        with subtests.test(size=size):
+            part, bits = outcome()
+            packed = PackedBits(size)
+            found = packed.add(shots(part, 0, size)) + packed.add(shots(part, 0, size))
+            found += packed.end()
+            wanted = np.concatenate([bits[:, :size], bits[:, :size]]).reshape(-1)
+            assert found == np.packbits(wanted, bitorder="little").tobytes()
+
+
+def test_shots_are_unpacked_some_at_a_time() -> None:
+    part, bits = outcome()
+    packed = PackedBits(37, unpacked_bytes=100)
+    found = packed.add(shots(part, 0, 37)) + packed.end()
+    assert found == np.packbits(bits.reshape(-1), bitorder="little").tobytes()

@@ -140,7 +140,7 @@ class _ExecutorLayout:
         return results.bit_tensor(_MARK, shape, size)
 
     def packer(self, shape: Shape, size: int, level: int) -> _Packer:
-        return _BitPacker(level)
+        return _BitPacker(level, size)
 
 
 class LargeResult:
@@ -249,7 +249,7 @@ class LargeResult:
         texts = []
         for number, part in enumerate(parts, begin):
             whole = mocks.with_bits(part, number, shape.shots) if self._plan.is_mock else part
-            texts.append(packer.add_shots(results.shots(whole, start, size), size))
+            texts.append(packer.add_shots(results.shots(whole, start, size)))
         return b"".join(texts)
 
 
@@ -261,8 +261,8 @@ class _Packer(ABC):
         self._rest = b""
 
     @abstractmethod
-    def add_shots(self, shots: NDArray[np.uint8], size: int) -> bytes:
-        """Add shots of `size` bits, as `results.shots` returns them; return text that is ready."""
+    def add_shots(self, shots: NDArray[np.uint8]) -> bytes:
+        """Add shots, as `results.shots` returns them; return the text that is ready."""
 
     def end(self) -> bytes:
         """Return the rest of the text."""
@@ -282,25 +282,22 @@ class _NumpyPacker(_Packer):
         super().__init__(level)
         self._rest = self._zlib.compress(_header(shape))
 
-    def add_shots(self, shots: NDArray[np.uint8], size: int) -> bytes:
+    def add_shots(self, shots: NDArray[np.uint8]) -> bytes:
         return self._add(shots.tobytes())
 
 
 class _BitPacker(_Packer):
-    """Packs bits without gaps, which the executor's results have between shots only."""
+    """Packs a tensor of bits."""
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, size: int) -> None:
         super().__init__(level)
-        self._bits = np.empty(0, np.uint8)
+        self._bits = results.PackedBits(size)
 
-    def add_shots(self, shots: NDArray[np.uint8], size: int) -> bytes:
-        bits = np.concatenate([self._bits, results.bits(shots, size).reshape(-1)])
-        whole = len(bits) - len(bits) % 8
-        self._bits = bits[whole:]
-        return self._add(np.packbits(bits[:whole], bitorder="little").tobytes())
+    def add_shots(self, shots: NDArray[np.uint8]) -> bytes:
+        return self._add(self._bits.add(shots))
 
     def end(self) -> bytes:
-        return self._add(np.packbits(self._bits, bitorder="little").tobytes()) + super().end()
+        return self._add(self._bits.end()) + super().end()
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

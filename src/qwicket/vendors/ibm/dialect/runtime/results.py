@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LEVEL: Final = 1
 """Compression level: zlib's fastest."""
+_UNPACKED_BYTES: Final = 1 << 20
 _RUN_TIME: Final = "the server's limit run_time_s applies"
 
 
@@ -114,9 +115,11 @@ def registers(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
 
 
 def _tensor(parts: Sequence[Outcome], shape: Shape, start: int, size: int) -> dict[str, Any]:
-    found = [bits(shots(part, start, size), size) for part in parts]
-    packed = np.packbits(np.stack(found)[: shape.n_sets], bitorder="little").tobytes()
-    return bit_tensor(raw_base64(zlib.compress(packed, _LEVEL)), shape, size)
+    bits, packer = PackedBits(size), zlib.compressobj(_LEVEL)
+    own = parts[: shape.n_sets]
+    packed = [packer.compress(bits.add(shots(part, start, size))) for part in own]
+    packed += [packer.compress(bits.end()), packer.flush()]
+    return bit_tensor(raw_base64(b"".join(packed)), shape, size)
 
 
 def bit_tensor(data: Any, shape: Shape, size: int) -> dict[str, Any]:
@@ -124,9 +127,34 @@ def bit_tensor(data: Any, shape: Shape, size: int) -> dict[str, Any]:
     return {"data": data, "shape": (*shape.values, shape.shots, size), "dtype": "bool"}
 
 
-def bits(shots: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Return shots from `shots` as `(shots, size)`, one bit in each byte, bit 0 first."""
-    return np.unpackbits(shots[:, ::-1], axis=1, count=size, bitorder="little")
+class PackedBits:
+    """Packs the bits of shots without gaps between shots, bit 0 first.
+
+    Args:
+        size: Bits of a shot.
+        unpacked_bytes: Bits that are in memory at a time, one in each byte.
+    """
+
+    def __init__(self, size: int, *, unpacked_bytes: int = _UNPACKED_BYTES) -> None:
+        self._size = size
+        self._step = max(1, unpacked_bytes // size)
+        self._rest = np.empty(0, np.uint8)
+
+    def add(self, shots: NDArray[np.uint8]) -> bytes:
+        """Add shots as `shots` returns them; return the bytes that are complete."""
+        firsts = range(0, len(shots), self._step)
+        return b"".join([self._packed(shots[first : first + self._step]) for first in firsts])
+
+    def end(self) -> bytes:
+        """Return the last byte, if it is not complete."""
+        return np.packbits(self._rest, bitorder="little").tobytes()
+
+    def _packed(self, shots: NDArray[np.uint8]) -> bytes:
+        bits = np.unpackbits(shots[:, ::-1], axis=1, count=self._size, bitorder="little")
+        bits = np.concatenate([self._rest, bits.reshape(-1)])
+        whole = len(bits) - len(bits) % 8
+        self._rest = bits[whole:]
+        return np.packbits(bits[:whole], bitorder="little").tobytes()
 
 
 def metadata_of(source: bytes, vendor_fields: VendorFields) -> dict[str, Any]:
