@@ -75,7 +75,11 @@ def test_a_job_waits_for_an_agent_and_is_run_when_one_comes(lab: Lab, http: http
     assert (device["status"], device["agents"]) == ("away", 0)
     unknown = {"starts_in_s": None, "starts_after_s": None, "starts_before_s": None}
     assert device["queue"] == {"length": 1, **unknown}
-    assert read(http, job)["queue"] == {"position": 1, **unknown, "reason": ""}
+    assert read(http, job)["queue"] == {
+        "position": 1,
+        **unknown,
+        "reason": "no agent serves the device",
+    }
     lab.agent()
     assert ended(http, job) == "completed"
     (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]

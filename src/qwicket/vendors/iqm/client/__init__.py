@@ -1,1 +1,0 @@
-"""Client of IQM Server's API, for devices at other clouds."""
