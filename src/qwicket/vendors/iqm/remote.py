@@ -26,9 +26,9 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one, submission_error
-from qwicket.vendors.iqm.client.client import IQMServer
-from qwicket.vendors.iqm.client.errors import IQMError
 from qwicket.vendors.iqm.names import qubit_number
+from qwicket.vendors.iqm.remote_errors import IQMError
+from qwicket.vendors.iqm.remote_server import IQMServer
 from qwicket.vendors.iqm.writer import key_of_bit
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from qwicket import __version__
 from qwicket.clients.http import HTTPClient, Request
 from qwicket.clients.http.sending import ServiceClient, json_of, object_of, send
 from qwicket.clients.http.text import MIN_SECRET_CHARS, json_bytes, quoted_path
-from qwicket.vendors.iqm.client.errors import IQMClientError, failure
+from qwicket.vendors.iqm.remote_errors import IQMClientError, failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
