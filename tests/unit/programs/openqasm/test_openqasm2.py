@@ -46,8 +46,8 @@ def test_only_the_standard_library_can_be_included(name: str) -> None:
     assert refusal.value.detail == expected
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
+@for_each(
+    "body, expected",
     [
         ("x q;", ["x 0", "x 1", "x 2", "x 3"]),
         ("rz(0.5) q;", ["rz(0.5) 0", "rz(0.5) 1", "rz(0.5) 2", "rz(0.5) 3"]),

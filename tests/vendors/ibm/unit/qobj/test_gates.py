@@ -24,8 +24,8 @@ def test_plain_gates(name: str) -> None:
     assert gates(name, [1]) == [Gate(name, (1,))]
 
 
-@pytest.mark.parametrize(
-    ("name", "qubits", "params", "expected"),
+@for_each(
+    "name, qubits, params, expected",
     [
         ("p", [1], (0.5,), Gate("p", (1,), (0.5,))),
         ("u1", [1], (0.5,), Gate("p", (1,), (0.5,))),
