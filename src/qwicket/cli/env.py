@@ -14,6 +14,8 @@ from qwicket.snippets.environments import CLIENTS, lines
 
     CLIENT is one of {", ".join(CLIENTS)}.
 
+    They add the server's host to NO_PROXY, so that no proxy is asked for it.
+
     When they run, the commands read the token from QWICKET_TOKEN, or the key pair from
     QWICKET_AWS_KEY_ID and QWICKET_AWS_SECRET; `qwicket token create --aws` prints both.
     """,
