@@ -167,7 +167,7 @@ PATHS = (
     *(f"/projects/{{name}}/budgets/b-0/left.{kind}" for kind in ("csv", "json")),
     "/projects/{name}/webhooks",
     *("/account", "/jobs/new", f"/jobs/new?program={'%26' * 15_000}", "/connect", "/connect/curl"),
-    *("/try", "/clients", "/clients/curl"),
+    *("/try", "/clients", "/clients/curl", "/help"),
     *("/admin", "/admin/export?project={name}", "/admin/export.zip?project={name}"),
     *("/admin/jobs/{id}", "/admin/people/{name}", "/admin/projects/{name}", "/admin/people?q=a"),
     *("/admin/devices/simulator", "/admin/activity?q={name}", "/admin/usage.json"),

@@ -339,7 +339,7 @@ def test_a_job_without_code_for_a_vendor_says_why(server: LiveServer) -> None:
     with Person(server, "ada") as ada:
         jobs = {
             "Only our own API shows the device clifford": ada.submit(QASM2, "clifford"),
-            "(ionq) do not send programs in the format qobj": ada.submit(
+            "(ionq, iqm) do not send programs in the format qobj": ada.submit(
                 ibm.qobj(), "simulator", format="qobj"
             ),
             "send no values for the inputs": ada.submit(turn, "statevector", inputs=inputs),
