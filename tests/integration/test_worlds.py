@@ -414,7 +414,7 @@ def test_a_difference_has_what_changed(cloud: Cloud, tmp_path: Path) -> None:
     lines = str(found).splitlines()
     assert "+ account carol: role 'member', is_disabled 0" in lines
     assert "~ device clifford: is_on 1 -> 0, reason '' -> 'new laser'" in lines
-    assert "+ device pair: is_on 1, is_draining 0" in lines
+    assert "+ device pair: is_on 1, is_draining 0, is_paused 0" in lines
     assert f"~ job {waiting.id}: state 'queued' -> 'cancelled'" in lines
     assert any(
         line.startswith(f"+ job {made.id}: account 'tester', device 'statevector'")
