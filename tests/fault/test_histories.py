@@ -64,6 +64,7 @@ FAULTS = {
     ),
     "a group that takes too many": ("group_job_count", "limit :limit", "limit :limit - 1"),
     "use that is not counted": ("share_charge", "vtime + :charge", "vtime"),
+    "a member who has every turn": ("member_share_charge", "vtime + :charge", "vtime"),
     "a project that is overlooked": ("share_open", "has_work = 1, vtime", "vtime"),
     "absence that buys a monopoly": ("share_open", "min(other.vtime) - :advantage", "0"),
     "times that a deletion takes along": (

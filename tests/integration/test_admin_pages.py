@@ -357,6 +357,8 @@ def test_projects_devices_budgets_and_windows_are_set(live: LiveServer, root: Pe
     do(root, at, "change_project", **of_team, shares="5", retention_days="")
     assert row(root, "projects", team)["retention_days"] == ""
     do(root, at, "add_member", **of_team, account=root.name)
+    do(root, at, "change_member", **of_team, account=root.name, shares="3")
+    assert "3 shares" in read(root, at)
     assert f">{team}</a>" in root.browser.get("/ui/projects").text
     assert f"{root.name}, {team}" in read(root, f"people?q={root.name}")
     device = {"name": "clifford"}

@@ -143,6 +143,7 @@ class Caller:
         seconds = self._rng.choice(SECONDS)
         named: dict[str, Any] = {
             "device": self._rng.choice(DEVICES),
+            "project": self._rng.choice((token, token, *self._world.tokens)).project,
             "priority": self._rng.choice((0, 0, 0, 1)),
             "est_seconds": seconds,
             "group": self._rng.choice(groups[-3:]) if has_group else None,

@@ -78,6 +78,11 @@ class ModelJob:
         """Return the queue in which it waits: the device, and the project that is charged."""
         return self.new.device, self.new.project
 
+    @property
+    def member(self) -> tuple[str, str, str]:
+        """Return whose turn it is among the members of the project when the job starts."""
+        return *self.queue, self.new.account
+
     def holds(self, lease: Lease) -> bool:
         newest = (self.fence, self.nonce) == (lease.fence, lease.nonce)
         return newest and self.runner is not None and self.state in UNDER_LEASE
@@ -111,7 +116,7 @@ class Model:
         self._groups: dict[str, Group] = {}
         self._keys: dict[tuple[str, str, str], tuple[bytes, str, int]] = {}
         self._off: dict[str, int | None] = {}
-        self._used: dict[tuple[str, str], float] = {}
+        self._used: dict[tuple[str, ...], float] = {}
         self._epoch: int | None = None
         self._times: dict[str, tuple[int, int]] = {}
         self._nonces: set[str] = set()
@@ -324,18 +329,34 @@ class Model:
             expect(bool(left) and (not taken or all(is_fit)), False, "a job was left that is due")
 
     def _due(self, device: str, now: int) -> set[str]:
-        """Return the jobs whose turn it is: one, or some between whose projects there is a tie."""
+        """Return the jobs whose turn it is: one, or some if projects or members tie."""
         if device in self._off and (self._off[device] or math.inf) > now:
             return set()
         waiting: dict[str, list[ModelJob]] = {}
         for job in self.jobs.values():
             if job.state is _S.QUEUED and job.new.device == device:
                 waiting.setdefault(job.new.project, []).append(job)
-        used = {project: self._used[device, project] for project in waiting}
+        due: set[str] = set()
+        for project in self._least(waiting, device):
+            jobs = waiting[project]
+            urgent = [job for job in jobs if job.new.priority > 0]
+            members: dict[str, list[ModelJob]] = {}
+            for job in jobs:
+                members.setdefault(job.account, []).append(job)
+            first = (
+                [urgent]
+                if urgent
+                else [members[name] for name in self._least(members, device, project)]
+            )
+            heads = (min(each, key=lambda job: (-job.new.priority, job.seq)) for each in first)
+            due |= {job.new.id for job in heads}
+        return due
+
+    def _least(self, names: Iterable[str], *within: str) -> list[str]:
+        """Return who has used the least, or those between whom there is a tie."""
+        used = {name: self._used[(*within, name)] for name in names}
         minimum = min(used.values(), default=0.0)
-        first = [name for name, use in used.items() if use <= minimum + ALIKE * (abs(minimum) + 1)]
-        heads = (min(waiting[name], key=lambda j: (-j.new.priority, j.seq)) for name in first)
-        return {job.new.id for job in heads}
+        return [name for name, use in used.items() if use <= minimum + ALIKE * (abs(minimum) + 1)]
 
     def _lend(self, job: ModelJob, given: Assignment, runner: str) -> None:
         lease = given.lease
@@ -553,19 +574,24 @@ class Model:
         job.runner = job.nonce = None
 
     def _enter(self, job: ModelJob, now: int) -> None:
-        """Let a project that had no work begin at most the advantage below the others' least."""
+        """Let one that had no work begin at most the advantage below the others' least."""
         device, project = job.queue
-        advantage = MAX_ADVANTAGE_S * self._weight(now)
-        waiting = {
-            other.new.project
+        others = [
+            other
             for other in self.jobs.values()
             if other is not job and other.new.device == device and other.state is _S.QUEUED
-        }
-        if project in waiting:
+        ]
+        members = {other.account for other in others if other.new.project == project}
+        self._open((device,), project, {other.new.project for other in others}, now)
+        self._open((device, project), job.account, members, now)
+
+    def _open(self, within: tuple[str, ...], name: str, waiting: Collection[str], now: int) -> None:
+        if name in waiting:
             return
-        minimum = min((self._used[device, name] for name in waiting), default=0.0)
+        advantage = MAX_ADVANTAGE_S * self._weight(now)
+        minimum = min((self._used[(*within, each)] for each in waiting), default=0.0)
         floor = max(0.0, minimum - advantage) if waiting else 0.0
-        self._used[job.queue] = max(self._used.get(job.queue, 0.0), floor)
+        self._used[(*within, name)] = max(self._used.get((*within, name), 0.0), floor)
 
     def _estimate(self, job: ModelJob) -> float:
         """Return what a job counts until it ends: what is counted is what is given back."""
@@ -578,6 +604,7 @@ class Model:
 
     def _count(self, job: ModelJob, used: float) -> None:
         self._used[job.queue] += used / self._shares[job.new.project]
+        self._used[job.member] += used
 
     def _weight(self, now: int) -> float:
         """Return the weight of a second of use; decay is counted from the first use."""

@@ -52,6 +52,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket project export exam exam-2026 --profile lab",
     ),
     "project member add": ("qwicket project member add qec ada",),
+    "project member shares": ("qwicket project member shares qec ada 3",),
     "project member remove": ("qwicket project member remove qec ada",),
     "project member list": ("qwicket project member list qec",),
     "budget set": (

@@ -135,6 +135,17 @@ def add_member(project_name: str, account: str, admin: Administration) -> None:
     admin.change("PUT", "projects", project_name, "members", account)
 
 
+@member.command("shares")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("account")
+@click.argument("shares", type=int)
+@options.administration
+def set_member_shares(project_name: str, account: str, shares: int, admin: Administration) -> None:
+    """Set the SHARES of ACCOUNT in PROJECT: waiting members get its turns in proportion to them."""
+    body = schema.MemberChangeBody(shares=shares)
+    admin.change("PATCH", "projects", project_name, "members", account, body=body)
+
+
 @member.command("remove")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("account")
@@ -149,7 +160,10 @@ def remove_member(project_name: str, account: str, admin: Administration) -> Non
 @json_flag
 @options.administration
 def list_members(project_name: str, as_json: bool, admin: Administration) -> None:
-    """List the accounts in PROJECT."""
+    """List the accounts in PROJECT with their shares."""
     found = admin.get("projects", project_name, "members", of=schema.MemberList)
-    rows = [Row({"name": name}, (name,)) for name in found.accounts]
-    print_rows(rows, ("account",), as_json)
+    rows = [
+        Row({"name": each.name, "shares": each.shares}, (each.name, _shares(each.shares)))
+        for each in found.members
+    ]
+    print_rows(rows, ("account", "shares"), as_json)

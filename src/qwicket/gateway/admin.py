@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.usage import Usage
-    from qwicket.model.accounts import Actor
+    from qwicket.model.accounts import Actor, Member
     from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.accounts import ListedProject, ListedProjects
     from qwicket.store.audit import AuditEntry, Verification
@@ -107,13 +107,22 @@ class Admin(AccountAdmin, JobAdmin):
         await self.store.audit.note()
         return found
 
-    async def members(self, project: str) -> list[str]:
-        """Return the names of a project's members.
+    async def members(self, project: str) -> list[Member]:
+        """Return a project's members, by name.
 
         Raises:
             NotFound: There is no such project.
         """
-        return await self.store.accounts.members(project)
+        return await self.store.accounts.memberships(project)
+
+    async def set_member_shares(self, project: str, account: str, shares: int) -> None:
+        """Set the number of shares of an account among the members of a project.
+
+        Raises:
+            InvalidRequest: The number is out of range.
+            NotFound: No such account, project or member.
+        """
+        await self.store.accounts.set_member_shares(project, account, _shares(shares))
 
     async def add_member(self, project: str, account: str) -> None:
         """Add an account to a project, to submit for it and read its jobs.

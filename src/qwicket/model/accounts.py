@@ -233,6 +233,18 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.provider is not None and self.provider.links_emails
 
 
+class Member(NamedTuple):
+    """An account in a project.
+
+    Attributes:
+        name: Name of the account.
+        shares: Its weight among the members of the project in the queue of each device.
+    """
+
+    name: str
+    shares: int = 1
+
+
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """The caller and its rights, as returned by every sign-in.
 

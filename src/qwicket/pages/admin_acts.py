@@ -170,6 +170,12 @@ ACTS: Final = {
         done="The project was changed.",
     ),
     "add_member": Act("add_member", ("project", "account"), done="The person is a member now."),
+    "change_member": Act(
+        "change_member",
+        ("project", "account"),
+        {"shares": "number"},
+        done="The member was changed.",
+    ),
     "remove_member": Act(
         "remove_member",
         ("project", "account"),

@@ -85,6 +85,7 @@ def _part(state: BudgetState) -> float:
 async def _read_project(view: View, name: str) -> Response:
     admin = view.gateway.admin
     project, members = await admin.project(name), await admin.members(name)
+    names = {each.name for each in members}
     unit = view.query("show")
     unit = unit if unit in UNITS else UNITS[0]
     used = await admin.usage.daily(project, _DAYS)
@@ -99,7 +100,8 @@ async def _read_project(view: View, name: str) -> Response:
         project=project,
         members=list_page(view.request, members, _PAGE_MEMBERS),
         n_members=len(members),
-        people=choices([each for each in others if each not in members], len(others)),
+        people=choices([each for each in others if each not in names], len(others)),
+        member_names=choices(sorted(names), len(names)),
         units=UNITS,
         unit=unit,
         days=[(day, from_stored_amount(unit, getattr(use, unit))) for day, use in used],

@@ -56,6 +56,7 @@ SENTENCES: Final[Mapping[str, str | Mapping[str, str]]] = {
         "retention_days": "set the days that {0} keeps ended jobs to {retention_days}",
     },
     "add_member": "added {1} to {0}",
+    "change_member": "changed {1} in {0}",
     "remove_member": "removed {1} from {0}",
     "change_device": {
         "is_draining=true": "let {0} drain: “{reason}”",

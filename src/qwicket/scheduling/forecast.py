@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections import deque
+from collections import defaultdict, deque
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from qwicket.model.reservations import Reservation
     from qwicket.scheduling.run_times import RunTimes
     from qwicket.scheduling.start_intervals import Interval
-    from qwicket.store import QueueState, Store, WaitingJob
+    from qwicket.store import MemberShare, QueueState, Store, WaitingJob
 
 _MAX_AGE_S: Final = 1.0
 """Older forecasts are made anew."""
 _MAX_AGE_FOR_NEW_JOB_S: Final = 0.05
 """The same in `end_in_s` for a job that was queued after the forecast was made."""
 _MAX_JOBS: Final = 5_000
-"""Limit on the jobs with a forecast; if more wait, these are the first ones of each project."""
+"""Limit on the jobs with a forecast; if more wait, these are the first ones of each member."""
 _NO_STARTS: Final[Mapping[str, float]] = MappingProxyType({})
 _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -62,7 +62,7 @@ class Forecast(NamedTuple):
 
     Attributes:
         positions: Positions of waiting jobs, by id. If more than `_MAX_JOBS` wait, they are the
-            first ones of each project, equally many.
+            first ones of each member of a project, equally many.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no worker or agent serves the device, or while it is off without a known end.
         run_times: Expected run times, derived from recent jobs.
@@ -262,8 +262,8 @@ def simulate_queue(
     """
     run_times = fit(state.recent)
     # The store compares the uncorrected estimates with windows, so both are needed.
-    estimated, state = state, run_times.correct(state)
     weight_per_s = weight(now_ms, state.epoch)
+    estimated, state = state, _in_turn_of_members(run_times.correct(state), weight_per_s)
     jobs_in_turn = _in_turn(state, weight_per_s)
     if not slots:
         positions = {job.id: QueuePosition(k, None) for k, job in enumerate(jobs_in_turn)}
@@ -385,21 +385,77 @@ def _in_turn(state: QueueState, weight_per_s: float) -> Iterator[WaitingJob]:
     """Yield waiting jobs in the order in which fair share claims them.
 
     Args:
-        state: Waiting jobs, with their expected run times.
+        state: Waiting jobs, with their expected run times; those of a project in their order.
         weight_per_s: Present weight of one second of use.
     """
     waiting: dict[str, deque[WaitingJob]] = {}
     for job in state.waiting:
         waiting.setdefault(job.project, deque()).append(job)
-    shares = {share.project: share.shares for share in state.shares}
-    turns = [(share.vtime, share.project) for share in state.shares if share.project in waiting]
-    heapq.heapify(turns)
-    while turns:
-        vtime, project = turns[0]
-        job = waiting[project].popleft()
+    turns = [(share.vtime, share.project, share.shares) for share in state.shares]
+    return _take_turns(waiting, turns, weight_per_s)
+
+
+def _in_turn_of_members(state: QueueState, weight_per_s: float) -> QueueState:
+    """Return the queue with the jobs of each project in the order in which they are claimed."""
+    members: dict[str, list[MemberShare]] = {}
+    for share in state.members:
+        members.setdefault(share.project, []).append(share)
+    if all(len(each) == 1 for each in members.values()):
+        return state  # the jobs of one member are in order
+    waiting: dict[str, list[WaitingJob]] = {}
+    for job in state.waiting:
+        waiting.setdefault(job.project, []).append(job)
+    ordered = [
+        job
+        for project, jobs in waiting.items()
+        for job in _of_project_in_turn(jobs, members.get(project, ()), weight_per_s)
+    ]
+    return state._replace(waiting=ordered)
+
+
+def _of_project_in_turn(
+    jobs: Sequence[WaitingJob], members: Sequence[MemberShare], weight_per_s: float
+) -> Iterator[WaitingJob]:
+    """Yield the jobs of a project: those with a positive priority first, then members in turn."""
+    urgent = [job for job in jobs if job.priority > 0]
+    urgent.sort(key=lambda job: (-job.priority, job.queued_at))
+    yield from urgent
+    used: defaultdict[str, float] = defaultdict(float)
+    for job in urgent:
+        used[job.account] += charge_s(job.est_seconds) * weight_per_s
+    waiting: dict[str, deque[WaitingJob]] = {}
+    for job in jobs:
+        if job.priority <= 0:
+            waiting.setdefault(job.account, deque()).append(job)
+    turns = [
+        (share.vtime + used[share.account] / share.shares, share.account, share.shares)
+        for share in members
+    ]
+    yield from _take_turns(waiting, turns, weight_per_s)
+    for left in waiting.values():  # of accounts without a share
+        yield from left
+
+
+def _take_turns(
+    waiting: Mapping[str, deque[WaitingJob]],
+    turns: Sequence[tuple[float, str, int]],
+    weight_per_s: float,
+) -> Iterator[WaitingJob]:
+    """Remove and yield jobs of those who take turns: each time, of the one with the least use.
+
+    Args:
+        waiting: Jobs by who takes turns.
+        turns: Use per share, who it is, and the number of shares.
+        weight_per_s: Present weight of one second of use.
+    """
+    heap = [turn for turn in turns if waiting.get(turn[1])]
+    heapq.heapify(heap)
+    while heap:
+        vtime, taker, shares = heap[0]
+        job = waiting[taker].popleft()
         yield job
-        if waiting[project]:
-            used = charge_s(job.est_seconds) * weight_per_s / shares[project]
-            heapq.heapreplace(turns, (vtime + used, project))
+        if waiting[taker]:
+            used = charge_s(job.est_seconds) * weight_per_s / shares
+            heapq.heapreplace(heap, (vtime + used, taker, shares))
         else:
-            heapq.heappop(turns)
+            heapq.heappop(heap)

@@ -191,14 +191,38 @@ class ProjectChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     retention_days: Days | UnsetType | None = UNSET
 
 
+class MemberBody(ResponsePart, frozen=True, kw_only=True):
+    """A member of a project.
+
+    Attributes:
+        name: Name of the account.
+        shares: Its weight among the members of the project in the queue of each device.
+    """
+
+    name: str
+    shares: int
+
+
+class MemberChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PATCH /v1/admin/projects/{project}/members/{account}`.
+
+    Attributes:
+        shares: Its weight among the members of the project in the queue of each device.
+    """
+
+    shares: Shares
+
+
 class MemberList(ResponseBody, frozen=True, kw_only=True):
     """The accounts in a project.
 
     Attributes:
         accounts: Their names.
+        members: The same accounts with their shares.
     """
 
     accounts: tuple[str, ...]
+    members: tuple[MemberBody, ...] = ()
 
 
 class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):

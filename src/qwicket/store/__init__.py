@@ -26,6 +26,7 @@ from qwicket.store.operations import Operations
 from qwicket.store.queue_state import (
     Claimable,
     EndedJob,
+    MemberShare,
     ProjectShare,
     QueueDepth,
     Queues,
@@ -63,6 +64,7 @@ __all__ = [
     "JobEvent",
     "JobSizes",
     "Leases",
+    "MemberShare",
     "NewMember",
     "PackedProgram",
     "Program",

@@ -12,6 +12,7 @@ from qwicket.model.accounts import (
     Account,
     FirstSteps,
     JobsOfDeleted,
+    Member,
     Preferences,
     Project,
     Role,
@@ -365,8 +366,17 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such project.
         """
+        return [each.name for each in Accounts.memberships(tx, project)]
+
+    @scan
+    def memberships(tx: Tx, project: str) -> list[Member]:
+        """Return the accounts in a project, by name.
+
+        Raises:
+            NotFound: There is no such project.
+        """
         found = Accounts.project(tx, project)
-        return [name for (name,) in tx.all("member_list", project=found.id)]
+        return [Member(*row) for row in tx.all("member_list", project=found.id)]
 
     @scan
     def member_counts(tx: Tx, account: str) -> dict[str, int]:
@@ -381,6 +391,16 @@ class Accounts(Operations):
             NotFound: No such account or project.
         """
         tx.run("member_add", **_member_key(tx, project, account))
+
+    @write
+    def set_member_shares(tx: Tx, project: str, account: str, shares: int) -> None:
+        """Set the number of shares of an account among the members of a project.
+
+        Raises:
+            NotFound: No such account, project or member.
+        """
+        if not tx.count("member_set_shares", **_member_key(tx, project, account), shares=shares):
+            raise NotFound(f"{account} is not a member of {project}.")
 
     @write
     def remove_member(tx: Tx, project: str, account: str, now: int) -> None:

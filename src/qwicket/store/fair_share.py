@@ -1,4 +1,8 @@
-"""Fair share: records usage, for the operations that submit, claim, finish and release jobs."""
+"""Fair share: records usage, for the operations that submit, claim, finish and release jobs.
+
+Each step counts twice: for the project among the projects, and for the account among the members of
+its project.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,16 @@ it."""
 
 
 def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
-    """Record that a job of a project waits."""
+    """Record that a job of a project and of its member waits."""
     opened = _opened(job)
     if opened in tx.memo:  # another one of this batch still waits
         return
     tx.write_sums()
     tx.memo[opened] = True
     advantage = MAX_ADVANTAGE_S * weight(now, _epoch(tx, now))
+    member = _member(job)
     tx.run("share_open", device=job.device, project=job.project, advantage=advantage)
+    tx.run("member_share_open", **member, advantage=advantage)
 
 
 def prefetch(tx: Tx) -> None:
@@ -42,6 +48,7 @@ def charge(tx: Tx, job: Job, now: int) -> None:
     """
     estimate = _estimate(tx, job, now)
     tx.run("share_charge", device=job.device, project=job.project, charge=estimate)
+    tx.run("member_share_charge", **_member(job), charge=estimate)
     tx.memo.pop(_opened(job), None)
 
 
@@ -49,6 +56,7 @@ def start(tx: Tx, job: Job, now: int) -> None:
     """Count the estimate of a job that was claimed with its submission, as `charge` does."""
     estimate = _estimate(tx, job, now)
     tx.add_up("share_start", "charge", estimate, device=job.device, project=job.project)
+    tx.add_up("member_share_start", "charge", estimate, **_member(job))
 
 
 def refund(tx: Tx, job: Job, now: int) -> None:
@@ -63,7 +71,7 @@ def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
 
 
 def leave(tx: Tx, job: Job) -> None:
-    """Record that a job no longer waits, so that perhaps none of its project does."""
+    """Record that a job no longer waits, so that perhaps none of its member or project does."""
     _count(tx, job, 0.0)
     tx.memo.pop(_opened(job), None)
 
@@ -80,7 +88,8 @@ def rebase(tx: Tx, now: int) -> bool:
     if not _is_old(epoch, now):
         return False
     tx.write_sums()
-    tx.run("share_rebase", factor=1 / weight(now, epoch))
+    for statement in ("share_rebase", "member_share_rebase"):
+        tx.run(statement, factor=1 / weight(now, epoch))
     tx.run("epoch_put", at=now)
     del tx.memo[_EPOCH]
     return True
@@ -104,11 +113,17 @@ def _estimate(tx: Tx, job: Job, now: int) -> float:
 
 def _count(tx: Tx, job: Job, charge: float) -> None:
     tx.add_up("share_charge", "charge", charge, device=job.device, project=job.project)
+    tx.add_up("member_share_charge", "charge", charge, **_member(job))
+
+
+def _member(job: Job | NewJob) -> dict[str, str]:
+    """Return the key of a member's usage."""
+    return {"device": job.device, "project": job.project, "account": job.account}
 
 
 def _opened(job: Job | NewJob) -> str:
     """Return the key of `Tx.memo` that says that a job has begun to wait, and still does."""
-    return f"{job.device} of {job.project}"
+    return f"{job.device} of {job.project} by {job.account}"
 
 
 def _epoch(tx: Tx, now: int) -> int:

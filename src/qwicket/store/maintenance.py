@@ -190,7 +190,7 @@ class Maintenance(Operations):
         return await self.run_if_due("upload_due", "upload_purge")
 
     async def repair_fair_share(self, now: int) -> int:
-        """Correct which projects count as waiting in fair share; rescale usage if necessary.
+        """Correct which projects and members count as waiting; rescale usage if necessary.
 
         Return the number of corrections.
         """
@@ -198,12 +198,13 @@ class Maintenance(Operations):
 
     @scan
     def _is_fair_share_right(tx: Tx, now: int) -> bool:
-        return tx.one("share_wrong") is None and not fair_share.is_rebase_due(tx, now)
+        wrong = tx.one("share_wrong") or tx.one("member_share_wrong")
+        return wrong is None and not fair_share.is_rebase_due(tx, now)
 
     @write
     def _repair_fair_share(tx: Tx, now: int) -> int:
         fair_share.rebase(tx, now)
-        return tx.count("share_repair")
+        return tx.count("share_repair") + tx.count("member_share_repair")
 
     async def repair_stored_bytes(self) -> int:
         """Correct the sums of projects' stored bytes; return the number of corrections.

@@ -108,6 +108,15 @@ class ProjectShare(NamedTuple):
     shares: int
 
 
+class MemberShare(NamedTuple):
+    """Fair share of a member of a project on a device, as in `ProjectShare`."""
+
+    project: str
+    account: str
+    vtime: float
+    shares: int
+
+
 class QueueState(NamedTuple):
     """State of a device's queue.
 
@@ -115,6 +124,7 @@ class QueueState(NamedTuple):
     `idle_shares` those of other projects with jobs in `recent`. `epoch` is the origin of fair
     share's decay, in Unix ms. `windows` are the reservations and maintenance windows of the next 7
     days, by their start. `n_more` is the number of waiting jobs that are not in `waiting`.
+    `members` are the shares of members with waiting jobs.
     """
 
     waiting: list[WaitingJob]
@@ -125,6 +135,7 @@ class QueueState(NamedTuple):
     idle_shares: Sequence[ProjectShare] = ()
     windows: Sequence[Reservation] = ()
     n_more: int = 0
+    members: Sequence[MemberShare] = ()
 
 
 class Queues(Operations):
@@ -134,13 +145,14 @@ class Queues(Operations):
     def state(tx: Tx, device: str, now: int, *, limit: int) -> QueueState:
         """Return the state of a device's queue, with up to `limit` waiting jobs.
 
-        If more jobs wait, they are the first ones of each project, at most equally many.
+        If more jobs wait, they are the first ones of each member, at most equally many.
         """
         shares = [ProjectShare(*row) for row in tx.all("share_list", device=device)]
+        members = [MemberShare(*row) for row in tx.all("member_share_list", device=device)]
         waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
         n_waiting = len(waiting)
         if n_waiting == limit:  # it may have been cut, and then lacks whole projects
-            waiting = _first_of_each_project(tx, device, now, shares, limit)
+            waiting = _first_of_each_member(tx, device, now, members, limit)
             n_waiting = int((tx.one("job_depth", device=device) or (0,))[0])
         return QueueState(
             [WaitingJob(*row) for row in waiting],
@@ -151,6 +163,7 @@ class Queues(Operations):
             [ProjectShare(*row) for row in tx.all("share_list_idle", device=device, limit=RECENT)],
             _windows(tx, device, now),
             n_waiting - len(waiting),
+            members,
         )
 
     @scan
@@ -192,14 +205,16 @@ class Queues(Operations):
         )
 
 
-def _first_of_each_project(
-    tx: Tx, device: str, now: int, shares: Sequence[ProjectShare], limit: int
+def _first_of_each_member(
+    tx: Tx, device: str, now: int, members: Sequence[MemberShare], limit: int
 ) -> list[Row]:
-    given = {"device": device, "now": now, "limit": max(1, limit // max(1, len(shares)))}
+    given = {"device": device, "now": now, "limit": max(1, limit // max(1, len(members)))}
     return [
         row
-        for share in shares[:limit]
-        for row in tx.all("job_waiting_list_of_project", project=share.project, **given)
+        for each in members[:limit]
+        for row in tx.all(
+            "job_waiting_list_of_member", project=each.project, account=each.account, **given
+        )
     ]
 
 

@@ -200,6 +200,14 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fill_gaps = hook("statements")
     if fill_gaps is not None:
         fills |= fill_gaps(fragments)
+    # Whether a claim may take a waiting job.
+    fills |= {
+        f"fits:{of}": (
+            f"{of}.state = 'queued' and {of}.held_by is null and {of}.est_bytes <= :max_bytes"
+            f" and {of}.est_seconds <= :max_seconds and {fills[f'may_start:{of}']}"
+        )
+        for of in ("next", "waiting")
+    }
     # The state of a device, and its maintenance window at the time `:at`.
     window = _window_now("kind = 'maintenance'")
     fills["device_state"] = (

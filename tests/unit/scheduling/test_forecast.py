@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,7 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
     first = await add_job(store, await make_token(store, "first"))
     await store.jobs.cancel(first.id, actor="first", now=NOW)  # use is counted from here on
     later = NOW + int(7_000 * HALF_LIFE_S)  # milliseconds: it counts 2^7 times as much by then
+    shared = ""
     for name, est_seconds, priority in (("ada", 1.0, 0), ("bob", 0.3, 0), ("eve", 2.0, 5)):
         token = await make_token(store, name)
         await store.accounts.set_shares(name, len(name) + int(10 * est_seconds))
@@ -134,6 +136,13 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
                 store, token, later, est_seconds=est_seconds * (1 + number % 3), priority=priority
             )
             await add_job(store, token, later, priority=-1)
+        shared = shared or token.project
+        for number in range(4):  # all three are members of one project
+            changes: Any = {
+                "priority": 2 * (number == 2),
+                "est_seconds": 1.37 * est_seconds + number,
+            }
+            await add_job(store, token, later, project=shared, **changes)
         await store.leases.claim("simulator", "r", later)
     positions = (await Forecaster(store, lambda: later).forecast("simulator")).positions
     claimed = [
@@ -142,7 +151,7 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
         for assignment in (await store.leases.claim("simulator", "r", later)).taken
     ]
     assert claimed == order(positions)
-    assert len(claimed) == 39
+    assert len(claimed) == 51
     await store.close()
 
 

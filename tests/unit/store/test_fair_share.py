@@ -209,6 +209,55 @@ async def test_priority_orders_the_jobs_of_one_project_alone(
     assert own == [urgent.id, plain.id]
 
 
+async def account_of_next(store: Store, now: int = NOW) -> str:
+    """Claim the next job; return its account."""
+    (assignment,) = (await store.leases.claim("simulator", "runner", now)).taken
+    job = await store.jobs.get(assignment.lease.job)
+    assert job is not None
+    return job.account
+
+
+@pytest.mark.both_databases
+async def test_members_of_a_project_take_turns(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 200, est_seconds=1.0)
+    for _ in range(5):
+        await account_of_next(store)
+    await many(store, bob, 10, project=ada.project, est_seconds=1.0)
+    started = Counter([await account_of_next(store) for _ in range(20)])
+    assert started[bob.account] == 10
+
+
+async def test_members_weigh_what_an_administrator_gives_them(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await store.accounts.add_member("ada", "bob")
+    await store.accounts.set_member_shares("ada", "bob", 3)
+    await many(store, ada, 40, est_seconds=1.0)
+    await many(store, bob, 40, project=ada.project, est_seconds=1.0)
+    started = Counter([await account_of_next(store) for _ in range(40)])
+    assert started == {ada.account: 10, bob.account: 30}
+
+
+async def test_a_priority_above_zero_comes_before_the_turns_of_members(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    await many(store, ada, 3, est_seconds=1.0)
+    await many(store, bob, 2, project=ada.project, est_seconds=1.0)
+    await many(store, bob, 3, project=ada.project, priority=1, est_seconds=1.0)
+    order = [await account_of_next(store) for _ in range(8)]
+    assert order == [bob.account] * 3 + [ada.account] * 3 + [bob.account] * 2
+
+
+async def test_jobs_that_no_share_of_a_member_counts_are_claimed_too(
+    store: Store, ada: Token, runner: str
+) -> None:
+    await many(store, ada, 1)
+    await store._database.write(lambda tx: execute(tx, "delete from member_share"))
+    assert await take(store) == ada.project
+
+
 async def test_cancelled_jobs_leave_no_place_in_the_line(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
@@ -267,6 +316,8 @@ async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     assert await store.maintenance.repair_fair_share(NOW) == 0
     await store._database.write(lambda tx: execute(tx, "update share set has_work = 0"))
     assert await store.maintenance.repair_fair_share(NOW) == 1
+    await store._database.write(lambda tx: execute(tx, "update member_share set has_work = 0"))
+    assert await store.maintenance.repair_fair_share(NOW) == 1
     assert await take(store) == ada.project
 
 
@@ -289,17 +340,17 @@ async def test_the_queue_shows_the_use_of_projects_that_have_just_run(
 
 
 @pytest.mark.both_databases
-async def test_of_too_many_jobs_a_queue_has_the_first_of_each_project(
+async def test_of_too_many_jobs_a_queue_has_the_first_of_each_member(
     store: Store, ada: Token, bob: Token
 ) -> None:
     zoe = await make_token(store, "zoe")
     await many(store, ada, 9)
-    await many(store, zoe, 9)
+    await many(store, zoe, 9, project=ada.project)
     low = await many(store, bob, 3)
     urgent = await add_job(store, bob, priority=5)
     line = await store.queues.state("simulator", NOW, limit=6)
-    assert Counter(job.project for job in line.waiting) == {
-        ada.project: 2, bob.project: 2, zoe.project: 2
+    assert Counter(job.account for job in line.waiting) == {
+        ada.account: 2, bob.account: 2, zoe.account: 2
     }  # fmt: skip
     assert line.n_more == 16
     bobs = [job.id for job in line.waiting if job.project == bob.project]

@@ -155,7 +155,7 @@ async def test_a_rule_of_the_schema_that_is_broken_is_our_fault_not_the_database
 ) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         await store._database.write(
-            lambda tx: sqlite(tx).execute("insert into member values ('a', 'b')")
+            lambda tx: sqlite(tx).execute("insert into member (account, project) values ('a', 'b')")
         )
 
 

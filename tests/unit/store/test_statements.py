@@ -18,6 +18,7 @@ SOURCES = Path(statements.__file__).parent
 HARMLESS_SCANS = {
     "SCAN CONSTANT ROW",
     "SCAN waiting",
+    "SCAN turn",  # one project
     "SCAN found",  # projects and devices
     "SCAN counted",  # shares of one owner, by index and up to their limit
     "SCAN runner",  # runners are few, and only of a device with a reserved number of slots
@@ -89,15 +90,17 @@ def _marked(what: str) -> set[str]:
     ("statement", "index"),
     [
         ("job_claim", "job_to_claim"),
+        ("job_claim", "job_to_claim_of_member"),
         ("job_waiting_list", "job_to_claim"),
-        ("job_waiting_list_of_project", "job_to_claim"),
+        ("job_waiting_list_of_member", "job_to_claim_of_member"),
         ("job_waiting_work", "job_to_claim"),
         ("job_depth", "job_to_claim"),
         ("share_charge", "job_to_claim"),
+        ("member_share_charge", "job_to_claim_of_member"),
         ("share_wrong", "job_to_claim"),
         ("check_share_without_job", "job_to_claim"),
         ("express_next", "job_express"),
-        ("job_waiting_of_account", "job_to_claim"),
+        ("job_waiting_of_account", "job_to_claim_of_member"),
         ("job_waiting_of_account", "job_held"),
     ],
 )

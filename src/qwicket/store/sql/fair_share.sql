@@ -1,4 +1,4 @@
--- Fair share: the order of projects on a device.
+-- Fair share: the order of projects on a device, and of members in a project.
 
 -- name: share_open
 -- A project has waiting jobs again. So that a pause does not give it the whole device, its usage
@@ -17,6 +17,22 @@ on conflict (device, project) do update
 set has_work = 1, vtime = {greatest}(share.vtime, excluded.vtime)
 where share.has_work = 0;
 
+-- name: member_share_open
+-- Like share_open, for a member among those of its project; index member_share_next.
+insert into member_share (device, project, account, vtime, has_work)
+values (
+    :device, :project, :account,
+    {greatest}(0, coalesce(
+        (select min(other.vtime) - :advantage from member_share as other
+         where other.device = :device and other.project = :project and other.has_work = 1),
+        0
+    )),
+    1
+)
+on conflict (device, project, account) do update
+set has_work = 1, vtime = {greatest}(member_share.vtime, excluded.vtime)
+where member_share.has_work = 0;
+
 -- name: share_charge
 -- Adds usage, and sets whether more of the project's jobs wait; index job_to_claim.
 update share set
@@ -28,6 +44,21 @@ update share set
     ) then 1 else 0 end
 where device = :device and project = :project;
 
+-- name: member_share_charge
+-- Like share_charge, for a member; index job_to_claim_of_member. Jobs of an account that has left the
+-- project weigh as those of one member.
+update member_share set
+    vtime = vtime + :charge / coalesce((
+        select member.shares from member
+        where member.account = :account and member.project = :project
+    ), 1),
+    has_work = case when exists (
+        select 1 from job
+        where job.device = :device and job.project = :project and job.account = :account
+            and job.state = 'queued' and job.held_by is null
+    ) then 1 else 0 end
+where device = :device and project = :project and account = :account;
+
 -- name: share_start
 -- Adds the usage of jobs that were claimed with their submission, so that none of them has waited.
 insert into share (device, project, vtime, has_work)
@@ -37,6 +68,19 @@ values (
     0
 )
 on conflict (device, project) do update set vtime = share.vtime + excluded.vtime;
+
+-- name: member_share_start
+-- Like share_start, for a member.
+insert into member_share (device, project, account, vtime, has_work)
+values (
+    :device, :project, :account,
+    :charge / coalesce((
+        select member.shares from member
+        where member.account = :account and member.project = :project
+    ), 1),
+    0
+)
+on conflict (device, project, account) do update set vtime = member_share.vtime + excluded.vtime;
 
 -- name: share_waits
 -- A row if jobs wait for a device; index share_next.
@@ -71,6 +115,14 @@ from share
 inner join project on project.id = share.project
 where share.device = :device and share.has_work = 1;
 
+-- name: member_share_list
+-- Index member_share_next.
+select member_share.project, member_share.account, member_share.vtime, coalesce(member.shares, 1)
+from member_share
+left join member on member.account = member_share.account
+    and member.project = member_share.project
+where member_share.device = :device and member_share.has_work = 1;
+
 -- name: share_list_idle
 -- Shares of projects without waiting jobs among those of the last completed jobs; index
 -- job_completed and primary keys.
@@ -98,6 +150,17 @@ where has_work <> case when exists (
 ) then 1 else 0 end
 limit 1;
 
+-- name: member_share_wrong
+-- scans: in maintenance
+-- Like share_wrong.
+select 1 from member_share
+where has_work <> case when exists (
+    select 1 from job
+    where job.device = member_share.device and job.project = member_share.project
+        and job.account = member_share.account and job.state = 'queued' and job.held_by is null
+) then 1 else 0 end
+limit 1;
+
 -- name: share_repair
 -- scans: in maintenance
 -- Corrects wrong `has_work` flags, which only a bug can cause.
@@ -108,10 +171,25 @@ where has_work <> case when exists (
         and job.held_by is null
 ) then 1 else 0 end;
 
+-- name: member_share_repair
+-- scans: in maintenance
+-- Like share_repair.
+update member_share set has_work = 1 - has_work
+where has_work <> case when exists (
+    select 1 from job
+    where job.device = member_share.device and job.project = member_share.project
+        and job.account = member_share.account and job.state = 'queued' and job.held_by is null
+) then 1 else 0 end;
+
 -- name: share_rebase
 -- scans: in maintenance
 -- Scales the usage of all projects by one factor, which keeps their order.
 update share set vtime = vtime * :factor;
+
+-- name: member_share_rebase
+-- scans: in maintenance
+-- Like share_rebase.
+update member_share set vtime = vtime * :factor;
 
 -- name: epoch_get
 select at from epoch where id = 1;

@@ -138,12 +138,12 @@ where job.device = :device and job.state = 'queued' and job.held_by is null
 order by job.project, job.priority desc, job.seq
 limit :limit;
 
--- name: job_waiting_list_of_project
--- Like job_waiting_list, of one project; index job_to_claim.
+-- name: job_waiting_list_of_member
+-- Like job_waiting_list, of one member of a project; index job_to_claim_of_member.
 select {waiting_job} from job
 inner join account on account.id = job.account
-where job.device = :device and job.project = :project and job.state = 'queued'
-    and job.held_by is null
+where job.device = :device and job.project = :project and job.account = :account
+    and job.state = 'queued' and job.held_by is null
 order by job.priority desc, job.seq
 limit :limit;
 
@@ -356,7 +356,7 @@ select (
 
 -- name: job_waiting_of_account
 -- Waiting jobs of an account for a project on a device, counted up to twice a limit; indexes
--- job_to_claim and job_held.
+-- job_to_claim_of_member and job_held.
 select (
     select count(*) from (
         select 1 from job

@@ -1,42 +1,75 @@
 -- Leases (claim, renew, finish, release) and the runners that hold them.
 
 -- name: job_claim
--- Claims a job of the project with the least usage: the oldest one of the highest priority. Only jobs
--- count that fit into the memory and time of the runner and that no reservation keeps from starting.
--- The condition {may_start:share} changes no result: it skips projects none of whose jobs may start.
--- Claims nothing while the device is off, or if only a tiny job is wanted, and that job is not tiny
--- or ran before.
--- The project is found first, by index share_next, and then its job, by index job_to_claim: a join
--- would sort all waiting jobs. Also returns whether the job ran before, and so has a lease that was
--- claimed; without the cast of the returned id SQLite would not use the index of `lease`.
+-- Claims a job of the project with the least usage: of its jobs with a positive priority the highest,
+-- and of these the oldest. Without one, of the member with the least usage the job with the highest
+-- priority, and of these the oldest. Only jobs count that fit into the memory and time of the runner
+-- and that no reservation keeps from starting ({fits:…}). The condition {may_start:share} changes no
+-- result: it skips projects none of whose jobs may start. Claims nothing while the device is off, or
+-- if only a tiny job is wanted, and that job is not tiny or ran before.
+-- The project is found first, by index share_next, then the member, by index member_share_next, and
+-- then the job, by index job_to_claim or job_to_claim_of_member: a join would sort all waiting jobs.
+-- Jobs that a server of version 1.0 queued may have no member_share: these are claimed last.
+-- Also returns whether the job ran before, and so has a lease that was claimed; without the cast of
+-- the returned id SQLite would not use the index of `lease`.
+with turn (project) as materialized (
+    select share.project
+    from share
+    where share.device = :device and share.has_work = 1
+        and {may_start:share}
+        and exists (
+            select 1 from job as waiting
+            where waiting.device = share.device and waiting.project = share.project
+                and {fits:waiting}
+        )
+    order by share.vtime, share.project
+    limit 1
+)
 update job set
     state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
 where {before:claim}
-    and id = (
-        select id
-        from job as next
-        where next.device = :device and next.state = 'queued' and next.held_by is null
-            and next.est_bytes <= :max_bytes and next.est_seconds <= :max_seconds
-            and {may_start:next}
-            and next.project = (
-                select share.project
-                from share
-                where share.device = :device and share.has_work = 1
-                    and {may_start:share}
-                    and exists (
-                        select 1 from job as waiting
-                        where waiting.device = share.device and waiting.project = share.project
-                            and waiting.state = 'queued' and waiting.held_by is null
-                            and waiting.est_bytes <= :max_bytes
-                            and waiting.est_seconds <= :max_seconds
-                            and {may_start:waiting}
-                    )
-                order by share.vtime, share.project
-                limit 1
-            )
-        order by next.priority desc, next.seq
-        limit 1
+    and id = coalesce(
+        (
+            select id
+            from job as next
+            where next.device = :device and next.project = (select project from turn)
+                and {fits:next} and next.priority > 0
+            order by next.priority desc, next.seq
+            limit 1
+        ),
+        (
+            select id
+            from job as next
+            where next.device = :device and next.project = (select project from turn)
+                and next.account = (
+                    select member_share.account
+                    from member_share
+                    where member_share.device = :device
+                        and member_share.project = (select project from turn)
+                        and member_share.has_work = 1
+                        and exists (
+                            select 1 from job as waiting
+                            where waiting.device = member_share.device
+                                and waiting.project = member_share.project
+                                and waiting.account = member_share.account
+                                and {fits:waiting}
+                        )
+                    order by member_share.vtime, member_share.account
+                    limit 1
+                )
+                and {fits:next}
+            order by next.priority desc, next.seq
+            limit 1
+        ),
+        (
+            select id
+            from job as next
+            where next.device = :device and next.project = (select project from turn)
+                and {fits:next}
+            order by next.priority desc, next.seq
+            limit 1
+        )
     )
     and not exists (
         select 1 from device_state

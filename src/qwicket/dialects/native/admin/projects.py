@@ -49,13 +49,23 @@ async def change_project(
 async def list_members(access: Access, actor: Actor, request: Request[None]) -> Response:
     """List the accounts in a project."""
     members = await access.admin.members(request.path_params["project"])
-    return json(schema.MemberList(accounts=tuple(members)))
+    shown = tuple(schema.MemberBody(name=each.name, shares=each.shares) for each in members)
+    return json(schema.MemberList(accounts=tuple(each.name for each in members), members=shown))
 
 
 async def add_member(access: Access, actor: Actor, request: Request[None]) -> Response:
     """Add an account to a project: it may submit jobs for the project and read its jobs."""
     names = request.path_params
     await access.admin.add_member(names["project"], names["account"])
+    return Response(status_code=204)
+
+
+async def change_member(
+    access: Access, actor: Actor, request: Request[schema.MemberChangeBody]
+) -> Response:
+    """Set the shares of a member in a project."""
+    names, body = request.path_params, request.payload
+    await access.admin.set_member_shares(names["project"], names["account"], body.shares)
     return Response(status_code=204)
 
 

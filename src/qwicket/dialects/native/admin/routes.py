@@ -39,6 +39,7 @@ _ACCOUNT_CHANGE: Final = json_body(schema.AccountChangeBody)
 _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
 _PROJECT_CHANGE: Final = json_body(schema.ProjectChangeBody)
+_MEMBER_CHANGE: Final = json_body(schema.MemberChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
 _JOB: Final = json_body(ChangeJobBody)
@@ -174,6 +175,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.MemberList,),
     ),
     Route("PUT", "/projects/{project}/members/{account}", projects.add_member, _ADMIN, status=204),
+    Route(
+        "PATCH",
+        "/projects/{project}/members/{account}",
+        projects.change_member,
+        _ADMIN,
+        _MEMBER_CHANGE,
+        status=204,
+    ),
     Route(
         "DELETE",
         "/projects/{project}/members/{account}",

@@ -1,0 +1,25 @@
+-- What each member of a project has used of a device, decayed as in `share`. `has_work` is 1 while
+-- jobs of the member wait.
+create table member_share (
+    device text not null,
+    project text not null references project (id),
+    account text not null references account (id),
+    vtime double precision not null,
+    has_work integer not null check (has_work in (0, 1)),
+    primary key (device, project, account)
+);
+create index member_share_next on member_share (device, project, vtime, account)
+where has_work = 1;
+insert into member_share (device, project, account, vtime, has_work)
+select device, project, account, 0, 1 from job
+where state = 'queued' and held_by is null
+group by device, project, account;
+create index job_to_claim_of_member on job (device, project, account, priority desc, seq)
+where state = 'queued' and held_by is null;
+
+-- Serves counts of a project's waiting jobs and of a member's.
+drop index job_waiting;
+create index job_waiting on job (project, account) where state in ('draft', 'queued');
+
+-- Weight of a member in the fair share of its project.
+alter table member add column shares integer not null default 1;
