@@ -357,8 +357,8 @@ def test_projects_devices_budgets_and_windows_are_set(live: LiveServer, root: Pe
     do(root, at, "change_project", **of_team, shares="5", retention_days="")
     assert row(root, "projects", team)["retention_days"] == ""
     do(root, at, "add_member", **of_team, account=root.name)
-    do(root, at, "change_member", **of_team, account=root.name, shares="3")
-    assert "3 shares" in read(root, at)
+    do(root, at, "change_member", **of_team, account=root.name, role="lead", shares="3")
+    assert "lead, 3 shares" in read(root, at)
     assert f">{team}</a>" in root.browser.get("/ui/projects").text
     assert f"{root.name}, {team}" in read(root, f"people?q={root.name}")
     device = {"name": "clifford"}
@@ -806,6 +806,9 @@ def _projects(keyboard: Keyboard, live: LiveServer, root: Person, uma: Person) -
     assert (found["shares"], found["retention_days"]) == ("5", "30")
     keyboard.do("add_member", account=uma.name)
     assert uma.name in [each["name"] for each in rows(root, "members", f"project={team}")]
+    keyboard.do("change_member", account=uma.name, role="lead", shares="3")
+    (member,) = rows(root, "members", f"project={team}")
+    assert (member["role"], member["shares"]) == ("lead", "3")
     keyboard.do("remove_member", uma.name)
     assert rows(root, "members", f"project={team}") == []
     keyboard.do("set_budget", unit="shots", period="week", maximum="9000")

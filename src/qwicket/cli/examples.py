@@ -53,6 +53,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "project member add": ("qwicket project member add qec ada",),
     "project member shares": ("qwicket project member shares qec ada 3",),
+    "project member role": ("qwicket project member role qec ada lead",),
     "project member remove": ("qwicket project member remove qec ada",),
     "project member list": ("qwicket project member list qec",),
     "budget set": (

@@ -146,6 +146,20 @@ def set_member_shares(project_name: str, account: str, shares: int, admin: Admin
     admin.change("PATCH", "projects", project_name, "members", account, body=body)
 
 
+@member.command("role")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("account")
+@click.argument("role", type=options.Choice(["lead", "member", "reader"]))
+@options.administration
+def set_member_role(project_name: str, account: str, role: str, admin: Administration) -> None:
+    """Set the ROLE of ACCOUNT in PROJECT: lead, member or reader.
+
+    A lead also holds, reorders and cancels jobs of the other members. A reader submits no jobs.
+    """
+    body = {"role": role}
+    admin.change("PATCH", "projects", project_name, "members", account, body=body)
+
+
 @member.command("remove")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("account")
@@ -160,10 +174,13 @@ def remove_member(project_name: str, account: str, admin: Administration) -> Non
 @json_flag
 @options.administration
 def list_members(project_name: str, as_json: bool, admin: Administration) -> None:
-    """List the accounts in PROJECT with their shares."""
+    """List the accounts in PROJECT with their shares and roles."""
     found = admin.get("projects", project_name, "members", of=schema.MemberList)
     rows = [
-        Row({"name": each.name, "shares": each.shares}, (each.name, _shares(each.shares)))
+        Row(
+            {"name": each.name, "shares": each.shares, "role": each.role},
+            (each.name, _shares(each.shares), each.role),
+        )
         for each in found.members
     ]
-    print_rows(rows, ("account", "shares"), as_json)
+    print_rows(rows, ("account", "shares", "role"), as_json)

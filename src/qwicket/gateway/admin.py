@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.usage import Usage
-    from qwicket.model.accounts import Actor, Member
+    from qwicket.model.accounts import Actor, Member, MemberRole
     from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.accounts import ListedProject, ListedProjects
     from qwicket.store.audit import AuditEntry, Verification
@@ -115,14 +115,23 @@ class Admin(AccountAdmin, JobAdmin):
         """
         return await self.store.accounts.memberships(project)
 
-    async def set_member_shares(self, project: str, account: str, shares: int) -> None:
-        """Set the number of shares of an account among the members of a project.
+    async def change_member(
+        self,
+        project: str,
+        account: str,
+        *,
+        shares: int | None = None,
+        role: MemberRole | None = None,
+    ) -> None:
+        """Change the shares or the role of a member of a project; None leaves either unchanged.
 
         Raises:
-            InvalidRequest: The number is out of range.
+            InvalidRequest: The number of shares is out of range.
             NotFound: No such account, project or member.
         """
-        await self.store.accounts.set_member_shares(project, account, _shares(shares))
+        if shares is not None:
+            shares = _shares(shares)
+        await self.store.accounts.change_member(project, account, shares=shares, role=role)
 
     async def add_member(self, project: str, account: str) -> None:
         """Add an account to a project, to submit for it and read its jobs.

@@ -126,6 +126,7 @@ class Jobs:
             QwicketError: As for `submit`.
         """
         actor.require(Scope.JOBS_WRITE)
+        await self._check_priority(actor, actor.project, submission.priority)
         submission = await self.admission.complete(submission)
         # Before all checks: a repeated submission returns its job even if the device is off now.
         if submission.idempotency_key is not None:
@@ -143,6 +144,7 @@ class Jobs:
             self._store.add_unflushed if submission.is_passed_on else self._store.add,
             new,
             waiting_limit=self._limits.quotas.waiting_jobs,
+            member_limit=self._limits.quotas.waiting_jobs_of_member,
             unfinished_limit=unfinished_limit,
             stored_limit=self._limits.quotas.stored_bytes,
             offer=self._backlog.offer(new),
@@ -357,7 +359,7 @@ class Jobs:
         """Cancel a waiting job at once, stop a running one, leave an ended one unchanged.
 
         Args:
-            actor: Owner of the job.
+            actor: Owner of the job, or a lead of its project.
             id_text: Id of the job.
             dialect: As for `get`.
             wait_s: Seconds to wait for a running job to end.
@@ -368,7 +370,7 @@ class Jobs:
             Conflict: The id is that of one part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self.own(actor, id_text, dialect, "cancel")
+        job = await self.own(actor, id_text, dialect, "cancel", may_lead=True)
         with self._backlog.withdrawn([job.id]) as withdrawn:
             await self._store.cancel(
                 job.id, actor=actor.account, now=self._now_ms(), withdrawn=withdrawn
@@ -412,20 +414,22 @@ class Jobs:
         """Hold or release a waiting job, or change its priority; None leaves either unchanged.
 
         Args:
-            actor: Owner of the job.
+            actor: Owner of the job, or a lead of its project.
             id_text: Id of the job.
             is_held: Whether the job may not start until it is released.
             priority: Priority among the jobs of its project.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: The job is readable, but belongs to another account, or an administrator
-                holds it.
+            Forbidden: The job is readable, but belongs to another account, an administrator holds
+                it, or only a lead of its project may give it this priority.
             Conflict: The job does not wait, or the id is that of one part of a job.
             LimitExceeded: The project would store too many bytes, because each change is an event.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self.own(actor, id_text, None, "change")
+        job = await self.own(actor, id_text, None, "change", may_lead=True)
+        if priority is not None:
+            await self._check_priority(actor, job.project, priority)
         with self._backlog.withdrawn([job.id]) as withdrawn:
             return await self._queue_control().change(
                 job.id,
@@ -452,8 +456,18 @@ class Jobs:
             raise Conflict("Only a job that has ended can be deleted.")
         await self._store.delete(job.id)
 
-    async def own(self, actor: Actor, id_text: str, dialect: str | None, verb: str) -> Job:
-        """Return a job that this actor may change. Parts are read-only.
+    async def own(
+        self,
+        actor: Actor,
+        id_text: str,
+        dialect: str | None,
+        verb: str,
+        *,
+        may_lead: bool = False,
+    ) -> Job:
+        """Return a job that this actor may change, as a lead of its project, too, if `may_lead`.
+
+        Parts are read-only.
 
         Raises:
             NotFound: As for `get`.
@@ -467,9 +481,31 @@ class Jobs:
                 raise no_job()
             raise Conflict(f"This is part of the job {job.id}: {verb} that one.")
         job = await self._find(actor, id_text, dialect)
-        if job.account != actor.account:
-            raise Forbidden(f"Only the account that submitted a job may {verb} it.")
-        return job
+        if job.account == actor.account:
+            return job
+        if may_lead and await self._accounts.leads(actor.account, job.project):
+            return job
+        who = "the account that submitted a job"
+        if may_lead:
+            who += ", a lead of its project or an administrator"
+        raise Forbidden(f"Only {who} may {verb} it.")
+
+    async def _check_priority(self, actor: Actor, project: str, priority: int) -> None:
+        """Require that an actor may give this priority to a job of a project.
+
+        Raises:
+            Forbidden: It is above 0, and the actor is neither a lead of the project nor an
+                administrator.
+        """
+        if (
+            priority > 0
+            and actor.role != "admin"
+            and not await self._accounts.leads(actor.account, project)
+        ):
+            raise Forbidden(
+                "priority: only leads of the project and administrators may give one above 0, such"
+                f" as {priority}."
+            )
 
     async def forget_key(self, job: Job, key: str) -> None:
         """Forget the idempotency key of a job, so that the same content makes another job."""

@@ -77,6 +77,7 @@ class Uploads:
             self._store.jobs.add,
             new,
             waiting_limit=self._limits.quotas.waiting_jobs,
+            member_limit=self._limits.quotas.waiting_jobs_of_member,
             unfinished_limit=unfinished_limit,
             stored_limit=self._limits.quotas.stored_bytes,
         )

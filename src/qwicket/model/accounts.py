@@ -233,16 +233,23 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.provider is not None and self.provider.links_emails
 
 
+MemberRole = Literal["lead", "member", "reader"]
+"""What an account may do in a project: a lead also changes and cancels jobs of its members and
+gives priorities above 0; a reader submits no jobs. Each account leads its own project."""
+
+
 class Member(NamedTuple):
     """An account in a project.
 
     Attributes:
         name: Name of the account.
         shares: Its weight among the members of the project in the queue of each device.
+        role: What it may do in the project.
     """
 
     name: str
     shares: int = 1
+    role: MemberRole = "member"
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,6 +131,9 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
+    member_waiting_jobs: int = 0
+    """Waiting jobs of one of several members of a project; 0 is a tenth of `waiting_jobs`, at least
+    100."""
     stored_bytes: int = 10 << 30
     """Bytes of what one project's jobs and groups store. Above it, submissions, new groups, and
     changes that store more are refused; results of accepted jobs are stored all the same."""
@@ -157,6 +160,11 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Events that wait for one webhook. With more, it is disabled within a minute."""
     job_shares: int = 1_000
     """Shares of one account's jobs, links included."""
+
+    @property
+    def waiting_jobs_of_member(self) -> int:
+        """Waiting jobs of one member of a project with several."""
+        return self.member_waiting_jobs or max(100, self.waiting_jobs // 10)
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):

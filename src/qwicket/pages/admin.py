@@ -409,16 +409,11 @@ def _columns(route: Route) -> tuple[str, list[str]]:
     for key, kind in get_type_hints(route.responses[0]).items():
         if getattr(kind, "__origin__", None) is tuple:
             (row, _) = get_args(kind)
-            is_struct = isinstance(row, type) and issubclass(row, msgspec.Struct)
-            return key, [each.encode_name for each in structs.fields(row)] if is_struct else [
-                "name"
-            ]
+            return key, [each.encode_name for each in structs.fields(row)]
     raise AssertionError(route.name)
 
 
-def _csv_row(row: Any, columns: list[str]) -> str:
-    if not isinstance(row, dict):
-        return formats.csv_line([row])
+def _csv_row(row: dict[str, Any], columns: list[str]) -> str:
     return formats.csv_line(_csv_value(row.get(column)) for column in columns)
 
 

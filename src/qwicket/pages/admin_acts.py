@@ -173,7 +173,7 @@ ACTS: Final = {
     "change_member": Act(
         "change_member",
         ("project", "account"),
-        {"shares": "number"},
+        {"shares": "number", "role": "text"},
         done="The member was changed.",
     ),
     "remove_member": Act(

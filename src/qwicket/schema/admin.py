@@ -197,32 +197,39 @@ class MemberBody(ResponsePart, frozen=True, kw_only=True):
     Attributes:
         name: Name of the account.
         shares: Its weight among the members of the project in the queue of each device.
+        role: What it may do in the project.
     """
 
     name: str
     shares: int
+    role: str
+
+
+MemberRole = Literal["lead", "member", "reader"]
 
 
 class MemberChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PATCH /v1/admin/projects/{project}/members/{account}`.
+    """`PATCH /v1/admin/projects/{project}/members/{account}`: absent fields change nothing.
 
     Attributes:
         shares: Its weight among the members of the project in the queue of each device.
+        role: What it may do in the project.
     """
 
-    shares: Shares
+    shares: Shares | None = None
+    role: MemberRole | None = None
 
 
 class MemberList(ResponseBody, frozen=True, kw_only=True):
     """The accounts in a project.
 
     Attributes:
+        members: These accounts.
         accounts: Their names.
-        members: The same accounts with their shares.
     """
 
+    members: tuple[MemberBody, ...]
     accounts: tuple[str, ...]
-    members: tuple[MemberBody, ...] = ()
 
 
 class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from qwicket.model.accounts import (
     FirstSteps,
     JobsOfDeleted,
     Member,
+    MemberRole,
     Preferences,
     Project,
     Role,
@@ -123,7 +124,7 @@ class Accounts(Operations):
             now=now,
         )
         tx.run("project_add", id=project, name=name, shares=1, now=now)
-        tx.run("member_add", account=account, project=project)
+        tx.run("member_add_lead", account=account, project=project)
         tx.all("link_end_set_up")
         return Accounts.by_name(tx, name)
 
@@ -392,14 +393,27 @@ class Accounts(Operations):
         """
         tx.run("member_add", **_member_key(tx, project, account))
 
+    @read
+    def leads(tx: Tx, account: str, project: str) -> bool:
+        """Return whether an account is a lead of a project; both are given by their ids."""
+        return tx.one("member_leads", account=account, project=project) is not None
+
     @write
-    def set_member_shares(tx: Tx, project: str, account: str, shares: int) -> None:
-        """Set the number of shares of an account among the members of a project.
+    def change_member(
+        tx: Tx,
+        project: str,
+        account: str,
+        *,
+        shares: int | None = None,
+        role: MemberRole | None = None,
+    ) -> None:
+        """Change the shares or the role of a member of a project; None leaves either unchanged.
 
         Raises:
             NotFound: No such account, project or member.
         """
-        if not tx.count("member_set_shares", **_member_key(tx, project, account), shares=shares):
+        member = _member_key(tx, project, account)
+        if not tx.count("member_change", **member, shares=shares, role=role):
             raise NotFound(f"{account} is not a member of {project}.")
 
     @write

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec import structs
 
-from qwicket.model.errors import Conflict, KeyReused, TooManyRequests
+from qwicket.model.errors import Conflict, Forbidden, KeyReused, TooManyRequests
 from qwicket.model.ids import created_ms
 from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob, as_queued
 from qwicket.model.limits import INT64_MAX
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from qwicket.circuits.outcomes import PartResult
+    from qwicket.model.errors import QwicketError
     from qwicket.model.failures import Failure
     from qwicket.model.jobs import Lease
     from qwicket.store.database import Row, Tx
@@ -91,6 +92,7 @@ class Jobs(Operations):
         new: NewJob,
         *,
         waiting_limit: int,
+        member_limit: int = INT64_MAX,
         unfinished_limit: int | None = None,
         stored_limit: int = INT64_MAX,
         offer: Lease | None = None,
@@ -103,6 +105,7 @@ class Jobs(Operations):
             tx: The transaction.
             new: The job.
             waiting_limit: Limit on the jobs of the project that wait.
+            member_limit: Limit on those of the account, if the project has other members.
             unfinished_limit: Limit on its jobs on this device that have not ended; None sets none.
             stored_limit: Bytes that the project may store.
             offer: Lease with which a runner takes the job at once, if no other job waits for the
@@ -111,8 +114,10 @@ class Jobs(Operations):
 
         Raises:
             KeyReused: The key came with other content.
-            TooManyRequests: The project has `waiting_limit` jobs waiting, or `unfinished_limit` on
-                this device that have not ended; or the account has too many waiting in an exam.
+            TooManyRequests: The project has `waiting_limit` jobs waiting or the account
+                `member_limit`, or the project has `unfinished_limit` on this device that have not
+                ended; or the account has too many waiting in an exam.
+            Forbidden: The account is a reader of the project.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
             BudgetSpent: A budget of the project has no room for the job.
@@ -136,7 +141,7 @@ class Jobs(Operations):
             job_groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state, "runner": offer and offer.runner}
-        added = _insert(tx, columns, waiting_limit)
+        added = _insert(tx, columns, waiting_limit, member_limit)
         size = ROW_BYTES + quotas.text_bytes(columns["name"], columns["tags"])
         if state is JobState.QUEUED:
             added = quotas.reserve_if_needed(tx, new, added)
@@ -655,13 +660,26 @@ def _added(tx: Tx, job: Job, now: int, offer: Lease | None) -> Job:
     return as_queued(job)
 
 
-def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[], Row]:
-    def full() -> TooManyRequests:
+def _insert(
+    tx: Tx, columns: dict[str, Any], waiting_limit: int, member_limit: int
+) -> Callable[[], Row]:
+    limits = {"waiting_limit": waiting_limit, "member_limit": member_limit}
+
+    def refusal() -> QwicketError:
+        owner = {"account": columns["account"], "project": columns["project"]}
+        if tx.one("member_reads", **owner) is not None:
+            return Forbidden("You are a reader of this project, and readers submit no jobs.")
+        is_project = tx.one("project_has_room", id=columns["project"], limit=waiting_limit) is None
+        what, limit, quota = (
+            ("The project has {} jobs waiting", "waiting_jobs", waiting_limit)
+            if is_project
+            else ("You have {} jobs waiting in this project", "member_waiting_jobs", member_limit)
+        )
         return TooManyRequests(
-            f"The project has {waiting_limit} jobs waiting (limit waiting_jobs).",
+            f"{what.format(quota)} (limit {limit}).",
             retry_after_s=10.0,
-            limit="waiting_jobs",
-            quota=waiting_limit,
+            limit=limit,
+            quota=quota,
         )
 
-    return tx.require("job_add", full, **columns, waiting_limit=waiting_limit)
+    return tx.require("job_add", refusal, **columns, **limits)

@@ -409,15 +409,38 @@ async def test_a_job_of_another_dialect_is_unknown_to_a_vendors(
             await ask(ada, job.id, dialect="ionq")
 
 
-async def test_a_project_mate_reads_but_does_not_cancel(
+async def test_a_lead_controls_the_jobs_of_members_and_a_reader_submits_none(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
-    shared = msgspec.structs.replace(ada, project=bob.project)
-    job = await gateway.jobs.submit(shared, submission())
-    assert await gateway.jobs.get(bob, job.id) == job
-    assert (await gateway.jobs.get_with_vendor_fields(bob, job.id, dialect=job.dialect))[0] == job
+    jobs, members = gateway.jobs, gateway.store.accounts
+    project = (await members.add_project("lab", 1, gateway.now_ms())).name
+    for actor in (ada, bob):
+        await members.add_member(project, actor.account_name)
+    lab = (await members.project(project)).id
+    in_lab = msgspec.structs.replace(ada, project=lab)
+    job = await jobs.submit(in_lab, submission())
+    assert await jobs.get(bob, job.id) == job
+    assert (await jobs.get_with_vendor_fields(bob, job.id, dialect=job.dialect))[0] == job
+    for forbidden in (
+        jobs.cancel(bob, job.id),
+        jobs.change(bob, job.id, is_held=True),
+        jobs.change(in_lab, job.id, priority=1),
+        jobs.submit(in_lab, submission(priority=1)),
+    ):
+        with pytest.raises(Forbidden):
+            await forbidden
+    assert (await jobs.change(in_lab, job.id, priority=-1)).priority == -1
+    assert (await jobs.submit(ada, submission(priority=1))).priority == 1  # in the own project
+    await members.change_member(project, "bob", role="lead")
+    held = await jobs.change(bob, job.id, is_held=True, priority=100)
+    assert (held.held_by, held.priority) == ("owner", 100)
     with pytest.raises(Forbidden):
-        await gateway.jobs.cancel(bob, job.id)
+        await jobs.delete(bob, job.id)
+    assert (await jobs.cancel(bob, job.id)).state is JobState.CANCELLED
+    await members.change_member(project, "ada", role="reader")
+    with pytest.raises(Forbidden, match="readers submit no jobs"):
+        await jobs.submit(in_lab, submission())
+    assert (await jobs.get(in_lab, job.id)).id == job.id
 
 
 async def test_waiting_ends_with_the_job(gateway: Gateway, ada: Actor) -> None:

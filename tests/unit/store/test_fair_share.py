@@ -233,7 +233,7 @@ async def test_members_weigh_what_an_administrator_gives_them(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
     await store.accounts.add_member("ada", "bob")
-    await store.accounts.set_member_shares("ada", "bob", 3)
+    await store.accounts.change_member("ada", "bob", shares=3)
     await many(store, ada, 40, est_seconds=1.0)
     await many(store, bob, 40, project=ada.project, est_seconds=1.0)
     started = Counter([await account_of_next(store) for _ in range(40)])

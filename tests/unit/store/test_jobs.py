@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -278,6 +279,29 @@ async def test_any_choice_of_states_lists_the_same_jobs_as_a_filter_of_all(
             for limit in (1, 3, 50):
                 page = await store.jobs.page_of_all(replace(query, limit=limit))
                 assert [job.id for job in page] == expected[:limit], (chosen, account, limit)
+
+
+@pytest.mark.both_databases
+async def test_a_member_beside_others_may_have_only_so_many_jobs_waiting(
+    store: Store, ada: Token, runner: str
+) -> None:
+    bob = await make_token(store, "bob")
+    add = partial(store.jobs.add, waiting_limit=5, member_limit=2)
+    of_bob = partial(new_job, bob, project=ada.project)
+    for _ in range(3):  # a member alone has the project's limit
+        await add(new_job(ada))
+    await store.accounts.add_member("ada", "bob")
+    with pytest.raises(TooManyRequests, match=r"You have 2 jobs waiting .*member_waiting_jobs"):
+        await add(new_job(ada))
+    for _ in range(2):
+        await add(of_bob())
+    with pytest.raises(
+        TooManyRequests, match=r"The project has 5 jobs waiting .limit waiting_jobs"
+    ):
+        await add(of_bob())
+    await store.leases.claim("simulator", runner, NOW)
+    await store.leases.claim("simulator", runner, NOW)
+    await add(of_bob())
 
 
 async def test_a_waiting_job_is_cancelled_at_once(store: Store, ada: Token) -> None:

@@ -180,7 +180,7 @@ update project set shares = :shares where name = :name returning {project};
 -- name: member_list
 -- sorts: few rows
 -- Index member_by_project.
-select account.name, member.shares from member
+select account.name, member.shares, member.role from member
 inner join account on account.id = member.account
 where member.project = :project
 order by account.name;
@@ -209,8 +209,17 @@ where id in (select tree.id from tree) and revoked_at is null;
 -- name: member_add
 insert into member (account, project) values (:account, :project) on conflict do nothing;
 
--- name: member_set_shares
-update member set shares = :shares where account = :account and project = :project;
+-- name: member_add_lead
+insert into member (account, project, role) values (:account, :project, 'lead');
+
+-- name: member_change
+-- A null parameter leaves its column unchanged.
+update member set
+    shares = coalesce(cast(:shares as integer), shares), role = coalesce(cast(:role as text), role)
+where account = :account and project = :project;
+
+-- name: member_leads
+select 1 from member where account = :account and project = :project and role = 'lead';
 
 -- name: member_get
 select 1 from member where account = :account and project = :project;

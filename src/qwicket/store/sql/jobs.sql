@@ -2,8 +2,9 @@
 -- are filled in from model/states.py, so that the SQL and the diagram cannot disagree.
 
 -- name: job_add
--- Adds nothing if the project has reached its limit of waiting jobs, unless the new job has failed
--- already and so does not wait. Creation times and changes of one account rise strictly.
+-- Adds nothing if the project has reached its limit of waiting jobs, or the account the one of a member
+-- beside others, unless the new job has failed already and so does not wait; nor for a reader of the
+-- project. Creation times and changes of one account rise strictly.
 -- If a runner has offered to take the job, which is tiny, it is claimed at once: then it was queued as
 -- version 1 in the change before. Not if another job waits for the device, the device is off, a
 -- reservation or maintenance window holds it (the longest run of a tiny job counts twice, as in
@@ -55,13 +56,42 @@ from (
         end as is_taken
     from account where id = :account
 ) as made
-where cast(:state as text) = 'failed' or :waiting_limit > (
-    select count(*) from (
-        select 1 from job where project = :project and state in ('draft', 'queued')
-        limit :waiting_limit
-    ) as waiting
+where cast(:state as text) = 'failed' or (
+    :waiting_limit > (
+        select count(*) from (
+            select 1 from job where project = :project and state in ('draft', 'queued')
+            limit :waiting_limit
+        ) as waiting
+    )
+    and not exists (
+        select 1 from member
+        where member.account = :account and member.project = :project and role = 'reader'
+    )
+    and (
+        :member_limit > (
+            select count(*) from (
+                select 1 from job
+                where project = :project and account = :account and state in ('draft', 'queued')
+                limit :member_limit
+            ) as waiting
+        )
+        or not exists (
+            select 1 from member where member.project = :project and member.account <> :account
+        )
+    )
 )
 returning seq, version, change, created_at, state <> 'running' and {has_budget};
+
+-- name: member_reads
+select 1 from member where account = :account and project = :project and role = 'reader';
+
+-- name: project_has_room
+-- A row if fewer of a project's jobs wait than a limit; index job_waiting.
+select 1 where :limit > (
+    select count(*) from (
+        select 1 from job where project = :id and state in ('draft', 'queued') limit :limit
+    ) as waiting
+);
 
 -- name: project_store_bytes
 -- Changes nothing if the sum would exceed the project's limit; what becomes smaller never does.

@@ -49,7 +49,7 @@ async def change_project(
 async def list_members(access: Access, actor: Actor, request: Request[None]) -> Response:
     """List the accounts in a project."""
     members = await access.admin.members(request.path_params["project"])
-    shown = tuple(schema.MemberBody(name=each.name, shares=each.shares) for each in members)
+    shown = tuple(schema.MemberBody(**each._asdict()) for each in members)
     return json(schema.MemberList(accounts=tuple(each.name for each in members), members=shown))
 
 
@@ -63,9 +63,13 @@ async def add_member(access: Access, actor: Actor, request: Request[None]) -> Re
 async def change_member(
     access: Access, actor: Actor, request: Request[schema.MemberChangeBody]
 ) -> Response:
-    """Set the shares of a member in a project."""
+    """Change the shares or the role of a member in a project."""
     names, body = request.path_params, request.payload
-    await access.admin.set_member_shares(names["project"], names["account"], body.shares)
+    if body.shares is None and body.role is None:
+        raise InvalidRequest("Give shares, role or both.", field="shares")
+    await access.admin.change_member(
+        names["project"], names["account"], shares=body.shares, role=body.role
+    )
     return Response(status_code=204)
 
 

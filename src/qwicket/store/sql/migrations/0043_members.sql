@@ -23,3 +23,10 @@ create index job_waiting on job (project, account) where state in ('draft', 'que
 
 -- Weight of a member in the fair share of its project.
 alter table member add column shares integer not null default 1;
+-- What a member may do in its project: lead, member or reader. Accounts lead their own projects.
+alter table member add column role text not null default 'member';
+update member set role = 'lead'
+where exists (
+    select 1 from account inner join project on project.name = account.name
+    where account.id = member.account and project.id = member.project
+);
