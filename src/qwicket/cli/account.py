@@ -41,6 +41,7 @@ def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     yield "expires", sanitize(token.expires_at)[:16].replace("T", " ") or "never"
     for each in account.budgets:
         where = f" on {sanitize(each.device)}" if each.device else ""
+        where += f" for {sanitize(each.member)}" if each.member else ""
         amounts = f"{amount_text(each.left)} of {amount_text(each.maximum)}"
         yield "budget", f"{amounts} {sanitize(each.unit)} left{where}"
 

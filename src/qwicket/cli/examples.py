@@ -59,6 +59,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "budget set": (
         "qwicket budget set qec --shots 100000 --per week",
         "qwicket budget set qec --cost 500 --per month --device qpu.aria-1",
+        "qwicket budget set qec --shots 10000 --per week --member each",
     ),
     "budget show": ("qwicket budget show", "qwicket budget show qec --json"),
     "budget clear": ("qwicket budget clear qec", "qwicket budget clear qec --unit cost"),

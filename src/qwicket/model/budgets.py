@@ -58,13 +58,21 @@ def use(jobs: int, shots: int, seconds: float, cost: DeviceCost | None) -> Use:
     return Use(jobs, min(shots, MAX_STORED), micros, round(min(price * MICRO, MAX_STORED)))
 
 
+EACH: Final = "each"
+"""In place of a name: each member of a project."""
+
+
 class ReservedAmount(msgspec.Struct, frozen=True, array_like=True):
-    """Amount that a job has reserved of a budget, in the period that began at `begun_at`."""
+    """Amount that a job has reserved of a budget, in the period that began at `begun_at`.
+
+    `account` is the id of the account whose use it is; empty for the use of the whole project.
+    """
 
     budget: str
     unit: BudgetUnit
     begun_at: int
     amount: int
+    account: str = ""
 
 
 class Bill(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,6 +100,8 @@ class Budget(msgspec.Struct, frozen=True):
         maximum: What may be used in a period.
         used: What was used or is reserved in the period that began at `begun_at`.
         begun_at: Beginning of the period to which `used` belongs.
+        member: Name of the only account; empty for the whole project, `EACH` for each member. What
+            `used` counts is then the use of one member.
     """
 
     id: str
@@ -103,6 +113,7 @@ class Budget(msgspec.Struct, frozen=True):
     used: int
     begun_at: int
     created_at: int
+    member: str = ""
 
     def used_at(self, now: int) -> int:
         """Return what was used or is reserved in the period that contains `now`."""
@@ -142,7 +153,11 @@ class Budget(msgspec.Struct, frozen=True):
         """
         each = "in total" if self.period == "total" else f"a {self.period}"
         where = f" on {self.device}" if self.device else ""
-        return f"{self._text(self.maximum)} {each} for the project {project}{where}"
+        whose = f"the project {project}"
+        if self.member:
+            member = "each member" if self.member == EACH else self.member
+            whose = f"{member} of {whose}"
+        return f"{self._text(self.maximum)} {each} for {whose}{where}"
 
     def _spent(self, amount: int, used: int, project: str, now: int) -> str:
         end = self.ends_at(now)

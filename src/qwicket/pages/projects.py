@@ -94,7 +94,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
     rows = await _use(pages, project, _DAYS)
     column = _UNITS.index(unit)
     shown = list_page(request, _views(budgets), _PAGE_BUDGETS, "budgets_from")
-    over_days = [each.state for each in shown.rows if each.state.budget.period != "day"]
+    over_days = [each.state for each in shown.rows if _has_burn_down(each.state)]
     chosen = [each for each in over_days if each.budget.id == query.get("budget")] or over_days
     return pages.renderer.page(
         "project",
@@ -127,7 +127,7 @@ async def read_left(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     """
     project, _, budgets = await _project(pages, actor, request)
     for state in budgets:
-        if state.budget.id == request.path_params["budget"]:
+        if state.budget.id == request.path_params["budget"] and not state.budget.member:
             burn_down = await _burn_down(pages, project, state, _FILE_DAYS)
             about = {
                 "project": project.name,
@@ -183,6 +183,11 @@ async def _use(pages: Handlers, project: Project, n_days: int) -> list[tuple[str
         (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
         for day, use in await pages.gateway.usage.daily(project, n_days)
     ]
+
+
+def _has_burn_down(state: BudgetState) -> bool:
+    """Return whether use by day shows a budget: of one day or one member it does not."""
+    return state.budget.period != "day" and not state.budget.member
 
 
 async def _burn_down(

@@ -100,6 +100,8 @@ class BudgetBody(ResponsePart, frozen=True, kw_only=True):
         id: Id of the budget.
         project: Name of the project.
         device: The only device whose jobs count; null for all.
+        member: The only account whose jobs count, or `each` for each member by itself; null for the
+            whole project. To administrators, `used` is then that of the member with the most use.
         unit: What is counted: `jobs`, `shots`, `seconds` of run time, or `cost` in credits.
         period: `total`, `day`, `week` or `month`.
         maximum: What may be used in a period.
@@ -111,6 +113,7 @@ class BudgetBody(ResponsePart, frozen=True, kw_only=True):
     id: str
     project: str
     device: str | None = None
+    member: str | None = None
     unit: str
     period: str
     maximum: int | float

@@ -18,6 +18,8 @@ class NewBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         project: Name of the project.
         device: The only device whose jobs count; null for all.
+        member: Name of the only account whose jobs count, or `each` for each member by itself; null
+            for the whole project.
         unit: What is counted.
         period: When the use starts again from zero: with `total` never, else with each calendar
             `day`, ISO `week` or calendar `month` in UTC.
@@ -26,6 +28,7 @@ class NewBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     project: Name
     device: Name | None = None
+    member: Name | None = None
     unit: Literal["jobs", "shots", "seconds", "cost"]
     period: Literal["total", "day", "week", "month"] = "total"
     maximum: Annotated[float, msgspec.Meta(ge=0, le=1e15)]

@@ -33,7 +33,7 @@ _SUBJECTS: Final = {
     "account": ("audit_account", ("name", "role", "email", "disabled_at", "deleted_at")),
     "budget": (
         "audit_budget",
-        ("id", "project", "device", "unit", "period", "maximum", "used", "begun_at"),
+        ("id", "project", "device", "unit", "period", "maximum", "used", "begun_at", "member"),
     ),
     "device": (
         "audit_device",
@@ -42,7 +42,7 @@ _SUBJECTS: Final = {
     "identity": ("audit_identity", ("issuer", "subject", "account")),
     "invitation": ("audit_invitation", ("id", "project", "maximum", "used", "expires_at")),
     "job": ("audit_job", ("id", "device", "state", "priority", "held_by")),
-    "member": ("audit_member", ("project", "account")),
+    "member": ("audit_member", ("project", "account", "shares", "role")),
     "project": ("audit_project", ("name", "shares", "retention_days")),
     "provider": ("audit_provider", ("name", "is_active")),
     "reservation": (

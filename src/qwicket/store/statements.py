@@ -189,8 +189,12 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["tiny_ms"] = str(round(1000 * TINY_S))
     # Whether a budget applies to a job. The casts let SQLite use the index.
     fills["has_budget"] = (
-        "exists (select 1 from budget where budget.project = cast(job.project as text)"
+        "(exists (select 1 from budget where budget.project = cast(job.project as text)"
         " and budget.device in ('', cast(job.device as text)))"
+        " or exists (select 1 from member_budget"
+        " where member_budget.project = cast(job.project as text)"
+        " and member_budget.account in ('', cast(job.account as text))"
+        " and member_budget.device in ('', cast(job.device as text))))"
     )
     # Where sums of a budget and of a day stop growing, so that they fit into 64 bits.
     fills["max_sum"] = "1000000000000000000"

@@ -153,6 +153,7 @@ def budget(state: BudgetState) -> schema.accounts.BudgetBody:
         id=budget.id,
         project=state.project,
         device=budget.device or None,
+        member=budget.member or None,
         unit=budget.unit,
         period=budget.period,
         maximum=state.maximum,

@@ -11,7 +11,14 @@ FEATURE: Final = Feature(
     has_statements=True,
     columns={
         "budget": "budget.id, budget.project, budget.device, budget.unit, budget.period,"
-        " budget.maximum, budget.used, budget.begun_at, budget.created_at"
+        " budget.maximum, budget.used, budget.begun_at, budget.created_at, ''",
+        "member_budget": "limits.id, limits.project, limits.device, limits.unit, limits.period,"
+        " limits.maximum, coalesce(used.used, 0), coalesce(used.begun_at, 0), limits.created_at,"
+        " coalesce(account.name, 'each')",
+        "is_own_budget": "(limits.account <> '' or not exists (select 1 from member_budget as own"
+        " where own.project = limits.project and own.account = :account"
+        " and own.device = limits.device and own.unit = limits.unit"
+        " and own.period = limits.period))",
     },
     admin_routes="qwicket.features.budgets.routes:ADMIN_ROUTES",
     admin_pages="qwicket.features.budgets.admin_pages:PART",

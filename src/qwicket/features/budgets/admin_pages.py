@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from qwicket.features.budgets.service import Budgets
 from qwicket.features.budgets.store import project_budgets
-from qwicket.model.budgets import budget_state
-from qwicket.pages.admin_choices import device_choices
+from qwicket.model.budgets import EACH, budget_state
+from qwicket.pages.admin_choices import choices, device_choices
 from qwicket.pages.admin_parts import Act, Card, Concern, Part
 from qwicket.pages.forms import list_page
 
@@ -34,6 +34,7 @@ async def _card(view: View, name: str) -> dict[str, Any]:
     project = await gateway.admin.project(name)
     now = gateway.now_ms()
     budgets = await project_budgets(gateway.store, [project.id])
+    members = [each.name for each in await gateway.admin.members(name)]
     states = [budget_state(*each, now) for each in budgets]
     return {
         "project": name,
@@ -41,6 +42,7 @@ async def _card(view: View, name: str) -> dict[str, Any]:
         "units": UNITS,
         "periods": PERIODS,
         "devices": await device_choices(view),
+        "members": choices([EACH, *members], len(members)),
     }
 
 
@@ -74,6 +76,7 @@ PART: Final = Part(
             fields={
                 "project": "text",
                 "device": "text",
+                "member": "text",
                 "unit": "text",
                 "period": "text",
                 "maximum": "number",

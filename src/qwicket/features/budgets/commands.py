@@ -32,6 +32,14 @@ _device = click.option(
 )
 
 
+_member = click.option(
+    "--member",
+    metavar="NAME",
+    help="Count only the jobs of this member of the project, or, with each, those of each member by"
+    " itself; by default the jobs of all members together.",
+)
+
+
 @click.group(cls=Section)
 def budget() -> None:
     """Limit what the jobs of a project may use."""
@@ -45,6 +53,7 @@ def budget() -> None:
 @click.option("--cost", type=_AMOUNT, metavar="C", help="Credits; each device has its own cost.")
 @_period
 @_device
+@_member
 @options.administration
 def set_budget(
     project: str,
@@ -54,6 +63,7 @@ def set_budget(
     cost: float | None,
     period: str | None,
     device: str | None,
+    member: str | None,
     admin: Administration,
 ) -> None:
     """Set what the jobs of PROJECT may use.
@@ -69,6 +79,7 @@ def set_budget(
         body = {
             "project": project,
             "device": device,
+            "member": member,
             "unit": unit,
             "period": period or "total",
             "maximum": maximum,
@@ -85,7 +96,8 @@ def show_budgets(project: str | None, as_json: bool, admin: Administration) -> N
     """Show the budgets of PROJECT, or all, and what is left of them."""
     found = admin.get("budgets", of=schema.BudgetList).budgets
     rows = [_row(each) for each in found if project in (None, each.project)]
-    print_rows(rows, ("project", "device", "budget", "period", "used", "left", ""), as_json)
+    headings = ("project", "member", "device", "budget", "period", "used", "left", "")
+    print_rows(rows, headings, as_json)
 
 
 @budget.command("clear")
@@ -93,9 +105,15 @@ def show_budgets(project: str | None, as_json: bool, admin: Administration) -> N
 @click.option("--unit", type=options.Choice(_UNITS), help="Only budgets that count this.")
 @_period
 @click.option("--device", metavar="D", help="Only budgets of this device.")
+@click.option("--member", metavar="NAME", help="Only budgets of this member, or of each.")
 @options.administration
 def clear_budgets(
-    project: str, unit: str | None, period: str | None, device: str | None, admin: Administration
+    project: str,
+    unit: str | None,
+    period: str | None,
+    device: str | None,
+    member: str | None,
+    admin: Administration,
 ) -> None:
     """Remove the budgets of PROJECT."""
     found = [
@@ -105,6 +123,7 @@ def clear_budgets(
         and unit in (None, each.unit)
         and period in (None, each.period)
         and device in (None, each.device)
+        and member in (None, each.member)
     ]
     if not found:
         raise click.ClickException(f"The project {project} has no such budget.")
@@ -117,6 +136,7 @@ def _row(budget: account_schema.BudgetBody) -> Row:
     record = {
         "id": budget.id,
         "project": budget.project,
+        "member": budget.member,
         "device": budget.device,
         "unit": budget.unit,
         "period": budget.period,
@@ -128,6 +148,7 @@ def _row(budget: account_schema.BudgetBody) -> Row:
     until = f"until {minute_of(budget.ends_at)}" if budget.ends_at else ""
     cells = (
         budget.project,
+        f"for {budget.member}" if budget.member else "",
         budget.device or "all devices",
         f"{amount_text(budget.maximum)} {budget.unit}",
         budget.period,

@@ -29,7 +29,12 @@ async def set_budget(
     """Set how much the jobs of a project may use in a period."""
     body = request.payload
     budget = await _budgets(access).put(
-        body.project, body.unit, body.period, body.maximum, device=body.device
+        body.project,
+        body.unit,
+        body.period,
+        body.maximum,
+        device=body.device,
+        member=body.member or "",
     )
     return json(account_wire.budget(budget))
 

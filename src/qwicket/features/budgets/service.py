@@ -51,6 +51,7 @@ class Budgets:
         maximum: float,
         *,
         device: str | None = None,
+        member: str = "",
     ) -> BudgetState:
         """Set what the jobs of a project may use in a period.
 
@@ -62,9 +63,11 @@ class Budgets:
             period: When the use starts again from zero.
             maximum: What may be used in a period, in the unit.
             device: The only device; None for all.
+            member: Name of the only account that it counts, or `each` for each member by itself;
+                empty for the whole project.
 
         Raises:
-            NotFound: There is no such project or device.
+            NotFound: There is no such project, device or member.
             InvalidRequest: The maximum is negative or not finite, is not 0 but rounds to 0
                 millionths, or is not a whole number of jobs or shots.
             LimitExceeded: The maximum is too large, or the project has too many budgets.
@@ -87,8 +90,9 @@ class Budgets:
         if device is not None:
             await existing_device(self._store, device)
         now = self._now_ms()
+        stored = to_stored_amount(unit, maximum)
         made = await self._budgets.put(
-            new_id(now), project, device or "", unit, period, to_stored_amount(unit, maximum), now
+            new_id(now), project, device or "", unit, period, stored, now, member
         )
         return self._states([made])[0]
 

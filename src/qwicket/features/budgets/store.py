@@ -5,9 +5,10 @@ All writers are serialised, so that a value read here is still true when it is w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.model.budgets import (
+    EACH,
     Bill,
     Budget,
     NamedBudget,
@@ -15,6 +16,7 @@ from qwicket.model.budgets import (
     period_start,
 )
 from qwicket.model.errors import LimitExceeded, NotFound
+from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing, from_texts
 from qwicket.store.use import needed_by, set_bill
@@ -45,6 +47,7 @@ class BudgetStore(Operations):
         period: BudgetPeriod,
         maximum: int,
         now: int,
+        member: str = "",
     ) -> NamedBudget:
         """Set a budget. An existing one keeps its id, its period's beginning and its use.
 
@@ -57,29 +60,36 @@ class BudgetStore(Operations):
             period: When the use starts again from zero.
             maximum: What may be used in a period, as it is stored.
             now: Unix milliseconds.
+            member: Name of the only account that it counts, or `EACH` member; empty for the whole
+                project.
 
         Raises:
-            NotFound: There is no such project.
+            NotFound: There is no such project or member.
             LimitExceeded: The project has too many budgets.
         """
         unknown = f"There is no project {project}."
         owner = existing(tx.one("project_by_name", name=project), unknown)
-        row = tx.one(
-            "budget_put",
-            id=budget,
-            project=owner[0],
-            device=device,
-            unit=unit,
-            period=period,
-            maximum=maximum,
-            begun_at=period_start(period, now),
-            now=now,
-        )
+        given = {
+            "id": budget,
+            "project": owner[0],
+            "device": device,
+            "unit": unit,
+            "period": period,
+            "maximum": maximum,
+            "now": now,
+        }
+        if member:
+            account = "" if member == EACH else _member(tx, owner[0], project, member)
+            made = tx.one("member_budget_put", **given, account=account)
+            assert made is not None
+            row = tx.one("member_budget_get", id=made[0])
+        else:
+            row = tx.one("budget_put", **given, begun_at=period_start(period, now))
         assert row is not None
         count = tx.one("budget_count", project=owner[0])
         if count is not None and int(count[0]) > _MAX_BUDGETS:
             raise LimitExceeded(f"project: {project} has {_MAX_BUDGETS} budgets, the most allowed.")
-        return NamedBudget(Budget(*row), project)
+        return NamedBudget(Budget(*row[:_FIELDS]), project)
 
     @write
     def remove(tx: Tx, budget: str) -> None:
@@ -88,50 +98,70 @@ class BudgetStore(Operations):
         Raises:
             NotFound: There is no such budget.
         """
-        if not tx.count("budget_delete", id=budget):
+        statements = ("budget_delete", "member_budget_delete")
+        if not any(tx.count(each, id=budget) for each in statements):
             raise NotFound("There is no such budget.")
 
     @scan
     def all(tx: Tx) -> list[NamedBudget]:
-        """Return all budgets, by project."""
-        return [_named(row) for row in tx.all("budget_list")]
+        """Return all budgets, those of members last, by project."""
+        return _all_named(tx.all("budget_list"), tx.all("member_budget_get", id=""))
 
     @read
     def of_projects(tx: Tx, projects: Sequence[str]) -> list[NamedBudget]:
         """Return the budgets of projects, given by ids."""
         asked = from_texts(tuple(projects))
-        return [_named(row) for row in tx.all("budget_list_of_projects", jobs=asked)]
+        return _all_named(
+            tx.all("budget_list_of_projects", jobs=asked),
+            tx.all("member_budget_list_of_projects", jobs=asked),
+        )
 
     @read
     def of_account(tx: Tx, account: str) -> list[NamedBudget]:
         """Return the budgets of the projects of an account, by project."""
-        return [_named(row) for row in tx.all("budget_list_of_account", account=account)]
+        return _all_named(
+            tx.all("budget_list_of_account", account=account),
+            tx.all("member_budget_list_of_account", account=account),
+        )
 
 
 def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
-    """Reserve what a job needs in all budgets of its project that apply.
+    """Reserve what a job needs in all budgets of its project and its account that apply.
 
     Raises:
         BudgetSpent: A budget has no room for the job.
     """
     needed = needed_by(new)
-    found = map(_named, tx.all("budget_list_of_job", project=project, device=new.device))
-    taken = [each.budget.take(needed, each.project, new.now) for each in found]
-    for each in taken:
-        tx.run("budget_reserve", id=each.id, used=each.used, begun_at=each.begun_at)
-    reserved = tuple(
-        ReservedAmount(each.id, each.unit, each.begun_at, getattr(needed, each.unit))
-        for each in taken
+    given = {"project": project, "device": new.device}
+    found = _all_named(
+        tx.all("budget_list_of_job", **given),
+        tx.all("member_budget_list_of_job", **given, account=new.account),
     )
-    set_bill(tx, job, Bill(new.cost, reserved), needed)
+    taken = [each.budget.take(needed, each.project, new.now) for each in found]
+    reserved = []
+    for each in taken:
+        amount: int = getattr(needed, each.unit)
+        changed: dict[str, Any] = {"id": each.id, "used": each.used, "begun_at": each.begun_at}
+        account = new.account if each.member else ""
+        if account:
+            tx.run("member_budget_reserve", **changed, account=account)
+        else:
+            tx.run("budget_reserve", **changed)
+        reserved.append(ReservedAmount(each.id, each.unit, each.begun_at, amount, account))
+    set_bill(tx, job, Bill(new.cost, tuple(reserved)), needed)
 
 
 def settle(tx: Tx, reserved: Sequence[ReservedAmount], used: Use) -> None:
     """Replace what a job has reserved by what it has used."""
     for each in reserved:
         amount = getattr(used, each.unit) - each.amount
-        if amount:
-            tx.run("budget_settle", id=each.budget, begun_at=each.begun_at, amount=amount)
+        if not amount:
+            continue
+        changed = {"id": each.budget, "begun_at": each.begun_at, "amount": amount}
+        if each.account:
+            tx.run("member_budget_settle", **changed, account=each.account)
+        else:
+            tx.run("budget_settle", **changed)
 
 
 def account_budgets(store: Store, account: str) -> Awaitable[list[NamedBudget]]:
@@ -144,5 +174,18 @@ def project_budgets(store: Store, projects: Sequence[str]) -> Awaitable[list[Nam
     return store.feature(BudgetStore).of_projects(projects)
 
 
-def _named(row: Row) -> NamedBudget:
-    return NamedBudget(Budget(*row[:_FIELDS]), row[_FIELDS])
+def _all_named(*rows: Sequence[Row]) -> list[NamedBudget]:
+    """Return budgets of projects, then those of members."""
+    return [NamedBudget(Budget(*row[:_FIELDS]), row[_FIELDS]) for found in rows for row in found]
+
+
+def _member(tx: Tx, project: str, name: str, member: str) -> str:
+    """Return the id of an account in a project.
+
+    Raises:
+        NotFound: There is no such account, or it is no member of the project, whose name is given.
+    """
+    account = Accounts.by_name(tx, member)
+    if tx.one("member_get", account=account.id, project=project) is None:
+        raise NotFound(f"{member} is not a member of {name}.")
+    return account.id

@@ -46,13 +46,22 @@ select name, shares, retention_days from project where name = :key;
 -- By its id, or by what it is for; reads all budgets, which are few.
 select
     budget.id, project.name, budget.device, budget.unit, budget.period, budget.maximum,
-    budget.used, budget.begun_at
+    budget.used, budget.begun_at, ''
 from budget join project on project.id = budget.project
 where budget.id = :key
-    or project.name || '/' || budget.device || '/' || budget.unit || '/' || budget.period = :key;
+    or project.name || '/' || budget.device || '/' || budget.unit || '/' || budget.period = :key
+union all
+select
+    limits.id, project.name, limits.device, limits.unit, limits.period, limits.maximum, null, null,
+    coalesce(account.name, 'each')
+from member_budget as limits join project on project.id = limits.project
+left join account on account.id = limits.account
+where limits.id = :key
+    or project.name || '/' || limits.device || '/' || limits.unit || '/' || limits.period
+        || '/' || coalesce(account.name, 'each') = :key;
 
 -- name: audit_member
-select project.name, account.name from member
+select project.name, account.name, member.shares, member.role from member
 join project on project.id = member.project join account on account.id = member.account
 where project.name = :key and (account.name = :other or account.email = :other);
 

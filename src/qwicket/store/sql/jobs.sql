@@ -52,6 +52,11 @@ from (
             when exists (
                 select 1 from budget where project = :project and budget.device in ('', :device)
             ) then 0
+            when exists (
+                select 1 from member_budget
+                where project = :project and member_budget.account in ('', :account)
+                    and member_budget.device in ('', :device)
+            ) then 0
             else 1
         end as is_taken
     from account where id = :account

@@ -156,6 +156,7 @@ def test_members_see_what_is_left_and_what_was_really_used(
         "id": shown["id"],
         "project": spender.name,
         "device": "simulator",
+        "member": None,
         "unit": "shots",
         "period": "day",
         "maximum": 1_000,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -94,6 +95,56 @@ async def test_every_budget_that_applies_must_have_room(store: Store, ada: Token
     bob = await make_token(store, "bob")
     await add_job(store, bob)
     assert await used(store) == 200
+
+
+async def put_member(store: Store, member: str, shots: int) -> str:
+    given = ("ada", "", "shots", "total", shots, NOW)
+    made = await store.feature(BudgetStore).put(new_id(NOW), *given, member=member)
+    return made.budget.id
+
+
+@pytest.mark.both_databases
+async def test_each_member_has_a_budget_of_their_own_within_the_projects(
+    store: Store, ada: Token, runner: str
+) -> None:
+    bob = await make_token(store, "bob")
+    with pytest.raises(NotFound, match="bob is not a member of ada"):
+        await put_member(store, "bob", 100)
+    await store.accounts.add_member("ada", "bob")
+    await put(store, 500)
+    await put_member(store, "each", 200)
+    of_bob = partial(new_job, bob, project=ada.project)
+    jobs = [*(new_job(ada) for _ in range(3)), *(of_bob() for _ in range(3))]
+    found = await asyncio.gather(
+        *(store.jobs.add(job, waiting_limit=PLENTY) for job in jobs), return_exceptions=True
+    )
+    refused = [each.detail for each in found if isinstance(each, BudgetSpent)]
+    assert len(refused) == 2
+    assert "200 shots in total for each member of the project ada is not enough" in refused[0]
+    assert await of_project(store) == 400
+    own = await put_member(store, "bob", 300)  # in place of that of each member
+    await store.jobs.add(of_bob(), waiting_limit=PLENTY)
+    await store.jobs.cancel(jobs[3].id, actor="bob", now=NOW)
+    await run(store, runner, (Encoded(b"", b""),))
+    for account, expected in ((ada.account, 200), (bob.account, 100)):
+        budgets = await store.feature(BudgetStore).of_account(account)
+        (shown,) = [each.budget for each in budgets if each.budget.member]
+        assert shown.used == expected
+    assert await of_project(store) == 400
+    with pytest.raises(BudgetSpent, match="500 shots in total for the project ada is"):
+        await store.jobs.add(of_bob(shots=201), waiting_limit=PLENTY)
+    await put(store, 5_000)
+    with pytest.raises(BudgetSpent, match="300 shots in total for bob of the project ada is"):
+        await store.jobs.add(of_bob(shots=201), waiting_limit=PLENTY)
+    await store.feature(BudgetStore).remove(own)
+    assert [each.budget.member for each in await store.feature(BudgetStore).all()] == ["", "each"]
+
+
+async def of_project(store: Store) -> int:
+    (found,) = [
+        each.budget for each in await store.feature(BudgetStore).all() if not each.budget.member
+    ]
+    return found.used
 
 
 @pytest.mark.parametrize(
@@ -430,7 +481,7 @@ async def test_another_server_knows_of_a_budget_at_its_next_submission(
 def test_statements_read_the_columns_of_the_struct() -> None:
     sql = statements.load(SQL_FRAGMENTS)["budget_put"]
     found = re.findall(r"budget\.(\w+)", sql.partition("returning")[2])
-    assert tuple(found) == Budget.__struct_fields__
+    assert (*found, "member") == Budget.__struct_fields__
 
 
 def test_amounts_are_exact_in_millionths() -> None:

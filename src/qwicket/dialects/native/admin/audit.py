@@ -107,8 +107,8 @@ def _subject(default: str, names: dict[str, str], payload: Any) -> tuple[str, tu
         if kind in names:
             return kind, (lower_ascii(names[kind]) if kind == "account" else names[kind],)
     if isinstance(payload, NewBudgetBody):
-        device = payload.device or ""
-        return "budget", ("/".join((payload.project, device, payload.unit, payload.period)),)
+        of_what = [payload.project, payload.device or "", payload.unit, payload.period]
+        return "budget", ("/".join([*of_what, *([payload.member] if payload.member else [])]),)
     if "name" in names:
         return "device", (names["name"],)
     name = getattr(payload, "name", None)

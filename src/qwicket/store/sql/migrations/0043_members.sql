@@ -30,3 +30,24 @@ where exists (
     select 1 from account inner join project on project.name = account.name
     where account.id = member.account and project.id = member.project
 );
+
+-- What a member of a project may use; `account` is empty for each member without a budget of their own
+-- for the same. `member_budget_use` is what a member has used or reserved, like `budget.used`.
+create table member_budget (
+    id text primary key not null,
+    project text not null references project (id),
+    account text not null,
+    device text not null,
+    unit text not null,
+    period text not null,
+    maximum bigint not null,
+    created_at bigint not null,
+    unique (project, account, device, unit, period)
+);
+create table member_budget_use (
+    budget text not null references member_budget (id) on delete cascade,
+    account text not null references account (id),
+    used bigint not null,
+    begun_at bigint not null,
+    primary key (budget, account)
+);
