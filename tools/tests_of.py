@@ -3,17 +3,17 @@
 `make tests-of FILE=src/qwicket/…py` prints the test files that run its functions, from contexts of
 coverage.py under build/contexts. `RENEW=1` records these again, from all unit tests, which takes
 minutes; `RENEW=tests/unit/store` does so for a folder or a file. Servers that tests start are not
-recorded. Tests of those are found by the table at the end of CONTRIBUTING.md.
+recorded. Tests of those are in `further_tests.toml`.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from fnmatch import fnmatch
 from pathlib import Path
@@ -23,10 +23,9 @@ from tools import contexts
 
 ROOT: Final = Path(__file__).parents[1]
 RECORDS: Final = ROOT / "build" / "contexts"
+FURTHER: Final = Path(__file__).with_name("further_tests.toml")
 UNIT_TESTS: Final = "tests/unit"
 PACKAGE: Final = ROOT / "src" / "qwicket"
-_ROW: Final = re.compile(r"^\| (`.*) \| (`.*) \|$", re.MULTILINE)
-_QUOTED: Final = re.compile(r"`([^`]+)`")
 
 
 def module_path(text: str) -> Path:
@@ -85,13 +84,13 @@ def _lines_of_functions(module: Path) -> set[int]:
 
 
 def further_patterns() -> list[tuple[list[str], list[str]]]:
-    """Return the rows of CONTRIBUTING.md's table: beginnings of modules, and tests."""
-    rows = _ROW.findall((ROOT / "CONTRIBUTING.md").read_text())
-    return [(_QUOTED.findall(modules), _QUOTED.findall(tests)) for modules, tests in rows]
+    """Return the tables of `further_tests.toml`: beginnings of modules, and tests."""
+    tables = tomllib.loads(FURTHER.read_text("utf-8"))["further"]
+    return [(each["modules"], each["tests"]) for each in tables]
 
 
 def further_tests(module: Path) -> list[str]:
-    """Return the test files that CONTRIBUTING.md names for a module."""
+    """Return the test files that `further_tests.toml` names for a module."""
     place = module.relative_to(PACKAGE).as_posix()
     patterns = [
         pattern

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -24,6 +26,9 @@ from qwicket.server import docs, probes
 from qwicket.server.docs.errors import table
 from qwicket.server.settings import own_limits
 
+METRICS = tomllib.loads((Path(__file__).parent / "metrics.toml").read_text("utf-8"))
+"""Kind, labels and meaning of each metric, by name."""
+
 
 def pages() -> dict[str, str]:
     """Return every page of the reference, by its name."""
@@ -34,6 +39,7 @@ def pages() -> dict[str, str]:
         "scopes": scopes,
         "errors": errors,
         "limits": limits,
+        "metrics": metrics,
         "devices": device_pages,
         "formats": formats,
     }
@@ -185,6 +191,15 @@ def scopes() -> Iterator[str]:
     said = attribute_texts(Scope)
     for scope in Scope:
         yield f"| `{scope}` | {_cell(said[scope.name])} | {'<br>'.join(with_access(scope))} |"
+    yield "\n## Routes without a token\n"
+    yield "Each declares why it is open. All others need a token.\n"
+    yield "| why | routes |\n|---|---|"
+    opened: dict[str, list[str]] = {}
+    for prefix, route in declared():
+        if isinstance(route.access, Open):
+            shown = f"`{route.method} {prefix}{route.path}`"
+            opened.setdefault(route.access.reason, []).append(shown)
+    yield from (f"| {reason} | {'<br>'.join(routes)} |" for reason, routes in opened.items())
 
 
 def declared() -> Iterator[tuple[str, Route]]:
@@ -209,22 +224,10 @@ def with_access(access: Access) -> list[str]:
     ]
 
 
-def security_tables() -> dict[str, str]:
-    """Return the tables of docs/security/secrets.md that follow from the routes, by headings."""
+def scope_meanings() -> list[str]:
+    """Return the rows of the table of scopes in docs/security/secrets.md."""
     said = attribute_texts(Scope)
-    scopes = [
-        f"| `{scope}` | {_cell(said[scope.name])} | {len(with_access(scope))} |" for scope in Scope
-    ]
-    reasons: dict[str, list[str]] = {}
-    for prefix, route in declared():
-        if isinstance(route.access, Open):
-            shown = f"`{route.method} {prefix}{route.path}`"
-            reasons.setdefault(route.access.reason, []).append(shown)
-    opened = [f"| {reason} | {'<br>'.join(routes)} |" for reason, routes in reasons.items()]
-    return {
-        "Scopes": "\n".join(["| scope | allows | routes |", "|---|---|---|", *scopes]),
-        "Routes without a token": "\n".join(["| why | routes |", "|---|---|", *opened]),
-    }
+    return [f"| `{scope}` | {_cell(said[scope.name])} |" for scope in Scope]
 
 
 # --- tables of the model --------------------------------------------------------------------------
@@ -257,6 +260,15 @@ def limits() -> Iterator[str]:
         for field in msgspec.structs.fields(group):
             shown = "as this machine has" if field.default is None else f"{field.default:,.12g}"
             yield f"`{field.name}` · {shown}\n: {_line(said[field.name])}\n"
+
+
+def metrics() -> Iterator[str]:
+    yield "# Metrics\n"
+    yield "What `/metrics` shows. [Operations](../operations.md#metrics) explains the labels.\n"
+    yield "| metric | type | labels | meaning |\n|---|---|---|---|"
+    for name, metric in METRICS.items():
+        labels = _words(metric["labels"])
+        yield f"| `{name}` | {metric['kind']} | {labels} | {_cell(metric['meaning'])} |"
 
 
 def device_pages() -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +22,7 @@ from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-ROW = re.compile(
-    r"^\| `(?P<name>[a-z_]+)` \| (?P<kind>gauge|counter|histogram) \|(?P<labels>[^|]*)\|"
-)
+TABLE = Path(__file__).parents[2] / "docs" / "_site" / "metrics.toml"
 
 
 class Seen(NamedTuple):
@@ -74,11 +71,6 @@ def end(http: httpx.Client, job: str) -> str:
     return str(http.get(f"/v1/jobs/{job}", params={"wait": 60}).json()["state"])
 
 
-def documented() -> dict[str, tuple[str, str]]:
-    rows = [ROW.match(line) for line in OPERATIONS.read_text("utf-8").splitlines()]
-    return {row["name"]: (row["kind"], row["labels"].strip()) for row in rows if row}
-
-
 def full_name(family: Metric) -> str:
     return family.name + ("_total" if family.type == "counter" else "")
 
@@ -87,16 +79,15 @@ def test_every_metric_is_documented_with_its_type_labels_and_text(
     live: LiveServer, http: httpx.Client
 ) -> None:
     assert end(http, submit(http)) == "completed"
-    families = look(live).families
-    kinds = {full_name(family): family.type for family in families}
-    assert kinds == {name: kind for name, (kind, _) in documented().items()}
-    text = OPERATIONS.read_text("utf-8")
-    for family in families:
-        assert f"| {family.documentation} |" in text
+    families = {full_name(family): family for family in look(live).families}
+    documented = tomllib.loads(TABLE.read_text("utf-8"))
+    assert families.keys() == documented.keys()
+    for name, family in families.items():
+        told = documented[name]
+        assert (family.type, family.documentation) == (told["kind"], told["meaning"])
         labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
-        assert labels, f"{family.name} has no value after one job"
-        told = documented()[full_name(family)][1]
-        assert labels == {frozenset(filter(None, told.split(", ")))}, family.name
+        assert labels, f"{name} has no value after one job"
+        assert labels == {frozenset(told["labels"])}, name
 
 
 def test_ended_jobs_are_counted_and_timed_by_device_and_state(

@@ -9,7 +9,7 @@ SOURCE = ROOT / "src" / "qwicket"
 
 
 @pytest.mark.needs_vendors
-def test_the_table_in_contributing_names_every_package_and_tests_that_exist(
+def test_the_table_of_further_tests_names_every_package_and_tests_that_exist(
     subtests: pytest.Subtests,
 ) -> None:
     rows = further_patterns()

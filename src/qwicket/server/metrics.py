@@ -2,7 +2,7 @@
 
 A request costs one observation of a histogram, a commit two (in the writer's thread), the end of a
 job two and a count. Labels never hold ids or client input: their values here are dialects' paths,
-classes of status, states and devices. docs/operations.md explains each metric.
+classes of status, states and devices. docs/operations.md explains the labels.
 """
 
 from __future__ import annotations
