@@ -1,6 +1,6 @@
 """Calls of a store, recorded inside its writer: the order of their commits, and their answers.
 
-Writers follow each other on both databases (docs/decisions/0002), so the order in which operations
+Writers follow each other on both databases (docs/decisions/0003), so the order in which operations
 run is the order of their commits; a counter inside each operation records it.
 """
 
