@@ -57,7 +57,7 @@ TERMS = [
     Term("idempotency key", "A client's name for one submission. Two submissions by one account with the same key and content within a day are one job.", "api.md"),
     Term("identity provider", "Where the people of an organisation sign in, by OpenID Connect.", "howto/single-sign-on.md"),
     Term("intent", "The stored record that a server is about to send a job to another cloud. From then on the job may be there.", "howto/remote-devices.md#never-sent-twice"),
-    Term("invitation", "A code with which people create accounts. It has a number of uses and an end.", "howto/invitations.md"),
+    Term("invitation", "A code with which people create accounts. It has a number of uses and an end.", "howto/single-sign-on.md#invitations"),
     Term("job", "One submission: a program, a device, a number of shots, and later a result.", "states.md"),
     Term("lease", "A runner's temporary right to a job. It must be renewed, and ends with its runner.", "states.md"),
     Term("limit", "A bound that requests, jobs and accounts must respect, such as `shots`. Errors name it; `qwicket serve --limit` and `[limits]` in `qwicket.toml` set it. Where a limit is a size, 1 kB is 1,024 bytes."),
