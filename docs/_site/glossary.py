@@ -24,7 +24,7 @@ class Term(NamedTuple):
 
 
 TERMS = [
-    Term("access token", "A signed, short-lived token for which a client exchanges its token. It has no row in the database, and is refused once the original token (after a sign-in with a password, the account) is no longer valid.", "decisions/0016-sign-in.md"),
+    Term("access token", "A signed, short-lived token for which a client exchanges its token. It is refused once the original token is no longer valid.", "decisions/0016-sign-in.md"),
     Term("account", "A user of a server. It has tokens, a project of its own, and a role: `member` or `admin`.", "cli.md"),
     Term("adopted job", "A job that one server may have sent to another cloud, and that a later server follows there. It cannot be queued again.", "howto/remote-devices.md#never-sent-twice"),
     Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
@@ -36,7 +36,7 @@ TERMS = [
     Term("cassette", "A file with requests to a vendor and the vendor's responses, which a replay gives again.", "howto/cassettes.md"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-programs.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease. Also, in OpenID Connect, a field of an ID token.", "states.md"),
-    Term("delayed read", "A read of a job's status through a vendor's dialect, which the server answers when the job ends, but at most 250 ms later (by default). The job was queued less than a second before, and is expected to end within 250 ms. It exists because many clients read once and then sleep for seconds.", "queue.md#the-first-poll"),
+    Term("delayed read", "A read of a job's status through a vendor's dialect, which the server answers when the job ends, but at most 250 ms later (by default).", "queue.md#the-first-poll"),
     Term("device", "Something that jobs can be submitted to: a simulator, a twin, a lab's machine, or a device at another cloud.", "devices.md"),
     Term("dialect", "One cloud's REST API in front of the queue. It only translates requests and responses.", "howto/dialect.md"),
     Term("directive", "A server's instruction to an agent or pilot about a job that it holds: `stop` (the job was cancelled) or `lost` (its lease is no longer valid).", "agents.md"),
@@ -55,7 +55,7 @@ TERMS = [
     Term("group", "Jobs that belong together; it can be closed or cancelled as a whole.", "queue.md#groups"),
     Term("held job", "A waiting job that does not start until its owner or an administrator releases it.", "howto/hold.md"),
     Term("idempotency key", "A client's name for one submission. Two submissions by one account with the same key and content within a day are one job.", "api.md"),
-    Term("identity provider", "Where the people of an organisation sign in, by OpenID Connect.", "howto/single-sign-on.md"),
+    Term("identity provider", "Where the people of an organisation sign in.", "howto/single-sign-on.md"),
     Term("intent", "The stored record that a server is about to send a job to another cloud. From then on the job may be there.", "howto/remote-devices.md#never-sent-twice"),
     Term("invitation", "A code with which people create accounts. It has a number of uses and an end.", "howto/single-sign-on.md#invitations"),
     Term("job", "One submission: a program, a device, a number of shots, and later a result.", "states.md"),
@@ -70,7 +70,7 @@ TERMS = [
     Term("parser process", "A process that parses programs, with limits on time and memory.", "formats.md"),
     Term("part", "The result of one circuit of a job.", "api.md#parts"),
     Term("pass-through", "Submissions of a vendor's clients go through Qwicket's queue to the device's own server, unchanged except for the token, and its responses back.", "howto/own-machine.md"),
-    Term("pilot", "A program on another machine that pulls jobs over HTTP: a lab's agent, or a worker (`qwicket worker`), which connects to the server and runs the jobs of simulated devices: simulators and twins.", "howto/workers.md"),
+    Term("pilot", "A program on another machine that pulls jobs over HTTP: a lab's agent, or `qwicket worker`, which runs the jobs of simulated devices.", "howto/workers.md"),
     Term("profile", "A named address and token in a client's configuration file.", "clients/python.md#address-and-token"),
     Term("project", "A group of accounts whose jobs are charged together. Each job belongs to one project.", "queue.md"),
     Term("provider", "The owner of devices; it can be switched off as a whole. Also, in sign-in, the identity provider.", "devices.md#providers"),
