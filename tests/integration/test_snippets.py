@@ -24,6 +24,7 @@ from qwicket.cli import main as command_line
 from qwicket.clients.native.config import settings
 from qwicket.model.states import mermaid
 from support.commands import assert_known
+from support.for_each import for_each
 from support.ports import held_port
 from support.server import LiveServer
 from support.snippets import PAGES, ROOT, Block, Shell, alike, blocks, indented
@@ -121,8 +122,8 @@ def test_a_file_that_the_reader_needs_is_spoken_of() -> None:
     assert not [hidden for page in PAGES for hidden in hidden_files(page)]
 
 
-@pytest.mark.parametrize(
-    ("hidden", "shown", "is_found"),
+@for_each(
+    "hidden, shown, is_found",
     [
         ('os.environ["IONQ_API_URL"] = url', "provider = 1", True),
         ('os.environ["IONQ_API_URL"] = url', 'os.environ["IONQ_API_URL"] = "x"', False),

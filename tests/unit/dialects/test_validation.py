@@ -15,6 +15,7 @@ from qwicket.dialects.native.admin import routes as admin
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.states import JobState
 from qwicket.vendors.qbraid.dialect import submissions
+from support.for_each import for_each
 
 pytestmark = pytest.mark.needs_vendors
 
@@ -54,8 +55,8 @@ def refusal(text: bytes, decoder: msgspec.json.Decoder[Any] = DECODER) -> Invali
     return refused.value
 
 
-@pytest.mark.parametrize(
-    ("text", "field", "detail"),
+@for_each(
+    "text, field, detail",
     [
         ('{"shots": "a"}', "shots", 'shots must be a whole number, not "a".'),
         ('{"shots": 1.5}', "shots", "shots must be a whole number, not 1.5."),

@@ -25,6 +25,7 @@ from qwicket.model.errors import (
 from qwicket.model.limits import SignInLimits
 from qwicket.store import Store
 from qwicket.store.sessions import ProviderSignIn
+from support.for_each import for_each
 from support.small_provider import CLIENT, Provider, small_provider
 from support.stores import NOW
 
@@ -34,8 +35,8 @@ LIMITS = SignInLimits(wrong_tokens=10)
 ISSUER = "https://login.example.org"
 
 
-@pytest.mark.parametrize(
-    ("stated", "name"),
+@for_each(
+    "stated, name",
     [
         ("ada", "ada"),
         ("Ada.Lovelace@uni.example", "ada.lovelace"),

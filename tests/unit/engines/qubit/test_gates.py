@@ -12,11 +12,12 @@ from qwicket.circuits import qubit
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import gates
 from support import qubit_math
+from support.for_each import for_each
 
 ANGLES = (-3.0, -pi / 2, 0.0, 0.3, pi, 7.5)
 
 
-@pytest.mark.parametrize(("name", "n_targets", "params"), qubit_math.EXAMPLES)
+@for_each("name, n_targets, params", qubit_math.EXAMPLES)
 def test_matrix_is_what_the_definition_says(
     name: str, n_targets: int, params: tuple[float, ...]
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program
+from support.for_each import for_each
 
 H0, H1, X0, X1 = (Gate(name, (qubit,)) for name in "hx" for qubit in (0, 1))
 CX = Gate("x", (1,), (), (0,))
@@ -19,8 +20,8 @@ def circuit(*ops: Op, n_qubits: int = 2, n_bits: int = 2) -> QubitCircuit:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("op", "text"),
+@for_each(
+    "op, text",
     [
         (Gate("x", (2,)), "a qubit is named that is outside 0..1"),
         (Gate("x", (-1,)), "a qubit is named that is outside 0..1"),

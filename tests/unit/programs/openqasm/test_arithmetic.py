@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.for_each import for_each
 from unit.programs.openqasm.reading import angles, listing, why2, why3, with2, with3
 
 
@@ -19,8 +20,8 @@ def angle3(expression: str) -> float:
     return angles(with3(f"rz({expression}) q[0];"))[0]
 
 
-@pytest.mark.parametrize(
-    ("expression", "value"),
+@for_each(
+    "expression, value",
     [
         ("pi", pi),
         ("-pi/2", -pi / 2),
@@ -47,8 +48,8 @@ def test_version_2_computes_with_reals(expression: str, value: float) -> None:
     assert angle2(expression) == pytest.approx(value)
 
 
-@pytest.mark.parametrize(
-    ("expression", "value"),
+@for_each(
+    "expression, value",
     [
         ("π", pi),
         ("tau", tau),
@@ -113,8 +114,8 @@ def test_conditions_on_constants_are_settled_while_reading(condition: str, holds
     assert listing(with3(text)) == names[holds]
 
 
-@pytest.mark.parametrize(
-    ("expression", "reason"),
+@for_each(
+    "expression, reason",
     [
         ("1/0", "column 5: division by zero"),
         ("1 % 0", "column 6: division by zero"),

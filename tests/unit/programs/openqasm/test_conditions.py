@@ -58,8 +58,8 @@ RELATIONS: dict[str, Callable[[int, int], bool]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("relation", "value"),
+@for_each(
+    "relation, value",
     # -8 and 7 are the least and the greatest number of four bits.
     pairs(RELATIONS, [-9, -8, -7, -1, 0, 1, 6, 7, 8, 15, 16], always={-8, 7}),
 )
@@ -159,8 +159,8 @@ def test_a_number_may_be_wider_than_64_bits() -> None:
     assert branch.value == str(value)
 
 
-@pytest.mark.parametrize(
-    ("condition", "reason"),
+@for_each(
+    "condition, reason",
     [
         ("q[0]", "a condition cannot read a qubit; measure it into a bit first"),
         ("c == 1.5", "measured bits cannot be combined with a float"),

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from support.for_each import for_each
 from unit.programs.openqasm.execution import path
 from unit.programs.openqasm.reading import listing, why3, with3
 
@@ -194,8 +195,8 @@ def test_what_follows_a_certain_end_must_still_be_well_formed() -> None:
 DEPENDS = "the value would depend on a measurement; only measured bits can do that"
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
+@for_each(
+    "body, reason",
     [
         ("break;", "column 1: 'break' is outside of a loop"),
         ("continue;", "column 1: 'continue' is outside of a loop"),

@@ -108,8 +108,8 @@ def test_integer_powers_of_a_user_gate_repeat_it(exponent: int) -> None:
     np.testing.assert_allclose(found, np.linalg.matrix_power(inner, exponent), atol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("name", "exponent"),
+@for_each(
+    "name, exponent",
     pairs(
         [name for name in FIXED if name != "sxdg"],
         [0.5, -0.5, 0.25, 1.7, 2, 3, -3, 4, 0, -2.5],

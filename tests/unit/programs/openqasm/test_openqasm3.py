@@ -79,8 +79,8 @@ def test_a_declaration_may_measure() -> None:
     assert listing(read3(text)) == ["measure 0 -> 0", "measure 1 -> 1", "measure 1 -> 2"]
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
+@for_each(
+    "body, expected",
     [
         ("x q;", ["x 0", "x 1", "x 2", "x 3"]),
         ("x q[-1];", ["x 3"]),
@@ -143,8 +143,8 @@ def test_a_physical_qubit_has_a_bounded_number() -> None:
 # --- variables ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("declaration", "expected"),
+@for_each(
+    "declaration, expected",
     [
         ("const int n = 2;", 2),
         ("const int[8] n = -2;", -2),

@@ -20,6 +20,7 @@ from qwicket.engines.atoms.engine import probabilities
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.vendors.braket.ahs import C6
+from support.for_each import for_each
 
 OMEGA = 2 * pi * 1e6
 
@@ -136,8 +137,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 DRIVE = "hamiltonian.drivingFields.0"
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "why"),
+@for_each(
+    "path, value, why",
     [
         ("register.sites", [], "1 to 5 places"),
         ("register.sites", [["0", "0"]] * 6, "1 to 5 places"),

@@ -436,8 +436,8 @@ def test_bad_native_gate_is_refused(gate: Json, text: str, field: str) -> None:
     assert found == (f"gate 0 {text}", f"circuit[0].{field}")
 
 
-@pytest.mark.parametrize(
-    ("source", "text", "field"),
+@for_each(
+    "source, text, field",
     [
         (b'{"qubits": 1}', "circuit is missing", "circuit"),
         (b'{"qubits": 1, "circuit": null}', "circuit is missing", "circuit"),

@@ -19,6 +19,7 @@ from qwicket.engines.failures import CannotRun
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from qwicket.vendors.qlued.cold_atom_gates import MACHINES
+from support.for_each import for_each
 
 Instructions = Sequence[object]
 FERMION = {"wire_order": "interleaved", "num_wires": 8}
@@ -148,8 +149,8 @@ def test_bounds_of_parameters_are_allowed_themselves() -> None:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("machine", "instruction", "text"),
+@for_each(
+    "machine, instruction, text",
     [
         ("singlequdit", ["rly", [0], [1]], "'rly' is not known to singlequdit"),
         ("rydberg", ["load", [0], [3]], "'load' is not known to rydberg"),

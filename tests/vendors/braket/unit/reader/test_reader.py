@@ -202,8 +202,8 @@ def test_shots_of_noise_follow_its_density_matrix() -> None:
     assert abs(sum(bits) / 4000 - 0.75) < 5 * (0.75 * 0.25 / 4000) ** 0.5
 
 
-@pytest.mark.parametrize(
-    ("source", "shots", "said"),
+@for_each(
+    "source, shots, said",
     [
         ("qubit q;\nfoo q;", 1, "line 2, column 1"),
         (BELL, 0, "needs shots above 0"),

@@ -17,6 +17,7 @@ from qwicket.vendors.ibm.primitives import executor
 from support import pubs
 from support.executor import circuits, tensor
 from support.executor import source as program
+from support.for_each import for_each
 
 LIMITS = Limits()
 
@@ -59,8 +60,8 @@ def test_a_pub_is_still_read_up_to_version_17_only() -> None:
         primitives.read(pubs.source("sampler", entry), LIMITS)
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
+@for_each(
+    "text, named",
     [
         (source(item(), schema_version="v1.0"), "schema_version must be v2.0, not 'v1.0'"),
         (source(), "items is empty"),

@@ -41,9 +41,7 @@ def test_an_option_is_treated_as_its_row_says(option: Any) -> None:
     assert review(given) == ({option.path: option.reason} if ignored else {})
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [(each, value) for each in OPTIONS for value in each.neutral]
-)
+@for_each("option, value", [(each, value) for each in OPTIONS for value in each.neutral])
 def test_a_value_that_asks_for_what_happens_anyway_is_not_noted(option: Any, value: Any) -> None:
     assert review({"options": nested(option.path, value)}) == {}
 

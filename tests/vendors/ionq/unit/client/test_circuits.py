@@ -73,8 +73,8 @@ def test_native_gates_are_written_in_turns_under_their_own_names() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("build", "what"),
+@for_each(
+    "build, what",
     [
         (lambda: Circuit(0), "qubits must be a positive whole number"),
         (lambda: Circuit(True), "qubits must be a positive whole number"),

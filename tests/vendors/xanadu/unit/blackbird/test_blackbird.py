@@ -15,6 +15,7 @@ from qwicket.model.limits import Limits
 from qwicket.vendors.xanadu import blackbird
 from qwicket.vendors.xanadu.limits import BlackbirdLimits
 from support.bombs import BOMBS
+from support.for_each import for_each
 
 HEAD = "name t\nversion 1.0\ntarget simulon_gaussian (shots=3)\n\n"
 COMPILED = (
@@ -156,8 +157,8 @@ def test_line_ends_comments_and_blanks_do_not_matter() -> None:
     assert program(loose) == program(COMPILED)
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
+@for_each(
+    "line, reason",
     [
         ("Warp(1) | 0", "the operation 'Warp' is not known"),
         ("Sgate() | 0", "Sgate needs the argument r"),
