@@ -135,7 +135,8 @@ def test_browsers_alone_are_sent_from_the_root_to_the_pages(
     with httpx.Client() as client:
         client.headers = httpx.Headers({"Accept": accept} if accept else {})
         response = client.get(f"{server.url}/")
-    assert response.status_code == status
+        without_body = client.head(f"{server.url}/")
+    assert response.status_code == without_body.status_code == status
     if status == 303:
         assert response.headers["location"] == "ui"
         landed = httpx.get(response.url.join("ui"), follow_redirects=True)

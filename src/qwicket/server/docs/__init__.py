@@ -191,8 +191,9 @@ def with_browser_redirect(app: ASGIApp | None) -> ASGIApp:
     serve = app or PlainTextResponse("There is nothing at this path.\n", HTTPStatus.NOT_FOUND)
 
     async def serve_or_redirect(scope: Scope, receive: Receive, send: Send) -> None:
-        is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
-        accepted = dict(scope["headers"]).get(b"accept", b"") if is_asked else b""
+        is_read = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"}
+        is_root = is_read and scope["path"] == "/"
+        accepted = dict(scope["headers"]).get(b"accept", b"") if is_root else b""
         if b"text/html" in accepted:
             headers = {"Location": "ui", "Vary": "Accept", "Cache-Control": "no-cache"}
             await Response(status_code=303, headers=headers)(scope, receive, send)
