@@ -50,11 +50,11 @@ def _as_raw(value: Any) -> Any:
 
 
 def with_etag(request: Request[Any], response: Response, retry_after_s: int | None) -> Response:
-    """Return a response with its entity tag, or 304 if the client holds it already.
+    """Return a response with its entity tag, or 304 if the client holds it already (RFC 9110, 13).
 
     Args:
         request: Its `If-None-Match` names the tags that the client holds.
-        response: Its body is hashed.
+        response: A small one, as of `json`: its whole body is hashed.
         retry_after_s: Seconds after which the client should poll again; None if never.
     """
     tag = f'"{hashlib.sha256(response.body).hexdigest()[:24]}"'

@@ -20,18 +20,25 @@ from qwicket.engines.qubit.gates import dense
 from qwicket.engines.qubit.observables import Complexes, Floats, apply_matrix, times
 
 _SHIFTS: Final = ((pi, (1 - sqrt(2)) / 4), (pi / 2, 0.5))
-"""Shifts of an angle and the weights of their differences. Entries of gates have the frequencies
-0, 1/2 and 1 in each angle, and for these the weighted sum is exactly the derivative."""
+"""Shifts of an angle, and the weights of the differences f(x + shift) - f(x - shift).
+
+Entries of gates are sums of exp(iwx) with |w| = 0, 1/2 and 1 in each angle x. For these frequencies
+2 * sum(weight * sin(w * shift)) is w, so the weighted sum of the differences is the derivative.
+"""
 
 
 def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
     """Return an expectation value, and its derivatives with respect to all parameters.
 
     Args:
-        value: Observable and parameters.
-        psi: State after the gates; axis q is qubit q.
-        gates: Gates of the circuit.
+        value: Observable, the sum of its products times their coefficients, and parameters.
+        psi: State after the gates, of shape (2,) * qubits; axis q is qubit q.
+        gates: Gates of the circuit, in time order.
+
+    Returns:
+        The value, then one derivative for each parameter: shape (1 + parameters,).
     """
+    # By gate: angle that depends on a parameter, the parameter's place in the result, slope.
     weights: dict[int, list[tuple[int, int, float]]] = defaultdict(list)
     for place, parameter in enumerate(value.parameters, start=1):
         for index, angle, slope in parameter.slopes:
@@ -47,6 +54,9 @@ def gradient(value: Readout, psi: Complexes, gates: Sequence[Gate]) -> Floats:
         gate = counted[number]
         matrix, qubits = dense(gate)
         undone = matrix.conj().T
+        # Now psi is the state before the gate. Until the end of the loop, bra is the observable
+        # applied to the last state, taken back to after the gate: the derivative with respect to an
+        # angle is 2 Re <bra| dU/dangle |psi>.
         psi = apply_matrix(psi, undone, qubits)
         derivatives: dict[int, float] = {}
         for angle, place, slope in weights.get(number, ()):

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """First argument of all handlers of `/v1/admin`, which are functions."""
+    """First argument of all handlers of `/v1/admin`.
+
+    They are functions, not methods as in other dialects, because two classes have this protocol:
+    `TokenAccess`, and one for commands that open the database (`cli/administration.py`).
+    """
 
     @property
     def admin(self) -> Admin:
@@ -33,13 +37,11 @@ class Access(Protocol):
         """
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job; None if only a running server could know it."""
+        """Return the position of a waiting job; None without one, or without a running server."""
 
 
 class TokenAccess:
     """Access at a running server, by an administrator's token.
-
-    Commands that open the database have another (`cli/administration.py`).
 
     Args:
         gateway: The server's services.
