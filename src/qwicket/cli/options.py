@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from qwicket.clients.native import Client
+    from qwicket.clients.native.config import Settings
     from qwicket.gateway.admin import Admin
     from qwicket.model.accounts import GroupRights
     from qwicket.store import Store
@@ -629,20 +630,36 @@ def report_client_errors(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def server(command: F) -> F:
-    """Add the options that name a server to a command, as one argument `connect`.
-
-    The client reads the environment itself, because it decides which token is sent where.
-    """
+    """Add the options that name a server to a command, as one argument `connect`."""
 
     @functools.wraps(command)
     def with_connect(*, url: str | None, profile: str | None, **others: Any) -> Any:
         def connect() -> Client:
             from qwicket.clients.native.client import client_from
-            from qwicket.clients.native.config import settings
 
-            found = settings(url, profile=profile)
-            return client_from(replace(found, url_source="--url") if url else found)
+            return client_from(_settings(url, profile))
 
         return command(connect=connect, **others)
 
     return cast(F, _url(_profile(report_client_errors(with_connect))))
+
+
+def server_settings(command: F) -> F:
+    """Add the options that name a server to a command, as one argument `chosen`: its settings."""
+
+    @functools.wraps(command)
+    def with_settings(*, url: str | None, profile: str | None, **others: Any) -> Any:
+        return command(chosen=_settings(url, profile), **others)
+
+    return cast(F, _url(_profile(report_client_errors(with_settings))))
+
+
+def _settings(url: str | None, profile: str | None) -> Settings:
+    """Return settings of a client, which reads the environment itself.
+
+    It decides which token is sent where.
+    """
+    from qwicket.clients.native.config import settings
+
+    found = settings(url, profile=profile)
+    return replace(found, url_source="--url") if url else found
