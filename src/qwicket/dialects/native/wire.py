@@ -77,7 +77,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
         dialect=DIALECT,
         device=body.device,
         format=body.format or "",
-        source=_source(body.program),
+        source=source(body.program),
         shots=body.shots,
         seed=body.seed,
         noise=body.noise,
@@ -91,7 +91,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     )
 
 
-def _source(program: msgspec.Raw) -> bytes:
+def source(program: msgspec.Raw) -> bytes:
     """Return a program that was sent as text, or as JSON in place of text."""
     raw = bytes(program)
     if raw[:1] != b'"':
