@@ -16,6 +16,7 @@ from qwicket.dialects import descriptions, mounts
 from qwicket.dialects import native as native_dialect
 from qwicket.dialects.routing import ANY_TOKEN, Access, Open
 from qwicket.model.accounts import Scope
+from qwicket.registrations import of_features
 from qwicket.schema.jobs import SubmitBody
 from qwicket.server.docs import files
 from qwicket.vendors.ionq.dialect import wire as ionq
@@ -335,8 +336,11 @@ class Way(NamedTuple):
         return client.request(self.method, url, headers=headers, content=content)
 
 
-MOUNTS = mounts(cast(Any, None))
-ACCESS = {
+_NEVER = cast(Any, None)
+MOUNTS: dict[str, Any] = mounts(_NEVER) | {
+    at: app for made in of_features("mounts") for at, app in made(_NEVER).items()
+}
+ACCESS: dict[tuple[str, str, str], Access] = {
     (prefix, route.method, route.path): route.access
     for prefix, dialect in MOUNTS.items()
     for route in dialect.routes

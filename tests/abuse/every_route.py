@@ -25,15 +25,16 @@ IBM, RUNTIME, PLATFORM = ibm.DIALECT, runtime.DIALECT, runtime.PLATFORM
 ACCOUNT = runtime.ACCOUNT
 QLUED = "/qlued"
 IQM = iqm.DIALECT
+MCP = "/mcp"
 PREFIXES = (
-    *("/v1", ADMIN),
+    *("/v1", ADMIN, MCP),
     *(at for each in offered() for at in each.mounts if routes(at)),
 )
 """Every address of a dialect, aliases left out; `SUBMISSIONS` has those that take jobs."""
 GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, PLATFORM, "/qbraid/api/v1")
 """Dialects that have groups, which are for one device but at qBraid."""
 DEVICES = {
-    **dict.fromkeys(("/v1", "/v1/admin"), "simulator"),
+    **dict.fromkeys(("/v1", "/v1/admin", MCP), "simulator"),
     "/ionq/v0.4": "simulator",
     "/ionq/v0.3": "simulator",
     "/qbraid/api/v1": "qbraid:qbraid:sim:statevector",
@@ -215,6 +216,8 @@ class Ask(NamedTuple):
             return None
         if self.is_bulk:
             return {"ids": [job]}
+        if self.prefix == MCP:
+            return mcp_call("submit_job", SUBMISSIONS["/v1"])
         if self.prefix == ADMIN:
             return _ADMIN_BODIES.get((self.method, self.path), {})
         if (self.prefix, self.path) == (BRAKET, "/quantum-task"):
@@ -230,6 +233,12 @@ class Ask(NamedTuple):
         if self.path == opens[0]:
             return opens[1]
         return _BODIES.get((self.method, self.path), {})
+
+
+def mcp_call(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a call of a tool of the Model Context Protocol."""
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -292,7 +301,7 @@ class SignedIn:
         of_platform = {"Authorization": f"Bearer {runtime.access_token(http, secret)}"}
         bearer = {"Authorization": f"Bearer {secret}"}
         self._headers: dict[str, dict[str, str]] = {
-            **dict.fromkeys(("/v1", "/v1/admin", QLUED, IQM), bearer),
+            **dict.fromkeys(("/v1", "/v1/admin", QLUED, IQM, MCP), bearer),
             "/ionq/v0.4": {"Authorization": f"apiKey {secret}"},
             "/ionq/v0.3": {"Authorization": f"apiKey {secret}"},
             "/qbraid/api/v1": key,

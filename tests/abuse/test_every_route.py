@@ -18,6 +18,7 @@ from abuse.every_route import (
     ADMIN,
     ASKS,
     GROUPS,
+    MCP,
     PREFIXES,
     SUBMISSIONS,
     Ask,
@@ -403,7 +404,8 @@ def test_a_token_that_only_reads_changes_nothing(
             continue
         answer = world.send(reader, ask)
         harmless(answer)
-        assert answer.status_code == 403, (ask, answer.text[:200])
+        status = 200 if prefix == MCP else 403  # where a tool's refusal is an answer
+        assert answer.status_code == status, (ask, answer.text[:200])
         if ask.path not in CLOSED_TO_ALL:
             assert "lacks the scope" in answer.text, ask
     headers = {"Authorization": f"Bearer {world.full.secret}"}

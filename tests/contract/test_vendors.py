@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -89,6 +90,7 @@ def test_the_vendors_client_cannot_tell(
         "QWICKET_OTHER_TOKEN": server.token("stranger"),
         "QWICKET_REVOKED_TOKEN": revoked(server),
         "QWICKET_EXPIRED_TOKEN": expired(server),
+        "QWICKET_PYTHON": sys.executable,  # has the commands
         "QWICKET_FAULT": "long" if IS_LONG else "",  # what a suite repeats is short otherwise
     }
     if suite == "qlued/sqooler_0_9":

@@ -136,6 +136,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "job delete": ("qwicket job delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
     "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),
+    "mcp": ("qwicket mcp", "qwicket mcp --profile lab"),
     "share add": (
         "qwicket share add 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --with ben",
         "qwicket share add 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --link --expires 30d",

@@ -13,5 +13,6 @@ NAMES: Final[tuple[str, ...]] = (
     "archives",
     "dask",
     "distribution",
+    "mcp",
 )
 """Folders of this package; each has its `Feature` in `__init__.py`. Add a feature here."""

@@ -1,0 +1,392 @@
+"""The tools, and what each does with the gateway's services.
+
+Answers are short. What people, programs and labs have written is under `untrusted`, and `next` is
+the step that follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qwicket.circuits.outcomes import COUNTS, EVS, PROBABILITIES, Outcome
+from qwicket.dialects.native import account_wire, estimates, wire
+from qwicket.features.mcp import arguments as given
+from qwicket.model.accounts import Actor, Scope
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult
+from qwicket.model.jobs import JobQuery, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView, Gateway
+    from qwicket.gateway.estimates import JobEstimate
+    from qwicket.model.failures import Failure
+    from qwicket.model.jobs import Job
+
+    Answer = dict[str, Any]
+
+_MAX_SHOWN: Final = 50
+"""Outcomes of a circuit in an answer; the largest ones."""
+_MAX_DEVICES: Final = 100
+_MAX_DRAWN_OPS: Final = 500
+_WRITTEN_BY_OTHERS: Final = ("provider", "description", "reason", "message", "reservations")
+"""Fields of a device that its lab or an administrator writes."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a tool: who calls, and with what.
+
+    Attributes:
+        gateway: Does the work.
+        actor: The caller.
+        request: The request.
+    """
+
+    gateway: Gateway
+    actor: Actor
+    request: Request[Any]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool.
+
+    Attributes:
+        name: Its name.
+        description: What it does, for the assistant.
+        arguments: Type of its arguments.
+        run: Does it, and returns the answer.
+        scope: Scope that the token needs; None for any token.
+        is_read_only: Whether it changes nothing.
+        is_destructive: Whether it ends something.
+    """
+
+    name: str
+    description: str
+    arguments: type[given.Arguments]
+    run: Callable[[Call, Any], Awaitable[Answer]]
+    scope: Scope | None
+    is_read_only: bool = True
+    is_destructive: bool = False
+
+    def declared(self) -> dict[str, Any]:
+        """Return the tool as the protocol lists it."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "inputSchema": given.schema(self.arguments),
+            "annotations": {
+                "readOnlyHint": self.is_read_only,
+                "destructiveHint": self.is_destructive,
+                "idempotentHint": self.is_read_only or self.is_destructive,
+                "openWorldHint": False,
+            },
+        }
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+async def _list_devices(call: Call, asked: given.DeviceFilter) -> Answer:
+    views = [
+        view
+        for view in await call.gateway.devices.of(wire.DIALECT)
+        if call.actor.sees(view.device.name)
+        and asked.family in ("", view.device.family)
+        and (view.is_online or not asked.online)
+    ]
+    return {
+        "devices": [_short_device(view) for view in views[:_MAX_DEVICES]],
+        "others": max(0, len(views) - _MAX_DEVICES),
+        "next": "get_device shows the formats and limits of one; check_program checks a program.",
+    }
+
+
+def _short_device(view: DeviceView) -> Answer:
+    body = wire.device(view)
+    return {
+        "name": body.name,
+        "family": body.family,
+        "status": body.status,
+        "qubits": body.qubits,
+        "simulated": view.device.is_simulated,
+        "costs": body.cost is not None,
+    }
+
+
+async def _get_device(call: Call, asked: given.DeviceName) -> Answer:
+    view = await call.gateway.devices.get(asked.device, wire.DIALECT)
+    call.actor.require_device(view.device.name)
+    queue = call.gateway.queue
+    forecast = await queue.forecast(view.device.name)
+    windows = await queue.windows(call.actor, forecast)
+    body = wire.device(view, forecast, windows, call.actor.project)
+    found: Answer = msgspec.to_builtins(body)
+    untrusted = {name: found.pop(name, None) for name in _WRITTEN_BY_OTHERS}
+    return found | {
+        "untrusted": {name: value for name, value in untrusted.items() if value},
+        "next": "check_program checks a program for this device without running it.",
+    }
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+
+async def _check_program(call: Call, asked: given.Program) -> Answer:
+    try:
+        found = await call.gateway.estimates.of(call.actor, asked.submission())
+    except (InvalidRequest, LimitExceeded) as refusal:
+        return {
+            "accepted": False,
+            "error": {
+                "code": refusal.code,
+                "detail": refusal.detail,
+                "field": refusal.field,
+                "remedy": refusal.remedy,
+            },
+            "next": "Mend the program where the detail points, and check it again.",
+        }
+    device = await call.gateway.devices.get(asked.device, wire.DIALECT)
+    return {
+        "accepted": True,
+        "format": found.job.format,
+        "circuits": found.job.n_circuits,
+        "qubits": found.job.n_qubits,
+        "drawing": await _drawing(found, device.device.family),
+        "cost": found.cost,
+        "next": "estimate tells the time and cost; submit_job runs the program.",
+    }
+
+
+async def _drawing(found: JobEstimate, family: str) -> str | None:
+    """Return the first circuit as text; None if it is large, or not of qubits."""
+    job = found.job
+    if family != "qubit" or job.n_circuits > 100 or job.n_ops_1q + job.n_ops_2q > _MAX_DRAWN_OPS:
+        return None
+    from qwicket.circuits.qubit import unpack  # late: only this draws text
+    from qwicket.programs.drawing import draw
+
+    return await asyncio.to_thread(lambda: "\n".join(draw(unpack(job.circuits)[0])))
+
+
+async def _estimate(call: Call, asked: given.Program) -> Answer:
+    found = await call.gateway.estimates.of(call.actor, asked.submission())
+    body: Answer = msgspec.to_builtins(estimates.estimate(found, call.actor.project))
+    refusals = [each["refusal"] for each in body["budgets"] if each["refusal"]]
+    if refusals:
+        return body | {"next": "A budget has no room for this job: ask the person, or use less."}
+    return body | {"next": "submit_job runs the program."}
+
+
+# --- jobs -----------------------------------------------------------------------------------------
+
+
+async def _submit_job(call: Call, asked: given.NewJob) -> Answer:
+    key = asked.idempotency_key or call.request.idempotency_key
+    submission: Submission = asked.submission(name=asked.name, tags=asked.tags, idempotency_key=key)
+    job = await call.gateway.jobs.submit(call.actor, submission)
+    return await _job(call, job)
+
+
+async def _get_job(call: Call, asked: given.JobId) -> Answer:
+    return await _job(call, await call.gateway.jobs.get(call.actor, asked.id))
+
+
+async def _wait_for_job(call: Call, asked: given.Wait) -> Answer:
+    seconds = min(asked.seconds, call.gateway.limits.requests.wait_s)
+    job, _ = await call.gateway.jobs.wait(call.actor, asked.id, seconds)
+    return await _job(call, job)
+
+
+async def _cancel_job(call: Call, asked: given.JobId) -> Answer:
+    return await _job(call, await call.gateway.jobs.cancel(call.actor, asked.id))
+
+
+async def _job(call: Call, job: Job) -> Answer:
+    queue = call.gateway.queue
+    body = wire.job(job, call.request.server_url, await queue.position(job))
+    found = msgspec.to_builtins(body)
+    kept = ("id", "url", "state", "device", "shots", "circuits", "qubits", "cost", "queue")
+    answer = {name: found[name] for name in kept if found[name] is not None}
+    if body.error is not None:
+        answer["error_code"] = body.error.code
+    return answer | {"untrusted": _written(job), "next": _next(job)}
+
+
+def _written(job: Job) -> Answer:
+    texts = {"name": job.name, "tags": list(job.tags), "error": job.error_text}
+    return {name: value for name, value in texts.items() if value}
+
+
+def _next(job: Job) -> str:
+    if not job.state.is_final:
+        return "wait_for_job waits up to 20 s; call it again until the job has ended."
+    if job.state == "completed":
+        return "get_result reads the result."
+    return f"The job is {job.state}, so there may be no result; tell the person why."
+
+
+async def _list_jobs(call: Call, asked: given.JobFilter) -> Answer:
+    query = JobQuery(
+        device=asked.device,
+        states=() if asked.state is None else (asked.state,),
+        before=asked.before,
+        limit=asked.limit,
+    )
+    jobs = await call.gateway.jobs.page(call.actor, query)
+    return {
+        "jobs": [
+            {
+                "id": job.id,
+                "state": wire.job(job, "").state,
+                "device": job.device,
+                "shots": job.shots,
+                "created_at": wire.iso_time(job.created_at),
+                "untrusted": _written(job),
+            }
+            for job in jobs
+        ],
+        "before": jobs[-1].seq if len(jobs) == asked.limit else None,
+        "next": "get_job and get_result read one; `before` asks for the page that follows.",
+    }
+
+
+async def _get_result(call: Call, asked: given.Part) -> Answer:
+    job = await call.gateway.jobs.get(call.actor, asked.id)
+    number = wire.part_number(str(asked.part), job)
+    try:
+        results = await call.gateway.results.of(job, call.request.response_memory, number)
+    except NoResult:
+        return await _job(call, job)
+    (part,) = results.parts
+    shown = await asyncio.to_thread(_outcome, part)
+    return {"id": job.id, "state": job.state, "part": number, "circuits": job.n_circuits} | shown
+
+
+def _outcome(part: Outcome | Failure) -> Answer:
+    """Return the largest outcomes of a circuit, and its first values."""
+    if not isinstance(part, Outcome):
+        return {
+            "error_code": part.code,
+            "untrusted": {"error": part.message},
+            "next": "This circuit failed; other parts may have results.",
+        }
+    found: Answer = {"engine": part.engine, "seed": part.seed, "notes": list(part.notes)}
+    found["registers"] = [[register.name, register.size] for register in part.registers]
+    if COUNTS in part.arrays:
+        found |= _largest(COUNTS, part.each_count(), part.n_bits)
+    if PROBABILITIES in part.arrays:
+        found |= _largest(PROBABILITIES, part.each_probability(), part.n_bits)
+    if EVS in part.arrays:
+        found |= {"evs": part.evs()[:_MAX_SHOWN], "stds": part.stds()[:_MAX_SHOWN]}
+    notes = {"notes": found.pop("notes"), "registers": found.pop("registers")}
+    return found | {
+        "untrusted": {name: value for name, value in notes.items() if value},
+        "next": "Bits are in the order of the device's results, the last qubit first.",
+    }
+
+
+def _largest(name: str, rows: Iterable[tuple[int, float]], width: int) -> Answer:
+    """Return the largest values by their bits, and of how many others."""
+    n_rows = 0
+
+    def counted() -> Iterable[tuple[int, float]]:
+        nonlocal n_rows
+        for row in rows:
+            n_rows += 1
+            yield row
+
+    top = nlargest(_MAX_SHOWN, counted(), key=lambda row: row[1])
+    shown = {format(key, f"0{width}b") if width else "": value for key, value in top}
+    return {name: shown, f"other_{name}": n_rows - len(top)}
+
+
+async def _usage(call: Call, _asked: given.NoArguments) -> Answer:
+    token = await call.gateway.tokens.current(call.actor)
+    budgets = await call.gateway.usage.budgets(call.actor)
+    return {
+        "scopes": sorted(call.actor.scopes),
+        "devices": sorted(call.actor.devices),
+        "expires_at": wire.iso_time(token.expires_at),
+        "budgets": [msgspec.to_builtins(account_wire.budget(each)) for each in budgets],
+        "next": "No devices means all; no budgets means that no budget limits the jobs.",
+    }
+
+
+_DEVICES, _READ, _WRITE = Scope.DEVICES_READ, Scope.JOBS_READ, Scope.JOBS_WRITE
+TOOLS: Final = {
+    tool.name: tool
+    for tool in (
+        Tool("list_devices", "List the devices.", given.DeviceFilter, _list_devices, _DEVICES),
+        Tool(
+            "get_device",
+            "Read formats, gates, limits, status and queue of a device.",
+            given.DeviceName,
+            _get_device,
+            _DEVICES,
+        ),
+        Tool(
+            "check_program",
+            "Check a program for a device and draw it, without running it. An error names the"
+            " line and column.",
+            given.Program,
+            _check_program,
+            _WRITE,
+        ),
+        Tool(
+            "estimate",
+            "Estimate run time, cost and start of a job, and what budgets have left.",
+            given.Program,
+            _estimate,
+            _WRITE,
+        ),
+        Tool(
+            "submit_job",
+            "Run a program on a device. Give an idempotency_key, so that a repeated call is the"
+            " same job.",
+            given.NewJob,
+            _submit_job,
+            _WRITE,
+            is_read_only=False,
+        ),
+        Tool("get_job", "Read the state of a job.", given.JobId, _get_job, _READ),
+        Tool(
+            "wait_for_job",
+            "Wait up to 20 seconds for the end of a job.",
+            given.Wait,
+            _wait_for_job,
+            _READ,
+        ),
+        Tool(
+            "get_result",
+            "Read counts and values of one circuit of a job; the 50 largest outcomes.",
+            given.Part,
+            _get_result,
+            _READ,
+        ),
+        Tool(
+            "cancel_job",
+            "Cancel a job.",
+            given.JobId,
+            _cancel_job,
+            _WRITE,
+            is_read_only=False,
+            is_destructive=True,
+        ),
+        Tool("list_jobs", "List jobs, newest first.", given.JobFilter, _list_jobs, _READ),
+        Tool(
+            "usage",
+            "Read what the token may do, and what its budgets have left.",
+            given.NoArguments,
+            _usage,
+            None,
+        ),
+    )
+}

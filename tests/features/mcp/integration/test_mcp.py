@@ -1,0 +1,190 @@
+"""The route of the Model Context Protocol; suites in tests/contract/native use its clients."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from qwicket.model.ids import new_id
+from support import leftovers
+from support.for_each import for_each
+from support.programs import BELL
+from support.server import LiveServer
+
+STATELESS = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list"}
+PROGRAM = {"device": "simulator", "program": BELL, "shots": 10}
+SPREAD = "OPENQASM 3.0; include 'stdgates.inc'; qubit[8] q; bit[8] c; h q; c = measure q;"
+_NUMBERS = count(1)
+
+
+class Caller:
+    """Calls tools with one token."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+
+    def post(self, body: Any, **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        return self.http.post("/mcp", content=content, headers=headers)
+
+    def request(self, method: str, params: dict[str, Any], **headers: str) -> httpx.Response:
+        body = {"jsonrpc": "2.0", "id": next(_NUMBERS), "method": method, "params": params}
+        return self.post(body, **headers)
+
+    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        answer = self.request("tools/call", {"name": tool, "arguments": arguments})
+        assert answer.status_code == 200, answer.text
+        result = answer.json()["result"]
+        assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+        assert result["isError"] == ("error" in result["structuredContent"])
+        found: dict[str, Any] = result["structuredContent"]
+        return found
+
+
+@pytest.fixture
+def ada(shared_server: LiveServer) -> Iterator[Caller]:
+    with shared_server.client(shared_server.token(shared_server.unused("ada"))) as http:
+        yield Caller(http)
+
+
+@for_each(
+    "body, code",
+    [
+        (b"no JSON", -32700),
+        (b"\xff", -32700),
+        (b"[]", -32600),
+        (b'{"jsonrpc": "1.0", "id": 1, "method": "ping"}', -32600),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"name": "\\u0000"}}', -32600),
+        (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', -32600),
+        (b'{"jsonrpc": "2.0", "id": {"a": 1}, "method": "ping"}', -32600),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": 7}', -32602),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": ' + b"[" * 5000, -32600),
+    ],
+)
+def test_a_body_of_another_form_is_refused_with_the_code_of_json_rpc(
+    ada: Caller, body: bytes, code: int
+) -> None:
+    answer = ada.post(body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == code
+    assert answer.json()["id"] is None
+
+
+def test_an_id_is_returned_unchanged_and_a_notification_has_no_answer(ada: Caller) -> None:
+    for id_ in (0, -7, 1.5, "", "text", "\u00fc"):
+        answer = ada.post({"jsonrpc": "2.0", "id": id_, "method": "ping"}).json()
+        assert answer == {"jsonrpc": "2.0", "id": id_, "result": {}}
+    told = ada.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    assert (told.status_code, told.content) == (202, b"")
+    assert ada.http.get("/mcp").status_code == 405
+
+
+def test_headers_of_the_stateless_revision_must_repeat_the_body(ada: Caller) -> None:
+    assert ada.request("tools/list", {}, **STATELESS).json()["result"]["cacheScope"] == "private"
+    refused = ada.request("tools/list", {}, **{**STATELESS, "mcp-method": "ping"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32020)
+    call = {**STATELESS, "mcp-method": "tools/call", "mcp-name": "usage"}
+    refused = ada.request("tools/call", {"name": "cancel_job"}, **call)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32020)
+    refused = ada.request("ping", {}, **{"mcp-protocol-version": "2099-01-01"})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["data"]["supported"] == ["2026-07-28"]
+    unknown = ada.request("nothing", {}, **{**STATELESS, "mcp-method": "nothing"})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, -32601)
+
+
+def test_a_page_of_another_site_and_a_wrong_token_are_refused(
+    shared_server: LiveServer, ada: Caller
+) -> None:
+    assert ada.request("ping", {}, Origin="https://site.invalid").status_code == 403
+    assert ada.request("ping", {}, Origin=shared_server.url).status_code == 200
+    refused = ada.request("ping", {}, Authorization="Bearer qw_x")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert refused.json()["error"]["message"]
+
+
+def test_a_repeated_submission_is_one_job_and_other_content_is_refused(ada: Caller) -> None:
+    first = ada.call("submit_job", **PROGRAM, idempotency_key="one")
+    assert ada.call("submit_job", **PROGRAM, idempotency_key="one")["id"] == first["id"]
+    other = ada.call("submit_job", **{**PROGRAM, "shots": 11}, idempotency_key="one")
+    assert other["error"]["code"] == "idempotency_key_reused"
+    assert len(ada.call("list_jobs")["jobs"]) == 1
+
+
+def test_a_token_has_only_the_tools_of_its_scopes(shared_server: LiveServer) -> None:
+    name = shared_server.unused("reader")
+    shared_server.token(name)
+    token = shared_server.admin("token", "create", "--user", name, "--scope", "jobs:read")
+    with shared_server.client(token) as http:
+        reader = Caller(http)
+        listed = reader.request("tools/list", {}).json()["result"]["tools"]
+        assert {each["name"] for each in listed} == {
+            *("get_job", "wait_for_job", "get_result", "list_jobs", "usage")
+        }
+        refused = reader.call("submit_job", **PROGRAM)
+        assert refused["error"]["detail"] == "This token lacks the scope jobs:write."
+
+
+def test_anothers_job_looks_like_an_absent_one(shared_server: LiveServer, ada: Caller) -> None:
+    job = ada.call("submit_job", **PROGRAM)["id"]
+    with shared_server.client(shared_server.token(shared_server.unused("ben"))) as http:
+        ben = Caller(http)
+        for tool in ("get_job", "wait_for_job", "get_result", "cancel_job"):
+            refused = ben.call(tool, id=job)
+            assert refused == ben.call(tool, id=new_id(0))
+            assert refused["error"]["code"] == "not_found"
+
+
+def test_of_many_outcomes_the_largest_are_shown_and_the_others_counted(ada: Caller) -> None:
+    job = ada.call("submit_job", **{**PROGRAM, "program": SPREAD, "shots": 5000, "seed": 1})
+    assert ada.call("wait_for_job", id=job["id"])["state"] == "completed"
+    found = ada.call("get_result", id=job["id"])
+    assert len(found["counts"]) == 50
+    assert len(found["counts"]) + found["other_counts"] > 200
+    assert list(found["counts"].values()) == sorted(found["counts"].values(), reverse=True)
+
+
+def test_a_hostile_argument_is_named(ada: Caller) -> None:
+    deep = {"inputs": json.loads("[" * 100 + "]" * 100)}
+    for name, arguments in {
+        "shot": {"shot": 1},
+        "shots": {"shots": 2**80},
+        "inputs": {"inputs": {"a": "b"}},
+        "idempotency_key": {"idempotency_key": ""},
+    }.items():
+        refused = ada.call("submit_job", **{**PROGRAM, **arguments})
+        assert refused["error"]["field"].startswith(name), refused
+    assert "nested deeper" in ada.call("submit_job", **PROGRAM, **deep)["error"]["detail"]
+    assert not ada.call("list_jobs")["jobs"]
+
+
+def test_over_pipes_each_request_has_an_answer_that_says_what_is_wrong(
+    shared_server: LiveServer,
+) -> None:
+    lines = [
+        {"jsonrpc": "2.0", "id": 3, "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    ]
+    for url, said in {
+        shared_server.url: "token",
+        "http://127.0.0.1:1": "cannot be reached",
+    }.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "qwicket", "mcp"],
+            input="".join(f"{json.dumps(line)}\n" for line in lines),
+            env={**leftovers.marks(), "QWICKET_URL": url, "QWICKET_TOKEN": "qw_" + 43 * "x"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (answer,) = map(json.loads, done.stdout.splitlines())
+        assert answer["id"] == 3
+        assert said in answer["error"]["message"]
