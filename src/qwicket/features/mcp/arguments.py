@@ -110,6 +110,7 @@ class Part(JobId, frozen=True):
     """The result of one circuit."""
 
     part: Annotated[int, Meta(ge=0, description="Number of the circuit, from 0.")] = 0
+    plot: Annotated[bool, Meta(description="Also draw the shown outcomes, in their order.")] = False
 
 
 class JobFilter(Arguments, frozen=True):

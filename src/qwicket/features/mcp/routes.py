@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
+from qwicket.dialects.bodies import decode
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route
-from qwicket.features.mcp import messages
+from qwicket.features.mcp import messages, prompts, resources
 from qwicket.features.mcp.envelope import HANDSHAKE, STATELESS, VERSION_HEADER
 from qwicket.features.mcp.messages import Message, RPCError
 from qwicket.features.mcp.tools import TOOLS, Call, Tool
 from qwicket.model.errors import Forbidden, QwicketError, Unauthenticated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qwicket.dialects.registration import DialectSettings
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _LIST_TTL_MS: Final = 60_000
+_texts: Final = msgspec.json.Decoder(dict[str, str])
 INSTRUCTIONS: Final = (
     "Run quantum programs: list_devices, check_program until it is accepted, estimate, submit_job"
     " with an idempotency_key, wait_for_job until the job has ended, get_result. Each answer says"
@@ -94,6 +98,19 @@ class Handlers:
                 return {"tools": allowed, **cached}
             case "tools/call":
                 return await self._called(actor, request, message)
+            case "resources/list":
+                return {"resources": resources.LISTED, **cached}
+            case "resources/templates/list":
+                return {"resourceTemplates": resources.TEMPLATES, **cached}
+            case "resources/read":
+                call = Call(self._gateway, actor, request)
+                found = await resources.read(call, message.params.uri)
+                return {"contents": [found], **cached}
+            case "prompts/list":
+                return {"prompts": prompts.listed(), **cached}
+            case "prompts/get":
+                texts = decode(bytes(message.params.arguments), _texts)
+                return prompts.prompt(message.params.name, texts)
         raise RPCError(-32601, f"There is no method {message.method[:64]!r}.")
 
     async def _called(
@@ -117,12 +134,12 @@ class Handlers:
             raise
         except QwicketError as error:
             return _content(_refusal(error), is_error=True)
-        return _content(answer, is_error=False)
+        return _content(answer, call.pictures, is_error=False)
 
 
 def _introduction() -> dict[str, Any]:
     return {
-        "capabilities": {"tools": {}},
+        "capabilities": {"tools": {}, "resources": {}, "prompts": {}},
         "serverInfo": {"name": "qwicket", "version": version("qwicket")},
         "instructions": INSTRUCTIONS,
     }
@@ -143,10 +160,13 @@ def _refusal(error: QwicketError) -> dict[str, Any]:
     return {"error": shown, "next": error.remedy}
 
 
-def _content(answer: dict[str, Any], *, is_error: bool) -> dict[str, Any]:
+def _content(
+    answer: dict[str, Any], pictures: Iterable[bytes] = (), *, is_error: bool
+) -> dict[str, Any]:
     text = msgspec.json.encode(answer).decode()
+    images = [{"type": "image", "data": each, "mimeType": "image/png"} for each in pictures]
     return {
-        "content": [{"type": "text", "text": text}],
+        "content": [{"type": "text", "text": text}, *images],
         "structuredContent": answer,
         "isError": is_error,
     }

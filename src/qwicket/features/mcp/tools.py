@@ -7,7 +7,7 @@ the step that follows.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ import msgspec
 from qwicket.circuits.outcomes import COUNTS, EVS, PROBABILITIES, Outcome
 from qwicket.dialects.native import account_wire, estimates, wire
 from qwicket.features.mcp import arguments as given
+from qwicket.features.mcp.plot import bars
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult
 from qwicket.model.jobs import JobQuery, Submission
@@ -47,11 +48,13 @@ class Call:
         gateway: Does the work.
         actor: The caller.
         request: The request.
+        pictures: What the answer shows besides, as PNG.
     """
 
     gateway: Gateway
     actor: Actor
     request: Request[Any]
+    pictures: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,9 @@ async def _get_result(call: Call, asked: given.Part) -> Answer:
         return await _job(call, job)
     (part,) = results.parts
     shown = await asyncio.to_thread(_outcome, part)
+    shares = shown.get(COUNTS) or shown.get(PROBABILITIES)
+    if asked.plot and shares:
+        call.pictures.append(await asyncio.to_thread(bars, list(shares.values())))
     return {"id": job.id, "state": job.state, "part": number, "circuits": job.n_circuits} | shown
 
 

@@ -1,6 +1,8 @@
 """The server's own tools, by the official SDK's client in both revisions, over HTTP and pipes."""
 
 import asyncio
+import base64
+import json
 import os
 
 import httpx2
@@ -109,6 +111,31 @@ async def refusals(ask):
     refused, is_error = await ask("get_job", id="nothing")
     assert is_error
     assert refused["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("way", ["HTTP, handshake", "HTTP, stateless", "pipes, found out"])
+def test_resources_prompts_and_a_plot_are_read(way):
+    transport, mode = WAYS[way]
+
+    async def whole():
+        async with Client(transport(), mode=mode) as client:
+            asked = {"device": "simulator", "program": BELL, "shots": 10}
+            job = (await client.call_tool("submit_job", asked)).structured_content["id"]
+            await client.call_tool("wait_for_job", {"id": job})
+            result = await client.call_tool("get_result", {"id": job, "plot": True})
+            assert result.content[1].mime_type == "image/png"
+            assert base64.b64decode(result.content[1].data).startswith(b"\x89PNG")
+            listed = {each.name for each in (await client.list_resources()).resources}
+            assert listed == {"guide", "formats"}
+            assert len((await client.list_resource_templates()).resource_templates) == 2
+            program = await client.read_resource(f"qwicket://jobs/{job}/program")
+            assert json.loads(program.contents[0].text)["untrusted"]["program"] == BELL
+            names = {each.name for each in (await client.list_prompts()).prompts}
+            assert names == {"bell_pair", "scan", "vqe_step"}
+            prompt = await client.get_prompt("bell_pair", {"device": "clifford"})
+            assert "clifford" in prompt.messages[0].content.text
+
+    asyncio.run(whole())
 
 
 def test_all_tools_are_listed_with_what_they_change():

@@ -137,6 +137,10 @@ def test_anothers_job_looks_like_an_absent_one(shared_server: LiveServer, ada: C
     job = ada.call("submit_job", **PROGRAM)["id"]
     with shared_server.client(shared_server.token(shared_server.unused("ben"))) as http:
         ben = Caller(http)
+        for part in ("program", "result"):
+            params = [{"uri": f"qwicket://jobs/{each}/{part}"} for each in (job, new_id(0))]
+            there, absent = (ben.request("resources/read", each).json()["error"] for each in params)
+            assert there == absent
         for tool in ("get_job", "wait_for_job", "get_result", "cancel_job"):
             refused = ben.call(tool, id=job)
             assert refused == ben.call(tool, id=new_id(0))
@@ -149,7 +153,27 @@ def test_of_many_outcomes_the_largest_are_shown_and_the_others_counted(ada: Call
     found = ada.call("get_result", id=job["id"])
     assert len(found["counts"]) == 50
     assert len(found["counts"]) + found["other_counts"] > 200
+    whole = ada.request("resources/read", {"uri": f"qwicket://jobs/{job['id']}/result"}).json()
+    (part,) = json.loads(whole["result"]["contents"][0]["text"])["untrusted"]["result"]["parts"]
+    assert len(part["counts"]) == len(found["counts"]) + found["other_counts"]
+    assert part["counts"].items() >= found["counts"].items()
     assert list(found["counts"].values()) == sorted(found["counts"].values(), reverse=True)
+
+
+def test_what_a_model_could_not_read_is_no_resource(ada: Caller) -> None:
+    program = f"{SPREAD} // {'x' * (64 << 10)}"
+    job = ada.call("submit_job", **{**PROGRAM, "program": program})["id"]
+    refused = ada.request("resources/read", {"uri": f"qwicket://jobs/{job}/program"}).json()
+    assert "at most 65,536" in refused["error"]["message"]
+    for uri in (
+        "",
+        "qwicket://jobs/",
+        f"qwicket://jobs/{job}",
+        f"qwicket://jobs/{job}/x",
+        "file:///",
+    ):
+        refused = ada.request("resources/read", {"uri": uri}).json()
+        assert refused["error"]["code"] == -32602
 
 
 def test_a_hostile_argument_is_named(ada: Caller) -> None:
