@@ -218,14 +218,18 @@ async def _job(call: Call, job: Job) -> Answer:
     found = msgspec.to_builtins(body)
     kept = ("id", "url", "state", "device", "shots", "circuits", "qubits", "cost", "queue")
     answer = {name: found[name] for name in kept if found[name] is not None}
-    if body.error is not None:
-        answer["error_code"] = body.error.code
     return answer | {"untrusted": _written(job), "next": _next(job)}
 
 
 def _written(job: Job) -> Answer:
-    texts = {"name": job.name, "tags": list(job.tags), "error": job.error_text}
+    error = _error(job.error_code, job.error_text or "") if job.error_code else None
+    texts = {"name": job.name, "tags": list(job.tags), "error": error}
     return {name: value for name, value in texts.items() if value}
+
+
+def _error(code: str, message: str) -> Answer:
+    """Return the error of a job; a lab writes both texts."""
+    return {"code": code, "message": message}
 
 
 def _next(job: Job) -> str:
@@ -280,8 +284,7 @@ def _outcome(part: Outcome | Failure) -> Answer:
     """Return the largest outcomes of a circuit, and its first values."""
     if not isinstance(part, Outcome):
         return {
-            "error_code": part.code,
-            "untrusted": {"error": part.message},
+            "untrusted": {"error": _error(part.code, part.message)},
             "next": "This circuit failed; other parts may have results.",
         }
     found: Answer = {"engine": part.engine, "seed": part.seed, "notes": list(part.notes)}

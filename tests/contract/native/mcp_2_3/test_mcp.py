@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import os
+import re
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -136,6 +138,32 @@ def test_resources_prompts_and_a_plot_are_read(way):
             assert "clifford" in prompt.messages[0].content.text
 
     asyncio.run(whole())
+
+
+def test_each_configuration_of_the_page_reaches_the_server():
+    """A host makes a client of it in this way."""
+    page = Path(__file__).parents[4] / "docs" / "howto" / "assistants.md"
+    blocks = re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL)
+
+    async def names(server):
+        if server.get("type") == "http":
+            http = httpx2.AsyncClient(headers=server["headers"])
+            transport = streamable_http_client(server["url"], http_client=http)
+        else:
+            assert server["command"] == "qwicket"
+            command = [os.environ["QWICKET_PYTHON"], "-m", "qwicket", *server["args"]]
+            env = {**server["env"], "HOME": os.environ["HOME"]}
+            transport = stdio_client(
+                StdioServerParameters(command=command[0], args=command[1:], env=env)
+            )
+        async with Client(transport) as client:
+            return {each.name for each in (await client.list_tools()).tools}
+
+    assert len(blocks) == 2
+    for block in blocks:
+        text = block.replace("http://127.0.0.1:8000", URL)
+        text = re.sub(r"\bTOKEN\b", os.environ["QWICKET_TOKEN"], text)
+        assert "submit_job" in asyncio.run(names(json.loads(text)["mcpServers"]["qwicket"]))
 
 
 def test_all_tools_are_listed_with_what_they_change():

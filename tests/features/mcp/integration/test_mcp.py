@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 
 from qwicket.model.ids import new_id
 from support import leftovers
+from support.agents import Lab
 from support.for_each import for_each
 from support.programs import BELL
 from support.server import LiveServer
@@ -158,6 +160,27 @@ def test_of_many_outcomes_the_largest_are_shown_and_the_others_counted(ada: Call
     assert len(part["counts"]) == len(found["counts"]) + found["other_counts"]
     assert part["counts"].items() >= found["counts"].items()
     assert list(found["counts"].values()) == sorted(found["counts"].values(), reverse=True)
+
+
+def test_what_a_lab_writes_is_under_untrusted_alone(
+    shared_server: LiveServer, ada: Caller, tmp_path: Path
+) -> None:
+    with Lab(shared_server, tmp_path / "lab", device="lab-of-mcp") as lab:
+        lab.agent("refuses")
+        job = lab.submit(ada.http)
+        while ada.call("wait_for_job", id=job)["state"] != "failed":
+            pass
+        answers = [ada.call(tool, id=job) for tool in ("get_job", "get_result")]
+        answers += ada.call("list_jobs")["jobs"]
+        assert len(answers) == 3
+        for answer in answers:
+            written = answer.pop("untrusted")
+            assert written["error"] == {"code": "no_atoms", "message": "The trap was empty."}
+            assert "no_atoms" not in json.dumps(answer)
+            assert "trap" not in json.dumps(answer)
+        device = ada.call("get_device", device=lab.device)
+        assert device.pop("untrusted")["description"] == "A machine on a bench"
+        assert "bench" not in json.dumps([device, ada.call("list_devices")])
 
 
 def test_what_a_model_could_not_read_is_no_resource(ada: Caller) -> None:
