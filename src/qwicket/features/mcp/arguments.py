@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native import wire
@@ -24,6 +24,10 @@ MAX_LISTED: Final = 50
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Arguments of a tool."""
+
+    def prepared(self) -> Arguments | Submission:
+        """Return what the tool gets; a large program is prepared in a thread."""
+        return self
 
 
 class NoArguments(Arguments, frozen=True):
@@ -66,8 +70,8 @@ class Program(Arguments, frozen=True):
         tuple[str, ...], Meta(description="Such as counts, probabilities, memory.")
     ] = ("counts",)
 
-    def submission(self, **others: Any) -> Submission:
-        """Return the submission of the program; `others` are further fields of it."""
+    def prepared(self) -> Submission:
+        """Return the submission of the program."""
         return Submission(
             dialect=wire.DIALECT,
             device=self.device,
@@ -79,7 +83,6 @@ class Program(Arguments, frozen=True):
             engine=self.engine,
             inputs=self.inputs,
             outputs=self.outputs,
-            **others,
         )
 
 
@@ -92,6 +95,15 @@ class NewJob(Program, frozen=True):
         Annotated[str, Meta(min_length=1, max_length=255)] | None,
         Meta(description="Any new text; calls with the same key and program are one job."),
     ] = None
+
+    def prepared(self) -> Submission:
+        """Return the submission of the job."""
+        return structs.replace(
+            super().prepared(),
+            name=self.name,
+            tags=self.tags,
+            idempotency_key=self.idempotency_key,
+        )
 
 
 class JobId(Arguments, frozen=True):
@@ -141,8 +153,8 @@ def _decoder(kind: type[Arguments]) -> msgspec.json.Decoder[Arguments]:
     return msgspec.json.Decoder(kind)
 
 
-def decoded(text: msgspec.Raw, kind: type[Arguments], limits: Limits) -> Arguments:
-    """Return the arguments of a tool.
+def decoded(text: msgspec.Raw, kind: type[Arguments], limits: Limits) -> Arguments | Submission:
+    """Return the arguments of a tool, as the tool gets them.
 
     Raises:
         InvalidRequest: An argument is missing, unknown or invalid; `field` names it.
@@ -154,7 +166,7 @@ def decoded(text: msgspec.Raw, kind: type[Arguments], limits: Limits) -> Argumen
         value = getattr(documents, name)
         if value is not UNSET:
             check_document(value, name, limits)
-    return decode(content, _decoder(kind))
+    return decode(content, _decoder(kind)).prepared()
 
 
 @cache

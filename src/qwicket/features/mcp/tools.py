@@ -12,6 +12,7 @@ from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import structs
 
 from qwicket.circuits.outcomes import COUNTS, EVS, PROBABILITIES, Outcome
 from qwicket.dialects.native import account_wire, estimates, wire
@@ -19,7 +20,7 @@ from qwicket.features.mcp import arguments as given
 from qwicket.features.mcp.plot import bars
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult
-from qwicket.model.jobs import JobQuery, Submission
+from qwicket.model.jobs import JobQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.gateway.estimates import JobEstimate
     from qwicket.model.failures import Failure
-    from qwicket.model.jobs import Job
+    from qwicket.model.jobs import Job, Submission
 
     Answer = dict[str, Any]
 
@@ -142,9 +143,9 @@ async def _get_device(call: Call, asked: given.DeviceName) -> Answer:
 # --- programs -------------------------------------------------------------------------------------
 
 
-async def _check_program(call: Call, asked: given.Program) -> Answer:
+async def _check_program(call: Call, asked: Submission) -> Answer:
     try:
-        found = await call.gateway.estimates.of(call.actor, asked.submission())
+        found = await call.gateway.estimates.of(call.actor, asked)
     except (InvalidRequest, LimitExceeded) as refusal:
         return {
             "accepted": False,
@@ -179,8 +180,8 @@ async def _drawing(found: JobEstimate, family: str) -> str | None:
     return await asyncio.to_thread(lambda: "\n".join(draw(unpack(job.circuits)[0])))
 
 
-async def _estimate(call: Call, asked: given.Program) -> Answer:
-    found = await call.gateway.estimates.of(call.actor, asked.submission())
+async def _estimate(call: Call, asked: Submission) -> Answer:
+    found = await call.gateway.estimates.of(call.actor, asked)
     body: Answer = msgspec.to_builtins(estimates.estimate(found, call.actor.project))
     refusals = [each["refusal"] for each in body["budgets"] if each["refusal"]]
     if refusals:
@@ -191,11 +192,10 @@ async def _estimate(call: Call, asked: given.Program) -> Answer:
 # --- jobs -----------------------------------------------------------------------------------------
 
 
-async def _submit_job(call: Call, asked: given.NewJob) -> Answer:
-    key = asked.idempotency_key or call.request.idempotency_key
-    submission: Submission = asked.submission(name=asked.name, tags=asked.tags, idempotency_key=key)
-    job = await call.gateway.jobs.submit(call.actor, submission)
-    return await _job(call, job)
+async def _submit_job(call: Call, asked: Submission) -> Answer:
+    if asked.idempotency_key is None:
+        asked = structs.replace(asked, idempotency_key=call.request.idempotency_key)
+    return await _job(call, await call.gateway.jobs.submit(call.actor, asked))
 
 
 async def _get_job(call: Call, asked: given.JobId) -> Answer:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from qwicket.model.ids import new_id
 from support import leftovers
 from support.agents import Lab
+from support.event_loop import MEASURED, assert_loop_stays_free
 from support.for_each import for_each
 from support.programs import BELL
 from support.server import LiveServer
@@ -162,6 +164,18 @@ def test_of_many_outcomes_the_largest_are_shown_and_the_others_counted(ada: Call
     assert list(found["counts"].values()) == sorted(found["counts"].values(), reverse=True)
 
 
+@pytest.mark.extended
+def test_large_calls_hold_up_nobody(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path, **MEASURED)
+    with live.client() as http:
+        ada = Caller(http)
+        ada.call("check_program", **PROGRAM)
+        for large in ({"program": "x" * 15_000_000}, {"tags": [""] * 3_000_000}):
+            assert_loop_stays_free(live, partial(ada.call, "submit_job", **{**PROGRAM, **large}))
+    assert live.stop() == 0
+
+
+@pytest.mark.extended
 def test_what_a_lab_writes_is_under_untrusted_alone(
     shared_server: LiveServer, ada: Caller, tmp_path: Path
 ) -> None:
@@ -213,6 +227,7 @@ def test_a_hostile_argument_is_named(ada: Caller) -> None:
     assert not ada.call("list_jobs")["jobs"]
 
 
+@pytest.mark.extended
 def test_over_pipes_each_request_has_an_answer_that_says_what_is_wrong(
     shared_server: LiveServer,
 ) -> None:
