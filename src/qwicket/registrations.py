@@ -34,6 +34,13 @@ class CloudKind:
         formats: Formats that it takes as they are; None if the device file names them.
         credentials: Function that returns what requests that are passed on are signed with, from
             the place of a device and the key; empty if requests cannot be passed on.
+        needs: Fields of a device's place that it needs and others do not have.
+        key_lines: Greatest number of lines of a key.
+        profile: Function that returns the key in a named profile of the vendor's own file; empty
+            if the vendor has no profiles.
+        token_s: Seconds after the first submission of a job in which a repetition certainly gets
+            the job that the first one made. Such a cloud's lists prove nothing: they may lag. None
+            if a list proves that a job is absent.
     """
 
     name: str
@@ -41,6 +48,10 @@ class CloudKind:
     language: str = ""
     formats: tuple[str, ...] | None = None
     credentials: str = ""
+    needs: tuple[str, ...] = ()
+    key_lines: int = 1
+    profile: str = ""
+    token_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,6 +171,9 @@ def add_maintenance(
 @click.option("--url", required=True, metavar="URL", help="Its address, as in a device file.")
 @click.option("--key-file", default="", metavar="FILE", help="File with the key; mode 0600.")
 @click.option("--key-env", default="", metavar="NAME", help="Environment variable with the key.")
+@click.option("--profile", default="", metavar="NAME", help="Profile of Amazon's with the key.")
+@click.option("--region", default="", metavar="REGION", help="Region; Amazon's kind needs it.")
+@click.option("--bucket", default="", metavar="URL", help="Address of the bucket for results.")
 @click.option(
     "--as",
     "own_name",
@@ -191,6 +194,9 @@ def probe(
     url: str,
     key_file: str,
     key_env: str,
+    profile: str,
+    region: str,
+    bucket: str,
     own_name: str,
     path: Path | None,
 ) -> None:
@@ -202,7 +208,16 @@ def probe(
     from qwicket.model.suggestions import did_you_mean
 
     try:
-        remote = Remote(kind=kind, url=url, device=name or "", key_file=key_file, key_env=key_env)
+        remote = Remote(
+            kind=kind,
+            url=url,
+            device=name or "",
+            key_file=key_file,
+            key_env=key_env,
+            profile=profile,
+            region=region,
+            bucket=bucket,
+        )
         found = {each.name: each for each in list_remote_devices(remote, remote.key())}
     except (NoKey, CloudError, ValueError) as error:
         raise click.ClickException(f"{error}.") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -48,6 +49,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         device: Name of the device there.
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
+        profile: Profile with this key in the vendor's own file; instead of `key_env`.
+        region: Region that the cloud's signatures name, for the kinds that need it.
+        bucket: Address of the bucket in which the cloud puts results, for the kinds that need it.
         jobs_at_once: Maximum number of jobs that one server has there, waiting or running.
         poll_s: Minimum time in seconds between two polls of the states of jobs.
         mirror_s: Time in seconds between two reads of the device's own state; after reads that
@@ -69,6 +73,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     device: str
     key_env: str = ""
     key_file: str = ""
+    profile: str = ""
+    region: str = ""
+    bucket: str = ""
     jobs_at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
     poll_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] = 1.0
     mirror_s: Annotated[float, msgspec.Meta(ge=0.2, le=86400)] = 60.0
@@ -80,10 +87,18 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if self.kind not in kinds():
             raise ValueError(f"kind {self.kind[:64]!r} is none of {', '.join(kinds())}")
-        if bool(self.key_env) == bool(self.key_file):
-            raise ValueError("set key_env or key_file, one of them")
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError("url must begin with https:// or http://")
+        kind = kinds()[self.kind]
+        given = [each for each in (self.key_env, self.key_file, self.profile) if each]
+        if len(given) != 1 or (self.profile and not kind.profile):
+            ways = "key_env, key_file or profile" if kind.profile else "key_env or key_file"
+            raise ValueError(f"set {ways}, one of them")
+        for field in ("region", "bucket"):
+            if bool(getattr(self, field)) != (field in kind.needs):
+                needs = "needs" if field in kind.needs else "has no"
+                raise ValueError(f"the kind {self.kind} {needs} {field}")
+        for field, address in (("url", self.url), ("bucket", self.bucket)):
+            if address and not address.startswith(("http://", "https://")):
+                raise ValueError(f"{field} must begin with https:// or http://")
         if self.settle_s < self.timeout_s:
             raise ValueError(
                 f"settle_s must be at least timeout_s, which is {self.timeout_s:g}: so long may a"
@@ -116,24 +131,40 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Raises:
             NoKey: The variable is not set, or the file cannot be used.
         """
+        kind = kinds()[self.kind]
+        if self.profile:
+            found: str = resolve_name(kind.profile)(self.profile)
+            return found
         if self.key_env:
             found = os.environ.get(self.key_env, "").strip()
             if not found:
                 raise NoKey(f"key_env: the environment variable {self.key_env} is not set")
             return found
         path = Path(self.key_file).expanduser()
-        try:
-            with path.open("rb") as file:
-                mode = mode_for_others(file)
-                text = file.read(_MAX_KEY_BYTES + 1)
-        except OSError as error:
-            raise NoKey(f"key_file: {path} cannot be read: {error.strerror}") from None
-        if mode:
-            raise NoKey(f"key_file: others can read {path} (mode {mode:04o}): chmod 600 {path}")
-        try:
-            found = text.decode("ascii").strip()
-        except UnicodeDecodeError:
-            found = ""
-        if not found or len(text) > _MAX_KEY_BYTES or not found.isprintable():
-            raise NoKey(f"key_file: {path} must have one line of printable ASCII, the key")
+        lines = secret_text(path, "key_file").strip().splitlines()
+        found = " ".join(line.strip() for line in lines)
+        if not found.isprintable() or not 1 <= len(lines) <= kind.key_lines:
+            number = "one line" if kind.key_lines == 1 else f"1 to {kind.key_lines} lines"
+            raise NoKey(f"key_file: {path} must have {number} of printable ASCII, the key")
         return found
+
+
+def secret_text(path: Path, field: str) -> str:
+    """Return the text of a file with keys; empty if it is too long or not ASCII.
+
+    Args:
+        path: The file.
+        field: Field of the device's place that the error names.
+
+    Raises:
+        NoKey: The file cannot be read, or can be read by others.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = mode_for_others(file)
+            text = file.read(_MAX_KEY_BYTES + 1)
+    except OSError as error:
+        raise NoKey(f"{field}: {path} cannot be read: {error.strerror}") from None
+    if mode:
+        raise NoKey(f"{field}: others can read {path} (mode {mode:04o}): chmod 600 {path}")
+    return text.decode() if text.isascii() and len(text) <= _MAX_KEY_BYTES else ""

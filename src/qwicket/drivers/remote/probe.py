@@ -48,10 +48,10 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
     Args:
         device: The device there.
         remote: Where the cloud is, and where its key is.
-        name: Name of the device here; by default "far-" and its name there, with other characters
-            than letters, digits and `._-` replaced, cut to 63 characters.
+        name: Name of the device here; by default "far-" and its name there after the last `/`,
+            with other characters than letters, digits and `._-` replaced, cut to 63 characters.
     """
-    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', device.name)}"[:63]
+    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', device.name.rpartition('/')[2])}"[:63]
     content = {
         "name": own_name,
         "family": device.family,
@@ -63,7 +63,11 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
             "kind": remote.kind,
             "url": remote.url,
             "device": device.name,
-            **({"key_file": remote.key_file} if remote.key_file else {"key_env": remote.key_env}),
+            "key_file": remote.key_file,
+            "key_env": remote.key_env,
+            "profile": remote.profile,
+            "region": remote.region,
+            "bucket": remote.bucket,
         },
     }
     return "\n".join(_lines(content)) + "\n"

@@ -79,32 +79,49 @@ def run(
     assert readouts is not None
     values: list[Complexes | Floats]
     if readouts.shots:
-        bits = _measured(circuit, readouts, seed, run_once)
-        values = [_sampled(each, bits) for each in readouts.values]
-        arrays = {
-            MEASUREMENTS: Array("|u1", bits.shape, bits.tobytes()),
-            LABELS: Array("<i8", (bits.shape[1],), _labels(readouts).tobytes()),
-        }
+        return EngineResult(of_bits(readouts, _measured(circuit, readouts, seed, run_once)))
+    gates = _gates(circuit)
+    n = circuit.n_qubits
+    if is_noisy(gates):
+        rho = _density(n, gates)
+        values = [_of_density(each, rho, n) for each in readouts.values]
     else:
-        gates = _gates(circuit)
-        n = circuit.n_qubits
-        if is_noisy(gates):
-            rho = _density(n, gates)
-            values = [_of_density(each, rho, n) for each in readouts.values]
-        else:
-            # Axis q of the tensor is qubit q, so that the first is the most significant.
-            psi = final_amplitudes(n, gates).reshape((2,) * n).transpose()
-            values = [
-                gradients.gradient(each, psi, gates)
-                if each.kind == "adjoint_gradient"
-                else _of_vector(each, psi)
-                for each in readouts.values
-            ]
-        arrays = {}
+        # Axis q of the tensor is qubit q, so that the first is the most significant.
+        psi = final_amplitudes(n, gates).reshape((2,) * n).transpose()
+        values = [
+            gradients.gradient(each, psi, gates)
+            if each.kind == "adjoint_gradient"
+            else _of_vector(each, psi)
+            for each in readouts.values
+        ]
+    return EngineResult(_arrays(readouts, values))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def of_bits(readouts: Readouts, bits: Bits) -> dict[str, Array]:
+    """Return the arrays of readouts with shots.
+
+    Args:
+        readouts: What was asked for.
+        bits: What was measured, shots × `readouts.measured`, after observables were turned to the
+            Z basis.
+
+    Raises:
+        CannotRun: A value is too large for a float.
+    """
+    return {
+        MEASUREMENTS: Array("|u1", bits.shape, bits.tobytes()),
+        LABELS: Array("<i8", (bits.shape[1],), _labels(readouts).tobytes()),
+        **_arrays(readouts, [_sampled(each, bits) for each in readouts.values]),
+    }
+
+
+def _arrays(readouts: Readouts, values: Sequence[Complexes | Floats]) -> dict[str, Array]:
     text = msgspec.json.encode([_labelled(each, readouts.labels) for each in readouts.values])
-    arrays[READOUTS] = Array("|u1", (len(text),), text)
-    arrays |= {value_name(index): _array(value) for index, value in enumerate(values)}
-    return EngineResult(arrays)
+    return {
+        READOUTS: Array("|u1", (len(text),), text),
+        **{value_name(index): _array(value) for index, value in enumerate(values)},
+    }
 
 
 def _labelled(value: Readout, labels: Sequence[int]) -> Readout:

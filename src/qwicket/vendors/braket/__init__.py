@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qwicket.registrations import Dialect, SnapshotReader, Vendor
+from qwicket.registrations import CloudKind, Dialect, SnapshotReader, Vendor
 
 VENDOR: Final = Vendor(
     name="braket",
@@ -20,6 +20,20 @@ VENDOR: Final = Vendor(
     limits=(
         "qwicket.vendors.braket.limits:BraketLimits",
         "qwicket.vendors.braket.limits:BraketDialectLimits",
+    ),
+    clouds=(
+        CloudKind(
+            name="braket",
+            driver="qwicket.vendors.braket.remote:BraketCloud",
+            language="braket.openqasm3",
+            formats=("braket.openqasm3",),
+            needs=("region", "bucket"),
+            key_lines=3,
+            profile="qwicket.vendors.braket.credentials:of_profile",
+            # Amazon documents no time for Braket's tokens. The shortest one that it documents for
+            # another service is 10 minutes, for DynamoDB's transactions.
+            token_s=300.0,
+        ),
     ),
     snapshots=(
         SnapshotReader(

@@ -16,6 +16,7 @@ FORMATS: Final = (
             "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots."
         ),
         is_for_labs=False,
+        writer="qwicket.vendors.braket.writer:write",
     ),
     Format(
         name="ahs",

@@ -1,0 +1,200 @@
+"""A device behind Braket's API as a device of this server; the cloud is a second server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+import qwicket
+from qwicket.clients.ionq import IonQClient
+from qwicket.clients.native import ApiError, Client
+from support import braket
+from support.held import held_job
+from support.remotes import BELL, HEAD
+from support.server import LiveServer, run_cli
+from support.waiting import until
+
+pytestmark = [pytest.mark.extended, pytest.mark.timeout(300)]
+
+LINE5 = "arn:aws:braket:us-east-1::device/qpu/qwicket/qwicket_line5"
+TURNED = HEAD + "qubit[3] q; bit[3] c; h q; cx q[0], q[1]; rz(0.7) q[1]; ry(1.1) q[1];"
+TURNED += "ccx q[0], q[1], q[2]; sx q[0]; p(0.4) q[0]; u2(0.1, 0.2) q[1]; c = measure q;"
+READ = (
+    braket.BELL
+    + """
+#pragma braket result expectation z(q[0]) @ z(q[1])
+#pragma braket result probability q[0]
+"""
+)
+PROGRAM_SET = json.dumps(
+    {
+        "braketSchemaHeader": {"name": "braket.ir.openqasm.program_set", "version": "1"},
+        "programs": [
+            {
+                "braketSchemaHeader": {"name": "braket.ir.openqasm.program", "version": "1"},
+                "source": "OPENQASM 3.0;\ninput float a;\nqubit[1] q;\nrx(a) q[0];",
+                "inputs": {"a": [0.0, 3.141592653589793]},
+            },
+        ],
+    }
+)
+
+
+class Far(NamedTuple):
+    """The cloud, and a client of the gate in front of it."""
+
+    behind: LiveServer
+    front: LiveServer
+    client: Client
+    folder: Path
+
+    def sent(self) -> list[Any]:
+        """Return the jobs at the cloud, newest first."""
+        with qwicket.connect(self.behind.url, self.behind.token("gate")) as there:
+            return [job.refresh() for job in there.jobs(limit=1000)]
+
+    def run_braket(self, **changes: Any) -> dict[str, Any]:
+        """Run a task of Braket's at the gate; return its result."""
+        with httpx.Client(base_url=self.front.url, timeout=60) as http:
+            pair = self.front.admin("token", "create", "--user", "ada", "--aws")
+            braket_api, s3 = (braket.Signature(pair, service) for service in ("braket", "s3"))
+            body = braket.body(deviceArn=LINE5.replace("qwicket_line5", "far-sv1"), **changes)
+            made = http.post("/braket/quantum-task", json=body, auth=braket_api)
+            assert made.status_code == 201, made.text
+            arn = made.json()["quantumTaskArn"]
+            job = arn.rpartition("/")[2]
+            assert self.client.job(job).wait(60).state == "completed"
+            path = f"/s3/{braket.BUCKET}/{braket.PREFIX}/{job}/results.json"
+            found: dict[str, Any] = http.get(path, auth=s3).json()
+            return found
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
+    behind = LiveServer(tmp_path_factory.mktemp("behind"), "--express-slots", "0")
+    folder = tmp_path_factory.mktemp("devices")
+    behind.token("gate")
+    key = folder / "gate.key"
+    key.touch(mode=0o600)
+    pair = behind.admin("token", "create", "--user", "gate", "--aws").split()
+    key.write_text("\n".join(pair) + "\n")
+    for arn, name in ((braket.SV1, "sv1"), (LINE5, "line5")):
+        probe(behind, key, arn, "--write", str(folder / f"{name}.toml"))
+    for path in folder.glob("*.toml"):
+        text = path.read_text("utf-8").replace('"openqasm2"]', '"batch", "ionq.circuit.v1"]')
+        path.write_text(text + "poll_s = 0.1\nmirror_s = 0.3\ntimeout_s = 3.0\nsettle_s = 3.0\n")
+    front = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
+    with qwicket.connect(front.url, front.token("ada")) as client:
+        for name in ("far-sv1", "far-qwicket_line5"):
+            until(lambda name=name: client.device(name).status == "on", f"{name} is seen")
+        yield Far(behind, front, client, folder)
+    front.stop()
+    behind.stop()
+
+
+def probe(behind: LiveServer, key: Path, *arguments: str) -> str:
+    url = f"{behind.url}/braket"
+    bucket = f"{behind.url}/s3/{braket.BUCKET}"
+    where = ("--kind", "braket", "--url", url, "--bucket", bucket, "--region", "us-east-1")
+    done = run_cli("device", "probe", *where, "--key-file", str(key), *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_probe_shows_the_devices_of_circuits_with_their_limits(far: Far) -> None:
+    shown = probe(far.behind, far.folder / "gate.key")
+    assert re.search(rf"{re.escape(LINE5)} +qubit +5 +ONLINE", shown)
+    assert "rydberg" not in shown
+    written = (far.folder / "line5.toml").read_text("utf-8")
+    assert f'bucket = "{far.behind.url}/s3/{braket.BUCKET}"' in written
+    assert 'region = "us-east-1"' in written
+
+
+def test_openqasm_runs_there_once_with_the_marker(far: Far) -> None:
+    before = len(far.sent())
+    job = far.client.submit(BELL, "far-sv1", shots=500, outputs=("counts", "memory"))
+    result = job.result(60)
+    assert set(result.counts) == {"00", "11"}
+    assert sum(result.counts.values()) == len(result.parts[0].memory or ()) == 500
+    found = far.sent()
+    assert len(found) == before + 1
+    assert found[0].body.tags == (f"qwicket_job=qwicket-{job.id}",)
+
+
+def test_a_compiled_circuit_has_the_probabilities_of_the_program(far: Far) -> None:
+    shots = 20_000
+    there = far.client.submit(TURNED, "far-sv1", shots=shots).result(60).counts
+    here = far.client.submit(TURNED, "simulator", outputs=("probabilities",)).result(60)
+    exact = here.parts[0].probabilities or {}
+    for key in {*there, *exact}:
+        assert there.get(key, 0) / shots == pytest.approx(exact.get(key, 0), abs=0.02)
+
+
+def test_a_job_of_ionqs_client_runs_there(far: Far) -> None:
+    circuit = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
+    body = {"type": "ionq.circuit.v1", "backend": "far-sv1", "shots": 100}
+    with IonQClient(far.front.token("ada"), f"{far.front.url}/ionq/v0.4") as client:
+        made = client.submit_job({**body, "input": {"qubits": 2, "circuit": circuit}})
+        client.wait(made["id"])
+        assert set(client.get_results(made["id"])) == {"0", "3"}
+
+
+def test_a_batch_gives_a_result_for_each_circuit(far: Far) -> None:
+    """Bits keep their order, also those that are not measured in the order of qubits."""
+    flipped = HEAD + "qubit[3] q; bit[3] c; x q[2]; c[0] = measure q[2]; c[2] = measure q[0];"
+    results = far.client.submit([BELL, flipped], "far-sv1", shots=20).result(60)
+    assert [sum(part.counts.values()) for part in results.parts] == [20, 20]
+    assert results.parts[1].counts == {"001": 20}
+
+
+def test_programs_of_brakets_clients_are_sent_as_they_are(far: Far) -> None:
+    found = far.run_braket(action=braket.action(READ), shots=40)
+    assert {tuple(row) for row in found["measurements"]} == {(0, 0), (1, 1)}
+    expectation, probability = (each["value"] for each in found["resultTypes"])
+    assert expectation == 1
+    assert sum(probability) == pytest.approx(1)
+    both = found["measurements"].count([1, 1]) / 40
+    assert probability[1] == pytest.approx(both)
+    found = far.run_braket(action=PROGRAM_SET, shots=10)
+    (program,) = found["programResults"]
+    rows = [run["measurements"] for run in program["executableResults"]]
+    assert rows == [[[0]] * 5, [[1]] * 5]
+
+
+def test_a_program_that_braket_cannot_say_is_refused(far: Far) -> None:
+    twice = HEAD + "qubit[1] q; bit[2] c; c[0] = measure q[0]; x q[0]; c[1] = measure q[0];"
+    with pytest.raises(ApiError, match=r"braket\.openqasm3.*measured once, after all gates"):
+        far.client.submit(twice, "far-sv1")
+
+
+def test_a_cancelled_job_is_cancelled_there(far: Far) -> None:
+    held = [held_job() for _ in range(2)]  # there are two workers
+    with far.behind.client() as native:
+        for each in held:
+            sent = {"device": "statevector", "program": each.program, "shots": 1}
+            assert native.post("/v1/jobs", json=sent).status_code == 201
+    for each in held:
+        each.wait_until_running()
+    job = far.client.submit(BELL, "far-sv1", shots=10)
+    until(lambda: far.sent()[0].state == "queued", "it waits there")
+    job.cancel()
+    until(lambda: job.refresh().state == "cancelled", "it is cancelled here")
+    assert far.sent()[0].state == "cancelled"
+    for each in held:
+        each.release()
+
+
+def test_a_device_that_is_off_there_is_away_here(far: Far) -> None:
+    far.behind.admin("device", "off", "qwicket_line5", "--reason", "warm")
+    try:
+        until(lambda: far.client.device("far-qwicket_line5").status == "away", "it is away")
+        assert "OFFLINE" in far.client.device("far-qwicket_line5").info["reason"]
+    finally:
+        far.behind.admin("device", "on", "qwicket_line5")
+    until(lambda: far.client.device("far-qwicket_line5").status == "on", "it is back")
