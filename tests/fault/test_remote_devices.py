@@ -36,7 +36,7 @@ FORWARDS_ONLY = ("--workers", "0", "--express-slots", "0")
 SETTLE_S = 3.0
 MAX_LIFE_S = 4.0
 """Most lives of the server are much shorter; some are long enough to prove that a job is absent."""
-KINDS = ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "xanadu", "qlued", "iqm")
+KINDS = ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "xanadu", "qlued", "iqm", "braket")
 COPIES = {"xanadu": "simulon_gaussian", "qlued": "singlequdit", "iqm": "garnet"}
 """Kinds whose devices are copies of built-in ones."""
 DOUBTFUL = tuple(COPIES)
@@ -47,6 +47,7 @@ DEVICES = {
     "ibm_qx": "qwicket_simulator",
     "ibm_runtime": "qwicket_simulator",
     "qbraid": "qbraid:qbraid:sim:statevector",
+    "braket": "arn:aws:braket:::device/quantum-simulator/qwicket/sv1",
 }
 BELL = (
     'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
@@ -208,16 +209,17 @@ class MixUp:
         self.shows_jobs = False
 
     def __call__(self, line: bytes) -> str:
-        if line.startswith(b"POST") and b"/jobs " in line:
+        if line.startswith(b"POST") and (b"/jobs " in line or b"/quantum-task " in line):
             self.submissions += 1
             return {1: "lost", 2: "other"}.get(self.submissions, "")
         is_of_device = b"limit=1 " in line  # how IonQ's API is asked whether it takes the key
         is_of_jobs = line.startswith(b"GET") and b"/jobs" in line.lower() and not is_of_device
+        is_of_jobs = is_of_jobs or b"/quantum-task" in line
         return "" if self.shows_jobs or not is_of_jobs else "503"
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-@pytest.mark.parametrize("kind", ["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid"])
+@pytest.mark.parametrize("kind", ["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "braket"])
 def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
     behind: LiveServer, tmp_path: Path, kind: str, is_cancelled: bool
 ) -> None:

@@ -30,6 +30,7 @@ _AFTER: Final = ("502", "lost", "half", "html", "hang")
 """Faults of the answer to a request that the server has executed. Where there were similar requests
 before, it may also be `other`, the answer to one of another job, or `old`, an earlier answer. Lists
 may be `twice`, which names each job two times, and results `changed`, also those within jobs."""
+_SUBMISSIONS: Final = (b"/jobs ", b"/post_job", b"/circuit ", b"/quantum-task ")
 _ID: Final = re.compile(rb"(?<=/)[^/? ]*([0-9a-f]{12}|-qjob-)[^/? ]*|(?<=job_id=)[^& ]+")
 """The id of a job that is read."""
 _OUTCOME: Final = re.compile(r"0x[0-9a-f]+|[0-9]+")
@@ -81,7 +82,7 @@ class CrookedProxy(CuttingProxy):
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
         request = message(client)
         line = request.partition(b"\r\n")[0]
-        submits = any(path in line for path in (b"/jobs ", b"/post_job", b"/circuit "))
+        submits = any(path in line for path in _SUBMISSIONS)
         is_submission = line.startswith(b"POST") and submits
         with self._lock:
             wrong = self._wrong_answers(line, is_submission=is_submission)

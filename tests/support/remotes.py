@@ -58,9 +58,15 @@ def write_device(
     """Write the file of a device at another server, and its key beside; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / f"{name}.key"
+    place = []
+    if kind == "braket":
+        assert isinstance(behind, LiveServer)
+        token = behind.key_pair(token)
+        place = [f'bucket = "{url or behind.url}/s3/amazon-braket-test"', 'region = "us-east-1"']
     key.write_text(token)
     key.chmod(0o600)
     paths = {"ionq": "/ionq/v0.4", "qbraid": "/qbraid/api/v1", "qlued": "/qlued/api/v2"}
+    paths |= {"braket": "/braket"}
     paths |= dict.fromkeys(("ibm_qx", "ibm_runtime"), "/ibm/api")
     settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 3.0, **remote}
     settings.setdefault("timeout_s", settings["settle_s"])
@@ -83,6 +89,7 @@ def write_device(
         f'url = "{(url or behind.url) + paths.get(kind, "")}"',
         f'device = "{device}"',
         f'key_file = "{key}"',
+        *place,
         *(f"{field} = {value}" for field, value in settings.items()),
         *(["pass_through = true"] if pass_through else []),
     ]
@@ -133,8 +140,8 @@ def write_copy(
 
 def marker(job: Job) -> str:
     """Return the marker of a job that another server sent: a tag of it, or its name."""
-    tags = (tag for tag in job.body.tags if tag.startswith("qwicket-0"))
-    return next(tags, job.body.name)
+    tags = (tag.removeprefix("qwicket_job=") for tag in job.body.tags)
+    return next((tag for tag in tags if tag.startswith("qwicket-0")), job.body.name)
 
 
 @contextmanager

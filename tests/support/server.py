@@ -212,6 +212,11 @@ class LiveServer:
             self._tokens[name] = self.as_admin(make)
         return self._tokens[name]
 
+    def key_pair(self, token: str) -> str:
+        """Return a new key pair of the account of a token: id and secret."""
+        name = next(name for name, known in self._tokens.items() if known == token)
+        return self.admin("token", "create", "--user", name, "--aws")
+
     def managing_token(self, name: str = "") -> str:
         """Return a new token of this account that may create and revoke others."""
         name = name or self.account

@@ -43,7 +43,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 KEY = "the-key-of-the-account"
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
-KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "iqm", "qwicket")
+KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "iqm", "braket", "qwicket")
+LANGUAGES = {"ionq": "ionq.circuit.v1", "ibm_qx": "qobj", "braket": "braket.openqasm3"}
+TASK = "arn:aws:braket:us-east-1:123456789012:quantum-task/a"
 RESULT_BYTES = 5 << 20
 LARGE_BYTES = 6 << 20
 """Bytes of a result that needs the turn of all clouds."""
@@ -70,8 +72,8 @@ def program_of(kind: str) -> RemoteProgram:
         format, source = "atoms", msgspec.json.encode(ATOMS)
     elif kind == "iqm":
         format, source = "iqm.circuits", msgspec.json.encode(iqm.body())
-    elif kind in ("ionq", "ibm_qx"):
-        language = "ionq.circuit.v1" if kind == "ionq" else "qobj"
+    elif kind in LANGUAGES:
+        language = LANGUAGES[kind]
         format, source = rewrite(unpack(read.circuits), language)
     shapes = frames("qubit", read.circuits)
     return RemoteProgram(format, source, {}, read.circuits, "qubit", shapes, options)
@@ -88,8 +90,11 @@ class Calls:
             key_env="KEY",
             timeout_s=timeout_s,
             settle_s=timeout_s,
+            region="r" if kind == "braket" else "",
+            bucket=f"{url}/bucket" if kind == "braket" else "",
         )
-        self.cloud = connect(self.remote, KEY, ("atoms",))
+        key, self._id = (f"id {KEY}", TASK) if kind == "braket" else (KEY, "a")
+        self.cloud = connect(self.remote, key, ("atoms",))
         self._calls = CloudCalls(KEY, 2)
         self._program = program_of(kind)
 
@@ -100,11 +105,11 @@ class Calls:
         return await self._calls.call(self.cloud.find, MARKER, 0)
 
     async def status(self) -> Any:
-        return (await self._calls.call(self.cloud.statuses, ["a"]))["a"]
+        return (await self._calls.call(self.cloud.statuses, [self._id]))[self._id]
 
     async def result(self) -> Any:
         within = bounds.of_results(RESULT_BYTES)
-        return await self._calls.call(self.cloud.outcomes, "a", self._program, within=within)
+        return await self._calls.call(self.cloud.outcomes, self._id, self._program, within=within)
 
     async def device(self) -> Any:
         return await self._calls.call(self.cloud.device_status)
@@ -226,7 +231,8 @@ FIELDS = tuple(
     backends qrn pending_jobs operational display_name target up parts counts probabilities memory
     seconds time_taken execution_duration_ms timeStamps resultData measurementCounts child_job_ids
     gates config family formats max_shots maxShots calibration properties __value__ pub_results
-    output running_time started_at finished_at job access_token urls
+    output running_time started_at finished_at job access_token urls quantumTaskArn quantumTasks
+    nextToken deviceArn deviceStatus deviceCapabilities deviceQueueInfo failureReason
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 

@@ -27,6 +27,9 @@ from qwicket.drivers.remote.clouds import (
     KeyRefused,
     NoProof,
     NoSuchJob,
+    NotAccepted,
+    OutcomeUnknown,
+    Refused,
     RemoteDeviceStatus,
     RemoteProgram,
     RemoteStatus,
@@ -184,6 +187,7 @@ class Case:
         age_s: Seconds since the intent.
         retry_for_s: Seconds for which a job keeps its slot.
         mirror_s: Seconds between two reads of the device's state.
+        kind: Kind of the cloud.
     """
 
     def __init__(
@@ -193,11 +197,15 @@ class Case:
         age_s: float = 0.0,
         retry_for_s: float = 600.0,
         mirror_s: float = 60.0,
+        kind: str = "ionq",
     ) -> None:
+        is_amazons = kind == "braket"
         remote = Remote(
-            kind="ionq",
+            kind=kind,
             url="http://127.0.0.1:1/v0.4",
             device="there",
+            region="r" if is_amazons else "",
+            bucket="http://127.0.0.1:1/bucket" if is_amazons else "",
             key_env="K",
             poll_s=0.05,
             timeout_s=0.2,
@@ -315,6 +323,37 @@ async def test_a_job_that_the_cloud_may_have_deleted_is_left_to_a_person(
         assert cloud.n_sent == 0
         await new.run()
     assert cloud.n_sent == 1
+
+
+async def test_where_lists_lag_only_an_id_ends_the_doubt(cloud: Cloud) -> None:
+    """Neither a refusal of the repeated request nor an empty list says that no job is there."""
+    answers: list[Exception] = [OutcomeUnknown("lost"), NotAccepted("busy"), Refused("too old")]
+
+    def submit_id() -> str:
+        if answers:
+            raise answers.pop(0)
+        return "theirs"
+
+    cloud.submit_id = submit_id
+    case = Case(kind="braket")
+    result = await case.run()
+    assert not isinstance(result.result, Failure)
+    assert cloud.n_sent == 4
+    assert case.log is not None
+    assert case.log.forward is not None, "the intent is never withdrawn"
+
+
+async def test_where_lists_lag_nothing_is_sent_again_late_or_after_a_cancellation(
+    cloud: Cloud,
+) -> None:
+    for age_s, is_cancelled, reason in ((301.0, False, "relied on for 300 s"), (0, True, "cancel")):
+        case = Case(Forward(MARKER, None), age_s=age_s, kind="braket")
+        case.log = Log(case.full_program, case.forward)
+        if is_cancelled:
+            case.log.cancel_asked.set()
+        with pytest.raises(Unresolved, match=rf"list may lag.*{reason}.*`qwicket job resolve`"):
+            await case.run()
+    assert cloud.n_sent == 0
 
 
 async def test_an_old_job_that_is_still_listed_is_followed(cloud: Cloud) -> None:

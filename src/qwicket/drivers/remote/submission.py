@@ -18,6 +18,8 @@ each of them:
               │  or a crash         └─ no proof ──> unresolved
     sent ── the id shows another job's marker ────> in doubt, or unresolved if a person named the id
                                                     or renamed the job
+    in doubt, where lists may lag: not found ─────> the same request is sent again while the cloud
+                                                    honours its token (`token_s`), then unresolved
     unresolved ─┬─ a person knows the id ─────────> sent
                 └─ a person calls it absent ──────> in doubt again; if a search then proves nothing,
                                                     the person's word counts
@@ -25,7 +27,8 @@ each of them:
 A job is found by its marker, which is stored with the intent and travels with the request. It is
 absent if the cloud's list does not have it `settle_s` after the doubt arose. The list must be
 complete, and of the account to which the job was sent. It must be read within `keeps_jobs_s` of the
-intent: later, the job may have ended there and been deleted.
+intent: later, the job may have ended there and been deleted. Where lists may lag, nothing proves
+that a job is absent: only a response with an id ends the doubt, and no refusal does.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING, Final
 
 from qwicket.circuits import qubit
+from qwicket.devices.remotes import kinds
 from qwicket.drivers import JobNotStarted, StoppedRemotely, Unresolved
 from qwicket.drivers.remote.clouds import (
     MARKER_PREFIX,
@@ -48,7 +52,7 @@ from qwicket.drivers.remote.clouds import (
     Refused,
     TryLater,
 )
-from qwicket.model.errors import Conflict, StaleLease
+from qwicket.model.errors import Conflict, InvalidProgram, StaleLease
 from qwicket.model.ids import created_ms
 from qwicket.model.pass_through import pack_response
 from qwicket.model.states import JobState
@@ -122,6 +126,7 @@ class Submitter:
         self._account_hash = account
         self._is_online = is_online
         self._retry_for_s = retry_for_s
+        self._token_s = kinds()[remote.kind].token_s
         self._responses = responses
 
     async def send_once(
@@ -162,11 +167,15 @@ class Submitter:
                     return id
             id = await self._find_or_prove_absent(forward, assignment.lease.job)
             self._check_id(id, forward)
+            if id is None and self._token_s is not None:
+                id = await self._repeat(program, forward, log, self._token_s)
+                self._check_id(id, forward)
             if id is not None:
                 await self._record_found(id, forward, log)
                 return id
-            may_send = True
-            await self._wait_turn(log, assignment.state)
+            may_send = self._token_s is None
+            if may_send:
+                await self._wait_turn(log, assignment.state)
         raise unresolved_error(
             f"{self._remote.url} took the job {MAX_SENDS} times without a valid response and does"
             " not list it",
@@ -279,6 +288,41 @@ class Submitter:
                 await self._wait_turn(log, state)
             elif lends_slot:
                 await log.record_intent(forward.marker, self._account_hash)
+
+    async def _repeat(
+        self, program: RemoteProgram, forward: Forward, log: ForwardLog, token_s: float
+    ) -> str | None:
+        """Send the same request again; return the id of the job, or None if it stays unknown.
+
+        A refusal leaves it unknown, too: it says nothing about the first request.
+
+        Raises:
+            Unresolved: The cloud may no longer honour the token, or the user cancelled the job.
+            JobNotStarted: Another server has the job.
+        """
+        checked_at = time.monotonic()
+        if not await log.is_held():
+            raise JobNotStarted("another server has the job")
+        age_s = time.time() - forward.intent_at / 1000
+        why = ""
+        if age_s >= token_s:
+            why = f"it was sent {age_s:.0f} s ago, and its token is relied on for {token_s:.0f} s"
+        elif log.cancel_asked.is_set():
+            why = "it was cancelled"
+        if why:
+            raise unresolved_error(
+                f"{self._remote.url} does not list the job, but its list may lag; it is not sent"
+                f" again, because {why}",
+                forward.marker,
+            )
+        try:
+            program = await self._rewrite(program)
+            return await self._calls.call(
+                self._submit_if_fresh, program, forward.marker, checked_at, _lease_check(log)
+            )
+        except (CloudError, Refused, InvalidProgram) as error:
+            _log.warning("a repeated submission: %s", self._calls.scrubbed(str(error)))
+            return None
 
     async def _is_key_accepted(self) -> bool:
         """Return whether the key can read the device's state, and the device is online."""
