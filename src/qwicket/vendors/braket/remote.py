@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -66,6 +68,15 @@ _GATES: Final = (
     *("cnot", "cy", "cz", "swap", "xx", "yy"),
 )
 """Gates to which programs may be compiled, where the device has them."""
+_UNITS: Final = {
+    "shot": ("per_shot", 1),
+    "task": ("per_job", 1),
+    "minute": ("per_second", 60),
+    "hour": ("per_second", 3600),
+}
+"""Field of a device's cost for each unit of a price, and its number of units."""
+_TASK_USD: Final = 0.3
+"""Price of a task on a machine with a price per shot (https://aws.amazon.com/braket/pricing/)."""
 
 
 class BraketCloud:
@@ -89,6 +100,7 @@ class BraketCloud:
     ) -> None:
         self._device = remote.device
         self._region = remote.region
+        self._is_amazons = (urlsplit(remote.url).hostname or "").endswith(".amazonaws.com")
         self._bucket = remote.bucket.rstrip("/").rpartition("/")[2]
         self._max_pages = max_pages
         if not _REGION.fullmatch(self._region):
@@ -198,7 +210,8 @@ class BraketCloud:
         for arn in self._arns():
             with SERVICE_ERRORS.reading(on_404=CloudError):
                 device = self._service.device(arn)
-            if (listed := _listed(arn, device)) is not None:
+            listed = _listed(arn, device, is_amazons=self._is_amazons)
+            if listed is not None:
                 found.append(listed)
         return found
 
@@ -297,7 +310,23 @@ def _n_waiting(device: Mapping[str, Any]) -> int | None:
     return found
 
 
-def _listed(arn: str, device: Mapping[str, Any]) -> ListedDevice | None:
+def _cost(service: Mapping[str, Any], *, is_per_task: bool) -> dict[str, float]:
+    """Return the cost of a device's jobs, in Amazon's currency.
+
+    Args:
+        service: What the device states of its service.
+        is_per_task: Whether a task costs the same in addition, which no device states.
+    """
+    stated = service.get("deviceCost") or {}
+    price, unit = float(stated.get("price", 0)), stated.get("unit")
+    if not 0 < price < inf or unit not in _UNITS:
+        return {}
+    field, n_units = _UNITS[unit]
+    per_task = {"per_job": _TASK_USD} if is_per_task and field == "per_shot" else {}
+    return {**per_task, field: price / n_units}
+
+
+def _listed(arn: str, device: Mapping[str, Any], *, is_amazons: bool) -> ListedDevice | None:
     """Return a device of circuits; None for another one."""
     try:
         found = msgspec.json.decode(_text(device), type=dict[str, Any])
@@ -305,12 +334,13 @@ def _listed(arn: str, device: Mapping[str, Any]) -> ListedDevice | None:
         width = int(found["paradigm"]["qubitCount"])
         graph = (found["paradigm"].get("connectivity") or {}).get("connectivityGraph") or {}
         # Numbers of qubits may have gaps, so that the highest one exceeds their count.
-        width = max([width, *(1 + int(qubit) for qubit in graph)])
+        width = max([width, *(1 + int(each) for qubit in graph for each in (qubit, *graph[qubit]))])
         service = found.get("service") or {}
         if _PROGRAM not in actions:
             return None
         operations = {str(each).lower() for each in actions[_PROGRAM]["supportedOperations"]}
         has_sets = _PROGRAM_SET in actions
+        cost = _cost(service, is_per_task=is_amazons)
         most = int((service.get("shotsRange") or (1, 1000))[1])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise CloudError(f"the capabilities of {arn[:100]} are malformed") from None
@@ -321,5 +351,6 @@ def _listed(arn: str, device: Mapping[str, Any]) -> ListedDevice | None:
         "gates": tuple(gate for gate in _GATES if gate in operations),
         "max_shots": max(1, most),
         "outputs": ("counts", "memory", "probabilities"),
+        "cost": cost,
     }
     return ListedDevice(arn, str(device.get("deviceStatus") or ""), "qubit", max(1, width), spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,10 +93,14 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far]:
     front = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
     with qwicket.connect(front.url, front.token("ada")) as client:
         for name in ("far-sv1", "far-qwicket_line5"):
-            until(lambda name=name: client.device(name).status == "on", f"{name} is seen")
+            until(partial(is_on, client, name), f"{name} is seen")
         yield Far(behind, front, client, folder)
     front.stop()
     behind.stop()
+
+
+def is_on(client: Client, name: str) -> bool:
+    return client.device(name).status == "on"
 
 
 def probe(behind: LiveServer, key: Path, *arguments: str) -> str:
@@ -107,15 +112,6 @@ def probe(behind: LiveServer, key: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_probe_shows_the_devices_of_circuits_with_their_limits(far: Far) -> None:
-    shown = probe(far.behind, far.folder / "gate.key")
-    assert re.search(rf"{re.escape(LINE5)} +qubit +5 +ONLINE", shown)
-    assert "rydberg" not in shown
-    written = (far.folder / "line5.toml").read_text("utf-8")
-    assert f'bucket = "{far.behind.url}/s3/{braket.BUCKET}"' in written
-    assert 'region = "us-east-1"' in written
-
-
 def test_openqasm_runs_there_once_with_the_marker(far: Far) -> None:
     before = len(far.sent())
     job = far.client.submit(BELL, "far-sv1", shots=500, outputs=("counts", "memory"))
@@ -125,15 +121,9 @@ def test_openqasm_runs_there_once_with_the_marker(far: Far) -> None:
     found = far.sent()
     assert len(found) == before + 1
     assert found[0].body.tags == (f"qwicket_job=qwicket-{job.id}",)
-
-
-def test_a_compiled_circuit_has_the_probabilities_of_the_program(far: Far) -> None:
-    shots = 20_000
-    there = far.client.submit(TURNED, "far-sv1", shots=shots).result(60).counts
-    here = far.client.submit(TURNED, "simulator", outputs=("probabilities",)).result(60)
-    exact = here.parts[0].probabilities or {}
-    for key in {*there, *exact}:
-        assert there.get(key, 0) / shots == pytest.approx(exact.get(key, 0), abs=0.02)
+    twice = HEAD + "qubit[1] q; bit[2] c; c[0] = measure q[0]; x q[0]; c[1] = measure q[0];"
+    with pytest.raises(ApiError, match=r"braket\.openqasm3.*measured once, after all gates"):
+        far.client.submit(twice, "far-sv1")
 
 
 def test_a_job_of_ionqs_client_runs_there(far: Far) -> None:
@@ -145,12 +135,16 @@ def test_a_job_of_ionqs_client_runs_there(far: Far) -> None:
         assert set(client.get_results(made["id"])) == {"0", "3"}
 
 
-def test_a_batch_gives_a_result_for_each_circuit(far: Far) -> None:
-    """Bits keep their order, also those that are not measured in the order of qubits."""
+def test_a_batch_gives_the_result_of_each_circuit(far: Far) -> None:
+    """Bits keep their order, and a compiled circuit has the probabilities of the program."""
+    shots = 10_000
     flipped = HEAD + "qubit[3] q; bit[3] c; x q[2]; c[0] = measure q[2]; c[2] = measure q[0];"
-    results = far.client.submit([BELL, flipped], "far-sv1", shots=20).result(60)
-    assert [sum(part.counts.values()) for part in results.parts] == [20, 20]
-    assert results.parts[1].counts == {"001": 20}
+    one, turned = far.client.submit([flipped, TURNED], "far-sv1", shots=shots).result(60).parts
+    assert one.counts == {"001": shots}
+    here = far.client.submit(TURNED, "simulator", outputs=("probabilities",)).result(60)
+    exact = here.parts[0].probabilities or {}
+    for key in {*turned.counts, *exact}:
+        assert turned.counts.get(key, 0) / shots == pytest.approx(exact.get(key, 0), abs=0.03)
 
 
 def test_programs_of_brakets_clients_are_sent_as_they_are(far: Far) -> None:
@@ -165,12 +159,6 @@ def test_programs_of_brakets_clients_are_sent_as_they_are(far: Far) -> None:
     (program,) = found["programResults"]
     rows = [run["measurements"] for run in program["executableResults"]]
     assert rows == [[[0]] * 5, [[1]] * 5]
-
-
-def test_a_program_that_braket_cannot_say_is_refused(far: Far) -> None:
-    twice = HEAD + "qubit[1] q; bit[2] c; c[0] = measure q[0]; x q[0]; c[1] = measure q[0];"
-    with pytest.raises(ApiError, match=r"braket\.openqasm3.*measured once, after all gates"):
-        far.client.submit(twice, "far-sv1")
 
 
 def test_a_cancelled_job_is_cancelled_there(far: Far) -> None:
@@ -190,7 +178,13 @@ def test_a_cancelled_job_is_cancelled_there(far: Far) -> None:
         each.release()
 
 
-def test_a_device_that_is_off_there_is_away_here(far: Far) -> None:
+def test_the_device_is_here_what_it_is_there(far: Far) -> None:
+    shown = probe(far.behind, far.folder / "gate.key")
+    assert re.search(rf"{re.escape(LINE5)} +qubit +5 +ONLINE", shown)
+    assert "rydberg" not in shown
+    written = (far.folder / "line5.toml").read_text("utf-8")
+    assert f'bucket = "{far.behind.url}/s3/{braket.BUCKET}"' in written
+    assert 'region = "us-east-1"' in written
     far.behind.admin("device", "off", "qwicket_line5", "--reason", "warm")
     try:
         until(lambda: far.client.device("far-qwicket_line5").status == "away", "it is away")

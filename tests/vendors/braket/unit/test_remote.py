@@ -1,0 +1,250 @@
+"""Braket as another cloud: what is sent where, and what is made of its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket import programs
+from qwicket.circuits.frames import frames
+from qwicket.circuits.options import RunOptions
+from qwicket.devices.remotes import NoKey, Remote
+from qwicket.drivers.remote import connect
+from qwicket.drivers.remote.clouds import (
+    InvalidResult,
+    KeyRefused,
+    NotAccepted,
+    OutcomeUnknown,
+    Refused,
+    RemoteProgram,
+    TryLater,
+)
+from qwicket.model.limits import Limits
+from qwicket.vendors.braket.remote import BraketCloud
+from support.bad_server import BadServer, Request, Step, answer
+from support.for_each import for_each
+from support.remotes import BELL
+
+SECRET = "the-secret-of-the-key"
+SESSION = "the-token-of-the-session"
+MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
+TASK = "arn:aws:braket:us-east-1:123456789012:quantum-task/a1"
+HEADER = {"braketSchemaHeader": {"name": "braket.task_result.gate_model_task_result"}}
+CAPABILITIES: dict[str, Any] = {
+    "service": {"shotsRange": [1, 5000], "deviceCost": {"price": 0.5, "unit": "minute"}},
+    "action": {"braket.ir.openqasm.program": {"supportedOperations": ["X", "cz", "prx", "rz"]}},
+    "paradigm": {
+        "qubitCount": 2,
+        "connectivity": {"fullyConnected": False, "connectivityGraph": {"1": ["2"]}},
+    },
+    "standardized": {
+        "T1": {"value": 1e-4, "unit": "s"},
+        "T2": {"value": 1e-4, "unit": "s"},
+        "singleQubitFidelity": [{"fidelity": 0.999}],
+        "twoQubitGateFidelity": [{"fidelity": 0.99}],
+        "readoutFidelity": [{"fidelity": 0.98}],
+    },
+}
+
+
+@contextmanager
+def at(*steps: Step, bucket: str = "bucket") -> Iterator[tuple[BraketCloud, BadServer]]:
+    with BadServer(*steps) as server:
+        remote = Remote(
+            kind="braket",
+            url=f"{server.url}/braket",
+            region="us-east-1",
+            bucket=f"{server.url}/s3/{bucket}",
+            device="arn:aws:braket:::device/quantum-simulator/amazon/sv1",
+            key_env="K",
+        )
+        cloud = connect(remote, f"AKID {SECRET} {SESSION}")
+        assert isinstance(cloud, BraketCloud)
+        try:
+            yield cloud, server
+        finally:
+            cloud.close()
+
+
+def program(shots: int = 4) -> RemoteProgram:
+    read = programs.read("openqasm3", BELL.encode(), Limits())
+    options = RunOptions(shots=shots, seed=1, outputs=("counts",))
+    shapes = frames("qubit", read.circuits)
+    return RemoteProgram(
+        "openqasm3", b'{"source":"","shots":0}', {}, read.circuits, "qubit", shapes, options
+    )
+
+
+def outcome(result: Any, **task: Any) -> Any:
+    """Return the outcome of a task with this result."""
+
+    def answered(request: Request) -> Any:
+        if "/s3/" in request.path:
+            return result
+        place = {"outputS3Bucket": "bucket", "outputS3Directory": "qwicket/a1"}
+        return {"quantumTaskArn": TASK, **place, **task}
+
+    with at(answer(200, answered)) as (cloud, _):
+        return cloud.outcomes(TASK, program())
+
+
+def of_bits(**changes: Any) -> dict[str, Any]:
+    rows = [[0, 1], [1, 1], [0, 1], [0, 0]]
+    bits = {"measurements": rows, "measuredQubits": [1, 0]}
+    return {**HEADER, "taskMetadata": {"id": TASK}, **bits, **changes}
+
+
+def test_bits_are_those_of_the_measured_qubits_also_from_frequencies() -> None:
+    metadata = {"simulatorMetadata": {"executionDuration": 1500}}
+    ((found,), seconds) = outcome(of_bits(additionalMetadata=metadata))
+    assert (found.counts(), seconds) == ({1: 2, 3: 1, 0: 1}, 1.5)
+    shares = {"01": 0.5, "11": 0.25, "00": 0.25}
+    ((found,), seconds) = outcome(of_bits(measurements=None, measurementProbabilities=shares))
+    assert (found.counts(), seconds) == ({1: 2, 3: 1, 0: 1}, 0.0)
+
+
+@for_each(
+    "result, reason",
+    [
+        ([], "another task"),
+        (of_bits(taskMetadata={"id": TASK[:-1]}), "another task"),
+        (of_bits(measurements=[[0, 1]] * 3), "not 4 shots of 2 bits"),
+        (of_bits(measurements=[[0], [1], [0], [0, 0]]), "no list of bits"),
+        (of_bits(measurements=[[0, 2]] * 4), "not a bit"),
+        (of_bits(measurements=[[0, 0.7]] * 4), "not a bit"),
+        (of_bits(measuredQubits=[0, 0]), "qubit twice"),
+        (of_bits(measuredQubits=[0, 2]), "no column for the qubit 1"),
+        (of_bits(measuredQubits=["0", "1"]), "no list of measured qubits"),
+        (of_bits(measurements=None), "neither measurements nor"),
+        (of_bits(measurements=None, measurementProbabilities={"0": 1}), "not of 2 bits"),
+        (of_bits(measurements=None, measurementProbabilities={"00": 0.4}), "add up to 0.4"),
+        (
+            of_bits(
+                braketSchemaHeader={"name": "braket.task_result.program_set_task_result"},
+                programResults=["https://elsewhere.example/part.json"],
+            ),
+            "no list of the programs in it",
+        ),
+    ],
+)
+def test_a_result_of_another_form_is_refused(result: Any, reason: str) -> None:
+    with pytest.raises(InvalidResult, match=reason):
+        outcome(result)
+
+
+def test_requests_go_to_the_two_addresses_of_the_file_alone() -> None:
+    """Neither another bucket that a task names nor a redirect is followed; the secret stays."""
+    with pytest.raises(InvalidResult, match="not in qwicket/a1 of the bucket bucket"):
+        outcome(of_bits(), outputS3Bucket="other")
+    with BadServer(answer(200, {})) as elsewhere:
+        moved = answer(307, {}, {"Location": f"{elsewhere.url}/s3/bucket"})
+        with at(moved) as (cloud, server):
+            with pytest.raises(OutcomeUnknown, match="not followed"):
+                cloud.submit(program(), MARKER, print)
+            (request,) = server.requests
+        assert elsewhere.connections == 0
+    assert SECRET not in str(vars(request))
+    assert request.headers["x-amz-security-token"] == SESSION
+    assert "x-amz-security-token" in request.headers["authorization"]
+    sent = json.loads(request.body)
+    assert (sent["clientToken"], sent["tags"]) == (MARKER, {"qwicket_job": MARKER})
+
+
+@for_each(
+    "status, code, message, meaning",
+    [
+        (400, "ValidationException", "bad shots", Refused),
+        (400, "ValidationException", "clientToken: used with other content", OutcomeUnknown),
+        (400, "ThrottlingException", "slow", TryLater),
+        (400, "com.amazon#ExpiredTokenException:http://x", "old", KeyRefused),
+        (402, "ServiceQuotaExceededException", "full", NotAccepted),
+        (403, "AccessDeniedException", "no", KeyRefused),
+        (409, "ConflictException", "twice", OutcomeUnknown),
+        (410, "DeviceRetiredException", "gone", Refused),
+        (424, "DeviceOfflineException", "off", NotAccepted),
+        (429, "ThrottlingException", "slow", TryLater),
+        (500, "InternalServiceException", "oh", OutcomeUnknown),
+        (503, "ServiceUnavailableException", "oh", OutcomeUnknown),
+    ],
+)
+def test_a_refusal_says_whether_a_task_may_exist(
+    status: int, code: str, message: str, meaning: type[Exception]
+) -> None:
+    body = {"message": message}
+    refused = answer(status, body, {"x-amzn-ErrorType": code})
+    with at(refused) as (cloud, _), pytest.raises(meaning) as raised:
+        cloud.submit(program(), MARKER, print)
+    assert str(raised.value) == message
+
+
+def test_a_device_is_read_with_its_queue_calibration_and_price() -> None:
+    queues = [
+        {"queue": "QUANTUM_TASKS_QUEUE", "queueSize": ">4000", "queuePriority": "Normal"},
+        {"queue": "QUANTUM_TASKS_QUEUE", "queueSize": "2", "queuePriority": "Priority"},
+        {"queue": "JOBS_QUEUE", "queueSize": "9"},
+    ]
+    machine = "arn:aws:braket:us-east-1::device/qpu/iqm/Garnet"
+    away = "arn:aws:braket:eu-north-1::device/qpu/iqm/Emerald"
+
+    def answered(request: Request) -> Any:
+        if request.method == "POST":
+            return {"devices": [{"deviceArn": each} for each in (machine, away)]}
+        text = json.dumps(CAPABILITIES)
+        about = {"deviceName": "Garnet", "providerName": "IQM", "deviceStatus": "OFFLINE"}
+        return {**about, "deviceCapabilities": text, "deviceQueueInfo": queues}
+
+    with at(answer(200, answered)) as (cloud, _):
+        status = cloud.device_status()
+        (listed,) = cloud.list_devices()
+    assert (status.is_online, status.reason, status.n_waiting) == (
+        False,
+        "it is OFFLINE there",
+        4002,
+    )
+    assert status.calibration is not None
+    assert status.calibration.connectivity == ((1, 2),)
+    assert listed.name == machine
+    assert listed.qubits == 3, "numbers begin at 1"
+    assert listed.spec["gates"] == ("x", "rz", "cz")
+    assert listed.spec["cost"] == {"per_second": 0.5 / 60}
+
+
+def test_keys_come_from_files_and_profiles_that_others_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = f"aws_access_key_id = AKID\naws_secret_access_key = {SECRET}\n"
+    file = tmp_path / "credentials"
+    file.write_text(f"[lab]\n{pair}aws_session_token={SESSION}\n[role]\n{pair}role_arn = a\n[no]\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    place: dict[str, Any] = {
+        "kind": "braket",
+        "url": "https://b.example",
+        "device": "d",
+        "region": "r",
+    }
+    place |= {"bucket": "https://s3.example/bucket"}
+    file.chmod(0o644)
+    with pytest.raises(NoKey, match="profile: others can read"):
+        Remote(**place, profile="lab").key()
+    file.chmod(0o600)
+    assert Remote(**place, profile="lab").key() == f"AKID {SECRET} {SESSION}"
+    for name, reason in (("role", "role_arn, which is"), ("no", "needs"), ("x", "no profile x")):
+        with pytest.raises(NoKey, match=reason):
+            Remote(**place, profile=name).key()
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text(f"AKID\n{SECRET}\n")
+    assert Remote(**place, key_file=str(key)).key() == f"AKID {SECRET}"
+    for wrong in ({"bucket": ""}, {"kind": "ionq"}, {"bucket": "ftp://x/bucket"}):
+        with pytest.raises(ValueError, match=r"needs bucket|has no region|must begin with https"):
+            Remote(**{**place, **wrong}, key_env="K")
+    for wrong in ({"region": "US"}, {"bucket": "https://s3.example/B"}):
+        with pytest.raises(ValueError, match=r"region must be|bucket must be"):
+            connect(Remote(**{**place, **wrong}, key_env="K"), f"AKID {SECRET}")
+    with pytest.raises(ValueError, match="a key id and a secret"):
+        connect(Remote(**place, key_env="K"), SECRET)
