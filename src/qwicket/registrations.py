@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _LIST: Final = "qwicket.vendors"
 _FEATURES: Final = "qwicket.features"
+
+
+CloudPart = Literal["cancellation", "calibration", "queue", "price"]
+"""What the API of another cloud may lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,10 @@ class CloudKind:
         token_s: Seconds after the first submission of a job in which a repetition certainly gets
             the job that the first one made. Such a cloud's lists prove nothing: they may lag. None
             if a list proves that a job is absent.
+        clouds: Clouds that speak it, for the table in docs/howto/remote-devices.md.
+        found_by: By what a job is found there after a lost response, and when this proves nothing,
+            for that table.
+        lacks: What it lacks.
     """
 
     name: str
@@ -52,6 +60,9 @@ class CloudKind:
     key_lines: int = 1
     profile: str = ""
     token_s: float | None = None
+    clouds: str = ""
+    found_by: str = "nothing: only a person can find it"
+    lacks: tuple[CloudPart, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

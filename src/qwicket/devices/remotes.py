@@ -25,6 +25,9 @@ _KINDS: Final = (
         name="qwicket",
         driver="qwicket.drivers.remote.qwicket:QwicketCloud",
         language="openqasm3",
+        clouds="another Qwicket; devices of qubits, photons and atoms",
+        found_by="its tag; it is also its idempotency key",
+        lacks=("price",),
     ),
 )
 

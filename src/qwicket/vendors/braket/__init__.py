@@ -33,6 +33,8 @@ VENDOR: Final = Vendor(
             # Amazon documents no time for Braket's tokens. The shortest one that it documents for
             # another service is 10 minutes, for DynamoDB's transactions.
             token_s=300.0,
+            clouds="Amazon Braket; `device` is an ARN",
+            found_by="a tag, else its token; after 300 s only a person can find it",
         ),
     ),
     snapshots=(

@@ -35,12 +35,21 @@ VENDOR: Final = Vendor(
             driver="qwicket.vendors.ibm.remote_qx:IBMQXCloud",
             language="qobj",
             formats=("qobj",),
+            clouds="the IBM Quantum Experience API of 2020",
+            found_by="its name",
+            lacks=("price",),
         ),
         CloudKind(
             name="ibm_runtime",
             driver="qwicket.vendors.ibm.remote_runtime:IBMRuntimeCloud",
             language="openqasm3",
             formats=(),
+            clouds=(
+                "the classic channel of IBM's Runtime API; IBM itself has closed it, and another"
+                " Qwicket has it"
+            ),
+            found_by="a tag",
+            lacks=("price",),
         ),
     ),
     snapshots=(

@@ -26,6 +26,9 @@ VENDOR: Final = Vendor(
             language="ionq.circuit.v1",
             formats=("ionq.circuit.v1",),
             credentials="qwicket.vendors.ionq.remote:pass_through_key",
+            clouds="IonQ's API v0.4",
+            found_by="its metadata, else its name",
+            lacks=("price",),
         ),
     ),
     snapshots=(

@@ -24,6 +24,8 @@ VENDOR: Final = Vendor(
             driver="qwicket.vendors.iqm.remote:IQMCloud",
             language="iqm.circuits",
             formats=("iqm.circuits",),
+            clouds="IQM Server's API, as on IQM Resonance; the URL has no path",
+            lacks=("queue", "price"),
         ),
     ),
     snapshots=(

@@ -27,6 +27,9 @@ VENDOR: Final = Vendor(
             language="openqasm3",
             formats=("openqasm3", "openqasm2", "batch"),
             credentials="qwicket.vendors.qbraid.remote:pass_through_key",
+            clouds="qBraid's API v1; `device` is a QRN",
+            found_by="a tag",
+            lacks=("price",),
         ),
     ),
     snapshots=(

@@ -22,6 +22,8 @@ VENDOR: Final = Vendor(
             name="qlued",
             driver="qwicket.vendors.qlued.remote:QluedCloud",
             credentials="qwicket.vendors.qlued.remote:pass_through_key",
+            clouds="qlued's API; devices of atoms",
+            lacks=("cancellation", "calibration", "price"),
         ),
     ),
     clients="qwicket.vendors.qlued.known_clients:CLIENTS",

@@ -23,6 +23,12 @@ VENDOR: Final = Vendor(
             name="xanadu",
             driver="qwicket.vendors.xanadu.remote:XanaduCloud",
             credentials="qwicket.vendors.xanadu.remote:AccessToken",
+            clouds="Xanadu Cloud's API; devices of photons",
+            found_by=(
+                "its name; only a list that reaches back to an hour before the job's submission"
+                " here, or has fewer than five jobs, proves that it is absent"
+            ),
+            lacks=("calibration", "queue", "price"),
         ),
     ),
     clients="qwicket.vendors.xanadu.known_clients:CLIENTS",
