@@ -115,6 +115,10 @@ class BraketCloud:
         )
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
+        if program.format != _FORMAT:
+            raise Refused(f"only circuits are sent to Braket, no programs of {program.format}")
+        if any(frame.n_readouts is not None and not frame.shots for frame in program.frames):
+            raise Refused("exact results are not asked for at Braket: the program needs shots")
         # The same job must have the same bytes each time, or the token would not be honoured.
         action, shots = _action(program)
         body = {

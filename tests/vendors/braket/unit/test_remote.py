@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from qwicket import programs
-from qwicket.circuits.frames import frames
+from qwicket.circuits.frames import Frame, frames
 from qwicket.circuits.options import RunOptions
 from qwicket.devices.remotes import NoKey, Remote
 from qwicket.drivers.remote import connect
@@ -76,7 +76,7 @@ def program(shots: int = 4) -> RemoteProgram:
     options = RunOptions(shots=shots, seed=1, outputs=("counts",))
     shapes = frames("qubit", read.circuits)
     return RemoteProgram(
-        "openqasm3", b'{"source":"","shots":0}', {}, read.circuits, "qubit", shapes, options
+        "braket.openqasm3", b'{"source":"","shots":0}', {}, read.circuits, "qubit", shapes, options
     )
 
 
@@ -99,42 +99,39 @@ def of_bits(**changes: Any) -> dict[str, Any]:
     return {**HEADER, "taskMetadata": {"id": TASK}, **bits, **changes}
 
 
-def test_bits_are_those_of_the_measured_qubits_also_from_frequencies() -> None:
+WRONG: list[tuple[Any, str]] = [
+    ([], "another task"),
+    (of_bits(taskMetadata={"id": TASK[:-1]}), "another task"),
+    (of_bits(measurements=[[0, 1]] * 3), "not 4 shots of 2 bits"),
+    (of_bits(measurements=[[0], [1], [0], [0, 0]]), "no list of bits"),
+    (of_bits(measurements=[[0, 2]] * 4), "not a bit"),
+    (of_bits(measurements=[[0, 0.7]] * 4), "not a bit"),
+    (of_bits(measuredQubits=[0, 0]), "qubit twice"),
+    (of_bits(measuredQubits=[0, 2]), "no column for the qubit 1"),
+    (of_bits(measuredQubits=["0", "1"]), "no list of measured qubits"),
+    (of_bits(measurements=None), "neither measurements nor"),
+    (of_bits(measurements=None, measurementProbabilities={"0": 1}), "not of 2 bits"),
+    (of_bits(measurements=None, measurementProbabilities={"00": 0.4}), "add up to 0.4"),
+    (
+        of_bits(
+            braketSchemaHeader={"name": "braket.task_result.program_set_task_result"},
+            programResults=["https://elsewhere.example/part.json"],
+        ),
+        "no list of the programs in it",
+    ),
+]
+
+
+def test_a_result_has_each_shots_bits_of_the_measured_qubits_or_frequencies() -> None:
     metadata = {"simulatorMetadata": {"executionDuration": 1500}}
     ((found,), seconds) = outcome(of_bits(additionalMetadata=metadata))
     assert (found.counts(), seconds) == ({1: 2, 3: 1, 0: 1}, 1.5)
     shares = {"01": 0.5, "11": 0.25, "00": 0.25}
     ((found,), seconds) = outcome(of_bits(measurements=None, measurementProbabilities=shares))
     assert (found.counts(), seconds) == ({1: 2, 3: 1, 0: 1}, 0.0)
-
-
-@for_each(
-    "result, reason",
-    [
-        ([], "another task"),
-        (of_bits(taskMetadata={"id": TASK[:-1]}), "another task"),
-        (of_bits(measurements=[[0, 1]] * 3), "not 4 shots of 2 bits"),
-        (of_bits(measurements=[[0], [1], [0], [0, 0]]), "no list of bits"),
-        (of_bits(measurements=[[0, 2]] * 4), "not a bit"),
-        (of_bits(measurements=[[0, 0.7]] * 4), "not a bit"),
-        (of_bits(measuredQubits=[0, 0]), "qubit twice"),
-        (of_bits(measuredQubits=[0, 2]), "no column for the qubit 1"),
-        (of_bits(measuredQubits=["0", "1"]), "no list of measured qubits"),
-        (of_bits(measurements=None), "neither measurements nor"),
-        (of_bits(measurements=None, measurementProbabilities={"0": 1}), "not of 2 bits"),
-        (of_bits(measurements=None, measurementProbabilities={"00": 0.4}), "add up to 0.4"),
-        (
-            of_bits(
-                braketSchemaHeader={"name": "braket.task_result.program_set_task_result"},
-                programResults=["https://elsewhere.example/part.json"],
-            ),
-            "no list of the programs in it",
-        ),
-    ],
-)
-def test_a_result_of_another_form_is_refused(result: Any, reason: str) -> None:
-    with pytest.raises(InvalidResult, match=reason):
-        outcome(result)
+    for result, reason in WRONG:
+        with pytest.raises(InvalidResult, match=reason):
+            outcome(result)
 
 
 def test_requests_go_to_the_two_addresses_of_the_file_alone() -> None:
@@ -153,6 +150,12 @@ def test_requests_go_to_the_two_addresses_of_the_file_alone() -> None:
     assert "x-amz-security-token" in request.headers["authorization"]
     sent = json.loads(request.body)
     assert (sent["clientToken"], sent["tags"]) == (MARKER, {"qwicket_job": MARKER})
+    exact = (Frame(n_readouts=1, shots=0),)
+    with at(moved) as (cloud, server):
+        for refused in (program()._replace(format="ahs"), program()._replace(frames=exact)):
+            with pytest.raises(Refused, match=r"no programs of ahs|needs shots"):
+                cloud.submit(refused, MARKER, print)
+        assert not server.connections
 
 
 @for_each(
