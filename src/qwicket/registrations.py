@@ -61,7 +61,7 @@ class CloudKind:
     profile: str = ""
     token_s: float | None = None
     clouds: str = ""
-    found_by: str = "nothing: only a person can find it"
+    found_by: str = "nothing: a person decides"
     lacks: tuple[CloudPart, ...] = ()
 
 

@@ -51,12 +51,12 @@ class CloudCalls:
     """Threads for the calls of one cloud.
 
     Args:
-        key: Key of the account there.
+        key: Key of the account there: one word, or several.
         n_threads: Number of threads.
     """
 
     def __init__(self, key: str, n_threads: int) -> None:
-        self._key = key
+        self._secrets = key.split()
         self._receiving = threading.Lock()
         self._is_closed = threading.Event()
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
@@ -96,13 +96,14 @@ class CloudCalls:
     def is_id(self, text: str) -> bool:
         """Return whether a text can be an id: it is stored, shown, and a part of paths."""
         is_short = 1 <= len(text) <= _MAX_ID_CHARS
-        has_key = len(self._key) >= MIN_SECRET_CHARS and self._key in text
+        has_key = any(len(each) >= MIN_SECRET_CHARS and each in text for each in self._secrets)
         return is_short and text.isprintable() and text not in _DOTS and not has_key
 
     def scrubbed(self, text: str) -> str:
         """Return a text of the cloud without the key, printable, and cut to 500 characters."""
-        without = text.replace(self._key, "…")[:500]
-        return "".join(each if each.isprintable() else " " for each in without)
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return "".join(each if each.isprintable() else " " for each in text[:500])
 
     def close(self) -> None:
         """Start no further calls; those that wait for a turn fail."""

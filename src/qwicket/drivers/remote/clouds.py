@@ -164,6 +164,7 @@ class ListedDevice(NamedTuple):
         family: Family of its programs.
         qubits: Number of qubits, modes or wires.
         spec: Fields of the table `[spec]` of a device file.
+        short_name: A shorter name, for people; empty if there is none.
     """
 
     name: str
@@ -171,6 +172,7 @@ class ListedDevice(NamedTuple):
     family: Family
     qubits: int
     spec: dict[str, Any]
+    short_name: str = ""
 
 
 class Cloud(Protocol):

@@ -48,10 +48,10 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
     Args:
         device: The device there.
         remote: Where the cloud is, and where its key is.
-        name: Name of the device here; by default "far-" and its name there after the last `/`,
-            with other characters than letters, digits and `._-` replaced, cut to 63 characters.
+        name: Name of the device here; by default "far-" and its short name there, with other
+            characters than letters, digits and `._-` replaced, cut to 63 characters.
     """
-    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', device.name.rpartition('/')[2])}"[:63]
+    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', device.short_name or device.name)}"[:63]
     content = {
         "name": own_name,
         "family": device.family,

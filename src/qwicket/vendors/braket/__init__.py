@@ -34,7 +34,7 @@ VENDOR: Final = Vendor(
             # another service is 10 minutes, for DynamoDB's transactions.
             token_s=300.0,
             clouds="Amazon Braket; `device` is an ARN",
-            found_by="a tag, else its token; after 300 s only a person can find it",
+            found_by="a tag, else its token; after 300 s a person decides",
         ),
     ),
     snapshots=(

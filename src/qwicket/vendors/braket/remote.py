@@ -357,4 +357,5 @@ def _listed(arn: str, device: Mapping[str, Any], *, is_amazons: bool) -> ListedD
         "outputs": ("counts", "memory", "probabilities"),
         "cost": cost,
     }
-    return ListedDevice(arn, str(device.get("deviceStatus") or ""), "qubit", max(1, width), spec)
+    status, short_name = str(device.get("deviceStatus") or ""), arn.rpartition("/")[2]
+    return ListedDevice(arn, status, "qubit", max(1, width), spec, short_name)

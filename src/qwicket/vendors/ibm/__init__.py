@@ -44,10 +44,7 @@ VENDOR: Final = Vendor(
             driver="qwicket.vendors.ibm.remote_runtime:IBMRuntimeCloud",
             language="openqasm3",
             formats=(),
-            clouds=(
-                "the classic channel of IBM's Runtime API; IBM itself has closed it, and another"
-                " Qwicket has it"
-            ),
+            clouds="the classic channel of IBM's Runtime API, which IBM has closed",
             found_by="a tag",
             lacks=("price",),
         ),

@@ -25,8 +25,8 @@ VENDOR: Final = Vendor(
             credentials="qwicket.vendors.xanadu.remote:AccessToken",
             clouds="Xanadu Cloud's API; devices of photons",
             found_by=(
-                "its name; only a list that reaches back to an hour before the job's submission"
-                " here, or has fewer than five jobs, proves that it is absent"
+                "its name; absent only if a list reaches back an hour further than the job, or has"
+                " fewer than five jobs"
             ),
             lacks=("calibration", "queue", "price"),
         ),

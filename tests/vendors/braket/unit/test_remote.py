@@ -15,6 +15,7 @@ from qwicket.circuits.frames import Frame, frames
 from qwicket.circuits.options import RunOptions
 from qwicket.devices.remotes import NoKey, Remote
 from qwicket.drivers.remote import connect
+from qwicket.drivers.remote.calls import CloudCalls
 from qwicket.drivers.remote.clouds import (
     InvalidResult,
     KeyRefused,
@@ -243,6 +244,9 @@ def test_keys_come_from_files_and_profiles_that_others_cannot_read(
     key.touch(0o600)
     key.write_text(f"AKID\n{SECRET}\n")
     assert Remote(**place, key_file=str(key)).key() == f"AKID {SECRET}"
+    calls = CloudCalls(f"AKID {SECRET} {SESSION}", 1)
+    assert calls.scrubbed(f"it failed with {SESSION}") == "it failed with …"
+    assert not calls.is_id(f"arn:{SESSION}")
     for wrong in ({"bucket": ""}, {"kind": "ionq"}, {"bucket": "ftp://x/bucket"}):
         with pytest.raises(ValueError, match=r"needs bucket|has no region|must begin with https"):
             Remote(**{**place, **wrong}, key_env="K")
