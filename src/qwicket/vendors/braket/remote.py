@@ -185,14 +185,18 @@ class BraketCloud:
         task = self._task(id)
         if (task.get("outputS3Bucket"), task.get("outputS3Directory")) != (self._bucket, folder):
             raise InvalidResult(f"it is not in {folder} of the bucket {self._bucket}")
-        with SERVICE_ERRORS.reading():
-            document = self._service.result(f"{folder}/results.json")
+
+        def read(path: str) -> Any:
+            with SERVICE_ERRORS.reading():
+                return self._service.result(f"{folder}/{path}")
+
+        document = read("results.json")
         metadata = document.get("taskMetadata") if isinstance(document, dict) else None
         if not isinstance(metadata, dict) or metadata.get("id") != id:
             raise InvalidResult("it belongs to another task")
         circuits = unpack(program.circuits)
         found = remote_results.outcomes(
-            document, circuits, program.frames, program.options, self._device
+            document, circuits, program.frames, program.options, self._device, read
         )
         return found, remote_results.seconds(document)
 

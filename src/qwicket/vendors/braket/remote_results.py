@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -17,12 +18,13 @@ from qwicket.model.failures import Failure
 from qwicket.programs.rewriting import measured_qubits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.options import RunOptions
     from qwicket.circuits.qubit import QubitCircuit
 
+_PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}")
 _SET: Final = "braket.task_result.program_set_task_result"
 
 
@@ -32,6 +34,7 @@ def outcomes(
     frames: Sequence[Frame],
     options: RunOptions,
     engine: str,
+    read: Callable[[str], Any],
 ) -> list[Outcome | Failure]:
     """Return the outcome of each circuit of a task.
 
@@ -41,11 +44,12 @@ def outcomes(
         frames: Expected shape of each.
         options: Options of the run.
         engine: Name of the device.
+        read: Returns the JSON of a further object of the task, from its path in the task's folder.
 
     Raises:
         InvalidResult: It is not a result of these circuits.
     """
-    found = list(_executables(document))
+    found = list(_executables(document, len(circuits), read))
     if len(found) != len(circuits):
         raise InvalidResult(f"it has {len(found)} results, not {len(circuits)}")
     return [
@@ -63,25 +67,37 @@ def seconds(document: Mapping[str, Any]) -> float:
     return run_ms / 1000 if isinstance(run_ms, int | float) and 0 <= run_ms < inf else 0.0
 
 
-def _executables(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _executables(
+    document: Mapping[str, Any], n_most: int, read: Callable[[str], Any]
+) -> Iterator[dict[str, Any]]:
     """Yield the result of each run: of a program set those of its programs, one after another."""
     header = document.get("braketSchemaHeader")
     if not isinstance(header, dict) or header.get("name") != _SET:
         yield dict(document)
         return
-    for program in _objects(document.get("programResults"), "programs"):
-        runs = _objects(program.get("executableResults"), "runs of a program")
-        places = [run.get("inputsIndex") for run in runs]
-        if sorted(map(str, places)) != sorted(map(str, range(len(runs)))):
+    for program in _objects(document.get("programResults"), n_most, read):
+        runs = _objects(program.get("executableResults"), n_most, read)
+        places = [str(run.get("inputsIndex")) for run in runs]
+        if sorted(places) != sorted(map(str, range(len(runs)))):
             raise InvalidResult("it lacks a run of a program, or has one twice")
+        n_most -= len(runs)
         yield from sorted(runs, key=lambda run: int(run["inputsIndex"]))
 
 
-def _objects(found: Any, what: str) -> list[dict[str, Any]]:
-    if isinstance(found, list) and all(isinstance(each, dict) for each in found):
-        return found
-    # Amazon may name further objects of the bucket instead of their content.
-    raise InvalidResult(f"it has no list of the {what} in it")
+def _objects(found: Any, n_most: int, read: Callable[[str], Any]) -> list[dict[str, Any]]:
+    """Return parts of a result, which it has itself or of which it has the paths."""
+    if not isinstance(found, list) or len(found) > n_most:
+        raise InvalidResult("it has no list of programs and runs, or too long a list")
+    parts = [_part(each, read) if isinstance(each, str) else each for each in found]
+    if not all(isinstance(each, dict) for each in parts):
+        raise InvalidResult("a part of it is not an object")
+    return parts
+
+
+def _part(path: str, read: Callable[[str], Any]) -> Any:
+    if not _PATH.fullmatch(path) or ".." in path:
+        raise InvalidResult(f"a part of it is not in its folder: {path[:100]!r}")
+    return read(path)
 
 
 def _outcome(

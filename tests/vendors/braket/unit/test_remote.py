@@ -33,6 +33,7 @@ from support.remotes import BELL
 
 SECRET = "the-secret-of-the-key"
 SESSION = "the-token-of-the-session"
+CLOSE = {"Connection": "close"}
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 TASK = "arn:aws:braket:us-east-1:123456789012:quantum-task/a1"
 HEADER = {"braketSchemaHeader": {"name": "braket.task_result.gate_model_task_result"}}
@@ -85,12 +86,16 @@ def outcome(result: Any, **task: Any) -> Any:
     """Return the outcome of a task with this result."""
 
     def answered(request: Request) -> Any:
+        if request.path.endswith("/qwicket/a1/programs/0.json"):
+            return {"executableResults": ["run.json"]}
+        if request.path.endswith("/qwicket/a1/run.json"):
+            return of_bits(inputsIndex=0)
         if "/s3/" in request.path:
             return result
         place = {"outputS3Bucket": "bucket", "outputS3Directory": "qwicket/a1"}
         return {"quantumTaskArn": TASK, **place, **task}
 
-    with at(answer(200, answered)) as (cloud, _):
+    with at(answer(200, answered, CLOSE)) as (cloud, _):
         return cloud.outcomes(TASK, program())
 
 
@@ -98,6 +103,11 @@ def of_bits(**changes: Any) -> dict[str, Any]:
     rows = [[0, 1], [1, 1], [0, 1], [0, 0]]
     bits = {"measurements": rows, "measuredQubits": [1, 0]}
     return {**HEADER, "taskMetadata": {"id": TASK}, **bits, **changes}
+
+
+def of_set(*programs: Any) -> dict[str, Any]:
+    header = {"name": "braket.task_result.program_set_task_result"}
+    return of_bits(braketSchemaHeader=header, programResults=programs)
 
 
 WRONG: list[tuple[Any, str]] = [
@@ -113,13 +123,10 @@ WRONG: list[tuple[Any, str]] = [
     (of_bits(measurements=None), "neither measurements nor"),
     (of_bits(measurements=None, measurementProbabilities={"0": 1}), "not of 2 bits"),
     (of_bits(measurements=None, measurementProbabilities={"00": 0.4}), "add up to 0.4"),
-    (
-        of_bits(
-            braketSchemaHeader={"name": "braket.task_result.program_set_task_result"},
-            programResults=["https://elsewhere.example/part.json"],
-        ),
-        "no list of the programs in it",
-    ),
+    (of_set("https://elsewhere.example/part.json"), "not in its folder: 'https"),
+    (of_set("../other/results.json"), "not in its folder"),
+    (of_set(*["programs/0.json"] * 2), "too long a list"),
+    (of_set({"executableResults": [of_bits(inputsIndex=1)]}), "lacks a run"),
 ]
 
 
@@ -130,6 +137,8 @@ def test_a_result_has_each_shots_bits_of_the_measured_qubits_or_frequencies() ->
     shares = {"01": 0.5, "11": 0.25, "00": 0.25}
     ((found,), seconds) = outcome(of_bits(measurements=None, measurementProbabilities=shares))
     assert (found.counts(), seconds) == ({1: 2, 3: 1, 0: 1}, 0.0)
+    ((found,), _) = outcome(of_set("programs/0.json"))
+    assert found.counts() == {1: 2, 3: 1, 0: 1}, "its parts are further objects of the bucket"
     for result, reason in WRONG:
         with pytest.raises(InvalidResult, match=reason):
             outcome(result)
@@ -202,7 +211,7 @@ def test_a_device_is_read_with_its_queue_calibration_and_price() -> None:
         about = {"deviceName": "Garnet", "providerName": "IQM", "deviceStatus": "OFFLINE"}
         return {**about, "deviceCapabilities": text, "deviceQueueInfo": queues}
 
-    with at(answer(200, answered)) as (cloud, _):
+    with at(answer(200, answered, CLOSE)) as (cloud, _):
         status = cloud.device_status()
         (listed,) = cloud.list_devices()
     assert (status.is_online, status.reason, status.n_waiting) == (
