@@ -11,15 +11,17 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import qwicket
 from qwicket.clients.native import Client, Job
-from support import iqm
+from support import braket, iqm
 from support.crooked_proxy import CrookedProxy
 from support.remotes import ATOMS, PHOTONS, marker, write_copy, write_device
 from support.server import LiveServer
@@ -39,7 +41,7 @@ MAX_LIFE_S = 4.0
 KINDS = ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "xanadu", "qlued", "iqm", "braket")
 COPIES = {"xanadu": "simulon_gaussian", "qlued": "singlequdit", "iqm": "garnet"}
 """Kinds whose devices are copies of built-in ones."""
-DOUBTFUL = tuple(COPIES)
+DOUBTFUL = (*COPIES, "braket")
 """Kinds whose lists may prove nothing, so that a person decides about some jobs."""
 WITHOUT_MARKERS = ("qlued", "iqm")
 """Kinds whose jobs have no marker, and that list no jobs."""
@@ -104,13 +106,25 @@ def n_shots(job: Job) -> int:
     return sum(part.counts.values()) or len(part.samples)
 
 
-def decide(front: LiveServer, jobs: dict[str, int], there: Client) -> Counter[str]:
+def names_there(kind: str, behind: LiveServer, key: str) -> Callable[[str], str]:
+    """Return a function that returns the id that a kind of cloud shows for one of its jobs."""
+    if kind != "braket":
+        return lambda id: id
+    with httpx.Client(base_url=behind.url) as http:
+        account = braket.account_number(http, behind.key_pair(key))
+    return partial(braket.task_arn, account)
+
+
+def decide(
+    front: LiveServer, jobs: dict[str, int], there: Client, name: Callable[[str], str]
+) -> Counter[str]:
     """Decide about jobs that wait for a person, as an administrator who looks at the cloud does.
 
     Args:
         front: The server with the jobs.
         jobs: Shots of each job, by which the administrator recognises its program.
         there: The cloud.
+        name: Returns the id that the cloud shows for one of its jobs.
 
     Returns:
         Number of decisions by what was said: `sent` or `absent`.
@@ -129,7 +143,8 @@ def decide(front: LiveServer, jobs: dict[str, int], there: Client) -> Counter[st
                 events = own.get(f"/v1/jobs/{id}/events").json()["events"]
                 if not events or "qwicket job resolve" not in events[-1]["reason"]:
                     continue
-                found = [job.id for job in there.jobs(limit=100_000) if job.body.shots == jobs[id]]
+                listed = there.jobs(limit=100_000)
+                found = [name(job.id) for job in listed if job.body.shots == jobs[id]]
                 answer = {"sent_as": found[0] if found else None}
                 resolved = root.post(f"/v1/admin/jobs/{id}/resolve", json=answer)
                 assert resolved.status_code in (200, 409), resolved.text
@@ -175,7 +190,7 @@ def test_crashes_and_bad_answers_lose_no_job_and_double_none(
             with qwicket.connect(front.url, front.token()) as client:
                 if kind in DOUBTFUL:
                     with qwicket.connect(behind.url, key) as there:
-                        said = decide(front, jobs, there)
+                        said = decide(front, jobs, there, names_there(kind, behind, key))
                 for id, shots in jobs.items():
                     job = client.job(id).wait(300)
                     assert job.state == "completed", (seed, id, job.body.error)
