@@ -5,7 +5,7 @@ Parsers of all formats produce them, and all engines run them.
 
 from typing import Final
 
-PACKING_VERSION: Final = 5
+PACKING_VERSION: Final = 6
 """Version of packed circuits, options and results, which travel between machines.
 
 Increase it with each change of these structs, or new gate, that an older program reads wrongly or

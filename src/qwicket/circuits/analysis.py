@@ -11,7 +11,7 @@ from math import pi
 from typing import Final
 
 from qwicket.circuits.bonds import bonds
-from qwicket.circuits.estimation import runs_and_upper_bound
+from qwicket.circuits.mitigation.runs import all_shots, upper_bounds
 from qwicket.circuits.qubit import (
     DELAY,
     Branch,
@@ -38,6 +38,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     """Summarise qubit circuits for admission."""
     runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
     delays, delay_s = 0, 0.0
+    mitigated_shots = 0
     active = operands = 1
     qubits = clbits = shots = 0
     is_all_clifford = True
@@ -45,53 +46,56 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     native: set[str] = set()
     unmeasured = 0
     for number, circuit in enumerate(circuits, 1):
-        times, upper_bound_run = runs_and_upper_bound(circuit)
-        runs += times
-        used: set[int] = set()
         is_measured = False
-        for op in upper_bound_run.ops:
-            # `type(op) is` is safe, because operations have no subclasses. A negative `isinstance`
-            # takes five times as long on a struct, which matters for a million operations.
-            if type(op) is Gate:
-                targets = op.targets
-                used.update(targets)
-                if op.controls:
-                    used.update(op.controls)
-                    ops_2q += times
-                    operands = max(operands, len(targets) + len(op.controls))
-                elif len(targets) > 1:
-                    ops_2q += times
-                    operands = max(operands, len(targets))
-                else:
-                    ops_1q += times
-                if op.name in COSTLY:
-                    extra_ops += times * extra_cost(op)
-                elif op.name in _NATIVE:
-                    native.add(op.name)
-                elif op.name == DELAY:
-                    ops_1q -= times
-                    delays += times
-                    delay_s += times * op.params[0]
-            elif type(op) is Measure:
-                is_measured = True
-            elif type(op) is Branch or type(op) is Jump:
-                branches += times
+        for times, upper_bound_run in upper_bounds(circuit):
+            runs += times
+            used: set[int] = set()
+            for op in upper_bound_run.ops:
+                # `type(op) is` is safe, because operations have no subclasses. A negative
+                # `isinstance` takes five times as long on a struct, which matters for a million
+                # operations.
+                if type(op) is Gate:
+                    targets = op.targets
+                    used.update(targets)
+                    if op.controls:
+                        used.update(op.controls)
+                        ops_2q += times
+                        operands = max(operands, len(targets) + len(op.controls))
+                    elif len(targets) > 1:
+                        ops_2q += times
+                        operands = max(operands, len(targets))
+                    else:
+                        ops_1q += times
+                    if op.name in COSTLY:
+                        extra_ops += times * extra_cost(op)
+                    elif op.name in _NATIVE:
+                        native.add(op.name)
+                    elif op.name == DELAY:
+                        ops_1q -= times
+                        delays += times
+                        delay_s += times * op.params[0]
+                elif type(op) is Measure:
+                    is_measured = True
+                elif type(op) is Branch or type(op) is Jump:
+                    branches += times
+            is_mixed = circuit.readouts is not None and is_noisy(upper_bound_run.ops)
+            active = max(active, 2 * len(used) if is_mixed else len(used))
+            clbits = max(clbits, upper_bound_run.n_clbits)
+            splits = max(splits, _count_splits(upper_bound_run.ops))
+            bond = bonds(upper_bound_run.ops)
+            bits = max(bits, bond.bits)
+            bond_steps += times * bond.steps
+            is_all_clifford = is_all_clifford and is_clifford(upper_bound_run.ops)
         if circuit.estimation is not None:
             is_estimation = True
             is_exact = is_exact or circuit.estimation.is_exact
             terms += sum(map(len, circuit.estimation.observables))
+            if circuit.estimation.mitigation is not None:
+                mitigated_shots += all_shots(circuit)
         elif not (is_measured or unmeasured):
             unmeasured = number
         qubits = max(qubits, circuit.n_qubits)
         shots = max(shots, circuit.readouts.shots if circuit.readouts else circuit.shots)
-        is_mixed = circuit.readouts is not None and is_noisy(upper_bound_run.ops)
-        active = max(active, 2 * len(used) if is_mixed else len(used))
-        clbits = max(clbits, upper_bound_run.n_clbits)
-        splits = max(splits, _count_splits(upper_bound_run.ops))
-        bond = bonds(upper_bound_run.ops)
-        bits = max(bits, bond.bits)
-        bond_steps += times * bond.steps
-        is_all_clifford = is_all_clifford and is_clifford(upper_bound_run.ops)
     return Summary(
         family="qubit",
         n_circuits=runs,
@@ -116,6 +120,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         delay_s=delay_s,
         unmeasured=unmeasured,
         is_estimation=is_estimation,
+        mitigated_shots=mitigated_shots,
     )
 
 

@@ -22,6 +22,9 @@ LETTERS: Final[Mapping[str, str]] = {
 }
 """Measurement basis of each letter of a `Pauli`: a projector is measured like its operator."""
 
+PROJECTORS: Final[Mapping[str, int]] = {**dict.fromkeys("0+r", 1), **dict.fromkeys("1-l", -1)}
+"""Eigenvalue of the state onto which a letter projects."""
+
 EXACT_QUBITS: Final = 16
 """Limit on qubits of one exact run, which lists the probabilities of all outcomes."""
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from qwicket.circuits import photonic
-from qwicket.circuits.qubit import Register
+from qwicket.circuits.qubit import Mitigation, Register
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +25,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
             means exact values, without shots.
         is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
         n_observables: Number of expectation values; None for other circuits.
+        mitigation: Error mitigation of the expectation values, if any.
         n_readouts: Number of quantities of the final state; None for other circuits.
     """
 
@@ -34,6 +35,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     shots: int | None = None
     is_binned: bool = False
     n_observables: int | None = None
+    mitigation: Mitigation | None = None
     n_readouts: int | None = None
 
 
@@ -43,6 +45,8 @@ class _EstimationHead(msgspec.Struct, array_like=True):
     paulis: msgspec.Raw
     groups: msgspec.Raw
     observables: list[msgspec.Raw]
+    is_exact: bool = False
+    mitigation: Mitigation | None = None
 
 
 class _ReadoutsHead(msgspec.Struct, array_like=True):
@@ -107,6 +111,7 @@ def _qubit(head: _QubitHead) -> Frame:
         registers=head.registers,
         shots=head.shots or None,
         n_observables=None if estimation is None else len(estimation.observables),
+        mitigation=None if estimation is None else estimation.mitigation,
     )
 
 

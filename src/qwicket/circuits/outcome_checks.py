@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import numpy as np
 
+from qwicket.circuits.mitigation import runs
 from qwicket.circuits.outcomes import (
     COUNTS,
     EVS,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.options import RunOptions
+    from qwicket.circuits.qubit import Mitigation
     from qwicket.model.limits import Limits
 
 _KEYS: Final = "keys"
@@ -133,7 +135,7 @@ def _check(
         elif not is_simulated:
             _check_machine_bits(outcome, frame, options)
         elif frame.n_observables is not None:
-            _check_estimates(outcome, frame.n_observables)
+            _check_estimates(outcome, frame.n_observables, frame.mitigation)
         else:
             _check_simulated_bits(outcome, frame, options)
         _check_metadata(outcome)
@@ -256,16 +258,24 @@ def _check_shares(name: str, array: Array, rows: int) -> None:
     _need(float(numbers.sum()) <= 1 + _ROUNDING, f"{name} add up to more than 1")
 
 
-def _check_estimates(outcome: Outcome, n_observables: int) -> None:
+def _check_estimates(outcome: Outcome, n_observables: int, mitigation: Mitigation | None) -> None:
     arrays = outcome.arrays
-    _need(set(arrays) == {EVS, STDS}, f"it has {_list(arrays)}, not {EVS} and {STDS}")
+    shapes: dict[str, tuple[int, ...]] = {EVS: (n_observables,), STDS: (n_observables,)}
+    if mitigation is not None:
+        shapes |= runs.array_shapes(mitigation, n_observables)
+    _need(set(arrays) == set(shapes), f"it has {_list(arrays)}, not {_list(set(shapes))}")
     for name, array in arrays.items():
-        fits = array.dtype == "<f8" and array.shape == (n_observables,)
-        _need(fits, f"{name} must be one float64 for each observable")
+        dtype = "<i8" if name == runs.RUNS else "<f8"
+        fits = array.dtype == dtype and array.shape == shapes[name]
+        kind = "int64" if name == runs.RUNS else "float64"
+        _need(fits, f"{name} must be {kind} of the shape {shapes[name]}")
         _check_size(name, array)
-        numbers = np.frombuffer(array.data, "<f8")
-        _need(bool(np.isfinite(numbers).all()), f"{name} must be finite numbers")
-        _need(name == EVS or bool((numbers >= 0).all()), f"{name} must be at least 0")
+        numbers = np.frombuffer(array.data, dtype)
+        is_known = np.isfinite(numbers)
+        may_lack = name in (runs.EVS_EXTRAPOLATED, runs.STDS_EXTRAPOLATED)  # where a fit failed
+        _need(may_lack or bool(is_known.all()), f"{name} must be finite numbers")
+        has_sign = name.startswith("evs")
+        _need(has_sign or bool((numbers[is_known] >= 0).all()), f"{name} must be at least 0")
 
 
 def _check_keys(name: str, array: Array, width: int, n_bits: int) -> None:

@@ -78,10 +78,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             outcomes are not bits, only `samples` (shots × columns; for time bins shots × 1 × bins)
             in shot order: int16 for atoms; int64, float64 or complex128 for photons. For an
             estimation, only `evs` and `stds` (one float64 per observable): expectation values and
-            their standard errors. For readouts, only `readouts` (the quantities as JSON, qubits
-            as the source numbers them) and `value0`, `value1`, … (float64 or complex128), with
-            shots also `measurements` (shots × qubits, uint8) and `labels` (int64, the number of
-            each of these qubits).
+            their standard errors; with mitigation also those of `mitigation.runs.array_shapes`.
+            For readouts, only `readouts` (the quantities as JSON, qubits as the source numbers
+            them) and `value0`, `value1`, … (float64 or complex128), with shots also `measurements`
+            (shots × qubits, uint8) and `labels` (int64, the number of each of these qubits).
         engine: Name of the engine that ran.
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.

@@ -122,6 +122,35 @@ class Pauli(msgspec.Struct, frozen=True, array_like=True, gc=False):
     qubits: tuple[int, ...]
 
 
+Folding = Literal["random", "front", "back"]
+"""Which gates are folded once more, where a noise factor needs only some of them."""
+
+
+class Mitigation(msgspec.Struct, frozen=True, array_like=True):
+    """Error mitigation of expectation values; see `circuits.mitigation`.
+
+    Attributes:
+        randomizations: Runs in place of each one; in each, random qubits are flipped before they
+            are measured. 0 mitigates no readout errors.
+        calibrations: Runs that measure the flipped qubits alone, from which the readout errors are
+            learnt.
+        calibration_shots: Shots of each of these.
+        noise_factors: Factors by which the noise of gates is amplified, at least 1. None of them
+            means no extrapolation to zero noise.
+        folding: How gates are chosen.
+        extrapolators: Names of extrapolators; the first that succeeds gives the values.
+        extrapolated_factors: Noise factors at which each extrapolator is evaluated beside 0.
+    """
+
+    randomizations: int = 0
+    calibrations: int = 0
+    calibration_shots: int = 0
+    noise_factors: tuple[float, ...] = ()
+    folding: Folding = "random"
+    extrapolators: tuple[str, ...] = ()
+    extrapolated_factors: tuple[float, ...] = ()
+
+
 class Estimation(msgspec.Struct, frozen=True, array_like=True):
     """Requested expectation values in the final state of a circuit.
 
@@ -130,12 +159,15 @@ class Estimation(msgspec.Struct, frozen=True, array_like=True):
         groups: Indices into `paulis`; one run of the circuit measures one group.
         observables: Sums over `paulis`: pairs of an index and a real coefficient.
         is_exact: Whether to compute exactly, without shots; only on ideal devices.
+        mitigation: Error mitigation, in which several runs measure one group. Its Paulis have only
+            the letters X, Y and Z.
     """
 
     paulis: tuple[Pauli, ...]
     groups: tuple[tuple[int, ...], ...]
     observables: tuple[tuple[tuple[int, float], ...], ...]
     is_exact: bool = False
+    mitigation: Mitigation | None = None
 
 
 class Factor(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -10,7 +10,8 @@ class Summary(msgspec.Struct, frozen=True):
 
     Attributes:
         family: Family of engines that can run it.
-        n_circuits: Number of circuits that are run; an estimation runs one for each group.
+        n_circuits: Number of circuits that are run; an estimation runs one or, with
+            mitigation, several for each group.
         n_qubits: Most qubits, modes or wires of one circuit.
         n_ops_1q: Gates on at most one qubit, over all circuits; measurements, resets and delays are
             not counted.
@@ -45,6 +46,7 @@ class Summary(msgspec.Struct, frozen=True):
         unmeasured: Number, from 1, of the first circuit without measurements and `Estimation`, even
             if it has `Readouts`; 0 if there is none.
         is_seeded: Whether a circuit states its own seed.
+        mitigated_shots: Shots of all runs of estimations with error mitigation together.
     """
 
     family: str
@@ -75,6 +77,7 @@ class Summary(msgspec.Struct, frozen=True):
     n_delays: int = 0
     delay_s: float = 0.0
     pairs: tuple[tuple[int, int], ...] = ()
+    mitigated_shots: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -520,6 +520,10 @@ def _new_job(
 ) -> NewJob:
     """Return the job to store; `fields` are those that differ from their defaults."""
     summary = checked.summary
+    n_circuits = summary.n_parts or summary.n_circuits
+    shots = options.shots
+    if summary.mitigated_shots:  # each part has many runs, which budgets have to count
+        shots = -(-summary.mitigated_shots // n_circuits)
     program_format = programs.FORMATS.get(submission.format)
     return NewJob(
         id=new_id(now),
@@ -530,8 +534,8 @@ def _new_job(
         group=submission.group,
         name=submission.name,
         tags=submission.tags,
-        shots=options.shots,
-        n_circuits=summary.n_parts or summary.n_circuits,
+        shots=shots,
+        n_circuits=n_circuits,
         n_qubits=summary.n_qubits,
         n_ops_1q=summary.n_ops_1q,
         n_ops_2q=summary.n_ops_2q,

@@ -30,7 +30,15 @@ from qwicket.circuits.outcomes import (
     int64_array,
     key_array,
 )
-from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit, Register, pack
+from qwicket.circuits.qubit import (
+    Estimation,
+    Gate,
+    Mitigation,
+    Pauli,
+    QubitCircuit,
+    Register,
+    pack,
+)
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 from support import xanadu
@@ -230,10 +238,34 @@ def test_expectation_values_are_taken_and_others_refused() -> None:
     assert isinstance(made, Encoded), made
     (frame,) = frames("qubit", circuits)
     check_simulated(made, frame, options)
-    with pytest.raises(InvalidRequest, match="one float64 for each observable"):
+    with pytest.raises(InvalidRequest, match=r"must be float64 of the shape \(3,\)"):
         check_simulated(made, msgspec.structs.replace(frame, n_observables=3), options)
     with pytest.raises(InvalidRequest, match="it has evs and stds"):
         check_simulated(made, msgspec.structs.replace(frame, n_observables=None), options)
+
+
+def test_mitigated_values_are_taken_and_others_refused() -> None:
+    mitigation = Mitigation(noise_factors=(1.0, 3.0), extrapolators=("exponential", "linear"))
+    asked = Estimation((Pauli("Z", (0,)),), ((0,),), (((0, 1.0),),), False, mitigation)
+    circuits = pack((QubitCircuit(1, (Gate("h", (0,)),), (), estimation=asked),))
+    options = RunOptions(shots=100, seed=6, outputs=("counts",))
+    (made,) = engines.run("qubit", circuits, msgspec.msgpack.encode(options))
+    assert isinstance(made, Encoded), made
+    (frame,) = frames("qubit", circuits)
+    check_simulated(made, frame, options)
+    # A fit that failed has no value; all others must have one.
+    nothing = msgspec.structs.replace(floats(math.nan, 2), shape=(1, 2, 1))
+    check_simulated(changed(made, evs_extrapolated=nothing), frame, options)
+    nothing = msgspec.structs.replace(nothing, shape=(1, 2))
+    with pytest.raises(InvalidRequest, match="evs_noise_factors must be finite"):
+        check_simulated(changed(made, evs_noise_factors=nothing), frame, options)
+    negative = msgspec.structs.replace(floats(-1.0, 2), shape=(1, 2))
+    with pytest.raises(InvalidRequest, match="stds_noise_factors must be at least 0"):
+        check_simulated(changed(made, stds_noise_factors=negative), frame, options)
+    with pytest.raises(InvalidRequest, match="runs must be int64"):
+        check_simulated(changed(made, runs=floats(1.0, 2)), frame, options)
+    with pytest.raises(InvalidRequest, match="it has evs and"):
+        check_simulated(made, msgspec.structs.replace(frame, mitigation=None), options)
 
 
 def changed(encoded: Encoded, **arrays: Array | None) -> Encoded:

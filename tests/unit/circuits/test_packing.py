@@ -24,6 +24,7 @@ KNOWN = {
     3: "7c37c7886dea",
     4: "99df8201cfb3",
     5: "99df8201cfb3",
+    6: "da031c63d97b",
 }
 """Start of the hash of each version's structs. With a new version it gets a line."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -61,16 +62,22 @@ def _estimated(
     circuit: QubitCircuit, options: RunOptions, part: int
 ) -> tuple[Engine | None, EngineResult]:
     """Estimate expectation values; no engine is needed where all of them are constants."""
-    from qwicket.engines.qubit import estimates
+    from qwicket.engines.qubit import estimates, mitigated_estimates
 
+    assert circuit.estimation is not None
     engine: Engine | None = None
 
     def run_once(measured: QubitCircuit, outputs: tuple[str, ...], number: int) -> EngineResult:
         nonlocal engine
-        engine, found = _run(measured, structs.replace(options, outputs=outputs), (part, number))
+        own = structs.replace(options, outputs=outputs, shots=measured.shots or options.shots)
+        engine, found = _run(measured, own, (part, number))
         return found
 
-    found = estimates.run(circuit, options.shots, run_once)
+    if circuit.estimation.mitigation is None:
+        found = estimates.run(circuit, options.shots, run_once)
+    else:
+        rng = Random(f"{options.seed} {part}")  # noqa: S311 - repeatable, not secret
+        found = mitigated_estimates.run(circuit, options.shots, run_once, rng)
     return engine, found
 
 

@@ -48,7 +48,7 @@ def run(
     """
     estimation = circuit.estimation
     assert estimation is not None
-    means = _constants(estimation)
+    means = constants(estimation)
     variances = np.zeros_like(means)
     outputs = (PROBABILITIES,) if estimation.is_exact else (COUNTS,)
     for number, group in enumerate(estimation.groups):
@@ -56,19 +56,19 @@ def run(
         if estimation.is_exact and PROBABILITIES not in found.arrays:
             text = "this circuit has no exact expectation values: ask for a precision"
             raise CannotRun("unsupported", text)
-        mean, square = _moments(estimation, group, found.arrays, circuit.n_clbits, max_values)
+        mean, square = moments(estimation, group, found.arrays, circuit.n_clbits, max_values)
         means += mean
         if not estimation.is_exact:
             variances += np.maximum(square - mean**2, 0) / shots
-    return EngineResult({EVS: _array(means), STDS: _array(np.sqrt(variances))})
+    return EngineResult({EVS: array(means), STDS: array(np.sqrt(variances))})
 
 
-def _array(values: Floats) -> Array:
+def array(values: Floats) -> Array:
     """Return one value per observable as little-endian float64."""
     return float64_array(values.astype("<f8", copy=False).tobytes())
 
 
-def _constants(estimation: Estimation) -> Floats:
+def constants(estimation: Estimation) -> Floats:
     """Return the identity's contribution to each observable."""
     return np.array(
         [
@@ -79,16 +79,21 @@ def _constants(estimation: Estimation) -> Floats:
     )
 
 
-def _moments(
+def moments(
     estimation: Estimation,
     group: Sequence[int],
     arrays: dict[str, Array],
     first: int,
-    max_values: int,
+    max_values: int = _MAX_VALUES,
 ) -> tuple[Floats, Floats]:
     """Return mean and mean square of a group's contribution to each observable in one shot.
 
-    `first` is the index of the first bit that the group's measurement writes.
+    Args:
+        estimation: Its Paulis and observables count.
+        group: Indices of Paulis that the shots measure.
+        arrays: Outcomes: `keys`, and `counts` or `probabilities`.
+        first: Index of the first bit that the group's measurement writes.
+        max_values: Largest number of values in memory at once.
     """
     keys = arrays["keys"]
     rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)

@@ -6,7 +6,7 @@ meaning of a result are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -44,10 +44,10 @@ class Option(NamedTuple):
     neutral: tuple[Any, ...] = (None,)
 
 
-_NOISE: Final = "nothing is mitigated: values contain the noise of the device"
 _TWIRLING: Final = "circuits run as they are; the number of shots is the one that was asked for"
+_RANDOMIZED: Final = "it only has an effect with measure_mitigation of the Estimator"
 _NO_TIME: Final = "simulated gates take no time, so no qubit idles"
-_LEARNING: Final = "no noise is learnt, because nothing is mitigated"
+_LEARNING: Final = "only the noise of measurements is learnt"
 
 OPTIONS: Final = (
     Option("default_shots", Treatment.APPLIED, "shots of pubs without a number of their own"),
@@ -61,9 +61,13 @@ OPTIONS: Final = (
     ),
     Option("simulator.coupling_map", Treatment.IGNORED, "the device has its own"),
     Option("simulator.basis_gates", Treatment.IGNORED, "the device has its own"),
-    Option("resilience_level", Treatment.IGNORED, _NOISE, (None, 0)),
-    Option("resilience.measure_mitigation", Treatment.IGNORED, _NOISE, (None, False)),
-    Option("resilience.measure_noise_learning", Treatment.IGNORED, _LEARNING),
+    Option("resilience_level", Treatment.APPLIED, "0, 1 or 2; without it, 0"),
+    Option(
+        "resilience.measure_mitigation",
+        Treatment.APPLIED,
+        "readout errors are mitigated (TREX); without it, from level 1",
+    ),
+    Option("resilience.measure_noise_learning", Treatment.IGNORED, _RANDOMIZED),
     Option("resilience.layer_noise_learning", Treatment.IGNORED, _LEARNING),
     Option(
         "resilience.layer_noise_model",
@@ -72,9 +76,8 @@ OPTIONS: Final = (
     ),
     Option(
         "resilience.zne_mitigation",
-        Treatment.REFUSED,
-        "zero-noise extrapolation is not supported; leave it out, or set it to false",
-        (None, False),
+        Treatment.APPLIED,
+        "values are extrapolated to zero noise; without it, at level 2",
     ),
     Option("resilience.zne", Treatment.IGNORED, "it has no effect without zne_mitigation"),
     Option(
@@ -85,7 +88,9 @@ OPTIONS: Final = (
     ),
     Option("resilience.pec", Treatment.IGNORED, "it has no effect without pec_mitigation"),
     Option("twirling.enable_gates", Treatment.IGNORED, _TWIRLING, (None, False)),
-    Option("twirling.enable_measure", Treatment.IGNORED, _TWIRLING, (None, False)),
+    Option("twirling.enable_measure", Treatment.IGNORED, _RANDOMIZED, (None, False)),
+    Option("twirling.num_randomizations", Treatment.IGNORED, _RANDOMIZED),
+    Option("twirling.shots_per_randomization", Treatment.IGNORED, _RANDOMIZED),
     Option("twirling", Treatment.IGNORED, _TWIRLING),
     Option("dynamical_decoupling.enable", Treatment.IGNORED, _NO_TIME, (None, False)),
     Option("dynamical_decoupling", Treatment.IGNORED, _NO_TIME),
@@ -110,11 +115,12 @@ option comes before the path above it, as `twirling.enable_gates` does."""
 _UNKNOWN: Final = Option("", Treatment.IGNORED, "this server does not know it")
 
 
-def review(params: Mapping[str, Any]) -> dict[str, str]:
+def review(params: Mapping[str, Any], applied: Collection[str] = ()) -> dict[str, str]:
     """Return the options that are ignored, and why.
 
     Args:
         params: Parameters of a primitive, decoded from JSON.
+        applied: Paths of options that are applied although `OPTIONS` says that they are ignored.
 
     Raises:
         InvalidProgram: An option is refused; the detail names it.
@@ -125,7 +131,8 @@ def review(params: Mapping[str, Any]) -> dict[str, str]:
         given["resilience_level"] = params["resilience_level"]
     for path, value in _leaves(given):
         option = _option(path)
-        if option.treatment is Treatment.APPLIED or _is_neutral(value, option):
+        is_applied = option.treatment is Treatment.APPLIED or option.path in applied
+        if is_applied or _is_neutral(value, option):
             continue
         if option.treatment is Treatment.REFUSED:
             raise _refusal(option, value)

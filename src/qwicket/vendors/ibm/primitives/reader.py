@@ -8,12 +8,14 @@ paired with its set of values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qwicket.circuits.estimation import group_paulis
-from qwicket.circuits.qubit import Estimation, Measure, Pauli, QubitCircuit
+from qwicket.circuits.estimation import LETTERS, PROJECTORS, group_paulis
+from qwicket.circuits.mitigation.runs import n_runs_of
+from qwicket.circuits.qubit import Estimation, Measure, Mitigation, Pauli, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit
@@ -76,7 +78,7 @@ class _Reader:
         n_runs = n_parts
         if pub.shape.observables is not None:
             found = self._estimations(pub, template.n_qubits)
-            n_runs = sum(len(each.groups) for each in found)
+            n_runs = sum(map(n_runs_of, found))
             estimations = list(found)
         else:
             _check_registers(template)
@@ -97,40 +99,50 @@ class _Reader:
             yield _without_values(template, shape, estimations[0])
             return
         rows = values.reshape(shape.n_parts, -1)
+        amplified = max(shape.mitigation.noise_factors, default=1) if shape.mitigation else 1
         for row, estimation in zip(rows, estimations, strict=True):
             ops = template.bound(row.tolist())
             # Counted for each set of values, because one circuit may have thousands of them.
-            self._n_ops += len(ops)
+            self._n_ops += math.ceil(len(ops) * amplified)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
-            yield QubitCircuit(template.n_qubits, ops, template.registers, shape.shots, estimation)
+            shots = shape.shots_each or shape.shots
+            yield QubitCircuit(template.n_qubits, ops, template.registers, shots, estimation)
 
     def _estimations(self, pub: Pub, n_qubits: int) -> list[Estimation]:
         """Return the estimation for each set of values."""
         order = broadcast(pub.shape, self._limits)
-        n_terms = [len(each) for each in pub.observables]
+        mitigation = pub.shape.mitigation or Mitigation()
+        is_split = bool(mitigation.randomizations)
+        n_terms = [_n_terms(each, is_split) for each in pub.observables]
         # Counted after broadcasting, which makes a million places of two arrays of a thousand.
         self._n_terms += sum(n_terms[index] for index in order.observables)
+        # Each extrapolated value of an observable takes the memory and time of a term.
+        n_fits = len(mitigation.extrapolators) * (1 + len(mitigation.extrapolated_factors))
+        self._n_terms += n_fits * len(order.observables)
         maximum = self._limits.of(PrimitiveLimits).pauli_terms
         check_limit("pauli_terms", self._n_terms, maximum)
         for observable in pub.observables:
             # The last qubit is the highest; an identity has none, and () is less than any tuple.
             if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
+        asked = pub.observables
+        if is_split:
+            asked = tuple([_without_projectors(observable) for observable in asked])
         observables: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]
         for part, index in zip(order.parts, order.observables, strict=True):
-            observables[part].append(pub.observables[index])
+            observables[part].append(asked[index])
         known: dict[tuple[int, ...], Estimation] = {}
         found = []
         for group in observables:
             # Grouping takes quadratic time, and many sets of values share their observables. Object
-            # identities are valid keys while the pub holds the observables.
+            # identities are valid keys while `asked` holds the observables.
             key = tuple(map(id, group))
             if key not in known:
-                known[key] = self._estimation(group, is_exact=pub.shape.shots == 0)
+                known[key] = self._estimation(group, pub.shape)
             found.append(known[key])
         return found
 
-    def _estimation(self, observables: list[Observable], *, is_exact: bool) -> Estimation:
+    def _estimation(self, observables: list[Observable], shape: Shape) -> Estimation:
         index_of: dict[Pauli, int] = {}
         sums = tuple(
             [
@@ -140,10 +152,35 @@ class _Reader:
                 for terms in observables
             ]
         )
-        paulis = tuple(index_of)
+        paulis, is_exact = tuple(index_of), shape.shots == 0
         groups = group_paulis(paulis, self._max_sets, is_exact=is_exact)
         check_limit("parameter_sets", len(groups), self._max_sets, " or more")
-        return Estimation(paulis, groups, sums, is_exact)
+        return Estimation(paulis, groups, sums, is_exact, shape.mitigation)
+
+
+def _n_terms(observable: Observable, is_split: bool) -> int:
+    """Return the number of terms, with projectors split into Paulis or as they are."""
+    if not is_split:
+        return len(observable)
+    return sum(1 << sum(map(pauli.letters.count, PROJECTORS)) for pauli, _ in observable)
+
+
+def _without_projectors(observable: Observable) -> Observable:
+    """Return the same sum over X, Y and Z: a projector is (1 ± P)/2."""
+    sums: dict[Pauli, float] = {}
+    for pauli, factor in observable:
+        terms: list[tuple[str, tuple[int, ...], float]] = [("", (), factor)]
+        for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True):
+            operator = LETTERS[letter]
+            grown = [(word + operator, (*qubits, qubit), c) for word, qubits, c in terms]
+            if sign := PROJECTORS.get(letter):
+                halves = [(word, qubits, c / 2) for word, qubits, c in terms]
+                grown = halves + [(word, qubits, sign * c / 2) for word, qubits, c in grown]
+            terms = grown
+        for word, qubits, c in terms:
+            key = Pauli(word, qubits)
+            sums[key] = sums.get(key, 0.0) + c
+    return tuple(sums.items())
 
 
 @contextmanager

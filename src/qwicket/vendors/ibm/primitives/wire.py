@@ -12,18 +12,21 @@ import zlib
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from io import BytesIO
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from qwicket.circuits.estimation import LETTERS
-from qwicket.circuits.qubit import Pauli
+from qwicket.circuits.qubit import Mitigation, Pauli
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted
 from qwicket.vendors.ibm.limits import PrimitiveLimits
 from qwicket.vendors.ibm.primitives import circuit_metadata
+
+if TYPE_CHECKING:
+    from qwicket.vendors.ibm.primitives.resilience import Resilience
 
 DEFAULT_SHOTS: Final = 4096
 DEFAULT_PRECISION: Final = 0.015625
@@ -109,9 +112,11 @@ class Shape(NamedTuple):
         values: Shape of its parameter values; its parts are in C order. Without any set of values
             one part has the registers of the results.
         observables: Shape of its observables; None for a sampler.
-        shots: Shots per part; 0 for exact results.
+        shots: Shots per part and group of observables; 0 for exact results.
         precision: Requested precision of an estimator; None for a sampler.
         metadata: The metadata of its circuit, as JSON, which the results repeat.
+        shots_each: Shots of each run, where mitigation of readout errors divides them; else 0.
+        mitigation: Error mitigation of an estimator, if any.
     """
 
     values: tuple[int, ...]
@@ -119,6 +124,8 @@ class Shape(NamedTuple):
     shots: int
     precision: float | None
     metadata: bytes = circuit_metadata.EMPTY
+    shots_each: int = 0
+    mitigation: Mitigation | None = None
 
     @property
     def n_sets(self) -> int:
@@ -184,8 +191,12 @@ def settings(source: bytes) -> Settings:
 
 def is_executor(source: bytes) -> bool:
     """Return whether a document is a program of the executor."""
-    head = json_text.decode(_heads, source, lambda _, path: f"{path}: " if path else "")
-    return head.program == EXECUTOR
+    return _head(source) == EXECUTOR
+
+
+def _head(source: bytes) -> str:
+    """Return the program of a document."""
+    return json_text.decode(_heads, source, lambda _, path: f"{path}: " if path else "").program
 
 
 def complete(source: bytes, limits: Limits) -> bytes:
@@ -211,12 +222,16 @@ def ignored_options(source: bytes) -> dict[str, str]:
     from qwicket.vendors.ibm.primitives import (  # late: a server starts without them
         executor,
         options,
+        resilience,
     )
 
-    if is_executor(source):
+    head = _head(source)
+    if head == EXECUTOR:
         return executor.ignored_options(source)
+    applied = resilience.read(source).applied if head == ESTIMATOR else ()
     given = json_text.decode(_given, source, lambda _, path: f"{path}: " if path else "").params
-    return options.review({"options": given.options, "resilience_level": given.resilience_level})
+    params = {"options": given.options, "resilience_level": given.resilience_level}
+    return options.review(params, applied)
 
 
 def shapes(source: bytes, limits: Limits) -> list[Shape]:
@@ -240,11 +255,16 @@ def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Itera
     _check(document)
     if wants_circuits:  # otherwise the options were checked before
         ignored_options(source)
+    mitigated = None
+    if document.program == ESTIMATOR:
+        from qwicket.vendors.ibm.primitives import resilience  # late: as above
+
+        mitigated = resilience.read(source)
     found = document.params.pubs
     check_limit("pubs", len(found), limits.of(PrimitiveLimits).pubs)
     unpacker = Unpacker(limits, wants_circuits)
     for number, text in enumerate(found):
-        yield _pub(document.program, f"pubs[{number}]", text, options, unpacker)
+        yield _pub(document.program, f"pubs[{number}]", text, options, unpacker, mitigated)
 
 
 def _decode(source: bytes) -> _Document:
@@ -260,7 +280,14 @@ def _check(document: _Document) -> None:
         raise InvalidProgram("params.pubs is empty", field="pubs")
 
 
-def _pub(program: str, place: str, text: msgspec.Raw, options: _Options, unpacker: Unpacker) -> Pub:
+def _pub(
+    program: str,
+    place: str,
+    text: msgspec.Raw,
+    options: _Options,
+    unpacker: Unpacker,
+    resilience: Resilience | None,
+) -> Pub:
     entries = _of(_entries, text, place, "must be a list")
     n_least, names = _ENTRIES[program]
     if not n_least <= len(entries) <= len(names):
@@ -278,6 +305,9 @@ def _pub(program: str, place: str, text: msgspec.Raw, options: _Options, unpacke
     grid = unpacker.observables(given["observables"], f"{place}.observables")
     shots = _shots_for(precision, unpacker.limits)
     shape_of_results = Shape(shape, grid[0], shots, precision, metadata)
+    if resilience is not None and shots:
+        each, mitigation = resilience.of(shots, unpacker.limits)
+        shape_of_results = shape_of_results._replace(shots_each=each, mitigation=mitigation)
     return Pub(place, circuit, values, shape_of_results, grid[1])
 
 

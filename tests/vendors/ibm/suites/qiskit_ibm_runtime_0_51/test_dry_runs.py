@@ -86,6 +86,16 @@ def test_dry_runs_of_estimators_have_values_of_the_right_form(twin: Any) -> None
         assert job.backend().name == "mock_line5"
 
 
+def test_dry_runs_of_mitigated_estimators_have_all_arrays_and_ran_nothing(twin: Any) -> None:
+    isa, z = fitted(turned(), twin, SparsePauliOp("ZZ"))
+    estimator = EstimatorV2(twin, options={"resilience_level": 2})
+    (found,) = estimator.run([(isa, z, VALUES)], dry_run=True).result()
+    assert found.data.evs_noise_factors.shape == (2, 3, 3)
+    assert found.data.evs_extrapolated.shape == (2, 3, 2, 4)
+    assert found.metadata["executed"] == {"circuits": 0, "shots": 0}
+    assert found.metadata["resilience"]["zne"]["noise_factors"] == [1, 3, 5]
+
+
 def test_a_dry_run_is_checked_and_found_again(service: Any, twin: Any) -> None:
     (isa,) = fitted(bell(), twin)
     with Batch(backend=twin) as batch:

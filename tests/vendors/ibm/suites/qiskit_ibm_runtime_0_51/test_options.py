@@ -33,10 +33,6 @@ IGNORED = {
     "sampler": BOTH,
     "estimator": {
         **BOTH,
-        "resilience_level": 2,
-        "resilience.measure_mitigation": True,
-        "resilience.measure_noise_learning.num_randomizations": 8,
-        "resilience.measure_noise_learning.shots_per_randomization": "auto",
         "resilience.zne.amplifier": "gate_folding",
         "resilience.zne.noise_factors": [1, 3],
         "resilience.zne.extrapolator": "linear",
@@ -58,7 +54,7 @@ REFUSED = {
     "estimator": {
         "execution.init_qubits": False,
         "simulator.noise_model": {"errors": []},
-        "resilience.zne_mitigation": True,
+        "resilience.zne.amplifier": "pea",
         "resilience.pec_mitigation": True,
         "resilience.layer_noise_model": [],
     },
@@ -67,6 +63,9 @@ APPLIED = {
     "sampler": {"default_shots", "simulator.seed_simulator"},
     "estimator": {
         *("default_shots", "default_precision", "seed_estimator", "simulator.seed_simulator"),
+        *("resilience_level", "resilience.measure_mitigation", "resilience.zne_mitigation"),
+        "resilience.measure_noise_learning.num_randomizations",
+        "resilience.measure_noise_learning.shots_per_randomization",
     },
 }
 OTHERS = {"environment", "experimental"}
@@ -138,6 +137,8 @@ def test_nothing_is_noted_where_nothing_was_asked_for(program, simulator):
 def test_what_would_change_the_result_is_refused_by_name(program, path, simulator):
     # On a simulator, the client takes error cancellation only with a coupling map.
     beside = {"simulator.coupling_map": [[0, 1]]} if "pec" in path else {}
+    if "zne" in path:
+        beside = {"resilience_level": 2}
     options = nested({path: REFUSED[program][path], **beside})
     with within(), pytest.raises(IBMRuntimeError, match=rf"options\.{path}: .*Error code"):
         run(program, simulator, **options)
@@ -163,3 +164,19 @@ def test_shots_precision_and_seeds_are_applied(simulator):
 def test_experimental_options_are_noted(simulator):
     metadata = run("sampler", simulator, experimental={"novel": 1}).result().metadata
     assert list(metadata["ignored_options"]) == ["experimental.novel"]
+
+
+def test_options_that_an_effect_depends_on_are_applied_with_it(simulator):
+    given = {
+        "resilience_level": 2,
+        "resilience.measure_mitigation": True,
+        "resilience.measure_noise_learning.num_randomizations": 4,
+        "twirling.enable_measure": True,
+        "twirling.num_randomizations": 4,
+        "resilience.zne.noise_factors": [1, 3],
+    }
+    (pub,) = (result := run("estimator", simulator, **nested(given)).result())
+    assert "ignored_options" not in result.metadata
+    assert pub.metadata["num_randomizations"] == 4
+    # On an ideal device nothing is to be mitigated, and ⟨Z⟩ of a Bell pair is 0.
+    assert abs(pub.data.evs) < 5 * pub.data.stds

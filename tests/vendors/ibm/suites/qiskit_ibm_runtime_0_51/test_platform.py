@@ -307,6 +307,35 @@ def test_an_observable_of_a_thousand_terms_is_estimated(simulator):
     assert 0 < found.data.stds < 2 * 0.02 * np.sqrt(1_000)
 
 
+def test_an_estimator_mitigates_the_errors_of_a_twin(service, twin):
+    """⟨ZZ⟩ and ⟨XX⟩ of a Bell pair are 1; the metadata say what each level has cost."""
+    circuit = bell().remove_final_measurements(inplace=False)
+    isa, zz, xx = fitted(circuit, twin, SparsePauliOp("ZZ"), SparsePauliOp("XX"))
+    evs, executed = [], []
+    for level in (0, 1, 2):
+        options = {"resilience_level": level, "seed_estimator": 7}
+        (found,) = EstimatorV2(twin, options=options).run([(isa, [[zz], [xx]])]).result()
+        evs.append(found.data.evs)
+        assert found.data.evs.shape == found.data.stds.shape == (2, 1)
+        executed.append(found.metadata.get("executed"))
+    errors = np.abs(1 - np.array(evs)).max(axis=(1, 2))
+    assert errors[0] > 0.06
+    assert errors[2] < errors[1] < errors[0] / 2
+    # Two groups, with 32 runs each, and at level 2 for three noise factors; and 32 calibrations.
+    assert executed[1:] == [
+        {"circuits": 96, "shots": 3 * 4096},
+        {"circuits": 224, "shots": 7 * 4096},
+    ]
+    assert found.data.evs_noise_factors.shape == found.data.stds_noise_factors.shape == (2, 1, 3)
+    assert found.data.ensemble_stds_noise_factors.shape == (2, 1, 3)
+    assert found.data.evs_extrapolated.shape == found.data.stds_extrapolated.shape == (2, 1, 2, 4)
+    assert (np.diff(found.data.evs_noise_factors) < 0).all()
+    resilience = found.metadata["resilience"]
+    assert resilience["measure_mitigation"]
+    assert resilience["zne"]["noise_factors"] == [1, 3, 5]
+    assert [*resilience["zne"]["extrapolator"]] == ["exponential", "linear"]
+
+
 def test_a_program_that_is_not_there_is_refused_by_name(service, simulator):
     with (
         within(),

@@ -46,10 +46,12 @@ def test_a_value_that_asks_for_what_happens_anyway_is_not_noted(option: Any, val
     assert review({"options": nested(option.path, value)}) == {}
 
 
-def test_false_is_not_the_resilience_level_zero() -> None:
-    assert review({"resilience_level": 0}) == {}
-    assert "resilience_level" in review({"resilience_level": False})
-    assert "resilience_level" in review({"resilience_level": 1})
+def test_false_is_not_the_number_zero() -> None:
+    off = {"dynamical_decoupling": {"enable": False}}
+    assert review({"options": off}) == {}
+    assert "dynamical_decoupling.enable" in review(
+        {"options": nested("dynamical_decoupling.enable", 0)}
+    )
 
 
 def test_an_unknown_option_is_noted_and_many_of_them_are_bounded() -> None:

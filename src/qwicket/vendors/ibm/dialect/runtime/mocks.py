@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from msgspec import structs
 
+from qwicket.circuits.mitigation import runs
 from qwicket.circuits.outcomes import (
     EVS,
     MEMORY,
@@ -20,6 +21,7 @@ from qwicket.circuits.outcomes import (
     Array,
     Outcome,
     float64_array,
+    int64_array,
     key_array,
     key_width,
 )
@@ -71,18 +73,31 @@ def with_values(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> list[
     """Return the parts of one pub of an estimator with random values."""
     numbers = np.bincount(primitives.broadcast(shape, limits).parts, minlength=len(parts))
     return [
-        structs.replace(
-            part, arrays=_values(_rng(part, index), int(n_values), shape.precision or 0)
-        )
+        structs.replace(part, arrays=_values(_rng(part, index), int(n_values), shape))
         for index, (part, n_values) in enumerate(zip(parts, numbers, strict=True))
     ]
 
 
-def _values(rng: Any, n_values: int, precision: float) -> dict[str, Array]:
-    return {
-        EVS: float64_array(rng.uniform(-1, 1, n_values).tobytes()),
-        STDS: float64_array((precision * rng.uniform(0.5, 1, n_values)).tobytes()),
-    }
+def _values(rng: Any, n_values: int, shape: Shape) -> dict[str, Array]:
+    """Return random values and standard errors; nothing was run, so `runs` is 0."""
+    shapes: dict[str, tuple[int, ...]] = {EVS: (n_values,), STDS: (n_values,)}
+    if shape.mitigation is not None:
+        shapes |= runs.array_shapes(shape.mitigation, n_values)
+    precision = shape.precision or 0
+    found = {}
+    for name, of_array in shapes.items():
+        low, high = (-1.0, 1.0) if name.startswith("evs") else (precision / 2, precision)
+        found[name] = _floats(rng.uniform(low, high, of_array))
+    if shape.mitigation is not None:
+        found[runs.RUNS] = int64_array(bytes(16))
+    if runs.NOISE_FACTORS in found:
+        assert shape.mitigation is not None
+        found[runs.NOISE_FACTORS] = _floats(np.array(shape.mitigation.noise_factors))
+    return found
+
+
+def _floats(values: Any) -> Array:
+    return structs.replace(float64_array(values.tobytes()), shape=values.shape)
 
 
 def _rng(part: Outcome, number: int) -> Any:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from qwicket.circuits.outcomes import MEMORY, Outcome
+from qwicket.circuits.mitigation import runs
+from qwicket.circuits.outcomes import EVS, MEMORY, STDS, Outcome
 from qwicket.dialects.streaming import raw, raw_base64
 from qwicket.vendors.ibm import primitives
 from qwicket.vendors.ibm.dialect.runtime import mocks
@@ -23,11 +24,13 @@ from qwicket.vendors.ibm.dialect.runtime.wire import EXECUTOR, SAMPLER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qwicket.circuits.qubit import Mitigation
     from qwicket.gateway import JobResults
     from qwicket.model.limits import Limits
     from qwicket.vendors.ibm.dialect.runtime.wire import VendorFields
     from qwicket.vendors.ibm.primitives import Shape
 
+_EXTRAPOLATED: Final = (runs.EVS_EXTRAPOLATED, runs.STDS_EXTRAPOLATED)
 _LEVEL: Final = 1
 """Compression level: zlib's fastest."""
 _UNPACKED_BYTES: Final = 1 << 20
@@ -204,16 +207,57 @@ def _estimated(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> dict[s
     # Results come part by part; the i-th value belongs at `order[i]` of the broadcast array.
     order = np.argsort(np.array(whole.parts, np.int64), kind="stable")
     fields = {}
-    for name in ("evs", "stds"):
-        values = np.empty(len(order))
-        values[order] = [value for part in parts for value in getattr(part, name)()]
-        fields[name] = _array(values.reshape(whole.shape))
+    for name, wire_name in _fields(shape):
+        values = np.concatenate([_values(part, name) for part in parts])
+        ordered = np.empty_like(values)
+        ordered[order] = values
+        if name in _EXTRAPOLATED:  # the value without noise, which comes first, is in `evs`
+            ordered = ordered[..., 1:]
+        fields[wire_name] = _array(ordered.reshape(whole.shape + ordered.shape[1:]))
     metadata: dict[str, Any] = {
         "target_precision": shape.precision,
         "shots": shape.shots,
         "circuit_metadata": raw(shape.metadata),
     }
+    if shape.mitigation is not None:
+        metadata |= _mitigation(shape.mitigation, parts)
     return _pub("PubResult", fields, whole.shape, metadata)
+
+
+def _fields(shape: Shape) -> tuple[tuple[str, str], ...]:
+    """Return the arrays of an estimator's result, each with its name in IBM's."""
+    names = [EVS, STDS]
+    if shape.mitigation is not None and shape.mitigation.noise_factors:
+        names += [runs.EVS_NOISE_FACTORS, runs.STDS_NOISE_FACTORS, *_EXTRAPOLATED]
+        ensemble = (runs.STDS_NOISE_FACTORS, f"ensemble_{runs.STDS_NOISE_FACTORS}")
+        return (*[(name, name) for name in names], ensemble)
+    return tuple([(name, name) for name in names])
+
+
+def _values(part: Outcome, name: str) -> NDArray[np.float64]:
+    array = part.arrays[name]
+    return np.frombuffer(array.data, "<f8").reshape(array.shape)
+
+
+def _mitigation(mitigation: Mitigation, parts: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what a pub's metadata say of its error mitigation."""
+    resilience: dict[str, Any] = {
+        "measure_mitigation": bool(mitigation.randomizations),
+        "zne_mitigation": bool(mitigation.noise_factors),
+    }
+    if mitigation.noise_factors:
+        resilience["zne"] = {
+            # Those that folding reaches. They are equal in all parts, as the gates are.
+            "noise_factors": _values(parts[0], runs.NOISE_FACTORS).tolist(),
+            "extrapolator": mitigation.extrapolators,
+        }
+    found = [np.frombuffer(part.arrays[runs.RUNS].data, "<i8") for part in parts]
+    n_circuits, n_shots = np.sum(found, axis=0).tolist()
+    return {
+        "num_randomizations": max(1, mitigation.randomizations),
+        "resilience": resilience,
+        "executed": {"circuits": n_circuits, "shots": n_shots},
+    }
 
 
 def _pub(
