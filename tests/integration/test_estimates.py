@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 import qwicket
 from abuse.every_route import SignedIn
+from qwicket.clients.native import ApiError, ClientError
 from support.agents import serving_token
 from support.budgets import budgets
 from support.held import held_job
@@ -143,3 +145,40 @@ def test_qbraids_estimates_have_the_cost_of_a_labs_device(tmp_path: Path) -> Non
         answer = http.get(new, headers=headers, params={"deviceQrn": device, "shots": 20})
         assert answer.json()["data"]["estimatedCost"] == pytest.approx(0.7)
     assert live.stop() == 0
+
+
+def test_budgets_and_estimates_count_what_error_mitigation_runs(server: LiveServer) -> None:
+    """32 runs of each group at two noise factors, and 32 calibrations, of 128 shots each."""
+    name = server.unused("mitigator")
+    token = server.token(name)
+    asked: Any = {
+        "observables": [{"ZZ": 1.0}, {"XX": 1.0}],
+        "mitigation": {"readout": True, "noise_factors": [1, 3]},
+        "seed": 7,
+    }
+
+    async def limit(admin: Any) -> None:
+        await budgets(admin).put(name, "shots", "total", 30_000)
+
+    server.as_admin(limit)
+    shots = (2 * 2 * 32 + 32) * 128
+    with qwicket.connect(server.url, token) as client:
+        bare = client.estimate(BELL, "qwicket_line5", shots=4096, observables={"ZZ": 1.0})
+        estimate = client.estimate(BELL, "qwicket_line5", shots=4096, **asked)
+        assert (estimate.shots, estimate.circuits) == (shots, 1)
+        assert estimate.budgets[0].needed == shots
+        assert estimate.run_s > 20 * bare.run_s
+        job = client.submit(BELL, "qwicket_line5", shots=4096, **asked)
+        result = job.result(60)
+        assert np.abs(1 - np.array(result.evs)).max() < 5 * max(result.stds)
+        part = result[0]
+        assert part.mitigation is not None
+        assert (part.mitigation.circuits, part.mitigation.shots) == (160, shots)
+        assert part.mitigation.noise_factors == [1, 3]
+        assert [len(row) for row in part.mitigation.evs_noise_factors or ()] == [2, 2]
+        with pytest.raises(ApiError, match="budget"):
+            client.submit(BELL, "qwicket_line5", shots=4096, **asked)
+        exact = client.device("simulator").run(BELL, 0, observables={"XX": 2.0, "ZI": 1.0})
+        assert exact.result(60).evs == pytest.approx([2.0])
+        with pytest.raises(ClientError, match="mitigation needs observables"):
+            client.submit(BELL, "simulator", mitigation={})

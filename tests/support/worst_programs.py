@@ -62,6 +62,16 @@ def _braket(source: str, shots: int = 1, inputs: dict[str, float] | None = None)
     return json.dumps({"source": source, "shots": shots, "inputs": inputs or {}})
 
 
+def _word(number: int, length: int) -> str:
+    """Return a word of Paulis, another one for each number."""
+    return "".join("XYZ"[number // 3**place % 3] for place in range(length))
+
+
+def _estimation(observables: list[dict[str, float]], **fields: Any) -> str:
+    program = "OPENQASM 3.0; qubit[17] q;"
+    return json.dumps({"program": program, "observables": observables, **fields})
+
+
 def _batch(number: int, format: str, source: str) -> str:
     return json.dumps([{"format": format, "source": source}] * number)
 
@@ -249,6 +259,13 @@ WORST: Final[dict[str, tuple[str, ...]]] = {
             _filled('{"qubits":1,"circuit":[', '{"gate":"x","target":0}', "]}"),
         ),
         "[" + "{}," * 3_000_000 + "{}]",
+        "[" * 5_000_000,
+    ),
+    "estimation": (
+        _estimation([{_word(k, 17): 1.0} for k in range(20_000)]),
+        _estimation([{"0" * 14: 1.0}], mitigation={"readout": True}),
+        _estimation([{"Z": 1.0}] * 6_000, mitigation={"noise_factors": [1, 100]}),
+        '{"program":"qubit q;","observables":[' + "{}," * 3_000_000 + "{}]}",
         "[" * 5_000_000,
     ),
     "qiskit.primitives": (

@@ -13,7 +13,16 @@ from typing import Final
 
 from msgspec import structs
 
-from qwicket.circuits.qubit import Estimation, Gate, Measure, Op, Pauli, QubitCircuit, Register
+from qwicket.circuits.qubit import (
+    Estimation,
+    Gate,
+    Measure,
+    Mitigation,
+    Op,
+    Pauli,
+    QubitCircuit,
+    Register,
+)
 
 LETTERS: Final[Mapping[str, str]] = {
     **dict.fromkeys("Z01", "Z"),
@@ -24,6 +33,9 @@ LETTERS: Final[Mapping[str, str]] = {
 
 PROJECTORS: Final[Mapping[str, int]] = {**dict.fromkeys("0+r", 1), **dict.fromkeys("1-l", -1)}
 """Eigenvalue of the state onto which a letter projects."""
+
+Observable = tuple[tuple[Pauli, float], ...]
+"""A sum of Paulis with their coefficients."""
 
 EXACT_QUBITS: Final = 16
 """Limit on qubits of one exact run, which lists the probabilities of all outcomes."""
@@ -36,6 +48,58 @@ _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
     "Z": (),
 }
 """Gates that map a basis to that of Z, with eigenvalue 1 to |0⟩."""
+
+
+def estimation(
+    observables: Sequence[Observable],
+    max_groups: int,
+    mitigation: Mitigation | None = None,
+    *,
+    is_exact: bool = False,
+) -> Estimation:
+    """Return the estimation of observables.
+
+    Args:
+        observables: Sums of Paulis.
+        max_groups: As `maximum` of `group_paulis`.
+        mitigation: Error mitigation, if any.
+        is_exact: Whether values are computed without shots.
+    """
+    index_of: dict[Pauli, int] = {}
+    sums = tuple(
+        [
+            tuple([(index_of.setdefault(pauli, len(index_of)), c) for pauli, c in terms])
+            for terms in observables
+        ]
+    )
+    paulis = tuple(index_of)
+    groups = group_paulis(paulis, max_groups, is_exact=is_exact)
+    return Estimation(paulis, groups, sums, is_exact, mitigation)
+
+
+def n_terms_of(observable: Observable, is_split: bool) -> int:
+    """Return the number of terms, with projectors split into Paulis or as they are."""
+    if not is_split:
+        return len(observable)
+    return sum(1 << sum(map(pauli.letters.count, PROJECTORS)) for pauli, _ in observable)
+
+
+def without_projectors(observable: Observable) -> Observable:
+    """Return the same sum over X, Y and Z: a projector is (1 ± P)/2."""
+    sums: dict[Pauli, float] = {}
+    for pauli, factor in observable:
+        terms: list[tuple[str, tuple[int, ...], float]] = [("", (), factor)]
+        for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True):
+            operator = LETTERS[letter]
+            grown = [(word + operator, (*qubits, qubit), c) for word, qubits, c in terms]
+            if sign := PROJECTORS.get(letter):
+                halves = [(word, qubits, c / 2) for word, qubits, c in terms]
+                grown = halves + [(word, qubits, sign * c / 2) for word, qubits, c in grown]
+            terms = grown
+        for word, qubits, c in terms:
+            key = Pauli(word, qubits)
+            sums[key] = sums.get(key, 0.0) + c
+    return tuple(sums.items())
 
 
 def group_paulis(

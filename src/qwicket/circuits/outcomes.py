@@ -128,14 +128,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def evs(self) -> list[float]:
         """Return expectation values; empty without an estimation."""
-        return self._floats(EVS)
+        return self.floats(EVS)
 
     def stds(self) -> list[float]:
         """Return the standard error of each expectation value."""
-        return self._floats(STDS)
+        return self.floats(STDS)
 
-    def _floats(self, name: str) -> list[float]:
+    def floats(self, name: str) -> list[float]:
+        """Return an array of float64 as a list; empty if there is none."""
         return list(memoryview(self.arrays[name].data).cast("d")) if name in self.arrays else []
+
+    def integers(self, name: str) -> list[int]:
+        """Return an array of int64 as a list."""
+        return list(memoryview(self.arrays[name].data).cast("q"))
+
+    def each_row_of(self, name: str) -> Iterator[list[float]]:
+        """Yield the rows of an array of float64 with two dimensions."""
+        numbers, width = self.floats(name), self.arrays[name].shape[1]
+        return (numbers[at : at + width] for at in range(0, len(numbers), width))
 
     def each_count(self) -> Iterator[tuple[int, int]]:
         """Yield the items of `counts` one by one."""
@@ -154,7 +164,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """
         arrays = self.arrays
         counts = memoryview(arrays[COUNTS].data).cast("q") if COUNTS in arrays else repeat(0)
-        shares = self._floats(PROBABILITIES) if PROBABILITIES in arrays else repeat(None)
+        shares = self.floats(PROBABILITIES) if PROBABILITIES in arrays else repeat(None)
         for key, count, share in zip(self._each_key(), counts, shares, strict=False):
             if count or share is not None:
                 yield key, count, share

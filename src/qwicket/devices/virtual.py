@@ -21,7 +21,7 @@ Topology = Literal["all", "grid", "line", "ring", "star"]
 MAX_QUBITS: Final = 1_000
 POSITION: Final = 500
 """Position in lists: after the built-in devices."""
-_FORMATS: Final = ("openqasm3", "openqasm2", "qir", "batch")
+_FORMATS: Final = ("openqasm3", "openqasm2", "qir", "batch", "estimation")
 """What a virtual device takes, beside the formats of vendors for qubits."""
 _GATES: Final = ("id", "rz", "sx", "x", "cx", "u1", "u2", "u3")
 _NATIVE: Final = ("rz", "sx", "x", "cx")

@@ -23,7 +23,8 @@ from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
-from qwicket.programs import batch, openqasm, recognition
+from qwicket.programs import batch, estimation, openqasm, recognition
+from qwicket.programs.estimation import EstimationLimits
 from qwicket.programs.known import FORMATS
 from qwicket.programs.openqasm.bounds import OpenQASMLimits
 from qwicket.programs.recognition import may_be_meant
@@ -44,6 +45,7 @@ __all__ = [
     "preload_qiskit",
     "read",
     "read_batch",
+    "read_estimation",
     "read_in_parser",
     "read_small",
     "recognise_format",
@@ -69,6 +71,7 @@ _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 
 LIMITS: Final[tuple[type[msgspec.Struct], ...]] = (
     OpenQASMLimits,
+    EstimationLimits,
     *[resolve_name(name) for it in vendors() for name in it.limits],
 )
 """Limits that formats declare in addition to `Limits`."""
@@ -297,6 +300,12 @@ def read_batch(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     """Read the programs of a batch; as `batch.read`."""
     readers = {known.name: known.read for known in FORMATS.values() if known.in_batches}
     return batch.read(source, limits, readers, guess_format)
+
+
+def read_estimation(source: bytes, limits: Limits, inputs: Inputs) -> tuple[QubitCircuit, ...]:
+    """Read an estimation; as `estimation.read`."""
+    readers = {known.name: known.read for known in FORMATS.values() if known.in_batches}
+    return estimation.read(source, limits, inputs, readers, guess_format)
 
 
 def warm_up() -> None:

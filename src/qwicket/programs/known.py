@@ -50,6 +50,17 @@ _FORMATS: Final = (
         must_measure=True,
         is_for_labs=False,
     ),
+    Format(
+        name="estimation",
+        version=1,
+        reader="qwicket.programs:read_estimation",
+        has_inputs=True,
+        title="an estimation in JSON",
+        description="Expectation values of a program, with error mitigation.",
+        is_for_labs=False,
+        json_keys=(b'"observables"',),
+        is_guessed=True,
+    ),
 )
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(

@@ -14,6 +14,26 @@ Sample = int | float | tuple[float, float]
 Samples = list[list[Sample]]
 
 
+class MitigationBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
+    """What error mitigation has run. A row of values is that of one observable.
+
+    Attributes:
+        circuits: Number of circuits that were run.
+        shots: Shots of all of them.
+        noise_factors: Factors by which the noise of gates was amplified.
+        evs_noise_factors: Expectation values at each factor.
+        stds_noise_factors: Standard errors of these values.
+    """
+
+    always: ClassVar[tuple[str, ...]] = ("circuits", "shots")
+
+    circuits: int = -1
+    shots: int = -1
+    noise_factors: list[float] | None = None
+    evs_noise_factors: list[list[float]] | None = None
+    stds_noise_factors: list[list[float]] | None = None
+
+
 class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
     """Outcome of one circuit. Keys are bit strings, the highest classical bit first.
 
@@ -28,6 +48,7 @@ class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
             for each measurement; a complex number is a list of its real and imaginary part.
         evs: Expectation values, if the program requests them.
         stds: Standard errors of the expectation values.
+        mitigation: What error mitigation of the expectation values has run.
         engine: Name of the engine that ran it.
         engine_version: Version of the engine.
         seed: Seed of its random numbers.
@@ -47,6 +68,7 @@ class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
     samples: Samples | None = None
     evs: list[float] | None = None
     stds: list[float] | None = None
+    mitigation: MitigationBody | None = None
     engine: str = ""
     engine_version: str = ""
     seed: int | None = None

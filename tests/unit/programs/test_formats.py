@@ -49,10 +49,10 @@ def test_unknown_format_is_refused_with_the_known_ones() -> None:
 
 def test_the_page_says_which_formats_are_never_parsed_in_the_server() -> None:
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
-    assert "- QPY, QIR, batches and Blackbird are parsed by [parser processes]" in page
+    assert "- QPY, QIR, batches, estimations and Blackbird are parsed by [parser proc" in page
     assert "So are other programs over 4 kB" in page
     sizes = {name: known.inline_bytes for name, known in programs.FORMATS.items()}
-    never = {"qiskit.primitives", "batch", "blackbird", "braket.openqasm3", "qir"}
+    never = {"qiskit.primitives", "batch", "estimation", "blackbird", "braket.openqasm3", "qir"}
     assert {name for name, size in sizes.items() if size == 0} == never
     assert {size for name, size in sizes.items() if name not in never} == {4096}
 

@@ -180,6 +180,12 @@ DOCUMENTS: dict[str, Any] = {
     ),
     "braket.openqasm3": {"source": _BRAKET, "shots": 0, "inputs": {"a": 0.5}},
     "batch": {"programs": [_TWO, {"format": "ionq.circuit.v1", "data": BELL}]},
+    "estimation": {
+        "program": _TWO["data"],
+        "observables": [{"Z": 1.0, "I": 0.5}, {"X": 1}],
+        "shots": 100,
+        "mitigation": {"readout": True, "noise_factors": [1, 3], "extrapolators": ["linear"]},
+    },
     "ahs": json.loads(WORST["ahs"][0]),
 } | {name: {"experiment_0": _EXPERIMENT} for name in programs.FORMATS if name.startswith("qlued.")}
 MORE_DOCUMENTS = (

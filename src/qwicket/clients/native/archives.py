@@ -49,6 +49,7 @@ _DTYPES: Final = frozenset({"|u1", "<i2", "<i8", "<f8", "<c16"})
 _ARRAY: Final = re.compile(
     r"keys|counts|probabilities|sharpened|memory|samples|evs|stds"
     r"|measurements|labels|readouts|value[0-9]{1,9}"
+    r"|runs|noise_factors|(?:evs|stds)_(?:noise_factors|extrapolated)"
 )
 """Names of the arrays that outcomes have."""
 _MAX_DIMENSIONS: Final = 3

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient
     from qwicket.clients.native.config import Settings
     from qwicket.clients.native.events import Change
-    from qwicket.clients.native.programs import Program
+    from qwicket.clients.native.programs import Observables, Program
     from qwicket.schema.jobs import EstimateBody
 
 __all__ = [
@@ -46,6 +46,8 @@ class Options(TypedDict, total=False):
     outputs: Sequence[str]
     name: str
     tags: Sequence[str]
+    observables: Observables | None
+    mitigation: Mapping[str, Any] | None
     key: str | None
     wait: float
 
@@ -220,6 +222,11 @@ class Client:
                   devices for atoms and photons.
                 - `name`: Name of the job, for lists and filters.
                 - `tags`: Tags of the job, for lists and filters.
+                - `observables`: Sums of words of Paulis, such as `{"ZZ": 1.0, "XI": 0.5}`, the
+                  rightmost letter on qubit 0; one or a list. The result is then `evs` and `stds`,
+                  each group of words with this many shots; 0 shots are exact.
+                - `mitigation`: Error mitigation of these values: `readout`, `randomizations`,
+                  `noise_factors`, `folding`, `extrapolators`.
                 - `key`: Idempotency key; by default a new one. Two submissions with the same key
                   within 24 hours return the same job, also from different processes.
                 - `wait`: Seconds to wait for the job to end, by default 0; more than 30 count as

@@ -23,7 +23,7 @@ from qwicket.clients.native.errors import (
     Unreachable,
     WaitTimeout,
 )
-from qwicket.clients.native.programs import bound, read
+from qwicket.clients.native.programs import bound, estimation, read
 from qwicket.clients.native.protocol import HOLD_S, Operation, Pause
 from qwicket.schema.jobs import EstimateBody
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from qwicket.clients.native.programs import Program
+    from qwicket.clients.native.programs import Observables, Program
     from qwicket.clients.native.protocol import Api
     from qwicket.clients.native.results import Result
     from qwicket.clients.native.views import JobView
@@ -164,6 +164,8 @@ def submit(
     outputs: Sequence[str] = ("counts",),
     name: str = "",
     tags: Sequence[str] = (),
+    observables: Observables | None = None,
+    mitigation: Mapping[str, Any] | None = None,
     key: str | None = None,
     wait: float = 0.0,
 ) -> Operation[dict[str, Any]]:
@@ -182,6 +184,7 @@ def submit(
         "inputs": inputs,
     }
     options |= {"outputs": outputs, "name": name, "tags": tags}
+    options |= {"observables": observables, "mitigation": mitigation}
     body = _submission(program, device, shots, **options)
     key = key or secrets.token_hex(16)
     hold_s = min(wait, HOLD_S)
@@ -212,10 +215,17 @@ def _submission(
     outputs: Sequence[str] = ("counts",),
     name: str = "",
     tags: Sequence[str] = (),
+    observables: Observables | None = None,
+    mitigation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the body of a submission."""
     program, values = bound(program, inputs or {})
     source, format = read(program, format)
+    if observables is not None:
+        source, format = estimation(source, format, observables, shots, mitigation)
+        shots = max(1, shots)  # that of exact values is 0, but only inside an estimation
+    elif mitigation is not None:
+        raise ClientError("mitigation needs observables: it mitigates expectation values.")
     return {
         "program": source,
         "device": device,

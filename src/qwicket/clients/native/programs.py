@@ -21,6 +21,9 @@ class ProgramText(str):
 Program = str | Path | Mapping[str, Any] | Sequence[Any] | Any
 """Source text, path, object of a JSON format, circuit of Qiskit or Cirq, or a list of these."""
 
+Observables = Mapping[str, float] | Sequence[Mapping[str, float]]
+"""A sum of words of Paulis with their coefficients, such as `{"ZZ": 1.0}`, or several of them."""
+
 _SUFFIXES: Final = {
     ".qasm": None,
     ".qasm2": "openqasm2",
@@ -58,6 +61,23 @@ def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:
         return _batch(program, stated)
     source, found = _circuit(program)
     return source, stated or found
+
+
+def estimation(
+    source: Any,
+    format_name: str | None,
+    observables: Observables,
+    shots: int,
+    mitigation: Mapping[str, Any] | None,
+) -> tuple[dict[str, Any], str]:
+    """Return a program whose result are expectation values, and its format."""
+    several = [observables] if isinstance(observables, Mapping) else list(observables)
+    program = {"program": source, "observables": several, "shots": shots}
+    if format_name is not None:
+        program["format"] = format_name
+    if mitigation is not None:
+        program["mitigation"] = dict(mitigation)
+    return program, "estimation"
 
 
 def _path_in(text: str) -> Path | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from qwicket.schema.results import OutcomeBody, Sample
+    from qwicket.schema.results import MitigationBody, OutcomeBody, Sample
 
 _PACKED: Final = ("keys", "memory")
 """Arrays that are sent with eight bits per byte."""
@@ -62,6 +62,7 @@ class Part:
         notes: Remarks of the engine, such as `sampled_only`.
         evs: Expectation values of an estimation, one for each observable.
         stds: Standard error of each expectation value; 0 if the value is exact.
+        mitigation: What error mitigation of these values has run; None without it.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Part:
     notes: tuple[str, ...] = ()
     evs: list[float] = field(default_factory=list)
     stds: list[float] = field(default_factory=list)
+    mitigation: MitigationBody | None = None
 
     @classmethod
     def from_body(cls, body: OutcomeBody) -> Part:
@@ -94,6 +96,7 @@ class Part:
             notes=body.notes,
             evs=body.evs or [],
             stds=body.stds or [],
+            mitigation=body.mitigation,
         )
 
     def __repr__(self) -> str:

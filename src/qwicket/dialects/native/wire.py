@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from qwicket import schema
+from qwicket.circuits.mitigation import runs
 from qwicket.circuits.outcomes import (
     COUNTS,
     EVS,
@@ -337,11 +338,25 @@ def outcome(number: int, part: Outcome | Failure) -> schema.results.OutcomeBody:
         samples=_list(part.each_sample()) if SAMPLES in has else None,
         evs=_list(part.evs()) if EVS in has else None,
         stds=_list(part.stds()) if STDS in has else None,
+        mitigation=_mitigation(part) if runs.RUNS in has else None,
         engine=part.engine,
         engine_version=part.engine_version,
         seed=part.seed,
         seconds=part.seconds,
         notes=part.notes,
+    )
+
+
+def _mitigation(part: Outcome) -> schema.results.MitigationBody:
+    circuits, shots = part.integers(runs.RUNS)
+    if runs.NOISE_FACTORS not in part.arrays:
+        return schema.results.MitigationBody(circuits=circuits, shots=shots)
+    return schema.results.MitigationBody(
+        circuits=circuits,
+        shots=shots,
+        noise_factors=part.floats(runs.NOISE_FACTORS),
+        evs_noise_factors=_list(part.each_row_of(runs.EVS_NOISE_FACTORS)),
+        stds_noise_factors=_list(part.each_row_of(runs.STDS_NOISE_FACTORS)),
     )
 
 

@@ -13,9 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qwicket.circuits.estimation import LETTERS, PROJECTORS, group_paulis
+from qwicket.circuits.estimation import (
+    Observable,
+    estimation,
+    n_terms_of,
+    without_projectors,
+)
 from qwicket.circuits.mitigation.runs import n_runs_of
-from qwicket.circuits.qubit import Estimation, Measure, Mitigation, Pauli, QubitCircuit
+from qwicket.circuits.qubit import Estimation, Measure, Mitigation, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit
@@ -23,7 +28,7 @@ from qwicket.vendors.ibm.limits import PrimitiveLimits
 from qwicket.vendors.ibm.primitives import circuits, wire
 from qwicket.vendors.ibm.primitives.broadcasting import broadcast
 from qwicket.vendors.ibm.primitives.circuits import Template
-from qwicket.vendors.ibm.primitives.wire import Observable, Pub, Shape
+from qwicket.vendors.ibm.primitives.wire import Pub, Shape
 
 if TYPE_CHECKING:
     from qwicket.vendors.ibm.primitives.text_circuits import TextTemplate
@@ -100,20 +105,20 @@ class _Reader:
             return
         rows = values.reshape(shape.n_parts, -1)
         amplified = max(shape.mitigation.noise_factors, default=1) if shape.mitigation else 1
-        for row, estimation in zip(rows, estimations, strict=True):
+        for row, each in zip(rows, estimations, strict=True):
             ops = template.bound(row.tolist())
             # Counted for each set of values, because one circuit may have thousands of them.
             self._n_ops += math.ceil(len(ops) * amplified)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             shots = shape.shots_each or shape.shots
-            yield QubitCircuit(template.n_qubits, ops, template.registers, shots, estimation)
+            yield QubitCircuit(template.n_qubits, ops, template.registers, shots, each)
 
     def _estimations(self, pub: Pub, n_qubits: int) -> list[Estimation]:
         """Return the estimation for each set of values."""
         order = broadcast(pub.shape, self._limits)
         mitigation = pub.shape.mitigation or Mitigation()
         is_split = bool(mitigation.randomizations)
-        n_terms = [_n_terms(each, is_split) for each in pub.observables]
+        n_terms = [n_terms_of(each, is_split) for each in pub.observables]
         # Counted after broadcasting, which makes a million places of two arrays of a thousand.
         self._n_terms += sum(n_terms[index] for index in order.observables)
         # Each extrapolated value of an observable takes the memory and time of a term.
@@ -127,7 +132,7 @@ class _Reader:
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
         asked = pub.observables
         if is_split:
-            asked = tuple([_without_projectors(observable) for observable in asked])
+            asked = tuple([without_projectors(observable) for observable in asked])
         observables: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]
         for part, index in zip(order.parts, order.observables, strict=True):
             observables[part].append(asked[index])
@@ -143,44 +148,10 @@ class _Reader:
         return found
 
     def _estimation(self, observables: list[Observable], shape: Shape) -> Estimation:
-        index_of: dict[Pauli, int] = {}
-        sums = tuple(
-            [
-                tuple(
-                    [(index_of.setdefault(pauli, len(index_of)), factor) for pauli, factor in terms]
-                )
-                for terms in observables
-            ]
-        )
-        paulis, is_exact = tuple(index_of), shape.shots == 0
-        groups = group_paulis(paulis, self._max_sets, is_exact=is_exact)
-        check_limit("parameter_sets", len(groups), self._max_sets, " or more")
-        return Estimation(paulis, groups, sums, is_exact, shape.mitigation)
-
-
-def _n_terms(observable: Observable, is_split: bool) -> int:
-    """Return the number of terms, with projectors split into Paulis or as they are."""
-    if not is_split:
-        return len(observable)
-    return sum(1 << sum(map(pauli.letters.count, PROJECTORS)) for pauli, _ in observable)
-
-
-def _without_projectors(observable: Observable) -> Observable:
-    """Return the same sum over X, Y and Z: a projector is (1 ± P)/2."""
-    sums: dict[Pauli, float] = {}
-    for pauli, factor in observable:
-        terms: list[tuple[str, tuple[int, ...], float]] = [("", (), factor)]
-        for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True):
-            operator = LETTERS[letter]
-            grown = [(word + operator, (*qubits, qubit), c) for word, qubits, c in terms]
-            if sign := PROJECTORS.get(letter):
-                halves = [(word, qubits, c / 2) for word, qubits, c in terms]
-                grown = halves + [(word, qubits, sign * c / 2) for word, qubits, c in grown]
-            terms = grown
-        for word, qubits, c in terms:
-            key = Pauli(word, qubits)
-            sums[key] = sums.get(key, 0.0) + c
-    return tuple(sums.items())
+        is_exact = shape.shots == 0
+        found = estimation(observables, self._max_sets, shape.mitigation, is_exact=is_exact)
+        check_limit("parameter_sets", len(found.groups), self._max_sets, " or more")
+        return found
 
 
 @contextmanager

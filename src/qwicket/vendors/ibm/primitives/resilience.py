@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.circuits.mitigation import EXTRAPOLATORS
+from qwicket.circuits.mitigation import EXTRAPOLATORS, settings
 from qwicket.circuits.qubit import Folding, Mitigation
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
@@ -21,14 +20,6 @@ _FOLDINGS: Final[dict[str, Folding]] = {
     "gate_folding_front": "front",
     "gate_folding_back": "back",
 }
-_RANDOMIZATIONS: Final = 32
-_LEAST_SHOTS: Final = 64
-"""IBM's own defaults: 32 randomizations, or fewer where each would have less than 64 shots."""
-_NOISE_FACTORS: Final = (1.0, 3.0, 5.0)
-_DEFAULT_EXTRAPOLATORS: Final = ("exponential", "linear")
-_MAX_NOISE_FACTOR: Final = 100
-_MAX_ENTRIES: Final = 10
-"""Limit on noise factors and on extrapolators."""
 
 
 class _Learning(msgspec.Struct, frozen=True):
@@ -116,13 +107,7 @@ class Resilience(NamedTuple):
         """
         if not self.mitigates_readout:
             return 0, self.extrapolation
-        each, runs = self.shots_each, self.randomizations
-        if each is None:
-            wanted = _RANDOMIZATIONS if runs is None else runs
-            each = math.ceil(shots / wanted)
-            each = max(_LEAST_SHOTS, each) if runs is None else each
-        if runs is None:
-            runs = math.ceil(shots / each)
+        runs, each = settings.divided(shots, self.randomizations, self.shots_each)
         learning = each if self.calibration_shots is None else self.calibration_shots
         check_limit("shots", max(each, learning), limits.jobs.shots)
         maximum = limits.of(PrimitiveLimits).parameter_sets
@@ -167,7 +152,7 @@ def read(source: bytes) -> Resilience:
         mitigates_readout,
         _count("twirling.num_randomizations", twirling.num_randomizations),
         _count("twirling.shots_per_randomization", twirling.shots_per_randomization),
-        _RANDOMIZATIONS if calibrations is None else calibrations,
+        settings.RANDOMIZATIONS if calibrations is None else calibrations,
         _count(f"{where}.shots_per_randomization", learning.shots_per_randomization),
         _extrapolation(resilience.zne or _Extrapolation()) if extrapolates else None,
     )
@@ -180,29 +165,26 @@ def _extrapolation(given: _Extrapolation) -> Mitigation:
             "resilience.zne.amplifier",
             f"{quoted(amplifier)} is not supported, only {', '.join(_FOLDINGS)}",
         )
-    factors = _NOISE_FACTORS if given.noise_factors is None else given.noise_factors
-    _check_factors("resilience.zne.noise_factors", factors, 1)
+    factors = settings.NOISE_FACTORS if given.noise_factors is None else given.noise_factors
+    _refuse("resilience.zne.noise_factors", settings.factors_fault(factors, 1))
     named = given.extrapolator
     extrapolators = (named,) if isinstance(named, str) else named
-    extrapolators = _DEFAULT_EXTRAPOLATORS if extrapolators is None else extrapolators
-    if not 1 <= len(extrapolators) <= _MAX_ENTRIES:
-        raise _error("resilience.zne.extrapolator", f"takes 1 to {_MAX_ENTRIES} names")
+    if extrapolators is None:
+        extrapolators = settings.DEFAULT_EXTRAPOLATORS
+    if not 1 <= len(extrapolators) <= settings.MAX_ENTRIES:
+        raise _error("resilience.zne.extrapolator", f"takes 1 to {settings.MAX_ENTRIES} names")
     for name in extrapolators:
         if name not in EXTRAPOLATORS:
             raise _error(
                 "resilience.zne.extrapolator",
                 f"{quoted(name)} is not supported, only {', '.join(EXTRAPOLATORS)}",
             )
-        if len(set(factors)) < EXTRAPOLATORS[name]:
-            raise _error(
-                "resilience.zne.noise_factors",
-                f"{name} needs at least {EXTRAPOLATORS[name]} different noise factors, not"
-                f" {len(set(factors))}",
-            )
+    _refuse("resilience.zne.noise_factors", settings.lack_of_factors(factors, extrapolators))
     points = given.extrapolated_noise_factors
     points = (points,) if isinstance(points, float) else points
     points = (0.0, *factors) if points is None else points
-    _check_factors("resilience.zne.extrapolated_noise_factors", points, 0)
+    fault = settings.factors_fault(points, 0)
+    _refuse("resilience.zne.extrapolated_noise_factors", fault)
     return Mitigation(
         noise_factors=factors,
         folding=_FOLDINGS[amplifier],
@@ -211,12 +193,9 @@ def _extrapolation(given: _Extrapolation) -> Mitigation:
     )
 
 
-def _check_factors(path: str, factors: tuple[float, ...], least: float) -> None:
-    if not 1 <= len(factors) <= _MAX_ENTRIES:
-        raise _error(path, f"takes 1 to {_MAX_ENTRIES} numbers, not {len(factors)}")
-    for factor in factors:
-        if not least <= factor <= _MAX_NOISE_FACTOR:
-            raise _error(path, f"must be {least:g} to {_MAX_NOISE_FACTOR}, not {factor:g}")
+def _refuse(path: str, fault: str) -> None:
+    if fault:
+        raise _error(path, fault)
 
 
 def _count(path: str, given: int | str | None) -> int | None:

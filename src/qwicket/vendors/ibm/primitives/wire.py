@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.circuits.estimation import LETTERS
+from qwicket.circuits.estimation import LETTERS, Observable
 from qwicket.circuits.qubit import Mitigation, Pauli
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import INT64_MAX, Limits
@@ -46,9 +46,6 @@ _ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
     ESTIMATOR: (2, ("circuit", "observables", "values", "precision")),
 }
 """Entries of a pub by primitive, after the number of those that are required."""
-
-Observable = tuple[tuple[Pauli, float], ...]
-"""A sum of Paulis with their coefficients."""
 
 
 class Typed(msgspec.Struct, frozen=True):
