@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 FORMAT: Final = "braket.openqasm3"
+_DEBIAS: Final = "braket.device_schema.error_mitigation.debias.Debias"
 PROGRAM: Final = "braket.ir.openqasm.program"
 PROGRAM_SET: Final = "braket.ir.openqasm.program_set"
 _NOISE: Final = re.compile(r"^[ \t]*+#?pragma[ \t]++braket[ \t]++noise\b", re.MULTILINE)
@@ -37,6 +38,16 @@ _Tags = Annotated[
     ],
     msgspec.Meta(max_length=50),
 ]
+
+
+class _Scheme(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Parameters(msgspec.Struct, frozen=True, rename="camel"):
+    """Parameters of a device that have an effect."""
+
+    error_mitigation: tuple[_Scheme, ...] | None = None
 
 
 class CreateBody(msgspec.Struct, frozen=True, rename="camel"):
@@ -148,6 +159,7 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _create = msgspec.json.Decoder(CreateBody)
 _action = msgspec.json.Decoder(_Action)
+_parameters = msgspec.json.Decoder(_Parameters)
 _fields = msgspec.json.Decoder(VendorFields)
 _sources = msgspec.json.Decoder(BraketSource)
 _encode = msgspec.json.Encoder().encode
@@ -163,6 +175,28 @@ def create_body(text: bytes, limits: Limits) -> CreateBody:
     body = decode(text, _create)
     check_document(body.device_parameters.encode(), "deviceParameters", limits)
     return body
+
+
+def _asks_for_debiasing(parameters: str) -> bool:
+    """Return whether the parameters of a device ask for debiasing.
+
+    Raises:
+        InvalidRequest: They ask for another mitigation of errors, or for none that is known.
+    """
+    place = "deviceParameters.errorMitigation"
+    try:
+        schemes = _parameters.decode(parameters).error_mitigation or ()
+    except msgspec.DecodeError:
+        raise InvalidRequest(
+            f"{place} must be a list of objects with a type.", field="deviceParameters"
+        ) from None
+    for scheme in schemes:
+        if scheme.type != _DEBIAS:
+            raise InvalidRequest(
+                f"{place}: {quoted(scheme.type)} is not supported, only {_DEBIAS}.",
+                field="deviceParameters",
+            )
+    return bool(schemes)
 
 
 def submission(body: CreateBody, region: str) -> Submission:
@@ -191,6 +225,13 @@ def submission(body: CreateBody, region: str) -> Submission:
         raise InvalidRequest(
             f"action: the device {name} takes no noise; the device dm1 does.", field="action"
         )
+    debias = _asks_for_debiasing(body.device_parameters)
+    if debias and (":device/qpu/" not in arn or action.is_analog or action.is_set):
+        raise InvalidRequest(
+            "deviceParameters.errorMitigation: only single programs on machines of qubits are"
+            " debiased.",
+            field="deviceParameters",
+        )
     vendor_fields = VendorFields(
         device_arn=arn,
         region=region,
@@ -211,6 +252,7 @@ def submission(body: CreateBody, region: str) -> Submission:
         # A task of 0 shots is exact. The gateway needs at least 1; the source has the true number.
         shots=max(1, shots),
         outputs=("samples" if action.is_analog else "memory",),
+        debias=debias,
         tags=tuple(tag_texts(body.tags)),
         idempotency_key=f"braket {body.client_token}",
         vendor_fields=_encode(vendor_fields),

@@ -17,7 +17,9 @@ from botocore.exceptions import ClientError
 from braket.ahs import AnalogHamiltonianSimulation, AtomArrangement, DrivingField
 from braket.aws import AwsDevice, AwsQuantumTask, AwsSession
 from braket.circuits import Circuit, FreeParameter, Observable
+from braket.device_schema.ionq import IonqDeviceParameters
 from braket.devices import Devices
+from braket.error_mitigation import Debias
 from braket.ir.openqasm import Program
 from braket.program_sets import CircuitBinding, ProgramSet
 from braket.tasks import GateModelQuantumTaskResult
@@ -377,6 +379,18 @@ def test_a_bell_pair_on_a_twin_has_its_noise():
     assert len(counts) == 4
 
 
+DEBIASED = IonqDeviceParameters(
+    paradigmParameters={"qubitCount": 2}, errorMitigation=Debias().serialize()
+)
+
+
+def test_a_twin_is_debiased_as_the_sdk_asks():
+    counts = run(bell(), 2000, TWIN, device_parameters=DEBIASED).measurement_counts
+    assert sum(counts.values()) == 2000
+    with pytest.raises(ClientError, match="debias_shots"):  # which says that it was asked for
+        run(bell(), 100, TWIN, device_parameters=DEBIASED)
+
+
 # --- atoms ----------------------------------------------------------------------------------------
 
 OMEGA = 1.5e7
@@ -550,6 +564,9 @@ def test_a_completed_task_cannot_be_cancelled():
         ({"shots": 10**7}, "shots"),
         ({"deviceArn": SV1 + "2"}, "device"),
         ({"deviceArn": "sv1"}, "ARN"),
+        ({"deviceParameters": '{"errorMitigation": [{"type": "pec"}]}'}, '"pec" is not supported'),
+        ({"deviceParameters": '{"errorMitigation": "all"}'}, "must be a list"),
+        ({"deviceParameters": DEBIASED.json()}, "only single programs on machines"),
         (
             {"action": Program(source="qubit q;\n#pragma braket noise bit_flip(0.1) q").json()},
             "noise",
