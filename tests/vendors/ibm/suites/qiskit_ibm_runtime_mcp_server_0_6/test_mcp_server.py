@@ -72,12 +72,7 @@ def estimate(ask, **options):
     )
 
 
-def test_an_observable_is_estimated_without_zero_noise_extrapolation(ask):
+def test_an_observable_is_estimated_with_and_without_zero_noise_extrapolation(ask):
     """Its tool for results shows none of an estimator's, whatever the server."""
-    assert result(ask, estimate(ask, zne_mitigation=False))["job_status"] == "DONE"
-
-
-def test_what_it_asks_for_by_default_is_refused_by_name(ask):
-    found = estimate(ask)
-    assert found["status"] == "error"
-    assert "zne_mitigation: zero-noise extrapolation is not supported" in found["message"]
+    for options in ({}, {"zne_mitigation": False}):
+        assert result(ask, estimate(ask, **options))["job_status"] == "DONE"
