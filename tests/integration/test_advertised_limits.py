@@ -93,7 +93,9 @@ def test_ionqs_backends_say_how_many_qubits_they_take(http: httpx.Client, live: 
     assert simulator["qubits"] == QUBITS
 
     def submit(n_qubits: int, shots: int) -> httpx.Response:
+        gates: list[dict[str, Any]]
         gates = [{"gate": "rx", "target": k, "rotation": 0.3} for k in range(n_qubits)]
+        gates += [{"gate": "cnot", "target": k, "control": 0} for k in range(1, n_qubits)]
         body = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": shots}
         circuit = {"gateset": "qis", "qubits": n_qubits, "circuit": gates}
         return http.post("/v0.4/jobs", json={**body, "input": circuit}, headers=headers)
@@ -110,6 +112,7 @@ def qobj(n_qubits: int, n_experiments: int = 1, shots: int = 1) -> dict[str, Any
     ops: list[dict[str, Any]] = [
         {"name": "rx", "qubits": [k], "params": [0.3]} for k in range(n_qubits)
     ]
+    ops += [{"name": "cx", "qubits": [0, k]} for k in range(1, n_qubits)]
     ops += [{"name": "measure", "qubits": [k], "memory": [k]} for k in range(n_qubits)]
     config = {"n_qubits": n_qubits, "memory_slots": n_qubits, "shots": shots}
     return {
@@ -249,6 +252,7 @@ def test_brakets_devices_say_how_many_shots_and_qubits_they_take(
 
     def submit(arn: str, shots: int, n_qubits: int, noise: str = "") -> httpx.Response:
         gates = "".join(f"rx(0.3) q[{k}];" for k in range(n_qubits))
+        gates += "".join(f"cnot q[0], q[{k}];" for k in range(1, n_qubits))
         source = f"OPENQASM 3.0; qubit[{n_qubits}] q; {gates} {noise}"
         body = braket.body(deviceArn=arn, action=braket.action(source), shots=shots)
         return http.post("/braket/quantum-task", json=body, auth=signed)

@@ -175,6 +175,11 @@ def measured(n_qubits: int, ops: Sequence[Op]) -> QubitCircuit:
     return QubitCircuit(n_qubits, (*ops, *measures), (Register("c", n_qubits),))
 
 
+def chain(n_qubits: int) -> list[Gate]:
+    """Gates that connect all qubits."""
+    return [Gate("x", (qubit + 1,), (), (qubit,)) for qubit in range(n_qubits - 1)]
+
+
 def scrambling(n_qubits: int) -> list[Gate]:
     """Gates after which no two amplitudes are alike, so that every misplaced bit shows."""
     gates = []

@@ -5,7 +5,7 @@ Admission uses `summarise`, and engines choose their method by the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations, islice
 from math import pi
 from typing import Final
@@ -28,6 +28,9 @@ from qwicket.circuits.summary import Checked, Summary
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 """Gates that exist only in the native gateset of trapped ions."""
 
+MAX_JOINT_QUBITS: Final = 12
+"""Up to this many qubits are simulated together, because a state of so few costs little."""
+
 
 def to_checked(circuits: tuple[QubitCircuit, ...]) -> Checked:
     """Return packed circuits with their summary."""
@@ -39,7 +42,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
     delays, delay_s = 0, 0.0
     mitigated_shots = 0
-    active = operands = 1
+    active = connected = operands = 1
     qubits = clbits = shots = 0
     is_all_clifford = True
     is_estimation = is_exact = False
@@ -79,7 +82,12 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                 elif type(op) is Branch or type(op) is Jump:
                     branches += times
             is_mixed = circuit.readouts is not None and is_noisy(upper_bound_run.ops)
-            active = max(active, 2 * len(used) if is_mixed else len(used))
+            n_used = 2 * len(used) if is_mixed else len(used)
+            active = max(active, n_used)
+            is_sampled = circuit.readouts is None or (circuit.readouts.shots and not is_mixed)
+            if is_sampled and n_used > connected:
+                n_used = len(components(upper_bound_run.ops, used)[0])
+            connected = max(connected, n_used)
             clbits = max(clbits, upper_bound_run.n_clbits)
             splits = max(splits, _count_splits(upper_bound_run.ops))
             bond = bonds(upper_bound_run.ops)
@@ -103,6 +111,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_ops_1q=ops_1q,
         n_ops_2q=ops_2q,
         n_active=active,
+        n_connected=connected if connected < active else 0,
         n_clbits=clbits,
         n_splits=splits,
         n_branches=branches,
@@ -122,6 +131,48 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         is_estimation=is_estimation,
         mitigated_shots=mitigated_shots,
     )
+
+
+def components(
+    ops: Iterable[Op], qubits: Collection[int], *, max_joint: int = MAX_JOINT_QUBITS
+) -> list[list[int]]:
+    """Divide qubits into groups that can be simulated apart, the widest first.
+
+    Gates connect their qubits, and measurements into one bit do. A branch or jump connects all.
+    Qubits that are not in `qubits` are left out. Up to `max_joint` qubits are one group.
+    """
+    if len(qubits) <= max_joint:
+        return [sorted(qubits)]
+    parent = {qubit: qubit for qubit in qubits}
+    qubit_of: dict[int, int] = {}
+    n_left = len(parent)
+    for op in ops:
+        if type(op) is Gate:
+            operands = op.targets + op.controls
+        elif type(op) is Measure and op.qubit in parent:
+            operands = (qubit_of.setdefault(op.clbit, op.qubit), op.qubit)
+        elif type(op) is Branch or type(op) is Jump:
+            return [sorted(qubits)]
+        else:
+            continue
+        for qubit in operands[1:]:
+            one, other = _root(parent, operands[0]), _root(parent, qubit)
+            if one != other:
+                parent[one] = other
+                n_left -= 1
+        if n_left == 1:
+            return [sorted(qubits)]
+    found: dict[int, list[int]] = {}
+    for qubit in sorted(qubits):
+        found.setdefault(_root(parent, qubit), []).append(qubit)
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def _root(parent: dict[int, int], qubit: int) -> int:
+    while parent[qubit] != qubit:
+        parent[qubit] = parent[parent[qubit]]
+        qubit = parent[qubit]
+    return qubit
 
 
 def is_noisy(ops: Sequence[Op]) -> bool:

@@ -23,6 +23,8 @@ class Summary(msgspec.Struct, frozen=True):
         n_operands: Most qubits of one gate, controls included; 0 means unknown.
         n_active: Most qubits that the gates of one circuit touch, at least 1; twice as many for a
             density matrix; 0 means unknown.
+        n_connected: Most of these qubits of one circuit that are simulated together, because
+            operations connect them; 0 means all.
         n_clbits: Most classical bits of one circuit; of photonic circuits, most counted modes.
         n_splits: Most mid-circuit measurements and resets of one circuit, of qubits that a gate has
             touched. Of photonic circuits, most measured modes.
@@ -78,6 +80,7 @@ class Summary(msgspec.Struct, frozen=True):
     delay_s: float = 0.0
     pairs: tuple[tuple[int, int], ...] = ()
     mitigated_shots: int = 0
+    n_connected: int = 0
 
 
 class Checked(msgspec.Struct, frozen=True):

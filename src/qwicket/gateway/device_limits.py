@@ -146,7 +146,7 @@ class DeviceLimits:
         """Refuse a job that needs too much memory or time."""
         if estimate.state_qubits > self._limits.jobs.qubits:
             raise LimitExceeded(
-                f"The program uses {estimate.state_qubits} qubits; as a state vector,"
+                f"The program uses {estimate.state_qubits} connected qubits; as a state vector,"
                 f" {self._limits.jobs.qubits} are simulated (limit qubits).",
                 field="qubits",
             )

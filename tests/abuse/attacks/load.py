@@ -113,8 +113,11 @@ def _program(target: Target, qubits: int, gates: int) -> dict[str, Any]:
 
 
 def _turns(qubits: int, gates: int) -> dict[str, Any]:
-    """Return a program of single-qubit gates."""
-    circuit = [{"gate": "rx", "target": i % qubits, "rotation": 0.1} for i in range(gates)]
+    """Return a program of controlled rotations, which connect all qubits."""
+    circuit = [
+        {"gate": "rx", "target": i % qubits, "control": (i + 1) % qubits, "rotation": 0.1}
+        for i in range(gates)
+    ]
     return {"gateset": "qis", "qubits": qubits, "circuit": circuit}
 
 
@@ -155,7 +158,8 @@ def heavy_memory(target: Target) -> Outcome:
     refused = 0
     for program, shots in (
         ({**BELL, "qubits": 40, "circuit": [{"gate": "h", "target": q} for q in range(40)]
-          + [{"gate": "rx", "target": q, "rotation": 0.3} for q in range(40)]}, 1),
+          + [{"gate": "rx", "target": q, "control": (q + 1) % 40, "rotation": 0.3}
+             for q in range(40)]}, 1),
         (_turns(28, 200_000), 1),
         (BELL, 10**9),
     ):  # fmt: skip

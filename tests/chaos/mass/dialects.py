@@ -440,7 +440,12 @@ def _ionq(number: int, long: int = 0) -> dict[str, Any]:
     if long and number % long == 0:
         qubits = _QUBITS_OF_LONG
         gates += [
-            {"gate": "rx", "target": 4 + each % (qubits - 4), "rotation": 0.1}
+            {
+                "gate": "rx",
+                "target": 4 + each % (qubits - 4),
+                "control": 4 + (each + 1) % (qubits - 4),
+                "rotation": 0.1,
+            }
             for each in range(150)
         ]
     return {"gateset": "qis", "qubits": qubits, "circuit": gates}

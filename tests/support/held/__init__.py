@@ -54,18 +54,28 @@ class HeldJob:
     @property
     def program(self) -> dict[str, Any]:
         """The job in IonQ's JSON: all bits are 0 but the first, which is random."""
-        targets = [i % self._qubits for i in range(self._gates)]
-        circuit: list[dict[str, Any]]
-        circuit = [{"gate": "rz", "target": i, "rotation": self.angle} for i in targets]
+        circuit: list[dict[str, Any]] = []
+        for target, control in self._pairs():
+            circuit.append({"gate": "rz", "target": target, "rotation": self.angle})
+            if control != target:
+                circuit[-1]["control"] = control
         circuit.append({"gate": "h", "target": 0})
         return {"gateset": "qis", "qubits": self._qubits, "circuit": circuit}
 
     @property
     def openqasm(self) -> str:
         """The job in OpenQASM 3."""
-        gates = [f"rz({self.angle!r}) q[{i % self._qubits}];" for i in range(self._gates)]
+        turn = f"rz({self.angle!r})"
+        gates = [
+            f"{turn} q[{target}];" if control == target else f"c{turn} q[{control}], q[{target}];"
+            for target, control in self._pairs()
+        ]
         lines = ["OPENQASM 3.0;", 'include "stdgates.inc";', f"qubit[{self._qubits}] q;"]
         return "\n".join([*lines, *gates, f"bit[{self._qubits}] c = measure q;", ""])
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        """Return target and control of each gate. They connect all qubits, or some were idle."""
+        return [(i % self._qubits, (i + 1) % self._qubits) for i in range(self._gates)]
 
     def release(self) -> None:
         """Let it complete, also when it begins again."""

@@ -161,7 +161,7 @@ def test_each_circuit_of_a_program_is_shown() -> None:
 
 
 def test_the_estimate_is_that_of_the_engines() -> None:
-    wide = 'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[28] q;\nt q;\nh q;\n'
+    wide = 'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[28] q;\nt q;\ncx q[0:26], q[1:27];\n'
     summary = programs.read("openqasm3", wide.encode(), Limits()).summary
     needs = engines.estimate(summary, RunOptions(shots=1000, seed=0, outputs=("counts",)))
     said = f"{needs.bytes / 1e9:.1f} GB, {needs.seconds:.1f} s for 1,000 shots"
@@ -174,6 +174,8 @@ def test_the_estimate_is_that_of_the_engines() -> None:
 )
 def test_an_estimate_has_the_unit_that_suits_it(n_qubits: int, said: str) -> None:
     source = f'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[{n_qubits}] q;\nt q;\n'
+    if n_qubits > 1:
+        source += f"cx q[0:{n_qubits - 2}], q[1:{n_qubits - 1}];\n"
     assert said in facts(shown(source))["estimate"]
 
 

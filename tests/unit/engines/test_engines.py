@@ -88,7 +88,7 @@ def test_part_that_cannot_run_leaves_the_others() -> None:
 
 
 def test_part_without_memory_leaves_the_others() -> None:
-    wide = qubit_math.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
+    wide = qubit_math.measured(48, [Gate("t", (0,)), *qubit_math.chain(48)])
     good, bad, also_good = run(BELL, wide, BELL)
     assert isinstance(good, Encoded)
     assert isinstance(also_good, Encoded)
@@ -106,7 +106,7 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
         engines.warm_up()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         circuits = tuple(
-            qubit_math.measured(n, [Gate("t", (q,)) for q in range(n)]) for n in (2, 27, 2)
+            qubit_math.measured(n, [Gate("t", (0,)), *qubit_math.chain(n)]) for n in (2, 27, 2)
         )
         options = RunOptions(shots=1, seed=0, outputs=("counts",))
         for part in engines.run("qubit", pack(circuits), msgspec.msgpack.encode(options)):

@@ -25,7 +25,8 @@ PROGRAM = b'{"qubits": 1, "circuit": []}'
 LONG = (
     b'{"qubits": 22, "circuit": ['
     + b", ".join(
-        [b'{"gate": "rx", "targets": [%d], "rotation": 0.1}' % (n % 22) for n in range(2_000)]
+        b'{"gate": "rx", "target": %d, "control": %d, "rotation": 0.1}' % (n % 22, (n + 1) % 22)
+        for n in range(2_000)
     )
     + b"]}"
 )

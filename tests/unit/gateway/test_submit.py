@@ -72,9 +72,11 @@ def submission(**changes: Any) -> Submission:
 
 
 def program(qubits: int, *gates: dict[str, Any]) -> bytes:
-    """Return a program that uses all its qubits: idle ones cost nothing."""
+    """Return a program that uses and connects all its qubits: others cost little."""
     use = {"gate": "rx", "targets": list(range(qubits)), "rotation": 0.1}
-    return json.dumps({"gateset": "qis", "qubits": qubits, "circuit": [use, *gates]}).encode()
+    connect = [{"gate": "cnot", "control": 0, "target": k} for k in range(1, qubits)]
+    circuit = [use, *gates, *connect]
+    return json.dumps({"gateset": "qis", "qubits": qubits, "circuit": circuit}).encode()
 
 
 async def claim_options(store: Store) -> RunOptions:
@@ -205,7 +207,9 @@ async def test_a_state_vector_that_was_named_has_the_limit_of_any(
     roomy: Gateway, ada: Actor, name: str
 ) -> None:
     await roomy.jobs.submit(ada, submission(engine=name, source=entangled(26)))
-    with pytest.raises(LimitExceeded, match=r"uses 27 qubits.*26 are simulated \(limit qubits\)"):
+    with pytest.raises(
+        LimitExceeded, match=r"uses 27 connected qubits.*26 are simulated \(limit qubits\)"
+    ):
         await roomy.jobs.submit(ada, submission(engine=name, source=entangled(27)))
 
 

@@ -223,10 +223,12 @@ async def test_a_wide_register_counts_by_the_qubits_in_use(
 async def test_more_qubits_in_use_than_a_state_vector_has_are_refused_with_both_numbers(
     gateway: Gateway, ada: Actor
 ) -> None:
-    with pytest.raises(LimitExceeded, match=r"uses 30 qubits.*29 are simulated.*limit qubits"):
-        await gateway.jobs.submit(ada, submission(FORTE, each("t", 30), qubits=36))
+    with pytest.raises(
+        LimitExceeded, match=r"uses 30 connected qubits.*29 are simulated.*limit qubits"
+    ):
+        await gateway.jobs.submit(ada, submission(FORTE, each("t", 30), *ghz(30), qubits=36))
     with pytest.raises(LimitExceeded, match=r"about \d+ MiB, 1024 MiB are allowed"):
-        await gateway.jobs.submit(ada, submission(FORTE, each("t", 29), qubits=36))
+        await gateway.jobs.submit(ada, submission(FORTE, each("t", 29), *ghz(29), qubits=36))
 
 
 @pytest.mark.parametrize("engine", ["qsim", "aer-mps"])

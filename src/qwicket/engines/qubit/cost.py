@@ -108,6 +108,12 @@ _EXACT_LEAVES: Final = 1 << 12
 _EXACT_S: Final = 5.0
 """Limits on the branches, and on the seconds, that are spent on exact probabilities."""
 
+_JOINED_BYTES: Final = 40
+"""One shot whose parts are joined: indices of both parts and of their pair, and a sorted copy."""
+_GROUP_S: Final = 150e-6
+_JOINED_S: Final = 150e-9
+"""Seconds for a further group of qubits, and for one of its shots."""
+
 _MAX_ERRORS: Final = 30
 """Shots with this many errors or more are assumed to have patterns of their own."""
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
@@ -144,6 +150,10 @@ class Job:
         n_ops: Operations of an average circuit.
         n_gates: Their time without noise, in gates.
         n_joint: Gates on several qubits in an average circuit.
+        n_connected: Most qubits that are simulated together, if not by stabilizers or matrix
+            product states.
+        n_groups: Upper bound of the groups of qubits that are simulated apart.
+        n_states: Upper bound of the amplitudes of all groups, in states of `n_connected` qubits.
         is_straight: Whether each circuit is evolved once, and its shots are drawn.
         is_exact: Whether exact probabilities are returned; with noise only counts are.
     """
@@ -157,6 +167,9 @@ class Job:
         self.engine = options.engine
         self.max_outcomes = options.max_outcomes
         self.n_qubits = summary.n_active or summary.n_qubits
+        self.n_connected = summary.n_connected or self.n_qubits
+        self.n_groups = self.n_qubits - self.n_connected + 1
+        self.n_states = -(-self.n_qubits // self.n_connected)
         self.n_all_ops = summary.n_ops_1q + summary.n_ops_2q + summary.n_delays
         self.n_ops = self.n_all_ops / n_circuits
         self.n_gates = self.n_ops + summary.n_extra_ops / n_circuits
@@ -185,12 +198,17 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
             n_bytes, seconds = _density_cost(job)
         case _:
             n_bytes, seconds = _branching_cost(job)
+    has_state_vector = engine not in (names.CLIFFORD, names.MPS)
+    if has_state_vector and job.n_groups > 1:
+        joining_bytes, joining_s = _joining_cost(job)
+        n_bytes, seconds = n_bytes + joining_bytes, seconds + joining_s
     seconds *= summary.n_circuits
     if summary.n_terms:
         seconds += _estimation_s(job)
-    has_state_vector = engine not in (names.CLIFFORD, names.MPS)
     return Estimate(
-        int(n_bytes) + job.n_all_ops * _OP_BYTES, seconds, job.n_qubits if has_state_vector else 0
+        int(n_bytes) + job.n_all_ops * _OP_BYTES,
+        seconds,
+        job.n_connected if has_state_vector else 0,
     )
 
 
@@ -309,36 +327,36 @@ def _runs_on_density(job: Job) -> bool:
         return False
     errors, decays, _ = _events(job)
     events = errors + decays
-    return suits_density(job.n_qubits, job.n_ops, job.n_joint, n_operands, job.shots, events)
+    return suits_density(job.n_connected, job.n_ops, job.n_joint, n_operands, job.shots, events)
 
 
 def _straight_cost(job: Job) -> tuple[float, float]:
-    n_qubits = min(job.n_qubits, MAX_QUBITS)
+    n_qubits = min(job.n_connected, MAX_QUBITS)
     size = 1 << n_qubits
     reads_vector = job.is_exact or n_qubits <= SAMPLER_QUBITS
-    rows = min(size, job.max_outcomes if job.is_exact else job.shots)
+    rows = min(_n_outcomes(job), job.max_outcomes if job.is_exact else job.shots)
     drawn = job.shots if MEMORY in job.outputs or size > 4 * job.shots else 0
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if reads_vector else _SAMPLED_BYTES)
     in_order = drawn if n_qubits < _QSIM_QUBITS else job.shots  # qsim draws one by one
     n_bytes += rows * _ROW_BYTES + in_order * _SHOT_BYTES
-    seconds = _CIRCUIT_S + size * (_VECTOR_S if reads_vector else _SAMPLED_S)
+    seconds = _CIRCUIT_S + job.n_states * size * (_VECTOR_S if reads_vector else _SAMPLED_S)
     gate_s = _GATE_S + size / _AMPLITUDES_PER_S
     seconds += job.n_gates * gate_s + rows * _ROW_S + drawn * _SHOT_S
     return n_bytes, seconds
 
 
 def _density_cost(job: Job) -> tuple[float, float]:
-    size = 1 << job.n_qubits
-    key_bytes, key_s = _keys_cost(job, size, is_exact=job.is_exact)
+    size = 1 << job.n_connected
+    key_bytes, key_s = _keys_cost(job, _n_outcomes(job), is_exact=job.is_exact)
     n_bytes = _BASE_BYTES + _DENSITY_ENTRY_BYTES * size**2
     seconds = _CIRCUIT_S
-    seconds += _density_s(job.n_qubits, job.n_ops, job.n_joint, job.summary.n_operands)
+    seconds += _density_s(job.n_connected, job.n_ops, job.n_joint, job.summary.n_operands)
     return n_bytes + key_bytes, seconds + key_s + (job.n_gates - job.n_ops) * _gate_s(size)
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:
     """Return the cost of branches, or patterns of errors; what they share at first runs once."""
-    n_qubits = min(job.n_qubits, MAX_QUBITS)
+    n_qubits = min(job.n_connected, MAX_QUBITS)
     size = 1 << n_qubits
     errors, decays, choices = _events(job)
     patterns = 1 + _patterns(job, errors)
@@ -347,7 +365,7 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     branches, mean_branches = _n_branches(job, decays)
     leaves, walks = min(job.shots, patterns * branches), min(job.shots, patterns * mean_branches)
     shared = exp(-errors) / 2 if job.is_straight else 0
-    seconds = _CIRCUIT_S + leaves * _walk_s(size, 0)
+    seconds = _CIRCUIT_S + leaves * job.n_states * _walk_s(size, 0)
     seconds += walks * (1 - shared) * n_gates * _gate_s(size)
     if job.is_exact:
         seconds += min(branches, exact_leaves(n_qubits, n_gates)) * walk_s
@@ -357,8 +375,21 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if reads_vector else _SAMPLED_BYTES)
     n_bytes += int(n_states * size * _STATE_BYTES)
     drawn = job.shots * errors * _ERROR_BYTES + patterns * _PATTERN_BYTES
-    key_bytes, key_s = _keys_cost(job, int(min(size * branches, 1 << 60)), is_exact=job.is_exact)
+    possible = int(min(_n_outcomes(job) * branches, 1 << 60))
+    key_bytes, key_s = _keys_cost(job, possible, is_exact=job.is_exact)
     return n_bytes + drawn + key_bytes, seconds + key_s
+
+
+def _n_outcomes(job: Job) -> int:
+    """Return the number of outcomes of all qubits in one branch."""
+    return 1 << min(job.n_qubits, MAX_QUBITS)
+
+
+def _joining_cost(job: Job) -> tuple[float, float]:
+    """Return the cost of joining groups of qubits, beside that of their gates and states."""
+    key_bytes, key_s = _keys_cost(job, _n_outcomes(job), is_exact=job.is_exact)
+    seconds = (job.n_groups - 1) * (_GROUP_S + job.shots * _JOINED_S)
+    return key_bytes + job.shots * _JOINED_BYTES, key_s + seconds
 
 
 def _n_branches(job: Job, decays: float) -> tuple[float, float]:

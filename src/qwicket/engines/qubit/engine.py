@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from numpy.random import SeedSequence
 
+from qwicket.circuits.analysis import MAX_JOINT_QUBITS
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import MEMORY, NOTHING_MEASURED, PROBABILITIES, Outcome
 from qwicket.circuits.qubit import Measure, QubitCircuit
@@ -114,11 +115,16 @@ def _run(
         options.max_outcomes,
     )
     engine = choose(task)
+    if noise is not None and options.noise is not None and options.variants > 1:
+        return engine, EngineResult(
+            *symmetry.run(choose, task, circuit.n_qubits, options.noise, options)
+        )
+    return _run_reliably(engine, task)
+
+
+def _run_reliably(engine: Engine, task: Task) -> tuple[Engine, EngineResult]:
+    """Run a task on an engine, or on state vectors if its result cannot be trusted."""
     try:
-        if noise is not None and options.noise is not None and options.variants > 1:
-            return engine, EngineResult(
-                *symmetry.run(choose, task, circuit.n_qubits, options.noise, options)
-            )
         return engine, engine.run(task)
     except UnreliableResult as reason:
         _log.warning("%s failed: %s", engine.name, reason)
@@ -134,7 +140,8 @@ def choose(task: Task) -> Engine:
     This is the one that the task names. Otherwise: Stim for Clifford circuits that are wide, long,
     noisy or have mid-circuit measurements (details: `suits_stabilizers`); density matrices for
     noise on few qubits; qsim, if installed, for shots of wide states; Qulacs for all others, or
-    NumPy where Qulacs is missing.
+    NumPy where Qulacs is missing. Of more than `MAX_JOINT_QUBITS`, groups that nothing connects
+    are simulated apart.
 
     Raises:
         CannotRun: Only Stim runs circuits of this width, but not this one; or the named engine is
@@ -150,16 +157,14 @@ def choose(task: Task) -> Engine:
         task.noise is not None,
         PROBABILITIES in task.outputs,
     ):
-        return _vectors_for(task)
+        return _vectors_for(task, "")
     try:
         return _stabilizers(stabilizers(program, task.noise))
     except NotClifford as reason:
         why = f"only Clifford circuits can have so many, and {reason}"
     except ImportError:
         why = "only Stim, which is not installed, could run so many"
-    if program.n_qubits > MAX_QUBITS:
-        raise CannotRun("unsupported", f"{program.n_qubits} qubits are in use; {why}")
-    return _vectors_for(task)
+    return _vectors_for(task, why)
 
 
 def _named(task: Task) -> Engine:
@@ -181,13 +186,29 @@ def _named(task: Task) -> Engine:
     if found is None:
         text = f"the engine {task.engine} is not installed on this machine, or failed its test"
         raise CannotRun("unsupported", text)
-    return found
+    is_joint = task.engine in (names.CLIFFORD, names.MPS)
+    return found if is_joint else _separated(task) or found
 
 
-def _vectors_for(task: Task) -> Engine:
+def _separated(task: Task) -> Engine | None:
+    """Return an engine for groups of qubits that nothing connects; None if there is one group."""
+    if task.program.n_qubits <= MAX_JOINT_QUBITS:  # without an import
+        return None
+    from qwicket.engines.qubit.components import ComponentsEngine, separate
+
+    parts = [(choose(part), part) for part in separate(task)]
+    return ComponentsEngine(parts, _run_reliably) if parts else None
+
+
+def _vectors_for(task: Task, why: str) -> Engine:
+    """Return the engine for a task that stabilizers do not run, for the reason `why`."""
+    if apart := _separated(task):
+        return apart
+    program = task.program
+    if program.n_qubits > MAX_QUBITS:
+        raise CannotRun("unsupported", f"{program.n_qubits} qubits are in use; {why}")
     if density_engine.suits(task):
         return density_engine.DensityEngine()
-    program = task.program
     is_drawn = task.noise is None and program.is_straight and PROBABILITIES not in task.outputs
     if is_drawn and suits_qsim(program.n_qubits, len(program.ops), task.shots):
         fast = qsim()

@@ -101,6 +101,10 @@ class Noise:
         self._is_alike = not (model.sites or model.relaxation_of)
         self._known: dict[tuple[object, ...], GateErrors] = {}
 
+    @property
+    def model(self) -> NoiseModel:
+        return self._model
+
     def after(self, gate: Gate) -> GateErrors:
         """Return the errors after a gate."""
         return self.of_gate(gate).on(gate.targets + gate.controls)

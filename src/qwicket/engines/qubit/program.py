@@ -92,7 +92,7 @@ def read(circuit: QubitCircuit) -> Program:
         ops, measurements = _without_tail(circuit.ops, fresh)
         is_straight = all(type(op) is Gate for op in ops)
     made = Program(circuit.n_qubits, ops, is_straight, measurements, circuit.n_clbits, ())
-    return _renumbered(made, sorted(used))
+    return renumbered(made, sorted(used))._replace(origin=sorted(used))
 
 
 def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], dict[int, int]]:
@@ -107,17 +107,15 @@ def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], 
     return head + gates, {op.clbit: op.qubit for op in tail if type(op) is Measure}
 
 
-def _renumbered(program: Program, used: Sequence[int]) -> Program:
+def renumbered(program: Program, used: Sequence[int]) -> Program:
+    """Return a program whose qubit k is qubit used[k]; others become idle. `origin` is kept."""
     if len(used) == program.n_qubits:
-        return program._replace(origin=used)
+        return program
     index_of = {qubit: index for index, qubit in enumerate(used)}
     return program._replace(
         n_qubits=max(1, len(used)),
         ops=[_moved(op, index_of) for op in program.ops],
-        measurements={
-            bit: index_of.get(qubit, ~qubit) for bit, qubit in program.measurements.items()
-        },
-        origin=used,
+        measurements={bit: _index(qubit, index_of) for bit, qubit in program.measurements.items()},
     )
 
 
@@ -127,10 +125,15 @@ def _moved(op: Op, index_of: Mapping[int, int]) -> Op:
         controls = tuple([index_of[qubit] for qubit in op.controls])
         return Gate(op.name, targets, op.params, controls, op.terms)
     if type(op) is Measure:
-        return Measure(index_of.get(op.qubit, ~op.qubit), op.clbit)
-    if type(op) is Reset and op.qubit >= 0:
-        return Reset(index_of.get(op.qubit, ~op.qubit))
+        return Measure(_index(op.qubit, index_of), op.clbit)
+    if type(op) is Reset:
+        return Reset(_index(op.qubit, index_of))
     return op
+
+
+def _index(qubit: int, index_of: Mapping[int, int]) -> int:
+    """Return the new number of a qubit; that of an idle one stays, or becomes, negative."""
+    return qubit if qubit < 0 else index_of.get(qubit, ~qubit)
 
 
 def _check_jump(index: int, op: Branch | Jump, circuit: QubitCircuit) -> None:

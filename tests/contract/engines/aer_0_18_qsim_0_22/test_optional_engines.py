@@ -480,7 +480,7 @@ def test_a_state_that_does_not_fit_is_a_memory_error() -> None:
         from qwicket.circuits.qubit import Gate
         engines.warm_up()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-        wide = qubit_math.measured(28, [Gate("t", (q,)) for q in range(28)])
+        wide = qubit_math.measured(28, [Gate("t", (0,)), *qubit_math.chain(28)])
         try:
             qubit_math.run(wide, 1, outputs=("counts",))
         except MemoryError:
@@ -492,8 +492,9 @@ def test_a_state_that_does_not_fit_is_a_memory_error() -> None:
 
 
 def test_a_register_wider_than_any_memory_is_a_memory_error() -> None:
+    connected = measured(49, [*qubit_math.scrambling(49), *qubit_math.chain(49)])
     with pytest.raises(MemoryError):
-        qubit_math.run(wide(49), 1, outputs=COUNTS, engine="qsim")
+        qubit_math.run(connected, 1, outputs=COUNTS, engine="qsim")
 
 
 def spawn(script: str) -> list[str]:

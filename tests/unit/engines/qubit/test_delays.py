@@ -137,7 +137,7 @@ def test_a_stabilizer_simulator_takes_no_damping_delay() -> None:
 def test_delays_cost_as_much_as_gates_that_relax_as_long() -> None:
     """Qubits as many as a density matrix does not hold, so every decay is a branch."""
     n_qubits = 14
-    turns = [Gate("h", (qubit,)) for qubit in range(n_qubits)]
+    turns = [Gate("h", (qubit,)) for qubit in range(n_qubits)] + qubit_math.chain(n_qubits)
     waits = [wait(qubit, 20e-6) for qubit in range(n_qubits)]
     delayed = summarise((qubit_math.measured(n_qubits, [*turns, *waits]),))
     assert (delayed.n_ops_1q, delayed.n_delays) == (n_qubits, n_qubits)

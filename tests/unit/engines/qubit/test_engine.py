@@ -30,8 +30,7 @@ def chosen(
 
 
 def ghz(n_qubits: int) -> QubitCircuit:
-    chain = [Gate("x", (qubit + 1,), (), (qubit,)) for qubit in range(n_qubits - 1)]
-    return qubit_math.measured(n_qubits, [Gate("h", (0,)), *chain])
+    return qubit_math.measured(n_qubits, [Gate("h", (0,)), *qubit_math.chain(n_qubits)])
 
 
 @pytest.fixture
@@ -231,14 +230,14 @@ def test_qsim_suits_shots_of_wide_states_unless_they_are_many(
 
 
 def test_circuit_too_wide_for_any_memory_is_a_memory_error() -> None:
-    wide = qubit_math.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
+    wide = qubit_math.measured(48, [Gate("t", (0,)), *qubit_math.chain(48)])
     with pytest.raises(MemoryError):
         qubit_math.run(wide)
 
 
 def test_wide_circuit_that_is_not_clifford_is_refused_with_the_reason() -> None:
-    gates = [Gate("h", (qubit,)) for qubit in range(49)]
-    wide = qubit_math.measured(49, [*gates, Gate("rz", (7,), (0.25,))])
+    gates = [*qubit_math.chain(49), Gate("rz", (7,), (0.25,))]
+    wide = qubit_math.measured(49, gates)
     with pytest.raises(CannotRun) as caught:
         qubit_math.run(wide)
     assert caught.value.code == "unsupported"

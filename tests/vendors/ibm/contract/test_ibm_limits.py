@@ -25,6 +25,7 @@ backend = provider.get_backend("qwicket_simulator")
 held = QuantumCircuit(24)
 for i in range(400):
     held.rz(float(os.environ["HELD_ANGLE"]), i % 24)
+held.cx(range(23), range(1, 24))
 held.measure_all()
 job = backend.run(held, shots=10)
 print(backend.job_limit().maximum_jobs, backend.job_limit().active_jobs)

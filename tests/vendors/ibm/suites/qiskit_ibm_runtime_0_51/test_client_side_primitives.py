@@ -122,6 +122,21 @@ def test_measurement_mitigation_corrects_the_readout_of_a_twin(twin: Any) -> Non
     assert raw < 0.97 < mitigated < 1 + 6.2 * error
 
 
+def test_an_estimate_on_a_wide_twin_costs_what_its_groups_of_qubits_do(service: Any) -> None:
+    """The client twirls and measures all 27 qubits, of which gates connect two or three."""
+    wide = service.backend("qwicket_heavyhex27")
+    isa, zz, xx = fitted(
+        bell().remove_final_measurements(inplace=False),
+        wide,
+        *map(SparsePauliOp, ("ZZ", "XX")),
+    )
+    estimator = Estimator(wide, options={"experimental": SEED, "resilience_level": 1})
+    with within(120):
+        data = estimator.run([(isa, [zz, xx])], precision=0.03).result()[0].data
+    assert (data.evs > 0.9).all()
+    assert (data.evs < 1 + 6.2 * data.stds).all()
+
+
 def test_injected_noise_scales_a_value_as_its_model_says(simulator: Any) -> None:
     """PEC divides ⟨ZZ⟩ by exp(-2 λ) for each generator that anticommutes with it, here two."""
     if not hasattr(executor_estimator, "Estimator"):

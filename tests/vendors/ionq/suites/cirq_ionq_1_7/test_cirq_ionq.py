@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import cirq
 import cirq_ionq
@@ -215,6 +216,7 @@ def test_a_job_is_cancelled_and_deleted():
     q = cirq.LineQubit.range(24)
     angle = held_job().angle
     turns = [cirq.rz(angle)(q[i % 24]) for i in range(400)]
+    turns += [cirq.CNOT(*pair) for pair in pairwise(q)]
     job = service().create_job(cirq.Circuit(turns, cirq.measure(*q, key="m")), repetitions=10)
     job.cancel()
     assert job.status() == "canceled"
