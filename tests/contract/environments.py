@@ -15,6 +15,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -111,6 +112,34 @@ def made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> P
             share_bytecode(folder)
             (folder / "ready").touch()
     return python
+
+
+def source(name: str, version: str, sha256: str) -> Path:
+    """Return the folder of a package's source distribution, which is downloaded once."""
+    folder = ROOT / ".vendor" / f"{name}-{version}-{sha256[:12]}"
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            pip = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+            ]
+            chosen = ["--no-deps", "--no-binary", name, "--dest", str(folder), f"{name}=={version}"]
+            subprocess.run([*pip, *chosen], check=True, timeout=_STEP_S)
+            (packed,) = folder.glob("*.tar.gz")
+            digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+            assert digest == sha256, f"{packed.name} has the sha256 {digest}"
+            with tarfile.open(packed) as archive:
+                # Python 3.11.2 has no filters, 3.14 asks for one: as the library's manual says.
+                archive.extraction_filter = getattr(tarfile, "data_filter", lambda each, _: each)
+                archive.extractall(folder)
+            (folder / "ready").touch()
+    return folder / f"{name}-{version}"
 
 
 def share_bytecode(folder: Path) -> None:
