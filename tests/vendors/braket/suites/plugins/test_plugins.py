@@ -10,6 +10,8 @@ import numpy as np
 import pennylane as qml
 import pytest
 from braket.aws import AwsDevice
+from braket.circuits import Circuit
+from mitiq import zne
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter
 from qiskit_braket_provider import BraketAwsBackend, BraketProvider
@@ -109,6 +111,60 @@ def test_pennylane_has_exact_gradients(method):
     assert circuit(a, b) == pytest.approx(cos(0.4) * cos(1.1))
     found = [float(each) for each in qml.grad(circuit)(a, b)]
     assert found == pytest.approx([-sin(0.4) * cos(1.1), -cos(0.4) * sin(1.1)], abs=1e-9)
+
+
+def test_vqe_finds_the_ground_state():
+    """The tutorial of VQE, on two qubits."""
+    hamiltonian = 0.5 * qml.PauliZ(0) @ qml.PauliZ(1) + 0.3 * qml.PauliX(0) + 0.2 * qml.PauliZ(1)
+
+    @qml.qnode(device(), diff_method="device")
+    def energy(angles):
+        qml.RY(angles[0], wires=0)
+        qml.RY(angles[1], wires=1)
+        qml.CNOT(wires=[0, 1])
+        return qml.expval(hamiltonian)
+
+    angles = qml.numpy.array([0.4, 0.2], requires_grad=True)
+    optimizer = qml.GradientDescentOptimizer(1.0)
+    for _ in range(3):
+        angles, before = optimizer.step_and_cost(energy, angles)
+        assert energy(angles) < before
+    lowest = np.linalg.eigvalsh(qml.matrix(hamiltonian, wire_order=[0, 1]))[0]
+    assert lowest <= energy(angles)
+
+
+def test_a_kernel_is_the_overlap_of_states():
+    """The tutorial of kernels: the probability of 00 after one embedding and another's inverse."""
+
+    @qml.qnode(device())
+    def overlap(x, y):
+        qml.AngleEmbedding(x, wires=[0, 1])
+        qml.adjoint(qml.AngleEmbedding)(y, wires=[0, 1])
+        return qml.probs(wires=[0, 1])
+
+    points = np.array([[0.1, 0.4], [1.0, 1.6]])
+    matrix = qml.kernels.kernel_matrix(points, points, lambda x, y: overlap(x, y)[0])
+    off = np.prod(np.cos((points[0] - points[1]) / 2) ** 2)
+    assert np.allclose(matrix, [[1, off], [off, 1]])
+
+
+def test_mitiq_extrapolates_the_noise_of_a_twin_to_zero():
+    """Qubit 0 relaxes during the gates, of which there are three times as many."""
+    circuit = Circuit().x(0)
+    for _ in range(20):
+        circuit.cnot(0, 1)
+
+    def execute(folded):
+        task = AwsDevice(TWIN).run(folded, shots=20_000, poll_interval_seconds=0.05)
+        return 2 * float(np.mean(task.result().measurements[:, 0])) - 1
+
+    found = zne.execute_with_zne(
+        circuit,
+        execute,
+        factory=zne.inference.LinearFactory([1.0, 3.0]),
+        scale_noise=zne.scaling.fold_global,
+    )
+    assert execute(circuit) + 0.05 < found < 1.05
 
 
 def test_pennylane_sends_noise_to_dm1():
