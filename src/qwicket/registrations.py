@@ -39,6 +39,7 @@ class CloudKind:
         credentials: Function that returns what requests that are passed on are signed with, from
             the place of a device and the key; empty if requests cannot be passed on.
         needs: Fields of a device's place that it needs and others do not have.
+        takes: Further fields of a device's place that it may have and others have not.
         key_lines: Greatest number of lines of a key.
         profile: Function that returns the key in a named profile of the vendor's own file; empty
             if the vendor has no profiles.
@@ -57,6 +58,7 @@ class CloudKind:
     formats: tuple[str, ...] | None = None
     credentials: str = ""
     needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     key_lines: int = 1
     profile: str = ""
     token_s: float | None = None

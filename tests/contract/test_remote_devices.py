@@ -20,6 +20,7 @@ from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
+QASM2 = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];x q[0];cx q[0],q[1];measure q->c;'
 QASM3 = 'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;x q[0];x q[1];c=measure q;'
 
 
@@ -32,10 +33,16 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     gates = 'gates = ["rz", "sx", "x", "cx"]\noutputs = ["counts", "memory"]'
     file = write_device(folder, behind, key, **own, spec=gates, qubits=5) / "runtime.toml"
     file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))
+    own |= {"kind": "ibm_platform", "name": "qpu.platform"}
+    gates = gates.replace('"memory"', '"memory", "probabilities"')
+    write_device(folder, behind, key, **own, spec=gates, qubits=5)
     server = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
     with qwicket.connect(server.url, server.token()) as client:
         until(
-            lambda: client.device("far").status == client.device("runtime").status == "on",
+            lambda: (
+                {client.device(name).status for name in ("far", "runtime", "qpu.platform")}
+                == {"on"}
+            ),
             "the other server is seen",
         )
     yield server
@@ -48,6 +55,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 @pytest.mark.parametrize(
     ("name", "device", "program", "answer"),
     [
+        ("qiskit-ionq", "qpu.platform", QASM2, "{'11': 50}"),
         ("ionq-core", "far", json.dumps(BELL), "{'0': 0.5, '3': 0.5}"),
         ("qbraid", "far", QASM3, "{'11': 50}"),
         ("runtime-openqasm3", "runtime", QASM3, "{'11': 50}"),

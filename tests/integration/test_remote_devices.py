@@ -343,7 +343,7 @@ def calibrations(live: LiveServer, token: str, name: str) -> dict[str, Any]:
     with closing(IBMQXClient(token, url=f"{live.url}/ibm/api")) as ibm:
         access = {"X-Access-Token": ibm.login_with_token()["id"]}
     runtime = f"{live.url}/ibm/runtime/classic/backends/{name}/properties"
-    found["ibm_runtime"] = httpx.get(runtime, headers=access).json()
+    found["ibm_runtime"] = found["ibm_platform"] = httpx.get(runtime, headers=access).json()
     qbraid = f"{live.url}/qbraid/api/v1/devices/{qrn}/calibrations"
     found["qbraid"] = httpx.get(qbraid, headers={"X-API-KEY": token}).json()["data"]
     own = ("id", "device", "source", "backend", "backend_name", "target", "deviceQRNs", "fetchedAt")
@@ -362,7 +362,9 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
     own = own.replace('dialects = ["ibm", "runtime"]\n', "")
     own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')
     (twins / "hex.toml").write_text(own)
-    kinds = dict.fromkeys(("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid"), "hex")
+    kinds = dict.fromkeys(
+        ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "ibm_platform", "qbraid"), "hex"
+    )
     with running_server(tmp_path / "behind", "--device-dir", str(twins)) as behind:
         key = behind.token("gate")
         listed = httpx.get(f"{behind.url}/qbraid/api/v1/devices", headers={"X-API-KEY": key}).json()
@@ -395,6 +397,7 @@ OFFERED = {
     "ionq": ("/ionq/v0.4", "simulator"),
     "ibm_qx": ("/ibm/api", "qwicket_line5"),
     "ibm_runtime": ("/ibm/api", "qwicket_line5"),
+    "ibm_platform": ("/ibm/runtime", "qwicket_line5"),
     "qbraid": ("/qbraid/api/v1", "qbraid:qbraid:sim:statevector"),
     "qlued": ("/qlued/api/v2", "fermions"),
     "xanadu": ("", "simulon_gaussian"),
@@ -425,7 +428,8 @@ def test_probe_writes_files_that_serve(
     live = LiveServer(tmp_path_factory.mktemp("probed"), *IDLE, "--device-dir", str(folder))
     with qwicket.connect(live.url, live.token()) as client:
         until(lambda: all(client.device(each).status == "on" for each in files), "they are seen")
-        for name in ("far-qwicket", "far-ionq", "far-ibm-qx", "far-ibm-runtime", "far-qbraid"):
+        for kind in ("qwicket", "ionq", "ibm-qx", "ibm-runtime", "ibm-platform", "qbraid"):
+            name = f"far-{kind}"
             assert sum(client.submit(BELL, name, shots=50).result(60).counts.values()) == 50
         for name, form, program, shots in (
             ("far-qlued", "qlued.fermions", FERMIONS, 4),

@@ -81,6 +81,7 @@ def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
         "ionq": "simulator",
         "ibm_qx": "qwicket_simulator",
         "ibm_runtime": "qwicket_simulator",
+        "ibm_platform": "qwicket_simulator",
     }
     devices |= {"qwicket": "simulator", "qbraid": "qbraid:qbraid:sim:statevector"}
     for kind, device in devices.items():
@@ -92,7 +93,7 @@ def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
     file.write_text(text)
     at = f"{url}/qlued/api/v2"
     return [
-        *("qwicket", "ionq", "ibm-qx", "ibm-runtime", "qbraid"),
+        *("qwicket", "ionq", "ibm-qx", "ibm-runtime", "ibm-platform", "qbraid"),
         write_copy(folder, behind, key, kind="qlued", device="singlequdit", url=at),
         write_copy(folder, behind, key, kind="xanadu", device="simulon_gaussian", url=url),
     ]
@@ -184,10 +185,10 @@ def test_no_key_leaves_the_server(
         with Person(live, "root", "admin") as root:
             client = root.client
             until(lambda: all(client.device(each).status == "on" for each in names), "all are on")
-            jobs = [client.submit(BELL, each, shots=5) for each in names[:5]]
+            jobs = [client.submit(BELL, each, shots=5) for each in names[:6]]
             for program, form, device, shots in (
-                (ATOMS, "qlued.singlequdit", names[5], 3),
-                (PHOTONS, "blackbird", names[6], 6),
+                (ATOMS, "qlued.singlequdit", names[6], 3),
+                (PHOTONS, "blackbird", names[7], 6),
             ):
                 options: dict[str, Any] = {"format": form, "outputs": ["samples"]}
                 jobs.append(client.submit(program, device, shots=shots, **options))

@@ -70,7 +70,7 @@ class HostileCloud(BadServer):
             return {"id": "an-access-token"}
         if path.endswith("/users/me"):
             return {"urls": {"services": {"runtime": f"{self.url}/runtime"}}}
-        if path.endswith("/openid-connect/token"):
+        if path.endswith(("/openid-connect/token", "/identity/token")):
             return {"access_token": "an-access-token"}
         return None
 

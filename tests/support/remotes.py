@@ -68,6 +68,7 @@ def write_device(
     paths = {"ionq": "/ionq/v0.4", "qbraid": "/qbraid/api/v1", "qlued": "/qlued/api/v2"}
     paths |= {"braket": "/braket"}
     paths |= dict.fromkeys(("ibm_qx", "ibm_runtime"), "/ibm/api")
+    paths |= {"ibm_platform": "/ibm/runtime"}
     settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 3.0, **remote}
     settings.setdefault("timeout_s", settings["settle_s"])
     formats = '["openqasm3", "openqasm2", "ionq.circuit.v1", "batch"]'

@@ -169,6 +169,13 @@ def add_maintenance(
     help="API of the other cloud.",
 )
 @click.option("--url", required=True, metavar="URL", help="Its address, as in a device file.")
+@click.option(
+    "--iam-url",
+    default="",
+    metavar="URL",
+    help="Address at which the key is exchanged for access tokens; by default `/iam` below --url.",
+)
+@click.option("--instance", default="", metavar="CRN", help="The account's instance there.")
 @click.option("--key-file", default="", metavar="FILE", help="File with the key; mode 0600.")
 @click.option("--key-env", default="", metavar="NAME", help="Environment variable with the key.")
 @click.option("--profile", default="", metavar="NAME", help="Profile of Amazon's with the key.")
@@ -192,6 +199,8 @@ def probe(
     name: str | None,
     kind: str,
     url: str,
+    iam_url: str,
+    instance: str,
     key_file: str,
     key_env: str,
     profile: str,
@@ -212,6 +221,8 @@ def probe(
             kind=kind,
             url=url,
             device=name or "",
+            iam_url=iam_url,
+            instance=instance,
             key_file=key_file,
             key_env=key_env,
             profile=profile,

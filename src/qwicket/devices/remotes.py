@@ -50,6 +50,9 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         kind: API that it speaks.
         url: Its address; with the version, or that of the sign-in, where its API has such.
         device: Name of the device there.
+        iam_url: Address at which the key is exchanged for access tokens; by default `/iam` below
+            `url`, as at a Qwicket.
+        instance: CRN of the account's instance there.
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
         profile: Profile with this key in the vendor's own file; instead of `key_env`.
@@ -74,6 +77,8 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kind: str
     url: str
     device: str
+    iam_url: str = ""
+    instance: str = ""
     key_env: str = ""
     key_file: str = ""
     profile: str = ""
@@ -99,8 +104,12 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if bool(getattr(self, field)) != (field in kind.needs):
                 needs = "needs" if field in kind.needs else "has no"
                 raise ValueError(f"the kind {self.kind} {needs} {field}")
-        for field, address in (("url", self.url), ("bucket", self.bucket)):
-            if address and not address.startswith(("http://", "https://")):
+        for field in ("iam_url", "instance"):
+            if getattr(self, field) and field not in kind.takes:
+                raise ValueError(f"the kind {self.kind} has no {field}")
+        for field in ("url", "iam_url", "bucket"):
+            address = getattr(self, field)
+            if (address or field == "url") and not address.startswith(("http://", "https://")):
                 raise ValueError(f"{field} must begin with https:// or http://")
         if self.settle_s < self.timeout_s:
             raise ValueError(

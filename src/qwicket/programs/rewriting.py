@@ -13,13 +13,16 @@ from qwicket.programs.openqasm.writer import NotWritable
 from qwicket.programs.openqasm.writer import write as write_openqasm
 
 
-def rewrite(circuits: Sequence[QubitCircuit], language: str) -> tuple[str, bytes]:
+def rewrite(
+    circuits: Sequence[QubitCircuit], language: str, *, is_physical: bool = False
+) -> tuple[str, bytes]:
     """Return circuits as a program: its format, and its text.
 
     Args:
         circuits: One or several circuits.
         language: Format of the text, OpenQASM 3 or one that has a writer. Several circuits in
             OpenQASM 3 become a `batch`.
+        is_physical: Whether OpenQASM 3 names the qubits as those of a machine.
 
     Raises:
         InvalidProgram: The language cannot express a circuit, or a circuit is not sampled.
@@ -33,7 +36,7 @@ def rewrite(circuits: Sequence[QubitCircuit], language: str) -> tuple[str, bytes
     try:
         if writer := FORMATS[language].writer:
             return language, resolve_name(writer)(circuits)
-        texts = [write_openqasm(circuit) for circuit in circuits]
+        texts = [write_openqasm(circuit, is_physical=is_physical) for circuit in circuits]
     except (NotWritable, RecursionError) as error:
         reason = str(error) if isinstance(error, NotWritable) else "it is nested too deeply"
         raise InvalidProgram(

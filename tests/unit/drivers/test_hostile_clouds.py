@@ -43,7 +43,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.needs_vendors]
 
 KEY = "the-key-of-the-account"
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
-KINDS = ("ionq", "ibm_qx", "ibm_runtime", "qbraid", "qlued", "xanadu", "iqm", "braket", "qwicket")
+KINDS = (
+    *("ionq", "ibm_qx", "ibm_runtime", "ibm_platform", "qbraid", "qlued", "xanadu", "iqm"),
+    *("braket", "qwicket"),
+)
 LANGUAGES = {"ionq": "ionq.circuit.v1", "ibm_qx": "qobj", "braket": "braket.openqasm3"}
 TASK = "arn:aws:braket:us-east-1:123456789012:quantum-task/a"
 RESULT_BYTES = 5 << 20

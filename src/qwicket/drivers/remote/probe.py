@@ -63,6 +63,8 @@ def device_toml(device: ListedDevice, remote: Remote, name: str = "") -> str:
             "kind": remote.kind,
             "url": remote.url,
             "device": device.name,
+            "iam_url": remote.iam_url,
+            "instance": remote.instance,
             "key_file": remote.key_file,
             "key_env": remote.key_env,
             "profile": remote.profile,

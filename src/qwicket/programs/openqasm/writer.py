@@ -66,19 +66,24 @@ _OTHER_WORDS: Final = (
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def write(circuit: QubitCircuit) -> str:
+def write(circuit: QubitCircuit, *, is_physical: bool = False) -> str:
     """Return a circuit as a program in OpenQASM 3.
+
+    Args:
+        circuit: The circuit.
+        is_physical: Whether qubits are those of a machine, `$0` and so on; else they are declared.
 
     Raises:
         NotWritable: The circuit has a gate that is given by a matrix or by Pauli strings, or
             conditions that `if` and `else` cannot express.
     """
-    return "".join(f"{line}\n" for line in _Writer(circuit).lines())
+    return "".join(f"{line}\n" for line in _Writer(circuit, is_physical=is_physical).lines())
 
 
 class _Writer:
-    def __init__(self, circuit: QubitCircuit) -> None:
+    def __init__(self, circuit: QubitCircuit, *, is_physical: bool) -> None:
         self._circuit = circuit
+        self._is_physical = is_physical
         self._names = _register_names(circuit.registers)
         # One of these names is free: a circuit has at most 10,000 registers.
         self._qubits = next(
@@ -99,7 +104,7 @@ class _Writer:
         yield "OPENQASM 3.0;"
         yield 'include "stdgates.inc";'
         yield from self._definitions()
-        if self._circuit.n_qubits:
+        if self._circuit.n_qubits and not self._is_physical:
             yield f"qubit[{self._circuit.n_qubits}] {self._qubits};"
         for name, register in zip(self._names, self._circuit.registers, strict=True):
             if register.size:
@@ -171,19 +176,22 @@ class _Writer:
             case Gate():
                 return self._gate(op)
             case Measure():
-                return f"{self._bits[op.clbit]} = measure {self._qubits}[{op.qubit}];"
+                return f"{self._bits[op.clbit]} = measure {self._qubit(op.qubit)};"
             case Reset():
-                return f"reset {self._qubits}[{op.qubit}];"
+                return f"reset {self._qubit(op.qubit)};"
             case _:
                 raise NotWritable("its conditions are not nested as if and else")
 
+    def _qubit(self, index: int) -> str:
+        return f"${index}" if self._is_physical else f"{self._qubits}[{index}]"
+
     def _gate(self, gate: Gate) -> str:
         if gate.name == DELAY:
-            return f"delay[{gate.params[0]!r}s] {self._qubits}[{gate.targets[0]}];"
+            return f"delay[{gate.params[0]!r}s] {self._qubit(gate.targets[0])};"
         if gate.name not in _STANDARD and gate.name not in _DEFINED and gate.name != "gphase":
             raise NotWritable(f"it has a {gate.name}")
         angles = f"({', '.join(map(repr, gate.params))})" if gate.params else ""
-        qubits = ", ".join(f"{self._qubits}[{k}]" for k in gate.controls + gate.targets)
+        qubits = ", ".join(map(self._qubit, gate.controls + gate.targets))
         words = _modified(gate.name, len(gate.controls)) + angles
         return f"{words} {qubits};" if qubits else f"{words};"
 

@@ -48,6 +48,16 @@ VENDOR: Final = Vendor(
             found_by="a tag",
             lacks=("price",),
         ),
+        CloudKind(
+            name="ibm_platform",
+            driver="qwicket.vendors.ibm.remote_platform:IBMPlatformCloud",
+            language="openqasm3",
+            formats=(),
+            takes=("iam_url", "instance"),
+            clouds="IBM Quantum Platform; at a Qwicket `http://host:8000/ibm/runtime`",
+            found_by="a tag; if no list has it, a person decides",
+            lacks=("price",),
+        ),
     ),
     snapshots=(
         SnapshotReader(

@@ -1,7 +1,8 @@
 """A device of IBM's Runtime API, classic channel. Jobs run its program `sampler`.
 
-Jobs carry the marker as a tag.
-The account signs in at IBM's API of 2020, which names the address of its Runtime API.
+Jobs carry the marker as a tag. The account signs in at IBM's API of 2020, which names the address
+of its Runtime API; an address at another host is refused, because requests there carry the access
+token.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from qwicket.circuits import qubit
 from qwicket.clients.http import HTTPClient, Request, RetryPolicy
 from qwicket.clients.http.bounds import MAX_DEVICES
 from qwicket.clients.http.sending import object_of, send
-from qwicket.clients.http.text import json_bytes, quoted_path
+from qwicket.clients.http.text import json_bytes, quoted_path, scheme_and_host
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.calibrations import calibration
 from qwicket.drivers.remote.calls import LeaseCheck
@@ -65,10 +66,13 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
     from qwicket.vendors.ibm.client.responses import Record
+    from qwicket.vendors.ibm.platform_client import PlatformClient
 
 _PAGE: Final = 200
 _FEW: Final = 3
 """Up to this many jobs, one request each is less work than a list."""
+_SECONDS: Final = ("qpu_charge_time_seconds", "quantum_seconds", "seconds")
+"""Fields of a job's usage, the one that is charged first."""
 _STATES: Final = {
     "queued": "waiting",
     "running": "running",
@@ -119,10 +123,9 @@ class _Client(IBMQXClient):
         return self._signed_in(exchange)
 
     def _connected(self) -> HTTPClient:
-        scheme = self._http.url.partition(":")[0]  # https must not become http
         try:
             url = self.me()["urls"]["services"]["runtime"]
-            if url.startswith(scheme):
+            if scheme_and_host(url) == scheme_and_host(self._http.url):
                 return HTTPClient(url, IBMQXClientError)
         except IBMQXError as error:
             raise before_submission(error) from None
@@ -153,19 +156,25 @@ class IBMRuntimeCloud:
     formats = ()
     language: str | None = None  # `submit` rewrites programs, with registers of its own
     is_simulated = False
+    client_class: type[_Client | PlatformClient] = _Client
+    no_values: Any = None
+    """What stands in a pub for the values of no parameters."""
+    is_physical = False
+    """Whether programs name the machine's own qubits."""
 
     def __init__(self, remote: Remote, key: str, _formats: tuple[str, ...] = ()) -> None:
         self._device = remote.device
         self._lease_check = LeaseCheck()
-        self._client = _Client(remote, key, self._lease_check)
+        self._client = self.client_class(remote, key, self._lease_check)
 
     def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         try:
-            texts = [_text(each) for each in qubit.unpack(program.circuits)]
+            circuits = qubit.unpack(program.circuits)
+            texts = [_text(each, is_physical=self.is_physical) for each in circuits]
         except InvalidProgram as error:
             raise Refused(error.detail) from None
         pubs = [
-            [text, None, frame.shots or program.options.shots]
+            [text, self.no_values, frame.shots or program.options.shots]
             for text, frame in zip(texts, program.frames, strict=True)
         ]
         body = {
@@ -187,7 +196,11 @@ class IBMRuntimeCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by tag
-        jobs = self._listed(tags=marker, limit=10)
+        return self._id_with(marker)
+
+    def _id_with(self, marker: str, **query: str) -> str | None:
+        """Return the id of the job with a marker, if the list has it."""
+        jobs = self._listed(tags=marker, limit=10, **query)
         return id_with_marker(marker, [(_marker(job), str(job["id"])) for job in jobs])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
@@ -244,8 +257,9 @@ class IBMRuntimeCloud:
         try:
             with SERVICE_ERRORS.reading():
                 found = self._client.at_runtime("GET", "jobs", id, "metrics")
-            return float(found["usage"]["quantum_seconds"])
-        except (CloudError, NoSuchJob, KeyError, TypeError, ValueError):
+            usage = found["usage"]
+            return next(float(usage[key]) for key in _SECONDS if key in usage)
+        except (CloudError, NoSuchJob, KeyError, TypeError, ValueError, StopIteration):
             return 0.0
 
     def cancel(self, id: str) -> None:
@@ -268,26 +282,31 @@ class IBMRuntimeCloud:
     def list_devices(self) -> list[ListedDevice]:
         read = self._client.at_runtime
         with SERVICE_ERRORS.reading(on_404=CloudError):
-            names = read("GET", "backends").get("devices")
-            if not isinstance(names, list):
+            listed = read("GET", "backends").get("devices")
+            if not isinstance(listed, list):
                 raise CloudError("the response has no list of devices")
-            if len(names) > MAX_DEVICES:
+            if len(listed) > MAX_DEVICES:
                 raise CloudError(
-                    f"its list has {len(names):,} devices; at most {MAX_DEVICES:,} are read"
+                    f"its list has {len(listed):,} devices; at most {MAX_DEVICES:,} are read"
                 )
-            found = [Device(read("GET", "backends", name, "configuration")) for name in names]
-        return [listed_device(each, "qiskit.primitives") for each in found if each.n_qubits]
+            names = [each.get("name") if isinstance(each, dict) else each for each in listed]
+            found = [Device(read("GET", "backends", str(name), "configuration")) for name in names]
+        return [self._listed_device(each) for each in found if each.n_qubits]
+
+    def _listed_device(self, device: Device) -> ListedDevice:
+        return listed_device(device, "qiskit.primitives")
 
     def close(self) -> None:
         self._client.close()
 
 
-def _text(circuit: qubit.QubitCircuit) -> str:
+def _text(circuit: qubit.QubitCircuit, *, is_physical: bool) -> str:
     """Return a circuit as OpenQASM 3 with registers c0, c1, ..."""
     registers = tuple(
         qubit.Register(f"c{k}", each.size) for k, each in enumerate(circuit.registers)
     )
-    return rewrite([structs.replace(circuit, registers=registers)], "openqasm3")[1].decode()
+    renamed = structs.replace(circuit, registers=registers)
+    return rewrite([renamed], "openqasm3", is_physical=is_physical)[1].decode()
 
 
 def _marker(job: Mapping[str, Any]) -> str | None:

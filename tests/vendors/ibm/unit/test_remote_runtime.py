@@ -184,7 +184,7 @@ def test_a_sign_in_that_fails_leaves_no_doubt(step: str, status: int) -> None:
     assert not there.paths
 
 
-@for_each("address", ["ftp://there", "http://a@b", "http://", 7, None, {}])
+@for_each("address", ["ftp://there", "http://elsewhere", "http://a@b", "http://", 7, None, {}])
 def test_an_invalid_address_of_runtime_leaves_no_doubt(address: Any) -> None:
     there = There()
     there.runtime = address

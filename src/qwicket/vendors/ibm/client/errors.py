@@ -106,7 +106,10 @@ def failure(response: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
         return kind(
             str(response), None, None, NO_RESPONSE if response.was_sent else NOT_CONNECTED, {}
         )
-    error = error_body(response.text).get("error")
+    body = error_body(response.text)
+    error, others = body.get("error"), body.get("errors")
+    if error is None and isinstance(others, list) and others:  # IBM's newer API has these alone
+        error = others[0]
     error = error if isinstance(error, dict) else {}
     code, name = error.get("code"), sanitize(error.get("name")) or "ERROR"
     number = code if isinstance(code, int) else None

@@ -1,0 +1,198 @@
+"""Client of the IBM Quantum Platform's API, and of the sign-in service (IAM) beside it.
+
+The API key goes to the address of IAM alone, the access token to that of the API alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
+
+from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request, RetryPolicy
+from qwicket.clients.http.retries import retry_after_s
+from qwicket.clients.http.sending import error_body, object_of, send
+from qwicket.clients.http.text import json_bytes, quoted_path, sanitize, validated_header
+from qwicket.drivers.remote.clouds import KeyRefused, NotAccepted, TryLater
+from qwicket.vendors.ibm.client.encoding import HEADERS
+from qwicket.vendors.ibm.client.errors import IBMQXAPIError, IBMQXClientError, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.clients.http import Response
+    from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.calls import LeaseCheck
+
+_ONCE: Final = RetryPolicy(max_attempts=1)
+"""The driver repeats requests, not the client."""
+_GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"
+_VERSION: Final = "2026-04-15"
+"""Date of the form of the API's bodies."""
+_USED_SHARE: Final = 0.8
+"""Share of an access token's life after which it is renewed, as IBM's client does."""
+_MAX_LIFE_S: Final = 86_400.0
+_UNKNOWN_LIFE_S: Final = 60.0
+_REFUSALS: Final = (400, 401, 403)
+"""Status codes with which IAM refuses a key."""
+
+
+class _AccessTokens:
+    """Access tokens of IAM for one API key, for any number of threads.
+
+    Args:
+        url: Address of IAM.
+        key: The API key.
+        timeout_s: Seconds for one response.
+    """
+
+    def __init__(self, url: str, key: str, timeout_s: float) -> None:
+        self._http = HTTPClient(url, IBMQXClientError)
+        form = {"grant_type": _GRANT, "apikey": key, "response_type": "cloud_iam"}
+        self._request = Request(
+            "POST",
+            "/identity/token",
+            {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+                "User-Agent": HEADERS["User-Agent"],
+            },
+            urlencode(form).encode(),
+            timeout_s,
+            [key, quote(key, safe=""), quote_plus(key)],
+        )
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._current = ""
+        self._renew_at = 0.0
+
+    def current(self) -> str:
+        """Return an access token that is valid for some time; exchange the key for it if needed.
+
+        Raises:
+            NotAccepted: There is none; `KeyRefused` if IAM refuses the key.
+        """
+        with self._locked():
+            if not self._current or time.monotonic() >= self._renew_at:
+                self._exchange()
+            return self._current
+
+    def forget(self, refused: str) -> None:
+        """Do not use an access token again that the API has refused."""
+        with self._locked():
+            if self._current == refused:
+                self._current = ""
+
+    def close(self) -> None:
+        self._http.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=self._timeout_s):
+            raise NotAccepted("the sign-in of another request has received no response yet")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _exchange(self) -> None:
+        self._current, began = "", time.monotonic()
+        found = send(self._http, self._request, object_of, _refusal, _ONCE)
+        try:
+            token = validated_header(found["access_token"], "access token", IBMQXClientError)
+        except (KeyError, AttributeError, IBMQXClientError):
+            raise NotAccepted("the sign-in there gives no access token") from None
+        self._renew_at = began + _USED_SHARE * _life_s(found.get("expires_in"))
+        self._current = token
+
+
+def _life_s(stated: object) -> float:
+    """Return the life of an access token in seconds, of which a server states anything."""
+    if isinstance(stated, int | float) and isfinite(stated) and stated > 0:
+        return min(stated, _MAX_LIFE_S)
+    return _UNKNOWN_LIFE_S
+
+
+def _refusal(response: Response | NoResponse | InvalidResponse) -> NotAccepted:
+    """Return what a failed exchange of the key means: no request to the API was sent."""
+    if isinstance(response, NoResponse | InvalidResponse):
+        return NotAccepted(f"the sign-in there failed: {response}")
+    message = sanitize(error_body(response.text).get("errorMessage"))
+    text = f"the sign-in there failed: {message or f'status {response.status}'}"
+    if response.status in _REFUSALS:
+        return KeyRefused(text)
+    kind = TryLater if response.status == 429 else NotAccepted
+    return kind(text, retry_after_s(response.headers, time.time()))
+
+
+class PlatformClient:
+    """Client of the API for one account. It sends no request when it is created.
+
+    Args:
+        remote: Where the API, IAM and the instance are.
+        key: API key of the account.
+        lease_check: Called before each request that may create a job.
+
+    Raises:
+        IBMQXClientError: An address or the instance is malformed, or `iam_url` is missing.
+    """
+
+    def __init__(self, remote: Remote, key: str, lease_check: LeaseCheck) -> None:
+        base = remote.url.rstrip("/").removesuffix("/api/v1")
+        if not remote.iam_url and (urlsplit(base).hostname or "").endswith(".ibm.com"):
+            raise IBMQXClientError("set iam_url; that of IBM is https://iam.cloud.ibm.com")
+        self._http = HTTPClient(f"{base}/api/v1", IBMQXClientError)
+        self._tokens = _AccessTokens(remote.iam_url or f"{base}/iam", key, remote.timeout_s)
+        self._headers = {**HEADERS, "Accept": "application/json", "IBM-API-Version": _VERSION}
+        if remote.instance:
+            crn = validated_header(remote.instance, "instance", IBMQXClientError)
+            self._headers["Service-CRN"] = crn
+        self._key = key
+        self._timeout_s = remote.timeout_s
+        self._lease_check = lease_check
+
+    def __repr__(self) -> str:
+        return f"<PlatformClient of {self._http.url}>"
+
+    def at_runtime(self, method: str, *place: str, body: Any = None, **query: Any) -> Any:
+        """Return the object in the response, without the access token; {} if empty."""
+        path = quoted_path(place, "id or name", IBMQXClientError)
+        path += f"?{urlencode(query)}" if query else ""
+        content = json_bytes(body, "The body", IBMQXClientError) if body else None
+        for is_last in (False, True):
+            access = self._tokens.current()
+            if method == "POST":
+                self._lease_check()  # again after each sign-in
+            try:
+                return self._exchange(method, path, content, access)
+            except IBMQXAPIError as error:
+                if error.status_code != 401 or is_last:
+                    raise
+            self._tokens.forget(access)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _exchange(self, method: str, path: str, content: bytes | None, access: str) -> Any:
+        request = Request(
+            method,
+            path,
+            {**self._headers, "Authorization": f"Bearer {access}"},
+            content,
+            self._timeout_s,
+            [access, self._key],
+            can_repeat=method == "GET",
+        )
+
+        def read(response: Response) -> dict[str, Any]:
+            content = response.content.replace(access.encode(), b"...")
+            return object_of(replace(response, content=content)) if content else {}
+
+        return send(self._http, request, read, failure, _ONCE)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+        self._tokens.close()

@@ -1,0 +1,265 @@
+"""A device of the IBM Quantum Platform: where its key and access tokens go, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from qwicket.circuits import qubit
+from qwicket.circuits.frames import frames
+from qwicket.circuits.options import RunOptions
+from qwicket.devices.remotes import Remote
+from qwicket.drivers.remote import connect
+from qwicket.drivers.remote.clouds import (
+    Cloud,
+    CloudError,
+    KeyRefused,
+    NoProof,
+    NotAccepted,
+    OutcomeUnknown,
+    Refused,
+    RemoteProgram,
+    TryLater,
+)
+from qwicket.drivers.remote.submission import account_hash
+from support.bad_server import BadServer, Connection, Request, response
+from support.for_each import for_each
+
+KEY = "the key/of the account"
+MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
+CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/account:instance::"
+SINCE_MS = 1_767_225_600_000
+
+
+class There:
+    """The API and IAM of a cloud, at two addresses.
+
+    Attributes:
+        answers: Status and body by the last part of a path.
+        life_s: Life of access tokens, as IAM states it.
+        n_tokens: Access tokens that IAM gave.
+        requests: Requests to the API.
+        grants: Requests to IAM.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.life_s: Any = 3600
+        self.n_tokens = 0
+        self.requests: list[Request] = []
+        self.grants: list[Request] = []
+
+    def grant(self, connection: Connection) -> None:
+        if (request := connection.read()) is not None:
+            self.grants.append(request)
+            self.n_tokens += 1
+            token = {"access_token": self.token, "expires_in": self.life_s}
+            self._send(connection, *self.answers.get("token", (200, token)))
+
+    def api(self, connection: Connection) -> None:
+        if (request := connection.read()) is not None:
+            self.requests.append(request)
+            name = urlsplit(request.path).path.rpartition("/")[2]
+            self._send(connection, *self.answers.get(name, (404, {})))
+
+    @property
+    def token(self) -> str:
+        return f"an-access-token-{self.n_tokens}"
+
+    @staticmethod
+    def _send(connection: Connection, status: int, body: Any) -> None:
+        connection.send(response(status, body, {"Connection": "close"}))
+
+
+@contextmanager
+def cloud_of(there: There) -> Iterator[Cloud]:
+    with ExitStack() as stack:
+        api = stack.enter_context(BadServer(there.api))
+        iam = stack.enter_context(BadServer(there.grant))
+        place: dict[str, Any] = {"url": f"{api.url}/", "iam_url": f"{iam.url}/iam", "instance": CRN}
+        remote = Remote(kind="ibm_platform", device="ibm_far", key_env="K", timeout_s=5, **place)
+        cloud = connect(remote, KEY)
+        stack.callback(cloud.close)
+        yield cloud
+
+
+def program() -> RemoteProgram:
+    ops = (qubit.Gate("sx", (3,)), qubit.Gate("z", (4,), (), (3,)), qubit.Measure(3, 0))
+    packed = qubit.pack((qubit.QubitCircuit(5, ops, (qubit.Register("input", 1),)),))
+    options = RunOptions(shots=3, seed=1, outputs=("counts",))
+    return RemoteProgram("openqasm3", b"", {}, packed, "qubit", frames("qubit", packed), options)
+
+
+def submit(there: There) -> str:
+    with cloud_of(there) as cloud:
+        return cloud.submit(program(), MARKER, lambda: None)
+
+
+def test_the_key_goes_to_iam_and_the_access_token_to_the_api() -> None:
+    there = There()
+    there.answers["jobs"] = 200, {"id": "theirs"}
+    assert submit(there) == "theirs"
+    (grant,), (sent,) = there.grants, there.requests
+    form = parse_qs(grant.body.decode())
+    assert (grant.path, form["apikey"]) == ("/iam/identity/token", [KEY])
+    assert form["grant_type"] == ["urn:ibm:params:oauth:grant-type:apikey"]
+    assert (sent.method, sent.path) == ("POST", "/api/v1/jobs")
+    assert sent.headers["authorization"] == "Bearer an-access-token-1"
+    assert sent.headers["service-crn"] == CRN
+    assert sent.headers["ibm-api-version"]
+    assert KEY not in str(sent.headers) + sent.body.decode()
+
+
+def test_a_program_names_the_qubits_of_the_machine() -> None:
+    there = There()
+    there.answers["jobs"] = 200, {"id": "theirs"}
+    submit(there)
+    body = there.requests[0].json
+    assert (body["program_id"], body["backend"], body["tags"][0]) == ("sampler", "ibm_far", MARKER)
+    ((text, values, shots),) = body["params"]["pubs"]
+    assert text.splitlines()[2:] == ["bit[1] c0;", "sx $3;", "cz $3, $4;", "c0[0] = measure $3;"]
+    assert (values["__type__"], shots) == ("ndarray", 3)
+
+
+def test_an_access_token_is_used_until_it_is_old_or_refused() -> None:
+    for life_s, n_tokens in ((3600, 1), (1e-9, 3), (-1, 1), ("text", 1), (float("nan"), 1)):
+        there = There()
+        there.life_s = life_s
+        there.answers["jobs"] = 200, {"jobs": []}
+        with cloud_of(there) as cloud:
+            for _ in range(3):
+                with pytest.raises(NoProof):
+                    cloud.find(MARKER, SINCE_MS)
+        assert there.n_tokens == n_tokens, life_s
+    there.answers["jobs"] = 401, {}
+    there.life_s, there.n_tokens = 3600, 0
+    with cloud_of(there) as cloud, pytest.raises(KeyRefused):
+        cloud.find(MARKER, SINCE_MS)
+    assert there.n_tokens == 2
+
+
+def test_the_lease_is_checked_again_before_a_repetition() -> None:
+    there = There()
+    there.answers["jobs"] = 401, {}
+    n_checks = iter((1,))
+
+    def require_lease() -> None:
+        if next(n_checks, None) is None:
+            raise NotAccepted("another server has the job")
+
+    with cloud_of(there) as cloud, pytest.raises(NotAccepted, match="another server"):
+        cloud.submit(program(), MARKER, require_lease)
+    assert (there.n_tokens, len(there.requests)) == (2, 1)
+
+
+@for_each(
+    "status, body, kind",
+    [
+        (400, {"errorCode": "BXNIM0415E", "errorMessage": f"Provided key {KEY}"}, KeyRefused),
+        (403, {}, KeyRefused),
+        (429, {}, TryLater),
+        (500, {}, NotAccepted),
+        (200, {"access_token": 7}, NotAccepted),
+        (200, {"access_token": "two\nlines"}, NotAccepted),
+        (200, b"<html>", NotAccepted),
+        (302, {}, NotAccepted),
+    ],
+)
+def test_a_sign_in_that_fails_leaves_no_doubt_and_shows_no_key(
+    status: int, body: Any, kind: type[Exception]
+) -> None:
+    there = There()
+    there.answers["token"] = status, body
+    with pytest.raises(kind, match="sign-in there") as raised:
+        submit(there)
+    assert KEY not in str(raised.value)
+    assert not there.requests
+
+
+@for_each(
+    "status, body, kind, said",
+    [
+        (400, {"errors": [{"code": 1, "message": "not ISA"}]}, Refused, "not ISA"),
+        (403, {"errors": [{"message": "no an-access-token-1"}]}, KeyRefused, "no "),
+        (409, {}, OutcomeUnknown, "409"),
+        (503, {"error": {"message": "maintenance"}}, OutcomeUnknown, "maintenance"),
+        (302, {}, OutcomeUnknown, "redirects"),
+    ],
+)
+def test_what_an_answer_means_for_a_submission(
+    status: int, body: Any, kind: type[Exception], said: str
+) -> None:
+    there = There()
+    there.answers["jobs"] = status, body
+    with pytest.raises(kind, match=said) as raised:
+        submit(there)
+    assert there.token not in str(raised.value)
+    assert len(there.requests) == 1
+
+
+def test_a_list_finds_a_job_and_never_proves_that_it_is_absent() -> None:
+    there = There()
+    with cloud_of(there) as cloud:
+        there.answers["jobs"] = 200, {"jobs": [{"id": "theirs", "tags": ["best", MARKER]}]}
+        assert cloud.find(MARKER, SINCE_MS) == "theirs"
+        there.answers["jobs"] = 200, {"jobs": [], "count": 0}
+        with pytest.raises(NoProof, match="may lag"):
+            cloud.find(MARKER, SINCE_MS)
+    query = parse_qs(urlsplit(there.requests[0].path).query)
+    assert query["tags"] == [MARKER]
+    assert query["created_after"] == ["2025-12-31T23:00:00+00:00"], "clocks differ"
+
+
+def test_an_instance_without_seconds_takes_no_jobs() -> None:
+    there = There()
+    there.answers["status"] = 200, {"state": True, "status": "active", "length_queue": 4}
+    usage = {"usage_limit_reached": True, "usage_consumed_seconds": 600, "usage_limit_seconds": 600}
+    with cloud_of(there) as cloud:
+        for answer, reason in (
+            ((200, usage), "the instance has used 600 of its 600 seconds"),
+            ((200, {**usage, "usage_limit_reached": False}), ""),
+            ((404, {}), ""),
+        ):
+            there.answers["usage"] = answer
+            found = cloud.device_status()
+            assert (found.is_online, found.reason, found.n_waiting) == (not reason, reason, 4)
+
+
+def test_a_device_is_listed_without_gates_of_some_angles() -> None:
+    there = There()
+    there.answers["backends"] = 200, {"devices": [{"name": "ibm_far", "status": {}}]}
+    there.answers["configuration"] = (
+        200,
+        {
+            "backend_name": "ibm_far",
+            "n_qubits": 5,
+            "basis_gates": ["cz", "id", "rx", "rz", "rzz", "sx", "x"],
+            "supported_instructions": ["cz", "measure", "reset", "if_else", "delay"],
+        },
+    )
+    with cloud_of(there) as cloud:
+        (device,) = cloud.list_devices()
+        assert device.spec["gates"] == ["cz", "id", "rz", "sx", "x", "reset", "if_else"]
+        there.answers["backends"] = 200, {"devices": [7, {"name": None}]}
+        there.answers["configuration"] = 404, {}
+        with pytest.raises(CloudError):
+            cloud.list_devices()
+
+
+def test_places_are_checked_and_instances_are_told_apart() -> None:
+    place: dict[str, Any] = {"device": "ibm_far", "key_env": "K"}
+    ours: dict[str, Any] = {"kind": "ibm_platform", "url": "https://there/ibm/runtime"}
+    for wrong, said in (
+        ({"kind": "ionq", "url": "https://there", "instance": CRN}, "the kind ionq has no instance"),
+        ({**ours, "iam_url": "there"}, "iam_url must begin"),
+        ({**ours, "instance": "two\nlines"}, "instance must be printable"),
+        ({**ours, "url": "https://quantum.cloud.ibm.com/api/v1"}, "set iam_url; that of IBM is"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            connect(Remote(**place, **wrong), KEY)
+    hashes = {account_hash(Remote(**place, **ours, instance=each), KEY) for each in ("", CRN, "a")}
+    assert len(hashes) == 3
