@@ -24,7 +24,7 @@ from qwicket.clients.native import Client, Job
 from support import braket, iqm
 from support.crooked_proxy import CrookedProxy
 from support.remotes import ATOMS, PHOTONS, marker, write_copy, write_device
-from support.server import LiveServer
+from support.server import LiveServer, running_server
 from support.waiting import until
 
 pytestmark = [pytest.mark.extended, pytest.mark.promise]
@@ -38,16 +38,20 @@ FORWARDS_ONLY = ("--workers", "0", "--express-slots", "0")
 SETTLE_S = 3.0
 MAX_LIFE_S = 4.0
 """Most lives of the server are much shorter; some are long enough to prove that a job is absent."""
-KINDS = ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "xanadu", "qlued", "iqm", "braket")
+KINDS = (
+    *("qwicket", "ionq", "ibm_qx", "ibm_runtime", "ibm_platform"),
+    *("qbraid", "xanadu", "qlued", "iqm", "braket"),
+)
 COPIES = {"xanadu": "simulon_gaussian", "qlued": "singlequdit", "iqm": "garnet"}
 """Kinds whose devices are copies of built-in ones."""
-DOUBTFUL = (*COPIES, "braket")
+DOUBTFUL = (*COPIES, "braket", "ibm_platform")
 """Kinds whose lists may prove nothing, so that a person decides about some jobs."""
 WITHOUT_MARKERS = ("qlued", "iqm")
 """Kinds whose jobs have no marker, and that list no jobs."""
 DEVICES = {
     "ibm_qx": "qwicket_simulator",
     "ibm_runtime": "qwicket_simulator",
+    "ibm_platform": "qwicket_simulator",
     "qbraid": "qbraid:qbraid:sim:statevector",
     "braket": "arn:aws:braket:::device/quantum-simulator/qwicket/sv1",
 }
@@ -104,6 +108,13 @@ def n_shots(job: Job) -> int:
     """Return the number of shots in a job's result."""
     (part,) = job.result(10).parts
     return sum(part.counts.values()) or len(part.samples)
+
+
+def last_reason(front: LiveServer, id: str) -> str:
+    """Return why a job is in its present state."""
+    with front.client() as http:
+        events = http.get(f"/v1/jobs/{id}/events").raise_for_status().json()["events"]
+    return str(events[-1]["reason"]) if events else ""
 
 
 def names_there(kind: str, behind: LiveServer, key: str) -> Callable[[str], str]:
@@ -234,7 +245,7 @@ class MixUp:
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-@pytest.mark.parametrize("kind", ["qwicket", "ionq", "ibm_qx", "ibm_runtime", "qbraid", "braket"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in COPIES])
 def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
     behind: LiveServer, tmp_path: Path, kind: str, is_cancelled: bool
 ) -> None:
@@ -302,15 +313,10 @@ def test_a_job_that_the_cloud_may_have_deleted_is_not_sent_again(
             proxy.rule = lambda _: ""
             until(lambda: time.monotonic() - killed_at > kept_s, "jobs are deleted there")
             front.start()
+            until(lambda: "may have deleted it" in last_reason(front, id), "a person is asked")
+            assert f"qwicket-{id}" in last_reason(front, id)
+            assert "`qwicket job resolve`" in last_reason(front, id)
             with front.client() as http:
-
-                def last_reason() -> str:
-                    events = http.get(f"/v1/jobs/{id}/events").json()["events"]
-                    return str(events[-1]["reason"])
-
-                until(lambda: "may have deleted it" in last_reason(), "a person is asked")
-                assert f"qwicket-{id}" in last_reason()
-                assert "`qwicket job resolve`" in last_reason()
                 assert http.get(f"/v1/jobs/{id}").json()["state"] == "uncertain"
             assert len(proxy.submissions) == 1
             front.admin("job", "resolve", id, "--not-sent")
@@ -320,6 +326,33 @@ def test_a_job_that_the_cloud_may_have_deleted_is_not_sent_again(
             front.stop()
         assert len(proxy.submissions) == 2, "again only when a person says so"
         assert [job.state for job in there.jobs()] == ["completed"]
+
+
+def test_a_list_that_lags_for_longer_than_expected_doubles_no_job(
+    behind: LiveServer, tmp_path: Path
+) -> None:
+    """It has no job for as long as anybody waits, and then a person is wrong, too."""
+    key = behind.token("gate-lagging")
+    with CrookedProxy(behind.url, 1, share=0.0) as proxy:
+        folder = tmp_path / "devices"
+        device = add_device(folder, behind, key, "ibm_platform", proxy.url, settle_s=1.0)
+        with (
+            running_server(
+                tmp_path / "front", "--device-dir", str(folder), *FORWARDS_ONLY
+            ) as front,
+            qwicket.connect(front.url, front.token()) as client,
+        ):
+            until(lambda: client.device(device).status == "on", "the other cloud is seen")
+            proxy.rule = lambda line: (
+                "lost" if b"POST" in line else "empty" if b"/jobs?" in line else ""
+            )
+            job = client.submit(BELL, device, shots=10)
+            until(lambda: job.refresh().state == "uncertain", "nobody knows")
+            until(lambda: "qwicket job resolve" in last_reason(front, job.id), "a person is asked")
+            proxy.rule = None
+            front.admin("job", "resolve", job.id, "--not-sent")
+            assert n_shots(job.wait(60)) == 10
+        assert proxy.submissions == ["lost"]
 
 
 class FirstFault:

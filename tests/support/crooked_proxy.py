@@ -12,6 +12,7 @@ import time
 import zipfile
 import zlib
 from collections import defaultdict, deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from support.cutting_proxy import CuttingProxy, message, moved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 MIN_KINDS: Final = 4
 """Kinds of faults in a test that is about them. Chance makes as few as three in a short one."""
@@ -29,7 +30,8 @@ _BEFORE: Final = ("429", "503", "reset")
 _AFTER: Final = ("502", "lost", "half", "html", "hang")
 """Faults of the answer to a request that the server has executed. Where there were similar requests
 before, it may also be `other`, the answer to one of another job, or `old`, an earlier answer. Lists
-may be `twice`, which names each job two times, and results `changed`, also those within jobs."""
+may be `twice`, which names each job two times, and results `changed`, also those within jobs. Only
+a `rule` makes lists `empty`."""
 _SUBMISSIONS: Final = (b"/jobs ", b"/post_job", b"/circuit ", b"/quantum-task ")
 _ID: Final = re.compile(rb"(?<=/)[^/? ]*([0-9a-f]{12}|-qjob-)[^/? ]*|(?<=job_id=)[^& ]+")
 """The id of a job that is read."""
@@ -183,14 +185,14 @@ def _edited(answer: bytes, edit: Callable[[Any], Any]) -> bytes:
     return head + b"\r\n\r\n" + content
 
 
-def _with_jobs_twice(value: Any) -> Any:
-    """Return JSON in which each list of jobs has each job two times."""
+def _with_jobs(n: int, value: Any) -> Any:
+    """Return JSON in which each list of jobs has each job n times."""
     if isinstance(value, dict):
-        return {key: _with_jobs_twice(each) for key, each in value.items()}
+        return {key: _with_jobs(n, each) for key, each in value.items()}
     if not isinstance(value, list):
         return value
     is_of_jobs = all(isinstance(each, dict) and _ID_FIELDS & each.keys() for each in value)
-    return [each for each in value for _ in range(2 if is_of_jobs else 1)]
+    return [each for each in value for _ in range(n if is_of_jobs else 1)]
 
 
 def _with_one_outcome(value: Any) -> Any:
@@ -236,4 +238,8 @@ def _archive_with_one_outcome(content: bytes) -> bytes:
     return file.getvalue()
 
 
-_EDITS: Final = {"twice": _with_jobs_twice, "changed": _with_one_outcome}
+_EDITS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "twice": partial(_with_jobs, 2),
+    "empty": partial(_with_jobs, 0),
+    "changed": _with_one_outcome,
+}

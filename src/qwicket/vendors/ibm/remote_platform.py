@@ -50,7 +50,7 @@ class IBMPlatformCloud(IBMRuntimeCloud):
         since = datetime.fromtimestamp(max(0, since_ms - _CLOCKS_MS) / 1000, UTC)
         id = self._id_with(marker, created_after=since.isoformat())
         if id is None:
-            raise NoProof("its list does not have the job, but may lag")
+            raise NoProof("its list does not have the job, but may lag, or may have deleted it")
         return id
 
     def device_status(self) -> RemoteDeviceStatus:

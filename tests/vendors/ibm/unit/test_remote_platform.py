@@ -254,7 +254,10 @@ def test_places_are_checked_and_instances_are_told_apart() -> None:
     place: dict[str, Any] = {"device": "ibm_far", "key_env": "K"}
     ours: dict[str, Any] = {"kind": "ibm_platform", "url": "https://there/ibm/runtime"}
     for wrong, said in (
-        ({"kind": "ionq", "url": "https://there", "instance": CRN}, "the kind ionq has no instance"),
+        (
+            {"kind": "ionq", "url": "https://there", "instance": CRN},
+            "the kind ionq has no instance",
+        ),
         ({**ours, "iam_url": "there"}, "iam_url must begin"),
         ({**ours, "instance": "two\nlines"}, "instance must be printable"),
         ({**ours, "url": "https://quantum.cloud.ibm.com/api/v1"}, "set iam_url; that of IBM is"),
