@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from math import pi
 from operator import methodcaller
 from pathlib import Path
@@ -46,7 +47,8 @@ from support.waiting import until
 
 pytestmark = pytest.mark.extended
 
-QUBITS = ("far", "ions", "ibm", "runtime", "braid")
+QUBITS = ("far", "ions", "ibm", "runtime", "platform", "braid")
+PAID = "\ncost = { per_second = 1000.0 }"
 ONE = HEAD + "qubit[2] q; bit[3] c; x q[1]; c[2] = measure q[1];"
 LOOP = HEAD + "qubit[1] q; bit[1] c; c[0] = measure q[0]; if (c[0]) { x q[0]; }"
 
@@ -71,6 +73,9 @@ def front(tmp_path_factory: pytest.TempPathFactory, behind: LiveServer) -> Itera
         "spec": 'outputs = ["counts", "memory"]',
     }
     file = write_device(folder, behind, key, kind="ibm_runtime", **own) / "runtime.toml"
+    file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))
+    own |= {"name": "platform", "spec": own["spec"] + PAID}
+    file = write_device(folder, behind, key, kind="ibm_platform", **own) / "platform.toml"
     file.write_text(file.read_text().replace('"batch"', '"batch", "qiskit.primitives"'))
     qrn = "qbraid:qbraid:sim:statevector"
     write_device(folder, behind, key, kind="qbraid", name="braid", device=qrn)
@@ -101,6 +106,18 @@ def test_a_job_runs_at_the_other_cloud_and_its_result_comes_back(
     with qwicket.connect(behind.url, behind.token("gate")) as there:
         sent = [each for each in there.jobs() if marker(each) == f"qwicket-{job.id}"]
     assert [each.state for each in sent] == ["completed"]
+
+
+def test_the_seconds_that_the_other_cloud_charges_are_paid_here(
+    client: Client, behind: LiveServer
+) -> None:
+    job = client.submit(BELL, "platform", shots=500).wait(30).refresh()
+    with qwicket.connect(behind.url, behind.token("gate")) as there:
+        (sent,) = (each for each in there.jobs() if marker(each) == f"qwicket-{job.id}")
+    ended, started = (datetime.fromisoformat(sent.info[at]) for at in ("ended_at", "started_at"))
+    charged_s = (ended - started).total_seconds()
+    assert charged_s > 0
+    assert job.info["cost"] == pytest.approx(1000 * charged_s, abs=1e-5)
 
 
 def test_bits_are_those_of_the_program(client: Client) -> None:
@@ -191,7 +208,7 @@ def test_a_device_that_is_off_there_is_away_here_and_jobs_wait(
 def test_registers_of_any_name_come_back_from_runtime(client: Client) -> None:
     text = """OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg bit[1]; creg input[9];
     x q[1]; measure q[0] -> bit[0]; measure q[1] -> input[8];"""
-    for device in ("far", "runtime"):
+    for device in ("far", "runtime", "platform"):
         job = client.submit(text, device, format="openqasm2", shots=10, outputs=["memory"])
         (part,) = job.result(30).parts
         assert [name for name, _ in part.registers] == ["bit", "input"]
@@ -205,15 +222,16 @@ def primitive(program: str, *pubs: Any) -> str:
 
 def test_a_sampler_of_several_parameters_goes_to_runtime_as_circuits(client: Client) -> None:
     turned = HEAD + "\ninput float a;\nqubit[1] q; bit[1] c; rx(a) q[0]; c[0] = measure q[0];"
-    job = client.submit(
-        primitive("sampler", [turned, [[0.0], [pi]], 7], [BELL, None, 3]),
-        "runtime",
-        format="qiskit.primitives",
-        outputs=["memory"],
-    )
-    first, second, bell = job.result(30).parts
-    assert (first.memory, second.memory) == (["0"] * 7, ["1"] * 7)
-    assert len(bell.memory) == 3
+    for device in ("runtime", "platform"):
+        job = client.submit(
+            primitive("sampler", [turned, [[0.0], [pi]], 7], [BELL, None, 3]),
+            device,
+            format="qiskit.primitives",
+            outputs=["memory"],
+        )
+        first, second, bell = job.result(30).parts
+        assert (first.memory, second.memory) == (["0"] * 7, ["1"] * 7)
+        assert len(bell.memory) == 3
 
 
 def test_what_runtime_cannot_run_is_refused_at_submission(client: Client) -> None:

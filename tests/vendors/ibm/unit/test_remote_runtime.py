@@ -340,14 +340,17 @@ def outcomes(body: Any, metrics: Answer = (404, {})) -> Any:
 
 
 def test_registers_become_keys() -> None:
-    (first, second), seconds = outcomes(
-        result(FIRST, SECOND), (200, {"usage": {"quantum_seconds": 1.5}})
-    )
+    (first, second), _ = outcomes(result(FIRST, SECOND))
     keys = first.arrays["memory"]
     numbers = [int.from_bytes(keys.data[at : at + 2], "little") for at in (0, 2, 4)]
     assert numbers == [0b11_0000_0000, 3, 0b11_1111_1111]
     assert second.arrays["memory"].shape[0] == 2
-    assert seconds == 1.5
+
+
+@for_each("charged", ["qpu_charge_time_seconds", "quantum_seconds"])
+def test_the_seconds_that_are_charged_count(charged: str) -> None:
+    usage = {"seconds": 9, charged: 1.5}
+    assert outcomes(result(FIRST, SECOND), (200, {"usage": usage}))[1] == 1.5
 
 
 @pytest.mark.parametrize(
