@@ -50,6 +50,8 @@ pytestmark = pytest.mark.extended
 QUBITS = ("far", "ions", "ibm", "runtime", "platform", "braid")
 PAID = "\ncost = { per_second = 1000.0 }"
 ONE = HEAD + "qubit[2] q; bit[3] c; x q[1]; c[2] = measure q[1];"
+APART = HEAD + "qubit[27] q; bit[2] c; x q[0]; cx q[0], q[26];"
+APART += " c[0] = measure q[0]; c[1] = measure q[26];"
 LOOP = HEAD + "qubit[1] q; bit[1] c; c[0] = measure q[0]; if (c[0]) { x q[0]; }"
 
 
@@ -404,6 +406,9 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
                     lambda: all(client.device(each).body.calibration for each in names.values()),
                     "all are calibrated",
                 )
+                job = client.submit(APART, names["ibm_platform"], shots=200)
+                counts = job.result(60).counts
+                assert max(counts, key=counts.__getitem__) == "11", "it is routed"
             for kind, name in names.items():
                 here = calibrations(front, token, name)
                 for dialect in there if kind == "qwicket" else (kind,):

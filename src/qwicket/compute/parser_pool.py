@@ -165,13 +165,22 @@ class ParserPool:
         return cast("Refusal | None", await self._perform(call, account))
 
     async def compile_to_basis(
-        self, circuits: bytes, gates: Sequence[str], device: str, language: str, *, account: str
+        self,
+        circuits: bytes,
+        gates: Sequence[str],
+        pairs: Sequence[tuple[int, int]],
+        device: str,
+        language: str,
+        *,
+        account: str,
     ) -> Checked | Refusal:
         """Compile an account's packed circuits to the gates of a lab's or another cloud's device.
 
         Args:
             circuits: The packed circuits.
             gates: Names of the device's gates; empty means any gate.
+            pairs: Pairs of qubits to which the gates are routed, where this is possible; empty for
+                no routing.
             device: Name of the device, for refusals.
             language: Language in which the device gets the circuits, and which must be able to
                 express them; empty for any.
@@ -180,7 +189,7 @@ class ParserPool:
         Raises:
             QwicketError: As for `read`.
         """
-        arguments = (circuits, tuple(gates), device, language, self._limits)
+        arguments = (circuits, tuple(gates), device, language, self._limits, tuple(pairs))
         call = _Call(_COMPILE_TO_BASIS, arguments, len(circuits))
         return cast("Checked | Refusal", await self._perform(call, account))
 

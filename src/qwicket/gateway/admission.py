@@ -398,7 +398,9 @@ class Admission:
         check_program(checked.summary, submission, device, self._device_limits.circuits(device))
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 
-        found = await in_gates_of(device, submission.format, checked, self._parsers, actor.account)
+        found = await in_gates_of(
+            *(device, connectivity, submission.format, checked, self._parsers, actor.account)
+        )
         check_connected(found.summary, device, connectivity)
         return found
 

@@ -12,6 +12,9 @@ from qwicket.model.errors import NotFound
 from qwicket.programs import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.circuits.calibrations import Pair
     from qwicket.circuits.qubit import Entangler
     from qwicket.circuits.summary import Checked
     from qwicket.compute import ParserPool
@@ -27,12 +30,18 @@ _MAX_DRAWN_CIRCUITS: Final = 100
 
 
 async def in_gates_of(
-    device: Device, format: str, checked: Checked, parsers: ParserPool, account: str
+    device: Device,
+    connectivity: Sequence[Pair] | None,
+    format: str,
+    checked: Checked,
+    parsers: ParserPool,
+    account: str,
 ) -> Checked:
     """Compile a program to the gates of a lab's device, or of one at another cloud.
 
-    A program stays as it is if its device is a simulator, is not for qubits, names neither gates
-    nor a language, or is at another cloud that reads the format itself.
+    For another cloud, gates are also routed to the pairs of qubits that the device connects, if
+    this is possible. A program stays as it is if its device is a simulator, is not for qubits,
+    names neither gates nor a language, or is at another cloud that reads the format itself.
 
     Raises:
         InvalidProgram: A gate cannot be expressed in the device's gates; the detail names it.
@@ -46,6 +55,7 @@ async def in_gates_of(
     found = await parsers.compile_to_basis(
         checked.circuits,
         gates=(*spec.gates, *spec.native_gates),
+        pairs=(connectivity or ()) if spec.rewritten_as else (),
         device=device.name,
         language=spec.rewritten_as,
         account=account,

@@ -256,7 +256,12 @@ def compile_in_parser(
 
 
 def compile_to_basis_in_parser(
-    circuits: bytes, gates: Sequence[str], device: str, language: Any, limits: Limits
+    circuits: bytes,
+    gates: Sequence[str],
+    device: str,
+    language: Any,
+    limits: Limits,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> Checked | Refusal:
     """Return a program's packed circuits in the gates of a remote device, or an error.
 
@@ -267,6 +272,7 @@ def compile_to_basis_in_parser(
         language: Language in which the device gets its programs; empty for the format of the job.
             Circuits that it cannot express are refused.
         limits: Limits on the compiled circuits.
+        pairs: Pairs of qubits to which the gates are routed; empty for no routing.
     """
     try:
         compiled = unpack(circuits)
@@ -274,6 +280,11 @@ def compile_to_basis_in_parser(
             from qwicket.programs import basis  # late: only parser processes need it
 
             compiled = basis.compile_circuits(compiled, gates, device, limits)
+            if pairs:
+                from qwicket.programs.routing import route
+
+                if routed := route(compiled, pairs):
+                    compiled = basis.compile_circuits(routed, gates, device, limits)  # the swaps
         if language:
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
 
