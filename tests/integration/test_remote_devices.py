@@ -471,6 +471,33 @@ def described(spec: Any) -> Any:
     return structs.replace(spec.atoms, gates=gates)
 
 
+def test_a_device_file_is_checked_with_a_bell_pair(behind: LiveServer, tmp_path: Path) -> None:
+    key = behind.token("checker")
+    for kind, device in (
+        ("ibm_platform", "qwicket_line5"),
+        ("ionq", "simulator"),
+        ("qwicket", "simulator"),
+    ):
+        spec = 'gates = ["rz", "sx", "x", "cx"]' if kind == "ibm_platform" else ""
+        folder = write_device(
+            *(tmp_path, behind, key), kind=kind, device=device, spec=spec + PAID, qubits=5
+        )
+        file = str(folder / "far.toml")
+        refused = run_here("device", "check", file)
+        assert "This may cost money. [y/N]" in refused.stderr
+        shown = cli("device", "check", file, "--shots", "50", "--yes")
+        assert re.search(r"^Counts: .*11: ", shown, re.MULTILINE), shown
+        assert re.search(r"^Cost: [0-9.]+ credits$", shown, re.MULTILINE), shown
+    with qwicket.connect(behind.url, key) as there:
+        assert [job.state for job in there.jobs()] == ["completed"] * 3, "without a yes, none"
+        assert {job.body.shots for job in there.jobs()} == {50}
+    (tmp_path / "far.key").write_text("qw_wrong_key_of_nobody")
+    wrong = run_here("device", "check", file, "--yes")
+    assert (wrong.returncode, "qw_wrong" in wrong.stderr) == (1, False)
+    assert wrong.stderr.startswith("Error: ")
+    assert "no such file" in run_here("device", "check", f"{file}.toml").stderr.lower()
+
+
 def test_probe_says_what_is_wrong(behind: LiveServer, tmp_path: Path) -> None:
     secret = "qw_wrong_key_of_nobody"
     key = tmp_path / "key"

@@ -244,6 +244,56 @@ def probe(
     _write(device_toml(found[name], remote, own_name), path)
 
 
+@device.command("check", short_help="Run one Bell pair on a device of another cloud.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--shots",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Number of shots.",
+)
+@click.option("--yes", is_flag=True, help="Send it without asking.")
+def check(file: Path, shots: int, yes: bool) -> None:
+    """Run one Bell pair on the device of a device FILE at another cloud, and show its cost.
+
+    No server is needed. The Bell pair is sent once; after a lost response the marker is printed, by
+    which you find the job there.
+    """
+    require("qwicket device check", "server")
+    import asyncio
+
+    from qwicket.devices.files import load
+    from qwicket.devices.remotes import NoKey
+    from qwicket.dialects import shown_by
+    from qwicket.drivers.remote.check import CheckFailed, run_bell_pair
+
+    try:
+        found = load(file)
+        remote, device = found.remote, found.device(shown_by)
+        if remote is None or remote.pass_through or device.family != "qubit":
+            raise ValueError("only a device of qubits at another cloud can be checked so")
+        question = f"Send a Bell pair of {shots} shots to {remote.device} at {remote.url}?"
+        if not yes:
+            click.confirm(f"{question} This may cost money.", abort=True, err=True)
+        result = asyncio.run(
+            run_bell_pair(
+                *(device, remote, remote.key(), shots),
+                lambda id: click.echo(f"It was sent; its id there is {id}."),
+            )
+        )
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    except (NoKey, CheckFailed, ValueError) as error:
+        raise click.ClickException(f"{file}: {error}.") from None
+    click.echo(f"Counts: {', '.join(f'{bits}: {n}' for bits, n in result.counts.items())}")
+    if result.seconds:
+        click.echo(f"Run time there: {result.seconds:g} s")
+    cost = "the file has no prices" if result.credits is None else f"{result.credits:.6g} credits"
+    click.echo(f"Cost: {cost}")
+
+
 _SNAPSHOT = click.Path(path_type=Path)
 
 

@@ -81,6 +81,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket device probe --url http://lab:8000 --key-env KEY",
         "qwicket device probe --url http://lab:8000 --key-env KEY simulator",
     ),
+    "device check": ("qwicket device check devices/far.toml",),
     "device import": (
         "qwicket device import props_lima.json --write lima.toml",
         "qwicket device import garnet.json --as garnet --write garnet.toml",

@@ -38,6 +38,16 @@ class OwnDeviceFile(DeviceFile, frozen=True, kw_only=True, forbid_unknown_fields
         return device if self.remote is None else self.remote.completed(device)
 
 
+def load(path: Path) -> OwnDeviceFile:
+    """Read a device file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is invalid.
+    """
+    return msgspec.toml.decode(path.read_bytes(), type=OwnDeviceFile)
+
+
 def load_folder(folder: Path) -> dict[Path, OwnDeviceFile]:
     """Read all device files of a folder, in the order of their names.
 
@@ -49,7 +59,7 @@ def load_folder(folder: Path) -> dict[Path, OwnDeviceFile]:
     try:
         for path in sorted(folder.iterdir()):
             if path.suffix == ".toml":
-                found[path] = msgspec.toml.decode(path.read_bytes(), type=OwnDeviceFile)
+                found[path] = load(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidRequest(f"--device-dir: {error.filename or folder}: {reason}.") from None
