@@ -238,8 +238,9 @@ def test_a_sampler_of_several_parameters_goes_to_runtime_as_circuits(client: Cli
 
 def test_what_runtime_cannot_run_is_refused_at_submission(client: Client) -> None:
     estimator = primitive("estimator", [BELL, [{"ZZ": 1.0}], None, 0.1])
-    with pytest.raises(ApiError, match="only programs that are sampled"):
-        client.submit(estimator, "runtime", format="qiskit.primitives")
+    for device in ("runtime", "platform"):
+        with pytest.raises(ApiError, match="only programs that are sampled"):
+            client.submit(estimator, device, format="qiskit.primitives")
 
 
 def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveServer) -> None:

@@ -290,7 +290,7 @@ def check(file: Path, shots: int, yes: bool) -> None:
     click.echo(f"Counts: {', '.join(f'{bits}: {n}' for bits, n in result.counts.items())}")
     if result.seconds:
         click.echo(f"Run time there: {result.seconds:g} s")
-    cost = "the file has no prices" if result.credits is None else f"{result.credits:.6g} credits"
+    cost = "unknown" if result.credits is None else f"{result.credits:.6g} credits"
     click.echo(f"Cost: {cost}")
 
 

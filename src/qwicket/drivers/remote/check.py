@@ -51,7 +51,8 @@ class Checked(NamedTuple):
     Attributes:
         counts: Shots by outcome, as bits.
         seconds: Run time that the cloud states; 0 if it states none.
-        credits: Cost by the prices in the device's file; None if the file has none.
+        credits: Cost by the prices in the device's file; None if the file has none, or has one for
+            seconds that the cloud does not state.
     """
 
     counts: Mapping[str, int]
@@ -94,7 +95,8 @@ async def run_bell_pair(
         cloud.close()
     cost = device.spec.cost
     counts = {f"{outcome:02b}": n for outcome, n in sorted(part.counts().items())}
-    return Checked(counts, seconds, None if cost is None else cost.of(1, shots, seconds))
+    is_known = cost is not None and (seconds > 0 or not cost.per_second)
+    return Checked(counts, seconds, cost.of(1, shots, seconds) if cost and is_known else None)
 
 
 async def _bell_pair(device: Device, cloud: Cloud, calls: CloudCalls, shots: int) -> RemoteProgram:
