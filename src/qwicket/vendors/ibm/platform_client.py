@@ -9,7 +9,6 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
@@ -36,6 +35,7 @@ _VERSION: Final = "2026-04-15"
 _USED_SHARE: Final = 0.8
 """Share of an access token's life after which it is renewed, as IBM's client does."""
 _MAX_LIFE_S: Final = 86_400.0
+_MAX_TOKEN_CHARS: Final = 16_384
 _UNKNOWN_LIFE_S: Final = 60.0
 _REFUSALS: Final = (400, 401, 403)
 """Status codes with which IAM refuses a key."""
@@ -106,13 +106,15 @@ class _AccessTokens:
             token = validated_header(found["access_token"], "access token", IBMQXClientError)
         except (KeyError, AttributeError, IBMQXClientError):
             raise NotAccepted("the sign-in there gives no access token") from None
+        if len(token) > _MAX_TOKEN_CHARS:
+            raise NotAccepted("the sign-in there gives too long an access token")
         self._renew_at = began + _USED_SHARE * _life_s(found.get("expires_in"))
         self._current = token
 
 
 def _life_s(stated: object) -> float:
     """Return the life of an access token in seconds, of which a server states anything."""
-    if isinstance(stated, int | float) and isfinite(stated) and stated > 0:
+    if isinstance(stated, int | float) and stated > 0:
         return min(stated, _MAX_LIFE_S)
     return _UNKNOWN_LIFE_S
 

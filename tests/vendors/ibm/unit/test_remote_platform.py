@@ -126,7 +126,8 @@ def test_a_program_names_the_qubits_of_the_machine() -> None:
 
 
 def test_an_access_token_is_used_until_it_is_old_or_refused() -> None:
-    for life_s, n_tokens in ((3600, 1), (1e-9, 3), (-1, 1), ("text", 1), (float("nan"), 1)):
+    odd = (-1, "text", [1], float("nan"), float("inf"), 10**400)
+    for life_s, n_tokens in ((3600, 1), (1e-9, 3), *((life_s, 1) for life_s in odd)):
         there = There()
         there.life_s = life_s
         there.answers["jobs"] = 200, {"jobs": []}
@@ -165,6 +166,7 @@ def test_the_lease_is_checked_again_before_a_repetition() -> None:
         (500, {}, NotAccepted),
         (200, {"access_token": 7}, NotAccepted),
         (200, {"access_token": "two\nlines"}, NotAccepted),
+        (200, {"access_token": "x" * 20_000}, NotAccepted),
         (200, b"<html>", NotAccepted),
         (302, {}, NotAccepted),
     ],
