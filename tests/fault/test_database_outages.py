@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from psycopg import conninfo
 
 from support.held import HeldJob, held_job
 from support.ledger import UNFINISHED, ledger
 from support.postgres import PostgresServer, postgres_server
 from support.programs import BELL
 from support.repetitions import runs
-from support.server import LiveServer, Serve
+from support.server import LiveServer, Serve, run_cli
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until
 
@@ -155,3 +156,25 @@ def test_a_server_stops_in_an_outage_and_its_jobs_run_afterwards(
             books.await_end()
             books.assert_all_completed_uncounted(set(jobs))
         server.stop()
+
+
+@pytest.mark.timeout(180)
+def test_a_standby_is_promoted_and_takes_over_without_a_lost_or_doubled_job(serve: Serve) -> None:
+    with postgres_server() as primary, primary.standby() as standby:
+        hosts = f"{primary.data},{standby.folder}"
+        both = conninfo.make_conninfo(primary.url, host=hosts, target_session_attrs="read-write")
+        server = serve("server", both, "--lease-s", "2")
+        checked = run_cli("backup", "--check", "--database-url", both)
+        assert checked.returncode == 0, checked.stderr
+        held = held_job()
+        with crowd(*submitters(server, server.token(), held)) as clients:
+            clients.await_more(JOBS // 10 + 1)
+            primary.crash()
+            standby.promote()
+            held.release()
+            clients.join()
+        with ledger(server) as books:
+            books.await_end()
+            books.assert_all_completed_uncounted(set(clients.acknowledged))
+            assert books.number("select count(*) from job") == len(clients.acknowledged)
+        assert server.stop() == 0

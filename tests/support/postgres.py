@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -122,8 +122,27 @@ class PostgresServer:
         """Say that this process no longer uses it; the last one that does so stops it."""
         self._server.cleanup()
 
-    def _control(self, *arguments: str) -> None:
-        command = [self._server.bin_path / "pg_ctl", "-w", "-s", "-D", self._server.pgdata]
+    @contextmanager
+    def standby(self) -> Iterator[Standby]:
+        """Start a streaming standby, and commit only what it has."""
+        folder = self.data.parent / "standby"
+        copy = [f"{self.programs}/pg_basebackup", "-D", f"{folder}", "-d", self.url, "-R", "-cfast"]
+        folder.mkdir(mode=0o700)
+        if (user := self._server.system_user) is not None:
+            shutil.chown(folder, user)
+        subprocess.run(copy, check=True, user=user)
+        (folder / ".s.PGSQL.5432.lock").unlink()  # of the other's socket
+        self.run("alter system set synchronous_standby_names = '*'")
+        self.run("select pg_reload_conf()")
+        standby = Standby(folder, self._control)
+        self._control("-o", f"-h '' -k {folder}", "-l", f"{folder}/log", "start", data=folder)
+        try:
+            yield standby
+        finally:
+            self._control("-m", "immediate", "stop", data=folder)
+
+    def _control(self, *arguments: str, data: Path | None = None) -> None:
+        command = [f"{self.programs}/pg_ctl", "-w", "-s", "-D", f"{data or self.data}"]
         subprocess.run([*command, *arguments], check=True, user=self._server.system_user)
 
     @property
@@ -144,6 +163,18 @@ class PostgresServer:
     def run(self, sql: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(sql.encode())
+
+
+class Standby:
+    """A copy of another server, which follows it until it is promoted."""
+
+    def __init__(self, folder: Path, control: Callable[..., None]) -> None:
+        self.folder = folder
+        """Where its socket is."""
+        self._control = control
+
+    def promote(self) -> None:
+        self._control("promote", data=self.folder)
 
 
 @contextmanager

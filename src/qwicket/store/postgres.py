@@ -95,9 +95,7 @@ _WRITER_OPTIONS: Final = (
     f"-c synchronous_commit=on -c lock_timeout={_LOCK_TIMEOUT_MS}"
     f" -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}"
 )
-_READER_OPTIONS: Final = (
-    f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on"
-)
+_READER_OPTIONS: Final = f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}"
 _NOTIFIER_OPTIONS: Final = "-c synchronous_commit=off"  # a notification stores nothing
 
 _CONNECTION_LOST: Final = (
@@ -273,6 +271,7 @@ class Postgres(Writer):
         self._pool = ConnectionPool(
             connection_class=_Connection,
             kwargs=self._address.settings(_READER_OPTIONS),
+            configure=_make_read_only,
             min_size=1,
             max_size=2 * _READERS,
             timeout=_POOL_WAIT_S,
@@ -442,13 +441,18 @@ def reading(url: str) -> Iterator[_Connection]:
     """
     address = _Address(url)
     try:
-        connection = address.connect("-c default_transaction_read_only=on")
+        connection = address.connect()
     except psycopg.OperationalError as error:
         _log.debug("no connection", exc_info=error)
         raise Unavailable(explain_error(error, address.settings())) from None
     with connection:
-        connection.execute("begin isolation level repeatable read")
+        connection.execute("begin isolation level repeatable read, read only")
         yield connection
+
+
+def _make_read_only(connection: _Connection) -> None:
+    """Refuse writes. As a connection option, libpq would take the server for a standby."""
+    connection.execute("set default_transaction_read_only = on")
 
 
 def last_migration(connection: _Connection) -> int:
