@@ -225,6 +225,7 @@ TAKEN: dict[str, dict[str, Any]] = {
                 "keep-days": 0.5,
                 "access-log": True,
                 "limits": {"stored_bytes": 50_000_000_000, "express_s": 1.5, "shots": 5_000},
+                "device-dir": "/run/secrets/qwicket",
                 "oidc-issuer": "https://login.example.org/realms/lab",
                 "oidc-client-id": "qwicket",
                 "oidc-client-secret-file": "/run/secrets/qwicket/oidc",
@@ -234,6 +235,8 @@ TAKEN: dict[str, dict[str, Any]] = {
                 },
             },
             "secret": "sign-in",
+            "env": [{"name": "QWICKET_ACCESS_LOG", "value": "true"}],
+            "envFrom": [{"secretRef": {"name": "keys"}}],
             "nodeSelector": {"disk": "fast"},
             "tolerations": [{"key": "quantum", "operator": "Exists"}],
         },
@@ -291,6 +294,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a group with an unknown role": (
         {"server": {"settings": {"oidc-groups": {"staff": {"role": "owner"}}}}},
         "/server/settings/oidc-groups/staff/role",
+    ),
+    "a variable of the chart": (
+        {"server": {"env": [{"name": "QWICKET_DATABASE_URL", "value": "postgresql://q:s@h/q"}]}},
+        "/server/env/0/name",
     ),
     "not a size": ({"storage": {"size": "large"}}, "/storage/size"),
 }
@@ -494,7 +501,9 @@ def test_a_server_may_connect_to_its_database_and_where_the_values_say(
     assert found == ports
 
 
-def test_keys_of_a_secret_are_files_of_the_server(charts: dict[str, dict[str, Any]]) -> None:
+def test_keys_of_a_secret_are_files_and_variables_of_the_server(
+    charts: dict[str, dict[str, Any]],
+) -> None:
     (pod,) = [
         each
         for each in pods(charts["everything"]["documents"])
@@ -505,6 +514,13 @@ def test_keys_of_a_secret_are_files_of_the_server(charts: dict[str, dict[str, An
     mounts = {each["name"]: each for each in pod["spec"]["containers"][0]["volumeMounts"]}
     assert mounts["secret"]["mountPath"] == "/run/secrets/qwicket"
     assert mounts["secret"]["readOnly"] is True
+    (container,) = pod["spec"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert [each["name"] for each in container["env"]] == [
+        "QWICKET_CONFIG",
+        "QWICKET_DATABASE_URL",
+        "QWICKET_ACCESS_LOG",
+    ]
 
 
 @pytest.mark.parametrize("case", ["default", "everything"])
@@ -514,9 +530,11 @@ def test_a_server_runs_with_the_charts_settings(
     (settings,) = of(charts[case]["documents"], "ConfigMap")  # without a scaler
     file = tmp_path / "qwicket.toml"
     text = settings["data"]["qwicket.toml"]
-    file.write_text(text.replace("/run/secrets/qwicket", str(tmp_path)))
-    (tmp_path / "oidc").write_text("secret")
-    (tmp_path / "oidc").chmod(0o600)
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    file.write_text(text.replace("/run/secrets/qwicket", str(secret)))
+    (secret / "oidc").write_text("secret")
+    (secret / "oidc").chmod(0o600)
     with running_server(tmp_path, QWICKET_CONFIG=str(file)) as live:
         for path in ("/livez", "/readyz"):
             assert httpx.get(live.url + path).status_code == 200
