@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 import qwicket
-from qwicket.clients.ibm_qx import IBMQXClient
+from qwicket.clients.ibm_qx import IBMQXAPIError, IBMQXClient
 from qwicket.clients.ionq import Circuit, IonQClient
 from qwicket.clients.native import Client as NativeClient
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
@@ -178,6 +178,56 @@ def test_vendors_clients_wait_for_the_end(live: LiveServer, exam: Callable[[], N
         assert ions.get_results(ionq) == pytest.approx({"0": 0.5, "3": 0.5})
         assert qx.wait(ibmq, timeout=30).status == "COMPLETED"
         assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "COMPLETED"
+
+
+def test_nobody_else_reads_a_program_until_the_end(
+    live: LiveServer, admin: httpx.Client, exam: Callable[[], None]
+) -> None:
+    """Not even with its id: only the account that submitted the job, and administrators."""
+    bell = {"qubits": 2, "circuit": [{"gate": "h", "target": 0}]}
+    ionq = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 10, "input": bell}
+    of_ada = {"Authorization": f"apiKey {live.token()}"}
+    root = live.admin("token", "create", "--user", "root", "--scope", "jobs:read")
+    with Person(live, "ben") as ben, live.client() as http:
+        for member in (ben.name, "root"):
+            live.admin("project", "member", "add", "ada", member)
+        qx = [IBMQXClient(token, url=live.url + ibm.DIALECT) for token in (live.token(), ben.token)]
+        signs = [
+            braket.Signature(live.admin("token", "create", "--user", name, "--aws"), "braket")
+            for name in ("ada", ben.name)
+        ]
+        submission = {"program": BELL, "device": "simulator", "shots": 10}
+        job = http.post("/v1/jobs", json=submission).json()["id"]
+        http.post(f"/v1/jobs/{job}/shares", json={"account": ben.name}).raise_for_status()
+        in_qx = qx[0].run_qobj(ibm.qobj(), ibm.SIMULATOR).id
+        in_ionq = http.post("/ionq/v0.4/jobs", json=ionq, headers=of_ada).json()["id"]
+        task = http.post("/braket/quantum-task", json=braket.body(), auth=signs[0])
+        arn = task.json()["quantumTaskArn"]
+
+        def found() -> list[bool]:
+            token = {"Authorization": f"Bearer {ben.token}"}
+            key = {"Authorization": f"apiKey {ben.token}"}
+            answers = [
+                ben.browser.get(f"/ui/jobs/{job}"),
+                ben.browser.get(f"/ui/jobs/new?from={job}"),
+                httpx.get(f"{live.url}/v1/jobs/{job}", headers=token),
+                httpx.get(f"{live.url}/v1/jobs/{job}/archive", headers=token),
+                httpx.get(f"{live.url}/ionq/v0.4/jobs/{in_ionq}", headers=key),
+                httpx.get(f"{live.url}/braket/quantum-task/{arn}", auth=signs[1]),
+            ]
+            try:
+                is_in_qx = qx[1].job(in_qx).id == in_qx
+            except IBMQXAPIError:
+                is_in_qx = False
+            return [is_in_qx, *(each.status_code != 404 for each in answers)]
+
+        assert not any(found())
+        assert job in ben.browser.get("/ui/jobs?who=projects").text
+        with live.client(root) as reader:
+            assert reader.get(f"/v1/jobs/{job}").status_code == 200
+        assert http.get(f"/v1/jobs/{job}").status_code == 200
+        exam()
+        assert all(found())
 
 
 def test_no_page_shows_a_seed_before_the_end(live: LiveServer, admin: httpx.Client) -> None:

@@ -203,7 +203,7 @@ class Jobs:
 
     async def _find(self, actor: Actor, id_text: str, dialect: str | None) -> Job:
         job = await self._store.visible(_whole(id_text), actor.account)
-        if job is None or not actor.sees(job.device) or dialect not in (None, job.dialect):
+        if job is None or not _may_read(actor, job) or dialect not in (None, job.dialect):
             raise no_job()
         return job
 
@@ -211,7 +211,7 @@ class Jobs:
         self, actor: Actor, job: str, dialect: str
     ) -> tuple[Job, bytes]:
         found = await self._store.visible_with_vendor_fields(job, actor.account)
-        if found is None or not actor.sees(found[0].device) or found[0].dialect != dialect:
+        if found is None or not _may_read(actor, found[0]) or found[0].dialect != dialect:
             raise no_job()
         return found
 
@@ -538,6 +538,16 @@ class Jobs:
         if found == _NO_VENDOR_FIELDS and await self._store.get(job.id) is None:
             raise no_job()
         return found
+
+
+def _may_read(actor: Actor, job: Job) -> bool:
+    """Return whether an actor may read a job of theirs, of their projects or shared with them.
+
+    While an exam withholds results, neither its project nor who has its id may copy the program.
+    """
+    is_in_exam = job.withheld_until is not None
+    is_owner = job.account == actor.account or actor.role == "admin"
+    return actor.sees(job.device) and (is_owner or not is_in_exam)
 
 
 def _own_of(actor: Actor, query: JobQuery) -> JobQuery:
