@@ -239,14 +239,14 @@ def test_jobs_of_the_past_are_in_the_use_of_their_days(cloud: Cloud, tmp_path: P
     with zipfile.ZipFile(tmp_path / "state") as saved:
         saved.extract("qwicket.db", tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "qwicket.db")) as database:
-        stored = database.execute("select * from daily_use order by 1, 2, 3").fetchall()
+        stored = database.execute("select * from account_use order by 1, 2, 3, 4").fetchall()
         added_up = database.execute(
-            "select project, device, ended_at - ended_at % 86400000, count(*), sum(used_shots),"
-            " sum(used_us), sum(coalesce(cost, 0)) from job where used_shots > 0 or used_us > 0"
-            " group by 1, 2, 3 order by 1, 2, 3"
+            "select project, device, ended_at - ended_at % 86400000, account, count(*),"
+            " sum(used_shots), sum(used_us), sum(coalesce(cost, 0)) from job"
+            " where used_shots > 0 or used_us > 0 group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         ).fetchall()
     assert stored == added_up
-    assert sum(row[3] for row in stored) > 100
+    assert sum(row[4] for row in stored) > 100
 
 
 def test_a_reset_leaves_no_row_of_a_job_and_keeps_the_triggers(

@@ -23,8 +23,8 @@ _UNITS: Final = ("jobs", "shots", "seconds", "cost")
     "--by",
     default="project,device",
     show_default=True,
-    type=options.Choice(["project,device", "device,project", "project", "device"]),
-    help="What the lines are grouped by.",
+    metavar="NAMES",
+    help="What the lines are grouped by: some of project, account, device and day.",
 )
 @click.option(
     "--from",
@@ -45,9 +45,10 @@ def usage(
     as_json: bool,
     admin: Administration,
 ) -> None:
-    """Show what jobs have used, by project and device.
+    """Show what jobs have used, by project, account, device or day.
 
-    A job counts on the day on which it ended, if it ran. Deleted jobs count, too.
+    A job counts on the day on which it ended, if it ran. Deleted jobs count, too. Those that ended
+    under version 1.0.0 have no account.
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")

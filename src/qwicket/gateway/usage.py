@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from qwicket.model.budgets import DAY_MS, NO_USE, ProjectUse, Use, budget_state
-from qwicket.model.errors import InvalidRequest
+from qwicket.model.budgets import DAY_MS, NO_USE, budget_state
+from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.registrations import hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from qwicket.model.accounts import Actor, Project
-    from qwicket.model.budgets import BudgetState, BudgetUnit, NamedBudget
+    from qwicket.model.budgets import (
+        BudgetState,
+        BudgetUnit,
+        GroupUse,
+        NamedBudget,
+        Use,
+        UsePart,
+    )
     from qwicket.store import Store
+
+_MAX_GROUPS: Final = 10_000
+"""Longest answer: what people read, and what the event loop encodes at once."""
 
 
 class Usage:
@@ -76,30 +86,28 @@ class Usage:
         return min(applying, key=lambda each: each.left, default=None)
 
     async def usage(
-        self, first: date | None, last: date | None, by: Collection[str]
-    ) -> list[ProjectUse]:
+        self, first: date | None, last: date | None, by: Sequence[UsePart]
+    ) -> list[GroupUse]:
         """Return what the jobs that ended on some days have used; jobs that never ran do not count.
 
         Args:
             first: The first day in UTC; None for all up to the last.
             last: The last day; None for all from the first.
-            by: What to group by: `project`, `device`, or both. A field not named is empty.
+            by: What to group by, and in which order.
 
         Raises:
             InvalidRequest: The last day is before the first.
+            LimitExceeded: There are more than `_MAX_GROUPS` groups.
         """
         if first is not None and last is not None and last < first:
             raise InvalidRequest(f"to ({last}) must not be before from ({first}).", field="to")
         since = 0 if first is None else _beginning(first)
         until = INT64_MAX if last is None else _beginning(last) + DAY_MS
-        sums: dict[tuple[str, str], Use] = {}
-        for project_use in await self._store.uses.use_of(since, until):
-            key = (
-                project_use.project if "project" in by else "",
-                project_use.device if "device" in by else "",
-            )
-            sums[key] = sums.get(key, NO_USE) + project_use.use
-        return [ProjectUse(*key, use) for key, use in sorted(sums.items())]
+        found = await self._store.uses.use_of(since, until, by, _MAX_GROUPS + 1)
+        if len(found) > _MAX_GROUPS:
+            text = f"by {','.join(by)}: more than {_MAX_GROUPS:,} lines. Ask for fewer days."
+            raise LimitExceeded(text, field="by")
+        return sorted(found, key=lambda each: [getattr(each, part) for part in by])
 
     async def daily(self, project: Project, n_days: int, device: str = "") -> list[tuple[int, Use]]:
         """Return what the jobs of one of the actor's projects have used on each of the last days.

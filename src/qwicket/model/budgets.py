@@ -182,12 +182,32 @@ class NamedBudget(NamedTuple):
     project: str
 
 
-class ProjectUse(NamedTuple):
-    """What the jobs of a project have used on a device."""
+UsePart = Literal["project", "account", "device", "day"]
+USE_PARTS: Final[tuple[UsePart, ...]] = get_args(UsePart)
+"""By what the use of jobs can be grouped."""
 
-    project: str
-    device: str
+
+class GroupUse(NamedTuple):
+    """What a group of jobs has used. What they are not grouped by is None.
+
+    Attributes:
+        project: Name of the project.
+        account: Name of the account; empty for jobs that ended before accounts were counted.
+        device: Name of the device.
+        day: Beginning of the day of their end in Unix milliseconds.
+        use: What the jobs have used.
+    """
+
+    project: str | None
+    account: str | None
+    device: str | None
+    day: int | None
     use: Use
+
+
+def iso_day(at: int) -> str:
+    """Return the day in UTC of a time in Unix milliseconds, such as "2026-11-01"."""
+    return datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
 
 
 class BudgetState(NamedTuple):

@@ -7,16 +7,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from qwicket.dialects.native.params import choice, day
-from qwicket.model.budgets import UNITS, from_stored_amount
+from qwicket.dialects.native.params import day, use_parts
+from qwicket.model.budgets import UNITS, USE_PARTS, from_stored_amount, iso_day
 from qwicket.model.limits import INT64_MAX
 from qwicket.pages import admin_sentences
 from qwicket.pages.admin import at_most, cards
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.responses import Response
 
-    from qwicket.model.budgets import ProjectUse
+    from qwicket.model.budgets import GroupUse, UsePart
     from qwicket.pages.admin_view import View
 
 _PAGE_ACTS: Final = 40
@@ -24,13 +26,11 @@ _SHOWN_REFUSALS: Final = 5
 _PAGE_REFUSALS: Final = 60
 _PAGE_USE: Final = 100
 _BARS: Final = 5
-_BY: Final = {
-    "project": "project",
-    "device": "device",
-    "project,device": "project and device",
-    "device,project": "device and project",
-}
-"""How usage can be grouped."""
+_BY: Final = (
+    *USE_PARTS,
+    *("project,account", "project,device", "account,device", "day,project", "day,account"),
+)
+"""Offered groupings of usage; addresses can have others."""
 _MAX_DIGITS: Final = 18
 
 
@@ -68,11 +68,13 @@ async def read(view: View, _name: str) -> Response:
 async def read_usage(view: View, _name: str) -> Response:
     """Read what the jobs that ended in a range of days have used."""
     given = view.request.query_params
-    by = choice(given, "by", tuple(_BY)) if given.get("by") else "project"
+    parts = use_parts(given if given.get("by") else {}, "project")
+    by = ",".join(parts)
     unit = view.query("show") if view.query("show") in UNITS else UNITS[0]
-    use = await view.gateway.admin.usage.usage(_day(view, "from"), _day(view, "to"), by.split(","))
-    rows = [(each, _amounts(each)) for each in use]
-    rows.sort(key=lambda row: -row[1][unit])
+    use = await view.gateway.admin.usage.usage(_day(view, "from"), _day(view, "to"), parts)
+    rows = [(_names(each, parts), _amounts(each)) for each in use]
+    if "day" not in parts:
+        rows.sort(key=lambda row: -row[1][unit])
     given_query = {key: view.query(key) for key in ("from", "to", "by")}
     return view.render(
         "admin-usage",
@@ -82,7 +84,7 @@ async def read_usage(view: View, _name: str) -> Response:
         n_rows=len(rows),
         most=max((amounts[unit] for _, amounts in rows), default=0),
         by=by,
-        choices=_BY,
+        choices={each: each.replace(",", " and ") for each in dict.fromkeys((*_BY, by))},
         units=UNITS,
         unit=unit,
         given=given_query,
@@ -120,5 +122,12 @@ def _day(view: View, name: str) -> date | None:
     return day(view.request.query_params, name) if view.query(name) else None
 
 
-def _amounts(each: ProjectUse) -> dict[str, float]:
+def _names(each: GroupUse, parts: Sequence[UsePart]) -> list[tuple[str, str]]:
+    """Return the parts of a group with their names, in order."""
+    day = "" if each.day is None else iso_day(each.day)
+    names = {**each._asdict(), "day": day, "account": each.account or "unknown account"}
+    return [(part if part != "account" or each.account else "", names[part]) for part in parts]
+
+
+def _amounts(each: GroupUse) -> dict[str, float]:
     return {unit: from_stored_amount(unit, getattr(each.use, unit)) for unit in UNITS}

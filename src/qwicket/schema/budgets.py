@@ -45,11 +45,14 @@ class BudgetList(ResponseBody, frozen=True, kw_only=True):
 
 
 class UseBody(ResponsePart, frozen=True, kw_only=True):
-    """What the jobs of a project have used on a device.
+    """What a group of jobs has used.
 
     Attributes:
         project: Name of the project; null if the numbers are those of all projects.
+        account: Name of the account that submitted the jobs; null if the numbers are those of all
+            accounts, empty for jobs that ended under version 1.0.0.
         device: Name of the device; null if the numbers are those of all devices.
+        day: Day in UTC on which the jobs ended; null if the numbers are those of all days.
         jobs: Number of jobs that ran.
         shots: Shots of all their circuits.
         seconds: Sum of their run times.
@@ -57,7 +60,9 @@ class UseBody(ResponsePart, frozen=True, kw_only=True):
     """
 
     project: str | None = None
+    account: str | None = None
     device: str | None = None
+    day: str | None = None
     jobs: int
     shots: int
     seconds: float
@@ -68,7 +73,7 @@ class UseList(ResponseBody, frozen=True, kw_only=True):
     """What the jobs that ended in a range of days have used.
 
     Attributes:
-        usage: By project and device.
+        usage: In the order of what they are grouped by; at most 10,000.
     """
 
     usage: tuple[UseBody, ...]

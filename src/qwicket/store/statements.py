@@ -199,6 +199,11 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     # Where sums of a budget and of a day stop growing, so that they fit into 64 bits.
     fills["max_sum"] = "1000000000000000000"
     fills["max_of_day"] = "1000000000000000"
+    fills["all_use"] = (
+        "(select project, null as account, device, day, jobs, shots, us, cost from daily_use"
+        " union all"
+        " select project, account, device, day, jobs, shots, us, cost from account_use)"
+    )
     # Gaps for features: whether something keeps a job, or all jobs of a project, from starting now.
     fills |= {f"may_start:{of}": "1 = 1" for of in ("next", "waiting", "job", "share")}
     fill_gaps = hook("statements")

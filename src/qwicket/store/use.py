@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qwicket.model.budgets import Bill, ProjectUse, Use, use
+from qwicket.model.budgets import USE_PARTS, Bill, GroupUse, Use, use
 from qwicket.registrations import hook
 from qwicket.store.operations import Operations, scan
 from qwicket.store.rows import from_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from qwicket.model.budgets import UsePart
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.database import Tx
 
@@ -24,15 +25,23 @@ class Uses(Operations):
     """Operations on what ended jobs have used."""
 
     @scan
-    def use_of(tx: Tx, since: int, until: int) -> list[ProjectUse]:
-        """Return what the jobs that ended from `since` to `until` used, by project and device.
+    def use_of(
+        tx: Tx,
+        since: int,
+        until: int,
+        by: Collection[UsePart] = ("project", "device"),
+        limit: int = 1000,
+    ) -> list[GroupUse]:
+        """Return what the jobs that ended from `since` to `until` used, in any order.
 
         Both times are beginnings of days, because the use of jobs is stored by day; `until` is not
-        included.
+        included. At most `limit` groups are returned.
         """
-        found = tx.all("use_list", since=since, until=until)
+        parts = {f"by_{part}": int(part in by) for part in USE_PARTS}
+        found = tx.all("use_list", since=since, until=until, limit=limit, **parts)
         return [
-            ProjectUse(project, device, Use(*map(int, rest))) for project, device, *rest in found
+            GroupUse(project, account, device, day, Use(*map(int, used)))
+            for project, account, device, day, *used in found
         ]
 
     @scan

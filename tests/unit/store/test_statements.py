@@ -19,6 +19,7 @@ HARMLESS_SCANS = {
     "SCAN CONSTANT ROW",
     "SCAN waiting",
     "SCAN turn",  # one project
+    "SCAN used",  # days of use, found by indexes
     "SCAN found",  # projects and devices
     "SCAN counted",  # shares of one owner, by index and up to their limit
     "SCAN runner",  # runners are few, and only of a device with a reserved number of slots

@@ -34,8 +34,9 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
     "created_from": ("Created at this time or later.", {"type": "string", "format": "date-time"}),
     "created_to": ("Created at this time or earlier.", {"type": "string", "format": "date-time"}),
     "by": (
-        "How the numbers are grouped.",
-        {"enum": ["project,device", "device,project", "project", "device"]},
+        "What the numbers are grouped by: some of `project`, `account`, `device` and `day`, with"
+        " commas.",
+        {"type": "string", "default": "project,device"},
     ),
     "from": (
         "First day in UTC that counts; by default the oldest.",

@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
+from qwicket.model.budgets import USE_PARTS
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import INT64_MAX
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
 
     from qwicket.dialects.requests import Request
+    from qwicket.model.budgets import UsePart
     from qwicket.model.limits import Limits
 
 
@@ -154,6 +156,20 @@ def choice(params: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
     if text not in choices:
         raise invalid(f"{name} must be {' or '.join(choices)}", text, name)
     return text
+
+
+def use_parts(params: Mapping[str, str], default: str) -> tuple[UsePart, ...]:
+    """Return what the use of jobs is grouped by: the parameter `by`, names with commas.
+
+    Raises:
+        InvalidRequest: A name is unknown, or there twice.
+    """
+    text = params.get("by", default)
+    names = text.split(",")
+    found = tuple(part for name in names for part in USE_PARTS if part == name)
+    if len(set(found)) < len(names):
+        raise invalid(f"by must be some of {', '.join(USE_PARTS)}, with commas", text, "by")
+    return found
 
 
 def is_included(params: Mapping[str, str], name: str) -> bool:

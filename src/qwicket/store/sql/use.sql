@@ -8,48 +8,56 @@ update job set bill = :bill, cost = :cost where id = :job;
 -- What ended jobs have used, into the sums of their days. These outlive the jobs. They stop at 30
 -- years a day, so that the sums of thousands of them fit into 64 bits, even if a lab reports absurd
 -- times.
-insert into daily_use (project, device, day, jobs, shots, us, cost)
+insert into account_use (project, device, day, account, jobs, shots, us, cost)
 select
-    project, device, ended_at - ended_at % 86400000, count(*), cast(sum(used_shots) as bigint),
+    project, device, ended_at - ended_at % 86400000, account,
+    count(*), cast(sum(used_shots) as bigint),
     cast(sum({least}(used_us, {max_of_day})) as bigint),
     cast(sum({least}(coalesce(cost, 0), {max_of_day})) as bigint)
 from job
 where id in (select asked.value from {each_job}) and (used_shots > 0 or used_us > 0)
-group by project, device, ended_at - ended_at % 86400000
-on conflict (project, device, day) do update set
-    jobs = daily_use.jobs + excluded.jobs, shots = daily_use.shots + excluded.shots,
-    us = case when daily_use.us < {max_of_day} then daily_use.us + excluded.us
-        else daily_use.us end,
-    cost = case when daily_use.cost < {max_of_day} then daily_use.cost + excluded.cost
-        else daily_use.cost end;
+group by project, device, ended_at - ended_at % 86400000, account
+on conflict (project, device, day, account) do update set
+    jobs = account_use.jobs + excluded.jobs, shots = account_use.shots + excluded.shots,
+    us = case when account_use.us < {max_of_day} then account_use.us + excluded.us
+        else account_use.us end,
+    cost = case when account_use.cost < {max_of_day} then account_use.cost + excluded.cost
+        else account_use.cost end;
 
 -- name: use_list
 -- sorts: few rows
--- What the jobs that ended in a time have used; index daily_use_by_day.
+-- What the jobs that ended in a time have used, by what is asked for; the others are null. An
+-- account is empty where it was not counted yet. Indexes daily_use_by_day and account_use_by_day.
 select
-    project.name, daily_use.device, cast(sum(jobs) as bigint), cast(sum(shots) as bigint),
-    cast(sum(us) as bigint), cast(sum(cost) as bigint)
-from daily_use
-inner join project on project.id = daily_use.project
-where day >= :since and day < :until
-group by project.name, daily_use.device
-order by project.name, daily_use.device;
+    case when cast(:by_project as integer) = 1 then project.name end as of_project,
+    case when cast(:by_account as integer) = 1 then coalesce(account.name, '') end as of_account,
+    case when cast(:by_device as integer) = 1 then used.device end as on_device,
+    case when cast(:by_day as integer) = 1 then used.day end as on_day,
+    cast(sum(used.jobs) as bigint), cast(sum(used.shots) as bigint),
+    cast(sum(used.us) as bigint), cast(sum(used.cost) as bigint)
+from {all_use} as used
+inner join project on project.id = used.project
+left join account on account.id = used.account
+where used.day >= :since and used.day < :until
+group by of_project, of_account, on_device, on_day
+limit :limit;
 
 -- name: use_by_day
 -- sorts: few rows
 -- What a project's jobs that ended in a time have used, by day, on one device or on all; primary
--- key.
+-- keys.
 select
     day, cast(sum(jobs) as bigint), cast(sum(shots) as bigint), cast(sum(us) as bigint),
     cast(sum(cost) as bigint)
-from daily_use
+from {all_use} as used
 where
     project = :project and day >= :since and day < :until
     and (cast(:device as text) = '' or device = :device)
 group by day;
 
 -- name: use_of_projects
--- What the jobs of a page of projects, given as a JSON list, have used since a day; primary key.
-select project, cast(sum(jobs) as bigint) from daily_use
+-- sorts: few rows
+-- What the jobs of a page of projects, given as a JSON list, have used since a day; primary keys.
+select project, cast(sum(jobs) as bigint) from {all_use} as used
 where project in (select asked.value from {each_job}) and day >= :since
 group by project;

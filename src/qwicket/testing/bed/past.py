@@ -263,11 +263,11 @@ _CHILDREN: Final = {
 }
 _ORIGINALS: Final = "(select distinct was from temp.bed_of)"
 _ADD_USE: Final = (
-    "insert into daily_use (project, device, day, jobs, shots, us, cost)"
-    " select project, device, ended_at - ended_at % 86400000, {0} count(*), {0} sum(used_shots),"
-    " {0} sum(used_us), {0} sum(coalesce(cost, 0)) from job"
+    "insert into account_use (project, device, day, account, jobs, shots, us, cost)"
+    " select project, device, ended_at - ended_at % 86400000, account,"
+    " {0} count(*), {0} sum(used_shots), {0} sum(used_us), {0} sum(coalesce(cost, 0)) from job"
     " where id in (select {1} from temp.bed_of) and (used_shots > 0 or used_us > 0)"
-    " group by 1, 2, 3 on conflict (project, device, day) do update set"
+    " group by 1, 2, 3, 4 on conflict (project, device, day, account) do update set"
     " jobs = jobs + excluded.jobs, shots = shots + excluded.shots, us = us + excluded.us,"
     " cost = cost + excluded.cost"
 )
@@ -286,7 +286,7 @@ _INSERT_COPIES: Final = (
     ),
     _ADD_USE.format("", "job"),
     _ADD_USE.format("-", "distinct was"),
-    "delete from daily_use where jobs = 0",
+    "delete from account_use where jobs = 0",
     *(f"delete from {table} where job in {_ORIGINALS}" for table in (*_CHILDREN, "lease")),
     f"delete from job where id in {_ORIGINALS}",
     *(f"drop table temp.bed_{each}" for each in ("time", "rank", "job", "of")),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _JOB_TABLES: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
-    *("job_share", "blob", "idempotency", "share", "record", "daily_use", "webhook_event"),
+    *("job_share", "blob", "idempotency", "share", "record", "account_use", "webhook_event"),
     *("job_vendor_fields", "job", "job_label", '"group"'),
 )
 _JOB_TRIGGERS: Final = (

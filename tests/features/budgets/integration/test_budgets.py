@@ -348,7 +348,7 @@ def test_usage_adds_up_also_when_jobs_were_deleted(
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("from=today", "from"), ("from=2026-02-01&to=2026-01-31", "to"), ("by=account", "by")],
+    [("from=today", "from"), ("from=2026-02-01&to=2026-01-31", "to"), ("by=user", "by")],
 )
 def test_usage_of_what_cannot_be_is_refused(chief: httpx.Client, query: str, field: str) -> None:
     answer = chief.get(f"/v1/admin/usage?{query}")
@@ -425,5 +425,10 @@ def test_the_command_usage_prints_tables_json_and_csv(
     assert f"{name},simulator,1,100,{mine['seconds']},0.0" in lines
     table = run("usage").stdout
     assert f"{name}  simulator  1 job  100 shots  {mine['seconds']:.3f} s  0 credits" in table
+    lines = run("usage", "--by", "day,account", "--csv").stdout.splitlines()
+    assert lines[0] == "day,account,jobs,shots,seconds,cost"
+    assert f"{today},{name},1,100,{mine['seconds']},0.0" in lines
+    wrong = run("usage", "--by", "day,user")
+    assert "by must be some of project, account, device, day, with commas" in wrong.stderr
     wrong = run("usage", "--csv", "--json")
     assert (wrong.returncode, "not both" in wrong.stderr) == (2, True)

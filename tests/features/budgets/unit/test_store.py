@@ -270,6 +270,22 @@ async def test_use_is_summed_by_the_day_on_which_jobs_ended_and_outlives_them(
     assert found.use == expected[today]
     assert len(await store.uses.use_of(0, today)) == 0
 
+    def add_of_an_older_server(tx: Tx) -> None:
+        columns = f"'{ada.project}', 'simulator', {today}, 10, 20, 30, 40"
+        execute(tx, f"insert into daily_use values ({columns})")
+
+    await store._database.write(add_of_an_older_server)
+    both = Use(12, 320, 750_030, 3_125_040)
+    assert (await store.uses.use_by_day(ada.project, today, today + DAY))[today] == both
+    assert await store.uses.jobs_of([ada.project], today) == {ada.project: 13}
+    by_account = await store.uses.use_of(0, today + 9 * DAY, ("account", "day"))
+    assert sorted(by_account, key=lambda each: (each.account, each.day)) == [
+        (None, "", None, today, Use(10, 20, 30, 40)),
+        (None, "ada", None, today, expected[today]),
+        (None, "ada", None, today + DAY, expected[today + DAY]),
+    ]
+    assert len(await store.uses.use_of(0, today + 9 * DAY, ("account", "day"), 2)) == 2
+
 
 async def test_sums_of_absurd_times_stop_before_they_overflow(
     store: Store, ada: Token, runner: str
@@ -284,8 +300,8 @@ async def test_sums_of_absurd_times_stop_before_they_overflow(
         for day in range(1, 101):
             execute(
                 tx,
-                f"insert into daily_use select project, device, day + {day * DAY}, jobs, shots,"
-                f" us, cost from daily_use where day <= {NOW}",
+                f"insert into account_use select project, device, day + {day * DAY}, account,"
+                f" jobs, shots, us, cost from account_use where day <= {NOW}",
             )
 
     await store._database.write(repeat)

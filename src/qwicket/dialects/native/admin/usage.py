@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwicket.dialects.native.params import choice, day
+from qwicket.dialects.native.params import day, use_parts
 from qwicket.dialects.responses import json
-from qwicket.model.budgets import from_stored_amount
+from qwicket.model.budgets import from_stored_amount, iso_day
 from qwicket.schema import budgets as schema
 
 if TYPE_CHECKING:
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 
 async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Read how much the jobs that ended in a period have used, by project and device."""
+    """Read how much the jobs that ended in a period have used, in groups."""
     query = request.query_params
-    by = choice(query, "by", ("project,device", "device,project", "project", "device"))
-    usage = await access.admin.usage.usage(day(query, "from"), day(query, "to"), by.split(","))
+    by = use_parts(query, "project,device")
+    usage = await access.admin.usage.usage(day(query, "from"), day(query, "to"), by)
     return json(
         schema.UseList(
             usage=tuple(
                 schema.UseBody(
-                    project=each.project or None,
-                    device=each.device or None,
+                    project=each.project,
+                    account=each.account,
+                    device=each.device,
+                    day=None if each.day is None else iso_day(each.day),
                     jobs=each.use.jobs,
                     shots=each.use.shots,
                     seconds=from_stored_amount("seconds", each.use.seconds),
