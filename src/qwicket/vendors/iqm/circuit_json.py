@@ -3,7 +3,8 @@
 Reads the circuits and the names of their qubits. Shots and options beside them are the dialect's.
 
 `prx(angle, phase)` is RZ(phase) RX(angle) RZ(-phase). A `measure` becomes a classical register with
-its key as name and one bit for each qubit; registers are in the order of measurements.
+its key as name and one bit for each qubit; registers are in the order of measurements. A circuit
+may also be the text of a QIR program.
 """
 
 from __future__ import annotations
@@ -32,15 +33,19 @@ from qwicket.circuits.summary import Checked
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.model.suggestions import did_you_mean
-from qwicket.programs import json_text
+from qwicket.programs import json_text, qir
 from qwicket.programs.json_text import SHOWN_CHARS, FieldError, check_limit, quoted
 from qwicket.vendors.iqm.limits import IQMLimits
 from qwicket.vendors.iqm.names import qubit_number
 
 
 class _Args(msgspec.Struct):
+    """Arguments of an instruction. Older clients send angles in full turns, as `…_t`."""
+
     angle: float | None = None
     phase: float | None = None
+    angle_t: float | None = None
+    phase_t: float | None = None
     duration: float | None = None
     key: str | None = None
     feedback_key: str | None = None
@@ -74,7 +79,8 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     """Read circuits in IQM's JSON.
 
     Args:
-        source: JSON text: `{"circuits": […], "qubit_mapping"?}`; other fields are ignored.
+        source: JSON text: `{"circuits": […], "qubit_mapping"?}`; other fields are ignored. In a
+            text of QIR, qubit 0 is `QB1`, whatever the mapping.
         limits: Bounds on bytes, circuits, qubits, bits, instructions as written, and operations: an
             instruction on k qubits counts as k.
 
@@ -91,16 +97,17 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         raise InvalidProgram("circuits is empty", field="circuits")
     check_limit("circuits", len(program.circuits), limits.programs.circuits)
     names = _physical_names(program.qubit_mapping or ())
-    circuits, n_instructions, n_ops = [], 0, 0
+    circuits: list[QubitCircuit] = []
+    n_instructions = n_ops = 0
     for number, circuit in enumerate(program.circuits):
+        left = limits.programs.operations - n_ops
         if isinstance(circuit, str):
-            raise InvalidProgram(
-                f"circuit {number} is a text, as of QIR; only instructions are read here",
-                field=f"circuits[{number}]",
-            )
+            circuits.append(_read_qir(circuit, number, limits, left))
+            n_ops += len(circuits[-1].ops)
+            continue
         n_instructions += len(circuit.instructions)
         check_limit("iqm_instructions", n_instructions, limits.of(IQMLimits).iqm_instructions)
-        flat = _Builder(names, limits, limits.programs.operations - n_ops)
+        flat = _Builder(names, limits, left)
         for place, instruction in enumerate(circuit.instructions):
             try:
                 flat.add(instruction)
@@ -124,6 +131,16 @@ def to_checked(circuits: tuple[QubitCircuit, ...]) -> Checked:
     }
     summary = msgspec.structs.replace(checked.summary, pairs=tuple(sorted(pairs)))
     return Checked(summary, checked.circuits)
+
+
+def _read_qir(text: str, number: int, limits: Limits, max_ops: int) -> QubitCircuit:
+    programs = msgspec.structs.replace(limits.programs, operations=max_ops)
+    try:
+        (circuit,) = qir.read(text.encode(), msgspec.structs.replace(limits, programs=programs))
+    except InvalidProgram as error:
+        field = f"circuits[{number}]"
+        raise InvalidProgram(_place(number, None) + error.detail, field=field) from None
+    return circuit
 
 
 def _physical_names(mapping: tuple[_Mapped, ...]) -> Mapping[str, str]:
@@ -184,7 +201,7 @@ class _Builder:
         return number
 
     def prx(self, qubits: list[int], args: _Args) -> None:
-        angle, phase = _number(args.angle, "angle"), _number(args.phase, "phase")
+        angle, phase = _angle(args, "angle"), _angle(args, "phase")
         self.ops.append(Gate("u", (_only(qubits),), (angle, phase - pi / 2, pi / 2 - phase)))
 
     def cc_prx(self, qubits: list[int], args: _Args) -> None:
@@ -264,6 +281,14 @@ def _number(value: float | None, name: str) -> float:
     if value is None or not isfinite(value):
         raise FieldError(f"args.{name} is missing", f"args.{name}")
     return value
+
+
+def _angle(args: _Args, name: str) -> float:
+    turns: float | None = getattr(args, f"{name}_t")
+    value: float | None = getattr(args, name)
+    if value is None and turns is not None:
+        value = 2 * pi * turns
+    return _number(value, name)
 
 
 def _text(value: str | None, name: str) -> str:

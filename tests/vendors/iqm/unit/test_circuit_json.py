@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from math import cos, pi, sin
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
+from qwicket.programs import qir
 from qwicket.vendors.iqm.circuit_json import read, to_checked
 from qwicket.vendors.iqm.limits import IQMLimits
 from support.for_each import for_each
@@ -24,6 +26,7 @@ from support.iqm import BELL, body, cz, instruction, measure, prx
 from support.qubit_math import exact, gate_unitary
 
 LIMITS = Limits()
+QIR = Path(__file__).parents[3] / "data" / "qir"
 X, Y = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]])
 
 
@@ -96,6 +99,22 @@ def test_older_clients_name_qubits_instead_of_a_locus() -> None:
     assert ops(older) == ops(prx(1))
 
 
+def test_older_clients_send_angles_in_turns() -> None:
+    older = {"name": "prx", "locus": ["QB1"], "args": {"angle_t": 0.5, "phase_t": 0.25}}
+    newer = {"name": "prx", "locus": ["QB1"], "args": {"angle": pi, "phase": pi / 2}}
+    assert ops(older) == ops(newer)
+
+
+def test_a_circuit_may_be_a_text_of_qir() -> None:
+    text = (QIR / "opaque.ll").read_text()
+    source = json.dumps({"circuits": [{"instructions": [prx(0)]}, text]}).encode()
+    found = read(source, LIMITS)
+    assert found[1:] == qir.read(text.encode(), LIMITS)
+    n_ops = sum(len(each.ops) for each in found)
+    with pytest.raises(LimitExceeded, match="operations"):
+        read(source, Limits.from_names(IQMLimits, operations=n_ops - 1))
+
+
 def test_the_summary_has_the_pairs_that_gates_act_on() -> None:
     checked = to_checked(circuits([cz(3, 1), cz(0, 1), cz(3, 1)], [cz(1, 3), prx(0)]))
     assert checked.summary.pairs == ((0, 1), (1, 3), (3, 1))
@@ -148,7 +167,7 @@ def test_a_key_is_unique() -> None:
         (b"[]", "the program must be an object"),
         (b"{}", "circuits is missing"),
         (b'{"circuits": []}', "circuits is empty"),
-        (b'{"circuits": ["; ModuleID = 1"]}', "circuit 0 is a text, as of QIR"),
+        (b'{"circuits": ["; ModuleID = 1"]}', "circuit 0: line 1, column 15: the program"),
         (b'{"circuits": [{}]}', "circuit 0: instructions is missing"),
         (b'{"circuits": [{"instructions": [{}]}]}', "circuit 0: instruction 0: name is missing"),
         (b'{"circuits": 1}', "circuits must be a list"),
