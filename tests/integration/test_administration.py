@@ -609,6 +609,13 @@ def test_jobs_all_shows_an_administrator_everybodys_and_a_member_their_own(
     assert {each["account"] for each in everybodys} == set(jobs)
     assert [each["id"] for each in listed(admin_token, "--account", name)] == jobs[name]
     assert [each["id"] for each in listed(server.token(name))] == jobs[name]
+    oldest = listed(admin_token, "--oldest", "--limit", "2")
+    assert oldest == everybodys[:-3:-1]
+    waiting = {each["id"] for each in everybodys if each["state"] == "queued"}
+    assert {each["id"] for each in listed(admin_token, "--waiting")} == waiting
+    for wrong, said in (("--oldest", "needs --all"), ("--waiting --state queued", "not both")):
+        refused = run_cli("jobs", *wrong.split(), "--url", server.url)
+        assert (refused.returncode, said in refused.stderr) == (2, True)
     refused = run_cli("jobs", "--account", name, "--url", server.url)
     assert (refused.returncode, "need --all" in refused.stderr) == (2, True)
 

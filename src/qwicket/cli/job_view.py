@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from qwicket.clients.http import sanitize
-from qwicket.clients.native.progress import start_text
+from qwicket.clients.native.progress import duration, start_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +20,13 @@ HEADINGS: Final = ("id", "device", "state", "name", "created (UTC)")
 
 
 def state_text(job: JobBody) -> str:
-    """Return the state of a job, with its hold, withheld results, progress, error and forecast."""
+    """Return the state of a job, with its hold, withheld results, progress, error and forecast.
+
+    Of a waiting job without a forecast, as in lists, it tells how long it has waited.
+    """
     texts = [sanitize(job.state)]
+    if job.state == "queued" and job.queue is None and (waited := _waited(job)):
+        texts.append(f"waits for {waited}")
     if job.held_by is not None:
         texts.append("held" if job.held_by == "owner" else "held by an administrator")
     if job.results_at is not None:
@@ -36,6 +42,15 @@ def state_text(job: JobBody) -> str:
     if job.error is not None:
         texts.append(sanitize(job.error.message))
     return ", ".join(texts)
+
+
+def _waited(job: JobBody) -> str:
+    """Return how long ago a job was submitted, by this machine's clock; empty if it is behind."""
+    try:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(job.created_at or "")).total_seconds()
+    except ValueError:
+        return ""
+    return duration(seconds) if seconds > 0 else ""
 
 
 def print_page(job: Job) -> None:

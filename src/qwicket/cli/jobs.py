@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="List jobs, the newest first.")
 @job_filters
+@click.option("--waiting", is_flag=True, help="Jobs that wait: --state queued.")
+@click.option("--oldest", is_flag=True, help="With --all: the oldest jobs, the oldest first.")
 @click.option(
     "--limit",
     default=20,
@@ -35,15 +37,23 @@ def jobs(
     connect: Connect,
     everybody: bool,
     filters: Filters,
+    waiting: bool,
+    oldest: bool,
     limit: int,
     as_json: bool,
 ) -> None:
     """List your jobs, or those of everybody, the newest first."""
+    if oldest and not everybody:
+        raise click.UsageError("--oldest needs --all.")
+    if waiting:
+        if filters["state"] is not None:
+            raise click.UsageError("Give --waiting or --state, not both.")
+        filters["state"] = "queued"
     with connect() as client:
         if everybody and may_select(client, filters):
-            found = client.jobs(limit, everybody=True, **filters)
-            rows = [Row(each.info, (_owner(each), *row_cells(each.body))) for each in found]
-            print_rows(rows, ("account", *HEADINGS), as_json)
+            found = client.jobs(limit, everybody=True, oldest_first=oldest, **filters)
+            rows = [Row(each.info, (*_owner(each), *row_cells(each.body))) for each in found]
+            print_rows(rows, ("account", "project", *HEADINGS), as_json)
         else:
             found = client.jobs(limit, **filters)
             print_rows([Row(each.info, row_cells(each.body)) for each in found], HEADINGS, as_json)
@@ -60,8 +70,8 @@ def _note_unknown(device: str, client: Client) -> None:
         click.echo(f"There is no device {device}.{did_you_mean(device, names)}", err=True)
 
 
-def _owner(job: Job) -> str:
-    return sanitize(job.info.get("account", ""))
+def _owner(job: Job) -> tuple[str, str]:
+    return sanitize(job.info.get("account", "")), sanitize(job.info.get("project", ""))
 
 
 @click.command(short_help="Show the result of a job.")

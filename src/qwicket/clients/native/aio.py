@@ -89,10 +89,17 @@ class AsyncClient:
         return AsyncJob(self._transport, body, everybody=everybody)
 
     async def jobs(
-        self, limit: int = 20, *, everybody: bool = False, **filters: Unpack[Filters]
+        self,
+        limit: int = 20,
+        *,
+        everybody: bool = False,
+        oldest_first: bool = False,
+        **filters: Unpack[Filters],
     ) -> Listing[AsyncJob]:
         """Return the account's newest jobs; see `Client.jobs`."""
-        operation = operations.jobs(self._transport.api, limit, filters, everybody=everybody)
+        operation = operations.jobs(
+            self._transport.api, limit, filters, everybody=everybody, oldest_first=oldest_first
+        )
         found = await self._transport.run(operation)
         return Listing(AsyncJob(self._transport, body, everybody=everybody) for body in found)
 

@@ -284,7 +284,12 @@ class Client:
         return Job(self._transport, self._transport.run(operation), everybody=everybody)
 
     def jobs(
-        self, limit: int = 20, *, everybody: bool = False, **filters: Unpack[Filters]
+        self,
+        limit: int = 20,
+        *,
+        everybody: bool = False,
+        oldest_first: bool = False,
+        **filters: Unpack[Filters],
     ) -> Listing[Job]:
         """Return the account's newest jobs, the newest first.
 
@@ -292,6 +297,7 @@ class Client:
             limit: Maximum number of jobs.
             everybody: Return jobs of all accounts, which needs a token of the scope `admin`; then
                 `account` and `project` are filters, too, and `info` has both.
+            oldest_first: With `everybody`: return the oldest jobs, the oldest first.
             filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or
                 a list; a job must have all of them), `group`, `dialect`, `created_from` and
                 `created_to` (times in ISO 8601, both included).
@@ -299,7 +305,9 @@ class Client:
         Raises:
             ClientError: The request failed.
         """
-        operation = operations.jobs(self._transport.api, limit, filters, everybody=everybody)
+        operation = operations.jobs(
+            self._transport.api, limit, filters, everybody=everybody, oldest_first=oldest_first
+        )
         found = self._transport.run(operation)
         return Listing(Job(self._transport, body, everybody=everybody) for body in found)
 

@@ -113,19 +113,26 @@ def job(api: Api, job_id: str, *, everybody: bool = False) -> Operation[dict[str
 
 
 def jobs(
-    api: Api, limit: int, filters: Mapping[str, Any], *, everybody: bool = False
+    api: Api,
+    limit: int,
+    filters: Mapping[str, Any],
+    *,
+    everybody: bool = False,
+    oldest_first: bool = False,
 ) -> Operation[list[dict[str, Any]]]:
-    """List the newest jobs, page by page, until there are `limit`."""
+    """List the newest or the oldest jobs, page by page, until there are `limit`."""
     path = "/v1/admin/jobs" if everybody else "/v1/jobs"
     found: list[dict[str, Any]] = []
     query = {name: value for name, value in filters.items() if value is not None}
+    if oldest_first:
+        query["after"] = 0
     while len(found) < limit:
         query["limit"] = min(limit - len(found), _PAGE)
         page = yield from api.get(f"{path}?{urlencode(query, doseq=True)}", wire.JobsBody)
         found += page.jobs
         if page.next is None:
             break
-        query["before"] = page.next
+        query["after" if oldest_first else "before"] = page.next
     return found
 
 

@@ -23,6 +23,10 @@ _STATES: Final = "|".join(JobState)
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces are in the path
     "account": ("Name or e-mail address of the account whose jobs are listed.", _TEXT),
     "project": ("Name of the project whose jobs are listed.", _TEXT),
+    "after": (
+        "Lists the oldest jobs first: those after the value of `next` in the previous page, or 0.",
+        {"type": "integer", "minimum": 0, "maximum": INT64_MAX},
+    ),
     "at": (
         "Time in ISO 8601 whose calibration is returned; by default now.",
         {"type": "string", "format": "date-time"},

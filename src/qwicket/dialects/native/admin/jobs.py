@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from qwicket.dialects.native import params
 from qwicket.dialects.native.admin import wire
@@ -31,9 +31,12 @@ _FEW_JOBS: Final = 100
 
 
 async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """List jobs of all accounts, newest first."""
+    """List jobs of all accounts, newest first; with `after`, oldest first."""
     given = request.query_params
-    query = params.query(given, access.limits, also=("account", "project"))
+    query = params.query(given, access.limits, also=("after", "account", "project"))
+    after = params.integer(given, "after", minimum=0, maximum=INT64_MAX)
+    if after is not None:
+        query = structs.replace(query, after=after, oldest_first=True)
     jobs = await access.admin.jobs(
         actor, query, account=given.get("account"), project=given.get("project")
     )

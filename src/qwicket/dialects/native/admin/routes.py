@@ -216,7 +216,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "/jobs",
         jobs.list_all_jobs,
         _ADMIN,
-        parameters=("limit", "before", "account", "project", *SEARCH),
+        parameters=("limit", "before", "after", "account", "project", *SEARCH),
         responses=(schema.AdminJobList,),
     ),
     Route("GET", "/jobs/{id}", jobs.read_any_job, _ADMIN, responses=(schema.AdminJobBody,)),
