@@ -210,7 +210,8 @@ async def test_what_a_sign_in_changes_is_in_the_audit(store: Store) -> None:
     states = [(json.loads(each.before), json.loads(each.after)) for each in found]
     assert states[0] == (None, {"issuer": ISSUER, "subject": "s", "account": "ada"})
     assert [each and each["role"] for each in states[1]] == ["member", "admin"]
-    assert states[2] == (None, {"project": "class", "account": "ada"})
+    member = {"project": "class", "account": "ada", "shares": 1, "role": "member"}
+    assert states[2] == (None, member)
     assert [each and each["role"] for each in states[3]] == ["admin", "member"]
     assert states[4] == (states[2][1], None)
     assert (states[5][0], states[5][1]["name"]) == (None, "ada-2")
