@@ -649,7 +649,9 @@ def test_every_act_is_recorded_with_who_did_it_and_from_where(
     assert run("audit", "verify", "--hash", noted).returncode == 0
     assert "acts were removed" in run("audit", "verify", "--hash", "0" * 64).stderr
     assert "64 hexadecimal digits" in run("audit", "verify", "--hash", "x").stderr
-    assert name in done(run("audit", "list", "--limit", "2"))
+    shown = done(run("audit", "list", "--limit", "2"))
+    assert name in shown
+    assert f'email="{name}@example.org"' in shown
 
 
 def test_refused_sign_ins_are_listed(server: LiveServer, run: Run) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import resource
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -145,8 +145,8 @@ def test_postgresql_is_dumped_and_restored_by_the_lines_that_are_printed(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     def run(line: str) -> None:
-        program, *words = shlex.split(line)
-        subprocess.run([postgres.programs / program, *words], check=True, cwd=tmp_path)
+        found = {"PATH": f"{postgres.programs}:{os.environ['PATH']}"}
+        subprocess.run(line, shell=True, check=True, cwd=tmp_path, env=os.environ | found)
 
     def address(name: str) -> str:
         postgres.run(f"create database {name}")
@@ -164,9 +164,11 @@ def test_postgresql_is_dumped_and_restored_by_the_lines_that_are_printed(
         line = live.admin("backup", "qwicket.dump")
         assert "unshown" not in line
         run(line)
+        assert (tmp_path / "qwicket.dump").stat().st_mode & 0o077 == 0
         checked = live.admin("backup", "--check")
         assert checked.startswith("The database: 1 accounts, 1 jobs (0 not ended), schema ")
     place = ["--database-url", second]
+    assert "empty; qwicket serve creates its tables" in run_cli("doctor", *place).stdout
     unrestored = run_cli("restore", "--check", "qwicket.dump", *place)
     assert unrestored.stderr.startswith("Error: The database has no tables of Qwicket")
     run(cli("restore", "qwicket.dump", *place))

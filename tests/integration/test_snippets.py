@@ -41,7 +41,7 @@ LANGUAGES = {
 }
 ELSEWHERE = {
     *("qwicket", "jupyter", "git", "cd", "chmod", "make", "pip", "sudo", "export"),
-    *(".", "dask", "certbot", "rsync", "pg_dump", "pg_restore", "python3", "rm"),
+    *(".", "dask", "certbot", "rsync", "umask", "pg_restore", "python3", "rm"),
     *("apptainer", "docker", "helm", "kubectl", "podman", "sbatch", "scancel", "systemctl"),
 }
 """First words of lines that are for another machine, or that change this one."""

@@ -35,9 +35,12 @@ def audit() -> None:
 @json_flag
 @options.administration
 def list_acts(limit: int, as_json: bool, admin: Administration) -> None:
-    """List acts of administrators: who, from where, what, before and after; the newest first."""
+    """List acts of administrators, the newest first: who, from where, what and with which values.
+
+    Before and after are the fields of the subject that the act changed.
+    """
     found = admin.get("audit", query={"limit": str(limit)}, of=schema.ActList)
-    headings = ("number", "time", "who", "from", "what", "changed", "before", "after")
+    headings = ("number", "time", "who", "from", "what", "of", "with", "before", "after")
     print_rows(map(_row, found.acts), headings, as_json)
 
 
@@ -54,6 +57,7 @@ def _row(act: schema.ActBody) -> Row:
         act.address or "the database",
         act.action,
         act.subject,
+        _values(act.details, list(act.details)),
         *(_values(each, changed) for each in (before, after)),
     )
     return Row(record, cells)

@@ -135,11 +135,15 @@ def _progress() -> Callable[[float], None]:
 
 
 def _print_command(program: str, pg_options: list[str], url: str, file: str) -> None:
-    """Print a command of PostgreSQL, whose tools take arguments, such as `file`, after options."""
+    """Print a command of PostgreSQL, whose tools take arguments, such as `file`, after options.
+
+    A file that it writes is for its owner alone, as that of `qwicket backup` is.
+    """
     from qwicket.store.backup import without_password
 
     address = _or_click_error(lambda: without_password(url))
-    click.echo(shlex.join([program, *pg_options, f"--dbname={address}", file]))
+    line = shlex.join([program, *pg_options, f"--dbname={address}", file])
+    click.echo(line if program == "pg_restore" else f"umask 077 && {line}")
     click.echo(
         "Run this line; PostgreSQL's tools read the password from ~/.pgpass or PGPASSWORD.",
         err=True,

@@ -42,6 +42,9 @@ def check_database(location: DataLocation) -> Iterator[Finding]:
             remedy = "Stop the server and put back the last backup."
             yield Finding("database", "wrong", f"{name}: {text}", remedy)
             return
+    if is_empty(location):
+        yield Finding("database", "ok", f"{name}: empty; qwicket serve creates its tables.")
+        return
     if is_older(location):
         text = f"{name}: it is of an older version, so nothing else in it was checked"
         yield Finding("database", "warning", text, "Back up; qwicket serve then migrates it.")
@@ -57,13 +60,25 @@ def is_absent(location: DataLocation) -> bool:
     return not location.database_url and not (location.data_dir / "qwicket.db").exists()
 
 
+def is_empty(location: DataLocation) -> bool:
+    """Return whether a database has no tables yet."""
+    from qwicket.store import statements
+    from qwicket.store.sqlite import SQL_FRAGMENTS
+
+    return _missing_migrations(location) == len(statements.migrations(SQL_FRAGMENTS))
+
+
 def is_older(location: DataLocation) -> bool:
     """Return whether a database lacks migrations, which opening it would apply."""
+    return _missing_migrations(location) > 0
+
+
+def _missing_migrations(location: DataLocation) -> int:
     from qwicket.model.errors import QwicketError
     from qwicket.store import backup
 
     try:
-        return backup.missing_migrations(location.data_dir, location.database_url) > 0
+        return backup.missing_migrations(location.data_dir, location.database_url)
     except QwicketError as error:
         raise click.ClickException(error.detail) from None
 
