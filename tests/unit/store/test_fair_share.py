@@ -358,3 +358,28 @@ async def test_of_too_many_jobs_a_queue_has_the_first_of_each_member(
     whole = await store.queues.state("simulator", NOW, limit=23)
     assert (len(whole.waiting), whole.n_more) == (22, 0)
     assert (await store.queues.state("simulator", NOW, limit=1)).n_more == 21
+
+
+async def test_many_members_share_a_project_equally_beside_a_flood_and_long_jobs(
+    store: Store, ada: Token, runner: str
+) -> None:
+    """In simulated time: Jain's index of the members' use, and the wait for their first job."""
+    members = 20
+    run_s = {ada.account: 1.0}
+    await many(store, ada, 300, est_seconds=1.0)
+    for number in range(1, members):
+        token = await make_token(store, f"member{number}")
+        run_s[token.account] = 8.0 if number == 1 else 1.0
+        await many(store, token, 15, project=ada.project, est_seconds=run_s[token.account])
+    used: Counter[str] = Counter()
+    first_start_s: dict[str, float] = {}
+    at_s = 0.0
+    while at_s < 10 * members:
+        account = await account_of_next(store, NOW + round(1000 * at_s))
+        first_start_s.setdefault(account, at_s)
+        at_s += run_s[account]
+        used[account] += round(1000 * run_s[account])
+    squares = sum(each**2 for each in used.values())
+    assert used.total() ** 2 / (members * squares) >= 0.95
+    assert max(first_start_s.values()) <= 2 * members
+    assert len(first_start_s) == members
