@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 _JOB_TABLES: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
-    *("job_share", "blob", "idempotency", "share", "record", "account_use", "webhook_event"),
-    *("job_vendor_fields", "job", "job_label", '"group"'),
+    *("job_share", "blob", "idempotency", "share", "member_share", "record", "account_use"),
+    *("webhook_event", "job_vendor_fields", "job", "job_label", '"group"'),
 )
 _JOB_TRIGGERS: Final = (
     "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'job'"
 )
 _BUSY_S: Final = 10.0
 """Longest wait in seconds for the lock of the database."""
-_DEVICE_TABLES: Final = ("calibration", "share", "reservation_device")
+_DEVICE_TABLES: Final = ("calibration", "share", "member_share", "reservation_device")
 _IS_OF_NEW_DEVICE: Final = "device not in (select name from bed_device)"
 
 
