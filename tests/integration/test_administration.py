@@ -401,13 +401,42 @@ def test_a_project_has_shares_and_members(server: LiveServer, run: Run, name: st
     done(run("user", "add", name))
     for _ in range(2):  # a repetition changes nothing
         done(run("project", "member", "add", project, name))
-    assert done(run("project", "member", "list", project)) == name
+    assert done(run("project", "member", "list", project)) == f"{name}  1 share  member"
     token = done(run("token", "create", "--user", name, "--project", project))
     assert status(server, token) == 200
     done(run("project", "member", "remove", project, name))
     assert status(server, token) == 401
     assert done(run("project", "member", "list", project)) == ""
     assert "no project" in run("project", "member", "list", "nothing").stderr
+
+
+def test_a_lead_changes_the_members_of_the_project(server: LiveServer, run: Run, name: str) -> None:
+    project, mate = f"p-{name}"[:39], f"m-{name}"[:39]
+    done(run("project", "add", project))
+    for each in (name, mate):
+        done(run("user", "add", each))
+    done(run("project", "member", "add", project, name))
+    scopes = ("--scope", "jobs:read", "--scope", "tokens:write")
+    token = server.admin("token", "create", "--user", name, *scopes)
+    plain = server.admin("token", "create", "--user", name)
+
+    def as_lead(*words: str, by: str = token) -> subprocess.CompletedProcess[str]:
+        place = ("--url", server.url)
+        return run_cli("project", "member", *words, *place, env={"QWICKET_TOKEN": by})
+
+    for of in (project, "none-such"):  # which tells nobody that there is one
+        assert "leads of the project" in as_lead("add", of, mate).stderr
+    done(run("project", "member", "role", project, name, "lead"))
+    assert "tokens:write" in as_lead("add", project, mate, by=plain).stderr
+    done(as_lead("add", project, mate))
+    done(as_lead("role", project, mate, "reader"))
+    done(as_lead("shares", project, mate, "3"))
+    assert f"{mate}  3 shares  reader" in done(as_lead("list", project))
+    shown = done(run("audit", "list", "--limit", "3"))
+    assert (shown.count(name), f"member/{project}/{mate}" in shown) >= (3, True)
+    done(as_lead("remove", project, mate))
+    assert mate not in done(run("project", "member", "list", project))
+    assert "leads of the project" in as_lead("list", mate).stderr
 
 
 def test_a_device_is_turned_off_with_a_reason_and_on(

@@ -107,6 +107,15 @@ class Admin(AccountAdmin, JobAdmin):
         await self.store.audit.note()
         return found
 
+    async def leads(self, actor: Actor, project: str) -> bool:
+        """Return whether an actor is a lead of the project of a name, if there is one."""
+        found = [
+            each
+            for each in await self.store.accounts.projects_of(actor.account)
+            if each.name == project
+        ]
+        return bool(found) and await self.store.accounts.leads(actor.account, found[0].id)
+
     async def members(self, project: str) -> list[Member]:
         """Return a project's members, by name.
 

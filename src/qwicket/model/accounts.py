@@ -54,7 +54,8 @@ class Scope(StrEnum):
     """Run the jobs of simulated devices on another machine (`qwicket worker`): read the programs of
     all users, report results. Only accounts of the role `admin` may have it."""
     TOKENS_WRITE = "tokens:write"
-    """Create tokens with at most the rights of this one, and revoke tokens of the account."""
+    """Create tokens with at most the rights of this one, and revoke tokens of the account; as a
+    lead, add, change and remove members of the project."""
     ADMIN = "admin"
     """Administer accounts, tokens, projects and devices of everybody; read `/metrics` from other
     machines; with `tokens:write`, create and revoke tokens of any project of the account. Only
@@ -234,8 +235,8 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MemberRole = Literal["lead", "member", "reader"]
-"""What an account may do in a project: a lead also changes and cancels jobs of its members and
-gives priorities above 0; a reader submits no jobs. Each account leads its own project."""
+"""What an account may do in a project: a lead also changes members and their jobs and gives
+priorities above 0; a reader submits no jobs. Each account leads its own project."""
 
 
 class Member(NamedTuple):

@@ -18,7 +18,7 @@ from qwicket.dialects.native.admin import (
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
-from qwicket.dialects.routing import Body, Dialect, Route, json_body
+from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
 from qwicket.registrations import of_features
 from qwicket.schema import accounts as account_schema
@@ -171,15 +171,17 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/projects/{project}/members",
         projects.list_members,
-        _ADMIN,
+        ANY_TOKEN,
         responses=(schema.MemberList,),
     ),
-    Route("PUT", "/projects/{project}/members/{account}", projects.add_member, _ADMIN, status=204),
+    Route(
+        "PUT", "/projects/{project}/members/{account}", projects.add_member, ANY_TOKEN, status=204
+    ),
     Route(
         "PATCH",
         "/projects/{project}/members/{account}",
         projects.change_member,
-        _ADMIN,
+        ANY_TOKEN,
         _MEMBER_CHANGE,
         status=204,
     ),
@@ -187,7 +189,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/projects/{project}/members/{account}",
         projects.remove_member,
-        _ADMIN,
+        ANY_TOKEN,
         status=204,
     ),
     Route("GET", "/devices", devices.list_all_devices, _ADMIN, responses=(schema.AdminDeviceList,)),
