@@ -381,7 +381,7 @@ def test_the_calibration_there_is_shown_in_each_dialect(tmp_path: Path) -> None:
     own = device_file("qwicket-heavyhex27").read_text("utf-8")
     own = own.replace('name = "qwicket_heavyhex27"', 'name = "hex"')
     own = own.replace('dialects = ["ibm", "runtime"]\n', "")
-    own = own.replace('"batch"]', '"batch", "ionq.circuit.v1"]')
+    own = own.replace('"batch"', '"batch", "ionq.circuit.v1"')
     (twins / "hex.toml").write_text(own)
     kinds = dict.fromkeys(
         ("qwicket", "ionq", "ibm_qx", "ibm_runtime", "ibm_platform", "qbraid"), "hex"

@@ -25,10 +25,10 @@ def state_text(job: JobBody) -> str:
     Of a waiting job without a forecast, as in lists, it tells how long it has waited.
     """
     texts = [sanitize(job.state)]
-    if job.state == "queued" and job.queue is None and (waited := _waited(job)):
-        texts.append(f"waits for {waited}")
     if job.held_by is not None:
         texts.append("held" if job.held_by == "owner" else "held by an administrator")
+    elif job.state == "queued" and job.queue is None and (waited := _waited(job)):
+        texts.append(f"waits for {waited}")
     if job.results_at is not None:
         texts.append(f"result not before {sanitize(job.results_at)[:16].replace('T', ' ')} UTC")
     if job.queue is not None:

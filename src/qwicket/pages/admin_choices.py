@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.pages import formats
 from qwicket.pages.admin_parts import MAX_CHOICES, Choices
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from qwicket.pages.admin_view import View
+
+_MAX_MEMBERS: Final = 20
 
 
 async def project_choices(view: View, but: Collection[str] = ()) -> Choices:
@@ -27,6 +29,13 @@ def choices(names: Sequence[str], n_found: int) -> Choices:
     """Return names to choose from, as many as a page has room for, of so many that were found."""
     fitting = formats.fitting(names[:MAX_CHOICES])
     return Choices(fitting, n_found <= MAX_CHOICES and len(fitting) == len(names))
+
+
+def member_choices(names: Sequence[str], *others: str) -> Choices:
+    """Return members after other choices; none of many, as a page has two such lists."""
+    if len(names) > _MAX_MEMBERS:
+        return Choices([*others], is_whole=False)
+    return choices([*others, *names], len(names))
 
 
 async def device_choices(view: View) -> Choices:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from qwicket.model.budgets import UNITS, budget_state, from_stored_amount
 from qwicket.pages.admin import at_most, cards
-from qwicket.pages.admin_choices import choices
+from qwicket.pages.admin_choices import choices, member_choices
 from qwicket.pages.admin_parts import MAX_CHOICES
 from qwicket.pages.forms import list_page
 from qwicket.registrations import hook
@@ -101,7 +101,7 @@ async def _read_project(view: View, name: str) -> Response:
         members=list_page(view.request, members, _PAGE_MEMBERS),
         n_members=len(members),
         people=choices([each for each in others if each not in names], len(others)),
-        member_names=choices(sorted(names), len(names)),
+        member_names=member_choices(sorted(names)),
         units=UNITS,
         unit=unit,
         days=[(day, from_stored_amount(unit, getattr(use, unit))) for day, use in used],

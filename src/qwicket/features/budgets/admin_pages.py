@@ -8,7 +8,7 @@ from urllib.parse import quote
 from qwicket.features.budgets.service import Budgets
 from qwicket.features.budgets.store import project_budgets
 from qwicket.model.budgets import EACH, budget_state
-from qwicket.pages.admin_choices import choices, device_choices
+from qwicket.pages.admin_choices import device_choices, member_choices
 from qwicket.pages.admin_parts import Act, Card, Concern, Part
 from qwicket.pages.forms import list_page
 
@@ -42,7 +42,7 @@ async def _card(view: View, name: str) -> dict[str, Any]:
         "units": UNITS,
         "periods": PERIODS,
         "devices": await device_choices(view),
-        "members": choices([EACH, *members], len(members)),
+        "members": member_choices(members, EACH),
     }
 
 

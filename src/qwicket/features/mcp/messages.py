@@ -31,16 +31,20 @@ _ID: Final = re.compile(rb'-?\d[\d.eE+-]{0,31}|"(?:[^"\\]|\\.){0,255}"')
 class RPCError(InvalidRequest):
     """A request that the protocol refuses.
 
-    Args:
+    Attributes:
         rpc_code: Code of JSON-RPC or of the protocol.
-        detail: Why, for the reader.
         data: What clients read of it.
     """
 
-    def __init__(self, rpc_code: int, detail: str, data: dict[str, Any] | None = None) -> None:
-        super().__init__(detail)
-        self.rpc_code = rpc_code
-        self.data = data
+    rpc_code: int = -32600
+    data: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, rpc_code: int, detail: str, data: dict[str, Any] | None = None) -> RPCError:
+        """Return an error of a code; `detail` is for the reader."""
+        error = cls(detail)
+        error.rpc_code, error.data = rpc_code, data
+        return error
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,14 @@ def message(content: bytes, limits: Limits) -> Message:
         envelope = decode(content, _envelopes)
     except InvalidRequest as error:
         is_json = not error.detail.startswith("The body is not")
-        raise RPCError(-32600 if is_json else -32700, error.detail) from None
+        raise RPCError.of(-32600 if is_json else -32700, error.detail) from None
     request_id = bytes(envelope.id)
     if request_id and not _ID.fullmatch(request_id):
-        raise RPCError(-32600, "id must be a number, or a text of at most 255 characters.")
+        raise RPCError.of(-32600, "id must be a number, or a text of at most 255 characters.")
     try:
         params = decode(bytes(envelope.params), _params)
     except InvalidRequest as error:
-        raise RPCError(-32602, f"params: {error.detail}") from None
+        raise RPCError.of(-32602, f"params: {error.detail}") from None
     arguments: Any = None
     tool = TOOLS.get(params.name) if envelope.method == "tools/call" else None
     if tool is not None:
@@ -103,12 +107,12 @@ def is_stateless(request: Request[Any], message: Message) -> bool:
         return False
     if version != STATELESS:
         data = {"supported": [STATELESS], "requested": version[:64]}
-        raise RPCError(-32022, "Unsupported protocol version.", data)
+        raise RPCError.of(-32022, "Unsupported protocol version.", data)
     for name, value in headers(message.method, message.params).items():
         if request.headers.get(name) != value:
-            raise RPCError(-32020, f"The header {name} must repeat the body.")
+            raise RPCError.of(-32020, f"The header {name} must repeat the body.")
     if message.params.meta.version not in ("", STATELESS):
-        raise RPCError(-32020, f"The header {VERSION_HEADER} must repeat the body.")
+        raise RPCError.of(-32020, f"The header {VERSION_HEADER} must repeat the body.")
     return True
 
 

@@ -51,7 +51,7 @@ def prompt(name: str, arguments: dict[str, str]) -> dict[str, Any]:
     found = _PROMPTS.get(name)
     if found is None:
         known = ", ".join(_PROMPTS)
-        raise RPCError(-32602, f"There is no prompt {name[:64]!r}. The prompts are {known}.")
+        raise RPCError.of(-32602, f"There is no prompt {name[:64]!r}. The prompts are {known}.")
     device = arguments.get("device", "")[:100] or "an ideal simulator"
     text = found.text.replace("{device}", device)
     message = {"role": "user", "content": {"type": "text", "text": text}}

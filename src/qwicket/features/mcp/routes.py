@@ -111,7 +111,7 @@ class Handlers:
             case "prompts/get":
                 texts = decode(bytes(message.params.arguments), _texts)
                 return prompts.prompt(message.params.name, texts)
-        raise RPCError(-32601, f"There is no method {message.method[:64]!r}.")
+        raise RPCError.of(-32601, f"There is no method {message.method[:64]!r}.")
 
     async def _called(
         self, actor: Actor, request: Request[Message], message: Message
@@ -119,7 +119,7 @@ class Handlers:
         tool = TOOLS.get(message.params.name)
         if tool is None:
             names = ", ".join(TOOLS)
-            raise RPCError(
+            raise RPCError.of(
                 -32602, f"There is no tool {message.params.name[:64]!r}. The tools are {names}."
             )
         try:
