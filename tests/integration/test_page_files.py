@@ -58,10 +58,11 @@ def test_usage_is_downloaded_as_csv(server: LiveServer, root: Person) -> None:
     assert file.headers["content-type"] == "text/csv; charset=utf-8"
     assert file.headers["cache-control"] == "no-store"
     heading, *lines = rows(file.text)
-    assert heading == ["project", "device", "jobs", "shots", "seconds", "cost"]
-    (own,) = [line for line in lines if line[:2] == [uma.name, "simulator"]]
-    assert own[2:4] == ["1", "70"]
-    assert float(own[4]) > 0
+    parts = ["project", "account", "device", "day"]
+    assert heading == [*parts, "jobs", "shots", "seconds", "cost"]
+    (own,) = [line for line in lines if line[:4] == [uma.name, "", "simulator", ""]]
+    assert own[4:6] == ["1", "70"]
+    assert float(own[6]) > 0
     head = root.browser.head("/ui/admin/usage.csv")
     assert (head.status_code, head.content) == (200, b"")
     assert root.browser.get("/ui/admin/usage.csv?from=tomorrow").status_code == 400
@@ -100,10 +101,10 @@ def test_the_use_of_a_project_is_downloaded_by_its_members(
     heading, *days = rows(file.text)
     assert heading == ["day (UTC)", "seconds", "jobs", "shots", "cost"]
     assert len(days) == 366
-    used = rows(root.browser.get("/ui/admin/usage.csv?by=project").text)
-    (total,) = [line for line in used if line[0] == root.name]
-    assert sum(float(day[2]) for day in days) == float(total[2]) >= 1
-    assert sum(float(day[3]) for day in days) == float(total[3]) >= 5
+    names, *used = rows(root.browser.get("/ui/admin/usage.csv?by=project").text)
+    (total,) = [dict(zip(names, line, strict=True)) for line in used if line[0] == root.name]
+    assert sum(float(day[2]) for day in days) == float(total["jobs"]) >= 1
+    assert sum(float(day[3]) for day in days) == float(total["shots"]) >= 5
     with Person(server, "bob") as bob:
         assert bob.browser.get(f"{at}/use.csv").status_code == 404
 

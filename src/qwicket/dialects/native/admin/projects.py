@@ -86,13 +86,12 @@ async def remove_member(access: Access, actor: Actor, request: Request[None]) ->
 
 
 async def _require_lead(access: Access, actor: Actor, request: Request[Any]) -> None:
-    """Require an administrator's token, or one with `tokens:write` of a lead of the project.
+    """Require an administrator's token, or one of a lead of the project.
 
     Raises:
         Forbidden: It is neither; with one text, whether or not there is such a project.
     """
     if Scope.ADMIN in actor.scopes:
         return
-    actor.require(Scope.TOKENS_WRITE)
     if not await access.admin.leads(actor, request.path_params["project"]):
         raise Forbidden("Only administrators and leads of the project may do this.")

@@ -18,7 +18,7 @@ from qwicket.dialects.native.admin import (
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
-from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
+from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
 from qwicket.registrations import of_features
 from qwicket.schema import accounts as account_schema
@@ -39,6 +39,7 @@ _ACCOUNT_CHANGE: Final = json_body(schema.AccountChangeBody)
 _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
 _PROJECT_CHANGE: Final = json_body(schema.ProjectChangeBody)
+_LEAD: Final = (Scope.ADMIN, Scope.TOKENS_WRITE)
 _MEMBER_CHANGE: Final = json_body(schema.MemberChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
@@ -171,17 +172,15 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         "/projects/{project}/members",
         projects.list_members,
-        ANY_TOKEN,
+        _LEAD,
         responses=(schema.MemberList,),
     ),
-    Route(
-        "PUT", "/projects/{project}/members/{account}", projects.add_member, ANY_TOKEN, status=204
-    ),
+    Route("PUT", "/projects/{project}/members/{account}", projects.add_member, _LEAD, status=204),
     Route(
         "PATCH",
         "/projects/{project}/members/{account}",
         projects.change_member,
-        ANY_TOKEN,
+        _LEAD,
         _MEMBER_CHANGE,
         status=204,
     ),
@@ -189,7 +188,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "DELETE",
         "/projects/{project}/members/{account}",
         projects.remove_member,
-        ANY_TOKEN,
+        _LEAD,
         status=204,
     ),
     Route("GET", "/devices", devices.list_all_devices, _ADMIN, responses=(schema.AdminDeviceList,)),
