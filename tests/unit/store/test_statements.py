@@ -90,6 +90,10 @@ def _marked(what: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
+        ("job_add", "job_waiting"),
+        ("project_has_room", "job_waiting"),
+        ("job_unfinished", "job_waiting"),
+        ("job_unfinished", "job_begun"),
         ("job_claim", "job_to_claim"),
         ("job_claim", "job_to_claim_of_member"),
         ("job_waiting_list", "job_to_claim"),

@@ -385,6 +385,7 @@ select (
     ) as waiting
 ) + (
     select count(*) from job
+    {only_sqlite}indexed by job_begun
     where device = :device and project = :project
         and state in ('running', 'cancelling', 'uncertain')
 );
