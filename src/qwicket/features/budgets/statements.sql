@@ -64,8 +64,8 @@ returning id;
 -- name: member_budget_get
 -- scans: few rows
 -- sorts: few rows
--- One budget, all of a project or all, with the use of the member who has used the most; there are few
--- budgets.
+-- One budget, those of a page of projects, given as a JSON list, or all, with the use of the member
+-- who has used the most; there are few budgets.
 select {member_budget}, project.name from member_budget as limits
 inner join project on project.id = limits.project
 left join account on account.id = limits.account
@@ -76,23 +76,8 @@ left join member_budget_use as used on used.budget = limits.id
         order by most.begun_at desc, most.used desc
         limit 1
     )
-where cast(:id as text) = '' or limits.id = :id
-order by project.name, account.name, limits.device, limits.unit, limits.period;
-
--- name: member_budget_list_of_projects
--- sorts: few rows
--- Like member_budget_get, of a page of projects, given as a JSON list.
-select {member_budget}, project.name from member_budget as limits
-inner join project on project.id = limits.project
-left join account on account.id = limits.account
-left join member_budget_use as used on used.budget = limits.id
-    and used.account = (
-        select most.account from member_budget_use as most
-        where most.budget = limits.id
-        order by most.begun_at desc, most.used desc
-        limit 1
-    )
-where limits.project in (select asked.value from {each_job})
+where (cast(:id as text) = '' or limits.id = :id)
+    and (cast(:jobs as text) is null or limits.project in (select asked.value from {each_job}))
 order by project.name, account.name, limits.device, limits.unit, limits.period;
 
 -- name: member_budget_list_of_account

@@ -82,7 +82,7 @@ class BudgetStore(Operations):
             account = "" if member == EACH else _member(tx, owner[0], project, member)
             made = tx.one("member_budget_put", **given, account=account)
             assert made is not None
-            row = tx.one("member_budget_get", id=made[0])
+            row = tx.one("member_budget_get", id=made[0], jobs=None)
         else:
             row = tx.one("budget_put", **given, begun_at=period_start(period, now))
         assert row is not None
@@ -105,7 +105,7 @@ class BudgetStore(Operations):
     @scan
     def all(tx: Tx) -> list[NamedBudget]:
         """Return all budgets, those of members last, by project."""
-        return _all_named(tx.all("budget_list"), tx.all("member_budget_get", id=""))
+        return _all_named(tx.all("budget_list"), tx.all("member_budget_get", id="", jobs=None))
 
     @read
     def of_projects(tx: Tx, projects: Sequence[str]) -> list[NamedBudget]:
@@ -113,7 +113,7 @@ class BudgetStore(Operations):
         asked = from_texts(tuple(projects))
         return _all_named(
             tx.all("budget_list_of_projects", jobs=asked),
-            tx.all("member_budget_list_of_projects", jobs=asked),
+            tx.all("member_budget_get", id="", jobs=asked),
         )
 
     @read

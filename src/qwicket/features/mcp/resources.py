@@ -33,7 +33,7 @@ GUIDE: Final = """# Run a program
    c = measure q;
 
 3. `check_program` until it is accepted; an error names the line and column.
-4. `estimate` tells the cost, the time and what budgets have left. Tell the person before a cost.
+4. `estimate` shows the cost, the time and what budgets have left. Tell the person before a cost.
 5. `submit_job` with a new `idempotency_key`; repeat it with the same key if no answer comes.
 6. `wait_for_job` until the job has ended, then `get_result`.
 
