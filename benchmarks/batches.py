@@ -30,7 +30,6 @@ CIRCUITS: Final = 100
 QUBITS: Final = 5
 MAX_TIMES: Final = 1.5
 MAX_MORE_S: Final = 0.020
-MAX_BYTES: Final = 2_000
 _WARM_UP: Final = 3
 _PAUSE_S: Final = 0.002
 _V04: Final = "/ionq/v0.4"
@@ -71,14 +70,6 @@ def _beside(
         f"p50 ≤ {MAX_TIMES:g} × bare + {1000 * MAX_MORE_S:.0f} ms = {ms(bar)}",
         p50(whole) <= bar,
     )
-    yield Figure(
-        "its status poll, body while it waits or runs",
-        database,
-        f"{dialect.longest_poll} bytes",
-        "",
-        f"< {MAX_BYTES:,} bytes",
-        dialect.longest_poll < MAX_BYTES,
-    )
 
 
 class _Dialect:
@@ -95,7 +86,6 @@ class _Dialect:
         }
         text = msgspec.json.encode(body)
         self._submission = request("POST", f"{_V04}/jobs", secret, text, "apiKey")
-        self.longest_poll = 0
 
     def batch(self) -> None:
         job = json.loads(self._keeper.ask(self._submission))["id"]
@@ -106,11 +96,7 @@ class _Dialect:
         assert len(json.loads(result)) == CIRCUITS
 
     def _poll(self, job: str) -> Any:
-        text = self._keeper.get(f"{_V04}/jobs/{job}")
-        found = json.loads(text)
-        if found["status"] != "completed":
-            self.longest_poll = max(self.longest_poll, len(text))
-        return found
+        return json.loads(self._keeper.get(f"{_V04}/jobs/{job}"))
 
 
 def _batch() -> dict[str, Any]:

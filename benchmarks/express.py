@@ -5,22 +5,18 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.bench_databases import BenchDatabase
 from benchmarks.figures import Figure, both, p95
 from benchmarks.live import WORKERS, server
-from benchmarks.wire import HTTPConnection
+from benchmarks.wire import HTTPConnection, connected
 
 ROUNDS: Final = 100
 _SETTLE_S: Final = 1.5
 MAX_TIMES: Final = 3.0
 _LONG_QUBITS: Final = 25
-_LONG: Final[dict[str, Any]] = {
-    "gateset": "qis",
-    "qubits": _LONG_QUBITS,
-    "circuit": [{"gate": "rx", "target": k % _LONG_QUBITS, "rotation": 0.1} for k in range(4_000)],
-}
+_LONG: Final = connected(_LONG_QUBITS, 4_000)
 
 
 def measure(rounds: int = ROUNDS) -> list[Figure]:

@@ -29,7 +29,7 @@ from benchmarks.bench_databases import (
 )
 from benchmarks.figures import Figure, both, ms, p50, p95
 from benchmarks.live import WORKERS, Live, cpu, memory, server
-from benchmarks.wire import BELL, LANGUAGES, SHOTS, HTTPConnection
+from benchmarks.wire import BELL, LANGUAGES, SHOTS, HTTPConnection, connected
 from qwicket import engines
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, NewJob
@@ -209,8 +209,7 @@ def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure
 
 def _beside_long_jobs(connection: HTTPConnection, database: str, size: Size) -> Iterator[Figure]:
     """Measure the answers to submissions, without their runs, while the workers are busy."""
-    layer = [{"gate": "rx", "target": k, "rotation": 0.1} for k in range(_WIDE_QUBITS)]
-    wide = {"gateset": "qis", "qubits": _WIDE_QUBITS, "circuit": layer * 20}
+    wide = connected(_WIDE_QUBITS, 20 * _WIDE_QUBITS)
     idle = _submits(connection, size.rounds)
     long_jobs = [connection.submit(wide, 1) for _ in range(4 * WORKERS)]
     _await(lambda: _state(connection, long_jobs[WORKERS - 1]) == "running")

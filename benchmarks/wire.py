@@ -13,11 +13,23 @@ BELL: Final[dict[str, Any]] = {
     "qubits": 2,
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
 }
-LONG: Final = {
-    "gateset": "qis",
-    "qubits": 25,
-    "circuit": [{"gate": "rx", "target": i % 25, "rotation": 0.1} for i in range(3_000)],
-}
+
+
+def connected(qubits: int, gates: int) -> dict[str, Any]:
+    """Return a circuit whose every other gate joins two neighbours.
+
+    Qubits that nothing joins are simulated apart, in no time.
+    """
+    turn = [{"gate": "rx", "target": k % qubits, "rotation": 0.1} for k in range(gates // 2)]
+    join = [
+        {"gate": "cnot", "control": k % qubits, "target": (k + 1) % qubits}
+        for k in range(gates // 2)
+    ]
+    circuit = [gate for pair in zip(turn, join, strict=True) for gate in pair]
+    return {"gateset": "qis", "qubits": qubits, "circuit": circuit}
+
+
+LONG: Final = connected(25, 3_000)
 """Minutes of computation."""
 LANGUAGES: Final = ("ionq.circuit.v1", "openqasm2", "openqasm3")
 _OPENQASM2: Final = (
