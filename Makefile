@@ -99,7 +99,7 @@ ifneq ($(BASE),)
 else
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_cirq_1_7_qsim_0_22) && \
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
-	$(BIN)/python -m benchmarks --keep --peers $$PEERS --photonic-peers $$PHOTONIC
+	$(BIN)/python -m benchmarks --quick --rounds 5 --keep --peers $$PEERS --photonic-peers $$PHOTONIC
 endif
 
 # Slurm's daemons need root. The kills are those of tests/fault, at full length, for some hours.

@@ -27,6 +27,7 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import expm_multiply
 
+from benchmarks.figures import best_ms
 from qwicket.circuits.atom_costs import spectrum
 from qwicket.circuits.atoms import AtomCircuit, AtomGate
 from qwicket.circuits.options import RunOptions
@@ -34,11 +35,8 @@ from qwicket.circuits.outcomes import SAMPLES
 from qwicket.engines.atoms import engine
 
 _OPTIONS: Final = RunOptions(shots=1, seed=1, outputs=(SAMPLES,))
-_TIMEOUT_S: Final = 60.0
+_TIMEOUT_S: Final = 10.0
 _MAX_RATIO: Final = 1.1
-_ROUND_S: Final = 1.0
-_MIN_ROUNDS: Final = 3
-_LONG_S: Final = 5.0
 _MODES: Final = 8
 
 Atoms = tuple[int, ...]
@@ -58,8 +56,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Name of the case.
         ours_ms: Ours.
-        original_ms: The original's; None if it was not measured, or took over a minute.
-        is_cut: Whether the original took over a minute.
+        original_ms: The original's; None if it was not measured, or took over ten seconds.
+        is_cut: Whether the original took over ten seconds.
     """
 
     name: str
@@ -195,7 +193,7 @@ def _original(case: Case, results: Connection) -> None:
 
 
 def _original_ms(case: Case) -> float | None:
-    """Run the original method once, in a process that is killed after a minute."""
+    """Run the original method once, in a process that is killed after ten seconds."""
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_original, args=(case, there))
     process.start()
@@ -209,14 +207,14 @@ def _original_ms(case: Case) -> float | None:
 # --- ours -----------------------------------------------------------------------------------------
 
 
-def measure() -> Iterator[Cost]:
-    """Yield what each case costs, as it is known."""
+def measure(seconds: float) -> Iterator[Cost]:
+    """Yield what each case costs, as it is known; each figure takes some seconds."""
     for case in cases():
-        yield _cost(case)
+        yield _cost(case, seconds)
 
 
-def _cost(case: Case) -> Cost:
-    ours_ms = _best_ms(lambda: engine.run(case.circuit, _OPTIONS, 0))
+def _cost(case: Case, seconds: float) -> Cost:
+    ours_ms = best_ms(lambda: engine.run(case.circuit, _OPTIONS, 0), seconds)
     if case.hamiltonian is None:
         return Cost(name=case.name, ours_ms=ours_ms)
     original_ms = _original_ms(case)
@@ -225,19 +223,8 @@ def _cost(case: Case) -> Cost:
     )
 
 
-def _best_ms(run: Callable[[], object]) -> float:
-    """Return the least CPU time of one run, over about a second of them; long runs run once."""
-    minimum, spent, n_rounds = float("inf"), 0.0, 0
-    while spent < _ROUND_S or (n_rounds < _MIN_ROUNDS and spent < _LONG_S):
-        began = time.process_time()
-        run()
-        took = time.process_time() - began
-        minimum, spent, n_rounds = min(minimum, took), spent + took, n_rounds + 1
-    return 1_000 * minimum
-
-
 if __name__ == "__main__":
-    for cost in measure():
+    for cost in measure(float(sys.argv[1])):
         sys.stdout.buffer.write(msgspec.json.encode(cost) + b"\n")
         sys.stdout.flush()
         sys.stderr.write(f"{cost.name}: {cost.ours_ms:.3g} ms\n")

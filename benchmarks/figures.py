@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
-VERDICTS: Final = {None: "", True: "ok", False: "**over**"}
+VERDICTS: Final = {None: "", True: "met", False: "**not met**"}
+_NUMBER: Final = re.compile(r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?")
+_SPREAD: Final = "lowest to highest"
+_MIN_RUNS: Final = 3
 
 
 class Figure(NamedTuple):
@@ -29,10 +34,69 @@ class Figure(NamedTuple):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table as it is printed."""
+    """A table as it is printed.
+
+    Attributes:
+        head: What each column has: names first, then what was measured. A last one without a name
+            has the verdicts.
+        rows: A text for each column.
+    """
 
     head: list[str]
     rows: list[list[str]]
+
+    @property
+    def measured(self) -> int:
+        """Number of the column with what was measured."""
+        return 2 if self.head[1] in {"database", "engine", "text"} else 1
+
+    @property
+    def not_met(self) -> list[list[str]]:
+        """The rows whose bar is not met."""
+        return [row for row in self.rows if row[-1] == VERDICTS[False]]
+
+
+def combined(rounds: Sequence[Sequence[Table]]) -> list[Table]:
+    """Return the tables of several rounds as one: of each row the round of the median, its spread.
+
+    A bar is met if it was met in more than half of the rounds.
+    """
+    if len(rounds) == 1:
+        return list(rounds[0])
+    longest = max(rounds, key=len)
+    return [
+        _combined([tables[i] for tables in rounds if i < len(tables)]) for i in range(len(longest))
+    ]
+
+
+def _combined(tables: Sequence[Table]) -> Table:
+    at = tables[0].measured
+    found: dict[tuple[str, ...], list[list[str]]] = {}
+    for table in tables:
+        for row in table.rows:
+            found.setdefault(tuple(row[:at]), []).append(row)
+    head = [*tables[0].head[: at + 1], _SPREAD, *tables[0].head[at + 1 :]]
+    return Table(head, [_median(rows, at) for rows in found.values()])
+
+
+def _median(rows: Sequence[list[str]], at: int) -> list[str]:
+    ordered = sorted(rows, key=lambda row: number(row[at]) or 0.0)
+    row = ordered[len(ordered) // 2]
+    spread = f"{leading(ordered[0][at])} to {leading(ordered[-1][at])}"
+    verdicts = [each[-1] for each in rows]
+    last = max(verdicts, key=verdicts.count) if row[-1] in VERDICTS.values() else row[-1]
+    return [*row[: at + 1], spread, *row[at + 1 : -1], last]
+
+
+def number(text: str) -> float | None:
+    """Return the first number of a text."""
+    match = _NUMBER.search(text)
+    return float(match[0].replace(",", "")) if match else None
+
+
+def leading(text: str) -> str:
+    """Return the first of several quantities."""
+    return re.split(r" / |[,;] ", text)[0]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -57,6 +121,17 @@ def python_build() -> str:
         "It needs 10 to 17 % more CPU than a distribution's for the same code: compare no figure"
         " with one of another build."
     )
+
+
+def best_ms(run: Callable[[], object], seconds: float) -> float:
+    """Return the least CPU time of one run, over about some seconds of them; long runs run once."""
+    minimum, spent, n_rounds = float("inf"), 0.0, 0
+    while spent < seconds or (n_rounds < _MIN_RUNS and spent < 5 * seconds):
+        began = time.process_time()
+        run()
+        took = time.process_time() - began
+        minimum, spent, n_rounds = min(minimum, took), spent + took, n_rounds + 1
+    return 1_000 * minimum
 
 
 def p50(values: Sequence[float]) -> float:

@@ -1,14 +1,7 @@
-"""Figures over time: runs of `make bench`, kept below benchmarks/history and drawn for the docs.
-
-    python -m benchmarks.history
-
-writes docs/reports/history.svg. A run has the tables as they were printed. The machine's speed
-varies from run to run, so a panel shows the trend of a figure, not its exact course.
-"""
+"""Figures over time: runs of `make bench`, kept below benchmarks/history and drawn for the docs."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +10,12 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from benchmarks.figures import Table
+from benchmarks.figures import Table, leading, number
 
 FOLDER: Final = Path(__file__).parent / "history"
-PICTURE: Final = Path(__file__).parents[1] / "docs" / "reports" / "history.svg"
+LEAST: Final = 10
+"""Runs from which on a trend is drawn."""
 
-_UNITS: Final = {"ms": 1e-3, "s": 1.0, "/s": 1.0, "MiB": 1.0, "%": 1.0}
-_QUANTITY: Final = re.compile(r"(?:> )?([0-9][0-9,]*(?:\.[0-9]+)?) ?(ms|s|/s|MiB|%)(?![A-Za-z])")
 _SHOWN: Final = (
     "start to /readyz, empty store",
     "idle memory, server",
@@ -33,18 +25,11 @@ _SHOWN: Final = (
     "Bell jobs/s, 64 connections; each p50 / p95",
     "CPU of one job, 64 connections, server + workers",
     "claim with 10,000 waiting, p50 / p95",
-    "page of 50 in 1,000,000 jobs, HTTP, p50 / p95",
     "Bell",
     "20 qubits, 300 gates",
     "noisy, 8 qubits, 96 gates",
 )
 """Names of the figures that have a panel."""
-_RENAMED: Final = {
-    "submit → result, Bell, 1,000 shots, p50 / p95": (
-        "submit, then result, Bell, 1,000 shots, p50 / p95"
-    ),
-}
-"""New names of figures by those in older runs."""
 _WIDTH, _HEIGHT, _COLUMNS = 300, 96, 3
 _COLOURS: Final = {"SQLite": "#2563eb", "PostgreSQL": "#d97706", "": "#059669"}
 
@@ -56,14 +41,18 @@ class Run(msgspec.Struct, frozen=True):
         at: When it began, ISO 8601.
         commit: Short name of the commit.
         machine: Machine, Python and load, as printed.
-        tables: All tables, as printed.
+        build: How its Python was built.
+        rounds: How often each part ran; its tables have the medians.
+        parts: The tables of each part, as printed.
         failed: Parts that raised an error. Their tables have what was measured before it.
     """
 
     at: str
     commit: str
     machine: str
-    tables: list[Table]
+    build: str
+    rounds: int
+    parts: dict[str, list[Table]]
     failed: list[str] = []
 
 
@@ -95,26 +84,19 @@ def write(run: Run, folder: Path = FOLDER) -> Path:
     return path
 
 
-def quantity(text: str) -> float | None:
-    """Return the first quantity of a text, in seconds, MiB, percent or per second."""
-    match = _QUANTITY.search(text)
-    return float(match[1].replace(",", "")) * _UNITS[match[2]] if match else None
-
-
 def series(all_runs: Iterable[Run]) -> dict[str, dict[str, list[Point]]]:
     """Return the points of each shown figure, by its name and its database ("" for none)."""
     found: dict[str, dict[str, list[Point]]] = {name: {} for name in _SHOWN}
     for run in all_runs:
         at = datetime.fromisoformat(run.at)
-        for table in run.tables:
-            column = 2 if table.head[1:2] == ["database"] or table.head[1:2] == ["engine"] else 1
+        for table in (table for tables in run.parts.values() for table in tables):
             for row in table.rows:
-                value = quantity(row[column])
-                name = _RENAMED.get(row[0], row[0])
-                if name in found and value is not None:
+                text = row[table.measured]
+                value = number(text)
+                if row[0] in found and value is not None:
                     database = row[1] if table.head[1] == "database" else ""
-                    points = found[name].setdefault(database, [])
-                    points.append(Point(at, value, row[column]))
+                    points = found[row[0]].setdefault(database, [])
+                    points.append(Point(at, value, text))
     return {name: lines for name, lines in found.items() if lines}
 
 
@@ -155,11 +137,7 @@ def _panel(name: str, lines: Mapping[str, Sequence[Point]], span: tuple[float, f
             f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>'
             for x, y in (place(point).split(",") for point in points)
         ]
-        latest = points[-1].text.partition(" / ")[0].partition(";")[0]
+        latest = leading(points[-1].text)
         shown = escape(f"{database} {latest}".strip())
         drawn.append(f'<text x="190" y="{40 + 14 * i}" fill="{colour}">{shown}</text>')
     return "".join(drawn)
-
-
-if __name__ == "__main__":
-    PICTURE.write_text(picture(runs()))

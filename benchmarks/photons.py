@@ -1,9 +1,9 @@
-"""The cost of one shot of photon counting, beside its bar and the cost on piquasso and thewalrus.
+"""The cost of one shot of photon counting, beside its bar and the cost on piquasso.
 
 Times are CPU times on one thread, from a circuit to its counts. The bars are one and a half times
 the time of the same methods in plain NumPy when they were chosen. Prints one JSON object per line;
-`make bench` runs this with the peers' interpreter, and shows a table of the peers that it has.
-Neither peer is exact: both truncate counts, here at 8.
+`make bench` runs this with the peers' interpreter, and shows a table.
+piquasso is not exact: it truncates counts, here at 8.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in a worker; read when NumPy is imported
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -23,18 +23,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figures import best_ms
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.photonic import Gate, Measure, Op, PhotonicCircuit
 from qwicket.engines.failures import CannotRun
-from qwicket.model.limits import PhotonicLimits
 from qwicket.vendors.xanadu import engine as photonic
-from qwicket.vendors.xanadu.engine.engine import _Simulation
 
 HAS_PIQUASSO: Final = find_spec("piquasso") is not None
-HAS_WALRUS: Final = find_spec("thewalrus") is not None
 _SLACK: Final = 1.5
-_ROUND_S: Final = 1.0
-_PEER_S: Final = 3.0
 _CUTOFF: Final = 8
 
 
@@ -49,7 +45,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         numpy_ms: Time of plain NumPy for one shot, in milliseconds.
         loss: Part of the light that is lost on every mode.
         kind: Measurement: `fock` or `threshold`.
-        walrus_shots: Shots on thewalrus, which takes up to seconds for one; 0 leaves it out.
         is_bright: Whether 1 % of the shots or more need more than the limit `amplitudes`. Each shot
             is then a job of its own, and refused ones count until their refusal. Seeds do not tell
             which shots these are: counts also depend on the last bits of LAPACK, so on the CPU.
@@ -62,7 +57,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     numpy_ms: float
     loss: float = 0.0
     kind: str = "fock"
-    walrus_shots: int = 0
     is_bright: bool = False
 
 
@@ -73,7 +67,6 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     ours_ms: float
     bar_ms: float
     piquasso_ms: float | None
-    walrus_ms: float | None
 
     @property
     def is_within(self) -> bool:
@@ -81,8 +74,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CASES: Final = (
-    Case(name="X8, r = 1", r=1.0, shots=1_000, numpy_ms=0.20, walrus_shots=3),
-    Case(name="X8, r = 0.4", r=0.4, shots=1_000, numpy_ms=0.25, walrus_shots=10),
+    Case(name="X8, r = 1", r=1.0, shots=1_000, numpy_ms=0.20),
+    Case(name="X8, r = 0.4", r=0.4, shots=1_000, numpy_ms=0.25),
     Case(name="8 modes, r = 0.88", r=0.88, n_modes=8, shots=100, numpy_ms=5),
     Case(name="12 modes, r = 0.5", r=0.5, n_modes=12, shots=300, numpy_ms=1.4),
     Case(name="20 modes, r = 0.3", r=0.3, n_modes=20, shots=300, numpy_ms=1.4),
@@ -97,16 +90,15 @@ CASES: Final = (
 )
 
 
-def measure() -> Iterator[Cost]:
-    """Yield what each case costs, as it is known."""
+def measure(seconds: float) -> Iterator[Cost]:
+    """Yield what each case costs, as it is known; each figure takes some seconds."""
     photonic.warm_up()
     for case in CASES:
         yield Cost(
             name=case.name,
-            ours_ms=_shot_ms(_ours(case), case.shots),
+            ours_ms=best_ms(_ours(case), seconds) / case.shots,
             bar_ms=_SLACK * case.numpy_ms,
-            piquasso_ms=_piquasso_ms(case) if HAS_PIQUASSO and not case.loss else None,
-            walrus_ms=_walrus_ms(case) if HAS_WALRUS and case.walrus_shots else None,
+            piquasso_ms=_piquasso_ms(case, 3 * seconds) if HAS_PIQUASSO and not case.loss else None,
         )
 
 
@@ -153,7 +145,7 @@ def _ours(case: Case) -> Callable[[], object]:
     return each
 
 
-def _piquasso_ms(case: Case) -> float:
+def _piquasso_ms(case: Case, seconds: float) -> float:
     import piquasso as pq
 
     n = case.n_modes or 8
@@ -172,46 +164,20 @@ def _piquasso_ms(case: Case) -> float:
     config = pq.Config(measurement_cutoff=_CUTOFF, seed_sequence=1)
     simulator = pq.GaussianSimulator(d=n, config=config)
     simulator.execute(program, shots=1)  # compiles
-    return _mean_shot_ms(lambda: simulator.execute(program, shots=case.shots), case.shots)
+    return _mean_shot_ms(lambda: simulator.execute(program, shots=case.shots), case.shots, seconds)
 
 
-def _walrus_ms(case: Case) -> float:
-    from thewalrus.samples import hafnian_sample_state
-
-    machine = _Simulation(case.n_modes or 8, 1, np.random.default_rng(0), PhotonicLimits())
-    for gate in _gates(case):
-        machine.apply(gate)
-    cov: Any = machine._state.cov
-
-    def run(shots: int) -> object:
-        return hafnian_sample_state(cov, shots, cutoff=_CUTOFF, max_photons=60)
-
-    run(1)  # compiles, for a minute
-    return _mean_shot_ms(lambda: run(case.walrus_shots), case.walrus_shots)
-
-
-def _shot_ms(run: Callable[[], object], shots: int) -> float:
-    """Return the least CPU time of a shot, over about a second; our runs repeat the same shots."""
-    minimum, spent = float("inf"), 0.0
-    while spent < _ROUND_S:
-        began = time.process_time()
-        run()
-        took = time.process_time() - began
-        minimum, spent = min(minimum, took), spent + took
-    return 1_000 * minimum / shots
-
-
-def _mean_shot_ms(run: Callable[[], object], shots: int) -> float:
+def _mean_shot_ms(run: Callable[[], object], shots: int, seconds: float) -> float:
     """Return the mean CPU time of a shot: peers draw other shots each time, of unequal cost."""
     began, rounds = time.process_time(), 0
-    while time.process_time() - began < _PEER_S:
+    while time.process_time() - began < seconds:
         run()
         rounds += 1
     return 1_000 * (time.process_time() - began) / (rounds * shots)
 
 
 if __name__ == "__main__":
-    for cost in measure():
+    for cost in measure(float(sys.argv[1])):
         sys.stdout.buffer.write(msgspec.json.encode(cost) + b"\n")
         sys.stdout.flush()
         sys.stderr.write(f"{cost.name}: {cost.ours_ms:.3g} ms a shot\n")

@@ -57,7 +57,7 @@ def test_each_peer_draws_the_shots_of_our_circuits(
 
 def test_a_case_has_the_cost_of_each_peer_and_no_bar_of_the_bare_module() -> None:
     bell = engines.cases()[0]
-    cost = engines._cost(bell)
+    cost = engines._cost(bell, 0.2)
     assert cost.engine == "qulacs"
     assert None not in (cost.aer_ms, cost.qsim_ms, cost.module_ms)
     assert engines._is_within(bell, 0.09, 1.0, 1.0) is True
