@@ -93,6 +93,14 @@ class Eve:
             self.qx.submit(name=f"job {number}")
         self._done(SMALL)  # by then the others have ended, too
 
+    def __enter__(self) -> Eve:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.person.__exit__()
+        self.http.close()
+        self.qx.http.close()
+
     def _submit(self, program: str, **fields: Any) -> str:
         body = {"device": "simulator", "program": program, "shots": 1, **fields}
         return str(self.http.post("/v1/jobs", json=body).raise_for_status().json()["id"])
@@ -308,8 +316,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="module")
-def eve(live: LiveServer) -> Eve:
-    return Eve(live)
+def eve(live: LiveServer) -> Iterator[Eve]:
+    with Eve(live) as eve:
+        yield eve
 
 
 @contextmanager
