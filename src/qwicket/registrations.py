@@ -251,8 +251,9 @@ class Feature:
             `shown_windows` and `why_in_window` return times in which only some jobs start on a
             device, and `starts_in_windows` forecasts with them. `exam` says what an exam changes
             in a submission. `reserve` and `settle` count a job in budgets; `account_budgets` and
-            `project_budgets` return those of an account and of some projects, and
-            `budget_administration` is a service that sets them. `cluster_findings` returns what
+            `project_budgets` return those of an account and of some projects, `budgets_in` and
+            `put_budget` read and set some in a transaction, and `budget_administration` is a
+            service that sets them. `cluster_findings` returns what
             `qwicket doctor` finds about a cluster. `install_command` is a coroutine function that
             returns the command by which users install this server's package, from a gateway and the
             server's address, and `find_install_command` returns it on a user's machine, from the

@@ -265,6 +265,7 @@ _ADMIN_BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/jobs/{id}"): {"priority": 1},
     ("POST", "/jobs/{id}/resolve"): {"sent_as": None},
     ("POST", "/bulk/jobs"): {"action": "hold", "dry_run": True},
+    ("POST", "/bulk/people"): {"csv": "name\nsomebody\n", "dry_run": True},
 }
 
 

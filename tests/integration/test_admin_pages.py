@@ -717,6 +717,9 @@ def _people(keyboard: Keyboard, live: LiveServer, root: Person) -> None:
     keyboard.do("create_accounts", accounts=f"{kim}\n{lee}", life_s="2")
     assert len(re.findall(r"qw_\w{43}", keyboard.text())) == 2
     assert row(root, "people", lee)
+    keyboard.open("import")
+    keyboard.do("import_people", csv=f"name,email\n{kim},{kim}@c.example")
+    assert row(root, "people", kim)["email"] == f"{kim}@c.example"
     keyboard.open("invitations")
     keyboard.do("create_invitation", uses="7", life_s="1")
     assert re.search(r"/ui/invitation\?code=qw_", keyboard.text())

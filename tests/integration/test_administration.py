@@ -345,6 +345,7 @@ def test_members_may_do_none_of_it(server: LiveServer) -> None:
             ("GET", "/v1/admin/accounts"),
             ("POST", "/v1/admin/accounts"),
             ("POST", "/v1/admin/bulk/accounts"),
+            ("POST", "/v1/admin/bulk/people"),
             ("GET", "/v1/admin/accounts/ada"),
             ("PATCH", "/v1/admin/accounts/ada"),
             ("DELETE", "/v1/admin/accounts/ada"),
@@ -369,6 +370,8 @@ def test_members_may_do_none_of_it(server: LiveServer) -> None:
         ("bulk/accounts", {"accounts": [{"name": "a b"}]}, "accounts[0].name"),
         ("bulk/accounts", {"accounts": [{"name": "q"}], "scopes": ["admin"]}, "scopes"),
         ("bulk/accounts", {"accounts": [{"name": "q"}], "life_s": 0}, "life_s"),
+        ("bulk/people", {"csv": "name\nA"}, "csv"),
+        ("bulk/people", {"csv": "name\na", "absent": "delete"}, "absent"),
     ],
 )
 def test_a_wrong_body_is_refused_by_field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import click
@@ -28,6 +28,8 @@ from qwicket.schema import admin as schema
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
     from qwicket.model.accounts import JobsOfDeleted, Role
+
+_SHOWN_NAMES: Final = 20
 
 
 @click.group(cls=Section)
@@ -140,6 +142,73 @@ def _print_link(admin: Administration, name: str) -> None:
         where, url = ", after the server's address", f"{parts.path}?{parts.query}"
     until = minute_of(made.expires_at or "")
     click.echo(f"Link for {made.account}, until {until}{where}: {url}", err=True)
+
+
+@user.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Change nothing: only say what would change.")
+@click.option(
+    "--absent",
+    type=options.Choice(["keep", "disable"]),
+    default="keep",
+    show_default=True,
+    help="Members of the file's projects whom it does not name: keep them; or disable those who"
+    " are in no other project than their own, and remove the others. Leads and administrators"
+    " stay.",
+)
+@click.option("--enable", is_flag=True, help="Enable accounts of the file that are disabled.")
+@click.option(
+    "--tokens",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Make a token for each new account: a file in this folder, named as the account.",
+)
+@json_flag
+@options.administration
+def import_users(
+    file: Path,
+    dry_run: bool,
+    absent: Literal["keep", "disable"],
+    enable: bool,
+    tokens: Path | None,
+    as_json: bool,
+    admin: Administration,
+) -> None:
+    """Make accounts, memberships and budgets like FILE: everything, or nothing.
+
+    FILE is CSV whose first line names its columns: name, and any of email, project, role (lead,
+    member or reader of the project), budget (such as "100 jobs per month") and expires (last day of
+    the account's token). An empty cell changes nothing. A person has a line for each project.
+    The same file can be imported again.
+    """
+    from qwicket.cli.people import import_people
+
+    found = import_people(
+        file, admin, folder=tokens, absent=absent, enable=enable, is_dry_run=dry_run
+    )
+    print_rows(map(_person_change, found.changes), ("line", "name", "change", "", "", ""), as_json)
+    if as_json:
+        return
+    if found.disabled:
+        shown = ", ".join(found.disabled[:_SHOWN_NAMES])
+        more = "" if len(found.disabled) <= _SHOWN_NAMES else " and others"
+        click.echo(f"Disabled, and not enabled without --enable: {shown}{more}", err=True)
+    done = "would be made" if dry_run else "were made"
+    click.echo(f"{found.number or 'no'} changes {done}", err=True)
+
+
+def _person_change(change: schema.PersonChangeBody) -> Row:
+    record = {
+        "line": change.line,
+        "name": change.name,
+        "change": change.kind,
+        "project": change.project,
+        "before": change.before,
+        "after": change.after,
+    }
+    line = "" if change.line is None else str(change.line)
+    before = f"before: {change.before}" if change.before else ""
+    return Row(record, (line, change.name, change.kind, change.project, change.after, before))
 
 
 @user.command("list")

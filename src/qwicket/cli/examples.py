@@ -25,6 +25,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket user add ben --role admin --email ben@example.org",
         "qwicket user add --from people.csv --tokens tokens --project class",
     ),
+    "user import": (
+        "qwicket user import people.csv --dry-run",
+        "qwicket user import people.csv --tokens tokens --absent disable",
+    ),
     "user list": ("qwicket user list", "qwicket user list --deleted"),
     "user disable": ("qwicket user disable ada",),
     "user enable": ("qwicket user enable ada --profile lab",),

@@ -1,4 +1,4 @@
-"""`qwicket user add --from`: many accounts, and a file with the token of each."""
+"""`qwicket user add --from` and `import`: many accounts, and a file with the token of each."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
+from msgspec.structs import replace
 
+from qwicket.model.accounts import NAME_PATTERN
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -38,24 +40,58 @@ def add_people(
             token could not be written; the text says so.
     """
     people = read(file)
+    _prepare(folder, [each.name for each in people])
+    body = schema.PeopleBody(accounts=tuple(people), project=project, life_s=life_s)
+    made = admin.post("bulk", "accounts", body=body, of=schema.SecretList).accounts
+    _write(folder, made, {each.name for each in people}, file)
+    return len(made)
+
+
+def import_people(
+    file: Path,
+    admin: Administration,
+    *,
+    folder: Path | None,
+    absent: Literal["keep", "disable"],
+    enable: bool,
+    is_dry_run: bool,
+) -> schema.ImportedBody:
+    """Make accounts and memberships like a file, and write the tokens of new accounts.
+
+    Raises:
+        click.ClickException: As for `add_people`.
+    """
+    body = schema.ImportBody(
+        csv=_text(file), absent=absent, enable=enable, tokens=folder is not None, dry_run=True
+    )
+    planned = admin.post("bulk", "people", body=body, of=schema.ImportedBody)
+    if is_dry_run or not planned.changes:
+        return planned
+    # A server's name may be a path.
+    names = [
+        each.name
+        for each in planned.changes
+        if each.kind == "add" and NAME_PATTERN.fullmatch(each.name)
+    ]
+    if folder is not None:
+        _prepare(folder, names)
+    done = admin.post("bulk", "people", body=replace(body, dry_run=False), of=schema.ImportedBody)
+    if folder is not None:
+        _write(folder, done.accounts, set(names), file)
+    return done
+
+
+def _prepare(folder: Path, names: Sequence[str]) -> None:
+    """Make a folder, and check that a file of each name can be written there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        taken = [each.name for each in people if (folder / each.name).exists()]
+        taken = [name for name in names if (folder / name).exists()]
     except OSError as error:
         raise click.ClickException(f"{folder}: {error.strerror}.") from None
     if taken:
         raise click.ClickException(f"{folder / taken[0]} exists already.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise click.ClickException(f"{folder}: no files can be written there.")
-    body = schema.PeopleBody(accounts=tuple(people), project=project, life_s=life_s)
-    made = admin.post("bulk", "accounts", body=body, of=schema.SecretList).accounts
-    # A server's name may be a path, which would be written with the server's content.
-    if others := {each.name for each in made} - {each.name for each in people}:
-        raise click.ClickException(
-            f"The server added {min(others)[:100]!r}, which is not in {file}. No token was written."
-        )
-    _write(folder, made)
-    return len(made)
 
 
 def read(file: Path) -> list[schema.PersonBody]:
@@ -65,6 +101,17 @@ def read(file: Path) -> list[schema.PersonBody]:
         click.ClickException: The file cannot be read, is too large or names no account, or it
             is malformed; then the text names the line, or the number of the JSON object.
     """
+    text = _text(file)
+    try:
+        rows = _json(text) if text.lstrip().startswith(("[", "{")) else _csv(text)
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}") from None
+    if not rows:
+        raise click.ClickException(f"{file} names no account.")
+    return rows
+
+
+def _text(file: Path) -> str:
     try:
         with file.open("rb") as opened:
             content = opened.read(_MAX_BYTES + 1)
@@ -75,13 +122,7 @@ def read(file: Path) -> list[schema.PersonBody]:
         raise click.ClickException(f"{file} is not UTF-8 text.") from None
     if len(content) > _MAX_BYTES:
         raise click.ClickException(f"{file} has more than {_MAX_BYTES >> 20} MiB.")
-    try:
-        rows = _json(text) if text.lstrip().startswith(("[", "{")) else _csv(text)
-    except ValueError as error:
-        raise click.ClickException(f"{file}: {error}") from None
-    if not rows:
-        raise click.ClickException(f"{file} names no account.")
-    return rows
+    return text
 
 
 def _json(text: str) -> list[schema.PersonBody]:
@@ -113,7 +154,13 @@ def _person(place: str, row: Any) -> schema.PersonBody:
     return schema.PersonBody(name=name.strip(), email=email.strip() if email else None)
 
 
-def _write(folder: Path, made: Sequence[schema.SecretBody]) -> None:
+def _write(folder: Path, made: Sequence[schema.SecretBody], names: set[str], source: Path) -> None:
+    # A server's name may be a path, which would be written with the server's content.
+    if others := {each.name for each in made} - names:
+        raise click.ClickException(
+            f"The server added {min(others)[:100]!r}, which is not in {source}."
+            " No token was written."
+        )
     for token in made:
         path = folder / token.name
         try:

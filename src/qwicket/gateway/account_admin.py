@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from qwicket.model.accounts import (
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.limits import SignInLimits
+from qwicket.model.people import IMPORT_TOKEN
 from qwicket.store import NewMember
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.links import NewLink
     from qwicket.gateway.passwords import Passwords
+    from qwicket.model.people import Absent, ImportPlan
     from qwicket.store import Store
     from qwicket.store.accounts import Listed, ListedAccount
     from qwicket.store.sessions import Session
@@ -160,6 +163,49 @@ class AccountAdmin:
             for member, token, secret in zip(members, tokens, secrets, strict=True)
         ]
 
+    async def import_people(
+        self,
+        text: str,
+        *,
+        absent: Absent = "keep",
+        enables: bool = False,
+        makes_tokens: bool = False,
+        is_dry_run: bool = False,
+    ) -> tuple[ImportPlan, list[tuple[str, NewToken]]]:
+        """Make accounts, memberships, budgets and the ends of tokens like a file: all or nothing.
+
+        Args:
+            text: The file; see `gateway.people_file.read`.
+            absent: What happens to members of its projects whom it does not name; see
+                `store.people`.
+            enables: Whether disabled accounts of the file are enabled.
+            makes_tokens: Whether new accounts get a token each.
+            is_dry_run: Whether nothing is changed.
+
+        Returns:
+            What was changed, or would be, and the tokens of new accounts.
+
+        Raises:
+            InvalidRequest: Lines are invalid; the text names the first ones.
+            LimitExceeded: There are too many lines, or a project gets too many budgets.
+        """
+        from qwicket.gateway import people_file  # late: few requests need it
+        from qwicket.store.people import ImportToken
+
+        now = self.now_ms()
+        lines = await asyncio.to_thread(people_file.read, text, now)
+        people = self.store.people
+        if is_dry_run:
+            return await people.plan(lines, absent, enables), []
+        ends = {each.name: each.expires_at for each in lines if each.expires_at is not None}
+        secrets = {each.name: new_secret() for each in lines} if makes_tokens else {}
+        tokens = {
+            name: ImportToken(_import_token(now, ends.get(name)), digest(secret))
+            for name, secret in secrets.items()
+        }
+        plan, made = await people.apply(lines, absent, enables, tokens, now)
+        return plan, [(name, NewToken(token, secrets[name])) for name, token in made.items()]
+
     async def accounts(self, *, deleted: bool = False) -> list[Account]:
         """Return all accounts, or those that were deleted and can be restored."""
         return await self.store.accounts.all(deleted=deleted)
@@ -286,6 +332,19 @@ class AccountAdmin:
 
     async def _hash(self, password: str) -> str:
         return await self._passwords().hash(password, _HASHED_FOR)
+
+
+def _import_token(now: int, expires_at: int | None) -> Token:
+    return Token(
+        id=new_id(now),
+        account="",
+        project="",
+        scopes=DEFAULT_SCOPES,
+        devices=(),
+        created_at=now,
+        expires_at=expires_at,
+        name=IMPORT_TOKEN,
+    )
 
 
 def _own_passwords() -> Passwords:

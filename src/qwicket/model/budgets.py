@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 from qwicket.model.devices import DeviceCost
-from qwicket.model.errors import BudgetSpent
+from qwicket.model.errors import BudgetSpent, InvalidRequest, LimitExceeded
 
 BudgetUnit = Literal["jobs", "shots", "seconds", "cost"]
 BudgetPeriod = Literal["total", "day", "week", "month"]
@@ -244,6 +245,33 @@ def budget_state(budget: Budget, project: str, now: int) -> BudgetState:
     maximum, used_in_unit, left = [from_stored_amount(budget.unit, amount) for amount in amounts]
     begins_at, ends_at = budget.begins_at(now) or None, budget.ends_at(now)
     return BudgetState(budget, project, maximum, used_in_unit, left, begins_at, ends_at)
+
+
+def checked_maximum(unit: BudgetUnit, maximum: float) -> int:
+    """Return the maximum of a budget as it is stored.
+
+    Raises:
+        InvalidRequest: It is negative or not finite, is not 0 but rounds to 0 millionths, or is not
+            a whole number of jobs or shots.
+        LimitExceeded: It is too large.
+    """
+    if not math.isfinite(maximum) or maximum < 0:
+        raise InvalidRequest(f"maximum must be 0 or more, not {maximum}.", field="maximum")
+    highest = from_stored_amount(unit, MAX_STORED)
+    if maximum > highest:
+        raise LimitExceeded(
+            f"maximum must be at most {highest:g} {unit}, not {maximum:g}.", field="maximum"
+        )
+    if unit not in _NAMES and maximum != int(maximum):
+        raise InvalidRequest(
+            f"maximum must be a whole number of {unit}, not {maximum:g}.", field="maximum"
+        )
+    stored = to_stored_amount(unit, maximum)
+    if maximum and not stored:
+        raise InvalidRequest(
+            f"maximum must be 0 or at least 0.000001 {unit}, not {maximum:g}.", field="maximum"
+        )
+    return stored
 
 
 def to_stored_amount(unit: BudgetUnit, amount: float) -> int:

@@ -90,6 +90,8 @@ _SHOWN: Final = 10
 """Jobs, devices and servers that the overview shows of each."""
 _MAX_LISTED: Final = 20
 """Items of a list that are shown in one line; a longer list is a table."""
+_SHOWN_CHANGES: Final = 200
+"""Changes of an import that its question shows."""
 _CSV_ROWS: Final = 200
 """Rows of each read for a CSV file."""
 
@@ -255,10 +257,12 @@ async def _execute(view: View, act: Act) -> Response:
     path = {each: form.get(each, "").strip() for each in act.path}
     body = body_of(act, form, view.zone)
     if act.question and form.get("confirmed") != "yes":
-        words = _Words(form)
+        words, changes = _Words(form), list[dict[str, Any]]()
         if act.is_counted:
             counted = await call(pages, actor, request, act.handler, body=body | {"dry_run": True})
-            words["number"] = _jobs(counted["number"])
+            more = "more than " if counted.get("next") is not None else ""
+            words["number"] = more + _counted(counted["number"], act.noun)
+            changes = counted.get("changes", [])
             words["action"] = form.get("action", "").capitalize()
         return view.render(
             "admin-confirm",
@@ -266,6 +270,8 @@ async def _execute(view: View, act: Act) -> Response:
             warning=act.warning,
             button=act.button.format_map(words),
             fields=[(key, value) for key in form for value in form.all(key)],
+            changes=[_labelled(each) for each in changes[:_SHOWN_CHANGES]],
+            n_changes=len(changes),
         )
     response = await call(
         pages, actor, request, act.handler, path=path, query=dict(act.query), body=body
@@ -312,6 +318,7 @@ _TITLES: Final = {
     "make_password_link": "Send this link",
     "create_token_for": "The new token",
     "create_accounts": "The new accounts",
+    "import_people": "The people were changed",
     "change_jobs": "The jobs were changed",
     "create_invitation": "The new invitation",
     "verify_audit": "The activity was checked",
@@ -331,8 +338,8 @@ class _Words(dict[str, str]):
         return ""
 
 
-def _jobs(number: int) -> str:
-    return f"{number:,} {'job' if number == 1 else 'jobs'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _is_table(value: Any) -> bool:

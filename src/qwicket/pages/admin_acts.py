@@ -50,6 +50,15 @@ ACTS: Final = {
     "create_accounts": Act(
         "create_accounts", fields={"accounts": "people", "project": "text", "life_s": "days"}
     ),
+    "import_people": Act(
+        "import_people",
+        fields={"csv": "text", "absent": "text", "enable": "yes", "tokens": "yes"},
+        question="Make {number}?",
+        warning="All are made, or none. The page after this one shows new tokens once.",
+        button="Make {number}",
+        is_counted=True,
+        noun="change",
+    ),
     "disable": Act(
         "change_account", _ACCOUNT, fixed={"is_enabled": False}, done="The account is disabled."
     ),

@@ -31,6 +31,7 @@ class Act(NamedTuple):
         warning: What follows from it, on that page.
         button: Button of that page, as `question`.
         is_counted: Whether the question needs `{number}`, which a dry run of the handler counts.
+        noun: What is counted.
         done: What the page says afterwards; empty if it shows the response.
         to: Path of that page if it is not the page of the form, as `question`.
     """
@@ -44,6 +45,7 @@ class Act(NamedTuple):
     warning: str = ""
     button: str = ""
     is_counted: bool = False
+    noun: str = "job"
     done: str = ""
     to: str = ""
 

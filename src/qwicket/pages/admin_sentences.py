@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SENTENCES: Final[Mapping[str, str | Mapping[str, str]]] = {
     "create_account": "added the account {0}",
     "create_accounts": "added the accounts of a class list",
+    "import_people": "made people, projects and budgets like a file",
     "change_account": {
         "role=admin": "made {0} an administrator",
         "role=member": "made {0} a member",

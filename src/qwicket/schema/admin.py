@@ -133,6 +133,48 @@ class PeopleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     life_s: Life | None = None
 
 
+class ImportBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/bulk/people`: makes people, memberships and budgets like a file, or nothing.
+
+    Attributes:
+        csv: The file. Its first line names the columns: `name`, and any of `email`, `project`,
+            `role`, `budget` and `expires`; an empty cell changes nothing.
+        absent: What happens to members of its projects whom it does not name: `keep` them, or
+            `disable` those who are in no other project than their own, and remove the others from
+            its projects. Leads and administrators stay.
+        enable: Whether disabled accounts of the file are enabled.
+        tokens: Whether new accounts get a token each.
+        dry_run: Whether nothing is changed.
+    """
+
+    csv: Annotated[str, msgspec.Meta(min_length=1, max_length=4 << 20)]
+    absent: Literal["keep", "disable"] = "keep"
+    enable: bool = False
+    tokens: bool = False
+    dry_run: bool = False
+
+
+class PersonChangeBody(ResponsePart, frozen=True, kw_only=True):
+    """What an import changes, or would change.
+
+    Attributes:
+        line: Number of the line that asks for it; null for people whom the file does not name.
+        name: Name of the account.
+        kind: What is done: `add` or `enable` an account; change its `email`, or when its token
+            `expires`; `join` a project, or `leave` it; set its `role` or `budget` there; `disable`.
+        project: Name of the project that it concerns; empty for the account itself.
+        before: What it replaces; empty for nothing.
+        after: What it sets.
+    """
+
+    line: int | None
+    name: str
+    kind: str
+    project: str
+    before: str
+    after: str
+
+
 class SecretBody(ResponsePart, RedactedRepr, frozen=True, kw_only=True):
     """The token of a new account.
 
@@ -145,6 +187,22 @@ class SecretBody(ResponsePart, RedactedRepr, frozen=True, kw_only=True):
     name: str
     id: str
     secret: str
+
+
+class ImportedBody(ResponseBody, frozen=True, kw_only=True):
+    """What an import changed, or would change.
+
+    Attributes:
+        number: Number of changes.
+        changes: These changes, in the order of the file.
+        disabled: Accounts of the file that are disabled and stay so.
+        accounts: Tokens of the new accounts.
+    """
+
+    number: int
+    changes: tuple[PersonChangeBody, ...]
+    disabled: tuple[str, ...] = ()
+    accounts: tuple[SecretBody, ...] = ()
 
 
 class SecretList(ResponseBody, frozen=True, kw_only=True):

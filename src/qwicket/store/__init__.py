@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from qwicket.store.database import Committed
     from qwicket.store.forwards import Forwards
     from qwicket.store.links import Links
+    from qwicket.store.people import People
     from qwicket.store.queue_control import QueueControl
     from qwicket.store.sessions import Sessions
     from qwicket.store.use import Uses
@@ -120,6 +121,13 @@ class Store:
         from qwicket.store.audit import Audit
 
         return Audit(self._database)
+
+    @cached_property
+    def people(self) -> People:
+        """Return the operations on files of people."""
+        from qwicket.store.people import People
+
+        return People(self._database)
 
     @cached_property
     def uses(self) -> Uses:

@@ -10,7 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    runtime_checkable,
+)
 
 from qwicket.store.operations import ACT_RECORDER, Operations, scan, write
 
@@ -108,6 +117,14 @@ class Verification(NamedTuple):
     has_known_hash: bool
 
 
+@runtime_checkable
+class Audited(Protocol):
+    """Result of a write that says what the audit keeps of it beside the request."""
+
+    def audited(self) -> Mapping[str, Any]:
+        """Return fields that are added to the details."""
+
+
 class ActRecorder:
     """Records one act of an administrator in the commits of its writes.
 
@@ -140,7 +157,7 @@ class ActRecorder:
         self._head = (at, actor, actor_name, address, action)
         self._kind = kind
         self._keys = keys
-        self._details = _json(details)
+        self._details = details
         self._is_written = False
 
     @contextmanager
@@ -164,7 +181,8 @@ class ActRecorder:
             result = operation(tx)
             after = self.state(tx)
             if before != after or not self._is_written:
-                self._add(tx, before, after)
+                counted = result.audited() if isinstance(result, Audited) else {}
+                self._add(tx, before, after, counted)
             return result
 
         done = await database.write(recorded)
@@ -190,13 +208,18 @@ class ActRecorder:
         row = tx.one(statement, **dict(zip(("key", "other"), self._keys, strict=False)))
         return ABSENT if row is None else _json(dict(zip(names, row, strict=True)))
 
-    def _add(self, tx: Tx, before: str, after: str) -> None:
+    def _add(
+        self, tx: Tx, before: str, after: str, counted: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         last = tx.one("audit_last")
         seq, former = (last[0] + 1, bytes(last[1])) if last else (1, _START)
         at, actor, actor_name, address, action = self._head
         subject = "/".join((self._kind, *self._keys))
         entry = AuditEntry(
-            *(seq, at, actor, actor_name, address, action, subject, self._details, before, after),
+            *(seq, at, actor, actor_name, address, action, subject),
+            details=_json({**self._details, **counted}),
+            before=before,
+            after=after,
             hash=b"",
         )
         tx.run("audit_add", **entry._replace(hash=chain_hash(former, entry))._asdict())

@@ -35,6 +35,8 @@ FEATURE: Final = Feature(
         "settle": "qwicket.features.budgets.store:settle",
         "account_budgets": "qwicket.features.budgets.store:account_budgets",
         "project_budgets": "qwicket.features.budgets.store:project_budgets",
+        "budgets_in": "qwicket.features.budgets.store:budgets_in",
+        "put_budget": "qwicket.features.budgets.store:put_budget",
         "budget_administration": "qwicket.features.budgets.service:Budgets",
     },
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from qwicket.features.budgets.store import BudgetStore
 from qwicket.gateway.refusals import existing_device
-from qwicket.model.budgets import MAX_STORED, budget_state, from_stored_amount, to_stored_amount
-from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.budgets import budget_state, checked_maximum
 from qwicket.model.ids import new_id
 
 if TYPE_CHECKING:
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
     from qwicket.model.budgets import BudgetPeriod, BudgetState, BudgetUnit, NamedBudget
     from qwicket.store import Store
-
-_WHOLE_UNITS: Final = ("jobs", "shots")
 
 
 class Budgets:
@@ -72,25 +68,10 @@ class Budgets:
                 millionths, or is not a whole number of jobs or shots.
             LimitExceeded: The maximum is too large, or the project has too many budgets.
         """
-        if not math.isfinite(maximum) or maximum < 0:
-            raise InvalidRequest(f"maximum must be 0 or more, not {maximum}.", field="maximum")
-        highest = from_stored_amount(unit, MAX_STORED)
-        if maximum > highest:
-            raise LimitExceeded(
-                f"maximum must be at most {highest:g} {unit}, not {maximum:g}.", field="maximum"
-            )
-        if unit in _WHOLE_UNITS and maximum != int(maximum):
-            raise InvalidRequest(
-                f"maximum must be a whole number of {unit}, not {maximum:g}.", field="maximum"
-            )
-        if maximum and not to_stored_amount(unit, maximum):
-            raise InvalidRequest(
-                f"maximum must be 0 or at least 0.000001 {unit}, not {maximum:g}.", field="maximum"
-            )
+        stored = checked_maximum(unit, maximum)
         if device is not None:
             await existing_device(self._store, device)
         now = self._now_ms()
-        stored = to_stored_amount(unit, maximum)
         made = await self._budgets.put(
             new_id(now), project, device or "", unit, period, stored, now, member
         )

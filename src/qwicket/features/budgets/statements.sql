@@ -9,9 +9,10 @@ on conflict (project, device, unit, period) do update set maximum = excluded.max
 returning {budget};
 
 -- name: budget_count
+-- Those that the submission of one account may read.
 select
     (select count(*) from budget where project = :project)
-    + (select count(*) from member_budget where project = :project);
+    + (select count(*) from member_budget where project = :project and account in ('', :account));
 
 -- name: budget_list
 -- scans: few rows

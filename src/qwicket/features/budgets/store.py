@@ -16,6 +16,7 @@ from qwicket.model.budgets import (
     period_start,
 )
 from qwicket.model.errors import LimitExceeded, NotFound
+from qwicket.model.ids import new_id
 from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing, from_texts
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
     from qwicket.model.budgets import BudgetPeriod, BudgetUnit, Use
     from qwicket.model.jobs import NewJob
+    from qwicket.model.people import WantedBudget
     from qwicket.store import Store
     from qwicket.store.database import Row, Tx
 
 _MAX_BUDGETS: Final = 64
-"""Limit on the budgets of one project, because each submission reads them all."""
+"""Limit on the budgets of a project that concern one account, because its submissions read all."""
 _FIELDS: Final = len(Budget.__struct_fields__)
 
 
@@ -78,15 +80,15 @@ class BudgetStore(Operations):
             "maximum": maximum,
             "now": now,
         }
+        account = "" if member in ("", EACH) else _member(tx, owner[0], project, member)
         if member:
-            account = "" if member == EACH else _member(tx, owner[0], project, member)
             made = tx.one("member_budget_put", **given, account=account)
             assert made is not None
             row = tx.one("member_budget_get", id=made[0], jobs=None)
         else:
             row = tx.one("budget_put", **given, begun_at=period_start(period, now))
         assert row is not None
-        count = tx.one("budget_count", project=owner[0])
+        count = tx.one("budget_count", project=owner[0], account=account)
         if count is not None and int(count[0]) > _MAX_BUDGETS:
             raise LimitExceeded(f"project: {project} has {_MAX_BUDGETS} budgets, the most allowed.")
         return NamedBudget(Budget(*row[:_FIELDS]), project)
@@ -162,6 +164,17 @@ def settle(tx: Tx, reserved: Sequence[ReservedAmount], used: Use) -> None:
             tx.run("member_budget_settle", **changed, account=each.account)
         else:
             tx.run("budget_settle", **changed)
+
+
+def budgets_in(tx: Tx, projects: Sequence[str]) -> list[NamedBudget]:
+    """Return the budgets of projects, given by ids, in a transaction."""
+    return BudgetStore.of_projects(tx, projects)
+
+
+def put_budget(tx: Tx, project: str, member: str, wanted: WantedBudget, now: int) -> None:
+    """Set a budget on all devices in a transaction; as `BudgetStore.put`."""
+    unit, period, maximum, _ = wanted
+    BudgetStore.put(tx, new_id(now), project, "", unit, period, maximum, now, member)
 
 
 def account_budgets(store: Store, account: str) -> Awaitable[list[NamedBudget]]:

@@ -61,6 +61,37 @@ inner join project on project.id = member.project
 where member.account in (select asked.value from {each_job})
 order by project.name;
 
+-- name: account_of_names
+-- Those of a file of people, given as a JSON list, with deleted ones; unique key of names.
+select {account} from account where name in (select asked.value from {each_job});
+
+-- name: account_of_emails
+-- Likewise, by the unique key of addresses.
+select {account} from account where email in (select asked.value from {each_job});
+
+-- name: project_of_names
+-- Likewise; unique key of names.
+select {project} from project where name in (select asked.value from {each_job});
+
+-- name: member_of_projects
+-- sorts: few rows
+-- Members of the projects of such a file; unique key of names, index member_by_project.
+select project.name, account.id, account.name, account.role, account.disabled_at, member.role
+from project
+inner join member on member.project = project.id
+inner join account on account.id = member.account
+where project.name in (select asked.value from {each_job}) and account.deleted_at is null
+order by project.name, account.name;
+
+-- name: token_of_import
+-- Tokens that an import made for accounts, given as a JSON list; index token_by_account.
+select id, account, expires_at from token
+where account in (select asked.value from {each_job})
+    and name = :name and parent is null and revoked_at is null;
+
+-- name: token_set_expiry
+update token set expires_at = :expires_at where id = :id;
+
 -- name: account_disable
 update account set disabled_at = coalesce(disabled_at, :now) where id = :id;
 

@@ -15,17 +15,21 @@ from qwicket.dialects.native import account_wire
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.native.params import choice
 from qwicket.dialects.native.wire import iso_time
-from qwicket.dialects.responses import json
+from qwicket.dialects.responses import json, json_in_thread
 from qwicket.model.accounts import Person
 from qwicket.model.errors import Conflict
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from qwicket.dialects.native.admin.access import Access
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Account, Actor, JobsOfDeleted
 
 _JOBS: Final = ("keep", "remove")
+_FEW_CHANGES: Final = 100
+"""A longer list is rendered in a thread."""
 
 
 async def list_accounts(access: Access, actor: Actor, request: Request[None]) -> Response:
@@ -57,6 +61,23 @@ async def create_accounts(
         life_s=body.life_s,
     )
     return json(wire.secret_list(made), 201)
+
+
+async def import_people(
+    access: Access, actor: Actor, request: Request[schema.ImportBody]
+) -> ASGIApp:
+    """Make people, memberships and budgets like a file, or only say what would change."""
+    body = request.payload
+    plan, made = await access.admin.import_people(
+        body.csv,
+        absent=body.absent,
+        enables=body.enable,
+        makes_tokens=body.tokens,
+        is_dry_run=body.dry_run,
+    )
+    return await json_in_thread(
+        lambda: wire.imported(plan, made), is_small=len(plan.changes) <= _FEW_CHANGES
+    )
 
 
 async def read_any_account(access: Access, actor: Actor, request: Request[None]) -> Response:

@@ -118,6 +118,8 @@ def _subject(default: str, names: dict[str, str], payload: Any) -> tuple[str, tu
 def _details(payload: Any, query: Any) -> dict[str, Any]:
     details = {**dict(query), **(msgspec.to_builtins(payload) if payload is not None else {})}
     details = {name: value for name, value in details.items() if name not in _SECRETS}
+    if "csv" in details:
+        details["csv"] = f"sha256:{hashlib.sha256(details['csv'].encode()).hexdigest()}"
     text = msgspec.json.encode(details)
     if len(text) > _MAX_DETAILS_BYTES:
         return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}

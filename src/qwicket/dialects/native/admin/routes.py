@@ -35,6 +35,7 @@ _ADMIN: Final = Scope.ADMIN
 _TOKEN: Final = Body(account_wire.any_token_request, account_wire.AnyTokenRequest)
 _ACCOUNT: Final = json_body(schema.NewAccountBody)
 _PEOPLE: Final = json_body(schema.PeopleBody)
+_IMPORT: Final = json_body(schema.ImportBody)
 _ACCOUNT_CHANGE: Final = json_body(schema.AccountChangeBody)
 _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
@@ -74,6 +75,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
         _PEOPLE,
         responses=(schema.SecretList,),
         status=201,
+    ),
+    Route(
+        "POST",
+        "/bulk/people",
+        accounts.import_people,
+        _ADMIN,
+        _IMPORT,
+        responses=(schema.ImportedBody,),
     ),
     Route(
         "GET",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
     from qwicket.model.devices import Device, DeviceStatus, Presence
+    from qwicket.model.people import ImportPlan
     from qwicket.scheduling import QueuePosition
     from qwicket.store.audit import AuditEntry, Verification
 
@@ -44,6 +45,16 @@ def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
         accounts=tuple(
             schema.SecretBody(name=name, id=new.token.id, secret=new.secret) for name, new in made
         )
+    )
+
+
+def imported(plan: ImportPlan, made: Iterable[tuple[str, NewToken]]) -> schema.ImportedBody:
+    """Return what an import changed, or would change, with the tokens of new accounts."""
+    return schema.ImportedBody(
+        number=len(plan.changes),
+        changes=tuple(schema.PersonChangeBody(**each._asdict()) for each in plan.changes),
+        disabled=plan.disabled,
+        accounts=secret_list(made).accounts,
     )
 
 
