@@ -62,6 +62,10 @@ class Cluster(Compute, Protocol):
         """Whether this server starts the cluster, and sets its size."""
 
     @property
+    def is_connected(self) -> bool:
+        """Whether its scheduler responds."""
+
+    @property
     def memory_bytes(self) -> int | None:
         """Memory of a worker for one task, in bytes; None if it is unknown."""
 

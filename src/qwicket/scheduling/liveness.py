@@ -34,6 +34,8 @@ class LivenessMonitor:
 
     Attributes:
         leases_lost: Number of leases of dead runners that were voided.
+        has_runners: Whether another runner could run jobs, or start some that could: at the last
+            check there was one that is no server's pool without slots.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class LivenessMonitor:
         self._looking = asyncio.Lock()
         """Held by a look, so that what it read replaces nothing that was read later."""
         self.leases_lost = 0
+        self.has_runners = False
 
     async def run(self) -> None:
         """Check four times per lease time, for ever."""
@@ -79,7 +82,11 @@ class LivenessMonitor:
         """Note which heartbeats have changed."""
         async with self._looking:
             stored = await self._store.leases.runners()
-            beats = {runner.id: runner.beat for runner in stored if runner.id != self._runner}
+            others = [runner for runner in stored if runner.id != self._runner]
+            self.has_runners = any(
+                each.slots or each.device is not None or each.kind != "server" for each in others
+            )
+            beats = {runner.id: runner.beat for runner in others}
             now = self._monotonic()
             if now - self._checked_at > self._gap_s:
                 # This server slept or lost the database, so it missed heartbeats: start over.

@@ -291,7 +291,7 @@ class App:
             **docs(dialects, settings.dialects),
             "/ui": DialectOnDemand(_PAGES, gateway, dialect_settings),
             **probes(
-                lambda: self._why_not_ready(store),
+                lambda: self._why_not_ready(store, cluster, liveness),
                 gateway.auth.by_token,
                 lambda: metrics.text(sources),
             ),
@@ -339,10 +339,21 @@ class App:
             where = "on other machines (`qwicket worker`)"
         self.summary = f"Qwicket serves {n_devices} devices; simulations run {where}."
 
-    def _why_not_ready(self, store: Store) -> str | None:
+    def _why_not_ready(
+        self, store: Store, cluster: Cluster | None, liveness: LivenessMonitor
+    ) -> str | None:
+        """Return why a load balancer should send no requests here.
+
+        Workers and their scalers come through the load balancer, so a server that waits for them is
+        ready; else they could not come back. It reaches the scheduler of a cluster itself.
+        """
         if not self._is_ready:
             return "The server is starting or stopping."
-        return None if store.is_alive else "The database does not respond."
+        if not store.is_alive:
+            return "The database does not respond."
+        if cluster is None or cluster.is_connected or liveness.has_runners or self._remotes:
+            return None
+        return "The scheduler of the cluster was lost, and nothing else runs jobs."
 
     async def _open_device_files(self, store: Store, folder: Path) -> None:
         """Store the devices of a folder, and prepare to serve those that are at other clouds."""

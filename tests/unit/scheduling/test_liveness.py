@@ -81,6 +81,29 @@ async def test_a_heartbeat_that_stops_for_the_lease_time_voids_its_runner(
     assert [runner.id for runner in await store.leases.runners()] == ["me"]
 
 
+@pytest.mark.parametrize(
+    ("runner", "runs_jobs"),
+    [
+        (Runner("other", "server", 0, 0), False),
+        (Runner("other", "server", 0, 2), True),
+        (Runner("other", "server", 0, 0, device="elsewhere"), True),
+        (Runner("other", "agent", 0, 0, device="lab"), True),
+        (Runner("other", "pilot", 0, 1), True),
+        (Runner("other", "scaler", 0, 0), True),
+    ],
+)
+async def test_only_a_server_without_slots_is_no_runner_that_could_run_jobs(
+    store: Store, monitor: LivenessMonitor, runner: Runner, runs_jobs: bool
+) -> None:
+    await store.leases.void_runner("other", NOW)
+    await store.leases.register(runner, NOW)
+    await monitor.look()
+    assert monitor.has_runners is runs_jobs
+    await store.leases.void_runner("other", NOW)
+    await monitor.look()
+    assert not monitor.has_runners
+
+
 async def test_the_monitor_looks_four_times_in_a_lease_time(
     store: Store, ada: Token, clock: Clock
 ) -> None:

@@ -140,6 +140,11 @@ class DaskCompute:
         return self._cluster.is_ours
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the scheduler responds."""
+        return self._client is not None
+
+    @property
     def slots(self) -> int:
         return self._slots
 

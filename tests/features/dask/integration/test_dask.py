@@ -400,6 +400,35 @@ def test_short_jobs_run_on_the_server_while_the_cluster_is_busy(
     server.assert_calm()
 
 
+def test_a_server_without_its_scheduler_and_other_runners_is_not_ready(
+    own_cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    server = LiveServer(tmp_path, *own_cluster.options, "--lease-s", "2")
+
+    def is_ready() -> bool:
+        response = httpx.get(f"{server.url}/readyz")
+        assert response.status_code == 200 or "scheduler of the cluster" in response.text
+        return response.status_code == 200
+
+    assert is_ready()
+    own_cluster.kill_scheduler()
+    until(lambda: not is_ready(), "it has no scheduler", timeout_s=60)
+    server.admin("user", "add", "site", "--role", "admin")
+    token = server.admin("token", "create", "--user", "site", "--scope", "compute:serve")
+    with server.client(token) as client:
+
+        def asks() -> bool:
+            body = {"group": "site"}
+            client.post("/v1/scalers/site/demand", json=body).raise_for_status()
+            return is_ready()
+
+        until(asks, "a scaler of workers is there", timeout_s=60)
+    until(lambda: not is_ready(), "the scaler is gone", timeout_s=60)
+    own_cluster.start(1)
+    until(is_ready, "the scheduler is back", timeout_s=90)
+    assert server.stop() == 0
+
+
 def are_running(client: httpx.Client, jobs: list[str]) -> bool:
     return all(client.get(f"/v1/jobs/{job}").json()["state"] == "running" for job in jobs)
 
