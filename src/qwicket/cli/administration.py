@@ -153,6 +153,7 @@ async def _respond(store: Store, request: Send, aws_master_file: Path | None) ->
 
         admin = Admin(store, lambda: time.time_ns() // 1_000_000, aws_master_file)
         limits = Limits()
+        cluster = None
 
         async def sign_in(self, request: Request[Any]) -> Actor:
             return Actor(

@@ -1,4 +1,4 @@
-"""`qwicket backup` and `qwicket restore`: the data in one file, and back."""
+"""`qwicket backup`, `restore` and `compact`: the data in one file, and back; its free space."""
 
 from __future__ import annotations
 
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
     help="Write nothing; only check that the data can be read and that its schema is known. FILE is"
     " ignored, and may be left out.",
 )
+@click.option(
+    "--note",
+    is_flag=True,
+    help="Write nothing; only note that a backup was made by other means, such as pg_dump, for"
+    " `qwicket status` and the overview of administrators.",
+)
 @options.data_location
-def backup(file: Path | None, check: bool, location: options.DataLocation) -> None:
+def backup(file: Path | None, check: bool, note: bool, location: options.DataLocation) -> None:
     """Copy the embedded database into FILE, which must not exist yet.
 
     Servers may run, and are not delayed. FILE is checked before it appears under its name. Only you
@@ -46,6 +52,8 @@ def backup(file: Path | None, check: bool, location: options.DataLocation) -> No
         else:
             database = location.data_dir / store.FILE
             _show(_or_click_error(lambda: store.read(database)), str(database))
+    elif note:
+        _note(location, None)
     elif file is None:
         raise click.UsageError("FILE is missing: name the file to write, or add --check.")
     elif url:
@@ -53,6 +61,13 @@ def backup(file: Path | None, check: bool, location: options.DataLocation) -> No
     else:
         contents = _or_click_error(lambda: store.back_up(location.data_dir, file, _progress()))
         _show(contents, str(file))
+        # A newer version must not migrate the database only because of a note.
+        if not _or_click_error(lambda: store.missing_migrations(location.data_dir, None)):
+            try:
+                _note(location, file.stat().st_size)
+            except (click.ClickException, OSError) as error:
+                reason = error.message if isinstance(error, click.ClickException) else error
+                click.echo(f"The overview does not know of this backup: {reason}", err=True)
         master_file = location.data_dir / AWS_MASTER_FILE
         if master_file.exists():
             # Kept apart from the backup, because with both anyone can sign as any key pair's owner.
@@ -103,6 +118,33 @@ def restore(file: Path, check: bool, replace: bool, location: options.DataLocati
         _show(done.contents, str(folder / store.FILE))
         if done.former:
             click.echo(f"The former database is now {done.former}.")
+
+
+@click.command(short_help="Give the free space in the embedded database back to the disk.")
+@options.data_location
+def compact(location: options.DataLocation) -> None:
+    """Give the free space in the embedded database back to the disk.
+
+    New rows use what deleted jobs leave, so this is for a disk that is nearly full. No server may
+    use the folder meanwhile. It needs free space for a copy of what is left.
+    """
+    from qwicket.store import backup as store
+
+    if location.database_url:
+        raise click.UsageError(
+            "PostgreSQL's autovacuum frees space for new rows; VACUUM FULL returns it to the disk."
+        )
+    before, after = _or_click_error(lambda: store.compact(location.data_dir))
+    file = location.data_dir / store.FILE
+    click.echo(f"{file}: {after / 1e6:,.1f} MB, before {before / 1e6:,.1f} MB")
+
+
+def _note(location: options.DataLocation, size_bytes: int | None) -> None:
+    """Note in the audit that a backup was made."""
+    from qwicket.cli.administration import Administration
+    from qwicket.schema.admin import BackupBody
+
+    Administration(location).change("POST", "backups", body=BackupBody(size_bytes=size_bytes))
 
 
 def _or_click_error(work: Callable[[], options.T]) -> options.T:

@@ -12,6 +12,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket serve",
         "qwicket serve --host 0.0.0.0 --port 8080 --workers 4 --limit shots=10000",
     ),
+    "status": ("qwicket status", "qwicket status --profile lab --json"),
     "worker": (
         "qwicket worker --connect https://lab.example.org --token-file worker.token",
         "qwicket worker --connect https://lab.example.org --slots 4 --name node7",
@@ -107,6 +108,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "audit refusals": ("qwicket audit refusals",),
     "audit verify": ("qwicket audit verify",),
     "backup": ("qwicket backup qwicket-$(date +%F).db",),
+    "compact": ("qwicket compact",),
     "restore": (
         "qwicket restore qwicket-2026-11-22.db --data-dir ~/restored",
         "qwicket restore qwicket-2026-11-22.db --replace",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from qwicket.compute import ParserPool
+    from qwicket.compute import Cluster, ParserPool
     from qwicket.gateway.admin import Admin
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
@@ -94,6 +94,7 @@ class Gateway:
         client_documents: Documents that clients register.
         lab_devices: Devices that labs announce.
         pilots: Workers on other machines, and labs' agents.
+        cluster: Where the jobs of simulated devices run, if it is a cluster.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Gateway:
         self.runner = runner
         self.allow_private_webhooks = allow_private_webhooks
         self.dist = dist
+        self.cluster: Cluster | None = None
         self._of_features: dict[type[Any], Any] = {}
         self._aws_master_file = aws_master_file
 

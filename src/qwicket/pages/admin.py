@@ -22,8 +22,10 @@ from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.dialects.requests import Request
 from qwicket.dialects.streaming import ChunkedResponse
+from qwicket.gateway import overview
 from qwicket.gateway.job_admin import MAX_COUNTED
 from qwicket.model.accounts import Scope
+from qwicket.model.budgets import DAY_MS
 from qwicket.model.errors import InvalidRequest, NotFound, QwicketError, Unauthenticated
 from qwicket.model.jobs import JobQuery, runner_name
 from qwicket.model.states import JobState
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as ASGIScope
 
     from qwicket.dialects.routing import Route
+    from qwicket.gateway.overview import OverviewState
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Runner
     from qwicket.pages.admin_parts import Act, Part
@@ -88,6 +91,10 @@ _MOVED: Final = {
 _RUNNING: Final = (JobState.RUNNING, JobState.CANCELLING, JobState.UNCERTAIN)
 _SHOWN: Final = 10
 """Jobs, devices and servers that the overview shows of each."""
+_LOW_DISK: Final = 0.1
+"""Part of a disk that needs attention when it is left."""
+_OLD_BACKUP_MS: Final = 8 * DAY_MS
+"""Age of a backup that needs attention; weekly backups are younger."""
 _MAX_LISTED: Final = 20
 """Items of a list that are shown in one line; a longer list is a table."""
 _SHOWN_CHANGES: Final = 200
@@ -109,6 +116,7 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
     hours: Counter[int] = Counter()
     for (_, hour), number in ended.items():
         hours[hour] += number
+    state = await overview.read(admin.store, admin.now_ms, pages.gateway.cluster)
     running = await admin.jobs(actor, JobQuery(states=_RUNNING, limit=at_most(pages, _SHOWN)))
     settings = pages.renderer.settings()
     servers = [each for each in runners if each.kind == "server" and each.device is None]
@@ -128,13 +136,47 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
         runners=runners,
         labs=labs,
         n_away=len(away),
-        concerns=[*_without_workers(runners, waiting[0]), *await _concerns(view, away)],
+        state=state,
+        concerns=[
+            *_of_installation(state),
+            *_without_workers(runners, waiting[0]),
+            *await _concerns(view, away),
+        ],
         running=running,
         runner_name=runner_name,
         settings=settings,
         backup=_backup_command(dict(settings)),
         limits=limit_rows(pages.gateway.limits),
     )
+
+
+def _of_installation(state: OverviewState) -> Iterator[Concern]:
+    """Yield what needs attention of the cluster, the disk and the backups."""
+    if state.cluster is not None and not state.cluster.is_connected:
+        yield Concern(
+            "warnish",
+            "The scheduler of the Dask cluster was lost",
+            "/admin#servers",
+            "Jobs of simulated devices wait until it is back; the log says what to do.",
+            "Look at workers",
+        )
+    if state.disk is not None and state.disk.free_bytes < _LOW_DISK * state.disk.total_bytes:
+        yield Concern(
+            "warnish",
+            f"The disk has {state.disk.free_bytes / 1e9:,.1f} GB left",
+            "/admin#installation",
+            "When it is full, nothing can be submitted.",
+            "Look at sizes",
+        )
+    if state.backed_up_at is not None and state.at - state.backed_up_at > _OLD_BACKUP_MS:
+        days = (state.at - state.backed_up_at) // DAY_MS
+        yield Concern(
+            "warnish",
+            f"The last backup is {days:,} days old",
+            "/admin#installation",
+            "What came after it would be lost with the disk.",
+            "Back up",
+        )
 
 
 def _without_workers(runners: Sequence[Runner], n_waiting: int) -> Iterator[Concern]:

@@ -71,6 +71,7 @@ SENTENCES: Final[Mapping[str, str | Mapping[str, str]]] = {
         "is_active=true": "activated the provider {0}",
         "is_active=false": "deactivated the provider {0}",
     },
+    "note_backup": "made a backup",
     "rotate_keys": "rotated the keys of access tokens",
     "cancel_any_job": "cancelled the job {0}",
     "change_any_job": {

@@ -571,3 +571,129 @@ class RefusalList(ResponseBody, frozen=True, kw_only=True):
 
     refusals: tuple[RefusalBody, ...]
     next: int | None = None
+
+
+class DeviceQueueBody(ResponsePart, frozen=True, kw_only=True):
+    """Jobs of a device that has some.
+
+    Attributes:
+        device: Name of the device.
+        waiting: Number of waiting jobs that are not held.
+        running: Number of jobs that run.
+        oldest_at: Since when the oldest of the waiting jobs waits; null if none waits, or if it is
+            not among the oldest 10,000 unfinished jobs of all devices.
+        is_on: Whether the device is on.
+    """
+
+    device: str
+    waiting: int
+    running: int
+    oldest_at: str | None
+    is_on: bool
+
+
+class FailedJobsBody(ResponsePart, frozen=True, kw_only=True):
+    """Jobs of a device that failed in the last hour with one code.
+
+    Attributes:
+        device: Name of the device.
+        code: Code of their error.
+        number: Number of these jobs.
+    """
+
+    device: str
+    code: str
+    number: int
+
+
+class ElsewhereBody(ResponsePart, frozen=True, kw_only=True):
+    """A device that an agent or another cloud serves.
+
+    Attributes:
+        device: Name of the device.
+        is_there: Whether it is served now.
+        last_seen_at: Time of the last sign of life; null if there was none.
+    """
+
+    device: str
+    is_there: bool
+    last_seen_at: str | None
+
+
+class RunnerBody(ResponsePart, frozen=True, kw_only=True):
+    """A process that runs jobs, or starts such processes.
+
+    Attributes:
+        name: Name of the runner.
+        kind: `server`, `agent`, `pilot` (a worker on another machine) or `scaler`.
+        device: Name of its only device; null if it runs the jobs of all simulated devices.
+        slots: Number of jobs that it can run at the same time.
+    """
+
+    name: str
+    kind: str
+    device: str | None
+    slots: int
+
+
+class ClusterBody(ResponsePart, frozen=True, kw_only=True):
+    """The cluster of `--compute` of the server that answers.
+
+    Attributes:
+        is_connected: Whether its scheduler responds.
+        slots: Number of jobs that can run there at the same time.
+    """
+
+    is_connected: bool
+    slots: int
+
+
+class OverviewBody(ResponseBody, frozen=True, kw_only=True):
+    """`GET /v1/admin/overview`: the state of an installation.
+
+    Attributes:
+        version: Version of the server that answers, or of the command.
+        at: Time of the state.
+        oldest_at: Since when the oldest waiting job waits; null if none is known.
+        queues: Devices with waiting or running jobs, those with the most waiting ones first.
+        failed: Jobs that failed in the last hour, by device and code, most first.
+        refused_sign_ins: Number of refused sign-ins of the last hour.
+        elsewhere: Devices that agents or other clouds serve, those that are away first.
+        runners: Servers, agents, workers and scalers that are alive.
+        slots: Number of jobs of simulated devices that can run at the same time.
+        cluster: The cluster of the server; null without one, or for a command on the database.
+        database: Kind and version of the database.
+        database_bytes: Size of the database.
+        database_free_bytes: What of an embedded database is free for new rows.
+        disk_free_bytes: Free space on the disk of an embedded database; null for another.
+        disk_bytes: Size of this disk.
+        backed_up_at: Time of the last backup that `qwicket backup` made or noted; null if none is
+            among the last 10,000 acts of administrators.
+    """
+
+    version: str
+    at: str
+    oldest_at: str | None
+    queues: tuple[DeviceQueueBody, ...]
+    failed: tuple[FailedJobsBody, ...]
+    refused_sign_ins: int
+    elsewhere: tuple[ElsewhereBody, ...]
+    runners: tuple[RunnerBody, ...]
+    slots: int
+    cluster: ClusterBody | None
+    database: str
+    database_bytes: int
+    database_free_bytes: int
+    disk_free_bytes: int | None
+    disk_bytes: int | None
+    backed_up_at: str | None
+
+
+class BackupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/backups`: notes that a backup was made.
+
+    Attributes:
+        size_bytes: Size of the backup; null if it is not known.
+    """
+
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)] | None = None

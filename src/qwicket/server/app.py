@@ -250,6 +250,7 @@ class App:
             sign_in=settings.sign_in,
             aws_master_file=master_file,
         )
+        gateway.cluster = cluster
         if master_file is not None and master_file.exists():
             await gateway.key_pairs.check()
         elif await store.accounts.find_server_key(master_key_name()) is not None:

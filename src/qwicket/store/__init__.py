@@ -169,6 +169,11 @@ class Store:
         """Whether the writer thread is alive, and PostgreSQL was reachable at the last write."""
         return self._database.is_alive
 
+    @property
+    def folder(self) -> Path | None:
+        """Folder of an embedded database; None for a database server's."""
+        return self._database.folder
+
     def on_commit(self, committed: Committed) -> None:
         """Call `committed`, which must return quickly, in another thread after each batch."""
         self._database.on_commit(committed)

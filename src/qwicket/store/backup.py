@@ -123,6 +123,44 @@ def restore(
         os.close(lock)
 
 
+def compact(folder: Path) -> tuple[int, int]:
+    """Give the free space in a database that no server uses back to the disk.
+
+    It takes as much space in the folder meanwhile as the database has rows. A failure changes
+    nothing.
+
+    Returns:
+        Its size in bytes before and after.
+
+    Raises:
+        Unavailable: A server uses the folder, or the database or the disk cannot be used.
+    """
+    from qwicket.store import lock_folder
+
+    database = folder / FILE
+    read(database)  # raises if it is not a database of ours
+    try:
+        lock = lock_folder(folder)
+    except OSError as error:
+        raise Unavailable(f"{folder}: {error.strerror}.") from None
+    # The copy that SQLite makes may not fit where temporary files are by default.
+    os.environ["SQLITE_TMPDIR"] = str(folder)
+    try:
+        _give_to_owner(folder, folder / "serve.lock")
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("pragma wal_checkpoint(truncate)")
+            before = database.stat().st_size
+            connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)")
+        return before, database.stat().st_size
+    except sqlite3.Error as error:
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        reason = "no space left for a copy" if is_full else error
+        raise Unavailable(f"{database} cannot be compacted: {reason}.") from None
+    finally:
+        os.close(lock)
+
+
 def verify(path: Path) -> Contents:
     """Return the contents of a database after checking its integrity.
 

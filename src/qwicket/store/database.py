@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from qwicket.store.changes import JobChange
 
@@ -131,6 +132,8 @@ class Database(Protocol):
 
     has_webhooks: bool
     """Whether there were webhooks at the last commit of this server."""
+    folder: Path | None
+    """Folder of an embedded database; None for a database server's."""
 
     @property
     def is_alive(self) -> bool:

@@ -375,6 +375,24 @@ class Jobs(Operations):
         return {(JobState(state), int(hour)): int(number) for state, hour, number in found}
 
     @scan
+    def oldest_waiting(tx: Tx, limit: int) -> dict[str, int]:
+        """Return since when the oldest waiting job of each device waits, in Unix milliseconds.
+
+        Held jobs do not count. Of more than `limit` unfinished jobs, the oldest are looked at.
+        """
+        found = tx.all("job_oldest_waiting", limit=limit)
+        return {device: int(at) for device, at in found if at is not None}
+
+    @scan
+    def tally_failed(tx: Tx, since: int, limit: int) -> list[tuple[str, str, int]]:
+        """Return the numbers of jobs that failed since a time, by device and code, most first.
+
+        Of more than `limit` jobs that ended, the newest are counted.
+        """
+        found = tx.all("job_tally_failed", since=since, limit=limit)
+        return [(device, code, int(number)) for device, code, number in found]
+
+    @scan
     def recent_labels(
         tx: Tx, account: str, limit: int, devices: Collection[str] = ()
     ) -> tuple[Counter[str], Counter[str]]:

@@ -6,7 +6,7 @@ idle server would delay the other servers on its database.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import KEY_LIFE_MS
@@ -25,7 +25,27 @@ _JOBS_AT_ONCE: Final = 200
 """Jobs per operation, so that others write in between."""
 
 
+class DatabaseSize(NamedTuple):
+    """Size of the database.
+
+    Attributes:
+        version: Kind and version of the database.
+        size_bytes: Its size.
+        free_bytes: What of it is free for new rows; 0 if the database does not say.
+    """
+
+    version: str
+    size_bytes: int
+    free_bytes: int
+
+
 class Maintenance(Operations):
+    @scan
+    def size(tx: Tx) -> DatabaseSize:
+        """Return the kind and the size of the database."""
+        version, size, free = tx.one("database_size") or ("", 0, 0)
+        return DatabaseSize(version, int(size), int(free))
+
     async def take_duty(self, name: str, runner: str) -> bool:
         """Take a duty unless another runner has it; return whether this runner has it now.
 

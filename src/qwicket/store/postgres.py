@@ -38,6 +38,7 @@ from qwicket.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from qwicket.store.batch import Batch
     from qwicket.store.changes import Changes, JobChange
@@ -48,6 +49,9 @@ T = TypeVar("T")
 SQL_FRAGMENTS: Final = {
     "autoincrement": "",
     "blob": "bytea",
+    "database_bytes": "pg_database_size(current_database())",
+    "database_free_bytes": "0",
+    "database_version": "split_part(version(), ' on ', 1)",
     "each_tag": "jsonb_array_elements_text(cast(job.tags as jsonb)) as borne(value)",
     "each_text": "jsonb_array_elements_text(cast(:tags as jsonb)) as asked(value)",
     "each_job": "jsonb_array_elements_text(cast(:jobs as jsonb)) as asked(value)",
@@ -253,6 +257,7 @@ class Postgres(Writer):
 
     def __init__(self, url: str, changes: Changes) -> None:
         self._address = _Address(url)
+        self.folder: Path | None = None
         self._sql = _statements()
         self._writing: _Connection | None = None
         self._is_reachable = True

@@ -36,6 +36,10 @@ T = TypeVar("T")
 SQL_FRAGMENTS: Final = {
     "autoincrement": "autoincrement",
     "blob": "blob",
+    "database_bytes": "(select page_count * page_size from pragma_page_count, pragma_page_size)",
+    "database_free_bytes": "(select freelist_count * page_size from pragma_freelist_count,"
+    " pragma_page_size)",
+    "database_version": "'SQLite ' || sqlite_version()",
     "each_tag": "json_each(job.tags) as borne",
     "each_text": "json_each(:tags) as asked",
     "each_job": "json_each(:jobs) as asked",
@@ -119,6 +123,7 @@ class SQLite(Writer):
         self, path: Path, publish: Publish, *, scan_deadline_s: float = _SCAN_DEADLINE_S
     ) -> None:
         self._path = path
+        self.folder: Path | None = path.parent
         self._scan_deadline_s = scan_deadline_s
         self._sql = named_statements()
         writing, by_key = self._open()

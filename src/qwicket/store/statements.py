@@ -46,9 +46,10 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         fragments: SQL that depends on the database: `blob`, `serial`, `autoincrement`,
-            `greatest`, `least`, `lower`, `position` (of a text in another), `text_bytes` (with `{}`
-            for the text), `each_text` (of `:tags`, a JSON list), `each_job` (of `:jobs`),
-            `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a line).
+            `database_bytes`, `database_free_bytes`, `database_version`, `greatest`, `least`,
+            `lower`, `position` (of a text in another), `text_bytes` (with `{}` for the text),
+            `each_text` (of `:tags`, a JSON list), `each_job` (of `:jobs`), `each_tag` (of a job),
+            `only_postgres` and `only_sqlite` (at the beginning of a line).
     """
     fills = _fills(fragments)
     for each in features():

@@ -156,3 +156,7 @@ where minute < :before and minute >= (
         ) as newest
     )
 order by minute desc, address desc;
+
+-- name: database_size
+-- scans: few rows
+select {database_version}, {database_bytes}, {database_free_bytes};

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from qwicket.compute import Cluster
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.gateway.admin import Admin
@@ -28,6 +29,10 @@ class Access(Protocol):
     @property
     def limits(self) -> Limits:
         """Return the bounds on all requests."""
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """Return the cluster of the server, if it has one."""
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         """Return the actor of a request.
@@ -57,6 +62,10 @@ class TokenAccess:
     @property
     def limits(self) -> Limits:
         return self.gateway.limits
+
+    @property
+    def cluster(self) -> Cluster | None:
+        return self.gateway.cluster
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         return await self.gateway.auth.by_token(request.token("bearer"), request.client_address)

@@ -12,6 +12,7 @@ from qwicket.dialects.native.admin import (
     audit,
     devices,
     jobs,
+    overview,
     projects,
     usage,
 )
@@ -47,6 +48,7 @@ _PROVIDER: Final = json_body(schema.NewProviderBody)
 _JOB: Final = json_body(ChangeJobBody)
 _JOB_OUTCOME: Final = json_body(schema.ResolveJobBody)
 _JOBS: Final = json_body(schema.ChangeJobsBody)
+_BACKUP: Final = json_body(schema.BackupBody)
 _PROVIDER_CHANGE: Final = json_body(schema.ProviderChangeBody)
 
 _ROUTES: Final[tuple[Route, ...]] = (
@@ -278,6 +280,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
         parameters=("hash",),
         responses=(schema.VerificationBody,),
     ),
+    Route(
+        "GET",
+        "/overview",
+        overview.read_overview,
+        _ADMIN,
+        responses=(schema.OverviewBody,),
+    ),
+    Route("POST", "/backups", overview.note_backup, _ADMIN, _BACKUP, status=204),
     Route(
         "GET",
         "/usage",
