@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -492,6 +493,20 @@ def test_a_pilot_that_is_stopped_before_it_is_warm_ends_at_once(
         assert live.name  # it has begun, and warms up
         assert live.stop(timeout_s=PROMPT_S) == 0
         assert "Traceback" not in live.log_text()
+
+
+def test_each_line_of_a_log_in_json_is_a_record(lone: LiveServer, tmp_path: Path) -> None:
+    with pilot(lone, tmp_path, "--log-format", "json") as live:
+        until(lambda: "slots of" in live.log_text(), "it has started", timeout_s=60)
+        live.process.terminate()
+        assert live.process.wait(60) == 0
+        lines = [json.loads(line) for line in live.log_text().splitlines()]
+    assert lines[0]["event"].startswith("Worker ")
+    done = run_cli(
+        *("worker", "--connect", lone.url, "--token", "qw_wrong", "--log-format", "json")
+    )
+    assert done.returncode == 1
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()][-1] == "error"
 
 
 def test_an_address_without_tls_needs_insecure(tmp_path: Path) -> None:

@@ -223,6 +223,22 @@ def test_what_kubernetes_refuses_is_reported(
         )
 
 
+def test_each_line_of_a_log_in_json_is_a_record(
+    server: LiveServer, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    cluster.refusal = (403, "jobs.batch is forbidden")
+    options = ("--kubernetes", str(manifest(server, tmp_path)), "--kubernetes-url", cluster.url)
+    live = LiveScaler(server, tmp_path, *options, "--log-format", "json")
+    with server.client() as http:
+        submit(http)
+        until(lambda: "jobs.batch is forbidden" in live.log_text(), "it is refused")
+        server.as_admin(_revoke_all)
+        assert live.process.wait(20) == 1
+    lines = [json.loads(line) for line in live.log_text().splitlines()]
+    assert lines[0]["event"].startswith("Scaler of scaled: 0 to 4 workers")
+    assert (lines[-1]["level"], "HTTP 401" in lines[-1]["event"]) == ("error", True)
+
+
 # --- several scalers ------------------------------------------------------------------------------
 
 

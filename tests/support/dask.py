@@ -138,6 +138,14 @@ def local_cluster() -> Any:
     )
 
 
+def talking_cluster() -> Any:
+    """A factory whose process prints lines, of which Dask logs some."""
+    lines = ("a line of the cluster", "now - distributed.core - WARNING - something", "x" * 200_000)
+    sys.stderr.write("".join(f"{each}\n" for each in lines))
+    sys.stderr.flush()
+    return local_cluster()
+
+
 def plain_cluster() -> Any:
     """A factory that `--compute` refuses."""
     return LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0")

@@ -7,10 +7,11 @@ import math
 import re
 import sys
 import tomllib
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, cast
 
 import click
 
@@ -18,7 +19,7 @@ from qwicket.cli import completers
 from qwicket.folders import default_data_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from datetime import tzinfo
 
     from qwicket.clients.native import Client
@@ -108,6 +109,14 @@ database_url = setting(
 )
 
 
+log_format = setting(
+    "--log-format",
+    default="text",
+    show_default=True,
+    type=Choice(["text", "json"]),
+    help="Format of the log: text, or one JSON object per line.",
+)
+
 _MAX_TOKEN_BYTES: Final = 4_096
 _WORKER_SERVER_OPTIONS: Final = (
     setting("--connect", "url", metavar="URL", help="Address of the server; required."),
@@ -123,6 +132,7 @@ _WORKER_SERVER_OPTIONS: Final = (
         is_flag=True,
         help="Allow http:// to another machine: anyone can read the token.",
     ),
+    log_format,
 )
 
 
@@ -131,6 +141,26 @@ def server_of_workers(command: F) -> F:
     for option in reversed(_WORKER_SERVER_OPTIONS):
         command = option(command)
     return command
+
+
+@contextmanager
+def logging_to_stderr(log_format: Literal["text", "json"], *secrets: str) -> Iterator[None]:
+    """Log to standard error in a format, without these secrets; also an error that ends the block.
+
+    Raises:
+        SystemExit: The block ended with a `ClickException`, which is in the log as JSON.
+    """
+    from qwicket.server.logs import hide_secrets, log_startup_failure, start_log
+
+    start_log(log_format)
+    hide_secrets(*secrets)
+    try:
+        yield
+    except click.ClickException as error:
+        if log_format == "text":
+            raise
+        log_startup_failure(error.format_message(), log_format)
+        raise SystemExit(error.exit_code) from None
 
 
 def required_address(url: str | None, *, is_insecure: bool) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -93,7 +92,14 @@ if TYPE_CHECKING:
     help="With --slurm: how nodes start qwicket, such as 'apptainer run qwicket.sif'.",
 )
 @options.report_client_errors
-def scale(url: str | None, token: str | None, *, insecure: bool, **given: Any) -> None:
+def scale(
+    url: str | None,
+    token: str | None,
+    *,
+    insecure: bool,
+    log_format: Literal["text", "json"],
+    **given: Any,
+) -> None:
     """Start workers in a batch system when jobs wait; idle workers end.
 
     Each second the command reads from the server how much work waits, and starts workers with one
@@ -108,28 +114,28 @@ def scale(url: str | None, token: str | None, *, insecure: bool, **given: Any) -
             f"{max_workers} is less than --min, {min_workers}.", param_hint="--max"
         )
     from qwicket.scaling import Scaler, ScalerAPI, SiteError
+    from qwicket.server.logs import announce
 
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    try:
-        site = _site(address, insecure=insecure, **given)
-    except SiteError as error:
-        raise click.ClickException(f"{error}.") from None
-    api = ScalerAPI(
-        address, options.token_of(token, given["token_file"]), group, given["memory_bytes"]
-    )
-    scaler = Scaler(
-        api, site, min_workers=min_workers, max_workers=max_workers, idle_s=given["idle_s"]
-    )
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda _number, _frame: scaler.leave())
-    click.echo(
-        f"Scaler of {group}: {min_workers} to {max_workers} workers for {api.url}.", err=True
-    )
-    scaler.serve()
+    secret = options.token_of(token, given["token_file"])
+
+    @options.report_client_errors
+    def serve() -> None:
+        try:
+            site = _site(address, insecure=insecure, **given)
+        except SiteError as error:
+            raise click.ClickException(f"{error}.") from None
+        api = ScalerAPI(address, secret, group, given["memory_bytes"])
+        scaler = Scaler(
+            api, site, min_workers=min_workers, max_workers=max_workers, idle_s=given["idle_s"]
+        )
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda _number, _frame: scaler.leave())
+        size = f"{min_workers} to {max_workers} workers"
+        announce(f"Scaler of {group}: {size} for {api.url}.", log_format)
+        scaler.serve()
+
+    with options.logging_to_stderr(log_format, secret):
+        serve()
 
 
 def _site(

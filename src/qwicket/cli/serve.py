@@ -406,13 +406,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     metavar="DAYS",
     help="Delete jobs this many days after they ended; by default they are never deleted.",
 )
-@setting(
-    "--log-format",
-    default="text",
-    show_default=True,
-    type=options.Choice(["text", "json"]),
-    help="Format of the log: text, or one JSON object per line.",
-)
+@options.log_format
 @setting("--access-log", is_flag=True, help="Log a line for every response.")
 @setting(
     "--limit",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -94,6 +92,7 @@ def worker(
     grace_s: float,
     idle_s: float | None,
     insecure: bool,
+    log_format: Literal["text", "json"],
 ) -> None:
     """Run the jobs of a server's simulated devices on this machine.
 
@@ -113,12 +112,8 @@ def worker(
     from qwicket.compute import WorkFailed
     from qwicket.pilots import PilotAPI, detect_node
     from qwicket.pilots.node import new_name
+    from qwicket.server.logs import announce
 
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
     machine: Node = detect_node(slots, memory_bytes, walltime_s)
     names = tuple(filter(None, (each.strip() for each in (devices or "").split(","))))
     secret = options.token_of(token, token_file)
@@ -131,7 +126,7 @@ def worker(
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
         pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
         _leave_on_signals(pilot, machine, asyncio.get_running_loop())
-        click.echo(_summary(api.name, machine, api.url), err=True)
+        announce(_summary(api.name, machine, api.url), log_format)
         try:
             await pilot.serve()
         finally:
@@ -139,10 +134,15 @@ def worker(
             for each in _SIGNALS:
                 signal.signal(each, signal.SIG_IGN)
 
-    try:
-        asyncio.run(serve())
-    except WorkFailed as error:
-        raise click.ClickException(str(error)) from None
+    @options.report_client_errors
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except WorkFailed as error:
+            raise click.ClickException(str(error)) from None
+
+    with options.logging_to_stderr(log_format, secret):
+        run()
 
 
 def _leave_on_signals(pilot: Pilot, machine: Node, loop: AbstractEventLoop) -> None:

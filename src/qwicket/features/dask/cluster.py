@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -26,6 +28,13 @@ _START_S: Final = 60.0
 """Longest time from the launcher's start until its report."""
 _END_S: Final = 10.0
 """Longest time for an orderly end before the process is killed."""
+_LAST_LINES_S: Final = 1.0
+"""Time for the last lines of a cluster that has ended."""
+_LINE_BYTES: Final = 65_536
+_LEVELS: Final = {"INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
+_LEVEL: Final = re.compile(rf" - ({'|'.join(_LEVELS)}) - ")
+"""Level in a line of Dask's log: `2026-11-29 10:00:00 - distributed.core - ERROR - …`."""
+_log = logging.getLogger(__name__)
 _LAUNCHER: Final = "qwicket.features.dask.launcher"
 _ENVIRONMENT: Final = {
     # Errors only: Qwicket itself logs each loss, once.
@@ -94,6 +103,8 @@ class StartedCluster:
         max_workers: Limit on workers.
         idle_s: Seconds after which a worker that is not needed is closed, because a new one may
             take as long to start. Not used in Kubernetes, where it is closed at once.
+        logs_errors: Whether the lines that the cluster writes to standard error become records of
+            the log, as for a log in JSON.
         is_trial: Whether `open` only finds out if the cluster can be started, as far as that is
             known without disturbing one that runs (`launcher`).
     """
@@ -108,6 +119,7 @@ class StartedCluster:
         min_workers: int,
         max_workers: int,
         idle_s: int = 60,
+        logs_errors: bool = False,
         is_trial: bool = False,
     ) -> None:
         self._launch = Launch(
@@ -120,7 +132,9 @@ class StartedCluster:
             idle_s=idle_s,
             is_trial=is_trial,
         )
+        self._logs_errors = logs_errors
         self._process: asyncio.subprocess.Process | None = None
+        self._logging: asyncio.Task[None] | None = None
         self._wanted_workers = 0
 
     async def open(self) -> Endpoint:
@@ -131,6 +145,8 @@ class StartedCluster:
             text = f"the cluster's process cannot be started: {error.strerror}"
             raise ClusterUnavailable(text) from None
         self._process = process
+        if process.stderr is not None:
+            self._logging = asyncio.create_task(_log_lines(process.stderr))
         _kill_group_at_end(process.pid)
         self._write(msgspec.json.encode(self._launch))
         try:
@@ -160,6 +176,7 @@ class StartedCluster:
                 str(write),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE if self._logs_errors else None,
                 pass_fds=(write,),
                 start_new_session=True,  # Ctrl-C in the server's terminal is for the server
                 env=_ENVIRONMENT | inherited,  # the operator's settings of Dask win
@@ -187,10 +204,33 @@ class StartedCluster:
         except TimeoutError:
             process.kill()
             await process.wait()
+        if self._logging is not None:
+            # A process of the cluster that outlives its group may hold the other end.
+            await asyncio.wait([self._logging], timeout=_LAST_LINES_S)
+            self._logging.cancel()
 
     def _write(self, line: bytes) -> None:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.write(line + b"\n")
+
+
+async def _log_lines(stream: asyncio.StreamReader) -> None:
+    """Log each line of a stream until its end; parts of a line that is too long are lines."""
+    rest = b""
+    while chunk := await stream.read(_LINE_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) >= _LINE_BYTES:
+            lines, rest = [*lines, rest], b""
+        for line in lines:
+            _log_line(line)
+    _log_line(rest)
+
+
+def _log_line(line: bytes) -> None:
+    text = line.decode(errors="replace").strip()
+    if text:
+        level = _LEVEL.search(text)
+        _log.log(logging.ERROR if level is None else _LEVELS[level[1]], "%s", text)
 
 
 def _kill_group_at_end(leader: int) -> None:

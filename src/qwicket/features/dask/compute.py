@@ -68,6 +68,7 @@ _NO_PLUGIN: Final = "see its log; is the same version of qwicket installed there
 _REMEMBERED: Final = 10_000
 """Number of jobs whose losses of a worker are remembered."""
 _LOST: Final = "the Dask scheduler does not respond"
+_LOGGERS: Final = ("asyncio", "bokeh", "dask", "distributed", "tornado")
 _LARGE_GRAPH: Final = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
 
 _log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class DaskCompute:
         config.set(_LARGE_GRAPH)
         for name in ("distributed", "distributed.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        _use_one_log()
         # Not the server's uvloop, which Dask is not tested with.
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dask", daemon=True)
@@ -384,6 +386,18 @@ class DaskCompute:
         if client is not None:
             await _close(client)
         await self._cluster.close()
+
+
+def _use_one_log() -> None:
+    """Give the records of Dask and its libraries the format of the server's log.
+
+    Dask adds handlers of its own when it is imported.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _LOGGERS:
+            logger = logging.getLogger(name)
+            logger.handlers.clear()
+            logger.propagate = True
 
 
 def _is_cancelled() -> bool:

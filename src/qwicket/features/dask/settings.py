@@ -57,7 +57,12 @@ def open_cluster(settings: Settings, response_bytes: int) -> DaskCompute:
 
     if address.is_ours:
         min_workers, max_workers = _size(settings)
-        cluster: Cluster = StartedCluster(address, min_workers=min_workers, max_workers=max_workers)
+        cluster: Cluster = StartedCluster(
+            address,
+            min_workers=min_workers,
+            max_workers=max_workers,
+            logs_errors=settings.log_format == "json",
+        )
     else:
         scheme = "tcp" if address.allows_plain_tcp else "tls"
         security = None if address.allows_plain_tcp else _certificates(settings)

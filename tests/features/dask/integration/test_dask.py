@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -472,6 +473,22 @@ def test_a_factorys_cluster_follows_what_is_wanted_and_ends_with_the_server() ->
 
     with_compute(factory("local_cluster"), use)
     eventually(lambda: all(map(is_gone, processes)))
+
+
+@pytest.mark.usefixtures("_tests_on_path")
+def test_what_a_started_cluster_prints_is_a_record_of_a_log_in_json(tmp_path: Path) -> None:
+    options = ("--compute", "support.dask:talking_cluster", "--log-format", "json")
+    server = LiveServer(tmp_path, *options)
+    with server.client() as client:
+        assert submitted(client, BELL_JSON, wait_s=30)["state"] == "completed"
+    assert server.stop() == 0
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    said = {
+        each["event"]: each["level"] for each in lines if each["logger"].endswith("dask.cluster")
+    }
+    assert said["a line of the cluster"] == "error"
+    assert said["now - distributed.core - WARNING - something"] == "warning"
+    assert 65_536 <= max(map(len, said)) < 2 * 65_536, "a long line is cut"
 
 
 @pytest.mark.usefixtures("_tests_on_path")
