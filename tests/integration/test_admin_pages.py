@@ -89,7 +89,7 @@ def of_all_pages(person: Person, page: str, pattern: str, label: str = "Next") -
         page = unescape(older[1])
 
 
-SELECTED = ("prioritize_jobs", "hold_jobs", "release_jobs", "cancel_jobs")
+SELECTED = ("prioritize_jobs", "hold_jobs", "release_jobs", "cancel_jobs", "delete_jobs")
 PERSON = r'href="/ui/admin/people/([^"]*)">\1</a>'
 
 

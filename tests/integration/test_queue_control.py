@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.native import ApiError, Client, connect
+from qwicket.clients.native import ApiError, Client, ClientError, connect
 from support.held import held_job
 from support.pilots import pilot
 from support.programs import BELL
@@ -160,6 +160,55 @@ def test_many_jobs_are_held_and_released_at_once(client: Client, admin: Client, 
     assert admin.change_jobs("cancel", account=name, device="simulator")["number"] == 3
 
 
+@pytest.mark.both_databases
+def test_ended_jobs_are_deleted_by_filter_and_no_others(
+    client: Client, admin: Client, name: str
+) -> None:
+    ended, waiting = (client.submit(BELL, "simulator") for _ in range(2))
+    ended.cancel()
+    assert admin.change_jobs("delete", account=name, state="queued")["number"] == 0
+    assert admin.change_jobs("delete", account=name, dry_run=True)["ids"] == [ended.id]
+    assert admin.change_jobs("delete", account=name) == {"number": 1, "ids": [ended.id]}
+    assert [job.id for job in client.jobs()] == [waiting.id]
+    with pytest.raises(ClientError, match="that has ended"):
+        admin.job(waiting.id, everybody=True).delete()
+    waiting.cancel()
+    admin.job(waiting.id, everybody=True).delete()
+    assert client.jobs() == []
+
+
+def test_a_change_of_many_jobs_is_answered_before_its_end(
+    idle: LiveServer, admin_token: str, token: str, name: str
+) -> None:
+    program = {"program": BELL, "device": "simulator", "shots": 1}
+    with idle.client(token) as http:
+        for _ in range(201):  # one more than one write changes
+            http.post("/v1/jobs", json=program).raise_for_status()
+    with idle.client(admin_token) as http:
+
+        def change(action: str, prefer: str, **more: Any) -> tuple[int, int, int | None]:
+            body = {"action": action, "account": name, **more}
+            done = http.post("/v1/admin/bulk/jobs", json=body, headers={"Prefer": prefer})
+            found = done.raise_for_status().json()
+            return done.status_code, found["number"], found["next"]
+
+        status, number, rest = change("hold", "respond-async, wait=0")
+        assert (status, number) == (202, 200)
+        assert rest is not None
+        assert change("hold", "respond-async, wait=0", before=rest) == (200, 1, None)
+        assert change("release", "wait=0") == (200, 201, None), "as clients of 1.0.0 expect it"
+        assert change("cancel", "respond-async") == (200, 201, None)
+        assert change("delete", "respond-async,wait=30") == (200, 201, None)
+        refused = http.post(
+            "/v1/admin/bulk/jobs", json={"action": "hold", "ids": ["x"], "before": 1}
+        )
+        assert refused.status_code == 400
+    acts = json.loads(idle.admin("audit", "list", "--json"))
+    changed = [each["details"] for each in acts if each["action"] == "change_jobs"]
+    assert [each.get("changed_in_all") for each in changed[:2]] == [201, None]
+    assert changed[1]["changed"] == 200
+
+
 def test_a_token_for_some_devices_changes_many_jobs_of_these_alone(
     idle: LiveServer, client: Client, name: str
 ) -> None:
@@ -171,7 +220,7 @@ def test_a_token_for_some_devices_changes_many_jobs_of_these_alone(
     with idle.client(token) as http:
         body = {"action": "hold", "ids": [other, own], "dry_run": True}
         found = http.post("/v1/admin/bulk/jobs", json=body).json()
-        assert found == {"number": 1, "ids": [own]}
+        assert found == {"number": 1, "ids": [own], "next": None}
     with connect(idle.url, token) as limited:
         assert limited.change_jobs("hold", account=name) == {"number": 1, "ids": [own]}
         assert limited.change_jobs("hold", account=name, device="simulator")["number"] == 0
@@ -253,6 +302,10 @@ def test_the_commands_change_all_jobs_that_fit(
     assert call(idle, who, "hold", *fitting, "--yes").stdout == "0 jobs to be held\n"
     assert call(idle, who, "release", *fitting, "--yes").stdout == "3 jobs released\n"
     assert call(idle, who, "cancel", *fitting, "--yes").stdout == "3 jobs cancelled\n"
+    ended = ("--tag", name, *everybody)
+    assert call(idle, who, "delete", *ended, "--dry-run").stdout == "3 jobs to be deleted\n"
+    assert call(idle, who, "delete", *ended, "--yes").stdout == "3 jobs deleted\n"
+    assert client.jobs() == []
 
 
 def test_without_an_administrators_token_all_finds_ones_own(

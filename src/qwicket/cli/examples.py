@@ -140,7 +140,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket job resolve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --not-sent",
     ),
     "job abandon": ("qwicket job abandon 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
-    "job delete": ("qwicket job delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
+    "job delete": (
+        "qwicket job delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",
+        "qwicket job delete --state failed --tag night --dry-run",
+        "qwicket job delete --all --account ben --yes",
+    ),
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
     "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),
     "mcp": ("qwicket mcp", "qwicket mcp --profile lab"),

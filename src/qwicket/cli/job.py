@@ -14,6 +14,7 @@ from qwicket.cli.draw import draw
 from qwicket.cli.job_filters import all_accounts, job_filters, may_select
 from qwicket.cli.job_view import job_fields
 from qwicket.cli.listing import json_flag, json_line, print_fields
+from qwicket.cli.terminal import RewrittenLines, can_rewrite
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+_SHOWS_PROGRESS: Final = 200
+"""Least number of jobs of which a change shows its progress."""
 _MAX_JOBS: Final = 100_000
 """Limit on the account's jobs that one command changes."""
 _STATES: Final[dict[JobAction, str]] = {
@@ -34,6 +37,7 @@ _STATES: Final[dict[JobAction, str]] = {
     "release": "queued",
     "priority": "queued",
     "requeue": "running",
+    "delete": "completed,failed,cancelled",
 }
 """States in which an action changes a job: the default of `--state` for one's own jobs."""
 _DONE: Final[dict[JobAction, str]] = {
@@ -42,6 +46,7 @@ _DONE: Final[dict[JobAction, str]] = {
     "release": "released",
     "priority": "reordered",
     "requeue": "requeued",
+    "delete": "deleted",
 }
 
 
@@ -221,13 +226,11 @@ def abandon(job_id: str, admin: Administration) -> None:
     admin.change("POST", "jobs", job_id, "abandon")
 
 
-@job.command(short_help="Delete a job that has ended.")
-@click.argument("job_id", metavar="ID", shell_complete=completers.job)
-@options.server
-def delete(connect: Connect, job_id: str) -> None:
-    """Delete the job ID with its program and its result. The job must have ended."""
-    with connect() as client:
-        client.job(job_id).delete()
+@job.command(short_help="Delete jobs that have ended.")
+@_selection
+def delete(selection: _Selection) -> None:
+    """Delete the ended jobs ID, or all that fit, with their programs and results."""
+    _change(selection, "delete")
 
 
 def _change(selection: _Selection, action: JobAction, priority: int | None = None) -> None:
@@ -246,6 +249,9 @@ def _change(selection: _Selection, action: JobAction, priority: int | None = Non
 
 
 def _change_one(job: Job, action: JobAction, priority: int | None, selection: _Selection) -> None:
+    if action == "delete":
+        _delete_one(job, selection)
+        return
     had_ended = job.is_final
     if not (action == "cancel" and had_ended):
         _do(job, action, priority)
@@ -257,6 +263,12 @@ def _change_one(job: Job, action: JobAction, priority: int | None, selection: _S
     else:
         state = "held" if job.body.held_by else job.state
         click.echo(f"{job.id}  {state}{remark}")
+
+
+def _delete_one(job: Job, selection: _Selection) -> None:
+    job.delete()
+    if selection.as_json:
+        click.echo(json_line({"id": job.id, "state": "deleted"}))
 
 
 def _do(job: Job, action: JobAction, priority: int | None) -> None:
@@ -273,8 +285,10 @@ def _change_all(
     """Change jobs of all accounts, as an administrator."""
     filters = selection.filters
     found = client.change_jobs(action, priority=priority, dry_run=True, **filters)
-    if _is_wanted(found["number"], found["ids"], action, selection):
-        done = client.change_jobs(action, priority=priority, **filters)
+    number = found["number"]
+    if _is_wanted(number, found["ids"], action, selection):
+        watch = _progress(number, _DONE[action])
+        done = client.change_jobs(action, priority=priority, watch=watch, **filters)
         _print(done["number"], done["ids"], action, selection, _DONE[action])
 
 
@@ -289,8 +303,10 @@ def _change_own(
     found = [job for job in client.jobs(_MAX_JOBS, **filters) if _is_changed_by(action, job)]
     if not _is_wanted(len(found), [job.id for job in found], action, selection):
         return
-    ids = []
+    ids: list[str] = []
+    watch = _progress(len(found), _DONE[action])
     for job in found:
+        watch(len(ids))
         try:
             _do(job, action, priority)
         except ApiError as error:
@@ -303,14 +319,25 @@ def _change_own(
     _print(len(ids), ids, action, selection, _DONE[action])
 
 
+def _progress(number: int, done: str) -> Callable[[int], None]:
+    """Return a function that shows on a terminal how many of some jobs were changed."""
+    if number < _SHOWS_PROGRESS or not can_rewrite(sys.stderr):
+        return lambda _: None
+    lines = RewrittenLines(sys.stderr)
+    return lambda so_far: lines.show([f"{so_far:,} of {_jobs(number)} {done}"])
+
+
 def _is_changed_by(action: JobAction, job: Job) -> bool:
     """Return whether an action would change a job, of those whose state allows it.
 
-    A job that has ended is not changed, a held one is not held again, and only a held one released.
+    A job that has ended is deleted, and else not changed; a held one is not held again, and only a
+    held one is released.
     """
     is_held = job.body.held_by is not None
-    if job.is_final or (action == "hold" and is_held):
-        return False
+    if action == "delete" or job.is_final:
+        return action == "delete" and job.is_final
+    if action == "hold":
+        return not is_held
     return action != "release" or is_held
 
 

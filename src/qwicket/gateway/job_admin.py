@@ -11,10 +11,10 @@ from qwicket.gateway.jobs import no_job
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import parse_id
 from qwicket.model.jobs import JobQuery
-from qwicket.model.states import JobState
+from qwicket.model.states import FINAL, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, JobAction
@@ -29,12 +29,13 @@ _ACTOR: Final = "admin"
 _UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
 """Unfinished states except `cancelling`, in which no action changes a job."""
 
-_STATES: Final[dict[JobAction, tuple[JobState, ...]]] = {
+_STATES: Final[dict[JobAction, Collection[JobState]]] = {
     "cancel": _UNFINISHED,
     "hold": (JobState.QUEUED,),
     "release": (JobState.QUEUED,),
     "priority": (JobState.QUEUED,),
     "requeue": (JobState.RUNNING,),
+    "delete": FINAL,
 }
 """States that allow an action."""
 _SHOWN_IDS: Final = 1_000
@@ -46,10 +47,12 @@ class ChangedJobs(NamedTuple):
     Attributes:
         number: Their number.
         ids: Ids of the first 1,000 of them, newest first.
+        next: Where the action goes on, as `JobQuery.before`; None if it is complete.
     """
 
     number: int
     ids: list[str]
+    next: int | None = None
 
 
 class JobWithNames(NamedTuple):
@@ -236,25 +239,28 @@ class JobAdmin:
         project: str | None = None,
         priority: int = 0,
         is_dry_run: bool,
+        is_late: Callable[[], bool] = lambda: False,
     ) -> ChangedJobs:
         """Do one action on all jobs that a query finds and whose state allows it.
 
         Args:
             actor: The administrator.
             action: What is done.
-            query: Filters; its position and limit are ignored.
+            query: Filters, and where an earlier call left off; its limit is ignored.
             ids: The only jobs, in place of the filters; those that do not exist are left out.
             account: As for `jobs`.
             project: As for `jobs`.
             priority: The new priority, for the action of this name.
             is_dry_run: Whether the jobs are only found, not changed.
+            is_late: Whether to leave the rest to another call; asked after some jobs.
 
         Raises:
             NotFound: There is no such account or project.
         """
         query = await self._named(actor, query, account, project)
-        states = tuple(each for each in _STATES[action] if each in (query.states or _UNFINISHED))
-        number, found = 0, list[str]()
+        allowed = _STATES[action]
+        states = tuple(each for each in allowed if not query.states or each in query.states)
+        number, found, n_writes, rest = 0, list[str](), 0, None
         if not states:
             return ChangedJobs(number, found)
         query = replace(query, states=states, limit=_JOBS_AT_ONCE)
@@ -264,9 +270,15 @@ class JobAdmin:
                 changed = await self.store.queue_control.change_all(
                     changed, action, priority, actor=_ACTOR, now=self.now_ms()
                 )
+                n_writes += 1
             number += len(changed)
             found += changed[: _SHOWN_IDS - len(found)]
-        return ChangedJobs(number, found)
+            if len(page) == query.limit and is_late():
+                rest = page[-1].seq
+                break
+        if n_writes > 1:  # the entry of the first write has the number of that one
+            await self.store.audit.note_total({"changed_in_all": number})
+        return ChangedJobs(number, found, rest)
 
     async def _chosen(
         self, actor: Actor, query: JobQuery, ids: Sequence[str]
@@ -280,7 +292,7 @@ class JobAdmin:
         yield [job for job in jobs if job.state in query.states][: query.limit]
 
     async def _pages(self, query: JobQuery) -> AsyncIterator[list[Job]]:
-        before = None
+        before = query.before
         while jobs := await self.store.jobs.page_of_all(replace(query, before=before)):
             yield jobs
             before = jobs[-1].seq

@@ -63,7 +63,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 Holder = Literal["owner", "admin"]
 """Who holds a waiting job, so that it does not start."""
-JobAction = Literal["cancel", "hold", "release", "priority", "requeue"]
+JobAction = Literal["cancel", "hold", "release", "priority", "requeue", "delete"]
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -329,6 +329,8 @@ async def _execute(view: View, act: Act) -> Response:
 
 def _shown(view: View, act: Act, response: dict[str, Any]) -> Response:
     """Return the page with what a request returned, which may have secrets that are shown once."""
+    if response.pop("next", None) is not None:
+        response["rest"] = "Some jobs are left: do this again to go on."
     single = {key: value for key, value in response.items() if not _is_table(value)}
     tables = [
         [_labelled(each if isinstance(each, dict) else {key: each}) for each in value]
@@ -565,6 +567,8 @@ async def respond(
         "path_params": path or {},
         "query_string": urlencode(query or {}).encode(),
     }
+    if handler == "change_jobs":  # a browser waits for a page, too
+        scope["headers"] = [*request.scope["headers"], (b"prefer", b"respond-async")]
     inner: Request[Any] = Request(scope, request.receive)
     if route.body is not None:
         inner.payload = route.body.parse(msgspec.json.encode(body or {}), gateway.limits)

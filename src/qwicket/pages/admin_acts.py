@@ -166,6 +166,9 @@ ACTS: Final = {
     "cancel_jobs": _of_selected_jobs(
         "cancel", "Those that wait never start, and those that run are stopped."
     ),
+    "delete_jobs": _of_selected_jobs(
+        "delete", "Programs and results of those that have ended are removed at once."
+    ),
     "create_project": Act(
         "create_project",
         fields={"name": "text", "shares": "number"},

@@ -82,7 +82,13 @@ SENTENCES: Final[Mapping[str, str | Mapping[str, str]]] = {
     "requeue_job": "let the job {0} wait again",
     "abandon_job": "ended the job {0} as failed",
     "resolve_job": "resolved the job {0}",
-    "change_jobs": {"ids": "changed selected jobs: {action}", "": "changed many jobs: {action}"},
+    "delete_old_jobs": "deleted {deleted} jobs that were to be kept no longer",
+    "change_jobs": {
+        "ids": "changed selected jobs: {action}",
+        "changed_in_all": "changed {changed_in_all} jobs in all: {action}",
+        "changed": "changed {changed} jobs: {action}",
+        "": "changed many jobs: {action}",
+    },
 }
 """Texts of the core's actions."""
 _ALL: Final[dict[str, str | Mapping[str, str]]] = dict(SENTENCES) | {

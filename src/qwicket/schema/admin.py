@@ -501,9 +501,12 @@ class ResolveJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/admin/bulk/jobs`: one action on all jobs that match all given fields.
 
+    With the header `Prefer: respond-async, wait=2` the response comes after some 2 s: 202 if jobs
+    are left, which a request with `before` changes.
+
     Attributes:
         action: What is done: `cancel` unfinished jobs; `hold` waiting ones, `release` held ones, or
-            change the `priority` of waiting ones; `requeue` running ones.
+            change the `priority` of waiting ones; `requeue` running ones; `delete` ended ones.
         priority: The new priority, with the action of this name.
         account: Name or e-mail address of the account.
         project: Name of the project.
@@ -513,13 +516,14 @@ class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         group: Id of its group.
         created_from: Earliest time of its submission, with its zone.
         created_to: Latest time of its submission, with its zone.
-        states: States of the jobs; by default all in which a job has not ended.
+        states: States of the jobs; by default all that allow the action.
         tags: Tags; a job must have all of them.
         ids: Ids of the only jobs; with these, no other filter is allowed.
+        before: `next` of a response with the status 202, to which this request is the next one.
         dry_run: Whether the jobs are only counted and listed, not changed.
     """
 
-    action: Literal["cancel", "hold", "release", "priority", "requeue"]
+    action: Literal["cancel", "hold", "release", "priority", "requeue", "delete"]
     priority: Priority | None = None
     account: Name | None = None
     project: Name | None = None
@@ -532,6 +536,7 @@ class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     states: Annotated[tuple[State, ...], msgspec.Meta(max_length=8)] = ()
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=16)] = ()
     ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    before: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)] | None = None
     dry_run: bool = False
 
 
@@ -541,10 +546,12 @@ class ChangedJobsBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         number: Number of the jobs.
         ids: Ids of the first 1,000 of them, newest first.
+        next: Value of `before` for the rest, if the status is 202; else null.
     """
 
     number: int
     ids: tuple[str, ...]
+    next: int | None = None
 
 
 class RefusalBody(ResponsePart, frozen=True, kw_only=True):

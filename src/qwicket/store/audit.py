@@ -195,10 +195,10 @@ class ActRecorder:
         if before != after:
             self._add(tx, before, after)
 
-    def note(self, tx: Tx) -> None:
-        """Add an entry of an act that changes no recorded column."""
+    def note(self, tx: Tx, counted: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Add an entry of an act that changes no recorded column, with further details."""
         state = self.state(tx)
-        self._add(tx, state, state)
+        self._add(tx, state, state, counted)
 
     def state(self, tx: Tx) -> str:
         """Return the recorded columns of the subject as JSON."""
@@ -231,6 +231,32 @@ class Audit(Operations):
     @write
     def note(tx: Tx) -> None:
         """Write nothing, so that an act that only reads gets an entry (`ActRecorder.write`)."""
+
+    @write
+    def note_retention(tx: Tx, deleted: Mapping[str, int], now: int) -> None:
+        """Add an entry of jobs that were deleted because their days were over.
+
+        `deleted` has their number by project, given by id; an empty one stands for all projects.
+        """
+        names = {row[0]: row[1] for row in tx.all("project_list")}
+        projects = {names.get(each, each): number for each, number in deleted.items() if each}
+        act = ActRecorder(
+            at=now,
+            actor="",
+            actor_name="retention",
+            address="",
+            action="delete_old_jobs",
+            kind="jobs",
+            keys=(),
+            details={"deleted": sum(deleted.values()), "projects": projects},
+        )
+        act.note(tx)
+
+    async def note_total(self, counted: Mapping[str, Any]) -> None:
+        """Add an entry with what an act has changed in several writes, if it is recorded."""
+        recorder = ACT_RECORDER.get()
+        if recorder is not None:
+            await self._database.write(lambda tx: recorder.note(tx, counted))
 
     @scan
     def page(tx: Tx, before: int, number: int) -> list[AuditEntry]:

@@ -18,12 +18,20 @@ from qwicket.store.leases import Leases
 from qwicket.store.operations import Operations, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from qwicket.model.jobs import Holder, Job, JobAction, Lease
     from qwicket.store.database import Tx
 
 _REQUEUED: Final = "queued again by an administrator"
+
+
+class ChangedIds(list[str]):
+    """Ids of jobs that an action changed."""
+
+    def audited(self) -> Mapping[str, int]:
+        """Return their number, for the audit."""
+        return {"changed": len(self)}
 
 
 class QueueControl(Operations):
@@ -153,15 +161,20 @@ class QueueControl(Operations):
     @write
     def change_all(
         tx: Tx, jobs: Sequence[str], action: JobAction, priority: int, *, actor: str, now: int
-    ) -> list[str]:
+    ) -> ChangedIds:
         """Do one action of an administrator on several jobs; return the ids of those that changed.
 
         Jobs that were deleted or whose state does not allow the action are left out.
         """
-        changed = []
+        changed = ChangedIds()
         for job in jobs:
             before = Jobs.get(tx, job)
             if before is None:
+                continue
+            if action == "delete":
+                if before.state.is_final:
+                    Jobs.delete(tx, job)
+                    changed.append(job)
                 continue
             try:
                 after = _ACTIONS[action](tx, job, priority, actor, now)
@@ -173,7 +186,7 @@ class QueueControl(Operations):
 
 
 _HOLDERS: Final[dict[Holder, str]] = {"owner": "its owner", "admin": "an administrator"}
-_ACTIONS: Final[dict[JobAction, Callable[[Tx, str, int, str, int], Job | None]]] = {
+_ACTIONS: Final[Mapping[str, Callable[[Tx, str, int, str, int], Job | None]]] = {
     "cancel": lambda tx, job, _, actor, now: Jobs.cancel(tx, job, actor=actor, now=now),
     "hold": lambda tx, job, _, actor, now: QueueControl.hold(
         tx, job, "admin", actor=actor, now=now

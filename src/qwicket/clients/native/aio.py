@@ -109,11 +109,12 @@ class AsyncClient:
         *,
         priority: int | None = None,
         dry_run: bool = False,
+        watch: Callable[[int], None] | None = None,
         **filters: Unpack[Filters],
     ) -> dict[str, Any]:
         """Apply one action to all jobs that match the filters; see `Client.change_jobs`."""
         operation = operations.change_jobs(
-            self._transport.api, action, filters, priority=priority, dry_run=dry_run
+            *(self._transport.api, action, filters), priority=priority, dry_run=dry_run, watch=watch
         )
         return await self._transport.run(operation)
 

@@ -12,7 +12,7 @@ from qwicket.clients.native.transport import Transport
 from qwicket.clients.native.views import DeviceView, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qwicket.clients.native.aio import AsyncClient
@@ -32,7 +32,7 @@ __all__ = [
     "connect",
 ]
 
-JobAction = Literal["cancel", "hold", "release", "priority", "requeue"]
+JobAction = Literal["cancel", "hold", "release", "priority", "requeue", "delete"]
 
 
 class Options(TypedDict, total=False):
@@ -317,15 +317,18 @@ class Client:
         *,
         priority: int | None = None,
         dry_run: bool = False,
+        watch: Callable[[int], None] | None = None,
         **filters: Unpack[Filters],
     ) -> dict[str, Any]:
         """Apply one action to all jobs of all accounts that match, as an administrator.
 
         Args:
             action: `cancel` unfinished jobs, `hold` waiting ones, `release` held ones, change the
-                `priority` of waiting ones, or `requeue` running ones.
+                `priority` of waiting ones, `requeue` running ones, or `delete` ended ones.
             priority: The new priority, with the action of this name.
             dry_run: Only count the jobs.
+            watch: Is called with the number of jobs so far: at the end, and before that every few
+                seconds.
             filters: As for `jobs` of everybody.
 
         Returns:
@@ -336,7 +339,7 @@ class Client:
             Unreachable: No response arrived, so some jobs may have been changed.
         """
         operation = operations.change_jobs(
-            self._transport.api, action, filters, priority=priority, dry_run=dry_run
+            *(self._transport.api, action, filters), priority=priority, dry_run=dry_run, watch=watch
         )
         return self._transport.run(operation)
 

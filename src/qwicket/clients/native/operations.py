@@ -52,6 +52,8 @@ _WATCHED_HOLD_S: Final = 1.0
 """Longest long poll in seconds with a progress display: a new queue position does not end one."""
 _PAGE: Final = 500
 """Maximum number of jobs in one response."""
+_SHOWN_IDS: Final = 1_000
+"""Ids of changed jobs that are returned."""
 _ANY: Final = dict[str, Any]
 
 
@@ -293,8 +295,12 @@ def change_jobs(
     *,
     priority: int | None,
     dry_run: bool,
+    watch: Callable[[int], None] | None = None,
 ) -> Operation[dict[str, Any]]:
-    """Apply one action to all jobs that match the filters, as an administrator."""
+    """Apply one action to all jobs that match the filters, as an administrator.
+
+    A request of many jobs is answered after some seconds, and a further one goes on.
+    """
     given = {name: value for name, value in filters.items() if value is not None}
     states, tags = given.pop("state", ""), given.pop("tag", ())
     body = given | {
@@ -304,18 +310,37 @@ def change_jobs(
         "priority": priority,
         "dry_run": dry_run,
     }
-    return (yield from api.post_once("/v1/admin/bulk/jobs", body, _ANY))
+    from qwicket.schema.admin import ChangedJobsBody  # late: only administrators need it
+
+    number, ids = 0, list[str]()
+    while True:
+        path, headers = "/v1/admin/bulk/jobs", {"Prefer": "respond-async"}
+        found = yield from api.post_once(path, body, ChangedJobsBody, headers=headers)
+        number += found.number
+        ids += found.ids[: _SHOWN_IDS - len(ids)]
+        if watch is not None:
+            watch(number)
+        if found.next is None or found.next >= body.get("before", found.next + 1):
+            return {"number": number, "ids": ids}
+        body["before"] = found.next
 
 
 def delete(api: Api, job: JobView) -> Operation[None]:
     """Delete a job; one that does not exist counts as deleted, perhaps by an earlier attempt.
 
-    Only the owner can delete a job, so for an administrator 404 can mean that it is another's.
+    Raises:
+        ClientError: An administrator's job was not found, or has not ended.
     """
+    if job.everybody:
+        ids = {"ids": [job.id]}
+        found = yield from change_jobs(api, "delete", ids, priority=None, dry_run=False)
+        if not found["number"]:
+            raise ClientError(f"There is no job {job.id} that has ended.")
+        return
     try:
         yield from api.delete(job_path(job.id))
     except ApiError as error:
-        if error.status != 404 or job.everybody:
+        if error.status != 404:
             raise
 
 

@@ -184,13 +184,15 @@ class Api:
             headers["Idempotency-Key"] = validated_header(key, "idempotency key", ClientError)
         return (yield from self.send("POST", path, body, of, headers=headers, hold_s=hold_s))
 
-    def post_once(self, path: str, body: Any, of: type[T]) -> Operation[T]:
+    def post_once(
+        self, path: str, body: Any, of: type[T], *, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Operation[T]:
         """Send a POST request that is not idempotent, in one attempt.
 
         Raises:
             Unreachable: No response arrived; the request may have had its effect.
         """
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **headers}
         send = Send("POST", path, headers, _json(body), can_repeat=False)
         return wire.decode((yield from self._retry(send, RetryPolicy(max_attempts=1))), of)
 

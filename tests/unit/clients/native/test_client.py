@@ -23,13 +23,34 @@ def client(server: BadServer) -> Client:
 
 
 def test_a_job_that_is_not_there_counts_as_deleted_but_not_for_an_administrator() -> None:
-    """Only the owner can delete a job, so 404 may mean that it is another's."""
     gone = answer(404, {"code": "not_found", "detail": "There is no such job."})
-    with BadServer(answer(200, JOB), gone, answer(200, JOB), gone) as server:
+    none = answer(200, {"number": 0, "ids": []})
+    with BadServer(answer(200, JOB), gone, answer(200, JOB), none) as server:
         made = client(server)
         made.job(JOB["id"]).delete()
-        with pytest.raises(ApiError, match="not_found"):
+        with pytest.raises(ClientError, match="that has ended"):
             made.job(JOB["id"], everybody=True).delete()
+
+
+def test_a_change_of_many_jobs_goes_on_until_the_server_has_changed_all() -> None:
+    parts = [
+        answer(202, {"number": 2, "ids": ["a", "b"], "next": 7}),
+        answer(202, {"number": 1, "ids": ["c"], "next": 3}),
+        answer(200, {"number": 1, "ids": ["d"], "next": None}),
+    ]
+    seen: list[int] = []
+    with BadServer(*parts) as server:
+        done = client(server).change_jobs("cancel", watch=seen.append, account="ada")
+        sent = [each.json for each in server.requests]
+    assert done == {"number": 4, "ids": ["a", "b", "c", "d"]}
+    assert seen == [2, 3, 4]
+    assert [each.get("before") for each in sent] == [None, 7, 3]
+
+
+def test_a_server_that_goes_round_in_circles_is_left() -> None:
+    part = answer(202, {"number": 1, "ids": ["a"], "next": 7})
+    with BadServer(part, part, part) as server:
+        assert client(server).change_jobs("cancel", account="ada")["number"] == 2
 
 
 def test_the_package_offers_connect() -> None:

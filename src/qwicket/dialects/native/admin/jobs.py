@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, structs
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.schema.jobs import ChangeJobBody
 
+_ASYNC_S: Final = 2
+"""Time in seconds after which a client that does not wait for the end gets a response."""
+_MAX_ASYNC_S: Final = 30
+_SECONDS: Final = re.compile("[0-9]{1,9}", re.ASCII)
 _FEW_JOBS: Final = 100
 """A longer list is rendered in a thread."""
 
@@ -88,7 +94,10 @@ async def resolve_job(
 async def change_jobs(
     access: Access, actor: Actor, request: Request[schema.ChangeJobsBody]
 ) -> ASGIApp:
-    """Do one action on all jobs that match, or on those that are named, or only count them."""
+    """Do one action on all jobs that match, or on those that are named, or only count them.
+
+    With `Prefer: respond-async` it stops after some seconds: with 202 comes where to go on.
+    """
     body = request.payload
     if (body.action == "priority") is (body.priority is None):
         raise InvalidRequest(
@@ -106,19 +115,35 @@ async def change_jobs(
     )
     is_filtered = query != JobQuery() or body.account is not None or body.project is not None
     ids = None if body.ids is UNSET else body.ids
-    if ids and is_filtered:
+    if ids and (is_filtered or body.before is not None):
         raise InvalidRequest("ids cannot be combined with other filters.", field="ids")
+    limit_s = _async_limit_s(request.headers.get("prefer", ""))
+    until = None if limit_s is None else time.monotonic() + limit_s
     found = await access.admin.change_jobs(
         actor,
         body.action,
-        query,
+        structs.replace(query, before=body.before),
         ids=ids,
         account=body.account,
         project=body.project,
         priority=body.priority or 0,
         is_dry_run=body.dry_run,
+        is_late=lambda: until is not None and time.monotonic() > until,
     )
-    return json(schema.ChangedJobsBody(number=found.number, ids=tuple(found.ids)))
+    answer = schema.ChangedJobsBody(number=found.number, ids=tuple(found.ids), next=found.next)
+    return json(answer, 200 if found.next is None else 202)
+
+
+def _async_limit_s(prefer: str) -> int | None:
+    """Return the seconds after which a client wants a response; None if it waits for the end.
+
+    The header is that of RFC 7240: `respond-async`, with `wait=SECONDS` if it says how long.
+    """
+    wanted = prefer.lower().replace(" ", "").split(",")
+    if "respond-async" not in wanted:
+        return None
+    waits = [each.removeprefix("wait=") for each in wanted if each.startswith("wait=")]
+    return min(int(waits[0]), _MAX_ASYNC_S) if waits and _SECONDS.fullmatch(waits[0]) else _ASYNC_S
 
 
 def _job(request: Request[Any], found: JobWithNames) -> Response:
