@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _DUTY: Final = "maintenance"
 _DAY_MS: Final = 24 * 3600 * 1000
 _KEEP_REFUSALS_MS: Final = 30 * _DAY_MS
+_NOTED_EVERY_S: Final = 3600.0
+"""Shortest time in seconds between two entries of the audit for deleted jobs."""
 _JUMP_S: Final = 3600.0
 """A wall clock that gains more seconds than this between two rounds was set, or is wrong."""
 _DOUBT_S: Final = 3600.0
@@ -64,15 +67,22 @@ class MaintenanceLoop:
         self._has_swept = False
         self._cleared_until: dict[str, int] = {}
         """By project: Unix ms before which no ended job is left. The next search begins there."""
+        self._deleted: Counter[str] = Counter()
+        """Jobs that retention has deleted since the last entry of the audit, by project or ""."""
+        self._noted_at = -_NOTED_EVERY_S
 
     async def run(self) -> None:
         """Run a round every `every_s` seconds, for ever."""
-        while True:
-            try:
-                await self.run_once()
-            except Exception as error:
-                log_failure("maintenance failed and is retried", error)
-            await asyncio.sleep(self._every_s)
+        try:
+            while True:
+                try:
+                    await self.run_once()
+                except Exception as error:
+                    log_failure("maintenance failed and is retried", error)
+                await asyncio.sleep(self._every_s)
+        finally:
+            if self._deleted:
+                await self._note_deleted()
 
     async def run_once(self) -> bool:
         """Do the work that is due; return False if another server has the duty."""
@@ -88,6 +98,8 @@ class MaintenanceLoop:
             except Exception as error:
                 # A row that cannot be deleted must not keep leases from being released.
                 log_failure("a step of maintenance failed and is retried", error)
+        if self._deleted and self._clock() - self._noted_at >= _NOTED_EVERY_S:
+            await self._note_deleted()
         return True
 
     def _is_clock_doubtful(self) -> bool:
@@ -119,7 +131,7 @@ class MaintenanceLoop:
         yield partial(_until_done, partial(maintenance.purge_accounts, deleted_before))
         if self._keep_days is not None:
             before = now - int(self._keep_days * _DAY_MS)
-            yield partial(_until_done, partial(maintenance.delete_ended, before))
+            yield partial(self._delete, "", partial(maintenance.delete_ended, before))
         for due in of_features("maintenance"):
             yield partial(due, self._store, now)
         yield self._delete_by_project
@@ -153,8 +165,21 @@ class MaintenanceLoop:
             if before < after:  # the clock was set back, or the retention made longer: search anew
                 after = 0
             if before > after:
-                await _until_done(partial(maintenance.delete_ended_of, project, after, before))
+                work = partial(maintenance.delete_ended_of, project, after, before)
+                await self._delete(project, work)
                 self._cleared_until[project] = before
+
+    async def _delete(self, project: str, work: Callable[[], Awaitable[int]]) -> None:
+        """Delete jobs until none is left, and count them."""
+        while number := await work():
+            self._deleted[project] += number
+
+    async def _note_deleted(self) -> None:
+        """Note in the audit, and in the log, how many jobs retention has deleted."""
+        deleted, self._deleted = self._deleted, Counter()
+        self._noted_at = self._clock()
+        _log.info("retention has deleted %d jobs", deleted.total())
+        await self._store.audit.note_retention(deleted, self._now_ms())
 
 
 async def _until_done(work: Callable[[], Awaitable[int]]) -> None:

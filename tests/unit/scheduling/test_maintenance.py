@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.ids import new_id
+from qwicket.model.jobs import JobQuery
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.scheduling import MaintenanceLoop
 from qwicket.store import Store
@@ -86,6 +91,47 @@ async def test_ended_jobs_of_a_project_are_kept_as_long_as_its_retention_says(
     await store.accounts.set_retention("grace", None)
     now += 1000 * DAY_MS
     assert await exist(kept, waiting.id) == [True, True]
+
+
+async def test_what_retention_deletes_is_in_the_audit_once_an_hour_and_at_the_end(
+    store: Store,
+) -> None:
+    now = NOW + 40 * DAY_MS
+    loop = MaintenanceLoop(
+        store, "me", lambda: now, keep_days=30, every_s=3600, clock=lambda: now / 1000
+    )
+
+    async def noted() -> list[dict[str, Any]]:
+        acts = await store.audit.page(INT64_MAX, 10)
+        assert {(each.action, each.actor_name) for each in acts} <= {
+            ("delete_old_jobs", "retention")
+        }
+        return [json.loads(each.details) for each in acts]
+
+    ada, grace = await make_token(store), await make_token(store, "grace")
+    await loop.run_once()
+    assert await noted() == []
+    for _ in range(201):
+        await ended(store, ada, NOW)
+    await loop.run_once()
+    assert await noted() == [{"deleted": 201, "projects": {}}]
+    await store.accounts.set_retention("grace", 10)
+    await ended(store, grace, NOW + 20 * DAY_MS)
+    await ended(store, ada, NOW)
+    now += 60_000
+    await loop.run_once()
+    assert len(await noted()) == 1, "not each minute"
+    now += 3_540_000
+    await loop.run_once()
+    assert (await noted())[0] == {"deleted": 2, "projects": {"grace": 1}}
+    await ended(store, ada, NOW)
+    running = asyncio.create_task(loop.run())
+    while await store.jobs.page(JobQuery(account=ada.account, limit=1)):
+        await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await noted())[0] == {"deleted": 1, "projects": {}}
 
 
 async def test_a_clock_that_was_ahead_delays_no_deletion_by_a_retention(store: Store) -> None:

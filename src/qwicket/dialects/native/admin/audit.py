@@ -35,7 +35,8 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _SECRETS: Final = ("password",)
 """Fields of requests that are not recorded."""
 _MAX_DETAILS_BYTES: Final = 10_000
-"""Of requests longer than this, only the size and the hash are recorded."""
+"""Of requests longer than this, only the size, the hash, and what lists have are recorded."""
+_SHOWN_NAMES: Final = 200
 
 
 async def list_acts(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -122,5 +123,14 @@ def _details(payload: Any, query: Any) -> dict[str, Any]:
         details["csv"] = f"sha256:{hashlib.sha256(details['csv'].encode()).hexdigest()}"
     text = msgspec.json.encode(details)
     if len(text) > _MAX_DETAILS_BYTES:
-        return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+        lists = {
+            name: _summary(value) for name, value in details.items() if isinstance(value, list)
+        }
+        return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest(), **lists}
     return details
+
+
+def _summary(items: list[Any]) -> dict[str, Any]:
+    """Return the number of the items of a long list, and the names of the first ones."""
+    named = [each["name"] for each in items[:_SHOWN_NAMES] if isinstance(each, dict)]
+    return {"number": len(items), **({"names": named} if named else {})}
