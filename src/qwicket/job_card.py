@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qwicket.schema.jobs import JobBody
+    from qwicket.schema.jobs import JobBody, SlurmBody
 
 _MAX_CHARS: Final = 300
 
@@ -31,6 +31,14 @@ def job_card(job: JobBody, *, cell: str = "") -> str:
         if text
     ]
     return f'<table class="job-card">{"".join(lines)}</table>'
+
+
+def slurm_rows(slurm: SlurmBody | None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of what a job's client says of Slurm."""
+    if slurm is not None:
+        named = {"job": slurm.job, "account": slurm.account}
+        said = ", ".join(f"{name} {value}" for name, value in named.items() if value)
+        yield "Slurm, as its client says", said
 
 
 def _id(job: JobBody) -> str:
@@ -59,6 +67,7 @@ def _rows(job: JobBody) -> Iterator[tuple[str, Any]]:
     yield "Cost in credits", "" if job.cost is None else f"{job.cost:.6g}"
     yield "Dialect", job.dialect
     yield "Runner", job.runner
+    yield from slurm_rows(job.slurm)
     for name in ("created", "started", "ended"):
         yield f"{name.capitalize()} (UTC)", _time(getattr(job, f"{name}_at"))
 

@@ -9,6 +9,7 @@ import click
 
 from qwicket.clients.http import sanitize
 from qwicket.clients.native.progress import duration, start_text
+from qwicket.job_card import slurm_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,5 +82,7 @@ def job_fields(job: Job) -> Iterator[tuple[str, str]]:
     for name in ("created", "queued", "started", "ended"):
         if text := sanitize(getattr(body, f"{name}_at")):
             yield name, text
+    for name, said in slurm_rows(body.slurm):
+        yield name, sanitize(said)
     if body.attempts:
         yield "failed attempts", f"{body.attempts:,}"

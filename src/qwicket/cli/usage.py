@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
@@ -11,11 +11,35 @@ from qwicket.cli.listing import Row, amount_text, json_flag, print_rows
 from qwicket.schema import budgets as schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from qwicket.cli.administration import Administration
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 _UNITS: Final = ("jobs", "shots", "seconds", "cost")
+
+
+def days(command: F) -> F:
+    """Add the options of a range of days, as `first` and `last`."""
+    last = click.option("--to", "last", type=options.Day(), metavar="DAY", help="Last day in UTC.")
+    first = click.option(
+        "--from",
+        "first",
+        type=options.Day(),
+        metavar="DAY",
+        help="First day in UTC, such as 2026-11-01.",
+    )
+    return first(last(command))
+
+
+def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """Print a heading and a line for each record, as comma-separated values."""
+    from qwicket.pages.formats import csv_line  # late: other commands write no CSV
+
+    for cells in (columns, *([each[name] for name in columns] for each in records)):
+        click.echo(csv_line(cells, end="\n"), nl=False)
 
 
 @click.command()
@@ -24,16 +48,10 @@ _UNITS: Final = ("jobs", "shots", "seconds", "cost")
     default="project,device",
     show_default=True,
     metavar="NAMES",
-    help="What the lines are grouped by: some of project, account, device and day.",
+    help="What the lines are grouped by: some of project, account, device, day, slurm_account and"
+    " slurm_job.",
 )
-@click.option(
-    "--from",
-    "first",
-    type=options.Day(),
-    metavar="DAY",
-    help="First day in UTC, such as 2026-11-01.",
-)
-@click.option("--to", "last", type=options.Day(), metavar="DAY", help="Last day in UTC.")
+@days
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with a heading.")
 @json_flag
 @options.administration
@@ -45,10 +63,10 @@ def usage(
     as_json: bool,
     admin: Administration,
 ) -> None:
-    """Show what jobs have used, by project, account, device or day.
+    """Show what jobs have used, by project, account, device, day, or job or account of Slurm.
 
     A job counts on the day on which it ended, if it ran. Deleted jobs count, too. Those that ended
-    under version 1.0.0 have no account.
+    under version 1.0.0 have no account. Names of Slurm are those that clients gave, unchecked.
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
@@ -61,10 +79,7 @@ def usage(
     columns = (*names, *_UNITS)
     rows = [_usage_row(each, names) for each in found]
     if as_csv:
-        from qwicket.pages.formats import csv_line  # late: other commands write no CSV
-
-        for cells in (columns, *([row.record[name] for name in columns] for row in rows)):
-            click.echo(csv_line(cells, end="\n"), nl=False)
+        print_csv(columns, [row.record for row in rows])
     else:
         print_rows(rows, columns, as_json)
 

@@ -555,6 +555,8 @@ def _new_job(
         idempotency_key=submission.idempotency_key,
         digest=_fingerprint(submission) if submission.idempotency_key else b"",
         key_life_ms=submission.key_life_ms,
+        slurm_job=submission.slurm_job,
+        slurm_account=submission.slurm_account,
         **fields,
     )
 
@@ -581,8 +583,10 @@ def _fingerprint(submission: Submission) -> bytes:
     """Return a digest that distinguishes submissions with the same idempotency key.
 
     It ignores fields with default values, so that a field of a later version does not change it,
-    and the order of inputs.
+    the order of inputs, and Slurm's job, because Slurm may run a client again in another one.
     """
     if submission.key_digest:
         return submission.key_digest
+    if submission.slurm_job or submission.slurm_account:
+        submission = structs.replace(submission, slurm_job=None, slurm_account=None)
     return hashlib.sha256(msgspec.msgpack.encode(submission, order="sorted")).digest()

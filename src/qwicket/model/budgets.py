@@ -183,7 +183,7 @@ class NamedBudget(NamedTuple):
     project: str
 
 
-UsePart = Literal["project", "account", "device", "day"]
+UsePart = Literal["project", "account", "device", "day", "slurm_account", "slurm_job"]
 USE_PARTS: Final[tuple[UsePart, ...]] = get_args(UsePart)
 """By what the use of jobs can be grouped."""
 
@@ -197,6 +197,8 @@ class GroupUse(NamedTuple):
         device: Name of the device.
         day: Beginning of the day of their end in Unix milliseconds.
         use: What the jobs have used.
+        slurm_account: Account of Slurm that the jobs' clients named; empty if they named none.
+        slurm_job: Job of Slurm that they named; empty if they named none.
     """
 
     project: str | None
@@ -204,6 +206,8 @@ class GroupUse(NamedTuple):
     device: str | None
     day: int | None
     use: Use
+    slurm_account: str | None = None
+    slurm_job: str | None = None
 
 
 def iso_day(at: int) -> str:

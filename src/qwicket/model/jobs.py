@@ -34,7 +34,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     program that was uploaded, which may be larger than one in a body. `vendor_fields` is opaque and
     returned byte for byte to the vendor's client. `key_digest` distinguishes submissions with the
     same idempotency key; if empty, it is made of the whole submission. `is_passed_on` marks a
-    request to the device's own server.
+    request to the device's own server. `slurm_job` and `slurm_account` are those under which the
+    client says that it runs.
     """
 
     dialect: str
@@ -59,6 +60,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_uploaded: bool = False
     vendor_fields: bytes = b"{}"
     is_passed_on: bool = False
+    slurm_job: str | None = None
+    slurm_account: str | None = None
 
 
 Holder = Literal["owner", "admin"]
@@ -75,7 +78,7 @@ class Job(msgspec.Struct, frozen=True):
     is in millionths of a credit, and estimated until the job ends. `held_by` says who keeps a
     waiting job from starting, if anyone does. `started_at` is its first start, also after it was
     queued again. While `withheld_until` is set, the end of an exam, results are not shown; it is
-    removed after that time.
+    removed after that time. `slurm_job` and `slurm_account` are what the client said, unchecked.
     """
 
     id: str
@@ -112,6 +115,8 @@ class Job(msgspec.Struct, frozen=True):
     cost: int | None = None
     held_by: Holder | None = None
     withheld_until: int | None = None
+    slurm_job: str | None = None
+    slurm_account: str | None = None
 
     @property
     def is_withheld(self) -> bool:
@@ -182,6 +187,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     key_life_ms: int = KEY_LIFE_MS
     exam_waiting: int | None = None
     withheld_until: int | None = None
+    slurm_job: str | None = None
+    slurm_account: str | None = None
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ _PAGE_REFUSALS: Final = 60
 _PAGE_USE: Final = 100
 _BARS: Final = 5
 _BY: Final = (
-    *USE_PARTS,
+    *(part for part in USE_PARTS if part != "slurm_job"),
     *("project,account", "project,device", "account,device", "day,project", "day,account"),
 )
 """Offered groupings of usage; addresses can have others."""
@@ -84,7 +84,7 @@ async def read_usage(view: View, _name: str) -> Response:
         n_rows=len(rows),
         most=max((amounts[unit] for _, amounts in rows), default=0),
         by=by,
-        choices={each: each.replace(",", " and ") for each in dict.fromkeys((*_BY, by))},
+        choices={each: _grouping(each) for each in dict.fromkeys((*_BY, by))},
         units=UNITS,
         unit=unit,
         given=given_query,
@@ -112,6 +112,14 @@ def _title(at: date, today: date) -> str:
     return "Yesterday" if at == today - timedelta(days=1) else f"{at.day} {at:%B %Y}"
 
 
+def _grouping(by: str) -> str:
+    """Return what a grouping is called. Nobody checks what clients say of Slurm."""
+    text = by.replace(",", " and ")
+    return text.replace("slurm_account", "account of Slurm, as clients say").replace(
+        "slurm_job", "job of Slurm, as clients say"
+    )
+
+
 def _before(view: View) -> int:
     """Return where a page begins; a number that is none is left out."""
     text = view.query("before")
@@ -126,6 +134,7 @@ def _names(each: GroupUse, parts: Sequence[UsePart]) -> list[tuple[str, str]]:
     """Return the parts of a group with their names, in order."""
     day = "" if each.day is None else iso_day(each.day)
     names = {**each._asdict(), "day": day, "account": each.account or "unknown account"}
+    names |= {part: names[part] or "none" for part in ("slurm_account", "slurm_job")}
     return [(part if part != "account" or each.account else "", names[part]) for part in parts]
 
 

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from qwicket.dialects.native import wire
+from qwicket.job_card import slurm_rows
 from qwicket.model.jobs import runner_name
 from qwicket.model.states import JobState
 from qwicket.pages.rendering import HEADERS
@@ -34,6 +36,7 @@ async def read(view: View, name: str) -> Response:
         account=found.account,
         project=found.project,
         runner=runner_name(job.runner or ""),
+        slurm=list(slurm_rows(wire.slurm(job))),
         waits=waits,
         n_waiting=forecast.n_waiting if forecast else 0,
         place=await queue.position(job) if forecast else None,

@@ -15,6 +15,7 @@ from qwicket.dialects.native import arrays, wire
 from qwicket.dialects.native.streams import POSITION_GATHER_S
 from qwicket.dialects.responses import json_in_thread
 from qwicket.dialects.routing import Route
+from qwicket.job_card import slurm_rows
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, NoResult, NotFound, QwicketError, codes
 from qwicket.model.failures import FAILURES, Failure
@@ -314,6 +315,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         job_body=job_body,
         explanation=_explanation(job.error_code),
         runner=runner_name(job.runner) if job.runner else "",
+        slurm=list(slurm_rows(job_body.slurm)),
         phases=_phases(job, gateway.now_ms()),
         events=events,
         view=view,

@@ -53,6 +53,9 @@ class UseBody(ResponsePart, frozen=True, kw_only=True):
             accounts, empty for jobs that ended under version 1.0.0.
         device: Name of the device; null if the numbers are those of all devices.
         day: Day in UTC on which the jobs ended; null if the numbers are those of all days.
+        slurm_account: Account of Slurm that the jobs' clients named; null if the numbers are those
+            of all, empty for jobs whose clients named none.
+        slurm_job: Job of Slurm that they named; null and empty as for the account.
         jobs: Number of jobs that ran.
         shots: Shots of all their circuits.
         seconds: Sum of their run times.
@@ -63,6 +66,8 @@ class UseBody(ResponsePart, frozen=True, kw_only=True):
     account: str | None = None
     device: str | None = None
     day: str | None = None
+    slurm_account: str | None = None
+    slurm_job: str | None = None
     jobs: int
     shots: int
     seconds: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,13 @@ from qwicket.schema.base import (
 LinkLife = Annotated[int, msgspec.Meta(ge=1, le=365 * 86_400)]
 
 Priority = Annotated[int, msgspec.Meta(ge=-100, le=100)]
+
+SLURM_JOB: Final = "Qwicket-Slurm-Job"
+SLURM_ACCOUNT: Final = "Qwicket-Slurm-Account"
+"""Headers of a submission. They are no fields of the body, in which older servers refuse them."""
+SLURM_CHARS: Final = 64
+SLURM_NAME: Final = rf"[A-Za-z0-9][A-Za-z0-9._+@-]{{0,{SLURM_CHARS - 1}}}"
+"""What their values match: no command, table or page takes such a text for something else."""
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +125,18 @@ class ProgressBody(ResponsePart, frozen=True):
     text: str = ""
 
 
+class SlurmBody(ResponsePart, frozen=True, kw_only=True):
+    """Job of Slurm in which a job's client ran, as the client said: nothing checks it.
+
+    Attributes:
+        job: Id of the job; null if the client named only an account.
+        account: Account of that job; null if the client named none.
+    """
+
+    job: str | None = None
+    account: str | None = None
+
+
 class JobBody(ResponsePart, frozen=True, kw_only=True):
     """One job. Times are ISO 8601 in UTC, or null.
 
@@ -153,6 +172,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
             first 5,000 waiting jobs.
         progress: Progress that a lab's agent has reported for a running job; null without a report.
         runner: Name of the server, worker or agent that ran it last; null before its first start.
+        slurm: Job of Slurm in which its client says it ran; null if the client said nothing.
     """
 
     id: Id
@@ -181,6 +201,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     queue: QueueBody | None = None
     progress: ProgressBody | None = None
     runner: str | None = None
+    slurm: SlurmBody | None = None
 
 
 class JobList(ResponseBody, frozen=True, kw_only=True):

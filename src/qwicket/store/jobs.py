@@ -660,6 +660,8 @@ def _inserted_job(new: NewJob, columns: Mapping[str, Any], row: Row) -> Job:
         bill=columns["bill"],
         cost=columns["cost"],
         withheld_until=new.withheld_until,
+        slurm_job=new.slurm_job,
+        slurm_account=new.slurm_account,
     )
 
 

@@ -134,3 +134,5 @@ def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
         use.settle(tx, job, job.bill, jobs, shots, seconds)
     if jobs:
         tx.gather("use_add", job.id)
+        if job.slurm_job or job.slurm_account:
+            tx.gather("slurm_use_add", job.id)

@@ -205,6 +205,15 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " union all"
         " select project, account, device, day, jobs, shots, us, cost from account_use)"
     )
+    # What clients in Slurm have used, under its names and not without them.
+    amounts = "jobs, shots, us, cost"
+    place = "project, account, device, day"
+    fills["use_with_slurm"] = (
+        f"(select {place}, '' as slurm_account, '' as slurm_job, {amounts}"
+        f" from {fills['all_use']} as counted union all"
+        f" select {place}, '', '', -jobs, -shots, -us, -cost from slurm_use union all"
+        f" select {place}, slurm_account, slurm_job, {amounts} from slurm_use)"
+    )
     # Gaps for features: whether something keeps a job, or all jobs of a project, from starting now.
     fills |= {f"may_start:{of}": "1 = 1" for of in ("next", "waiting", "job", "share")}
     fill_gaps = hook("statements")

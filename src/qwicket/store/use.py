@@ -40,8 +40,8 @@ class Uses(Operations):
         parts = {f"by_{part}": int(part in by) for part in USE_PARTS}
         found = tx.all("use_list", since=since, until=until, limit=limit, **parts)
         return [
-            GroupUse(project, account, device, day, Use(*map(int, used)))
-            for project, account, device, day, *used in found
+            GroupUse(project, account, device, day, Use(*map(int, used)), slurm_account, slurm_job)
+            for project, account, device, day, slurm_account, slurm_job, *used in found
         ]
 
     @scan

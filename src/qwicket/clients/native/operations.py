@@ -6,6 +6,8 @@ Each is a generator of requests and pauses; `protocol.py` describes them.
 from __future__ import annotations
 
 import math
+import os
+import re
 import secrets
 from difflib import get_close_matches
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
@@ -25,7 +27,7 @@ from qwicket.clients.native.errors import (
 )
 from qwicket.clients.native.programs import bound, estimation, read
 from qwicket.clients.native.protocol import HOLD_S, Operation, Pause
-from qwicket.schema.jobs import EstimateBody
+from qwicket.schema.jobs import SLURM_ACCOUNT, SLURM_JOB, SLURM_NAME, EstimateBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +57,8 @@ _PAGE: Final = 500
 _SHOWN_IDS: Final = 1_000
 """Ids of changed jobs that are returned."""
 _ANY: Final = dict[str, Any]
+_SLURM_VARIABLES: Final = {SLURM_JOB: "SLURM_JOB_ID", SLURM_ACCOUNT: "SLURM_JOB_ACCOUNT"}
+_is_slurm_name: Final = re.compile(SLURM_NAME).fullmatch
 
 
 def job_path(job_id: str) -> str:
@@ -180,6 +184,8 @@ def submit(
 ) -> Operation[dict[str, Any]]:
     """Submit a program; every attempt has the same idempotency key.
 
+    In a job of Slurm, the submission names that job and its account.
+
     Raises:
         ClientError: `wait` is not a number of seconds, or the request failed.
     """
@@ -198,7 +204,17 @@ def submit(
     key = key or secrets.token_hex(16)
     hold_s = min(wait, HOLD_S)
     path = f"/v1/jobs?wait={hold_s:.3f}&include=result" if hold_s else "/v1/jobs"
-    return (yield from api.post(path, body, _ANY, key=key, hold_s=hold_s))
+    headers = slurm_headers(os.environ)
+    return (yield from api.post(path, body, _ANY, key=key, headers=headers, hold_s=hold_s))
+
+
+def slurm_headers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that name the job of Slurm in which this process runs, if it does.
+
+    A name that servers would refuse is left out: it must not keep a program from running.
+    """
+    found = {header: environment.get(name, "") for header, name in _SLURM_VARIABLES.items()}
+    return {header: name for header, name in found.items() if _is_slurm_name(name)}
 
 
 def estimate(

@@ -176,12 +176,19 @@ class Api:
         return wire.decode((yield from self._retry(send, retry_policy)), of)
 
     def post(
-        self, path: str, body: Any, of: type[T], *, key: str | None = None, hold_s: float = 0.0
+        self,
+        path: str,
+        body: Any,
+        of: type[T],
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+        hold_s: float = 0.0,
     ) -> Operation[T]:
         """Send an idempotent POST request; a submission is idempotent by its key."""
-        headers = {}
         if key is not None:
-            headers["Idempotency-Key"] = validated_header(key, "idempotency key", ClientError)
+            key = validated_header(key, "idempotency key", ClientError)
+            headers = {**headers, "Idempotency-Key": key}
         return (yield from self.send("POST", path, body, of, headers=headers, hold_s=hold_s))
 
     def post_once(

@@ -16,6 +16,7 @@ from qwicket.dialects.native.pilots import PilotHandlers
 from qwicket.dialects.native.streams import Streams
 from qwicket.dialects.responses import json, json_in_thread, with_etag
 from qwicket.model.errors import QwicketError
+from qwicket.schema.jobs import SLURM_ACCOUNT, SLURM_JOB
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -162,7 +163,12 @@ class Handlers(PilotHandlers):
         """Submit a job; with `?wait=` respond when it has ended, or after so many seconds."""
         wait_s, is_preferred = params.wait_s(request, self.limits.requests.wait_s)
         with_result = params.is_included(request.query_params, "result")
-        submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
+        submission = structs.replace(
+            request.payload,
+            idempotency_key=request.idempotency_key,
+            slurm_job=params.slurm_name(request.headers, SLURM_JOB),
+            slurm_account=params.slurm_name(request.headers, SLURM_ACCOUNT),
+        )
         job = await self.gateway.jobs.submit(actor, submission)
         response, server_url = None, request.server_url
         if wait_s or with_result:

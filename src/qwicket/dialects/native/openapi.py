@@ -12,6 +12,7 @@ from qwicket.model.accounts import Role, Scope
 from qwicket.model.devices import Family
 from qwicket.model.limits import INT64_MAX, Limits
 from qwicket.model.states import JobState
+from qwicket.schema.jobs import SLURM_ACCOUNT, SLURM_JOB, SLURM_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.routing import Route
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_SLURM: Final[dict[str, Any]] = {"type": "string", "pattern": f"^{SLURM_NAME}$"}
 _STATES: Final = "|".join(JobState)
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces are in the path
     "account": ("Name or e-mail address of the account whose jobs are listed.", _TEXT),
@@ -38,8 +40,8 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
     "created_from": ("Created at this time or later.", {"type": "string", "format": "date-time"}),
     "created_to": ("Created at this time or earlier.", {"type": "string", "format": "date-time"}),
     "by": (
-        "What the numbers are grouped by: some of `project`, `account`, `device` and `day`, with"
-        " commas.",
+        "What the numbers are grouped by, with commas: some of `project`, `account`, `device`,"
+        " `day`, `slurm_account` and `slurm_job`.",
         {"type": "string", "default": "project,device"},
     ),
     "from": (
@@ -85,6 +87,8 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
         {"type": "string"},
     ),
     "Prefer": ("`wait=5` is the same as `?wait=5` (RFC 7240).", {"type": "string"}),
+    SLURM_JOB: ("Job of Slurm in which the client runs.", _SLURM),
+    SLURM_ACCOUNT: ("Account of that job. It only describes the job.", _SLURM),
     "Last-Event-ID": (
         "Number of the last event that the client has received.",
         {"type": "integer", "minimum": 0, "maximum": INT64_MAX},

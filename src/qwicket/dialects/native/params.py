@@ -13,6 +13,7 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
+from qwicket.schema.jobs import SLURM_CHARS, SLURM_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 """A number that is not negative, such as 5, 0.5 or 1e3."""
 _DEFAULT_PAGE: Final = 50
+_is_slurm_name: Final = re.compile(SLURM_NAME).fullmatch
 
 SEARCH: Final = (
     "created_from",
@@ -170,6 +172,22 @@ def use_parts(params: Mapping[str, str], default: str) -> tuple[UsePart, ...]:
     if len(set(found)) < len(names):
         raise invalid(f"by must be some of {', '.join(USE_PARTS)}, with commas", text, "by")
     return found
+
+
+def slurm_name(headers: Mapping[str, str], header: str) -> str | None:
+    """Return the name of a job or an account of Slurm in a header, if the client sends it.
+
+    Raises:
+        InvalidRequest: It is too long, or has other characters than such names.
+    """
+    text = headers.get(header)
+    if text is not None and not _is_slurm_name(text):
+        raise InvalidRequest(
+            f"{header} must be 1 to {SLURM_CHARS} letters, digits, or any of . _ + @ - after the"
+            f" first, not {text[:SLURM_CHARS]!r}.",
+            field=header,
+        )
+    return text
 
 
 def is_included(params: Mapping[str, str], name: str) -> bool:

@@ -20,6 +20,7 @@ from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
 from qwicket.registrations import of_features
+from qwicket.schema.jobs import SLURM_ACCOUNT, SLURM_JOB
 
 if TYPE_CHECKING:
     from qwicket.dialects.native.lab_devices import NeedsOfDialects
@@ -154,7 +155,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         Handlers.submit_job,
         _WRITE,
         _SUBMISSION,
-        parameters=("wait", "include", "Prefer", "Idempotency-Key"),
+        parameters=(*("wait", "include", "Prefer", "Idempotency-Key", SLURM_JOB, SLURM_ACCOUNT),),
         responses=(schema.results.SubmittedBody,),
         status=201,
     ),

@@ -158,7 +158,15 @@ def job(
         queue=queue,
         progress=schema.jobs.ProgressBody(progress.done, progress.text) if progress else None,
         runner=None if job.runner is None else runner_name(job.runner),
+        slurm=slurm(job),
     )
+
+
+def slurm(job: Job) -> schema.jobs.SlurmBody | None:
+    """Return what a job's client said of Slurm, if it said anything."""
+    if job.slurm_job or job.slurm_account:
+        return schema.jobs.SlurmBody(job=job.slurm_job, account=job.slurm_account)
+    return None
 
 
 def poll_after_s(job: Job, position: QueuePosition | None) -> int | None:

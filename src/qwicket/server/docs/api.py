@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket.schema.jobs import SLURM_NAME
 from qwicket.server.docs.html import ADDRESS, Html, join, page, prose, tag
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "^[a-z0-9]{8,32}$": "8 to 32 characters, each a to z or 0 to 9",
     "^[0-9a-f]{64}$": "64 hexadecimal digits in lower case",
     "^[a-z][a-z0-9_]{0,63}$": "1 to 64 characters: a letter, then a to z, 0 to 9 or _",
+    f"^{SLURM_NAME}$": "1 to 64 letters, digits, or any of . _ + @ - after the first",
 }
 _REF: Final = "#/components/schemas/"
 _TAGS: Final[Mapping[str, str]] = {

@@ -30,6 +30,8 @@ async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Re
                     account=each.account,
                     device=each.device,
                     day=None if each.day is None else iso_day(each.day),
+                    slurm_account=each.slurm_account,
+                    slurm_job=each.slurm_job,
                     jobs=each.use.jobs,
                     shots=each.use.shots,
                     seconds=from_stored_amount("seconds", each.use.seconds),
