@@ -144,6 +144,51 @@ def test_workers_that_wait_for_a_node_are_cancelled_when_no_job_waits(
         until(lambda: slurm.run("squeue", "-h") == "", "and no longer", timeout_s=30)
 
 
+@pytest.mark.timeout(240)
+@needs_root
+def test_projects_have_workers_under_their_own_account_of_slurm(
+    server: LiveServer, slurm: Slurm, tmp_path: Path
+) -> None:
+    server.token("bob")
+    options = ("--slurm", "partition=main", "--idle-s", "60", "--profile", "rest=")
+    more = ("--profile", "of-ada=projects=ada account=physics")
+    with (
+        server.client() as ada,
+        server.client(server.token("bob")) as bob,
+        scaler(server, tmp_path, *options, *more, **slurm.env),
+    ):
+        for http, account, comment, group in (
+            (ada, "physics", "Qwicket: ada", "scaled-of-ada"),
+            (bob, "(null)", "(null)", "scaled-rest"),
+        ):
+            job = submit(http)
+            assert state(http, job, wait_s=60) == "completed"
+            assert http.get(f"/v1/jobs/{job}").json()["runner"].startswith(f"{group}-")
+            listed = slurm.run("squeue", "-h", "-n", f"qwicket-{group}", "-o", "%a|%k|%j")
+            assert listed == f"{account}|{comment}|qwicket-{group}"
+
+
+@pytest.mark.timeout(240)
+@needs_root
+def test_a_job_gets_the_smallest_workers_in_which_it_fits(
+    server: LiveServer, slurm: Slurm, tmp_path: Path
+) -> None:
+    options = ("--slurm", "partition=main", "--idle-s", "60", "--profile", "small=mem-per-cpu=100M")
+    with (
+        server.client() as http,
+        scaler(server, tmp_path, *options, "--profile", "large=mem-per-cpu=2G", **slurm.env),
+    ):
+        for qubits, group in ((3, "small"), (24, "large")):
+            held = held_job(qubits, 100)
+            job = submit(http, held.program)
+            held.wait_until_running()
+            assert http.get(f"/v1/jobs/{job}").json()["runner"].startswith(f"scaled-{group}-")
+            held.release()
+            assert state(http, job, wait_s=60) == "completed"
+        names = slurm.run("squeue", "-h", "-o", "%j").split()
+        assert sorted(names) == ["qwicket-scaled-large", "qwicket-scaled-small"]
+
+
 @needs_root
 def test_workers_that_cannot_start_are_not_started_again_and_again(
     server: LiveServer, slurm: Slurm, tmp_path: Path
@@ -268,6 +313,10 @@ def test_the_demand_counts_what_fits_and_what_is_on(server: LiveServer) -> None:
         assert (found["jobs"], found["workers"]) == (3, 0)
         assert 1 <= found["slots"] <= 3
         assert demand(http, "one", memory_bytes=1 << 20).json()["jobs"] == 0
+        assert demand(http, "one", above_bytes=1 << 20).json()["jobs"] == 3
+        assert demand(http, "one", above_bytes=1 << 40).json()["jobs"] == 0
+        assert demand(http, "one", projects=["ada"]).json()["jobs"] == 3
+        assert demand(http, "one", except_projects=["ada"]).json()["jobs"] == 0
         server.admin("device", "off", "simulator", "--reason", "service")
         assert demand(http, "one").json()["jobs"] == 0
         server.admin("device", "on", "simulator")
@@ -310,6 +359,10 @@ def test_the_demand_counts_workers_that_connected_and_left(server: LiveServer) -
         ("one", {"group": "a/b"}, "group"),
         ("one", {"group": 1}, "group"),
         ("one", {"memory_bytes": 0}, "memory_bytes"),
+        ("one", {"above_bytes": -1}, "above_bytes"),
+        ("one", {"projects": ["none"]}, "projects"),
+        ("one", {"except_projects": ["no\0ne"]}, "except_projects"),
+        ("one", {"projects": ["a"], "except_projects": ["b"]}, "except_projects"),
         ("one", {"more": 1}, "more"),
     ],
 )
@@ -372,6 +425,11 @@ def test_a_scaler_survives_a_restart_of_the_server(
         (("--connect", "http://127.example.org", "--slurm", ""), "is not encrypted"),
         (("--slurm", "", "--command", "run 'it"), "No closing quotation"),
         (("--slurm", "", "--group", "a,b"), "has a comma"),
+        (("--kubernetes", "x", "--profile", "a="), "Give --slurm or --kubernetes"),
+        (("--profile", "a b=mem=1G"), "'a b=mem=1G' is not a profile"),
+        (("--profile", "a=mem=1G", "--profile", "a=mem=2G"), "two profiles 'a'"),
+        (("--profile", "a=mem=1G", "--profile", "b=mem=1G"), "'a' and 'b' are for the same jobs"),
+        (("--profile", "a=mem=1X"), "mem must be a size such as 4G, not '1X'"),
     ],
 )
 def test_what_cannot_be_is_refused(options: tuple[str, ...], said: str, tmp_path: Path) -> None:

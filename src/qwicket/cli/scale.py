@@ -15,6 +15,7 @@ from qwicket.cli import options
 
 if TYPE_CHECKING:
     from qwicket.scaling import Site
+    from qwicket.scaling.profiles import Profile
 
 
 @click.command(short_help="Start workers in Slurm or Kubernetes when jobs wait.")
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
     metavar="'NAME=VALUE …'",
     help="Start workers with sbatch, with these options: 'partition=main cpus-per-task=8 mem=16G"
     " time=04:00:00'.",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME='NAME=VALUE …'",
+    help="With Slurm: a size of workers, with options beside those of --slurm; a job starts the"
+    " smallest mem-per-cpu in which it fits. The word projects=NAME,… keeps its workers to these"
+    " projects. Repeatable; --min and --max are for each.",
 )
 @click.option(
     "--kubernetes",
@@ -107,54 +117,100 @@ def scale(
     After SIGTERM or Ctrl-C the workers continue.
     """
     address = options.required_address(url, is_insecure=insecure)
-    group = given["group"]
+    group = given.pop("group")
     min_workers, max_workers = given["min_workers"], given["max_workers"]
     if max_workers < min_workers:
         raise click.BadParameter(
             f"{max_workers} is less than --min, {min_workers}.", param_hint="--max"
         )
-    from qwicket.scaling import Scaler, ScalerAPI, SiteError
+    from qwicket.scaling import Scaler, ScalerAPI, SiteError, serve_all, step_s
     from qwicket.server.logs import announce
 
+    profiles = _profiles(**given)
     secret = options.token_of(token, given["token_file"])
 
     @options.report_client_errors
     def serve() -> None:
-        try:
-            site = _site(address, insecure=insecure, **given)
-        except SiteError as error:
-            raise click.ClickException(f"{error}.") from None
-        api = ScalerAPI(address, secret, group, given["memory_bytes"])
-        scaler = Scaler(
-            api, site, min_workers=min_workers, max_workers=max_workers, idle_s=given["idle_s"]
-        )
+        scalers: dict[str, Scaler] = {}
+        for profile in profiles:
+            name = f"{group}-{profile.name}" if profile.name else group
+            try:
+                site = _site(address, name, profile, insecure=insecure, **given)
+            except SiteError as error:
+                raise click.ClickException(f"{error}.") from None
+            api = ScalerAPI(
+                address,
+                secret,
+                name,
+                profile.memory_bytes,
+                above_bytes=profile.above_bytes,
+                projects=profile.projects,
+                except_projects=profile.except_projects,
+            )
+            scalers[name] = Scaler(
+                api,
+                site,
+                min_workers=min_workers,
+                max_workers=max_workers,
+                idle_s=given["idle_s"],
+                step_s=step_s(len(profiles)),
+            )
+
+        def leave(_number: int, _frame: object) -> None:
+            for each in scalers.values():
+                each.leave()
+
         for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, lambda _number, _frame: scaler.leave())
+            signal.signal(each, leave)
         size = f"{min_workers} to {max_workers} workers"
-        announce(f"Scaler of {group}: {size} for {api.url}.", log_format)
-        scaler.serve()
+        for name in scalers:
+            announce(f"Scaler of {name}: {size} for {api.url}.", log_format)
+        serve_all(scalers)
 
     with options.logging_to_stderr(log_format, secret):
         serve()
 
 
+def names_in(text: str | None) -> tuple[str, ...]:
+    """Return names with commas between them."""
+    return tuple(filter(None, (each.strip() for each in (text or "").split(","))))
+
+
+def _profiles(
+    *,
+    slurm: str | None,
+    profiles: tuple[str, ...],
+    kubernetes: Path | None,
+    memory_bytes: int | None,
+    **_: object,
+) -> list[Profile]:
+    if (slurm is None and not profiles) == (kubernetes is None):
+        raise click.UsageError("Give --slurm or --kubernetes.")
+    from qwicket.scaling.profiles import Profile, parse_profiles
+
+    if kubernetes is not None:
+        return [Profile("", {}, memory_bytes)]
+    hint = "--profile" if profiles else "--slurm"
+    try:
+        return parse_profiles(profiles, slurm or "", memory_bytes)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
+
+
 def _site(
     url: str,
+    group: str,
+    profile: Profile,
     *,
     insecure: bool,
-    slurm: str | None,
     kubernetes: Path | None,
     kubernetes_url: str | None,
     token_file: Path | None,
     slots: int,
     idle_s: float,
-    memory_bytes: int | None,
-    group: str,
     program: str,
     **_: object,
 ) -> Site:
-    if (slurm is None) == (kubernetes is None):
-        raise click.UsageError("Give --slurm or --kubernetes.")
     if kubernetes is not None:
         from qwicket.scaling.kubernetes import KubernetesSite
 
@@ -165,7 +221,7 @@ def _site(
             raise click.ClickException(f"{kubernetes}: {error.strerror}.") from None
         except ValueError as error:
             raise click.ClickException(f"{kubernetes}: {error}") from None
-    from qwicket.scaling.slurm import SlurmSite, parse_options
+    from qwicket.scaling.slurm import SlurmSite
 
     if token_file is None:
         raise click.UsageError("--slurm needs --token-file, which the workers read, too.")
@@ -174,13 +230,13 @@ def _site(
     except ValueError as error:
         raise click.BadParameter(f"{error}.", param_hint="--command") from None
     command += ["--token-file", str(token_file.absolute())]
-    command += [] if memory_bytes is None else ["--memory-bytes", str(memory_bytes)]
+    if profile.memory_bytes is not None:
+        command += ["--memory-bytes", str(profile.memory_bytes)]
+    for option in ("projects", "except_projects"):
+        if names := getattr(profile, option):
+            command += [f"--{option.replace('_', '-')}", ",".join(names)]
     command += ["--insecure"] if insecure else []
     try:
-        found = parse_options(slurm or "")
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--slurm") from None
-    try:
-        return SlurmSite(found, command, group, idle_s=idle_s)
+        return SlurmSite(profile.options, command, group, idle_s=idle_s)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--group") from None

@@ -10,7 +10,7 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.scale import scale
+from qwicket.cli.scale import names_in, scale
 from qwicket.extras import require
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ _LAST_S: Final = 15.0
     help="Run only the jobs of these devices.",
 )
 @options.setting(
+    "--projects",
+    metavar="NAME,…",
+    help="Run only the jobs of these projects.",
+)
+@options.setting(
+    "--except-projects",
+    metavar="NAME,…",
+    help="Run no jobs of these projects.",
+)
+@options.setting(
     "--name",
     metavar="NAME",
     help="Name of this worker in its jobs, before a random part; by default that of the machine.",
@@ -87,6 +97,8 @@ def worker(
     slots: int | None,
     memory_bytes: int | None,
     devices: str | None,
+    projects: str | None,
+    except_projects: str | None,
     name: str | None,
     walltime_s: float | None,
     grace_s: float,
@@ -115,14 +127,14 @@ def worker(
     from qwicket.server.logs import announce
 
     machine: Node = detect_node(slots, memory_bytes, walltime_s)
-    names = tuple(filter(None, (each.strip() for each in (devices or "").split(","))))
+    chosen = [names_in(each) for each in (devices, projects, except_projects)]
     secret = options.token_of(token, token_file)
 
     async def serve() -> None:
         from qwicket.compute import LocalCompute
         from qwicket.pilots import Pilot
 
-        api = PilotAPI(address, secret, new_name(name), machine, names)
+        api = PilotAPI(address, secret, new_name(name), machine, *chosen)
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
         pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
         _leave_on_signals(pilot, machine, asyncio.get_running_loop())

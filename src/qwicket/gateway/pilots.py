@@ -19,10 +19,11 @@ from qwicket.circuits import PACKING_VERSION
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.gateway.projects_of_workers import ProjectsOfWorkers
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Capacity, Runner
+from qwicket.model.jobs import ALL_PROJECTS, Capacity, Projects, Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import Offer, PilotScheduler
 
@@ -63,6 +64,8 @@ class PilotOffer(NamedTuple):
     tiny_tasks: int
     capacity: Capacity
     devices: frozenset[str]
+    projects: tuple[str, ...] = ()
+    except_projects: tuple[str, ...] = ()
 
 
 class TaskJob(NamedTuple):
@@ -98,6 +101,7 @@ class _Serving(NamedTuple):
 
     runner: Runner
     families: Mapping[str, Family]
+    projects: Projects = ALL_PROJECTS
 
     @property
     def is_of_lab(self) -> bool:
@@ -109,7 +113,7 @@ class _Serving(NamedTuple):
             # One job for a lab, whose response also has the program as it was submitted.
             tasks=min(offer.tasks, 1) if self.is_of_lab else offer.tasks,
             tiny_tasks=0 if self.is_of_lab else offer.tiny_tasks,
-            capacity=offer.capacity,
+            capacity=offer.capacity._replace(projects=self.projects),
             devices=self.families,
             is_of_lab=self.is_of_lab,
         )
@@ -137,6 +141,7 @@ class Pilots:
     ) -> None:
         self._store = store
         self._lab_devices = lab_devices
+        self._projects = ProjectsOfWorkers(store)
         self._limits = limits
         self._scheduler = PilotScheduler(store, now_ms, lease_s=lease_s)
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
@@ -272,7 +277,8 @@ class Pilots:
         _check(actor, name)
         if Scope.DEVICES_SERVE not in actor.scopes:
             runner = self._worker(actor, name, offer)
-            return _Serving(runner, await self._simulated(actor, offer))
+            projects = await self._projects.named(offer.projects, offer.except_projects)
+            return _Serving(runner, await self._simulated(actor, offer), projects)
         if len(offer.devices) != 1:
             raise InvalidRequest(
                 f"offer.devices: an agent serves one device, not {len(offer.devices)}.",
@@ -309,8 +315,9 @@ class Pilots:
                 field="packing",
             )
         memory_bytes: int | None = offer.capacity.memory_bytes
-        if offer.devices or actor.devices or memory_bytes == INT64_MAX:
-            memory_bytes = None  # one that serves some devices must not raise the limit of all
+        serves_some = offer.devices or actor.devices or offer.projects or offer.except_projects
+        if serves_some or memory_bytes == INT64_MAX:
+            memory_bytes = None  # one that serves some jobs must not raise the limit of all
         return Runner(
             id=_worker_id(actor, name),
             kind="pilot",

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.gateway.projects_of_workers import ProjectsOfWorkers
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.jobs import Runner, scaler_duty, worker_group
@@ -53,8 +54,19 @@ class Scalers:
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
+        self._projects = ProjectsOfWorkers(store)
 
-    async def demand(self, actor: Actor, name: str, group: str, memory_bytes: int | None) -> Demand:
+    async def demand(
+        self,
+        actor: Actor,
+        name: str,
+        group: str,
+        memory_bytes: int | None,
+        *,
+        above_bytes: int = 0,
+        projects: tuple[str, ...] = (),
+        except_projects: tuple[str, ...] = (),
+    ) -> Demand:
         """Return the work that waits for simulated devices.
 
         The scaler counts as alive for the lease time. The first scaler of a group is active;
@@ -65,12 +77,16 @@ class Scalers:
             name: Name of the scaler, unique within the account.
             group: Name of its group, with which the names of its workers begin.
             memory_bytes: Memory in its workers for one job, in bytes; None counts all waiting jobs.
+            above_bytes: Memory up to which waiting jobs are not counted.
+            projects: Names of the projects whose jobs its workers take; empty means all.
+            except_projects: Names of those whose jobs they do not take.
 
         Raises:
-            InvalidRequest: A name is invalid.
+            InvalidRequest: A name is invalid, or there is no such project.
         """
         scaler = _runner_id(actor, name)
         _check_name(group, "group")
+        taken = await self._projects.named(projects, except_projects)
         leases, now = self._store.leases, self._now_ms()
         runner = Runner(id=scaler, kind="scaler", beat=0, slots=0)
         await asyncio.wrap_future(leases.record_heartbeat(runner, now))
@@ -89,6 +105,8 @@ class Scalers:
             [each for each in devices if each in with_work],
             maximum=_MAX_JOBS,
             memory_bytes=memory_bytes or INT64_MAX,
+            above_bytes=above_bytes or -1,
+            projects=taken,
         )
         workers = sum(
             each.kind == "pilot" and worker_group(each.id) == own for each in await leases.runners()

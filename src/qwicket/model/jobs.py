@@ -272,11 +272,25 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     forward: Forward | None = None
 
 
+class Projects(NamedTuple):
+    """Ids of the projects whose jobs a runner takes, or of those whose jobs it leaves to others."""
+
+    ids: frozenset[str] = frozenset()
+    are_left: bool = True
+
+    def has(self, project: str) -> bool:
+        return (project in self.ids) != self.are_left
+
+
+ALL_PROJECTS: Final = Projects()
+
+
 class Capacity(NamedTuple):
-    """What a runner has for one job: bytes of memory, and seconds of run time."""
+    """What a runner has for one job: bytes of memory, seconds of run time, and for whose jobs."""
 
     memory_bytes: int = INT64_MAX
     seconds: float = inf
+    projects: Projects = ALL_PROJECTS
 
 
 RunnerKind = Literal["server", "agent", "pilot", "scaler"]

@@ -32,18 +32,29 @@ class PilotAPI:
         name: Name of the pilot.
         node: What the machine has.
         devices: Names of the devices to serve; empty means all.
+        projects: Names of the projects whose jobs to run; empty means all.
+        except_projects: Names of projects whose jobs not to run.
 
     Raises:
         ClientError: The address or the token is invalid.
     """
 
     def __init__(
-        self, url: str, token: str, name: str, node: Node, devices: Sequence[str] = ()
+        self,
+        url: str,
+        token: str,
+        name: str,
+        node: Node,
+        devices: Sequence[str] = (),
+        projects: Sequence[str] = (),
+        except_projects: Sequence[str] = (),
     ) -> None:
         self._transport = AsyncTransport(url, token, _TIMEOUT_S, retry_policy=_NO_RETRY)
         self._path = f"/v1/pilots/{quote(name, safe='')}"
         self._node = node
         self._devices = tuple(devices)
+        self._projects = tuple(projects)
+        self._except_projects = tuple(except_projects)
         self._requests = RequestNumbers()
         self.url = self._transport.url
         self.name = name
@@ -132,4 +143,6 @@ class PilotAPI:
             memory_bytes=self._node.memory_bytes,
             seconds_left=self._node.seconds_left(),
             devices=self._devices,
+            projects=self._projects,
+            except_projects=self._except_projects,
         )

@@ -4,7 +4,7 @@ A worker that they start ends by itself when it has no job, so nothing has to be
 machine is kept busy if the scaler dies.
 """
 
-from qwicket.scaling.scaler import Scaler, ScalerAPI
+from qwicket.scaling.scaler import Scaler, ScalerAPI, serve_all, step_s
 from qwicket.scaling.site import Site, SiteError, Workers
 
-__all__ = ["Scaler", "ScalerAPI", "Site", "SiteError", "Workers"]
+__all__ = ["Scaler", "ScalerAPI", "Site", "SiteError", "Workers", "serve_all", "step_s"]

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from contextlib import suppress
+from queue import Queue
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -18,12 +19,14 @@ from qwicket.clients.native.transport import Transport
 from qwicket.scaling.site import SiteError, Workers, to_start
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from qwicket.scaling.site import Site
 
 _TIMEOUT_S: Final = 10.0
 _NO_RETRY: Final = RetryPolicy(max_attempts=1)
-_STEP_S: Final = 1.0
-"""Pause between two requests for the demand."""
+_STEPS_PER_S: Final = 4
+"""Requests for the demand in a second of several scalers together, if they are more than these."""
 _FIRST_PAUSE_S: Final = 2.0
 """Pause after a first failure of the site or its workers; it doubles with each further one."""
 _LONGEST_PAUSE_S: Final = 60.0
@@ -40,15 +43,34 @@ class ScalerAPI:
         group: Name of the group. Only one of its scalers is active at a time.
         memory_bytes: Memory in bytes of one job in its workers; larger jobs are not counted. None
             counts all waiting jobs.
+        above_bytes: Jobs that need no more memory than this are not counted.
+        projects: Names of the projects whose jobs its workers take; empty means all.
+        except_projects: Names of projects whose jobs they do not take.
 
     Raises:
         ClientError: The address or the token is invalid.
     """
 
-    def __init__(self, url: str, token: str, group: str, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        group: str,
+        memory_bytes: int | None = None,
+        *,
+        above_bytes: int = 0,
+        projects: Sequence[str] = (),
+        except_projects: Sequence[str] = (),
+    ) -> None:
         self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_NO_RETRY)
         self._path = f"/v1/scalers/{quote(group, safe='')}-{secrets.token_hex(4)}"
-        self._body = schema.pilots.ScalerBody(group=group, memory_bytes=memory_bytes)
+        self._body = schema.pilots.ScalerBody(
+            group=group,
+            memory_bytes=memory_bytes,
+            above_bytes=above_bytes,
+            projects=tuple(projects),
+            except_projects=tuple(except_projects),
+        )
         self.url = self._transport.url
 
     def __repr__(self) -> str:
@@ -84,16 +106,25 @@ class Scaler:
         min_workers: Number of workers that stay even without work.
         max_workers: Number of workers from which no more are started for waiting work.
         idle_s: Seconds without waiting work after which workers that wait to start are cancelled.
+        step_s: Seconds between two requests for the demand.
     """
 
     def __init__(
-        self, api: ScalerAPI, site: Site, *, min_workers: int, max_workers: int, idle_s: float
+        self,
+        api: ScalerAPI,
+        site: Site,
+        *,
+        min_workers: int,
+        max_workers: int,
+        idle_s: float,
+        step_s: float = 1.0,
     ) -> None:
         self._api = api
         self._site = site
         self._min_workers = min_workers
         self._max_workers = max_workers
         self._idle_s = idle_s
+        self._step_s = step_s
         self._leaving = threading.Event()
         self._had_work_at = time.monotonic()
         self._n_expected = 0  # workers at the site after the last step
@@ -115,7 +146,7 @@ class Scaler:
         n_failed_steps = 0
         try:
             while not self._leaving.is_set():
-                wait_s = _STEP_S
+                wait_s = self._step_s
                 try:
                     self._step(self._api.demand())
                     n_failed_steps = 0
@@ -192,3 +223,41 @@ class Scaler:
                 n_failed,
                 self._pause_s,
             )
+
+
+def step_s(n_scalers: int) -> float:
+    """Return the seconds between two requests of each of several scalers in one process."""
+    return max(1.0, n_scalers / _STEPS_PER_S)
+
+
+def serve_all(scalers: Mapping[str, Scaler]) -> None:
+    """Let scalers, by their groups, serve until `leave`, each in a thread with its group's name.
+
+    If one fails, the others leave, too.
+
+    Raises:
+        ApiError: As for `Scaler.serve`.
+    """
+    ended: Queue[Exception | None] = Queue()
+
+    def serve(scaler: Scaler) -> None:
+        try:
+            scaler.serve()
+        except Exception as error:
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    threads = [
+        threading.Thread(target=serve, args=(each,), name=group) for group, each in scalers.items()
+    ]
+    for each in threads:
+        each.start()
+    errors = [ended.get()]
+    for scaler in scalers.values():
+        scaler.leave()
+    for each in threads:
+        each.join()
+    errors += [ended.get() for _ in threads[1:]]
+    for error in filter(None, errors):
+        raise error

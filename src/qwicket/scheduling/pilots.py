@@ -69,7 +69,9 @@ class Offer(NamedTuple):
     def fits(self, job: Job | None) -> bool:
         """Return whether the pilot can run a job; True for None, an unknown job."""
         return job is None or (
-            job.est_bytes <= self.capacity.memory_bytes and job.est_seconds <= self.capacity.seconds
+            job.est_bytes <= self.capacity.memory_bytes
+            and job.est_seconds <= self.capacity.seconds
+            and self.capacity.projects.has(job.project)
         )
 
 

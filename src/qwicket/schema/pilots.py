@@ -24,6 +24,7 @@ from qwicket.schema.base import (
 
 Base64 = Annotated[bytes, msgspec.Meta(title="base64")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
+ProjectNames = Annotated[tuple[str, ...], msgspec.Meta(max_length=256)]
 RequestNumber = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 
 
@@ -69,7 +70,9 @@ class LeaseBody(ResponseBody, RedactedRepr, frozen=True, kw_only=True):
     nonce: str
 
 
-class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OfferBody(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """What a pilot can take. A task is one job, or several tiny ones.
 
     Attributes:
@@ -82,6 +85,8 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         memory_bytes: Memory for each task, in bytes; null if it takes tasks of any size.
         seconds_left: Seconds until it must end, from now; null if it has no end.
         devices: Names of the devices whose jobs it takes; empty means all. An agent names one.
+        projects: Names of the projects whose jobs it takes; empty means all.
+        except_projects: Names of projects whose jobs it does not take.
     """
 
     version: ShortText
@@ -93,6 +98,8 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     memory_bytes: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)] | None = None
     seconds_left: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
     devices: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=1_024)] = ()
+    projects: ProjectNames = ()
+    except_projects: ProjectNames = ()
 
 
 class PilotLeaseBody(
@@ -274,7 +281,9 @@ class PilotReportedBody(ResponseBody, frozen=True, kw_only=True):
     tasks: tuple[tuple[TaskJobBody, ...], ...] = ()
 
 
-class ScalerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScalerBody(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """`POST /v1/scalers/{name}/demand`.
 
     Attributes:
@@ -282,10 +291,16 @@ class ScalerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             this name, a hyphen and 8 hexadecimal digits.
         memory_bytes: Memory in bytes that its workers have for one job. Waiting jobs that need more
             are not counted; with null all are.
+        above_bytes: Waiting jobs that need no more than this are not counted.
+        projects: Names of the projects whose jobs its workers take; empty means all.
+        except_projects: Names of projects whose jobs they do not take.
     """
 
     group: ShortText
     memory_bytes: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)] | None = None
+    above_bytes: Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)] = 0
+    projects: ProjectNames = ()
+    except_projects: ProjectNames = ()
 
 
 class DemandBody(ResponseBody, frozen=True, kw_only=True):

@@ -512,6 +512,7 @@ def _claim(
         "now_us": now * 1000,
         "max_bytes": capacity.memory_bytes,
         "max_seconds": capacity.seconds,
+        **rows.project_columns(capacity.projects),
     }
     tx.write_sums()
     fair_share.prefetch(tx)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qwicket.model.jobs import ALL_PROJECTS
 from qwicket.model.limits import INT64_MAX
 from qwicket.registrations import hook
 from qwicket.store.operations import Operations, read, scan
+from qwicket.store.rows import project_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from qwicket.model.jobs import Projects
     from qwicket.model.reservations import Reservation
     from qwicket.store.database import Row, Tx
 
@@ -192,13 +195,25 @@ class Queues(Operations):
 
     @read
     def waiting_work(
-        tx: Tx, devices: Collection[str], *, maximum: int, memory_bytes: int = INT64_MAX
+        tx: Tx,
+        devices: Collection[str],
+        *,
+        maximum: int,
+        memory_bytes: int = INT64_MAX,
+        above_bytes: int = -1,
+        projects: Projects = ALL_PROJECTS,
     ) -> WaitingWork:
         """Return the work that waits for some devices, counting at most `maximum` jobs of each.
 
-        Jobs that need more memory than `memory_bytes` are left out.
+        Jobs that need more memory than `memory_bytes`, or no more than `above_bytes`, are left out,
+        and those of other projects.
         """
-        given = {"maximum": maximum, "memory_bytes": memory_bytes}
+        given = {
+            "maximum": maximum,
+            "memory_bytes": memory_bytes,
+            "above_bytes": above_bytes,
+            **project_columns(projects),
+        }
         found = [tx.one("job_waiting_work", device=name, **given) or (0, 0.0) for name in devices]
         return WaitingWork(
             sum(int(jobs) for jobs, _ in found), sum(float(seconds) for _, seconds in found)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from qwicket.model.failures import Failure
+    from qwicket.model.jobs import Projects
     from qwicket.store.database import Row
 
 _STATE: Final = Job.__struct_fields__.index("state")
@@ -76,6 +77,11 @@ def from_texts(values: tuple[str, ...]) -> str:
 def filter_text(names: Collection[str]) -> str | None:
     """Return "|a|b|" for names, in which SQL looks for "|name|"; without names None, no filter."""
     return "|" + "|".join(sorted(names)) + "|" if names else None
+
+
+def project_columns(projects: Projects) -> dict[str, str | int | None]:
+    """Return the parameters of the conditions `{takes:…}`; without ids all projects are taken."""
+    return {"projects": filter_text(projects.ids), "are_left": int(projects.are_left)}
 
 
 def failure_columns(failure: Failure | None) -> dict[str, str | None]:

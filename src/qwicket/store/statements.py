@@ -227,6 +227,15 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         )
         for of in ("next", "waiting")
     }
+    # Whether a runner takes jobs of a project.
+    fills |= {
+        f"takes:{of}": (
+            "(cast(:projects as text) is null or case when"
+            f" {fragments['position']}(cast(:projects as text), '|' || {of}.project || '|') > 0"
+            " then 0 else 1 end = :are_left)"
+        )
+        for of in ("share", "job")
+    }
     # The state of a device, and its maintenance window at the time `:at`.
     window = _window_now("kind = 'maintenance'")
     fills["device_state"] = (

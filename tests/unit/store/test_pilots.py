@@ -6,7 +6,7 @@ import pytest
 
 from qwicket.model.accounts import Token
 from qwicket.model.errors import LimitExceeded
-from qwicket.model.jobs import Capacity, Lease, Runner
+from qwicket.model.jobs import Capacity, Lease, Projects, Runner
 from qwicket.model.states import JobState
 from qwicket.store import Store
 from support.stores import NOW, add_job, make_token, stored
@@ -85,6 +85,25 @@ async def test_a_project_whose_jobs_do_not_fit_does_not_hold_up_another(
     jobs = {(await add_job(store, bob)).id for _ in range(2)}
     found = [await claim(store, number, capacity=Capacity(1 << 30)) for number in (1, 2, 3)]
     assert {each.job for leases in found for each in leases} == jobs
+
+
+@pytest.mark.both_databases
+async def test_a_claim_takes_jobs_of_some_projects_or_of_all_but_some(
+    store: Store, ada: Token
+) -> None:
+    bob = await make_token(store, "bob")
+    of_ada, of_bob = await add_job(store, ada, NOW), await add_job(store, bob, NOW + 1)
+    only_bob, all_but_ada, only_ada = (
+        Capacity(projects=Projects(frozenset(ids), are_left=are_left))
+        for ids, are_left in (([bob.project], False), ([ada.project], True), ([ada.project], False))
+    )
+    work = store.queues.waiting_work
+    assert (await work(["simulator"], maximum=9, projects=only_bob.projects)).jobs == 1
+    assert (await work(["simulator"], maximum=9)).jobs == 2
+    assert [each.job for each in await claim(store, 1, capacity=only_bob)] == [of_bob.id]
+    assert (await work(["simulator"], maximum=9, projects=only_bob.projects)).jobs == 0
+    assert await claim(store, 2, capacity=all_but_ada) == []
+    assert [each.job for each in await claim(store, 3, capacity=only_ada)] == [of_ada.id]
 
 
 async def test_a_claim_of_tiny_jobs_takes_no_longer_one(store: Store, ada: Token) -> None:

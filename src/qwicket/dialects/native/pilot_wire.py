@@ -76,6 +76,8 @@ def offer(body: schema.pilots.OfferBody) -> PilotOffer:
         tiny_tasks=body.tiny_tasks,
         capacity=Capacity(memory_bytes, seconds),
         devices=frozenset(body.devices),
+        projects=body.projects,
+        except_projects=body.except_projects,
     )
 
 

@@ -74,7 +74,13 @@ class PilotHandlers(LabDeviceHandlers):
         """Read how much work waits, and whether this scaler should start workers for it."""
         body = request.payload
         found = await self.gateway.scalers.demand(
-            actor, request.path_params["name"], body.group, body.memory_bytes
+            actor,
+            request.path_params["name"],
+            body.group,
+            body.memory_bytes,
+            above_bytes=body.above_bytes,
+            projects=body.projects,
+            except_projects=body.except_projects,
         )
         return json(schema.pilots.DemandBody(**found._asdict()))
 

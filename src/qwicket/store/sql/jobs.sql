@@ -425,7 +425,7 @@ select count(*), coalesce(sum(est_seconds), 0)
 from (
     select est_seconds from job
     where device = :device and state = 'queued' and held_by is null
-        and est_bytes <= :memory_bytes
+        and est_bytes <= :memory_bytes and est_bytes > :above_bytes and {takes:job}
     limit :maximum
 ) as waiting;
 

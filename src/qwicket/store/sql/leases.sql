@@ -16,6 +16,7 @@ with turn (project) as materialized (
     select share.project
     from share
     where share.device = :device and share.has_work = 1
+        and {takes:share}
         and {may_start:share}
         and exists (
             select 1 from job as waiting
