@@ -1,7 +1,7 @@
 """Slurm on this machine: a controller, one node with four slots, and munge, for root.
 
-Without systemd, control groups and accounting. All files are in one folder, and all daemons listen
-on this machine alone.
+Without systemd and control groups; with accounting if it is asked for. All files are in one folder,
+and all daemons listen on this machine alone.
 """
 
 from __future__ import annotations
@@ -26,17 +26,25 @@ from support.waiting import until
 
 SLOTS: Final = 4
 DAEMONS: Final = ("munged", "slurmctld", "slurmd")
+ACCOUNT: Final = "physics"
+"""The account of root in Slurm's accounting."""
 _MEMORY_MB: Final = 8_000
 
 needs_root: Final = pytest.mark.needs_root("Slurm's daemons run as root")
 
 
 class Slurm:
-    """A running Slurm; `env` is what its commands need in their environment."""
+    """A running Slurm; `env` is what its commands need in their environment.
 
-    def __init__(self) -> None:
+    With accounting, root submits under `ACCOUNT`.
+    """
+
+    def __init__(self, *, has_accounting: bool = False) -> None:
         installed("munged")
         installed("slurmctld")
+        if has_accounting:
+            installed("mariadbd")
+            installed("slurmdbd")
         # Not below pytest's folder, because munged requires a socket that every user can reach.
         self.folder = folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         folder.chmod(0o755)
@@ -48,13 +56,14 @@ class Slurm:
             "PATH": f"{os.environ['PATH']}:/usr/sbin",
         }
         self._pid_files: list[Path] = []
+        self._database: subprocess.Popen[bytes] | None = None
         try:
-            self._start()
+            self._start(has_accounting=has_accounting)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self) -> None:
+    def _start(self, *, has_accounting: bool) -> None:
         folder, host = self.folder, socket.gethostname().partition(".")[0]
         key = folder / "munge.key"
         key.touch(0o400)
@@ -65,7 +74,14 @@ class Slurm:
             *(f"--pid-file={folder}/munge/munged.pid", f"--log-file={folder}/log/munged.log"),
             *(f"--seed-file={folder}/munge.seed", "--num-threads=2"),
         )
-        port = random.SystemRandom().randrange(20_000, 30_000, 2)
+        port = random.SystemRandom().randrange(20_000, 30_000, 4)
+        accounting = "AccountingStorageType=accounting_storage/none"
+        if has_accounting:
+            self._start_accounting(host, port + 2)
+            accounting = f"""AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={port + 2}
+AccountingStoragePass={folder}/munge/munge.sock"""
         self.config.write_text(
             f"""ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -85,7 +101,7 @@ SlurmdLogFile={folder}/log/slurmd.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+{accounting}
 JobCompType=jobcomp/none
 MailProg=/bin/true
 SwitchType=switch/none
@@ -103,9 +119,66 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
         )
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        if has_accounting:
+            manage = ("sacctmgr", "--immediate", "add")
+            until(lambda: self.run("sacctmgr", "-n", "list", "user"), "the accounting answers")
+            self.run(*manage, "cluster", "test")
+            self.run(*manage, "account", ACCOUNT, "cluster=test")
+            self.run(*manage, "user", "root", f"account={ACCOUNT}", f"defaultaccount={ACCOUNT}")
         self._daemon(folder / "slurmctld.pid", "slurmctld", "-f", str(self.config))
         self.start_node()
         until(lambda: self.run("sinfo", "-h", "-o", "%T") == "idle", "the node is idle")
+
+    def _start_accounting(self, host: str, port: int) -> None:
+        """Start a database and the daemon of the accounting."""
+        folder, secret = self.folder, os.urandom(16).hex()
+        data, ready = folder / "database", folder / "database.sql"
+        ready.write_text(
+            "create database slurm;\n"
+            f"create user slurm@127.0.0.1 identified by '{secret}';\n"
+            "grant all on slurm.* to slurm@127.0.0.1;\n"
+        )
+        common = ("--no-defaults", "--user=root", f"--datadir={data}")
+        with (folder / "log" / "database.log").open("wb") as log:
+            subprocess.run(
+                ("mariadb-install-db", *common, "--auth-root-authentication-method=normal"),
+                check=True,
+                stdout=log,
+                stderr=log,
+            )
+            self._database = subprocess.Popen(
+                (
+                    *(installed("mariadbd"), *common, f"--init-file={ready}"),
+                    *("--skip-name-resolve", "--bind-address=127.0.0.1", f"--port={port + 1}"),
+                    *(f"--socket={folder}/database.sock", f"--pid-file={folder}/database.pid"),
+                    *("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"),
+                ),
+                stdout=log,
+                stderr=log,
+            )
+        leftovers.register_child(self._database.pid)
+        until(lambda: _listens(port + 1), "the database listens")
+        config = folder / "slurmdbd.conf"
+        config.touch(0o600)
+        config.write_text(
+            f"""AuthType=auth/munge
+AuthInfo=socket={folder}/munge/munge.sock
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort={port}
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={port + 1}
+StorageUser=slurm
+StoragePass={secret}
+StorageLoc=slurm
+PidFile={folder}/slurmdbd.pid
+LogFile={folder}/log/slurmdbd.log
+"""
+        )
+        self._daemon(folder / "slurmdbd.pid", "slurmdbd")
+        until(lambda: _listens(port), "the accounting listens")
 
     def start_node(self) -> None:
         """Start the daemon of the node."""
@@ -152,7 +225,8 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
     def stop(self) -> None:
         """End its jobs and its daemons."""
-        if len(self._pid_files) == len(DAEMONS):  # else the commands would wait for minutes
+        running = {file.name for file in self._pid_files}
+        if {f"{name}.pid" for name in DAEMONS} <= running:  # else commands would wait for minutes
             self.run("scancel", "-u", "root")
             with suppress(AssertionError):
                 until(lambda: not self.run("squeue", "-h"), "its jobs have ended")
@@ -161,6 +235,9 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
                 pid = int(file.read_text())
                 os.kill(pid, signal.SIGTERM)
                 _await_end(pid)
+        if self._database is not None:
+            self._database.terminate()
+            self._database.wait(30)
         shutil.rmtree(self.folder)
 
     def _daemon(self, pid_file: Path, *command: str) -> None:
@@ -175,6 +252,11 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         assert done.returncode == 0, done.stderr
         until(lambda: pid_file.exists() and pid_file.read_text().strip() != "", "it has a pid")
         leftovers.register_child(int(pid_file.read_text()))
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _await_end(pid: int) -> None:

@@ -22,6 +22,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket worker scale --connect URL --token-file F --profile s=mem=8G --profile l=mem=64G",
         "qwicket worker scale --connect URL --token-file F --kubernetes job.json",
     ),
+    "slurm licenses": (
+        "qwicket slurm licenses --url https://lab.example.org --device qpu.lab-1",
+        "qwicket slurm licenses --profile lab --once",
+    ),
+    "slurm usage": ("qwicket slurm usage --profile lab --from 2026-11-01 --csv",),
     "user add": (
         "qwicket user add ada",
         "qwicket user add ben --role admin --email ben@example.org",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.gateway import access_tokens
 from qwicket.gateway.account_admin import AccountAdmin
@@ -41,6 +41,21 @@ _MAX_LINE_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
 _TOO_LATE_MS: Final = 253_370_764_800_000
 """Start of the year 9999, in Unix ms. Lists of devices cannot write times after that year."""
+
+
+class DeviceSlots(NamedTuple):
+    """Slots of a device.
+
+    Attributes:
+        device: Name of the device.
+        slots: Number of jobs that it can run at the same time; 0 while it is off or away.
+        taken: Number of jobs that wait or run there, or on devices that share the slots, and whose
+            clients named no job of Slurm. It may be higher than `slots`.
+    """
+
+    device: str
+    slots: int
+    taken: int
 
 
 class Admin(AccountAdmin, JobAdmin):
@@ -167,6 +182,33 @@ class Admin(AccountAdmin, JobAdmin):
             (device, found[device.name].status, found[device.name].presence)
             for device in devices
             if device.name in found
+        ]
+
+    async def slots(self) -> list[DeviceSlots]:
+        """Return what each device can run at the same time, for a scheduler of Slurm.
+
+        Simulated devices share their slots. A device that is off or away has none.
+        """
+        found, runners = await self.devices(), await self.runners()
+        slots = {
+            device.name: sum(
+                runner.slots
+                for runner in runners
+                if runner.device == (None if device.is_simulated else device.name)
+            )
+            for device, status, _ in found
+            if status.is_on
+        }
+        taken = await self.store.queues.without_slurm(slots)
+        simulated = {device.name for device, _, _ in found if device.is_simulated}
+        n_shared = sum(taken.get(name, 0) for name in simulated)
+        return [
+            DeviceSlots(
+                device.name,
+                slots.get(device.name, 0),
+                n_shared if device.name in simulated else taken.get(device.name, 0),
+            )
+            for device, _, _ in found
         ]
 
     async def runners(self) -> list[Runner]:

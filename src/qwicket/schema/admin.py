@@ -336,6 +336,32 @@ class AdminDeviceList(ResponseBody, frozen=True, kw_only=True):
     devices: tuple[AdminDeviceBody, ...]
 
 
+class SlotsBody(ResponsePart, frozen=True, kw_only=True):
+    """Slots of a device.
+
+    Attributes:
+        device: Name of the device.
+        slots: Number of jobs that it can run at the same time; 0 while it is off or away. Simulated
+            devices share theirs.
+        taken: Number of jobs that wait or run in these slots and whose clients named no job of
+            Slurm. It may be higher than `slots`.
+    """
+
+    device: str
+    slots: int
+    taken: int
+
+
+class SlotsList(ResponseBody, frozen=True, kw_only=True):
+    """Slots of all devices.
+
+    Attributes:
+        devices: All of them.
+    """
+
+    devices: tuple[SlotsBody, ...]
+
+
 class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`PATCH /v1/admin/devices/{name}`.
 

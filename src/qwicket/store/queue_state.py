@@ -11,7 +11,7 @@ from qwicket.store.operations import Operations, read, scan
 from qwicket.store.rows import project_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from qwicket.model.jobs import Projects
     from qwicket.model.reservations import Reservation
@@ -192,6 +192,18 @@ class Queues(Operations):
         """Return the numbers of waiting and running jobs of each of these devices."""
         found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
         return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
+
+    @scan
+    def without_slurm(tx: Tx, devices: Mapping[str, int]) -> dict[str, int]:
+        """Return how many jobs of devices wait or run and name no job of Slurm.
+
+        Waiting jobs are counted up to the number that comes with each device.
+        """
+        found = {
+            name: tx.one("job_without_slurm", device=name, limit=limit)
+            for name, limit in devices.items()
+        }
+        return {name: int(row[0]) if row else 0 for name, row in found.items()}
 
     @read
     def waiting_work(

@@ -419,6 +419,21 @@ select (
     where device = :device and state in ('running', 'cancelling', 'uncertain')
 );
 
+-- name: job_without_slurm
+-- Number of a device's jobs that wait or run and whose clients named no job of Slurm, waiting ones up
+-- to a limit; indexes job_to_claim and job_begun.
+select (
+    select count(*) from (
+        select 1 from job
+        where device = :device and state = 'queued' and held_by is null and slurm_job is null
+        limit :limit
+    ) as waiting
+) + (
+    select count(*) from job
+    where device = :device and state in ('running', 'cancelling', 'uncertain')
+        and slurm_job is null
+);
+
 -- name: job_waiting_work
 -- Number of the next waiting jobs of a device, and their estimates; index job_to_claim.
 select count(*), coalesce(sum(est_seconds), 0)

@@ -24,6 +24,14 @@ async def list_all_devices(access: Access, actor: Actor, request: Request[None])
     return json(wire.device_list(await access.admin.devices()))
 
 
+async def list_slots(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List how many jobs each device can run at once, and how many of others than Slurm it has."""
+    found = await access.admin.slots()
+    return json(
+        schema.SlotsList(devices=tuple(schema.SlotsBody(**each._asdict()) for each in found))
+    )
+
+
 async def change_device(
     access: Access, actor: Actor, request: Request[schema.DeviceChangeBody]
 ) -> Response:

@@ -203,6 +203,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         status=204,
     ),
     Route("GET", "/devices", devices.list_all_devices, _ADMIN, responses=(schema.AdminDeviceList,)),
+    Route("GET", "/slots", devices.list_slots, _ADMIN, responses=(schema.SlotsList,)),
     Route("PATCH", "/devices/{name}", devices.change_device, _ADMIN, _DEVICE, status=204),
     Route("GET", "/providers", devices.list_providers, _ADMIN, responses=(schema.ProviderList,)),
     Route(
