@@ -19,7 +19,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "worker scale": (
         "qwicket worker scale --connect URL --token-file F --slurm time=04:00:00",
-        "qwicket worker scale --connect URL --token-file F --profile s=mem=8G --profile l=mem=64G",
+        "qwicket worker scale --connect URL --profile s=mem=8G --profile l=mem=64G",
         "qwicket worker scale --connect URL --token-file F --kubernetes job.json",
     ),
     "slurm licenses": (

@@ -63,6 +63,7 @@ class ScalerAPI:
         except_projects: Sequence[str] = (),
     ) -> None:
         self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_NO_RETRY)
+        self.group = group
         self._path = f"/v1/scalers/{quote(group, safe='')}-{secrets.token_hex(4)}"
         self._body = schema.pilots.ScalerBody(
             group=group,
@@ -120,6 +121,7 @@ class Scaler:
         step_s: float = 1.0,
     ) -> None:
         self._api = api
+        self._log = _log.getChild(api.group)
         self._site = site
         self._min_workers = min_workers
         self._max_workers = max_workers
@@ -155,14 +157,14 @@ class Scaler:
                         raise
                     n_failed_steps += 1
                     wait_s = pause_s(n_failed_steps, error)
-                    _log.warning("the demand could not be read: %s", error)
+                    self._log.warning("the demand could not be read: %s", error)
                 except SiteError as error:
                     n_failed_steps += 1
                     # The exponent has a bound, because a float has no power of two above 2**1023.
                     wait_s = min(
                         _LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(n_failed_steps - 1, 10)
                     )
-                    _log.error("%s", error)
+                    self._log.error("%s", error)
                 self._leaving.wait(wait_s)
         finally:
             with suppress(ClientError):
@@ -180,7 +182,7 @@ class Scaler:
         if demand.jobs:
             self._had_work_at = now
         elif workers.waiting and now - self._had_work_at >= self._idle_s:
-            _log.info("no job waits: %d workers that wait to start are cancelled", workers.waiting)
+            self._log.info("no job waits: %d workers that wait to start are cancelled", workers.waiting)
             self._site.withdraw()
             return
         if now < self._start_at or not demand.is_active:
@@ -194,7 +196,7 @@ class Scaler:
         )
         for number, is_kept in ((kept, True), (spare, False)):
             if number:
-                _log.info("%d jobs wait; %d workers are started", demand.jobs, number)
+                self._log.info("%d jobs wait; %d workers are started", demand.jobs, number)
                 self._site.start(number, is_kept=is_kept)
         self._n_expected = workers.number + kept + spare
 
@@ -218,7 +220,7 @@ class Scaler:
         if n_failed > 0:
             self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
             self._start_at = time.monotonic() + self._pause_s
-            _log.error(
+            self._log.error(
                 "%d workers ended and none is connected; their output says why. Next try in %g s",
                 n_failed,
                 self._pause_s,
