@@ -164,9 +164,10 @@ def add_maintenance(
 @click.option(
     "--kind",
     type=options.Choice([*kinds()]),
+    metavar="KIND",
     default="qwicket",
     show_default=True,
-    help="API of the other cloud.",
+    help=f"API of the other cloud: {', '.join(kinds())}.",
 )
 @click.option("--url", required=True, metavar="URL", help="Its address, as in a device file.")
 @click.option(

@@ -63,7 +63,7 @@ def usage(
     as_json: bool,
     admin: Administration,
 ) -> None:
-    """Show what jobs have used, by project, account, device, day, or job or account of Slurm.
+    """Show what jobs have used: by project, account, device, day.
 
     A job counts on the day on which it ended, if it ran. Deleted jobs count, too. Those that ended
     under version 1.0.0 have no account. Names of Slurm are those that clients gave, unchecked.

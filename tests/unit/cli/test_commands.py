@@ -144,7 +144,7 @@ def test_version_is_that_of_the_package() -> None:
         ("submit -", "Missing option '--device'"),
         ("submit - --device x --shots 0", "0 is not in the range"),
         ("submit - --device x --shots many", "'many' is not a whole number"),
-        ("submt", "No such command 'submt'. Did you mean 'submit'? See "),
+        ("sumbit", "No such command 'sumbit'. Did you mean 'submit'? See "),
         ("user disabel ada", "No such command 'disabel'. Did you mean 'disable'? See "),
         ("user add ada --rolle admin", "No such option '--rolle'. Did you mean '--role'"),
         ("snippet qiskit", "there is no snippet for 'qiskit'. Did you mean qiskit-ionq"),
