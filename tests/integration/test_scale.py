@@ -361,7 +361,7 @@ def test_the_demand_counts_workers_that_connected_and_left(server: LiveServer) -
         ("one", {"memory_bytes": 0}, "memory_bytes"),
         ("one", {"above_bytes": -1}, "above_bytes"),
         ("one", {"projects": ["none"]}, "projects"),
-        ("one", {"except_projects": ["no\0ne"]}, "except_projects"),
+        ("one", {"except_projects": ["no\0ne"]}, "except_projects[0]"),
         ("one", {"projects": ["a"], "except_projects": ["b"]}, "except_projects"),
         ("one", {"more": 1}, "more"),
     ],

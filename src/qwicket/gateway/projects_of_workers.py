@@ -44,7 +44,7 @@ class ProjectsOfWorkers:
         return Projects(frozenset(found), are_left=not taken)
 
     async def _known(self, name: str, field: str) -> str:
-        found = await self._ids.get(name) if "\0" not in name else None
+        found = await self._ids.get(name)
         if found is None:
             raise InvalidRequest(f"{field}: there is no project {name[:100]!r}.", field=field)
         return found
