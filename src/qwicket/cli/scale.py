@@ -165,7 +165,7 @@ def scale(
         size = f"{min_workers} to {max_workers} workers"
         for name in scalers:
             announce(f"Scaler of {name}: {size} for {api.url}.", log_format)
-        serve_all(scalers)
+        serve_all(scalers.values())
 
     with options.logging_to_stderr(log_format, secret):
         serve()

@@ -6,8 +6,8 @@ import logging
 import secrets
 import threading
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from queue import Queue
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from qwicket.clients.native.transport import Transport
 from qwicket.scaling.site import SiteError, Workers, to_start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from qwicket.scaling.site import Site
 
@@ -73,9 +73,10 @@ class ScalerAPI:
             except_projects=tuple(except_projects),
         )
         self.url = self._transport.url
+        self.group = group
 
     def __repr__(self) -> str:
-        return f"<ScalerAPI of {self._body.group} at {self.url}>"
+        return f"<ScalerAPI of {self.group} at {self.url}>"
 
     def demand(self) -> schema.pilots.DemandBody:
         """Return the demand, and whether this scaler is the active one.
@@ -182,7 +183,9 @@ class Scaler:
         if demand.jobs:
             self._had_work_at = now
         elif workers.waiting and now - self._had_work_at >= self._idle_s:
-            self._log.info("no job waits: %d workers that wait to start are cancelled", workers.waiting)
+            self._log.info(
+                "no job waits: %d workers that wait to start are cancelled", workers.waiting
+            )
             self._site.withdraw()
             return
         if now < self._start_at or not demand.is_active:
@@ -232,34 +235,16 @@ def step_s(n_scalers: int) -> float:
     return max(1.0, n_scalers / _STEPS_PER_S)
 
 
-def serve_all(scalers: Mapping[str, Scaler]) -> None:
-    """Let scalers, by their groups, serve until `leave`, each in a thread with its group's name.
-
-    If one fails, the others leave, too.
+def serve_all(scalers: Collection[Scaler]) -> None:
+    """Let several scalers serve until `leave`. If one fails, the others leave, too.
 
     Raises:
         ApiError: As for `Scaler.serve`.
     """
-    ended: Queue[Exception | None] = Queue()
-
-    def serve(scaler: Scaler) -> None:
-        try:
-            scaler.serve()
-        except Exception as error:
-            ended.put(error)
-        else:
-            ended.put(None)
-
-    threads = [
-        threading.Thread(target=serve, args=(each,), name=group) for group, each in scalers.items()
-    ]
-    for each in threads:
-        each.start()
-    errors = [ended.get()]
-    for scaler in scalers.values():
-        scaler.leave()
-    for each in threads:
-        each.join()
-    errors += [ended.get() for _ in threads[1:]]
-    for error in filter(None, errors):
-        raise error
+    with ThreadPoolExecutor(len(scalers)) as threads:
+        tasks = [threads.submit(each.serve) for each in scalers]
+        wait(tasks, return_when=FIRST_COMPLETED)
+        for each in scalers:
+            each.leave()
+    for task in tasks:
+        task.result()

@@ -33,6 +33,23 @@ async def test_waiting_work_is_added_up_to_a_number_of_jobs(store: Store, ada: T
 
 
 @pytest.mark.both_databases
+async def test_jobs_without_slurm_are_counted_and_waiting_ones_up_to_the_limit_of_their_device(
+    store: Store, ada: Token
+) -> None:
+    jobs = [await add_job(store, ada, slurm_job=each) for each in (None, "71", None, None)]
+    await store.leases.add_runner("runner", "server", NOW, slots=2)
+    for _ in range(2):
+        await store.leases.claim("simulator", "runner", NOW)
+    await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)
+    await add_job(store, ada)
+    assert await store.queues.without_slurm({"simulator": 9, "idle": 1}) == {
+        "simulator": 3,
+        "idle": 0,
+    }
+    assert await store.queues.without_slurm({"simulator": 1}) == {"simulator": 2}
+
+
+@pytest.mark.both_databases
 async def test_completed_jobs_are_counted_by_hour_up_to_a_limit(store: Store, ada: Token) -> None:
     first = NOW // HOUR_MS * HOUR_MS
     before = first - 2 * HOUR_MS

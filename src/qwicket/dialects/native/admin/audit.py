@@ -133,8 +133,6 @@ def _details(payload: Any, query: Any) -> dict[str, Any]:
 def _summary(items: list[Any]) -> dict[str, Any]:
     """Return the number of the items of a long list, and the names of the first ones."""
     named = [
-        each["name"]
-        for each in items[:_SHOWN_NAMES]
-        if isinstance(each, dict) and "name" in each
+        each["name"] for each in items[:_SHOWN_NAMES] if isinstance(each, dict) and "name" in each
     ]
     return {"number": len(items), **({"names": named} if named else {})}
