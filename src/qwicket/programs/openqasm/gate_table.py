@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from qwicket.model.errors import LimitExceeded
+from qwicket.model.suggestions import did_you_mean
 from qwicket.programs.openqasm import modifiers
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_GATE_DEPTH, MAX_POWER
 from qwicket.programs.openqasm.gates import (
@@ -172,6 +173,9 @@ class GateTable:
             if gate is None and name in library:
                 reason += f'; include "{file}" first'
                 break
+        else:
+            if name not in self._opaque:
+                reason = f"{reason}.{did_you_mean(name, self._gates)}".rstrip(".")
         raise self._tokens.error(at, reason)
 
     def check(self, call: GateCall, gate: StandardGate | UserGate) -> None:

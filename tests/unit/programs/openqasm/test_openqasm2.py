@@ -142,6 +142,7 @@ WRONG = [
     ("x;", "line 4, column 2: expected a qubit or a register of qubits, found ';'"),
     ("x q[0],;", "line 4, column 8: expected a qubit or a register of qubits, found ';'"),
     ("foo q[0];", "line 4, column 1: gate 'foo' is not known"),
+    ("cxx q[0], q[1];", "line 4, column 1: gate 'cxx' is not known. Did you mean 'cx'?"),
     ("cx q[0];", "line 4, column 1: gate 'cx' acts on 2 qubits, not 1"),
     ("x q[0],q[1];", "line 4, column 1: gate 'x' acts on 1 qubit, not 2"),
     ("rx q[0];", "line 4, column 1: gate 'rx' takes 1 parameter, not 0"),
