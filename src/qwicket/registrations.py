@@ -104,9 +104,11 @@ class SnapshotReader(NamedTuple):
 class Snippet(NamedTuple):
     """A program that submits a job with some client and prints the result.
 
+    Or the lines for the configuration of a host, a program with an assistant that runs jobs.
+
     Attributes:
-        client: Package of the client, in the version that is tested.
-        runs_in: `sh` or `python`.
+        client: Package of the client, in the version that is tested; or the host's file.
+        runs_in: `sh` or `python`; `host` if the lines are for a host.
         suite: Suite of a vendor's client in whose environment a test runs it; None for any.
         needs_pair: Whether it signs requests with a key pair instead of a token.
         dialect: Dialect that the client uses.
@@ -148,7 +150,7 @@ class UsualHost(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """What the product shows and tests of a vendor's clients.
+    """What the product shows and tests of the clients of a vendor or feature.
 
     Attributes:
         environments: Environment variables by client, as `qwicket env` prints them.
@@ -206,13 +208,6 @@ def vendors() -> tuple[Vendor, ...]:
     return tuple([import_module(f"{_LIST}.{name}").VENDOR for name in names])
 
 
-def clients() -> Iterator[tuple[str, Clients]]:
-    """Yield the clients of each vendor that has some, with its name."""
-    for vendor in vendors():
-        if vendor.clients:
-            yield vendor.name, resolve_name(vendor.clients)
-
-
 class Command(NamedTuple):
     """A command, or a group of commands.
 
@@ -241,6 +236,8 @@ class Feature:
         routes: Routes of `/v1`.
         admin_routes: Routes of `/v1/admin`.
         mounts: Function that returns applications by the paths that they serve, from a gateway.
+        api: Path at which its clients submit jobs; a test bed has a journal of the requests there.
+        clients: Its `Clients`.
         page_routes: Function that returns routes of the pages, from the pages' handlers.
         admin_pages: What it adds to administrators' pages (`pages/admin_parts.py`).
         commands: Its commands.
@@ -270,6 +267,8 @@ class Feature:
     routes: str = ""
     admin_routes: str = ""
     mounts: str = ""
+    api: str = ""
+    clients: str = ""
     page_routes: str = ""
     admin_pages: str = ""
     commands: tuple[Command, ...] = ()
@@ -290,6 +289,18 @@ def features() -> tuple[Feature, ...]:
     """Return all features of `qwicket.features.NAMES`, in its order."""
     names = import_module(_FEATURES).NAMES
     return tuple([import_module(f"{_FEATURES}.{name}").FEATURE for name in names])
+
+
+def folders() -> tuple[Vendor | Feature, ...]:
+    """Return all vendors and features."""
+    return (*vendors(), *features())
+
+
+def clients() -> Iterator[tuple[str, Clients]]:
+    """Yield the clients of each vendor and feature that has some, with its name."""
+    for each in folders():
+        if each.clients:
+            yield each.name, resolve_name(each.clients)
 
 
 @cache

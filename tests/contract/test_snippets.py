@@ -18,6 +18,7 @@ import pytest
 from qiskit import QuantumCircuit
 
 from contract.environments import interpreter
+from qwicket import registrations
 from qwicket.clients.native import Job
 from qwicket.registrations import vendors
 from qwicket.snippets import SNIPPETS, text
@@ -31,6 +32,8 @@ from support.snippets import ROOT
 
 pytestmark = pytest.mark.extended
 
+PROGRAMS = [name for name, each in SNIPPETS.items() if each.runs_in != "host"]
+"""The lines for hosts are run by contract/native/mcp_2_3."""
 NO_PAIR: Mapping[str, str] = MappingProxyType({})
 ANSWERS = {  # what of the answer is the same whenever it runs
     "curl": '"state":"completed"',
@@ -56,11 +59,10 @@ ANSWERS = {  # what of the answer is the same whenever it runs
 
 
 def names(file: str) -> list[str]:
-    """Return the names of a file's programs, here and in the folders of vendors."""
-    folders = [
-        resources.files(each) for each in ("qwicket.snippets", *[it.package for it in vendors()])
-    ]
-    files = [folder / file for folder in folders if (folder / file).is_file()]
+    """Return the names of a file's programs, here and in the folders of vendors and features."""
+    packages = ("qwicket.snippets", *[each.package for each in registrations.folders()])
+    paths = [resources.files(each) / file for each in packages]
+    files = [path for path in paths if path.is_file()]
     programs = "".join(each.read_text("utf-8") for each in files)
     return sorted(re.findall("^==> (.*) <==$", programs, re.MULTILINE))
 
@@ -78,6 +80,14 @@ def test_a_dialects_page_shows_the_lines_for_curl() -> None:
         _, _, lines = text(name, "http://127.0.0.1:8000").strip().partition("\n")
         shown = (ROOT / "docs" / f"{page}.md").read_text()
         assert f"```sh\n{lines}\n```" in shown, name
+
+
+def test_the_guide_for_assistants_shows_the_lines_for_each_host() -> None:
+    shown = (ROOT / "docs" / "howto" / "assistants.md").read_text()
+    for name in {*SNIPPETS} - {*PROGRAMS}:
+        language = "toml" if name == "codex" else "json"
+        assert f"| `{name}` |" in shown, name
+        assert f"```{language}\n{text(name, 'http://127.0.0.1:8000')}```" in shown, name
 
 
 def test_a_program_for_curl_with_a_new_key_pair_sets_both_of_its_variables() -> None:
@@ -364,7 +374,9 @@ def test_a_program_with_a_new_token_runs_as_it_is(
             *(page, re.DOTALL),
         )
     )
-    assert set(found) == {each.client for each in SNIPPETS.values() if not each.needs_pair}
+    assert set(found) == {
+        SNIPPETS[each].client for each in PROGRAMS if not SNIPPETS[each].needs_pair
+    }
     snippet = SNIPPETS[name]
     command = ["sh", "-eu"] if snippet.runs_in == "sh" else [sys.executable, "-"]
     done = run_program(command, unescape(found[snippet.client]), "", tmp_path)
@@ -374,7 +386,7 @@ def test_a_program_with_a_new_token_runs_as_it_is(
 
 @pytest.mark.vendor
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", SNIPPETS)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_a_snippet_runs_and_prints_what_the_job_gave(
     name: str, server: LiveServer, tmp_path: Path
 ) -> None:

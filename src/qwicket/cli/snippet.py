@@ -1,4 +1,4 @@
-"""`qwicket snippet`: a complete program for a vendor's client and a Qwicket server."""
+"""`qwicket snippet`: a complete program for a client and a Qwicket server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class _SnippetName(click.Choice[str]):
 def snippet(vendor: str | None, url: str, as_json: bool) -> None:
     """Print a program that submits a job with VENDOR's own client and prints the result.
 
-    The program reads the token from QWICKET_TOKEN. Without VENDOR, list all programs.
+    The program reads the token from QWICKET_TOKEN. For a program with an assistant, print the lines
+    by which its configuration names the server. Without VENDOR, list all.
     """
     if vendor is None:
         rows = [

@@ -269,7 +269,9 @@ async def _programs(pages: Handlers, url: str, new: NewToken) -> list[tuple[str,
     return [
         (snippet.client, snippets.text(name, url, new.secret, key_id, install=install))
         for name, snippet in snippets.SNIPPETS.items()
-        if snippet.needs_pair is bool(key_id) and pages.offers(snippet.dialect)
+        if snippet.needs_pair is bool(key_id)
+        and pages.offers(snippet.dialect)
+        and snippet.runs_in != "host"
     ]
 
 

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
     from qwicket.pages.handlers import Handlers
+    from qwicket.registrations import Snippet
 
 _FAMILIES: Final = {"qubit": "Qubits", "photonic": "Photons", "atoms": "Atoms"}
 _NO_CLIENT: Final = "Without a client"
+_HOSTS: Final = "Assistants"
 _INSTALL: Final = re.compile(r"^# (?:(.*); )?(pip install .*)$", re.MULTILINE)
 """The comment of a program that says how its client is installed, and what that needs."""
 _COMMENT: Final = re.compile(r"^# (.*)$", re.MULTILINE)
@@ -49,10 +51,11 @@ async def read_clients(
     if name not in offered:
         raise NotFound("There is no snippet for such a client.")
     url, snippet = request.server_url, offered[name]
-    groups: dict[str, dict[str, str]] = {each: {} for each in (*_FAMILIES.values(), _NO_CLIENT)}
+    groups: dict[str, dict[str, str]] = {
+        each: {} for each in (*_FAMILIES.values(), _HOSTS, _NO_CLIENT)
+    }
     for each, other in offered.items():
-        group = _NO_CLIENT if each.startswith("curl") else _group(other.dialect)
-        groups[group][each] = other.client
+        groups[_group(each, other)][each] = other.client
     program = snippets.text(name, url, install=await pages.how_to_install(url))
     comments = _COMMENT.findall(program)
     devices = await pages.gateway.devices.offered(snippet.dialect)
@@ -76,7 +79,12 @@ async def read_clients(
 
 
 @cache
-def _group(dialect: str) -> str:
-    """Return the heading of the clients of a dialect: the first family that it shows."""
-    shows = [each.shows for vendor in vendors() for each in vendor.dialects if each.name == dialect]
+def _group(name: str, snippet: Snippet) -> str:
+    """Return the heading of a client: the first family that its dialect shows, or what it is."""
+    if snippet.runs_in == "host":
+        return _HOSTS
+    if name.startswith("curl"):
+        return _NO_CLIENT
+    dialects = [each for vendor in vendors() for each in vendor.dialects]
+    shows = [each.shows for each in dialects if each.name == snippet.dialect]
     return _FAMILIES[next(iter(shows[0]), "qubit") if shows else "qubit"]

@@ -1,4 +1,7 @@
-"""Programs that submit a job, one for each client: curl, ours and those of vendors."""
+"""Programs that submit a job, one for each client: curl, ours and those of vendors and features.
+
+And the lines by which a host, a program with an assistant, finds the server's tools.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from importlib import resources
 from typing import Final
 from urllib.parse import urlsplit
 
-from qwicket.registrations import Snippet, clients, vendors
+from qwicket.registrations import Snippet, clients, folders
 
 HOW_TO_INSTALL: Final = "Install qwicket as your administrator says."
 """How users install our package where the server does not offer it."""
@@ -26,6 +29,8 @@ def text(
 ) -> str:
     """Return a snippet for the server at an address. In Python it begins with `FILE_NAME`.
 
+    The lines for a host name no token.
+
     Args:
         name: A key of `SNIPPETS`.
         url: Valid address of the server.
@@ -35,6 +40,8 @@ def text(
         install: How users install our package, in one line.
     """
     program = fill_program("snippets.txt", name, url, install)
+    if SNIPPETS[name].runs_in == "host":
+        return program
     given = variables(token, key_id).items() if token else ()
     if SNIPPETS[name].runs_in == "sh":
         return "".join(f"export {key}={value}\n" for key, value in given) + program
@@ -57,7 +64,7 @@ def fill_program(file: str, name: str, url: str, install: str) -> str:
     small one takes as much of a disk as one of 4 KiB.
 
     Args:
-        file: Name of the file, here and in the folders of vendors.
+        file: Name of the file, here and in the folders of vendors and features.
         name: Name of the program.
         url: Valid address of the server.
         install: How users install our package, in one line.
@@ -78,7 +85,7 @@ def fill_program(file: str, name: str, url: str, install: str) -> str:
 
 
 def _packages() -> tuple[str, ...]:
-    return (__name__, *[vendor.package for vendor in vendors()])
+    return (__name__, *[each.package for each in folders()])
 
 
 def _program(package: str, file: str, name: str) -> str:

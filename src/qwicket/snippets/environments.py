@@ -1,4 +1,4 @@
-"""Environment variables by which vendors' clients reach a server."""
+"""Environment variables by which clients of vendors and features reach a server."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 FEATURE: Final = Feature(
     name="mcp",
     mounts="qwicket.features.mcp:mounts",
+    api="/mcp",
+    clients="qwicket.features.mcp.known_clients:CLIENTS",
     commands=(Command("mcp", "qwicket.features.mcp.commands"),),
 )
 
