@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, cast
 
 from qwicket.dialects import mounts, offered
 from qwicket.dialects.routing import Route
+from qwicket.features.mcp.envelope import METHODS
 
+MCP = "/mcp"
 CALLS = Path(__file__).parent / "client_calls.toml"
 HEAD = """# Coverage of the vendors' APIs
 
@@ -45,7 +47,20 @@ class Call(NamedTuple):
 
 def table() -> dict[str, dict[str, Any]]:
     """Return what clients call, by the address of the dialect."""
+    return {at: calls for at, calls in _all_calls().items() if at != MCP}
+
+
+def _all_calls() -> dict[str, dict[str, Any]]:
     return tomllib.loads(CALLS.read_text("utf-8"))
+
+
+def methods() -> list[Call]:
+    """Return the methods of the Model Context Protocol, which one path takes."""
+    states = {True: "works", False: "refused"}
+    return [
+        Call("POST", name, tuple(clients), states[name in METHODS])
+        for name, clients in _all_calls()[MCP].items()
+    ]
 
 
 def routes_at(address: str) -> tuple[Route, ...]:
@@ -102,6 +117,13 @@ def page() -> str:
             for address in registration.mounts
             if routes_at(address)
         ]
+    rows = "".join(
+        f"| `{each.path}` | {', '.join(each.clients)} | {each.state} |\n" for each in methods()
+    )
+    works = sum(each.state == "works" for each in methods())
+    parts.append("\n## Model Context Protocol\n")
+    parts.append(f"\nIn messages to `POST {MCP}`: {works} of {len(methods())} methods work.\n\n")
+    parts.append(f"| method | clients | state |\n|---|---|---|\n{rows}")
     return "".join(parts)
 
 

@@ -46,8 +46,14 @@ def test_the_table_has_every_dialect() -> None:
     assert TABLE.keys() == served
 
 
+def test_the_table_has_every_method_of_the_protocol_of_assistants() -> None:
+    works = {each.path for each in COVERAGE.methods() if each.state == "works"}
+    assert works == {*COVERAGE.METHODS}
+
+
 def test_clients_are_those_of_the_contract_suites() -> None:
-    found = {name for at in TABLE for call in calls(at) for name in call.clients}
+    made = [*COVERAGE.methods(), *(call for at in TABLE for call in calls(at))]
+    found = {name for call in made for name in call.clients}
     tested = {re.sub(r"\W+|_", " ", suite.rpartition("/")[2]) for suite in suites()}
     names = {re.sub(r"[-_.]", " ", name) for name in found}
     names = {name.replace("xanadu cloud client", "xcc") for name in names}

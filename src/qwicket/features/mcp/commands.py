@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 import msgspec
 
 from qwicket.cli import options
 from qwicket.clients.http.messages import Request
-from qwicket.features.mcp.envelope import STATELESS, Envelope, Params, headers
+from qwicket.features.mcp.envelope import STATELESS, Envelope, Params, headers, is_id
 
 if TYPE_CHECKING:
-    from qwicket.clients.http import HTTPClient
+    from collections.abc import Iterator
+
+    from qwicket.clients.http import HTTPClient, Response
     from qwicket.clients.native.config import Settings
 
 _AT_ONCE: Final = 8
@@ -47,11 +49,21 @@ def mcp(chosen: Settings) -> None:
             free.release()
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        while line := sys.stdin.buffer.readline(_MAX_LINE_BYTES + 1):
-            if line.strip():
-                free.acquire()
-                threads.submit(answer, line)
+        for line in _lines():
+            free.acquire()
+            threads.submit(answer, line)
     client.close()
+
+
+def _lines() -> Iterator[bytes]:
+    """Yield the lines of standard input; of one that is too long only the beginning."""
+    read = sys.stdin.buffer.readline
+    while line := read(_MAX_LINE_BYTES + 1):
+        rest = line
+        while len(rest) > _MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = read(_MAX_LINE_BYTES + 1)
+        if line.strip():
+            yield line
 
 
 def _answer(client: HTTPClient, token: str, line: bytes) -> bytes:
@@ -72,9 +84,9 @@ def _answer(client: HTTPClient, token: str, line: bytes) -> bytes:
         response = client.exchange(request)
     except (NoResponse, InvalidResponse) as error:
         return _error(message_id, -32603, str(error))
-    if response.status < 400 or b'"id":null' not in response.content:
-        return response.content
-    return _error(message_id, *_cause(response.content))
+    if not response.content and response.status < 300:
+        return b""
+    return _checked(response, message_id)
 
 
 def _read(line: bytes) -> tuple[bytes, dict[str, str]]:
@@ -87,17 +99,45 @@ def _read(line: bytes) -> tuple[bytes, dict[str, str]]:
         params = msgspec.json.decode(message.params, type=Params)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return b"null", {}
-    is_stateless = params.meta.version == STATELESS
-    return bytes(message.id), headers(message.method, params) if is_stateless else {}
+    message_id = bytes(message.id)
+    if message_id and not is_id(message_id):
+        message_id = b"null"
+    if params.meta.version != STATELESS:
+        return message_id, {}
+    found = headers(message.method, params).items()
+    # No header can hold the others, and the server refuses a message without its headers.
+    return message_id, {k: text for k, text in found if text.isascii() and text.isprintable()}
 
 
-def _cause(content: bytes) -> tuple[int, str]:
-    """Return code and text of an error that has no id, such as that of a wrong token."""
+class _Cause(msgspec.Struct, frozen=True):
+    """Why a message was refused."""
+
+    code: int
+    message: str
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    """An answer of the server, with the parts that are read here."""
+
+    jsonrpc: Literal["2.0"]
+    id: Any
+    error: _Cause | None = None
+
+
+def _checked(response: Response, message_id: bytes) -> bytes:
+    """Return an answer as one line; hosts read nothing else.
+
+    An error without an id, such as that of a wrong token, gets that of the message. What a proxy
+    answers in the server's place is none.
+    """
     try:
-        error: dict[str, Any] = msgspec.json.decode(content)["error"]
-        return int(error["code"]), str(error["message"])
-    except (msgspec.MsgspecError, LookupError, TypeError, ValueError):
-        return -32603, "The server's answer is not of this protocol."
+        reply = msgspec.json.decode(response.content, type=_Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        status = f"the answer with status {response.status} is not of this protocol"
+        return _error(message_id, -32603, f"{status}; a proxy may have sent it.")
+    if reply.id is None and reply.error is not None:
+        return _error(message_id, reply.error.code, reply.error.message)
+    return b"".join(response.content.splitlines())
 
 
 def _error(message_id: bytes, code: int, text: str) -> bytes:

@@ -6,6 +6,7 @@ In 2026-07-28 each request says its revision, its method, and what it calls in h
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -13,8 +14,18 @@ import msgspec
 HANDSHAKE: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 STATELESS: Final = "2026-07-28"
 VERSION_HEADER: Final = "mcp-protocol-version"
+METHODS: Final = (
+    *("initialize", "server/discover", "ping", "tools/list", "tools/call"),
+    *("resources/list", "resources/templates/list", "resources/read"),
+    *("prompts/list", "prompts/get"),
+)
+"""Methods that the server answers."""
 _NAMED: Final = ("tools/call", "prompts/get", "resources/read")
 """Methods whose header `Mcp-Name` repeats the name or URI of the parameters."""
+
+
+_ID: Final = re.compile(rb'-?\d[\d.eE+-]{0,31}|"(?:[^"\\]|\\.){0,255}"')
+_ids: Final = msgspec.json.Decoder(str | int | float)
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -40,6 +51,17 @@ class Envelope(msgspec.Struct, frozen=True):
     method: str = ""
     id: msgspec.Raw = msgspec.Raw(b"")
     params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def is_id(text: bytes) -> bool:
+    """Return whether JSON text is an id that an answer can repeat: a number or a short text."""
+    if not _ID.fullmatch(text):
+        return False
+    try:
+        _ids.decode(text)  # raw fields are not checked whole: "\\q" would spoil the answer's JSON
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def headers(method: str, params: Params) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from qwicket.features.mcp.envelope import (
     Envelope,
     Params,
     headers,
+    is_id,
 )
 from qwicket.features.mcp.tools import TOOLS
 from qwicket.model.errors import InvalidRequest, NotFound, QwicketError
@@ -24,8 +24,6 @@ from qwicket.model.errors import InvalidRequest, NotFound, QwicketError
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.model.limits import Limits
-
-_ID: Final = re.compile(rb'-?\d[\d.eE+-]{0,31}|"(?:[^"\\]|\\.){0,255}"')
 
 
 class RPCError(InvalidRequest):
@@ -80,7 +78,7 @@ def message(content: bytes, limits: Limits) -> Message:
         is_json = not error.detail.startswith("The body is not")
         raise RPCError.of(-32600 if is_json else -32700, error.detail) from None
     request_id = bytes(envelope.id)
-    if request_id and not _ID.fullmatch(request_id):
+    if request_id and not is_id(request_id):
         raise RPCError.of(-32600, "id must be a number, or a text of at most 255 characters.")
     try:
         params = decode(bytes(envelope.params), _params)
@@ -102,16 +100,16 @@ def is_stateless(request: Request[Any], message: Message) -> bool:
     Raises:
         RPCError: The revision is unknown, or headers and body differ.
     """
-    version = request.headers.get(VERSION_HEADER, HANDSHAKE[0])
-    if version in HANDSHAKE:
+    version, said = request.headers.get(VERSION_HEADER, HANDSHAKE[0]), message.params.meta.version
+    if version in HANDSHAKE and said != STATELESS:
         return False
-    if version != STATELESS:
+    if version not in (STATELESS, *HANDSHAKE):
         data = {"supported": [STATELESS], "requested": version[:64]}
         raise RPCError.of(-32022, "Unsupported protocol version.", data)
     for name, value in headers(message.method, message.params).items():
         if request.headers.get(name) != value:
             raise RPCError.of(-32020, f"The header {name} must repeat the body.")
-    if message.params.meta.version not in ("", STATELESS):
+    if said not in ("", STATELESS):
         raise RPCError.of(-32020, f"The header {VERSION_HEADER} must repeat the body.")
     return True
 

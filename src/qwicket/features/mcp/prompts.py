@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from qwicket.features.mcp.messages import RPCError
+from qwicket.model.devices import check_device_name
+from qwicket.model.errors import InvalidRequest
 
 
 class _Prompt(NamedTuple):
@@ -46,13 +48,17 @@ def prompt(name: str, arguments: dict[str, str]) -> dict[str, Any]:
     """Return a prompt for a device, by default one that the assistant chooses.
 
     Raises:
-        RPCError: There is no such prompt.
+        RPCError: There is no such prompt, or the device's name is none: it could be an instruction.
     """
     found = _PROMPTS.get(name)
     if found is None:
         known = ", ".join(_PROMPTS)
         raise RPCError.of(-32602, f"There is no prompt {name[:64]!r}. The prompts are {known}.")
-    device = arguments.get("device", "")[:100] or "an ideal simulator"
+    given = arguments.get("device", "")
+    try:
+        device = check_device_name(given) if given else "an ideal simulator"
+    except InvalidRequest as error:
+        raise RPCError.of(-32602, error.detail) from None
     text = found.text.replace("{device}", device)
     message = {"role": "user", "content": {"type": "text", "text": text}}
     return {"description": found.description, "messages": [message]}

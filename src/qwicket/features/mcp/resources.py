@@ -9,8 +9,9 @@ import msgspec
 
 from qwicket import programs
 from qwicket.dialects.native import wire
+from qwicket.features.mcp.tools import written
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult
 
 if TYPE_CHECKING:
     from qwicket.features.mcp.tools import Call
@@ -102,7 +103,10 @@ async def _result(call: Call, job_id: str) -> dict[str, Any]:
     if job.state.is_final:  # otherwise there is none, or it is withheld with its size
         _check_size((await call.gateway.results.sizes(job)).results)
     memory = call.request.response_memory
-    results = await call.gateway.results.of(job, memory)
+    try:
+        results = await call.gateway.results.of(job, memory)
+    except NoResult:  # its detail has the lab's text
+        return {"state": job.state, "untrusted": written(job)}
     body = await asyncio.to_thread(lambda: msgspec.json.encode(wire.result(*results)))
     _check_size(len(body))
     return {"untrusted": {"result": msgspec.Raw(body)}}

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from qwicket.dialects.bodies import decode
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route
 from qwicket.features.mcp import messages, prompts, resources
-from qwicket.features.mcp.envelope import HANDSHAKE, STATELESS, VERSION_HEADER
+from qwicket.features.mcp.envelope import HANDSHAKE, METHODS, STATELESS, VERSION_HEADER
 from qwicket.features.mcp.messages import Message, RPCError
-from qwicket.features.mcp.tools import TOOLS, Call, Tool
-from qwicket.model.errors import Forbidden, QwicketError, Unauthenticated
+from qwicket.features.mcp.tools import TOOLS, Call, Tool, refusal
+from qwicket.model.errors import Forbidden, MethodNotAllowed, QwicketError, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,6 +78,10 @@ class Handlers:
             result = {"resultType": "complete", **result}
         return Response(messages.reply(message.id, result=result), media_type=_JSON)
 
+    async def refuse_stream(self, actor: Actor, request: Request[None]) -> Response:
+        """Refuse a stream of messages from the server, which clients ask for after a handshake."""
+        raise MethodNotAllowed(request.method, ("POST",))
+
     async def _result(
         self, actor: Actor, request: Request[Message], message: Message, *, stateless: bool
     ) -> dict[str, Any]:
@@ -111,7 +115,10 @@ class Handlers:
             case "prompts/get":
                 texts = decode(bytes(message.params.arguments), _texts)
                 return prompts.prompt(message.params.name, texts)
-        raise RPCError.of(-32601, f"There is no method {message.method[:64]!r}.")
+        known = ", ".join(METHODS)
+        raise RPCError.of(
+            -32601, f"There is no method {message.method[:64]!r}. The methods are {known}."
+        )
 
     async def _called(
         self, actor: Actor, request: Request[Message], message: Message
@@ -133,7 +140,7 @@ class Handlers:
         except Unauthenticated:
             raise
         except QwicketError as error:
-            return _content(_refusal(error), is_error=True)
+            return _content(refusal(error), is_error=True)
         return _content(answer, call.pictures, is_error=False)
 
 
@@ -147,17 +154,6 @@ def _introduction() -> dict[str, Any]:
 
 def _may_use(actor: Actor, tool: Tool) -> bool:
     return tool.scope is None or tool.scope in actor.scopes
-
-
-def _refusal(error: QwicketError) -> dict[str, Any]:
-    refusal = {
-        "code": error.code,
-        "detail": error.detail,
-        "field": error.field,
-        "retry_after_s": error.retry_after_s,
-    }
-    shown = {name: value for name, value in refusal.items() if value is not None}
-    return {"error": shown, "next": error.remedy}
 
 
 def _content(
@@ -181,6 +177,7 @@ ROUTES: Final = (
         Body(messages.message),
         responses=(dict[str, Any],),
     ),
+    Route("GET", "", Handlers.refuse_stream, ANY_TOKEN, is_listed=False),
 )
 
 

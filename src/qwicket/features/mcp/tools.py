@@ -16,10 +16,11 @@ from msgspec import structs
 
 from qwicket.circuits.outcomes import COUNTS, EVS, PROBABILITIES, Outcome
 from qwicket.dialects.native import account_wire, estimates, wire
+from qwicket.dialects.validation import clip_text
 from qwicket.features.mcp import arguments as given
 from qwicket.features.mcp.plot import bars
 from qwicket.model.accounts import Actor, Scope
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult, QwicketError
 from qwicket.model.jobs import JobQuery
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.estimates import JobEstimate
     from qwicket.model.failures import Failure
     from qwicket.model.jobs import Job, Submission
+    from qwicket.scheduling import QueuePosition
 
     Answer = dict[str, Any]
 
@@ -37,7 +39,12 @@ _MAX_SHOWN: Final = 50
 """Outcomes of a circuit in an answer; the largest ones."""
 _MAX_DEVICES: Final = 100
 _MAX_DRAWN_OPS: Final = 500
-_WRITTEN_BY_OTHERS: Final = ("provider", "description", "reason", "message", "reservations")
+_MAX_DRAWN_CHARS: Final = 8_000
+_MAX_DETAIL_CHARS: Final = 1_000
+_OF_DEVICE: Final = (
+    *("provider", "description", "gates", "native_gates"),
+    *("reason", "message", "reservations"),
+)
 """Fields of a device that its lab or an administrator writes."""
 
 
@@ -95,6 +102,28 @@ class Tool:
         }
 
 
+def refusal(error: QwicketError) -> Answer:
+    """Return what an assistant reads of an error, which may quote programs, people and labs."""
+    detail, field = (
+        clip_text(each or "", _MAX_DETAIL_CHARS) for each in (error.detail, error.field)
+    )
+    return {
+        "error": _present(code=error.code, retry_after_s=error.retry_after_s),
+        "untrusted": _present(detail=detail, field=field),
+        "next": error.remedy,
+    }
+
+
+def _marked(answer: Answer, *names: str) -> Answer:
+    """Return an answer with the fields that others write under `untrusted`."""
+    return answer | {"untrusted": _present(**{name: answer.pop(name, None) for name in names})}
+
+
+def _present(**values: Any) -> Answer:
+    """Return the values that are there."""
+    return {name: value for name, value in values.items() if value}
+
+
 # --- devices --------------------------------------------------------------------------------------
 
 
@@ -133,9 +162,7 @@ async def _get_device(call: Call, asked: given.DeviceName) -> Answer:
     windows = await queue.windows(call.actor, forecast)
     body = wire.device(view, forecast, windows, call.actor.project)
     found: Answer = msgspec.to_builtins(body)
-    untrusted = {name: found.pop(name, None) for name in _WRITTEN_BY_OTHERS}
-    return found | {
-        "untrusted": {name: value for name, value in untrusted.items() if value},
+    return _marked(found, *_OF_DEVICE) | {
         "next": "check_program checks a program for this device without running it.",
     }
 
@@ -146,38 +173,30 @@ async def _get_device(call: Call, asked: given.DeviceName) -> Answer:
 async def _check_program(call: Call, asked: Submission) -> Answer:
     try:
         found = await call.gateway.estimates.of(call.actor, asked)
-    except (InvalidRequest, LimitExceeded) as refusal:
-        return {
-            "accepted": False,
-            "error": {
-                "code": refusal.code,
-                "detail": refusal.detail,
-                "field": refusal.field,
-                "remedy": refusal.remedy,
-            },
-            "next": "Mend the program where the detail points, and check it again.",
-        }
+    except (InvalidRequest, LimitExceeded) as error:
+        return {"accepted": False} | refusal(error)
     device = await call.gateway.devices.get(asked.device, wire.DIALECT)
     return {
         "accepted": True,
         "format": found.job.format,
         "circuits": found.job.n_circuits,
         "qubits": found.job.n_qubits,
-        "drawing": await _drawing(found, device.device.family),
         "cost": found.cost,
+        "untrusted": _present(drawing=await _drawing(found, device.device.family)),
         "next": "estimate tells the time and cost; submit_job runs the program.",
     }
 
 
-async def _drawing(found: JobEstimate, family: str) -> str | None:
-    """Return the first circuit as text; None if it is large, or not of qubits."""
+async def _drawing(found: JobEstimate, family: str) -> str:
+    """Return the first circuit as text; empty if it is large, or not of qubits."""
     job = found.job
     if family != "qubit" or job.n_circuits > 100 or job.n_ops_1q + job.n_ops_2q > _MAX_DRAWN_OPS:
-        return None
+        return ""
     from qwicket.circuits.qubit import unpack  # late: only this draws text
     from qwicket.programs.drawing import draw
 
-    return await asyncio.to_thread(lambda: "\n".join(draw(unpack(job.circuits)[0])))
+    drawn = await asyncio.to_thread(lambda: "\n".join(draw(unpack(job.circuits)[0])))
+    return drawn if len(drawn) <= _MAX_DRAWN_CHARS else ""
 
 
 async def _estimate(call: Call, asked: Submission) -> Answer:
@@ -195,7 +214,11 @@ async def _estimate(call: Call, asked: Submission) -> Answer:
 async def _submit_job(call: Call, asked: Submission) -> Answer:
     if asked.idempotency_key is None:
         asked = structs.replace(asked, idempotency_key=call.request.idempotency_key)
-    return await _job(call, await call.gateway.jobs.submit(call.actor, asked))
+    job = await call.gateway.jobs.submit(call.actor, asked)
+    try:
+        return await _job(call, job)
+    except QwicketError:  # the job is stored, so this must not become the answer
+        return _of_job(call, job, None)
 
 
 async def _get_job(call: Call, asked: given.JobId) -> Answer:
@@ -213,18 +236,21 @@ async def _cancel_job(call: Call, asked: given.JobId) -> Answer:
 
 
 async def _job(call: Call, job: Job) -> Answer:
-    queue = call.gateway.queue
-    body = wire.job(job, call.request.server_url, await queue.position(job))
-    found = msgspec.to_builtins(body)
+    return _of_job(call, job, await call.gateway.queue.position(job))
+
+
+def _of_job(call: Call, job: Job, position: QueuePosition | None) -> Answer:
+    found = msgspec.to_builtins(wire.job(job, call.request.server_url, position))
     kept = ("id", "url", "state", "device", "shots", "circuits", "qubits", "cost", "queue")
     answer = {name: found[name] for name in kept if found[name] is not None}
-    return answer | {"untrusted": _written(job), "next": _next(job)}
+    reason = answer.get("queue", {}).pop("reason", "")
+    return answer | {"untrusted": written(job, waits_for=reason), "next": _next(job)}
 
 
-def _written(job: Job) -> Answer:
+def written(job: Job, **others: str) -> Answer:
+    """Return what people and labs have written of a job."""
     error = _error(job.error_code, job.error_text or "") if job.error_code else None
-    texts = {"name": job.name, "tags": list(job.tags), "error": error}
-    return {name: value for name, value in texts.items() if value}
+    return _present(name=job.name, tags=list(job.tags), error=error, **others)
 
 
 def _error(code: str, message: str) -> Answer:
@@ -256,7 +282,7 @@ async def _list_jobs(call: Call, asked: given.JobFilter) -> Answer:
                 "device": job.device,
                 "shots": job.shots,
                 "created_at": wire.iso_time(job.created_at),
-                "untrusted": _written(job),
+                "untrusted": written(job),
             }
             for job in jobs
         ],
@@ -288,16 +314,14 @@ def _outcome(part: Outcome | Failure) -> Answer:
             "next": "This circuit failed; other parts may have results.",
         }
     found: Answer = {"engine": part.engine, "seed": part.seed, "notes": list(part.notes)}
-    found["registers"] = [[register.name, register.size] for register in part.registers]
+    found["registers"] = [[each.name, each.size] for each in part.registers[:_MAX_SHOWN]]
     if COUNTS in part.arrays:
         found |= _largest(COUNTS, part.each_count(), part.n_bits)
     if PROBABILITIES in part.arrays:
         found |= _largest(PROBABILITIES, part.each_probability(), part.n_bits)
     if EVS in part.arrays:
         found |= {"evs": part.evs()[:_MAX_SHOWN], "stds": part.stds()[:_MAX_SHOWN]}
-    notes = {"notes": found.pop("notes"), "registers": found.pop("registers")}
-    return found | {
-        "untrusted": {name: value for name, value in notes.items() if value},
+    return _marked(found, "engine", "notes", "registers") | {
         "next": "Bits are in the order of the device's results, the last qubit first.",
     }
 

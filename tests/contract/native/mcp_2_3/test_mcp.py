@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import httpx2
@@ -82,11 +83,11 @@ async def a_bell_pair(ask):
     )
     assert not is_error
     assert not wrong["accepted"]
-    assert "line 6" in wrong["error"]["detail"]
+    assert "line 6" in wrong["untrusted"]["detail"]
     program = {"device": "simulator", "program": BELL, "shots": 100}
     checked, _ = await ask("check_program", **program)
     assert checked["accepted"]
-    assert "q0" in checked["drawing"]
+    assert "q0" in checked["untrusted"]["drawing"]
     estimate, _ = await ask("estimate", **program)
     assert estimate["run_s"] >= 0
     job, is_error = await ask(
@@ -109,7 +110,7 @@ def test_refusals_are_answers_that_name_the_argument(way):
 async def refusals(ask):
     refused, is_error = await ask("submit_job", device="simulator", program=BELL, shots="many")
     assert is_error
-    assert "shots must be a whole number" in refused["error"]["detail"]
+    assert "shots must be a whole number" in refused["untrusted"]["detail"]
     refused, is_error = await ask("get_job", id="nothing")
     assert is_error
     assert refused["error"]["code"] == "not_found"
@@ -140,30 +141,48 @@ def test_resources_prompts_and_a_plot_are_read(way):
     asyncio.run(whole())
 
 
-def test_each_configuration_of_the_page_reaches_the_server():
-    """A host makes a client of it in this way."""
-    page = Path(__file__).parents[4] / "docs" / "howto" / "assistants.md"
-    blocks = re.findall(r"```json\n(.*?)```", page.read_text(), re.DOTALL)
+PAGE = Path(__file__).parents[4] / "docs" / "howto" / "assistants.md"
+BLOCKS = re.findall(r"^```(json|toml)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+VARIABLE = re.compile(r"\$\{(?:env:|input:)?(\w+)\}|\$(\w+)")
 
-    async def names(server):
-        if server.get("type") == "http":
-            http = httpx2.AsyncClient(headers=server["headers"])
-            transport = streamable_http_client(server["url"], http_client=http)
-        else:
-            assert server["command"] == "qwicket"
-            command = [os.environ["QWICKET_PYTHON"], "-m", "qwicket", *server["args"]]
-            env = {**server["env"], "HOME": os.environ["HOME"]}
-            transport = stdio_client(
-                StdioServerParameters(command=command[0], args=command[1:], env=env)
-            )
-        async with Client(transport) as client:
+
+def as_host(server, known):
+    """Return a transport as a host makes it of its file, with the values of variables."""
+
+    def filled(text):
+        return VARIABLE.sub(lambda found: known[found[1] or found[2]], text)
+
+    if "command" in server:
+        assert server["command"] == "qwicket"
+        args = ["-m", "qwicket", *server["args"]]
+        env = {**server["env"], "HOME": os.environ["HOME"]}
+        python = os.environ["QWICKET_PYTHON"]
+        return stdio_client(StdioServerParameters(command=python, args=args, env=env))
+    headers = {name: filled(text) for name, text in server.get("headers", {}).items()}
+    if variable := server.get("bearer_token_env_var"):
+        headers["Authorization"] = f"Bearer {known[variable]}"
+    http = httpx2.AsyncClient(headers=headers)
+    return streamable_http_client(server.get("url") or server["httpUrl"], http_client=http)
+
+
+@pytest.mark.parametrize(("language", "text"), BLOCKS)
+def test_the_lines_of_the_page_reach_the_server(language, text):
+    """Each host's file, with variables as its documentation has them."""
+    known = {"QWICKET_TOKEN": os.environ["QWICKET_TOKEN"]}
+    text = text.replace("http://127.0.0.1:8000", URL).replace(
+        '"TOKEN"', f'"{known["QWICKET_TOKEN"]}"'
+    )
+    document = json.loads(text) if language == "json" else tomllib.loads(text)
+    known |= {each["id"]: known["QWICKET_TOKEN"] for each in document.get("inputs", ())}
+    servers = next(
+        document[key] for key in ("mcpServers", "servers", "mcp_servers") if key in document
+    )
+
+    async def names():
+        async with Client(as_host(servers["qwicket"], known)) as client:
             return {each.name for each in (await client.list_tools()).tools}
 
-    assert len(blocks) == 2
-    for block in blocks:
-        text = block.replace("http://127.0.0.1:8000", URL)
-        text = re.sub(r"\bTOKEN\b", os.environ["QWICKET_TOKEN"], text)
-        assert "submit_job" in asyncio.run(names(json.loads(text)["mcpServers"]["qwicket"]))
+    assert "submit_job" in asyncio.run(names())
 
 
 def test_all_tools_are_listed_with_what_they_change():
