@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, Unpack, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -353,7 +353,7 @@ class Cloud:
 
         Args:
             which: `method`, `path` (a pattern with `*` and `?`), `dialect` (the API, such as
-                `native`), `status`, `fault`.
+                `native`), `text` (in the body), `status`, `fault`.
         """
         return self._matching(self.journal(), which)
 
@@ -430,8 +430,9 @@ class Cloud:
     def assert_one_job_each(self) -> None:
         """Check that no two requests of an account with the same path and body created a job.
 
-        The first 64 KiB of the bodies are compared. Jobs that are meant to be equal need different
-        names; so do those whose programs are uploaded later.
+        The first 64 KiB of the bodies are compared, and of a call of a tool its arguments without
+        `idempotency_key`. Jobs that are meant to be equal need different names; so do those whose
+        programs are uploaded later.
 
         Raises:
             JournalError: A client submitted a job twice.
@@ -440,7 +441,7 @@ class Cloud:
         for each in self._whole_journal().exchanges:
             if not each.created:
                 continue
-            key = each.account, each.path, each.body
+            key = each.account, each.path, _content(each.body)
             if key in seen:
                 text = f"Requests {seen[key].number} and {each.number} made the same job twice."
                 raise JournalError(text, self.dump())
@@ -536,6 +537,30 @@ def _checked(kind: type[V], options: Mapping[str, Any]) -> V:
         return msgspec.convert(options, kind)
     except msgspec.ValidationError as error:
         raise TestBedError(f"{error}") from None
+
+
+class _Call(msgspec.Struct):
+    """What a tool is called with."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+
+
+class _Message(msgspec.Struct):
+    """A call of a tool in JSON-RPC."""
+
+    jsonrpc: Literal["2.0"]
+    params: _Call
+
+
+def _content(body: str) -> str:
+    """Return a body; of a call of a tool what it asks for, without ids and key."""
+    try:
+        message = msgspec.json.decode(body, type=_Message)
+    except msgspec.DecodeError:
+        return body
+    others = {k: v for k, v in message.params.arguments.items() if k != "idempotency_key"}
+    return msgspec.json.encode([message.params.name, others], order="sorted").decode()
 
 
 def _detail(response: bytes) -> str:

@@ -18,6 +18,7 @@ class FaultOptions(TypedDict, total=False):
     method: str
     path: str
     account: str
+    text: str
     skip: int
     times: int | None
     lasts_s: float | None
@@ -73,6 +74,7 @@ class Filter(TypedDict, total=False):
     method: str
     path: str
     dialect: str
+    text: str
     status: int
     fault: FaultKind
 
@@ -83,6 +85,7 @@ def matches(exchange: Exchange, which: Filter) -> bool:
         which.get("method", exchange.method) == exchange.method
         and fnmatchcase(exchange.path, which.get("path", "*"))
         and which.get("dialect", exchange.dialect) == exchange.dialect
+        and which.get("text", "") in exchange.body
         and which.get("status", exchange.status) == exchange.status
         and which.get("fault", exchange.fault) == exchange.fault
     )

@@ -70,6 +70,7 @@ class Fault(
         path: Pattern of the path with `*` and `?`; "" is any.
         account: Name of an account of the test bed whose token is in a header or in the query; ""
             is any.
+        text: Text in the body, such as the name of a tool; "" is any.
         skip: Number of matching requests that succeed first.
         times: Number of requests that fail; None is all.
         lasts_s: Seconds on the test bed's clock after which no more requests fail; None is no
@@ -91,6 +92,7 @@ class Fault(
     method: str = ""
     path: str = ""
     account: str = ""
+    text: str = ""
     skip: _Count = 0
     times: _Count | None = None
     lasts_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
@@ -129,7 +131,7 @@ class Scenario(
             budget with nothing left, `change_limits` gives its device the limit `max_shots`, and a
             twin also `qubits`, and `recalibrate` gives a twin errors `factor` times as large, and
             lifetimes as much shorter. A reset undoes the last four.
-        dialect: Name of the dialect; "" is any.
+        dialect: Name of the dialect of the job, or of the API that submits it; "" is any.
         device: Name of the device as Qwicket knows it; "" is any.
         account: Name of an account of the test bed; "" is any.
         tag: Tag of the job; "" is any.

@@ -17,6 +17,7 @@ from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import Conflict, InvalidRequest, NotOffered, codes
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.suggestions import did_you_mean
+from qwicket.registrations import features
 from qwicket.scheduling import LivenessMonitor
 from qwicket.server.app import App, now_ms
 from qwicket.store.backup import FILE
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from qwicket.server import Settings
     from qwicket.store import Store
     from qwicket.testing.bed.draws import Draws
-    from qwicket.testing.bed.journal import Record
     from qwicket.testing.bed.world import World, WorldDevice
     from qwicket.testing.values import BudgetUnit, Fault, Journal, Scenario
 
@@ -56,12 +56,13 @@ _DIALECTS: Final = {
     "/v1/admin": "native",
     **{at: each.name for each in offered() for at in each.mounts},
     **{alias: each.name for each in offered() for alias in each.aliases},
+    **{each.api: each.name for each in features() if each.api},
 }
-"""Name of the dialect by the path of its application."""
+"""Name of the dialect, or of the feature, by the path of its application."""
 _NO_LIMIT: Final = 1_000_000
 """Limit that no test reaches."""
-_MAX_STRICT_BYTES: Final = 64 << 20
-"""Limit on the part of a body that is read for unknown names."""
+_MAX_READ_BYTES: Final = 64 << 20
+"""Limit on the part of a body that is read before the server reads it."""
 _START_S: Final = 15.0
 """Longest wait in real seconds for jobs to start before the clock jumps."""
 _START_PAUSE_S: Final = 0.005
@@ -344,7 +345,10 @@ class Bed(App):
         RECORD.set(record)
         scope.pop(CONTENT, None)  # so that the body passes through `received`
         app: ASGIApp = super().__call__
-        entry = self.faults.take(dialect, scope)
+        body = b""
+        if self.faults.need_bodies:
+            body, receive = await _read_ahead(receive)
+        entry = self.faults.take(dialect, scope, body)
         if entry is not None:
             record.fault = entry.fault.kind
             app = Injection(entry, app, record, self.journal, send)
@@ -355,7 +359,9 @@ class Bed(App):
             text = f"Qwicket has no route {scope['method']} {scope['path']}."
             scope = {**scope, REFUSAL: NotOffered(text[:400])}
         elif route is not None and self._strict:
-            receive = await self._read_strictly(record, route, receive)
+            body, receive = await _read_ahead(receive)
+            query = scope["query_string"].decode("latin-1")
+            record.warnings = unknown_names(dialect, route, query, body)
             if record.warnings:
                 scope = {**scope, REFUSAL: refusal(record.warnings)}
 
@@ -371,30 +377,9 @@ class Bed(App):
         try:
             await app(scope, received, sent)
         finally:
+            if not record.body:  # nothing reads the body of a request that a fault refuses
+                record.received({"type": "http.request", "body": body})
             record.seconds = self.journal.now() - record.at
-
-    async def _read_strictly(self, record: Record, route: Route, receive: Receive) -> Receive:
-        """Note the unknown names in a request; return a `receive` that repeats what was read.
-
-        The route's own limit on the size is checked later, so reading stops above 64 MiB here.
-        """
-        messages: deque[Message] = deque()
-        size = 0
-        while True:
-            message = await receive()
-            messages.append(message)
-            size += len(message.get("body", b""))
-            is_last = message["type"] != "http.request" or not message.get("more_body")
-            if is_last or size > _MAX_STRICT_BYTES:
-                break
-        body = b"".join(each.get("body", b"") for each in messages)
-        query = record.scope["query_string"].decode("latin-1")
-        record.warnings = unknown_names(record.dialect, route, query, body)
-
-        async def again() -> Message:
-            return messages.popleft() if messages else await receive()
-
-        return again
 
     def _route(self, scope: Scope) -> tuple[Route | None, bool]:
         """Return the route of a request, and False if its dialect has none for it."""
@@ -405,6 +390,27 @@ class Bed(App):
             return None, True
         route: Route | None = find(scope["method"], scope["path"].removeprefix(mount.prefix))
         return route, route is not None
+
+
+async def _read_ahead(receive: Receive) -> tuple[bytes, Receive]:
+    """Return the body of a request, and a `receive` that repeats it.
+
+    The route's own limit on the size is checked later, so reading stops above 64 MiB here.
+    """
+    messages: deque[Message] = deque()
+    size = 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        is_last = message["type"] != "http.request" or not message.get("more_body")
+        if is_last or size > _MAX_READ_BYTES:
+            break
+
+    async def again() -> Message:
+        return messages.popleft() if messages else await receive()
+
+    return b"".join(each.get("body", b"") for each in messages), again
 
 
 def _check_name(option: str, name: str, known: Iterable[str]) -> None:

@@ -113,15 +113,22 @@ class Faults:
     def clear(self) -> None:
         self._entries.clear()
 
-    def take(self, dialect: str, scope: Scope) -> _ActiveFault | None:
+    @property
+    def need_bodies(self) -> bool:
+        """Whether a fault chooses requests by their bodies."""
+        return any(entry.fault.text for entry in self._entries)
+
+    def take(self, dialect: str, scope: Scope, body: bytes) -> _ActiveFault | None:
         """Count a request; return the fault that makes it fail, None if it succeeds."""
         for entry in self._entries:
-            if self._matches(entry.fault, dialect, scope) and entry.decide():
+            if self._matches(entry.fault, dialect, scope, body) and entry.decide():
                 return entry
         return None
 
-    def _matches(self, fault: Fault, dialect: str, scope: Scope) -> bool:
+    def _matches(self, fault: Fault, dialect: str, scope: Scope, body: bytes) -> bool:
         if fault.dialect not in ("", dialect) or fault.method not in ("", scope["method"]):
+            return False
+        if fault.text.encode() not in body:
             return False
         if fault.path and not fnmatchcase(scope["path"], fault.path):
             return False

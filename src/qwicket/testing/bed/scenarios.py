@@ -113,7 +113,7 @@ class Scenarios:
         agent = b"" if record is None else dict(record.scope["headers"]).get(b"user-agent", b"")
         text = f"{new.name}\n{new.source.decode('utf-8', 'replace')}"
         return (
-            scenario.dialect in ("", new.dialect)
+            scenario.dialect in ("", new.dialect, "" if record is None else record.dialect)
             and scenario.device in ("", new.device)
             and scenario.account in ("", self._names(new.account))
             and (not scenario.tag or scenario.tag in new.tags)
