@@ -46,7 +46,8 @@ _BRIEF: Final = "brief"
 class Calls(NamedTuple):
     """The requests by which a client makes a job and reads it, with patterns for their paths.
 
-    `n_before` requests match the pattern of reads, too, but upload the job's program.
+    `n_before` requests match the pattern of reads, too, but upload the job's program. Where one
+    path takes calls of several tools, the texts in the bodies distinguish them.
     """
 
     method: str
@@ -54,6 +55,8 @@ class Calls(NamedTuple):
     poll_method: str
     poll: str
     n_before: int
+    submission_text: str = ""
+    poll_text: str = ""
 
 
 def _status(status: int, *, times: int | None = 1) -> Callable[[Cloud, Calls], None]:
@@ -66,6 +69,7 @@ def _status(status: int, *, times: int | None = 1) -> Callable[[Cloud, Calls], N
             times=times,
             method=calls.method,
             path=calls.submission,
+            text=calls.submission_text,
         )
 
     return inject
@@ -79,6 +83,7 @@ def _at_a_poll(kind: FaultKind, status: int = 503) -> Callable[[Cloud, Calls], N
             times=1,
             method=calls.poll_method,
             path=calls.poll,
+            text=calls.poll_text,
             skip=calls.n_before,
         )
 
@@ -86,12 +91,24 @@ def _at_a_poll(kind: FaultKind, status: int = 503) -> Callable[[Cloud, Calls], N
 
 
 def _lose_answer(cloud: Cloud, calls: Calls) -> None:
-    cloud.fault("lost_answer", method=calls.method, path=calls.submission, times=1)
+    cloud.fault(
+        "lost_answer",
+        method=calls.method,
+        path=calls.submission,
+        text=calls.submission_text,
+        times=1,
+    )
 
 
 def _take_answer(cloud: Cloud, calls: Calls) -> None:
     cloud.fault(
-        "html", status=502, handled=True, method=calls.method, path=calls.submission, times=1
+        "html",
+        status=502,
+        handled=True,
+        method=calls.method,
+        path=calls.submission,
+        text=calls.submission_text,
+        times=1,
     )
 
 
@@ -286,11 +303,21 @@ def calls_of(client: BedClient, cloud: Cloud) -> Calls:
     later = [each for each in entries if each.number > entered.number]
     reads = [each for each in later if {*each.jobs} & {*made.created}]
     if not reads:
-        return Calls(made.method, pattern(made), "", "", 0)
+        return Calls(made.method, pattern(made), "", "", 0, tool(made))
     method, path = reads[0].method, pattern(reads[0])
     before = [each for each in entries if made.number < each.number < entered.number]
     n_before = sum(each.method == method and fnmatchcase(each.path, path) for each in before)
-    return Calls(made.method, pattern(made), method, path, n_before)
+    texts = tool(made), tool(reads[0])
+    return Calls(made.method, pattern(made), method, path, n_before, *texts)
+
+
+def tool(exchange: Exchange) -> str:
+    """Return the name of the tool that a request calls; empty for other requests."""
+    try:
+        message = msgspec.json.decode(exchange.body)
+        return str(message["params"]["name"]) if message["jsonrpc"] == "2.0" else ""
+    except (msgspec.DecodeError, LookupError, TypeError):
+        return ""
 
 
 def pattern(exchange: Exchange) -> str:
@@ -318,7 +345,9 @@ def measured(
     line: Line, answer: Answer | None, cloud: Cloud, calls: Calls, client: BedClient, seconds: float
 ) -> Line:
     """Return a line with the results of a run."""
-    submissions = cloud.requests(method=calls.method, path=calls.submission)
+    submissions = cloud.requests(
+        method=calls.method, path=calls.submission, text=calls.submission_text
+    )
     entries = cloud.requests()
     refused = [each for each in entries if each.status in (401, 403)]
     if line.fault in _OF_HTTP and not any(each.fault for each in entries):

@@ -72,6 +72,8 @@ REPORTED: Final[dict[str, Kind]] = {
     "qiskit-cold-atom-0.0.1": Kind(
         _COLD_ATOM, "qlued/qiskit_cold_atom_0_0_1", "run_cold_atom", "qlued"
     ),
+    "mcp": Kind("mcp", "native/mcp_2_3", "run_mcp", "mcp", "mcp"),
+    "fastmcp": Kind("fastmcp", "native/fastmcp_3", "run_fastmcp", "mcp", "mcp"),
     "qwicket": Kind("qwicket", "", "run_native", "native", "qwicket"),
 }
 """Clients by their name in the report."""
