@@ -73,7 +73,6 @@ class ScalerAPI:
             except_projects=tuple(except_projects),
         )
         self.url = self._transport.url
-        self.group = group
 
     def __repr__(self) -> str:
         return f"<ScalerAPI of {self.group} at {self.url}>"
