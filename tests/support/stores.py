@@ -61,7 +61,7 @@ async def make_token(store: Store, name: str = "ada", *, digest: bytes = b"") ->
     )
 
 
-def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
+def new_job(token: Token, /, now: int = NOW, **changes: Any) -> NewJob:
     values: dict[str, Any] = {
         "id": new_id(now),
         "account": token.account,
@@ -89,7 +89,7 @@ def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
     return NewJob(**{**values, **changes})
 
 
-async def add_job(store: Store, token: Token, now: int = NOW, **changes: Any) -> Job:
+async def add_job(store: Store, token: Token, /, now: int = NOW, **changes: Any) -> Job:
     return await store.jobs.add(new_job(token, now, **changes), waiting_limit=PLENTY)
 
 

@@ -12,6 +12,7 @@ from qwicket.cli.commands import Section
 from qwicket.cli.listing import (
     Row,
     amount_text,
+    bounds_text,
     json_flag,
     json_line,
     minute_of,
@@ -38,6 +39,7 @@ def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     yield "token", sanitize(token.id)
     yield "scopes", " ".join(map(sanitize, token.scopes))
     yield "devices", " ".join(map(sanitize, token.devices)) or "all"
+    yield "bounds", bounds_text(token.bounds)
     yield "expires", sanitize(token.expires_at)[:16].replace("T", " ") or "never"
     for each in account.budgets:
         where = f" on {sanitize(each.device)}" if each.device else ""

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import (
     Row,
+    bounds_text,
     json_flag,
     json_line,
     minute_of,
@@ -22,6 +24,7 @@ from qwicket.cli.listing import (
 from qwicket.cli.options import setting
 from qwicket.clients.native import ApiError
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
+from qwicket.model.bounds import USUAL, USUAL_LIFE_S
 from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import JobsOfDeleted, Role
 
 _SHOWN_NAMES: Final = 20
+_SHOTS: Final = click.IntRange(0, 10**15)
+_CREDITS: Final = options.FloatRange(0, 10**9)
+_USUAL_BOUNDS: Final = USUAL.in_credits()
 
 
 @click.group(cls=Section)
@@ -358,6 +364,30 @@ def token() -> None:
     help="Create a key pair for AWS's clients: print key id and secret, a line each. Joined by a"
     " dot, they are a token with the same rights.",
 )
+@click.option(
+    "--assistant",
+    is_flag=True,
+    help="Token for an assistant: a bound that is not given is 100,000 shots and 10 credits a day,"
+    " and it asks first above 10,000 shots or 1 credit a job; by default it expires in 7 days.",
+)
+@click.option(
+    "--daily-shots", type=_SHOTS, metavar="N", help="Bound: shots that its jobs may use in a day."
+)
+@click.option(
+    "--daily-cost", type=_CREDITS, metavar="C", help="Bound: credits its jobs may cost in a day."
+)
+@click.option(
+    "--ask-above-shots",
+    type=_SHOTS,
+    metavar="N",
+    help="Bound: a person must confirm each job with more shots.",
+)
+@click.option(
+    "--ask-above-cost",
+    type=_CREDITS,
+    metavar="C",
+    help="Bound: a person must confirm each job that costs more credits.",
+)
 @options.administration
 def create_token(
     user_name: str,
@@ -367,17 +397,28 @@ def create_token(
     devices: tuple[str, ...],
     expires: int | None,
     aws: bool,
+    assistant: bool,
     admin: Administration,
+    **given_bounds: float | None,
 ) -> None:
-    """Create a token and print it. It cannot be shown again."""
+    """Create a token and print it. It cannot be shown again.
+
+    A token with bounds may only read, submit and cancel jobs and read devices.
+    Bounds count in every dialect.
+    """
+    bounds = {name: bound for name, bound in given_bounds.items() if bound is not None}
+    if assistant:
+        bounds = _USUAL_BOUNDS | bounds
+        expires = expires or USUAL_LIFE_S
     given = {
         "name": name,
         "project": project,
         "devices": devices,
         "life_s": expires,
         "aws": aws,
+        "bounds": bounds,
     }
-    body = {name: value for name, value in given.items() if value}
+    body: dict[str, Any] = {name: value for name, value in given.items() if value}
     body["scopes"] = scopes or DEFAULT_SCOPES
     made = admin.post("accounts", user_name, "tokens", body=body, of=account_schema.NewTokenBody)
     if made.aws_key_id is not None:
@@ -392,7 +433,7 @@ def create_token(
 def list_tokens(user_name: str, as_json: bool, admin: Administration) -> None:
     """List the tokens of an account by id. Their secrets are not stored."""
     found = admin.get("accounts", user_name, "tokens", of=account_schema.TokenList)
-    headings = ("id", "name", "scopes", "devices", "life", "made with")
+    headings = ("id", "name", "scopes", "devices", "bounds", "life", "made with")
     print_rows(map(_token, found.tokens), headings, as_json)
 
 
@@ -406,10 +447,11 @@ def _token(token: account_schema.TokenBody) -> Row:
         "expires_at": second_of(token.expires_at),
         "revoked_at": second_of(token.revoked_at),
         "parent": token.parent,
+        "bounds": msgspec.to_builtins(token.bounds),
     }
     devices = f"only {', '.join(token.devices)}" if token.devices else ""
-    cells = (token.id, token.name or "", " ".join(token.scopes), devices, _lifetime(token))
-    return Row(record, (*cells, token.parent or ""))
+    cells = (token.id, token.name or "", " ".join(token.scopes), devices, bounds_text(token.bounds))
+    return Row(record, (*cells, _lifetime(token), token.parent or ""))
 
 
 @token.command("revoke")

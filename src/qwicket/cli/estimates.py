@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qwicket.clients.native import Client
     from qwicket.clients.native.client import Options
-    from qwicket.schema.jobs import BudgetNeedBody, EstimateBody
+    from qwicket.schema.jobs import BoundsNeedBody, BudgetNeedBody, EstimateBody
 
 
 def print_estimate(
@@ -32,6 +32,8 @@ def print_estimate(
     else:
         print_fields(_fields(found))
     refusals = [each.refusal for each in found.budgets if each.refusal]
+    if found.bounds is not None and found.bounds.refusal:
+        refusals.append(found.bounds.refusal)
     for refusal in refusals:
         click.echo(f"Error: {sanitize(refusal)}", err=True)
     return 1 if refusals else 0
@@ -65,6 +67,19 @@ def _fields(estimate: EstimateBody) -> Iterator[tuple[str, str]]:
         yield "cost", f"{estimate.cost:,.6g} credits"
     for each in estimate.budgets:
         yield "budget", _need(each)
+    if estimate.bounds is not None:
+        yield "token", _left(estimate.bounds)
+
+
+def _left(bounds: BoundsNeedBody) -> str:
+    parts = []
+    if bounds.shots_left is not None:
+        parts.append(f"{bounds.shots_left:,} shots left today")
+    if bounds.cost_left is not None:
+        parts.append(f"{amount_text(bounds.cost_left)} credits left today")
+    if bounds.asks_first:
+        parts.append("asks a person first")
+    return ", ".join(parts)
 
 
 def _time(seconds: float) -> str:

@@ -15,6 +15,8 @@ from qwicket.cli.terminal import grid
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from qwicket.schema.accounts import BoundsBody
+
 _GAP: Final = "  "
 
 json_flag = click.option(
@@ -93,6 +95,17 @@ def minute_of(at: str) -> str:
 def time_to_minute(at_ms: int) -> str:
     """Return Unix milliseconds as text to the minute, such as `2026-11-20 14:03 UTC`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def bounds_text(bounds: BoundsBody | None) -> str:
+    """Return the bounds of a token in words; empty without bounds."""
+    if bounds is None:
+        return ""
+    import msgspec  # late: few tokens have bounds
+
+    from qwicket.model.bounds import bounds_of
+
+    return bounds_of(**msgspec.structs.asdict(bounds)).text
 
 
 def amount_text(amount: float) -> str:

@@ -21,12 +21,13 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.requests import PASS_THROUGH, REFUSAL, REQUEST_ID, Request
+from qwicket.dialects.requests import PASS_THROUGH, PUBLIC_URL, REFUSAL, REQUEST_ID, Request
 from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.dialects.validation import SMALL_BODY_BYTES, clip_text
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
+    ConfirmationNeeded,
     InternalError,
     MethodNotAllowed,
     NotFound,
@@ -348,6 +349,8 @@ class Dialect:
         return not is_open and f"{path}/".startswith(self._hides)
 
     async def _error(self, error: QwicketError, scope: ASGIScope) -> Response:
+        if isinstance(error, ConfirmationNeeded):
+            error.locate(scope[PUBLIC_URL])
         error = self._recast(error) if self._recast else error
         error.detail = clip_text(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
         if error.field is not None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.usage import Usage
     from qwicket.model.accounts import Actor, Member, MemberRole
+    from qwicket.model.bounds import Bounds
     from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.accounts import ListedProject, ListedProjects
     from qwicket.store.audit import AuditEntry, Verification
@@ -316,6 +317,7 @@ class Admin(AccountAdmin, JobAdmin):
         life_s: int | None = None,
         aws: bool = False,
         name: str | None = None,
+        bounds: Bounds | None = None,
     ) -> NewToken:
         """Create a token.
 
@@ -327,6 +329,7 @@ class Admin(AccountAdmin, JobAdmin):
             life_s: Seconds until it expires; by default never.
             aws: Whether it is a key pair, with which AWS's clients sign requests.
             name: What its owner calls it.
+            bounds: Bounds of its jobs, such as for an assistant.
 
         Raises:
             InvalidRequest: A scope does not exist, or the account may not have it; a lab's token
@@ -356,6 +359,7 @@ class Admin(AccountAdmin, JobAdmin):
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
             name=token_name(name),
+            bounds=bounds,
         )
         stored = await self.store.accounts.add_token(
             token, account=account, project=project, digest=digest(shown)

@@ -99,6 +99,16 @@ class Admission:
         Raises:
             QwicketError: The submission is refused; `field` and `detail` say why.
         """
+        new = await self._admitted(actor, submission, keep_refused=keep_refused)
+        if actor.bounds is None:
+            return new
+        from qwicket.gateway.bounds import bounded  # late: few tokens have bounds
+
+        return await bounded(actor, new)
+
+    async def _admitted(
+        self, actor: Actor, submission: Submission, *, keep_refused: bool
+    ) -> NewJob:
         device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
         exam_fields = await self._check_exam(actor, device, exam) if exam else {}

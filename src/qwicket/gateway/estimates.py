@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.accounts import Scope
+from qwicket.model.bounds import credits_of
 from qwicket.model.budgets import from_stored_amount, use
 from qwicket.model.errors import BudgetSpent
 
@@ -37,6 +38,22 @@ class BudgetNeed(NamedTuple):
     refusal: str
 
 
+class BoundsNeed(NamedTuple):
+    """What the bounds of a token leave for a job.
+
+    Attributes:
+        shots_left: Shots that its jobs may still use today; None without this bound.
+        cost_left: Credits that they may still cost today; None without this bound.
+        refusal: Why the day has no room for the job; empty if it has.
+        asks_first: Whether a person must confirm the job first.
+    """
+
+    shots_left: int | None
+    cost_left: float | None
+    refusal: str
+    asks_first: bool
+
+
 class JobEstimate(NamedTuple):
     """What a job would take.
 
@@ -45,12 +62,14 @@ class JobEstimate(NamedTuple):
         cost: Its cost in credits; None if its device has none.
         forecast: The forecast of the device's queue.
         budgets: Budgets that would count the job.
+        bounds: What the bounds of the token leave; None if it has none.
     """
 
     job: NewJob
     cost: float | None
     forecast: Forecast
     budgets: list[BudgetNeed]
+    bounds: BoundsNeed | None
 
 
 class Estimates:
@@ -101,6 +120,19 @@ class Estimates:
             from_stored_amount("cost", needed.cost) if job.cost is not None else None,
             await self._queue.forecast(job.device),
             budgets,
+            await self._bounds_need(actor, job, needed),
+        )
+
+    async def _bounds_need(self, actor: Actor, job: NewJob, needed: Use) -> BoundsNeed | None:
+        if job.bounds is None:
+            return None
+        used = await self._usage.of_token(actor)
+        shots, cost = job.bounds.left(used)
+        return BoundsNeed(
+            shots,
+            credits_of(cost),
+            job.bounds.refusal(needed, used),
+            bool(job.question),
         )
 
     def _need(self, named_budget: NamedBudget, needed: Use) -> BudgetNeed:

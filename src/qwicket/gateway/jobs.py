@@ -14,7 +14,7 @@ from qwicket.gateway.job_waiter import JobWaiter, LongPolls
 from qwicket.gateway.retries import retry_until_known, wait_for_capacity
 from qwicket.gateway.views import JobPart, WaitResult
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import Conflict, Forbidden, NotFound
+from qwicket.model.errors import ConfirmationNeeded, Conflict, Forbidden, NotFound
 from qwicket.model.failures import Failure
 from qwicket.model.ids import parse_id
 from qwicket.model.states import JobState
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, JobQuery, Submission
     from qwicket.model.limits import Limits
     from qwicket.store import JobEvent, Store, Watch
+    from qwicket.store.bounds import TokenBounds
     from qwicket.store.queue_control import QueueControl
 
 _NO_VENDOR_FIELDS: Final = b"{}"
@@ -63,6 +64,7 @@ class Jobs:
         self._accounts = store.accounts
         self._queues = store.queues
         self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
+        self._bounds: Callable[[], TokenBounds] = lambda: store.bounds
         self._changes = store.changes
         self._backlog = store.backlog
         self.admission = admission
@@ -155,6 +157,10 @@ class Jobs:
                 if clients_repeat
                 else add()
             )
+        except ConfirmationNeeded:
+            from qwicket.gateway.bounds import ask  # late: few tokens have bounds
+
+            raise await ask(self._bounds(), new) from None
         finally:
             self._backlog.end_offer(new.id)
         return job, job.id == new.id

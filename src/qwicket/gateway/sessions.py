@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.signin import SignIn
     from qwicket.model.accounts import Actor, Preferences, Role, SignInSettings
+    from qwicket.model.bounds import Bounds
     from qwicket.model.limits import Limits
     from qwicket.store import Store
     from qwicket.store.sessions import Session
@@ -200,6 +201,7 @@ class Sessions:
         devices: Sequence[str] = (),
         aws: bool = False,
         name: str | None = None,
+        bounds: Bounds | None = None,
     ) -> NewToken:
         """Create a token of the actor's account.
 
@@ -211,6 +213,7 @@ class Sessions:
             devices: Names of the only devices that it may use; empty allows all.
             aws: Whether to make a key pair, with which AWS's clients sign requests.
             name: What its owner calls it.
+            bounds: Bounds of its jobs, such as for an assistant.
 
         Raises:
             InvalidRequest: There is no such scope, the project's name is invalid, `life_s` is out
@@ -238,6 +241,7 @@ class Sessions:
             created_at=now,
             expires_at=None if life_s is None else now + 1000 * life_s,
             name=token_name(name),
+            bounds=bounds,
         )
         pair = await self._key_pairs().create() if aws else None
         secret = pair.secret if pair else new_secret()

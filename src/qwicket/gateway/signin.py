@@ -316,4 +316,5 @@ class SignIn:
             # A former administrator keeps only the scopes that members may have.
             scopes=scopes if owner.role == "admin" else scopes - ADMIN_SCOPES,
             devices=frozenset(token.devices),
+            bounds=token.bounds,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.signin import SignIn
     from qwicket.model.accounts import Actor
+    from qwicket.model.bounds import Bounds
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
@@ -102,6 +103,7 @@ class Tokens:
         project: str | None = None,
         life_s: int | None = None,
         name: str | None = None,
+        bounds: Bounds | None = None,
     ) -> NewToken:
         """Create a token of the account. Omitted values are those of the actor's token.
 
@@ -114,6 +116,7 @@ class Tokens:
                 project of the account.
             life_s: Seconds until it expires, which must not be after the actor's token does.
             name: What its owner calls it.
+            bounds: Bounds of its jobs, such as for an assistant.
 
         Raises:
             Unauthenticated: The actor is not signed in with a valid token.
@@ -135,6 +138,7 @@ class Tokens:
             expires_at=current.expires_at if life_s is None else now + 1000 * life_s,
             parent=current.id,
             name=token_name(name),
+            bounds=bounds,
         )
         _require_within(requested, current)
         for device in requested.devices:

@@ -17,6 +17,7 @@ from qwicket.gateway.retries import retry_until_known, wait_for_capacity
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     BudgetSpent,
+    ConfirmationNeeded,
     Conflict,
     Forbidden,
     InvalidRequest,
@@ -170,6 +171,12 @@ class Uploads:
         maximum = self._limits.quotas.stored_bytes
         try:
             return await self._store.jobs.admit(job.id, ready, stored_limit=maximum)
+        except ConfirmationNeeded:
+            from qwicket.gateway.bounds import ask  # late: few tokens have bounds
+
+            refusal = await ask(self._store.bounds, ready)
+            failure = Failure(refusal.code, refusal.detail)
+            return await self._store.jobs.refuse(job.id, failure, self._now_ms())
         except BudgetSpent as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())

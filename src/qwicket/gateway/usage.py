@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.budgets import DAY_MS, NO_USE, budget_state
+from qwicket.model.budgets import DAY_MS, NO_USE, budget_state, period_start
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.registrations import hook
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         BudgetUnit,
         GroupUse,
         NamedBudget,
+        TokenUse,
         Use,
         UsePart,
     )
@@ -56,6 +57,10 @@ class Usage:
             for budget, project in await self.account_budgets(actor.account)
             if not budget.device or actor.sees(budget.device)
         ]
+
+    async def of_token(self, actor: Actor) -> TokenUse:
+        """Return what jobs of the actor's token, which has bounds, have used or reserved today."""
+        return await self._store.bounds.used(actor.token, period_start("day", self._now_ms()))
 
     async def credits_left(self, actor: Actor) -> float:
         """Return the fewest credits left in a cost budget of the token's project for all devices.

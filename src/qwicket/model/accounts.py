@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from qwicket.model.bounds import Bounds
 from qwicket.model.errors import Forbidden, InvalidRequest
 
 Role = Literal["admin", "member"]
@@ -155,7 +156,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     `devices` names the only devices that it may use; empty allows all. `parent` is the token that
     created it; revoking the parent revokes it, too. `used_at` is its last use or up to an hour
-    earlier, because uses are stored at most once an hour. `name` is what its owner calls it.
+    earlier, because uses are stored at most once an hour. `name` is what its owner calls it. A
+    token with `bounds`, such as an assistant's, has none but the `DEFAULT_SCOPES`.
     """
 
     id: str
@@ -169,6 +171,27 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     used_at: int | None = None
     name: str | None = None
+    bounds: Bounds | None = None
+
+
+def check_bounded(token: Token) -> None:
+    """Require that a token with bounds cannot widen them.
+
+    Raises:
+        InvalidRequest: It has a scope with which it could, or that no assistant needs; or its
+            bounds are empty.
+    """
+    if token.bounds is None:
+        return
+    if token.bounds == Bounds():
+        raise InvalidRequest("bounds: set at least one, or leave them out.", field="bounds")
+    others = set(token.scopes) - set(DEFAULT_SCOPES)
+    if others:
+        raise InvalidRequest(
+            f"bounds: a token with bounds may have only the scopes {', '.join(DEFAULT_SCOPES)}, not"
+            f" {', '.join(sorted(others))}.",
+            field="bounds",
+        )
 
 
 class GroupRights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -267,6 +290,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         password_at: Time of the last change of the account's password, for a sign-in without a
             token; such sign-ins end with a change. 0 if it never changed.
         preferences: Those of the account, for a session at the pages.
+        bounds: Bounds of its token, if it has some.
     """
 
     account: str
@@ -278,6 +302,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     devices: frozenset[str]
     password_at: int = 0
     preferences: Preferences = Preferences()
+    bounds: Bounds | None = None
 
     def require(self, *scopes: Scope) -> None:
         """Require a scope of the token or of the sign-in without one, or one of several.

@@ -76,16 +76,34 @@ class ReservedAmount(msgspec.Struct, frozen=True, array_like=True):
     account: str = ""
 
 
+class TokenUse(msgspec.Struct, frozen=True, array_like=True):
+    """What jobs of a token have used or reserved on a day, or what one of them has reserved.
+
+    Attributes:
+        token: Id of the token.
+        day: Beginning of the day in Unix milliseconds.
+        shots: Shots of all circuits.
+        cost: Cost in millionths of a credit.
+    """
+
+    token: str
+    day: int
+    shots: int
+    cost: int
+
+
 class Bill(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is settled when a job ends.
 
     Attributes:
         cost: The formula of the device when the job was submitted.
         reserved: What it has reserved.
+        of_token: What it has reserved of the day of its token, if that has bounds.
     """
 
     cost: DeviceCost | None = None
     reserved: tuple[ReservedAmount, ...] = ()
+    of_token: TokenUse | None = None
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -162,7 +180,7 @@ class Budget(msgspec.Struct, frozen=True):
 
     def _spent(self, amount: int, used: int, project: str, now: int) -> str:
         end = self.ends_at(now)
-        again = f" Its next period begins at {_iso(end)}." if end is not None else ""
+        again = f" Its next period begins at {iso_minute(end)}." if end is not None else ""
         used_text = self._text(used)
         return (
             f"The budget of {self.title(project)} is not enough: {used_text}"
@@ -171,9 +189,7 @@ class Budget(msgspec.Struct, frozen=True):
         )
 
     def _text(self, amount: int) -> str:
-        text = f"{from_stored_amount(self.unit, amount):,.6f}".rstrip("0").rstrip(".")
-        unit = _NAMES.get(self.unit, self.unit)
-        return f"{text} {unit.removesuffix('s') if text == '1' else unit}"
+        return amount_text(self.unit, amount)
 
 
 class NamedBudget(NamedTuple):
@@ -240,6 +256,13 @@ class BudgetState(NamedTuple):
 def from_stored_amount(unit: BudgetUnit, amount: int) -> float:
     """Return a stored amount in its unit: seconds, credits, shots or jobs."""
     return amount / MICRO if unit in _NAMES else amount
+
+
+def amount_text(unit: BudgetUnit, amount: int) -> str:
+    """Return a stored amount with its unit, for people."""
+    text = f"{from_stored_amount(unit, amount):,.6f}".rstrip("0").rstrip(".")
+    name = _NAMES.get(unit, unit)
+    return f"{text} {name.removesuffix('s') if text == '1' else name}"
 
 
 def budget_state(budget: Budget, project: str, now: int) -> BudgetState:
@@ -315,5 +338,6 @@ def _ms(at: datetime) -> int:
     return round(1000 * at.timestamp())
 
 
-def _iso(at: int) -> str:
+def iso_minute(at: int) -> str:
+    """Return a time in Unix milliseconds in UTC, to the minute."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")

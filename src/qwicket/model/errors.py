@@ -8,6 +8,9 @@
     ├── Unauthenticated     401  no token, or one that is not valid
     ├── Forbidden           403  the token or account may not do this
     │   └── BudgetSpent     403  a budget of the project has no room for the job
+    │       ├── BoundReached         403  the token may use no more today
+    │       ├── ConfirmationNeeded   403  a person must confirm the job first
+    │       └── ConfirmationRefused  403  a person has refused the job
     ├── NotFound            404  unknown, or not yours, without distinction
     ├── MethodNotAllowed    405
     ├── RequestTimeout      408  the request did not arrive in time
@@ -131,6 +134,53 @@ class BudgetSpent(Forbidden):
         "Ask for less, wait for the next period of the budget, or ask the administrator to raise"
         " it (`qwicket budget set`). `GET /v1/account` shows what is left."
     )
+
+
+class BoundReached(BudgetSpent):
+    code = "bound_reached"
+    title = "A bound of the token is reached."
+    cause = (
+        "The jobs of this token may use a limited number of shots or credits a day, and the rest is"
+        " less than this job needs. The detail names the bound."
+    )
+    remedy = "Ask for less, wait for the next day, or ask the person for another token."
+
+
+class ConfirmationNeeded(BudgetSpent):
+    """A token asks a person first.
+
+    Args:
+        detail: Text for the user, with the path of a page.
+        page: This path, in place of which users get an address (see `locate`).
+    """
+
+    code = "confirmation_needed"
+    title = "A person must confirm this job first."
+    cause = (
+        "The token asks first above a number of shots or credits a job. The detail has the address"
+        " of the page on which the owner of the token answers."
+    )
+    remedy = (
+        "Tell the person what the detail says, with the address. Once they have confirmed the job,"
+        " submit it again, unchanged."
+    )
+
+    def __init__(self, detail: str = "", *, page: str = "") -> None:
+        super().__init__(detail)
+        self._page = page
+
+    def locate(self, server_url: str) -> None:
+        """Write the address of the page into the text, in place of its path."""
+        if self._page:
+            self.detail = self.detail.replace(self._page, server_url + self._page)
+            self._page = ""
+
+
+class ConfirmationRefused(BudgetSpent):
+    code = "confirmation_refused"
+    title = "A person has refused this job."
+    cause = "The token asks first above a number of shots or credits a job, and the answer was no."
+    remedy = "Do not submit the job again, unless the person asks for it."
 
 
 class NotFound(QwicketError):

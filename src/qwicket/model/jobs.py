@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from msgspec import structs
 
+from qwicket.model.bounds import Bounds
 from qwicket.model.devices import DeviceCost
 from qwicket.model.failures import Failure
 from qwicket.model.limits import INT64_MAX
@@ -149,6 +150,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     if it is short and small enough for an express slot. `cost` is the formula of its device. A dry
     run uses nothing of any budget. In an exam it is refused if the account has `exam_waiting` jobs
     waiting on the device, and its results are withheld until `withheld_until` (Unix ms), if set.
+    `bounds` are those of its `token`, if they count the job; `question` is the digest of what a
+    person must confirm, empty if nothing.
     """
 
     id: str
@@ -189,6 +192,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     withheld_until: int | None = None
     slurm_job: str | None = None
     slurm_account: str | None = None
+    token: str = ""
+    bounds: Bounds | None = None
+    question: bytes = b""
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.gateway.sessions import own_scopes, time_zones
 from qwicket.model.accounts import DEFAULT_SCOPES, Preferences, Scope
+from qwicket.model.bounds import USUAL, bounds_of, credits_of
+from qwicket.model.budgets import MAX_STORED, MICRO
 from qwicket.model.errors import InvalidRequest
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame, list_page
 from qwicket.pages.rendering import OWN_SCRIPT
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Actor, Token
+    from qwicket.model.bounds import Bounds
     from qwicket.model.errors import QwicketError
     from qwicket.pages.handlers import Handlers
     from qwicket.store.sessions import Session
@@ -59,11 +62,19 @@ _SYSTEMS: Final = (
 """Marks in a User-Agent and what they stand for; the first that occurs counts, because browsers
 also name those that they resemble."""
 _LIVES: Final = (("30", "in 30 days"), ("90", "in 90 days"), ("365", "in a year"), ("", "never"))
+_BOUNDS: Final = (
+    ("daily_shots", "Shots a day", USUAL.daily_shots),
+    ("daily_cost", "Credits a day", credits_of(USUAL.daily_cost)),
+    ("ask_above_shots", "Ask me first above shots a job", USUAL.ask_above_shots),
+    ("ask_above_cost", "Ask me first above credits a job", credits_of(USUAL.ask_above_cost)),
+)
+"""Bounds of a new token: their fields, what these say, and what suits an assistant."""
+_MAX_BOUND_CHARS: Final = 20
 _MAX_DAYS: Final = 36_600
 """Longest life of a token, as in the gateway."""
 _DAY_S: Final = 86_400
 _PAGE_TOKENS: Final = 25
-_MAX_DEVICES: Final = 50
+_MAX_DEVICES: Final = 46
 """Devices that a new token can be restricted to, of those that the page offers."""
 
 
@@ -122,6 +133,7 @@ async def make_token(pages: Handlers, actor: Actor, request: Request[Form]) -> R
         life_s=_life_s(form.get("days", "")),
         aws=form.get("aws") == "yes",
         name=form.get("name"),
+        bounds=_bounds(form),
     )
     return pages.renderer.page(
         "new-token",
@@ -224,6 +236,7 @@ async def _page(
         rights={scope: RIGHTS[scope] for scope in own_scopes(actor.role)},
         usual=DEFAULT_SCOPES,
         lives=_LIVES,
+        bounds=_BOUNDS,
         devices=[each.name for each in devices[:_MAX_DEVICES]],
         sessions=sessions,
         passwords=gateway.sign_in.are_passwords_on,
@@ -273,6 +286,28 @@ async def _programs(pages: Handlers, url: str, new: NewToken) -> list[tuple[str,
         and pages.offers(snippet.dialect)
         and snippet.runs_in != "host"
     ]
+
+
+def _bounds(form: Form) -> Bounds | None:
+    """Return the bounds of a new token; None if no field is filled."""
+    given = {name: form.get(name, "").strip() for name, _, _ in _BOUNDS}
+    found = {name: _bound(name, text) for name, text in given.items() if text}
+    return bounds_of(**found) if found else None
+
+
+def _bound(name: str, text: str) -> Any:
+    is_shots = name.endswith("shots")
+    maximum = MAX_STORED if is_shots else MAX_STORED // MICRO
+    try:
+        bound = int(text) if is_shots else float(text)
+    except ValueError:
+        bound = -1
+    if not (len(text) <= _MAX_BOUND_CHARS and 0 <= bound <= maximum):
+        kind = "whole number" if is_shots else "number"
+        raise InvalidRequest(
+            f"{name} must be a {kind} from 0 to {maximum:,}; not {text[:100]!r}.", field=name
+        )
+    return bound
 
 
 def _life_s(days: str) -> int | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _DUTY: Final = "maintenance"
 _DAY_MS: Final = 24 * 3600 * 1000
 _KEEP_REFUSALS_MS: Final = 30 * _DAY_MS
+_KEEP_QUESTIONS_MS: Final = 30 * _DAY_MS
 _NOTED_EVERY_S: Final = 3600.0
 """Shortest time in seconds between two entries of the audit for deleted jobs."""
 _JUMP_S: Final = 3600.0
@@ -127,6 +128,7 @@ class MaintenanceLoop:
         yield partial(maintenance.revoke_expired_tokens, now)
         yield partial(_until_done, partial(maintenance.release_results, now))
         yield partial(maintenance.delete_refusals, now - _KEEP_REFUSALS_MS)
+        yield partial(maintenance.delete_of_bounds, now - _KEEP_QUESTIONS_MS)
         deleted_before = now - 1000 * RESTORABLE_S
         yield partial(_until_done, partial(maintenance.purge_accounts, deleted_before))
         if self._keep_days is not None:

@@ -12,6 +12,22 @@ from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, 
 _AccountName = Annotated[str, msgspec.Meta(max_length=254)]
 
 
+class BoundsBody(ResponsePart, frozen=True, kw_only=True):
+    """Bounds of a token, such as an assistant's; null sets none.
+
+    Attributes:
+        daily_shots: Shots of all circuits that its jobs may use in a day in UTC.
+        daily_cost: Credits that its jobs may cost in a day in UTC.
+        ask_above_shots: Shots of one job above which a person must confirm it.
+        ask_above_cost: Credits of one job above which a person must confirm it.
+    """
+
+    daily_shots: int | None = None
+    daily_cost: float | None = None
+    ask_above_shots: int | None = None
+    ask_above_cost: float | None = None
+
+
 class TokenBody(ResponsePart, frozen=True, kw_only=True):
     """A token without its secret.
 
@@ -27,6 +43,7 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
         revoked_at: Time of its revocation; null if it was not revoked.
         name: What its owner calls it; null without a name.
         used_at: Time of its last use, or up to an hour earlier; null if it was not used yet.
+        bounds: Bounds of its jobs; null if it has none.
     """
 
     id: str
@@ -39,6 +56,7 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
     revoked_at: str | None = None
     name: str | None = None
     used_at: str | None = None
+    bounds: BoundsBody | None = None
 
 
 class NewTokenBody(TokenBody, RedactedRepr, frozen=True, kw_only=True):

@@ -329,6 +329,22 @@ class BudgetNeedBody(ResponsePart, frozen=True, kw_only=True):
     refusal: str = ""
 
 
+class BoundsNeedBody(ResponsePart, frozen=True, kw_only=True):
+    """What the bounds of the token leave for a job.
+
+    Attributes:
+        shots_left: Shots that its jobs may still use today; null without this bound.
+        cost_left: Credits that they may still cost today; null without this bound.
+        refusal: Why the day has no room for the job; empty if it has.
+        asks_first: Whether a person must confirm the job first.
+    """
+
+    shots_left: int | None = None
+    cost_left: float | None = None
+    refusal: str = ""
+    asks_first: bool = False
+
+
 class EstimateBody(ResponseBody, frozen=True, kw_only=True):
     """What a job would take if it were submitted now.
 
@@ -348,6 +364,7 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
             `starts_in_s` is, and while a reservation or maintenance window delays jobs.
         cost: Cost in credits; null if the device costs nothing.
         budgets: Budgets of the token's project that would count the job.
+        bounds: What the bounds of the token leave; null if it has none, or the run is dry.
     """
 
     device: str
@@ -362,3 +379,4 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
     starts_before_s: float | None = None
     cost: float | None = None
     budgets: tuple[BudgetNeedBody, ...] = ()
+    bounds: BoundsNeedBody | None = None

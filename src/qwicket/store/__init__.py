@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.store.audit import Audit
+    from qwicket.store.bounds import TokenBounds
     from qwicket.store.database import Committed
     from qwicket.store.forwards import Forwards
     from qwicket.store.links import Links
@@ -128,6 +129,13 @@ class Store:
         from qwicket.store.people import People
 
         return People(self._database)
+
+    @cached_property
+    def bounds(self) -> TokenBounds:
+        """Return the operations on bounds of tokens."""
+        from qwicket.store.bounds import TokenBounds
+
+        return TokenBounds(self._database)
 
     @cached_property
     def uses(self) -> Uses:

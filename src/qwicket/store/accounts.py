@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+import msgspec
+
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
     Account,
@@ -18,6 +20,7 @@ from qwicket.model.accounts import (
     Project,
     Role,
     Token,
+    check_bounded,
     lower_ascii,
 )
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound, Unauthenticated
@@ -446,12 +449,15 @@ class Accounts(Operations):
         """Store a token's digest for an account, bound to one of its projects.
 
         Raises:
+            InvalidRequest: It has bounds, and scopes with which it could widen them (see
+                `check_bounded`).
             NotFound: No such account, or no such project of this account.
             Conflict: The account is disabled.
             LimitExceeded: The account has `maximum` valid tokens, or `daily` that are newer than
                 24 hours, revoked ones included; None means no limit.
             Unauthenticated: The token's parent was revoked or has expired, or is not the account's.
         """
+        check_bounded(token)
         owner = Accounts.by_name(tx, account)
         if owner.disabled_at is not None:
             raise Conflict(f"The account {account} is disabled, so its tokens cannot sign in.")
@@ -480,6 +486,7 @@ class Accounts(Operations):
             expires_at=token.expires_at,
             parent=token.parent,
             name=token.name,
+            bounds=None if token.bounds is None else msgspec.json.encode(token.bounds).decode(),
         )
         added = Accounts.token(tx, owner.id, token.id)
         assert added is not None

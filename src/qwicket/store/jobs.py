@@ -120,7 +120,8 @@ class Jobs(Operations):
             Forbidden: The account is a reader of the project.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
-            BudgetSpent: A budget of the project has no room for the job.
+            BudgetSpent: A budget of the project has no room for the job; or the token has bounds
+                and may not submit it (`bounds.check`).
             LimitExceeded: The group is full, or the project would store over `stored_limit` bytes.
         """
         if new.idempotency_key is not None:
@@ -137,6 +138,7 @@ class Jobs(Operations):
                 return earlier
         quotas.check_unfinished(tx, new, unfinished_limit)
         quotas.check_exam(tx, new)
+        quotas.check_bounds(tx, new)
         if new.group is not None:
             job_groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
@@ -180,10 +182,11 @@ class Jobs(Operations):
         Raises:
             Conflict: The job is no longer a draft.
             LimitExceeded: The project would have over `stored_limit`; the draft stays.
-            BudgetSpent: A budget of the project has no room for the job; the draft stays.
+            BudgetSpent: As for `add`; the draft stays.
             TooManyRequests: The account has too many jobs waiting in an exam; the draft stays.
         """
         quotas.check_exam(tx, ready)
+        quotas.check_bounds(tx, ready)
         columns = _columns(ready, draft)
         row = tx.one("job_admit", **columns)
         if row is None:

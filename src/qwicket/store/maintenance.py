@@ -96,6 +96,13 @@ class Maintenance(Operations):
         """Revoke expired tokens, so that no clock set back makes them valid; return how many."""
         return await self.run_if_due("token_due", "token_expire", now=now)
 
+    async def delete_of_bounds(self, before: int) -> int:
+        """Delete what tokens with bounds have used and asked before a time; return how many."""
+        n_days = await self.run_if_due("token_day_due", "token_day_purge", before=before)
+        return n_days + await self.run_if_due(
+            "confirmation_due", "confirmation_purge", before=before
+        )
+
     async def delete_ended(self, before: int) -> int:
         """Delete jobs that ended before a time; return their number, at most `_JOBS_AT_ONCE`."""
         is_due = await self._is_due("job_old", before=before, limit=1)

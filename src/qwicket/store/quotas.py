@@ -50,6 +50,14 @@ def check_exam(tx: Tx, new: NewJob) -> None:
         )
 
 
+def check_bounds(tx: Tx, new: NewJob) -> None:
+    """Refuse a job beyond the bounds of its token, and count any other one there."""
+    if new.bounds is not None:
+        from qwicket.store import bounds  # late: few tokens have bounds
+
+        bounds.check(tx, new)
+
+
 def text_bytes(*texts: str) -> int:
     """Return what texts count."""
     return sum(len(text.encode()) for text in texts)
@@ -81,10 +89,10 @@ def bill_columns(new: NewJob) -> dict[str, str | int | None]:
     columns: dict[str, str | int | None] = {"bill": None, "cost": None, "used_shots": None}
     if new.is_dry_run:
         columns["used_shots"] = 0
-    elif new.cost is not None:
-        from qwicket.store import use  # late: few devices have a cost
+    elif new.cost is not None or (new.bounds is not None and new.bounds.has_daily):
+        from qwicket.store import use  # late: few jobs have a bill
 
-        columns["bill"], columns["cost"] = use.bill_without_reservation(new)
+        columns["bill"], columns["cost"] = use.bill_without_budgets(new)
     return columns
 
 

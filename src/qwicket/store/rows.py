@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from qwicket.model.accounts import Account, Project, Scope, Token
+from qwicket.model.bounds import Bounds
 from qwicket.model.errors import NotFound
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
@@ -26,6 +27,7 @@ _TAGS: Final = Job.__struct_fields__.index("tags")
 _STATES: Final = {state.value: state for state in JobState}
 _texts = msgspec.json.Decoder(tuple[str, ...])
 _scopes = msgspec.json.Decoder(tuple[Scope, ...])
+_bounds = msgspec.json.Decoder(Bounds)
 
 
 def existing(row: Row | None, detail: str) -> Row:
@@ -57,6 +59,8 @@ def token(row: Row) -> Token:
     columns = dict(zip(Token.__struct_fields__, row, strict=True))
     columns["scopes"] = _scopes.decode(columns["scopes"])
     columns["devices"] = texts(columns["devices"])
+    if columns["bounds"] is not None:
+        columns["bounds"] = _bounds.decode(columns["bounds"])
     return Token(**columns)
 
 

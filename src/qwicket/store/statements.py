@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import Account, Project, Token
+from qwicket.model.bounds import Confirmation
 from qwicket.model.client_documents import ClientDocument
 from qwicket.model.groups import Group
 from qwicket.model.jobs import TINY_S, Job
@@ -109,6 +110,10 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["account"] = columns("account", Account)
     fills["project"] = columns("project", Project)
     fills["token"] = columns("token", Token)
+    fills["confirmation"] = columns("confirmation", Confirmation).replace(
+        'confirmation."token_name"',
+        "(select token.name from token where token.id = confirmation.token)",
+    )
     fills["waiting_job"] = (
         "job.id, job.project, job.est_seconds, job.account, case when job.express is not null"
         " and account.express_from <= :now then account.express_turn end,"

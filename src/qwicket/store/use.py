@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from qwicket.model.budgets import USE_PARTS, Bill, GroupUse, Use, use
+from qwicket.model.budgets import (
+    USE_PARTS,
+    Bill,
+    GroupUse,
+    TokenUse,
+    Use,
+    period_start,
+    use,
+)
 from qwicket.registrations import hook
 from qwicket.store.operations import Operations, scan
 from qwicket.store.rows import from_texts
@@ -14,7 +22,7 @@ from qwicket.store.rows import from_texts
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from qwicket.model.budgets import UsePart
+    from qwicket.model.budgets import ReservedAmount, UsePart
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.database import Tx
 
@@ -69,8 +77,17 @@ def settle(tx: Tx, job: Job, bill_text: str, jobs: int, shots: int, seconds: flo
     settle_reserved = hook("settle")
     if settle_reserved is not None:
         settle_reserved(tx, bill.reserved, used)
+    if bill.of_token is not None:
+        _settle_day(tx, bill.of_token, used)
     cost = used.cost if bill.cost is not None else None
     tx.run("job_set_bill", job=job.id, bill=None, cost=cost)
+
+
+def _settle_day(tx: Tx, reserved: TokenUse, used: Use) -> None:
+    """Replace what a job has reserved of the day of its token by what it has used."""
+    more = {"shots": used.shots - reserved.shots, "cost": used.cost - reserved.cost}
+    if any(more.values()):
+        tx.run("token_day_settle", token=reserved.token, day=reserved.day, **more)
 
 
 def set_bill(tx: Tx, job: str, bill: Bill, needed: Use) -> None:
@@ -79,9 +96,22 @@ def set_bill(tx: Tx, job: str, bill: Bill, needed: Use) -> None:
     tx.run("job_set_bill", job=job, bill=_encode(bill), cost=cost)
 
 
-def bill_without_reservation(new: NewJob) -> tuple[str, int]:
-    """Return the bill and the estimated cost of a job that has reserved nothing."""
-    return _encode(Bill(new.cost)), needed_by(new).cost
+def bill_of(new: NewJob, reserved: Sequence[ReservedAmount] = ()) -> Bill:
+    """Return the bill of a job that has reserved amounts of budgets."""
+    return Bill(new.cost, tuple(reserved), reserved_of_token(new))
+
+
+def bill_without_budgets(new: NewJob) -> tuple[str, int | None]:
+    """Return the bill and the estimated cost of a job that no budget counts."""
+    return _encode(bill_of(new)), needed_by(new).cost if new.cost is not None else None
+
+
+def reserved_of_token(new: NewJob) -> TokenUse | None:
+    """Return what a job reserves of the day of its token; None if that counts nothing."""
+    if new.bounds is None or not new.bounds.has_daily:
+        return None
+    needed = needed_by(new)
+    return TokenUse(new.token, period_start("day", new.now), needed.shots, needed.cost)
 
 
 def needed_by(new: NewJob) -> Use:

@@ -11,6 +11,8 @@ from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native.wire import iso_time
 from qwicket.gateway.tokens import MAX_TOKEN_NAME_CHARS
 from qwicket.model.accounts import LOGIN_TOKEN_S, Scope
+from qwicket.model.bounds import bounds_of
+from qwicket.model.budgets import MAX_STORED, MICRO
 from qwicket.model.errors import LimitExceeded
 
 if TYPE_CHECKING:
@@ -19,14 +21,33 @@ if TYPE_CHECKING:
     from qwicket.gateway.single_sign_on import DeviceFlow
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account, Project, Token
+    from qwicket.model.bounds import Bounds
     from qwicket.model.budgets import BudgetState
     from qwicket.model.limits import Limits
     from qwicket.store.sessions import Session
 
 R = TypeVar("R", bound="TokenRequest")
 _Scopes = Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=len(Scope))]
+_Shots = Annotated[int, msgspec.Meta(ge=0, le=MAX_STORED)]
+_Credits = Annotated[float, msgspec.Meta(ge=0, le=MAX_STORED / MICRO)]
 _MAX_LIFE_S: Final = 100 * 365 * 86_400
 """Longest life of a token: 100 years, in seconds."""
+
+
+class BoundsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of a new token, such as an assistant's; null sets none.
+
+    Attributes:
+        daily_shots: Shots of all circuits that its jobs may use in a day in UTC.
+        daily_cost: Credits that its jobs may cost in a day in UTC.
+        ask_above_shots: Shots of one job above which a person must confirm it.
+        ask_above_cost: Credits of one job above which a person must confirm it.
+    """
+
+    daily_shots: _Shots | None = None
+    daily_cost: _Credits | None = None
+    ask_above_shots: _Shots | None = None
+    ask_above_cost: _Credits | None = None
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +59,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         project: Name of the project to which its usage counts.
         life_s: Seconds until it expires.
         name: What its owner calls it; null for no name.
+        bounds: Bounds of its jobs; null for none.
     """
 
     scopes: _Scopes
@@ -45,6 +67,12 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     project: str | None = None
     life_s: Annotated[int, msgspec.Meta(ge=1, le=_MAX_LIFE_S)] | None = None
     name: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_NAME_CHARS)] | None = None
+    bounds: BoundsRequest | None = None
+
+    @property
+    def stored_bounds(self) -> Bounds | None:
+        """The bounds as they are stored."""
+        return None if self.bounds is None else bounds_of(**msgspec.structs.asdict(self.bounds))
 
 
 class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +84,7 @@ class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fi
         project: Name of the project to which its usage counts; by default the account's own.
         life_s: Seconds until it expires; by default it does not expire.
         name: What its owner calls it; null for no name.
+        bounds: Bounds of its jobs; null for none.
         aws: Whether to create a key pair, with which AWS's clients sign requests. Its key id
             and secret, joined by a dot, are a token.
     """
@@ -210,4 +239,9 @@ def _token(token: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBo
         revoked_at=iso_time(token.revoked_at),
         name=token.name,
         used_at=iso_time(token.used_at),
+        bounds=None if token.bounds is None else bounds(token.bounds),
     )
+
+
+def bounds(bounds: Bounds) -> schema.accounts.BoundsBody:
+    return schema.accounts.BoundsBody(**bounds.in_credits())

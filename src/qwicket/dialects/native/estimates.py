@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def estimate(estimate: JobEstimate, project: str) -> schema.jobs.EstimateBody:
     """Return an estimate for a job of a project."""
-    job, forecast = estimate.job, estimate.forecast
+    job, forecast, bounds = estimate.job, estimate.forecast, estimate.bounds
     earliest_s, latest_s = forecast.new_job_interval or (None, None)
     return schema.jobs.EstimateBody(
         device=job.device,
@@ -28,6 +28,7 @@ def estimate(estimate: JobEstimate, project: str) -> schema.jobs.EstimateBody:
         starts_before_s=_rounded(latest_s),
         cost=estimate.cost,
         budgets=tuple(map(_need, estimate.budgets)),
+        bounds=bounds and schema.jobs.BoundsNeedBody(**bounds._asdict()),
     )
 
 

@@ -127,6 +127,7 @@ class Handlers(PilotHandlers):
             project=body.project,
             life_s=body.life_s,
             name=body.name,
+            bounds=body.stored_bounds,
         )
         projects = await self.gateway.accounts.projects(actor)
         response = json(account_wire.new_token(created, projects), 201)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.model.budgets import (
     EACH,
-    Bill,
     Budget,
     NamedBudget,
     ReservedAmount,
@@ -20,7 +19,7 @@ from qwicket.model.ids import new_id
 from qwicket.store.accounts import Accounts
 from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing, from_texts
-from qwicket.store.use import needed_by, set_bill
+from qwicket.store.use import bill_of, needed_by, set_bill
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -150,7 +149,7 @@ def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
         else:
             tx.run("budget_reserve", **changed)
         reserved.append(ReservedAmount(each.id, each.unit, each.begun_at, amount, account))
-    set_bill(tx, job, Bill(new.cost, tuple(reserved)), needed)
+    set_bill(tx, job, bill_of(new, reserved), needed)
 
 
 def settle(tx: Tx, reserved: Sequence[ReservedAmount], used: Use) -> None:

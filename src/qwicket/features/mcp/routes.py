@@ -14,7 +14,13 @@ from qwicket.features.mcp import messages, prompts, resources
 from qwicket.features.mcp.envelope import HANDSHAKE, METHODS, STATELESS, VERSION_HEADER
 from qwicket.features.mcp.messages import Message, RPCError
 from qwicket.features.mcp.tools import TOOLS, Call, Tool, refusal
-from qwicket.model.errors import Forbidden, MethodNotAllowed, QwicketError, Unauthenticated
+from qwicket.model.errors import (
+    ConfirmationNeeded,
+    Forbidden,
+    MethodNotAllowed,
+    QwicketError,
+    Unauthenticated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,6 +146,8 @@ class Handlers:
         except Unauthenticated:
             raise
         except QwicketError as error:
+            if isinstance(error, ConfirmationNeeded):
+                error.locate(request.server_url)
             return _content(refusal(error), is_error=True)
         return _content(answer, call.pictures, is_error=False)
 

@@ -20,6 +20,7 @@ from qwicket.dialects.validation import clip_text
 from qwicket.features.mcp import arguments as given
 from qwicket.features.mcp.plot import bars
 from qwicket.model.accounts import Actor, Scope
+from qwicket.model.bounds import credits_of
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NoResult, QwicketError
 from qwicket.model.jobs import JobQuery
 
@@ -205,6 +206,11 @@ async def _estimate(call: Call, asked: Submission) -> Answer:
     refusals = [each["refusal"] for each in body["budgets"] if each["refusal"]]
     if refusals:
         return body | {"next": "A budget has no room for this job: ask the person, or use less."}
+    bounds = found.bounds
+    if bounds is not None and bounds.refusal:
+        return body | {"next": "The token may use no more today: use less, or wait."}
+    if bounds is not None and bounds.asks_first:
+        return body | {"next": "submit_job asks the person first: say to them what it answers."}
     return body | {"next": "submit_job runs the program."}
 
 
@@ -344,12 +350,18 @@ def _largest(name: str, rows: Iterable[tuple[int, float]], width: int) -> Answer
 async def _usage(call: Call, _asked: given.NoArguments) -> Answer:
     token = await call.gateway.tokens.current(call.actor)
     budgets = await call.gateway.usage.budgets(call.actor)
+    left: Answer = {}
+    if (bounds := call.actor.bounds) is not None:
+        shots, cost = bounds.left(await call.gateway.usage.of_token(call.actor))
+        left = msgspec.to_builtins(account_wire.bounds(bounds))
+        left |= {"shots_left": shots, "cost_left": credits_of(cost)}
     return {
         "scopes": sorted(call.actor.scopes),
         "devices": sorted(call.actor.devices),
         "expires_at": wire.iso_time(token.expires_at),
         "budgets": [msgspec.to_builtins(account_wire.budget(each)) for each in budgets],
-        "next": "No devices means all; no budgets means that no budget limits the jobs.",
+        "bounds": left,
+        "next": "No devices means all; no budgets or bounds means that none limits the jobs.",
     }
 
 

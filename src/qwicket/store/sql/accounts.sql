@@ -257,8 +257,10 @@ select 1 from member where account = :account and project = :project;
 
 -- name: token_add
 insert into token
-    (id, account, project, digest, scopes, devices, created_at, expires_at, parent, name)
-values (:id, :account, :project, :digest, :scopes, :devices, :now, :expires_at, :parent, :name);
+    (id, account, project, digest, scopes, devices, created_at, expires_at, parent, name, bounds)
+values (
+    :id, :account, :project, :digest, :scopes, :devices, :now, :expires_at, :parent, :name, :bounds
+);
 
 -- name: token_by_digest
 select {token}, account.name, account.role, account.disabled_at

@@ -11,16 +11,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from abuse.dialects import (
-    ibm_json,
-    ionq_json,
-    platform_json,
-    problem_json,
-    qbraid_json,
-    qlued_json,
-    xanadu_json,
-)
 from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn
+from abuse.refusals import SHAPES, STATUSES
 from qwicket.model.budgets import BudgetPeriod, BudgetUnit
 from support import ibm, runtime
 from support.budgets import budgets as administration
@@ -29,21 +21,6 @@ from support.programs import BELL
 from support.server import LiveServer, run_cli
 from support.waiting import until
 
-SHAPES: Final = {
-    "/v1": problem_json,
-    "/ionq/v0.4": ionq_json,
-    "/ionq/v0.3": ionq_json,
-    "/qbraid/api/v1": qbraid_json,
-    "/qbraid/api": qbraid_json,
-    ibm.DIALECT: ibm_json,
-    runtime.DIALECT: ibm_json,
-    runtime.PLATFORM: platform_json,
-    "/qlued": qlued_json,
-    "": xanadu_json,
-}
-STATUSES: Final = {prefix: 406 if prefix == "/qlued" else 403 for prefix in SHAPES}
-"""No client repeats a submission on these: qlued's clients know 406 as a refused job, and the
-others take a 403 for final (docs of the dialects)."""
 JOB: Final = {"device": "simulator", "program": BELL, "shots": 100}
 
 

@@ -13,7 +13,17 @@ import pytest
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.features.budgets.store import BudgetStore, project_budgets
 from qwicket.model.accounts import Token
-from qwicket.model.budgets import MICRO, Budget, BudgetPeriod, BudgetUnit, Use, to_stored_amount
+from qwicket.model.bounds import Bounds
+from qwicket.model.budgets import (
+    MICRO,
+    Budget,
+    BudgetPeriod,
+    BudgetUnit,
+    TokenUse,
+    Use,
+    period_start,
+    to_stored_amount,
+)
 from qwicket.model.devices import DeviceCost
 from qwicket.model.errors import BudgetSpent, LimitExceeded, NotFound
 from qwicket.model.failures import Failure
@@ -452,6 +462,19 @@ async def test_a_project_has_64_budgets_at_most(store: Store, ada: Token) -> Non
         await put(store, 1, "jobs")
     await put(store, 2)
     assert len(await store.feature(BudgetStore).all()) == 64
+
+
+async def test_a_cancelled_job_is_given_back_to_the_budget_and_to_the_day_of_its_token(
+    store: Store, ada: Token
+) -> None:
+    await put(store, 1_000)
+    bounds = Bounds(daily_shots=1_000)
+    job = await add_job(store, ada, token=ada.id, bounds=bounds, cost=COST)
+    day = period_start("day", NOW)
+    assert (await store.bounds.used(ada.id, day)).shots == await used(store) == 100
+    await store.jobs.cancel(job.id, actor=ada.account, now=NOW)
+    assert await store.bounds.used(ada.id, day) == TokenUse(ada.id, day, 0, 0)
+    assert await used(store) == 0
 
 
 async def test_without_a_budget_no_statement_on_budgets_is_run(

@@ -159,6 +159,7 @@ async def create_token_for(
         life_s=body.life_s,
         aws=body.aws,
         name=body.name,
+        bounds=body.stored_bounds,
     )
     return json(account_wire.new_token(made, await access.admin.projects()), 201)
 

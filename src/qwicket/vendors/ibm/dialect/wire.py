@@ -292,6 +292,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "unauthenticated": 3001,
     "forbidden": 3002,
     "budget_spent": 3005,
+    **dict.fromkeys(("bound_reached", "confirmation_needed", "confirmation_refused"), 3005),
     "method_not_allowed": 3003,
     "request_timeout": 3004,
     "invalid_request": 3100,
