@@ -321,6 +321,7 @@ class Way(NamedTuple):
         names |= {
             "reservation": job,
             "invitation": job,
+            "confirmation": job,
             "share": job,
             "session": job,
             "secret": "x",

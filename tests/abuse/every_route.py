@@ -179,6 +179,7 @@ class Ask(NamedTuple):
         names |= {
             "reservation": job,
             "invitation": job,
+            "confirmation": job,
             "share": job,
             "session": job,
             "secret": "x",
@@ -253,6 +254,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/tokens"): {"scopes": ["jobs:read"]},
     ("POST", "/sessions"): {"backend": "simulator"},
     ("POST", "/jobs/{id}/shares"): LINK,
+    ("POST", "/confirmations/{confirmation}"): {"answer": "confirm"},
     ("POST", "/estimates"): SUBMISSIONS["/v1"],
     ("POST", "/webhooks"): WEBHOOK,
     ("POST", "/search/v3/resources/search"): {"query": "service_name:quantum-computing"},

@@ -87,6 +87,7 @@ def test_the_vendors_client_cannot_tell(
         held.FOLDER_NAME: os.environ[held.FOLDER_NAME],
         "QWICKET_URL": server.url,
         "QWICKET_TOKEN": server.token("vendor"),
+        "QWICKET_MANAGING_TOKEN": server.managing_token("vendor"),
         "QWICKET_OTHER_TOKEN": server.token("stranger"),
         "QWICKET_REVOKED_TOKEN": revoked(server),
         "QWICKET_EXPIRED_TOKEN": expired(server),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -76,3 +78,29 @@ def call(method: str, path: str, body: Any = None) -> Any:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def bounded_token(**bounds: float) -> str:
+    """Return a new token with bounds, of the account of QWICKET_TOKEN."""
+    body = {"scopes": ["jobs:read", "jobs:write", "devices:read"], "bounds": bounds}
+    made = _native("/v1/tokens", body, os.environ["QWICKET_MANAGING_TOKEN"])
+    return str(json.load(made)["secret"])
+
+
+def answer_question(refusal: str, token: str, answer: str = "confirm") -> int:
+    """Answer the question that a refusal names, with a token; return the status."""
+    found = re.search(r"/ui/confirmations/([0-9a-f-]{36})", refusal)
+    assert found, refusal
+    try:
+        return int(_native(f"/v1/confirmations/{found[1]}", {"answer": answer}, token).status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _native(path: str, body: Any, token: str) -> Any:
+    request = urllib.request.Request(  # our own server
+        os.environ["QWICKET_URL"] + path,
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    return urllib.request.urlopen(request, timeout=30)

@@ -47,6 +47,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "token create": (
         "qwicket token create --user ada",
         "qwicket token create --user ada --expires 90d --device simulator",
+        "qwicket token create --user ada --assistant --device simulator --daily-cost 5",
     ),
     "token list": ("qwicket token list --user ada",),
     "token revoke": ("qwicket token revoke 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
@@ -154,6 +155,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
     "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),
     "mcp": ("qwicket mcp", "qwicket mcp --profile lab"),
+    "confirm": (
+        "qwicket confirm",
+        "qwicket confirm 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",
+        "qwicket confirm 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --refuse",
+    ),
     "share add": (
         "qwicket share add 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --with ben",
         "qwicket share add 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --link --expires 30d",

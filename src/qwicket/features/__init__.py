@@ -9,6 +9,7 @@ NAMES: Final[tuple[str, ...]] = (
     "shares",
     "invitations",
     "budgets",
+    "confirmations",
     "reservations",
     "archives",
     "dask",

@@ -150,6 +150,15 @@ class AsyncClient:
         """End a share; see `Client.unshare`."""
         await self._transport.run(operations.unshare(self._transport.api, id))
 
+    async def confirmations(self) -> list[dict[str, Any]]:
+        """Return the jobs that wait for your confirmation; see `Client.confirmations`."""
+        return await self._transport.run(operations.confirmations(self._transport.api))
+
+    async def answer_confirmation(self, id: str, *, is_confirmed: bool) -> dict[str, Any]:
+        """Confirm or refuse a job of an assistant; see `Client.answer_confirmation`."""
+        operation = operations.answer_confirmation(self._transport.api, id, is_confirmed)
+        return await self._transport.run(operation)
+
     async def webhooks(self) -> list[dict[str, Any]]:
         """Return the account's webhooks; see `Client.webhooks`."""
         return await self._transport.run(operations.webhooks(self._transport.api))

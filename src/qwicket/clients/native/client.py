@@ -407,6 +407,23 @@ class Client:
         """
         self._transport.run(operations.unshare(self._transport.api, id))
 
+    def confirmations(self) -> list[dict[str, Any]]:
+        """Return the jobs of assistants that wait for your confirmation, the oldest first.
+
+        Raises:
+            ApiError: The token has bounds, or may not submit jobs.
+        """
+        return self._transport.run(operations.confirmations(self._transport.api))
+
+    def answer_confirmation(self, id: str, *, is_confirmed: bool) -> dict[str, Any]:
+        """Confirm or refuse a job of an assistant; see `confirmations`.
+
+        Raises:
+            ApiError: There is no such question, it has another answer, or it is too late.
+        """
+        operation = operations.answer_confirmation(self._transport.api, id, is_confirmed)
+        return self._transport.run(operation)
+
     def webhooks(self) -> list[dict[str, Any]]:
         """Return the account's webhooks, the oldest first.
 

@@ -479,5 +479,15 @@ def shares(api: Api, job_id: str | None = None) -> Operation[list[dict[str, Any]
     return (yield from api.get(path, wire.SharesBody)).shares
 
 
+def confirmations(api: Api) -> Operation[list[dict[str, Any]]]:
+    return (yield from api.get("/v1/confirmations", wire.ConfirmationsBody)).confirmations
+
+
+def answer_confirmation(api: Api, id: str, is_confirmed: bool) -> Operation[dict[str, Any]]:
+    """Answer a question, which may be repeated."""
+    body = {"answer": "confirm" if is_confirmed else "refuse"}
+    return (yield from api.post(f"/v1/confirmations/{quote(id, safe='')}", body, _ANY))
+
+
 def unshare(api: Api, id: str) -> Operation[None]:
     yield from api.delete(f"/v1/shares/{quote(id, safe='')}")

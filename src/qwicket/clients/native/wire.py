@@ -33,6 +33,10 @@ class SharesBody(msgspec.Struct, frozen=True):
     shares: list[dict[str, Any]]
 
 
+class ConfirmationsBody(msgspec.Struct, frozen=True):
+    confirmations: list[dict[str, Any]]
+
+
 class SessionsBody(msgspec.Struct, frozen=True):
     sessions: list[dict[str, Any]]
 

@@ -14,7 +14,7 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_ionq import GPI2Gate, IonQProvider, MSGate, ZZGate
 from qiskit_ionq.exceptions import IonQAPIError, IonQJobStateError
 
-from support.vendors import held_circuit
+from support.vendors import answer_question, bounded_token, held_circuit
 
 URL = os.environ["QWICKET_URL"]
 TOKEN = os.environ["QWICKET_TOKEN"]
@@ -304,6 +304,23 @@ def test_too_many_shots_are_refused_by_name():
         simulator().run(bell(), shots=1_000_001)
     assert refused.value.status_code == 400
     assert "shots" in refused.value.message
+
+
+def test_the_bounds_of_a_token_are_the_clients_error():
+    token = bounded_token(daily_shots=150, ask_above_shots=100)
+    simulator(token=token).run(bell(), shots=100)
+    with pytest.raises(IonQAPIError) as refused:
+        simulator(token=token).run(bell(), shots=100)
+    assert (refused.value.status_code, refused.value.error_type) == (403, "Forbidden")
+    assert "50 shots left, and this job needs 100 shots" in refused.value.message
+    token = bounded_token(ask_above_shots=100)
+    with pytest.raises(IonQAPIError) as refused:
+        simulator(token=token).run(bell(), shots=101)
+    assert refused.value.status_code == 403
+    assert answer_question(refused.value.message, token) == 403
+    assert answer_question(refused.value.message, TOKEN) == 200
+    job = simulator(token=token).run(bell(), shots=101)
+    assert sum(job.result(wait=0.05, timeout=60).get_counts().values()) == 101
 
 
 def test_a_circuit_that_is_too_wide_is_refused_by_name():
