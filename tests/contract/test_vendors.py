@@ -67,6 +67,9 @@ def key_pairs(server: LiveServer) -> dict[str, str]:
     }
 
 
+LABS = {"qlued/sqooler_0_9": "labqudit", "ibm/qiskit_ibm_runtime_0_": "noisylab"}
+"""Devices that suites serve as labs, by the start of the suite's name."""
+
 SUITES = [
     pytest.param(suite, marks=[pytest.mark.extended] if is_extended(suite) else [])
     for suite in suites()
@@ -94,8 +97,8 @@ def test_the_vendors_client_cannot_tell(
         "QWICKET_PYTHON": sys.executable,  # has the commands
         "QWICKET_FAULT": "long" if IS_LONG else "",  # what a suite repeats is short otherwise
     }
-    if suite == "qlued/sqooler_0_9":
-        serve = ("--scope", "devices:serve", "--device", "labqudit")
+    if (lab := next((LABS[name] for name in LABS if suite.startswith(name)), None)) is not None:
+        serve = ("--scope", "devices:serve", "--device", lab)
         env["QWICKET_LAB_TOKEN"] = server.admin("token", "create", "--user", "vendor", *serve)
     if suite.startswith("braket/"):
         env |= key_pairs(server)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from support import executor, pubs, runtime
@@ -460,13 +461,19 @@ def test_a_twirled_program_runs_on_a_labs_device(sampled: Lab, http: httpx.Clien
     assert (executor.array(found["results"]["c"]) == [True, False]).all()
 
 
-def test_runtimes_estimator_is_refused_on_a_labs_device(sampled: Lab, http: httpx.Client) -> None:
+def test_runtimes_estimator_runs_on_a_labs_device(sampled: Lab, http: httpx.Client) -> None:
+    """A pub of two sets of values, each with its own runs."""
+    sampled.agent("noisy_for_runtime")
     client = runtime.Client(http, sampled.server.token())
-    estimator = pubs.params([pubs.circuit(pubs.ghz(2)), {"ZZ": 1.0}, pubs.array()])
-    asked = runtime.body(program_id="estimator", backend=sampled.device, params=estimator)
-    refused = client.call("POST", "/jobs", json=asked)
-    assert refused.status_code == 400
-    assert f"{sampled.device} is a lab's device: it runs programs" in refused.text
+    values = pubs.array([[0.0], [np.pi]])
+    pub = [pubs.circuit(pubs.turned(2)), [[{"IZ": 1.0}], [{"ZI": 1.0}]], values]
+    asked = pubs.params(pub, resilience_level=1, seed_estimator=7)
+    job = client.submit(program_id="estimator", backend=sampled.device, params=asked)
+    (found,) = client.results(job)
+    fields = found["data"]["__value__"]["fields"]
+    evs, stds = [pubs.unpacked(fields[name]) for name in ("evs", "stds")]
+    assert (np.abs(evs - [[1, -1], [1, 1]]) <= 4 * stds + 1e-9).all()
+    assert found["metadata"]["executed"] == {"circuits": 2 * 64, "shots": 2 * 8192}
 
 
 def test_simulators_compile_nothing(http: httpx.Client) -> None:

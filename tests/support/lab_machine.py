@@ -20,6 +20,10 @@ from qwicket.agents import (
     Stopped,
 )
 from qwicket.agents.circuits import Circuit
+from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.qubit import unpack
+from qwicket.engines import qubit
 
 
 def log(program: Program, word: str) -> None:
@@ -61,6 +65,47 @@ def last_bit_set(program: Program) -> Sequence[Outcome]:
         "1".rjust(each.bits, "0") for each in program.circuits if isinstance(each, QubitCircuit)
     ]
     return [Memory([row] * each.shots) for row, each in zip(rows, program.circuits, strict=True)]
+
+
+def noisy(program: Program) -> Sequence[Outcome]:
+    """Run circuits as on a machine whose gates on two qubits and readout err."""
+    noise = NoiseModel(
+        name="",
+        source="",
+        readout=ReadoutError(one_for_zero=0.02, zero_for_one=0.08),
+        two_qubit=GateNoise(depolarizing=0.02),
+    )
+    found = []
+    for number, circuit in enumerate(unpack(program.packed)):
+        options = RunOptions(
+            shots=circuit.shots, seed=program.seed, outputs=("counts",), noise=noise
+        )
+        counts = qubit.run(circuit, options, number).counts()
+        found.append(Counts({f"{key:0{circuit.n_clbits}b}": n for key, n in counts.items()}))
+    return found
+
+
+def noisy_for_runtime(program: Program) -> Sequence[Outcome]:
+    """Like `noisy`, for a device that returns each shot."""
+    found = [each.counts for each in noisy(program) if isinstance(each, Counts)]
+    return [Memory([key for key, n in counts.items() for _ in range(n)]) for counts in found]
+
+
+def loses_one(program: Program) -> Sequence[Outcome]:
+    """Like `noisy`, but without the last circuit."""
+    return noisy(program)[:-1]
+
+
+def widens(program: Program) -> Sequence[Outcome]:
+    """Like `noisy`, but with a bit too many in the last circuit."""
+    *first, last = noisy(program)
+    assert isinstance(last, Counts)
+    return [*first, Counts({f"0{key}": n for key, n in last.counts.items()})]
+
+
+def fails_once(program: Program) -> Sequence[Outcome]:
+    """Like `noisy`, but the last circuit fails."""
+    return [*noisy(program)[:-1], Failed("The trap was empty.", "no_atoms")]
 
 
 def ignores_stop(program: Program) -> Sequence[Outcome]:

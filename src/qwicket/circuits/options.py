@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from qwicket.circuits.mitigation.runs import Combination
 from qwicket.circuits.noise import NoiseModel
 from qwicket.model.limits import Limits, PhotonicLimits
 
@@ -38,3 +39,14 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     alike: int = 0
     dry_run: bool = msgspec.field(default=False, name="is_dry")
     photonic: PhotonicLimits | None = None
+
+
+class LabOptions(RunOptions, frozen=True, kw_only=True):
+    """Options of a job on a lab's device.
+
+    Attributes:
+        combinations: The estimations whose runs are the job's circuits, in their order; empty if
+            the circuits are those of the program.
+    """
+
+    combinations: tuple[Combination, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from qwicket.circuits.mitigation.runs import Combination
+
 
 class Summary(msgspec.Struct, frozen=True):
     """Properties of a program for admission, lists and estimates.
@@ -48,7 +50,8 @@ class Summary(msgspec.Struct, frozen=True):
         unmeasured: Number, from 1, of the first circuit without measurements and `Estimation`, even
             if it has `Readouts`; 0 if there is none.
         is_seeded: Whether a circuit states its own seed.
-        mitigated_shots: Shots of all runs of estimations with error mitigation together.
+        mitigated_shots: Shots of all runs of estimations together, where these have error
+            mitigation or are run by a lab; else 0.
     """
 
     family: str
@@ -90,8 +93,10 @@ class Checked(msgspec.Struct, frozen=True):
         summary: Its summary.
         circuits: Its packed circuits.
         completed: The source with what was drawn for it; empty if nothing was.
+        combinations: Estimations whose runs the circuits are; see `LabOptions`.
     """
 
     summary: Summary
     circuits: bytes
     completed: bytes = b""
+    combinations: tuple[Combination, ...] = ()

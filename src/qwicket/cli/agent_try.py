@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from qwicket.agents import Program
     from qwicket.agents.outcomes import Part
     from qwicket.agents.program import Failed
-    from qwicket.circuits.options import RunOptions
-    from qwicket.circuits.outcomes import Encoded
+    from qwicket.circuits.options import LabOptions
+    from qwicket.circuits.outcomes import Completion, Encoded
     from qwicket.circuits.summary import Checked
     from qwicket.clients.native import Part as ShownPart
     from qwicket.model.devices import DeviceSpec
@@ -143,10 +143,11 @@ def _read(
             f"{file}: the program has {checked.summary.n_qubits} qubits, but {device.name} takes"
             f" at most {spec.qubits}."
         )
-    if device.family == "qubit" and spec.gates:
+    if device.family == "qubit" and (spec.gates or checked.summary.is_estimation):
         gates = (*spec.gates, *spec.native_gates)
+        expand_seed = 0 if checked.summary.is_estimation else None
         compiled = programs.compile_to_basis_in_parser(
-            checked.circuits, gates, device.name, "", limits
+            checked.circuits, gates, device.name, "", limits, expand_seed=expand_seed
         )
         if isinstance(compiled, programs.Refusal):
             raise compiled.error()
@@ -165,8 +166,8 @@ def _format(file: Path, source: bytes, spec: DeviceSpec | None) -> str:
     return programs.guess_format(source)
 
 
-def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> RunOptions:
-    from qwicket.circuits.options import RunOptions
+def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> LabOptions:
+    from qwicket.circuits.options import LabOptions
     from qwicket.model.errors import LimitExceeded
 
     spec = device.spec
@@ -174,7 +175,9 @@ def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> R
     if not 1 <= shots <= maximum:
         raise LimitExceeded(f"shots must be 1 to {maximum}, not {shots}.", field="shots")
     outputs = spec.outputs if spec is not None else _OUTPUTS[checked.summary.family]
-    return RunOptions(shots=shots, seed=secrets.randbits(63), outputs=outputs)
+    outputs = _OUTPUTS["qubit"] if checked.combinations else outputs
+    seed = secrets.randbits(63)
+    return LabOptions(shots=shots, seed=seed, outputs=outputs, combinations=checked.combinations)
 
 
 def _run(run: str, program: Program) -> Sequence[Part | Failed]:
@@ -216,29 +219,32 @@ def _failure(message: Sequence[Any]) -> Failed:
 
 
 def _checked(
-    outcomes: Sequence[Part | Failed], program: Program, options: RunOptions, limits: Limits
-) -> list[Encoded | Failure]:
-    """Validate outcomes like a server.
+    outcomes: Sequence[Part | Failed], program: Program, options: LabOptions, limits: Limits
+) -> Completion:
+    """Validate outcomes like a server; return the values of estimations in place of their runs.
 
     Raises:
         QwicketError: An outcome is invalid.
     """
+    from qwicket import engines
     from qwicket.agents import Failed
     from qwicket.circuits import outcome_checks
     from qwicket.circuits.frames import frames
     from qwicket.circuits.outcomes import Encoded
     from qwicket.model.failures import Failure
 
-    parts = [
+    parts = tuple(
         Failure(each.code, each.message)
         if isinstance(each, Failed)
         else Encoded(each.body, bytes.fromhex(each.sha256))
         for each in outcomes
-    ]
+    )
     encoded = [(k, each) for k, each in enumerate(parts) if isinstance(each, Encoded)]
     if encoded:
         outcome_checks.check(encoded, frames(program.family, program.packed), options, limits)
-    return parts
+    n_runs = sum([len(each.flipped) for each in options.combinations])
+    # There are fewer parts if the function failed as a whole.
+    return engines.combine(options, parts) if n_runs and len(parts) == n_runs else parts
 
 
 def _print(file: Path, parts: Sequence[Encoded | Failure]) -> int:
@@ -262,6 +268,8 @@ def _shown(part: Encoded | Failure) -> ShownPart:
     found = decode(part)
     if "samples" in found.arrays:
         return Part(samples=found.samples(), engine=found.engine)
+    if "evs" in found.arrays:
+        return Part(evs=found.evs(), stds=found.stds(), engine=found.engine)
     counts = found.counts() if "counts" in found.arrays else {}
     width = found.n_bits
     texts = {format(key, f"0{width}b") if width else "": n for key, n in counts.items()}

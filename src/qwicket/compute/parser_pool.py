@@ -173,6 +173,7 @@ class ParserPool:
         language: str,
         *,
         account: str,
+        expand_seed: int | None = None,
     ) -> Checked | Refusal:
         """Compile an account's packed circuits to the gates of a lab's or another cloud's device.
 
@@ -185,11 +186,16 @@ class ParserPool:
             language: Language in which the device gets the circuits, and which must be able to
                 express them; empty for any.
             account: The account.
+            expand_seed: Seed of the runs of estimations, which the device gets in their place;
+                None leaves estimations as they are.
 
         Raises:
             QwicketError: As for `read`.
         """
-        arguments = (circuits, tuple(gates), device, language, self._limits, tuple(pairs))
+        arguments = (
+            *(circuits, tuple(gates), device, language, self._limits, tuple(pairs)),
+            expand_seed,
+        )
         call = _Call(_COMPILE_TO_BASIS, arguments, len(circuits))
         return cast("Checked | Refusal", await self._perform(call, account))
 

@@ -1,7 +1,8 @@
 """Engines: from packed circuits to encoded outcomes. Independent of jobs, database and network.
 
 `run`, `run_jobs`, `warm_up` and `prepare` are for worker processes, because engines hold the
-interpreter lock. The other functions are for the server and import neither NumPy nor a simulator.
+interpreter lock. The other functions are for the server and import no simulator; only `combine`,
+which the server calls in a thread, imports NumPy.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
-from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Outcome, PartResult, encode
+from qwicket.circuits.options import LabOptions, RunOptions
+from qwicket.circuits.outcomes import Completion, Outcome, PartResult, encode
 from qwicket.circuits.qubit import QubitCircuit
 from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
@@ -27,6 +28,7 @@ from qwicket.registrations import vendors
 
 __all__ = [
     "Estimate",
+    "combine",
     "estimate",
     "has_family",
     "list_installed",
@@ -106,6 +108,18 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
     """Return the estimate of a job, from its summary and its options."""
     return _family(summary.family).estimate(summary, options)
+
+
+def combine(options: LabOptions, parts: Completion) -> Completion:
+    """Return the results of a lab's estimations from those of the circuits that it ran.
+
+    Args:
+        options: Options of the job.
+        parts: Checked results of all its circuits.
+    """
+    from qwicket.engines.qubit import mitigated_estimates  # late: it imports NumPy
+
+    return mitigated_estimates.of_parts(options.combinations, parts, options.seed)
 
 
 def has_family(family: str) -> bool:

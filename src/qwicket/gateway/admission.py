@@ -12,8 +12,8 @@ from msgspec import structs
 
 from qwicket import devices, engines, programs
 from qwicket.circuits import twins
-from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import OUTPUTS, PROBABILITIES
+from qwicket.circuits.options import LabOptions, RunOptions
+from qwicket.circuits.outcomes import COUNTS, OUTPUTS, PROBABILITIES
 from qwicket.circuits.summary import Checked, Summary
 from qwicket.gateway.device_limits import MPS_ENGINE
 from qwicket.gateway.program_checks import (
@@ -151,6 +151,11 @@ class Admission:
             )
         completed = self._apply_program_settings(submission, device, checked.summary, noise)
         options, estimate = self._plan(completed, device, checked.summary, noise, calibration)
+        if checked.combinations:
+            options = LabOptions(
+                **{**structs.asdict(options), "outputs": (COUNTS,)},
+                combinations=checked.combinations,
+            )
         self._device_limits.check_result(completed, checked.summary, is_exact=noise is None)
         # The clock is read only now: the job was not queued while it was parsed, perhaps for 1 s.
         limits = self._limits.jobs
@@ -409,7 +414,8 @@ class Admission:
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 
         found = await in_gates_of(
-            *(device, connectivity, submission.format, checked, self._parsers, actor.account)
+            *(device, connectivity, submission.format, checked, self._parsers, actor.account),
+            submission.seed,
         )
         check_connected(found.summary, device, connectivity)
         return found

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.errors import NotFound
+from qwicket.model.random_bits import random_bits
 from qwicket.programs import Refusal
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ async def in_gates_of(
     checked: Checked,
     parsers: ParserPool,
     account: str,
+    seed: int | None,
 ) -> Checked:
     """Compile a program to the gates of a lab's device, or of one at another cloud.
 
     For another cloud, gates are also routed to the pairs of qubits that the device connects, if
-    this is possible. A program stays as it is if its device is a simulator, is not for qubits,
-    names neither gates nor a language, or is at another cloud that reads the format itself.
+    this is possible. A lab gets the runs of estimations in their place. A program stays as it is if
+    its device is a simulator, is not for qubits, names neither gates nor a language, or is at
+    another cloud that reads the format itself.
 
     Raises:
         InvalidProgram: A gate cannot be expressed in the device's gates; the detail names it.
@@ -50,8 +53,12 @@ async def in_gates_of(
     spec = device.spec
     if device.is_simulated or device.family != "qubit" or format in spec.formats_as_written:
         return checked
-    if not spec.gates and not spec.rewritten_as:
+    expands = device.driver == "agent" and checked.summary.is_estimation
+    if not spec.gates and not spec.rewritten_as and not expands:
         return checked
+    expand_seed = None
+    if expands:
+        expand_seed = random_bits(63) if seed is None else seed
     found = await parsers.compile_to_basis(
         checked.circuits,
         gates=(*spec.gates, *spec.native_gates),
@@ -59,6 +66,7 @@ async def in_gates_of(
         device=device.name,
         language=spec.rewritten_as,
         account=account,
+        expand_seed=expand_seed,
     )
     if isinstance(found, Refusal):
         raise found.error()

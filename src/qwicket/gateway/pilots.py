@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from qwicket import engines
 from qwicket.circuits import PACKING_VERSION
 from qwicket.circuits.frames import frames
-from qwicket.circuits.options import RunOptions
+from qwicket.circuits.options import LabOptions, RunOptions
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.gateway.projects_of_workers import ProjectsOfWorkers
 from qwicket.model.accounts import Scope
@@ -47,6 +48,7 @@ _DEVICES_S: Final = 10.0
 """Age limit in seconds of the list of simulated devices, which only a starting server changes."""
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
+_lab_options: Final = msgspec.msgpack.Decoder(LabOptions)
 _log = logging.getLogger(__name__)
 
 
@@ -248,7 +250,7 @@ class Pilots:
             stale = await self._scheduler.stale(reported)
             found = [each for each in found if each[0] not in stale]
             given_back = [each for each in given_back if each[0] not in stale]
-            await self._check_of_lab(serving, found)
+            found = await self._checked_of_lab(serving, found)
         else:
             found, refused = await self._checked(found)
             given_back += refused
@@ -355,24 +357,34 @@ class Pilots:
             for task in tasks
         ]
 
-    async def _check_of_lab(
+    async def _checked_of_lab(
         self, serving: _Serving, results: Sequence[tuple[Lease, RunResult]]
-    ) -> None:
-        """Refuse results that are not what their jobs asked for, and several for one job."""
+    ) -> list[tuple[Lease, RunResult]]:
+        """Return results with the values of estimations in place of their runs.
+
+        Refuse results that are not what their jobs asked for, and several for one job.
+        """
         if not results:
-            return
+            return []
         if len({lease.job for lease, _ in results}) < len(results):
             raise InvalidRequest("results: there are several for one job.", field="results")
         programs = await self._store.jobs.packed([lease.job for lease, _ in results])
         (family,) = serving.families.values()
 
-        def check() -> None:
-            for lease, result in results:
-                if (program := programs.get(lease.job)) is not None:  # else it was deleted
-                    self._check(result, program, family, is_simulated=False)
+        def checked(lease: Lease, result: RunResult) -> RunResult:
+            program = programs.get(lease.job)
+            if program is None:  # the job was deleted
+                return result
+            self._check(result, program, family, is_simulated=False)
+            options = _lab_options.decode(program.options)
+            if isinstance(result.result, Failure) or not options.combinations:
+                return result
+            return result._replace(result=engines.combine(options, result.result))
 
         async with self._lab_checks:
-            await asyncio.to_thread(check)
+            return await asyncio.to_thread(
+                lambda: [(lease, checked(lease, result)) for lease, result in results]
+            )
 
     async def _checked(
         self, results: Sequence[tuple[Lease, RunResult]]

@@ -79,7 +79,7 @@ def check_program(
 
     Raises:
         InvalidProgram: The program has native gates of other machines, is no Clifford circuit as
-            its device requires, measures nothing, or asks a lab's device for expectation values.
+            its device requires, or measures nothing.
         LimitExceeded: The program has more experiments on atoms than the device allows in one job.
     """
     if device.spec.native_gates or device.spec.clifford_only:
@@ -88,12 +88,6 @@ def check_program(
         _check_experiments(summary, device, circuits_limit)
     if summary.unmeasured:
         _check_measured(summary, submission.format)
-    if summary.is_estimation and device.driver == "agent":
-        raise InvalidProgram(
-            f"{device.name} is a lab's device: it runs programs of Qiskit's Sampler and computes no"
-            " expectation values; run the Estimator on a simulator",
-            field="program",
-        )
 
 
 def _check_gates(summary: Summary, device: Device) -> None:

@@ -262,6 +262,7 @@ def compile_to_basis_in_parser(
     language: Any,
     limits: Limits,
     pairs: Sequence[tuple[int, int]] = (),
+    expand_seed: int | None = None,
 ) -> Checked | Refusal:
     """Return a program's packed circuits in the gates of a remote device, or an error.
 
@@ -273,9 +274,13 @@ def compile_to_basis_in_parser(
             Circuits that it cannot express are refused.
         limits: Limits on the compiled circuits.
         pairs: Pairs of qubits to which the gates are routed; empty for no routing.
+        expand_seed: Seed of the runs of estimations, which the device gets in their place; None
+            leaves estimations as they are.
     """
     try:
         compiled = unpack(circuits)
+        if expand_seed is not None:
+            return _expanded(compiled, gates, device, limits, expand_seed)
         if gates:
             from qwicket.programs import basis  # late: only parser processes need it
 
@@ -293,6 +298,37 @@ def compile_to_basis_in_parser(
         return to_checked(compiled)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
+
+
+def _expanded(
+    circuits: tuple[QubitCircuit, ...],
+    gates: Sequence[str],
+    device: str,
+    limits: Limits,
+    seed: int,
+) -> Checked:
+    """Return the runs of estimations in the gates of a device.
+
+    Estimations are compiled before, so that the device's own gates are folded, and their runs
+    after: changes of basis, flips and inverse gates need not be gates of the device.
+    """
+    from qwicket.programs import basis  # late: as above
+
+    if gates:
+        circuits = basis.compile_circuits(circuits, gates, device, limits)
+    runs, combinations, n_shots = estimation.expand(circuits, limits, seed)
+    if gates:
+        runs = basis.compile_circuits(runs, gates, device, limits)
+    checked = to_checked(runs)
+    observables = [terms for each in combinations for terms in each.estimation.observables]
+    summary = structs.replace(
+        checked.summary,
+        n_parts=len(circuits),
+        n_terms=sum(map(len, observables)),
+        is_estimation=True,
+        mitigated_shots=n_shots,
+    )
+    return structs.replace(checked, summary=summary, combinations=combinations)
 
 
 def write_in_parser(circuits: bytes, number: int) -> str | Refusal:

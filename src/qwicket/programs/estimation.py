@@ -8,8 +8,10 @@ The rightmost letter of a word is qubit 0. Measurements at the end of the progra
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, cast, get_args
+from random import Random
+from typing import Final, NamedTuple, cast, get_args
 
 import msgspec
 from msgspec import structs
@@ -23,7 +25,8 @@ from qwicket.circuits.estimation import (
     without_projectors,
 )
 from qwicket.circuits.mitigation import EXTRAPOLATORS, settings
-from qwicket.circuits.mitigation.runs import n_runs_of
+from qwicket.circuits.mitigation.runs import Combination, all_shots, n_runs_of
+from qwicket.circuits.mitigation.runs import expand as expand_one
 from qwicket.circuits.qubit import Folding, Measure, Mitigation, Pauli, QubitCircuit
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX, Limits
@@ -44,6 +47,16 @@ class EstimationLimits(msgspec.Struct, frozen=True, kw_only=True):
     its extrapolated values."""
     estimation_runs: int = 10_000
     """Circuits that are run for one estimation."""
+    estimated_values: int = 200_000_000
+    """Values of all terms in all shots of a job whose circuits a lab runs: seconds of computing."""
+
+
+class Expanded(NamedTuple):
+    """Estimations as the circuits to run for them, with the shots of all of these."""
+
+    circuits: tuple[QubitCircuit, ...]
+    combinations: tuple[Combination, ...]
+    shots: int
 
 
 class _Mitigation(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +124,64 @@ def read(
     amplified = max(mitigation.noise_factors, default=1) if mitigation else 1
     check_limit("operations", int(len(circuit.ops) * amplified), limits.programs.operations)
     return (structs.replace(circuit, shots=shots, estimation=asked),)
+
+
+def expand(circuits: Sequence[QubitCircuit], limits: Limits, seed: int) -> Expanded:
+    """Return the runs of estimations as circuits, for a device that runs nothing else.
+
+    Args:
+        circuits: Circuits with an estimation.
+        limits: Bounds on the runs.
+        seed: Seed of what the mitigation draws.
+
+    Raises:
+        InvalidProgram: Exact values are asked for; or all observables are constants, so there is
+            nothing to run.
+        LimitExceeded: There are too many circuits, operations or values.
+    """
+    runs: list[QubitCircuit] = []
+    combinations: list[Combination] = []
+    n_ops = n_shots = n_values = 0
+    rng = Random(f"{seed} estimation")  # noqa: S311 - repeatable, not secret
+    for circuit in circuits:
+        assert circuit.estimation is not None
+        if circuit.estimation.is_exact:
+            raise InvalidProgram(
+                "precision: only an ideal simulator gives exact values, and a precision takes"
+                f" 1/precision² shots, at most {limits.jobs.shots} (limit shots)",
+                field="precision",
+            )
+        maximum = limits.programs.circuits
+        check_limit("circuits", len(runs) + n_runs_of(circuit.estimation), maximum, " or more")
+        n_values += _n_values(circuit)
+        maximum = limits.of(EstimationLimits).estimated_values
+        check_limit("estimated_values", n_values, maximum, " or more")
+        maximum = limits.programs.operations
+        n_runs = n_runs_of(circuit.estimation)
+        check_limit("operations", n_ops + n_runs * len(circuit.ops), maximum, " or more")
+        found, combination = expand_one(circuit, rng)
+        n_ops += sum([len(each.ops) for each in found])
+        check_limit("operations", n_ops, maximum, " or more")
+        n_shots += all_shots(circuit)
+        runs += found
+        combinations.append(combination)
+    if not runs:
+        raise InvalidProgram(
+            "the observables are constants, so there is nothing to run", field="observables"
+        )
+    return Expanded(tuple(runs), tuple(combinations), n_shots)
+
+
+def _n_values(circuit: QubitCircuit) -> int:
+    """Return how many values of terms the shots of an estimation have."""
+    estimation = circuit.estimation
+    assert estimation is not None
+    mitigation = estimation.mitigation or Mitigation()
+    uses = Counter([index for terms in estimation.observables for index, _ in terms])
+    n_terms = sum([1 + uses[index] for group in estimation.groups for index in group])
+    runs = max(1, mitigation.randomizations) * max(1, len(mitigation.noise_factors))
+    shots = runs * circuit.shots + mitigation.calibrations * mitigation.calibration_shots
+    return n_terms * shots
 
 
 def _check_keys(source: bytes) -> None:

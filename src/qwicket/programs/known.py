@@ -57,7 +57,6 @@ _FORMATS: Final = (
         has_inputs=True,
         title="an estimation in JSON",
         description="Expectation values of a program, with error mitigation.",
-        is_for_labs=False,
         json_keys=(b'"observables"',),
         is_guessed=True,
     ),

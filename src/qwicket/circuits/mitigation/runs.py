@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import structs
 
 from qwicket.circuits import estimation as estimations
@@ -28,16 +29,50 @@ class Run(NamedTuple):
     flipped: tuple[int, ...]
 
 
+class Combination(msgspec.Struct, frozen=True, array_like=True):
+    """How the values of an estimation follow from its runs.
+
+    Attributes:
+        estimation: The estimation.
+        n_clbits: Classical bits of its circuit, which come before those that its runs measure.
+        noise_factors: Noise factors that folding reaches; 1 without extrapolation.
+        flipped: The bits that each run reads inverted.
+    """
+
+    estimation: Estimation
+    n_clbits: int
+    noise_factors: tuple[float, ...]
+    flipped: tuple[tuple[int, ...], ...]
+
+    @property
+    def mitigation(self) -> Mitigation:
+        return self.estimation.mitigation or Mitigation()
+
+
 def mitigated(circuit: QubitCircuit) -> tuple[Estimation, Mitigation]:
-    """Return the estimation of a circuit, and its mitigation."""
+    """Return the estimation of a circuit, and its mitigation, which may change nothing."""
     estimation = circuit.estimation
     assert estimation is not None
-    assert estimation.mitigation is not None
-    return estimation, estimation.mitigation
+    return estimation, estimation.mitigation or Mitigation()
+
+
+def expand(circuit: QubitCircuit, rng: Random) -> tuple[tuple[QubitCircuit, ...], Combination]:
+    """Return the runs of an estimation as circuits, and how its values follow from them."""
+    found = list(plan(circuit, circuit.shots, rng))
+    flipped = [each.flipped for each in found]
+    return tuple([each.circuit for each in found]), combination(circuit, flipped)
+
+
+def combination(circuit: QubitCircuit, flipped: Sequence[tuple[int, ...]]) -> Combination:
+    """Return how the values of an estimation follow from runs that read these bits inverted."""
+    estimation, mitigation = mitigated(circuit)
+    n_gates = len(foldable(circuit.ops))
+    factors = [reached(n_gates, factor) for factor in mitigation.noise_factors or (1.0,)]
+    return Combination(estimation, circuit.n_clbits, tuple(factors), tuple(flipped))
 
 
 def plan(circuit: QubitCircuit, shots: int, rng: Random) -> Iterator[Run]:
-    """Yield the runs of a circuit whose estimation has a mitigation.
+    """Yield the runs of a circuit with an estimation.
 
     Those of the calibrations come first, which read the qubits of all groups. Then come, for each
     noise factor and for each group, as many as there are randomizations, or one.
@@ -59,14 +94,6 @@ def plan(circuit: QubitCircuit, shots: int, rng: Random) -> Iterator[Run]:
             for mask in _masks(n_bits, mitigation.randomizations, rng):
                 folded = fold(circuit, factor, mitigation.folding, rng)
                 yield _flipped(estimations.measurement_circuit(folded, group), mask)
-
-
-def reached_factors(circuit: QubitCircuit) -> tuple[float, ...]:
-    """Return the noise factors that folding reaches; 1 without extrapolation."""
-    _, mitigation = mitigated(circuit)
-    n_gates = len(foldable(circuit.ops))
-    factors = mitigation.noise_factors or (1.0,)
-    return tuple([reached(n_gates, factor) for factor in factors])
 
 
 def calibration_circuit(circuit: QubitCircuit) -> QubitCircuit:

@@ -17,11 +17,25 @@ import numpy as np
 from msgspec import structs
 
 from qwicket.circuits.mitigation import extrapolation, runs
-from qwicket.circuits.outcomes import COUNTS, EVS, STDS, Array, float64_array, int64_array
+from qwicket.circuits.mitigation.runs import Combination
+from qwicket.circuits.outcomes import (
+    COUNTS,
+    EVS,
+    STDS,
+    Array,
+    Completion,
+    Outcome,
+    PartResult,
+    decode,
+    encode,
+    float64_array,
+    int64_array,
+)
 from qwicket.circuits.qubit import Estimation, QubitCircuit
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.estimates import Floats, Run, array, constants, moments
 from qwicket.engines.qubit.tasks import EngineResult
+from qwicket.model.failures import Failure
 
 _KEYS: Final = "keys"
 
@@ -52,19 +66,23 @@ def run(circuit: QubitCircuit, shots: int, run_once: Run, rng: Random) -> Engine
     Raises:
         CannotRun: A run fails, or the readout errors are too large.
     """
-    outcomes = [
-        _unflipped(run_once(each.circuit, (COUNTS,), number).arrays, each.flipped)
-        for number, each in enumerate(runs.plan(circuit, shots, rng))
-    ]
-    return combine(circuit, outcomes)
+    found, flipped = [], []
+    for number, each in enumerate(runs.plan(circuit, shots, rng)):
+        found.append(run_once(each.circuit, (COUNTS,), number).arrays)
+        flipped.append(each.flipped)
+    return combine(runs.combination(circuit, flipped), found)
 
 
-def combine(circuit: QubitCircuit, outcomes: Sequence[dict[str, Array]]) -> EngineResult:
-    """Return the outcome of an estimation from the keys and counts of each run of its plan.
+def combine(combination: Combination, found: Sequence[dict[str, Array]]) -> EngineResult:
+    """Return the outcome of an estimation from the keys and counts of each of its runs.
 
-    The bits that runs flipped are flipped back.
+    Raises:
+        CannotRun: The readout errors are too large.
     """
-    estimation, mitigation = runs.mitigated(circuit)
+    estimation, mitigation = combination.estimation, combination.mitigation
+    outcomes = [
+        _unflipped(arrays, bits) for arrays, bits in zip(found, combination.flipped, strict=True)
+    ]
     rest = iter(outcomes)
     readout = None
     if mitigation.randomizations and estimation.groups:
@@ -74,14 +92,57 @@ def combine(circuit: QubitCircuit, outcomes: Sequence[dict[str, Array]]) -> Engi
         pools = [
             _pooled(islice(rest, max(1, mitigation.randomizations))) for _ in estimation.groups
         ]
-        values.append(_values(estimation, pools, circuit.n_clbits, readout))
+        values.append(_values(estimation, pools, combination.n_clbits, readout))
     n_shots = sum(map(_n_shots, outcomes))
-    found = {runs.RUNS: int64_array(np.array([len(outcomes), n_shots], "<i8").tobytes())}
+    arrays = {}
+    if estimation.mitigation is not None:
+        arrays[runs.RUNS] = int64_array(np.array([len(outcomes), n_shots], "<i8").tobytes())
     if mitigation.noise_factors:
-        return EngineResult(found | _extrapolated(circuit, values, n_shots))
+        return EngineResult(arrays | _extrapolated(combination, values, n_shots))
     (only,) = values
     evs, stds = only.means + constants(estimation), np.sqrt(only.variances)
-    return EngineResult(found | {EVS: array(evs), STDS: array(stds)})
+    return EngineResult(arrays | {EVS: array(evs), STDS: array(stds)})
+
+
+def of_parts(
+    combinations: Sequence[Combination], parts: Sequence[PartResult], seed: int
+) -> Completion:
+    """Return the results of estimations from those of their runs, which another machine ran.
+
+    An estimation of which a run failed fails like the first of these.
+
+    Args:
+        combinations: The estimations.
+        parts: Checked results of their runs, one after the other.
+        seed: Seed of the job.
+    """
+    rest = iter(parts)
+    return tuple(
+        [_of_parts(each, list(islice(rest, len(each.flipped))), seed) for each in combinations]
+    )
+
+
+def _of_parts(combination: Combination, parts: Sequence[PartResult], seed: int) -> PartResult:
+    outcomes = []
+    for part in parts:
+        if isinstance(part, Failure):
+            return part
+        outcomes.append(decode(part))
+    try:
+        found = combine(combination, [each.arrays for each in outcomes])
+    except CannotRun as refusal:
+        return Failure(refusal.code, refusal.message)
+    return encode(
+        Outcome(
+            registers=(),
+            arrays=found.arrays,
+            engine=outcomes[0].engine if outcomes else "none",
+            engine_version=outcomes[0].engine_version if outcomes else "1",
+            seed=seed,
+            # A lab gives each of its circuits the time of all.
+            seconds=max([each.seconds for each in outcomes], default=0.0),
+        )
+    )
 
 
 def _unflipped(arrays: dict[str, Array], flipped: Sequence[int]) -> dict[str, Array]:
@@ -171,14 +232,14 @@ def _values(
 
 
 def _extrapolated(
-    circuit: QubitCircuit, values: Sequence[_Values], n_shots: int
+    combination: Combination, values: Sequence[_Values], n_shots: int
 ) -> dict[str, Array]:
     """Return values without noise, those at each noise factor, and those of each extrapolator.
 
     Constants, which noise does not change, are added last.
     """
-    estimation, mitigation = runs.mitigated(circuit)
-    factors = np.array(runs.reached_factors(circuit))
+    estimation, mitigation = combination.estimation, combination.mitigation
+    factors = np.array(combination.noise_factors)
     means = np.stack([each.means for each in values], axis=1)
     stds = np.sqrt(np.stack([each.variances for each in values], axis=1))
     shapes = runs.array_shapes(mitigation, len(means))
