@@ -30,6 +30,7 @@ from qwicket.programs import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qwicket.circuits.outcomes import Encoded
     from qwicket.circuits.qubit import Entangler
     from qwicket.model.limits import Limits
     from qwicket.programs import Layout
@@ -45,6 +46,7 @@ _COMPILE: Final = "qwicket.programs:compile_in_parser"
 _CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_parser"
 _COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_parser"
 _WRITE: Final = "qwicket.programs:write_in_parser"
+_MITIGATE: Final = "qwicket.programs:mitigate_in_parser"
 # A malicious program may have taken over its parser, so only these types are decoded.
 _RETURNS: Final = {
     _READ: Checked | Refusal,
@@ -52,6 +54,7 @@ _RETURNS: Final = {
     _CHECK_LAYOUT: Refusal | None,
     _COMPILE_TO_BASIS: Checked | Refusal,
     _WRITE: str | Refusal,
+    _MITIGATE: bytes | Refusal,
 }
 _WARM_UP: Final = "qwicket.programs:warm_up"
 _WARM_UP_QPY: Final = "qwicket.programs:preload_qiskit"
@@ -207,6 +210,31 @@ class ParserPool:
         """
         call = _Call(_WRITE, (circuits, index), len(circuits))
         return cast("str | Refusal", await self._perform(call, account))
+
+    async def mitigate(
+        self,
+        circuits: bytes,
+        index: int,
+        result: Encoded,
+        errors: Sequence[tuple[float, float]],
+        *,
+        account: str,
+    ) -> bytes | Refusal:
+        """Return mitigated counts of an account's circuit, by its index, as JSON.
+
+        Args:
+            circuits: Packed circuits.
+            index: Index of the circuit.
+            result: Its result.
+            errors: For each qubit, the probabilities of reading 1 for 0, and 0 for 1.
+            account: The account.
+
+        Raises:
+            QwicketError: As for `read`.
+        """
+        size = len(circuits) + len(result.body)
+        call = _Call(_MITIGATE, (circuits, index, result, tuple(errors), self._limits), size)
+        return cast("bytes | Refusal", await self._perform(call, account))
 
     async def _perform(self, call: _Call, account: str) -> object:
         self._check_limits(account)

@@ -1,4 +1,4 @@
-"""Compiles circuits of jobs to native gates or a lab's gates, and draws them."""
+"""Compiles circuits of jobs to native gates or a lab's gates, draws them, corrects their counts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
+from qwicket.circuits.outcomes import encode
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
-from qwicket.model.errors import NotFound
+from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.random_bits import random_bits
 from qwicket.programs import Refusal
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.circuits.calibrations import Pair
+    from qwicket.circuits.outcomes import Outcome
     from qwicket.circuits.qubit import Entangler
     from qwicket.circuits.summary import Checked
     from qwicket.compute import ParserPool
@@ -126,6 +128,41 @@ class Compilation:
         if isinstance(found, Refusal):
             raise found.error()
         return found
+
+    async def mitigated(self, job: Job, number: int, outcome: Outcome) -> bytes:
+        """Return the counts of one circuit with its readout errors mitigated, as JSON.
+
+        The readout errors are those of the calibration with which the job was submitted.
+
+        Args:
+            job: The job.
+            number: Index of the circuit.
+            outcome: Its outcome.
+
+        Raises:
+            InvalidRequest: There is no calibration, or the counts cannot be mitigated; the detail
+                says why.
+            LimitExceeded: There are too many outcomes.
+            NotFound: The job has no program, or was deleted.
+        """
+        device = await self._store.devices.get(job.device)
+        found = await self._store.calibrations.get(job.calibration) if job.calibration else None
+        if device is None or found is None:
+            raise InvalidRequest(
+                f"mitigation: {job.device} had no calibration when the job was submitted, so its"
+                " readout errors are unknown.",
+                field="mitigation",
+            )
+        figures = [found.body.qubits.get(q, found.body.qubit) for q in range(device.spec.qubits)]
+        errors = [(each.one_for_zero, each.zero_for_one) for each in figures]
+        circuits = await self._store.jobs.circuits(job.id)
+        result = await asyncio.to_thread(encode, outcome)
+        mitigated = await self._parsers.mitigate(
+            circuits, number, result, errors, account=job.account
+        )
+        if isinstance(mitigated, Refusal):
+            raise mitigated.error()
+        return mitigated
 
     async def drawing(
         self, job: Job, family: str, number: int, max_marks: int

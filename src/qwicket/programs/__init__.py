@@ -17,6 +17,7 @@ from msgspec import structs
 
 from qwicket.circuits.analysis import to_checked
 from qwicket.circuits.formats import Format
+from qwicket.circuits.outcomes import Encoded
 from qwicket.circuits.qubit import Entangler, QubitCircuit, unpack
 from qwicket.circuits.summary import Checked
 from qwicket.model.devices import PhotonicSpec
@@ -42,6 +43,7 @@ __all__ = [
     "format_title",
     "guess_format",
     "may_be_meant",
+    "mitigate_in_parser",
     "preload_qiskit",
     "read",
     "read_batch",
@@ -329,6 +331,24 @@ def _expanded(
         mitigated_shots=n_shots,
     )
     return structs.replace(checked, summary=summary, combinations=combinations)
+
+
+def mitigate_in_parser(
+    circuits: bytes,
+    number: int,
+    result: Encoded,
+    errors: Sequence[tuple[float, float]],
+    limits: Limits,
+) -> bytes | Refusal:
+    """Return the mitigated counts of one of a job's packed circuits as JSON, or an error."""
+    from qwicket.circuits.mitigation.counts import ReadoutErrors  # late: they import NumPy
+    from qwicket.programs import counts
+
+    try:
+        of_qubits = [ReadoutErrors(*each) for each in errors]
+        return counts.mitigate(unpack(circuits)[number], result, of_qubits, limits)
+    except (InvalidRequest, LimitExceeded) as error:
+        return Refusal(error.code, error.detail, error.field)
 
 
 def write_in_parser(circuits: bytes, number: int) -> str | Refusal:

@@ -47,6 +47,8 @@ class EstimationLimits(msgspec.Struct, frozen=True, kw_only=True):
     its extrapolated values."""
     estimation_runs: int = 10_000
     """Circuits that are run for one estimation."""
+    mitigated_outcomes: int = 4_096
+    """Different outcomes of a circuit whose counts are mitigated."""
     estimated_values: int = 200_000_000
     """Values of all terms in all shots of a job whose circuits a lab runs: seconds of computing."""
 

@@ -43,6 +43,8 @@ class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
         registers: Names and sizes of the classical registers.
         counts: Number of shots by key.
         probabilities: Probability by key: exact for exact devices, else a frequency.
+        quasi_probabilities: Counts with readout errors mitigated, if requested: they add up to 1,
+            and some may be negative.
         memory: Key of each shot, in their order.
         samples: Results of devices whose outcomes are not bits: for each shot a list with a number
             for each measurement; a complex number is a list of its real and imaginary part.
@@ -64,6 +66,7 @@ class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
     registers: tuple[tuple[str, int], ...] = ()
     counts: dict[str, int] | None = None
     probabilities: dict[str, float] | None = None
+    quasi_probabilities: dict[str, float] | None = None
     memory: list[str] | None = None
     samples: Samples | None = None
     evs: list[float] | None = None

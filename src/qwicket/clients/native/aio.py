@@ -276,6 +276,11 @@ class AsyncJob(JobView):
         transport = self._transport
         return await transport.run(operations.fetch_compiled(transport.api, self.id, part))
 
+    async def mitigated(self, part: int = 0) -> dict[str, float]:
+        """Return counts with readout errors mitigated; see `Job.mitigated`."""
+        transport = self._transport
+        return await transport.run(operations.mitigated(transport.api, self.id, part))
+
     async def archive(self, path: str | PathLike[str]) -> None:
         """Write the job with its program and result to a ZIP file; see `Job.archive`."""
         from qwicket.clients.native.archives import verified_archive_file

@@ -127,6 +127,22 @@ class Job(JobView):
         """
         return self._transport.run(operations.fetch_compiled(self._transport.api, self.id, part))
 
+    def mitigated(self, part: int = 0) -> dict[str, float]:
+        """Return the counts of a circuit with its readout errors mitigated.
+
+        The errors are those of the device's calibration when the job was submitted. The values add
+        up to 1; some may be negative.
+
+        Args:
+            part: Number of the circuit, from 0.
+
+        Raises:
+            ApiError: The job has not ended, its device had no calibration, or the counts are too
+                sparse; the detail says which.
+            ClientError: The request failed.
+        """
+        return self._transport.run(operations.mitigated(self._transport.api, self.id, part))
+
     def archive(self, path: str | PathLike[str]) -> None:
         """Write the job with its program, options, calibration and result to a ZIP file.
 

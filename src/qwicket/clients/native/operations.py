@@ -450,6 +450,13 @@ def fetch_compiled(api: Api, job_id: str, part: int) -> Operation[str]:
     return content.decode("utf-8", "replace")
 
 
+def mitigated(api: Api, job_id: str, part: int) -> Operation[dict[str, float]]:
+    """Return the quasi-probabilities of one circuit's outcomes."""
+    path = f"{job_path(job_id)}/parts/{part}?mitigation=readout"
+    found = yield from api.get(path, schema.results.PartResultBody)
+    return found.quasi_probabilities or {}
+
+
 def part_arrays(api: Api, job_id: str, part: int) -> Operation[bytes]:
     """Return one circuit's arrays as an npz file."""
     content = yield from api.get_raw(f"{job_path(job_id)}/parts/{part}?format=npz", _NPZ_TYPE)

@@ -10,12 +10,13 @@ from msgspec import UNSET, structs
 from starlette.responses import Response
 
 from qwicket import schema
+from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.native import account_wire, arrays, params, wire
 from qwicket.dialects.native.openapi import OPENQASM_TYPE
 from qwicket.dialects.native.pilots import PilotHandlers
 from qwicket.dialects.native.streams import Streams
 from qwicket.dialects.responses import json, json_in_thread, with_etag
-from qwicket.model.errors import QwicketError
+from qwicket.model.errors import NoResult, QwicketError
 from qwicket.schema.jobs import SLURM_ACCOUNT, SLURM_JOB
 
 if TYPE_CHECKING:
@@ -277,6 +278,13 @@ class Handlers(PilotHandlers):
             job, request.response_memory, number, known=results_so_far
         )
         (part,) = results.parts
+        if params.is_mitigated(request.query_params):
+            if not isinstance(part, Outcome):
+                raise NoResult(part.message)
+            mitigated = await self.gateway.compilation.mitigated(job, number, part)
+            return await json_in_thread(
+                lambda: wire.part(job, number, part, mitigated), is_small=results.is_small
+            )
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
             return Response(archive, media_type=arrays.NPZ_TYPE, headers={"Vary": "Accept"})

@@ -53,6 +53,10 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {  # names in braces
     "device": ("Name of the device of the jobs.", _TEXT),
     "dialect": ("Dialect in which the jobs were submitted.", _TEXT),
     "format": ("JSON, or NumPy arrays.", {"enum": ["json", "npz"]}),
+    "mitigation": (
+        "Return the counts with readout errors mitigated, as `quasi_probabilities`.",
+        {"enum": ["readout"]},
+    ),
     "group": ("Id of the group of the jobs.", _TEXT),
     "hash": (
         "Hash of the audit that an earlier verification returned.",

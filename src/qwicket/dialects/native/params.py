@@ -202,6 +202,18 @@ def is_included(params: Mapping[str, str], name: str) -> bool:
     return text is not None
 
 
+def is_mitigated(params: Mapping[str, str]) -> bool:
+    """Return whether the parameter `mitigation` is `readout`.
+
+    Raises:
+        InvalidRequest: `mitigation` has another value.
+    """
+    text = params.get("mitigation")
+    if text not in (None, "readout"):
+        raise invalid("mitigation must be readout", text, "mitigation")
+    return text is not None
+
+
 def instant(params: Mapping[str, str], name: str) -> int | None:
     """Return a query parameter, a time, as Unix milliseconds; None if it is absent.
 

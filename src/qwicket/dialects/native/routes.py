@@ -211,7 +211,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/jobs/{id}/parts/{part}",
         Handlers.read_part,
         _READ,
-        parameters=("wait", "format"),
+        parameters=("wait", "format", "mitigation"),
         responses=(schema.results.PartResultBody,),
         media_type=NPZ_TYPE,
     ),

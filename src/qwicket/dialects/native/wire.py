@@ -312,9 +312,20 @@ def submission_body(
     return schema.results.SubmittedBody(**fields, result=result(submitted, parts))
 
 
-def part(job: Job, number: int, result: Outcome | Failure) -> dict[str, Any]:
-    """Return the outcome of one circuit, with the ids of the part and of its job."""
+def part(
+    job: Job, number: int, result: Outcome | Failure, mitigated: bytes | None = None
+) -> dict[str, Any]:
+    """Return the outcome of one circuit, with the ids of the part and of its job.
+
+    Args:
+        job: The job.
+        number: Index of the circuit.
+        result: Its result.
+        mitigated: JSON of its quasi-probabilities, if they were requested.
+    """
     body = msgspec.structs.asdict(outcome(number, result))
+    if mitigated is not None:
+        body["quasi_probabilities"] = msgspec.Raw(mitigated)
     fields = {name: value for name, value in body.items() if value is not None}
     return {"id": part_id(job.id, number), "job": job.id, "shots": job.shots, **fields}
 
