@@ -11,7 +11,10 @@ class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     pubs: int = 1_000
     """Circuits with their parameter values in one job of Qiskit's primitives."""
     parameter_sets: int = 20_000
-    """Sets of parameter values, or runs of an estimator, of one job of Qiskit's primitives."""
+    """Sets of parameter values of one job of Qiskit's primitives; of an estimator, times its groups
+    of observables."""
+    estimator_runs: int = 1_000_000
+    """Circuits that are run for the estimators of one job, with error mitigation."""
     parameters: int = 1_000_000
     """Parameter values of one job of Qiskit's primitives."""
     pauli_terms: int = 100_000

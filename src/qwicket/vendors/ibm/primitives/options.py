@@ -61,7 +61,11 @@ OPTIONS: Final = (
     ),
     Option("simulator.coupling_map", Treatment.IGNORED, "the device has its own"),
     Option("simulator.basis_gates", Treatment.IGNORED, "the device has its own"),
-    Option("resilience_level", Treatment.APPLIED, "0, 1 or 2; without it, 0"),
+    Option(
+        "resilience_level",
+        Treatment.APPLIED,
+        "0, 1 or 2; without it, 1 as at IBM, and 0 on the ideal simulator",
+    ),
     Option(
         "resilience.measure_mitigation",
         Treatment.APPLIED,

@@ -53,7 +53,8 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._max_sets = limits.of(PrimitiveLimits).parameter_sets
-        self._n_sets = 0
+        self._max_runs = limits.of(PrimitiveLimits).estimator_runs
+        self._n_sets = self._n_runs = 0
         self._n_ops = 0
         self._n_terms = 0
 
@@ -80,15 +81,17 @@ class _Reader:
         _check_number(template, pub.values)
         n_parts = pub.shape.n_parts
         estimations: list[Estimation | None] = [None] * n_parts
-        n_runs = n_parts
+        n_sets = n_parts
         if pub.shape.observables is not None:
             found = self._estimations(pub, template.n_qubits)
-            n_runs = sum(map(n_runs_of, found))
+            n_sets = sum([len(each.groups) for each in found])
+            self._n_runs += sum(map(n_runs_of, found))
+            check_limit("estimator_runs", self._n_runs, self._max_runs, " or more")
             estimations = list(found)
         else:
             _check_registers(template)
         # An estimator of identities needs no run, but each set of its values is still a circuit.
-        self._n_sets += max(n_runs, n_parts)
+        self._n_sets += max(n_sets, n_parts)
         check_limit("parameter_sets", self._n_sets, self._max_sets, " or more")
         yield from self._bound(template, pub.values, pub.shape, estimations)
 

@@ -61,6 +61,7 @@ class _Params(msgspec.Struct, frozen=True):
 class _Document(msgspec.Struct, frozen=True):
     program: Literal["estimator"]
     params: _Params
+    default_level: int = 0
 
 
 class Resilience(NamedTuple):
@@ -110,8 +111,8 @@ class Resilience(NamedTuple):
         runs, each = settings.divided(shots, self.randomizations, self.shots_each)
         learning = each if self.calibration_shots is None else self.calibration_shots
         check_limit("shots", max(each, learning), limits.jobs.shots)
-        maximum = limits.of(PrimitiveLimits).parameter_sets
-        check_limit("parameter_sets", max(runs, self.calibrations), maximum)
+        maximum = limits.of(PrimitiveLimits).estimator_runs
+        check_limit("estimator_runs", max(runs, self.calibrations), maximum)
         return each, msgspec.structs.replace(
             self.extrapolation or Mitigation(),
             randomizations=runs,
@@ -130,16 +131,18 @@ def read(source: bytes) -> Resilience:
         InvalidProgram: An option is out of range, or asks for what cannot be done; the detail names
             it.
     """
-    params = json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "").params
+    document = json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "")
+    params = document.params
     options = params.options or _Options()
     resilience, twirling = options.resilience or _Resilience(), options.twirling or _Twirling()
     level = params.resilience_level
     level = options.resilience_level if level is None else level
-    if level is not None and level not in _LEVELS:
+    level = document.default_level if level is None else level
+    if level not in _LEVELS:
         raise _error("resilience_level", f"must be 0, 1 or 2, not {quoted(str(level))}")
     mitigates_readout = resilience.measure_mitigation
     if mitigates_readout is None:
-        mitigates_readout = (level or 0) >= 1
+        mitigates_readout = level >= 1
     extrapolates = resilience.zne_mitigation
     if extrapolates is None:
         extrapolates = level == 2

@@ -163,9 +163,18 @@ _integers: Final = msgspec.json.Decoder(int | None)
 _any: Final = msgspec.json.Decoder()
 
 
-def write(program: str, params: bytes) -> bytes:
-    """Return a document; `params` is JSON."""
-    return msgspec.json.encode({"program": program, "params": msgspec.Raw(params)})
+def write(program: str, params: bytes, default_level: int = 0) -> bytes:
+    """Return a document.
+
+    Args:
+        program: `sampler`, `estimator` or `executor`.
+        params: Its parameters, as JSON.
+        default_level: Resilience level of an estimator that names none.
+    """
+    document: dict[str, Any] = {"program": program, "params": msgspec.Raw(params)}
+    if default_level:
+        document["default_level"] = default_level
+    return msgspec.json.encode(document)
 
 
 def settings(source: bytes) -> Settings:

@@ -336,6 +336,14 @@ def test_an_estimator_mitigates_the_errors_of_a_twin(service, twin):
     assert [*resilience["zne"]["extrapolator"]] == ["exponential", "linear"]
 
 
+def test_an_estimator_without_a_level_has_the_vendors_where_there_is_noise(simulator, twin):
+    circuit = bell().remove_final_measurements(inplace=False)
+    for backend, executed in ((twin, {"circuits": 64, "shots": 8192}), (simulator, None)):
+        isa, zz = fitted(circuit, backend, SparsePauliOp("ZZ"))
+        (found,) = EstimatorV2(backend).run([(isa, zz)]).result()
+        assert found.metadata.get("executed") == executed
+
+
 def test_a_program_that_is_not_there_is_refused_by_name(service, simulator):
     with (
         within(),

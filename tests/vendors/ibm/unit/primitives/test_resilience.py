@@ -170,10 +170,10 @@ def test_projectors_are_measured_as_paulis() -> None:
 @for_each(
     "limits, options, field",
     [
-        ({"parameter_sets": 63}, {"resilience_level": 1}, "parameter_sets"),
-        ({"parameter_sets": 127}, {"resilience_level": 2}, "parameter_sets"),
+        ({"estimator_runs": 63}, {"resilience_level": 1}, "estimator_runs"),
+        ({"estimator_runs": 127}, {"resilience_level": 2}, "estimator_runs"),
         ({"pauli_terms": 10}, {"resilience_level": 2}, "pauli_terms"),
-        ({}, {"resilience_level": 1, "twirling": {"num_randomizations": 10**9}}, "parameter_sets"),
+        ({}, {"resilience_level": 1, "twirling": {"num_randomizations": 10**9}}, "estimator_runs"),
         ({}, {"resilience_level": 1, "twirling": {"shots_per_randomization": 10**9}}, "shots"),
     ],
 )

@@ -142,7 +142,8 @@ class RuntimeHandlers:
         if body.session_id is not None:
             await self._check_session(actor, body.session_id)
         device = await self._device_name(body.backend)
-        submission = await asyncio.to_thread(wire.submission, body, request.headers, device)
+        level = await self._default_level(device) if body.program_id == wire.ESTIMATOR else 0
+        submission = await asyncio.to_thread(wire.submission, body, request.headers, device, level)
         maximum = self.limits.of(IBMLimits).unfinished_jobs
         submit = partial(
             self._gateway.jobs.submit_or_find,
@@ -154,6 +155,11 @@ class RuntimeHandlers:
         return await self._lost_responses.submit(
             actor, submission, submit, partial(_created, body.backend)
         )
+
+    async def _default_level(self, device: str) -> int:
+        """Return the resilience level of estimators that name none: IBM's, if there is noise."""
+        offered = await self._gateway.devices.offered(RUNTIME)
+        return int(any(each.name == device and not each.spec.exact for each in offered))
 
     @functools.cached_property
     def _lost_responses(self) -> LostResponses:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
-from qwicket.circuits.outcomes import COUNTS, MEMORY
+from qwicket.circuits.outcomes import MEMORY
 from qwicket.dialects.bodies import decode, invalid
 from qwicket.dialects.times import parse_time
 from qwicket.dialects.validation import quoted
@@ -144,18 +144,19 @@ def read_run(text: bytes, _: Limits) -> RunBody:
     return msgspec.structs.replace(body, params=body.params.copy())
 
 
-def submission(body: RunBody, headers: Headers, device: str) -> Submission:
+def submission(body: RunBody, headers: Headers, device: str, default_level: int = 0) -> Submission:
     """Return the submission of a job, which is named after its program id.
 
     Args:
         body: The body of the request.
         headers: Its headers.
         device: The device of its backend; another name than the backend's makes it a dry run.
+        default_level: Resilience level of an estimator that names none.
 
     Raises:
         InvalidProgram: The parameters are not those of a primitive.
     """
-    source = primitives.write(body.program_id, bytes(body.params))
+    source = primitives.write(body.program_id, bytes(body.params), default_level)
     settings = primitives.settings(source)
     is_dry_run = device != body.backend
     vendor_fields = VendorFields(
@@ -172,8 +173,7 @@ def submission(body: RunBody, headers: Headers, device: str) -> Submission:
         source=source,
         shots=1,  # if the program states shots, the gateway puts the most of one circuit here
         seed=settings.seed,
-        # An estimator returns expectation values, whatever its outputs are.
-        outputs=(COUNTS,) if body.program_id == ESTIMATOR else (MEMORY,),
+        outputs=(MEMORY,),  # an estimator returns expectation values all the same
         name=body.program_id,
         dry_run=is_dry_run,
         tags=body.tags or (),
