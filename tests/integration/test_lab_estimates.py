@@ -137,7 +137,7 @@ WORDS = [f"{letter}{other}" for letter in "XYZ" for other in "XYZ"]
         ),
         (
             {"observables": [dict.fromkeys(WORDS, 1.0)] * 1000, "shots": 100_000},
-            "estimated_values: 900900000 or more is above the limit of 200000000",
+            "estimated_values: 901800000 or more is above the limit of 200000000",
         ),
     ],
 )

@@ -136,16 +136,15 @@ def _read(
             f"{file}: the format is {name}, but {device.name} takes {formats}."
         )
     checked = programs.read(name, source, limits)
-    if spec is None:
-        return name, source, checked
-    if checked.summary.n_qubits > spec.qubits:
+    if spec is not None and checked.summary.n_qubits > spec.qubits:
         raise click.ClickException(
             f"{file}: the program has {checked.summary.n_qubits} qubits, but {device.name} takes"
             f" at most {spec.qubits}."
         )
-    if device.family == "qubit" and (spec.gates or checked.summary.is_estimation):
-        gates = (*spec.gates, *spec.native_gates)
-        expand_seed = 0 if checked.summary.is_estimation else None
+    gates = (*spec.gates, *spec.native_gates) if spec is not None and spec.gates else ()
+    is_estimation = checked.summary.is_estimation
+    if (device.family == "qubit" and gates) or is_estimation:
+        expand_seed = 0 if is_estimation else None
         compiled = programs.compile_to_basis_in_parser(
             checked.circuits, gates, device.name, "", limits, expand_seed=expand_seed
         )

@@ -50,7 +50,8 @@ class EstimationLimits(msgspec.Struct, frozen=True, kw_only=True):
     mitigated_outcomes: int = 4_096
     """Different outcomes of a circuit whose counts are mitigated."""
     estimated_values: int = 200_000_000
-    """Values of all terms in all shots of a job whose circuits a lab runs: seconds of computing."""
+    """Bits of Paulis and values of terms in all shots of a job whose circuits a lab runs. So many
+    take the server four seconds."""
 
 
 class Expanded(NamedTuple):
@@ -175,15 +176,21 @@ def expand(circuits: Sequence[QubitCircuit], limits: Limits, seed: int) -> Expan
 
 
 def _n_values(circuit: QubitCircuit) -> int:
-    """Return how many values of terms the shots of an estimation have."""
+    """Return how many bits of Paulis and values of terms the shots of an estimation have."""
     estimation = circuit.estimation
     assert estimation is not None
     mitigation = estimation.mitigation or Mitigation()
     uses = Counter([index for terms in estimation.observables for index, _ in terms])
-    n_terms = sum([1 + uses[index] for group in estimation.groups for index in group])
+    n_values = sum(
+        [
+            len(estimation.paulis[index].letters) + uses[index]
+            for group in estimation.groups
+            for index in group
+        ]
+    )
     runs = max(1, mitigation.randomizations) * max(1, len(mitigation.noise_factors))
     shots = runs * circuit.shots + mitigation.calibrations * mitigation.calibration_shots
-    return n_terms * shots
+    return n_values * shots
 
 
 def _check_keys(source: bytes) -> None:

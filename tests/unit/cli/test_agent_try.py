@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,21 @@ def test_what_a_device_announces_holds(folder: Path) -> None:
     done = attempt(folder, "bell.qasm", "bench:memory", *fridge, "--shots", "3")
     assert (done.returncode, done.stderr) == (0, " 50%  half of it\n")
     assert done.stdout == f"bell.qasm  completed\n  01        3  {'█' * 40}\n"
+
+
+@pytest.mark.parametrize("device", [(), ("--device", "fridge7.toml")])
+def test_values_of_an_estimation_follow_from_its_circuits(
+    folder: Path, device: tuple[str, ...]
+) -> None:
+    """A function that always reads zeros finds ⟨ZZ⟩ = 1."""
+    text = (folder / "fridge7.toml").read_text().replace('["openqasm3"]', '["estimation"]')
+    (folder / "fridge7.toml").write_text(text)
+    program = {"program": BELL, "observables": [{"ZZ": 1.0, "II": 0.5}], "shots": 100}
+    (folder / "pair.json").write_text(json.dumps(program))
+    done = attempt(folder, "pair.json", "bench:zeros", *device)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("pair.json  completed\n")
+    assert "1.5" in done.stdout
 
 
 def test_shots_of_atoms_are_printed_as_numbers(folder: Path) -> None:
